@@ -1,0 +1,169 @@
+"""Cells of the generic table as the log's types; what does not fit is told by file, row and column."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.events import EVENTS
+from recgym.logs.log import Array, Source, as_numpy
+from recgym.logs.mapping import meaning
+from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, index_ids, lookup, misfits
+
+NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
+UNITS = (
+    (1e11, 1e3, "s"),
+    (1e14, 1.0, "ms"),
+    (1e17, 1e-3, "us"),
+    (np.inf, 1e-6, "ns"),
+)  # largest time, ms a unit
+
+
+@dataclass(frozen=True)
+class Given:
+    """What stands beside the table of events."""
+
+    name: str  # the file, for messages
+    domain: str
+    source: Source
+    columns: Mapping[str, str]  # key -> the file's name of the column, for messages
+    gap_minutes: float
+    users: Any = None  # pa.Table with id, or None: those that occur
+    items: Any = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table whose columns carry the keys' names, and the file row of each of its rows."""
+
+    table: Any
+    given: Given
+    file_row: Array
+
+    def refuse_where(self, key: str, bad: Any, rule: str) -> None:
+        """Raise a LogError that lists the rows where `bad` is true."""
+        name = self.given.columns.get(key, key)
+        shown = self.table[key]
+        refuse(
+            [
+                Problem(self.given.name, int(self.file_row[row]), name, rule, _shown(shown[int(row)].as_py()))
+                for row in np.flatnonzero(bad)
+            ]
+        )
+
+    def number(self, key: str, kind: Any) -> Any:
+        """An Arrow column of whole numbers (INT) or numbers (FLOAT); NaN counts as empty."""
+        cells = _decoded(self.table[key])
+        if cells.type == TEXT:
+            name = self.given.columns.get(key, key)
+            refuse(misfits(self.given.name, name, cells, kind, self.file_row, key in NULLABLE))
+            cells = pc.utf8_trim_whitespace(cells)
+            cells = pc.if_else(pc.match_substring_regex(cells, "[0-9]"), cells, pa.scalar(None, TEXT)).cast(
+                kind
+            )
+        elif not _is_number(cells.type):
+            raise LogError(f"{self.given.name}, {key}: a column of numbers is needed; it is {cells.type}")
+        if pa.types.is_floating(cells.type):
+            cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
+            if kind == INT:
+                whole = pc.fill_null(pc.equal(cells, pc.floor(cells)), True)
+                self.refuse_where(key, ~as_numpy(whole), "a whole number is needed")
+        if key not in NULLABLE:
+            self.refuse_where(key, as_numpy(cells.is_null()), "a value is needed")
+        return cells.cast(kind).combine_chunks()
+
+    def flag(self, key: str) -> Array:
+        """A bool array from bools, 0 and 1, or their words."""
+        cells = _decoded(self.table[key])
+        if cells.type == TEXT:
+            name = self.given.columns.get(key, key)
+            refuse(misfits(self.given.name, name, cells, FLAG, self.file_row, False))
+            return as_numpy(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(["1", "true"])))
+        values = as_numpy(cells.cast(INT) if cells.type == FLAG else cells).astype(np.float64)
+        self.refuse_where(key, (values != 0) & (values != 1), "0 or 1 is needed")
+        matched: Array = values == 1
+        return matched
+
+    def words(self, key: str) -> dict[str, Array]:
+        """One bool array an event that the words of the column mean; the domain's response is always one."""
+        self._refuse_empty(key)
+        codes, words = index_ids(_decoded(self.table[key]).cast(TEXT))
+        meant = meaning(words, self.given.domain)
+        response = EVENTS[self.given.domain][0].name
+        events = [
+            e.name
+            for e in EVENTS[self.given.domain]
+            if e.name == response or any(e.name in m for m in meant.values())
+        ]
+        return {event: np.array([event in meant[word] for word in words])[codes] for event in events}
+
+    def index(self, key: str, known: Any) -> tuple[Array, Any]:
+        """Index of every id and the table of ids; those of `known`, where it is given, and no other."""
+        self._refuse_empty(key)
+        ids = _decoded(self.table[key]).cast(TEXT)
+        if known is None:
+            codes, names = index_ids(ids)
+            return codes, pa.table({"id": pa.array(names, TEXT)})
+        codes = lookup(ids, known["id"])
+        self.refuse_where(key, codes < 0, f"the id must stand in the table of {key}s")
+        return codes, known
+
+    def milliseconds(self, key: str) -> Array:
+        """Times as ms UTC, shape (rows,) int64."""
+        cells = _decoded(self.table[key])
+        self._refuse_empty(key)
+        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$")).all():
+            cells = self._dates(key, cells)
+        if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
+            return as_numpy(cells.cast(pa.timestamp("ms"), safe=False).cast(INT))
+        values = as_numpy(
+            self.number(key, FLOAT if pa.types.is_floating(cells.type) or cells.type == TEXT else INT)
+        )
+        scale = next(scale for largest, scale, _ in UNITS if np.abs(values).max() < largest)
+        if scale < 1:
+            return (values // round(1 / scale)).astype(np.int64)
+        return np.round(values * scale).astype(np.int64) if values.dtype.kind == "f" else values * int(scale)
+
+    def _dates(self, key: str, cells: Any) -> Any:
+        try:
+            return cells.cast(pa.timestamp("ms"))
+        except pa.ArrowInvalid:
+            pattern = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?\s*$"
+            fits = as_numpy(pc.match_substring_regex(cells, pattern))
+            self.refuse_where(
+                key, ~fits, "a time is needed: a number, or a date and time as 2008-04-01 12:30:00"
+            )
+            raise LogError(
+                f"{self.given.name}, {key}: dates and times must be of one kind, with or without zone"
+            ) from None
+
+    def _refuse_empty(self, key: str) -> None:
+        cells = self.table[key]
+        if pa.types.is_floating(cells.type):
+            empty = as_numpy(pc.fill_null(pc.is_nan(cells), True))
+        else:
+            empty = as_numpy(cells.is_null())
+            text = _decoded(cells)
+            if text.type == TEXT:
+                empty = empty | as_numpy(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True))
+        self.refuse_where(key, empty, "a value is needed")
+
+
+def _decoded(cells: Any) -> Any:
+    """Dictionary and large strings as plain strings."""
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = TEXT
+    return cells if cells.type == kind else cells.cast(kind)
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None or value == "" or value != value else repr(value)

@@ -1,0 +1,145 @@
+"""The rules of a log, told row by row; nothing is dropped or mended here."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from recgym.events import EVENTS
+from recgym.logs.log import REQUIRED, Array, Log, as_numpy
+from recgym.logs.problems import Problem
+
+Finding = tuple[str, str, Array]  # column, rule, rows that break it
+
+RANGES: dict[str, tuple[str, Callable[[Array], Any]]] = {
+    "step": ("a step must be 0 or above", lambda values: values >= 0),
+    "position": ("a position must be 0 or above", lambda values: values >= 0),
+    "propensity": ("a propensity must be in (0, 1]", lambda values: (values > 0) & (values <= 1)),
+    "price": ("a price must be 0 or above and finite", lambda values: (values >= 0) & np.isfinite(values)),
+    "watch_ms": ("watch time must be 0 ms or above", lambda values: values >= 0),
+    "time": ("a time must be 0 or above, in ms since 1970", lambda values: values >= 0),
+}
+
+
+def validate(log: Log, *, event_rules: bool = True) -> list[Problem]:
+    """Every value that breaks a rule: required, ranges, indices, events, keys, time, slates, ids.
+
+    Problems name the file and row they came from where the reader knew it; for other logs the file is the
+    source's name and the row that of the table written out under a header. `event_rules=False` leaves out
+    which event needs which other: logs break it in places without being wrong.
+    """
+    places = _places(log)
+    problems = [
+        Problem(*places(row), column, rule, _shown(log, column, row))
+        for column, rule, rows in _findings(log, event_rules)
+        for row in rows.tolist()
+    ]
+    return problems + _table_problems(log)
+
+
+def _findings(log: Log, event_rules: bool) -> Iterator[Finding]:
+    for name in (*REQUIRED, *log.events):
+        yield name, f"{name} must not be empty", np.flatnonzero(as_numpy(log.rows[name].is_null()))
+    yield from _range_findings(log)
+    if event_rules:
+        yield from _event_findings(log)
+    if not any(log.rows[name].null_count for name in REQUIRED):
+        yield from _order_findings(log)
+        yield from _slate_findings(log)
+
+
+def _range_findings(log: Log) -> Iterator[Finding]:
+    for name, (rule, allowed) in RANGES.items():
+        present = ~as_numpy(log.rows[name].is_null())
+        if present.any():
+            yield name, rule, np.flatnonzero(present & ~allowed(log.column(name)))
+    for name, size in (("user", log.num_users), ("item", log.num_items)):
+        index = log.column(name)
+        yield (
+            name,
+            f"{name} must be an index of the {name}s table, 0 to {size - 1}",
+            np.flatnonzero((index < 0) | (index >= size)),
+        )
+
+
+def _event_findings(log: Log) -> Iterator[Finding]:
+    for event in EVENTS[log.domain]:
+        if event.needs and event.name in log.events and event.needs in log.events:
+            happened = log.column(event.name).astype(bool) & ~log.column(event.needs).astype(bool)
+            yield event.name, f"{event.name} happens only with {event.needs}", np.flatnonzero(happened)
+
+
+def event_remarks(log: Log) -> list[str]:
+    """One line for each event rule that rows break, with how many."""
+    return [
+        f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}"
+        for column, rule, rows in _event_findings(log)
+        if len(rows)
+    ]
+
+
+def _order_findings(log: Log) -> Iterator[Finding]:
+    session, step, user, time = (log.column(name) for name in ("session", "step", "user", "time"))
+    same = session[1:] == session[:-1]
+    position = np.nan_to_num(log.column("position").astype(np.float64), nan=np.inf)
+    behind = (session[1:] < session[:-1]) | (same & (step[1:] < step[:-1]))
+    behind |= same & (step[1:] == step[:-1]) & (position[1:] < position[:-1])
+    yield "session", "rows must be sorted by session, step, position", np.flatnonzero(behind) + 1
+    yield "user", "a session must have one user", np.flatnonzero(same & (user[1:] != user[:-1])) + 1
+    yield (
+        "time",
+        "time must not go backwards within a session",
+        np.flatnonzero(same & (time[1:] < time[:-1])) + 1,
+    )
+    yield "position", "session, step and position must name one row", _repeats(log)
+
+
+def _repeats(log: Log) -> Array:
+    """Rows whose key occurred before; where a slate has no positions, the item stands for the position."""
+    position, item = log.column("position").astype(np.float64), log.column("item")
+    unplaced = np.isnan(position)
+    place = np.where(unplaced, item, position)
+    keys = (place, unplaced, log.column("step"), log.column("session"))
+    order = np.lexsort(keys)
+    same = np.ones(max(len(order) - 1, 0), bool)
+    for key in keys:
+        same &= key[order][1:] == key[order][:-1]
+    return np.sort(order[1:][same])
+
+
+def _slate_findings(log: Log) -> Iterator[Finding]:
+    null = as_numpy(log.rows["slate"].is_null())
+    slate = as_numpy(log.rows["slate"].fill_null(0))
+    session, step = log.column("session"), log.column("step")
+    together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
+    alike = (slate[1:] == slate[:-1]) & (null[1:] == null[:-1])
+    yield "slate", "rows of one step must be of one slate", np.flatnonzero(together & ~alike) + 1
+    known = np.flatnonzero(~null)
+    order = known[np.argsort(slate[known], kind="stable")]
+    moved = (session[order][1:] != session[order][:-1]) | (step[order][1:] != step[order][:-1])
+    split = (slate[order][1:] == slate[order][:-1]) & moved
+    yield "slate", "rows of one slate must be of one session and step", np.sort(order[1:][split])
+
+
+def _table_problems(log: Log) -> list[Problem]:
+    problems = []
+    for name, table in (("users", log.users), ("items", log.items)):
+        seen: set[str | None] = set()
+        for row, key in enumerate(table["id"].to_pylist()):
+            if key is None or key in seen:
+                problems.append(
+                    Problem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
+                )
+            seen.add(key)
+    return problems
+
+
+def _places(log: Log) -> Callable[[int], tuple[str, int]]:
+    if "file" not in log.rows.column_names or "file_row" not in log.rows.column_names:
+        return lambda row: (log.source.name, row + 2)
+    return lambda row: (log.rows["file"][row].as_py(), log.rows["file_row"][row].as_py())
+
+
+def _shown(log: Log, column: str, row: int) -> str:
+    value = log.rows[column][row].as_py()
+    return "nothing" if value is None else repr(value)

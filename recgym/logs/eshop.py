@@ -1,0 +1,158 @@
+"""UCI 553, "e-shop clothing 2008": clicks of a Polish shop for maternity clothes, April to August 2008.
+
+No row says what was shown and not clicked, no user has an id, and no click has a clock time. So:
+
+* a user is the *country* of the session's address (a segment, not a person);
+* `time` is null; the day stands in `context_date` (ISO), the month in `context_month`;
+* `step` is the file's ORDER less one; every row is a click;
+* the page of the shop that a click stands on is in `context_page`; `page` and `region` of an item (1 to 6,
+  from top left to bottom right) never change, so the page of 18 pictures can be rebuilt.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.actions import number_steps
+from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.problems import Problem, refuse
+from recgym.logs.tables import INT, TEXT, Files, first_rows, index_ids, labels, origin, read_csv, usual
+
+SOURCE = Source(
+    "eshop2008",
+    "CC BY 4.0",
+    "Lapczynski, M. and Bialowas, S. (2013). Discovering patterns of users' behaviour in an e-shop. "
+    "Studia Ekonomiczne 151, 144-153. UCI Machine Learning Repository, data set 553.",
+    "A user is a country; every row is a click.",
+)
+CATEGORIES = ("trousers", "skirts", "blouses", "sale")
+COLOURS = (
+    "beige", "black", "blue", "brown", "burgundy", "gray", "green", "navy blue", "of many colours",
+    "olive", "pink", "red", "violet", "white",
+)  # fmt: skip
+COUNTRIES = (
+    "Australia", "Austria", "Belgium", "British Virgin Islands", "Cayman Islands", "Christmas Island",
+    "Croatia", "Cyprus", "Czech Republic", "Denmark", "Estonia", "unidentified", "Faroe Islands",
+    "Finland", "France", "Germany", "Greece", "Hungary", "Iceland", "India", "Ireland", "Italy",
+    "Latvia", "Lithuania", "Luxembourg", "Mexico", "Netherlands", "Norway", "Poland", "Portugal",
+    "Romania", "Russia", "San Marino", "Slovakia", "Slovenia", "Spain", "Sweden", "Switzerland",
+    "Ukraine", "United Arab Emirates", "United Kingdom", "USA", "biz", "com", "int", "net", "org",
+)  # fmt: skip
+CATEGORY, ITEM, PHOTO = "page 1 (main category)", "page 2 (clothing model)", "model photography"
+LIMITS = {  # column -> lowest and highest code of the official description
+    "month": (1, 12),
+    "day": (1, 31),
+    "country": (1, len(COUNTRIES)),
+    CATEGORY: (1, len(CATEGORIES)),
+    "colour": (1, len(COLOURS)),
+    "location": (1, 6),
+    PHOTO: (1, 2),
+    "page": (1, 5),
+}
+FIXED = (CATEGORY, "colour", "location", PHOTO, "price", "page")  # one value an item, by the description
+COLUMNS = {
+    "year": INT,
+    "order": INT,
+    "session ID": INT,
+    ITEM: TEXT,
+    "price": INT,
+    **dict.fromkeys(LIMITS, INT),
+}
+PATTERNS = ("e-shop clothing 2008.csv", "e-shop clothing 2008.csv.gz")
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of all clicks; a remark tells each item that the file puts in two places."""
+    name = files.names[0] if len(files.names) == 1 else files.one(*PATTERNS)
+    table = read_csv(files, name, COLUMNS, delimiter=";")
+    kept = first_rows(table)
+    duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), kept + 2
+    cells = {column: as_numpy(table[column]) for column in COLUMNS if column != ITEM}
+    refuse(_beyond_limits(name, cells, file_row))
+    refuse(_broken_orders(name, cells, file_row))
+
+    item, ids = index_ids(table[ITEM])
+    user, countries = index_ids(table["country"])
+    items, remarks = _items(name, ids, item, cells, file_row)
+    users = pa.table({"id": countries, "country": [COUNTRIES[int(code) - 1] for code in countries]})
+    year, month, day = (cells[column].tolist() for column in ("year", "month", "day"))
+    dates = [f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in zip(year, month, day, strict=True)]
+    columns = {
+        "user": user,
+        "item": item,
+        "session": cells["session ID"],
+        "step": cells["order"] - 1,
+        "price": cells["price"].astype(np.float32),
+        "click": np.ones(len(item), bool),
+        "context_page": cells["page"].astype(np.int16),
+        "context_month": cells["month"].astype(np.int16),
+        "context_date": pa.array(dates).dictionary_encode(),
+        **origin([name], np.zeros(len(item), np.int32), file_row),
+    }
+    return Log.build(
+        columns,
+        users=users,
+        items=items,
+        domain="ecommerce",
+        source=SOURCE,
+        duplicates=duplicates,
+        remarks=remarks,
+    )
+
+
+def _items(
+    name: str, ids: list[str], item: Array, cells: Mapping[str, Array], file_row: Array
+) -> tuple[Any, list[str]]:
+    """The table of items by what most of their rows say, and a remark for each row that says otherwise."""
+    most, remarks = {}, []
+    for column in FIXED:
+        most[column], deviates = usual(item, cells[column], len(ids))
+        for row in np.flatnonzero(deviates):
+            said, kept = cells[column][row], most[column][item[row]]
+            remarks.append(
+                f"{name}, row {file_row[row]}: item {ids[item[row]]} has {column} {said}; "
+                f"elsewhere {kept}, kept"
+            )
+    category = [CATEGORIES[code - 1] for code in most[CATEGORY]]
+    table = pa.table(
+        {
+            "id": ids,
+            "category": category,
+            "price": most["price"].astype(np.float32),
+            "page": most["page"].astype(np.int32),
+            "region": most["location"].astype(np.int32),
+            "colour": [COLOURS[code - 1] for code in most["colour"]],
+            "photo": ["en face" if code == 1 else "profile" for code in most[PHOTO]],
+            "label": labels(category),
+        }
+    )
+    return table, remarks
+
+
+def _beyond_limits(name: str, cells: Mapping[str, Array], file_row: Array) -> list[Problem]:
+    return [
+        Problem(
+            name,
+            int(file_row[row]),
+            column,
+            f"a code from {low} to {high} is needed",
+            str(cells[column][row]),
+        )
+        for column, (low, high) in LIMITS.items()
+        for row in np.flatnonzero((cells[column] < low) | (cells[column] > high))
+    ]
+
+
+def _broken_orders(name: str, cells: Mapping[str, Array], file_row: Array) -> list[Problem]:
+    """Rows at which ORDER does not run 1, 2, 3 ... within its session."""
+    order = np.lexsort((cells["order"], cells["session ID"]))
+    session, number = cells["session ID"][order], cells["order"][order]
+    expected = number_steps(session) + 1
+    return [
+        Problem(
+            name, int(file_row[order[at]]), "order", "must run 1, 2, 3 ... within a session", str(number[at])
+        )
+        for at in np.flatnonzero(number != expected)
+    ]

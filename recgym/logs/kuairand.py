@@ -1,0 +1,211 @@
+"""KuaiRand (Kuaishou short video): impressions with feedback and watch time; Pure, 1K, 27K and parts of them.
+
+Settled here:
+
+* tab 1, the single-column feed, unless `tab` says otherwise (`tab=None`: all): elsewhere a click is a click
+  on a cover;
+* the standard policy's files, unless `policy="random"`;
+* exact duplicate rows of the chosen tabs are dropped and counted;
+* a session is what one user saw on one day (the file's `date`), a step is an impression in order of time,
+  sessions are numbered by their first moment. Only videos of the candidate pool are logged in Pure, so
+  sessions have holes;
+* a duration of 0 means unknown; an item's duration is the log's, then the video table's, then NaN;
+* `is_live_streamer` -124 means unknown and becomes null; other user features stay as they are;
+* the flags stay as logged. The documented rules on play time do not hold everywhere: `rule_shares`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.logs.actions import number_by_start, number_steps
+from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.tables import (
+    FLOAT,
+    INT,
+    TEXT,
+    Files,
+    first_rows,
+    labels,
+    lookup,
+    natural,
+    origin,
+    read_csv,
+    read_header,
+)
+
+SOURCE = Source(
+    "kuairand",
+    "CC BY-SA 4.0",
+    "Gao, C. et al. (2022). KuaiRand: an unbiased sequential recommendation dataset with randomly exposed "
+    "videos. "
+    "CIKM 2022.",
+    "A session is one user's day in the chosen tab; sessions have holes.",
+)
+FLAGS = {  # event -> column of the file
+    "click": "is_click",
+    "long_view": "long_view",
+    "like": "is_like",
+    "comment": "is_comment",
+    "share": "is_forward",
+    "follow": "is_follow",
+    "hate": "is_hate",
+}
+COLUMNS = (
+    "user_id", "video_id", "date", "hourmin", "time_ms", "is_click", "is_like", "is_follow", "is_comment",
+    "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
+    "comment_stay_time", "is_profile_enter", "is_rand", "tab",
+)  # fmt: skip
+CLICK_MS, LONG_MS = 7_000, 18_000
+# play time that counts as valid play and as long view, unless the video is shorter
+UNKNOWN = "unknown"
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of one tab with all users and videos of the feature tables, shown in it or not."""
+    tab, policy = options.get("tab", 1), options.get("policy", "standard")
+    if policy not in ("standard", "random"):
+        raise LogError(f"policy must be standard or random; it is {policy!r}")
+    names = files.find(f"log_{policy}_*.csv", f"log_{policy}_*.csv.gz")
+    if not names:
+        raise LogError(f"{files.path}: there is no file log_{policy}_*.csv or log_{policy}_*.csv.gz")
+    users, videos = _users(files), _videos(files)
+    table, duplicates = _impressions(files, names, tab)
+    cells = {column: as_numpy(table[column]) for column in (*COLUMNS, "file_row", "file_index")}
+    user, item = lookup(table["user_id"], users["id"]), lookup(table["video_id"], videos["id"])
+    refuse(
+        [*_not_in(names, cells, user, "user_id", "user"), *_not_in(names, cells, item, "video_id", "video")]
+    )
+    refuse(_flags_beyond(names, cells))
+
+    session, step = _visits(user, cells["date"], cells["time_ms"])
+    columns = {
+        "user": user,
+        "item": item,
+        "time": cells["time_ms"],
+        "session": session,
+        "step": step,
+        "watch_ms": cells["play_time_ms"],
+        **{event: cells[column] == 1 for event, column in FLAGS.items()},
+        "context_hour": (cells["hourmin"] // 100).astype(np.int16),
+        "context_tab": cells["tab"].astype(np.int16),
+        "context_day": cells["date"].astype(np.int32),
+        **origin(names, cells["file_index"], cells["file_row"]),
+    }
+    items = _items(videos, item, cells["duration_ms"])
+    remarks = [] if not duplicates else [f"{duplicates} exact duplicate rows dropped"]
+    return Log.build(
+        columns,
+        users=users,
+        items=items,
+        domain="content",
+        source=SOURCE,
+        duplicates=duplicates,
+        remarks=remarks,
+    )
+
+
+def rule_shares(log: Log) -> dict[str, float]:
+    """Share of impressions of known duration at which the documented rules on play time give the logged flag.
+
+    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end
+    where it lasts at most 18 s, else 18 s or more (README of KuaiRand, fields of log_xxx.csv).
+    """
+    duration = log.items["duration_ms"].to_numpy()[log.column("item")]
+    known = duration > 0
+    duration, watch = duration[known], log.column("watch_ms")[known]
+    click = np.where(duration <= CLICK_MS, watch >= duration, watch > CLICK_MS)
+    long_view = watch >= np.minimum(duration, LONG_MS)
+    return {
+        name: float((derived == log.column(name)[known]).mean())
+        for name, derived in (("click", click), ("long_view", long_view))
+    }
+
+
+def _impressions(files: Files, names: list[str], tab: int | None) -> tuple[Any, int]:
+    parts = []
+    for index, name in enumerate(names):
+        part = read_csv(files, name, dict.fromkeys(COLUMNS, INT))
+        part = part.append_column("file_row", pa.array(np.arange(2, len(part) + 2)))
+        part = part.append_column("file_index", pa.array(np.full(len(part), index, np.int32)))
+        parts.append(part if tab is None else part.filter(pc.equal(part["tab"], tab)))
+    table = pa.concat_tables(parts)
+    if not len(table):
+        raise LogError(f"{', '.join(names)}: there is no row of tab {tab}")
+    kept = first_rows(table.select(COLUMNS))
+    return table.take(pa.array(kept)), len(table) - len(kept)
+
+
+def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
+    """Session and step of every row: a session is a user's day, numbered by its first moment."""
+    order = np.lexsort((time, date, user))
+    fresh = np.r_[True, (user[order][1:] != user[order][:-1]) | (date[order][1:] != date[order][:-1])]
+    step = np.empty(len(user), np.int64)
+    step[order] = number_steps(np.cumsum(fresh))
+    return number_by_start(order, fresh, time), step
+
+
+def _users(files: Files) -> Any:
+    name = files.one("user_features*.csv", "user_features*.csv.gz")
+    header = read_header(files, name)
+    types = {column: INT if column == "user_id" else None for column in ("user_id", *header)}
+    table = read_csv(files, name, types, nullable=header[1:])
+    table = table.set_column(0, "id", table["user_id"].cast(TEXT))
+    at = table.schema.get_field_index("is_live_streamer")
+    if at >= 0:
+        streamer = table["is_live_streamer"]
+        known = pc.if_else(pc.equal(streamer, -124), pa.scalar(None, streamer.type), streamer)
+        table = table.set_column(at, "is_live_streamer", known)
+    return table
+
+
+def _videos(files: Files) -> Any:
+    name = files.one("video_features_basic*.csv", "video_features_basic*.csv.gz")
+    types = {"video_id": INT, "video_type": TEXT, "video_duration": FLOAT, "tag": TEXT}
+    table = read_csv(files, name, types, nullable=("video_type", "video_duration", "tag"))
+    table = table.set_column(0, "id", table["video_id"].cast(TEXT))
+    order = sorted(range(len(table)), key=lambda row: natural(table["id"][row].as_py()))
+    return table.take(pa.array(order))
+
+
+def _items(videos: Any, item: Array, duration: Array) -> Any:
+    known = np.nan_to_num(videos["video_duration"].to_numpy(), nan=0.0)
+    logged = np.zeros(len(videos))
+    np.maximum.at(logged, item, duration)
+    best = np.where(logged > 0, logged, np.where(known > 0, known, np.nan))
+    first = [(tag or "").split(",")[0].strip() for tag in videos["tag"].to_pylist()]
+    category = [f"tag{tag}" if tag else UNKNOWN for tag in first]
+    return pa.table(
+        {
+            "id": videos["id"],
+            "category": category,
+            "duration_ms": best.astype(np.float32),
+            "video_type": videos["video_type"],
+            "label": labels(category),
+        }
+    )
+
+
+def _not_in(
+    names: list[str], cells: Mapping[str, Array], index: Array, column: str, what: str
+) -> list[Problem]:
+    rule = f"the {what} must stand in the table of {what} features"
+    return [_problem(names, cells, row, column, rule) for row in np.flatnonzero(index < 0)]
+
+
+def _flags_beyond(names: list[str], cells: Mapping[str, Array]) -> list[Problem]:
+    return [
+        _problem(names, cells, row, column, "0 or 1 is needed")
+        for column in FLAGS.values()
+        for row in np.flatnonzero((cells[column] != 0) & (cells[column] != 1))
+    ]
+
+
+def _problem(names: list[str], cells: Mapping[str, Array], row: Any, column: str, rule: str) -> Problem:
+    return Problem(
+        names[cells["file_index"][row]], int(cells["file_row"][row]), column, rule, str(cells[column][row])
+    )

@@ -1,0 +1,130 @@
+"""HetRec 2011 Last.fm-2k: how often 1,892 users heard artists, who befriends whom, and what tags they gave.
+
+There are no times of listening. So a row is a (user, artist) pair with `listen` true and the count in the
+extra column `listens`; a session is a user, and a step is the rank of the artist by that count (ties by
+artist id). The log names only the (at most 50) artists a user heard most: artists that are not there were not
+refused.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.actions import number_steps
+from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.problems import Problem, refuse
+from recgym.logs.tables import INT, TEXT, Files, first_rows, index_ids, labels, lookup, origin, read_csv
+
+SOURCE = Source(
+    "lastfm_hetrec2k",
+    "non-commercial use",
+    "Cantador, I., Brusilovsky, P. and Kuflik, T. (2011). 2nd workshop on information heterogeneity and fusion "
+    "in recommender systems (HetRec 2011). RecSys 2011.",
+    "A session is a user, a step the rank of an artist by listening count; there is no time.",
+)
+LISTENS, FRIENDS, TAGGED, TAGS = "user_artists.dat", "user_friends.dat", "user_taggedartists.dat", "tags.dat"
+NUM_TAGS, OTHER, UNTAGGED = 24, "other", "unknown"
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of listening counts; users and artists are those that occur in it."""
+    name, table = _listens(files)
+    kept = first_rows(table)
+    duplicates, table = len(table) - len(kept), table.take(pa.array(kept))
+    user, users = index_ids(table["userID"])
+    item, artists = index_ids(table["artistID"])
+    weight = as_numpy(table["weight"])
+    refuse(
+        [
+            Problem(name, int(kept[row]) + 2, "weight", "a count of 1 or more is needed", str(weight[row]))
+            for row in np.flatnonzero(weight < 1)
+        ]
+    )
+    order = np.lexsort((item, -weight, user))
+    step = np.empty(len(user), np.int64)
+    step[order] = number_steps(user[order])
+    category = _categories(files, artists)
+    columns = {
+        "user": user,
+        "item": item,
+        "session": user.astype(np.int64),
+        "step": step,
+        "listen": np.ones(len(user), bool),
+        "listens": weight,
+        **origin([name], np.zeros(len(user), np.int32), kept + 2),
+    }
+    return Log.build(
+        columns,
+        users=pa.table({"id": users}),
+        items=pa.table({"id": artists, "category": category, "label": labels(category)}),
+        domain="social",
+        source=SOURCE,
+        duplicates=duplicates,
+    )
+
+
+def friends(path: str | PathLike[str]) -> Array:
+    """Pairs of user indices of the log at `path`, (pairs, 2) int32: each once, the smaller index first."""
+    files = Files(path)
+    _, table = _listens(files)
+    _, users = index_ids(table["userID"])
+    name = files.one(FRIENDS)
+    pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, delimiter="\t", quoted=False)
+    ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
+    refuse(
+        [
+            Problem(
+                name, int(row) + 2, column, f"the user must stand in {LISTENS}", str(pairs[column][int(row)])
+            )
+            for column, index in ends.items()
+            for row in np.flatnonzero(index < 0)
+        ]
+    )
+    left, right = ends["userID"], ends["friendID"]
+    refuse(
+        [
+            Problem(
+                name, int(row) + 2, "friendID", "nobody befriends himself", str(pairs["friendID"][int(row)])
+            )
+            for row in np.flatnonzero(left == right)
+        ]
+    )
+    both = np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1)
+    return np.unique(both, axis=0).astype(np.int32)
+
+
+def _listens(files: Files) -> tuple[str, Any]:
+    name = files.one(LISTENS)
+    types = {"userID": INT, "artistID": INT, "weight": INT}
+    return name, read_csv(files, name, types, delimiter="\t", quoted=False)
+
+
+def _categories(files: Files, artists: list[str]) -> list[str]:
+    """Of each artist the most given tag among the NUM_TAGS commonest; ties go to the commoner tag."""
+    given = read_csv(files, files.one(TAGGED), {"artistID": INT, "tagID": INT}, delimiter="\t", quoted=False)
+    types = {"tagID": INT, "tagValue": TEXT}
+    names = read_csv(files, files.one(TAGS), types, delimiter="\t", quoted=False, encoding="latin-1")
+    name_of = dict(zip(names["tagID"].to_pylist(), names["tagValue"].to_pylist(), strict=True))
+
+    artist = lookup(given["artistID"], pa.array(artists))
+    tag = as_numpy(given["tagID"])[artist >= 0]
+    artist = artist[artist >= 0]
+    ids, counts = np.unique(tag, return_counts=True)
+    top = ids[np.lexsort((ids, -counts))][:NUM_TAGS]
+    table = np.zeros((len(artists), len(top) + 1), np.int64)
+    column = np.full(int(ids.max(initial=0)) + 1, len(top))
+    column[top] = np.arange(len(top))
+    np.add.at(table, (artist, column[tag]), 1)
+    best = table[:, :-1].argmax(axis=1) if len(top) else np.zeros(len(artists), np.int64)
+    tagged, ranked = table.sum(axis=1) > 0, table[:, :-1].sum(axis=1) > 0
+    return [
+        str(name_of.get(int(top[best[row]]), f"tag {top[best[row]]}"))
+        if ranked[row]
+        else OTHER
+        if tagged[row]
+        else UNTAGGED
+        for row in range(len(artists))
+    ]

@@ -1,0 +1,281 @@
+"""The validated table of logged events: one row a shown item (schema: ROWS, the project's contract).
+
+Every column of ROWS is always there: what a log does not know is all null. Beside them stand one bool column
+an event (only those the log has), `context_*` columns, and extras that a reader documents. `file` and
+`file_row`, where a reader gives them, say where a row came from.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recgym.events import DOMAINS, EVENTS
+from recgym.logs.problems import LogError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray[Any, Any]
+
+ROWS: dict[str, Any] = {
+    "user": pa.int32(),  # index into users
+    "item": pa.int32(),  # index into items
+    "time": pa.int64(),  # ms UTC
+    "session": pa.int64(),
+    "step": pa.int32(),  # place of the slate in its session, from 0
+    "slate": pa.int64(),  # rows shown together
+    "position": pa.int16(),  # from 0
+    "propensity": pa.float64(),  # of the logging policy, (0, 1]
+    "price": pa.float32(),  # currency units
+    "watch_ms": pa.int32(),
+}
+REQUIRED = ("user", "item", "session", "step")
+SCHEMA = "recgym.log/1"
+TABLES = ("rows", "users", "items")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a log comes from and what may be done with it."""
+
+    name: str
+    licence: str
+    citation: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log in memory. Build one with `Log.build`, `recgym.logs.read_log` or `Log.from_pandas`."""
+
+    rows: Any  # pa.Table, sorted by session, step, position
+    users: Any  # pa.Table: "id" (string) and public features; row i is user index i
+    items: Any  # pa.Table: "id" (string) and, where known, category, price, duration_ms, page, label
+    domain: str
+    source: Source
+    duplicates: int = 0  # exact duplicate rows that the reader dropped
+    remarks: tuple[str, ...] = ()  # what the reader noticed or settled, one line each
+
+    def __post_init__(self) -> None:
+        if self.domain not in DOMAINS:
+            raise LogError(f"domain {self.domain!r} is unknown; there are {', '.join(DOMAINS)}")
+        types = {field.name: field.type for field in self.rows.schema}
+        for name, wanted in {**ROWS, **{name: pa.bool_() for name in self.events}}.items():
+            if types.get(name) != wanted:
+                raise LogError(f"column {name} of a log must be {wanted}; it is {types.get(name, 'missing')}")
+        for name, table in (("users", self.users), ("items", self.items)):
+            if "id" not in table.column_names or table.schema.field("id").type != pa.string():
+                raise LogError(f"the {name} table must have a string column id; it has {table.column_names}")
+
+    @classmethod
+    def build(
+        cls,
+        columns: Mapping[str, Any],
+        *,
+        users: Any,
+        items: Any,
+        domain: str,
+        source: Source,
+        duplicates: int = 0,
+        remarks: Sequence[str] = (),
+    ) -> "Log":
+        """A log from columns (numpy or Arrow): absent ones become null, types are cast, rows sorted.
+
+        Raises LogError where a value does not fit its column's type.
+        """
+        missing = [name for name in REQUIRED if name not in columns]
+        if missing:
+            raise LogError(f"a log must have the columns {', '.join(REQUIRED)}; missing {', '.join(missing)}")
+        num_rows = len(columns["user"])
+        flags = [event.name for event in EVENTS.get(domain, ())]
+        arrays: dict[str, Any] = {name: pa.nulls(num_rows, kind) for name, kind in ROWS.items()}
+        for name, values in columns.items():
+            kind = ROWS.get(name, pa.bool_() if name in flags else None)
+            arrays[name] = _cast(name, values, kind)
+        rows = pa.table(arrays)
+        keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
+        rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
+        return cls(rows, users, items, domain, source, duplicates, tuple(remarks))
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Events of the domain that the log has, in the order of the event table."""
+        return tuple(event.name for event in EVENTS[self.domain] if event.name in self.rows.column_names)
+
+    @property
+    def num_rows(self) -> int:
+        """Shown items."""
+        return int(self.rows.num_rows)
+
+    @property
+    def num_users(self) -> int:
+        """Users of the table, with and without rows."""
+        return int(self.users.num_rows)
+
+    @property
+    def num_items(self) -> int:
+        """Items of the table, with and without rows."""
+        return int(self.items.num_rows)
+
+    @property
+    def num_sessions(self) -> int:
+        """Visits that have rows."""
+        return len(self.session_starts())
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def column(self, name: str) -> Array:
+        """A column of the rows; numbers with nulls come as float64 with NaN, strings as objects with None."""
+        if name not in self.rows.column_names:
+            raise LogError(f"the log has no column {name!r}; it has {', '.join(self.rows.column_names)}")
+        return as_numpy(self.rows[name])
+
+    def session_starts(self) -> Array:
+        """Row at which each session begins, shape (sessions,)."""
+        session = self.column("session")
+        return (
+            np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
+            if len(session)
+            else np.zeros(0, np.int64)
+        )
+
+    def split(self, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> "tuple[Log, ...]":
+        """Parts with these fractions of the sessions, earlier ones first; usually train, validation, test.
+
+        Sessions go by the time of their first row, by their number where the log has no clock. A session is
+        never cut; users and items keep their indices.
+        """
+        if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1.0) > 1e-9:
+            raise LogError(f"fractions must be above 0 and sum to 1; they are {tuple(fractions)}")
+        starts = self.session_starts()
+        time = self.column("time")[starts]
+        order = np.arange(len(starts)) if np.isnan(time).any() else np.argsort(time, kind="stable")
+        cuts = np.round(np.cumsum(fractions)[:-1] * len(starts)).astype(np.int64)
+        part = np.empty(len(starts), np.int64)
+        part[order] = np.searchsorted(cuts, np.arange(len(starts)), side="right")
+        return self._parts(part, len(fractions))
+
+    def split_at(self, column: str, *values: Any) -> "tuple[Log, ...]":
+        """Parts before the first value, from it to before the second, and so on.
+
+        A session goes whole where the value of its first row puts it. Any ordered column serves: ms of
+        `time`, ISO strings of `context_date`.
+        """
+        if not values or any(not low < high for low, high in pairwise(values)):
+            raise LogError(f"split_at needs values that rise; they are {values}")
+        starts = self.session_starts()
+        if self.rows[column].take(pa.array(starts)).null_count:
+            raise LogError(
+                f"the log cannot be split at column {column!r}: it is empty at the start of a session"
+            )
+        firsts = self.column(column)[starts]
+        part = np.zeros(len(starts), np.int64)
+        for value in values:
+            part += np.asarray(firsts >= value, dtype=np.int64)
+        return self._parts(part, len(values) + 1)
+
+    def _parts(self, part: Array, count: int) -> "tuple[Log, ...]":
+        starts = self.session_starts()
+        of_row = np.repeat(part, np.diff(np.r_[starts, self.num_rows]))
+        return tuple(
+            replace(self, rows=self.rows.filter(pa.array(of_row == index))) for index in range(count)
+        )
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The rows as a frame; `user` and `item` are the original ids, all-null columns are left out."""
+        rows = self.rows
+        for name, table in (("user", self.users), ("item", self.items)):
+            rows = rows.set_column(rows.schema.get_field_index(name), name, table["id"].take(rows[name]))
+        known = [
+            name
+            for name in rows.column_names
+            if name in REQUIRED or rows[name].null_count < max(len(rows), 1)
+        ]
+        frame: pd.DataFrame = rows.select(known).to_pandas()
+        return frame
+
+    @classmethod
+    def from_pandas(
+        cls,
+        rows: "pd.DataFrame",
+        *,
+        domain: str,
+        users: "pd.DataFrame | None" = None,
+        items: "pd.DataFrame | None" = None,
+        source: Source | None = None,
+    ) -> "Log":
+        """A log from a frame whose `user` and `item` are ids of any kind; other columns are named as in ROWS.
+
+        The rules of the generic table (`recgym.logs.generic`) fill in what is missing. `users` and `items`
+        have a column `id`; an id they do not hold is an error. Without them the tables list the ids that
+        occur.
+        """
+        from recgym.logs.generic import from_frame
+
+        return from_frame(rows, domain=domain, users=users, items=items, source=source)
+
+    def write(self, folder: str | PathLike[str]) -> None:
+        """Write rows, users and items as Parquet beside meta.json; the folder appears whole or not at all."""
+        target = Path(folder)
+        if target.exists():
+            raise LogError(f"{target}: exists already; a log is written once")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            temporary.chmod(0o755)
+            for name in TABLES:
+                pq.write_table(getattr(self, name), temporary / f"{name}.parquet", compression="zstd")
+            meta: dict[str, Any] = {"schema": SCHEMA, "domain": self.domain, "source": asdict(self.source)}
+            meta |= {"duplicates": self.duplicates, "remarks": list(self.remarks), "num_rows": self.num_rows}
+            (temporary / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    @classmethod
+    def read(cls, folder: str | PathLike[str]) -> "Log":
+        """A log that `write` made; LogError where the folder is none or a file of it is broken."""
+        place = Path(folder)
+        try:
+            meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+            tables = {name: pq.read_table(place / f"{name}.parquet") for name in TABLES}
+        except (OSError, ValueError) as error:
+            raise LogError(f"{place}: not a log written by recgym: {error}") from error
+        if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
+            raise LogError(f"{place / 'meta.json'}: schema must be {SCHEMA!r}")
+        if meta["num_rows"] != tables["rows"].num_rows:
+            raise LogError(
+                f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}"
+            )
+        source = Source(**meta["source"])
+        return cls(**tables, domain=meta["domain"], source=source, duplicates=meta["duplicates"],
+                   remarks=tuple(meta["remarks"]))  # fmt: skip
+
+
+def as_numpy(values: Any) -> Array:
+    """An Arrow column as numpy: numbers with nulls as float64 with NaN, strings as objects."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    array: Array = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(False)
+    return array
+
+
+def _cast(name: str, values: Any, kind: Any) -> Any:
+    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    try:
+        return array if kind is None or array.type == kind else array.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise LogError(f"column {name} must be {kind}: {error}") from error

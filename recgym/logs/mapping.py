@@ -1,0 +1,105 @@
+"""The words of the generic table: which columns a map may name, what values of an event column mean."""
+
+from collections.abc import Mapping
+
+from recgym.events import EVENTS
+from recgym.logs.problems import LogError
+
+KEYS = (
+    "user",
+    "item",
+    "time",
+    "event",
+    "session",
+    "step",
+    "slate",
+    "position",
+    "propensity",
+    "price",
+    "watch_ms",
+)
+ATTRIBUTES = ("category", "duration_ms")  # of items; price goes to both
+ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
+CONTEXT = "context_"
+
+SHOWN = "shown"  # the item was shown, nothing more is said
+OPENED = "view"  # shown, or clicked: `meaning` tells
+SYNONYMS: dict[str, str] = {
+    **dict.fromkeys(
+        ("shown", "show", "impression", "exposure", "exposed", "remove_from_cart", "none"), SHOWN
+    ),
+    **dict.fromkeys(("view", "views", "pv", "pageview", "page_view", "detail", "product_view"), OPENED),
+    **dict.fromkeys(("click", "clicks", "clicked", "open", "play", "fav", "favourite", "favorite"), "click"),
+    **dict.fromkeys(("cart", "carts", "addtocart", "add_to_cart", "add-to-cart", "basket", "atc"), "cart"),
+    **dict.fromkeys(
+        ("purchase", "buy", "buys", "order", "orders", "transaction", "bought", "sale"), "purchase"
+    ),
+    **dict.fromkeys(("long_view", "long_watch", "complete", "finish"), "long_view"),
+    **dict.fromkeys(("like", "likes", "liked"), "like"),
+    **dict.fromkeys(("comment", "comments", "reply"), "comment"),
+    **dict.fromkeys(("share", "shares", "forward", "retweet", "repost"), "share"),
+    **dict.fromkeys(("follow", "follows", "subscribe"), "follow"),
+    **dict.fromkeys(("hate", "dislike", "report"), "hate"),
+    **dict.fromkeys(("listen", "listens", "scrobble", "listened"), "listen"),
+}
+
+
+def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[str, str]:
+    """Key -> column name, from a dict or "user=visitorid,item=itemid"; {} where there is no map.
+
+    Keys are KEYS, ATTRIBUTES, the events of the domain and `context_*`; user and item are needed. LogError
+    otherwise.
+    """
+    if mapping is None:
+        return {}
+    if isinstance(mapping, str):
+        pairs = [part.split("=", 1) for part in mapping.split(",") if part.strip()]
+        broken = [pair[0] for pair in pairs if len(pair) < 2 or not pair[1].strip()]
+        if broken:
+            raise LogError(f"map: {broken[0]!r} must look like key=column")
+        named = [(key.strip(), column.strip()) for key, column in pairs]
+    else:
+        named = list(mapping.items())
+    allowed = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
+    columns: dict[str, str] = {}
+    for key, column in named:
+        plain = ALIASES.get(key, key)
+        if plain not in allowed and not plain.startswith(CONTEXT):
+            raise LogError(f"map: key {key!r} is unknown; there are {', '.join(allowed)}, {CONTEXT}*")
+        if plain in columns:
+            raise LogError(f"map: key {key!r} is given twice")
+        columns[plain] = column
+    missing = [key for key in ("user", "item") if key not in columns]
+    if missing:
+        raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
+    return columns
+
+
+def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
+    """Value of an event column -> events that are true, each with the events it needs; () for shown only.
+
+    Numbers 0 and 1 are the domain's response. A "view" is the response (a product page was opened) in a table
+    of actions, and shown only where the table also has clicks. A synonym of click is a listen in a social
+    log. LogError names a value that is no event of the domain, with what there is.
+    """
+    events = {event.name: event for event in EVENTS[domain]}
+    response = EVENTS[domain][0].name
+    plain = {value: value.strip().lower() for value in values}
+    if set(plain.values()) <= {"0", "1", "true", "false"}:
+        return {value: (response,) if word in ("1", "true") else () for value, word in plain.items()}
+    words = {value: SYNONYMS.get(word, "") for value, word in plain.items()}
+    view = SHOWN if "click" in words.values() else response
+    meant: dict[str, tuple[str, ...]] = {}
+    for value, word in words.items():
+        name: str | None = {OPENED: view, "click": response}.get(word, word)
+        if name != SHOWN and name not in events:
+            known = [
+                synonym for synonym, event in SYNONYMS.items() if event in (*events, SHOWN, OPENED, "click")
+            ]
+            raise LogError(f"event {value!r} is unknown in the domain {domain}; known are {', '.join(known)}")
+        chain: list[str] = []
+        while name is not None and name != SHOWN:
+            chain.append(name)
+            name = events[name].needs
+        meant[value] = tuple(chain)
+    return meant

@@ -1,0 +1,41 @@
+"""What is wrong with a file or a log: one row a problem, one line a message."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One value that breaks a rule.
+
+    `row` is the row a person sees in the file: the header is row 1, blank lines do not count. Row 0 stands
+    for the file as a whole.
+    """
+
+    file: str
+    row: int
+    column: str
+    rule: str  # what is allowed
+    value: str  # what was found
+
+    def __str__(self) -> str:
+        place = (
+            self.file
+            + (f", row {self.row}" if self.row else "")
+            + (f", {self.column}" if self.column else "")
+        )
+        return f"{place}: {self.rule}; found {self.value}"
+
+
+class LogError(ValueError):
+    """A log cannot be read, built, split or written; `problems` holds every bad row that was found."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()):
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise a LogError that tells the first problem and how many follow; nothing where there is none."""
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise LogError(f"{problems[0]}{more}", problems)

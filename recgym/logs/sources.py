@@ -1,0 +1,101 @@
+"""The data sets that can be read: one table, one row a data set. A new one is one row and one file."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatch
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recgym.logs import eshop, generic, kuairand, lastfm
+from recgym.logs.check import event_remarks, validate
+from recgym.logs.log import Log
+from recgym.logs.problems import LogError, refuse
+from recgym.logs.tables import Files
+
+
+class Reader(NamedTuple):
+    """How a data set is known and read."""
+
+    read: Callable[[Files, Mapping[str, Any]], Log]
+    domain: str | None  # None: the caller says it
+    patterns: tuple[str, ...]  # file names of which all must be there for the set to be recognised
+    options: tuple[str, ...]  # names that read_log passes on
+    about: str
+
+
+SOURCES: dict[str, Reader] = {
+    "eshop2008": Reader(
+        eshop.read, "ecommerce", ("e-shop clothing 2008.csv*",), (), "UCI 553: clicks of a clothes shop"
+    ),
+    "kuairand_pure_part": Reader(
+        kuairand.read,
+        "content",
+        ("log_standard_*.csv*", "video_features_basic*.csv*"),
+        ("tab", "policy"),
+        "KuaiRand: short video, watch time and feedback",
+    ),
+    "lastfm_hetrec2k": Reader(
+        lastfm.read,
+        "social",
+        (lastfm.LISTENS, lastfm.FRIENDS),
+        (),
+        "HetRec Last.fm: listening counts, friends, tags",
+    ),
+    "generic": Reader(
+        generic.read, None, (), generic.OPTIONS, "CSV or Parquet table with a map of its columns"
+    ),
+}
+WRITTEN = "meta.json"  # the mark of a log that Log.write made
+
+
+def read_log(
+    path: str | PathLike[str],
+    *,
+    source: str | None = None,
+    domain: str | None = None,
+    mapping: Mapping[str, str] | str | None = None,
+    check: bool = True,
+    **options: Any,
+) -> Log:
+    """The log at `path`: a folder, zip or file of a known data set, a log that recgym wrote, or a table.
+
+    `source` names the reader; without it the files' names tell, or a `mapping` the generic table. `mapping`
+    is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic), `options` are the reader's own
+    (SOURCES). Raises LogError for the first value that is wrong; `check=False` leaves the ranges and keys to
+    `validate`. Which event needs which other is never an error here: a remark of the log counts the rows that
+    break it.
+    """
+    if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
+        return _checked(Log.read(path), check, remark=False)
+    if source is not None and source not in SOURCES:
+        raise LogError(f"source {source!r} is unknown; there are {', '.join(SOURCES)}")
+    files = Files(path)
+    reader = SOURCES[source or ("generic" if mapping is not None else _recognise(files))]
+    if reader.domain is None:
+        options |= {"domain": domain, "mapping": mapping}
+    elif domain not in (None, reader.domain) or mapping is not None:
+        raise LogError(f"{files.path}: this data set has the domain {reader.domain} and takes no mapping")
+    unknown = [name for name in options if name not in reader.options]
+    if unknown:
+        raise LogError(
+            f"option {unknown[0]!r} is unknown; this reader has {', '.join(reader.options) or 'none'}"
+        )
+    return _checked(reader.read(files, options), check)
+
+
+def _recognise(files: Files) -> str:
+    bases = [Path(name).name for name in files.names]
+    for name, reader in SOURCES.items():
+        if reader.patterns and all(any(fnmatch(base, p) for base in bases) for p in reader.patterns):
+            return name
+    if len(files.names) == 1 and re.search(r"\.(csv|tsv|parquet)(\.gz)?$", bases[0]):
+        return "generic"
+    raise LogError(f"{files.path}: no known data set; name one as source: {', '.join(SOURCES)}")
+
+
+def _checked(log: Log, check: bool, remark: bool = True) -> Log:
+    if check:
+        refuse(validate(log, event_rules=False))
+    return replace(log, remarks=(*log.remarks, *event_remarks(log))) if remark else log
