@@ -1,0 +1,57 @@
+"""The table of environments; README, tests, command line and benchmark are derived from it."""
+
+from typing import NamedTuple
+
+import gymnasium
+
+
+class EnvRow(NamedTuple):
+    """One registered environment and its defaults."""
+
+    id: str
+    domain: str
+    world: str  # shipped world
+    n_items: int | None  # None: all
+    slate_size: int
+    horizon: int
+    reward: str
+    about: str
+
+
+ENVIRONMENTS = (
+    EnvRow("recgym/Ecommerce-v0", "ecommerce", "ecommerce-1", None, 1, 50, "clicks", "show one product at a time"),
+    EnvRow("recgym/EcommerceSlate-v0", "ecommerce", "ecommerce-1", None, 6, 50, "clicks", "fill a page of products"),
+    EnvRow("recgym/Content-v0", "content", "content-1", 500, 1, 50, "engagement", "play one video after another"),
+    EnvRow("recgym/ContentSlate-v0", "content", "content-1", 500, 6, 30, "engagement", "fill a screen of videos"),
+    EnvRow("recgym/Social-v0", "social", "social-1", 500, 1, 50, "engagement", "suggest one artist at a time"),
+)
+
+
+def row_of(env_id: str) -> EnvRow:
+    """The table's row for an id; ValueError that lists the ids."""
+    for row in ENVIRONMENTS:
+        if row.id == env_id:
+            return row
+    if "SocialFriends" in env_id:
+        raise ValueError(f"{env_id} comes with the social graph, in a later version")
+    raise ValueError(f"environment {env_id!r} is unknown; there are {', '.join(row.id for row in ENVIRONMENTS)}")
+
+
+def register_environments() -> None:
+    """Put every row into Gymnasium's registry, single and vectorised, entry points as strings."""
+    for row in ENVIRONMENTS:
+        if row.id in gymnasium.registry:
+            continue
+        gymnasium.register(
+            id=row.id,
+            entry_point="recgym.envs.shells:RecEnv",
+            vector_entry_point="recgym.envs.shells:RecVectorEnv",
+            max_episode_steps=None,  # the environment truncates by itself, so that a vector and a single agree
+            kwargs={
+                "domain": row.domain,
+                "world": row.world,
+                "slate_size": row.slate_size,
+                "horizon": row.horizon,
+                "reward": row.reward,
+            },
+        )

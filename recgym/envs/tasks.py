@@ -1,0 +1,213 @@
+"""A task: a world, the arguments of an environment checked, its spaces, its observation and its reward.
+
+Axes: B sessions, N items, K slate positions, C categories, E events, F public user features, H history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from recgym.envs import ENVIRONMENTS
+from recgym.events import event_index
+from recgym.sim import observe
+from recgym.sim.engine import Engine, make_reward
+from recgym.sim.session import HISTORY, Reward
+from recgym.sim.world import World
+
+WORLDS = Path(__file__).parent.parent / "worlds"
+OBSERVATIONS = ("features", "history", "tabular")
+RENDER_MODES = ("ansi", "rgb_array")
+Observation = NDArray[Any] | dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What an environment is asked for. Checked at construction; an unknown name is refused by `parse`."""
+
+    domain: str
+    world: str | World  # a shipped name, a folder that `recgym fit` wrote, or a World
+    n_items: int | str | None = None  # the most shown items, or "all"; None: the table's default, if there are as many
+    slate_size: int = 1  # [items] shown at a step, from 1 to 50
+    horizon: int = 50  # [slates] after which an episode is truncated, at least 1
+    reward: str | Mapping[str, float] = "engagement"  # a name in REWARDS, or weights by event
+    observation: str = "features"  # one of OBSERVATIONS
+    max_episode_steps: int | None = None  # [slates] a second horizon; the smaller one counts
+    action_mask: bool = False  # put the mask of allowed actions into every info
+    render_mode: str | None = None  # one of RENDER_MODES
+    render_hidden: bool = False  # show the hidden intent in pictures
+    output: str = "numpy"  # type of what comes back
+    device: str = "cpu"  # where it lies
+
+    def __post_init__(self) -> None:
+        _one_of("observation", self.observation, OBSERVATIONS)
+        _one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
+        for name, low in (("slate_size", 1), ("horizon", 1), ("n_items", 1), ("max_episode_steps", 1)):
+            value = getattr(self, name)
+            if (value is None and name in ("n_items", "max_episode_steps")) or (name, value) == ("n_items", "all"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise ValueError(f"{name} is {value!r}, expected a whole number of at least {low}")
+        for name in ("action_mask", "render_hidden"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
+        for name, only in (("output", "numpy"), ("device", "cpu")):
+            if getattr(self, name) != only:
+                raise ValueError(f"{name}={getattr(self, name)!r} comes in a later version; allowed now: {only!r}")
+
+    @classmethod
+    def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
+        """Arguments by name; ValueError names an unknown one and what is allowed."""
+        allowed = [field.name for field in fields(cls)]
+        if unknown := sorted(set(arguments) - set(allowed)):
+            raise ValueError(f"argument {', '.join(map(repr, unknown))} is unknown; allowed: {', '.join(allowed)}")
+        return cls(**arguments)
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, allowed: {', '.join(map(repr, allowed))}")
+
+
+def shipped_worlds() -> tuple[str, ...]:
+    """Names of the worlds in the package."""
+    return tuple(sorted(folder.parent.name for folder in WORLDS.glob("*/world.json")))
+
+
+def load_world(world: str | Path | World) -> World:
+    """A shipped world by name, a folder that `recgym fit` wrote, or a World as it is; ValueError lists the names."""
+    if isinstance(world, World):
+        return world
+    if (WORLDS / world / "world.json").is_file():
+        return World.load(WORLDS / world)
+    if Path(world).is_dir():
+        return World.load(world)
+    raise ValueError(
+        f"world {str(world)!r} is unknown: neither shipped ({', '.join(shipped_worlds())}) nor a folder"
+    )
+
+
+# name -> what is paid
+REWARDS = {
+    "clicks": "1 for each response (click, valid play, listen)",
+    "engagement": "the event weights of the domain's table",
+    "conversion": "1 for each purchase",
+    "revenue": "price of each purchase over the catalogue's mean price",
+    "watch_time": "minutes watched, at most 5 an item",
+}
+
+
+def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
+    """The reward as arrays, and the events that it pays for; ValueError names what this world allows."""
+    names = [event.name for event in world.events]
+    if not isinstance(reward, str):
+        for name, weight in reward.items():
+            event_index(world.events, name)
+            if not np.isfinite(weight):
+                raise ValueError(f"reward weight of {name!r} is {weight!r}, expected a finite number")
+        return make_reward(world, dict(reward)), tuple(name for name, weight in reward.items() if weight)
+    _one_of("reward", reward, (*REWARDS, "a dict of event weights"))
+    if reward == "clicks":
+        return make_reward(world, {names[0]: 1.0}), (names[0],)
+    if reward == "engagement":
+        weights = {event.name: event.engagement for event in world.events if event.engagement}
+        return make_reward(world, weights), tuple(weights)
+    if reward == "watch_time":
+        if not world.arrays.watch[0]:
+            raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
+        return make_reward(world, {}, watch=1.0), ("watch",)
+    if "purchase" not in names:
+        raise ValueError(f"reward {reward!r} needs purchases; {world.name} has the events {', '.join(names)}")
+    return make_reward(world, {"purchase": 1.0}, price=reward == "revenue"), ("purchase",)
+
+
+def feature_blocks(engine: Engine) -> dict[str, int]:
+    """Blocks of the observation "features" in order, with their widths; all values lie in [-1, 1]."""
+    world = engine.world
+    return {
+        "public user features": world.user_features.shape[1],
+        "category histogram of what was shown (decay 0.8)": len(world.categories),
+        "category histogram of positive answers (decay 0.8)": len(world.categories),
+        "category of the last item, one-hot": len(world.categories),
+        "price of the last item (standardised log price / 3)": 1,
+        "events of the last slate": len(world.events),
+        "run length in the category / 10": 1,
+        "step / horizon": 1,
+        "context on the circle, sine and cosine": 2,
+        "page of the last item / number of pages": 1,
+    }
+
+
+def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
+    """Space of one session's observation."""
+    world, num_events = engine.world, len(engine.world.events)
+    if kind == "features":
+        return spaces.Box(-1.0, 1.0, (engine.features_width,), np.float32)
+    if kind == "tabular":
+        return spaces.Discrete((len(world.categories) + 1) * observe.TABULAR_STATES)
+    return spaces.Dict(
+        {
+            "user": spaces.Discrete(world.num_users),
+            "items": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
+            "events": spaces.Box(0.0, 1.0, (HISTORY * num_events,), np.float32),
+            "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
+        }
+    )
+
+
+def observation_of(engine: Engine, kind: str) -> Observation:
+    """The batch's observation "history" or "tabular", fresh arrays ("features" is written by the engine's tick)."""
+    if kind == "tabular":
+        states = np.empty(engine.num, np.int64)
+        observe.tabular(engine.sessions, states)
+        return states
+    world, num = engine.world, engine.num
+    batch = {
+        "user": np.empty(num, np.int64),
+        "items": np.empty((num, HISTORY), np.int32),
+        "events": np.empty((num, HISTORY * len(world.events)), np.float32),
+        "context": np.empty((num, 3), np.float32),
+    }
+    observe.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
+    return batch
+
+
+def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
+    """Discrete over the items, or one of them for each position of the slate."""
+    if engine.slate_size == 1:
+        return spaces.Discrete(engine.world.num_items)
+    return spaces.MultiDiscrete([engine.world.num_items] * engine.slate_size)
+
+
+def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engine, tuple[str, ...]]:
+    """The engine that the arguments ask for, and the events that the reward pays for."""
+    world = load_world(arguments.world)
+    if world.domain != arguments.domain:
+        raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {arguments.domain}")
+    if arguments.n_items is None:
+        default = next(row.n_items for row in ENVIRONMENTS if row.domain == arguments.domain)
+        world = world.subset(min(default or world.num_items, world.num_items))
+    elif arguments.n_items != "all":
+        world = world.subset(int(arguments.n_items))
+    reward, paid = parse_reward(world, arguments.reward)
+    horizon = min(arguments.horizon, arguments.max_episode_steps or arguments.horizon)
+    engine = Engine(
+        world, num, slate_size=int(arguments.slate_size), horizon=int(horizon), reward=reward, threads=threads
+    )
+    return engine, paid
+
+
+def item_table(world: World) -> dict[str, NDArray[Any]]:
+    """What anybody may know of the items, arrays (N,): category, page, price (standardised log), price ratio, seconds."""
+    arrays = world.arrays
+    return {
+        "category": arrays.category.copy(),
+        "page": arrays.page.copy(),
+        "price": arrays.price.copy(),
+        "price_ratio": arrays.price_ratio.copy(),
+        "seconds": (arrays.duration / 1000.0).astype(np.float32),
+    }

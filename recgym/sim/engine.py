@@ -1,0 +1,312 @@
+"""The batch: B sessions over one world, advanced by compiled loops over the scalar functions of `session.py`.
+
+Axes: B sessions, K slate positions, N items, E events. Rows never meet: row b depends on its key and its slates alone.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.jit import njit
+from recgym.sim.observe import features
+from recgym.sim.session import (
+    HISTORY,
+    MEMORY,
+    WATCH_CAP_MINUTES,
+    Feedback,
+    Reward,
+    Sessions,
+    advance,
+    affinity,
+    event_logit,
+    sigmoid,
+    start,
+    watch_time,
+)
+from recgym.sim.world import Floats, World, WorldArrays
+
+Bools = NDArray[np.bool_]
+Slates = NDArray[np.int64]
+
+
+@njit()
+def score(w: WorldArrays, r: Reward, slate: Slates, b: int, f: Feedback) -> float:
+    """Reward of one row's feedback."""
+    total = 0.0
+    for k in range(slate.shape[1]):
+        item = slate[b, k]
+        for e in range(w.event_bias.shape[0]):
+            if (f.events[b, k] >> e) & 1:
+                total += r.weight[e] + r.price_weight[e] * w.price_ratio[item]
+        if r.watch_weight[0] != 0.0:
+            total += r.watch_weight[0] * min(f.watch[b, k] / 60_000.0, WATCH_CAP_MINUTES)
+    return total
+
+
+@njit()
+def expected(w: WorldArrays, r: Reward, item: int, x: float) -> float:
+    """Expected reward of showing one item alone, examined, at affinity x."""
+    answered = sigmoid(x)
+    price = float(w.price_ratio[item])
+    num_events = w.event_bias.shape[0]
+    total = 0.0
+    for first in range(2):
+        p_first = answered if first == 1 else 1.0 - answered
+        p_second = 0.0
+        if num_events > 1 and (first == 1 or w.event_needs[1] != 0):
+            p_second = sigmoid(event_logit(w, item, 1, x, first == 1, False))
+        if w.watch[0] == 1 and first == 1 and w.duration[item] <= 7_000.0:
+            p_second = 1.0
+        for second in range(2):
+            p = p_first * (p_second if second == 1 else 1.0 - p_second)
+            if p == 0.0:
+                continue
+            value = first * (r.weight[0] + r.price_weight[0] * price)
+            if num_events > 1:
+                value += second * (r.weight[1] + r.price_weight[1] * price)
+            for e in range(2, num_events):
+                needs = w.event_needs[e]
+                if (needs == 0 and first == 0) or (needs == 1 and second == 0):
+                    continue
+                weight = r.weight[e] + r.price_weight[e] * price
+                if weight != 0.0:
+                    value += weight * sigmoid(event_logit(w, item, e, x, first == 1, second == 1))
+            if r.watch_weight[0] != 0.0:
+                value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else first]
+            total += p * value
+    return total
+
+
+class View(NamedTuple):
+    """Where the observation "features" is written at the end of a tick; no columns: nowhere."""
+
+    user_features: Floats  # (U, F)
+    num_pages: int
+    out: Floats  # (B, width)
+
+
+@njit()
+def _tick_rows(
+    low: int,
+    high: int,
+    w: WorldArrays,
+    r: Reward,
+    s: Sessions,
+    slate: Slates,
+    steps: Bools,
+    resets: Bools,
+    horizon: int,
+    f: Feedback,
+    view: View,
+) -> None:
+    for b in range(low, high):
+        if steps[b] and not resets[b]:
+            advance(w, s, b, slate, horizon, f)
+            f.reward[b] = score(w, r, slate, b, f)
+        else:
+            if resets[b]:
+                start(w, s, b)
+            f.events[b, :] = 0
+            f.watch[b, :] = 0.0
+            f.repeats[b] = 0
+            f.reward[b] = 0.0
+            f.left[b] = False
+            f.horizon[b] = False
+        if view.out.shape[1] > 0:
+            features(w, s, b, view.user_features, view.num_pages, horizon, view.out)
+
+
+@njit()
+def _tick(
+    w: WorldArrays,
+    r: Reward,
+    s: Sessions,
+    slate: Slates,
+    steps: Bools,
+    resets: Bools,
+    horizon: int,
+    f: Feedback,
+    view: View,
+) -> None:
+    _tick_rows(0, steps.shape[0], w, r, s, slate, steps, resets, horizon, f, view)
+
+
+@njit(parallel=True)
+def _tick_threads(
+    chunks: int,
+    w: WorldArrays,
+    r: Reward,
+    s: Sessions,
+    slate: Slates,
+    steps: Bools,
+    resets: Bools,
+    horizon: int,
+    f: Feedback,
+    view: View,
+) -> None:
+    size = (steps.shape[0] + chunks - 1) // chunks
+    for c in numba.prange(chunks):
+        high = min((c + 1) * size, steps.shape[0])
+        _tick_rows(c * size, high, w, r, s, slate, steps, resets, horizon, f, view)
+
+
+@njit()
+def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float64]) -> None:
+    for b in range(out.shape[0]):
+        for item in range(out.shape[1]):
+            out[b, item] = expected(w, r, item, affinity(w, s, b, item))
+
+
+def make_reward(world: World, weights: dict[str, float], *, price: bool = False, watch: float = 0.0) -> Reward:
+    """Reward as arrays: event weights by name, `price` times the price ratio, `watch` a minute watched."""
+    vector = np.array([float(weights.get(event.name, 0.0)) for event in world.events])
+    mean = np.zeros((world.num_items, 3))
+    if world.arrays.watch[0] and watch:
+        grid = (np.arange(64) + 0.5) / 64
+        for item in range(world.num_items):
+            for piece in range(3):
+                minutes = [watch_time(world.arrays, item, piece, u) / 60_000.0 for u in grid]
+                mean[item, piece] = np.minimum(minutes, WATCH_CAP_MINUTES).mean()
+    zero = np.zeros_like(vector)
+    return Reward(zero if price else vector, vector if price else zero, np.array([float(watch)]), mean)
+
+
+def empty_sessions(world: World, num: int) -> Sessions:
+    """B sessions that have not begun."""
+    factors, categories = world.num_factors, len(world.categories)
+
+    def ints(*shape: int) -> NDArray[np.int32]:
+        return np.zeros((num, *shape), np.int32)
+
+    def floats(*shape: int) -> NDArray[np.float32]:
+        return np.zeros((num, *shape), np.float32)
+
+    return Sessions(
+        seed=np.zeros(num, np.uint64),
+        episode=np.full(num, -1, np.int64),
+        key=np.zeros(num, np.uint64),
+        user=ints(),
+        context=ints(),
+        step=ints(),
+        intent=floats(factors),
+        patience=floats(),
+        satiation=floats(categories),
+        memory=ints(MEMORY),
+        engaged=ints(),
+        items=ints(HISTORY),
+        events=ints(HISTORY),
+        shown=floats(categories),
+        liked=floats(categories),
+        liked_category=ints(),
+        lead=ints(),
+        lead_events=ints(),
+        run=ints(),
+    )
+
+
+class Engine:
+    """B sessions over one world. `sessions` is their whole state; `snapshot` and `restore` copy it.
+
+    Args:
+        world: the users and items.
+        num: B, at least 1.
+        slate_size: K, at least 1 and at most the world's length of `examine`.
+        horizon: slates after which an episode is cut, at least 1.
+        reward: weights of feedback, see `make_reward`.
+        threads: 1 runs the serial kernel, which alone leaves a process free to fork; more share the rows.
+    """
+
+    def __init__(
+        self, world: World, num: int, *, slate_size: int, horizon: int, reward: Reward, threads: int = 1
+    ) -> None:
+        if not 1 <= slate_size <= len(world.arrays.examine):
+            raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {len(world.arrays.examine)}")
+        if horizon < 1:
+            raise ValueError(f"horizon is {horizon}, expected at least 1")
+        if not 1 <= threads <= numba.config.NUMBA_NUM_THREADS:
+            raise ValueError(f"threads is {threads}, this machine allows 1 to {numba.config.NUMBA_NUM_THREADS}")
+        self.world, self.reward, self.num = world, reward, num
+        self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
+        self.sessions = empty_sessions(world, num)
+        self.num_pages = int(world.arrays.page.max()) + 1
+        self.all_rows, self.no_rows = np.ones(num, np.bool_), np.zeros(num, np.bool_)
+        self.no_slate = np.zeros((num, slate_size), np.int64)
+        self._no_view = np.empty((num, 0), np.float32)
+
+    def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:
+        """Give rows new seeds; their next episode is number 0."""
+        rows = self.all_rows if rows is None else rows
+        self.sessions.seed[rows] = seeds[rows]
+        self.sessions.episode[rows] = -1
+
+    def reset(self, rows: Bools | None = None, features: Floats | None = None) -> None:
+        """Begin the next episode of the rows named, of all by default; `features` as in `step`."""
+        self.step(self.no_slate, self.no_rows, self.all_rows if rows is None else rows, features)
+
+    def step(
+        self,
+        slate: Slates,
+        steps: Bools | None = None,
+        resets: Bools | None = None,
+        features: Floats | None = None,
+    ) -> Feedback:
+        """Show slates to the rows in `steps` (all by default) and begin anew those in `resets` (none by default).
+
+        Args:
+            slate: (B, K) int64, items in [0, N): unchecked, the kernel reads whatever lies there.
+            steps: (B,) rows that see their slate.
+            resets: (B,) rows that begin their next episode instead; it wins over `steps`.
+            features: (B, width) float32, filled with the observation "features" of every row after the tick.
+
+        Returns:
+            Fresh arrays; zeros for rows that saw no slate.
+        """
+        num, slots = self.num, self.slate_size
+        feedback = Feedback(
+            np.empty((num, slots), np.int32),
+            np.empty((num, slots), np.float32),
+            np.empty(num, np.int32),
+            np.empty(num, np.float64),
+            np.empty(num, np.bool_),
+            np.empty(num, np.bool_),
+        )
+        arguments = (
+            self.world.arrays,
+            self.reward,
+            self.sessions,
+            slate,
+            self.all_rows if steps is None else steps,
+            self.no_rows if resets is None else resets,
+            self.horizon,
+            feedback,
+            View(self.world.user_features, self.num_pages, self._no_view if features is None else features),
+        )
+        if self.threads == 1:
+            _tick(*arguments)
+        else:
+            numba.set_num_threads(self.threads)
+            _tick_threads(self.threads, *arguments)
+        return feedback
+
+    @property
+    def features_width(self) -> int:
+        """Columns of the observation "features"."""
+        world = self.world
+        return world.user_features.shape[1] + 3 * len(world.categories) + len(world.events) + 6
+
+    def expected_reward(self) -> NDArray[np.float64]:
+        """Expected reward of each item shown alone to each session now, shape (B, N): reads the hidden intent."""
+        out = np.empty((self.num, self.world.num_items))
+        _expected_all(self.world.arrays, self.reward, self.sessions, out)
+        return out
+
+    def snapshot(self) -> Sessions:
+        """A copy of everything that moves."""
+        return Sessions(*(array.copy() for array in self.sessions))
+
+    def restore(self, state: Sessions) -> None:
+        """Put a snapshot of the same shape back."""
+        for array, saved in zip(self.sessions, state, strict=True):
+            array[...] = saved

@@ -1,0 +1,341 @@
+"""One session, scalar: what a user does with a slate. Every equation of the simulator stands here, once.
+
+`engine.py` runs these functions over a batch on the CPU; they hold no Python object and allocate nothing, so a CUDA
+kernel can call them too. All arithmetic is float64 in registers (then plain Python and machine code agree, whatever a
+literal's type); state is stored as float32.
+
+Axes: B sessions, K slate positions, d factors, C categories, E events, H history, M memory. Row b is session b.
+
+The session model, with where it comes from:
+    affinity     x = <z, q_i> + b_i + a_u + kappa S[c_i] + rho seen(i) + theta price_i + context
+    examination  position k is looked at with probability eps_k (cascade-free position bias: Richardson et al., 2007)
+    response     multinomial logit with an outside option (McFadden, 1974), over the slate or item by item
+    intent       z <- z + eta m_i for what was answered positively, then a share `pull` of the way back to p_u
+    leaving      discrete-time hazard (Singer and Willett, 1993) with a visit's own frailty (Vaupel et al., 1979)
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.jit import njit
+from recgym.rng import CHOICE, CONTEXT, EVENT, EXAMINE, INTENT, LEAVE, PATIENCE, USER, WATCH, episode_key, normal, uniform
+from recgym.sim.world import (
+    DECAY,
+    ETA,
+    INDEPENDENT,
+    KAPPA,
+    LEAVE_BIAS,
+    LEAVE_IDLE,
+    LEAVE_REPEAT,
+    ONE_CHOICE,
+    OUTSIDE,
+    PULL,
+    RHO,
+    SIGMA,
+    THETA,
+    WATCH_CLICK_MS,
+    WATCH_LONG_MS,
+    Doubles,
+    Floats,
+    Ints,
+    WorldArrays,
+)
+from recgym.sim.world import PATIENCE as PATIENCE_SD
+
+HISTORY = 20  # H, shown items that an observation can hold
+MEMORY = 20  # M, positively answered items that a user remembers having answered
+OBSERVED_DECAY = 0.8  # of the two category histograms that are shown to agents; public, no world's
+LIMIT = 30.0  # logits are clipped to [-LIMIT, LIMIT]
+
+
+class Sessions(NamedTuple):
+    """B running sessions. Saving, resuming and branching them is a copy; nothing else remembers anything."""
+
+    seed: NDArray[np.uint64]  # (B,) of the row
+    episode: NDArray[np.int64]  # (B,) number since the row was seeded, -1 before the first
+    key: NDArray[np.uint64]  # (B,) of the episode: all its randomness follows from it
+    user: Ints  # (B,)
+    context: Ints  # (B,)
+    step: Ints  # (B,) slates shown so far
+    intent: Floats  # (B, d) hidden
+    patience: Floats  # (B,) hidden
+    satiation: Floats  # (B, C) hidden
+    memory: Ints  # (B, M) ring of positively answered items, -1 empty
+    engaged: Ints  # (B,) positive answers so far
+    items: Ints  # (B, H) shown items, oldest first, -1 empty
+    events: Ints  # (B, H) their events, bit e for event e
+    shown: Floats  # (B, C) decayed category histogram of what was shown, in [0, 1]
+    liked: Floats  # (B, C) ... of what was answered positively, in [0, 1]
+    liked_category: Ints  # (B,) of the last positive answer, -1 for none
+    lead: Ints  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
+    lead_events: Ints  # (B,) events of the last slate, bits, all positions together
+    run: Ints  # (B,) steps in a row whose item had one category
+
+
+class Feedback(NamedTuple):
+    """What came back for a slate."""
+
+    events: Ints  # (B, K) bit e for event e
+    watch: Floats  # (B, K) ms, 0 where the world has no watch time
+    repeats: Ints  # (B,) positions that held an item shown higher up: empty places
+    reward: Doubles  # (B,)
+    left: NDArray[np.bool_]  # (B,) the user left: terminated
+    horizon: NDArray[np.bool_]  # (B,) the episode's length is used up: truncated
+
+
+class Reward(NamedTuple):
+    """Weights of feedback: sum over events of (weight + price_weight x price ratio), plus watch time."""
+
+    weight: Doubles  # (E,)
+    price_weight: Doubles  # (E,)
+    watch_weight: Doubles  # (1,) a minute watched
+    watch_mean: Doubles  # (N, 3) expected capped minutes where the item is skipped, clicked, viewed long
+
+
+WATCH_CAP_MINUTES = 5.0
+
+
+@njit()
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)), x clipped to [-30, 30]."""
+    return 1.0 / (1.0 + math.exp(-min(max(x, -LIMIT), LIMIT)))
+
+
+@njit()
+def draw(cdf: Doubles, u: float) -> int:
+    """Smallest index whose cumulative weight exceeds u."""
+    low, high = 0, cdf.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cdf[middle] > u:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit()
+def start(w: WorldArrays, s: Sessions, b: int) -> None:
+    """Begin the row's next visit: key, user, context, first intent, patience; everything else empty."""
+    s.episode[b] += 1
+    key = episode_key(s.seed[b], s.episode[b])
+    s.key[b] = key
+    user = draw(w.user_cdf, uniform(key, 0, USER, 0))
+    s.user[b] = user
+    s.context[b] = draw(w.context_cdf, uniform(key, 0, CONTEXT, 0))
+    for j in range(s.intent.shape[1]):
+        s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
+    s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
+    s.satiation[b, :] = 0.0
+    s.shown[b, :] = 0.0
+    s.liked[b, :] = 0.0
+    s.memory[b, :] = -1
+    s.items[b, :] = -1
+    s.events[b, :] = 0
+    s.step[b] = 0
+    s.engaged[b] = 0
+    s.liked_category[b] = -1
+    s.lead[b] = -1
+    s.lead_events[b] = 0
+    s.run[b] = 0
+
+
+@njit()
+def seen(s: Sessions, b: int, item: int) -> bool:
+    """Whether the item is among the last M that were answered positively in this visit."""
+    for j in range(min(s.engaged[b], MEMORY)):
+        if s.memory[b, j] == item:
+            return True
+    return False
+
+
+@njit()
+def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
+    """The x of section "affinity", less the outside option's logit, clipped: the logit of one item shown alone."""
+    x = -w.params[OUTSIDE]
+    for j in range(w.factors.shape[1]):
+        x += s.intent[b, j] * float(w.factors[item, j])
+    x += float(w.item_bias[item]) + float(w.user_bias[s.user[b]]) + float(w.context_bias[s.context[b]])
+    x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
+    if w.params[RHO] != 0.0 and seen(s, b, item):
+        x += w.params[RHO]
+    return min(max(x, -LIMIT), LIMIT)
+
+
+@njit()
+def event_logit(w: WorldArrays, item: int, event: int, x: float, first: bool, second: bool) -> float:
+    """Logit of an event after the response, given affinity and whether events 0 and 1 happened; -30 where barred."""
+    needs = w.event_needs[event]
+    if (needs == 0 and not first) or (needs == 1 and not second):
+        return -LIMIT
+    logit = w.event_bias[event] + float(w.event_item[item, event]) + w.event_gain[event] * x
+    if first:
+        logit += w.event_link[event, 0]
+    if second:
+        logit += w.event_link[event, 1]
+    return logit
+
+
+@njit()
+def watch_time(w: WorldArrays, item: int, piece: int, u: float) -> float:
+    """Milliseconds watched: quantile u of piece 0 (skipped), 1 (a click, no long view) or 2 (a long view).
+
+    The table holds shares of [0, click rule), of [click rule, long rule), and for a long view the excess over its
+    rule in units of what was left of the item, at least five seconds.
+    """
+    duration = float(w.duration[item])
+    click, long = min(duration, WATCH_CLICK_MS), min(duration, WATCH_LONG_MS)
+    place = u * (w.watch_quantiles.shape[1] - 1)
+    low = min(int(place), w.watch_quantiles.shape[1] - 2)
+    q = float(w.watch_quantiles[piece, low])
+    q += (place - low) * (float(w.watch_quantiles[piece, low + 1]) - q)
+    if piece == 0:
+        return min(q, 0.999) * click
+    if piece == 1:
+        return click + min(q, 0.999) * (long - click)
+    return long + q * max(duration - long, 5_000.0)
+
+
+@njit()
+def follow_up(w: WorldArrays, s: Sessions, b: int, k: int, item: int, x: float, answered: bool, f: Feedback) -> None:
+    """Events of one examined item after the response was decided, written to f.events and f.watch."""
+    num_events = w.event_bias.shape[0]
+    key, step = s.key[b], s.step[b]
+    first, second, begin = answered, False, 1
+    if num_events > 1:
+        u = uniform(key, step, EVENT, k * num_events + 1)
+        second = u < sigmoid(event_logit(w, item, 1, x, first, False)) and (w.event_needs[1] != 0 or first)
+        begin = 2
+    if w.watch[0] == 1:
+        duration = float(w.duration[item])
+        piece = 2 if second or (first and duration <= WATCH_CLICK_MS) else int(first)
+        watched = watch_time(w, item, piece, uniform(key, step, WATCH, k))
+        first, second = watched >= min(duration, WATCH_CLICK_MS), watched >= min(duration, WATCH_LONG_MS)
+        f.watch[b, k] = watched
+    bits = int(first) + 2 * int(second)
+    for e in range(begin, num_events):
+        needs = w.event_needs[e]
+        if (needs == 0 and not first) or (needs == 1 and not second):
+            continue
+        if uniform(key, step, EVENT, k * num_events + e) < sigmoid(event_logit(w, item, e, x, first, second)):
+            bits += 1 << e
+    f.events[b, k] = bits
+
+
+@njit()
+def respond(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Feedback) -> None:
+    """The user's answer to slate b, written to row b of the feedback: events, watch time, repeats."""
+    key, step = s.key[b], s.step[b]
+    total, chosen, chosen_x = 1.0, -1, 0.0
+    f.repeats[b] = 0
+    for k in range(slate.shape[1]):
+        item = slate[b, k]
+        f.events[b, k] = 0
+        f.watch[b, k] = 0.0
+        if is_repeat(slate, b, k):
+            f.repeats[b] += 1
+            continue
+        if uniform(key, step, EXAMINE, k) >= w.examine[k]:
+            continue
+        x = affinity(w, s, b, item)
+        if w.choice[0] == INDEPENDENT:
+            follow_up(w, s, b, k, item, x, uniform(key, step, CHOICE, k) < sigmoid(x), f)
+            continue
+        # multinomial logit in one pass: after each option, the kept one is a draw from the options so far
+        weight = math.exp(x)
+        total += weight
+        if uniform(key, step, CHOICE, k) * total < weight:
+            chosen, chosen_x = k, x
+    if w.choice[0] == ONE_CHOICE and chosen >= 0:
+        follow_up(w, s, b, chosen, slate[b, chosen], chosen_x, True, f)
+
+
+@njit()
+def is_repeat(slate: NDArray[np.int64], b: int, k: int) -> bool:
+    """Whether position k holds an item that stands higher up in the slate."""
+    for above in range(k):
+        if slate[b, above] == slate[b, k]:
+            return True
+    return False
+
+
+@njit()
+def leave_logit(
+    w: WorldArrays, s: Sessions, b: int, item: int, run: int, was_seen: bool, idle: bool
+) -> float:
+    """Logit of leaving after a step whose item is `item`; `s.step[b]` counts this step already."""
+    logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_item[item] + w.leave_context[s.context[b]]
+    logit += w.leave_time[min(s.step[b], w.leave_time.shape[0]) - 1]
+    logit += w.leave_run[min(run, w.leave_run.shape[0]) - 1]
+    if was_seen:
+        logit += w.params[LEAVE_REPEAT]
+    if idle:
+        logit += w.params[LEAVE_IDLE]
+    return logit
+
+
+@njit()
+def lead_position(slate: NDArray[np.int64], b: int, f: Feedback) -> int:
+    """Position of the step's item: the first that was answered positively, else the top."""
+    for k in range(slate.shape[1]):
+        if f.events[b, k] & 1:
+            return k
+    return 0
+
+
+@njit()
+def remember(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Feedback) -> None:
+    """What the answer does to the user and to the record: intent, satiation, memory, history, histograms."""
+    num_factors, num_categories, slots = s.intent.shape[1], s.shown.shape[1], slate.shape[1]
+    for c in range(num_categories):
+        s.satiation[b, c] *= w.params[DECAY]
+        s.shown[b, c] *= OBSERVED_DECAY
+        s.liked[b, c] *= OBSERVED_DECAY
+    unit = (1.0 - OBSERVED_DECAY) / slots
+    bits = 0
+    for k in range(slots):
+        if is_repeat(slate, b, k):
+            continue
+        item = slate[b, k]
+        category = w.category[item]
+        for j in range(HISTORY - 1):
+            s.items[b, j] = s.items[b, j + 1]
+            s.events[b, j] = s.events[b, j + 1]
+        s.items[b, HISTORY - 1] = item
+        s.events[b, HISTORY - 1] = f.events[b, k]
+        bits |= f.events[b, k]
+        s.shown[b, category] = min(s.shown[b, category] + unit, 1.0)
+        if f.events[b, k] & 1:
+            s.liked[b, category] = min(s.liked[b, category] + unit, 1.0)
+            s.liked_category[b] = category
+            s.satiation[b, category] += 1.0
+            s.memory[b, s.engaged[b] % MEMORY] = item
+            s.engaged[b] += 1
+            for j in range(num_factors):
+                s.intent[b, j] += w.params[ETA] * w.push[item, j]
+    s.lead_events[b] = bits
+    if w.params[PULL] != 0.0:
+        user = s.user[b]
+        for j in range(num_factors):
+            s.intent[b, j] += w.params[PULL] * (float(w.profile[user, j]) - s.intent[b, j])
+
+
+@njit()
+def advance(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], horizon: int, f: Feedback) -> None:
+    """One step of session b: the answer, its traces, and whether the user leaves (written to f.left, f.horizon)."""
+    respond(w, s, b, slate, f)
+    k = lead_position(slate, b, f)
+    item = slate[b, k]
+    was_seen = seen(s, b, item)
+    same = s.lead[b] >= 0 and w.category[s.lead[b]] == w.category[item]
+    s.run[b] = s.run[b] + 1 if same else 1
+    s.lead[b] = item
+    step = s.step[b]
+    s.step[b] = step + 1
+    remember(w, s, b, slate, f)
+    logit = leave_logit(w, s, b, item, s.run[b], was_seen, s.lead_events[b] & 1 == 0)
+    f.left[b] = uniform(s.key[b], step, LEAVE, 0) < sigmoid(logit)
+    f.horizon[b] = step + 1 >= horizon

@@ -1,0 +1,347 @@
+"""A World: the frozen arrays fitted from a Log, and the card that says what they are worth.
+
+Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, F public user features, K slate
+positions, T steps and R run lengths of the leaving tables (their last entry serves all that is longer),
+Q quantiles of watch time.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from recgym.events import DOMAINS, EVENTS, Event
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+ONE_CHOICE, INDEPENDENT = 0, 1  # choice models: one item a slate, or every item for itself
+CHOICES = ("one", "independent")
+WATCH_CLICK_MS, WATCH_LONG_MS = 7_000.0, 18_000.0  # KuaiRand's rules: at least min(duration, this) is a click, a long view
+
+
+class Param(NamedTuple):
+    """A number of the session model."""
+
+    name: str
+    default: float
+    meaning: str
+
+
+PARAMS = (
+    Param("sigma", 0.0, "spread of a visit's first intent round the profile, in factor units"),
+    Param("patience", 0.0, "standard deviation of a visit's own shift of the leaving logit"),
+    Param("eta", 1.0, "scale of the push vectors"),
+    Param("pull", 0.0, "share of the way back to the profile at each step, in [0, 1]"),
+    Param("kappa", 0.0, "slope of affinity on the category's satiation (negative tires, positive holds)"),
+    Param("decay", 0.8, "share of satiation that a step leaves, in [0, 1)"),
+    Param("rho", 0.0, "affinity of an item answered positively earlier in the visit"),
+    Param("theta", 0.0, "slope of affinity on standardised log price"),
+    Param("outside", 0.0, "logit of taking nothing"),
+    Param("leave_bias", -2.0, "logit of leaving after the first slate, other terms 0"),
+    Param("leave_repeat", 0.0, "leaving logit where the step's item had been answered positively before"),
+    Param("leave_idle", 0.0, "leaving logit where nothing was answered positively"),
+)
+(SIGMA, PATIENCE, ETA, PULL, KAPPA, DECAY, RHO, THETA, OUTSIDE, LEAVE_BIAS, LEAVE_REPEAT, LEAVE_IDLE) = range(
+    len(PARAMS)
+)
+_PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
+
+
+class WorldArrays(NamedTuple):
+    """What the kernels read. Each field: its axes, and the type it is stored in (float16 keeps a world small)."""
+
+    params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
+    choice: Annotated[Ints, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
+    watch: Annotated[Ints, "1", np.int32]  # 1: watch time is drawn first, events 0 and 1 follow from it
+    user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
+    profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
+    user_bias: Annotated[Floats, "U", np.float16]  # a_u
+    factors: Annotated[Floats, "N d", np.float16]  # q_i
+    push: Annotated[Floats, "N d", np.float16]  # m_i, added to the intent when i is answered positively
+    item_bias: Annotated[Floats, "N", np.float16]  # b_i
+    event_item: Annotated[Floats, "N E", np.float16]  # shift of an event's logit by item; column 0 is unused
+    leave_item: Annotated[Floats, "N", np.float16]  # l_i
+    category: Annotated[Ints, "N", np.int16]
+    page: Annotated[Ints, "N", np.int16]
+    price: Annotated[Floats, "N", np.float16]  # standardised log price, 0 where unknown
+    price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
+    duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
+    exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, descending, sums to 1
+    logged_stay: Annotated[Doubles, "1", np.float64]  # logging policy: probability that it keeps to the last category
+    context_cdf: Annotated[Doubles, "X", np.float64]  # cumulative weights of a visit's context
+    context_bias: Annotated[Floats, "X", np.float16]  # added to affinity
+    leave_context: Annotated[Floats, "X", np.float16]
+    examine: Annotated[Floats, "K", np.float32]  # eps_k, probability that position k is examined
+    event_bias: Annotated[Floats, "E", np.float32]  # logit of the event at affinity 0; entry 0 is unused
+    event_gain: Annotated[Floats, "E", np.float32]  # slope on affinity; entry 0 is unused (1)
+    event_link: Annotated[Floats, "E 2", np.float32]  # [e, f] added to the logit of e where f, event 0 or 1, happened
+    event_needs: Annotated[Ints, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
+    watch_quantiles: Annotated[Floats, "3 Q", np.float32]  # skipped, click, long view: see `session.watch_time`
+    leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
+    leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
+
+
+class Layout(NamedTuple):
+    """Axes of one field and its type in memory and on disk."""
+
+    axes: tuple[str, ...]
+    dtype: type[np.generic]
+    stored: type[np.generic]
+
+
+def _layout() -> dict[str, Layout]:
+    memory: dict[type[np.generic], type[np.generic]] = {
+        np.float16: np.float32,
+        np.float32: np.float32,
+        np.float64: np.float64,
+        np.int16: np.int32,
+        np.int32: np.int32,
+    }
+    table = {}
+    for name, hint in get_type_hints(WorldArrays, include_extras=True).items():
+        axes, stored = hint.__metadata__
+        table[name] = Layout(tuple(axes.split()), memory[stored], stored)
+    return table
+
+
+LAYOUT = _layout()
+_CDFS = ("user_cdf", "context_cdf")
+
+
+def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> WorldArrays:
+    """One layout, type and writability for every world, values rounded as they are stored; ValueError by name."""
+    if missing := [name for name in LAYOUT if name not in arrays]:
+        raise ValueError(f"world lacks {', '.join(missing)}")
+    if unknown := sorted(set(arrays) - set(LAYOUT)):
+        raise ValueError(f"world has unknown arrays: {', '.join(unknown)}")
+    fields = {}
+    for name, layout in LAYOUT.items():
+        value = np.asarray(arrays[name])
+        if value.ndim != len(layout.axes):
+            raise ValueError(f"world array {name} has shape {value.shape}, expected axes ({', '.join(layout.axes)})")
+        for axis, size in zip(layout.axes, value.shape, strict=True):
+            expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
+            if size != expected or size == 0:
+                raise ValueError(f"world array {name}: axis {axis} has size {size}, expected {expected or 'at least 1'}")
+        value = np.array(value.astype(layout.stored).astype(layout.dtype), order="C")
+        if not np.all(np.isfinite(value)):
+            raise ValueError(f"world array {name} holds a number that is not finite")
+        fields[name] = value
+    return WorldArrays(**fields)
+
+
+def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
+    """Ranges that a kernel relies on (it checks no bounds)."""
+    for name in _CDFS:
+        cdf = getattr(arrays, name)
+        if np.any(np.diff(cdf) < 0) or cdf[0] < 0 or abs(cdf[-1] - 1.0) > 1e-9:
+            raise ValueError(f"world array {name} is not a cumulative distribution that ends at 1")
+    if arrays.category.min() < 0 or arrays.category.max() >= num_categories:
+        raise ValueError(f"world array category leaves [0, {num_categories})")
+    if arrays.page.min() < 0:
+        raise ValueError("world array page holds a negative number")
+    needs = arrays.event_needs
+    if np.any(needs >= np.arange(num_events)) or needs.min() < -1 or needs.max() > 1:
+        raise ValueError("world array event_needs must name an earlier event, 0 or 1, or be -1")
+    if arrays.watch[0] and (num_events < 2 or arrays.duration.min() <= 0):
+        raise ValueError("a world with watch time needs click and long_view first and a positive duration of every item")
+    if np.any(np.diff(arrays.exposure) > 1e-12):
+        raise ValueError("world items are not ordered by exposure, most shown first")
+    if arrays.examine.min() < 0 or arrays.examine.max() > 1:
+        raise ValueError("world array examine leaves [0, 1]")
+
+
+@dataclass(frozen=True)
+class World:
+    """Frozen arrays, the names behind their indices, and the card.
+
+    Build one with `World.build`, `World.load` or `synthetic`. `user_features` (U, F) in [-1, 1] and the item table
+    are public; all else is known to the simulator alone.
+    """
+
+    name: str
+    domain: str
+    events: tuple[Event, ...]
+    categories: tuple[str, ...]  # (C,)
+    contexts: tuple[str, ...]  # (X,), hours are named "0" ... "23"
+    user_feature_names: tuple[str, ...]  # (F,)
+    user_features: Floats  # (U, F) in [-1, 1]
+    arrays: WorldArrays
+    card: dict[str, Any]
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        domain: str,
+        arrays: Mapping[str, NDArray[Any]],
+        *,
+        categories: tuple[str, ...],
+        contexts: tuple[str, ...] = ("any",),
+        user_feature_names: tuple[str, ...] = (),
+        user_features: NDArray[Any] | None = None,
+        card: dict[str, Any] | None = None,
+    ) -> "World":
+        """Check and normalise; `params` may be a mapping under the key "params" built by `params(...)`."""
+        if domain not in DOMAINS:
+            raise ValueError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
+        events = EVENTS[domain]
+        sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
+        checked = _normalise(arrays, sizes)
+        _check(checked, len(categories), len(events))
+        features = np.zeros((sizes["U"], 0)) if user_features is None else np.asarray(user_features)
+        if features.shape != (sizes["U"], len(user_feature_names)):
+            raise ValueError(
+                f"user_features has shape {features.shape}, expected ({sizes['U']}, {len(user_feature_names)})"
+            )
+        features = features.astype(np.float16).astype(np.float32)
+        if features.size and (not np.all(np.isfinite(features)) or np.abs(features).max() > 1):
+            raise ValueError("user_features leave [-1, 1]")
+        return cls(name, domain, events, categories, contexts, user_feature_names, features, checked, card or {})
+
+    @property
+    def num_users(self) -> int:  # noqa: D102 - the name says it
+        return int(self.arrays.profile.shape[0])
+
+    @property
+    def num_items(self) -> int:  # noqa: D102
+        return int(self.arrays.factors.shape[0])
+
+    @property
+    def num_factors(self) -> int:  # noqa: D102
+        return int(self.arrays.factors.shape[1])
+
+    @property
+    def params(self) -> dict[str, float]:
+        """The numbers of the session model by name."""
+        return {param.name: float(self.arrays.params[i]) for i, param in enumerate(PARAMS)}
+
+    def item_label(self, item: int) -> str:
+        """A made-up label: category and number, never a name from the log."""
+        return f"{self.categories[self.arrays.category[item]]} {item}"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all that moves the simulation: arrays as stored, public features, names; not the card."""
+        digest = hashlib.sha256()
+        for name, array in sorted(self._stored().items()):
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+        digest.update(json.dumps([self.domain, self.categories, self.contexts]).encode())
+        return digest.hexdigest()
+
+    def with_params(self, **changes: float) -> "World":
+        """The same world with other numbers in its session model; ValueError for an unknown name."""
+        values = self.arrays.params.copy()
+        for name, value in changes.items():
+            if name not in _PARAM_INDEX:
+                raise ValueError(f"parameter {name!r} is unknown; there are {', '.join(_PARAM_INDEX)}")
+            values[_PARAM_INDEX[name]] = value
+        return self.with_arrays(params=values)
+
+    def with_arrays(self, **changes: NDArray[Any]) -> "World":
+        """The same world with some arrays replaced, checked again."""
+        return World.build(
+            self.name,
+            self.domain,
+            {**self.arrays._asdict(), **changes},
+            categories=self.categories,
+            contexts=self.contexts,
+            user_feature_names=self.user_feature_names,
+            user_features=self.user_features,
+            card=self.card,
+        )
+
+    def subset(self, num_items: int) -> "World":
+        """The world with its `num_items` most shown items."""
+        if not 1 <= num_items <= self.num_items:
+            raise ValueError(f"n_items is {num_items}, world {self.name} allows 1 to {self.num_items}")
+        if num_items == self.num_items:
+            return self
+        cut = {name: getattr(self.arrays, name)[:num_items] for name, spec in LAYOUT.items() if spec.axes[0] == "N"}
+        cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
+        return self.with_arrays(**cut)
+
+    def with_card(self, **entries: Any) -> "World":
+        """The same world with entries of the card added or replaced."""
+        return replace(self, card={**self.card, **entries})
+
+    def _stored(self) -> dict[str, NDArray[Any]]:
+        stored = {name: getattr(self.arrays, name).astype(layout.stored) for name, layout in LAYOUT.items()}
+        return {**stored, "user_features": self.user_features.astype(np.float16)}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write world.safetensors and world.json into `folder`, all or nothing; a world that is there is replaced.
+
+        Other files in the folder (a licence) are kept. ValueError where `folder` is a file.
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file, not a folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        about = {
+            "schema": "recgym.world/1",
+            "name": self.name,
+            "domain": self.domain,
+            "events": [event.name for event in self.events],
+            "categories": self.categories,
+            "contexts": self.contexts,
+            "user_feature_names": self.user_feature_names,
+            "card": self.card,
+        }
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            save_file(self._stored(), work / "world.safetensors")
+            (work / "world.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            folder.mkdir(exist_ok=True)
+            for file in ("world.safetensors", "world.json"):
+                os.replace(work / file, folder / file)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "World":
+        """Read what `save` wrote; ValueError names the file that is missing or broken."""
+        folder = Path(folder)
+        for file in ("world.json", "world.safetensors"):
+            if not (folder / file).is_file():
+                raise ValueError(f"{folder} holds no world: {file} is missing")
+        try:
+            about = json.loads((folder / "world.json").read_text(encoding="utf-8"))
+            stored = load_file(folder / "world.safetensors")
+        except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
+            raise ValueError(f"{folder} holds a broken world: {error}") from error
+        if about.get("schema") != "recgym.world/1":
+            raise ValueError(f"{folder / 'world.json'}: schema is {about.get('schema')!r}, expected 'recgym.world/1'")
+        features = stored.pop("user_features")
+        return cls.build(
+            about["name"],
+            about["domain"],
+            stored,
+            categories=tuple(about["categories"]),
+            contexts=tuple(about["contexts"]),
+            user_feature_names=tuple(about["user_feature_names"]),
+            user_features=features,
+            card=about["card"],
+        )
+
+
+def params(**values: float) -> Doubles:
+    """The array `params` from numbers by name; what is not named takes its default."""
+    if unknown := sorted(set(values) - set(_PARAM_INDEX)):
+        raise ValueError(f"parameters {', '.join(unknown)} are unknown; there are {', '.join(_PARAM_INDEX)}")
+    return np.array([values.get(param.name, param.default) for param in PARAMS])
