@@ -15,12 +15,9 @@ from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, index_ids, lookup, misfits
 
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
-UNITS = (
-    (1e11, 1e3, "s"),
-    (1e14, 1.0, "ms"),
-    (1e17, 1e-3, "us"),
-    (np.inf, 1e-6, "ns"),
-)  # largest time, ms a unit
+# unit -> times of this unit are below it where nothing else is said, ms a unit
+UNITS = {"s": (1e11, 1e3), "ms": (1e14, 1.0), "us": (1e17, 1e-3), "ns": (np.inf, 1e-6)}
+NUMBER, DATE = r"[0-9.]+", r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?"
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,7 @@ class Given:
     source: Source
     columns: Mapping[str, str]  # key -> the file's name of the column, for messages
     gap_minutes: float
+    time_unit: str | None  # of whole numbers, a key of UNITS; None: told by their size
     users: Any = None  # pa.Table with id, or None: those that occur
     items: Any = None
 
@@ -116,14 +114,16 @@ class Cells:
         """Times as ms UTC, shape (rows,) int64."""
         cells = _decoded(self.table[key])
         self._refuse_empty(key)
-        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$")).all():
+        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, rf"^\s*{NUMBER}\s*$")).all():
             cells = self._dates(key, cells)
         if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
             return as_numpy(cells.cast(pa.timestamp("ms"), safe=False).cast(INT))
         values = as_numpy(
             self.number(key, FLOAT if pa.types.is_floating(cells.type) or cells.type == TEXT else INT)
         )
-        scale = next(scale for largest, scale, _ in UNITS if np.abs(values).max() < largest)
+        largest = np.abs(values).max()
+        unit = self.given.time_unit or next(unit for unit, (below, _) in UNITS.items() if largest < below)
+        scale = UNITS[unit][1]
         if scale < 1:
             return (values // round(1 / scale)).astype(np.int64)
         return np.round(values * scale).astype(np.int64) if values.dtype.kind == "f" else values * int(scale)
@@ -132,13 +132,12 @@ class Cells:
         try:
             return cells.cast(pa.timestamp("ms"))
         except pa.ArrowInvalid:
-            pattern = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?\s*$"
-            fits = as_numpy(pc.match_substring_regex(cells, pattern))
-            self.refuse_where(
-                key, ~fits, "a time is needed: a number, or a date and time as 2008-04-01 12:30:00"
-            )
+            fits = as_numpy(pc.match_substring_regex(cells, rf"^\s*({NUMBER}|{DATE})\s*$"))
+            self.refuse_where(key, ~fits, "a time is needed: a number, or a date as 2008-04-01 12:30:00")
+            name = self.given.columns.get(key, key)
             raise LogError(
-                f"{self.given.name}, {key}: dates and times must be of one kind, with or without zone"
+                f"{self.given.name}, {name}: times must be of one kind: numbers, or dates that exist, all "
+                "with a time zone or all without"
             ) from None
 
     def _refuse_empty(self, key: str) -> None:

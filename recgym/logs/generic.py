@@ -6,7 +6,8 @@
 `user` and `item` are needed; without a map the columns must carry the keys' own names
 (`recgym.logs.mapping`). What the table leaves open is settled so:
 
-* time: whole numbers are seconds, ms, us or ns by their size; dates and times without a zone are UTC;
+* time: numbers are seconds, ms, us or ns by their size, or `time_unit` says it (in a frame: ms); dates and
+  times without a zone are UTC;
 * session: ends where a user does nothing for 30 minutes (`gap_minutes`); without a time, one session a user;
 * step: rows of one slate are one step; without slates every row is one; by time, then by order in the file;
 * event: a column of words (`recgym.logs.mapping.meaning`) is a log of actions: a cart or purchase joins the
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
-from recgym.logs.cells import NULLABLE, Cells, Given
+from recgym.logs.cells import NULLABLE, UNITS, Cells, Given
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS, parse_mapping
 from recgym.logs.problems import LogError
@@ -54,7 +55,7 @@ from recgym.logs.tables import (
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes")
+OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes", "time_unit")
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT}  # fmt: skip
 DELIMITERS = (",", ";", "\t", "|")
@@ -72,7 +73,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     source = Source(Path(name).name.split(".")[0], "unknown", "", "read by the generic reader")
     beside = {key: _read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
     gap = float(options.get("gap_minutes", GAP_MINUTES))
-    return from_table(table, Given(name, domain, source, columns, gap, **beside))
+    unit = options.get("time_unit")
+    if unit not in (None, *UNITS):
+        raise LogError(f"time_unit {unit!r} is unknown; there are {', '.join(UNITS)}")
+    return from_table(table, Given(name, domain, source, columns, gap, unit, **beside))
 
 
 def from_frame(
@@ -91,7 +95,7 @@ def from_frame(
     beside = [None if ids is None else _with_id("frame", pa.Table.from_pandas(ids, preserve_index=False))
               for ids in (users, items)]  # fmt: skip
     source = source or Source("frame", "unknown", "")
-    return from_table(table, Given("frame", domain, source, {}, GAP_MINUTES, *beside))
+    return from_table(table, Given("frame", domain, source, {}, GAP_MINUTES, "ms", *beside))
 
 
 def from_table(table: Any, given: Given) -> Log:
@@ -204,8 +208,8 @@ def _read_table(files: Files, name: str, columns: Mapping[str, str], domain: str
     header = file.schema_arrow.names if file else read_header(files, name, delimiter)
     flags = [event.name for event in EVENTS[domain]]
     keys = [key for key in header if key in (*KEYS, *ATTRIBUTES, *flags) or key.startswith(CONTEXT)]
+    require_columns(name, header, columns.values() or ("user", "item"))
     columns = columns or {key: key for key in keys}
-    require_columns(name, header, columns.values() if "user" in columns else ("user", "item"))
     wanted = list(dict.fromkeys(columns.values()))
     if file:
         table = file.read(columns=wanted)

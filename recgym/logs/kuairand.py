@@ -60,8 +60,7 @@ COLUMNS = (
     "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
-CLICK_MS, LONG_MS = 7_000, 18_000
-# play time that counts as valid play and as long view, unless the video is shorter
+CLICK_MS, LONG_MS = 7_000, 18_000  # play that counts as valid and as long, unless the video is shorter
 UNKNOWN = "unknown"
 
 

@@ -21,8 +21,8 @@ from recgym.logs.tables import INT, TEXT, Files, first_rows, index_ids, labels, 
 SOURCE = Source(
     "lastfm_hetrec2k",
     "non-commercial use",
-    "Cantador, I., Brusilovsky, P. and Kuflik, T. (2011). 2nd workshop on information heterogeneity and fusion "
-    "in recommender systems (HetRec 2011). RecSys 2011.",
+    "Cantador, I., Brusilovsky, P. and Kuflik, T. (2011). 2nd workshop on information heterogeneity and "
+    "fusion in recommender systems (HetRec 2011). RecSys 2011.",
     "A session is a user, a step the rank of an artist by listening count; there is no time.",
 )
 LISTENS, FRIENDS, TAGGED, TAGS = "user_artists.dat", "user_friends.dat", "user_taggedartists.dat", "tags.dat"

@@ -267,6 +267,8 @@ class Log:
 
 def as_numpy(values: Any) -> Array:
     """An Arrow column as numpy: numbers with nulls as float64 with NaN, strings as objects."""
+    if isinstance(values, np.ndarray):
+        return values
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     array: Array = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(False)
