@@ -86,6 +86,12 @@ class _Face:
         return self._engine.world.num_users
 
     @property
+    def reward_weights(self) -> dict[str, float]:
+        """What the task pays for each event (for "revenue": at the catalogue's mean price); watch time is apart."""
+        reward = self._engine.reward
+        return {name: float(reward.weight[e] + reward.price_weight[e]) for e, name in enumerate(self._names)}
+
+    @property
     def event_names(self) -> tuple[str, ...]:
         """Events in the order of the observation's bits; the first is the response."""
         return tuple(self._names)

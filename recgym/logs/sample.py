@@ -1,0 +1,112 @@
+"""A log drawn from a world: what an agent that learns offline is given, so that it never reads the world itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.log import Log, Source
+from recgym.sim.engine import Engine, Slates, make_reward
+from recgym.sim.logged import LoggedPolicy, random_policy
+from recgym.sim.world import Doubles, World
+
+Policy = Callable[[Engine], tuple[Slates, Doubles]]
+
+
+def sample_log(
+    world: World,
+    policy: str | Policy = "logged",
+    sessions: int = 1_000,
+    seed: int = 0,
+    *,
+    slate_size: int = 1,
+    horizon: int = 50,
+) -> Log:
+    """Sessions of the world's users under a policy, one row a shown item.
+
+    Args:
+        world: whose users; for the log that belongs to an environment, the environment's own
+            (`env.unwrapped.privileged().world`, cut to its items).
+        policy: "logged" (the world's logging policy), "random" (uniform), or a function of the engine that gives
+            slates (B, K) int64 and propensities (B, K).
+        sessions: visits, each begun by a user drawn from the population.
+        seed: visit i has the key of an environment's first episode under seed + i.
+        slate_size: K.
+        horizon: [slates] after which a visit is cut.
+
+    Returns:
+        A log with propensities, events, watch time, and `context_index`; indices are the world's. It has order but no
+        clock (`time` is null). Its source says that it was sampled.
+    """
+    policies: dict[str, Policy] = {"random": random_policy}
+    if policy == "logged":
+        choose: Policy = LoggedPolicy(world)
+    elif callable(policy):
+        choose = policy
+    elif policy in policies:
+        choose = policies[policy]
+    else:
+        raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
+    if sessions < 1:
+        raise ValueError(f"sessions is {sessions}, expected at least 1")
+    engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
+    engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
+    engine.reset()
+    steps = list(_steps(engine, choose))
+    columns = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
+    columns["slate"] = columns["session"] * horizon + columns["step"]
+    if not world.arrays.watch[0]:
+        del columns["watch_ms"]
+    source = Source(
+        name=f"sampled from the world {world.name}",
+        licence=str(world.card.get("licence", "as the world's")),
+        citation=str(world.card.get("citation", "")),
+        note=f"simulated, not logged: {sessions} sessions, policy {policy if isinstance(policy, str) else 'given'}, "
+        f"seed {seed}",
+    )
+    return Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
+
+
+def _steps(engine: Engine, choose: Policy) -> Any:
+    """Rows of each step of all sessions that still run."""
+    running = np.ones(engine.num, np.bool_)
+    slots = engine.slate_size
+    while running.any():
+        rows = np.flatnonzero(running)
+        slates, propensity = choose(engine)
+        step = engine.sessions.step[rows]
+        feedback = engine.step(slates, running)
+        events = feedback.events[rows].ravel()
+        yield {
+            "user": np.repeat(engine.sessions.user[rows], slots),
+            "item": slates[rows].ravel().astype(np.int32),
+            "session": np.repeat(rows.astype(np.int64), slots),
+            "step": np.repeat(step, slots).astype(np.int32),
+            "position": np.tile(np.arange(slots, dtype=np.int16), len(rows)),
+            "propensity": np.clip(propensity[rows].ravel(), 1e-300, 1.0),
+            "watch_ms": feedback.watch[rows].ravel().astype(np.int32),
+            "context_index": np.repeat(engine.sessions.context[rows], slots),
+            **{event.name: ((events >> e) & 1).astype(np.bool_) for e, event in enumerate(engine.world.events)},
+        }
+        running = running & ~(feedback.left | feedback.horizon)
+
+
+def _users(world: World) -> Any:
+    ids = [str(i) for i in range(world.num_users)]
+    features = {name: world.user_features[:, j] for j, name in enumerate(world.user_feature_names)}
+    return pa.table({"id": pa.array(ids, pa.string()), **features})
+
+
+def _items(world: World) -> Any:
+    arrays = world.arrays
+    return pa.table(
+        {
+            "id": pa.array([str(i) for i in range(world.num_items)], pa.string()),
+            "label": pa.array([world.item_label(i) for i in range(world.num_items)], pa.string()),
+            "category": pa.array([world.categories[c] for c in arrays.category], pa.string()),
+            "page": arrays.page,
+            "price": arrays.price_ratio.astype(np.float64),
+            "duration_ms": arrays.duration.astype(np.float64),
+        }
+    )
