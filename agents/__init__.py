@@ -1,0 +1,45 @@
+"""The zoo of agents: one table of names; classes are loaded when asked, so this import brings in no torch."""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from agents.base import Agent, Problem, Transition
+
+__all__ = ["AGENTS", "Agent", "AgentRow", "Problem", "Transition", "agent_class", "make_agent"]
+
+
+class AgentRow(NamedTuple):
+    """One agent of the zoo."""
+
+    name: str
+    entry: str  # "module:Class"
+    family: str
+    about: str
+
+
+AGENTS = (
+    AgentRow("random", "agents.random_agent:Random", "references", "shows items at random"),
+    AgentRow("popularity", "agents.popularity:Popularity", "references", "shows what paid best in the log"),
+    AgentRow("ucb1", "agents.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"),
+)
+
+
+def row_of(name: str) -> AgentRow:
+    """The table's row; ValueError that lists the names there are."""
+    for row in AGENTS:
+        if row.name == name:
+            return row
+    raise ValueError(f"agent {name!r} is unknown; there are {', '.join(row.name for row in AGENTS)}")
+
+
+def agent_class(name: str) -> type[Any]:
+    """The agent's class; ValueError that lists the names there are."""
+    module, _, attribute = row_of(name).entry.partition(":")
+    loaded: type[Any] = getattr(import_module(module), attribute)
+    return loaded
+
+
+def make_agent(name: str, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> Agent:
+    """A fresh agent for a problem; ValueError names an unknown agent or parameter and what is allowed."""
+    agent: Agent = agent_class(name)(problem, seed=seed, device=device, **params)
+    return agent

@@ -1,43 +1,50 @@
-"""What every agent is: an interface, and the public facts of the task that it is made for.
+"""What every agent is: an interface, a base class, and the public facts of the task that it is made for.
 
 Axes: B sessions, K slate positions, N items, E events.
 """
 
+import json
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from recgym.events import EVENTS
 
 Actions = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 Figures = dict[str, float]
 Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
+WATCH_CAP_MINUTES = 5.0  # of the reward "watch_time", an item
 
 
 class Transition(NamedTuple):
-    """B rows of experience, restart rows already dropped.
+    """b <= B rows of experience: restart rows are dropped already.
 
-    `next_observation` belongs to the same session, also where it ended; `info` holds what the step's info held for
-    these rows (counts of each event).
+    `next_observation` belongs to the same session as `observation`, also where that session ended. `row` says
+    which of the B sessions each row came from (None: row i from session i), for agents that follow trajectories.
     """
 
     observation: Any
-    action: Actions  # (B,) or (B, K)
-    reward: NDArray[np.float64]  # (B,)
+    action: Actions  # (b,) or (b, K)
+    reward: NDArray[np.float64]  # (b,)
     next_observation: Any
-    terminated: NDArray[np.bool_]  # (B,)
-    truncated: NDArray[np.bool_]  # (B,)
-    mask: Masks | None = None  # (B, N)
-    next_mask: Masks | None = None  # (B, N)
+    terminated: NDArray[np.bool_]  # (b,) the user left: nothing follows
+    truncated: NDArray[np.bool_]  # (b,) the horizon: more would have followed
+    mask: Masks | None = None  # (b, N)
+    next_mask: Masks | None = None  # (b, N)
+    row: NDArray[np.int64] | None = None  # (b,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The public facts of a task: spaces, the item table, names. Nothing of the World's hidden numbers."""
+    """The public facts of a task: spaces, item table, names, reward. Nothing of the World's hidden numbers."""
 
     env_id: str
     env_kwargs: Mapping[str, Any]
@@ -49,11 +56,76 @@ class Problem:
     items: Mapping[str, NDArray[Any]]  # (N,) category, page, price, price_ratio, seconds
     observation_space: spaces.Space[Any]  # of one session
     reward_range: tuple[float, float]  # of one step
+    reward_weights: Mapping[str, float]  # paid for each event of a shown item
+    reward_by_price: bool = False  # the weights are multiplied by the item's price ratio
+    reward_per_minute: float = 0.0  # paid for each minute watched, up to WATCH_CAP_MINUTES an item
+
+    @classmethod
+    def of(cls, env: Any) -> "Problem":
+        """The problem that a native environment, single or vector, poses."""
+        face, spec = env.unwrapped, env.spec
+        arguments = face.arguments
+        space = getattr(face, "single_observation_space", face.observation_space)
+        action = getattr(face, "single_action_space", face.action_space)
+        slate_size = 1 if isinstance(action, spaces.Discrete) else len(action.nvec)
+        items = face.items
+        weights, by_price, per_minute = _reward(arguments.reward, EVENTS[arguments.domain])
+        low, high = item_range(weights, items["price_ratio"] if by_price else None, per_minute)
+        return cls(
+            env_id="" if spec is None else spec.id,
+            env_kwargs=_plain({} if spec is None else spec.kwargs),
+            num_items=len(items["category"]),
+            num_users=face.num_users,
+            slate_size=slate_size,
+            horizon=min(arguments.horizon, arguments.max_episode_steps or arguments.horizon),
+            event_names=face.event_names,
+            items=items,
+            observation_space=space,
+            reward_range=(slate_size * low, slate_size * high),
+            reward_weights=weights,
+            reward_by_price=by_price,
+            reward_per_minute=per_minute,
+        )
 
     @property
     def num_categories(self) -> int:
         """Categories in the item table."""
         return int(self.items["category"].max()) + 1
+
+    @property
+    def item_reward_range(self) -> tuple[float, float]:
+        """Least and most reward of one shown item."""
+        return self.reward_range[0] / self.slate_size, self.reward_range[1] / self.slate_size
+
+
+def _plain(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an environment less the vector's own, and less a World object: that would be the hidden truth."""
+    ours = {name: value for name, value in kwargs.items() if name not in ("num_envs", "vectorization_mode")}
+    if not isinstance(ours.get("world", ""), str):
+        ours["world"] = ours["world"].name
+    return ours
+
+
+def _reward(reward: str | Mapping[str, float], events: Any) -> tuple[dict[str, float], bool, float]:
+    """Weights by event, whether they go by price, reward a minute; the names are the environments'."""
+    if not isinstance(reward, str):
+        return {event.name: float(reward.get(event.name, 0.0)) for event in events}, False, 0.0
+    weights = {event.name: event.engagement if reward == "engagement" else 0.0 for event in events}
+    if reward == "clicks":
+        weights[events[0].name] = 1.0
+    if reward in ("conversion", "revenue"):
+        weights["purchase"] = 1.0
+    return weights, reward == "revenue", float(reward == "watch_time")
+
+
+def item_range(
+    weights: Mapping[str, float], price_ratio: NDArray[Any] | None = None, per_minute: float = 0.0
+) -> tuple[float, float]:
+    """Least and most reward of one item: every event of that sign at once, and all the minutes that count."""
+    scale = 1.0 if price_ratio is None else float(price_ratio.max())
+    low = scale * sum(min(weight, 0.0) for weight in weights.values())
+    high = scale * sum(max(weight, 0.0) for weight in weights.values())
+    return low, high + per_minute * WATCH_CAP_MINUTES
 
 
 class Agent(Protocol):
@@ -65,13 +137,24 @@ class Agent(Protocol):
     name: ClassVar[str]
     observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
     offline: ClassVar[bool]  # whether `prepare` learns from a log
+    num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
+
+    def attach(self, env: Any) -> None:
+        """Called before `train` and before every evaluation, with the environment that it will act in.
+
+        Only the oracles use it: they keep `env.unwrapped.privileged()`.
+        """
+        ...
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Offline stage on a `recgym.logs.Log`; most do nothing."""
+        """Offline stage on a `recgym.logs.Log` with the task's user and item indices; most do nothing."""
         ...
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """Items for B sessions, shape (B,), or slates (B, K) where the task has slates."""
+        """Items for B sessions, shape (B,), or slates without repeats (B, K) where the task has slates.
+
+        `mask` (B, N) is True where an item may be shown; ValueError where a row allows fewer than K.
+        """
         ...
 
     def learn(self, transition: Transition) -> Figures:
@@ -90,3 +173,105 @@ class Agent(Protocol):
     def load(cls, folder: Path, problem: Problem, device: str = "cpu") -> "Agent":
         """Read what `save` wrote."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoParams:
+    """An agent without parameters."""
+
+
+class BaseAgent:
+    """The defaults: nothing offline, the shared loop online, numpy state saved as safetensors beside JSON."""
+
+    name: ClassVar[str]
+    observation: ClassVar[str] = "tabular"
+    offline: ClassVar[bool] = False
+    num_envs: ClassVar[int] = 256
+    config: ClassVar[type[Any]] = NoParams  # a frozen, kw_only dataclass
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        self.problem, self.device = problem, device
+        self.params = parse_params(self.name, self.config, params)
+        self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
+
+    def attach(self, env: Any) -> None:
+        """Nothing: only oracles look into an environment."""
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Nothing is learnt offline."""
+        return {}
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """Each agent's own."""
+        raise NotImplementedError
+
+    def learn(self, transition: Transition) -> Figures:
+        """Nothing is learnt online."""
+        return {}
+
+    def train(self, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+        """The shared loop; an agent that overrides no `learn` has nothing to train and returns at once."""
+        if type(self).learn is BaseAgent.learn:
+            return {}
+        from agents.loop import run
+
+        return run(self, env, budget, seed, report)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays that make up what was learnt."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state` gave: arrays of the same names and shapes, copied into place."""
+        own = self.state()
+        if own.keys() != state.keys():
+            raise ValueError(f"saved {self.name} holds {sorted(state)}, expected {sorted(own)}")
+        for key, value in state.items():
+            if own[key].shape != value.shape:
+                raise ValueError(
+                    f"saved {self.name}: {key} has shape {value.shape}, this task needs {own[key].shape}"
+                )
+            own[key][...] = value
+
+    def save(self, folder: Path) -> None:
+        """Write agent.json and agent.safetensors into `folder`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "schema": "recgym.agent/1",
+            "name": self.name,
+            "params": asdict(self.params),
+            "rng": self.rng.bit_generator.state,
+        }
+        save_file({key: np.ascontiguousarray(value) for key, value in self.state().items()},
+                  folder / "agent.safetensors")  # fmt: skip
+        (folder / "agent.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, problem: Problem, device: str = "cpu") -> Self:
+        """Read what `save` wrote; ValueError where the folder holds another agent or fits another task."""
+        try:
+            about = json.loads((Path(folder) / "agent.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder} holds no saved agent: {error}") from error
+        if about.get("name") != cls.name:
+            raise ValueError(f"{folder} holds the agent {about.get('name')!r}, not {cls.name!r}")
+        agent = cls(problem, device=device, **about["params"])
+        agent.restore(load_file(Path(folder) / "agent.safetensors"))
+        agent.rng.bit_generator.state = about["rng"]
+        return agent
+
+
+def parse_params(name: str, config: type[Any], params: Mapping[str, Any]) -> Any:
+    """The agent's parameters as its dataclass; ValueError names an unknown one and what is allowed."""
+    allowed = [field.name for field in fields(config)]
+    if unknown := sorted(set(params) - set(allowed)):
+        what = ", ".join(allowed) or "none, it has no parameters"
+        raise ValueError(f"agent {name} has no parameter {', '.join(map(repr, unknown))}; allowed: {what}")
+    return config(**params)
+
+
+def check_range(name: str, value: float, low: float, high: float = np.inf) -> None:
+    """ValueError that names the parameter unless low <= value <= high."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}, expected a number from {low} to {high}")

@@ -1,0 +1,46 @@
+"""What bandits without context share: counts and sums of each item's reward, scaled into [0, 1]."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition
+from agents.slates import credit, num_rows, top_k
+
+
+class Arms(BaseAgent):
+    """Statistics of N arms. A decision's reward arrives after its batch: decisions of one batch share them.
+
+    Rewards are scaled from the task's range for one item into [0, 1]. In a slate each shown item is an arm
+    pulled, paid by its own events (`slates.credit`), which is why the observation is "history".
+    """
+
+    observation: ClassVar[str] = "history"
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.pulls = np.zeros(problem.num_items, np.int64)  # (N,)
+        self.total = np.zeros(problem.num_items)  # (N,) of the scaled rewards
+
+    def scaled(self, transition: Transition) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Arms pulled and their rewards in [0, 1], both flat."""
+        low, high = self.problem.item_reward_range
+        rewards = (credit(self.problem, transition) - low) / max(high - low, 1e-12)
+        return transition.action.reshape(-1), np.clip(rewards, 0.0, 1.0).reshape(-1)
+
+    def learn(self, transition: Transition) -> Figures:
+        """Add the batch to the statistics."""
+        arms, rewards = self.scaled(transition)
+        self.pulls += np.bincount(arms, minlength=len(self.pulls))
+        self.total += np.bincount(arms, rewards, len(self.pulls))
+        return {"untried": float((self.pulls == 0).sum())}
+
+    def greedy(self, observation: Any, mask: Masks | None) -> Actions:
+        """The best means; arms never tried come last."""
+        mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), -1.0)
+        return top_k(np.broadcast_to(mean, (num_rows(observation), len(mean))), self.problem.slate_size, mask)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Pulls and sums."""
+        return {"pulls": self.pulls, "total": self.total}

@@ -1,0 +1,71 @@
+"""Popularity: the same items for everybody, those that did best in a log.
+
+By default "best" is the mean reward of an exposure under this task's own reward (for `clicks`: the click rate),
+shrunk toward the log's mean, because a count of clicks mostly repeats what the logging policy chose to show.
+Choose `by="count"` for the textbook's "most popular" (Cremonesi, Koren and Turrin, 2010).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
+from agents.slates import check_log, logged_pay, num_rows, top_k
+
+BY = ("reward", "response", "count")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopularityParams:
+    """What counts as popular."""
+
+    by: str = "reward"  # mean reward of an exposure; "response": response rate; "count": number of responses
+    smoothing: float = (
+        20.0  # [exposures] at the log's mean that every item starts with, at least 0; not for "count"
+    )
+
+    def __post_init__(self) -> None:
+        if self.by not in BY:
+            raise ValueError(f"by is {self.by!r}, allowed: {', '.join(map(repr, BY))}")
+        check_range("smoothing", self.smoothing, 0)
+
+
+class Popularity(BaseAgent):
+    """Shows the most popular item, or the K most popular; without a log, the lowest indices."""
+
+    name: ClassVar[str] = "popularity"
+    offline: ClassVar[bool] = True
+    config: ClassVar[type[Any]] = PopularityParams
+    params: PopularityParams
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.score = np.zeros(problem.num_items)  # (N,)
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Score every item on the log; an item never shown scores the log's mean."""
+        check_log(self.problem, log)
+        items, num_items = log.column("item"), self.problem.num_items
+        answered = log.column(self.problem.event_names[0]).astype(np.float64)
+        value = logged_pay(self.problem, log) if self.params.by == "reward" else answered
+        total = np.bincount(items, value, num_items)
+        if self.params.by == "count":
+            self.score[:] = total
+        else:
+            shown, smoothing = np.bincount(items, minlength=num_items), self.params.smoothing
+            total += smoothing * value.mean()
+            self.score[:] = np.where(
+                shown + smoothing > 0, total / np.maximum(shown + smoothing, 1e-9), value.mean()
+            )
+        return {"offline_rows": float(len(log)), "top": float(self.score.max())}
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best scores among the allowed items, explore or not."""
+        scores = np.broadcast_to(self.score, (num_rows(observation), len(self.score)))
+        return top_k(scores, self.problem.slate_size, mask)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The items' scores."""
+        return {"score": self.score}

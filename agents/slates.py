@@ -1,0 +1,107 @@
+"""What every agent does with slates: the best K without repeats, and each shown item's share of the reward.
+
+Axes: B sessions, K slate positions, N items, H history, E events.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import WATCH_CAP_MINUTES, Actions, Masks, Problem, Transition
+
+Doubles = NDArray[np.float64]
+
+
+def num_rows(observation: Any) -> int:
+    """B of a batch of observations."""
+    return len(next(iter(observation.values())) if isinstance(observation, dict) else observation)
+
+
+def check_mask(mask: Masks | None, slate_size: int) -> None:
+    """ValueError where a row allows fewer items than a slate holds."""
+    if mask is not None and (allowed := int(mask.sum(axis=1).min())) < slate_size:
+        raise ValueError(f"a mask allows {allowed} items, a slate needs {slate_size}")
+
+
+def top_k(scores: NDArray[Any], slate_size: int, mask: Masks | None = None) -> Actions:
+    """The best items of each row, best first, ties to the lower index: (B,) where K is 1, else (B, K).
+
+    Args:
+        scores: (B, N), finite.
+        slate_size: K.
+        mask: (B, N), True where an item may be shown.
+    """
+    check_mask(mask, slate_size)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
+    if slate_size == 1:
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    if slate_size > scores.shape[1]:
+        raise ValueError(
+            f"a slate of {slate_size} items cannot be filled from {scores.shape[1]} without repeats"
+        )
+    return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :slate_size], dtype=np.int64)
+
+
+def weight_vector(problem: Problem) -> Doubles:
+    """Reward weights in the order of the events, shape (E,)."""
+    return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])
+
+
+def pay(
+    problem: Problem, items: NDArray[Any], events: NDArray[Any], minutes: Doubles | None = None
+) -> Doubles:
+    """Reward of shown items (...) for their events (..., E) and minutes watched (...)."""
+    paid: Doubles = events @ weight_vector(problem)
+    if problem.reward_by_price:
+        paid = paid * problem.items["price_ratio"][items]
+    if problem.reward_per_minute and minutes is not None:
+        paid = paid + problem.reward_per_minute * np.minimum(minutes, WATCH_CAP_MINUTES)
+    return paid
+
+
+def credit(problem: Problem, transition: Transition) -> Doubles:
+    """Each shown item's share of the reward, shape (b, K); a row sums to its reward.
+
+    An item is paid for its own events where the next observation is a "history" (its last entries are the slate
+    and what happened to it); what that leaves unexplained, all of it for other observations and minutes watched,
+    is split evenly. An assumption for slates alone: with one item the share is the reward.
+    """
+    slate = transition.action.reshape(len(transition.reward), -1)
+    slots = slate.shape[1]
+    if slots == 1:
+        return transition.reward[:, None].astype(np.float64)
+    shares = np.zeros(slate.shape)
+    after = transition.next_observation
+    if isinstance(after, dict):
+        known = min(slots, after["items"].shape[1])
+        events = after["events"].reshape(len(slate), after["items"].shape[1], -1)[:, -known:]
+        same = after["items"][:, -known:] == slate[:, slots - known :]  # a repeat would shift the history
+        shares[:, slots - known :] = np.where(same, pay(problem, slate[:, slots - known :], events), 0.0)
+    rest: Doubles = (transition.reward - shares.sum(axis=1)) / slots
+    return np.asarray(shares + rest[:, None])
+
+
+def logged_pay(problem: Problem, log: Any) -> Doubles:
+    """Reward that this task pays for each row of a log, shape (rows,); an event the log lacks counts as absent."""
+    items = log.column("item")
+    events = np.zeros((len(items), len(problem.event_names)))
+    for e, name in enumerate(problem.event_names):
+        if name in log.events:
+            events[:, e] = log.column(name)
+    minutes = np.nan_to_num(log.column("watch_ms").astype(np.float64)) / 60_000.0
+    return pay(problem, items, events, minutes)
+
+
+def check_log(problem: Problem, log: Any) -> None:
+    """ValueError where a log's indices are not this task's."""
+    if not len(log):
+        raise ValueError("the log has no rows")
+    for column, size in (("user", problem.num_users), ("item", problem.num_items)):
+        values = log.column(column)
+        if values.min() < 0 or values.max() >= size:
+            raise ValueError(
+                f"the log's {column} indices reach {values.max()}, this task has {size}: "
+                "take a log with the environment's own indices"
+            )
