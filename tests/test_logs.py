@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recgym.logs import Log, LogError, Source, read_log, validate
-from recgym.logs.actions import join_actions, number_steps
+from recgym.logs.actions import gap_sessions, join_actions, number_steps
 from recgym.logs.kuairand import rule_shares
 from recgym.logs.lastfm import friends
 from recgym.logs.mapping import meaning, parse_mapping
@@ -396,7 +397,7 @@ def lastfm(tmp_path: Path) -> Path:
         "userID\tartistID\ttagID\tday\tmonth\tyear\n2\t51\t1\t1\t4\t2009\n3\t51\t2\t1\t4\t2009\n2\t9\t1\t1\t4\t2009\n"
         "3\t777\t2\t1\t4\t2009\n"
     )
-    (tmp_path / "tags.dat").write_bytes('tagID\ttagValue\n1\tmét"al\n2\trock\n'.encode("latin-1"))
+    (tmp_path / "tags.dat").write_bytes('tagID\ttagValue\n1\t"métal\n2\trock\n'.encode("latin-1"))
     return tmp_path
 
 
@@ -414,6 +415,16 @@ def test_lastfm_ranks_and_tags(tmp_path):
     assert log.column("listens").tolist() == [30, 10, 10, 1, 5]
     assert log.column("step").tolist() == [0, 1, 2, 0, 0]
     assert log.column("listen").all()
+
+
+def test_a_folder_around_a_zip_and_the_zip_read_alike(tmp_path):
+    log = read_log(lastfm(tmp_path))
+    (tmp_path / "packed").mkdir()
+    with zipfile.ZipFile(tmp_path / "packed" / "set.zip", "w") as packed:
+        for file in tmp_path.glob("*.dat"):
+            packed.write(file, f"hetrec/{file.name}")
+    for path in (tmp_path / "packed", tmp_path / "packed" / "set.zip"):
+        assert read_log(path).rows.drop(["file"]).equals(log.rows.drop(["file"]))
 
 
 def test_friends_are_undirected_pairs_of_user_indices(tmp_path):
@@ -471,8 +482,14 @@ def test_join_keeps_a_second_action_of_a_kind():
 
 
 def test_steps_of_slates():
-    session, slate = np.array([0, 0, 0, 0, 1, 1]), np.array([5, 6, 5, -1, 5, 5])
-    assert number_steps(session, slate).tolist() == [0, 1, 0, 2, 0, 0]
+    session, slate = np.array([0, 0, 0, 0, 0, 1, 1]), np.array([5, 6, 5, -1, -1, 5, 5])
+    assert number_steps(session, slate).tolist() == [0, 1, 0, 2, 3, 0, 0]
+
+
+def test_sessions_are_numbered_by_their_first_moment():
+    user, time = np.array([0, 1, 0, 1]), np.array([200_000, 100_000, 0, 20_000])
+    assert gap_sessions(user, time, gap_minutes=2).tolist() == [2, 1, 0, 1]
+    assert gap_sessions(user, None, gap_minutes=2).tolist() == [0, 1, 0, 1]
 
 
 def test_impressions_with_slates_positions_and_propensities(tmp_path):
@@ -555,6 +572,9 @@ def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path
             "events.csv, row 2, propensity: a propensity must be in (0, 1]; found 1.2",
         ),
         ("user,item\na,b\n,b\n", "events.csv, row 3, user: a value is needed; found nothing"),
+        ("user,item,time\na,b,2022-01-01\na,b,2022-13-01\n", "events.csv, row 3, time: a time is needed"),
+        ("user,item,step\na,b,3000000000\n", "events.csv, row 2, step: a whole number from -2147483648 to"),
+        ("user,item,step\na,b,99999999999999999999\n", "events.csv, row 2, step: a whole number is needed"),
         (
             "user,item,event\na,b,sneeze\n",
             "event 'sneeze' is unknown in the domain ecommerce; known are shown",
@@ -571,6 +591,26 @@ def test_generic_errors_name_file_row_and_column(tmp_path, text, message):
         read_log(table(tmp_path, text), domain="ecommerce")
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_in_another_encoding_is_told_by_row(tmp_path):
+    (tmp_path / "t.csv").write_bytes("user,item\na,b\né,c\n".encode("latin-1"))
+    with pytest.raises(LogError, match=r"t.csv, row 3: the file must be in UTF-8"):
+        read_log(tmp_path / "t.csv", domain="social")
+    (tmp_path / "t.parquet").write_bytes(b"user")
+    with pytest.raises(LogError, match=r"t.parquet: no Parquet file"):
+        read_log(tmp_path / "t.parquet", domain="social")
+
+
+def test_dates_with_and_without_zone_and_rows_of_a_slate_in_any_order(tmp_path):
+    path = table(
+        tmp_path,
+        "user,item,slate,time\na,b,1,2022-01-01 00:00:00\na,c,,2022-01-01T00:00:01Z\n"
+        "a,d,1,2022-01-01T01:00:02+01:00\n",
+    )
+    log = read_log(path, domain="social")
+    assert log.column("time").tolist() == [1640995200000, 1640995202000, 1640995201000]
+    assert log.column("step").tolist() == [0, 0, 1]
 
 
 def test_all_bad_rows_are_told_at_once(tmp_path):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recgym.logs.log import Array, as_numpy
 from recgym.logs.tables import index_ids, labels, usual
@@ -86,7 +87,7 @@ def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array]) 
     """The table of items from their rows: usual category, mean of each number (NaN: unknown), a label."""
     table = {"id": ids}
     if category is not None:
-        codes, names = index_ids(category.fill_null(UNKNOWN))
+        codes, names = index_ids(pc.if_else(pc.equal(category.fill_null(""), ""), UNKNOWN, category))
         most, _ = usual(item, codes, len(ids))
         table["category"] = pa.array([names[code] for code in most])
     for name, values in numbers.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.events import EVENTS
-from recgym.logs.log import Array, Source, as_numpy
+from recgym.logs.log import ROWS, Array, Source, as_numpy
 from recgym.logs.mapping import meaning
 from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, index_ids, lookup, misfits
@@ -17,7 +18,6 @@ from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, index_ids, lookup, misfit
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
 # unit -> times of this unit are below it where nothing else is said, ms a unit
 UNITS = {"s": (1e11, 1e3), "ms": (1e14, 1.0), "us": (1e17, 1e-3), "ns": (np.inf, 1e-6)}
-NUMBER, DATE = r"[0-9.]+", r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Cells:
                 self.refuse_where(key, ~as_numpy(whole), "a whole number is needed")
         if key not in NULLABLE:
             self.refuse_where(key, as_numpy(cells.is_null()), "a value is needed")
+        limits = np.iinfo(ROWS[key].to_pandas_dtype()) if kind == INT else None
+        if limits is not None and limits.bits < 64:
+            beyond = pc.or_(pc.less(cells, limits.min), pc.greater(cells, limits.max))
+            rule = f"a whole number from {limits.min} to {limits.max} is needed"
+            self.refuse_where(key, as_numpy(pc.fill_null(beyond, False)), rule)
         return cells.cast(kind).combine_chunks()
 
     def flag(self, key: str) -> Array:
@@ -101,6 +106,8 @@ class Cells:
 
     def index(self, key: str, known: Any) -> tuple[Array, Any]:
         """Index of every id and the table of ids; those of `known`, where it is given, and no other."""
+        if pa.types.is_nested(self.table[key].type):
+            raise LogError(f"{self.given.name}, {key}: ids are needed; the column is {self.table[key].type}")
         self._refuse_empty(key)
         ids = _decoded(self.table[key]).cast(TEXT)
         if known is None:
@@ -114,8 +121,8 @@ class Cells:
         """Times as ms UTC, shape (rows,) int64."""
         cells = _decoded(self.table[key])
         self._refuse_empty(key)
-        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, rf"^\s*{NUMBER}\s*$")).all():
-            cells = self._dates(key, cells)
+        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$")).all():
+            return self._dates(key, cells)
         if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
             return as_numpy(cells.cast(pa.timestamp("ms"), safe=False).cast(INT))
         values = as_numpy(
@@ -128,17 +135,16 @@ class Cells:
             return (values // round(1 / scale)).astype(np.int64)
         return np.round(values * scale).astype(np.int64) if values.dtype.kind == "f" else values * int(scale)
 
-    def _dates(self, key: str, cells: Any) -> Any:
-        try:
-            return cells.cast(pa.timestamp("ms"))
-        except pa.ArrowInvalid:
-            fits = as_numpy(pc.match_substring_regex(cells, rf"^\s*({NUMBER}|{DATE})\s*$"))
-            self.refuse_where(key, ~fits, "a time is needed: a number, or a date as 2008-04-01 12:30:00")
-            name = self.given.columns.get(key, key)
-            raise LogError(
-                f"{self.given.name}, {name}: times must be of one kind: numbers, or dates that exist, all "
-                "with a time zone or all without"
-            ) from None
+    def _dates(self, key: str, cells: Any) -> Array:
+        """Dates and times as text -> ms; those without a zone are UTC."""
+        encoded = cells.combine_chunks().dictionary_encode()
+        moments = [_moment(text) for text in encoded.dictionary.to_pylist()]
+        codes = as_numpy(encoded.indices)
+        undated = np.array([moment is None for moment in moments])[codes]
+        worded = ~as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$"))
+        bad = undated & worded if (undated & worded).any() else undated
+        self.refuse_where(key, bad, "a time is needed: a number, or a date as 2008-04-01 12:30:00")
+        return np.array(moments, dtype=np.int64)[codes]
 
     def _refuse_empty(self, key: str) -> None:
         cells = self.table[key]
@@ -158,6 +164,14 @@ def _decoded(cells: Any) -> Any:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         kind = TEXT
     return cells if cells.type == kind else cells.cast(kind)
+
+
+def _moment(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _is_number(kind: Any) -> bool:

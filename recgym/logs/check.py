@@ -86,12 +86,18 @@ def _order_findings(log: Log) -> Iterator[Finding]:
     behind |= same & (step[1:] == step[:-1]) & (position[1:] < position[:-1])
     yield "session", "rows must be sorted by session, step, position", np.flatnonzero(behind) + 1
     yield "user", "a session must have one user", np.flatnonzero(same & (user[1:] != user[:-1])) + 1
-    yield (
-        "time",
-        "time must not go backwards within a session",
-        np.flatnonzero(same & (time[1:] < time[:-1])) + 1,
-    )
+    yield "time", "time must not go backwards within a session", _backwards(session, step, time)
     yield "position", "session, step and position must name one row", _repeats(log)
+
+
+def _backwards(session: Array, step: Array, time: Array) -> Array:
+    """First rows of steps that begin before the step ahead of them; rows within a step come in any order."""
+    if not len(session):
+        return np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])])
+    first = np.minimum.reduceat(time, starts)
+    back: Array = starts[1:][(session[starts][1:] == session[starts][:-1]) & (first[1:] < first[:-1])]
+    return back
 
 
 def _repeats(log: Log) -> Array:

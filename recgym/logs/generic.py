@@ -72,11 +72,13 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table = _read_table(files, name, columns, domain)
     source = Source(Path(name).name.split(".")[0], "unknown", "", "read by the generic reader")
     beside = {key: _read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
-    gap = float(options.get("gap_minutes", GAP_MINUTES))
+    gap = options.get("gap_minutes", GAP_MINUTES)
+    if not isinstance(gap, int | float) or not gap > 0:
+        raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
     unit = options.get("time_unit")
     if unit not in (None, *UNITS):
         raise LogError(f"time_unit {unit!r} is unknown; there are {', '.join(UNITS)}")
-    return from_table(table, Given(name, domain, source, columns, gap, unit, **beside))
+    return from_table(table, Given(name, domain, source, columns, float(gap), unit, **beside))
 
 
 def from_frame(
@@ -204,7 +206,7 @@ def _read_table(files: Files, name: str, columns: Mapping[str, str], domain: str
     """The mapped columns under their keys' names; without a map those whose names are keys."""
     parquet = name.endswith(".parquet")
     delimiter = "," if parquet else _delimiter(files, name)
-    file = pq.ParquetFile(files.seekable(name)) if parquet else None
+    file = _parquet(files, name) if parquet else None
     header = file.schema_arrow.names if file else read_header(files, name, delimiter)
     flags = [event.name for event in EVENTS[domain]]
     keys = [key for key in header if key in (*KEYS, *ATTRIBUTES, *flags) or key.startswith(CONTEXT)]
@@ -220,6 +222,13 @@ def _read_table(files: Files, name: str, columns: Mapping[str, str], domain: str
         nullable = [c for key, c in columns.items() if key in NULLABLE or key.startswith(CONTEXT)]
         table = read_csv(files, name, types, delimiter=delimiter, nullable=nullable)
     return pa.table({key: table[column] for key, column in columns.items()})
+
+
+def _parquet(files: Files, name: str) -> Any:
+    try:
+        return pq.ParquetFile(files.seekable(name))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LogError(f"{name}: no Parquet file: {error}") from error
 
 
 def _type(key: str, flags: Sequence[str]) -> Any:
@@ -239,7 +248,7 @@ def _read_ids(path: str | PathLike[str]) -> Any:
     files = Files(path)
     name = files.one("*")
     if name.endswith(".parquet"):
-        return _with_id(name, pq.read_table(files.seekable(name)))
+        return _with_id(name, _parquet(files, name).read())
     delimiter = _delimiter(files, name)
     header = read_header(files, name, delimiter)
     types = {column: TEXT if column == "id" else None for column in ("id", *header)}

@@ -21,7 +21,7 @@ from recgym.logs.problems import LogError, Problem, refuse
 INT, FLOAT, FLAG, TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 ID = pa.dictionary(pa.int32(), pa.string())
 PATTERNS: dict[Any, tuple[str, str]] = {
-    INT: (r"^\s*[+-]?[0-9]+\s*$", "a whole number is needed"),
+    INT: (r"^\s*[+-]?[0-9]{1,18}\s*$", "a whole number is needed"),
     FLOAT: (r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$", "a number is needed"),
     FLAG: (r"^\s*([01]|true|false|True|False|TRUE|FALSE)\s*$", "0 or 1 is needed"),
 }
@@ -149,6 +149,9 @@ def _diagnose(
     nullable: set[str],
 ) -> list[Problem]:
     """Read again as text, row by row, and list what does not fit."""
+    undecoded = _not_utf8(files, name) if encoding == "utf8" else 0
+    if undecoded:
+        return [Problem(name, undecoded, "", "the file must be in UTF-8", "another encoding")]
     widths: list[Problem] = []
 
     def note(row: Any) -> str:
@@ -174,6 +177,12 @@ def _diagnose(
             name, column, table[column], kind, np.arange(2, len(table) + 2), column in nullable
         )
     ]
+
+
+def _not_utf8(files: Files, name: str) -> int:
+    """First row that is not UTF-8, 0 where there is none."""
+    with files.open(name) as stream, io.TextIOWrapper(stream, "utf8", errors="surrogateescape") as text:
+        return next((row for row, line in enumerate(text, 1) if re.search("[\ud800-\udfff]", line)), 0)
 
 
 def misfits(name: str, column: str, texts: Any, kind: Any, rows: Array, may_be_empty: bool) -> list[Problem]:
