@@ -406,8 +406,8 @@ def test_lastfm_ranks_and_tags(tmp_path):
     assert log.users["id"].to_pylist() == ["2", "3", "10"]
     assert log.items["id"].to_pylist() == ["9", "51", "100"]
     assert log.items["category"].to_pylist() == [
-        'mét"al',
-        'mét"al',
+        '"métal',
+        '"métal',
         "unknown",
     ]  # a tie goes to the commoner tag
     assert log.column("session").tolist() == [0, 0, 0, 1, 2]
