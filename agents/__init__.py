@@ -20,7 +20,11 @@ class AgentRow(NamedTuple):
 AGENTS = (
     AgentRow("random", "agents.random_agent:Random", "references", "shows items at random"),
     AgentRow("popularity", "agents.popularity:Popularity", "references", "shows what paid best in the log"),
+    AgentRow("oracle", "agents.oracle:Oracle", "references", "privileged: the best expected reward now"),
+    AgentRow("oracle-plan", "agents.oracle_plan:OraclePlan", "references", "privileged: looks ahead"),
     AgentRow("ucb1", "agents.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"),
+    AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
+    AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
 )
 
 

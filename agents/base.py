@@ -28,7 +28,7 @@ class Transition(NamedTuple):
     """b <= B rows of experience: restart rows are dropped already.
 
     `next_observation` belongs to the same session as `observation`, also where that session ended. `row` says
-    which of the B sessions each row came from (None: row i from session i), for agents that follow trajectories.
+    which of the B sessions each row came from (None: row i from session i), for agents that follow sessions.
     """
 
     observation: Any
@@ -44,7 +44,7 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The public facts of a task: spaces, item table, names, reward. Nothing of the World's hidden numbers."""
+    """The public facts of a task: spaces, item table, names, reward. None of the World's hidden numbers."""
 
     env_id: str
     env_kwargs: Mapping[str, Any]
@@ -99,7 +99,7 @@ class Problem:
 
 
 def _plain(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of an environment less the vector's own, and less a World object: that would be the hidden truth."""
+    """An environment's arguments, less the vector's own; a World object (hidden truth) leaves its name."""
     ours = {name: value for name, value in kwargs.items() if name not in ("num_envs", "vectorization_mode")}
     if not isinstance(ours.get("world", ""), str):
         ours["world"] = ours["world"].name

@@ -1,6 +1,6 @@
 """Popularity: the same items for everybody, those that did best in a log.
 
-By default "best" is the mean reward of an exposure under this task's own reward (for `clicks`: the click rate),
+By default "best" is the mean reward of an exposure under this task's own reward (`clicks`: the click rate),
 shrunk toward the log's mean, because a count of clicks mostly repeats what the logging policy chose to show.
 Choose `by="count"` for the textbook's "most popular" (Cremonesi, Koren and Turrin, 2010).
 """

@@ -64,9 +64,9 @@ def pay(
 def credit(problem: Problem, transition: Transition) -> Doubles:
     """Each shown item's share of the reward, shape (b, K); a row sums to its reward.
 
-    An item is paid for its own events where the next observation is a "history" (its last entries are the slate
-    and what happened to it); what that leaves unexplained, all of it for other observations and minutes watched,
-    is split evenly. An assumption for slates alone: with one item the share is the reward.
+    An item is paid for its own events where the next observation is a "history" (its last entries are the
+    slate and what happened to it); the rest (all of it for other observations, and minutes watched) is split
+    evenly. An assumption for slates alone: with one item the share is the reward.
     """
     slate = transition.action.reshape(len(transition.reward), -1)
     slots = slate.shape[1]
@@ -84,7 +84,7 @@ def credit(problem: Problem, transition: Transition) -> Doubles:
 
 
 def logged_pay(problem: Problem, log: Any) -> Doubles:
-    """Reward that this task pays for each row of a log, shape (rows,); an event the log lacks counts as absent."""
+    """Reward that this task pays for each row of a log, shape (rows,); an event it lacks counts as absent."""
     items = log.column("item")
     events = np.zeros((len(items), len(problem.event_names)))
     for e, name in enumerate(problem.event_names):

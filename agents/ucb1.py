@@ -1,7 +1,7 @@
 """UCB1: optimism in the face of uncertainty (Auer, Cesa-Bianchi and Fischer, 2002, Machine Learning 47).
 
-Deviation: decisions come in batches, so within a batch a pull that is still unpaid counts as a pull at the arm's
-mean (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014). Thus a batch spreads over the arms.
+Deviation: decisions come in batches, so within a batch a pull that is still unpaid counts as a pull at the
+arm's mean (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014): a batch spreads.
 """
 
 from dataclasses import dataclass
