@@ -1,0 +1,1 @@
+"""The benchmark: experiments as data (`suite`), runs written once (`run`), raw rows -> `report`."""

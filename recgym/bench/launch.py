@@ -1,0 +1,106 @@
+"""The main job: every run of a preset in parallel processes, taking up what a kill left."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recgym.bench import store
+from recgym.bench.pool import run_jobs
+from recgym.bench.rollout import make_vector
+from recgym.bench.run import Job, execute, job_of, record_failure
+from recgym.bench.suite import Preset, runs_of
+
+
+class Summary(NamedTuple):
+    """What a call did."""
+
+    done: int  # runs of this call that worked
+    skipped: int  # runs that were whole already
+    failed: list[str]  # one line a failed run
+
+
+def check_agents(preset: Preset) -> None:
+    """ValueError for an agent that the registry lacks; nothing is loaded."""
+    from agents import AGENTS
+
+    known = [row.name for row in AGENTS]
+    for entry in preset.entries:
+        if entry.agent not in known:
+            raise ValueError(f"agent {entry.agent!r} is unknown; there are {', '.join(known)}")
+
+
+def warm_up(preset: Preset) -> None:
+    """Compile the simulator once, into the cache on disk that all workers read."""
+    from recgym.sim.plan import plan
+
+    for experiment in preset.experiments:
+        for kind in ("features", "history", "tabular"):
+            env = make_vector(experiment.env_id, 2, observation=kind, **experiment.kwargs)
+            env.reset(seed=0)
+            env.step(np.zeros(env.action_space.shape, np.int64))
+        engine = env.unwrapped.privileged()
+        engine.expected_reward()
+        plan(engine, simulations=1)
+
+
+def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any = None) -> Summary:
+    """Do what is missing of a preset in `out`; a run that fails is recorded and stops no other.
+
+    Args:
+        preset: what to run.
+        out: folder of the preset's runs, held by this process alone.
+        workers: processes, by default one a core.
+        progress: a started rich Progress, or None.
+
+    KeyboardInterrupt ends the workers at once; what was whole stays, the next call goes on.
+    """
+    workers = workers or os.cpu_count() or 1
+    with store.only_one(out):
+        store.sweep(out)
+        jobs = [job_of(run, out) for run in runs_of(preset)]
+        missing = [job for job in jobs if not store.is_whole(out / job.run_id, job.run_id)]
+        skipped, failed = len(jobs) - len(missing), []
+        bar = _Bar(progress, len(jobs), skipped, missing)
+        if missing:
+            warm_up(preset)
+        outcomes = run_jobs(execute, missing, workers, bar.started)
+        try:
+            for outcome in outcomes:
+                job = missing[outcome.job]
+                error = outcome.error or ("" if outcome.value == "ok" else outcome.value)
+                if outcome.error:
+                    record_failure(job, outcome.error)
+                if error:
+                    failed.append(f"{job.run_id}: {error}")
+                bar.ended(outcome.job, bool(error))
+        finally:
+            outcomes.close()  # also where Ctrl-C broke the loop: no worker outlives the call
+    return Summary(len(missing) - len(failed), skipped, failed)
+
+
+class _Bar:
+    """One line: how many runs, which ones now, how many failed."""
+
+    def __init__(self, progress: Any, total: int, done: int, jobs: list[Job]) -> None:
+        self.progress, self.jobs = progress, jobs
+        self.now: list[int] = []
+        self.failed = 0
+        self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
+
+    def _show(self, advance: int) -> None:
+        if self.progress is None:
+            return
+        names = [self.jobs[i].run_id.rpartition("-")[0] for i in self.now]
+        failed = f"  {self.failed} failed" if self.failed else ""
+        self.progress.update(self.task, advance=advance, description=", ".join(names) + failed)
+
+    def started(self, job: int) -> None:
+        self.now.append(job)
+        self._show(0)
+
+    def ended(self, job: int, is_failed: bool) -> None:
+        self.now.remove(job)
+        self.failed += is_failed
+        self._show(1)

@@ -1,0 +1,113 @@
+"""Long-lived worker processes, spawned, never forked: a process that ran a threaded kernel must not fork.
+
+A worker that dies takes only the job that it held: the parent knows which one, and starts another worker.
+"""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Outcome(NamedTuple):
+    """What became of job number `job`."""
+
+    job: int
+    value: Any  # what the function gave, None where it failed
+    error: str  # one line, "" where it worked
+
+
+def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
+    """Loop of a worker: a job in, its outcome out; the parent alone hears Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, OSError):
+        while True:
+            job = pipe.recv()
+            try:
+                pipe.send((function(job), ""))
+            except Exception as error:
+                pipe.send((None, traceback.format_exception_only(error)[-1].strip()))
+
+
+class _Worker:
+    """A process and the job it holds, -1 for none."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.index = -1
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def run_jobs(
+    function: Callable[[Any], Any], jobs: Sequence[Any], workers: int, started: Callable[[int], None]
+) -> Generator[Outcome]:
+    """Outcomes as they come, in no fixed order; `started` is told the number of each job that begins.
+
+    Each worker has one thread for numerics. Closing the iterator ends the workers at once, whatever they do.
+    """
+    waiting = list(range(len(jobs)))[::-1]
+    team: list[_Worker] = []
+
+    def give(worker: _Worker) -> None:
+        worker.index = waiting.pop() if waiting else -1
+        if worker.index >= 0:
+            with suppress(OSError):  # it died idle: `_collect` finds out
+                worker.pipe.send(jobs[worker.index])
+            started(worker.index)
+
+    with _single_threaded():
+        try:
+            for _ in range(min(workers, len(jobs))):
+                team.append(_Worker(function))
+                give(team[-1])
+            while pipes := [worker.pipe for worker in team if worker.index >= 0]:
+                ready = wait(pipes)
+                for place, worker in enumerate(team):
+                    if worker.pipe not in ready:
+                        continue
+                    outcome, is_dead = _collect(worker)
+                    if is_dead:
+                        worker = team[place] = _Worker(function)
+                    give(worker)
+                    yield outcome
+        finally:
+            for worker in team:
+                worker.stop()
+
+
+def _collect(worker: _Worker) -> tuple[Outcome, bool]:
+    """The outcome of a worker that is ready, and whether it is dead."""
+    try:
+        value, error = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.stop()
+        return Outcome(worker.index, None, f"worker process died (exit code {worker.process.exitcode})"), True
+    return Outcome(worker.index, value, error), False
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes started inside have one thread for numerics: as many workers as cores share the machine."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

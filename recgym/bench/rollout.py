@@ -1,0 +1,137 @@
+"""Sessions played to their end, one row each: what every figure of the benchmark is computed from.
+
+Axes: B sessions side by side, S sessions in all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+import recgym  # noqa: F401 - importing it registers the environments
+
+SIDE_BY_SIDE = 32  # few, so that little is played for nothing while the last sessions end
+_MODULUS = 1 << 64
+Columns = dict[str, NDArray[Any]]
+
+
+def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
+    """The native vector environment; ValueError for an unknown id or argument."""
+    from recgym.envs import row_of
+
+    row_of(env_id)
+    return gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
+
+
+def play(
+    env_id: str,
+    kwargs: dict[str, Any],
+    make: Callable[[Any], Any],
+    seed: int,
+    count: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[Columns, dict[str, Any]]:
+    """Play S sessions with an agent that does not explore.
+
+    Session i is begun by the seed `seed` + i, whatever the agent and however many play side by side: rows i
+    of two agents met the same user with the same luck.
+
+    Args:
+        env_id: of the environment.
+        kwargs: its arguments.
+        make: given the vector environment, the agent.
+        seed: of session 0.
+        count: S, at least 1.
+        progress: told the number of finished sessions.
+
+    Returns:
+        Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
+        count an event, watch_minutes where there are; `items`, all shown items in order, `offsets` (S + 1,)
+        into it. And facts: num_items, events, reward_is_assumed, planning (the card's entry, or None).
+    """
+    num = min(SIDE_BY_SIDE, count)
+    env = make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+    agent = make(env)
+    face = env.unwrapped
+    record = _Record(count, seed, face.event_names)
+    session = np.arange(num)  # that each row plays; -1: none is left for it
+    observation, info = env.reset(seed=seed % _MODULUS)
+    assumed = int(np.asarray(info["reward_is_assumed"])[0])
+    record.begin(session, info)
+    begun, done = num, 0
+    while True:
+        actions = agent.act(observation, explore=False)
+        observation, reward, terminated, truncated, info = env.step(actions)
+        record.step(session, actions, reward, terminated, info)
+        over = terminated | truncated
+        if not over.any():
+            continue
+        done += int((over & (session >= 0)).sum())
+        progress(done)
+        seeds: list[int | None] = [None] * num
+        for row in np.flatnonzero(over):
+            session[row] = begun if begun < count else -1
+            begun += 1
+            seeds[row] = (seed + max(int(session[row]), 0)) % _MODULUS
+        if done == count:
+            break
+        observation, info = env.reset(seed=seeds, options={"reset_mask": over})
+        record.begin(np.where(over, session, -1), info)
+    facts = {
+        "num_items": int(face.privileged().world.num_items),
+        "events": list(face.event_names),
+        "reward_is_assumed": assumed,
+        "planning": face.privileged().world.card.get("planning"),
+    }
+    env.close()
+    return record.columns(), facts
+
+
+class _Record:
+    """Sums a session, and the items that it saw in order."""
+
+    def __init__(self, count: int, seed: int, events: tuple[str, ...]) -> None:
+        seeds = np.arange(count, dtype=np.uint64) + np.uint64(seed % _MODULUS)
+        self.rows: Columns = {
+            "session": np.arange(count, dtype=np.int32),
+            "seed": seeds,
+            "user": np.zeros(count, np.int32),
+            "context": np.zeros(count, np.int32),
+            "return": np.zeros(count),
+            "length": np.zeros(count, np.int32),
+            "shown": np.zeros(count, np.int32),
+            "terminated": np.zeros(count, np.bool_),
+            **{name: np.zeros(count, np.int32) for name in events},
+        }
+        self.events = events
+        self.seen: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    def begin(self, session: NDArray[Any], info: dict[str, Any]) -> None:
+        rows = np.flatnonzero(session >= 0)
+        for name in ("user", "context"):
+            self.rows[name][session[rows]] = info[name][rows]
+
+    def step(self, session: NDArray[Any], actions: Any, reward: Any, terminated: Any, info: Any) -> None:
+        live = np.flatnonzero(session >= 0)
+        ids = session[live]
+        slates = np.asarray(actions, np.int64).reshape(len(session), -1)[live]
+        self.rows["return"][ids] += reward[live]
+        self.rows["length"][ids] += 1
+        self.rows["shown"][ids] += slates.shape[1] - info["repeats"][live]
+        self.rows["terminated"][ids] = terminated[live]
+        for name in self.events:
+            self.rows[name][ids] += info[name][live]
+        if "watch_minutes" in info:
+            watched = self.rows.setdefault("watch_minutes", np.zeros(len(self.rows["session"])))
+            watched[ids] += info["watch_minutes"][live]
+        self.seen.append((np.repeat(ids, slates.shape[1]), slates.ravel()))
+
+    def columns(self) -> Columns:
+        ids = np.concatenate([ids for ids, _ in self.seen])
+        items = np.concatenate([items for _, items in self.seen]).astype(np.int32)
+        order = np.argsort(ids, kind="stable")
+        counts = np.bincount(ids, minlength=len(self.rows["session"]))
+        return {**self.rows, "items": items[order], "offsets": np.r_[0, np.cumsum(counts)].astype(np.int32)}

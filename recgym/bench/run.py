@@ -1,0 +1,257 @@
+"""One run: make the environment and the agent, prepare on a log, train, judge, write one folder."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import recgym
+from recgym.bench import store
+from recgym.bench.rollout import Columns, make_vector, play
+from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Experiment, Run
+from recgym.envs import row_of
+from recgym.envs.tasks import load_world
+from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
+from recgym.evaluate.stats import mean_se
+
+_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and where it is written; sent to a worker."""
+
+    run: Run
+    out: str
+    run_id: str
+    world: str
+    world_sha256: str
+
+
+def job_of(run: Run, out: Path) -> Job:
+    """The job of a run; its id ends in a digest of everything that its rows depend on but the code."""
+    experiment = run.experiment
+    world = load_world(experiment.kwargs.get("world", row_of(experiment.env_id).world))
+    setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__}
+    setting["experiment"].pop("tags")
+    digest = hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    run_id = f"{experiment.name}-{run.entry.agent}-{run.run:03d}-{digest}"
+    return Job(run, str(out), run_id, world.name, world.sha256)
+
+
+@lru_cache(maxsize=2)
+def _log(env_id: str, kwargs: str, sessions: int, seed: int) -> Any:
+    """The log of an experiment and seed, from the environment's own world, cut to its items."""
+    from recgym.logs.sample import sample_log
+
+    env = make_vector(env_id, 1, **json.loads(kwargs))
+    engine = env.unwrapped.privileged()
+    return sample_log(
+        engine.world, sessions=sessions, seed=seed, slate_size=engine.slate_size, horizon=engine.horizon
+    )
+
+
+class _Curve:
+    """What the agent reports, as rows."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int, float, str, float]] = []
+        self.stage, self.begun = "prepare", time.perf_counter()
+
+    def __call__(self, env_steps: int, figures: Any) -> None:
+        seconds = time.perf_counter() - self.begun
+        for name, value in figures.items():
+            self.rows.append((self.stage, int(env_steps), seconds, name, float(value)))
+
+    def table(self) -> Any:
+        names = ("stage", "env_steps", "seconds", "figure", "value")
+        kinds = (pa.string(), pa.int64(), pa.float64(), pa.string(), pa.float64())
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(names)
+        return pa.table(
+            {name: pa.array(list(c), kind) for name, kind, c in zip(names, kinds, columns, strict=True)}
+        )
+
+
+def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
+    """Sessions as an Arrow table; the facts that reports need lie in its metadata under "recgym"."""
+    flat = {name: values for name, values in columns.items() if name not in ("items", "offsets")}
+    table = pa.table(flat).append_column(
+        "items", pa.ListArray.from_arrays(pa.array(columns["offsets"]), pa.array(columns["items"]))
+    )
+    return table.replace_schema_metadata({"recgym": json.dumps(facts, sort_keys=True)})
+
+
+def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str, float | int | None]]:
+    """Means over the judged sessions, with standard errors where sessions are the units."""
+    num = len(columns["return"])
+    figures: dict[str, dict[str, float | int | None]] = {}
+    for name in ("return", "length"):
+        mean, se = mean_se(columns[name])
+        figures[name] = {"mean": mean, "se": None if np.isnan(se) else se, "n": num}
+    counts = exposure_counts(columns["items"], facts["num_items"])
+    pooled = {
+        "response_rate": response_rate(columns[facts["events"][0]], columns["shown"]),
+        "coverage": coverage(counts),
+        "exposure_gini": exposure_gini(counts),
+    }
+    return figures | {name: {"mean": value, "se": None, "n": num} for name, value in pooled.items()}
+
+
+def execute(job: Job) -> str:
+    """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line."""
+    record = _blank(job)
+    work = store.begin(Path(job.out), job.run_id)
+    try:
+        _measure(job.run, record, work)
+    except Exception as error:
+        for name in store.TABLES:
+            (work / name).unlink(missing_ok=True)
+        (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        lines = traceback.format_exception_only(error)
+        record |= {"status": "error", "error": " ".join(lines[-1].split()), "final": {}}
+    store.finish(work, record)
+    return record["error"] or "ok"
+
+
+def record_failure(job: Job, error: str) -> None:
+    """Write the folder of a run whose worker died."""
+    work = store.begin(Path(job.out), job.run_id)
+    store.finish(work, _blank(job) | {"status": "error", "error": error})
+
+
+def _measure(run: Run, record: dict[str, Any], work: Path) -> None:
+    experiment, entry = run.experiment, run.entry
+    curve, agent, clock = _Curve(), None, record["timing"]
+    agent, env = make_agent_and_env(experiment, entry.agent, entry.params, entry.num_envs, run.seed(AGENT))
+    kwargs = dict(experiment.kwargs)
+    started = time.perf_counter()
+    if type(agent).offline:
+        log = _log(experiment.env_id, json.dumps(kwargs), experiment.offline_sessions, run.env_seed(LOG))
+        record["budget"]["offline_rows"] = log.num_rows
+        started = time.perf_counter()
+        agent.prepare(log, run.seed(PREPARE), report=curve)
+    clock["prepare_s"] = _since(started)
+    curve.stage, curve.begun, started = "train", time.perf_counter(), time.perf_counter()
+    agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve)
+    env.close()
+    clock["train_s"] = _since(started)
+    started = time.perf_counter()
+
+    def same_agent(env: Any) -> Any:
+        return _bind(agent, env)
+
+    columns, facts = play(
+        experiment.env_id,
+        kwargs | {"observation": type(agent).observation},
+        same_agent,
+        run.env_seed(EVALUATE),
+        experiment.eval_sessions,
+    )
+    clock["evaluate_s"] = _since(started)
+    record["final"] = final_figures(columns, facts)
+    pq.write_table(curve.table(), work / "curve.parquet", compression="zstd")
+    pq.write_table(sessions_table(columns, facts), work / "sessions.parquet", compression="zstd")
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
+
+
+def _bind(agent: Any, env: Any) -> Any:
+    """Privileged agents read the environment that they act in; the others never see it."""
+    if hasattr(agent, "attach"):
+        agent.attach(env)
+    return agent
+
+
+def make_agent_and_env(
+    experiment: Experiment, name: str, params: Any, num_envs: int | None, seed: int, device: str = "cpu"
+) -> tuple[Any, Any]:
+    """An agent of the registry, and the vector environment that it trains in."""
+    from agents import agent_class, make_agent
+    from agents.base import Problem
+
+    kind = agent_class(name)
+    arguments = dict(experiment.kwargs) | {"observation": kind.observation}
+    env = make_vector(experiment.env_id, num_envs or kind.num_envs, **arguments)
+    agent = make_agent(name, Problem.of(env), seed=seed, device=device, **params)
+    return _bind(agent, env), env
+
+
+def _blank(job: Job) -> dict[str, Any]:
+    experiment = job.run.experiment
+    return {
+        "schema": store.SCHEMA,
+        "run_id": job.run_id,
+        "experiment": experiment.name,
+        "env": {
+            "id": experiment.env_id,
+            "kwargs": dict(experiment.kwargs),
+            "world": job.world,
+            "world_sha256": job.world_sha256,
+        },
+        "agent": {"name": job.run.entry.agent, "params": dict(job.run.entry.params)},
+        "budget": {"env_steps": experiment.env_steps, "offline_rows": 0},
+        "seed": {"entropy": job.run.entropy, "run": job.run.run},
+        "status": "ok",
+        "error": None,
+        "final": {},
+        "timing": {"prepare_s": 0.0, "train_s": 0.0, "evaluate_s": 0.0},
+        "versions": versions(),
+        "host": host(),
+        "git": git(),
+        "files": {},
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that figures depend on."""
+    found = {"python": platform.python_version(), "recgym": recgym.__version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def host() -> dict[str, Any]:
+    """What the run ran on; no names, no paths."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {"system": platform.system(), "machine": platform.machine(), "cpu": model, "cores": os.cpu_count()}
+
+
+@cache
+def git() -> dict[str, Any]:
+    """Commit of the code, and whether files differed from it; null outside a checkout."""
+    place = Path(recgym.__file__).parent
+
+    def ask(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=place, capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
+        return {"sha": ask("rev-parse", "HEAD"), "dirty": bool(dirty)}
+    except (OSError, subprocess.SubprocessError):
+        return {"sha": None, "dirty": None}

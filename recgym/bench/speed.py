@@ -1,0 +1,111 @@
+"""Steps per second of the environments, beside Gymnasium's CartPole in the same process.
+
+A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows counts,
+because what disturbs a run on a shared machine only slows it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+
+from recgym.bench.rollout import make_vector
+from recgym.envs import ENVIRONMENTS, EnvRow
+from recgym.envs.tasks import load_world
+from recgym.sim.session import HISTORY
+
+BATCH = 1024
+_WINDOWS = 3
+
+
+class Speed(NamedTuple):
+    """One environment: its size, and steps a second."""
+
+    name: str
+    items: int  # N
+    factors: int  # d
+    categories: int  # C
+    history: int  # H
+    width: int  # columns of the observation "features"
+    slate: int  # K
+    single: float  # gym.make, unwrapped, one thread
+    vector: float  # native vector of BATCH sessions, one thread
+    threaded: float | None  # the same on all threads; None for CartPole
+
+
+def _rate(step: Callable[[int], None], per_call: int, seconds: float) -> float:
+    """Steps a second: best of three windows of `seconds` each."""
+    step(0)
+    best = 0.0
+    for _ in range(_WINDOWS):
+        calls, started = 0, time.perf_counter()
+        while (spent := time.perf_counter() - started) < seconds:
+            step(calls)
+            calls += 1
+        best = max(best, calls * per_call / spent)
+    return best
+
+
+def _single(env: Any, actions: Any, seconds: float) -> float:
+    env.reset(seed=0)
+
+    def step(call: int) -> None:
+        for action in actions:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+
+    return _rate(step, len(actions), seconds)
+
+
+def _vector(env: Any, actions: Any, seconds: float) -> float:
+    env.reset(seed=0)
+
+    def step(call: int) -> None:
+        env.step(actions[call % len(actions)])
+
+    return _rate(step, env.num_envs, seconds)
+
+
+def _measure(row: EnvRow, seconds: float, threads: int, name: str, **kwargs: Any) -> Speed:
+    rng = np.random.default_rng(0)
+    env: Any = gymnasium.make(row.id, **kwargs).unwrapped
+    engine = env.privileged()
+    num, slots = engine.world.num_items, engine.slate_size
+    shape: tuple[int, ...] = (256,) if slots == 1 else (256, slots)
+    singles = rng.integers(0, num, shape)
+    single = _single(env, [int(a) for a in singles] if slots == 1 else list(singles), seconds)
+    batches = rng.integers(0, num, (16, BATCH, *shape[1:]))
+    vector = make_vector(row.id, BATCH, **kwargs)
+    rate = _vector(vector, batches, seconds)
+    threaded = rate
+    if threads > 1:
+        threaded = _vector(make_vector(row.id, BATCH, threads=threads, **kwargs), batches, seconds)
+    world = engine.world
+    sizes = (num, world.num_factors, len(world.categories), HISTORY, engine.features_width, slots)
+    return Speed(name, *sizes, single, rate, threaded)
+
+
+def _cartpole(seconds: float) -> Speed:
+    rng = np.random.default_rng(0)
+    env: Any = gymnasium.make("CartPole-v1").unwrapped
+    single = _single(env, [int(a) for a in rng.integers(0, 2, 256)], seconds)
+    vector: Any = gymnasium.make_vec("CartPole-v1", BATCH, vectorization_mode="vector_entry_point")
+    rate = _vector(vector, rng.integers(0, 2, (16, BATCH)), seconds)
+    return Speed("Gymnasium CartPole-v1", 2, 0, 0, 0, 4, 1, single, rate, None)
+
+
+def measure(seconds: float = 0.5) -> Iterator[Speed]:
+    """One row an environment, the Content world at 200 and at all its items (6,000 at most), and CartPole."""
+    import numba
+
+    threads = int(numba.config.NUMBA_NUM_THREADS)
+    for row in ENVIRONMENTS:
+        yield _measure(row, seconds, threads, row.id)
+    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
+    most = load_world(content.world).num_items
+    for n_items in (min(200, most), min(6000, most)):
+        yield _measure(content, seconds, threads, f"{content.id}, {n_items} items", n_items=n_items)
+    yield _cartpole(seconds)

@@ -1,0 +1,209 @@
+"""Experiments as data: what is run, on how much, by whom. Adding one is a row here.
+
+A preset is experiments x agents x seeds. Budgets count environment steps, one a shown slate; the sessions of
+the log that agents learn from before are counted apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+ENTROPY = 20261101  # of all seeds of the published tables
+
+# one stream a use
+AGENT, LOG, PREPARE, TRAIN, EVALUATE = range(5)
+STREAMS = {"agent": AGENT, "log": LOG, "prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One environment, and how much of it an agent gets."""
+
+    name: str
+    env_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)  # of the environment, beside its defaults
+    env_steps: int = 20_000  # [slates] of online training
+    offline_sessions: int = 2_000  # visits in the log that offline agents learn from
+    eval_sessions: int = 300  # visits that judge, the same ones for every agent of a seed
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One agent of a preset, with what differs from its defaults."""
+
+    agent: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    num_envs: int | None = None  # sessions side by side in training; None: what the agent does best with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What one call of `recgym bench` runs."""
+
+    name: str
+    about: str
+    experiments: tuple[Experiment, ...]
+    entries: tuple[Entry, ...]
+    seeds: int  # runs of each agent in each experiment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One agent in one experiment with one seed: all that a worker needs to know."""
+
+    experiment: Experiment
+    entry: Entry
+    run: int  # from 0
+    entropy: int = ENTROPY
+
+    def seed(self, stream: int) -> int:
+        """A seed of 32 bits for one use.
+
+        Streams that judge or make the log leave the agent out, so that all agents of an experiment and seed
+        meet the same users with the same luck.
+        """
+        words = [self.entropy, self.run, stream, *self.experiment.name.encode()]
+        if stream not in (LOG, EVALUATE):
+            words += [len(words), *self.entry.agent.encode()]
+        return int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])
+
+    def env_seed(self, stream: int) -> int:
+        """A seed of 64 bits for sessions: number i takes seed + i, so 32 bits would let runs share users."""
+        return (self.seed(stream) << 32) + int(
+            np.random.SeedSequence([self.seed(stream)]).generate_state(1)[0]
+        )
+
+
+def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]:
+    ids = {
+        "ecommerce": "recgym/Ecommerce-v0",
+        "content": "recgym/Content-v0",
+        "social": "recgym/Social-v0",
+        "ecommerce-slate": "recgym/EcommerceSlate-v0",
+        "content-slate": "recgym/ContentSlate-v0",
+    }
+    tags = {name: ("slate",) if name.endswith("slate") else ("single",) for name in ids}
+    return tuple(Experiment(name=name, env_id=ids[name], tags=tags[name], **changes) for name in names)
+
+
+_SINGLE = ("ecommerce", "content", "social")
+_SLATES = ("ecommerce-slate", "content-slate")
+
+
+def _entries(*names: str, **params: Mapping[str, Any]) -> tuple[Entry, ...]:
+    given = {name.replace("_", "-"): values for name, values in params.items()}
+    return tuple(Entry(agent=name, params=given.get(name, {})) for name in names)
+
+
+_QUICK = (
+    "random",
+    "popularity",
+    "oracle",
+    "oracle-plan",
+    "ucb1",
+    "thompson",
+    "q-learning",
+    "sb3-dqn",
+    "dcf-dqn",
+)
+_STANDARD = (
+    "random",
+    "popularity",
+    "logged",
+    "oracle",
+    "oracle-plan",
+    "user-knn",
+    "item-knn",
+    "content-based",
+    "hybrid",
+    "deep-cf",
+    "epsilon-greedy",
+    "ucb1",
+    "thompson",
+    "linucb",
+    "lints",
+    "q-learning",
+    "sarsa",
+    "expected-sarsa",
+    "sb3-dqn",
+    "dcf-dqn",
+)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="quick",
+            about="a smoke run that ends in minutes on two cores",
+            experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=250),
+            entries=_entries(*_QUICK, oracle_plan={"simulations": 40}),
+            seeds=3,
+        ),
+        Preset(
+            name="standard",
+            about="every agent in the environments that show one item, ten seeds",
+            experiments=_experiments(
+                _SINGLE, env_steps=100_000, offline_sessions=10_000, eval_sessions=1_000
+            ),
+            entries=_entries(*_STANDARD, oracle_plan={"simulations": 100}),
+            seeds=10,
+        ),
+        Preset(
+            name="full",
+            about="every agent everywhere, twenty seeds: the published table",
+            experiments=_experiments(
+                (*_SINGLE, *_SLATES), env_steps=300_000, offline_sessions=20_000, eval_sessions=2_000
+            ),
+            entries=_entries(*_STANDARD, oracle_plan={"simulations": 200}),
+            seeds=20,
+        ),
+    )
+}
+
+
+def choose(
+    name: str,
+    *,
+    envs: Sequence[str] | None = None,
+    agents: Sequence[str] | None = None,
+    seeds: int | None = None,
+) -> Preset:
+    """A preset, cut to some environments (by experiment or by id), agents and seeds.
+
+    An agent that the preset does not hold joins with its default parameters; the caller checks it.
+    ValueError names what is unknown and what there is.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset {name!r} is unknown; there are {', '.join(PRESETS)}")
+    preset = PRESETS[name]
+    if envs:
+        known = {key: row for row in preset.experiments for key in (row.name, row.env_id)}
+        if unknown := [env for env in envs if env not in known]:
+            names = ", ".join(row.name for row in preset.experiments)
+            raise ValueError(f"environment {unknown[0]!r} is not in preset {name}; it has {names}")
+        kept = {known[env].name for env in envs}
+        preset = replace(preset, experiments=tuple(row for row in preset.experiments if row.name in kept))
+    if agents:
+        entries = {entry.agent: entry for entry in preset.entries}
+        chosen = [entries.get(agent, Entry(agent=agent)) for agent in dict.fromkeys(agents)]
+        preset = replace(preset, entries=tuple(chosen))
+    if seeds is not None:
+        if seeds < 1:
+            raise ValueError(f"seeds is {seeds}, expected at least 1")
+        preset = replace(preset, seeds=seeds)
+    return preset
+
+
+def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
+    """Every run of a preset, the slow agents first, so that no core waits for a late one at the end."""
+    slow = ("dcf-dqn", "slateq", "sb3-", "oracle-plan", "neural-linear", "deep-cf")
+    runs = [
+        Run(experiment=experiment, entry=entry, run=run, entropy=entropy)
+        for run in range(preset.seeds)
+        for experiment in preset.experiments
+        for entry in preset.entries
+    ]
+    return sorted(runs, key=lambda run: not run.entry.agent.startswith(slow))

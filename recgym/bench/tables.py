@@ -1,0 +1,276 @@
+"""Runs -> rows of the leaderboard: pairs on common random numbers, scores, marks for too few seeds."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recgym.bench.store import read_record
+from recgym.bench.suite import PRESETS
+from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
+from recgym.evaluate.stats import Interval, paired_difference, t_interval
+
+RANDOM, ORACLE, PLAN = "random", "oracle", "oracle-plan"
+UNLEARNED = frozenset((RANDOM, ORACLE, PLAN, "logged"))  # their sessions, not their seeds, are the units
+PUBLISHED, PRELIMINARY = 20, 10  # seeds
+
+
+class Judged(NamedTuple):
+    """One run that worked: its record, the returns of its sessions, and its figures from them."""
+
+    record: dict[str, Any]
+    users: tuple[int, ...]  # seeds of first and last session: what must agree for a pair
+    returns: NDArray[np.float64]  # (S,)
+    length: float
+    response_rate: float
+    coverage: float
+    gini: float
+    facts: dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One agent in one experiment."""
+
+    agent: str
+    seeds: int
+    value: Interval  # mean return over seeds and sessions
+    gain: Interval | None  # over random, paired; None for random itself and where no pair exists
+    score: Score | None
+    length: float
+    response_rate: float
+    coverage: float
+    gini: float
+    seconds: float  # preparing and training
+
+
+@dataclass(frozen=True)
+class Table:
+    """One experiment of a preset."""
+
+    preset: str
+    experiment: str
+    env_id: str
+    world: str
+    env_steps: int
+    sessions: int  # judged, a seed
+    seeds: int  # the fewest of any agent
+    rows: tuple[Row, ...]
+    planning: Interval | None  # oracle-plan over oracle, paired
+    card_planning: Any  # the same from the world's card, as it stands there
+    is_assumed: bool  # the reward rests on assumed parameters
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def mark(self) -> str:
+        """What too few seeds forbid, "" for a table that may be published."""
+        if self.seeds < PRELIMINARY:
+            return f"smoke run: {self.seeds} seed{'s' * (self.seeds != 1)}, not ranked"
+        return f"preliminary: {self.seeds} seeds" if self.seeds < PUBLISHED else ""
+
+
+def read_runs(out: Path) -> tuple[list[Judged], list[dict[str, Any]]]:
+    """Runs of a folder that worked, and the records of those that failed; both in the order of their ids."""
+    judged, failed = [], []
+    for folder in sorted(path.parent for path in out.glob("*/run.json")):
+        record = read_record(folder)
+        if record is None:
+            raise ValueError(f"{folder}: a file differs from its checksum, or run.json is broken")
+        if record["status"] == "error":
+            failed.append(record)
+        else:
+            judged.append(_judge(record, folder / "sessions.parquet"))
+    return judged, failed
+
+
+def _judge(record: dict[str, Any], path: Path) -> Judged:
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"recgym"])
+    items = table["items"].combine_chunks().flatten().to_numpy()
+    counts = exposure_counts(items, facts["num_items"])
+    seeds = table["seed"].to_numpy()
+    return Judged(
+        record,
+        (int(seeds[0]), int(seeds[-1])),
+        table["return"].to_numpy(),
+        float(table["length"].to_numpy().mean()),
+        response_rate(table[facts["events"][0]].to_numpy(), table["shown"].to_numpy()),
+        coverage(counts),
+        exposure_gini(counts),
+        facts,
+    )
+
+
+def _pairs(ours: dict[int, Judged], theirs: dict[int, Judged]) -> list[int]:
+    """Seeds at which both met the same users in the same world."""
+    return [
+        run
+        for run in sorted(ours.keys() & theirs.keys())
+        if ours[run].users == theirs[run].users
+        and ours[run].record["env"]["world_sha256"] == theirs[run].record["env"]["world_sha256"]
+    ]
+
+
+def _difference(ours: dict[int, Judged], theirs: dict[int, Judged]) -> Interval | None:
+    runs = _pairs(ours, theirs)
+    if not runs:
+        return None
+    names = {judged[runs[0]].record["agent"]["name"] for judged in (ours, theirs)}
+    return paired_difference(
+        [ours[run].returns for run in runs],
+        [theirs[run].returns for run in runs],
+        is_learned=not names <= UNLEARNED,
+    )
+
+
+def _score(agents: dict[str, dict[int, Judged]], agent: str) -> Score | None:
+    """Score on the seeds that the agent, random and oracle-plan share; None where there are none."""
+    if RANDOM not in agents or PLAN not in agents:
+        return None
+    runs = set(_pairs(agents[agent], agents[RANDOM])) & set(_pairs(agents[agent], agents[PLAN]))
+    if not runs:
+        return None
+    means = [
+        np.mean([agents[name][run].returns.mean() for run in sorted(runs)]) for name in (agent, RANDOM, PLAN)
+    ]
+    return score(*(float(mean) for mean in means))
+
+
+def _row(agents: dict[str, dict[int, Judged]], agent: str) -> Row:
+    runs = [agents[agent][run] for run in sorted(agents[agent])]
+
+    def mean(values: Iterable[float]) -> float:
+        return float(np.mean(list(values)))
+
+    single = len(runs) == 1
+    return Row(
+        agent,
+        len(runs),
+        t_interval(runs[0].returns if single else [run.returns.mean() for run in runs]),
+        _difference(agents[agent], agents[RANDOM]) if agent != RANDOM and RANDOM in agents else None,
+        _score(agents, agent),
+        mean(run.length for run in runs),
+        mean(run.response_rate for run in runs),
+        mean(run.coverage for run in runs),
+        mean(run.gini for run in runs),
+        mean(run.record["timing"]["prepare_s"] + run.record["timing"]["train_s"] for run in runs),
+    )
+
+
+def _order(preset: str, experiment: str) -> tuple[int, str]:
+    names = [row.name for row in PRESETS[preset].experiments] if preset in PRESETS else []
+    return (names.index(experiment) if experiment in names else len(names), experiment)
+
+
+def _agent_order(preset: str, agent: str) -> tuple[int, str]:
+    names = [entry.agent for entry in PRESETS[preset].entries] if preset in PRESETS else []
+    return (names.index(agent) if agent in names else len(names), agent)
+
+
+def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, ...]:
+    notes = []
+    for row in rows:
+        if row.score is not None and row.score.is_above_oracle_plan:
+            notes.append(f"{row.agent} lies above oracle-plan, the reference of score 1: to be looked into")
+    undefined = {row.score.note for row in rows if row.score is not None and row.score.value is None}
+    notes += [f"score undefined: {note}" for note in sorted(undefined)]
+    worlds = {run.record["env"]["world_sha256"] for runs in agents.values() for run in runs.values()}
+    if len(worlds) > 1:
+        notes.append(
+            f"runs come from {len(worlds)} versions of the world; only those of one version are paired"
+        )
+    return tuple(notes)
+
+
+def _table(preset: str, experiment: str, runs: list[Judged]) -> Table:
+    agents: dict[str, dict[int, Judged]] = {}
+    for run in runs:
+        agents.setdefault(run.record["agent"]["name"], {})[run.record["seed"]["run"]] = run
+    rows = [_row(agents, agent) for agent in sorted(agents, key=lambda name: _agent_order(preset, name))]
+    seeds = min(row.seeds for row in rows)
+    if seeds >= PRELIMINARY:
+        rows.sort(key=lambda row: -row.value.mean)
+    planning = _difference(agents[PLAN], agents[ORACLE]) if {PLAN, ORACLE} <= agents.keys() else None
+    first = runs[0]
+    return Table(
+        preset,
+        experiment,
+        first.record["env"]["id"],
+        first.record["env"]["world"],
+        first.record["budget"]["env_steps"],
+        len(first.returns),
+        seeds,
+        tuple(rows),
+        planning,
+        first.facts["planning"],
+        bool(first.facts["reward_is_assumed"]),
+        _notes(rows, agents),
+    )
+
+
+def tables_of(preset: str, runs: list[Judged]) -> list[Table]:
+    """One table an experiment, in the suite's order."""
+    names = sorted({run.record["experiment"] for run in runs}, key=lambda name: _order(preset, name))
+    return [_table(preset, name, [run for run in runs if run.record["experiment"] == name]) for name in names]
+
+
+def text(value: float, digits: int = 3) -> str:
+    """A number of some significant digits without an exponent; a dash for NaN."""
+    if math.isnan(value):
+        return "-"
+    if value == 0:
+        return "0"
+    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{min(places, 6)}f}"
+
+
+def cells(row: Row) -> list[str]:
+    """A row as text, in the order of HEAD."""
+    gain = "" if row.gain is None else _with_bounds(row.gain)
+    scored = "" if row.score is None else "undefined" if row.score.value is None else f"{row.score.value:.2f}"
+    if row.score is not None and row.score.is_above_oracle_plan:
+        scored += " (!)"
+    return [
+        row.agent,
+        text(row.value.mean),
+        gain,
+        scored,
+        f"{row.response_rate:.3f}",
+        f"{row.length:.1f}",
+        f"{text(100 * row.coverage, 2)} %",
+        f"{row.seconds:.1f}",
+    ]
+
+
+HEAD = (
+    "agent",
+    "return",
+    "over random, paired 95 %",
+    "score",
+    "response rate",
+    "length",
+    "coverage",
+    "seconds",
+)
+
+
+def _with_bounds(interval: Interval) -> str:
+    mean = f"{interval.mean:+.2f}"
+    if math.isnan(interval.low):
+        return mean
+    return f"{mean} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def describe_planning(table: Table) -> str:
+    """How much planning is worth here, in one sentence; "" where nothing tells."""
+    if table.planning is None:
+        return ""
+    worth = _with_bounds(table.planning)
+    if table.planning.low <= 0:
+        return f"Planning (oracle-plan over oracle) is worth {worth}: possibly nothing, as in a bandit."
+    return f"Planning (oracle-plan over oracle) is worth {worth}."
