@@ -25,6 +25,7 @@ AGENTS = (
     AgentRow("ucb1", "agents.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"),
     AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
     AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
+    AgentRow("sb3-dqn", "agents.sb3_dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
 )
 
 

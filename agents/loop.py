@@ -66,9 +66,9 @@ class Statistics:
 def run(agent: Agent, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
     """Train for `budget` environment steps: slates shown. Steps that only restart a session do not count.
 
-    The vector step that reaches the budget is the last. Needs NEXT_STEP autoreset (Gymnasium's default): there,
-    the row after an episode's end ignores its action, so it is dropped, and the observation before it is the last
-    of the session that ended.
+    The vector step that reaches the budget is the last. Needs NEXT_STEP autoreset (Gymnasium's default):
+    there, the row after an episode's end ignores its action, so it is dropped, and the observation before it
+    is the last of the session that ended.
 
     Returns:
         env_steps, episodes, reward a step, and the means of the last report.

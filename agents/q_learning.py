@@ -1,8 +1,8 @@
 """Q-learning with a table (Watkins, 1989; Watkins and Dayan, 1992), on the observation "tabular".
 
-The batch of a vector step is one update: a cell that several sessions hit takes the mean of their targets, with
-the step size that as many updates in a row would have had. Where the user left, nothing follows; at the horizon
-more would have followed, so the target keeps the next state's value (Pardo et al., 2018, ICML).
+The batch of a vector step is one update: a cell that several sessions hit takes the mean of their targets,
+with the step size that as many updates in a row would have had. Where the user left, nothing follows; at the
+horizon more would have followed, so the target keeps the next state's value (Pardo et al., 2018, ICML).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class QLearningParams:
     """Step size, discount, exploration."""
 
     step_size: float = 0.2  # in (0, 1]; the least, see `decay`
-    decay: bool = True  # 1 / visits of the cell while that is larger: the first visits are averaged
+    decay: bool = True  # 1 / visits of the cell while larger
     discount: float = 0.9  # a slate, in [0, 1]
     epsilon_start: float = 1.0  # share of random slates, in [0, 1]
     epsilon_end: float = 0.05
@@ -63,7 +63,7 @@ class QLearning(BaseAgent):
         return self.params.epsilon_start + done * (self.params.epsilon_end - self.params.epsilon_start)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The best K of Q; with `explore`, ties are broken at random and some rows are wholly random."""
+        """The best K of Q; with `explore`, ties break at random, some rows are random."""
         values = self.values[observation].astype(np.float64)
         if explore:
             noise = self.rng.random(values.shape)

@@ -1,7 +1,7 @@
 """Thompson sampling with Beta posteriors (Thompson, 1933; Chapelle and Li, 2011, NeurIPS).
 
-Rewards in [0, 1] that are not 0 or 1 become one Bernoulli trial each (Agrawal and Goyal, 2012, COLT), which keeps
-the Beta posterior exact. Decisions of one batch share the posterior; each row draws for itself.
+Rewards in [0, 1] that are not 0 or 1 become one Bernoulli trial each (Agrawal and Goyal, 2012, COLT), which
+keeps the Beta posterior exact. Decisions of one batch share the posterior; each row draws for itself.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,49 @@
+"""What agents with networks share: device, weights as numpy arrays, a seed that moves no global state."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; "auto" takes CUDA, then MPS, then the CPU. ValueError where it is not there."""
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        raise ValueError(f"device is {name!r}, allowed: {', '.join(map(repr, DEVICES))}")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(each for each, is_there in there.items() if is_there))
+    if not there[kind]:
+        raise ValueError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights from a seed, and leave torch's global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def weights_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """A copy of a module's weights and buffers as numpy arrays."""
+    return {prefix + name: np.array(value.detach().cpu()) for name, value in module.state_dict().items()}
+
+
+def put_weights(module: nn.Module, state: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
+    """Load what `weights_of` gave; ValueError where a name or a shape differs."""
+    own = {
+        name: torch.as_tensor(state[prefix + name]) for name in module.state_dict() if prefix + name in state
+    }
+    try:
+        module.load_state_dict(own)
+    except RuntimeError as error:
+        raise ValueError(f"saved weights do not fit this task: {' '.join(str(error).split())}") from error
