@@ -1,6 +1,7 @@
 """The main job: every run of a preset in parallel processes, taking up what a kill left."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,16 +20,6 @@ class Summary(NamedTuple):
     done: int  # runs of this call that worked
     skipped: int  # runs that were whole already
     failed: list[str]  # one line a failed run
-
-
-def check_agents(preset: Preset) -> None:
-    """ValueError for an agent that the registry lacks; nothing is loaded."""
-    from agents import AGENTS
-
-    known = [row.name for row in AGENTS]
-    for entry in preset.entries:
-        if entry.agent not in known:
-            raise ValueError(f"agent {entry.agent!r} is unknown; there are {', '.join(known)}")
 
 
 def warm_up(preset: Preset) -> None:
@@ -81,10 +72,10 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
 
 
 class _Bar:
-    """One line: how many runs, which ones now, how many failed."""
+    """How many runs are done, which ones run now, how many failed."""
 
     def __init__(self, progress: Any, total: int, done: int, jobs: list[Job]) -> None:
-        self.progress, self.jobs = progress, jobs
+        self.progress, self.jobs, self.total, self.done = progress, jobs, total, done
         self.now: list[int] = []
         self.failed = 0
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
@@ -103,4 +94,8 @@ class _Bar:
     def ended(self, job: int, is_failed: bool) -> None:
         self.now.remove(job)
         self.failed += is_failed
+        self.done += 1
         self._show(1)
+        if self.progress is not None and self.progress.disable:  # no terminal: a line a run
+            state = "failed" if is_failed else "done"
+            print(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ import subprocess
 import time
 import traceback
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import recgym
 from recgym.bench import store
 from recgym.bench.rollout import Columns, make_vector, play
-from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Experiment, Run
+from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.envs import row_of
 from recgym.envs.tasks import load_world
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
@@ -51,31 +51,26 @@ def job_of(run: Run, out: Path) -> Job:
     return Job(run, str(out), run_id, world.name, world.sha256)
 
 
-@lru_cache(maxsize=2)
-def _log(env_id: str, kwargs: str, sessions: int, seed: int) -> Any:
-    """The log of an experiment and seed, from the environment's own world, cut to its items."""
-    from recgym.logs.sample import sample_log
-
-    env = make_vector(env_id, 1, **json.loads(kwargs))
-    engine = env.unwrapped.privileged()
-    return sample_log(
-        engine.world, sessions=sessions, seed=seed, slate_size=engine.slate_size, horizon=engine.horizon
-    )
-
-
-class _Curve:
-    """What the agent reports, as rows."""
+class Curve:
+    """What the agent reports, as rows; called as the agent's `report`."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, int, float, str, float]] = []
         self.stage, self.begun = "prepare", time.perf_counter()
 
+    def enter(self, stage: str) -> float:
+        """Begin a stage, its clock at 0."""
+        self.stage, self.begun = stage, time.perf_counter()
+        return self.begun
+
     def __call__(self, env_steps: int, figures: Any) -> None:
+        """Keep one report."""
         seconds = time.perf_counter() - self.begun
         for name, value in figures.items():
             self.rows.append((self.stage, int(env_steps), seconds, name, float(value)))
 
     def table(self) -> Any:
+        """One row a figure: stage, env_steps, seconds since the stage began, figure, value."""
         names = ("stage", "env_steps", "seconds", "figure", "value")
         kinds = (pa.string(), pa.int64(), pa.float64(), pa.string(), pa.float64())
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(names)
@@ -111,7 +106,7 @@ def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str
 
 def execute(job: Job) -> str:
     """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line."""
-    record = _blank(job)
+    record = blank_record(job)
     work = store.begin(Path(job.out), job.run_id)
     try:
         _measure(job.run, record, work)
@@ -128,69 +123,78 @@ def execute(job: Job) -> str:
 def record_failure(job: Job, error: str) -> None:
     """Write the folder of a run whose worker died."""
     work = store.begin(Path(job.out), job.run_id)
-    store.finish(work, _blank(job) | {"status": "error", "error": error})
+    store.finish(work, blank_record(job) | {"status": "error", "error": error})
 
 
 def _measure(run: Run, record: dict[str, Any], work: Path) -> None:
-    experiment, entry = run.experiment, run.entry
-    curve, agent, clock = _Curve(), None, record["timing"]
-    agent, env = make_agent_and_env(experiment, entry.agent, entry.params, entry.num_envs, run.seed(AGENT))
-    kwargs = dict(experiment.kwargs)
+    curve = Curve()
+    _, columns, facts = learn_and_play(run, record, curve)
+    record["final"] = final_figures(columns, facts)
+    pq.write_table(curve.table(), work / "curve.parquet", compression="zstd")
+    pq.write_table(sessions_table(columns, facts), work / "sessions.parquet", compression="zstd")
+
+
+def learn_and_play(
+    run: Run, record: dict[str, Any], curve: "Curve", device: str = "cpu"
+) -> tuple[Any, Columns, dict[str, Any]]:
+    """The whole of a run: offline rows and seconds go into the record, reports into the curve."""
+    experiment, clock = run.experiment, record["timing"]
+    agent, env = _agent_and_env(run, device)
     started = time.perf_counter()
     if type(agent).offline:
-        log = _log(experiment.env_id, json.dumps(kwargs), experiment.offline_sessions, run.env_seed(LOG))
+        log = _sampled_log(env, experiment.offline_sessions, run.env_seed(LOG))
         record["budget"]["offline_rows"] = log.num_rows
-        started = time.perf_counter()
+        started = curve.enter("prepare")
         agent.prepare(log, run.seed(PREPARE), report=curve)
     clock["prepare_s"] = _since(started)
-    curve.stage, curve.begun, started = "train", time.perf_counter(), time.perf_counter()
+    started = curve.enter("train")
     agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve)
     env.close()
     clock["train_s"] = _since(started)
     started = time.perf_counter()
 
-    def same_agent(env: Any) -> Any:
-        return _bind(agent, env)
+    def same(env: Any) -> Any:
+        agent.attach(env)
+        return agent
 
-    columns, facts = play(
-        experiment.env_id,
-        kwargs | {"observation": type(agent).observation},
-        same_agent,
-        run.env_seed(EVALUATE),
-        experiment.eval_sessions,
-    )
+    kwargs = {**experiment.kwargs, "observation": type(agent).observation}
+    seed = run.env_seed(EVALUATE)
+    columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
     clock["evaluate_s"] = _since(started)
-    record["final"] = final_figures(columns, facts)
-    pq.write_table(curve.table(), work / "curve.parquet", compression="zstd")
-    pq.write_table(sessions_table(columns, facts), work / "sessions.parquet", compression="zstd")
+    return agent, columns, facts
+
+
+def _agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
+    """An agent of the registry, attached to the vector environment that it trains in."""
+    from agents import agent_class, make_agent
+    from agents.base import Problem
+
+    kind = agent_class(run.entry.agent)
+    arguments = {**run.experiment.kwargs, "observation": kind.observation}
+    env = make_vector(run.experiment.env_id, kind.num_envs, **arguments)
+    agent = make_agent(
+        run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params
+    )
+    agent.attach(env)
+    return agent, env
+
+
+def _sampled_log(env: Any, sessions: int, seed: int) -> Any:
+    """A log under the logging policy, over the environment's items; the seed's agents all get this one."""
+    from recgym.logs.sample import sample_log
+
+    engine = env.unwrapped.privileged()
+    return sample_log(
+        engine.world, sessions=sessions, seed=seed, slate_size=engine.slate_size, horizon=engine.horizon
+    )
 
 
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 3)
 
 
-def _bind(agent: Any, env: Any) -> Any:
-    """Privileged agents read the environment that they act in; the others never see it."""
-    if hasattr(agent, "attach"):
-        agent.attach(env)
-    return agent
-
-
-def make_agent_and_env(
-    experiment: Experiment, name: str, params: Any, num_envs: int | None, seed: int, device: str = "cpu"
-) -> tuple[Any, Any]:
-    """An agent of the registry, and the vector environment that it trains in."""
-    from agents import agent_class, make_agent
-    from agents.base import Problem
-
-    kind = agent_class(name)
-    arguments = dict(experiment.kwargs) | {"observation": kind.observation}
-    env = make_vector(experiment.env_id, num_envs or kind.num_envs, **arguments)
-    agent = make_agent(name, Problem.of(env), seed=seed, device=device, **params)
-    return _bind(agent, env), env
-
-
-def _blank(job: Job) -> dict[str, Any]:
+def blank_record(job: Job) -> dict[str, Any]:
+    """A run.json before anything happened."""
     experiment = job.run.experiment
     return {
         "schema": store.SCHEMA,

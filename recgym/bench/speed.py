@@ -1,7 +1,7 @@
 """Steps per second of the environments, beside Gymnasium's CartPole in the same process.
 
-A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows counts,
-because what disturbs a run on a shared machine only slows it.
+A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows
+counts, because what disturbs a run on a shared machine only slows it.
 """
 
 import time
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import gymnasium
+import numba
 import numpy as np
 
 from recgym.bench.rollout import make_vector
@@ -99,9 +100,7 @@ def _cartpole(seconds: float) -> Speed:
 
 def measure(seconds: float = 0.5) -> Iterator[Speed]:
     """One row an environment, the Content world at 200 and at all its items (6,000 at most), and CartPole."""
-    import numba
-
-    threads = int(numba.config.NUMBA_NUM_THREADS)
+    threads = numba.get_num_threads()
     for row in ENVIRONMENTS:
         yield _measure(row, seconds, threads, row.id)
     content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")

@@ -36,7 +36,6 @@ class Entry:
 
     agent: str
     params: Mapping[str, Any] = field(default_factory=dict)
-    num_envs: int | None = None  # sessions side by side in training; None: what the agent does best with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +45,15 @@ class Preset:
     name: str
     about: str
     experiments: tuple[Experiment, ...]
-    entries: tuple[Entry, ...]
     seeds: int  # runs of each agent in each experiment
+    agents: tuple[str, ...] = ()  # empty: every agent of the registry
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by agent, where not its defaults
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The agents in the order of the registry's table or of the preset, with their parameters."""
+        names = self.agents or registered()
+        return tuple(Entry(agent=name, params=self.params.get(name, {})) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +95,15 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
     return tuple(Experiment(name=name, env_id=ids[name], tags=tags[name], **changes) for name in names)
 
 
+def registered() -> tuple[str, ...]:
+    """Names of all agents, without loading one."""
+    from agents import AGENTS
+
+    return tuple(row.name for row in AGENTS)
+
+
 _SINGLE = ("ecommerce", "content", "social")
 _SLATES = ("ecommerce-slate", "content-slate")
-
-
-def _entries(*names: str, **params: Mapping[str, Any]) -> tuple[Entry, ...]:
-    given = {name.replace("_", "-"): values for name, values in params.items()}
-    return tuple(Entry(agent=name, params=given.get(name, {})) for name in names)
 
 
 _QUICK = (
@@ -109,28 +117,8 @@ _QUICK = (
     "sb3-dqn",
     "dcf-dqn",
 )
-_STANDARD = (
-    "random",
-    "popularity",
-    "logged",
-    "oracle",
-    "oracle-plan",
-    "user-knn",
-    "item-knn",
-    "content-based",
-    "hybrid",
-    "deep-cf",
-    "epsilon-greedy",
-    "ucb1",
-    "thompson",
-    "linucb",
-    "lints",
-    "q-learning",
-    "sarsa",
-    "expected-sarsa",
-    "sb3-dqn",
-    "dcf-dqn",
-)
+_NO_SLATES = ("sb3-dqn", "sb3-qrdqn", "dcf-dqn")  # agents of one item at a time
+
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -139,7 +127,8 @@ PRESETS: dict[str, Preset] = {
             name="quick",
             about="a smoke run that ends in minutes on two cores",
             experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=250),
-            entries=_entries(*_QUICK, oracle_plan={"simulations": 40}),
+            agents=_QUICK,
+            params={"oracle-plan": {"simulations": 40}},
             seeds=3,
         ),
         Preset(
@@ -148,7 +137,7 @@ PRESETS: dict[str, Preset] = {
             experiments=_experiments(
                 _SINGLE, env_steps=100_000, offline_sessions=10_000, eval_sessions=1_000
             ),
-            entries=_entries(*_STANDARD, oracle_plan={"simulations": 100}),
+            params={"oracle-plan": {"simulations": 100}},
             seeds=10,
         ),
         Preset(
@@ -157,7 +146,7 @@ PRESETS: dict[str, Preset] = {
             experiments=_experiments(
                 (*_SINGLE, *_SLATES), env_steps=300_000, offline_sessions=20_000, eval_sessions=2_000
             ),
-            entries=_entries(*_STANDARD, oracle_plan={"simulations": 200}),
+            params={"oracle-plan": {"simulations": 200}},
             seeds=20,
         ),
     )
@@ -173,7 +162,7 @@ def choose(
 ) -> Preset:
     """A preset, cut to some environments (by experiment or by id), agents and seeds.
 
-    An agent that the preset does not hold joins with its default parameters; the caller checks it.
+    An agent that the preset does not hold joins with its default parameters.
     ValueError names what is unknown and what there is.
     """
     if name not in PRESETS:
@@ -187,9 +176,10 @@ def choose(
         kept = {known[env].name for env in envs}
         preset = replace(preset, experiments=tuple(row for row in preset.experiments if row.name in kept))
     if agents:
-        entries = {entry.agent: entry for entry in preset.entries}
-        chosen = [entries.get(agent, Entry(agent=agent)) for agent in dict.fromkeys(agents)]
-        preset = replace(preset, entries=tuple(chosen))
+        preset = replace(preset, agents=tuple(dict.fromkeys(agents)))
+    there = registered()
+    if strangers := [entry.agent for entry in preset.entries if entry.agent not in there]:
+        raise ValueError(f"agent {strangers[0]!r} is unknown; there are {', '.join(there)}")
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds is {seeds}, expected at least 1")
@@ -205,5 +195,6 @@ def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
         for run in range(preset.seeds)
         for experiment in preset.experiments
         for entry in preset.entries
+        if not ("slate" in experiment.tags and entry.agent in _NO_SLATES)
     ]
     return sorted(runs, key=lambda run: not run.entry.agent.startswith(slow))

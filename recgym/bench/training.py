@@ -7,9 +7,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recgym.bench.rollout import play
-from recgym.bench.run import final_figures, make_agent_and_env, versions
-from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Entry, Experiment, Run
+from recgym.bench.run import Curve, blank_record, final_figures, job_of, learn_and_play
+from recgym.bench.suite import Entry, Experiment, Run
+
+Tell = Callable[[str, int, Any], None]  # stage, environment steps so far, figures
+
+
+class _Told(Curve):
+    """A curve that also tells somebody."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self.tell = tell
+
+    def __call__(self, env_steps: int, figures: Any) -> None:
+        """Keep one report and pass it on."""
+        super().__call__(env_steps, figures)
+        self.tell(self.stage, env_steps, figures)
 
 
 def train(
@@ -19,53 +33,21 @@ def train(
     *,
     seed: int = 0,
     device: str = "auto",
-    report: Callable[[str, int, Any], None] = lambda stage, done, figures: None,
+    tell: Tell = lambda stage, env_steps, figures: None,
 ) -> dict[str, Any]:
     """Train, judge on sessions of their own, save to `out`: the agent's files and training.json.
 
-    ValueError where `out` exists and is no folder that this function wrote.
+    Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote.
     """
     if out.exists() and not (out / "training.json").is_file():
         raise ValueError(f"--out {out}: exists and holds no trained agent; name another folder")
     run = Run(experiment=experiment, entry=Entry(agent=name), run=seed)
-    agent, env = make_agent_and_env(experiment, name, {}, None, run.seed(AGENT), device)
-    rows = 0
-    if type(agent).offline:
-        from recgym.logs.sample import sample_log
-
-        engine = env.unwrapped.privileged()
-        log = sample_log(
-            engine.world,
-            sessions=experiment.offline_sessions,
-            seed=run.env_seed(LOG),
-            slate_size=engine.slate_size,
-            horizon=engine.horizon,
-        )
-        rows = log.num_rows
-        agent.prepare(log, run.seed(PREPARE), report=lambda done, figures: report("prepare", done, figures))
-    agent.train(
-        env,
-        experiment.env_steps,
-        run.seed(TRAIN),
-        report=lambda done, figures: report("train", done, figures),
-    )
-
-    def same(env: Any) -> Any:
-        agent.attach(env)
-        return agent
-
-    kwargs = {**experiment.kwargs, "observation": type(agent).observation}
-    columns, facts = play(experiment.env_id, kwargs, same, run.env_seed(EVALUATE), experiment.eval_sessions)
-    about = {
-        "schema": "recgym.training/1",
-        "agent": name,
-        "env": {"id": experiment.env_id, "kwargs": dict(experiment.kwargs)},
-        "seed": seed,
-        "budget": {"env_steps": experiment.env_steps, "offline_rows": rows},
-        "final": final_figures(columns, facts),
-        "reward_is_assumed": bool(facts["reward_is_assumed"]),
-        "versions": versions(),
-    }
+    record = blank_record(job_of(run, out))
+    agent, columns, facts = learn_and_play(run, record, _Told(tell), device)
+    record["final"] = final_figures(columns, facts)
+    kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
+    about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}}
+    about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
     _save(agent, about, out)
     return about
 

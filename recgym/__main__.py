@@ -1,0 +1,5 @@
+"""`python -m recgym` is the command `recgym`."""
+
+from recgym.cli import main
+
+main()

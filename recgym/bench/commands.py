@@ -1,0 +1,141 @@
+"""The commands that run something: train, bench, report, speed; `recgym.cli` puts them in its table."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgym.bench.terminal import Device, Json, Seed, console, names, progress
+
+
+def train(
+    agent: Annotated[str, typer.Argument(help="Name of the registry, such as dcf-dqn, ucb1, sb3-dqn.")],
+    env: Annotated[str, typer.Argument(help="Environment id, such as recgym/Content-v0.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the agent. Default: trained/AGENT-ENV.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Budget in environment steps: slates shown.")] = 50_000,
+    offline: Annotated[
+        int, typer.Option(min=1, help="Sessions in the log that offline agents start from.")
+    ] = 5_000,
+    sessions: Annotated[int, typer.Option(min=2, help="Sessions that judge the trained agent.")] = 500,
+    world: Annotated[
+        str | None, typer.Option(help="Shipped world or folder. Default: the environment's.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Train one agent, judge it on users of their own, save it.
+
+    Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
+    """
+    from recgym.bench.suite import Experiment
+    from recgym.bench.training import train as train_agent
+
+    kwargs: Mapping[str, Any] = {} if world is None else {"world": world}
+    experiment = Experiment(
+        name="train",
+        env_id=env,
+        kwargs=kwargs,
+        env_steps=steps,
+        offline_sessions=offline,
+        eval_sessions=sessions,
+    )
+    folder = out or Path("trained") / f"{agent}-{env.rpartition('/')[2]}"
+    with progress() as bar:
+        task = bar.add_task(agent, total=steps)
+
+        def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
+            shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
+            done = env_steps if stage == "train" else 0
+            bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
+
+        about = train_agent(agent, experiment, folder, seed=seed, device=device, tell=tell)
+    for name, figure in about["final"].items():
+        error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
+        print(f"{name}: {figure['mean']:.4f}{error}")
+    print(f"wrote {folder}", file=sys.stderr)
+
+
+def bench(
+    preset: Annotated[str, typer.Option(help="quick (minutes), standard (hours) or full (a day).")] = "quick",
+    out: Annotated[
+        Path, typer.Option(help="Folder of results; runs go to OUT/PRESET, one folder each.")
+    ] = Path("results"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each agent. Default: the preset's.")
+    ] = None,
+    agents: Annotated[str | None, typer.Option(help="Names, with commas. Default: the preset's.")] = None,
+    envs: Annotated[str | None, typer.Option(help="Experiments or ids, with commas. Default: all.")] = None,
+) -> None:
+    """Run agents x environments x seeds in parallel, and report. Call it again to go on after a kill.
+
+    Whole runs are skipped, half-written ones done again; a run that fails is recorded and stops no other: the
+    exit code is 1 then.
+
+    Example: `recgym bench --preset quick --agents random,oracle-plan,dcf-dqn --envs content --seeds 5`
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    from recgym.bench.launch import launch
+    from recgym.bench.report import print_report, write_report
+    from recgym.bench.suite import choose
+
+    chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with progress(*columns) as bar:
+        summary = launch(chosen, out / preset, workers, bar)
+    print_report(write_report(out), console())
+    print(
+        f"{summary.done} runs done, {summary.skipped} were there, {len(summary.failed)} failed",
+        file=sys.stderr,
+    )
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder that `recgym bench --out` wrote.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Regenerate README.md and the pictures from the raw rows; the same rows give the same bytes.
+
+    Example: `recgym report results`
+    """
+    from recgym.bench.report import print_report, write_report
+
+    print_report(write_report(results), console())
+
+
+def speed(
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="Length of a timed window; each figure takes 3.")
+    ] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Steps per second: one environment, the native vector of 1,024 on one and on all threads, and CartPole.
+
+    A step shows one slate to one session. N items, d factors, C categories, H history, width of the
+    observation "features", K items a slate.
+
+    Example: `recgym speed --seconds 1`
+    """
+    from rich.table import Table
+
+    from recgym.bench.speed import measure
+
+    rows = []
+    table = Table("environment", *("N", "d", "C", "H", "width", "K", "single", "vector 1,024", "all threads"))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in measure(seconds):
+        rows.append(row._asdict())
+        rates = [f"{rate:,.0f}" if rate else "" for rate in (row.single, row.vector, row.threaded)]
+        table.add_row(row.name, *map(str, row[1:7]), *rates)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        console().print(table)

@@ -1,0 +1,50 @@
+"""What the commands share: options, the console, the progress bar. Imports nothing heavy."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def _device(name: str) -> str:
+    if name not in DEVICES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(DEVICES)}")
+    return name
+
+
+Seed = Annotated[int, typer.Option(min=0, help="Whole number; the same seed gives the same result.")]
+Device = Annotated[
+    str,
+    typer.Option(callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def console() -> "Console":
+    """Stdout; wide where it is no terminal, so that no table is cut."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def progress(*columns: Any) -> Any:
+    """A progress bar on stderr, so that stdout can be piped."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(
+        *(columns or Progress.get_default_columns()),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def names(text: str | None) -> list[str] | None:
+    """Names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,228 @@
+"""The command line. A command imports what it needs when it runs, so that `recgym --help` is quick.
+
+Exit codes: 0 done; 1 some benchmark runs failed; 2 wrong arguments, files or rows, told in one line on
+stderr; 130 stopped by Ctrl-C.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgym.bench import commands
+from recgym.bench.terminal import Device, Json, Seed, console, progress
+
+app = typer.Typer(
+    name="recgym",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Recommendation environments for Gymnasium whose users are fitted from real logs.",
+)
+
+Domain = Annotated[
+    str | None,
+    typer.Option(help="ecommerce, content or social. Known data sets have their own; a table needs it."),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Reader: eshop2008, kuairand_pure_part, lastfm_hetrec2k or generic. Default: told by the files."
+    ),
+]
+Map = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        help="Columns of a table, key=column,...: user and item, and where known time, event, session, step, "
+        "slate, position, propensity, price, watch_ms, category, or an event by its name.",
+    ),
+]
+
+
+@app.command()
+def envs(as_json: Json = False) -> None:
+    """The table of environments: id, world, items, slate, horizon, reward.
+
+    Example: `recgym envs --json`
+    """
+    from recgym.envs import ENVIRONMENTS
+
+    if as_json:
+        print(json.dumps([row._asdict() for row in ENVIRONMENTS], indent=1))
+        return
+    from rich.table import Table
+
+    table = Table("id", "world", "items", "slate", "horizon", "reward", "about")
+    for row in ENVIRONMENTS:
+        items = "all" if row.n_items is None else str(row.n_items)
+        table.add_row(row.id, row.world, items, str(row.slate_size), str(row.horizon), row.reward, row.about)
+    console().print(table)
+
+
+@app.command()
+def fit(
+    log: Annotated[
+        Path, typer.Argument(help="Folder, zip, CSV or Parquet file; or a log that recgym wrote.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the world; one that is there is replaced, all or nothing.")
+    ],
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    name: Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Fit a world from a log: minutes on a laptop, with a card that says how true it is to the log.
+
+    Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
+    Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
+    """
+    if out.exists() and not (out / "world.json").is_file():
+        raise ValueError(f"--out {out}: exists and holds no world; name another folder")
+    from recgym.logs import read_log
+
+    read = read_log(log, source=source, domain=domain, mapping=mapping)
+    for remark in read.remarks:
+        print(remark, file=sys.stderr)
+    from recgym.fit import PRESETS
+    from recgym.fit import fit as fit_world
+
+    title = name or out.name
+    world = fit_world(read, name=title, config=PRESETS.get(title), seed=seed, device=device, progress=True)
+    world.save(out)
+    _print_card(world)
+    print(f"wrote {out}", file=sys.stderr)
+
+
+def _print_card(world: Any) -> None:
+    from rich.markdown import Markdown
+
+    from recgym.sim.card import card_markdown
+
+    text = card_markdown(world)
+    if sys.stdout.isatty():
+        console().print(Markdown(text))
+    else:
+        print(text)
+
+
+@app.command()
+def card(
+    world: Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")],
+    planning: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """What a world is and how true it is to its log: sources, licence, fitted and assumed, figures.
+
+    Examples: `recgym card content-1`, `recgym card worlds/mine --planning 500 --json`
+    """
+    from recgym.envs.tasks import load_world
+
+    loaded = load_world(world)
+    worth = None
+    if planning is not None:
+        from recgym.bench.planning import planning_worth
+
+        with progress() as bar:
+            task = bar.add_task("planning", total=2 * planning)
+            worth = planning_worth(
+                loaded, planning, seed=seed, progress=lambda done: bar.update(task, completed=done)
+            ).entry()
+    if as_json:
+        about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
+        print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
+        return
+    if worth is None:
+        _print_card(loaded)
+        return
+    print(
+        f"{loaded.name}: planning is worth {worth['difference']:+.3f} a session, 95 % [{worth['low']:+.3f}, "
+        f"{worth['high']:+.3f}] over {worth['sessions']} users: oracle-plan {worth['oracle_plan']:.3f}, "
+        f"oracle {worth['oracle']:.3f}" + (" (possibly nothing: a bandit)" if worth["is_bandit"] else "")
+    )
+
+
+@app.command()
+def validate(
+    log: Annotated[
+        Path, typer.Argument(help="Folder, zip, CSV or Parquet file; or a log that recgym wrote.")
+    ],
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+) -> None:
+    """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
+
+    Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
+    """
+    from recgym.logs import LogError, read_log
+    from recgym.logs import validate as problems_of
+
+    try:
+        read = read_log(log, source=source, domain=domain, mapping=mapping, check=False)
+        problems = problems_of(read)
+    except LogError as error:
+        if not error.problems:
+            raise
+        problems = list(error.problems)
+    for problem in problems:
+        print(problem)
+    if problems:
+        print(f"recgym: {log}: {len(problems)} values break a rule", file=sys.stderr)
+        raise typer.Exit(2)
+    for remark in read.remarks:
+        print(remark)
+    print(f"{log}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, {read.num_users:,} users, "
+          f"{read.num_items:,} items, {read.duplicates:,} duplicates dropped; no rule is broken")  # fmt: skip
+
+
+for command in (commands.train, commands.bench, commands.report, commands.speed):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit; whatever a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
+    args = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args or ["--help"], prog_name="recgym", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush to nowhere
+        code = 1
+    except Exception as error:
+        message = _message(error)
+        if message is None or os.environ.get("RECGYM_DEBUG"):
+            raise
+        print(f"recgym: {' '.join(message.split())}", file=sys.stderr)
+        code = 2
+    if code == 130:
+        print("recgym: stopped; what was whole is kept, the same command goes on", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _message(error: Exception) -> str | None:
+    """What a user is told, None where the error is a bug of ours."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL:
+        return f"this needs {error.name}: pip install 'recgym[agents]'"
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    if hasattr(error, "format_message"):  # typer's own complaints about arguments
+        return str(error.format_message())
+    return None
+
+
+_OPTIONAL = ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "matplotlib", "agents")
