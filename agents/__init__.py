@@ -26,6 +26,7 @@ AGENTS = (
     AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
     AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
     AgentRow("sb3-dqn", "agents.sb3_dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
+    AgentRow("dcf-dqn", "agents.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
 )
 
 

@@ -1,0 +1,145 @@
+"""Replay on the device: a ring of vector steps, and n-step returns read from it without a copy to the host.
+
+Axes: T slots of the ring, B sessions, b rows sampled, n steps, K slate positions, N items.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.towers import States
+
+
+def n_step(
+    reward: Tensor, terminated: Tensor, truncated: Tensor, discount: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rewards of n steps in a row up to the episode's end, all arguments (b, n) (Sutton, 1988).
+
+    Returns:
+        The discounted sum (b,); how many steps it holds, 1 to n, (b,) int64; and what multiplies the value of the
+        state after them (b,): discount to their number, 0 where the user left. A truncated episode is cut there and
+        its last state's value kept.
+    """
+    over = (terminated | truncated).to(reward.dtype)
+    before = torch.cumprod(1.0 - over, dim=1)
+    alive = torch.cat([torch.ones_like(before[:, :1]), before[:, :-1]], dim=1)
+    powers = discount ** torch.arange(reward.shape[1], device=reward.device, dtype=reward.dtype)
+    total = (alive * powers * reward).sum(dim=1)
+    steps = alive.sum(dim=1)
+    stays = 1.0 - (alive * terminated).amax(dim=1)
+    return total, steps.long(), stays * discount**steps
+
+
+def double_q(online: Tensor, target: Tensor, slots: int, mask: Tensor | None = None) -> Tensor:
+    """Value of the next state, (b,): the online network picks, the target network judges (van Hasselt et al., 2016).
+
+    Args:
+        online, target: (b, N) values of the two networks.
+        slots: K; the mean over the K best, so that the values of a slate's items sum to the slate's.
+        mask: (b, N) items allowed.
+    """
+    if mask is not None:
+        online = online.masked_fill(~mask, -torch.inf)
+    best = online.topk(slots, dim=1).indices
+    return target.gather(1, best).mean(dim=1)
+
+
+class Sample(NamedTuple):
+    """b rows of the ring."""
+
+    states: States  # (b, ...)
+    action: Tensor  # (b, K)
+    credit: Tensor  # (b, K) of each shown item
+    later: Tensor  # (b,) discounted mean credit of the steps 1 to n - 1
+    after: States  # states after the last of the steps
+    bootstrap: Tensor  # (b,) what multiplies the value of `after`
+    after_mask: Tensor | None  # (b, N)
+    weight: Tensor  # (b,) 0 for a slot that holds no slate, else 1
+
+
+class Ring:
+    """T slots of B rows. The state after slot t stands in slot t + 1, also where that one only restarts a session."""
+
+    def __init__(self, slots: int, states: States, slate_size: int, device: torch.device) -> None:
+        num = len(states.user)
+        self.slots, self.device, self.count = slots, device, 0
+
+        def empty(like: Tensor, kind: torch.dtype) -> Tensor:
+            return torch.zeros((slots, *like.shape), dtype=kind, device=device)
+
+        self.user, self.items = empty(states.user, torch.int32), empty(states.items, torch.int32)
+        self.events, self.context = empty(states.events, torch.uint8), empty(states.context, torch.float32)
+        self.action = torch.zeros((slots, num, slate_size), dtype=torch.int64, device=device)
+        self.credit = torch.zeros((slots, num, slate_size), device=device)
+        self.terminated, self.truncated, self.shown = (
+            torch.zeros((slots, num), dtype=torch.bool, device=device) for _ in range(3)
+        )
+        self.mask: Tensor | None = None
+
+    def add(
+        self,
+        rows: Tensor,
+        states: States,
+        action: Tensor,
+        credit: Tensor,
+        after: States,
+        ends: tuple[Tensor, Tensor],
+        masks: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        """One vector step of some rows; the others, which only restarted, are marked as holding no slate."""
+        t, following = self.count % self.slots, (self.count + 1) % self.slots
+        if masks is not None and self.mask is None:
+            shape = (*self.shown.shape, masks[0].shape[-1])
+            self.mask = torch.ones(shape, dtype=torch.bool, device=self.device)
+        for place, at in ((t, states), (following, after)):
+            self.user[place, rows] = at.user.int()
+            self.items[place, rows] = at.items.int()
+            self.events[place, rows] = at.events.to(torch.uint8)
+            self.context[place, rows] = at.context
+        if masks is not None and self.mask is not None:
+            self.mask[t, rows], self.mask[following, rows] = masks
+        self.action[t, rows], self.credit[t, rows] = action, credit
+        for field, value in ((self.terminated, ends[0]), (self.truncated, ends[1])):
+            field[t] = False
+            field[t, rows] = value
+        self.shown[t] = False
+        self.shown[t, rows] = True
+        self.count += 1
+
+    def skip(self) -> None:
+        """Leave a slot that holds no slate, only the states that came after the one before it."""
+        t = self.count % self.slots
+        self.shown[t], self.terminated[t], self.truncated[t] = False, False, False
+        self.count += 1
+
+    def ready(self, steps: int) -> int:
+        """Slots with `steps` slots after them; one slot of the ring is always the next state's."""
+        return max(min(self.count, self.slots - 1) - steps + 1, 0)
+
+    def sample(self, batch: int, steps: int, discount: float, generator: torch.Generator) -> Sample:
+        """Rows drawn evenly from the slots that have n slots after them."""
+        ready, num = self.ready(steps), self.shown.shape[1]
+        age = torch.randint(ready, (batch,), generator=generator, device=self.device)
+        b = torch.randint(num, (batch,), generator=generator, device=self.device)
+        t = (self.count - steps - age) % self.slots
+        path = (t[:, None] + torch.arange(steps, device=self.device)) % self.slots
+        rewards = self.credit[path, b[:, None]].mean(dim=2)
+        ends = self.terminated[path, b[:, None]], self.truncated[path, b[:, None]]
+        total, length, bootstrap = n_step(rewards, *ends, discount)
+        last = (t + length) % self.slots
+        after_mask = None if self.mask is None else self.mask[last, b]
+        return Sample(
+            self._states(t, b),
+            self.action[t, b],
+            self.credit[t, b],
+            total - rewards[:, 0],
+            self._states(last, b),
+            bootstrap,
+            after_mask,
+            self.shown[t, b].float(),
+        )
+
+    def _states(self, t: Tensor, b: Tensor) -> States:
+        items, events = self.items[t, b].long(), self.events[t, b].float()
+        return States(self.user[t, b].long(), items, events, self.context[t, b])

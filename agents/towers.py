@@ -1,0 +1,139 @@
+"""Deep collaborative filtering: a state tower over the session's history, an item tower over ids and public features.
+
+Axes: B sessions, H history, N items, E events, d width of the towers. Item index N is padding.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agents.base import Problem
+
+
+class States(NamedTuple):
+    """The observation "history" as tensors."""
+
+    user: Tensor  # (B,) int64
+    items: Tensor  # (B, H) int64, oldest first, N where there is none
+    events: Tensor  # (B, H, E) float32, 0 or 1; event 0 is the response
+    context: Tensor  # (B, 3) float32
+
+
+def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> States:
+    """The observation of a native environment as tensors on a device."""
+    items = torch.as_tensor(observation["items"], device=device).long()
+    events = torch.as_tensor(observation["events"], device=device).reshape(*items.shape, -1)
+    user = torch.as_tensor(observation["user"], device=device).long()
+    return States(user, items, events, torch.as_tensor(observation["context"], device=device))
+
+
+def item_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
+    """Public item features: standardised numbers (N, 3), and indices of category and page (N,) each."""
+    numbers = [
+        np.asarray(problem.items["price"], np.float64),
+        np.asarray(problem.items["price_ratio"], np.float64),
+        np.log1p(np.asarray(problem.items["seconds"], np.float64)),
+    ]
+    scaled = [(column - column.mean()) / max(column.std(), 1e-6) for column in numbers]
+    indices = [np.asarray(problem.items[name], np.int64) for name in ("category", "page")]
+    return np.stack(scaled, axis=1).astype(np.float32), indices
+
+
+class ItemTower(nn.Module):
+    """g: embeddings of id, category and page, and numbers, to d; a residual network, so that the id alone can do."""
+
+    numbers: Tensor
+    groups: Tensor
+
+    def __init__(self, problem: Problem, width: int, hidden: int) -> None:
+        super().__init__()
+        numbers, indices = item_features(problem)
+        self.register_buffer("numbers", torch.as_tensor(numbers), persistent=False)
+        self.register_buffer("groups", torch.as_tensor(np.stack(indices)), persistent=False)
+        self.ids = _embedding(problem.num_items, width)
+        self.group_embeddings = nn.ModuleList(_embedding(int(index.max()) + 1, width) for index in indices)
+        sizes = 3 * width + numbers.shape[1]
+        self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), nn.Linear(hidden, width + 1))
+        self.bias = nn.Parameter(torch.zeros(problem.num_items))
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Vectors (N, d) and biases (N,) of the whole catalogue."""
+        groups = [embed(index) for embed, index in zip(self.group_embeddings, self.groups, strict=True)]
+        deep = self.deep(torch.cat([self.ids.weight, *groups, self.numbers], dim=1))
+        return self.ids.weight + deep[:, :-1], self.bias + deep[:, -1]
+
+
+class GruEncoder(nn.Module):
+    """The history's last hidden state (GRU4Rec: Hidasi et al., 2016, ICLR)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(inputs, width, batch_first=True)
+
+    def forward(self, history: Tensor, present: Tensor) -> Tensor:
+        """(B, H, inputs) and its mask (B, H) to (B, d); padding is zeros, on the left."""
+        last: Tensor = self.gru(history)[0][:, -1]
+        return last
+
+
+ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {"gru": GruEncoder}
+
+
+class Towers(nn.Module):
+    """x(s, a) = V(s) + <f(s), g(a)> + b_a; no layer is as wide as the catalogue but the item embedding.
+
+    The history is read as the items' own vectors g, once as they were shown and once where they were answered
+    positively, beside the event bits. `scale` and `shift` turn x into reward units: Q = shift + scale x.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
+        super().__init__()
+        num_events = len(problem.event_names)
+        self.items = ItemTower(problem, width, hidden)
+        self.users = _embedding(problem.num_users, width)
+        self.encoder = ENCODERS[encoder](2 * width + num_events, width)
+        self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU(), nn.Linear(hidden, width + 1))
+        low, high = problem.item_reward_range
+        self.register_buffer(
+            "scale", torch.tensor(max(high - low, 1e-3) / 4.0)
+        )  # a logistic's slope at one half
+        self.register_buffer("shift", torch.tensor(0.0))
+
+    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """F (B, d) and V (B,), given the items' vectors (N, d)."""
+        padded = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
+        shown = padded[states.items]
+        history = torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1)
+        code = self.encoder(history, states.items < len(vectors))
+        user = self.users(states.user)
+        deep = self.deep(torch.cat([code, user, states.context], dim=1))
+        return user + code + deep[:, :-1], deep[:, -1]
+
+    def logits(self, states: States) -> Tensor:
+        """X of every item, shape (B, N): one matrix product over the catalogue."""
+        vectors, bias = self.items()
+        f, value = self.states(states, vectors)
+        return value[:, None] + f @ vectors.T + bias
+
+    def logit_of(self, states: States, items: Tensor) -> Tensor:
+        """X of one item a session, (B,)."""
+        vectors, bias = self.items()
+        f, value = self.states(states, vectors)
+        return value + (f * vectors[items]).sum(dim=1) + bias[items]
+
+    def values(self, states: States) -> Tensor:
+        """Q of every item in reward units, shape (B, N)."""
+        return self.shift + self.scale * self.logits(states)
+
+
+def _embedding(size: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(size, width)
+    nn.init.normal_(embedding.weight, std=0.1)
+    return embedding
