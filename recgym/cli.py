@@ -180,7 +180,8 @@ def validate(
     for problem in problems:
         print(problem)
     if problems:
-        print(f"recgym: {log}: {len(problems)} values break a rule", file=sys.stderr)
+        more = f" (and {len(problems) - 1} more, on stdout)" if len(problems) > 1 else ""
+        print(f"recgym: {problems[0]}{more}", file=sys.stderr)
         raise typer.Exit(2)
     for remark in read.remarks:
         print(remark)
@@ -193,7 +194,7 @@ for command in (commands.train, commands.bench, commands.report, commands.speed)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit; whatever a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
+    """Run a command and exit; what a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
     args = sys.argv[1:] if arguments is None else arguments
     command = typer.main.get_command(app)
     try:

@@ -6,6 +6,7 @@ A worker that dies takes only the job that it held: the parent knows which one, 
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ class Outcome(NamedTuple):
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """Loop of a worker: a job in, its outcome out; the parent alone hears Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             job = pipe.recv()
@@ -33,6 +35,14 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
                 pipe.send((function(job), ""))
             except Exception as error:
                 pipe.send((None, traceback.format_exception_only(error)[-1].strip()))
+
+
+def _die_with_parent() -> None:
+    """A killed parent cannot end its workers: they watch for it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 class _Worker:

@@ -70,7 +70,8 @@ def _vector(env: Any, actions: Any, seconds: float) -> float:
     return _rate(step, env.num_envs, seconds)
 
 
-def _measure(row: EnvRow, seconds: float, threads: int, name: str, **kwargs: Any) -> Speed:
+def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: Any) -> Speed:
+    kwargs = {"world": row.world, **changes}
     rng = np.random.default_rng(0)
     env: Any = gymnasium.make(row.id, **kwargs).unwrapped
     engine = env.privileged()

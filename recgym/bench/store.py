@@ -9,6 +9,7 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,9 +96,9 @@ def is_whole(folder: Path, run_id: str) -> bool:
 
 def begin(out: Path, run_id: str) -> Path:
     """A fresh working folder for a run."""
-    work = out / f"{_WORK}{run_id}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{_WORK}{run_id}-", dir=out))
+    work.chmod(0o755)
     return work
 
 

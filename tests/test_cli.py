@@ -1,0 +1,218 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from agents import agent_class
+from agents.base import Problem
+from recgym.bench import speed as speed_module
+from recgym.bench.rollout import make_vector
+from recgym.cli import app, main
+from recgym.envs import ENVIRONMENTS
+from recgym.sim.synthetic import synthetic
+
+COMMANDS = ("envs", "fit", "card", "validate", "train", "bench", "report", "speed")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return str(synthetic(4, domain="ecommerce").save(tmp_path_factory.mktemp("worlds") / "shop"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return stopped.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A log of three rows; the last has a propensity that cannot be."""
+    path = tmp_path / "events.csv"
+    path.write_text("visitor,product,when,p\na,x,1600000000,0.5\na,y,1600000060,0.5\nb,x,1600000000,1.5\n")
+    return path
+
+
+def refused(result, *words):
+    code, out, err = result
+    assert code == 2
+    assert err.count("\n") == 1
+    assert err.startswith("recgym: ")
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err, err
+    return out
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    heavy = ["torch", "numba", "pandas", "pyarrow", "matplotlib", "stable_baselines3"]
+    code = (
+        "import sys\nfrom recgym.cli import main\ntry:\n main(['--help'])\nexcept SystemExit as stop:\n"
+        f" loaded = [name for name in {heavy} if name in sys.modules]\n"
+        " sys.exit(f'{loaded} {stop.code}' if loaded or stop.code else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f" {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"recgym {command}" in out.replace("Usage: recgym", "")
+
+
+def test_no_command_shows_the_help(run):
+    code, out, _ = run()
+    assert code == 0
+    assert "Usage: recgym" in out
+
+
+def test_every_option_is_explained():
+    for command in app.registered_commands:
+        assert command.callback.__doc__.count("\n") > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], ["nonsense"]),
+        (["card"], ["Missing argument"]),
+        (["card", "atlantis"], ["world 'atlantis' is unknown"]),
+        (["card", "/"], ["/ holds no world: world.json is missing"]),
+        (["envs", "--csv"], ["No such option: --csv"]),
+        (
+            ["train", "ucb1", "recgym/Shop-v0"],
+            ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v0"],
+        ),
+        (["train", "ucb1", "recgym/Content-v0", "--device", "abacus"], ["--device", "'abacus'"]),
+        (["train", "ucb1", "recgym/Content-v0", "--steps", "many"], ["--steps", "integer"]),
+        (["train", "ucb1", "recgym/Content-v0", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
+        (["bench", "--preset", "fast"], ["preset 'fast' is unknown; there are quick, standard, full"]),
+        (["bench", "--agents", "ucb1,nobody"], ["agent 'nobody' is unknown; there are random"]),
+        (["bench", "--envs", "moon"], ["environment 'moon' is not in preset quick"]),
+        (["bench", "--seeds", "0"], ["--seeds"]),
+        (["report", "no-such-folder"], ["no-such-folder: no runs here"]),
+        (["validate", "no-such.csv", "--domain", "social"], ["no-such.csv"]),
+        (["speed", "--seconds", "0"], ["--seconds"]),
+    ],
+)
+def test_what_a_stranger_gets_wrong_is_one_line(run, arguments, words):
+    refused(run(*arguments), *words)
+
+
+def test_unknown_agent_and_wrong_world_of_train(run, world):
+    refused(
+        run("train", "nobody", "recgym/Ecommerce-v0", "--world", world), "agent 'nobody' is unknown", "ucb1"
+    )
+    refused(
+        run("train", "ucb1", "recgym/Content-v0", "--world", world), "is of domain ecommerce", "needs content"
+    )
+
+
+def test_a_log_is_refused_by_file_and_column(run, table, tmp_path):
+    columns = "user=visitor,item=article"
+    for command in (("validate", table), ("fit", table, "--out", tmp_path / "world")):
+        refused(run(*command, "--domain", "ecommerce", "--map", columns), "events.csv", "article")
+        refused(run(*command, "--domain", "shop", "--map", columns), "shop")
+    assert not (tmp_path / "world").exists()
+
+
+def test_validate_tells_every_bad_row(run, table):
+    columns = "user=visitor,item=product,time=when,propensity=p"
+    out = refused(run("validate", table, "--domain", "ecommerce", "--map", columns), "events.csv, row 4, p")
+    assert "events.csv, row 4, p" in out
+    assert "(0, 1]" in out
+    assert "1.5" in out
+    table.write_text(table.read_text().replace("1.5", "0.5"))
+    code, out, err = run("validate", table, "--domain", "ecommerce", "--map", columns)
+    assert (code, err) == (0, "")
+    assert "3 rows" in out
+
+
+def test_fit_does_not_replace_a_folder_that_is_no_world(run, table, tmp_path):
+    (tmp_path / "mine").mkdir()
+    refused(run("fit", table, "--domain", "ecommerce", "--out", tmp_path / "mine"), "--out", "holds no world")
+
+
+def test_envs_is_the_table(run):
+    code, out, _ = run("envs", "--json")
+    assert code == 0
+    assert [row["id"] for row in json.loads(out)] == [row.id for row in ENVIRONMENTS]
+    _, out, _ = run("envs")
+    assert all(row.id in out for row in ENVIRONMENTS)
+
+
+def test_card_and_the_worth_of_planning(run, world):
+    code, out, _ = run("card", world)
+    assert code == 0
+    assert out.startswith("# synthetic-4 (ecommerce)")
+    code, out, _ = run("card", world, "--planning", "60", "--json")
+    about = json.loads(out)
+    assert (code, about["name"]) == (0, "synthetic-4")
+    worth = about["planning"]
+    assert worth["sessions"] == 60
+    assert worth["low"] < worth["difference"] < worth["high"]
+    assert worth["difference"] == pytest.approx(worth["oracle_plan"] - worth["oracle"])
+    assert run("card", world, "--planning", "60", "--json")[1] == out
+    refused(run("card", world, "--planning", "1"), "--planning is 1")
+
+
+def test_train_saves_an_agent_that_loads(run, world, tmp_path):
+    folder = tmp_path / "agent"
+    arguments = (
+        "train",
+        "ucb1",
+        "recgym/Ecommerce-v0",
+        "--world",
+        world,
+        "--steps",
+        "2000",
+        "--sessions",
+        "40",
+    )
+    code, out, _ = run(*arguments, "--out", folder, "--seed", "3")
+    assert code == 0
+    assert out.startswith("return: ")
+    about = json.loads((folder / "training.json").read_text())
+    assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
+    kind = agent_class("ucb1")
+    env = make_vector("recgym/Ecommerce-v0", 4, world=world, observation=kind.observation)
+    agent = kind.load(folder, Problem.of(env))
+    observation, _ = env.reset(seed=0)
+    assert np.asarray(agent.act(observation)).shape == (4,)
+    again = run(*arguments, "--out", folder, "--seed", "3")  # replaces its own folder, with the same figures
+    assert again[:2] == (0, out)
+    (tmp_path / "other").mkdir()
+    refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no trained agent")
+
+
+def test_speed_measures_every_environment(run, world, monkeypatch):
+    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
+    rows = [row._replace(world=world) for row in ENVIRONMENTS if row.domain == "ecommerce"]
+    monkeypatch.setattr(
+        speed_module, "ENVIRONMENTS", [*rows, content._replace(world=synthetic(4, domain="content"))]
+    )
+    code, out, _ = run("speed", "--seconds", "0.01", "--json")
+    assert code == 0
+    measured = json.loads(out)
+    assert [row["name"] for row in measured] == [
+        *(row.id for row in rows),
+        "recgym/Content-v0",
+        "recgym/Content-v0, 30 items",
+        "recgym/Content-v0, 30 items",
+        "Gymnasium CartPole-v1",
+    ]
+    assert measured[0]["slate"] == 1
+    assert measured[1]["slate"] == 6
+    assert all(row["vector"] > row["single"] > 100 for row in measured)
