@@ -25,7 +25,7 @@ from recgym.sim.session import (
     start,
     watch_time,
 )
-from recgym.sim.world import Floats, World, WorldArrays
+from recgym.sim.world import INDEPENDENT, WATCH_CLICK_MS, Floats, World, WorldArrays
 
 Bools = NDArray[np.bool_]
 Slates = NDArray[np.int64]
@@ -46,37 +46,41 @@ def score(w: WorldArrays, r: Reward, slate: Slates, b: int, f: Feedback) -> floa
 
 
 @njit()
-def expected(w: WorldArrays, r: Reward, item: int, x: float) -> float:
-    """Expected reward of showing one item alone, examined, at affinity x."""
-    answered = sigmoid(x)
+def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: bool) -> float:
+    """Expected reward of an examined item at affinity x, given whether it is answered positively."""
     price = float(w.price_ratio[item])
     num_events = w.event_bias.shape[0]
     total = 0.0
-    for first in range(2):
-        p_first = answered if first == 1 else 1.0 - answered
-        p_second = 0.0
-        if num_events > 1 and (first == 1 or w.event_needs[1] != 0):
-            p_second = sigmoid(event_logit(w, item, 1, x, first == 1, False))
-        if w.watch[0] == 1 and first == 1 and w.duration[item] <= 7_000.0:
-            p_second = 1.0
-        for second in range(2):
-            p = p_first * (p_second if second == 1 else 1.0 - p_second)
-            if p == 0.0:
-                continue
-            value = first * (r.weight[0] + r.price_weight[0] * price)
-            if num_events > 1:
-                value += second * (r.weight[1] + r.price_weight[1] * price)
-            for e in range(2, num_events):
-                needs = w.event_needs[e]
-                if (needs == 0 and first == 0) or (needs == 1 and second == 0):
-                    continue
-                weight = r.weight[e] + r.price_weight[e] * price
-                if weight != 0.0:
-                    value += weight * sigmoid(event_logit(w, item, e, x, first == 1, second == 1))
-            if r.watch_weight[0] != 0.0:
-                value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else first]
-            total += p * value
+    p_second = 0.0
+    if num_events > 1 and (answered or w.event_needs[1] != 0):
+        p_second = sigmoid(event_logit(w, item, 1, x, answered, False))
+    if w.watch[0] == 1 and answered and w.duration[item] <= WATCH_CLICK_MS:
+        p_second = 1.0
+    for second in range(2):
+        p = p_second if second == 1 else 1.0 - p_second
+        if p == 0.0:
+            continue
+        value = r.weight[0] + r.price_weight[0] * price if answered else 0.0
+        if second == 1:
+            value += r.weight[1] + r.price_weight[1] * price
+        for e in range(2, num_events):
+            weight = r.weight[e] + r.price_weight[e] * price
+            if weight != 0.0 and (w.event_needs[e] != 0 or answered) and (w.event_needs[e] != 1 or second == 1):
+                value += weight * sigmoid(event_logit(w, item, e, x, answered, second == 1))
+        if r.watch_weight[0] != 0.0:
+            value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else int(answered)]
+        total += p * value
     return total
+
+
+@njit()
+def expected(w: WorldArrays, r: Reward, item: int, x: float) -> float:
+    """Expected reward of showing one item alone, examined, at affinity x."""
+    answered = sigmoid(x)
+    value = answered * expected_given(w, r, item, x, True)
+    if w.choice[0] == INDEPENDENT:
+        value += (1.0 - answered) * expected_given(w, r, item, x, False)
+    return value
 
 
 class View(NamedTuple):

@@ -1,0 +1,52 @@
+"""A world's card as Markdown: what was fitted, what is assumed, and how true it is to its log."""
+
+from typing import Any
+
+from recgym.sim.world import World
+
+
+def card_markdown(world: World) -> str:
+    """The card; a world without one says so."""
+    card = world.card
+    if not card:
+        return f"# {world.name}\n\nThis world has no card.\n"
+    lines = [f"# {world.name} ({world.domain})", ""]
+    lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
+    lines += ["", "## How true it is to its log", "", *_figures(card.get("figures", [])), ""]
+    lines += ["## What is fitted and what is assumed", "", *_terms(card.get("terms", [])), ""]
+    if card.get("notes"):
+        lines += ["## Notes", "", *(f"* {note}" for note in card["notes"]), ""]
+    return "\n".join(lines)
+
+
+_HEAD = ("sources", "licence", "citation", "period", "rows", "command", "validated", "rewards_assumed")
+
+
+def _figures(figures: list[dict[str, Any]]) -> list[str]:
+    lines = ["| figure | judges | log | world | toy | 95 % | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for row in figures:
+        toy = _text(row["toy"]) + (f" ({row['toy_name']})" if row.get("toy_name") else "")
+        bounds = "" if row["low"] is None else f"{_text(row['low'])} to {_text(row['high'])}"
+        cells = [row["figure"], row["judges"], _text(row["log"]), _text(row["world"]), toy, bounds, str(row["n"])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _terms(terms: list[dict[str, Any]]) -> list[str]:
+    lines = ["| term | status | value | where from |", "| --- | --- | --- | --- |"]
+    for row in terms:
+        cells = [row["term"], row["status"], _text(row["value"]), row["source"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_text(entry) for entry in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+    return str(value)

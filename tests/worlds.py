@@ -1,0 +1,70 @@
+"""Worlds with known answers, for tests."""
+
+import numpy as np
+
+from recgym.sim.world import World, params
+
+STATES = 5
+
+
+def chain_world(stay: float = 0.95) -> World:
+    """Five intents in a row. Item s pays in state s alone; item 5 + s is a stepping stone from s to s + 1."""
+    pay = np.array([0.45, 0.1, 0.1, 0.1, 0.95])
+    stone = np.array([0.4, 0.4, 0.4, 0.4])
+    probability = np.concatenate([pay, stone])
+    state = np.concatenate([np.arange(5), np.arange(4)])
+    factors = np.zeros((9, STATES))
+    factors[np.arange(9), state] = 28.0 + np.log(probability / (1 - probability))
+    push = np.zeros((9, STATES))
+    push[np.arange(5, 9), np.arange(4)] = -1.0
+    push[np.arange(5, 9), np.arange(1, 5)] = 1.0
+    profile = np.eye(STATES)[:1]
+    return World.build(
+        "chain",
+        "social",
+        {
+            "params": params(leave_bias=np.log((1 - stay) / stay)),
+            "choice": np.array([1]),
+            "watch": np.array([0]),
+            "user_cdf": np.ones(1),
+            "profile": profile,
+            "user_bias": np.zeros(1),
+            "factors": factors,
+            "push": push,
+            "item_bias": np.full(9, -28.0),
+            "event_item": np.zeros((9, 3)),
+            "leave_item": np.zeros(9),
+            "category": np.zeros(9),
+            "page": np.zeros(9),
+            "price": np.zeros(9),
+            "price_ratio": np.ones(9),
+            "duration": np.zeros(9),
+            "exposure": np.full(9, 1 / 9),
+            "logged_stay": np.zeros(1),
+            "context_cdf": np.ones(1),
+            "context_bias": np.zeros(1),
+            "leave_context": np.zeros(1),
+            "examine": np.ones(10),
+            "event_bias": np.array([0.0, -3.0, -3.0]),
+            "event_gain": np.zeros(3),
+            "event_link": np.zeros((3, 2)),
+            "event_needs": np.array([-1, 0, 0]),
+            "watch_quantiles": np.zeros((3, 3)),
+            "leave_time": np.zeros(3),
+            "leave_run": np.zeros(3),
+        },
+        categories=("only",),
+    )
+
+
+def chain_optimum(world: World, stay: float, horizon: int) -> tuple[float, float]:
+    """Value of the best policy and of the myopic one from state 0, by value iteration over what the world holds."""
+    logit = world.arrays.factors.max(axis=1) + world.arrays.item_bias
+    p = 1 / (1 + np.exp(-logit))
+    best, myopic = np.zeros(STATES), 0.0
+    for _ in range(horizon):
+        step = p[:5] + stay * best
+        stones = p[5:] * (1 + stay * best[1:]) + (1 - p[5:]) * stay * best[:-1]
+        best = np.maximum(step, np.append(stones, -np.inf))
+        myopic = p[0] + stay * myopic
+    return float(best[0]), float(myopic)
