@@ -225,8 +225,9 @@ class Engine:
     def __init__(
         self, world: World, num: int, *, slate_size: int, horizon: int, reward: Reward, threads: int = 1
     ) -> None:
-        if not 1 <= slate_size <= len(world.arrays.examine):
-            raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {len(world.arrays.examine)}")
+        longest = min(len(world.arrays.examine), world.num_items)
+        if not 1 <= slate_size <= longest:
+            raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")
         if horizon < 1:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
         if not 1 <= threads <= numba.config.NUMBA_NUM_THREADS:

@@ -1,0 +1,83 @@
+"""The session model a second time, as whole-array numpy written from the design's equations: an oracle for tests.
+
+Axes: B sessions, K positions, E events. Slow, plain, and sharing no line with the simulator.
+"""
+
+from itertools import product
+
+import numpy as np
+
+from recgym.sim.world import World
+
+
+def logistic(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def affinities(world: World, s, slate):
+    """x less the outside option, (B, K)."""
+    a, p = world.arrays, world.params
+    x = np.einsum("bd,bkd->bk", s.intent.astype(float), a.factors[slate].astype(float))
+    x += a.item_bias[slate] + a.user_bias[s.user][:, None] + a.context_bias[s.context][:, None]
+    x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
+    x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
+    return np.clip(x - p["outside"], -30, 30)
+
+
+def fresh(slate):
+    """Positions that are not a repeat of one above, (B, K)."""
+    return np.array([[item not in row[:k] for k, item in enumerate(row)] for row in slate.tolist()])
+
+
+def response_probability(world: World, s, slate):
+    """P(event 0 at position k), (B, K), examination averaged out by enumeration."""
+    x, there = affinities(world, s, slate), fresh(slate)
+    eps = world.arrays.examine[: slate.shape[1]].astype(float)
+    if world.arrays.choice[0] == 1:
+        return there * eps * logistic(x)
+    total = np.zeros_like(x)
+    for looked in product([0.0, 1.0], repeat=slate.shape[1]):
+        looked = np.array(looked)
+        chance = np.prod(np.where(looked == 1, eps, 1 - eps))
+        weight = there * looked * np.exp(x)
+        total += chance * weight / (1 + weight.sum(1, keepdims=True))
+    return total
+
+
+def event_probability(world: World, s, slate, bits, event):
+    """P(event | the events before it), (B, K), for shown items; watch worlds: event 1 given event 0 by its piece."""
+    a = world.arrays
+    x = affinities(world, s, slate)
+    first, second = bits & 1, (bits >> 1) & 1
+    logit = a.event_bias[event] + a.event_item[slate, event] + a.event_gain[event] * x
+    logit = logit + a.event_link[event, 0] * first
+    if event > 1:
+        logit = logit + a.event_link[event, 1] * second
+    needs = a.event_needs[event]
+    p = logistic(logit) * (first if needs == 0 else second if needs == 1 else 1)
+    if event == 1 and a.watch[0]:
+        p = np.where(a.duration[slate] <= 7000, first, p)
+    return p
+
+
+def leaving_probability(world: World, before, after, slate, events):
+    """P(leave) given the answer, (B,); `before` and `after` are snapshots round the step."""
+    a, p = world.arrays, world.params
+    rows = np.arange(len(slate))
+    answered = (events & 1).astype(bool)
+    lead = slate[rows, np.where(answered.any(1), answered.argmax(1), 0)]
+    same = (before.lead >= 0) & (a.category[before.lead] == a.category[lead])
+    run = np.where(same, before.run + 1, 1)
+    step = before.step + 1
+    logit = p["leave_bias"] + after.patience + a.leave_item[lead] + a.leave_context[after.context]
+    logit = logit + a.leave_time[np.minimum(step, len(a.leave_time)) - 1]
+    logit = logit + a.leave_run[np.minimum(run, len(a.leave_run)) - 1]
+    logit = logit + p["leave_repeat"] * (before.memory == lead[:, None]).any(1)
+    return logistic(np.clip(logit + p["leave_idle"] * ~answered.any(1), -30, 30))
+
+
+def next_intent(world: World, before, slate, events):
+    """Intent after the answer, (B, d)."""
+    a, p = world.arrays, world.params
+    pushed = before.intent + p["eta"] * np.einsum("bk,bkd->bd", (events & 1).astype(float), a.push[slate])
+    return pushed + p["pull"] * (a.profile[before.user] - pushed)

@@ -1,0 +1,216 @@
+"""The simulator against the same equations written a second time, and each of its parts against its meaning."""
+
+import numpy as np
+import pytest
+from reference import (
+    event_probability,
+    leaving_probability,
+    next_intent,
+    response_probability,
+)
+
+from recgym.sim.engine import Engine, expected, make_reward
+from recgym.sim.session import affinity
+from recgym.sim.synthetic import synthetic
+
+DOMAINS = ("ecommerce", "content", "social")
+SESSIONS = 100_000
+
+
+def engine_of(world, num, slots=1, seed=0, horizon=50, reward=None):
+    engine = Engine(world, num, slate_size=slots, horizon=horizon, reward=reward or make_reward(world, {}))
+    engine.seed(np.arange(num, dtype=np.uint64) + np.uint64(seed))
+    engine.reset()
+    return engine
+
+
+def surprise(happened, probability):
+    """Standard errors between a count and the sum of its probabilities."""
+    return (happened.sum() - probability.sum()) / np.sqrt((probability * (1 - probability)).sum() + 1e-9)
+
+
+@pytest.mark.parametrize("slots", [1, 6])
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
+    world = synthetic(1, domain=domain)
+    engine = engine_of(world, SESSIONS // slots, slots)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        slate = rng.integers(0, world.num_items, (engine.num, slots))
+        before = engine.snapshot()
+        feedback = engine.step(slate)
+        p = response_probability(world, before, slate)
+        for k in range(slots):
+            assert abs(surprise((feedback.events & 1)[:, k], p[:, k])) < 4
+        # one choice a page: what follows hangs on the chosen item; elsewhere on examined ones, known where answered
+        shown = (feedback.events & 1) == 1 if slots > 1 or domain == "ecommerce" else np.ones_like(p, bool)
+        for e in range(1, len(world.events)):
+            q = event_probability(world, before, slate, feedback.events, e)
+            assert abs(surprise(((feedback.events >> e) & 1)[shown], q[shown])) < 4, world.events[e].name
+        leaving = leaving_probability(world, before, engine.sessions, slate, feedback.events)
+        assert abs(surprise(feedback.left, leaving)) < 4
+        np.testing.assert_allclose(
+            engine.sessions.intent, next_intent(world, before, slate, feedback.events), atol=1e-5
+        )
+
+
+def test_one_choice_a_page_means_at_most_one_click():
+    engine = engine_of(synthetic(2), 5_000, 6)
+    feedback = engine.step(np.tile(np.arange(6), (5_000, 1)))
+    assert (feedback.events & 1).sum(1).max() == 1
+
+
+def test_needs_are_kept_and_watch_time_agrees_with_the_flags_it_makes():
+    world = synthetic(3, domain="content")
+    engine = engine_of(world, 20_000)
+    slate = np.random.default_rng(0).integers(0, world.num_items, (20_000, 1))
+    feedback = engine.step(slate)
+    bits, watch, duration = feedback.events[:, 0], feedback.watch[:, 0], world.arrays.duration[slate[:, 0]]
+    np.testing.assert_array_equal(bits & 1 == 1, watch >= np.minimum(duration, 7_000))
+    np.testing.assert_array_equal((bits >> 1) & 1 == 1, watch >= np.minimum(duration, 18_000))
+    shop = engine_of(synthetic(3), 20_000).step(slate).events[:, 0]
+    assert not np.any((shop & 2 > 0) & (shop & 1 == 0))
+    assert not np.any((shop & 4 > 0) & (shop & 2 == 0))
+
+
+def test_a_repeat_in_a_slate_is_an_empty_place():
+    world = synthetic(4, domain="social")
+    engine = engine_of(world, 10_000, 3)
+    feedback = engine.step(np.tile([5, 5, 7], (10_000, 1)))
+    assert (feedback.repeats == 1).all()
+    assert (feedback.events[:, 1] == 0).all()
+    assert feedback.events[:, 2].any()
+    assert (engine.sessions.items[:, -3:] == [-1, 5, 7]).all()
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_expected_reward_is_the_mean_of_rewards(domain):
+    world = synthetic(5, domain=domain, num_items=6).with_arrays(examine=np.ones(50))
+    weights = {event.name: 1.0 + e for e, event in enumerate(world.events)}
+    reward = make_reward(world, weights, watch=0.5 if domain == "content" else 0.0)
+    engine = engine_of(world, 60_000, reward=reward)
+    slate = np.random.default_rng(0).integers(0, 6, (60_000, 1))
+    hoped = engine.expected_reward()[np.arange(60_000), slate[:, 0]]
+    got = engine.step(slate).reward
+    assert abs((got - hoped).mean()) < 4 * (got - hoped).std() / np.sqrt(60_000)
+
+
+def test_expected_reward_of_one_item_is_the_batch_row():
+    world = synthetic(6, domain="content")
+    engine = engine_of(world, 3, reward=make_reward(world, {"like": 2.0, "long_view": 1.0}))
+    row = engine.expected_reward()[2, 4]
+    assert row == expected(world.arrays, engine.reward, 4, affinity(world.arrays, engine.sessions, 2, 4))
+
+
+def test_watch_time_stays_within_its_piece_and_follows_its_quantiles():
+    from recgym.sim.session import watch_time
+
+    world = synthetic(7, domain="content").with_arrays(
+        duration=np.full(30, 30_000.0), watch_quantiles=[[0, 0.5, 1], [0, 0.5, 1], [0, 1, 4]]
+    )
+    at = [watch_time(world.arrays, 0, piece, u) for piece in range(3) for u in (0.0, 0.5, 0.75)]
+    np.testing.assert_allclose(at, [0, 3_500, 5_250, 7_000, 12_500, 15_250, 18_000, 30_000, 48_000])
+    assert watch_time(world.arrays, 0, 0, 1 - 1e-16) < 7_000
+    assert watch_time(world.arrays, 0, 1, 1 - 1e-16) < 18_000
+
+
+def rollout(world, steps=6, num=400, slots=2):
+    """What a session leaves behind, for telling two worlds apart."""
+    engine = engine_of(world, num, slots, reward=make_reward(world, {e.name: 1.0 for e in world.events}, watch=1.0))
+    rng = np.random.default_rng(1)
+    parts = [engine.sessions.user.copy(), engine.sessions.context.copy(), engine.sessions.intent.ravel().copy()]
+    for _ in range(steps):
+        feedback = engine.step(rng.integers(0, 6, (num, slots)))
+        parts += [feedback.events.ravel(), feedback.watch.ravel(), feedback.left, feedback.reward]
+    return np.concatenate([np.asarray(part, float) for part in parts])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sigma", 1.0),
+        ("patience", 2.0),
+        ("eta", 3.0),
+        ("pull", 0.8),
+        ("kappa", -2.0),
+        ("decay", 0.0),
+        ("rho", 3.0),
+        ("theta", 2.0),
+        ("outside", -2.0),
+        ("leave_bias", 0.0),
+        ("leave_repeat", 3.0),
+        ("leave_idle", 3.0),
+    ],
+)
+def test_each_parameter_changes_behaviour(name, value):
+    world = synthetic(8, num_items=8)
+    assert (rollout(world) != rollout(world.with_params(**{name: value}))).any()
+
+
+UNREAD = {"logged_stay", "exposure"}  # read by the logging policy, see test_logged.py
+
+
+@pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - UNREAD - {"params"}))
+def test_each_array_changes_behaviour(name):
+    world = synthetic(9, domain="content", num_items=8)
+    array = getattr(world.arrays, name)
+    if name == "choice":
+        changed = world.with_arrays(choice=np.zeros(1))
+    elif name == "watch":
+        changed = world.with_arrays(watch=np.zeros(1))
+    elif name == "event_needs":
+        changed = world.with_arrays(event_needs=np.where(array == 0, -1, array) + np.array([0, 0, 2, 0, 0, 0, 0]))
+    elif name.endswith("_cdf"):
+        changed = world.with_arrays(**{name: np.sqrt(array)})
+    elif name == "category":
+        changed = world.with_arrays(category=(array + np.arange(8)) % 4)
+    elif name == "duration":
+        changed = world.with_arrays(duration=array * 0.2)
+    elif name == "examine":
+        changed = world.with_arrays(examine=array * 0.3)
+    elif name == "page":
+        changed = world.with_arrays(page=np.zeros(8))
+        before, after = (engine_of(w, 50) for w in (world, changed))
+        views = [np.zeros((50, engine.features_width), np.float32) for engine in (before, after)]
+        for engine, view in zip((before, after), views, strict=True):
+            engine.step(np.full((50, 1), 3), features=view)
+        assert world.arrays.page[3] > 0
+        assert (views[0] != views[1]).any()
+        return
+    elif name == "price_ratio":
+        dearer = world.with_arrays(price_ratio=array * 2)
+        slate = np.full((50, 1), 3)
+        paid = [
+            engine_of(w, 50, reward=make_reward(w, {"click": 1.0}, price=True)).step(slate).reward.sum()
+            for w in (world, dearer)
+        ]
+        assert paid[1] == pytest.approx(2 * paid[0], rel=1e-3)
+        assert paid[0] > 0
+        return
+    else:
+        changed = world.with_arrays(**{name: np.roll(array, 1, axis=0) * 1.5 + 0.7})
+    assert (rollout(world) != rollout(changed)).any()
+
+
+def test_satiation_moves_its_own_category_alone():
+    world = synthetic(10, num_categories=3).with_params(kappa=-1.0, eta=0.0, pull=0.0, rho=0.0)
+    engine = engine_of(world, 2_000)
+    item = int(np.flatnonzero(world.arrays.category == 1)[0])
+    before = np.array([[affinity(world.arrays, engine.sessions, b, i) for i in range(30)] for b in range(200)])
+    feedback = engine.step(np.full((2_000, 1), item))
+    after = np.array([[affinity(world.arrays, engine.sessions, b, i) for i in range(30)] for b in range(200)])
+    clicked = feedback.events[:200, 0] & 1 == 1
+    own = world.arrays.category == 1
+    np.testing.assert_allclose((after - before)[clicked][:, own], -1.0, atol=1e-5)
+    np.testing.assert_allclose((after - before)[clicked][:, ~own], 0.0, atol=1e-6)
+    np.testing.assert_allclose((after - before)[~clicked], 0.0, atol=1e-6)
+
+
+def test_sure_and_impossible_events():
+    sure = synthetic(11, domain="social").with_params(outside=-60.0)
+    engine = engine_of(sure.with_arrays(examine=np.ones(50)), 5_000)
+    assert (engine.step(np.zeros((5_000, 1), np.int64)).events & 1).all()
+    never = synthetic(11, domain="social").with_params(outside=90.0, leave_bias=90.0)
+    feedback = engine_of(never, 5_000).step(np.zeros((5_000, 1), np.int64))
+    assert not feedback.events.any()
+    assert feedback.left.all()
