@@ -1,0 +1,57 @@
+"""The data flows one way: what each package may import, read from the syntax trees."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "recgym"
+BELOW = {"recgym.events", "recgym.jit"}  # tables and the compiler's door: anybody's
+ALLOWED = {
+    "rng.py": set(),
+    "logs": {"recgym.sim"},  # a log may be drawn from a world
+    "fit": {"recgym.logs", "recgym.sim"},
+    "sim": {"recgym.rng"},
+    "envs": {"recgym.sim"},
+    "evaluate": set(),
+    "bench": {"recgym.envs", "recgym.evaluate", "recgym.logs", "recgym.sim", "agents"},
+}
+HEAVY = {"evaluate": {"numpy"}, "sim": {"numpy", "numba", "safetensors"}}
+
+
+def imported(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def within(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_imports_go_one_way(package):
+    folder = ROOT / package
+    files = [folder] if folder.suffix == ".py" else sorted(folder.rglob("*.py"))
+    assert files
+    own = {f"recgym.{package.removesuffix('.py')}"}
+    for file in files:
+        for name in imported(file):
+            if name == "recgym" or not within(name, {"recgym", "agents"}):
+                continue
+            assert within(name, ALLOWED[package] | BELOW | own), f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize("package", sorted(HEAVY))
+def test_third_parties_stay_out(package):
+    import sys
+
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for name in imported(file):
+            top = name.split(".")[0]
+            assert top in HEAVY[package] | {"recgym"} or top in sys.stdlib_module_names, f"{file.name}: {name}"
