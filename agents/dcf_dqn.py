@@ -1,18 +1,18 @@
 """DCF-DQN: deep collaborative filtering that learns from a log, then double DQN over the same towers.
 
-Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item tower (`agents.towers`), so that Q
-over the whole catalogue is one matrix product.
+Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item tower (`agents.towers`): Q over
+the whole catalogue is one matrix product.
 
-Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter, 2019),
-the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself. Histories are
-the logged ones. The best weights on the last tenth of the sessions are kept. Then Q = shift + scale x: the scale is
-the slope of the logged reward on x, so greedy choices stay as they were, and the shift puts the mean of Q at the
-log's mean discounted return.
+Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter,
+2019), the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself.
+Histories are the logged ones. The weights that do best on the last tenth of the sessions are kept. Then
+Q = shift + scale x: the scale is the slope of the logged reward on x, so greedy choices stay as they were, and
+the shift puts the mean of Q at the log's mean discounted return.
 
-Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a Polyak-averaged
-target network (Lillicrap et al., 2016) and replay on the device. In a slate each shown item is credited with its own
-events' reward, and the value of the next state is the mean of its K best items: the values of a slate's items then
-sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
+Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a
+Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device. In a slate each shown item is
+credited with its own events' reward, and the value of the next state is the mean of its K best items: the values
+of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
 
 import copy
@@ -42,7 +42,8 @@ class DcfDqnParams:
     width: int = 32  # d of both towers
     hidden: int = 64  # of the towers' hidden layers
     encoder: str = "gru"  # of the history, one of ENCODERS
-    epochs: int = 8  # offline, at most; 0 skips the stage
+    epochs: int = 6  # offline, at most; 0 skips the stage
+    epoch_rows: int = 50_000  # [shown items] an epoch takes, drawn anew from a log that has more
     offline_batch: int = 512  # [shown items]
     offline_rate: float = 3e-3  # learning rate, above 0
     weight_decay: float = 0.01  # AdamW's, both stages
@@ -120,7 +121,7 @@ class DcfDqn(BaseAgent):
             return {}
         histories = read_histories(self.problem, log)
         is_late = histories.number >= 0.9 * histories.number[-1]
-        train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)
+        train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: self.params.epoch_rows // 5]
         if not len(train):
             raise ValueError("the log needs at least two sessions")
         rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
@@ -128,7 +129,8 @@ class DcfDqn(BaseAgent):
         best, best_loss, seen = weights_of(self.online), np.inf, 0
         for _ in range(self.params.epochs):
             self.online.train()
-            for rows in np.array_split(rng.permutation(train), -(-len(train) // self.params.offline_batch)):
+            taken = rng.permutation(train)[: self.params.epoch_rows]
+            for rows in np.array_split(taken, -(-len(taken) // self.params.offline_batch)):
                 loss = functional.binary_cross_entropy_with_logits(*self._fit(histories, rows))
                 self._descend(optimizer, loss)
                 seen += len(rows)
@@ -168,7 +170,7 @@ class DcfDqn(BaseAgent):
         return float(functional.binary_cross_entropy_with_logits(logits, labels))
 
     def _calibrate(self, histories: Histories, rows: NDArray[np.int64]) -> None:
-        """Scale: slope of the held-out reward on x. Shift: the log's mean discounted return less scale times mean x."""
+        """Scale: slope of held-out reward on x. Shift: the log's mean discounted return less scale times mean x."""
         logits, _ = self.logits_of_log(histories, rows)
         centred = logits - logits.mean()
         slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
@@ -213,7 +215,7 @@ class DcfDqn(BaseAgent):
         return super().train(env, budget, seed, report)
 
     def learn(self, transition: Transition) -> Figures:
-        """Remember a vector step; as many updates as its environment steps call for. Figures come now and then."""
+        """Remember a vector step; make the updates that its environment steps call for. Figures now and then."""
         self._remember(transition)
         p, before = self.params, int(self.counts[0])
         self.counts[0] += len(transition.reward)
@@ -273,7 +275,7 @@ class DcfDqn(BaseAgent):
 
     def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.online.parameters(), self.params.clip)
         optimizer.step()
 

@@ -1,4 +1,4 @@
-"""A log as a learner sees it: for each shown item what the environment's observation "history" would have held.
+"""A log as a learner sees it: for each shown item what the observation "history" would have held.
 
 Axes: R rows, H history, E events.
 """
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from agents.base import Problem
 from agents.slates import check_log, logged_pay
-
-HISTORY = 20  # H of the observation "history"
+from agents.towers import HISTORY
 
 
 class Histories(NamedTuple):
-    """Rows of a log in its order. A row's history ends where its slate begins, and begins where its session does."""
+    """Rows of a log in its order. A row's history goes from where its session begins to where its slate does."""
 
     user: NDArray[np.int64]  # (R,)
     item: NDArray[np.int64]  # (R,)

@@ -38,7 +38,7 @@ class QLearningParams:
 class QLearning(BaseAgent):
     """A table Q (S, N). Slates: the K best items; each is updated by its share of the reward.
 
-    The value of a next state is the mean of its K best items, so the values of a slate's items sum to the slate's.
+    The value of a next state is the mean of its K best items: the values of a slate's items sum to the slate's.
     """
 
     name: ClassVar[str] = "q-learning"
@@ -72,7 +72,7 @@ class QLearning(BaseAgent):
         return top_k(values, self.problem.slate_size, mask)
 
     def next_value(self, transition: Transition) -> NDArray[np.float64]:
-        """Value of each next state, shape (b,): the mean of its K best allowed items, 0 where the user left."""
+        """Value of each next state, (b,): the mean of its K best allowed items, 0 where the user left."""
         after, slots = self.values[transition.next_observation].astype(np.float64), self.problem.slate_size
         best = top_k(after, slots, transition.next_mask).reshape(len(after), slots)
         value = np.take_along_axis(after, best, axis=1).mean(axis=1)

@@ -17,9 +17,9 @@ def n_step(
     """Rewards of n steps in a row up to the episode's end, all arguments (b, n) (Sutton, 1988).
 
     Returns:
-        The discounted sum (b,); how many steps it holds, 1 to n, (b,) int64; and what multiplies the value of the
-        state after them (b,): discount to their number, 0 where the user left. A truncated episode is cut there and
-        its last state's value kept.
+        The discounted sum (b,); how many steps it holds, 1 to n, (b,) int64; and what multiplies the value of
+        the state after them (b,): discount to their number, 0 where the user left. A truncated episode is cut
+        there, its last state's value kept.
     """
     over = (terminated | truncated).to(reward.dtype)
     before = torch.cumprod(1.0 - over, dim=1)
@@ -32,10 +32,11 @@ def n_step(
 
 
 def double_q(online: Tensor, target: Tensor, slots: int, mask: Tensor | None = None) -> Tensor:
-    """Value of the next state, (b,): the online network picks, the target network judges (van Hasselt et al., 2016).
+    """Value of the next state, (b,): one network picks, the other judges (van Hasselt et al., 2016).
 
     Args:
-        online, target: (b, N) values of the two networks.
+        online: (b, N) values of the network that picks.
+        target: (b, N) values of the network that judges.
         slots: K; the mean over the K best, so that the values of a slate's items sum to the slate's.
         mask: (b, N) items allowed.
     """
@@ -59,7 +60,7 @@ class Sample(NamedTuple):
 
 
 class Ring:
-    """T slots of B rows. The state after slot t stands in slot t + 1, also where that one only restarts a session."""
+    """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session."""
 
     def __init__(self, slots: int, states: States, slate_size: int, device: torch.device) -> None:
         num = len(states.user)

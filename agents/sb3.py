@@ -24,7 +24,7 @@ def as_vec_env(env: Any) -> "NativeVecEnv":
 class NativeVecEnv(VecEnv):
     """What DummyVecEnv of B monitored environments would be, at the native environment's speed.
 
-    A row's info is empty but where its episode ended: there it holds `terminal_observation` (of the ended visit),
+    A row's info is empty but where its episode ended: there it holds `terminal_observation` (of that visit),
     `TimeLimit.truncated` (the horizon, and not the user, ended it) and Monitor's `episode` (r, l, t).
     """
 

@@ -1,4 +1,4 @@
-"""Deep collaborative filtering: a state tower over the session's history, an item tower over ids and public features.
+"""Deep collaborative filtering: a state tower over the session's history, an item tower over public features.
 
 Axes: B sessions, H history, N items, E events, d width of the towers. Item index N is padding.
 """
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.base import Problem
+
+HISTORY = 20  # H of the observation "history"
 
 
 class States(NamedTuple):
@@ -44,7 +46,7 @@ def item_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[n
 
 
 class ItemTower(nn.Module):
-    """g: embeddings of id, category and page, and numbers, to d; a residual network, so that the id alone can do."""
+    """g: embeddings of id, category and page, and numbers, to d; residual, so that the id alone can do."""
 
     numbers: Tensor
     groups: Tensor
@@ -80,7 +82,26 @@ class GruEncoder(nn.Module):
         return last
 
 
-ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {"gru": GruEncoder}
+class AttentionEncoder(nn.Module):
+    """One block of attention from the latest item over the history (after SASRec: Kang and McAuley, 2018, ICDM)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(inputs, width)
+        self.places = nn.Parameter(0.1 * torch.randn(HISTORY, width))
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, history: Tensor, present: Tensor) -> Tensor:
+        """(B, H, inputs) and its mask (B, H) to (B, d); an empty history attends to padding."""
+        tokens = self.project(history) + self.places
+        score = (self.key(tokens) * self.query(tokens[:, -1:])).sum(dim=-1) / tokens.shape[-1] ** 0.5
+        weight = score.masked_fill(~present, -1e4).softmax(dim=1)
+        code: Tensor = self.out((weight[..., None] * self.value(tokens)).sum(dim=1))
+        return code
+
+
+ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {"gru": GruEncoder, "attention": AttentionEncoder}
 
 
 class Towers(nn.Module):
@@ -120,13 +141,15 @@ class Towers(nn.Module):
         """X of every item, shape (B, N): one matrix product over the catalogue."""
         vectors, bias = self.items()
         f, value = self.states(states, vectors)
-        return value[:, None] + f @ vectors.T + bias
+        x: Tensor = value[:, None] + f @ vectors.T + bias
+        return x
 
     def logit_of(self, states: States, items: Tensor) -> Tensor:
         """X of one item a session, (B,)."""
         vectors, bias = self.items()
         f, value = self.states(states, vectors)
-        return value + (f * vectors[items]).sum(dim=1) + bias[items]
+        x: Tensor = value + (f * vectors[items]).sum(dim=1) + bias[items]
+        return x
 
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, shape (B, N)."""
