@@ -23,11 +23,22 @@ _HEAD = ("sources", "licence", "citation", "period", "rows", "command", "validat
 
 
 def _figures(figures: list[dict[str, Any]]) -> list[str]:
-    lines = ["| figure | judges | log | world | toy | 95 % | n |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| figure | judges | log | world | toy | 95 % | n |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for row in figures:
         toy = _text(row["toy"]) + (f" ({row['toy_name']})" if row.get("toy_name") else "")
         bounds = "" if row["low"] is None else f"{_text(row['low'])} to {_text(row['high'])}"
-        cells = [row["figure"], row["judges"], _text(row["log"]), _text(row["world"]), toy, bounds, str(row["n"])]
+        cells = [
+            row["figure"],
+            row["judges"],
+            _text(row["log"]),
+            _text(row["world"]),
+            toy,
+            bounds,
+            str(row["n"]),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

@@ -1,0 +1,175 @@
+"""From fitted parts to a World: arrays that no log fills, and the card's list of terms."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.events import EVENTS
+from recgym.fit.config import ASSUMED
+from recgym.fit.frame import Frame
+from recgym.logs import Log
+from recgym.sim.world import PARAMS
+
+Arrays = dict[str, NDArray[Any]]
+FITTED, ASSUMED_STATUS, ABSENT = "fitted", "assumed", "absent"
+ARRAY_TERMS = (
+    "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
+    "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
+)  # fmt: skip
+VALIDATED = "off-policy behaviour not validated: no log here has randomised exposure"
+
+
+class Ledger:
+    """The card's terms: what is fitted, assumed or absent, each with its value and where it is from."""
+
+    def __init__(self, domain: str) -> None:
+        self.domain = domain
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def fitted(self, term: str, value: float | str, source: str) -> None:
+        """A term that the log decided."""
+        self._set(term, FITTED, value, source)
+
+    def absent(self, term: str, reason: str) -> None:
+        """A term that is switched off."""
+        self._set(term, ABSENT, 0.0, reason)
+
+    def assumed(self, term: str, value: float | str, reason: str) -> None:
+        """A term that no log decided."""
+        self._set(term, ASSUMED_STATUS, value, reason)
+
+    def from_table(self, term: str, key: str | None = None) -> float:
+        """Enter a value of the domain's table of assumed values under `term`, and return it."""
+        value, reason = ASSUMED[self.domain][key or term]
+        self.assumed(term, value, reason)
+        return value
+
+    def finish(self) -> list[dict[str, Any]]:
+        """All terms; those nobody entered are absent, so that no card is silent about one."""
+        for term in term_names(self.domain):
+            if term not in self.rows:
+                self.absent(term, "this log has nothing on it")
+        return [self.rows[term] for term in term_names(self.domain)]
+
+    def status(self, term: str) -> str:
+        """fitted, assumed or absent."""
+        return str(self.rows[term]["status"]) if term in self.rows else ABSENT
+
+    def _set(self, term: str, status: str, value: float | str, source: str) -> None:
+        if term not in term_names(self.domain):
+            raise ValueError(f"card term {term!r} is unknown")
+        shown = round(float(value), 5) if not isinstance(value, str) else value
+        self.rows[term] = {"term": term, "status": status, "value": shown, "source": source}
+
+
+def term_names(domain: str) -> tuple[str, ...]:
+    """Every term of a card: the numbers of the session model, the array terms, the events."""
+    return (
+        *(param.name for param in PARAMS),
+        *ARRAY_TERMS,
+        *(f"event:{event.name}" for event in EVENTS[domain]),
+    )
+
+
+def plain_arrays(frame: Frame, dim: int) -> Arrays:
+    """A world of this frame's users and items in which nobody likes anything more than anything else."""
+    users, items, events = frame.num_users, frame.num_items, EVENTS[frame.domain]
+    names = [event.name for event in events]
+    visits = np.bincount(frame.user[frame.starts], minlength=users).astype(np.float64)
+    contexts = np.bincount(frame.context[frame.starts], minlength=len(frame.contexts)).astype(np.float64)
+    table = frame.items
+    known = np.isfinite(table.duration)
+    middle = float(np.nanmedian(table.duration)) if known.any() else 0.0
+    return {
+        "choice": np.zeros(1),
+        "watch": np.zeros(1),
+        "user_cdf": cdf(visits),
+        "profile": np.zeros((users, dim)),
+        "user_bias": np.zeros(users),
+        "factors": np.zeros((items, dim)),
+        "push": np.zeros((items, dim)),
+        "item_bias": np.zeros(items),
+        "event_item": np.zeros((items, len(events))),
+        "leave_item": np.zeros(items),
+        "category": table.category,
+        "page": table.page,
+        "price": table.price_z,
+        "price_ratio": table.price_ratio,
+        "duration": np.where(known, table.duration, middle),
+        "exposure": table.exposure,
+        "logged_stay": np.zeros(1),
+        "context_cdf": cdf(contexts),
+        "context_bias": np.zeros(len(frame.contexts)),
+        "leave_context": np.zeros(len(frame.contexts)),
+        "examine": np.ones(10),
+        "event_bias": np.zeros(len(events)),
+        "event_gain": np.r_[1.0, np.zeros(len(events) - 1)],
+        "event_link": np.zeros((len(events), 2)),
+        "event_needs": np.array(
+            [-1 if event.needs is None else names.index(event.needs) for event in events]
+        ),
+        "watch_quantiles": np.zeros((3, 2)),
+        "leave_time": np.zeros(1),
+        "leave_run": np.zeros(1),
+    }
+
+
+def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative shares that end at exactly 1."""
+    total = np.cumsum(weights / weights.sum())
+    total[-1] = 1.0
+    return np.minimum(total, 1.0)
+
+
+def assumed_leaving(ledger: Ledger, arrays: Arrays, runs: int = 20) -> dict[str, float]:
+    """Leaving from the table of assumed values: params, and the run table written into `arrays`."""
+    domain = ledger.domain
+    rate = ASSUMED[domain]["leave_rate"]
+    slope = ledger.from_table("leave_run")
+    arrays["leave_run"] = slope * np.log(np.arange(1, runs + 1))
+    bias = float(np.log(rate.value / (1 - rate.value)))
+    ledger.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
+    return {"leave_bias": bias, "leave_idle": ledger.from_table("leave_idle")}
+
+
+def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
+    """The intercept at which the mean of sigmoid(intercept + logit) is `rate` (bisection)."""
+    low, high = -30.0 - float(logit.max()), 30.0 - float(logit.min())
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        if float(np.mean(1 / (1 + np.exp(-np.clip(middle + logit, -30, 30))))) < rate:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+def card_head(log: Log, frame: Frame, name: str) -> dict[str, Any]:
+    """What a card says about where the world is from."""
+    source = log.source
+    counts = [int((frame.row_period == k).sum()) for k in range(3)]
+    return {
+        "sources": [source.name],
+        "licence": source.licence,
+        "citation": source.citation,
+        "command": f"recgym fit {source.name} --preset {name} --name {name}",
+        "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
+        "users": frame.num_users,
+        "items": frame.num_items,
+        "validated": VALIDATED,
+        "notes": [note for note in (source.note, *log.remarks) if note],
+    }
+
+
+def rewards_assumed(ledger: Ledger) -> list[str]:
+    """Names of the rewards that rest on an assumed event."""
+    events = {event.name: ledger.status(f"event:{event.name}") != FITTED for event in EVENTS[ledger.domain]}
+    weighty = [event.name for event in EVENTS[ledger.domain] if event.engagement != 0]
+    rests = {
+        "clicks": events.get("click", events.get("listen", False)),
+        "engagement": any(events[name] for name in weighty),
+        "conversion": events.get("purchase", False),
+        "revenue": events.get("purchase", False),
+    }
+    return [name for name, shaky in rests.items() if shaky]

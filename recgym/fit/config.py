@@ -1,0 +1,124 @@
+"""How a fit is run, and everything that no log tells: the one table of assumed values, each with its reason."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Choices of a fit. Those about the model are made on the validation period, never on the test period."""
+
+    dim: int = 16  # d, factors
+    hidden: int = 64  # width of the towers' hidden layer
+    dropout: float = 0.0  # in the towers
+    epochs: int = 12  # at most; training ends where validation no longer improves
+    learning_rate: float = 3e-3  # peak of the one-cycle schedule
+    weight_decay: float = 1e-3  # AdamW's
+    batch_rows: int = 2048  # rows of a batch
+    item_ridge: float = 0.3  # on the sum of squares of what an item's id adds to its factors and push
+    user_ridge: float = 3.0  # ... and a user's id to his profile
+    bias_ridge: float = 3.0  # ... and either to its bias
+    item_scale: float = 0.1  # where that part of an item begins
+    drift: bool = True  # a positive answer moves the intent
+    navigation: float = 0.3  # weight of the choice of a page beside that of an item on it
+    split: tuple[str, str] | None = (
+        None  # ISO dates at which validation and test begin; else 80/10/10 by time
+    )
+    max_categories: int = 32  # the most frequent stay, the others become "other"
+    min_listeners: int = 5  # social: an item with fewer users is left out
+    bootstrap: int = 200  # resamples behind an interval on the card
+
+    def __post_init__(self) -> None:
+        lowest = {"dim": 1, "hidden": 1, "epochs": 1, "batch_rows": 16, "max_categories": 2}
+        lowest |= {"min_listeners": 1, "bootstrap": 20}
+        for name, low in lowest.items():
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least {low}")
+        for name in (
+            "learning_rate",
+            "weight_decay",
+            "item_ridge",
+            "user_ridge",
+            "bias_ridge",
+            "item_scale",
+            "navigation",
+        ):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 0")
+        if self.split is not None and not self.split[0] < self.split[1]:
+            raise ValueError(f"split is {self.split}: the test must begin after the validation")
+
+
+PRESETS: dict[str, FitConfig] = {
+    "ecommerce-1": FitConfig(bias_ridge=0.3, dim=32, learning_rate=6e-3, split=("2008-07-01", "2008-07-15")),
+    "content-1": FitConfig(
+        learning_rate=1e-3,
+        item_scale=0.01,
+        item_ridge=10.0,
+        user_ridge=20.0,
+        drift=False,
+        split=("2022-04-29", "2022-04-30"),
+    ),
+    "social-1": FitConfig(
+        dim=32, item_ridge=2.0, user_ridge=2.0, learning_rate=0.01, epochs=20, item_scale=0.05
+    ),
+}
+"""The configurations of the shipped worlds."""
+
+
+class Assumed(NamedTuple):
+    """A value that no log of the domain tells."""
+
+    value: float
+    reason: str
+
+
+_VISIT = "no log of the domain shows whole visits; a sober shape, the same for all items"
+ASSUMED: dict[str, dict[str, Assumed]] = {
+    "ecommerce": {
+        "answer_rate": Assumed(
+            0.8, "share of logged pages answered with a click; every logged page has one click"
+        ),
+        "leave_idle": Assumed(0.0, "a shown slate without a click leaves no row in a click log"),
+        "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
+        "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),
+        "event_gain": Assumed(0.5, "slope of cart and purchase on affinity; the mean stays at the rate"),
+        "leave_rate": Assumed(0.10, "only where sessions are too few to fit: mean visit of about 10 slates"),
+        "leave_run": Assumed(-0.2, "only where sessions are too few to fit"),
+    },
+    "content": {
+        "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of about 14 slates"),
+        "leave_idle": Assumed(
+            0.8, "a skipped item makes leaving 2.2 times as likely in odds: engagement keeps people"
+        ),
+        "leave_run": Assumed(0.3, "slope on log run length: sameness tires, mildly"),
+        "rho": Assumed(
+            -1.0,
+            "an item clicked in this visit is less welcome; the log's 74 same-day repeats, 99 % clicked "
+            "minutes later, are an artefact",
+        ),
+        "answer_rate": Assumed(0.4, "only where the log has no impression without a click"),
+        "exposure_power": Assumed(0.5, "only there: shown as popularity to this power"),
+        "event_gain": Assumed(0.5, "only for events that the log lacks"),
+        "event_rate": Assumed(0.01, "only for events that the log lacks"),
+    },
+    "social": {
+        "answer_rate": Assumed(
+            0.15, "share of listens when items are shown by their exposure; no exposure is logged"
+        ),
+        "exposure_power": Assumed(0.5, "what was shown how often is unknown: as popularity to this power"),
+        "leave_rate": Assumed(0.05, _VISIT),
+        "leave_idle": Assumed(0.5, "an item not listened to makes leaving 1.6 times as likely in odds"),
+        "leave_run": Assumed(0.2, "slope on log run length: sameness tires, mildly"),
+        "kappa": Assumed(-0.1, "a category tires, mildly; listen counts have no order"),
+        "rho": Assumed(-1.0, "an item listened to in this visit is less welcome in the same visit"),
+        "event_gain": Assumed(0.5, "slope of share and comment on affinity"),
+        "event_rate": Assumed(0.02, "share and comment, of listens"),
+    },
+}
+
+
+def assumed(domain: str, name: str) -> float:
+    """An assumed value; 0 where the domain's table does not name it."""
+    entry = ASSUMED[domain].get(name)
+    return 0.0 if entry is None else entry.value

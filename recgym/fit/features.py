@@ -1,0 +1,98 @@
+"""Public features of users: a few for agents to see, all that is usable for the towers."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.fit.factors import one_hot
+from recgym.fit.frame import Floats, Frame
+
+MAX_PUBLIC = 16  # F of a world at most
+MAX_CODES = 64  # a column of words or codes with more values is not used
+MAX_SHOWN = 5  # values of a column of words that agents see
+
+
+def public_user_features(frame: Frame) -> tuple[tuple[str, ...], Floats]:
+    """Names and (U, F <= 16) numbers in [-1, 1]: yes/no as 1/-1, counts as ranks, words as their frequent values."""
+    names: list[str] = []
+    columns: list[Floats] = []
+    for name, values in usable_columns(frame):
+        numbers = _numbers(values)
+        if numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > 2:
+            block = {name: _ranks(numbers)}
+        elif numbers is not None:
+            block = {name: _signs(numbers)}
+        else:
+            common = [
+                word
+                for word, _ in Counter(visitors(frame, values)).most_common(MAX_SHOWN)
+                if word is not None
+            ]
+            block = {
+                f"{name}={word}": _signs(np.array([float(v == word) for v in values])) for word in common
+            }
+        names += block
+        columns += block.values()
+    features = (
+        np.stack(columns[:MAX_PUBLIC], axis=1) if columns else np.zeros((frame.num_users, 0), np.float32)
+    )
+    return tuple(names[:MAX_PUBLIC]), features.astype(np.float32)
+
+
+def tower_user_features(frame: Frame) -> Floats:
+    """(U, F) every usable column: counts as ranks, words and codes of few values one-hot."""
+    blocks: list[Floats] = []
+    for _, values in usable_columns(frame, shown=False):
+        labels = sorted({str(value) for value in values})
+        if len(labels) <= MAX_CODES:
+            code = {label: index for index, label in enumerate(labels)}
+            blocks.append(one_hot(np.array([code[str(value)] for value in values])))
+        numbers = _numbers(values)
+        if numbers is not None and len(labels) > 2:
+            blocks.append(_ranks(numbers)[:, None])
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((frame.num_users, 0), np.float32)
+
+
+def usable_columns(frame: Frame, shown: bool = True) -> list[tuple[str, list[Any]]]:
+    """The log's user columns but ids, constants, words of too many values; for agents no bucketed or coded twins."""
+    kept = []
+    for name, values in frame.user_columns.items():
+        if name == "id" or name.endswith("_id"):
+            continue
+        if shown and (name.endswith("_range") or name.startswith("onehot_")):
+            continue
+        distinct = len({str(value) for value in values})
+        if distinct > 1 and (_numbers(values) is not None or distinct <= MAX_CODES):
+            kept.append((name, values))
+    return kept
+
+
+def visitors(frame: Frame, values: list[Any]) -> list[Any]:
+    """The column once for every visit, so that frequent means frequent among visits."""
+    return [values[user] for user in frame.user[frame.starts].tolist()]
+
+
+def _numbers(values: list[Any]) -> NDArray[np.float64] | None:
+    """The column as floats, NaN for null; None where it holds words."""
+    if any(isinstance(value, str) for value in values):
+        return None
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _ranks(numbers: NDArray[np.float64]) -> Floats:
+    """Mid-ranks scaled to [-1, 1]; unknown is 0."""
+    known = np.isfinite(numbers)
+    out = np.zeros(len(numbers), np.float32)
+    _, code, counts = np.unique(numbers[known], return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - 0.5 * counts
+    out[known] = (2.0 * middle / max(int(known.sum()), 1) - 1.0)[code]
+    return out
+
+
+def _signs(numbers: NDArray[np.float64]) -> Floats:
+    """The lower value as -1, the higher as 1; unknown is 0."""
+    known = np.isfinite(numbers)
+    high = numbers[known].max() if known.any() else 1.0
+    return np.where(known, np.where(numbers >= high, 1.0, -1.0), 0.0).astype(np.float32)

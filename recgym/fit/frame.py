@@ -1,0 +1,260 @@
+"""Log -> Frame: numbered users, items ordered by exposure, sessions with periods, padded batches."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recgym.events import EVENTS
+from recgym.fit.config import FitConfig
+from recgym.fit.session import Batch
+from recgym.logs import Log
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+TRAIN, VALIDATION, TEST = range(3)
+MIN_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is public about N items, most shown first."""
+
+    category: Ints  # (N,)
+    categories: tuple[str, ...]  # (C,)
+    page: Ints  # (N,) number of the page in its category, 0 where the log has none
+    price: Doubles  # (N,) NaN where unknown
+    duration: Doubles  # (N,) ms, NaN where unknown
+    exposure: Doubles  # (N,) share of rows
+    columns: Mapping[str, Any]  # the log's other columns, (N,) each
+
+    @property
+    def shelf(self) -> Ints:
+        """(N,) code of the (category, page) an item stands on."""
+        codes: Ints = np.unique(self.category * (self.page.max() + 1) + self.page, return_inverse=True)[1]
+        return codes.astype(np.int64)
+
+    @property
+    def price_z(self) -> Doubles:
+        """(N,) standardised log price, 0 where unknown."""
+        known = np.isfinite(self.price) & (self.price > 0)
+        logs = np.log(np.where(known, self.price, 1.0))
+        spread = logs[known].std() if known.any() else 0.0
+        return (
+            np.where(known, (logs - logs[known].mean()) / spread, 0.0) if spread > 0 else np.zeros(len(logs))
+        )
+
+    @property
+    def price_ratio(self) -> Doubles:
+        """(N,) price over the mean price of the catalogue, 0 where unknown."""
+        known = np.isfinite(self.price) & (self.price > 0)
+        return (
+            np.where(known, self.price / self.price[known].mean(), 0.0)
+            if known.any()
+            else np.zeros(len(known))
+        )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows of a log as numbers, in sessions; a row is a step."""
+
+    domain: str
+    user: Ints  # (rows,)
+    item: Ints  # (rows,)
+    context: Ints  # (rows,)
+    contexts: tuple[str, ...]
+    positive: Bools  # (rows,) the domain's first event
+    events: Mapping[str, Bools]  # every event the log has
+    watch: Doubles  # (rows,) ms, NaN where unknown
+    starts: Ints  # (sessions,)
+    lengths: Ints  # (sessions,)
+    period: Ints  # (sessions,) TRAIN, VALIDATION or TEST
+    items: Items
+    num_users: int
+    user_columns: Mapping[str, Any]  # the log's, (U,) each
+
+    @property
+    def num_items(self) -> int:  # noqa: D102 - the name says it
+        return len(self.items.category)
+
+    @property
+    def session(self) -> Ints:
+        """(rows,) session of each row."""
+        return np.repeat(np.arange(len(self.starts)), self.lengths)
+
+    @property
+    def row_period(self) -> Ints:
+        """(rows,) period of each row."""
+        return np.repeat(self.period, self.lengths)
+
+    @property
+    def step(self) -> Ints:
+        """(rows,) 0-based place in the session."""
+        return np.arange(len(self.item)) - np.repeat(self.starts, self.lengths)
+
+    def sessions(self, *periods: int) -> Ints:
+        """Numbers of the sessions in these periods."""
+        return np.flatnonzero(np.isin(self.period, periods))
+
+    def batches(
+        self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator
+    ) -> list[Batch]:
+        """Padded batches of about `rows` steps, sessions of like length together."""
+        order = sessions[np.argsort(self.lengths[sessions] + rng.random(len(sessions)), kind="stable")]
+        return [self._batch(part, device) for part in _parts(order, self.lengths[order], rows)]
+
+    def _batch(self, sessions: Ints, device: torch.device) -> Batch:
+        lengths, starts = self.lengths[sessions], self.starts[sessions]
+        clock = np.arange(lengths.max())
+        mask = clock[None, :] < lengths[:, None]
+        row = np.where(mask, starts[:, None] + clock[None, :], 0)
+
+        def tensor(values: NDArray[Any], kind: torch.dtype) -> torch.Tensor:
+            return torch.as_tensor(values, dtype=kind, device=device)
+
+        return Batch(
+            tensor(self.user[starts], torch.int64),
+            tensor(self.context[starts], torch.int64),
+            tensor(np.where(mask, self.item[row], 0), torch.int64),
+            tensor(mask & self.positive[row], torch.float32),
+            tensor(mask, torch.float32),
+            tensor(row, torch.int64),
+        )
+
+
+def _parts(order: Ints, lengths: Ints, rows: int) -> Iterator[Ints]:
+    begin = 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - begin) * lengths[end] > rows:
+            yield order[begin:end]
+            begin = end
+
+
+def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
+    """Number what occurs in the log; ValueError where it cannot carry a world."""
+    response = EVENTS[log.domain][0].name
+    positive = log.column(response).astype(bool) if response in log.events else np.ones(log.num_rows, bool)
+    _refuse_small(log, positive, response)
+    keep = positive if positives_only else np.ones(log.num_rows, bool)
+    raw_user, raw_item = log.column("user")[keep], log.column("item")[keep]
+    users, user = np.unique(raw_user, return_inverse=True)
+    shown = np.bincount(raw_item, minlength=log.num_items)
+    kept_items = np.lexsort((np.arange(log.num_items), -shown))[: int((shown > 0).sum())]
+    place = np.full(log.num_items, -1)
+    place[kept_items] = np.arange(len(kept_items))
+    session = log.column("session")[keep]
+    starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
+    context, contexts = _contexts(log, keep)
+    watch = np.asarray(log.column("watch_ms"), np.float64)[keep]
+    return Frame(
+        log.domain,
+        user.astype(np.int64),
+        place[raw_item].astype(np.int64),
+        context,
+        contexts,
+        positive[keep],
+        {name: log.column(name).astype(bool)[keep] for name in log.events},
+        watch,
+        starts.astype(np.int64),
+        np.diff(np.r_[starts, len(session)]).astype(np.int64),
+        periods(_days(log, keep, starts), config),
+        _items(log, kept_items, shown[kept_items] / shown.sum(), config),
+        len(users),
+        {name: log.users[name].take(users).to_pylist() for name in log.users.column_names},
+    )
+
+
+def _refuse_small(log: Log, positive: Bools, response: str) -> None:
+    if log.num_rows < MIN_ROWS:
+        raise ValueError(f"the log has {log.num_rows} rows; a world needs at least {MIN_ROWS}")
+    if len(np.unique(log.column("item"))) < 2:
+        raise ValueError("the log has one item; a world needs at least two")
+    if positive.sum() < MIN_ROWS:
+        raise ValueError(
+            f"the log has {int(positive.sum())} rows with {response}; a world needs at least {MIN_ROWS}"
+        )
+
+
+def _contexts(log: Log, keep: Bools) -> tuple[Ints, tuple[str, ...]]:
+    """Hour of the day where the log has it and the domain is content; else one context."""
+    if log.domain == "content" and "context_hour" in log.rows.column_names:
+        hours = np.asarray(log.column("context_hour"), np.float64)[keep]
+        if np.isfinite(hours).all() and hours.min() >= 0 and hours.max() <= 23:
+            return hours.astype(np.int64), tuple(str(hour) for hour in range(24))
+    return np.zeros(int(keep.sum()), np.int64), ("any",)
+
+
+def _days(log: Log, keep: Bools, starts: Ints) -> list[str] | Doubles:
+    """ISO date of every session; its time or number where the log has no date."""
+    names = log.rows.column_names
+    if "context_date" in names:
+        return [str(day) for day in log.column("context_date")[keep][starts]]
+    if "context_day" in names:
+        days = [str(int(day)) for day in log.column("context_day")[keep][starts]]
+        return [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days]
+    time = np.asarray(log.column("time"), np.float64)[keep][starts]
+    return np.arange(len(starts), dtype=np.float64) if np.isnan(time).any() else time
+
+
+def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
+    """Period of every session: by the configured dates, else the first 80 %, the next 10 %, the last 10 %."""
+    if config.split is not None:
+        if not isinstance(days, list):
+            days = [datetime.fromtimestamp(ms / 1000, UTC).date().isoformat() for ms in days.tolist()]
+        dates = np.array(days)
+        period = (dates >= config.split[0]).astype(np.int64) + (dates >= config.split[1])
+    else:
+        rank = np.empty(len(days), np.int64)
+        rank[np.argsort(np.array(days), kind="stable")] = np.arange(len(days))
+        cuts = [int(len(days) * 0.8), int(len(days) * 0.9)]
+        period = np.searchsorted(cuts, rank, side="right").astype(np.int64)
+    missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
+    if missing:
+        raise ValueError(
+            f"the log has no session in the {missing[0]} period; it has {len(days)} sessions in all"
+        )
+    return period
+
+
+def _items(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> Items:
+    table = log.items.take(kept)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+
+    def numbers(name: str) -> Doubles:
+        if name not in columns:
+            return np.full(len(kept), np.nan)
+        return np.array([np.nan if value is None else float(value) for value in columns[name]])
+
+    labels = [str(value) for value in columns.get("category", ["item"] * len(kept))]
+    category, categories = fold_categories(labels, exposure, config.max_categories)
+    page = np.nan_to_num(numbers("page"), nan=0.0).astype(np.int64)
+    rest = {name: columns[name] for name in columns if name not in ("id", "label", "category", "page")}
+    return Items(
+        category, categories, np.maximum(page, 0), numbers("price"), numbers("duration_ms"), exposure, rest
+    )
+
+
+def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Ints, tuple[str, ...]]:
+    """Codes and names of the heaviest categories; beyond `limit` all others become "other", the last."""
+    total: dict[str, float] = {}
+    for label, share in zip(labels, weight.tolist(), strict=True):
+        total[label] = total.get(label, 0.0) + share
+    names = sorted(total, key=lambda name: (-total[name], name))
+    if len(names) > limit:
+        names = [name for name in names if name != "other"][: limit - 1] + ["other"]
+    code = {name: index for index, name in enumerate(names)}
+    return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)
+
+
+def few_listeners_dropped(log: Log, least: int) -> tuple[Log, int]:
+    """The log without items of fewer than `least` rows, and how many items went."""
+    counts = np.bincount(log.column("item"), minlength=log.num_items)
+    keep = counts[log.column("item")] >= least
+    return replace(log, rows=log.rows.filter(keep)), int(((counts > 0) & (counts < least)).sum())

@@ -1,0 +1,172 @@
+"""A log of impressions with and without an answer -> a world in which every shown item is answered by itself."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from recgym.events import EVENTS
+from recgym.fit import fidelity
+from recgym.fit.additive import fit_additive
+from recgym.fit.assemble import (
+    Arrays,
+    Ledger,
+    assumed_leaving,
+    card_head,
+    plain_arrays,
+    rewards_assumed,
+)
+from recgym.fit.choice import Report
+from recgym.fit.config import FitConfig
+from recgym.fit.exposure import fit_stay
+from recgym.fit.features import public_user_features
+from recgym.fit.feedback import Response, fit_response
+from recgym.fit.frame import TEST, VALIDATION, Doubles, Frame, make_frame
+from recgym.fit.heads import event_chances, fit_events, has_watch, watch_quantiles
+from recgym.logs import Log
+from recgym.sim.world import World, params
+
+
+def fit_impressions(
+    log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
+) -> World:
+    """Train on the earlier periods, judge on the test period; the shipped numbers come from train and validation."""
+    frame = make_frame(log, config, positives_only=False)
+    response, x = fit_response(frame, config, seed, device, report)
+    ledger = Ledger(frame.domain)
+    arrays = plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
+    numbers = response_terms(frame, response, config, arrays, ledger)
+    report("events", 0, 1, "")
+    past = frame.row_period <= VALIDATION
+    if has_watch(frame):
+        arrays |= {"watch": np.ones(1), "watch_quantiles": watch_quantiles(frame, past)}
+        ledger.fitted(
+            "watch", "quantiles of three pieces", "skipped, click, long view; shares of what the item lasts"
+        )
+    fit_events(frame, x, ledger, arrays)
+    numbers |= assumed_leaving(ledger, arrays)
+    arrays["logged_stay"] = np.array([fit_stay(frame, past)])
+    ledger.fitted(
+        "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring rows (logging policy)"
+    )
+    ledger.fitted("exposure", "share of impressions", "the logging policy")
+    ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
+    report("card", 0, 1, "")
+    figures = response_figures(frame, x, config) + event_figures(frame, arrays, x, config)
+    card = card_head(log, frame, name) | {
+        "terms": ledger.finish(),
+        "figures": figures,
+        "epochs": response.epochs,
+    }
+    card["rewards_assumed"] = rewards_assumed(ledger)
+    names, features = public_user_features(frame)
+    return World.build(
+        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
+        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
+    )  # fmt: skip
+
+
+def response_terms(
+    frame: Frame, response: Response, config: FitConfig, arrays: Arrays, ledger: Ledger
+) -> dict[str, float]:
+    """Write the calibrated terms of the response into `arrays`; returns its numbers."""
+    model, scale = response.model, response.scale
+    with torch.no_grad():
+        terms = model.terms()
+        price = float(model.number("theta")) * model.price
+        parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
+        parts |= {
+            "user_bias": scale * terms.user_bias,
+            "item_bias": scale * (terms.item_bias - price) + response.shift,
+        }
+        parts |= {"context_bias": scale * terms.context_bias}
+        arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
+        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "theta", "pull", "decay")}
+    numbers |= {key: scale * numbers[key] for key in ("kappa", "rho", "theta")}
+    shape = f"{model.dim} factors"
+    ledger.fitted("profile", shape, "deep tower of user id and public columns, on top of additive effects")
+    ledger.fitted("factors", shape, "deep tower of item id and public columns, on top of additive effects")
+    for term, what in (("user_bias", "user"), ("item_bias", "item")):
+        ledger.fitted(
+            term, float(arrays[term].std()), f"standard deviation; additive effect of the {what}, by ridge"
+        )
+    if len(frame.contexts) > 1:
+        ledger.fitted("context_bias", float(arrays["context_bias"].std()), "standard deviation over hours")
+    else:
+        ledger.absent("context_bias", "this log has no context that is used")
+    if config.drift:
+        ledger.fitted("push", shape, "next answers after an answer")
+        ledger.fitted("pull", numbers["pull"], "next answers")
+        arrays["push"] = scale * arrays["push"]
+    else:
+        ledger.absent("push", "weak: it did not help on validation")
+        ledger.absent("pull", "nothing moves the intent")
+    ledger.fitted("kappa", numbers["kappa"], "answers later in the visit, as far as the log's visits go")
+    ledger.fitted("decay", numbers["decay"], "answers later in the visit")
+    ledger.absent("eta", "nothing moves the intent") if not config.drift else ledger.fitted(
+        "eta", 1.0, "the scale is in the push vectors"
+    )
+    _numbers_of_rho_and_price(model, numbers, ledger)
+    ledger.absent("sigma", "spread of first intents is not fitted yet")
+    ledger.absent("patience", "visits are not whole")
+    ledger.absent("outside", "every item is answered by itself: the item bias holds it")
+    ledger.assumed("examine", 1.0, "no positions are used: every shown item is looked at")
+    return numbers
+
+
+def _numbers_of_rho_and_price(model: Any, numbers: dict[str, float], ledger: Ledger) -> None:
+    if model.raw_rho.requires_grad:
+        ledger.fitted("rho", numbers["rho"], "items answered before in the visit")
+    else:
+        numbers["rho"] = ledger.from_table("rho")
+    if bool(model.price.any()):
+        ledger.fitted("theta", numbers["theta"], "between items")
+    else:
+        numbers["theta"] = 0.0
+        ledger.absent("theta", "no prices")
+
+
+def response_figures(frame: Frame, x: Doubles, config: FitConfig) -> list[fidelity.Figure]:
+    """The first event on the test period beside constant, item and user x item rates (shrunk)."""
+    test, flag = frame.row_period == TEST, frame.positive.astype(np.float64)
+    past, name = ~test, EVENTS[frame.domain][0].name
+    nothing_u, nothing_i = np.zeros((frame.num_users, 0)), np.zeros((frame.num_items, 0))
+    both = fit_additive(frame, past, nothing_u, nothing_i, 3.0).logits(frame)[test]
+    items = fit_additive(frame, past, nothing_u, nothing_i, 3.0, users=False).logits(frame)[test]
+    y, chance, cluster, count = (
+        flag[test],
+        _chance(x[test]),
+        frame.user[frame.starts][frame.session[test]],
+        config.bootstrap,
+    )
+    constant = np.full(len(y), flag[past].mean())
+    toys = {"constant rate": constant, "item rates": _chance(items), "user x item rates": _chance(both)}
+    figures = [
+        fidelity.mean_figure(f"log-loss of {name}", "users", fidelity.log_losses(y, chance), cluster, count,
+                             toy=fidelity.log_losses(y, toy), toy_name=label)
+        for label, toy in toys.items()
+    ]  # fmt: skip
+    figures.append(fidelity.auc_figure(f"AUC of {name}", y, chance, cluster, count, toy=_chance(both),
+                                       toy_name="user x item rates"))  # fmt: skip
+    slope = fidelity.calibration_slope(y, x[test])[1]
+    return [
+        *figures,
+        fidelity.figure(f"calibration slope of {name}", "users", log=1.0, world=slope, n=len(y)),
+    ]
+
+
+def event_figures(frame: Frame, arrays: Arrays, x: Doubles, config: FitConfig) -> list[fidelity.Figure]:
+    """Rate of every logged event on the test period, beside that of the earlier periods."""
+    test = frame.row_period == TEST
+    chances = event_chances(frame, arrays, x)
+    cluster = frame.user[test]
+    return [
+        fidelity.rate_figure(f"rate of {name}", "users", flag[test].astype(np.float64), chances[name][test], cluster,
+                             config.bootstrap, toy=float(flag[~test].mean()), toy_name="earlier periods")
+        for name, flag in frame.events.items()
+    ]  # fmt: skip
+
+
+def _chance(logit: Doubles) -> Doubles:
+    value: Doubles = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    return value

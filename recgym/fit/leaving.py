@@ -1,0 +1,121 @@
+"""When a visit ends: a discrete-time hazard (Singer and Willett, 1993), fitted by penalised likelihood.
+
+A visit's last row counts as leaving. Item and page effects are shrunk by a ridge whose weight is chosen on the
+validation period. Page and category effects end in the item effect: the world has no other place for them, and a
+click log does not tell an item that drives people away from one that is met at the end of the way.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints
+from recgym.fit.logistic import fit_logistic, log_loss
+from recgym.sim.session import MEMORY
+
+TIMES, RUNS = 200, 40  # lengths of the world's leaving tables
+RIDGES = (3.0, 10.0, 30.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the hazard sees of every row."""
+
+    time: Doubles  # log(1 + t), t = 1 at the first
+    run: Doubles  # log of the run length in the category
+    repeat: Doubles  # 1 where the item was clicked before in the visit
+    item: Ints
+    shelf: Ints
+    left: Doubles  # 1 at the last row of a visit
+    session: Ints
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The fitted hazard: logit = bias + time log(1+t) + run log(run) + repeat + item."""
+
+    bias: float
+    time: float
+    run: float
+    repeat: float
+    item: Doubles  # (N,) page and category effects included, mean 0 over rows
+    ridge: float
+    validation: dict[float, float]  # ridge -> log-loss
+
+    def logits(self, rows: Rows) -> Doubles:
+        """Leaving logit after every row."""
+        value = self.bias + self.time * rows.time + self.run * rows.run + self.repeat * rows.repeat
+        return value + self.item[rows.item]
+
+    def tables(self) -> dict[str, Doubles]:
+        """The world's tables; both begin at 0, `leave_bias` holds the rest."""
+        clock, runs = np.arange(1, TIMES + 1), np.arange(1, RUNS + 1)
+        time = self.time * (np.log1p(clock) - np.log(2.0))
+        return {"leave_time": time, "leave_run": self.run * np.log(runs), "leave_item": self.item}
+
+    @property
+    def first_bias(self) -> float:
+        """Logit after the first slate, other terms 0."""
+        return self.bias + self.time * float(np.log(2.0))
+
+
+def hazard_rows(frame: Frame) -> Rows:
+    """Covariates and outcome of every row of the frame."""
+    step, session, item = frame.step, frame.session, frame.item
+    category = frame.items.category[item]
+    fresh = (step == 0) | (category != np.roll(category, 1))
+    begin = np.maximum.accumulate(np.where(fresh, np.arange(len(item)), 0))
+    left = np.zeros(len(item))
+    left[frame.starts + frame.lengths - 1] = 1.0
+    return Rows(
+        np.log1p(step + 1.0),
+        np.log(np.arange(len(item)) - begin + 1.0),
+        repeats(frame).astype(np.float64),
+        item,
+        frame.items.shelf[item],
+        left,
+        session,
+    )
+
+
+def repeats(frame: Frame) -> NDArray[np.bool_]:
+    """Rows whose item was among the last MEMORY positive answers of the visit."""
+    count = np.cumsum(frame.positive) - frame.positive  # answers before the row, over all visits
+    key = frame.session * frame.num_items + frame.item
+    last: dict[int, int] = {}
+    out = np.zeros(len(key), bool)
+    for row, (code, before, positive) in enumerate(
+        zip(key.tolist(), count.tolist(), frame.positive.tolist(), strict=True)
+    ):
+        at = last.get(code)
+        out[row] = at is not None and before - at < MEMORY
+        if positive:
+            last[code] = before + 1
+    return out
+
+
+def take(rows: Rows, keep: NDArray[np.bool_]) -> Rows:
+    """The rows where `keep`."""
+    return Rows(*(getattr(rows, name)[keep] for name in Rows.__dataclass_fields__))
+
+
+def fit_leaving(frame: Frame, rows: Rows, periods: tuple[int, ...], ridge: float | None = None) -> Leaving:
+    """Fit on the sessions of these periods; without `ridge`, the one best on the validation period is chosen."""
+    period = frame.row_period
+    tried: dict[float, float] = {}
+    if ridge is None:
+        known, judge = take(rows, period == TRAIN), take(rows, period == VALIDATION)
+        for value in RIDGES:
+            tried[value] = log_loss(judge.left, _ridge_fit(frame, known, value).logits(judge))
+        ridge = min(tried, key=lambda value: tried[value])
+    fitted = _ridge_fit(frame, take(rows, np.isin(period, periods)), ridge)
+    return Leaving(**{**fitted.__dict__, "validation": tried})
+
+
+def _ridge_fit(frame: Frame, rows: Rows, ridge: float) -> Leaving:
+    dense = np.stack([rows.time, rows.run, rows.repeat], axis=1)
+    fitted = fit_logistic(rows.left, dense, rows.item, [frame.items.shelf], frame.num_items, ridge)
+    mean = float(fitted.item[rows.item].mean())
+    time, run, repeat = fitted.slopes.tolist()
+    return Leaving(fitted.bias + mean, time, run, repeat, fitted.item - mean, ridge, {})

@@ -1,0 +1,125 @@
+"""The trained module: towers and the session model's numbers; `terms()` gives what `session.py` computes with."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recgym.fit.additive import Additive
+from recgym.fit.config import FitConfig
+from recgym.fit.factors import Tower, one_hot
+from recgym.fit.frame import Floats, Frame
+from recgym.fit.session import Terms
+
+MAX_CODES = 64  # a public column with more values than this is left out of a tower
+
+
+class SessionModel(nn.Module):
+    """Towers of users and items, and the numbers of affinity.
+
+    `fixed` holds numbers that are assumed, not trained (their names: kappa, rho, pull, decay, theta). Without
+    `drift` nothing moves the intent. A `base` gives all biases: then the towers add the product of factors only.
+    """
+
+    category: Tensor
+    price: Tensor
+    base_user: Tensor
+    base_item: Tensor
+    base_context: Tensor
+    ALONE = ("access", "context_bias")
+
+    def __init__(
+        self, frame: Frame, user_features: Floats, config: FitConfig, *, drift: bool, fixed: dict[str, float],
+        base: Additive | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        dim, items = config.dim, frame.items
+        self.dim, self.drift = dim, drift
+        self.num_categories = len(items.categories)
+        self.item_tower = Tower(
+            item_features(frame), 2 * dim + 1, config.hidden, config.item_scale, config.dropout
+        )
+        self.user_tower = Tower(user_features, dim + 1, config.hidden, 0.0, config.dropout)
+        if len(self.user_tower.layers):
+            nn.init.zeros_(self.user_tower.layers[-1].weight)
+        self.context_bias = nn.Parameter(torch.zeros(len(frame.contexts)))
+        self.bias = nn.Parameter(torch.tensor(0.0))
+        start = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8, **fixed}
+        for name in ("pull", "decay"):
+            start[name] = math.log(start[name] / (1.0 - start[name])) if start[name] > 0 else -30.0
+        for name, value in start.items():
+            setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value), requires_grad=name not in fixed))
+        self.has_base = base is not None
+        base = base or Additive(
+            np.zeros(frame.num_users), np.zeros(frame.num_items), np.zeros(len(frame.contexts))
+        )
+        for name, values in base._asdict().items():
+            self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
+        self.register_buffer("category", torch.from_numpy(items.category))
+        self.register_buffer("price", torch.from_numpy(items.price_z.astype(np.float32)))
+
+    def number(self, name: str) -> Tensor:
+        """A number of the session model, in its own range."""
+        raw: Tensor = getattr(self, f"raw_{name}")
+        return torch.sigmoid(raw) if name in ("pull", "decay") else raw
+
+    def terms(self) -> Terms:
+        """Differentiable terms over all users and items; `outside` is 0, `bias` stands in the item bias."""
+        items, users = self.item_tower(), self.user_tower()
+        dim = self.dim
+        own = 0.0 if self.has_base else 1.0
+        push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
+        return Terms(
+            users[:, :dim],
+            self.base_user + own * users[:, dim],
+            items[:, :dim],
+            push,
+            self.base_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price,
+            self.base_context + own * self.context_bias,
+            self.category,
+            self.num_categories,
+            self.number("pull"),
+            self.number("kappa"),
+            self.number("decay"),
+            self.number("rho"),
+            torch.zeros((), device=self.category.device),
+        )
+
+    def ridge(self, config: FitConfig, rows: int) -> Tensor:
+        """Penalty a row: what ids add by themselves, shrunk as by a Gaussian prior over `rows` rows of log."""
+        items = self.item_tower.own_square(config.bias_ridge, config.item_ridge)
+        return 0.5 * (items + self.user_tower.own_square(config.bias_ridge, config.user_ridge)) / rows
+
+    def groups(self, config: FitConfig) -> list[dict[str, object]]:
+        """Parameter groups for AdamW: what stands alone learns ten times as fast and does not decay."""
+        trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
+        alone = [p for name, p in trained if p.ndim == 0 or name in self.ALONE]
+        rest = [p for name, p in trained if not (p.ndim == 0 or name in self.ALONE)]
+        rate = config.learning_rate
+        return [
+            {"params": rest, "lr": rate, "weight_decay": config.weight_decay},
+            {"params": alone, "lr": 10 * rate, "weight_decay": 0.0},
+        ]
+
+
+def item_features(frame: Frame) -> Floats:
+    """(N, F) category, page, and the log's own columns of few values, one-hot; price is left to theta."""
+    items = frame.items
+    blocks = [one_hot(items.category), one_hot(items.shelf)]
+    for name, values in items.columns.items():
+        if name in ("price", "duration_ms"):
+            continue
+        labels = sorted({str(value) for value in values})
+        if 2 <= len(labels) <= MAX_CODES:
+            code = {label: index for index, label in enumerate(labels)}
+            blocks.append(one_hot(np.array([code[str(value)] for value in values])))
+    known = np.isfinite(items.duration)
+    if known.any():
+        logs = np.log(np.where(known, items.duration, np.nanmedian(items.duration)) + 1.0)
+        edges = np.quantile(logs, np.linspace(0, 1, 11)[1:-1])
+        blocks += [
+            one_hot(np.searchsorted(edges, logs), 10),
+            ((logs - logs.mean()) / (logs.std() + 1e-6))[:, None],
+        ]
+    return np.concatenate(blocks, axis=1).astype(np.float32)

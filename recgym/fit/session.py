@@ -1,0 +1,171 @@
+"""The session model of `recgym.sim.session`, batched in torch and differentiable: teacher forcing.
+
+Logged items and answers are fed in; out come affinities and leaving logits at every step. A test holds these
+equations to the scalar ones.
+
+Axes: B sessions, T steps, N items, d factors, C categories. A step has one logged item.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from recgym.sim.session import LIMIT, MEMORY
+from recgym.sim.world import World
+
+
+class Terms(NamedTuple):
+    """What an affinity is made of, as tensors; `from_world` or a model's `terms()` makes one."""
+
+    profile: Tensor  # (U, d)
+    user_bias: Tensor  # (U,)
+    factors: Tensor  # (N, d)
+    push: Tensor  # (N, d), eta is in it
+    item_bias: Tensor  # (N,) with theta * price in it
+    context_bias: Tensor  # (X,)
+    category: Tensor  # (N,) int64
+    num_categories: int
+    pull: Tensor  # ()
+    kappa: Tensor  # ()
+    decay: Tensor  # ()
+    rho: Tensor  # ()
+    outside: Tensor  # ()
+
+
+class Hazard(NamedTuple):
+    """What a leaving logit is made of, as tensors."""
+
+    bias: Tensor  # ()
+    repeat: Tensor  # ()
+    idle: Tensor  # ()
+    time: Tensor  # (T,)
+    run: Tensor  # (R,)
+    item: Tensor  # (N,)
+    context: Tensor  # (X,)
+
+
+class Batch(NamedTuple):
+    """Logged sessions, padded: `mask` is 1 where there is a step."""
+
+    user: Tensor  # (B,) int64
+    context: Tensor  # (B,) int64
+    item: Tensor  # (B, T) int64
+    positive: Tensor  # (B, T) 1 where the step's item was answered positively
+    mask: Tensor  # (B, T)
+    row: Tensor  # (B, T) int64, row of the frame, 0 in the padding
+
+
+def terms_from_world(world: World) -> Terms:
+    """A world's terms in float64."""
+    arrays, params = world.arrays, world.params
+
+    def tensor(value: object) -> Tensor:
+        return torch.as_tensor(value, dtype=torch.float64)
+
+    return Terms(
+        tensor(arrays.profile),
+        tensor(arrays.user_bias),
+        tensor(arrays.factors),
+        tensor(arrays.push) * params["eta"],
+        tensor(arrays.item_bias) + params["theta"] * tensor(arrays.price),
+        tensor(arrays.context_bias),
+        torch.as_tensor(arrays.category, dtype=torch.int64),
+        len(world.categories),
+        *(tensor(params[name]) for name in ("pull", "kappa", "decay", "rho", "outside")),
+    )
+
+
+def hazard_from_world(world: World) -> Hazard:
+    """A world's leaving terms in float64."""
+    values = [world.params["leave_bias"], world.params["leave_repeat"], world.params["leave_idle"]]
+    arrays = world.arrays
+    values += [arrays.leave_time, arrays.leave_run, arrays.leave_item, arrays.leave_context]
+    return Hazard(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
+
+
+def lags(steps: int, device: torch.device) -> Tensor:
+    """(T, T): how many steps column s lies before row t."""
+    clock = torch.arange(steps, device=device)
+    return clock[:, None] - clock[None, :]
+
+
+def intents(terms: Terms, batch: Batch) -> Tensor:
+    """Intent before each step, (B, T, d): z0 = p_u; z <- z + m_i for an answered i, then pulled back.
+
+    The distance w = z - p_u follows w <- (1 - pull) (w + m_i), so it is a sum over the past with fading weights.
+    """
+    lag = lags(batch.item.shape[1], batch.item.device)
+    keep = (1.0 - terms.pull).clamp(min=1e-12)
+    weights = torch.where(lag > 0, keep ** lag.clamp(min=0), 0.0)
+    return terms.profile[batch.user][:, None] + weights @ (terms.push[batch.item] * batch.positive[..., None])
+
+
+def satiation(terms: Terms, batch: Batch) -> Tensor:
+    """Satiation of every category before each step, (B, T, C)."""
+    lag = lags(batch.item.shape[1], batch.item.device)
+    weights = torch.where(lag > 0, terms.decay.clamp(min=1e-12) ** (lag - 1).clamp(min=0), 0.0)
+    hot = torch.nn.functional.one_hot(terms.category[batch.item], terms.num_categories).to(weights.dtype)
+    return weights @ (hot * batch.positive[..., None])
+
+
+def remembered(batch: Batch) -> Tensor:
+    """(B, T, T): whether the answer of step s is among the last MEMORY ones that the user remembers at step t."""
+    count = batch.positive.cumsum(1)
+    before = count - batch.positive  # answers before the step
+    recent = before[:, :, None] - count[:, None, :] < MEMORY
+    return (lags(batch.item.shape[1], batch.item.device) > 0) & recent & (batch.positive > 0)[:, None, :]
+
+
+def seen_in_catalogue(batch: Batch, num_items: int) -> Tensor:
+    """(B, T, N) 1 where the item was answered positively before."""
+    valid = remembered(batch).float()
+    out = valid.new_zeros(*valid.shape[:2], num_items)
+    return out.scatter_reduce(2, batch.item[:, None, :].expand_as(valid), valid, "amax")
+
+
+def seen_logged(batch: Batch) -> Tensor:
+    """(B, T) 1 where the step's own item was answered positively before."""
+    return (remembered(batch) & (batch.item[:, :, None] == batch.item[:, None, :])).any(2).float()
+
+
+def affinities(terms: Terms, batch: Batch) -> Tensor:
+    """Affinity of every item of the catalogue at every step, less the outside option's, (B, T, N)."""
+    x = intents(terms, batch) @ terms.factors.T + terms.item_bias - terms.outside
+    x = x + (terms.user_bias[batch.user] + terms.context_bias[batch.context])[:, None, None]
+    x = x + terms.kappa * satiation(terms, batch)[..., terms.category]
+    x = x + terms.rho * seen_in_catalogue(batch, terms.factors.shape[0]).to(x.dtype)
+    return x.clamp(-LIMIT, LIMIT)
+
+
+def logged_affinity(terms: Terms, batch: Batch) -> Tensor:
+    """Affinity of the step's own item, (B, T): as `affinities`, without the rest of the catalogue."""
+    x = (
+        (intents(terms, batch) * terms.factors[batch.item]).sum(-1)
+        + terms.item_bias[batch.item]
+        - terms.outside
+    )
+    x = x + (terms.user_bias[batch.user] + terms.context_bias[batch.context])[:, None]
+    own = terms.category[batch.item][..., None]
+    x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
+    x = x + terms.rho * seen_logged(batch).to(x.dtype)
+    return x.clamp(-LIMIT, LIMIT)
+
+
+def run_lengths(category: Tensor) -> Tensor:
+    """(B, T): steps in a row, this one included, whose item had this step's category."""
+    steps = category.shape[1]
+    clock = torch.arange(steps, device=category.device).expand_as(category)
+    fresh = torch.ones_like(category, dtype=torch.bool)
+    fresh[:, 1:] = category[:, 1:] != category[:, :-1]
+    begin = torch.where(fresh, clock, 0).cummax(1).values
+    return clock - begin + 1
+
+
+def leave_logits(hazard: Hazard, batch: Batch, category: Tensor) -> Tensor:
+    """Logit of leaving after each step, (B, T), for a visit of average patience."""
+    steps = torch.arange(batch.item.shape[1], device=batch.item.device).clamp(max=len(hazard.time) - 1)
+    run = run_lengths(category[batch.item]).clamp(max=len(hazard.run))
+    logit = hazard.bias + hazard.time[steps] + hazard.run[run - 1] + hazard.item[batch.item]
+    logit = logit + hazard.context[batch.context][:, None] + hazard.idle * (batch.positive == 0)
+    return logit + hazard.repeat * seen_logged(batch).to(logit.dtype)
