@@ -13,12 +13,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_numba: Any = numba  # its published types know neither `config`'s settings nor `_nrt`
 
 
 def _compiled_sources() -> list[Path]:
@@ -57,10 +59,10 @@ def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = _FOLDER
+        before = _numba.config.CACHE_DIR
+        _numba.config.CACHE_DIR = _FOLDER
         try:
-            compiled: Callable[P, R] = numba.njit(
+            compiled: Callable[P, R] = _numba.njit(
                 cache=True,
                 error_model="numpy",
                 parallel=parallel,
@@ -69,7 +71,7 @@ def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]
                 _nrt=parallel,
             )(function)
         finally:
-            numba.config.CACHE_DIR = before
+            _numba.config.CACHE_DIR = before
         return compiled
 
     return wrap

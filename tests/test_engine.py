@@ -46,7 +46,9 @@ def test_a_row_depends_on_its_seed_alone(domain, slots):
 
 def test_threads_change_nothing():
     world = synthetic(domain="content")
-    for serial, threaded in zip(trace(world, range(65), 3), trace(world, range(65), 3, threads=2), strict=True):
+    for serial, threaded in zip(
+        trace(world, range(65), 3), trace(world, range(65), 3, threads=2), strict=True
+    ):
         np.testing.assert_array_equal(serial, threaded)
 
 
@@ -89,7 +91,9 @@ def digest():
         world = synthetic(domain=domain, num_items=12)
         for slots in (1, 3):
             parts += [a for a in trace(world, range(100), slots, steps=6) if a.dtype.kind in "iub"]
-        engine = Engine(world, 20, slate_size=2, horizon=5, reward=make_reward(world, {world.events[0].name: 1.0}))
+        engine = Engine(
+            world, 20, slate_size=2, horizon=5, reward=make_reward(world, {world.events[0].name: 1.0})
+        )
         engine.seed(np.arange(20, dtype=np.uint64))
         engine.reset()
         parts += [LoggedPolicy(world)(engine)[0], random_policy(engine)[0], plan(engine, simulations=2)]

@@ -69,7 +69,9 @@ def test_a_vector_row_is_the_single_environment(env_id, num):
     for _ in range(1_000):
         for name, value in flat(one).items():
             np.testing.assert_array_equal(flat(many)[name][row], value)
-        actions = rng.integers(0, vector.single_action_space.nvec.max() if many_slots(vector) else items(vector), shape(vector))
+        actions = rng.integers(
+            0, vector.single_action_space.nvec.max() if many_slots(vector) else items(vector), shape(vector)
+        )
         many, reward, terminated, truncated, info = vector.step(actions)
         if over:
             one, _ = single.reset()
@@ -94,7 +96,9 @@ def items(vector):
 
 
 def shape(vector):
-    return (vector.num_envs, len(vector.single_action_space.nvec)) if many_slots(vector) else (vector.num_envs,)
+    return (
+        (vector.num_envs, len(vector.single_action_space.nvec)) if many_slots(vector) else (vector.num_envs,)
+    )
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
@@ -240,7 +244,10 @@ def test_nothing_hidden_is_observed(env_id):
         seen = []
         for world in (base, other):
             env = gym.make(env_id, world=world, observation=observation, disable_env_checker=True)
-            seen.append([env.reset(seed=1)[0]] + [env.step(np.zeros(env.action_space.shape, int))[0] for _ in range(3)])
+            seen.append(
+                [env.reset(seed=1)[0]]
+                + [env.step(np.zeros(env.action_space.shape, int))[0] for _ in range(3)]
+            )
         for a, b in zip(*seen, strict=True):
             for name, value in flat(a).items():
                 np.testing.assert_array_equal(value, flat(b)[name])
@@ -306,7 +313,10 @@ def test_impossible_arguments_are_named(arguments, message):
     ("arguments", "message"),
     [
         ({"threads": 0}, "threads is 0"),
-        ({"autoreset_mode": "Sometimes"}, "autoreset_mode is 'Sometimes', allowed: 'NextStep', 'SameStep', 'Disabled'"),
+        (
+            {"autoreset_mode": "Sometimes"},
+            "autoreset_mode is 'Sometimes', allowed: 'NextStep', 'SameStep', 'Disabled'",
+        ),
         ({"num_envs": 0}, "num_envs is 0"),
     ],
 )
@@ -446,5 +456,7 @@ def test_a_clash_of_top_level_packages_is_named(monkeypatch):
     from recgym import clash
 
     monkeypatch.setattr(clash, "distribution", lambda name: name)
-    with pytest.raises(ImportError, match="scope-rl is installed and brings its own top-level package 'recgym'"):
+    with pytest.raises(
+        ImportError, match="scope-rl is installed and brings its own top-level package 'recgym'"
+    ):
         clash.refuse_clash()

@@ -54,4 +54,6 @@ def test_third_parties_stay_out(package):
     for file in sorted((ROOT / package).rglob("*.py")):
         for name in imported(file):
             top = name.split(".")[0]
-            assert top in HEAVY[package] | {"recgym"} or top in sys.stdlib_module_names, f"{file.name}: {name}"
+            assert top in HEAVY[package] | {"recgym"} or top in sys.stdlib_module_names, (
+                f"{file.name}: {name}"
+            )

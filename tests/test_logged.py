@@ -1,4 +1,4 @@
-"""Logs drawn from a world: propensities are frequencies, rows keep the contract, the source says that it was sampled."""
+"""Logs drawn from a world: propensities are frequencies, rows keep the contract, the source says it was sampled."""
 
 import numpy as np
 import pytest

@@ -116,9 +116,15 @@ def test_watch_time_stays_within_its_piece_and_follows_its_quantiles():
 
 def rollout(world, steps=6, num=400, slots=2):
     """What a session leaves behind, for telling two worlds apart."""
-    engine = engine_of(world, num, slots, reward=make_reward(world, {e.name: 1.0 for e in world.events}, watch=1.0))
+    engine = engine_of(
+        world, num, slots, reward=make_reward(world, {e.name: 1.0 for e in world.events}, watch=1.0)
+    )
     rng = np.random.default_rng(1)
-    parts = [engine.sessions.user.copy(), engine.sessions.context.copy(), engine.sessions.intent.ravel().copy()]
+    parts = [
+        engine.sessions.user.copy(),
+        engine.sessions.context.copy(),
+        engine.sessions.intent.ravel().copy(),
+    ]
     for _ in range(steps):
         feedback = engine.step(rng.integers(0, 6, (num, slots)))
         parts += [feedback.events.ravel(), feedback.watch.ravel(), feedback.left, feedback.reward]
@@ -147,56 +153,63 @@ def test_each_parameter_changes_behaviour(name, value):
     assert (rollout(world) != rollout(world.with_params(**{name: value}))).any()
 
 
-UNREAD = {"logged_stay", "exposure"}  # read by the logging policy, see test_logged.py
+# what to put in an array's place, where shifting and scaling it would not be a world
+CHANGES = {
+    "choice": lambda array: np.zeros(1),
+    "watch": lambda array: np.zeros(1),
+    "event_needs": lambda array: np.where(array == 0, -1, array) + np.array([0, 0, 2, 0, 0, 0, 0]),
+    "user_cdf": np.sqrt,
+    "context_cdf": np.sqrt,
+    "category": lambda array: (array + np.arange(8)) % 4,
+    "duration": lambda array: array * 0.2,
+    "examine": lambda array: array * 0.3,
+}
+ELSEWHERE = {
+    "params",
+    "page",
+    "price_ratio",
+    "logged_stay",
+    "exposure",
+}  # tests of their own, here and in test_logged
 
 
-@pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - UNREAD - {"params"}))
+@pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
 def test_each_array_changes_behaviour(name):
     world = synthetic(9, domain="content", num_items=8)
-    array = getattr(world.arrays, name)
-    if name == "choice":
-        changed = world.with_arrays(choice=np.zeros(1))
-    elif name == "watch":
-        changed = world.with_arrays(watch=np.zeros(1))
-    elif name == "event_needs":
-        changed = world.with_arrays(event_needs=np.where(array == 0, -1, array) + np.array([0, 0, 2, 0, 0, 0, 0]))
-    elif name.endswith("_cdf"):
-        changed = world.with_arrays(**{name: np.sqrt(array)})
-    elif name == "category":
-        changed = world.with_arrays(category=(array + np.arange(8)) % 4)
-    elif name == "duration":
-        changed = world.with_arrays(duration=array * 0.2)
-    elif name == "examine":
-        changed = world.with_arrays(examine=array * 0.3)
-    elif name == "page":
-        changed = world.with_arrays(page=np.zeros(8))
-        before, after = (engine_of(w, 50) for w in (world, changed))
-        views = [np.zeros((50, engine.features_width), np.float32) for engine in (before, after)]
-        for engine, view in zip((before, after), views, strict=True):
-            engine.step(np.full((50, 1), 3), features=view)
-        assert world.arrays.page[3] > 0
-        assert (views[0] != views[1]).any()
-        return
-    elif name == "price_ratio":
-        dearer = world.with_arrays(price_ratio=array * 2)
-        slate = np.full((50, 1), 3)
-        paid = [
-            engine_of(w, 50, reward=make_reward(w, {"click": 1.0}, price=True)).step(slate).reward.sum()
-            for w in (world, dearer)
-        ]
-        assert paid[1] == pytest.approx(2 * paid[0], rel=1e-3)
-        assert paid[0] > 0
-        return
-    else:
-        changed = world.with_arrays(**{name: np.roll(array, 1, axis=0) * 1.5 + 0.7})
+    change = CHANGES.get(name, lambda array: np.roll(array, 1, axis=0) * 1.5 + 0.7)
+    changed = world.with_arrays(**{name: change(getattr(world.arrays, name))})
     assert (rollout(world) != rollout(changed)).any()
+
+
+def test_pages_are_observed():
+    world = synthetic(9, domain="content", num_items=8)
+    assert world.arrays.page[3] > 0
+    views = []
+    for pages in (world.arrays.page, np.zeros(8)):
+        engine = engine_of(world.with_arrays(page=pages), 50)
+        views.append(np.zeros((50, engine.features_width), np.float32))
+        engine.step(np.full((50, 1), 3), features=views[-1])
+    assert (views[0] != views[1]).any()
+
+
+def test_revenue_follows_the_price():
+    world = synthetic(9, num_items=8)
+    paid = []
+    for scale in (1.0, 2.0):
+        priced = world.with_arrays(price_ratio=world.arrays.price_ratio * scale)
+        engine = engine_of(priced, 50, reward=make_reward(priced, {"click": 1.0}, price=True))
+        paid.append(engine.step(np.full((50, 1), 3)).reward.sum())
+    assert paid[1] == pytest.approx(2 * paid[0], rel=1e-3)
+    assert paid[0] > 0
 
 
 def test_satiation_moves_its_own_category_alone():
     world = synthetic(10, num_categories=3).with_params(kappa=-1.0, eta=0.0, pull=0.0, rho=0.0)
     engine = engine_of(world, 2_000)
     item = int(np.flatnonzero(world.arrays.category == 1)[0])
-    before = np.array([[affinity(world.arrays, engine.sessions, b, i) for i in range(30)] for b in range(200)])
+    before = np.array(
+        [[affinity(world.arrays, engine.sessions, b, i) for i in range(30)] for b in range(200)]
+    )
     feedback = engine.step(np.full((2_000, 1), item))
     after = np.array([[affinity(world.arrays, engine.sessions, b, i) for i in range(30)] for b in range(200)])
     clicked = feedback.events[:200, 0] & 1 == 1

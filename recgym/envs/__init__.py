@@ -19,11 +19,28 @@ class EnvRow(NamedTuple):
 
 
 ENVIRONMENTS = (
-    EnvRow("recgym/Ecommerce-v0", "ecommerce", "ecommerce-1", None, 1, 50, "clicks", "show one product at a time"),
-    EnvRow("recgym/EcommerceSlate-v0", "ecommerce", "ecommerce-1", None, 6, 50, "clicks", "fill a page of products"),
-    EnvRow("recgym/Content-v0", "content", "content-1", 500, 1, 50, "engagement", "play one video after another"),
-    EnvRow("recgym/ContentSlate-v0", "content", "content-1", 500, 6, 30, "engagement", "fill a screen of videos"),
-    EnvRow("recgym/Social-v0", "social", "social-1", 500, 1, 50, "engagement", "suggest one artist at a time"),
+    EnvRow(
+        "recgym/Ecommerce-v0", "ecommerce", "ecommerce-1", None, 1, 50, "clicks", "show one product at a time"
+    ),
+    EnvRow(
+        "recgym/EcommerceSlate-v0",
+        "ecommerce",
+        "ecommerce-1",
+        None,
+        6,
+        50,
+        "clicks",
+        "fill a page of products",
+    ),
+    EnvRow(
+        "recgym/Content-v0", "content", "content-1", 500, 1, 50, "engagement", "play one video after another"
+    ),
+    EnvRow(
+        "recgym/ContentSlate-v0", "content", "content-1", 500, 6, 30, "engagement", "fill a screen of videos"
+    ),
+    EnvRow(
+        "recgym/Social-v0", "social", "social-1", 500, 1, 50, "engagement", "suggest one artist at a time"
+    ),
 )
 
 
@@ -34,7 +51,9 @@ def row_of(env_id: str) -> EnvRow:
             return row
     if "SocialFriends" in env_id:
         raise ValueError(f"{env_id} comes with the social graph, in a later version")
-    raise ValueError(f"environment {env_id!r} is unknown; there are {', '.join(row.id for row in ENVIRONMENTS)}")
+    raise ValueError(
+        f"environment {env_id!r} is unknown; there are {', '.join(row.id for row in ENVIRONMENTS)}"
+    )
 
 
 def register_environments() -> None:

@@ -28,13 +28,17 @@ def describe(engine: Engine, b: int, last: Last, *, hidden: bool) -> str:
     s, world = engine.sessions, engine.world
     context = world.contexts[s.context[b]]
     lines = [f"{world.name}  user {s.user[b]}  context {context}  step {s.step[b]} of {engine.horizon}"]
-    answered = "".join("x" if bits & 1 else "." for item, bits in zip(s.items[b], s.events[b], strict=True) if item >= 0)
+    answered = "".join(
+        "x" if bits & 1 else "." for item, bits in zip(s.items[b], s.events[b], strict=True) if item >= 0
+    )
     lines.append(f"history {answered or '(empty)'}  positive {s.engaged[b]}  run {s.run[b]}")
     if last is not None:
         slate, feedback = last
         for k, item in enumerate(slate[b]):
             watched = f", {feedback.watch[b, k] / 1000:.1f} s" if world.arrays.watch[0] else ""
-            lines.append(f"  {k + 1}. {world.item_label(int(item))}: {_events(engine, int(feedback.events[b, k]))}{watched}")
+            lines.append(
+                f"  {k + 1}. {world.item_label(int(item))}: {_events(engine, int(feedback.events[b, k]))}{watched}"
+            )
         lines.append(f"reward {feedback.reward[b]:.2f}" + ("  the user left" if feedback.left[b] else ""))
     if hidden:
         scale = np.clip(np.abs(s.intent[b]) / 2.0, 0, 1) * (len(_BARS) - 1)
@@ -50,7 +54,9 @@ def draw(engine: Engine, b: int, last: Last, *, hidden: bool) -> NDArray[np.uint
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("render_mode='rgb_array' draws with matplotlib: pip install 'recgym[agents]'") from error
+        raise ImportError(
+            "render_mode='rgb_array' draws with matplotlib: pip install 'recgym[agents]'"
+        ) from error
     s, world = engine.sessions, engine.world
     figure = Figure(figsize=(6.4, 4.0), dpi=100, facecolor="white")
     text = describe(engine, b, last, hidden=hidden)
@@ -67,6 +73,6 @@ def draw(engine: Engine, b: int, last: Last, *, hidden: bool) -> NDArray[np.uint
     if len(places) <= 8:
         axes.set_xticks(places, world.categories, fontsize=7)
     axes.legend(fontsize=7, frameon=False)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

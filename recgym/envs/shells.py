@@ -5,7 +5,7 @@ A row of the vector, reset with seed s + i, is bit-identical to the single envir
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from recgym.envs import tasks
-from recgym.envs.render import draw, describe
+from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Arguments, Observation
 from recgym.sim.engine import Engine
 from recgym.sim.session import Feedback
@@ -100,7 +100,7 @@ class _Face:
 class RecEnv(_Face, gymnasium.Env[Any, Any]):
     """One session after another; see `Arguments` for what it takes and the README for its spaces."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(tasks.RENDER_MODES), "render_fps": 2}
+    metadata: dict[str, Any] = {"render_modes": list(tasks.RENDER_MODES), "render_fps": 2}  # noqa: RUF012 - as Env's
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(1, 1, arguments)
@@ -126,13 +126,21 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
         """Show an item or a slate; ValueError for one outside the space, ResetNeeded after the last step."""
         if not self._begun or self._over:
-            raise gymnasium.error.ResetNeeded("call reset() before the first step and after the last of an episode")
+            raise gymnasium.error.ResetNeeded(
+                "call reset() before the first step and after the last of an episode"
+            )
         slate = check_slates(action, 1, self._slots, self._num_items)
         observation, feedback = self._tick(slate, None, None)
         terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
         self._over = terminated or truncated
         self._last = (slate, feedback)
-        return _row(observation, 0), float(feedback.reward[0]), terminated, truncated, self._single_info(feedback)
+        return (
+            _row(observation, 0),
+            float(feedback.reward[0]),
+            terminated,
+            truncated,
+            self._single_info(feedback),
+        )
 
     def _single_info(self, feedback: Feedback) -> Info:
         if self._slots > 1:
@@ -148,12 +156,15 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which items may be shown, for each position in turn, shape (K N,), as sb3-contrib's MaskablePPO reads it."""
-        return super().action_masks()[0]
+        mask: NDArray[np.bool_] = super().action_masks()[0]
+        return mask
 
     def render(self) -> Any:
         """Who the user is, what was shown, what happened; text ("ansi") or pixels ("rgb_array")."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() without a render_mode: give gym.make render_mode='ansi' or 'rgb_array'")
+            gymnasium.logger.warn(
+                "render() without a render_mode: give gym.make render_mode='ansi' or 'rgb_array'"
+            )
             return None
         text = describe(self._engine, 0, self._last, hidden=self.arguments.render_hidden)
         if self.render_mode == "ansi":
@@ -213,14 +224,18 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         observation, _ = self._tick(self._engine.no_slate, self._engine.no_rows, rows)
         return observation, self._reset_info()
 
-    def step(self, actions: Any) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
         """Show a slate to each session; the action of a row that begins anew (NEXT_STEP) is checked but not used."""
         if not self._begun:
             raise gymnasium.error.ResetNeeded("call reset() before the first step")
         engine, mode = self._engine, self.autoreset_mode
         if mode == AutoresetMode.DISABLED and self._over.any():
             rows = np.flatnonzero(self._over)
-            raise gymnasium.error.ResetNeeded(f"episodes of rows {rows[:8].tolist()} are over: reset them by reset_mask")
+            raise gymnasium.error.ResetNeeded(
+                f"episodes of rows {rows[:8].tolist()} are over: reset them by reset_mask"
+            )
         slates = check_slates(actions, self.num_envs, engine.slate_size, engine.world.num_items)
         resets = self._over if mode == AutoresetMode.NEXT_STEP else None
         observation, feedback = self._tick(slates, None, resets)
@@ -241,12 +256,14 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
     def _rows(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:
             return self._engine.all_rows
-        mask = np.asarray(mask)
-        if mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(f"reset_mask must be a boolean array of shape ({self.num_envs},) with at least one True")
+        rows: NDArray[np.bool_] = np.asarray(mask)
+        if rows.dtype != np.bool_ or rows.shape != (self.num_envs,) or not rows.any():
+            raise ValueError(
+                f"reset_mask must be a boolean array of shape ({self.num_envs},) with at least one True"
+            )
         if not self._begun:
             raise gymnasium.error.ResetNeeded("the first reset begins every row: leave reset_mask out")
-        return mask
+        return rows
 
     def _seed(self, seed: int | list[int | None] | None, rows: NDArray[np.bool_]) -> None:
         if seed is None:
@@ -259,7 +276,9 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
             return
         seeds = list(seed)
         if len(seeds) != self.num_envs:
-            raise ValueError(f"seed lists {len(seeds)} numbers, expected one for each of {self.num_envs} environments")
+            raise ValueError(
+                f"seed lists {len(seeds)} numbers, expected one for each of {self.num_envs} environments"
+            )
         for i, value in enumerate(seeds):
             if rows[i] and (value is not None or not self._begun):
                 one = np.zeros(self.num_envs, np.bool_)
@@ -281,15 +300,18 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
     if isinstance(action, int | np.integer) and num == slots == 1 and 0 <= action < num_items:
         return np.array([[action]], np.int64)  # the usual case of a single environment
     slates = np.asarray(action)
-    if slates.size != num * slots or slates.shape not in ((num, slots), (num,) if slots == 1 else (num, slots)):
-        single = num == 1 and slates.shape in ((slots,), () if slots == 1 else (slots,))
-        if not single:
-            wanted = "one item" if slots == 1 else f"a slate of {slots} items"
-            rows = "" if num == 1 else f" for each of {num} environments"
-            raise ValueError(f"action has shape {slates.shape}, expected {wanted}{rows}")
-    if slates.dtype.kind not in "iu":
-        if slates.dtype.kind != "f" or not np.all(slates == np.floor(slates)) or not np.all(np.isfinite(slates)):
-            raise ValueError(f"action {_short(slates)} is not a whole number of the items 0 to {num_items - 1}")
+    shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())
+    if num == 1:
+        shapes |= {(slots,)} | ({()} if slots == 1 else set())
+    if slates.shape not in shapes:
+        wanted = "one item" if slots == 1 else f"a slate of {slots} items"
+        rows = "" if num == 1 else f" for each of {num} environments"
+        raise ValueError(f"action has shape {slates.shape}, expected {wanted}{rows}")
+    whole = slates.dtype.kind in "iu" or (
+        slates.dtype.kind == "f" and bool(np.all(slates == np.floor(slates)))
+    )
+    if not whole or not np.all(np.isfinite(slates)):
+        raise ValueError(f"action {_short(slates)} is not a whole number of the items 0 to {num_items - 1}")
     if slates.min() < 0 or slates.max() >= num_items:
         raise ValueError(f"action {_short(slates)} is out of range: items are numbered 0 to {num_items - 1}")
     return slates.astype(np.int64).reshape(num, slots)
@@ -318,4 +340,6 @@ def _spread(seed: int, num: int) -> NDArray[np.uint64]:
 
 def _refuse_options(options: Mapping[str, Any] | None, allowed: tuple[str, ...]) -> None:
     if unknown := sorted(set(options or ()) - set(allowed)):
-        raise ValueError(f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed) or 'none'}")
+        raise ValueError(
+            f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed) or 'none'}"
+        )

@@ -31,7 +31,9 @@ class Arguments:
 
     domain: str
     world: str | World  # a shipped name, a folder that `recgym fit` wrote, or a World
-    n_items: int | str | None = None  # the most shown items, or "all"; None: the table's default, if there are as many
+    n_items: int | str | None = (
+        None  # the most shown items, or "all"; None: the table's default, if there are as many
+    )
     slate_size: int = 1  # [items] shown at a step, from 1 to 50
     horizon: int = 50  # [slates] after which an episode is truncated, at least 1
     reward: str | Mapping[str, float] = "engagement"  # a name in REWARDS, or weights by event
@@ -48,7 +50,10 @@ class Arguments:
         _one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
         for name, low in (("slate_size", 1), ("horizon", 1), ("n_items", 1), ("max_episode_steps", 1)):
             value = getattr(self, name)
-            if (value is None and name in ("n_items", "max_episode_steps")) or (name, value) == ("n_items", "all"):
+            if (value is None and name in ("n_items", "max_episode_steps")) or (name, value) == (
+                "n_items",
+                "all",
+            ):
                 continue
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
                 raise ValueError(f"{name} is {value!r}, expected a whole number of at least {low}")
@@ -57,14 +62,18 @@ class Arguments:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
         for name, only in (("output", "numpy"), ("device", "cpu")):
             if getattr(self, name) != only:
-                raise ValueError(f"{name}={getattr(self, name)!r} comes in a later version; allowed now: {only!r}")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} comes in a later version; allowed now: {only!r}"
+                )
 
     @classmethod
     def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
         """Arguments by name; ValueError names an unknown one and what is allowed."""
         allowed = [field.name for field in fields(cls)]
         if unknown := sorted(set(arguments) - set(allowed)):
-            raise ValueError(f"argument {', '.join(map(repr, unknown))} is unknown; allowed: {', '.join(allowed)}")
+            raise ValueError(
+                f"argument {', '.join(map(repr, unknown))} is unknown; allowed: {', '.join(allowed)}"
+            )
         return cls(**arguments)
 
 
@@ -166,7 +175,7 @@ def observation_of(engine: Engine, kind: str) -> Observation:
         observe.tabular(engine.sessions, states)
         return states
     world, num = engine.world, engine.num
-    batch = {
+    batch: dict[str, NDArray[Any]] = {
         "user": np.empty(num, np.int64),
         "items": np.empty((num, HISTORY), np.int32),
         "events": np.empty((num, HISTORY * len(world.events)), np.float32),
@@ -187,7 +196,9 @@ def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engin
     """The engine that the arguments ask for, and the events that the reward pays for."""
     world = load_world(arguments.world)
     if world.domain != arguments.domain:
-        raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {arguments.domain}")
+        raise ValueError(
+            f"world {world.name} is of domain {world.domain}, this environment needs {arguments.domain}"
+        )
     if arguments.n_items is None:
         default = next(row.n_items for row in ENVIRONMENTS if row.domain == arguments.domain)
         world = world.subset(min(default or world.num_items, world.num_items))
@@ -202,7 +213,7 @@ def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engin
 
 
 def item_table(world: World) -> dict[str, NDArray[Any]]:
-    """What anybody may know of the items, arrays (N,): category, page, price (standardised log), price ratio, seconds."""
+    """Public facts of the items, arrays (N,): category, page, price (standardised log), price_ratio, seconds."""
     arrays = world.arrays
     return {
         "category": arrays.category.copy(),

@@ -87,7 +87,10 @@ def _steps(engine: Engine, choose: Policy) -> Any:
             "propensity": np.clip(propensity[rows].ravel(), 1e-300, 1.0),
             "watch_ms": feedback.watch[rows].ravel().astype(np.int32),
             "context_index": np.repeat(engine.sessions.context[rows], slots),
-            **{event.name: ((events >> e) & 1).astype(np.bool_) for e, event in enumerate(engine.world.events)},
+            **{
+                event.name: ((events >> e) & 1).astype(np.bool_)
+                for e, event in enumerate(engine.world.events)
+            },
         }
         running = running & ~(feedback.left | feedback.horizon)
 

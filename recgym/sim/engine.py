@@ -28,6 +28,7 @@ from recgym.sim.session import (
 from recgym.sim.world import INDEPENDENT, WATCH_CLICK_MS, Floats, World, WorldArrays
 
 Bools = NDArray[np.bool_]
+MAX_THREADS: int = numba.get_num_threads()  # at import: what NUMBA_NUM_THREADS or the machine allows
 Slates = NDArray[np.int64]
 
 
@@ -65,7 +66,11 @@ def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: boo
             value += r.weight[1] + r.price_weight[1] * price
         for e in range(2, num_events):
             weight = r.weight[e] + r.price_weight[e] * price
-            if weight != 0.0 and (w.event_needs[e] != 0 or answered) and (w.event_needs[e] != 1 or second == 1):
+            if (
+                weight != 0.0
+                and (w.event_needs[e] != 0 or answered)
+                and (w.event_needs[e] != 1 or second == 1)
+            ):
                 value += weight * sigmoid(event_logit(w, item, e, x, answered, second == 1))
         if r.watch_weight[0] != 0.0:
             value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else int(answered)]
@@ -163,7 +168,9 @@ def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float6
             out[b, item] = expected(w, r, item, affinity(w, s, b, item))
 
 
-def make_reward(world: World, weights: dict[str, float], *, price: bool = False, watch: float = 0.0) -> Reward:
+def make_reward(
+    world: World, weights: dict[str, float], *, price: bool = False, watch: float = 0.0
+) -> Reward:
     """Reward as arrays: event weights by name, `price` times the price ratio, `watch` a minute watched."""
     vector = np.array([float(weights.get(event.name, 0.0)) for event in world.events])
     mean = np.zeros((world.num_items, 3))
@@ -230,8 +237,8 @@ class Engine:
             raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")
         if horizon < 1:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
-        if not 1 <= threads <= numba.config.NUMBA_NUM_THREADS:
-            raise ValueError(f"threads is {threads}, this machine allows 1 to {numba.config.NUMBA_NUM_THREADS}")
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is {threads}, this machine allows 1 to {MAX_THREADS}")
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
         self.sessions = empty_sessions(world, num)
@@ -299,7 +306,7 @@ class Engine:
     def features_width(self) -> int:
         """Columns of the observation "features"."""
         world = self.world
-        return world.user_features.shape[1] + 3 * len(world.categories) + len(world.events) + 6
+        return int(world.user_features.shape[1]) + 3 * len(world.categories) + len(world.events) + 6
 
     def expected_reward(self) -> NDArray[np.float64]:
         """Expected reward of each item shown alone to each session now, shape (B, N): reads the hidden intent."""
@@ -309,9 +316,9 @@ class Engine:
 
     def snapshot(self) -> Sessions:
         """A copy of everything that moves."""
-        return Sessions(*(array.copy() for array in self.sessions))
+        return Sessions(**{name: array.copy() for name, array in self.sessions._asdict().items()})
 
     def restore(self, state: Sessions) -> None:
         """Put a snapshot of the same shape back."""
-        for array, saved in zip(self.sessions, state, strict=True):
-            array[...] = saved
+        for name, array in self.sessions._asdict().items():
+            array[...] = getattr(state, name)

@@ -7,6 +7,7 @@ probability of its item given the items above it (the whole slate's is their pro
 Axes: B sessions, N items, K slate positions, C categories.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +38,9 @@ def shelves(world: World) -> Shelves:
     share, category = world.arrays.exposure, world.arrays.category
     order = np.argsort(category, kind="stable")
     begin = np.searchsorted(category[order], np.arange(len(world.categories) + 1))
-    totals = np.bincount(category, share, len(world.categories))
+    totals: Doubles = np.bincount(category, share, len(world.categories)).astype(np.float64)
     within = np.cumsum(share[order])
-    for c, (low, high) in enumerate(zip(begin[:-1], begin[1:], strict=True)):
+    for c, (low, high) in enumerate(pairwise(begin)):
         if high > low:
             within[low:high] = np.cumsum(share[order[low:high]]) / totals[c]
             within[high - 1] = 1.0
@@ -76,7 +77,9 @@ def logged_slates(w: WorldArrays, s: Sessions, shelf: Shelves, slate: Slates, pr
                 if tries > _TRIES:
                     item = tries - _TRIES - 1
                 elif uniform(s.key[b], s.step[b], POLICY, column) < stay:
-                    item = shelf.order[_find(shelf.category_cdf, shelf.begin[category], shelf.begin[category + 1], u)]
+                    item = shelf.order[
+                        _find(shelf.category_cdf, shelf.begin[category], shelf.begin[category + 1], u)
+                    ]
                 else:
                     item = draw(shelf.cdf, u)
                 tries, column = tries + 1, column + 2

@@ -139,7 +139,15 @@ def insert_best(value: float, item: int, items: Ints, scores: Doubles, count: in
 
 @njit()
 def pool_best(
-    w: WorldArrays, r: Reward, s: Sessions, t: Scratch, pool: int, ahead: float, out: Ints, scores: Doubles, size: int
+    w: WorldArrays,
+    r: Reward,
+    s: Sessions,
+    t: Scratch,
+    pool: int,
+    ahead: float,
+    out: Ints,
+    scores: Doubles,
+    size: int,
 ) -> int:
     """The best `size` of the pooled items by stationary score in state 0 of `s`; how many there are."""
     count = 0
@@ -210,7 +218,9 @@ def fill_pool(w: WorldArrays, r: Reward, s: Sessions, b: int, t: Scratch, steps:
     ahead = stationary(t.reward, t.stay, num_items, steps)
     size, pool = min(t.pool.shape[0], num_items), 0
     for item in range(num_items):
-        pool = insert_best(t.reward[item] + t.stay[item] * ahead, item, t.pool, t.pool_score, pool, (size + 1) // 2)
+        pool = insert_best(
+            t.reward[item] + t.stay[item] * ahead, item, t.pool, t.pool_score, pool, (size + 1) // 2
+        )
     for _ in range(size - pool):  # the other half: the best of a category that is not there yet, then of all
         best, choice, new = -1e300, -1, False
         for item in range(num_items):

@@ -21,7 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.jit import njit
-from recgym.rng import CHOICE, CONTEXT, EVENT, EXAMINE, INTENT, LEAVE, PATIENCE, USER, WATCH, episode_key, normal, uniform
+from recgym.rng import (
+    CHOICE,
+    CONTEXT,
+    EVENT,
+    EXAMINE,
+    INTENT,
+    LEAVE,
+    PATIENCE,
+    USER,
+    WATCH,
+    episode_key,
+    normal,
+    uniform,
+)
 from recgym.sim.world import (
     DECAY,
     ETA,
@@ -146,7 +159,7 @@ def start(w: WorldArrays, s: Sessions, b: int) -> None:
 @njit()
 def seen(s: Sessions, b: int, item: int) -> bool:
     """Whether the item is among the last M that were answered positively in this visit."""
-    for j in range(min(s.engaged[b], MEMORY)):
+    for j in range(min(s.engaged[b], MEMORY)):  # noqa: SIM110 - a generator does not compile
         if s.memory[b, j] == item:
             return True
     return False
@@ -200,7 +213,9 @@ def watch_time(w: WorldArrays, item: int, piece: int, u: float) -> float:
 
 
 @njit()
-def follow_up(w: WorldArrays, s: Sessions, b: int, k: int, item: int, x: float, answered: bool, f: Feedback) -> None:
+def follow_up(
+    w: WorldArrays, s: Sessions, b: int, k: int, item: int, x: float, answered: bool, f: Feedback
+) -> None:
     """Events of one examined item after the response was decided, written to f.events and f.watch."""
     num_events = w.event_bias.shape[0]
     key, step = s.key[b], s.step[b]
@@ -256,7 +271,7 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Fe
 @njit()
 def is_repeat(slate: NDArray[np.int64], b: int, k: int) -> bool:
     """Whether position k holds an item that stands higher up in the slate."""
-    for above in range(k):
+    for above in range(k):  # noqa: SIM110 - a generator does not compile
         if slate[b, above] == slate[b, k]:
             return True
     return False

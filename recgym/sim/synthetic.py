@@ -33,7 +33,11 @@ def synthetic(
     names = [event.name for event in events]
     category = rng.integers(0, num_categories, num_items)
     centres = rng.normal(size=(num_categories, num_factors))
-    factors = spread * (0.7 * centres[category] + 0.7 * rng.normal(size=(num_items, num_factors))) / num_factors**0.5
+    factors = (
+        spread
+        * (0.7 * centres[category] + 0.7 * rng.normal(size=(num_items, num_factors)))
+        / num_factors**0.5
+    )
     price = rng.normal(size=num_items)
     weights = 1.0 / np.arange(1, num_items + 1)
     hours = 24
@@ -76,8 +80,12 @@ def synthetic(
         "event_bias": np.array(_EVENT_BIAS[domain]),
         "event_gain": np.full(num_events, 0.4),
         "event_link": 0.5 * np.tri(num_events, 2, -1),
-        "event_needs": np.array([-1 if event.needs is None else names.index(event.needs) for event in events]),
-        "watch_quantiles": np.stack([np.linspace(0, 1, 17), np.linspace(0, 1, 17), np.linspace(0, 2, 17) ** 2]),
+        "event_needs": np.array(
+            [-1 if event.needs is None else names.index(event.needs) for event in events]
+        ),
+        "watch_quantiles": np.stack(
+            [np.linspace(0, 1, 17), np.linspace(0, 1, 17), np.linspace(0, 2, 17) ** 2]
+        ),
         "leave_time": -0.1 * np.log1p(np.arange(32)),
         "leave_run": 0.15 * np.log1p(np.arange(12)),
     }
@@ -90,5 +98,10 @@ def synthetic(
         contexts=tuple(str(hour) for hour in range(hours)),
         user_feature_names=("age", "activity"),
         user_features=rng.uniform(-1, 1, size=(num_users, 2)),
-        card={"sources": [], "licence": "MIT", "terms": [{"term": "all", "value": None, **terms}], "figures": []},
+        card={
+            "sources": [],
+            "licence": "MIT",
+            "terms": [{"term": "all", "value": None, **terms}],
+            "figures": [],
+        },
     )

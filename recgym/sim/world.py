@@ -29,7 +29,10 @@ Ints = NDArray[np.int32]
 
 ONE_CHOICE, INDEPENDENT = 0, 1  # choice models: one item a slate, or every item for itself
 CHOICES = ("one", "independent")
-WATCH_CLICK_MS, WATCH_LONG_MS = 7_000.0, 18_000.0  # KuaiRand's rules: at least min(duration, this) is a click, a long view
+WATCH_CLICK_MS, WATCH_LONG_MS = (
+    7_000.0,
+    18_000.0,
+)  # KuaiRand's rules: at least min(duration, this) is a click, a long view
 
 
 class Param(NamedTuple):
@@ -80,16 +83,22 @@ class WorldArrays(NamedTuple):
     price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
     duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
     exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, descending, sums to 1
-    logged_stay: Annotated[Doubles, "1", np.float64]  # logging policy: probability that it keeps to the last category
+    logged_stay: Annotated[
+        Doubles, "1", np.float64
+    ]  # logging policy: probability that it keeps to the last category
     context_cdf: Annotated[Doubles, "X", np.float64]  # cumulative weights of a visit's context
     context_bias: Annotated[Floats, "X", np.float16]  # added to affinity
     leave_context: Annotated[Floats, "X", np.float16]
     examine: Annotated[Floats, "K", np.float32]  # eps_k, probability that position k is examined
     event_bias: Annotated[Floats, "E", np.float32]  # logit of the event at affinity 0; entry 0 is unused
     event_gain: Annotated[Floats, "E", np.float32]  # slope on affinity; entry 0 is unused (1)
-    event_link: Annotated[Floats, "E 2", np.float32]  # [e, f] added to the logit of e where f, event 0 or 1, happened
+    event_link: Annotated[
+        Floats, "E 2", np.float32
+    ]  # [e, f] added to the logit of e where f, event 0 or 1, happened
     event_needs: Annotated[Ints, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
-    watch_quantiles: Annotated[Floats, "3 Q", np.float32]  # skipped, click, long view: see `session.watch_time`
+    watch_quantiles: Annotated[
+        Floats, "3 Q", np.float32
+    ]  # skipped, click, long view: see `session.watch_time`
     leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
     leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
 
@@ -131,11 +140,15 @@ def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> Wor
     for name, layout in LAYOUT.items():
         value = np.asarray(arrays[name])
         if value.ndim != len(layout.axes):
-            raise ValueError(f"world array {name} has shape {value.shape}, expected axes ({', '.join(layout.axes)})")
+            raise ValueError(
+                f"world array {name} has shape {value.shape}, expected axes ({', '.join(layout.axes)})"
+            )
         for axis, size in zip(layout.axes, value.shape, strict=True):
             expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
             if size != expected or size == 0:
-                raise ValueError(f"world array {name}: axis {axis} has size {size}, expected {expected or 'at least 1'}")
+                raise ValueError(
+                    f"world array {name}: axis {axis} has size {size}, expected {expected or 'at least 1'}"
+                )
         value = np.array(value.astype(layout.stored).astype(layout.dtype), order="C")
         if not np.all(np.isfinite(value)):
             raise ValueError(f"world array {name} holds a number that is not finite")
@@ -157,7 +170,9 @@ def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
     if np.any(needs >= np.arange(num_events)) or needs.min() < -1 or needs.max() > 1:
         raise ValueError("world array event_needs must name an earlier event, 0 or 1, or be -1")
     if arrays.watch[0] and (num_events < 2 or arrays.duration.min() <= 0):
-        raise ValueError("a world with watch time needs click and long_view first and a positive duration of every item")
+        raise ValueError(
+            "a world with watch time needs click and long_view first and a positive duration of every item"
+        )
     if np.any(np.diff(arrays.exposure) > 1e-12):
         raise ValueError("world items are not ordered by exposure, most shown first")
     if arrays.examine.min() < 0 or arrays.examine.max() > 1:
@@ -207,21 +222,26 @@ class World:
             raise ValueError(
                 f"user_features has shape {features.shape}, expected ({sizes['U']}, {len(user_feature_names)})"
             )
-        features = features.astype(np.float16).astype(np.float32)
-        if features.size and (not np.all(np.isfinite(features)) or np.abs(features).max() > 1):
+        public: Floats = features.astype(np.float16).astype(np.float32)
+        if public.size and (not np.all(np.isfinite(features)) or np.abs(public).max() > 1):
             raise ValueError("user_features leave [-1, 1]")
-        return cls(name, domain, events, categories, contexts, user_feature_names, features, checked, card or {})
+        return cls(
+            name, domain, events, categories, contexts, user_feature_names, public, checked, card or {}
+        )
 
     @property
-    def num_users(self) -> int:  # noqa: D102 - the name says it
+    def num_users(self) -> int:
+        """U."""
         return int(self.arrays.profile.shape[0])
 
     @property
-    def num_items(self) -> int:  # noqa: D102
+    def num_items(self) -> int:
+        """N."""
         return int(self.arrays.factors.shape[0])
 
     @property
-    def num_factors(self) -> int:  # noqa: D102
+    def num_factors(self) -> int:
+        """Width of the hidden intent, d."""
         return int(self.arrays.factors.shape[1])
 
     @property
@@ -271,7 +291,11 @@ class World:
             raise ValueError(f"n_items is {num_items}, world {self.name} allows 1 to {self.num_items}")
         if num_items == self.num_items:
             return self
-        cut = {name: getattr(self.arrays, name)[:num_items] for name, spec in LAYOUT.items() if spec.axes[0] == "N"}
+        cut = {
+            name: getattr(self.arrays, name)[:num_items]
+            for name, spec in LAYOUT.items()
+            if spec.axes[0] == "N"
+        }
         cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
         return self.with_arrays(**cut)
 
@@ -326,7 +350,9 @@ class World:
         except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
             raise ValueError(f"{folder} holds a broken world: {error}") from error
         if about.get("schema") != "recgym.world/1":
-            raise ValueError(f"{folder / 'world.json'}: schema is {about.get('schema')!r}, expected 'recgym.world/1'")
+            raise ValueError(
+                f"{folder / 'world.json'}: schema is {about.get('schema')!r}, expected 'recgym.world/1'"
+            )
         features = stored.pop("user_features")
         return cls.build(
             about["name"],
