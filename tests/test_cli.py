@@ -157,14 +157,14 @@ def test_card_and_the_worth_of_planning(run, world):
     code, out, _ = run("card", world)
     assert code == 0
     assert out.startswith("# synthetic-4 (ecommerce)")
-    code, out, _ = run("card", world, "--planning", "60", "--json")
+    code, out, _ = run("card", world, "--planning", "10", "--json")
     about = json.loads(out)
     assert (code, about["name"]) == (0, "synthetic-4")
     worth = about["planning"]
-    assert worth["sessions"] == 60
+    assert worth["sessions"] == 10
     assert worth["low"] < worth["difference"] < worth["high"]
     assert worth["difference"] == pytest.approx(worth["oracle_plan"] - worth["oracle"])
-    assert run("card", world, "--planning", "60", "--json")[1] == out
+    assert run("card", world, "--planning", "10", "--json")[1] == out
     refused(run("card", world, "--planning", "1"), "--planning is 1")
 
 
