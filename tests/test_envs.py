@@ -205,9 +205,9 @@ def test_seeds():
 
 def test_global_randomness_is_neither_read_nor_moved():
     def returns():
-        env = gym.make(IDS[1])
+        env = gym.make_vec(IDS[1], num_envs=50)
         env.reset(seed=3)
-        return [env.step(np.arange(6) + i)[1] for i in range(3)]
+        return [env.step(np.tile(np.arange(6) + i, (50, 1)))[1].tolist() for i in range(3)]
 
     np.random.seed(0)  # noqa: NPY002 - the global state is the subject
     state = np.random.get_state()[1].copy()  # noqa: NPY002

@@ -30,8 +30,7 @@ class _Face:
         self.arguments = Arguments.parse(arguments)
         self._engine, self._paid = tasks.make_engine(self.arguments, num, threads)
         self._names = [event.name for event in self._engine.world.events]
-        assumed = set(self._engine.world.card.get("assumed_events", ()))
-        self._assumed = int(bool(assumed.intersection(self._paid)))
+        self._assumed = int(bool(self._engine.world.assumed_events.intersection(self._paid)))
         self._masked = self.arguments.action_mask
 
     def _tick(

@@ -249,6 +249,12 @@ class World:
         """The numbers of the session model by name."""
         return {param.name: float(self.arrays.params[i]) for i, param in enumerate(PARAMS)}
 
+    @property
+    def assumed_events(self) -> frozenset[str]:
+        """Events that the card does not call fitted: a reward that pays for one rests on assumed numbers."""
+        rows = (row for row in self.card.get("terms", ()) if row["term"].startswith("event:"))
+        return frozenset(row["term"].removeprefix("event:") for row in rows if row["status"] != "fitted")
+
     def item_label(self, item: int) -> str:
         """A made-up label: category and number, never a name from the log."""
         return f"{self.categories[self.arrays.category[item]]} {item}"
