@@ -71,7 +71,7 @@ def run(agent: Agent, env: Any, budget: int, seed: int, report: Report | None = 
     is the last of the session that ended.
 
     Returns:
-        env_steps, episodes, reward a step, and the means of the last report.
+        env_steps, episodes, reward a step, and the latest means. Reports come where episodes have ended.
     """
     mode = env.metadata.get("autoreset_mode")
     if mode != AutoresetMode.NEXT_STEP:
@@ -95,8 +95,8 @@ def run(agent: Agent, env: Any, budget: int, seed: int, report: Report | None = 
         over = terminated | truncated
         statistics.add(live, reward, over, figures)
         observation, mask = next_observation, next_mask
-        if statistics.steps >= due or statistics.steps >= budget:
-            latest = statistics.flush() or latest
+        if (statistics.steps >= due and statistics.returns) or statistics.steps >= budget:
+            latest = {**latest, **statistics.flush()}
             due = statistics.steps + every
             if report is not None:
                 report(statistics.steps, latest)

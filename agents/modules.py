@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -35,7 +34,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 def weights_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     """A copy of a module's weights and buffers as numpy arrays."""
-    return {prefix + name: np.array(value.detach().cpu()) for name, value in module.state_dict().items()}
+    return {prefix + name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
 def put_weights(module: nn.Module, state: Mapping[str, NDArray[Any]], prefix: str = "") -> None:

@@ -20,9 +20,9 @@ from agents.slates import credit, num_rows, top_k
 class QLearningParams:
     """Step size, discount, exploration."""
 
-    step_size: float = 0.2  # in (0, 1]; the least, see `decay`
+    step_size: float = 0.02  # in (0, 1]; the least, see `decay`
     decay: bool = True  # 1 / visits of the cell while larger
-    discount: float = 0.9  # a slate, in [0, 1]
+    discount: float = 0.5  # a slate, in [0, 1]; a short outlook is learnt in fewer visits
     epsilon_start: float = 1.0  # share of random slates, in [0, 1]
     epsilon_end: float = 0.05
     epsilon_steps: int = 10_000  # [environment steps] from start to end, linear

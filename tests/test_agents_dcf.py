@@ -1,0 +1,267 @@
+"""DCF-DQN: targets by hand, replay against plain Python, both stages against known worlds."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from worlds import chain_optimum, chain_world
+
+from agents import Problem, Transition, make_agent
+from agents.histories import read_histories, return_to_go
+from agents.modules import pick_device, seeded
+from agents.replay import Ring, double_q, n_step
+from agents.towers import ENCODERS, States, Towers, to_states
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+torch.set_num_threads(1)
+SMALL = {"width": 8, "hidden": 16}
+
+
+def history_env(world, num_envs=16, task="recgym/Social-v0", **kwargs):
+    return gymnasium.make_vec(task, num_envs=num_envs, world=world, observation="history", **kwargs)
+
+
+def test_n_step_returns_by_hand():
+    reward = torch.tensor([[1.0, 2.0, 4.0]] * 5)
+    no = [False, False, False]
+    terminated = torch.tensor([no, [True, False, False], [False, True, False], no, [False, False, True]])
+    truncated = torch.tensor([no, no, no, [False, True, False], [False, False, True]])
+    total, steps, bootstrap = n_step(reward, terminated, truncated, 0.5)
+    torch.testing.assert_close(
+        total, torch.tensor([3.0, 1.0, 2.0, 2.0, 3.0])
+    )  # 1 + 2/2 + 4/4, cut where it ended
+    assert steps.tolist() == [3, 1, 2, 2, 3]
+    torch.testing.assert_close(
+        bootstrap, torch.tensor([0.125, 0.0, 0.0, 0.25, 0.0])
+    )  # both at once: the user left
+
+
+def test_double_q_by_hand():
+    online = torch.tensor([[1.0, 5.0, 3.0], [9.0, 2.0, 4.0]])
+    target = torch.tensor([[10.0, 20.0, 40.0], [1.0, 2.0, 3.0]])
+    assert double_q(online, target, 1).tolist() == [20.0, 1.0]  # not target's own best, 40 and 3
+    assert double_q(online, target, 2).tolist() == [30.0, 2.0]
+    mask = torch.tensor([[True, False, True], [False, True, True]])
+    assert double_q(online, target, 1, mask).tolist() == [40.0, 3.0]
+
+
+def step_of(rows, number, ends=(), cuts=(), num=3):
+    """Vector step `number`: the state before it has user 10 * number + row, the reward is number + row / 10."""
+    rows = np.asarray(rows)
+
+    def states(at):
+        user = torch.as_tensor(10 * at + rows)
+        return States(
+            user, torch.zeros(len(rows), 20), torch.zeros(len(rows), 20, 2), torch.zeros(len(rows), 3)
+        )
+
+    ended, cut = (torch.as_tensor(np.isin(rows, which)) for which in (ends, cuts))
+    credit = torch.as_tensor(number + rows / 10.0).float()[:, None]
+    before, after = states(number), states(number + 1)
+    return torch.as_tensor(rows), before, torch.as_tensor(rows)[:, None], credit, after, (ended, cut), None
+
+
+def test_the_ring_follows_each_session_to_its_end():
+    ring = Ring(32, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"))
+    ring.add(*step_of([0, 1, 2], 0))
+    ring.add(*step_of([0, 1, 2], 1, ends=[0], cuts=[1]))
+    ring.add(*step_of([2], 2))  # rows 0 and 1 restart
+    for number in (3, 4, 5):
+        ring.add(*step_of([0, 1, 2], number))
+    assert ring.ready(3) == 4
+    sample = ring.sample(4_000, 3, 0.5, torch.Generator().manual_seed(0))
+    seen = {}
+    for i in range(4_000):
+        key = int(sample.states.user[i])
+        if sample.weight[i]:
+            later, keep = round(float(sample.later[i]), 6), float(sample.bootstrap[i])
+            seen[key] = (later, keep, int(sample.after.user[i]))
+            assert sample.credit[i, 0] == pytest.approx(key // 10 + key % 10 / 10)
+    assert seen[0] == (0.5 * 1.0, 0.0, 20)  # row 0 left at step 1
+    assert seen[1] == (
+        0.5 * 1.1,
+        0.25,
+        21,
+    )  # row 1 was cut at step 1: its state after that, not the next session's
+    assert seen[2] == (pytest.approx(0.5 * 1.2 + 0.25 * 2.2), 0.125, 32)
+    assert seen[30] == (pytest.approx(0.5 * 4.0 + 0.25 * 5.0), 0.125, 60)
+    assert set(seen) == {0, 1, 2, 10, 11, 12, 22, 30, 31, 32}  # neither 20 nor 21: those slots hold no slate
+
+
+def test_a_full_ring_forgets_the_oldest():
+    ring = Ring(5, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"))
+    for number in range(12):
+        ring.add(*step_of([0, 1, 2], number))
+    sample = ring.sample(500, 2, 1.0, torch.Generator().manual_seed(0))
+    assert set((sample.states.user // 10).tolist()) == {8, 9, 10}
+    np.testing.assert_array_equal(sample.after.user, sample.states.user + 20)
+    np.testing.assert_allclose(
+        sample.later, (sample.states.user // 10 + 1) + sample.states.user % 10 / 10, rtol=1e-6
+    )
+
+
+def test_one_session_alone_keeps_the_state_at_its_horizon():
+    """With one row, the step that restarts is dropped whole: the next slot must not hold the next session."""
+    world = synthetic(domain="social", num_items=6).with_params(leave_bias=-30.0)
+    env = history_env(world, 1, horizon=3)
+    agent = make_agent("dcf-dqn", Problem.of(env), warmup=10**6, steps=2, **SMALL)
+    agent.train(env, 12, 0)
+    ring = agent.ring
+    assert ring.count == 15  # 12 slates, and a slot for each restart between
+    assert ring.shown[:16, 0].tolist() == [True, True, True, False] * 3 + [True, True, True, False]
+    steps = (ring.context[:16, 0, 2] * 3).round().int().tolist()
+    assert steps == [0, 1, 2, 3] * 4
+
+
+def test_an_update_is_double_dqn_by_hand():
+    """One sample, discount 0.5, one step: the loss is the squared error against credit + 0.5 target(argmax online)."""
+    world = synthetic(domain="social", num_items=6)
+    env = history_env(world, 4)
+    agent = make_agent(
+        "dcf-dqn", Problem.of(env), 0, steps=1, discount=0.5, warmup=10**6, batch_size=64, **SMALL
+    )
+    observation, _ = env.reset(seed=1)
+    action = agent.act(observation)
+    after, reward, terminated, truncated, _ = env.step(action)
+    agent.learn(Transition(observation, action, reward, after, terminated, truncated))
+    with torch.no_grad():
+        for weight in agent.target.parameters():
+            weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)))
+        now = agent.online.values(to_states(observation, pick_device("cpu"))).numpy()
+        later = to_states(after, pick_device("cpu"))
+        best = agent.online.values(later).numpy().argmax(axis=1)
+        judged = agent.target.values(later).numpy()
+    assert (judged.argmax(axis=1) != best).any()
+    rows = np.arange(4)
+    goal = reward + 0.5 * np.where(terminated, 0.0, judged[rows, best])
+    error = (now[rows, action] - goal) / float(agent.online.scale)
+    drawn = torch.Generator().manual_seed(0)
+    torch.randint(1, (64,), generator=drawn)
+    picked = torch.randint(4, (64,), generator=drawn).numpy()
+    assert float(agent._update(agent.ring)) == pytest.approx(float((error[picked] ** 2).mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("encoder", sorted(ENCODERS))
+def test_the_towers_score_one_item_as_they_score_all(encoder):
+    env = history_env(synthetic(domain="content", num_items=9), 5, "recgym/Content-v0")
+    problem = Problem.of(env)
+    with seeded(0):
+        towers = Towers(problem, width=8, hidden=16, encoder=encoder)
+    observation, _ = env.reset(seed=0)
+    empty = towers.logits(to_states(observation, torch.device("cpu")))
+    for item in range(6):
+        observation, *_ = env.step(np.full(5, item))
+    states = to_states(observation, torch.device("cpu"))
+    logits = towers.logits(states)
+    assert logits.shape == (5, 9)
+    for item in range(9):
+        torch.testing.assert_close(towers.logit_of(states, torch.full((5,), item)), logits[:, item])
+    assert not torch.allclose(logits, empty)
+    flipped = states._replace(events=1 - states.events)
+    assert not torch.allclose(towers.logits(flipped), logits)
+    other = states._replace(user=states.user + 1)
+    assert not torch.allclose(towers.logits(other), logits)
+    (-logits.sum()).backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in towers.parameters())
+    widest = max(
+        weight.shape[0]
+        for name, weight in towers.named_parameters()
+        if "ids" not in name and "bias" not in name
+    )
+    assert widest <= max(problem.num_users, 3 * 16)  # no layer as wide as the catalogue
+
+
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+def test_a_log_is_read_as_the_environment_would_have_shown_it(task, slots):
+    world = synthetic(domain="content", num_items=9)
+    env = history_env(world, 6, task, horizon=50, autoreset_mode="Disabled", slate_size=slots)
+    problem = Problem.of(env)
+    log = sample_log(world, "random", 400, 21, slate_size=slots)
+    histories = read_histories(problem, log)
+    observation, _ = env.reset(seed=21)  # visit i of the log is row i of this environment
+    session, step = log.column("session"), log.column("step")
+    compared = 0
+    for t in range(30):
+        first = [np.flatnonzero((session == i) & (step == t)) for i in range(6)]
+        if any(len(rows) == 0 for rows in first):
+            break
+        rows = np.concatenate([rows[-1:] for rows in first])  # the slate's last row sees what its first did
+        mine = histories.observation(rows, 9)
+        for name, value in observation.items():
+            np.testing.assert_allclose(mine[name], value, atol=1e-6, err_msg=name)
+        slates = np.stack([log.column("item")[rows] for rows in first])
+        observation, *_ = env.step(slates[:, 0] if slots == 1 else slates)
+        compared += 1
+    assert compared >= 3
+
+
+def test_return_to_go_by_hand():
+    world = synthetic(domain="social", num_items=5)
+    problem = Problem.of(history_env(world, 1))
+    histories = read_histories(problem, sample_log(world, "random", 5, 0, slate_size=2))
+    total, expected = return_to_go(histories, 0.5), []
+    for row in range(len(total)):
+        same = histories.number == histories.number[row]
+        slates = sorted({s for s in histories.slate[same] if s >= histories.slate[row]})
+        means = [histories.pay[histories.slate == s].mean() for s in slates]
+        expected.append(sum(0.5**i * mean for i, mean in enumerate(means)))
+    np.testing.assert_allclose(total, expected)
+
+
+def test_the_offline_stage_ranks_what_it_has_not_seen():
+    world = synthetic(domain="ecommerce", num_items=40, num_users=60, spread=2.5)
+    problem = Problem.of(history_env(world, 1, "recgym/Ecommerce-v0"))
+    agent = make_agent("dcf-dqn", problem, 0, width=16, hidden=32)
+    log, other = (
+        sample_log(world, "random", 2_500, 1),
+        read_histories(problem, sample_log(world, "random", 300, 10**6)),
+    )
+    rows = np.arange(len(other.item))
+    before = roc_auc_score(*reversed(agent.logits_of_log(other, rows)))
+    reports = []
+    agent.prepare(log, 0, lambda seen, figures: reports.append(figures["loss"]))
+    logits, labels = agent.logits_of_log(other, rows)
+    after, predicted = roc_auc_score(labels, logits), 1 / (1 + np.exp(-logits))
+    print(f"AUC {before:.3f} before, {after:.3f} after; losses {reports}")
+    assert abs(before - 0.5) < 0.06
+    assert after > 0.65
+    assert abs(predicted.mean() - labels.mean()) < 0.03  # calibrated
+    values = float(agent.online.shift) + float(agent.online.scale) * logits
+    assert values.mean() == pytest.approx(return_to_go(other, 0.9).mean(), rel=0.15)
+
+
+def test_the_online_stage_learns_to_plan():
+    """Five intents in a row, where the best item now is not the best item: stepping stones lead to what pays most."""
+    world, stay, horizon = chain_world(), 0.95, 20
+    best, myopic = chain_optimum(world, stay, horizon)
+    env = history_env(world, 64, horizon=horizon)
+    agent = make_agent("dcf-dqn", Problem.of(env), 0, width=16, hidden=32, discount=0.97, steps=5, warmup=500,
+                       steps_per_update=32, online_rate=3e-3, epsilon_steps=12_000, polyak=0.05)  # fmt: skip
+    agent.train(env, 24_000, 0)
+    judge = history_env(world, 512, horizon=horizon)
+    observation, _ = judge.reset(seed=10**6)
+    total, live = np.zeros(512), np.ones(512, bool)
+    while live.any():
+        observation, reward, terminated, truncated, _ = judge.step(agent.act(observation))
+        total += np.where(live, reward, 0.0)
+        live &= ~(terminated | truncated)
+    print(f"DCF-DQN {total.mean():.2f}, best {best:.2f}, myopic {myopic:.2f}")
+    assert myopic < 0.8 * best
+    assert total.mean() > 0.9 * best
+
+
+def test_it_refuses_what_it_cannot_do():
+    problem = Problem.of(history_env(synthetic(domain="social", num_items=6), 1))
+    with pytest.raises(ValueError, match="encoder is 'lstm', allowed"):
+        make_agent("dcf-dqn", problem, encoder="lstm")
+    with pytest.raises(ValueError, match="needs the observation 'history', not Box"):
+        make_agent(
+            "dcf-dqn", Problem.of(gymnasium.make_vec("recgym/Social-v0", 1, world=synthetic(domain="social")))
+        )
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="'cuda' is not available"):
+            make_agent("dcf-dqn", problem, device="cuda")
+    agent = make_agent("dcf-dqn", problem, epochs=0)
+    assert agent.prepare(None, 0) == {}

@@ -1,0 +1,160 @@
+"""Stable-Baselines3 on native vector environments: what its algorithms expect, and that they train."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+
+from agents import Problem, make_agent
+from agents.sb3 import as_vec_env
+from recgym.sim.synthetic import synthetic
+
+torch.set_num_threads(1)
+WORLDS = {domain: synthetic(domain=domain, num_items=12) for domain in ("ecommerce", "content")}
+
+
+def native(task="recgym/Ecommerce-v0", num_envs=4, **kwargs):
+    world = WORLDS["content" if "Content" in task else "ecommerce"]
+    return gymnasium.make_vec(task, num_envs=num_envs, world=world, **kwargs)
+
+
+@pytest.mark.parametrize("observation", ["features", "history", "tabular"])
+def test_an_ended_session_is_told_as_sb3_expects(observation):
+    """The same sessions natively, where nothing resets by itself: last observations, ends, returns, lengths."""
+    adapter = as_vec_env(native(observation=observation, horizon=4))
+    plain = native(observation=observation, horizon=4, autoreset_mode="Disabled")
+    assert isinstance(adapter, VecEnv)
+    adapter.seed(11)
+    first, (second, _) = adapter.reset(), plain.reset(seed=11)
+    assert_same(first, second)
+    rng, returns, lengths, endings = np.random.default_rng(0), np.zeros(4), np.zeros(4, int), set()
+    for _ in range(60):
+        action = rng.integers(12, size=4)
+        observed, reward, done, infos = adapter.step(action)
+        last, paid, terminated, truncated, _ = plain.step(action)
+        over = terminated | truncated
+        returns, lengths = returns + paid, lengths + 1
+        np.testing.assert_allclose(reward, paid)
+        np.testing.assert_array_equal(done, over)
+        for i in range(4):
+            if not over[i]:
+                assert infos[i] == {}
+                continue
+            assert_same(infos[i]["terminal_observation"], row(last, i))
+            assert infos[i]["TimeLimit.truncated"] == (truncated[i] and not terminated[i])
+            assert infos[i]["episode"]["r"] == pytest.approx(returns[i])
+            assert infos[i]["episode"]["l"] == lengths[i]
+            endings.add((bool(terminated[i]), bool(truncated[i])))
+        returns[over], lengths[over] = 0, 0
+        if over.any():
+            last, _ = plain.reset(options={"reset_mask": over})
+        assert_same(observed, last)
+    assert endings >= {(True, False), (False, True), (True, True)}
+
+
+def row(observation, i):
+    return {k: v[i] for k, v in observation.items()} if isinstance(observation, dict) else observation[i]
+
+
+def assert_same(first, second):
+    if isinstance(first, dict):
+        assert len(first) == len(second)
+        for name, value in second.items():
+            np.testing.assert_array_equal(first["shown_items" if name == "items" else name], value)
+    else:
+        np.testing.assert_array_equal(first, second)
+
+
+def test_every_autoreset_mode_gives_the_same():
+    runs = []
+    for mode in ("NextStep", "SameStep", "Disabled"):
+        adapter = as_vec_env(native(autoreset_mode=mode, horizon=4))
+        adapter.seed(3)
+        steps, rng = [adapter.reset()], np.random.default_rng(1)
+        for _ in range(12):
+            observed, reward, done, infos = adapter.step(rng.integers(12, size=4))
+            steps += [observed, reward, done, *(i["terminal_observation"] for i in infos if i)]
+        runs.append(steps)
+    for other in runs[1:]:
+        for first, second in zip(runs[0], other, strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+def test_the_adapter_answers_sb3():
+    adapter = as_vec_env(native(render_mode="ansi"))
+    assert adapter.render_mode == "ansi"
+    assert adapter.get_attr("num_users", [0, 2]) == [50, 50]
+    assert adapter.env_is_wrapped(Monitor) == [True] * 4
+    assert adapter.env_is_wrapped(VecMonitor, [1]) == [False]
+    with pytest.raises(AttributeError, match="cannot set"):
+        adapter.set_attr("horizon", 3)
+    with pytest.raises(AttributeError, match="no method 'teleport'"):
+        adapter.env_method("teleport")
+    assert is_masking_supported(adapter)
+    assert get_action_masks(adapter).shape == (4, 12)
+    assert len(adapter.env_method("action_masks", indices=[3])) == 1
+    assert not adapter.has_attr("no_such_thing")
+    adapter.seed(5)
+    first = adapter.reset()
+    assert adapter.reset_infos[0]["user"] == adapter.env.unwrapped.privileged().sessions.user[0]
+    later = adapter.reset()
+    adapter.seed(5)
+    np.testing.assert_array_equal(adapter.reset(), first)
+    assert not np.array_equal(later, first)
+    adapter.close()
+
+
+def test_ppo_fills_slates():
+    adapter = as_vec_env(native("recgym/ContentSlate-v0"))
+    model = PPO("MlpPolicy", adapter, n_steps=64, batch_size=64, n_epochs=1, seed=0, device="cpu")
+    model.learn(512)
+    assert model.num_timesteps == 512
+    returns = [each["r"] for each in model.ep_info_buffer]
+    assert len(returns) > 5
+    assert np.isfinite(returns).all()
+    mean, _ = evaluate_policy(model, adapter, n_eval_episodes=6)
+    assert np.isfinite(mean)
+
+
+def test_ppo_reads_the_history():
+    adapter = as_vec_env(native(observation="history"))
+    model = PPO("MultiInputPolicy", adapter, n_steps=32, batch_size=64, n_epochs=1, seed=0, device="cpu")
+    assert model.learn(256).num_timesteps == 256
+
+
+def test_dqn_trains_and_maskable_ppo_keeps_to_its_masks():
+    adapter = as_vec_env(native())
+    model = DQN(
+        "MlpPolicy", adapter, learning_starts=50, train_freq=4, buffer_size=1_000, seed=0, device="cpu"
+    )
+    assert model.learn(400).num_timesteps == 400
+    assert model._n_updates > 10
+    masked = MaskablePPO(
+        "MlpPolicy", as_vec_env(native()), n_steps=32, batch_size=64, n_epochs=1, seed=0, device="cpu"
+    )
+    assert masked.learn(256).num_timesteps == 256
+
+
+def test_the_agent_refuses_slates_and_other_observations():
+    with pytest.raises(ValueError, match="takes no slates"):
+        make_agent("sb3-dqn", Problem.of(native("recgym/ContentSlate-v0")))
+    with pytest.raises(ValueError, match="needs the observation 'features', not Discrete"):
+        make_agent("sb3-dqn", Problem.of(native(observation="tabular")))
+    with pytest.raises(ValueError, match="device is 'tpu', allowed: 'auto'"):
+        make_agent("sb3-dqn", Problem.of(native()), device="tpu")
+
+
+def test_the_agent_goes_on_from_its_weights():
+    env = native(num_envs=8)
+    agent = make_agent("sb3-dqn", Problem.of(env), 1, learning_starts=10_000)
+    before = agent.state()
+    figures = agent.train(env, 400, 2)
+    assert figures["env_steps"] == 400
+    for name, value in agent.state().items():  # no update yet: the weights that it had are the weights it has
+        np.testing.assert_array_equal(value, before[name])
