@@ -80,3 +80,12 @@ def test_impossible_samples_are_refused():
         sample_log(synthetic(), "best")
     with pytest.raises(ValueError, match="sessions is 0"):
         sample_log(synthetic(), sessions=0)
+
+
+def test_the_log_that_ships_says_that_it_was_sampled():
+    from recgym.logs import read_log
+
+    log = read_log("sample")
+    assert "sampled from the world ecommerce-1" in log.source.name
+    assert validate(log) == []
+    assert log.num_sessions == 2_000

@@ -41,7 +41,8 @@ def describe(engine: Engine, b: int, last: Last, *, hidden: bool) -> str:
             )
         lines.append(f"reward {feedback.reward[b]:.2f}" + ("  the user left" if feedback.left[b] else ""))
     if hidden:
-        scale = np.clip(np.abs(s.intent[b]) / 2.0, 0, 1) * (len(_BARS) - 1)
+        size = np.abs(s.intent[b])
+        scale = size / max(float(size.max()), 1e-9) * (len(_BARS) - 1)
         bars = "".join(_BARS[int(value)] for value in scale)
         liked = ", ".join(world.item_label(int(item)) for item in _liked(engine, b))
         lines.append(f"hidden: intent |{bars}|  wants {liked}")

@@ -48,6 +48,7 @@ SOURCES: dict[str, Reader] = {
     ),
 }
 WRITTEN = "meta.json"  # the mark of a log that Log.write made
+SHIPPED = {"sample": Path(__file__).parent / "shipped" / "sample"}  # drawn from ecommerce-1 by recgym.logs.sample
 
 
 def read_log(
@@ -61,12 +62,16 @@ def read_log(
 ) -> Log:
     """The log at `path`: a folder, zip or file of a known data set, a log that recgym wrote, or a table.
 
+    "sample", where no file has that name, is the small log that ships: sampled from a world, not logged.
+
     `source` names the reader; without it the files' names tell, or a `mapping` the generic table. `mapping`
     is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic), `options` are the reader's own
     (SOURCES). Raises LogError for the first value that is wrong; `check=False` leaves the ranges and keys to
     `validate`. Which event needs which other is never an error here: a remark of the log counts the rows that
     break it.
     """
+    if str(path) in SHIPPED and not Path(path).exists():
+        path = SHIPPED[str(path)]
     if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
         return _checked(Log.read(path), check, remark=False)
     if source is not None and source not in SOURCES:
