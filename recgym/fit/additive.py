@@ -12,7 +12,7 @@ from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame
 from recgym.fit.logistic import log_loss
 
 RIDGES = (2.0, 4.0, 8.0)
-FEATURE_RIDGE = 10.0  # public features have many rows behind them, but they come in many columns
+FEATURE_RIDGE = 30.0  # public features have many rows behind them, but they come in many columns
 
 
 class Additive(NamedTuple):

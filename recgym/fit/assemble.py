@@ -117,9 +117,9 @@ def plain_arrays(frame: Frame, dim: int) -> Arrays:
 
 def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cumulative shares that end at exactly 1."""
-    total = np.cumsum(weights / weights.sum())
+    total: NDArray[np.float64] = np.minimum(np.cumsum(weights / weights.sum()), 1.0)
     total[-1] = 1.0
-    return np.minimum(total, 1.0)
+    return total
 
 
 def assumed_leaving(ledger: Ledger, arrays: Arrays, runs: int = 20) -> dict[str, float]:

@@ -54,8 +54,8 @@ PRESETS: dict[str, FitConfig] = {
     "content-1": FitConfig(
         learning_rate=1e-3,
         item_scale=0.01,
-        item_ridge=10.0,
-        user_ridge=20.0,
+        item_ridge=15.0,
+        user_ridge=30.0,
         drift=False,
         split=("2022-04-29", "2022-04-30"),
     ),

@@ -51,7 +51,7 @@ def train(
             losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
             loss = (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()

@@ -248,7 +248,7 @@ def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Int
         total[label] = total.get(label, 0.0) + share
     names = sorted(total, key=lambda name: (-total[name], name))
     if len(names) > limit:
-        names = [name for name in names if name != "other"][: limit - 1] + ["other"]
+        names = [*[name for name in names if name != "other"][: limit - 1], "other"]
     code = {name: index for index, name in enumerate(names)}
     return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)
 

@@ -145,11 +145,11 @@ def event_chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles
     chances = {table[0].name: first}
     if len(table) == 1:
         return chances
-    given = sigmoid(logit(1))  # the second event, given what it needs
+    given = sigmoid(logit(1) + arrays["event_link"][1, 0])  # the second event after the first
     if arrays["watch"][0]:
         given = np.where(arrays["duration"][item] <= WATCH_CLICK_MS, 1.0, given)
     free = arrays["event_needs"][1] < 0
-    second = [given if free else np.zeros(len(x)), given]
+    second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]
     chances[table[1].name] = (1 - first) * second[0] + first * second[1]
     for event in range(2, len(table)):
         link, needs = arrays["event_link"][event], arrays["event_needs"][event]

@@ -130,7 +130,10 @@ def response_figures(frame: Frame, x: Doubles, config: FitConfig) -> list[fideli
     """The first event on the test period beside constant, item and user x item rates (shrunk)."""
     test, flag = frame.row_period == TEST, frame.positive.astype(np.float64)
     past, name = ~test, EVENTS[frame.domain][0].name
-    nothing_u, nothing_i = np.zeros((frame.num_users, 0)), np.zeros((frame.num_items, 0))
+    nothing_u, nothing_i = (
+        np.zeros((frame.num_users, 0), np.float32),
+        np.zeros((frame.num_items, 0), np.float32),
+    )
     both = fit_additive(frame, past, nothing_u, nothing_i, 3.0).logits(frame)[test]
     items = fit_additive(frame, past, nothing_u, nothing_i, 3.0, users=False).logits(frame)[test]
     y, chance, cluster, count = (

@@ -81,16 +81,14 @@ def hazard_rows(frame: Frame) -> Rows:
 
 def repeats(frame: Frame) -> NDArray[np.bool_]:
     """Rows whose item was among the last MEMORY positive answers of the visit."""
-    count = np.cumsum(frame.positive) - frame.positive  # answers before the row, over all visits
+    count: Ints = np.cumsum(frame.positive) - frame.positive  # answers before the row, over all visits
     key = frame.session * frame.num_items + frame.item
     last: dict[int, int] = {}
     out = np.zeros(len(key), bool)
-    for row, (code, before, positive) in enumerate(
-        zip(key.tolist(), count.tolist(), frame.positive.tolist(), strict=True)
-    ):
-        at = last.get(code)
-        out[row] = at is not None and before - at < MEMORY
-        if positive:
+    for row in range(len(key)):
+        code, before = int(key[row]), int(count[row])
+        out[row] = before - last.get(code, -MEMORY) < MEMORY
+        if frame.positive[row]:
             last[code] = before + 1
     return out
 

@@ -1,6 +1,7 @@
 """The trained module: towers and the session model's numbers; `terms()` gives what `session.py` computes with."""
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ class SessionModel(nn.Module):
         )
         self.user_tower = Tower(user_features, dim + 1, config.hidden, 0.0, config.dropout)
         if len(self.user_tower.layers):
-            nn.init.zeros_(self.user_tower.layers[-1].weight)
+            nn.init.zeros_(cast(nn.Linear, self.user_tower.layers[-1]).weight)
         self.context_bias = nn.Parameter(torch.zeros(len(frame.contexts)))
         self.bias = nn.Parameter(torch.tensor(0.0))
         start = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8, **fixed}

@@ -138,7 +138,8 @@ def scores(model: SessionModel) -> Doubles:
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:
     """Of the pairs of one period."""
     part = pairs.period == period
-    return -score[pairs.user[part], pairs.item[part]]
+    loss: Doubles = -score[pairs.user[part], pairs.item[part]]
+    return loss
 
 
 def taste_terms(
@@ -172,7 +173,9 @@ def taste_terms(
         ledger.absent(term, "a static log: no order of answers")
     ledger.absent("outside", "every item is answered by itself: the item bias holds it")
     ledger.assumed("examine", 1.0, "no positions are logged: every shown item is looked at")
-    dynamics = {name: ledger.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[frame.domain]}
+    dynamics: dict[str, float] = {
+        name: ledger.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[frame.domain]
+    }
     ledger.assumed("decay", 0.8, "a step leaves 80 % of a category's satiation")
     return dynamics
 

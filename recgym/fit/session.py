@@ -78,7 +78,7 @@ def terms_from_world(world: World) -> Terms:
 
 def hazard_from_world(world: World) -> Hazard:
     """A world's leaving terms in float64."""
-    values = [world.params["leave_bias"], world.params["leave_repeat"], world.params["leave_idle"]]
+    values: list[object] = [world.params[name] for name in ("leave_bias", "leave_repeat", "leave_idle")]
     arrays = world.arrays
     values += [arrays.leave_time, arrays.leave_run, arrays.leave_item, arrays.leave_context]
     return Hazard(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
