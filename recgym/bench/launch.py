@@ -55,6 +55,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         skipped, failed = len(jobs) - len(missing), []
         bar = _Bar(progress, len(jobs), skipped, missing)
         if missing:
+            bar.tell("compiling the simulator, once on each machine")
             warm_up(preset)
         outcomes = run_jobs(execute, missing, workers, bar.started)
         try:
@@ -79,6 +80,10 @@ class _Bar:
         self.now: list[int] = []
         self.failed = 0
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
+
+    def tell(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress.update(self.task, description=what)
 
     def _show(self, advance: int) -> None:
         if self.progress is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.tasks import REWARDS, load_world, shipped_worlds
+from recgym.sim.world import PARAMS
 
 
 def _markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -40,19 +41,27 @@ def environments() -> str:
 def _status(row: dict[str, Any] | None) -> str:
     if row is None:
         return "-"
+    if row["status"] == "absent":
+        return "absent"
     value = row["value"]
     shown = f"{value:.3g}" if isinstance(value, int | float) else str(value or "")
     return f"{row['status']} ({shown})" if shown and len(shown) <= 12 else str(row["status"])
 
 
+def _place(name: str, order: list[str]) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order), name)
+
+
 def terms() -> str:
     """What is fitted and what is assumed in each shipped world: a row a term, a column a world."""
-    worlds = [load_world(name) for name in shipped_worlds()]
+    order = [row.world for row in ENVIRONMENTS]
+    worlds = [load_world(name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))]
     cards = [{row["term"]: row for row in world.card.get("terms", ())} for world in worlds]
     names = list(dict.fromkeys(name for card in cards for name in card))
     if not names:
         return "No world ships yet."
-    rows = [(name, *(_status(card.get(name)) for card in cards)) for name in names]
+    meaning = {param.name: f"`{param.name}`: {param.meaning}" for param in PARAMS}
+    rows = [(meaning.get(name, f"`{name}`"), *(_status(card.get(name)) for card in cards)) for name in names]
     return _markdown(("term", *(world.name for world in worlds)), rows)
 
 

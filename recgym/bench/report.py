@@ -157,6 +157,7 @@ def _picture(preset: str, tables: list[Table]) -> bytes:
     figure.suptitle(
         f"{preset}: mean return over random, paired, 95 %" + "".join(f" ({m})" for m in marks), fontsize=9
     )
+    figure.supxlabel("gain in return a session; hollow: privileged; dashed: oracle-plan, score 1", fontsize=8)
     data = io.BytesIO()
     figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
@@ -179,7 +180,8 @@ def _panel(axes: Any, table: Table, agents: list[str]) -> None:
             axes.axvline(row.gain.mean, color="#bbbbbb", linewidth=0.8, linestyle="--", zorder=0)
     axes.axvline(0.0, color="#bbbbbb", linewidth=0.8, zorder=0)
     axes.set_title(table.env_id.removeprefix("recgym/"), fontsize=9)
-    axes.set_xlabel("gain in return" + (" (assumed reward)" if table.is_assumed else ""), fontsize=8)
+    if table.is_assumed:
+        axes.set_xlabel("reward rests on assumed parameters", fontsize=7)
     axes.tick_params(labelsize=8)
     axes.set_ylim(-0.6, len(agents) - 0.4)
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)

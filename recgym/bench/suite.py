@@ -126,9 +126,9 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="quick",
             about="a smoke run that ends in minutes on two cores",
-            experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=250),
+            experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=200),
             agents=_QUICK,
-            params={"oracle-plan": {"simulations": 40}},
+            params={"oracle-plan": {"simulations": 10}},
             seeds=3,
         ),
         Preset(
