@@ -1,7 +1,7 @@
 """DCF-DQN: deep collaborative filtering that learns from a log, then double DQN over the same towers.
 
-Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item tower (`agents.towers`): Q over
-the whole catalogue is one matrix product.
+Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item tower, and terms for repeats
+(`agents.towers`): Q over the whole catalogue is one matrix product.
 
 Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter,
 2019), the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself.

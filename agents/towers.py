@@ -105,7 +105,10 @@ ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {"gru": GruEncoder, "atte
 
 
 class Towers(nn.Module):
-    """x(s, a) = V(s) + <f(s), g(a)> + b_a; no layer is as wide as the catalogue but the item embedding.
+    """x(s, a) = V(s) + <f(s), g(a)> + b_a + <r(s), h(s, a)>; no layer is as wide as the catalogue but its embedding.
+
+    h holds what an inner product cannot say: whether this item was shown and whether it was answered positively in
+    the history (repeat consumption: Anderson et al., 2014, WWW), and whether the last item was of its category.
 
     The history is read as the items' own vectors g, once as they were shown and once where they were answered
     positively, beside the event bits. `scale` and `shift` turn x into reward units: Q = shift + scale x.
@@ -113,42 +116,58 @@ class Towers(nn.Module):
 
     scale: Tensor
     shift: Tensor
+    category: Tensor
 
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
         super().__init__()
         num_events = len(problem.event_names)
         self.items = ItemTower(problem, width, hidden)
-        self.users = _embedding(problem.num_users, width)
+        self.users = nn.Embedding(problem.num_users, width)
+        nn.init.zeros_(self.users.weight)  # a user of whom nothing was learnt is the average one
+        category = np.append(np.asarray(problem.items["category"], np.int64), -1)  # padding is of none
+        self.register_buffer("category", torch.as_tensor(category), persistent=False)
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
-        self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU(), nn.Linear(hidden, width + 1))
+        self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU())
+        self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
+        nn.init.zeros_(self.recall.weight)
+        nn.init.zeros_(self.recall.bias)
         low, high = problem.item_reward_range
         self.register_buffer(
             "scale", torch.tensor(max(high - low, 1e-3) / 4.0)
         )  # a logistic's slope at one half
         self.register_buffer("shift", torch.tensor(0.0))
 
-    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """F (B, d) and V (B,), given the items' vectors (N, d)."""
+    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tower f (B, d), V (B,) and r (B, 3), given the items' vectors (N, d)."""
         padded = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
         shown = padded[states.items]
         history = torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1)
         code = self.encoder(history, states.items < len(vectors))
         user = self.users(states.user)
         deep = self.deep(torch.cat([code, user, states.context], dim=1))
-        return user + code + deep[:, :-1], deep[:, -1]
+        head = self.head(deep)
+        return user + code + head[:, :-1], head[:, -1], self.recall(deep)
 
     def logits(self, states: States) -> Tensor:
-        """X of every item, shape (B, N): one matrix product over the catalogue."""
+        """Logits x of every item, shape (B, N): one matrix product over the catalogue, and three sparse terms."""
         vectors, bias = self.items()
-        f, value = self.states(states, vectors)
+        f, value, recall = self.states(states, vectors)
+        empty = f.new_zeros(len(f), len(self.category))
+        was_shown = empty.scatter(1, states.items, 1.0)[:, :-1]
+        was_answered = empty.scatter_reduce(1, states.items, states.events[..., 0], "amax")[:, :-1]
+        same = (self.category[states.items[:, -1:]] == self.category[:-1]).to(f.dtype)
         x: Tensor = value[:, None] + f @ vectors.T + bias
-        return x
+        return x + recall[:, :1] * was_shown + recall[:, 1:2] * was_answered + recall[:, 2:] * same
 
     def logit_of(self, states: States, items: Tensor) -> Tensor:
-        """X of one item a session, (B,)."""
+        """Logit x of one item a session, (B,)."""
         vectors, bias = self.items()
-        f, value = self.states(states, vectors)
-        x: Tensor = value + (f * vectors[items]).sum(dim=1) + bias[items]
+        f, value, recall = self.states(states, vectors)
+        here = states.items == items[:, None]
+        was_answered = (here * states.events[..., 0]).amax(dim=1)
+        same = self.category[states.items[:, -1]] == self.category[items]
+        features = torch.stack([here.any(dim=1).to(f.dtype), was_answered, same.to(f.dtype)], dim=1)
+        x: Tensor = value + (f * vectors[items]).sum(dim=1) + bias[items] + (recall * features).sum(dim=1)
         return x
 
     def values(self, states: States) -> Tensor:

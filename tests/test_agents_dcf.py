@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from worlds import chain_optimum, chain_world
+from worlds import chain_world
 
 from agents import Problem, Transition, make_agent
 from agents.histories import read_histories, return_to_go
@@ -153,6 +153,7 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     empty = towers.logits(to_states(observation, torch.device("cpu")))
     for item in range(6):
         observation, *_ = env.step(np.full(5, item))
+    torch.nn.init.normal_(towers.recall.weight)
     states = to_states(observation, torch.device("cpu"))
     logits = towers.logits(states)
     assert logits.shape == (5, 9)
@@ -161,10 +162,14 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     assert not torch.allclose(logits, empty)
     flipped = states._replace(events=1 - states.events)
     assert not torch.allclose(towers.logits(flipped), logits)
-    other = states._replace(user=states.user + 1)
+    torch.nn.init.normal_(towers.users.weight)
+    logits = towers.logits(states)
+    other = states._replace(user=(states.user + 1) % problem.num_users)
     assert not torch.allclose(towers.logits(other), logits)
     (-logits.sum()).backward()
-    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in towers.parameters())
+    for name, weight in towers.named_parameters():
+        assert weight.grad is not None
+        assert weight.grad.abs().sum() > 0, name
     widest = max(
         weight.shape[0]
         for name, weight in towers.named_parameters()
@@ -232,24 +237,41 @@ def test_the_offline_stage_ranks_what_it_has_not_seen():
     assert values.mean() == pytest.approx(return_to_go(other, 0.9).mean(), rel=0.15)
 
 
+def two_intents():
+    """The last two intents of the chain: item 3 pays 0.45 now, item 8 pays 0.4 and leads to where item 4 pays 0.95."""
+    world = chain_world()
+    factors = world.arrays.factors.copy()
+    factors[3, 3] = 28.0 + np.log(0.45 / 0.55)
+    return world.with_arrays(factors=factors, profile=np.eye(5)[3:4])
+
+
+def two_intents_optimum(stay, horizon):
+    """Values of the best and of the myopic policy from the first of the two intents, by value iteration."""
+    first, second, myopic = 0.0, 0.0, 0.0
+    for _ in range(horizon):
+        stone = 0.4 * (1 + stay * second) + 0.6 * stay * first
+        first, second, myopic = max(0.45 + stay * first, stone), 0.95 + stay * second, 0.45 + stay * myopic
+    return first, myopic
+
+
 def test_the_online_stage_learns_to_plan():
-    """Five intents in a row, where the best item now is not the best item: stepping stones lead to what pays most."""
-    world, stay, horizon = chain_world(), 0.95, 20
-    best, myopic = chain_optimum(world, stay, horizon)
+    """What pays best now is not the best item: a stepping stone leads to where more is paid. No log is read."""
+    world, horizon = two_intents(), 20
+    best, myopic = two_intents_optimum(0.95, horizon)
     env = history_env(world, 64, horizon=horizon)
-    agent = make_agent("dcf-dqn", Problem.of(env), 0, width=16, hidden=32, discount=0.97, steps=5, warmup=500,
-                       steps_per_update=32, online_rate=3e-3, epsilon_steps=12_000, polyak=0.05)  # fmt: skip
-    agent.train(env, 24_000, 0)
-    judge = history_env(world, 512, horizon=horizon)
+    agent = make_agent("dcf-dqn", Problem.of(env), 0, width=16, hidden=32, discount=0.95, warmup=500,
+                       online_rate=2e-3, epsilon_steps=6_000, batch_size=64, steps_per_update=10)  # fmt: skip
+    agent.train(env, 9_000, 0)
+    judge = history_env(world, 1_000, horizon=horizon)
     observation, _ = judge.reset(seed=10**6)
-    total, live = np.zeros(512), np.ones(512, bool)
+    total, live = np.zeros(1_000), np.ones(1_000, bool)
     while live.any():
         observation, reward, terminated, truncated, _ = judge.step(agent.act(observation))
         total += np.where(live, reward, 0.0)
         live &= ~(terminated | truncated)
     print(f"DCF-DQN {total.mean():.2f}, best {best:.2f}, myopic {myopic:.2f}")
-    assert myopic < 0.8 * best
-    assert total.mean() > 0.9 * best
+    assert myopic < 0.6 * best
+    assert total.mean() > 0.93 * best
 
 
 def test_it_refuses_what_it_cannot_do():

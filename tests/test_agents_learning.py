@@ -118,8 +118,8 @@ def test_q_learning_bootstraps_at_the_horizon_and_not_where_the_user_left():
     np.testing.assert_allclose(
         agent.values[:, 1], [2.4, 2.4, 1.5, 1.5]
     )  # 2 + .5 (1 + .9 * 2 - 2); 2 + .5 (1 - 2)
-    twice = Transition(*(np.concatenate([a, b]) for a, b in zip(one(0, 2, 0.0, 3, True)[:6], one(0, 2, 1.0, 3, True)[:6],
-                                                                strict=True)))  # fmt: skip
+    pair = zip(one(0, 2, 0.0, 3, True)[:6], one(0, 2, 1.0, 3, True)[:6], strict=True)
+    twice = Transition(*(np.concatenate(both) for both in pair))
     agent.learn(twice)
     np.testing.assert_allclose(agent.values[0, 2], 2 + 0.75 * (0.5 - 2))  # two steps of 0.5 at once
 
