@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.events import EVENTS
-from recgym.fit.config import ASSUMED
+from recgym.fit.config import ASSUMED, FitConfig
 from recgym.fit.frame import Frame
 from recgym.logs import Log
 from recgym.sim.world import PARAMS
@@ -145,7 +145,7 @@ def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
     return 0.5 * (low + high)
 
 
-def card_head(log: Log, frame: Frame, name: str) -> dict[str, Any]:
+def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -> dict[str, Any]:
     """What a card says about where the world is from."""
     source = log.source
     counts = [int((frame.row_period == k).sum()) for k in range(3)]
@@ -153,7 +153,12 @@ def card_head(log: Log, frame: Frame, name: str) -> dict[str, Any]:
         "sources": [source.name],
         "licence": source.licence,
         "citation": source.citation,
-        "command": f"recgym fit {source.name} --preset {name} --name {name}",
+        "command": f"recgym fit LOG --domain {log.domain} --out {name} --seed {seed}",
+        "log": f"LOG holds {source.name}",
+        "period": "80/10/10 % by time"
+        if config.split is None
+        else f"validation from {config.split[0]}, test from "
+        f"{config.split[1]}; fitted on what is before the test",
         "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
         "users": frame.num_users,
         "items": frame.num_items,

@@ -56,7 +56,11 @@ def fit_clicks(
     figures = choice_figures(frame, test, config) + (
         leaving_figures(rows, frame, hazard, config) if hazard else []
     )
-    card = card_head(log, frame, name) | {"terms": ledger.finish(), "figures": figures, "epochs": epochs}
+    card = card_head(log, frame, name, config, seed) | {
+        "terms": ledger.finish(),
+        "figures": figures,
+        "epochs": epochs,
+    }
     card["rewards_assumed"] = rewards_assumed(ledger)
     names, features = public_user_features(frame)
     return World.build(
@@ -116,7 +120,6 @@ def affinity_terms(model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[s
         ledger.absent("theta", "no prices that differ")
         numbers["theta"] = 0.0
     ledger.absent("sigma", "spread of first intents within a segment is not fitted yet")
-    ledger.absent("patience", "not fitted yet")
     ledger.assumed(
         "examine", 1.0, "each item has one place on its page: position cannot be told from the item"
     )
@@ -132,6 +135,8 @@ def leaving_terms(hazard: Leaving | None, arrays: Arrays, ledger: Ledger) -> dic
     ledger.fitted("leave_time", hazard.time, "slope on log(1 + t)")
     ledger.fitted("leave_run", hazard.run, "slope on log run length")
     ledger.fitted("leave_repeat", hazard.repeat, "clicks on an item clicked before in the visit")
+    reason = "a visit ends once: its own patience and the slope on time cannot be told apart (Heckman and Singer, 1984)"
+    ledger.assumed("patience", 0.0, reason)
     spread = float(hazard.item.std())
     ledger.fitted("leave_item", spread, "standard deviation; with page and category, shrunk on validation")
     ledger.absent("leave_context", "month and weekday did not help on validation")

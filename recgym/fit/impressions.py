@@ -53,7 +53,7 @@ def fit_impressions(
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
     report("card", 0, 1, "")
     figures = response_figures(frame, x, config) + event_figures(frame, arrays, x, config)
-    card = card_head(log, frame, name) | {
+    card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
         "figures": figures,
         "epochs": response.epochs,

@@ -44,7 +44,7 @@ class Leaving:
     validation: dict[float, float]  # ridge -> log-loss
 
     def logits(self, rows: Rows) -> Doubles:
-        """Leaving logit after every row."""
+        """Leaving logit after every row, for a visit of average patience."""
         value = self.bias + self.time * rows.time + self.run * rows.run + self.repeat * rows.repeat
         return value + self.item[rows.item]
 

@@ -59,11 +59,16 @@ def fit_pairs(
     ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
     ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
     report("card", 0, 1, "")
-    card = card_head(log, frame, name) | {"terms": ledger.finish(), "epochs": epochs}
+    card = card_head(log, frame, name, config, seed) | {"terms": ledger.finish(), "epochs": epochs}
     card["figures"] = pair_figures(frame, pairs, arrays, scores(model), config)
     card["rows"] = {
         label: int((pairs.period == k).sum()) for k, label in enumerate(("train", "validation", "test"))
     }
+    card["period"] = (
+        "no clock: 80/10/10 % of the pairs at random"
+        if np.isnan(log.column("time")).any()
+        else card["period"]
+    )
     card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"]
     card["rewards_assumed"] = rewards_assumed(ledger)
     names, features = public_user_features(frame)
