@@ -14,13 +14,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from recgym.envs import tasks
+from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, spread
 from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Arguments, Observation
 from recgym.sim.engine import Engine
 from recgym.sim.session import Feedback
 
 Info = dict[str, Any]
-_MODULUS = 1 << 64
 
 
 class _Face:
@@ -113,11 +113,11 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode: number 0 of a new seed, else the next of the old one; never seeded: entropy."""
         super().reset(seed=seed)
-        _refuse_options(options, ())
+        refuse_options(options, ())
         if seed is not None:
-            self._engine.seed(np.array([seed % _MODULUS], np.uint64))
+            self._engine.seed(np.array([seed % MODULUS], np.uint64))
         elif not self._begun:
-            self._engine.seed(np.array([_entropy()], np.uint64))
+            self._engine.seed(np.array([entropy()], np.uint64))
         self._begun, self._over, self._last = True, False, None
         observation, _ = self._tick(self._engine.no_slate, self._engine.no_rows, self._engine.all_rows)
         return _row(observation, 0), {name: value[0] for name, value in self._reset_info().items()}
@@ -215,7 +215,7 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Any, Info]:
         """Begin anew, all rows or those of options["reset_mask"]; row i of seed s has s + i."""
-        _refuse_options(options, ("reset_mask",))
+        refuse_options(options, ("reset_mask",))
         rows = self._rows(None if options is None else options.get("reset_mask"))
         self._seed(seed, rows)
         self._begun, self._last = True, None
@@ -267,11 +267,11 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
     def _seed(self, seed: int | list[int | None] | None, rows: NDArray[np.bool_]) -> None:
         if seed is None:
             if not self._begun:
-                self._engine.seed(_spread(_entropy(), self.num_envs))
+                self._engine.seed(spread(entropy(), self.num_envs))
             return
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
-            self._engine.seed(_spread(int(seed), self.num_envs), rows)
+            self._engine.seed(spread(int(seed), self.num_envs), rows)
             return
         seeds = list(seed)
         if len(seeds) != self.num_envs:
@@ -282,8 +282,8 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
             if rows[i] and (value is not None or not self._begun):
                 one = np.zeros(self.num_envs, np.bool_)
                 one[i] = True
-                number = _entropy() if value is None else value
-                self._engine.seed(np.full(self.num_envs, number % _MODULUS, np.uint64), one)
+                number = entropy() if value is None else value
+                self._engine.seed(np.full(self.num_envs, number % MODULUS, np.uint64), one)
 
     def render(self) -> Any:
         """Pictures of all sessions, one an environment."""
@@ -294,51 +294,8 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         return tuple(picture(self._engine, b, self._last, hidden=hidden) for b in range(self.num_envs))
 
 
-def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[np.int64]:
-    """The action as int64 (B, K); ValueError where its shape is wrong or an item is not a whole number in range."""
-    if isinstance(action, int | np.integer) and num == slots == 1 and 0 <= action < num_items:
-        return np.array([[action]], np.int64)  # the usual case of a single environment
-    slates = np.asarray(action)
-    shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())
-    if num == 1:
-        shapes |= {(slots,)} | ({()} if slots == 1 else set())
-    if slates.shape not in shapes:
-        wanted = "one item" if slots == 1 else f"a slate of {slots} items"
-        rows = "" if num == 1 else f" for each of {num} environments"
-        raise ValueError(f"action has shape {slates.shape}, expected {wanted}{rows}")
-    whole = slates.dtype.kind in "iu" or (
-        slates.dtype.kind == "f" and bool(np.all(slates == np.floor(slates)))
-    )
-    if not whole or not np.all(np.isfinite(slates)):
-        raise ValueError(f"action {_short(slates)} is not a whole number of the items 0 to {num_items - 1}")
-    if slates.min() < 0 or slates.max() >= num_items:
-        raise ValueError(f"action {_short(slates)} is out of range: items are numbered 0 to {num_items - 1}")
-    return slates.astype(np.int64).reshape(num, slots)
-
-
-def _short(values: NDArray[Any]) -> str:
-    text = np.array2string(values, threshold=8, separator=", ")
-    return text if len(text) < 80 else text[:76] + "...]"
-
-
 def _row(observation: Observation, row: int) -> Any:
     """One row of a fresh batch: an array, a number for Discrete, or a dict of them."""
     if isinstance(observation, dict):
         return {name: value[row] for name, value in observation.items()}
     return observation[row]
-
-
-def _entropy() -> int:
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-
-
-def _spread(seed: int, num: int) -> NDArray[np.uint64]:
-    """Seeds s, s + 1, ..., modulo 2^64."""
-    return np.arange(num, dtype=np.uint64) + np.uint64(seed % _MODULUS)
-
-
-def _refuse_options(options: Mapping[str, Any] | None, allowed: tuple[str, ...]) -> None:
-    if unknown := sorted(set(options or ()) - set(allowed)):
-        raise ValueError(
-            f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed) or 'none'}"
-        )
