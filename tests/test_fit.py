@@ -104,8 +104,9 @@ def test_torch_equations_equal_the_simulators(domain):
     np.testing.assert_allclose(1 / (1 + np.exp(-hazard)), 1 / (1 + np.exp(-leave)), atol=1e-5)
 
 
-def test_event_chances_equal_the_simulators_average():
-    world = synthetic(5, domain="content", num_users=4, num_items=6, num_factors=2).with_params(sigma=0.0)
+@pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
+def test_event_chances_equal_the_simulators_average(domain):
+    world = synthetic(5, domain=domain, num_users=4, num_items=6, num_factors=2).with_params(sigma=0.0)
     log = sample_log(world, "random", 6_000, seed=1, horizon=1)
     frame = make_frame(log, FitConfig(), positives_only=False)
     arrays = {name: getattr(world.arrays, name).astype(float) for name in world.arrays._fields}
@@ -191,6 +192,22 @@ def test_choice_and_leaving_recover_the_shop_that_made_the_log():
     order = np.lexsort((np.arange(18), -shown))
     assert np.corrcoef(hazard.item, truth["leave"][order])[0, 1] > 0.9
     assert figures["calibration slope of leaving"]["world"] == pytest.approx(1.0, abs=0.35)
+
+
+def test_the_worlds_leaving_is_the_fitted_hazard():
+    log, _ = click_log(visits=400)
+    config = replace(SMALL, epochs=2)
+    world = fit(log, name="shop", config=config, progress=False)
+    frame = make_frame(log, config, positives_only=True)
+    rows = hazard_rows(frame)
+    expected = fit_leaving(frame, rows, (0, 1)).logits(rows)
+    batches = frame.batches(np.arange(len(frame.starts)), 500, torch.device("cpu"), np.random.default_rng(0))
+    for batch in batches:
+        there = batch.mask > 0
+        ours = leave_logits(hazard_from_world(world), batch, terms_from_world(world).category)[there]
+        np.testing.assert_allclose(
+            ours.numpy(), expected[batch.row[there].numpy()], atol=2e-3
+        )  # float16 items
 
 
 def test_outside_answers_a_logged_page_at_the_assumed_rate():
