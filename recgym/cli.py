@@ -94,7 +94,9 @@ def fit(
     from recgym.fit import fit as fit_world
 
     title = name or out.name
-    world = fit_world(read, name=title, config=PRESETS.get(title), seed=seed, device=device, progress=True)
+    world = fit_world(
+        read, name=title, config=PRESETS.get(title), seed=seed, device=device, progress=sys.stdout.isatty()
+    )
     world.save(out)
     _print_card(world)
     print(f"wrote {out}", file=sys.stderr)

@@ -216,3 +216,34 @@ def test_speed_measures_every_environment(run, world, monkeypatch):
     assert measured[0]["slate"] == 1
     assert measured[1]["slate"] == 6
     assert all(row["vector"] > row["single"] > 100 for row in measured)
+
+
+def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypatch):
+    asked = {}
+
+    def fit(log, **settings):
+        asked.update(settings, rows=log.num_rows)
+        return synthetic(4, domain="ecommerce")
+
+    monkeypatch.setattr("recgym.fit.fit", fit)
+    table.write_text(table.read_text().replace("1.5", "0.5"))
+    columns = "user=visitor,item=product,time=when,propensity=p"
+    arguments = (
+        "fit",
+        table,
+        "--domain",
+        "ecommerce",
+        "--map",
+        columns,
+        "--out",
+        tmp_path / "mine",
+        "--seed",
+        3,
+    )
+    code, out, err = run(*arguments)
+    assert code == 0
+    assert out.startswith("# synthetic-4 (ecommerce)")
+    assert err.endswith(f"wrote {tmp_path / 'mine'}\n")
+    assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
+    assert run("card", tmp_path / "mine")[1] == out
+    assert run(*arguments)[0] == 0  # a world that is there is replaced
