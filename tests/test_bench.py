@@ -290,9 +290,10 @@ def job(number):
     return number * number
 
 
-def test_a_dead_worker_takes_its_own_job_alone():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_dead_worker_takes_its_own_job_alone(workers):
     started = []
-    outcomes = sorted(run_jobs(job, [0, 1, 2, 3, 4], 2, started.append))
+    outcomes = sorted(run_jobs(job, [0, 1, 2, 3, 4], workers, started.append))
     assert [outcome.value for outcome in outcomes] == [0, 1, None, None, 16]
     assert outcomes[2].error == "worker process died (exit code 3)"
     assert outcomes[3].error == "KeyError: 'three'"
