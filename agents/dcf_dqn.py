@@ -6,8 +6,8 @@ Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item
 Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter,
 2019), the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself.
 Histories are the logged ones. The weights that do best on the last tenth of the sessions are kept. Then
-Q = shift + scale x: the scale is the slope of the logged reward on x, so greedy choices stay as they were, and
-the shift puts the mean of Q at the log's mean discounted return.
+Q = shift + scale x + spread u(s): the scale is the slope of the logged reward on x, so greedy choices stay as they
+were; shift and spread are mean and deviation of the log's discounted returns; u starts at zero.
 
 Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a
 Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device. In a slate each shown item is
@@ -47,7 +47,7 @@ class DcfDqnParams:
     offline_batch: int = 512  # [shown items]
     offline_rate: float = 3e-3  # learning rate, above 0
     weight_decay: float = 0.01  # AdamW's, both stages
-    discount: float = 0.9  # a slate, in [0, 1]
+    discount: float = 0.8  # a slate, in [0, 1]
     steps: int = 3  # n of the n-step targets
     batch_size: int = 256  # [transitions]
     online_rate: float = 5e-4  # learning rate, above 0
@@ -170,15 +170,16 @@ class DcfDqn(BaseAgent):
         return float(functional.binary_cross_entropy_with_logits(logits, labels))
 
     def _calibrate(self, histories: Histories, rows: NDArray[np.int64]) -> None:
-        """Scale: slope of held-out reward on x. Shift: the log's mean discounted return less scale times mean x."""
+        """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns."""
         logits, _ = self.logits_of_log(histories, rows)
         centred = logits - logits.mean()
         slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
         smallest = 0.01 * float(self.online.scale)  # a log that tells nothing leaves a slope of zero or less
         scale = max(slope, smallest)
-        mean_return = float(return_to_go(histories, self.params.discount).mean())
+        returns = return_to_go(histories, self.params.discount)
         self.online.scale.fill_(scale)
-        self.online.shift.fill_(mean_return - scale * float(logits.mean()))
+        self.online.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
+        self.online.spread.fill_(max(float(returns.std()), scale))
 
     # acting
 
@@ -190,12 +191,12 @@ class DcfDqn(BaseAgent):
         return start + min(float(self.counts[0]) / p.epsilon_steps, 1.0) * (p.epsilon_end - start)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The K largest Q; with `explore`, some rows are random throughout."""
+        """The K largest Q, of the averaged network; with `explore` of the newest, and some rows are random."""
         slots = self.problem.slate_size
         check_mask(mask, slots)
-        self.online.eval()
+        network = self.online if explore else self.target
         with torch.no_grad():
-            values = self.online.values(to_states(observation, self.torch_device))
+            values = network.values(to_states(observation, self.torch_device))
             if explore:
                 noise = torch.rand(values.shape, generator=self.generator, device=self.torch_device)
                 random = (
@@ -265,7 +266,7 @@ class DcfDqn(BaseAgent):
             online, target = self.online.values(sample.after), self.target.values(sample.after)
             value = double_q(online, target, slots, sample.after_mask)
             goal = sample.credit + (sample.later + sample.bootstrap * value)[:, None]
-        error = (self.online.values(sample.states).gather(1, sample.action) - goal) / self.online.scale
+        error = (self.online.values(sample.states).gather(1, sample.action) - goal) / self.online.spread
         loss = (sample.weight[:, None] * error**2).sum() / (sample.weight.sum().clamp(min=1.0) * slots)
         self._descend(self.optimizer, loss)
         with torch.no_grad():

@@ -111,11 +111,13 @@ class Towers(nn.Module):
     the history (repeat consumption: Anderson et al., 2014, WWW), and whether the last item was of its category.
 
     The history is read as the items' own vectors g, once as they were shown and once where they were answered
-    positively, beside the event bits. `scale` and `shift` turn x into reward units: Q = shift + scale x.
+    positively, beside the event bits. Reward units: Q(s, a) = shift + scale x(s, a) + spread u(s), with u a second
+    head for what states are worth beyond their next item, zero until the online stage (dueling: Wang et al., 2016).
     """
 
     scale: Tensor
     shift: Tensor
+    spread: Tensor
     category: Tensor
 
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
@@ -129,16 +131,19 @@ class Towers(nn.Module):
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
         self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU())
         self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
-        nn.init.zeros_(self.recall.weight)
-        nn.init.zeros_(self.recall.bias)
+        self.outlook = nn.Linear(hidden, 1)
+        for head in (self.recall, self.outlook):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
         low, high = problem.item_reward_range
         self.register_buffer(
             "scale", torch.tensor(max(high - low, 1e-3) / 4.0)
         )  # a logistic's slope at one half
         self.register_buffer("shift", torch.tensor(0.0))
+        self.register_buffer("spread", torch.tensor(max(high - low, 1e-3)))
 
-    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tower f (B, d), V (B,) and r (B, 3), given the items' vectors (N, d)."""
+    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Tower f (B, d), V (B,), r (B, 3) and u (B,), given the items' vectors (N, d)."""
         padded = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
         shown = padded[states.items]
         history = torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1)
@@ -146,23 +151,24 @@ class Towers(nn.Module):
         user = self.users(states.user)
         deep = self.deep(torch.cat([code, user, states.context], dim=1))
         head = self.head(deep)
-        return user + code + head[:, :-1], head[:, -1], self.recall(deep)
+        return user + code + head[:, :-1], head[:, -1], self.recall(deep), self.outlook(deep)[:, 0]
 
-    def logits(self, states: States) -> Tensor:
-        """Logits x of every item, shape (B, N): one matrix product over the catalogue, and three sparse terms."""
+    def logits(self, states: States) -> tuple[Tensor, Tensor]:
+        """Logits x (B, N): one matrix product over the catalogue and three sparse terms; and u (B,)."""
         vectors, bias = self.items()
-        f, value, recall = self.states(states, vectors)
+        f, value, recall, outlook = self.states(states, vectors)
         empty = f.new_zeros(len(f), len(self.category))
         was_shown = empty.scatter(1, states.items, 1.0)[:, :-1]
         was_answered = empty.scatter_reduce(1, states.items, states.events[..., 0], "amax")[:, :-1]
         same = (self.category[states.items[:, -1:]] == self.category[:-1]).to(f.dtype)
         x: Tensor = value[:, None] + f @ vectors.T + bias
-        return x + recall[:, :1] * was_shown + recall[:, 1:2] * was_answered + recall[:, 2:] * same
+        x = x + recall[:, :1] * was_shown + recall[:, 1:2] * was_answered + recall[:, 2:] * same
+        return x, outlook
 
     def logit_of(self, states: States, items: Tensor) -> Tensor:
         """Logit x of one item a session, (B,)."""
         vectors, bias = self.items()
-        f, value, recall = self.states(states, vectors)
+        f, value, recall, _ = self.states(states, vectors)
         here = states.items == items[:, None]
         was_answered = (here * states.events[..., 0]).amax(dim=1)
         same = self.category[states.items[:, -1]] == self.category[items]
@@ -172,7 +178,8 @@ class Towers(nn.Module):
 
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, shape (B, N)."""
-        return self.shift + self.scale * self.logits(states)
+        x, outlook = self.logits(states)
+        return self.shift + self.scale * x + self.spread * outlook[:, None]
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:

@@ -355,3 +355,7 @@ def test_statistics_of_episodes_are_exact():
     statistics.add(np.array([False, True]), np.array([7.0, 1.0]), np.array([False, True]), {})
     assert statistics.flush() == {"loss": 2.0, "return": (2.0 + 7.0) / 2, "length": 2.5}
     assert (statistics.steps, statistics.episodes, statistics.total) == (5, 2, 9.0)
+    statistics.add(
+        live, np.array([5.0, 1.0]), np.array([True, False]), {}
+    )  # the 7 of the restart counts nowhere
+    assert statistics.flush() == {"return": 5.0, "length": 1.0}

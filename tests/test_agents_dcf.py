@@ -136,11 +136,14 @@ def test_an_update_is_double_dqn_by_hand():
     assert (judged.argmax(axis=1) != best).any()
     rows = np.arange(4)
     goal = reward + 0.5 * np.where(terminated, 0.0, judged[rows, best])
-    error = (now[rows, action] - goal) / float(agent.online.scale)
+    error = (now[rows, action] - goal) / float(agent.online.spread)
+    slow = [weight.clone() for weight in agent.target.parameters()]
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(4, (64,), generator=drawn).numpy()
     assert float(agent._update(agent.ring)) == pytest.approx(float((error[picked] ** 2).mean()), rel=1e-4)
+    for was, now, fast in zip(slow, agent.target.parameters(), agent.online.parameters(), strict=True):
+        torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -150,23 +153,23 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     with seeded(0):
         towers = Towers(problem, width=8, hidden=16, encoder=encoder)
     observation, _ = env.reset(seed=0)
-    empty = towers.logits(to_states(observation, torch.device("cpu")))
+    empty = towers.logits(to_states(observation, torch.device("cpu")))[0]
     for item in range(6):
         observation, *_ = env.step(np.full(5, item))
     torch.nn.init.normal_(towers.recall.weight)
     states = to_states(observation, torch.device("cpu"))
-    logits = towers.logits(states)
+    logits, outlook = towers.logits(states)
     assert logits.shape == (5, 9)
     for item in range(9):
         torch.testing.assert_close(towers.logit_of(states, torch.full((5,), item)), logits[:, item])
     assert not torch.allclose(logits, empty)
     flipped = states._replace(events=1 - states.events)
-    assert not torch.allclose(towers.logits(flipped), logits)
+    assert not torch.allclose(towers.logits(flipped)[0], logits)
     torch.nn.init.normal_(towers.users.weight)
-    logits = towers.logits(states)
+    logits, outlook = towers.logits(states)
     other = states._replace(user=(states.user + 1) % problem.num_users)
-    assert not torch.allclose(towers.logits(other), logits)
-    (-logits.sum()).backward()
+    assert not torch.allclose(towers.logits(other)[0], logits)
+    (logits.sum() + outlook.sum()).backward()
     for name, weight in towers.named_parameters():
         assert weight.grad is not None
         assert weight.grad.abs().sum() > 0, name
@@ -234,7 +237,7 @@ def test_the_offline_stage_ranks_what_it_has_not_seen():
     assert after > 0.65
     assert abs(predicted.mean() - labels.mean()) < 0.03  # calibrated
     values = float(agent.online.shift) + float(agent.online.scale) * logits
-    assert values.mean() == pytest.approx(return_to_go(other, 0.9).mean(), rel=0.15)
+    assert values.mean() == pytest.approx(return_to_go(other, 0.8).mean(), rel=0.15)
 
 
 def two_intents():
