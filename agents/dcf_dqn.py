@@ -50,7 +50,7 @@ class DcfDqnParams:
     discount: float = 0.8  # a slate, in [0, 1]
     steps: int = 3  # n of the n-step targets
     batch_size: int = 256  # [transitions]
-    online_rate: float = 5e-4  # learning rate, above 0
+    online_rate: float = 1e-3  # learning rate, above 0
     polyak: float = 0.02  # of the target network an update, in (0, 1]
     replay: int = 50_000  # [transitions]
     warmup: int = 1_000  # [environment steps] before the first update
