@@ -75,6 +75,12 @@ def fit(
     source: Source = None,
     mapping: Map = None,
     name: Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")] = None,
+    planning: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."
+        ),
+    ] = 500,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -97,6 +103,8 @@ def fit(
     world = fit_world(
         read, name=title, config=PRESETS.get(title), seed=seed, device=device, progress=sys.stdout.isatty()
     )
+    if planning:
+        world = world.with_card(planning=_planning(world, planning, seed))
     world.save(out)
     _print_card(world)
     print(f"wrote {out}", file=sys.stderr)
@@ -133,15 +141,7 @@ def card(
     from recgym.envs.tasks import load_world
 
     loaded = load_world(world)
-    worth = None
-    if planning is not None:
-        from recgym.bench.planning import planning_worth
-
-        with progress() as bar:
-            task = bar.add_task("planning", total=2 * planning)
-            worth = planning_worth(
-                loaded, planning, seed=seed, progress=lambda done: bar.update(task, completed=done)
-            ).entry()
+    worth = None if planning is None else _planning(loaded, planning, seed)
     if as_json:
         about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
         print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
@@ -149,11 +149,20 @@ def card(
     if worth is None:
         _print_card(loaded)
         return
-    print(
-        f"{loaded.name}: planning is worth {worth['difference']:+.3f} a session, 95 % [{worth['low']:+.3f}, "
-        f"{worth['high']:+.3f}] over {worth['sessions']} users: oracle-plan {worth['oracle_plan']:.3f}, "
-        f"oracle {worth['oracle']:.3f}" + (" (possibly nothing: a bandit)" if worth["is_bandit"] else "")
-    )
+    from recgym.sim.card import planning_text
+
+    print(f"{loaded.name}: {planning_text(worth)}")
+
+
+def _planning(world: Any, users: int, seed: int) -> dict[str, Any]:
+    """What looking ahead is worth in a world, as its card keeps it."""
+    from recgym.bench.planning import planning_worth
+
+    with progress() as bar:
+        task = bar.add_task("planning", total=2 * users)
+        return planning_worth(
+            world, users, seed=seed, progress=lambda done: bar.update(task, completed=done)
+        ).entry()
 
 
 @app.command()

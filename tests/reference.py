@@ -66,14 +66,13 @@ def leaving_probability(world: World, before, after, slate, events):
     rows = np.arange(len(slate))
     answered = (events & 1).astype(bool)
     lead = slate[rows, np.where(answered.any(1), answered.argmax(1), 0)]
-    same = (before.lead >= 0) & (a.category[before.lead] == a.category[lead])
-    run = np.where(same, before.run + 1, 1)
+    run = np.where(before.liked_category == a.category[lead], before.run + 1, 1)
     step = before.step + 1
-    logit = p["leave_bias"] + after.patience + a.leave_item[lead] + a.leave_context[after.context]
+    logit = p["leave_bias"] + after.patience + a.leave_context[after.context]
     logit = logit + a.leave_time[np.minimum(step, len(a.leave_time)) - 1]
-    logit = logit + a.leave_run[np.minimum(run, len(a.leave_run)) - 1]
-    logit = logit + p["leave_repeat"] * (before.memory == lead[:, None]).any(1)
-    return logistic(np.clip(logit + p["leave_idle"] * ~answered.any(1), -30, 30))
+    moved = a.leave_item[lead] + a.leave_run[np.minimum(run, len(a.leave_run)) - 1]
+    moved = moved + p["leave_repeat"] * (before.memory == lead[:, None]).any(1)
+    return logistic(np.clip(logit + np.where(answered.any(1), moved, p["leave_idle"]), -30, 30))
 
 
 def next_intent(world: World, before, slate, events):

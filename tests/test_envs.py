@@ -260,6 +260,7 @@ def test_feature_blocks_add_up_and_stand_where_they_say():
     assert sum(blocks.values()) == env.observation_space.shape[0]
     env.reset(seed=2)
     observation, *_, info = env.step(4)
+    answered = info["click"]
     begins = dict(zip(blocks, np.cumsum([0, *blocks.values()]), strict=False))
     world, category = engine.world, engine.world.arrays.category[4]
     user = engine.sessions.user[0]
@@ -270,7 +271,9 @@ def test_feature_blocks_add_up_and_stand_where_they_say():
     last = begins["category of the last item, one-hot"]
     assert observation[last + category] == 1
     assert observation[begins["events of the last slate"]] == info["click"]
-    assert observation[begins["run length in the category / 10"]] == pytest.approx(0.1)
+    assert observation[begins["positive answers in a row in one category / 10"]] == pytest.approx(
+        0.1 * answered
+    )
     assert observation[begins["step / horizon"]] == pytest.approx(1 / 50)
 
 

@@ -76,8 +76,8 @@ def simulated(world: World, batch: Batch):
             item = int(batch.item[b, t])
             feedback.events[b, 0] = int(batch.positive[b, t])
             was_seen = sim.seen(s, b, item)
-            same = s.lead[b] >= 0 and w.category[s.lead[b]] == w.category[item]
-            s.run[b] = s.run[b] + 1 if same else 1
+            if batch.positive[b, t]:
+                s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
             s.lead[b] = item
             s.step[b] += 1
             slate = np.full((num, 1), item, np.int64)

@@ -39,7 +39,7 @@ def planning_worth(
     sessions: int = 500,
     *,
     seed: int = 0,
-    simulations: int = 100,
+    simulations: int = 50,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Worth:
     """Worth of planning in the single-item environment of the world's domain, at its defaults.

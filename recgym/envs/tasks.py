@@ -144,7 +144,7 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
         "category of the last item, one-hot": len(world.categories),
         "price of the last item (standardised log price / 3)": 1,
         "events of the last slate": len(world.events),
-        "run length in the category / 10": 1,
+        "positive answers in a row in one category / 10": 1,
         "step / horizon": 1,
         "context on the circle, sine and cosine": 2,
         "page of the last item / number of pages": 1,

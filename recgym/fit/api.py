@@ -30,15 +30,29 @@ def fit(
 
     What the log holds decides the model: impressions with and without an answer give every item its own logit; a
     shop's clicks alone give one choice a page; other positives alone are set against sampled negatives.
-    The same seed gives the same world on the same machine and number of threads.
+    The same seed gives the same world on the same kind of machine.
     """
     config = config or FitConfig()
     place = pick_device(device)
     response = EVENTS[log.domain][0].name
     refused = response in log.events and not bool(log.column(response).astype(bool).all())
     recipe = fit_impressions if refused else fit_clicks if log.domain == "ecommerce" else fit_pairs
-    with torch.random.fork_rng(), _reporting(progress) as report:
+    with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
         return recipe(log, name, config, seed, place, report)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The matrices are small: on a busy machine two threads waited for one another forty times as long as one worked.
+
+    It also makes a world the same whatever the number of cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -18,6 +18,10 @@ ARRAY_TERMS = (
     "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
 VALIDATED = "off-policy behaviour not validated: no log here has randomised exposure"
+CAUSES = (
+    "effects are the log's associations: what was clicked before people left is not what made them leave, so what "
+    "planning is worth holds for this world, not for the shoppers or viewers behind it"
+)
 
 
 class Ledger:
@@ -102,7 +106,7 @@ def plain_arrays(frame: Frame, dim: int) -> Arrays:
         "context_cdf": cdf(contexts),
         "context_bias": np.zeros(len(frame.contexts)),
         "leave_context": np.zeros(len(frame.contexts)),
-        "examine": np.ones(10),
+        "examine": np.ones(50),
         "event_bias": np.zeros(len(events)),
         "event_gain": np.r_[1.0, np.zeros(len(events) - 1)],
         "event_link": np.zeros((len(events), 2)),
@@ -163,7 +167,7 @@ def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -
         "users": frame.num_users,
         "items": frame.num_items,
         "validated": VALIDATED,
-        "notes": [note for note in (source.note, *log.remarks) if note],
+        "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
     }
 
 

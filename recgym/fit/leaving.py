@@ -1,8 +1,9 @@
 """When a visit ends: a discrete-time hazard (Singer and Willett, 1993), fitted by penalised likelihood.
 
-A visit's last row counts as leaving. Item and page effects are shrunk by a ridge whose weight is chosen on the
-validation period. Page and category effects end in the item effect: the world has no other place for them, and a
-click log does not tell an item that drives people away from one that is met at the end of the way.
+A visit's last row counts as leaving; every row is an answer, as in a log of clicks. Item and page effects are shrunk
+by a ridge whose weight is chosen on the validation period. Page and category effects end in the item effect: the world
+has no other place for them, and a click log does not tell an item that drives people away from one that is met at the
+end of the way.
 """
 
 from dataclasses import dataclass

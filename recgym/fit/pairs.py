@@ -166,21 +166,26 @@ def taste_terms(
         return value
 
     shift = mean_kept_bias(logit(user, item), assumed(frame.domain, "answer_rate"))
-    arrays["item_bias"] = bias + shift
+    arrays["item_bias"] = bias
     shape, response = f"{model.dim} factors", EVENTS[frame.domain][0].name
     ledger.fitted("profile", shape, f"static: who has which {response}")
     ledger.fitted("factors", shape, f"static: who has which {response}")
     ledger.from_table("item_bias", "exposure_power")
-    ledger.from_table(f"event:{response}", "answer_rate")
+    ledger.assumed("outside", -shift, ASSUMED[frame.domain]["answer_rate"].reason)
+    ledger.fitted(
+        f"event:{response}",
+        f"rate {assumed(frame.domain, 'answer_rate')} assumed",
+        "who answers what; see `outside`",
+    )
     for index in range(1, len(EVENTS[frame.domain])):
         assume_event(ledger, arrays, index, logit(frame.user, frame.item) + shift)
     for term in ("sigma", "eta", "pull", "push"):
         ledger.absent(term, "a static log: no order of answers")
-    ledger.absent("outside", "every item is answered by itself: the item bias holds it")
     ledger.assumed("examine", 1.0, "no positions are logged: every shown item is looked at")
     dynamics: dict[str, float] = {
         name: ledger.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[frame.domain]
     }
+    dynamics["outside"] = -shift
     ledger.assumed("decay", 0.8, "a step leaves 80 % of a category's satiation")
     return dynamics
 

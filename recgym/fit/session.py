@@ -152,20 +152,21 @@ def logged_affinity(terms: Terms, batch: Batch) -> Tensor:
     return x.clamp(-LIMIT, LIMIT)
 
 
-def run_lengths(category: Tensor) -> Tensor:
-    """(B, T): steps in a row, this one included, whose item had this step's category."""
-    steps = category.shape[1]
-    clock = torch.arange(steps, device=category.device).expand_as(category)
-    fresh = torch.ones_like(category, dtype=torch.bool)
-    fresh[:, 1:] = category[:, 1:] != category[:, :-1]
-    begin = torch.where(fresh, clock, 0).cummax(1).values
-    return clock - begin + 1
+def run_lengths(category: Tensor, positive: Tensor) -> Tensor:
+    """(B, T): positive answers in a row of one category up to each step; one without an answer changes nothing."""
+    run, last, lengths = torch.zeros_like(category[:, 0]), torch.full_like(category[:, 0], -1), []
+    for own, answered in zip(category.T, positive.T > 0, strict=True):
+        run = torch.where(answered, torch.where(own == last, run + 1, 1), run)
+        last = torch.where(answered, own, last)
+        lengths.append(run)
+    return torch.stack(lengths, 1)
 
 
 def leave_logits(hazard: Hazard, batch: Batch, category: Tensor) -> Tensor:
     """Logit of leaving after each step, (B, T), for a visit of average patience."""
     steps = torch.arange(batch.item.shape[1], device=batch.item.device).clamp(max=len(hazard.time) - 1)
-    run = run_lengths(category[batch.item]).clamp(max=len(hazard.run))
-    logit = hazard.bias + hazard.time[steps] + hazard.run[run - 1] + hazard.item[batch.item]
-    logit = logit + hazard.context[batch.context][:, None] + hazard.idle * (batch.positive == 0)
-    return logit + hazard.repeat * seen_logged(batch).to(logit.dtype)
+    run = run_lengths(category[batch.item], batch.positive).clamp(1, len(hazard.run))
+    moved = hazard.run[run - 1] + hazard.item[batch.item]
+    moved = moved + hazard.repeat * seen_logged(batch).to(moved.dtype)
+    logit = hazard.bias + hazard.time[steps] + hazard.context[batch.context][:, None]
+    return logit + torch.where(batch.positive > 0, moved, hazard.idle)

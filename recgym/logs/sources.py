@@ -48,7 +48,9 @@ SOURCES: dict[str, Reader] = {
     ),
 }
 WRITTEN = "meta.json"  # the mark of a log that Log.write made
-SHIPPED = {"sample": Path(__file__).parent / "shipped" / "sample"}  # drawn from ecommerce-1 by recgym.logs.sample
+SHIPPED = {
+    "sample": Path(__file__).parent / "shipped" / "sample"
+}  # drawn from ecommerce-1 by recgym.logs.sample
 
 
 def read_log(

@@ -12,6 +12,8 @@ def card_markdown(world: World) -> str:
         return f"# {world.name}\n\nThis world has no card.\n"
     lines = [f"# {world.name} ({world.domain})", ""]
     lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
+    if card.get("planning"):
+        lines.append(f"* planning: {planning_text(card['planning'])}")
     lines += ["", "## How true it is to its log", "", *_figures(card.get("figures", [])), ""]
     lines += ["## What is fitted and what is assumed", "", *_terms(card.get("terms", [])), ""]
     if card.get("notes"):
@@ -19,7 +21,19 @@ def card_markdown(world: World) -> str:
     return "\n".join(lines)
 
 
-_HEAD = ("sources", "licence", "citation", "period", "rows", "command", "validated", "rewards_assumed")
+_HEAD = ("sources", "licence", "citation", "period", "rows", "command", "log", "validated", "rewards_assumed")
+
+
+def planning_text(worth: dict[str, Any]) -> str:
+    """How much planning is worth, as one line: oracle-plan over oracle on the same users."""
+    share = 100.0 / max(abs(worth["oracle"]), 1e-9)
+    low, high = worth["low"], worth["high"]
+    return (
+        f"looking ahead is worth {worth['difference']:+.3f} a session, 95 % [{low:+.3f}, {high:+.3f}], "
+        f"{worth['difference'] * share:+.1f} % [{low * share:+.1f}, {high * share:+.1f}] of the "
+        f"oracle's {worth['oracle']:.3f}, over {worth['sessions']} users"
+        + ("; possibly nothing: a bandit" if worth["is_bandit"] else "")
+    )
 
 
 def _figures(figures: list[dict[str, Any]]) -> list[str]:

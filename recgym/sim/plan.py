@@ -64,8 +64,7 @@ class Scratch(NamedTuple):
 @njit()
 def stays(w: WorldArrays, s: Sessions, b: int, item: int, idle: bool) -> float:
     """Probability of staying after a step whose item is `item`."""
-    lead = s.lead[b]
-    run = s.run[b] + 1 if lead >= 0 and w.category[lead] == w.category[item] else 1
+    run = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
     s.step[b] += 1  # the leaving logit counts this step
     leave = sigmoid(leave_logit(w, s, b, item, run, seen(s, b, item), idle))
     s.step[b] -= 1

@@ -85,7 +85,7 @@ class Sessions(NamedTuple):
     liked_category: Ints  # (B,) of the last positive answer, -1 for none
     lead: Ints  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
     lead_events: Ints  # (B,) events of the last slate, bits, all positions together
-    run: Ints  # (B,) steps in a row whose item had one category
+    run: Ints  # (B,) answers in a row of one category; a slate without an answer neither adds nor breaks
 
 
 class Feedback(NamedTuple):
@@ -281,14 +281,19 @@ def is_repeat(slate: NDArray[np.int64], b: int, k: int) -> bool:
 def leave_logit(
     w: WorldArrays, s: Sessions, b: int, item: int, run: int, was_seen: bool, idle: bool
 ) -> float:
-    """Logit of leaving after a step whose item is `item`; `s.step[b]` counts this step already."""
-    logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_item[item] + w.leave_context[s.context[b]]
+    """Logit of leaving after a step whose item is `item`; `s.step[b]` counts this step already.
+
+    What was answered moves it: its item, the run it stands in, whether it is a repeat. After a slate that nobody
+    answered (`idle`) these are silent: the log that tells them has answered steps alone, and an agent must not be
+    able to hold people by what it merely shows.
+    """
+    logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_context[s.context[b]]
     logit += w.leave_time[min(s.step[b], w.leave_time.shape[0]) - 1]
-    logit += w.leave_run[min(run, w.leave_run.shape[0]) - 1]
+    if idle:
+        return logit + w.params[LEAVE_IDLE]
+    logit += w.leave_item[item] + w.leave_run[min(run, w.leave_run.shape[0]) - 1]
     if was_seen:
         logit += w.params[LEAVE_REPEAT]
-    if idle:
-        logit += w.params[LEAVE_IDLE]
     return logit
 
 
@@ -345,8 +350,8 @@ def advance(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], horiz
     k = lead_position(slate, b, f)
     item = slate[b, k]
     was_seen = seen(s, b, item)
-    same = s.lead[b] >= 0 and w.category[s.lead[b]] == w.category[item]
-    s.run[b] = s.run[b] + 1 if same else 1
+    if f.events[b, k] & 1:
+        s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
     s.lead[b] = item
     step = s.step[b]
     s.step[b] = step + 1

@@ -54,8 +54,12 @@ PARAMS = (
     Param("theta", 0.0, "slope of affinity on standardised log price"),
     Param("outside", 0.0, "logit of taking nothing"),
     Param("leave_bias", -2.0, "logit of leaving after the first slate, other terms 0"),
-    Param("leave_repeat", 0.0, "leaving logit where the step's item had been answered positively before"),
-    Param("leave_idle", 0.0, "leaving logit where nothing was answered positively"),
+    Param("leave_repeat", 0.0, "leaving logit where the answered item had been answered positively before"),
+    Param(
+        "leave_idle",
+        0.0,
+        "leaving logit where nothing was answered positively, in place of item, run and repeat",
+    ),
 )
 (SIGMA, PATIENCE, ETA, PULL, KAPPA, DECAY, RHO, THETA, OUTSIDE, LEAVE_BIAS, LEAVE_REPEAT, LEAVE_IDLE) = range(
     len(PARAMS)
@@ -335,6 +339,7 @@ class World:
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             save_file(self._stored(), work / "world.safetensors")
+            (work / "world.safetensors").chmod(0o644)  # save_file gives it to its owner alone
             (work / "world.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
             folder.mkdir(exist_ok=True)
             for file in ("world.safetensors", "world.json"):
