@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition
-from agents.slates import credit, num_rows, top_k
+from agents.slates import credit, num_rows, top_k, unseen
 
 
 class Arms(BaseAgent):
@@ -17,9 +17,11 @@ class Arms(BaseAgent):
     """
 
     observation: ClassVar[str] = "history"
+    fresh: bool  # whether an item is shown at most once a visit, as far as the history goes back
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
+        self.fresh = bool(self.params.fresh)
         self.pulls = np.zeros(problem.num_items, np.int64)  # (N,)
         self.total = np.zeros(problem.num_items)  # (N,) of the scaled rewards
 
@@ -36,10 +38,17 @@ class Arms(BaseAgent):
         self.total += np.bincount(arms, rewards, len(self.pulls))
         return {"untried": float((self.pulls == 0).sum())}
 
+    def awake(self, observation: Any, mask: Masks | None) -> Masks | None:
+        """The arms that may be pulled for each session."""
+        if not self.fresh:
+            return mask
+        return unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
+
     def greedy(self, observation: Any, mask: Masks | None) -> Actions:
         """The best means; arms never tried come last."""
         mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), -1.0)
-        return top_k(np.broadcast_to(mean, (num_rows(observation), len(mean))), self.problem.slate_size, mask)
+        rows = np.broadcast_to(mean, (num_rows(observation), len(mean)))
+        return top_k(rows, self.problem.slate_size, self.awake(observation, mask))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Pulls and sums."""

@@ -34,7 +34,7 @@ class Histories(NamedTuple):
         events = np.where(inside[:, :, None], self.events[window], np.float32(0))
         return {
             "user": self.user[rows],
-            "items": np.where(inside, self.item[window], num_items).astype(np.int32),
+            "shown": np.where(inside, self.item[window], num_items).astype(np.int32),
             "events": events.reshape(len(rows), -1),
             "context": self.context[rows],
         }

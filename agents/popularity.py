@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
-from agents.slates import check_log, logged_pay, num_rows, top_k
+from agents.slates import check_log, logged_pay, num_rows, top_k, unseen
 
 BY = ("reward", "response", "count")
 
@@ -25,6 +25,7 @@ class PopularityParams:
     smoothing: float = (
         20.0  # [exposures] at the log's mean that every item starts with, at least 0; not for "count"
     )
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
 
     def __post_init__(self) -> None:
         if self.by not in BY:
@@ -36,6 +37,7 @@ class Popularity(BaseAgent):
     """Shows the most popular item, or the K most popular; without a log, the lowest indices."""
 
     name: ClassVar[str] = "popularity"
+    observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
     config: ClassVar[type[Any]] = PopularityParams
     params: PopularityParams
@@ -64,6 +66,8 @@ class Popularity(BaseAgent):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
         scores = np.broadcast_to(self.score, (num_rows(observation), len(self.score)))
+        if self.params.fresh:
+            mask = unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
         return top_k(scores, self.problem.slate_size, mask)
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -9,24 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.loop import take
-
-# torch's ModuleDict, in which SB3's MultiInputPolicy keeps a network for each key, has a method of this name
-RENAMED = {"items": "shown_items"}
-
-
-def _renamed(observation: Any) -> Any:
-    """A dict observation, or a Dict space, under the names that SB3 can use."""
-    if isinstance(observation, spaces.Dict):
-        return spaces.Dict({RENAMED.get(name, name): space for name, space in observation.spaces.items()})
-    if isinstance(observation, dict):
-        return {RENAMED.get(name, name): value for name, value in observation.items()}
-    return observation
 
 
 def as_vec_env(env: Any) -> "NativeVecEnv":
@@ -38,14 +25,13 @@ class NativeVecEnv(VecEnv):
     """What DummyVecEnv of B monitored environments would be, at the native environment's speed.
 
     A row's info is empty but where its episode ended: there it holds `terminal_observation` (of that visit),
-    `TimeLimit.truncated` (the horizon, and not the user, ended it) and Monitor's `episode` (r, l, t). The key `items`
-    of the observation "history" is called `shown_items` here.
+    `TimeLimit.truncated` (the horizon, and not the user, ended it) and Monitor's `episode` (r, l, t).
     """
 
     def __init__(self, env: Any) -> None:
         self.env = env
         self.actions: Any = None
-        super().__init__(env.num_envs, _renamed(env.single_observation_space), env.single_action_space)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.render_mode = env.render_mode
         self._begin(time.time())
 
@@ -60,7 +46,7 @@ class NativeVecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, int)
-        return _renamed(observation)
+        return observation
 
     def step_async(self, actions: Any) -> None:
         """Keep the actions for `step_wait`."""
@@ -82,13 +68,13 @@ class NativeVecEnv(VecEnv):
             for i in np.flatnonzero(over):
                 infos[i] = self._ending(last, i, bool(truncated[i] and not terminated[i]))
             self._returns[over], self._lengths[over] = 0.0, 0
-        return _renamed(observation), reward.astype(np.float32), over, infos
+        return observation, reward.astype(np.float32), over, infos
 
     def _ending(self, last: Any, i: Any, is_cut: bool) -> dict[str, Any]:
         elapsed = round(time.time() - self._start, 6)
         episode = {"r": round(float(self._returns[i]), 6), "l": int(self._lengths[i]), "t": elapsed}
         return {
-            "terminal_observation": take(_renamed(last), i),
+            "terminal_observation": take(last, i),
             "TimeLimit.truncated": is_cut,
             "episode": episode,
         }

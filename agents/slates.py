@@ -44,6 +44,23 @@ def top_k(scores: NDArray[Any], slate_size: int, mask: Masks | None = None) -> A
     return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :slate_size], dtype=np.int64)
 
 
+def unseen(observation: Any, num_items: int, slate_size: int, mask: Masks | None) -> Masks:
+    """The mask without the items that the observation "history" says were shown in this visit, (B, N).
+
+    Arms that sleep once they were pulled (Kleinberg, Niculescu-Mizil and Sharma, 2010, "Regret bounds for sleeping
+    experts and bandits"): one item over and over is no recommendation. A row that would have fewer than K items
+    left keeps all that the mask allows.
+    """
+    allowed = np.ones((num_rows(observation), num_items + 1), np.bool_)  # the last column is the padding's
+    np.put_along_axis(allowed, observation["shown"], False, axis=1)
+    left: Masks = allowed[:, :num_items]
+    if mask is not None:
+        left = left & mask
+    short = left.sum(axis=1) < slate_size
+    left[short] = True if mask is None else mask[short]
+    return left
+
+
 def weight_vector(problem: Problem) -> Doubles:
     """Reward weights in the order of the events, shape (E,)."""
     return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])
@@ -75,9 +92,9 @@ def credit(problem: Problem, transition: Transition) -> Doubles:
     shares = np.zeros(slate.shape)
     after = transition.next_observation
     if isinstance(after, dict):
-        known = min(slots, after["items"].shape[1])
-        events = after["events"].reshape(len(slate), after["items"].shape[1], -1)[:, -known:]
-        same = after["items"][:, -known:] == slate[:, slots - known :]  # a repeat would shift the history
+        known = min(slots, after["shown"].shape[1])
+        events = after["events"].reshape(len(slate), after["shown"].shape[1], -1)[:, -known:]
+        same = after["shown"][:, -known:] == slate[:, slots - known :]  # a repeat would shift the history
         shares[:, slots - known :] = np.where(same, pay(problem, slate[:, slots - known :], events), 0.0)
     rest: Doubles = (transition.reward - shares.sum(axis=1)) / slots
     return np.asarray(shares + rest[:, None])

@@ -17,10 +17,11 @@ from agents.slates import num_rows, top_k
 
 @dataclass(frozen=True, kw_only=True)
 class ThompsonParams:
-    """The Beta prior of every arm."""
+    """The Beta prior of every arm, and whether arms sleep."""
 
     successes: float = 1.0  # pseudo-count, above 0
     failures: float = 1.0  # pseudo-count, above 0
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
 
     def __post_init__(self) -> None:
         check_range("successes", self.successes, 1e-6)
@@ -51,12 +52,12 @@ class Thompson(Arms):
         return self.params.successes + self.wins, self.params.failures + self.pulls - self.wins
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The largest draws; without `explore` the largest posterior means, arms never tried last."""
-        batch, (a, b) = num_rows(observation), self.posterior()
-        if explore:
-            return top_k(self.rng.beta(a, b, (batch, len(a))), self.problem.slate_size, mask)
-        mean = np.where(self.pulls > 0, a / (a + b), -1.0)
-        return top_k(np.broadcast_to(mean, (batch, len(mean))), self.problem.slate_size, mask)
+        """The largest draws; without `explore` the largest means of the rewards themselves, not of the coins."""
+        if not explore:
+            return self.greedy(observation, mask)
+        a, b = self.posterior()
+        draws = self.rng.beta(a, b, (num_rows(observation), len(a)))
+        return top_k(draws, self.problem.slate_size, self.awake(observation, mask))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Pulls, sums and outcomes."""

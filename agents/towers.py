@@ -27,7 +27,7 @@ class States(NamedTuple):
 
 def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> States:
     """The observation of a native environment as tensors on a device."""
-    items = torch.as_tensor(observation["items"], device=device).long()
+    items = torch.as_tensor(observation["shown"], device=device).long()
     events = torch.as_tensor(observation["events"], device=device).reshape(*items.shape, -1)
     user = torch.as_tensor(observation["user"], device=device).long()
     return States(user, items, events, torch.as_tensor(observation["context"], device=device))

@@ -19,9 +19,10 @@ UNTRIED = 1e6  # above every bound, and finite, so that untried arms can be orde
 
 @dataclass(frozen=True, kw_only=True)
 class Ucb1Params:
-    """How optimistic."""
+    """How optimistic, and whether arms sleep."""
 
     scale: float = 1.0  # times sqrt(2 ln t / n), at least 0; 1 is the paper's, for rewards in [0, 1]
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
 
     def __post_init__(self) -> None:
         check_range("scale", self.scale, 0)
@@ -47,6 +48,7 @@ class Ucb1(Arms):
             return self.greedy(observation, mask)
         batch, slots = num_rows(observation), self.problem.slate_size
         check_mask(mask, slots)
+        mask = self.awake(observation, mask)
         pulls = self.pulls.copy()
         index = self.bounds(np.arange(len(pulls)), pulls)
         index[pulls == 0] = UNTRIED + self.rng.random(int((pulls == 0).sum()))

@@ -138,7 +138,7 @@ def pulls(arms, rewards):
 
 
 def test_ucb1_is_its_closed_form():
-    agent = make_agent("ucb1", bandit_problem(3, reward_range=(-1.0, 3.0)), 0)
+    agent = make_agent("ucb1", bandit_problem(3, reward_range=(-1.0, 3.0)), 0, fresh=False)
     first = agent.act(np.zeros(3), explore=True)
     assert sorted(first) == [0, 1, 2]  # untried arms are spread over the batch
     agent.learn(pulls([0, 0, 0, 0, 1, 1, 2], [3, 3, -1, 3, 1, 1, -1]))
@@ -158,14 +158,14 @@ def test_ucb1_is_its_closed_form():
 
 def test_greedy_bandits_leave_the_unvisited_last():
     for name in ("ucb1", "thompson"):
-        agent = make_agent(name, bandit_problem(4, slate_size=4), 0)
+        agent = make_agent(name, bandit_problem(4, slate_size=4), 0, fresh=False)
         flat = pulls([0] * 4, [0] * 4)._replace(action=np.array([[2, 1, 2, 1]] * 4))
         agent.learn(flat)
         assert set(agent.act(np.zeros(1))[0][:2]) == {1, 2}
 
 
 def test_thompson_is_its_closed_form():
-    agent = make_agent("thompson", bandit_problem(3), 0, successes=2.0, failures=3.0)
+    agent = make_agent("thompson", bandit_problem(3), 0, successes=2.0, failures=3.0, fresh=False)
     agent.learn(pulls([0, 0, 0, 1, 1], [1, 1, 0, 0, 0]))
     a, b = agent.posterior()
     np.testing.assert_array_equal(a, [4, 2, 2])  # prior + successes
@@ -214,8 +214,8 @@ def score(agent, world, num=300):
 
 
 LEARNERS = {
-    "thompson": {},
-    "ucb1": {},
+    "thompson": {"fresh": False},  # the best of ten items may be shown again and again
+    "ucb1": {"fresh": False},
     "q-learning": {},
     "sb3-dqn": {"learning_starts": 200, "learning_rate": 1e-3},
     "dcf-dqn": {"warmup": 200, "epsilon_steps": 3_000, "batch_size": 64, "steps_per_update": 32, "width": 16,
@@ -231,7 +231,7 @@ def yardsticks():
         problem = Problem.of(
             gymnasium.make_vec("recgym/Social-v0", 1, world=world, observation=kind.observation)
         )
-        agent = make_agent(name, problem)
+        agent = make_agent(name, problem, **({"fresh": False} if name == "popularity" else {}))
         agent.prepare(stale_log(world), 0)
         scores[name] = score(agent, world)
     return world, scores
@@ -269,9 +269,32 @@ def test_popularity_is_its_closed_form():
         agent.prepare(log, 0)
         np.testing.assert_allclose(agent.score, expected)
     paid = sum(problem.reward_weights[name] * log.column(name) for name in problem.event_names)
-    agent = make_agent("popularity", problem, smoothing=0.0)
+    agent = make_agent("popularity", problem, smoothing=0.0, fresh=False)
     agent.prepare(log, 0)
     np.testing.assert_allclose(agent.score, np.bincount(item, paid, 6) / shown)
     assert agent.act(np.zeros(3)).tolist() == [agent.score.argmax()] * 3
     with pytest.raises(ValueError, match="by is 'views', allowed: 'reward'"):
         make_agent("popularity", problem, by="views")
+
+
+@pytest.mark.parametrize("name", ["popularity", "ucb1", "thompson"])
+@pytest.mark.parametrize("explore", [False, True])
+def test_fresh_agents_show_an_item_once_a_visit(name, explore):
+    world = synthetic(domain="social", num_items=24).with_params(leave_bias=-60.0, patience=0.0)
+    env = gymnasium.make_vec("recgym/Social-v0", 6, world=world, observation="history", slate_size=2)
+    agent = make_agent(name, Problem.of(env), 1)
+    observation, _ = env.reset(seed=0)
+    shown = np.stack([agent.act(observation, explore=explore)], axis=1)
+    for _ in range(10):
+        observation, *_ = env.step(shown[:, -1])
+        shown = np.concatenate([shown, agent.act(observation, explore=explore)[:, None]], axis=1)
+    for visit in shown.reshape(6, -1):
+        assert len(set(visit)) == 22
+    short = make_agent(
+        name,
+        Problem.of(gymnasium.make_vec("recgym/Social-v0", 1, world=world.subset(3), observation="history")),
+    )
+    used_up = {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}
+    assert short.act(used_up)[0] in (0, 1, 2)
+    barred = np.array([[False, True, False]])
+    assert short.act(used_up, mask=barred)[0] == 1

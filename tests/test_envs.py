@@ -166,7 +166,7 @@ def test_the_last_observation_belongs_to_the_user_who_left(env_id):
     first, _ = env.reset(seed=0)
     last, *_ = env.step(env.action_space.sample())
     assert last["user"] == first["user"]
-    assert (last["items"] != env.unwrapped.privileged().world.num_items).any()
+    assert (last["shown"] != env.unwrapped.privileged().world.num_items).any()
     vector = gym.make_vec(env_id, num_envs=8, world=leave, observation="history")
     first, _ = vector.reset(seed=0)
     last, *_ = vector.step(vector.action_space.sample())

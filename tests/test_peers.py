@@ -47,7 +47,7 @@ def test_history_holds_items_and_events_in_order_and_apart(slots):
         shown += items.tolist()
         answered += record.events[0, -slots:].tolist()
         want = ([200] * HISTORY + shown)[-HISTORY:]
-        np.testing.assert_array_equal(observation["items"], want)
+        np.testing.assert_array_equal(observation["shown"], want)
         bits = ([0] * HISTORY + answered)[-HISTORY:]
         unpacked = [[(b >> e) & 1 for e in range(len(world.events))] for b in bits]
         np.testing.assert_array_equal(observation["events"].reshape(HISTORY, -1), unpacked)

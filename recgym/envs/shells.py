@@ -85,6 +85,11 @@ class _Face:
         return self._engine.world.num_users
 
     @property
+    def num_contexts(self) -> int:
+        """Contexts that a visit may have; observations show them on a circle."""
+        return len(self._engine.world.contexts)
+
+    @property
     def reward_weights(self) -> dict[str, float]:
         """What the task pays for each event (for "revenue": at the catalogue's mean price); watch time is apart."""
         reward = self._engine.reward

@@ -161,7 +161,7 @@ def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
     return spaces.Dict(
         {
             "user": spaces.Discrete(world.num_users),
-            "items": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
+            "shown": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
             "events": spaces.Box(0.0, 1.0, (HISTORY * num_events,), np.float32),
             "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
         }
@@ -177,7 +177,7 @@ def observation_of(engine: Engine, kind: str) -> Observation:
     world, num = engine.world, engine.num
     batch: dict[str, NDArray[Any]] = {
         "user": np.empty(num, np.int64),
-        "items": np.empty((num, HISTORY), np.int32),
+        "shown": np.empty((num, HISTORY), np.int32),
         "events": np.empty((num, HISTORY * len(world.events)), np.float32),
         "context": np.empty((num, 3), np.float32),
     }

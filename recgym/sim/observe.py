@@ -61,17 +61,17 @@ def history(
     horizon: int,
     num_contexts: int,
     user: NDArray[np.int64],
-    items: Ints,
+    shown: Ints,
     events: Floats,
     context: Floats,
 ) -> None:
-    """Fill the parts of the observation "history": user (B,), items (B, H), events (B, H E), context (B, 3)."""
+    """Fill the parts of the observation "history": user (B,), shown (B, H), events (B, H E), context (B, 3)."""
     num_events = events.shape[1] // HISTORY
     for b in range(user.shape[0]):
         user[b] = s.user[b]
         for j in range(HISTORY):
             item = s.items[b, j]
-            items[b, j] = item if item >= 0 else num_items
+            shown[b, j] = item if item >= 0 else num_items
             for e in range(num_events):
                 events[b, j * num_events + e] = (s.events[b, j] >> e) & 1
         angle = 2.0 * math.pi * s.context[b] / num_contexts
