@@ -5,6 +5,12 @@ from typing import Any, NamedTuple
 
 from agents.base import Agent, Problem, Transition
 
+try:
+    from recgym.clash import refuse_clash
+except ImportError as error:  # the top-level package 'recgym' is another project's
+    raise ImportError(f"agents needs the package recgym beside it, and found another one: {error}") from error
+refuse_clash()
+
 __all__ = ["AGENTS", "Agent", "AgentRow", "Problem", "Transition", "agent_class", "make_agent"]
 
 

@@ -292,4 +292,8 @@ class DcfDqn(BaseAgent):
         put_weights(self.online, state, "online.")
         put_weights(self.target, state, "target.")
         self.counts = np.array(state["counts"])
-        self.generator.set_state(torch.as_tensor(state["generator"]))
+        generator = torch.as_tensor(state["generator"])
+        if generator.shape == self.generator.get_state().shape:  # else saved on another kind of device
+            self.generator.set_state(generator)
+        else:
+            self.generator.manual_seed(int(self.counts[0]))

@@ -75,6 +75,12 @@ def fit(
     source: Source = None,
     mapping: Map = None,
     name: Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."
+        ),
+    ] = None,
     planning: Annotated[
         int,
         typer.Option(
@@ -99,10 +105,22 @@ def fit(
     from recgym.fit import PRESETS
     from recgym.fit import fit as fit_world
 
-    title = name or out.name
+    if config is not None and config not in PRESETS:
+        raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
+    settings = None if config is None else PRESETS[config]
     world = fit_world(
-        read, name=title, config=PRESETS.get(title), seed=seed, device=device, progress=sys.stdout.isatty()
+        read, name=name or out.name, config=settings, seed=seed, device=device, progress=sys.stdout.isatty()
     )
+    said = {
+        "domain": domain,
+        "source": source,
+        "map": mapping,
+        "config": config,
+        "out": out.name,
+        "seed": seed,
+    }
+    words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
+    world = world.with_card(command=f"recgym fit LOG {words}")
     if planning:
         world = world.with_card(planning=_planning(world, planning, seed))
     world.save(out)

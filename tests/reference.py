@@ -39,6 +39,8 @@ def response_probability(world: World, s, slate):
     for looked in product([0.0, 1.0], repeat=slate.shape[1]):
         looked = np.array(looked)
         chance = np.prod(np.where(looked == 1, eps, 1 - eps))
+        if chance == 0:
+            continue
         weight = there * looked * np.exp(x)
         total += chance * weight / (1 + weight.sum(1, keepdims=True))
     return total

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -17,7 +17,8 @@ from recgym.bench import rollout, store, suite
 from recgym.bench.launch import launch
 from recgym.bench.pool import run_jobs
 from recgym.bench.report import Results, write_report
-from recgym.bench.suite import Entry, Experiment, Preset, Run
+from recgym.bench.run import blank_record, job_of, settings_of
+from recgym.bench.suite import Entry, Experiment, Preset, Run, runs_of
 from recgym.bench.tables import tables_of, text
 from recgym.sim.synthetic import synthetic
 
@@ -268,14 +269,16 @@ def test_a_stopped_bench_goes_on_where_it_was(worlds, tmp_path, how):
 
 
 def test_a_failing_run_is_recorded_and_stops_no_other(worlds, tmp_path):
-    preset = small(worlds, seeds=1, agents=("random", "ucb1"), params={"ucb1": {"nonsense": 1}})
+    preset = small(worlds, seeds=1, agents=("random", "sb3-dqn"))
+    pairs = [replace(row, kwargs={**row.kwargs, "slate_size": 2}) for row in preset.experiments]
+    preset = replace(preset, experiments=tuple(pairs))  # sb3-dqn knows no slates
     summary = launch(preset, tmp_path / "quick", workers=2)
     assert (summary.done, len(summary.failed)) == (2, 2)
-    assert "nonsense" in summary.failed[0]
-    folder = next(path for path in folders(tmp_path / "quick") if "ucb1" in path.name)
+    assert "slate" in summary.failed[0]
+    folder = next(path for path in folders(tmp_path / "quick") if "sb3-dqn" in path.name)
     record = store.read_record(folder)
     assert record["status"] == "error"
-    assert "nonsense" in record["error"]
+    assert "slate" in record["error"]
     assert "Traceback" in (folder / "error.txt").read_text()
     assert launch(preset, tmp_path / "quick", workers=1).skipped == 2  # the failed ones are tried again
     write_report(tmp_path)
@@ -408,3 +411,27 @@ def test_numbers_are_written_short():
         "1234",
         "-",
     ]
+
+
+def test_wrong_parameters_are_refused_before_the_first_run(worlds, tmp_path):
+    preset = small(worlds, agents=("random", "ucb1"), params={"ucb1": {"nonsense": 1}})
+    with pytest.raises(ValueError, match="agent ucb1 has no parameter 'nonsense'"):
+        launch(preset, tmp_path / "quick", workers=2)
+    assert not list(tmp_path.glob("quick/*/run.json"))
+
+
+def test_records_hold_every_parameter_and_a_changed_default_is_another_run(worlds, tmp_path, monkeypatch):
+    from agents.ucb1 import Ucb1, Ucb1Params
+
+    run = runs_of(small(worlds, agents=("ucb1",), seeds=1))[0]
+    first = job_of(run, tmp_path)
+    assert blank_record(first)["agent"]["params"] == {"scale": 1.0, "fresh": True}
+
+    @dataclass(frozen=True, kw_only=True)
+    class Retuned(Ucb1Params):
+        scale: float = 0.5
+
+    monkeypatch.setattr(Ucb1, "config", Retuned)
+    settings_of.cache_clear()
+    assert job_of(run, tmp_path).run_id != first.run_id
+    settings_of.cache_clear()

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -209,8 +210,8 @@ def test_speed_measures_every_environment(run, world, monkeypatch):
     assert [row["name"] for row in measured] == [
         *(row.id for row in rows),
         "recgym/Content-v0",
-        "recgym/Content-v0, 30 items",
-        "recgym/Content-v0, 30 items",
+        "recgym/Content-v0, 200 items",
+        "recgym/Content-v0, 6000 items",
         "Gymnasium CartPole-v1",
     ]
     assert measured[0]["slate"] == 1
@@ -239,6 +240,8 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
         tmp_path / "mine",
         "--seed",
         3,
+        "--planning",
+        0,
     )
     code, out, err = run(*arguments)
     assert code == 0
@@ -247,3 +250,14 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
     assert run("card", tmp_path / "mine")[1] == out
     assert run(*arguments)[0] == 0  # a world that is there is replaced
+
+
+def test_the_log_that_ships_fits_to_an_environment(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("fit", "sample", "--out", "mine", "--planning", 20)
+    assert code == 0
+    assert "sampled from the world ecommerce-1" in out
+    assert "looking ahead is worth" in out
+    env = gymnasium.make("recgym/Ecommerce-v0", world="mine")
+    env.reset(seed=0)
+    env.step(0)

@@ -177,7 +177,31 @@ def test_max_episode_steps_is_a_second_horizon():
     for steps in (3, 90):
         vector = gym.make_vec(IDS[0], num_envs=2, max_episode_steps=steps, horizon=10)
         assert vector.unwrapped.privileged().horizon == min(steps, 10)
-    assert gym.make(IDS[0], max_episode_steps=3, horizon=10).spec.max_episode_steps == 3
+    stay = world_for(IDS[0]).with_params(leave_bias=-60.0, patience=0.0)
+    single = gym.make(IDS[0], max_episode_steps=3, horizon=10, world=stay)
+    single.reset(seed=0)
+    assert [single.step(0)[3] for _ in range(3)] == [False, False, True]
+
+
+def test_restarted_rows_tell_what_a_reset_tells():
+    for mode in ("NextStep", "SameStep"):
+        vector = gym.make_vec(IDS[0], num_envs=6, horizon=1, autoreset_mode=mode)
+        first = vector.reset(seed=0)[1]["user"]
+        info = vector.step(np.zeros(6, int))[4]
+        if mode == "NextStep":
+            assert "user" not in info
+            info = vector.step(np.zeros(6, int))[4]
+        assert info["_user"].all()
+        np.testing.assert_array_equal(info["user"], vector.unwrapped.privileged().sessions.user)
+        assert (info["user"] != first).any() or len(set(first)) == 1
+
+
+def test_a_shipped_name_is_the_shipped_world(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    world_for(IDS[0]).save(tmp_path / "ecommerce-1")
+    with pytest.raises(ValueError, match=r"world 'ecommerce-1' is shipped, and a folder here has that name"):
+        gym.make(IDS[0])
+    assert gym.make(IDS[0], world="./ecommerce-1").unwrapped.privileged().world.name == "synthetic-5"
 
 
 def test_seeds():
@@ -201,6 +225,8 @@ def test_seeds():
     assert vector.unwrapped.privileged().sessions.key[1] == keys[0]
     with pytest.raises(ValueError, match="seed lists 2 numbers"):
         vector.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match=r"seed 0 is 1\.7, expected a whole number"):
+        vector.reset(seed=[1.7, 2, 3])
 
 
 def test_global_randomness_is_neither_read_nor_moved():
@@ -302,6 +328,10 @@ def test_tabular_formula():
         ({"reward": {"click": float("nan")}}, "reward weight of 'click' is nan"),
         ({"observation": "pixels"}, "observation is 'pixels', allowed: 'features', 'history', 'tabular'"),
         ({"render_hidden": 1}, "render_hidden is 1, expected True or False"),
+        ({"reward": 5}, "reward is 5, expected a name or a dict of event weights"),
+        ({"reward": {"click": "a"}}, "reward weight of 'click' is 'a'"),
+        ({"world": None}, "world is None, expected a name, a folder or a World"),
+        ({"domain": "shop"}, "domain is 'shop', allowed: 'ecommerce'|domain is 'shop', allowed: ecommerce"),
         ({"output": "torch"}, "output='torch' comes in a later version; allowed now: 'numpy'"),
         ({"device": "cuda"}, "device='cuda' comes in a later version; allowed now: 'cpu'"),
     ],
@@ -316,6 +346,8 @@ def test_impossible_arguments_are_named(arguments, message):
     ("arguments", "message"),
     [
         ({"threads": 0}, "threads is 0"),
+        ({"threads": "2"}, "threads is '2'"),
+        ({"threads": 1.5}, "threads is 1.5"),
         (
             {"autoreset_mode": "Sometimes"},
             "autoreset_mode is 'Sometimes', allowed: 'NextStep', 'SameStep', 'Disabled'",
@@ -455,11 +487,37 @@ def test_importing_recgym_is_light():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_clash_of_top_level_packages_is_named(monkeypatch):
+@pytest.mark.parametrize(("stranger", "package"), [("scope-rl", "recgym"), ("openai-agents", "agents")])
+def test_a_clash_of_top_level_packages_is_named(monkeypatch, stranger, package):
+    from importlib.metadata import PackageNotFoundError
+
     from recgym import clash
 
-    monkeypatch.setattr(clash, "distribution", lambda name: name)
+    def distribution(name):
+        if name != stranger:
+            raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(clash, "distribution", distribution)
     with pytest.raises(
-        ImportError, match="scope-rl is installed and brings its own top-level package 'recgym'"
+        ImportError, match=f"{stranger} is installed and brings its own top-level package '{package}'"
     ):
         clash.refuse_clash()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "policy", "env_id", "observation"),
+    [
+        ("DQN", "MlpPolicy", "recgym/Ecommerce-v0", "features"),
+        ("PPO", "MlpPolicy", "recgym/ContentSlate-v0", "features"),
+        ("DQN", "MultiInputPolicy", "recgym/Social-v0", "history"),
+        ("DQN", "MlpPolicy", "recgym/Content-v0", "tabular"),
+    ],
+)
+def test_unmodified_sb3_trains(algorithm, policy, env_id, observation):
+    import stable_baselines3
+
+    settings = {"n_steps": 64, "batch_size": 32} if algorithm == "PPO" else {"learning_starts": 50}
+    env = gym.make(env_id, observation=observation)
+    model = getattr(stable_baselines3, algorithm)(policy, env, seed=0, device="cpu", **settings).learn(200)
+    action, _ = model.predict(env.reset(seed=0)[0])
+    assert action in env.action_space

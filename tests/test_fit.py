@@ -28,8 +28,9 @@ from recgym.logs import Log, read_log
 from recgym.logs.sample import sample_log
 from recgym.sim import session as sim
 from recgym.sim.engine import empty_sessions
+from recgym.sim.schema import PARAMS, params
 from recgym.sim.synthetic import synthetic
-from recgym.sim.world import PARAMS, World, params
+from recgym.sim.world import World
 
 SMALL = FitConfig(dim=4, hidden=8, epochs=3, bootstrap=20)
 WORLDS = Path(sim.__file__).parent.parent / "worlds"

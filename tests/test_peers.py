@@ -28,7 +28,7 @@ import pytest
 
 from recgym.envs import ENVIRONMENTS
 from recgym.logs.sample import sample_log
-from recgym.sim.session import HISTORY
+from recgym.sim.state import HISTORY
 from recgym.sim.synthetic import synthetic
 
 ROOT = Path(__file__).parents[1]

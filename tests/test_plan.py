@@ -5,7 +5,8 @@ import pytest
 from worlds import chain_optimum, chain_world
 
 from recgym.sim.engine import Engine, make_reward
-from recgym.sim.plan import plan, slate_outlook
+from recgym.sim.outlook import slate_outlook
+from recgym.sim.plan import plan
 from recgym.sim.synthetic import synthetic
 
 STAY, HORIZON = 0.95, 50

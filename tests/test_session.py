@@ -1,15 +1,19 @@
 """The simulator against the same equations written a second time, and each of its parts against its meaning."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from reference import (
     event_probability,
+    fresh,
     leaving_probability,
     next_intent,
     response_probability,
 )
 
-from recgym.sim.engine import Engine, expected, make_reward
+from recgym.envs import ENVIRONMENTS
+from recgym.sim.engine import Engine, make_reward
+from recgym.sim.outlook import expected
 from recgym.sim.session import affinity
 from recgym.sim.synthetic import synthetic
 
@@ -29,21 +33,21 @@ def surprise(happened, probability):
     return (happened.sum() - probability.sum()) / np.sqrt((probability * (1 - probability)).sum() + 1e-9)
 
 
-@pytest.mark.parametrize("slots", [1, 6])
-@pytest.mark.parametrize("domain", DOMAINS)
-def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
-    world = synthetic(1, domain=domain)
-    engine = engine_of(world, SESSIONS // slots, slots)
+def check_frequencies(world, slots, sessions, steps):
+    """Count events and leaving over sessions and steps, against the reference's probabilities."""
+    engine = engine_of(world, sessions, slots)
     rng = np.random.default_rng(0)
-    for _ in range(3):
+    for _ in range(steps):
         slate = rng.integers(0, world.num_items, (engine.num, slots))
         before = engine.snapshot()
         feedback = engine.step(slate)
         p = response_probability(world, before, slate)
         for k in range(slots):
             assert abs(surprise((feedback.events & 1)[:, k], p[:, k])) < 4
-        # one choice a page: what follows hangs on the chosen item; elsewhere on examined ones, known where answered
-        shown = (feedback.events & 1) == 1 if slots > 1 or domain == "ecommerce" else np.ones_like(p, bool)
+        # one choice a page: what follows hangs on the chosen item; elsewhere on examined ones: those answered, or all
+        shown = (feedback.events & 1) == 1
+        if world.arrays.choice[0] == 1 and (world.arrays.examine[:slots] == 1).all():
+            shown = fresh(slate)
         for e in range(1, len(world.events)):
             q = event_probability(world, before, slate, feedback.events, e)
             assert abs(surprise(((feedback.events >> e) & 1)[shown], q[shown])) < 4, world.events[e].name
@@ -52,6 +56,18 @@ def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
         np.testing.assert_allclose(
             engine.sessions.intent, next_intent(world, before, slate, feedback.events), atol=1e-5
         )
+
+
+@pytest.mark.parametrize("slots", [1, 6])
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
+    check_frequencies(synthetic(1, domain=domain), slots, SESSIONS // slots, steps=3)
+
+
+@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
+def test_frequencies_of_every_registered_environment(row):
+    world = gym.make(row.id).unwrapped.privileged().world
+    check_frequencies(world, row.slate_size, SESSIONS, steps=2)
 
 
 def test_one_choice_a_page_means_at_most_one_click():

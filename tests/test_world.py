@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from recgym.sim.schema import LAYOUT, params
 from recgym.sim.synthetic import synthetic
-from recgym.sim.world import LAYOUT, World, params
+from recgym.sim.world import World
 
 
 def test_save_and_load_give_the_same_world(tmp_path):

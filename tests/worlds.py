@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from recgym.sim.world import World, params
+from recgym.sim.schema import params
+from recgym.sim.world import World
 
 STATES = 5
 

@@ -36,6 +36,11 @@ def warm_up(preset: Preset) -> None:
         plan(engine, simulations=1)
 
 
+def cores() -> int:
+    """Cores that this process may use (a container's quota of time is not seen: say --workers)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any = None) -> Summary:
     """Do what is missing of a preset in `out`; a run that fails is recorded and stops no other.
 
@@ -47,7 +52,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
 
     KeyboardInterrupt ends the workers at once; what was whole stays, the next call goes on.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     with store.only_one(out):
         store.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]

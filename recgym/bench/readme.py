@@ -12,7 +12,7 @@ from typing import Any
 
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.tasks import REWARDS, load_world, shipped_worlds
-from recgym.sim.world import PARAMS
+from recgym.sim.schema import PARAMS
 
 
 def _markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

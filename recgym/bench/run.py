@@ -44,11 +44,21 @@ def job_of(run: Run, out: Path) -> Job:
     """The job of a run; its id ends in a digest of everything that its rows depend on but the code."""
     experiment = run.experiment
     world = load_world(experiment.kwargs.get("world", row_of(experiment.env_id).world))
-    setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__}
+    params = settings_of(run.entry.agent, json.dumps(dict(run.entry.params), sort_keys=True))
+    setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")
     digest = hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()[:8]
     run_id = f"{experiment.name}-{run.entry.agent}-{run.run:03d}-{digest}"
     return Job(run, str(out), run_id, world.name, world.sha256)
+
+
+@cache
+def settings_of(agent: str, overrides: str) -> dict[str, Any]:
+    """An agent's parameters, defaults included, with these (JSON) in their place."""
+    from agents import agent_class
+    from agents.base import parse_params
+
+    return asdict(parse_params(agent, agent_class(agent).config, json.loads(overrides)))
 
 
 class Curve:
@@ -206,7 +216,12 @@ def blank_record(job: Job) -> dict[str, Any]:
             "world": job.world,
             "world_sha256": job.world_sha256,
         },
-        "agent": {"name": job.run.entry.agent, "params": dict(job.run.entry.params)},
+        "agent": {
+            "name": job.run.entry.agent,
+            "params": settings_of(
+                job.run.entry.agent, json.dumps(dict(job.run.entry.params), sort_keys=True)
+            ),
+        },
         "budget": {"env_steps": experiment.env_steps, "offline_rows": 0},
         "seed": {"entropy": job.run.entropy, "run": job.run.run},
         "status": "ok",
@@ -246,7 +261,7 @@ def host() -> dict[str, Any]:
 
 @cache
 def git() -> dict[str, Any]:
-    """Commit of the code, and whether files differed from it; null outside a checkout."""
+    """Commit of the code, and whether files differed from it; null where no checkout holds this code."""
     place = Path(recgym.__file__).parent
 
     def ask(*words: str) -> str:
@@ -255,6 +270,7 @@ def git() -> dict[str, Any]:
         ).stdout.strip()
 
     try:
+        ask("ls-files", "--error-unmatch", "__init__.py")  # else the checkout is somebody else's
         dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
         return {"sha": ask("rev-parse", "HEAD"), "dirty": bool(dirty)}
     except (OSError, subprocess.SubprocessError):

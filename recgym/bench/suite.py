@@ -117,7 +117,7 @@ _QUICK = (
     "sb3-dqn",
     "dcf-dqn",
 )
-_NO_SLATES = ("sb3-dqn", "sb3-qrdqn")  # agents of one item at a time
+_NO_SLATES = ("sb3-dqn",)  # agents of one item at a time
 
 
 PRESETS: dict[str, Preset] = {
@@ -128,7 +128,7 @@ PRESETS: dict[str, Preset] = {
             about="a smoke run that ends in minutes on two cores",
             experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=200),
             agents=_QUICK,
-            params={"oracle-plan": {"simulations": 10}},
+            params={"oracle-plan": {"simulations": 30}},
             seeds=3,
         ),
         Preset(
@@ -189,7 +189,7 @@ def choose(
 
 def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
     """Every run of a preset, the slow agents first, so that no core waits for a late one at the end."""
-    slow = ("dcf-dqn", "slateq", "sb3-", "oracle-plan", "neural-linear", "deep-cf")
+    slow = ("dcf-dqn", "sb3-", "oracle-plan")
     runs = [
         Run(experiment=experiment, entry=entry, run=run, entropy=entropy)
         for run in range(preset.seeds)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.sim.engine import Engine
-from recgym.sim.session import HISTORY, Feedback
+from recgym.sim.state import HISTORY, Feedback
 
 Last = tuple[NDArray[np.int64], Feedback] | None
 _BARS = " ▁▂▃▄▅▆▇█"

@@ -18,7 +18,7 @@ from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, s
 from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Arguments, Observation
 from recgym.sim.engine import Engine
-from recgym.sim.session import Feedback
+from recgym.sim.state import Feedback
 
 Info = dict[str, Any]
 
@@ -244,6 +244,8 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         resets = self._over if mode == AutoresetMode.NEXT_STEP else None
         observation, feedback = self._tick(slates, None, resets)
         info = self._step_info(feedback)
+        if resets is not None and resets.any():
+            info |= self._begun_info(resets)
         over = feedback.left | feedback.horizon
         self._last = (slates, feedback)
         if mode == AutoresetMode.SAME_STEP:
@@ -252,10 +254,16 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
                 info["final_info"] = self._step_info(feedback)
                 info["_final_info"] = over.copy()
                 observation, _ = self._tick(engine.no_slate, engine.no_rows, over)
+                info |= self._begun_info(over)
             self._over = np.zeros_like(over)
         else:
             self._over = over
         return observation, feedback.reward, feedback.left, feedback.horizon, info
+
+    def _begun_info(self, rows: NDArray[np.bool_]) -> Info:
+        """What `reset` tells, for the rows that begin anew in a step, with Gymnasium's masks."""
+        info = {name: value for name, value in self._reset_info().items() if name != "action_mask"}
+        return info | {f"_{name}": rows.copy() for name in info}
 
     def _rows(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:
@@ -284,6 +292,10 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
                 f"seed lists {len(seeds)} numbers, expected one for each of {self.num_envs} environments"
             )
         for i, value in enumerate(seeds):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0
+            ):
+                raise ValueError(f"seed {i} is {value!r}, expected a whole number of at least 0 or None")
             if rows[i] and (value is not None or not self._begun):
                 one = np.zeros(self.num_envs, np.bool_)
                 one[i] = True

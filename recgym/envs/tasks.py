@@ -13,10 +13,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from recgym.envs import ENVIRONMENTS
-from recgym.events import event_index
+from recgym.events import DOMAINS, event_index
 from recgym.sim import observe
 from recgym.sim.engine import Engine, make_reward
-from recgym.sim.session import HISTORY, Reward
+from recgym.sim.state import HISTORY, Reward
 from recgym.sim.world import World
 
 WORLDS = Path(__file__).parent.parent / "worlds"
@@ -46,6 +46,10 @@ class Arguments:
     device: str = "cpu"  # where it lies
 
     def __post_init__(self) -> None:
+        if self.domain not in DOMAINS:
+            raise ValueError(f"domain is {self.domain!r}, allowed: {', '.join(DOMAINS)}")
+        if not isinstance(self.reward, str | Mapping):
+            raise ValueError(f"reward is {self.reward!r}, expected a name or a dict of event weights")
         _one_of("observation", self.observation, OBSERVATIONS)
         _one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
         for name, low in (("slate_size", 1), ("horizon", 1), ("n_items", 1), ("max_episode_steps", 1)):
@@ -88,10 +92,19 @@ def shipped_worlds() -> tuple[str, ...]:
 
 
 def load_world(world: str | Path | World) -> World:
-    """A shipped world by name, a folder that `recgym fit` wrote, or a World as it is; ValueError lists the names."""
+    """A shipped world by name, a folder that `recgym fit` wrote, or a World as it is; ValueError lists the names.
+
+    A name that is both shipped and a folder here is refused: `./name` means the folder.
+    """
     if isinstance(world, World):
         return world
-    if (WORLDS / world / "world.json").is_file():
+    if not isinstance(world, str | Path):
+        raise ValueError(f"world is {world!r}, expected a name, a folder or a World")
+    if str(world) in shipped_worlds():
+        if (Path(world) / "world.json").is_file():
+            raise ValueError(
+                f"world {str(world)!r} is shipped, and a folder here has that name: say './{world}' for it"
+            )
         return World.load(WORLDS / world)
     if Path(world).is_dir():
         return World.load(world)
@@ -116,7 +129,11 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Rewar
     if not isinstance(reward, str):
         for name, weight in reward.items():
             event_index(world.events, name)
-            if not np.isfinite(weight):
+            if (
+                isinstance(weight, bool)
+                or not isinstance(weight, int | float | np.number)
+                or not np.isfinite(weight)
+            ):
                 raise ValueError(f"reward weight of {name!r} is {weight!r}, expected a finite number")
         return make_reward(world, dict(reward)), tuple(name for name, weight in reward.items() if weight)
     _one_of("reward", reward, (*REWARDS, "a dict of event weights"))

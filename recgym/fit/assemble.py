@@ -9,7 +9,7 @@ from recgym.events import EVENTS
 from recgym.fit.config import ASSUMED, FitConfig
 from recgym.fit.frame import Frame
 from recgym.logs import Log
-from recgym.sim.world import PARAMS
+from recgym.sim.schema import PARAMS
 
 Arrays = dict[str, NDArray[Any]]
 FITTED, ASSUMED_STATUS, ABSENT = "fitted", "assumed", "absent"

@@ -16,7 +16,8 @@ from recgym.fit.frame import TEST, TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.heads import fit_events
 from recgym.fit.leaving import Leaving, Rows, fit_leaving, hazard_rows, take
 from recgym.logs import Log
-from recgym.sim.world import World, params
+from recgym.sim.schema import params
+from recgym.sim.world import World
 
 MIN_VISITS = 200  # visits of two clicks or more that a fitted hazard asks for
 
@@ -39,7 +40,9 @@ def fit_clicks(
     x[known.row] = known.x - outside
     fit_events(frame, x, ledger, arrays)
     ledger.fitted(
-        f"event:{EVENTS[frame.domain][0].name}", "multinomial logit", "the item on its page; see `outside`"
+        f"event:{EVENTS[frame.domain][0].name}",
+        "multinomial logit",
+        "which item of its page; how often a page is answered is `outside`, which is assumed",
     )
     report("leaving", 0, 1, "")
     rows = hazard_rows(frame)
@@ -50,7 +53,7 @@ def fit_clicks(
     ledger.fitted(
         "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring clicks (logging policy)"
     )
-    ledger.fitted("exposure", "share of clicks", "no page views are logged: clicks stand for them")
+    ledger.assumed("exposure", "share of clicks", "no page views are logged: clicks stand for them")
     ledger.fitted("population", f"{frame.num_users} users or segments", "shares of visits")
     report("card", 0, 1, "")
     figures = choice_figures(frame, test, config) + (

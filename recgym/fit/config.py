@@ -83,8 +83,11 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
         "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),
         "event_gain": Assumed(0.5, "slope of cart and purchase on affinity; the mean stays at the rate"),
-        "leave_rate": Assumed(0.10, "only where sessions are too few to fit: mean visit of about 10 slates"),
-        "leave_run": Assumed(-0.2, "only where sessions are too few to fit"),
+        "leave_rate": Assumed(
+            0.10,
+            "too few visits, or unanswered items in the log, from which leaving is not fitted yet: about 10 slates",
+        ),
+        "leave_run": Assumed(-0.2, "there too; about half of what the e-shop shows"),
     },
     "content": {
         "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of about 14 slates"),

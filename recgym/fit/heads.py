@@ -10,7 +10,7 @@ from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Frame, Ints
 from recgym.fit.logistic import Logistic, fit_logistic, log_loss
-from recgym.sim.world import WATCH_CLICK_MS, WATCH_LONG_MS
+from recgym.sim.schema import WATCH_CLICK_MS, WATCH_LONG_MS
 
 RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))
 MIN_EVENTS = 20  # an event seen less often is not fitted

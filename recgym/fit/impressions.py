@@ -24,7 +24,8 @@ from recgym.fit.feedback import Response, fit_response
 from recgym.fit.frame import TEST, VALIDATION, Doubles, Frame, make_frame
 from recgym.fit.heads import event_chances, fit_events, has_watch, watch_quantiles
 from recgym.logs import Log
-from recgym.sim.world import World, params
+from recgym.sim.schema import params
+from recgym.sim.world import World
 
 
 def fit_impressions(

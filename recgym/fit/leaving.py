@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints
 from recgym.fit.logistic import fit_logistic, log_loss
-from recgym.sim.session import MEMORY
+from recgym.sim.state import MEMORY
 
 TIMES, RUNS = 200, 40  # lengths of the world's leaving tables
 RIDGES = (3.0, 10.0, 30.0, 100.0)

@@ -29,7 +29,8 @@ from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, Ints, few_
 from recgym.fit.heads import assume_event
 from recgym.fit.model import SessionModel
 from recgym.logs import Log
-from recgym.sim.world import World, params
+from recgym.sim.schema import params
+from recgym.sim.world import World
 
 TOP = 20  # recall is counted at this rank
 CALIBRATION_DRAWS = 20_000
@@ -174,8 +175,8 @@ def taste_terms(
     ledger.assumed("outside", -shift, ASSUMED[frame.domain]["answer_rate"].reason)
     ledger.fitted(
         f"event:{response}",
-        f"rate {assumed(frame.domain, 'answer_rate')} assumed",
-        "who answers what; see `outside`",
+        "logistic",
+        "who answers what; how often anybody answers is `outside`, which is assumed",
     )
     for index in range(1, len(EVENTS[frame.domain])):
         assume_event(ledger, arrays, index, logit(frame.user, frame.item) + shift)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recgym.sim.session import LIMIT, MEMORY
+from recgym.sim.session import LIMIT
+from recgym.sim.state import MEMORY
 from recgym.sim.world import World
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.log import Log, Source
-from recgym.sim.engine import Engine, Slates, make_reward
+from recgym.sim.engine import Engine, make_reward
 from recgym.sim.logged import LoggedPolicy, random_policy
-from recgym.sim.world import Doubles, World
+from recgym.sim.schema import Doubles
+from recgym.sim.state import Slates
+from recgym.sim.world import World
 
 Policy = Callable[[Engine], tuple[Slates, Doubles]]
 

@@ -48,13 +48,20 @@ def _figures(figures: list[dict[str, Any]]) -> list[str]:
             row["figure"],
             row["judges"],
             _text(row["log"]),
-            _text(row["world"]),
+            _text(row["world"]) + _outside(row),
             toy,
             bounds,
             str(row["n"]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _outside(row: dict[str, Any]) -> str:
+    """A mark where the world's figure leaves the interval of the log's."""
+    if row["log"] is None or row["low"] is None or row["low"] <= row["world"] <= row["high"]:
+        return ""
+    return " (outside)"
 
 
 def _terms(terms: list[dict[str, Any]]) -> list[str]:

@@ -11,25 +11,13 @@ from numpy.typing import NDArray
 
 from recgym.jit import njit
 from recgym.sim.observe import features
-from recgym.sim.session import (
-    HISTORY,
-    MEMORY,
-    WATCH_CAP_MINUTES,
-    Feedback,
-    Reward,
-    Sessions,
-    advance,
-    affinity,
-    event_logit,
-    sigmoid,
-    start,
-    watch_time,
-)
-from recgym.sim.world import INDEPENDENT, WATCH_CLICK_MS, Floats, World, WorldArrays
+from recgym.sim.outlook import expected
+from recgym.sim.schema import Floats, WorldArrays
+from recgym.sim.session import advance, affinity, start, watch_time
+from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
+from recgym.sim.world import World
 
-Bools = NDArray[np.bool_]
 MAX_THREADS: int = numba.get_num_threads()  # at import: what NUMBA_NUM_THREADS or the machine allows
-Slates = NDArray[np.int64]
 
 
 @njit()
@@ -44,48 +32,6 @@ def score(w: WorldArrays, r: Reward, slate: Slates, b: int, f: Feedback) -> floa
         if r.watch_weight[0] != 0.0:
             total += r.watch_weight[0] * min(f.watch[b, k] / 60_000.0, WATCH_CAP_MINUTES)
     return total
-
-
-@njit()
-def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: bool) -> float:
-    """Expected reward of an examined item at affinity x, given whether it is answered positively."""
-    price = float(w.price_ratio[item])
-    num_events = w.event_bias.shape[0]
-    total = 0.0
-    p_second = 0.0
-    if num_events > 1 and (answered or w.event_needs[1] != 0):
-        p_second = sigmoid(event_logit(w, item, 1, x, answered, False))
-    if w.watch[0] == 1 and answered and w.duration[item] <= WATCH_CLICK_MS:
-        p_second = 1.0
-    for second in range(2):
-        p = p_second if second == 1 else 1.0 - p_second
-        if p == 0.0:
-            continue
-        value = r.weight[0] + r.price_weight[0] * price if answered else 0.0
-        if second == 1:
-            value += r.weight[1] + r.price_weight[1] * price
-        for e in range(2, num_events):
-            weight = r.weight[e] + r.price_weight[e] * price
-            if (
-                weight != 0.0
-                and (w.event_needs[e] != 0 or answered)
-                and (w.event_needs[e] != 1 or second == 1)
-            ):
-                value += weight * sigmoid(event_logit(w, item, e, x, answered, second == 1))
-        if r.watch_weight[0] != 0.0:
-            value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else int(answered)]
-        total += p * value
-    return total
-
-
-@njit()
-def expected(w: WorldArrays, r: Reward, item: int, x: float) -> float:
-    """Expected reward of showing one item alone, examined, at affinity x."""
-    answered = sigmoid(x)
-    value = answered * expected_given(w, r, item, x, True)
-    if w.choice[0] == INDEPENDENT:
-        value += (1.0 - answered) * expected_given(w, r, item, x, False)
-    return value
 
 
 class View(NamedTuple):
@@ -237,8 +183,8 @@ class Engine:
             raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")
         if horizon < 1:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
-        if not 1 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads is {threads}, this machine allows 1 to {MAX_THREADS}")
+        if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is {threads!r}, this machine allows 1 to {MAX_THREADS}")
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
         self.sessions = empty_sessions(world, num)

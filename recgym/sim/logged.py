@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from recgym.jit import njit
 from recgym.rng import POLICY, uniform
-from recgym.sim.engine import Engine, Slates
-from recgym.sim.session import Sessions, draw
-from recgym.sim.world import Doubles, Ints, World, WorldArrays
+from recgym.sim.engine import Engine
+from recgym.sim.schema import Doubles, Ints, WorldArrays
+from recgym.sim.session import draw
+from recgym.sim.state import Sessions, Slates
+from recgym.sim.world import World
 
 _TRIES = 10_000  # draws of one position before the rest of the slate is filled from the top of the catalogue
 

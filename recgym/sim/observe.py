@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.jit import njit
-from recgym.sim.session import HISTORY, Sessions
-from recgym.sim.world import Floats, Ints, WorldArrays
+from recgym.sim.schema import Floats, Ints, WorldArrays
+from recgym.sim.state import HISTORY, Sessions
 
 RUN_SCALE = 10  # run lengths from here on look alike in `features`
 PRICE_SCALE = 3.0  # standard deviations of log price that map to 1

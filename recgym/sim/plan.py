@@ -23,19 +23,11 @@ from numpy.typing import NDArray
 
 from recgym.jit import njit
 from recgym.rng import PLAN, episode_key
-from recgym.sim.engine import Engine, Slates, empty_sessions, expected, expected_given
-from recgym.sim.session import (
-    Feedback,
-    Reward,
-    Sessions,
-    advance,
-    affinity,
-    is_repeat,
-    leave_logit,
-    seen,
-    sigmoid,
-)
-from recgym.sim.world import INDEPENDENT, Doubles, Ints, WorldArrays
+from recgym.sim.engine import Engine, empty_sessions
+from recgym.sim.outlook import outlook, slate_outlook
+from recgym.sim.schema import Doubles, Ints, WorldArrays
+from recgym.sim.session import advance
+from recgym.sim.state import Feedback, Reward, Sessions, Slates
 
 POOL, CANDIDATES, DEPTH, ROLLOUT = 24, 10, 8, 20
 CAUTION = 1.0  # standard errors by which a searched action must beat the stationary one
@@ -59,51 +51,6 @@ class Scratch(NamedTuple):
     path_reward: Doubles  # (depth,) expected
     path_stay: Doubles  # (depth,)
     slate: Slates  # (1, K)
-
-
-@njit()
-def stays(w: WorldArrays, s: Sessions, b: int, item: int, idle: bool) -> float:
-    """Probability of staying after a step whose item is `item`."""
-    run = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
-    s.step[b] += 1  # the leaving logit counts this step
-    leave = sigmoid(leave_logit(w, s, b, item, run, seen(s, b, item), idle))
-    s.step[b] -= 1
-    return 1.0 - leave
-
-
-@njit()
-def outlook(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) -> tuple[float, float]:
-    """Expected reward of showing an item alone on top now, and the probability of staying after it."""
-    x = affinity(w, s, b, item)
-    looked = float(w.examine[0])
-    answered = looked * sigmoid(x)
-    stay = answered * stays(w, s, b, item, False) + (1.0 - answered) * stays(w, s, b, item, True)
-    return looked * expected(w, r, item, x), stay
-
-
-@njit()
-def slate_outlook(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Slates) -> tuple[float, float]:
-    """The same for the slate in row 0. One choice a slate: examination thins the weights (exact for one item)."""
-    reward, stay, silent, total = 0.0, 0.0, 1.0, 1.0
-    slots = slate.shape[1]
-    for k in range(slots):
-        if not is_repeat(slate, 0, k):
-            total += w.examine[k] * math.exp(affinity(w, s, b, slate[0, k]))
-    for k in range(slots):
-        if is_repeat(slate, 0, k):
-            continue
-        item, looked = slate[0, k], float(w.examine[k])
-        x = affinity(w, s, b, item)
-        if w.choice[0] == INDEPENDENT:
-            lead = silent * looked * sigmoid(x)
-            silent -= lead
-            reward += looked * expected(w, r, item, x)
-        else:
-            lead = looked * math.exp(x) / total if slots > 1 else looked * sigmoid(x)
-            silent -= lead
-            reward += lead * expected_given(w, r, item, x, True)
-        stay += lead * stays(w, s, b, item, False)
-    return reward, stay + silent * stays(w, s, b, slate[0, 0], True)
 
 
 @njit()
@@ -376,7 +323,7 @@ def plan(
     if simulations < 0:
         raise ValueError(f"simulations is {simulations}, expected at least 0")
     world, slots = engine.world, engine.slate_size
-    size = min(POOL, world.num_items)
+    size = min(max(POOL, slots), world.num_items)
     arms, nodes = min(max(CANDIDATES, slots), size), simulations + 2
     scratch = Scratch(
         reward=np.zeros(world.num_items),

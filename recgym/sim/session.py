@@ -15,10 +15,6 @@ The session model, with where it comes from:
 """
 
 import math
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from recgym.jit import njit
 from recgym.rng import (
@@ -35,7 +31,7 @@ from recgym.rng import (
     normal,
     uniform,
 )
-from recgym.sim.world import (
+from recgym.sim.schema import (
     DECAY,
     ETA,
     INDEPENDENT,
@@ -52,63 +48,13 @@ from recgym.sim.world import (
     WATCH_CLICK_MS,
     WATCH_LONG_MS,
     Doubles,
-    Floats,
-    Ints,
     WorldArrays,
 )
-from recgym.sim.world import PATIENCE as PATIENCE_SD
+from recgym.sim.schema import PATIENCE as PATIENCE_SD
+from recgym.sim.state import HISTORY, MEMORY, Feedback, Sessions, Slates
 
-HISTORY = 20  # H, shown items that an observation can hold
-MEMORY = 20  # M, positively answered items that a user remembers having answered
 OBSERVED_DECAY = 0.8  # of the two category histograms that are shown to agents; public, no world's
 LIMIT = 30.0  # logits are clipped to [-LIMIT, LIMIT]
-
-
-class Sessions(NamedTuple):
-    """B running sessions. Saving, resuming and branching them is a copy; nothing else remembers anything."""
-
-    seed: NDArray[np.uint64]  # (B,) of the row
-    episode: NDArray[np.int64]  # (B,) number since the row was seeded, -1 before the first
-    key: NDArray[np.uint64]  # (B,) of the episode: all its randomness follows from it
-    user: Ints  # (B,)
-    context: Ints  # (B,)
-    step: Ints  # (B,) slates shown so far
-    intent: Floats  # (B, d) hidden
-    patience: Floats  # (B,) hidden
-    satiation: Floats  # (B, C) hidden
-    memory: Ints  # (B, M) ring of positively answered items, -1 empty
-    engaged: Ints  # (B,) positive answers so far
-    items: Ints  # (B, H) shown items, oldest first, -1 empty
-    events: Ints  # (B, H) their events, bit e for event e
-    shown: Floats  # (B, C) decayed category histogram of what was shown, in [0, 1]
-    liked: Floats  # (B, C) ... of what was answered positively, in [0, 1]
-    liked_category: Ints  # (B,) of the last positive answer, -1 for none
-    lead: Ints  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
-    lead_events: Ints  # (B,) events of the last slate, bits, all positions together
-    run: Ints  # (B,) answers in a row of one category; a slate without an answer neither adds nor breaks
-
-
-class Feedback(NamedTuple):
-    """What came back for a slate."""
-
-    events: Ints  # (B, K) bit e for event e
-    watch: Floats  # (B, K) ms, 0 where the world has no watch time
-    repeats: Ints  # (B,) positions that held an item shown higher up: empty places
-    reward: Doubles  # (B,)
-    left: NDArray[np.bool_]  # (B,) the user left: terminated
-    horizon: NDArray[np.bool_]  # (B,) the episode's length is used up: truncated
-
-
-class Reward(NamedTuple):
-    """Weights of feedback: sum over events of (weight + price_weight x price ratio), plus watch time."""
-
-    weight: Doubles  # (E,)
-    price_weight: Doubles  # (E,)
-    watch_weight: Doubles  # (1,) a minute watched
-    watch_mean: Doubles  # (N, 3) expected capped minutes where the item is skipped, clicked, viewed long
-
-
-WATCH_CAP_MINUTES = 5.0
 
 
 @njit()
@@ -241,7 +187,7 @@ def follow_up(
 
 
 @njit()
-def respond(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Feedback) -> None:
+def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
     """The user's answer to slate b, written to row b of the feedback: events, watch time, repeats."""
     key, step = s.key[b], s.step[b]
     total, chosen, chosen_x = 1.0, -1, 0.0
@@ -269,7 +215,7 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Fe
 
 
 @njit()
-def is_repeat(slate: NDArray[np.int64], b: int, k: int) -> bool:
+def is_repeat(slate: Slates, b: int, k: int) -> bool:
     """Whether position k holds an item that stands higher up in the slate."""
     for above in range(k):  # noqa: SIM110 - a generator does not compile
         if slate[b, above] == slate[b, k]:
@@ -298,7 +244,7 @@ def leave_logit(
 
 
 @njit()
-def lead_position(slate: NDArray[np.int64], b: int, f: Feedback) -> int:
+def lead_position(slate: Slates, b: int, f: Feedback) -> int:
     """Position of the step's item: the first that was answered positively, else the top."""
     for k in range(slate.shape[1]):
         if f.events[b, k] & 1:
@@ -307,7 +253,7 @@ def lead_position(slate: NDArray[np.int64], b: int, f: Feedback) -> int:
 
 
 @njit()
-def remember(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: Feedback) -> None:
+def remember(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
     """What the answer does to the user and to the record: intent, satiation, memory, history, histograms."""
     num_factors, num_categories, slots = s.intent.shape[1], s.shown.shape[1], slate.shape[1]
     for c in range(num_categories):
@@ -344,7 +290,7 @@ def remember(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], f: F
 
 
 @njit()
-def advance(w: WorldArrays, s: Sessions, b: int, slate: NDArray[np.int64], horizon: int, f: Feedback) -> None:
+def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
     """One step of session b: the answer, its traces, and whether the user leaves (written to f.left, f.horizon)."""
     respond(w, s, b, slate, f)
     k = lead_position(slate, b, f)

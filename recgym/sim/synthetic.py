@@ -3,7 +3,8 @@
 import numpy as np
 
 from recgym.events import EVENTS
-from recgym.sim.world import CHOICES, World, params
+from recgym.sim.schema import CHOICES, params
+from recgym.sim.world import World
 
 _EVENT_BIAS = {
     "ecommerce": (0.0, -2.0, -0.8),

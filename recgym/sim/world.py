@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,115 +22,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from recgym.events import DOMAINS, EVENTS, Event
+from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, Floats, WorldArrays
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int32]
-
-ONE_CHOICE, INDEPENDENT = 0, 1  # choice models: one item a slate, or every item for itself
-CHOICES = ("one", "independent")
-WATCH_CLICK_MS, WATCH_LONG_MS = (
-    7_000.0,
-    18_000.0,
-)  # KuaiRand's rules: at least min(duration, this) is a click, a long view
-
-
-class Param(NamedTuple):
-    """A number of the session model."""
-
-    name: str
-    default: float
-    meaning: str
-
-
-PARAMS = (
-    Param("sigma", 0.0, "spread of a visit's first intent round the profile, in factor units"),
-    Param("patience", 0.0, "standard deviation of a visit's own shift of the leaving logit"),
-    Param("eta", 1.0, "scale of the push vectors"),
-    Param("pull", 0.0, "share of the way back to the profile at each step, in [0, 1]"),
-    Param("kappa", 0.0, "slope of affinity on the category's satiation (negative tires, positive holds)"),
-    Param("decay", 0.8, "share of satiation that a step leaves, in [0, 1)"),
-    Param("rho", 0.0, "affinity of an item answered positively earlier in the visit"),
-    Param("theta", 0.0, "slope of affinity on standardised log price"),
-    Param("outside", 0.0, "logit of taking nothing"),
-    Param("leave_bias", -2.0, "logit of leaving after the first slate, other terms 0"),
-    Param("leave_repeat", 0.0, "leaving logit where the answered item had been answered positively before"),
-    Param(
-        "leave_idle",
-        0.0,
-        "leaving logit where nothing was answered positively, in place of item, run and repeat",
-    ),
-)
-(SIGMA, PATIENCE, ETA, PULL, KAPPA, DECAY, RHO, THETA, OUTSIDE, LEAVE_BIAS, LEAVE_REPEAT, LEAVE_IDLE) = range(
-    len(PARAMS)
-)
-_PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
-
-
-class WorldArrays(NamedTuple):
-    """What the kernels read. Each field: its axes, and the type it is stored in (float16 keeps a world small)."""
-
-    params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
-    choice: Annotated[Ints, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
-    watch: Annotated[Ints, "1", np.int32]  # 1: watch time is drawn first, events 0 and 1 follow from it
-    user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
-    profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
-    user_bias: Annotated[Floats, "U", np.float16]  # a_u
-    factors: Annotated[Floats, "N d", np.float16]  # q_i
-    push: Annotated[Floats, "N d", np.float16]  # m_i, added to the intent when i is answered positively
-    item_bias: Annotated[Floats, "N", np.float16]  # b_i
-    event_item: Annotated[Floats, "N E", np.float16]  # shift of an event's logit by item; column 0 is unused
-    leave_item: Annotated[Floats, "N", np.float16]  # l_i
-    category: Annotated[Ints, "N", np.int16]
-    page: Annotated[Ints, "N", np.int16]
-    price: Annotated[Floats, "N", np.float16]  # standardised log price, 0 where unknown
-    price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
-    duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
-    exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, descending, sums to 1
-    logged_stay: Annotated[
-        Doubles, "1", np.float64
-    ]  # logging policy: probability that it keeps to the last category
-    context_cdf: Annotated[Doubles, "X", np.float64]  # cumulative weights of a visit's context
-    context_bias: Annotated[Floats, "X", np.float16]  # added to affinity
-    leave_context: Annotated[Floats, "X", np.float16]
-    examine: Annotated[Floats, "K", np.float32]  # eps_k, probability that position k is examined
-    event_bias: Annotated[Floats, "E", np.float32]  # logit of the event at affinity 0; entry 0 is unused
-    event_gain: Annotated[Floats, "E", np.float32]  # slope on affinity; entry 0 is unused (1)
-    event_link: Annotated[
-        Floats, "E 2", np.float32
-    ]  # [e, f] added to the logit of e where f, event 0 or 1, happened
-    event_needs: Annotated[Ints, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
-    watch_quantiles: Annotated[
-        Floats, "3 Q", np.float32
-    ]  # skipped, click, long view: see `session.watch_time`
-    leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
-    leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
-
-
-class Layout(NamedTuple):
-    """Axes of one field and its type in memory and on disk."""
-
-    axes: tuple[str, ...]
-    dtype: type[np.generic]
-    stored: type[np.generic]
-
-
-def _layout() -> dict[str, Layout]:
-    memory: dict[type[np.generic], type[np.generic]] = {
-        np.float16: np.float32,
-        np.float32: np.float32,
-        np.float64: np.float64,
-        np.int16: np.int32,
-        np.int32: np.int32,
-    }
-    table = {}
-    for name, hint in get_type_hints(WorldArrays, include_extras=True).items():
-        axes, stored = hint.__metadata__
-        table[name] = Layout(tuple(axes.split()), memory[stored], stored)
-    return table
-
-
-LAYOUT = _layout()
+_ABOUT = ("name", "domain", "categories", "contexts", "user_feature_names", "card")
 _CDFS = ("user_cdf", "context_cdf")
 
 
@@ -277,9 +171,9 @@ class World:
         """The same world with other numbers in its session model; ValueError for an unknown name."""
         values = self.arrays.params.copy()
         for name, value in changes.items():
-            if name not in _PARAM_INDEX:
-                raise ValueError(f"parameter {name!r} is unknown; there are {', '.join(_PARAM_INDEX)}")
-            values[_PARAM_INDEX[name]] = value
+            if name not in PARAM_INDEX:
+                raise ValueError(f"parameter {name!r} is unknown; there are {', '.join(PARAM_INDEX)}")
+            values[PARAM_INDEX[name]] = value
         return self.with_arrays(params=values)
 
     def with_arrays(self, **changes: NDArray[Any]) -> "World":
@@ -364,6 +258,10 @@ class World:
             raise ValueError(
                 f"{folder / 'world.json'}: schema is {about.get('schema')!r}, expected 'recgym.world/1'"
             )
+        if missing := [key for key in _ABOUT if key not in about] + ["user_features"] * (
+            "user_features" not in stored
+        ):
+            raise ValueError(f"{folder} holds a broken world: {', '.join(missing)} is missing")
         features = stored.pop("user_features")
         return cls.build(
             about["name"],
@@ -375,10 +273,3 @@ class World:
             user_features=features,
             card=about["card"],
         )
-
-
-def params(**values: float) -> Doubles:
-    """The array `params` from numbers by name; what is not named takes its default."""
-    if unknown := sorted(set(values) - set(_PARAM_INDEX)):
-        raise ValueError(f"parameters {', '.join(unknown)} are unknown; there are {', '.join(_PARAM_INDEX)}")
-    return np.array([values.get(param.name, param.default) for param in PARAMS])
