@@ -18,6 +18,7 @@ from recgym.bench.tables import (
     read_runs,
     tables_of,
 )
+from recgym.sim.card import planning_text
 
 _ABOUT = """# Results
 
@@ -122,18 +123,8 @@ def _table_text(table: Table) -> str:
         *(f"* {note}" for note in table.notes),
     ]
     if table.card_planning:
-        lines.append(f"* The world's card on planning: {card_planning(table.card_planning)}")
+        lines.append(f"* The world's card on planning: {planning_text(table.card_planning)}")
     return "\n".join(lines).rstrip() + "\n"
-
-
-def card_planning(entry: Any) -> str:
-    """The card's entry on planning as text."""
-    if isinstance(entry, dict):
-        return ", ".join(
-            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in entry.items()
-        )
-    return str(entry)
 
 
 def _picture(preset: str, tables: list[Table]) -> bytes:
