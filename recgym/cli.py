@@ -105,12 +105,11 @@ def fit(
     from recgym.fit import PRESETS
     from recgym.fit import fit as fit_world
 
-    if config is not None and config not in PRESETS:
+    if config not in (None, *PRESETS):
         raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
-    settings = None if config is None else PRESETS[config]
-    world = fit_world(
-        read, name=name or out.name, config=settings, seed=seed, device=device, progress=sys.stdout.isatty()
-    )
+    shown = sys.stdout.isatty()
+    chosen = PRESETS.get(config or "")
+    world = fit_world(read, name=name or out.name, config=chosen, seed=seed, device=device, progress=shown)
     said = {
         "domain": domain,
         "source": source,

@@ -480,7 +480,7 @@ def test_async_works_after_a_native_vector_ran(tmp_path):
 
 def test_importing_recgym_is_light():
     code = (
-        "import sys, recgym; "
+        "import sys, recgym, recgym.logs; "
         "print([m for m in ('torch', 'pandas', 'matplotlib', 'numba', 'stable_baselines3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from recgym.logs import validate
-from recgym.logs.sample import sample_log
+from recgym.logs import sample_log, validate
 from recgym.sim.synthetic import synthetic
 
 

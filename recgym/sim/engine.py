@@ -13,7 +13,7 @@ from recgym.jit import njit
 from recgym.sim.observe import features
 from recgym.sim.outlook import expected
 from recgym.sim.schema import Floats, WorldArrays
-from recgym.sim.session import advance, affinity, start, watch_time
+from recgym.sim.session import advance, affinity, least, start, watch_time
 from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
 
@@ -30,7 +30,7 @@ def score(w: WorldArrays, r: Reward, slate: Slates, b: int, f: Feedback) -> floa
             if (f.events[b, k] >> e) & 1:
                 total += r.weight[e] + r.price_weight[e] * w.price_ratio[item]
         if r.watch_weight[0] != 0.0:
-            total += r.watch_weight[0] * min(f.watch[b, k] / 60_000.0, WATCH_CAP_MINUTES)
+            total += r.watch_weight[0] * least(f.watch[b, k] / 60_000.0, WATCH_CAP_MINUTES)
     return total
 
 

@@ -52,19 +52,6 @@ def shelves(world: World) -> Shelves:
 
 
 @njit()
-def _find(cdf: Doubles, low: int, high: int, u: float) -> int:
-    """`draw` within [low, high)."""
-    high -= 1
-    while low < high:
-        middle = (low + high) // 2
-        if cdf[middle] > u:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@njit()
 def logged_slates(w: WorldArrays, s: Sessions, shelf: Shelves, slate: Slates, propensity: Doubles) -> None:
     """Fill `slate` and `propensity`, both (B, K), for the sessions as they stand."""
     slots = slate.shape[1]
@@ -80,10 +67,10 @@ def logged_slates(w: WorldArrays, s: Sessions, shelf: Shelves, slate: Slates, pr
                     item = tries - _TRIES - 1
                 elif uniform(s.key[b], s.step[b], POLICY, column) < stay:
                     item = shelf.order[
-                        _find(shelf.category_cdf, shelf.begin[category], shelf.begin[category + 1], u)
+                        draw(shelf.category_cdf, shelf.begin[category], shelf.begin[category + 1], u)
                     ]
                 else:
-                    item = draw(shelf.cdf, u)
+                    item = draw(shelf.cdf, 0, shelf.cdf.shape[0], u)
                 tries, column = tries + 1, column + 2
                 for higher in range(k):
                     if slate[b, higher] == item:

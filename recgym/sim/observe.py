@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recgym.jit import njit
 from recgym.sim.schema import Floats, Ints, WorldArrays
+from recgym.sim.session import clip, least
 from recgym.sim.state import HISTORY, Sessions
 
 RUN_SCALE = 10  # run lengths from here on look alike in `features`
@@ -41,13 +42,13 @@ def features(
     out[b, at] = 0.0
     if lead >= 0:
         out[b, at - num_categories + w.category[lead]] = 1.0
-        out[b, at] = min(max(w.price[lead] / PRICE_SCALE, -1.0), 1.0)
+        out[b, at] = clip(w.price[lead] / PRICE_SCALE, 1.0)
     at += 1
     for e in range(num_events):
         out[b, at + e] = (s.lead_events[b] >> e) & 1
     at += num_events
-    out[b, at] = min(s.run[b], RUN_SCALE) / RUN_SCALE
-    out[b, at + 1] = min(s.step[b] / horizon, 1.0)
+    out[b, at] = least(s.run[b] / RUN_SCALE, 1.0)
+    out[b, at + 1] = least(s.step[b] / horizon, 1.0)
     angle = 2.0 * math.pi * s.context[b] / num_contexts
     out[b, at + 2] = math.sin(angle) if num_contexts > 1 else 0.0
     out[b, at + 3] = math.cos(angle) if num_contexts > 1 else 0.0
@@ -77,7 +78,7 @@ def history(
         angle = 2.0 * math.pi * s.context[b] / num_contexts
         context[b, 0] = math.sin(angle) if num_contexts > 1 else 0.0
         context[b, 1] = math.cos(angle) if num_contexts > 1 else 0.0
-        context[b, 2] = min(s.step[b] / horizon, 1.0)
+        context[b, 2] = least(s.step[b] / horizon, 1.0)
 
 
 @njit()

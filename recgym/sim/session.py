@@ -15,6 +15,7 @@ The session model, with where it comes from:
 """
 
 import math
+from typing import TypeVar
 
 from recgym.jit import njit
 from recgym.rng import (
@@ -57,16 +58,33 @@ OBSERVED_DECAY = 0.8  # of the two category histograms that are shown to agents;
 LIMIT = 30.0  # logits are clipped to [-LIMIT, LIMIT]
 
 
+Number = TypeVar("Number", int, float)
+
+
+@njit()
+def least(a: Number, b: Number) -> Number:
+    """The smaller one (the built-in of this name does not compile for a CUDA device)."""
+    return a if a < b else b
+
+
+@njit()
+def clip(x: float, limit: float) -> float:
+    """x, no farther from 0 than `limit`."""
+    if x > limit:
+        return limit
+    return x if x > -limit else -limit
+
+
 @njit()
 def sigmoid(x: float) -> float:
     """1 / (1 + exp(-x)), x clipped to [-30, 30]."""
-    return 1.0 / (1.0 + math.exp(-min(max(x, -LIMIT), LIMIT)))
+    return 1.0 / (1.0 + math.exp(-clip(x, LIMIT)))
 
 
 @njit()
-def draw(cdf: Doubles, u: float) -> int:
-    """Smallest index whose cumulative weight exceeds u."""
-    low, high = 0, cdf.shape[0] - 1
+def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
+    """Smallest index in [low, high) whose cumulative weight exceeds u."""
+    high -= 1
     while low < high:
         middle = (low + high) // 2
         if cdf[middle] > u:
@@ -82,9 +100,9 @@ def start(w: WorldArrays, s: Sessions, b: int) -> None:
     s.episode[b] += 1
     key = episode_key(s.seed[b], s.episode[b])
     s.key[b] = key
-    user = draw(w.user_cdf, uniform(key, 0, USER, 0))
+    user = draw(w.user_cdf, 0, w.user_cdf.shape[0], uniform(key, 0, USER, 0))
     s.user[b] = user
-    s.context[b] = draw(w.context_cdf, uniform(key, 0, CONTEXT, 0))
+    s.context[b] = draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0))
     for j in range(s.intent.shape[1]):
         s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
     s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
@@ -105,7 +123,7 @@ def start(w: WorldArrays, s: Sessions, b: int) -> None:
 @njit()
 def seen(s: Sessions, b: int, item: int) -> bool:
     """Whether the item is among the last M that were answered positively in this visit."""
-    for j in range(min(s.engaged[b], MEMORY)):  # noqa: SIM110 - a generator does not compile
+    for j in range(least(s.engaged[b], MEMORY)):  # noqa: SIM110 - a generator does not compile
         if s.memory[b, j] == item:
             return True
     return False
@@ -121,7 +139,7 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
     if w.params[RHO] != 0.0 and seen(s, b, item):
         x += w.params[RHO]
-    return min(max(x, -LIMIT), LIMIT)
+    return clip(x, LIMIT)
 
 
 @njit()
@@ -146,16 +164,16 @@ def watch_time(w: WorldArrays, item: int, piece: int, u: float) -> float:
     rule in units of what was left of the item, at least five seconds.
     """
     duration = float(w.duration[item])
-    click, long = min(duration, WATCH_CLICK_MS), min(duration, WATCH_LONG_MS)
+    click, long = least(duration, WATCH_CLICK_MS), least(duration, WATCH_LONG_MS)
     place = u * (w.watch_quantiles.shape[1] - 1)
-    low = min(int(place), w.watch_quantiles.shape[1] - 2)
+    low = least(int(place), w.watch_quantiles.shape[1] - 2)
     q = float(w.watch_quantiles[piece, low])
     q += (place - low) * (float(w.watch_quantiles[piece, low + 1]) - q)
     if piece == 0:
-        return min(q, 0.999) * click
+        return least(q, 0.999) * click
     if piece == 1:
-        return click + min(q, 0.999) * (long - click)
-    return long + q * max(duration - long, 5_000.0)
+        return click + least(q, 0.999) * (long - click)
+    return long + q * (duration - long if duration - long > 5_000.0 else 5_000.0)
 
 
 @njit()
@@ -174,7 +192,7 @@ def follow_up(
         duration = float(w.duration[item])
         piece = 2 if second or (first and duration <= WATCH_CLICK_MS) else int(first)
         watched = watch_time(w, item, piece, uniform(key, step, WATCH, k))
-        first, second = watched >= min(duration, WATCH_CLICK_MS), watched >= min(duration, WATCH_LONG_MS)
+        first, second = watched >= least(duration, WATCH_CLICK_MS), watched >= least(duration, WATCH_LONG_MS)
         f.watch[b, k] = watched
     bits = int(first) + 2 * int(second)
     for e in range(begin, num_events):
@@ -234,10 +252,10 @@ def leave_logit(
     able to hold people by what it merely shows.
     """
     logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_context[s.context[b]]
-    logit += w.leave_time[min(s.step[b], w.leave_time.shape[0]) - 1]
+    logit += w.leave_time[least(s.step[b], w.leave_time.shape[0]) - 1]
     if idle:
         return logit + w.params[LEAVE_IDLE]
-    logit += w.leave_item[item] + w.leave_run[min(run, w.leave_run.shape[0]) - 1]
+    logit += w.leave_item[item] + w.leave_run[least(run, w.leave_run.shape[0]) - 1]
     if was_seen:
         logit += w.params[LEAVE_REPEAT]
     return logit
@@ -273,9 +291,9 @@ def remember(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) ->
         s.items[b, HISTORY - 1] = item
         s.events[b, HISTORY - 1] = f.events[b, k]
         bits |= f.events[b, k]
-        s.shown[b, category] = min(s.shown[b, category] + unit, 1.0)
+        s.shown[b, category] = least(s.shown[b, category] + unit, 1.0)
         if f.events[b, k] & 1:
-            s.liked[b, category] = min(s.liked[b, category] + unit, 1.0)
+            s.liked[b, category] = least(s.liked[b, category] + unit, 1.0)
             s.liked_category[b] = category
             s.satiation[b, category] += 1.0
             s.memory[b, s.engaged[b] % MEMORY] = item

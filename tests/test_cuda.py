@@ -1,0 +1,50 @@
+"""The scalar session compiles for a CUDA device, without one: a later engine calls it from a kernel as it is."""
+
+import numba
+import numpy as np
+import pytest
+
+from recgym.sim.engine import empty_sessions
+from recgym.sim.observe import features
+from recgym.sim.session import advance, start
+from recgym.sim.state import Feedback
+from recgym.sim.synthetic import synthetic
+
+
+def nvvm():
+    from numba.cuda.cudadrv import nvvm as library
+
+    return library.is_available()
+
+
+@pytest.mark.skipif(not nvvm(), reason="NVIDIA's NVVM library, part of the CUDA toolkit, is not installed")
+def test_a_session_step_compiles_to_ptx(monkeypatch):
+    from numba import cuda
+    from numba.cuda import dispatcher
+
+    class Hopper:  # nested functions ask for the current device
+        compute_capability = (9, 0)
+
+    monkeypatch.setattr(dispatcher, "get_current_device", Hopper)
+    world = synthetic(domain="content")
+    sessions, slate = empty_sessions(world, 4), np.zeros((4, 2), np.int64)
+    feedback = Feedback(
+        np.zeros((4, 2), np.int32),
+        np.zeros((4, 2), np.float32),
+        np.zeros(4, np.int32),
+        np.zeros(4),
+        np.zeros(4, np.bool_),
+        np.zeros(4, np.bool_),
+    )
+    view = np.zeros((4, 20), np.float32)
+
+    def kernel(w, s, slate, f, user_features, view):
+        b = cuda.grid(1)
+        if b < slate.shape[0]:
+            start(w, s, b)
+            advance(w, s, b, slate, 50, f)
+            features(w, s, b, user_features, 3, 50, view)
+
+    arguments = (world.arrays, sessions, slate, feedback, world.user_features, view)
+    ptx, _ = cuda.compile_ptx(kernel, tuple(numba.typeof(each) for each in arguments), cc=(9, 0))
+    assert ".target sm_90" in ptx
