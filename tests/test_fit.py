@@ -24,6 +24,7 @@ from recgym.fit.session import (
     logged_affinity,
     terms_from_world,
 )
+from recgym.fit.visits import can_leave
 from recgym.logs import Log, read_log
 from recgym.logs.sample import sample_log
 from recgym.sim import session as sim
@@ -394,3 +395,25 @@ def test_a_part_of_the_real_shop_fits(data_folder):
     figures = {row["figure"]: row for row in world.card["figures"]}
     assert figures["AUC of leaving"]["world"] > figures["AUC of leaving"]["toy"]
     assert params(**world.params)[0] == 0.0
+
+
+def test_leaving_is_recovered_from_a_log_with_unanswered_items():
+    """Sessions of a known world: the item, run and repeat act where an item was answered, one number where not."""
+    world = synthetic(6, num_items=12, num_users=5, num_factors=3).with_params(
+        patience=0.0, leave_bias=-1.5, leave_repeat=0.8, leave_idle=0.4, outside=-0.5
+    )
+    runs = 0.5 * np.log(np.arange(1, 41))
+    flat = {"leave_time": np.zeros(2), "leave_context": np.zeros(24), "examine": np.ones(50)}
+    world = world.with_arrays(leave_run=runs, **flat)
+    log = sample_log(world, "random", 20_000, seed=3)
+    frame = make_frame(log, SMALL, positives_only=False)
+    rows = hazard_rows(frame)
+    hazard = fit_leaving(frame, rows, (0, 1, 2), ridge=3.0)
+    assert hazard.run == pytest.approx(0.5, abs=0.1)
+    assert hazard.repeat == pytest.approx(0.8, abs=0.12)
+    assert hazard.time == pytest.approx(0.0, abs=0.06)
+    assert hazard.idle + hazard.bias == pytest.approx(-1.5 + 0.4, abs=0.12)
+    order = np.lexsort((np.arange(12), -np.bincount(log.column("item"), minlength=12)))
+    assert np.corrcoef(hazard.item, world.arrays.leave_item[order])[0, 1] > 0.9
+    assert not can_leave(frame, sample_log(world, "random", 300, seed=3, slate_size=2))
+    assert can_leave(frame, log)

@@ -7,19 +7,18 @@ import torch
 
 from recgym.events import EVENTS
 from recgym.fit import choice, fidelity
-from recgym.fit.assemble import Arrays, Ledger, assumed_leaving, card_head, plain_arrays, rewards_assumed
+from recgym.fit.assemble import Arrays, Ledger, card_head, plain_arrays, rewards_assumed
 from recgym.fit.choice import Choice, ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import fit_stay
 from recgym.fit.features import public_user_features
 from recgym.fit.frame import TEST, TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.heads import fit_events
-from recgym.fit.leaving import Leaving, Rows, fit_leaving, hazard_rows, take
+from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
 from recgym.logs import Log
 from recgym.sim.schema import params
 from recgym.sim.world import World
-
-MIN_VISITS = 200  # visits of two clicks or more that a fitted hazard asks for
 
 
 def fit_clicks(
@@ -46,8 +45,8 @@ def fit_clicks(
     )
     report("leaving", 0, 1, "")
     rows = hazard_rows(frame)
-    hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if _can_leave(frame) else None
-    numbers |= leaving_terms(hazard, arrays, ledger)
+    hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
+    numbers |= leaving_terms(hazard, False, arrays, ledger)
     past = np.isin(frame.row_period, (TRAIN, VALIDATION))
     arrays["logged_stay"] = np.array([fit_stay(frame, past)])
     ledger.fitted(
@@ -91,10 +90,6 @@ def _batches(frame: Frame, device: torch.device, *periods: int) -> list[Any]:
     return frame.batches(frame.sessions(*periods), 8192, device, np.random.default_rng(0))
 
 
-def _can_leave(frame: Frame) -> bool:
-    return int((frame.lengths > 1).sum()) >= MIN_VISITS
-
-
 def affinity_terms(model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
     """Write the model's terms into `arrays`; returns its numbers."""
     with torch.no_grad():
@@ -129,27 +124,6 @@ def affinity_terms(model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[s
     return numbers
 
 
-def leaving_terms(hazard: Leaving | None, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
-    """Write leaving into `arrays`; returns its numbers."""
-    if hazard is None:
-        return assumed_leaving(ledger, arrays)
-    arrays |= hazard.tables()
-    ledger.fitted("leave_bias", hazard.first_bias, "ends of visits; an end is leaving")
-    ledger.fitted("leave_time", hazard.time, "slope on log(1 + t)")
-    ledger.fitted("leave_run", hazard.run, "slope on log run length")
-    ledger.fitted("leave_repeat", hazard.repeat, "clicks on an item clicked before in the visit")
-    reason = "a visit ends once: its own patience and the slope on time cannot be told apart (Heckman and Singer, 1984)"
-    ledger.assumed("patience", 0.0, reason)
-    spread = float(hazard.item.std())
-    ledger.fitted("leave_item", spread, "standard deviation; with page and category, shrunk on validation")
-    ledger.absent("leave_context", "month and weekday did not help on validation")
-    return {
-        "leave_bias": hazard.first_bias,
-        "leave_repeat": hazard.repeat,
-        "leave_idle": ledger.from_table("leave_idle"),
-    }
-
-
 def choice_figures(frame: Frame, test: Choice, config: FitConfig) -> list[fidelity.Figure]:
     """The next click on the test period, beside a Markov table."""
     cluster, count = frame.session[test.row], config.bootstrap
@@ -168,36 +142,3 @@ def choice_figures(frame: Frame, test: Choice, config: FitConfig) -> list[fideli
                              test.stay_chance[later], cluster[later], count, toy=float(stay[past].mean()),
                              toy_name="earlier periods"),
     ]  # fmt: skip
-
-
-def leaving_figures(rows: Rows, frame: Frame, hazard: Leaving, config: FitConfig) -> list[fidelity.Figure]:
-    """When visits end on the test period, beside the click number alone."""
-    test, past = take(rows, frame.row_period == TEST), take(rows, frame.row_period != TEST)
-    logit, count = hazard.logits(test), config.bootstrap
-    chance = 1 / (1 + np.exp(-logit))
-    ended = np.bincount(np.exp(past.time).astype(np.int64), weights=past.left)
-    by_time = (ended + 1) / (np.bincount(np.exp(past.time).astype(np.int64)) + 7)
-    toy = by_time[np.minimum(np.exp(test.time).astype(np.int64), len(by_time) - 1)]
-    left, session = test.left, test.session
-    figures = [
-        fidelity.mean_figure("log-loss of leaving", "users", fidelity.log_losses(left, chance), session, count,
-                             toy=fidelity.log_losses(left, toy), toy_name="click number"),
-        fidelity.auc_figure("AUC of leaving", left, chance, session, count, toy=toy, toy_name="click number"),
-        fidelity.rate_figure("leaving after a click", "users", left, chance, session, count,
-                             toy=float(past.left.mean()), toy_name="earlier periods"),
-    ]  # fmt: skip
-    for label, first, last in (("click 1", 1, 1), ("clicks 2 to 5", 2, 5), ("clicks 6 to 20", 6, 20)):
-        clock = np.round(np.exp(test.time)) - 1
-        part = (clock >= first) & (clock <= last)
-        if part.any():
-            figures.append(fidelity.rate_figure(f"leaving after {label}", "users", left[part], chance[part],
-                                                session[part], count))  # fmt: skip
-    again = test.repeat > 0
-    if again.any():
-        figures.append(fidelity.rate_figure("leaving after a repeated item", "users", left[again], chance[again],
-                                            session[again], count))  # fmt: skip
-    slope = fidelity.calibration_slope(left, logit)[1]
-    return [
-        *figures,
-        fidelity.figure("calibration slope of leaving", "users", log=1.0, world=slope, n=len(left)),
-    ]

@@ -11,7 +11,6 @@ from recgym.fit.additive import fit_additive
 from recgym.fit.assemble import (
     Arrays,
     Ledger,
-    assumed_leaving,
     card_head,
     plain_arrays,
     rewards_assumed,
@@ -21,8 +20,10 @@ from recgym.fit.config import FitConfig
 from recgym.fit.exposure import fit_stay
 from recgym.fit.features import public_user_features
 from recgym.fit.feedback import Response, fit_response
-from recgym.fit.frame import TEST, VALIDATION, Doubles, Frame, make_frame
+from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, make_frame
 from recgym.fit.heads import event_chances, fit_events, has_watch, watch_quantiles
+from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
 from recgym.logs import Log
 from recgym.sim.schema import params
 from recgym.sim.world import World
@@ -45,7 +46,10 @@ def fit_impressions(
             "watch", "quantiles of three pieces", "skipped, click, long view; shares of what the item lasts"
         )
     fit_events(frame, x, ledger, arrays)
-    numbers |= assumed_leaving(ledger, arrays)
+    report("leaving", 0, 1, "")
+    rows = hazard_rows(frame)
+    hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
+    numbers |= leaving_terms(hazard, True, arrays, ledger)
     arrays["logged_stay"] = np.array([fit_stay(frame, past)])
     ledger.fitted(
         "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring rows (logging policy)"
@@ -54,6 +58,7 @@ def fit_impressions(
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
     report("card", 0, 1, "")
     figures = response_figures(frame, x, config) + event_figures(frame, arrays, x, config)
+    figures += leaving_figures(rows, frame, hazard, config) if hazard else []
     card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
         "figures": figures,
@@ -109,7 +114,7 @@ def response_terms(
     )
     _numbers_of_rho_and_price(model, numbers, ledger)
     ledger.absent("sigma", "spread of first intents is not fitted yet")
-    ledger.absent("patience", "visits are not whole")
+    ledger.absent("patience", "not fitted from a log with unanswered items")
     ledger.absent("outside", "every item is answered by itself: the item bias holds it")
     ledger.assumed("examine", 1.0, "no positions are used: every shown item is looked at")
     return numbers
