@@ -55,12 +55,15 @@ def test_rendering_shows_the_hidden_intent_only_when_asked():
         assert ("hidden" in env.render()) is hidden
 
 
-@pytest.mark.parametrize("num", [1, 3, 64])
+@pytest.mark.parametrize(
+    ("num", "observation"),
+    [(1, "features"), (3, "features"), (64, "features"), (3, "history"), (64, "tabular")],
+)
 @pytest.mark.parametrize("env_id", IDS)
-def test_a_vector_row_is_the_single_environment(env_id, num):
-    vector = gym.make_vec(env_id, num_envs=num)
+def test_a_vector_row_is_the_single_environment(env_id, num, observation):
+    vector = gym.make_vec(env_id, num_envs=num, observation=observation)
     row = num // 2
-    single = gym.make(env_id, disable_env_checker=True)
+    single = gym.make(env_id, disable_env_checker=True, observation=observation)
     many, info = vector.reset(seed=100)
     one, single_info = single.reset(seed=100 + row)
     assert info["user"][row] == single_info["user"]
