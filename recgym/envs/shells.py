@@ -197,8 +197,6 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
             raise ValueError(f"num_envs is {num_envs!r}, expected a whole number of at least 1")
-        if arguments.get("render_mode") not in (None, *tasks.RENDER_MODES):
-            Arguments.parse(arguments)
         super().__init__(int(num_envs), threads, arguments)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from recgym.events import EVENTS
 from recgym.fit.config import ASSUMED, FitConfig
+from recgym.fit.features import public_user_features
 from recgym.fit.frame import Frame
 from recgym.logs import Log
-from recgym.sim.schema import PARAMS
+from recgym.sim.schema import PARAMS, params
+from recgym.sim.world import World
 
 Arrays = dict[str, NDArray[Any]]
 FITTED, ASSUMED_STATUS, ABSENT = "fitted", "assumed", "absent"
@@ -182,3 +184,14 @@ def rewards_assumed(ledger: Ledger) -> list[str]:
         "revenue": events.get("purchase", False),
     }
     return [name for name, shaky in rests.items() if shaky]
+
+
+def build_world(
+    name: str, frame: Frame, arrays: Arrays, numbers: dict[str, float], card: dict[str, Any]
+) -> World:
+    """The world of a frame's users and items, with their public features."""
+    names, features = public_user_features(frame)
+    return World.build(
+        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
+        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
+    )  # fmt: skip

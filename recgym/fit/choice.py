@@ -17,6 +17,7 @@ from recgym.fit.config import FitConfig
 from recgym.fit.frame import VALIDATION, Frame
 from recgym.fit.model import SessionModel
 from recgym.fit.session import Batch, affinities
+from recgym.fit.training import descend
 
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 
@@ -143,27 +144,16 @@ def train(
     place = layout(frame, device)
     batches = frame.batches(frame.sessions(*periods), config.batch_rows, device, rng)
     rows = int(np.isin(frame.row_period, periods).sum())
-    optimizer = torch.optim.AdamW(model.groups(config), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * len(batches),
-        pct_start=0.1,
-    )
-    for epoch in range(epochs):
-        total = 0.0
-        for index in rng.permutation(len(batches)):
-            on_page, catalogue, *_, x = row_losses(model, place, batches[index])
-            loss = on_page.mean() + config.navigation * (catalogue - on_page).mean()
-            loss = loss + model.ridge(config, rows) + model.page_spread(x)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        report("choice", epoch + 1, epochs, f"loss {total / len(batches):.3f}")
+
+    def loss_of(batch: Batch) -> Tensor:
+        on_page, catalogue, *_, x = row_losses(model, place, batch)
+        loss = on_page.mean() + config.navigation * (catalogue - on_page).mean()
+        return loss + model.ridge(config, rows) + model.page_spread(x)
+
+    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng):
+        report("choice", epoch, epochs, f"loss {loss:.3f}")
         if judge is not None:
-            judge(model, epoch + 1)
+            judge(model, epoch)
     return model
 
 

@@ -7,17 +7,15 @@ import torch
 
 from recgym.events import EVENTS
 from recgym.fit import choice, fidelity
-from recgym.fit.assemble import Arrays, Ledger, card_head, plain_arrays, rewards_assumed
+from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.choice import Choice, ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import fit_stay
-from recgym.fit.features import public_user_features
 from recgym.fit.frame import TEST, TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.heads import fit_events
 from recgym.fit.leaving import fit_leaving, hazard_rows
 from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
 from recgym.logs import Log
-from recgym.sim.schema import params
 from recgym.sim.world import World
 
 
@@ -64,11 +62,7 @@ def fit_clicks(
         "epochs": epochs,
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
-    names, features = public_user_features(frame)
-    return World.build(
-        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
-        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
-    )  # fmt: skip
+    return build_world(name, frame, arrays, numbers, card)
 
 
 def trained(

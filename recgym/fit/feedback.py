@@ -15,6 +15,7 @@ from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame
 from recgym.fit.logistic import log_loss
 from recgym.fit.model import SessionModel, item_features
 from recgym.fit.session import Batch, logged_affinity
+from recgym.fit.training import descend
 
 
 def train(
@@ -36,28 +37,16 @@ def train(
         judge(model, 0)
     batches = frame.batches(frame.sessions(*periods), config.batch_rows, device, rng)
     rows = int(np.isin(frame.row_period, periods).sum())
-    optimizer = torch.optim.AdamW(model.groups(config), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * len(batches),
-        pct_start=0.1,
-    )
-    for epoch in range(epochs):
-        total = 0.0
-        for index in rng.permutation(len(batches)):
-            batch = batches[index]
-            x = logged_affinity(model.terms(), batch)
-            losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
-            loss = (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        report("response", epoch + 1, epochs, f"loss {total / len(batches):.3f}")
+
+    def loss_of(batch: Batch) -> torch.Tensor:
+        x = logged_affinity(model.terms(), batch)
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
+        return (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
+
+    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng):
+        report("response", epoch, epochs, f"loss {loss:.3f}")
         if judge is not None:
-            judge(model, epoch + 1)
+            judge(model, epoch)
     return model
 
 

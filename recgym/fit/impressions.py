@@ -11,6 +11,7 @@ from recgym.fit.additive import fit_additive
 from recgym.fit.assemble import (
     Arrays,
     Ledger,
+    build_world,
     card_head,
     plain_arrays,
     rewards_assumed,
@@ -18,14 +19,12 @@ from recgym.fit.assemble import (
 from recgym.fit.choice import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.exposure import fit_stay
-from recgym.fit.features import public_user_features
 from recgym.fit.feedback import Response, fit_response
 from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, make_frame
 from recgym.fit.heads import event_chances, fit_events, has_watch, watch_quantiles
 from recgym.fit.leaving import fit_leaving, hazard_rows
 from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
 from recgym.logs import Log
-from recgym.sim.schema import params
 from recgym.sim.world import World
 
 
@@ -65,11 +64,7 @@ def fit_impressions(
         "epochs": response.epochs,
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
-    names, features = public_user_features(frame)
-    return World.build(
-        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
-        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
-    )  # fmt: skip
+    return build_world(name, frame, arrays, numbers, card)
 
 
 def response_terms(

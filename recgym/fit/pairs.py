@@ -17,6 +17,7 @@ from recgym.fit.assemble import (
     Arrays,
     Ledger,
     assumed_leaving,
+    build_world,
     card_head,
     mean_kept_bias,
     plain_arrays,
@@ -24,12 +25,11 @@ from recgym.fit.assemble import (
 )
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.features import public_user_features, tower_user_features
+from recgym.fit.features import tower_user_features
 from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, Ints, few_listeners_dropped, make_frame
 from recgym.fit.heads import assume_event
 from recgym.fit.model import SessionModel
 from recgym.logs import Log
-from recgym.sim.schema import params
 from recgym.sim.world import World
 
 TOP = 20  # recall is counted at this rank
@@ -72,11 +72,7 @@ def fit_pairs(
     )
     card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"]
     card["rewards_assumed"] = rewards_assumed(ledger)
-    names, features = public_user_features(frame)
-    return World.build(
-        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
-        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
-    )  # fmt: skip
+    return build_world(name, frame, arrays, numbers, card)
 
 
 def split_pairs(frame: Frame, log: Log, seed: int) -> Pairs:
