@@ -50,6 +50,7 @@ class Problem:
     env_kwargs: Mapping[str, Any]
     num_items: int
     num_users: int
+    num_contexts: int = 1  # a visit's context stands on a circle of so many
     slate_size: int
     horizon: int  # [slates]
     event_names: tuple[str, ...]  # the first is the response
@@ -76,6 +77,7 @@ class Problem:
             env_kwargs=_plain({} if spec is None else spec.kwargs),
             num_items=len(items["category"]),
             num_users=face.num_users,
+            num_contexts=face.num_contexts,
             slate_size=slate_size,
             horizon=min(arguments.horizon, arguments.max_episode_steps or arguments.horizon),
             event_names=face.event_names,

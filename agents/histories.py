@@ -41,10 +41,7 @@ class Histories(NamedTuple):
 
 
 def read_histories(problem: Problem, log: Any) -> Histories:
-    """Read a log; ValueError where its indices are not this task's.
-
-    The context's angle needs the number of contexts: the highest index in the log plus one.
-    """
+    """Read a log; ValueError where its indices are not this task's."""
     check_log(problem, log)
     num_rows, starts = len(log), log.session_starts()
     session = np.zeros(num_rows, np.int64)
@@ -70,11 +67,9 @@ def read_histories(problem: Problem, log: Any) -> Histories:
 
 def _context(problem: Problem, log: Any, step: NDArray[np.int64]) -> NDArray[np.float32]:
     angle = np.zeros(len(step))
-    many = False
-    if "context_index" in log.rows.column_names:
-        index = log.column("context_index")
-        many = bool(index.max() > 0)
-        angle = 2.0 * math.pi * index / (index.max() + 1)
+    many = problem.num_contexts > 1 and "context_index" in log.rows.column_names
+    if many:
+        angle = 2.0 * math.pi * log.column("context_index") / problem.num_contexts
     sine, cosine = (np.sin(angle), np.cos(angle)) if many else (np.zeros(len(step)), np.zeros(len(step)))
     return np.stack([sine, cosine, np.minimum(step / problem.horizon, 1.0)], axis=1).astype(np.float32)
 

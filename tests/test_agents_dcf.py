@@ -290,3 +290,15 @@ def test_it_refuses_what_it_cannot_do():
             make_agent("dcf-dqn", problem, device="cuda")
     agent = make_agent("dcf-dqn", problem, epochs=0)
     assert agent.prepare(None, 0) == {}
+
+
+def test_a_log_without_the_last_hours_is_read_on_the_environments_circle():
+    world = synthetic(domain="content", num_items=8)
+    early = world.with_arrays(context_cdf=np.minimum(np.arange(1, 25) / 6, 1.0))  # hours 0 to 5 alone
+    problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world, observation="history"))
+    log = sample_log(early, "random", 40, 1)
+    hour = log.column("context_index")
+    assert hour.max() < 6
+    np.testing.assert_allclose(
+        read_histories(problem, log).context[:, 0], np.sin(2 * np.pi * hour / 24), atol=1e-6
+    )

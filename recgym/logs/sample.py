@@ -41,15 +41,10 @@ def sample_log(
         A log with propensities, events, watch time, and `context_index`; indices are the world's. It has order but no
         clock (`time` is null). Its source says that it was sampled.
     """
-    policies: dict[str, Policy] = {"random": random_policy}
-    if policy == "logged":
-        choose: Policy = LoggedPolicy(world)
-    elif callable(policy):
-        choose = policy
-    elif policy in policies:
-        choose = policies[policy]
-    else:
+    policies: dict[str, Policy] = {"logged": LoggedPolicy(world), "random": random_policy}
+    if not callable(policy) and policy not in policies:
         raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
+    choose = policy if callable(policy) else policies[policy]
     if sessions < 1:
         raise ValueError(f"sessions is {sessions}, expected at least 1")
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))

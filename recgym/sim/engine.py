@@ -191,6 +191,10 @@ class Engine:
         self.num_pages = int(world.arrays.page.max()) + 1
         self.all_rows, self.no_rows = np.ones(num, np.bool_), np.zeros(num, np.bool_)
         self.no_slate = np.zeros((num, slate_size), np.int64)
+        public = int(world.user_features.shape[1])
+        self.features_width = (
+            public + 3 * len(world.categories) + len(world.events) + 6
+        )  # of that observation
         self._no_view = np.empty((num, 0), np.float32)
 
     def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:
@@ -247,12 +251,6 @@ class Engine:
             numba.set_num_threads(self.threads)
             _tick_threads(self.threads, *arguments)
         return feedback
-
-    @property
-    def features_width(self) -> int:
-        """Columns of the observation "features"."""
-        world = self.world
-        return int(world.user_features.shape[1]) + 3 * len(world.categories) + len(world.events) + 6
 
     def expected_reward(self) -> NDArray[np.float64]:
         """Expected reward of each item shown alone to each session now, shape (B, N): reads the hidden intent."""
