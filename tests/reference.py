@@ -18,7 +18,7 @@ def affinities(world: World, s, slate):
     """x less the outside option, (B, K)."""
     a, p = world.arrays, world.params
     x = np.einsum("bd,bkd->bk", s.intent.astype(float), a.factors[slate].astype(float))
-    x += a.item_bias[slate] + a.user_bias[s.user][:, None] + a.context_bias[s.context][:, None]
+    x += a.item_bias[slate] + (a.user_bias[s.user] + s.mood + a.context_bias[s.context])[:, None]
     x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
     return np.clip(x - p["outside"], -30, 30)
@@ -52,6 +52,7 @@ def event_probability(world: World, s, slate, bits, event):
     x = affinities(world, s, slate)
     first, second = bits & 1, (bits >> 1) & 1
     logit = a.event_bias[event] + a.event_item[slate, event] + a.event_gain[event] * x
+    logit = logit + a.event_user[s.user, event][:, None]
     logit = logit + a.event_link[event, 0] * first
     if event > 1:
         logit = logit + a.event_link[event, 1] * second

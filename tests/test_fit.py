@@ -108,7 +108,9 @@ def test_torch_equations_equal_the_simulators(domain):
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
 def test_event_chances_equal_the_simulators_average(domain):
-    world = synthetic(5, domain=domain, num_users=4, num_items=6, num_factors=2).with_params(sigma=0.0)
+    world = synthetic(5, domain=domain, num_users=4, num_items=6, num_factors=2).with_params(
+        sigma=0.0, mood=0.0
+    )
     log = sample_log(world, "random", 6_000, seed=1, horizon=1)
     frame = make_frame(log, FitConfig(), positives_only=False)
     arrays = {name: getattr(world.arrays, name).astype(float) for name in world.arrays._fields}

@@ -115,7 +115,9 @@ def test_expected_reward_of_one_item_is_the_batch_row():
     world = synthetic(6, domain="content")
     engine = engine_of(world, 3, reward=make_reward(world, {"like": 2.0, "long_view": 1.0}))
     row = engine.expected_reward()[2, 4]
-    assert row == expected(world.arrays, engine.reward, 4, affinity(world.arrays, engine.sessions, 2, 4))
+    assert row == expected(
+        world.arrays, engine.reward, engine.sessions.user[2], 4, affinity(world.arrays, engine.sessions, 2, 4)
+    )
 
 
 def test_watch_time_stays_within_its_piece_and_follows_its_quantiles():
@@ -152,6 +154,7 @@ def rollout(world, steps=6, num=400, slots=2):
     [
         ("sigma", 1.0),
         ("patience", 2.0),
+        ("mood", 2.0),
         ("eta", 3.0),
         ("pull", 0.8),
         ("kappa", -2.0),

@@ -34,6 +34,7 @@ def chain_world(stay: float = 0.95) -> World:
             "push": push,
             "item_bias": np.full(9, -28.0),
             "event_item": np.zeros((9, 3)),
+            "event_user": np.zeros((1, 3)),
             "leave_item": np.zeros(9),
             "category": np.zeros(9),
             "page": np.zeros(9),

@@ -17,7 +17,7 @@ Arrays = dict[str, NDArray[Any]]
 FITTED, ASSUMED_STATUS, ABSENT = "fitted", "assumed", "absent"
 ARRAY_TERMS = (
     "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
-    "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
+    "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
 VALIDATED = "off-policy behaviour not validated: no log here has randomised exposure"
 CAUSES = (
@@ -97,6 +97,7 @@ def plain_arrays(frame: Frame, dim: int) -> Arrays:
         "push": np.zeros((items, dim)),
         "item_bias": np.zeros(items),
         "event_item": np.zeros((items, len(events))),
+        "event_user": np.zeros((users, len(events))),
         "leave_item": np.zeros(items),
         "category": table.category,
         "page": table.page,

@@ -137,9 +137,8 @@ def event_chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles
     first = sigmoid(x)
 
     def logit(event: int) -> Doubles:
-        value: Doubles = (
-            arrays["event_bias"][event] + arrays["event_item"][item, event] + arrays["event_gain"][event] * x
-        )
+        value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x
+        value = value + arrays["event_item"][item, event] + arrays["event_user"][frame.user, event]
         return value
 
     chances = {table[0].name: first}

@@ -111,7 +111,7 @@ def _tick_threads(
 def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float64]) -> None:
     for b in range(out.shape[0]):
         for item in range(out.shape[1]):
-            out[b, item] = expected(w, r, item, affinity(w, s, b, item))
+            out[b, item] = expected(w, r, s.user[b], item, affinity(w, s, b, item))
 
 
 def make_reward(
@@ -149,6 +149,7 @@ def empty_sessions(world: World, num: int) -> Sessions:
         step=ints(),
         intent=floats(factors),
         patience=floats(),
+        mood=floats(),
         satiation=floats(categories),
         memory=ints(MEMORY),
         engaged=ints(),

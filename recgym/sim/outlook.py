@@ -12,14 +12,14 @@ from recgym.sim.state import Reward, Sessions, Slates
 
 
 @njit()
-def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: bool) -> float:
+def expected_given(w: WorldArrays, r: Reward, user: int, item: int, x: float, answered: bool) -> float:
     """Expected reward of an examined item at affinity x, given whether it is answered positively."""
     price = float(w.price_ratio[item])
     num_events = w.event_bias.shape[0]
     total = 0.0
     p_second = 0.0
     if num_events > 1 and (answered or w.event_needs[1] != 0):
-        p_second = sigmoid(event_logit(w, item, 1, x, answered, False))
+        p_second = sigmoid(event_logit(w, user, item, 1, x, answered, False))
     if w.watch[0] == 1 and answered and w.duration[item] <= WATCH_CLICK_MS:
         p_second = 1.0
     for second in range(2):
@@ -36,7 +36,7 @@ def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: boo
                 and (w.event_needs[e] != 0 or answered)
                 and (w.event_needs[e] != 1 or second == 1)
             ):
-                value += weight * sigmoid(event_logit(w, item, e, x, answered, second == 1))
+                value += weight * sigmoid(event_logit(w, user, item, e, x, answered, second == 1))
         if r.watch_weight[0] != 0.0:
             value += r.watch_weight[0] * r.watch_mean[item, 2 if second == 1 else int(answered)]
         total += p * value
@@ -44,12 +44,12 @@ def expected_given(w: WorldArrays, r: Reward, item: int, x: float, answered: boo
 
 
 @njit()
-def expected(w: WorldArrays, r: Reward, item: int, x: float) -> float:
+def expected(w: WorldArrays, r: Reward, user: int, item: int, x: float) -> float:
     """Expected reward of showing one item alone, examined, at affinity x."""
     answered = sigmoid(x)
-    value = answered * expected_given(w, r, item, x, True)
+    value = answered * expected_given(w, r, user, item, x, True)
     if w.choice[0] == INDEPENDENT:
-        value += (1.0 - answered) * expected_given(w, r, item, x, False)
+        value += (1.0 - answered) * expected_given(w, r, user, item, x, False)
     return value
 
 
@@ -70,7 +70,7 @@ def outlook(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) -> tuple[
     looked = float(w.examine[0])
     answered = looked * sigmoid(x)
     stay = answered * stays(w, s, b, item, False) + (1.0 - answered) * stays(w, s, b, item, True)
-    return looked * expected(w, r, item, x), stay
+    return looked * expected(w, r, s.user[b], item, x), stay
 
 
 @njit()
@@ -89,10 +89,10 @@ def slate_outlook(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Slates)
         if w.choice[0] == INDEPENDENT:
             lead = silent * looked * sigmoid(x)
             silent -= lead
-            reward += looked * expected(w, r, item, x)
+            reward += looked * expected(w, r, s.user[b], item, x)
         else:
             lead = looked * math.exp(x) / total if slots > 1 else looked * sigmoid(x)
             silent -= lead
-            reward += lead * expected_given(w, r, item, x, True)
+            reward += lead * expected_given(w, r, s.user[b], item, x, True)
         stay += lead * stays(w, s, b, item, False)
     return reward, stay + silent * stays(w, s, b, slate[0, 0], True)

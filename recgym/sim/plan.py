@@ -143,7 +143,8 @@ def copy_row(source: Sessions, b: int, target: Sessions) -> None:
     """Branch: row b of one batch becomes row 0 of another."""
     target.seed[0], target.episode[0], target.key[0] = source.seed[b], source.episode[b], source.key[b]
     target.user[0], target.context[0], target.step[0] = source.user[b], source.context[b], source.step[b]
-    target.patience[0], target.engaged[0] = source.patience[b], source.engaged[b]
+    target.patience[0], target.mood[0] = source.patience[b], source.mood[b]
+    target.engaged[0] = source.engaged[b]
     target.liked_category[0], target.lead[0] = source.liked_category[b], source.lead[b]
     target.lead_events[0], target.run[0] = source.lead_events[b], source.run[b]
     _copy(source.intent, b, target.intent)

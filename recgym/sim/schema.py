@@ -46,10 +46,23 @@ PARAMS = (
         0.0,
         "leaving logit where nothing was answered positively, in place of item, run and repeat",
     ),
+    Param("mood", 0.0, "standard deviation of a visit's own shift of the affinity of every item"),
 )
-(SIGMA, PATIENCE, ETA, PULL, KAPPA, DECAY, RHO, THETA, OUTSIDE, LEAVE_BIAS, LEAVE_REPEAT, LEAVE_IDLE) = range(
-    len(PARAMS)
-)
+(
+    SIGMA,
+    PATIENCE,
+    ETA,
+    PULL,
+    KAPPA,
+    DECAY,
+    RHO,
+    THETA,
+    OUTSIDE,
+    LEAVE_BIAS,
+    LEAVE_REPEAT,
+    LEAVE_IDLE,
+    MOOD,
+) = range(len(PARAMS))
 PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
 
 
@@ -66,6 +79,7 @@ class WorldArrays(NamedTuple):
     push: Annotated[Floats, "N d", np.float16]  # m_i, added to the intent when i is answered positively
     item_bias: Annotated[Floats, "N", np.float16]  # b_i
     event_item: Annotated[Floats, "N E", np.float16]  # shift of an event's logit by item; column 0 is unused
+    event_user: Annotated[Floats, "U E", np.float16]  # ... by user
     leave_item: Annotated[Floats, "N", np.float16]  # l_i
     category: Annotated[Ints, "N", np.int16]
     page: Annotated[Ints, "N", np.int16]

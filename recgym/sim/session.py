@@ -7,7 +7,7 @@ literal's type); state is stored as float32.
 Axes: B sessions, K slate positions, d factors, C categories, E events, H history, M memory. Row b is session b.
 
 The session model, with where it comes from:
-    affinity     x = <z, q_i> + b_i + a_u + kappa S[c_i] + rho seen(i) + theta price_i + context
+    affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
     examination  position k is looked at with probability eps_k (cascade-free position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974), over the slate or item by item
     intent       z <- z + eta m_i for what was answered positively, then a share `pull` of the way back to p_u
@@ -25,6 +25,7 @@ from recgym.rng import (
     EXAMINE,
     INTENT,
     LEAVE,
+    MOOD,
     PATIENCE,
     USER,
     WATCH,
@@ -51,6 +52,7 @@ from recgym.sim.schema import (
     Doubles,
     WorldArrays,
 )
+from recgym.sim.schema import MOOD as MOOD_SD
 from recgym.sim.schema import PATIENCE as PATIENCE_SD
 from recgym.sim.state import HISTORY, MEMORY, Feedback, Sessions, Slates
 
@@ -96,7 +98,7 @@ def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
 
 @njit()
 def start(w: WorldArrays, s: Sessions, b: int) -> None:
-    """Begin the row's next visit: key, user, context, first intent, patience; everything else empty."""
+    """Begin the row's next visit: key, user, context, first intent, patience, mood; everything else empty."""
     s.episode[b] += 1
     key = episode_key(s.seed[b], s.episode[b])
     s.key[b] = key
@@ -106,6 +108,7 @@ def start(w: WorldArrays, s: Sessions, b: int) -> None:
     for j in range(s.intent.shape[1]):
         s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
     s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
+    s.mood[b] = w.params[MOOD_SD] * normal(key, 0, MOOD, 0)
     s.satiation[b, :] = 0.0
     s.shown[b, :] = 0.0
     s.liked[b, :] = 0.0
@@ -132,7 +135,7 @@ def seen(s: Sessions, b: int, item: int) -> bool:
 @njit()
 def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     """The x of section "affinity", less the outside option's logit, clipped: the logit of one item shown alone."""
-    x = -w.params[OUTSIDE]
+    x = float(s.mood[b]) - w.params[OUTSIDE]
     for j in range(w.factors.shape[1]):
         x += s.intent[b, j] * float(w.factors[item, j])
     x += float(w.item_bias[item]) + float(w.user_bias[s.user[b]]) + float(w.context_bias[s.context[b]])
@@ -143,12 +146,15 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
 
 
 @njit()
-def event_logit(w: WorldArrays, item: int, event: int, x: float, first: bool, second: bool) -> float:
+def event_logit(
+    w: WorldArrays, user: int, item: int, event: int, x: float, first: bool, second: bool
+) -> float:
     """Logit of an event after the response, given affinity and whether events 0 and 1 happened; -30 where barred."""
     needs = w.event_needs[event]
     if (needs == 0 and not first) or (needs == 1 and not second):
         return -LIMIT
-    logit = w.event_bias[event] + float(w.event_item[item, event]) + w.event_gain[event] * x
+    logit = w.event_bias[event] + w.event_gain[event] * x
+    logit += float(w.event_item[item, event]) + float(w.event_user[user, event])
     if first:
         logit += w.event_link[event, 0]
     if second:
@@ -182,11 +188,13 @@ def follow_up(
 ) -> None:
     """Events of one examined item after the response was decided, written to f.events and f.watch."""
     num_events = w.event_bias.shape[0]
-    key, step = s.key[b], s.step[b]
+    key, step, user = s.key[b], s.step[b], s.user[b]
     first, second, begin = answered, False, 1
     if num_events > 1:
         u = uniform(key, step, EVENT, k * num_events + 1)
-        second = u < sigmoid(event_logit(w, item, 1, x, first, False)) and (w.event_needs[1] != 0 or first)
+        second = u < sigmoid(event_logit(w, user, item, 1, x, first, False)) and (
+            w.event_needs[1] != 0 or first
+        )
         begin = 2
     if w.watch[0] == 1:
         duration = float(w.duration[item])
@@ -199,7 +207,8 @@ def follow_up(
         needs = w.event_needs[e]
         if (needs == 0 and not first) or (needs == 1 and not second):
             continue
-        if uniform(key, step, EVENT, k * num_events + e) < sigmoid(event_logit(w, item, e, x, first, second)):
+        chance = sigmoid(event_logit(w, user, item, e, x, first, second))
+        if uniform(key, step, EVENT, k * num_events + e) < chance:
             bits += 1 << e
     f.events[b, k] = bits
 

@@ -29,6 +29,7 @@ class Sessions(NamedTuple):
     step: Ints  # (B,) slates shown so far
     intent: Floats  # (B, d) hidden
     patience: Floats  # (B,) hidden
+    mood: Floats  # (B,) hidden
     satiation: Floats  # (B, C) hidden
     memory: Ints  # (B, M) ring of positively answered items, -1 empty
     engaged: Ints  # (B,) positive answers so far

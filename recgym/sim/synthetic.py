@@ -29,6 +29,7 @@ def synthetic(
     and items of one category lie near one another.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, num_users, num_items]))
+    own = np.random.default_rng([seed, num_users, 1])
     events = EVENTS[domain]
     num_events = len(events)
     names = [event.name for event in events]
@@ -56,6 +57,7 @@ def synthetic(
             leave_bias=-2.2,
             leave_repeat=0.4,
             leave_idle=0.3,
+            mood=0.4,
         ),
         "choice": np.array([CHOICES.index("one" if domain == "ecommerce" else "independent")]),
         "watch": np.array([int(domain == "content")]),
@@ -66,6 +68,7 @@ def synthetic(
         "push": 0.3 * factors + 0.1 * rng.normal(size=(num_items, num_factors)),
         "item_bias": 0.3 * rng.normal(size=num_items),
         "event_item": 0.2 * rng.normal(size=(num_items, num_events)),
+        "event_user": 0.3 * own.normal(size=(num_users, num_events)),
         "leave_item": 0.3 * rng.normal(size=num_items),
         "category": category,
         "page": rng.integers(0, 3, num_items),
