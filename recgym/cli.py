@@ -87,6 +87,9 @@ def fit(
             metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."
         ),
     ] = 500,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="Say also what each term of the session model adds to it.")
+    ] = False,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -121,7 +124,7 @@ def fit(
     words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
     world = world.with_card(command=f"recgym fit LOG {words}")
     if planning:
-        world = world.with_card(planning=_planning(world, planning, seed))
+        world = world.with_card(planning=_planning(world, planning, seed, terms))
     world.save(out)
     _print_card(world)
     print(f"wrote {out}", file=sys.stderr)
@@ -148,6 +151,9 @@ def card(
             metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."
         ),
     ] = None,
+    terms: Annotated[
+        bool, typer.Option("--terms", help="With --planning: what each term of the session model adds to it.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -158,7 +164,9 @@ def card(
     from recgym.envs.tasks import load_world
 
     loaded = load_world(world)
-    worth = None if planning is None else _planning(loaded, planning, seed)
+    if terms and planning is None:
+        raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
+    worth = None if planning is None else _planning(loaded, planning, seed, terms)
     if as_json:
         about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
         print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
@@ -166,20 +174,30 @@ def card(
     if worth is None:
         _print_card(loaded)
         return
-    from recgym.sim.card import planning_text
+    from recgym.sim.card import planning_terms_table, planning_text
 
     print(f"{loaded.name}: {planning_text(worth)}")
+    for line in planning_terms_table(worth.get("terms", [])):
+        print(line)
 
 
-def _planning(world: Any, users: int, seed: int) -> dict[str, Any]:
-    """What looking ahead is worth in a world, as its card keeps it."""
-    from recgym.bench.planning import planning_worth
+def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
+    """What looking ahead is worth in a world, as its card keeps it; with `terms`, what each of them adds."""
+    from recgym.bench.planning import num_terms, planning_terms, planning_worth
 
+    rounds = 1 + (num_terms(world) if terms else 0)
     with progress() as bar:
-        task = bar.add_task("planning", total=2 * users)
-        return planning_worth(
-            world, users, seed=seed, progress=lambda done: bar.update(task, completed=done)
-        ).entry()
+        task = bar.add_task("planning", total=2 * users * rounds)
+
+        def tell(done: int) -> None:
+            bar.update(task, completed=done)
+
+        entry = planning_worth(world, users, seed=seed, progress=tell).entry()
+        if terms:
+            entry["terms"] = planning_terms(
+                world, users, seed=seed, full=entry, progress=lambda done: tell(2 * users + done)
+            )
+        return entry
 
 
 @app.command()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from worlds import chain_optimum, chain_world
 
+from recgym.bench.planning import _lasting, num_terms, planning_terms, planning_worth, visit_length
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.outlook import slate_outlook
 from recgym.sim.plan import plan
@@ -96,3 +97,22 @@ def test_a_negative_number_of_simulations_is_refused():
     engine = Engine(world, 1, slate_size=1, horizon=9, reward=make_reward(world, {}))
     with pytest.raises(ValueError, match="simulations is -1"):
         plan(engine, simulations=-1)
+
+
+def test_the_table_of_terms_says_what_makes_planning_worth_something():
+    world = chain_world()  # stepping stones: all that planning is worth rests on the push
+    whole = planning_worth(world, 60).entry()
+    rows = planning_terms(world, 60, full=whole)
+    assert [row["term"] for row in rows] == ["push (eta)"]  # nothing else is at work in the chain
+    assert num_terms(world) == 1
+    gain = whole["difference"] / whole["oracle"]
+    assert gain > 0.3
+    assert rows[0]["gain"] == pytest.approx(0.0, abs=0.02)
+    assert rows[0]["adds"] == pytest.approx(gain - rows[0]["gain"])
+
+
+def test_without_a_term_visits_last_as_long_as_before():
+    world = synthetic(4).with_params(leave_repeat=1.5)
+    without = _lasting(world.with_params(leave_repeat=0.0), visit_length(world), 0)
+    assert without.params["leave_bias"] > world.params["leave_bias"]
+    assert visit_length(without) == pytest.approx(visit_length(world), rel=0.01)

@@ -1,6 +1,6 @@
-"""How much planning is worth in a world: oracle-plan over oracle, on the same users."""
+"""How much planning is worth in a world: oracle-plan over oracle, on the same users; and which term makes it so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,23 @@ import numpy as np
 from recgym.bench.rollout import play
 from recgym.envs import ENVIRONMENTS
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
+from recgym.sim.engine import Engine, make_reward
+from recgym.sim.logged import LoggedPolicy
 from recgym.sim.world import World
+
+# term of the session model -> how a world is without it
+WITHOUT: dict[str, Callable[[World], World]] = {
+    "leaving by run (leave_run)": lambda w: w.with_arrays(leave_run=np.zeros(len(w.arrays.leave_run))),
+    "leaving by repeat (leave_repeat)": lambda w: w.with_params(leave_repeat=0.0),
+    "leaving by item (leave_item)": lambda w: w.with_arrays(leave_item=np.zeros(w.num_items)),
+    "leaving where nothing is answered (leave_idle)": lambda w: w.with_params(leave_idle=0.0),
+    "patience": lambda w: w.with_params(patience=0.0),
+    "mood": lambda w: w.with_params(mood=0.0),
+    "push (eta)": lambda w: w.with_params(eta=0.0),
+    "satiation (kappa)": lambda w: w.with_params(kappa=0.0),
+    "repeat of an item (rho)": lambda w: w.with_params(rho=0.0),
+}
+VISITS = 4_000  # simulated visits behind a mean length
 
 
 class Worth(NamedTuple):
@@ -75,3 +91,83 @@ def planning_worth(
     oracle, plan = returns
     gain = paired_difference([plan], [oracle], is_learned=False)
     return Worth(row.id, t_interval(oracle), t_interval(plan), gain)
+
+
+def planning_terms(
+    world: World,
+    sessions: int = 500,
+    *,
+    seed: int = 0,
+    full: dict[str, Any] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[dict[str, Any]]:
+    """Worth of planning with each term of the session model switched off: what is lost is what the term adds.
+
+    A term that is off already is left out. The level of leaving is set anew, so that a visit under the logging
+    policy lasts as long as it did: otherwise a term would seem to add what longer visits add.
+
+    Args:
+        world: as in `planning_worth`.
+        sessions: users a term, the same for all.
+        seed: as in `planning_worth`.
+        full: the world's own entry over the same users; computed where it is not given.
+        progress: told the number of finished sessions of all terms together.
+
+    Returns:
+        One entry a term: term, gain without it and the share of the return that it adds, both in shares of the
+        oracle's return; interval of the gain.
+    """
+    lasts = visit_length(world, seed)
+    whole = _gain(planning_worth(world, sessions, seed=seed).entry() if full is None else full)
+    rows = []
+    for done, (term, without) in enumerate(_at_work(world)):
+
+        def tell(count: int, before: int = 2 * sessions * done) -> None:
+            progress(before + count)
+
+        worth = planning_worth(_lasting(without, lasts, seed), sessions, seed=seed, progress=tell).entry()
+        gain, low, high = _gain(worth)
+        rows.append({"term": term, "gain": gain, "low": low, "high": high, "adds": whole[0] - gain})
+    return sorted(rows, key=lambda row: -row["adds"])
+
+
+def num_terms(world: World) -> int:
+    """Terms that are at work in a world: rows of its table."""
+    return sum(1 for _ in _at_work(world))
+
+
+def visit_length(world: World, seed: int = 0, horizon: int = 50) -> float:
+    """Mean slates of a visit under the world's logging policy, at most `horizon`."""
+    engine = Engine(world, VISITS, slate_size=1, horizon=horizon, reward=make_reward(world, {}))
+    engine.seed(np.arange(VISITS, dtype=np.uint64) + np.uint64(seed))
+    engine.reset()
+    policy, running = LoggedPolicy(world), np.ones(VISITS, np.bool_)
+    while running.any():
+        slates, _ = policy(engine)
+        feedback = engine.step(slates, running)
+        running = running & ~(feedback.left | feedback.horizon)
+    return float(engine.sessions.step.mean())
+
+
+def _at_work(world: World) -> Iterator[tuple[str, World]]:
+    for term, change in WITHOUT.items():
+        without = change(world)
+        if without.sha256 != world.sha256:
+            yield term, without
+
+
+def _lasting(world: World, slates: float, seed: int) -> World:
+    """The world with `leave_bias` such that visits last that long (bisection on common random numbers)."""
+    bias = world.params["leave_bias"]
+    low, high = bias - 6.0, bias + 6.0
+    for _ in range(14):
+        middle = 0.5 * (low + high)
+        lasts = visit_length(world.with_params(leave_bias=middle), seed)
+        low, high = (middle, high) if lasts > slates else (low, middle)
+    return world.with_params(leave_bias=0.5 * (low + high))
+
+
+def _gain(worth: dict[str, Any]) -> tuple[float, float, float]:
+    """Gain and its interval in shares of the oracle's return."""
+    scale = max(abs(worth["oracle"]), 1e-9)
+    return worth["difference"] / scale, worth["low"] / scale, worth["high"] / scale

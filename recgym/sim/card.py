@@ -14,6 +14,7 @@ def card_markdown(world: World) -> str:
     lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")
+        lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
     lines += ["", "## How true it is to its log", "", *_figures(card.get("figures", [])), ""]
     lines += ["## What is fitted and what is assumed", "", *_terms(card.get("terms", [])), ""]
     if card.get("notes"):
@@ -34,6 +35,25 @@ def planning_text(worth: dict[str, Any]) -> str:
         f"oracle's {worth['oracle']:.3f}, over {worth['sessions']} users"
         + ("; possibly nothing: a bandit" if worth["is_bandit"] else "")
     )
+
+
+def planning_terms_table(terms: list[dict[str, Any]]) -> list[str]:
+    """What each term of the session model adds to the worth of planning, as lines of Markdown; none without terms."""
+    if not terms:
+        return []
+    lines = [
+        "## What makes planning worth something",
+        "",
+        "Gain of oracle-plan over oracle with the term switched off (visits last as before), and what the term adds.",
+        "",
+        "| term | gain without it | 95 % | adds |",
+        "| --- | --- | --- | --- |",
+    ]
+    return lines + [
+        f"| {row['term']} | {100 * row['gain']:+.1f} % | {100 * row['low']:+.1f} to {100 * row['high']:+.1f} | "
+        f"{100 * row['adds']:+.1f} |"
+        for row in terms
+    ]
 
 
 def _figures(figures: list[dict[str, Any]]) -> list[str]:
