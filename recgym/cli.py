@@ -6,7 +6,9 @@ stderr; 130 stopped by Ctrl-C.
 
 import json
 import os
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,6 +83,23 @@ def fit(
             help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."
         ),
     ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM:TO",
+            help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
+            "them, and later days judge. Default: the first nine tenths of the log, or --config's.",
+        ),
+    ] = None,
+    ensemble: Annotated[
+        int,
+        typer.Option(
+            metavar="M",
+            min=0,
+            help="Bootstrap worlds to fit as well, from visits drawn with replacement; environments take "
+            "them by the argument member=1 ... M.",
+        ),
+    ] = 0,
     planning: Annotated[
         int,
         typer.Option(
@@ -105,29 +124,57 @@ def fit(
     read = read_log(log, source=source, domain=domain, mapping=mapping)
     for remark in read.remarks:
         print(remark, file=sys.stderr)
-    from recgym.fit import PRESETS
+    from recgym.envs.tasks import MEMBERS
+    from recgym.fit import PRESETS, FitConfig
     from recgym.fit import fit as fit_world
+    from recgym.sim.world import World
 
     if config not in (None, *PRESETS):
         raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
+    chosen = PRESETS.get(config or "") or FitConfig()
+    if period is not None:
+        chosen = replace(chosen, split=None, period=_days(period))
     shown = sys.stdout.isatty()
-    chosen = PRESETS.get(config or "")
-    world = fit_world(read, name=name or out.name, config=chosen, seed=seed, device=device, progress=shown)
+
+    def fitted(called: str, settings: FitConfig) -> World:
+        world = fit_world(read, name=called, config=settings, seed=seed, device=device, progress=shown)
+        return world.with_card(command=f"recgym fit LOG {words}")
+
     said = {
         "domain": domain,
         "source": source,
         "map": mapping,
         "config": config,
+        "period": period,
+        "ensemble": ensemble or None,
         "out": out.name,
         "seed": seed,
     }
     words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
-    world = world.with_card(command=f"recgym fit LOG {words}")
+    called = name or out.name
+    world = fitted(called, chosen)
     if planning:
         world = world.with_card(planning=_planning(world, planning, seed, terms))
+    members = [
+        fitted(f"{called}, member {number}", replace(chosen, resample=1000 * seed + number))
+        for number in range(1, ensemble + 1)
+    ]
     world.save(out)
+    shutil.rmtree(out / MEMBERS, ignore_errors=True)  # of an earlier fit
+    for number, member in enumerate(members, start=1):
+        member.save(out / MEMBERS / str(number))
     _print_card(world)
-    print(f"wrote {out}", file=sys.stderr)
+    print(f"wrote {out}" + (f" and {ensemble} members" if members else ""), file=sys.stderr)
+
+
+def _days(period: str) -> tuple[str | None, str | None]:
+    """FROM:TO as days, either may be left out."""
+    first, colon, end = period.partition(":")
+    if not colon or not (first or end):
+        raise ValueError(
+            f"--period {period!r}: expected FROM:TO, such as 2022-04-25:2022-04-29 or :2022-04-29"
+        )
+    return first or None, end or None
 
 
 def _print_card(world: Any) -> None:

@@ -43,7 +43,8 @@ class Job:
 def job_of(run: Run, out: Path) -> Job:
     """The job of a run; its id ends in a digest of everything that its rows depend on but the code."""
     experiment = run.experiment
-    world = load_world(experiment.kwargs.get("world", row_of(experiment.env_id).world))
+    kwargs = experiment.kwargs
+    world = load_world(kwargs.get("world", row_of(experiment.env_id).world), kwargs.get("member"))
     params = settings_of(run.entry.agent, json.dumps(dict(run.entry.params), sort_keys=True))
     setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")

@@ -20,6 +20,7 @@ from recgym.sim.state import HISTORY, Reward
 from recgym.sim.world import World
 
 WORLDS = Path(__file__).parent.parent / "worlds"
+MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
 OBSERVATIONS = ("features", "history", "tabular")
 RENDER_MODES = ("ansi", "rgb_array")
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
@@ -31,6 +32,9 @@ class Arguments:
 
     domain: str
     world: str | World  # a shipped name, a folder that `recgym fit` wrote, or a World
+    member: int | None = (
+        None  # number of a bootstrap world that `recgym fit --ensemble` made beside it, from 1
+    )
     n_items: int | str | None = (
         None  # the most shown items, or "all"; None: the table's default, if there are as many
     )
@@ -52,15 +56,13 @@ class Arguments:
             raise ValueError(f"reward is {self.reward!r}, expected a name or a dict of event weights")
         _one_of("observation", self.observation, OBSERVATIONS)
         _one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
-        for name, low in (("slate_size", 1), ("horizon", 1), ("n_items", 1), ("max_episode_steps", 1)):
+        for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):
             value = getattr(self, name)
-            if (value is None and name in ("n_items", "max_episode_steps")) or (name, value) == (
-                "n_items",
-                "all",
-            ):
+            optional = value is None and name not in ("slate_size", "horizon")
+            if optional or (name, value) == ("n_items", "all"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-                raise ValueError(f"{name} is {value!r}, expected a whole number of at least {low}")
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
@@ -91,11 +93,14 @@ def shipped_worlds() -> tuple[str, ...]:
     return tuple(sorted(folder.parent.name for folder in WORLDS.glob("*/world.json")))
 
 
-def load_world(world: str | Path | World) -> World:
+def load_world(world: str | Path | World, member: int | None = None) -> World:
     """A shipped world by name, a folder that `recgym fit` wrote, or a World as it is; ValueError lists the names.
 
-    A name that is both shipped and a folder here is refused: `./name` means the folder.
+    A name that is both shipped and a folder here is refused: `./name` means the folder. `member` is the number of a
+    bootstrap world of that folder's ensemble.
     """
+    if member is not None:
+        return load_member(world, member)
     if isinstance(world, World):
         return world
     if not isinstance(world, str | Path):
@@ -111,6 +116,16 @@ def load_world(world: str | Path | World) -> World:
     raise ValueError(
         f"world {str(world)!r} is unknown: neither shipped ({', '.join(shipped_worlds())}) nor a folder"
     )
+
+
+def load_member(world: str | Path | World, member: int) -> World:
+    """Bootstrap world `member` of a folder; ValueError says which there are."""
+    place = world.name if isinstance(world, World) else str(world)
+    names = [] if isinstance(world, World) else [entry.name for entry in (Path(place) / MEMBERS).glob("*")]
+    if str(member) not in names:
+        known = ", ".join(sorted(names)) or "none; recgym fit --ensemble 5 makes them"
+        raise ValueError(f"member is {member}, world {place!r} has {known}")
+    return World.load(Path(place) / MEMBERS / str(member))
 
 
 # name -> what is paid
@@ -211,7 +226,7 @@ def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
 
 def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engine, tuple[str, ...]]:
     """The engine that the arguments ask for, and the events that the reward pays for."""
-    world = load_world(arguments.world)
+    world = load_world(arguments.world, arguments.member)
     if world.domain != arguments.domain:
         raise ValueError(
             f"world {world.name} is of domain {world.domain}, this environment needs {arguments.domain}"

@@ -162,16 +162,26 @@ def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -
         "citation": source.citation,
         "command": f"recgym fit LOG --domain {log.domain} --out {name} --seed {seed}",
         "log": f"LOG holds {source.name}",
-        "period": "80/10/10 % by time"
-        if config.split is None
-        else f"validation from {config.split[0]}, test from "
-        f"{config.split[1]}; fitted on what is before the test",
+        "period": _period_words(config),
         "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
         "users": frame.num_users,
         "items": frame.num_items,
         "validated": VALIDATED,
         "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
     }
+
+
+def _period_words(config: FitConfig) -> str:
+    if config.period is not None:
+        first, end = (day or "" for day in config.period)
+        return f"fitted on {first}:{end}, the last tenth of it validates; judged on " + (
+            f"what is later, from {end}" if end else "the last tenth"
+        )
+    if config.split is None:
+        return "80/10/10 % by time"
+    return (
+        f"validation from {config.split[0]}, test from {config.split[1]}; fitted on what is before the test"
+    )
 
 
 def rewards_assumed(ledger: Ledger) -> list[str]:

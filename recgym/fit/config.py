@@ -1,6 +1,7 @@
 """How a fit is run, and everything that no log tells: the one table of assumed values, each with its reason."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import NamedTuple
 
 
@@ -24,6 +25,10 @@ class FitConfig:
     split: tuple[str, str] | None = (
         None  # ISO dates at which validation and test begin; else 80/10/10 by time
     )
+    period: tuple[str | None, str | None] | None = (
+        None  # [first, end) days to learn from, in place of `split`: their last tenth validates, later days test
+    )
+    resample: int | None = None  # seed of a bootstrap over the visits before the test; None: the log as it is
     max_categories: int = 32  # the most frequent stay, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
     bootstrap: int = 200  # resamples behind an interval on the card
@@ -47,6 +52,19 @@ class FitConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 0")
         if self.split is not None and not self.split[0] < self.split[1]:
             raise ValueError(f"split is {self.split}: the test must begin after the validation")
+        _check_period(self.period)
+
+
+def _check_period(period: tuple[str | None, str | None] | None) -> None:
+    first, end = period or (None, None)
+    for day in (first, end):
+        if day is not None:
+            try:
+                date.fromisoformat(day)
+            except ValueError as error:
+                raise ValueError(f"period holds {day!r}, expected a day such as 2022-04-29") from error
+    if first is not None and end is not None and not first < end:
+        raise ValueError(f"period is {first}:{end}: it must end after its first day")
 
 
 PRESETS: dict[str, FitConfig] = {

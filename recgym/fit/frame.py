@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-TRAIN, VALIDATION, TEST = range(3)
+TRAIN, VALIDATION, TEST, UNUSED = range(4)
 MIN_ROWS = 20
 
 
@@ -75,7 +75,7 @@ class Frame:
     watch: Doubles  # (rows,) ms, NaN where unknown
     starts: Ints  # (sessions,)
     lengths: Ints  # (sessions,)
-    period: Ints  # (sessions,) TRAIN, VALIDATION or TEST
+    period: Ints  # (sessions,) TRAIN, VALIDATION, TEST, or UNUSED: before the period to learn from
     items: Items
     num_users: int
     user_columns: Mapping[str, Any]  # the log's, (U,) each
@@ -98,6 +98,30 @@ class Frame:
     def step(self) -> Ints:
         """(rows,) 0-based place in the session."""
         return np.arange(len(self.item)) - np.repeat(self.starts, self.lengths)
+
+    def resampled(self, seed: int) -> "Frame":
+        """The frame with as many visits of train and of validation as there are, drawn with replacement.
+
+        Items, users and the test stay as they are, so that worlds of one ensemble share their indices (Efron, 1979).
+        """
+        rng = np.random.default_rng(seed)
+        drawn = [rng.choice(part, len(part)) for part in map(self.sessions, (TRAIN, VALIDATION))]
+        chosen = np.concatenate([*drawn, self.sessions(TEST, UNUSED)])
+        lengths = self.lengths[chosen]
+        starts = np.cumsum(lengths) - lengths
+        rows = np.repeat(self.starts[chosen] - starts, lengths) + np.arange(int(lengths.sum()))
+        return replace(
+            self,
+            user=self.user[rows],
+            item=self.item[rows],
+            context=self.context[rows],
+            positive=self.positive[rows],
+            events={name: flag[rows] for name, flag in self.events.items()},
+            watch=self.watch[rows],
+            starts=starts,
+            lengths=lengths,
+            period=self.period[chosen],
+        )
 
     def sessions(self, *periods: int) -> Ints:
         """Numbers of the sessions in these periods."""
@@ -153,7 +177,7 @@ def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
     context, contexts = _contexts(log, keep)
     watch = np.asarray(log.column("watch_ms"), np.float64)[keep]
-    return Frame(
+    frame = Frame(
         log.domain,
         user.astype(np.int64),
         place[raw_item].astype(np.int64),
@@ -169,6 +193,7 @@ def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
         len(users),
         {name: log.users[name].take(users).to_pylist() for name in log.users.column_names},
     )
+    return frame if config.resample is None else frame.resampled(config.resample)
 
 
 def _refuse_small(log: Log, positive: Bools, response: str) -> None:
@@ -205,22 +230,45 @@ def _days(log: Log, keep: Bools, starts: Ints) -> list[str] | Doubles:
 
 def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
     """Period of every session: by the configured dates, else the first 80 %, the next 10 %, the last 10 %."""
-    if config.split is not None:
-        if not isinstance(days, list):
-            days = [datetime.fromtimestamp(ms / 1000, UTC).date().isoformat() for ms in days.tolist()]
-        dates = np.array(days)
+    if config.period is not None:
+        period = _periods_of(_dates(days), *config.period)
+    elif config.split is not None:
+        dates = _dates(days)
         period = (dates >= config.split[0]).astype(np.int64) + (dates >= config.split[1])
     else:
-        rank = np.empty(len(days), np.int64)
-        rank[np.argsort(np.array(days), kind="stable")] = np.arange(len(days))
-        cuts = [int(len(days) * 0.8), int(len(days) * 0.9)]
-        period = np.searchsorted(cuts, rank, side="right").astype(np.int64)
+        period = _shares(np.array(days), 0.8, 0.9)
     missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
     if missing:
         raise ValueError(
             f"the log has no session in the {missing[0]} period; it has {len(days)} sessions in all"
         )
     return period
+
+
+def _dates(days: list[str] | Doubles) -> NDArray[np.str_]:
+    if not isinstance(days, list):
+        if days.max() < len(days):  # numbers of sessions, not ms
+            raise ValueError("the log has no dates: period and split cannot be asked of it")
+        days = [datetime.fromtimestamp(ms / 1000, UTC).date().isoformat() for ms in days.tolist()]
+    return np.array(days)
+
+
+def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
+    """Learn from [first, end), the last tenth of it validates; later days are the test, else the last tenth again."""
+    inside = (dates >= (first or "")) & (dates < (end or "9999"))
+    if not inside.any():
+        raise ValueError(f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}")
+    period = np.where(dates < (first or ""), UNUSED, TEST)
+    later = end is not None and bool((dates >= end).any())
+    period[inside] = _shares(dates[inside], *((0.9, 1.0) if later else (0.8, 0.9)))
+    return period
+
+
+def _shares(days: NDArray[Any], *cuts: float) -> Ints:
+    """0, 1 or 2 by rank in time: below the first share, between the two, above."""
+    rank = np.empty(len(days), np.int64)
+    rank[np.argsort(days, kind="stable")] = np.arange(len(days))
+    return np.searchsorted([int(len(days) * cut) for cut in cuts], rank, side="right").astype(np.int64)
 
 
 def _items(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> Items:
