@@ -14,7 +14,7 @@ from recgym.fit.assemble import mean_kept_bias, term_names
 from recgym.fit.fidelity import auc, calibration_slope, interval
 from recgym.fit.frame import fold_categories, make_frame
 from recgym.fit.heads import event_chances
-from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.leaving import Choices, fit_leaving, hazard_rows
 from recgym.fit.logistic import fit_logistic
 from recgym.fit.session import (
     Batch,
@@ -189,8 +189,9 @@ def test_choice_and_leaving_recover_the_shop_that_made_the_log():
     assert on_page["world"] < on_page["toy"] < np.log(6)
     frame = make_frame(log, config, positives_only=True)
     hazard = fit_leaving(frame, hazard_rows(frame), (0, 1, 2))
-    assert hazard.time == pytest.approx(truth["time"], abs=0.15)
-    assert hazard.run == pytest.approx(truth["run"], abs=0.15)
+    clock = np.arange(1, 20)
+    np.testing.assert_allclose(hazard.time[:19], truth["time"] * (np.log1p(clock) - np.log(2)), atol=0.25)
+    np.testing.assert_allclose(hazard.run[:8], truth["run"] * np.log(clock[:8]), atol=0.25)
     assert hazard.repeat == pytest.approx(truth["repeat"], abs=0.2)
     shown = np.bincount(log.column("item"), minlength=18)
     order = np.lexsort((np.arange(18), -shown))
@@ -410,10 +411,10 @@ def test_leaving_is_recovered_from_a_log_with_unanswered_items():
     log = sample_log(world, "random", 20_000, seed=3)
     frame = make_frame(log, SMALL, positives_only=False)
     rows = hazard_rows(frame)
-    hazard = fit_leaving(frame, rows, (0, 1, 2), ridge=3.0)
-    assert hazard.run == pytest.approx(0.5, abs=0.1)
+    hazard = fit_leaving(frame, rows, (0, 1, 2), Choices(item=3.0, shape=np.inf))
+    assert hazard.run_slope == pytest.approx(0.5, abs=0.1)
     assert hazard.repeat == pytest.approx(0.8, abs=0.12)
-    assert hazard.time == pytest.approx(0.0, abs=0.06)
+    assert hazard.time_slope == pytest.approx(0.0, abs=0.06)
     assert hazard.idle + hazard.bias == pytest.approx(-1.5 + 0.4, abs=0.12)
     order = np.lexsort((np.arange(12), -np.bincount(log.column("item"), minlength=12)))
     assert np.corrcoef(hazard.item, world.arrays.leave_item[order])[0, 1] > 0.9

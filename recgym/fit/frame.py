@@ -208,11 +208,13 @@ def _refuse_small(log: Log, positive: Bools, response: str) -> None:
 
 
 def _contexts(log: Log, keep: Bools) -> tuple[Ints, tuple[str, ...]]:
-    """Hour of the day where the log has it and the domain is content; else one context."""
-    if log.domain == "content" and "context_hour" in log.rows.column_names:
-        hours = np.asarray(log.column("context_hour"), np.float64)[keep]
-        if np.isfinite(hours).all() and hours.min() >= 0 and hours.max() <= 23:
-            return hours.astype(np.int64), tuple(str(hour) for hour in range(24))
+    """Hour of the day, else the context of a world that the log was sampled from, else one context."""
+    for name, limit in (("context_hour", 24), ("context_index", 1000)):
+        if name in log.rows.column_names:
+            codes = np.asarray(log.column(name), np.float64)[keep]
+            if np.isfinite(codes).all() and codes.min() >= 0 and codes.max() < limit:
+                count = limit if name == "context_hour" else int(codes.max()) + 1
+                return codes.astype(np.int64), tuple(str(code) for code in range(count))
     return np.zeros(int(keep.sum()), np.int64), ("any",)
 
 

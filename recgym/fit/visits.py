@@ -24,29 +24,50 @@ def leaving_terms(hazard: Leaving | None, idle: bool, arrays: Arrays, ledger: Le
     if hazard is None:
         return assumed_leaving(ledger, arrays)
     arrays |= hazard.tables()
-    ledger.fitted("leave_bias", hazard.first_bias, "ends of visits; an end is leaving")
-    ledger.fitted("leave_time", hazard.time, "slope on log(1 + t)")
-    ledger.fitted("leave_run", hazard.run, "slope on log run length")
+    free = "the first steps are free" if np.isfinite(hazard.choices.shape) else "nothing beside it helped"
+    ledger.fitted("leave_bias", hazard.bias, "ends of visits; an end is leaving")
+    ledger.fitted("leave_time", hazard.time_slope, f"slope on log t; {free}")
+    ledger.fitted("leave_run", hazard.run_slope, f"slope on log run length; {free}")
     ledger.fitted("leave_repeat", hazard.repeat, "answers to an item answered before in the visit")
-    reason = "a visit ends once: its own patience and the slope on time cannot be told apart (Heckman and Singer, 1984)"
-    ledger.assumed("patience", 0.0, reason)
+    _patience(hazard, ledger)
     spread = float(hazard.item.std())
     ledger.fitted("leave_item", spread, "standard deviation; with page and category, shrunk on validation")
-    ledger.absent("leave_context", "the calendar did not help on validation")
+    _contexts(hazard, ledger)
     if idle:
         ledger.fitted("leave_idle", hazard.idle, "rows without an answer, in place of item, run and repeat")
-    numbers = {"leave_bias": hazard.first_bias, "leave_repeat": hazard.repeat}
+    numbers = {"leave_bias": hazard.bias, "leave_repeat": hazard.repeat, "patience": hazard.patience}
     return numbers | {"leave_idle": hazard.idle if idle else ledger.from_table("leave_idle")}
+
+
+def _patience(hazard: Leaving, ledger: Ledger) -> None:
+    if hazard.choices.frail:
+        reason = "joint likelihood of whole visits with normal shifts; better on validation than none"
+        ledger.fitted("patience", hazard.patience, reason)
+        return
+    ledger.assumed(
+        "patience",
+        0.0,
+        f"the joint estimate is {hazard.joint_patience:.2f} and no better on validation; a visit ends once, so its "
+        "patience and the shape of time are told apart by their assumed forms alone (Heckman and Singer, 1984)",
+    )
+
+
+def _contexts(hazard: Leaving, ledger: Ledger) -> None:
+    if np.isfinite(hazard.choices.context):
+        spread = float(hazard.context.std())
+        ledger.fitted("leave_context", spread, "standard deviation over contexts, shrunk on validation")
+    elif len(hazard.context) > 1:
+        ledger.absent("leave_context", "contexts did not help on validation")
+    else:
+        ledger.absent("leave_context", "this log has no context that is used")
 
 
 def leaving_figures(rows: Rows, frame: Frame, hazard: Leaving, config: FitConfig) -> list[fidelity.Figure]:
     """When visits end on the test period, beside the click number alone."""
     test, past = take(rows, frame.row_period == TEST), take(rows, frame.row_period != TEST)
-    logit, count = hazard.logits(test), config.bootstrap
-    chance = 1 / (1 + np.exp(-logit))
-    ended = np.bincount(np.exp(past.time).astype(np.int64), weights=past.left)
-    by_time = (ended + 1) / (np.bincount(np.exp(past.time).astype(np.int64)) + 7)
-    toy = by_time[np.minimum(np.exp(test.time).astype(np.int64), len(by_time) - 1)]
+    chance, count = hazard.chances(test), config.bootstrap
+    by_time = (np.bincount(past.step, weights=past.left) + 1) / (np.bincount(past.step) + 7)
+    toy = by_time[np.minimum(test.step, len(by_time) - 1)]
     left, session = test.left, test.session
     figures = [
         fidelity.mean_figure("log-loss of leaving", "users", fidelity.log_losses(left, chance), session, count,
@@ -56,8 +77,7 @@ def leaving_figures(rows: Rows, frame: Frame, hazard: Leaving, config: FitConfig
                              toy=float(past.left.mean()), toy_name="earlier periods"),
     ]  # fmt: skip
     for label, first, last in (("step 1", 1, 1), ("steps 2 to 5", 2, 5), ("steps 6 to 20", 6, 20)):
-        clock = np.round(np.exp(test.time)) - 1
-        part = (clock >= first) & (clock <= last)
+        part = (test.step >= first) & (test.step <= last)
         if part.any():
             figures.append(fidelity.rate_figure(f"leaving after {label}", "users", left[part], chance[part],
                                                 session[part], count))  # fmt: skip
@@ -65,7 +85,7 @@ def leaving_figures(rows: Rows, frame: Frame, hazard: Leaving, config: FitConfig
     if again.any():
         figures.append(fidelity.rate_figure("leaving after a repeated item", "users", left[again], chance[again],
                                             session[again], count))  # fmt: skip
-    slope = fidelity.calibration_slope(left, logit)[1]
+    slope = fidelity.calibration_slope(left, np.log(chance / (1 - chance)))[1]
     return [
         *figures,
         fidelity.figure("calibration slope of leaving", "users", log=1.0, world=slope, n=len(left)),
