@@ -10,6 +10,7 @@ from recgym.fit.config import ASSUMED, FitConfig
 from recgym.fit.features import public_user_features
 from recgym.fit.frame import Frame
 from recgym.logs import Log
+from recgym.logs.identity import identity
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.world import World
 
@@ -167,6 +168,7 @@ def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -
         "users": frame.num_users,
         "items": frame.num_items,
         "validated": VALIDATED,
+        "identity": identity(log, frame.user_row, frame.item_row),
         "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
     }
 

@@ -79,6 +79,8 @@ class Frame:
     items: Items
     num_users: int
     user_columns: Mapping[str, Any]  # the log's, (U,) each
+    user_row: Ints  # (U,) row of the log's users table
+    item_row: Ints  # (N,) row of its items table
 
     @property
     def num_items(self) -> int:  # noqa: D102 - the name says it
@@ -192,6 +194,8 @@ def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
         _items(log, kept_items, shown[kept_items] / shown.sum(), config),
         len(users),
         {name: log.users[name].take(users).to_pylist() for name in log.users.column_names},
+        users.astype(np.int64),
+        kept_items,
     )
     return frame if config.resample is None else frame.resampled(config.resample)
 
