@@ -18,7 +18,7 @@ from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, s
 from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Arguments, Observation
 from recgym.sim.engine import Engine
-from recgym.sim.state import Feedback
+from recgym.sim.state import Feedback, Sessions
 
 Info = dict[str, Any]
 
@@ -299,6 +299,18 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
                 one[i] = True
                 number = entropy() if value is None else value
                 self._engine.seed(np.full(self.num_envs, number % MODULUS, np.uint64), one)
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """A copy of all that moves, hidden intent included: for checkpoints. An agent that asks, cheats."""
+        return {**self._engine.snapshot()._asdict(), "over": self._over.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where `get_state` was asked, of an environment made alike; ValueError where it was not."""
+        own = self.get_state()
+        if strange := [name for name in own if name not in state or state[name].shape != own[name].shape]:
+            raise ValueError(f"the state is of another environment: {', '.join(strange)} differ")
+        self._engine.restore(Sessions(**{name: state[name] for name in Sessions._fields}))
+        self._over, self._begun, self._last = state["over"].copy(), True, None
 
     def render(self) -> Any:
         """Pictures of all sessions, one an environment."""
