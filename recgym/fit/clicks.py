@@ -31,7 +31,7 @@ def fit_clicks(
     arrays = plain_arrays(frame, config.dim)
     rate = assumed(frame.domain, "answer_rate")
     outside = float(known.page_sum.mean() + np.log((1 - rate) / rate))
-    numbers = affinity_terms(model, arrays, ledger) | {"outside": outside}
+    numbers = affinity_terms(frame, model, arrays, ledger) | {"outside": outside}
     ledger.assumed("outside", outside, f"set so that a logged page is answered with a click at rate {rate}")
     x = np.full(len(frame.item), np.nan)
     x[known.row] = known.x - outside
@@ -84,15 +84,18 @@ def _batches(frame: Frame, device: torch.device, *periods: int) -> list[Any]:
     return frame.batches(frame.sessions(*periods), 8192, device, np.random.default_rng(0))
 
 
-def affinity_terms(model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
+def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
     """Write the model's terms into `arrays`; returns its numbers."""
     with torch.no_grad():
         terms = model.terms()
-        price = float(model.number("theta")) * model.price
+        total = terms.item_bias.cpu().double().numpy()
+        theta = frame.items.price_slope(total)
         parts = {"profile": terms.profile, "factors": terms.factors, "push": terms.push}
-        parts |= {"item_bias": terms.item_bias - price}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
-        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "theta", "pull", "decay")}
+        arrays["item_bias"] = total - theta * frame.items.price_z
+        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "pull", "decay")} | {
+            "theta": theta
+        }
     shape = f"{model.dim} factors"
     ledger.fitted("profile", shape, "first clicks; what a user or segment adds to the mean is shrunk")
     ledger.fitted("factors", shape, "deep tower of item id and public columns")

@@ -50,6 +50,22 @@ class Items:
             np.where(known, (logs - logs[known].mean()) / spread, 0.0) if spread > 0 else np.zeros(len(logs))
         )
 
+    def price_slope(self, effect: Doubles) -> float:
+        """Slope of an item effect (N,) on `price_z` between items of one shelf, weighted by exposure; 0 without prices.
+
+        Prices do not change within an item, so this is all that a price can mean: the rest is the item's own.
+        """
+        shelf = self.shelf
+        total = np.bincount(shelf, self.exposure)
+
+        def within(values: Doubles) -> Doubles:
+            centred: Doubles = values - (np.bincount(shelf, self.exposure * values) / total)[shelf]
+            return centred
+
+        price = within(self.price_z)
+        spread = float((self.exposure * price**2).sum())
+        return float((self.exposure * price * within(effect)).sum() / spread) if spread > 1e-9 else 0.0
+
     @property
     def price_ratio(self) -> Doubles:
         """(N,) price over the mean price of the catalogue, 0 where unknown."""

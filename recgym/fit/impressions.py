@@ -74,15 +74,17 @@ def response_terms(
     model, scale = response.model, response.scale
     with torch.no_grad():
         terms = model.terms()
-        price = float(model.number("theta")) * model.price
+        total = terms.item_bias.cpu().double().numpy()
+        theta = frame.items.price_slope(total)
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
         parts |= {
             "user_bias": scale * terms.user_bias,
-            "item_bias": scale * (terms.item_bias - price) + response.shift,
         }
         parts |= {"context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
-        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "theta", "pull", "decay")}
+        arrays["item_bias"] = scale * (total - theta * frame.items.price_z) + response.shift
+        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "pull", "decay")}
+        numbers["theta"] = theta
     numbers |= {key: scale * numbers[key] for key in ("kappa", "rho", "theta")}
     shape = f"{model.dim} factors"
     ledger.fitted("profile", shape, "deep tower of user id and public columns, on top of additive effects")

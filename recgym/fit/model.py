@@ -28,7 +28,10 @@ class SessionModel(nn.Module):
     base_user: Tensor
     base_item: Tensor
     base_context: Tensor
-    ALONE = ("access", "context_bias")
+    moved_user: Tensor
+    moved_item: Tensor
+    moved_context: Tensor
+    ALONE = ("access", "context_bias", "moved_user", "moved_item", "moved_context")
 
     def __init__(
         self, frame: Frame, user_features: Floats, config: FitConfig, *, drift: bool, fixed: dict[str, float],
@@ -57,6 +60,9 @@ class SessionModel(nn.Module):
         )
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
+            # where answers move the intent, the base was fitted without what they do: it is corrected along with it
+            moved = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
+            setattr(self, f"moved_{name}", moved)
         self.register_buffer("category", torch.from_numpy(items.category))
         self.register_buffer("price", torch.from_numpy(items.price_z.astype(np.float32)))
 
@@ -73,11 +79,14 @@ class SessionModel(nn.Module):
         push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
         return Terms(
             users[:, :dim],
-            self.base_user + own * users[:, dim],
+            self.base_user + self.moved_user + own * users[:, dim],
             items[:, :dim],
             push,
-            self.base_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price,
-            self.base_context + own * self.context_bias,
+            self.base_item
+            + self.moved_item
+            + own * (items[:, -1] + self.bias)
+            + self.number("theta") * self.price,
+            self.base_context + self.moved_context + own * self.context_bias,
             self.category,
             self.num_categories,
             self.number("pull"),
@@ -90,6 +99,7 @@ class SessionModel(nn.Module):
     def ridge(self, config: FitConfig, rows: int) -> Tensor:
         """Penalty a row: what ids add by themselves, shrunk as by a Gaussian prior over `rows` rows of log."""
         items = self.item_tower.own_square(config.bias_ridge, config.item_ridge)
+        items = items + config.bias_ridge * (self.moved_user.square().sum() + self.moved_item.square().sum())
         return 0.5 * (items + self.user_tower.own_square(config.bias_ridge, config.user_ridge)) / rows
 
     def groups(self, config: FitConfig) -> list[dict[str, object]]:
