@@ -94,7 +94,7 @@ def test_importing_the_registry_imports_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-SECRETS = {"privileged", "world", "_engine", "sessions", "expected_reward", "get_state"}
+SECRETS = {"privileged", "world", "_engine", "sessions", "expected_reward", "snapshot"}
 
 
 def secrets_in(source: str) -> list[str]:

@@ -21,13 +21,13 @@ def test_an_environment_goes_on_from_a_copy_of_its_state(row):
 
     first = make()
     first.reset(seed=3)
-    while not (state := first.unwrapped.get_state())[
+    while not (state := first.unwrapped.snapshot())[
         "over"
     ].any():  # so that rows begin anew in the next step
         first.step(np.zeros(first.action_space.shape, int))
     expected = steps(first, 1)
     again = make()
-    again.unwrapped.set_state(state)
+    again.unwrapped.restore(state)
     np.testing.assert_array_equal(steps(again, 1), expected)
     with pytest.raises(ValueError, match="of another environment: seed, episode"):
-        make(4).unwrapped.set_state(state)
+        make(4).unwrapped.restore(state)

@@ -300,13 +300,13 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
                 number = entropy() if value is None else value
                 self._engine.seed(np.full(self.num_envs, number % MODULUS, np.uint64), one)
 
-    def get_state(self) -> dict[str, NDArray[Any]]:
+    def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of all that moves, hidden intent included: for checkpoints. An agent that asks, cheats."""
         return {**self._engine.snapshot()._asdict(), "over": self._over.copy()}
 
-    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from where `get_state` was asked, of an environment made alike; ValueError where it was not."""
-        own = self.get_state()
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where `snapshot` was asked, of an environment made alike; ValueError where it was not."""
+        own = self.snapshot()
         if strange := [name for name in own if name not in state or state[name].shape != own[name].shape]:
             raise ValueError(f"the state is of another environment: {', '.join(strange)} differ")
         self._engine.restore(Sessions(**{name: state[name] for name in Sessions._fields}))
