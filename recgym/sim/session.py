@@ -98,13 +98,20 @@ def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
 
 @njit()
 def start(w: WorldArrays, s: Sessions, b: int) -> None:
-    """Begin the row's next visit: key, user, context, first intent, patience, mood; everything else empty."""
+    """Begin the row's next visit: key, user, context, and what `begin` draws."""
     s.episode[b] += 1
     key = episode_key(s.seed[b], s.episode[b])
     s.key[b] = key
     user = draw(w.user_cdf, 0, w.user_cdf.shape[0], uniform(key, 0, USER, 0))
+    begin(w, s, b, user, draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0)))
+
+
+@njit()
+def begin(w: WorldArrays, s: Sessions, b: int, user: int, context: int) -> None:
+    """Begin the visit whose key stands in the row: first intent, patience, mood; everything else empty."""
+    key = s.key[b]
     s.user[b] = user
-    s.context[b] = draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0))
+    s.context[b] = context
     for j in range(s.intent.shape[1]):
         s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
     s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
@@ -317,18 +324,24 @@ def remember(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) ->
 
 
 @njit()
-def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
-    """One step of session b: the answer, its traces, and whether the user leaves (written to f.left, f.horizon)."""
-    respond(w, s, b, slate, f)
+def react(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> float:
+    """What an answer leaves behind, written to the row: run, step, traces; returns the logit of leaving now."""
     k = lead_position(slate, b, f)
     item = slate[b, k]
     was_seen = seen(s, b, item)
     if f.events[b, k] & 1:
         s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
     s.lead[b] = item
-    step = s.step[b]
-    s.step[b] = step + 1
+    s.step[b] += 1
     remember(w, s, b, slate, f)
-    logit = leave_logit(w, s, b, item, s.run[b], was_seen, s.lead_events[b] & 1 == 0)
+    return leave_logit(w, s, b, item, s.run[b], was_seen, s.lead_events[b] & 1 == 0)
+
+
+@njit()
+def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
+    """One step of session b: the answer, its traces, and whether the user leaves (written to f.left, f.horizon)."""
+    respond(w, s, b, slate, f)
+    step = s.step[b]
+    logit = react(w, s, b, slate, f)
     f.left[b] = uniform(s.key[b], step, LEAVE, 0) < sigmoid(logit)
     f.horizon[b] = step + 1 >= horizon
