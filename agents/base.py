@@ -24,6 +24,25 @@ Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
 WATCH_CAP_MINUTES = 5.0  # of the reward "watch_time", an item
 
 
+class Moment(NamedTuple):
+    """Where a training loop stands."""
+
+    arrays: dict[str, NDArray[Any]]
+    facts: dict[str, Any]  # what JSON can hold
+
+
+class Keeper(Protocol):
+    """Writes checkpoints of a training, and takes it up again from one."""
+
+    def resume(self) -> Moment | None:
+        """Put agent and environment back where the checkpoint left them, and tell the loop's part; None: no such."""
+        ...
+
+    def keep(self, steps: int, moment: Callable[[], Moment]) -> None:
+        """Write a checkpoint if one is due after so many environment steps."""
+        ...
+
+
 class Transition(NamedTuple):
     """b <= B rows of experience: restart rows are dropped already.
 
@@ -163,7 +182,14 @@ class Agent(Protocol):
         """One update from a batch of transitions; figures to log."""
         ...
 
-    def train(self, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
         """Online stage on a native vector environment for `budget` environment steps (slates shown)."""
         ...
 
@@ -211,13 +237,20 @@ class BaseAgent:
         """Nothing is learnt online."""
         return {}
 
-    def train(self, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
         """The shared loop; an agent that overrides no `learn` has nothing to train and returns at once."""
         if type(self).learn is BaseAgent.learn:
             return {}
         from agents.loop import run
 
-        return run(self, env, budget, seed, report)
+        return run(self, env, budget, seed, report, keeper)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays that make up what was learnt."""
@@ -234,6 +267,13 @@ class BaseAgent:
                     f"saved {self.name}: {key} has shape {value.shape}, this task needs {own[key].shape}"
                 )
             own[key][...] = value
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """What the online stage needs beside `state` to go on exactly: replay, moments, pending steps."""
+        return {}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
 
     def save(self, folder: Path) -> None:
         """Write agent.json and agent.safetensors into `folder`."""
@@ -252,16 +292,26 @@ class BaseAgent:
     @classmethod
     def load(cls, folder: Path, problem: Problem, device: str = "cpu") -> Self:
         """Read what `save` wrote; ValueError where the folder holds another agent or fits another task."""
-        try:
-            about = json.loads((Path(folder) / "agent.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{folder} holds no saved agent: {error}") from error
+        about = read_about(folder)
         if about.get("name") != cls.name:
             raise ValueError(f"{folder} holds the agent {about.get('name')!r}, not {cls.name!r}")
         agent = cls(problem, device=device, **about["params"])
-        agent.restore(load_file(Path(folder) / "agent.safetensors"))
-        agent.rng.bit_generator.state = about["rng"]
+        agent.reload(folder)
         return agent
+
+    def reload(self, folder: Path) -> None:
+        """Take over what an agent with the same parameters saved."""
+        self.restore(load_file(Path(folder) / "agent.safetensors"))
+        self.rng.bit_generator.state = read_about(folder)["rng"]
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """A saved agent's name, parameters and generator; ValueError where the folder holds none."""
+    try:
+        about = json.loads((Path(folder) / "agent.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} holds no saved agent: {error}") from error
+    return dict(about)
 
 
 def parse_params(name: str, config: type[Any], params: Mapping[str, Any]) -> Any:

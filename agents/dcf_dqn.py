@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, Transition, check_range
+from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, Transition, check_range
 from agents.histories import Histories, read_histories, return_to_go
-from agents.modules import pick_device, put_weights, seeded, weights_of
+from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.replay import Ring, double_q
 from agents.slates import check_mask, credit
 from agents.towers import ENCODERS, Towers, to_states
@@ -210,10 +210,17 @@ class DcfDqn(BaseAgent):
 
     # stage 2: online
 
-    def train(self, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
         """The shared loop, with a fresh replay: sessions of another environment do not go on in it."""
         self.ring = None
-        return super().train(env, budget, seed, report)
+        return super().train(env, budget, seed, report, keeper)
 
     def learn(self, transition: Transition) -> Figures:
         """Remember a vector step; make the updates that its environment steps call for. Figures now and then."""
@@ -283,7 +290,7 @@ class DcfDqn(BaseAgent):
     # saving
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Weights of both networks, counts, the generator. The optimizer's moments and the replay are not kept."""
+        """Weights of both networks, counts, the generator."""
         networks = weights_of(self.online, "online.") | weights_of(self.target, "target.")
         return {**networks, "counts": self.counts, "generator": self.generator.get_state().numpy()}
 
@@ -297,3 +304,22 @@ class DcfDqn(BaseAgent):
             self.generator.set_state(generator)
         else:
             self.generator.manual_seed(int(self.counts[0]))
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's moments, the replay, losses that are not told yet."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": moments_of(self.optimizer)}
+        if self.ring is not None:
+            parts["ring"] = self.ring.arrays()
+        parts["own"] = {"over": self.over, "loss": np.array([float(loss) for loss in self.loss], np.float32)}
+        return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": {}, "ring": {}, "own": {}}
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = value
+        put_moments(self.optimizer, parts["optimizer"])
+        self.ring = Ring.of(parts["ring"], self.torch_device) if parts["ring"] else None
+        self.over = np.array(parts["own"]["over"])
+        self.loss = list(torch.as_tensor(parts["own"]["loss"], device=self.torch_device))

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.base import Agent, Figures, Masks, Report, Transition
+from agents.base import Agent, Figures, Keeper, Masks, Moment, Report, Transition
 
 REPORTS = 50  # reports over a budget
 
@@ -52,7 +52,7 @@ class Statistics:
         self.lengths += self.length[over].tolist()
         self.reward[over], self.length[over] = 0.0, 0
         for name, value in figures.items():
-            self.figures.setdefault(name, []).append(value)
+            self.figures.setdefault(name, []).append(float(value))
 
     def flush(self) -> Figures:
         """Means since the last flush; an episode counts where it ended."""
@@ -63,7 +63,75 @@ class Statistics:
         return figures
 
 
-def run(agent: Agent, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+class Loop:
+    """Where the training stands: what the sessions show, which are over, what was counted."""
+
+    def __init__(self, env: Any, budget: int) -> None:
+        mode = env.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.NEXT_STEP:
+            raise ValueError(
+                f"training needs an environment with autoreset_mode NextStep, not {getattr(mode, 'value', mode)}"
+            )
+        self.env, self.budget, self.every = env, budget, max(budget // REPORTS, 1)
+        actions = env.single_action_space
+        self.slate_size = len(actions.nvec) if hasattr(actions, "nvec") else 1
+        self.over = np.zeros(env.num_envs, np.bool_)
+        self.statistics, self.latest, self.due = Statistics(env.num_envs), Figures(), self.every
+        self.observation: Any = None
+        self.mask: Masks | None = None
+
+    def begin(self, seed: int) -> None:
+        """The first observation of every session."""
+        self.observation, info = self.env.reset(seed=seed)
+        self.mask = item_mask(info, self.slate_size)
+
+    def step(self, agent: Agent, report: Report | None) -> None:
+        """One vector step, what the agent learns from it, and a report if one is due."""
+        action = agent.act(self.observation, self.mask, explore=True)
+        after, reward, terminated, truncated, info = self.env.step(action)
+        next_mask, live = item_mask(info, self.slate_size), ~self.over
+        whole = Transition(
+            self.observation, action, reward, after, terminated, truncated, self.mask, next_mask
+        )
+        figures = agent.learn(_drop(whole, self.over)) if live.any() else {}
+        self.over = terminated | truncated
+        self.observation, self.mask = after, next_mask
+        statistics = self.statistics
+        statistics.add(live, reward, self.over, figures)
+        if (statistics.steps >= self.due and statistics.returns) or statistics.steps >= self.budget:
+            self.latest = {**self.latest, **statistics.flush()}
+            self.due = statistics.steps + self.every
+            if report is not None:
+                report(statistics.steps, self.latest)
+
+    def moment(self) -> Moment:
+        """All of it, for a checkpoint."""
+        seen = self.observation if isinstance(self.observation, dict) else {"": self.observation}
+        statistics = dict(vars(self.statistics))
+        arrays = {f"observation.{name}": value for name, value in seen.items()}
+        arrays |= {"over": self.over, "reward": statistics.pop("reward"), "length": statistics.pop("length")}
+        if self.mask is not None:
+            arrays["mask"] = self.mask
+        return Moment(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
+
+    def restore(self, moment: Moment) -> None:
+        """Put back what `moment` gave."""
+        arrays, facts = moment
+        seen = {name[12:]: value for name, value in arrays.items() if name.startswith("observation.")}
+        self.observation = seen.get("", seen)
+        self.mask, self.over = arrays.get("mask"), arrays["over"]
+        self.latest, self.due = facts["latest"], facts["due"]
+        vars(self.statistics).update(facts["statistics"], reward=arrays["reward"], length=arrays["length"])
+
+
+def run(
+    agent: Agent,
+    env: Any,
+    budget: int,
+    seed: int,
+    report: Report | None = None,
+    keeper: Keeper | None = None,
+) -> Figures:
     """Train for `budget` environment steps: slates shown. Steps that only restart a session do not count.
 
     The vector step that reaches the budget is the last. Needs NEXT_STEP autoreset (Gymnasium's default):
@@ -73,35 +141,20 @@ def run(agent: Agent, env: Any, budget: int, seed: int, report: Report | None = 
     Returns:
         env_steps, episodes, reward a step, and the latest means. Reports come where episodes have ended.
     """
-    mode = env.metadata.get("autoreset_mode")
-    if mode != AutoresetMode.NEXT_STEP:
-        raise ValueError(
-            f"training needs an environment with autoreset_mode NextStep, not {getattr(mode, 'value', mode)}"
-        )
-    action_space = env.single_action_space
-    slate_size = len(action_space.nvec) if hasattr(action_space, "nvec") else 1
-    observation, info = env.reset(seed=seed)
-    mask, over = item_mask(info, slate_size), np.zeros(env.num_envs, np.bool_)
-    statistics, latest = Statistics(env.num_envs), Figures()
-    every, due = max(budget // REPORTS, 1), max(budget // REPORTS, 1)
+    loop = Loop(env, budget)
+    statistics = loop.statistics
+    moment = None if keeper is None else keeper.resume()
+    if moment is None:
+        loop.begin(seed)
+    else:
+        loop.restore(moment)
     while statistics.steps < budget:
-        action = agent.act(observation, mask, explore=True)
-        next_observation, reward, terminated, truncated, info = env.step(action)
-        next_mask, live = item_mask(info, slate_size), ~over
-        whole = Transition(
-            observation, action, reward, next_observation, terminated, truncated, mask, next_mask
-        )
-        figures = agent.learn(_drop(whole, over)) if live.any() else {}
-        over = terminated | truncated
-        statistics.add(live, reward, over, figures)
-        observation, mask = next_observation, next_mask
-        if (statistics.steps >= due and statistics.returns) or statistics.steps >= budget:
-            latest = {**latest, **statistics.flush()}
-            due = statistics.steps + every
-            if report is not None:
-                report(statistics.steps, latest)
+        if keeper is not None:
+            keeper.keep(statistics.steps, loop.moment)
+        loop.step(agent, report)
     steps, episodes = float(statistics.steps), float(statistics.episodes)
-    return {"env_steps": steps, "episodes": episodes, "reward": statistics.total / max(steps, 1.0), **latest}
+    reward = statistics.total / max(steps, 1.0)
+    return {"env_steps": steps, "episodes": episodes, "reward": reward, **loop.latest}
 
 
 def _drop(whole: Transition, over: Masks) -> Transition:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -46,3 +47,22 @@ def put_weights(module: nn.Module, state: Mapping[str, NDArray[Any]], prefix: st
         module.load_state_dict(own)
     except RuntimeError as error:
         raise ValueError(f"saved weights do not fit this task: {' '.join(str(error).split())}") from error
+
+
+def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
+    """A copy of an optimizer's moments as numpy arrays, named by the parameter's number."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": value.detach().cpu().numpy().copy()
+        for number, moments in state.items()
+        for name, value in moments.items()
+    }
+
+
+def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[Any]]) -> None:
+    """Load what `moments_of` gave, of an optimizer over the same parameters; its rate stays."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in moments.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = torch.as_tensor(np.array(value))
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

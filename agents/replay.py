@@ -3,9 +3,12 @@
 Axes: T slots of the ring, B sessions, b rows sampled, n steps, K slate positions, N items.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.towers import States
@@ -140,6 +143,22 @@ class Ring:
             after_mask,
             self.shown[t, b].float(),
         )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """A copy of all slots and their count."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return {name: value.cpu().numpy().copy() for name, value in tensors.items()} | {
+            "count": np.array([self.count])
+        }
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> "Ring":
+        """The ring that `arrays` were taken from, on a device."""
+        there = {name: torch.as_tensor(np.array(value), device=device) for name, value in arrays.items()}
+        ring = cls.__new__(cls)
+        ring.mask = None
+        vars(ring).update(there, device=device, count=int(arrays["count"][0]), slots=len(arrays["shown"]))
+        return ring
 
     def _states(self, t: Tensor, b: Tensor) -> States:
         items, events = self.items[t, b].long(), self.events[t, b].float()

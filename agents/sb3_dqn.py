@@ -16,7 +16,7 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import DQNPolicy
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
+from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, check_range
 from agents.loop import REPORTS
 from agents.modules import pick_device, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
@@ -83,7 +83,14 @@ class Sb3Dqn(BaseAgent):
             values = np.where(random[:, None], self.rng.random(values.shape), values)
         return top_k(values, 1, mask)
 
-    def train(self, env: Any, budget: int, seed: int, report: Report | None = None) -> Figures:
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
         """SB3's loop for `budget` environment steps; goes on from the weights that are there.
 
         SB3 seeds the global generators of Python, numpy and torch with `seed`.

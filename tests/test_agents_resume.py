@@ -1,11 +1,29 @@
 """Killed and resumed, a run equals the one that nobody disturbed: the environment's state, and every learner's."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import load_file
+from test_agents import LIGHT
 
+from agents import AGENTS, agent_class
+from agents.base import BaseAgent
+from recgym.bench.checkpoint import FOLDER
+from recgym.bench.suite import Experiment
+from recgym.bench.training import Plan, train
 from recgym.envs import ENVIRONMENTS, row_of
 from recgym.sim.synthetic import synthetic
+
+torch.set_num_threads(1)
+LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
 
 
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
@@ -21,9 +39,7 @@ def test_an_environment_goes_on_from_a_copy_of_its_state(row):
 
     first = make()
     first.reset(seed=3)
-    while not (state := first.unwrapped.snapshot())[
-        "over"
-    ].any():  # so that rows begin anew in the next step
+    while not (state := first.unwrapped.snapshot())["over"].any():  # so that rows begin anew in the next step
         first.step(np.zeros(first.action_space.shape, int))
     expected = steps(first, 1)
     again = make()
@@ -31,3 +47,88 @@ def test_an_environment_goes_on_from_a_copy_of_its_state(row):
     np.testing.assert_array_equal(steps(again, 1), expected)
     with pytest.raises(ValueError, match="of another environment: seed, episode"):
         make(4).unwrapped.restore(state)
+
+
+def plan_of(name, world, steps=2_000):
+    experiment = Experiment(
+        name="train",
+        env_id="recgym/Ecommerce-v0",
+        kwargs={"world": world, "horizon": 8},
+        env_steps=steps,
+        offline_sessions=60,
+        eval_sessions=20,
+    )
+    return Plan(agent=name, params=LIGHT.get(name, {}), seed=3, device="cpu", every=steps // 5), experiment
+
+
+def train_and_die(name, world, out):
+    """Train in a process of its own that is killed in the middle; its exit."""
+    child = os.fork()
+    if child == 0:
+
+        def die(stage, steps, figures):
+            if stage == "train" and steps > 1_200:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        train(*plan_of(name, world), out, tells=(die,))
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What killed runs of every learner left, and the world's folder."""
+    folder = tmp_path_factory.mktemp("killed")
+    synthetic(num_items=12).save(folder / "world")
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder)], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert json.loads(done.stdout) == {name: signal.SIGKILL for name in LEARNERS}, done.stderr
+    return folder
+
+
+def curve_of(folder):
+    """Stage, steps, figure, value: all but the seconds."""
+    return [(row[0], row[1], row[3], row[4]) for row in json.loads((folder / "curve.json").read_text())]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
+    world, out = str(killed / "world"), killed / name
+    left = [folder.name for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
+    assert len(left) == 1
+    assert 400 <= int(left[0]) <= 1_500  # in the middle, before the kill
+    assert not (out / "training.json").exists()
+    resumed = train(*plan_of(name, world), out, resume=True)
+    whole = train(*plan_of(name, world), tmp_path / "whole")
+    assert resumed["final"] == whole["final"]
+    assert resumed["budget"] == whole["budget"]
+    assert curve_of(out) == curve_of(tmp_path / "whole")
+    assert len({steps for _, steps, _, _ in curve_of(out)}) > 4
+    first, second = load_file(out / "agent.safetensors"), load_file(tmp_path / "whole" / "agent.safetensors")
+    assert first.keys() == second.keys()
+    for key, value in second.items():
+        np.testing.assert_array_equal(first[key], value, err_msg=key)
+    assert (out / "agent.json").read_text() == (tmp_path / "whole" / "agent.json").read_text()
+    assert not (out / FOLDER).exists()
+    assert train(*plan_of(name, world), out, resume=True) == resumed  # it ended: nothing is left to do
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    world = str(tmp_path / "world")
+
+    def stop(stage, steps, figures):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("ucb1", world), tmp_path / "run", tells=(stop,))
+    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+        train(*plan_of("ucb1", world, 1_500), tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match=r"was begun with agent .*'ucb1'.*, not .*'thompson'"):
+        train(*plan_of("thompson", world), tmp_path / "run", resume=True)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    print(json.dumps({name: train_and_die(name, str(place / "world"), place / name) for name in LEARNERS}))

@@ -23,14 +23,36 @@ def train(
     world: Annotated[
         str | None, typer.Option(help="Shipped world or folder. Default: the environment's.")
     ] = None,
+    params: Annotated[
+        str | None, typer.Option(help="JSON of the agent's parameters beside its defaults.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Folder of a trained agent of this name, which goes on.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Folder of a log for the offline stage, with the world's indices.")
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--checkpoint-every", min=1, help="Environment steps between checkpoints.")
+    ] = 10_000,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from the last checkpoint in the folder, if there is one.")
+    ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's curves. Default: none.")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
     """Train one agent, judge it on users of their own, save it.
 
+    A killed training goes on with the same words and --resume. A trained agent goes on with --from: offline on a
+    fresh log, then online again.
+
     Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
     """
     from recgym.bench.suite import Experiment
+    from recgym.bench.training import Plan, tensorboard_of
     from recgym.bench.training import train as train_agent
 
     kwargs: Mapping[str, Any] = {} if world is None else {"world": world}
@@ -43,7 +65,16 @@ def train(
         eval_sessions=sessions,
     )
     folder = out or Path("trained") / f"{agent}-{env.rpartition('/')[2]}"
-    with progress() as bar:
+    plan = Plan(
+        agent=agent,
+        params=_json_object("--params", params),
+        seed=seed,
+        device=device,
+        start=start,
+        log=log,
+        every=every,
+    )
+    with progress() as bar, tensorboard_of(tensorboard) as curves:
         task = bar.add_task(agent, total=steps)
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
@@ -51,11 +82,21 @@ def train(
             done = env_steps if stage == "train" else 0
             bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
 
-        about = train_agent(agent, experiment, folder, seed=seed, device=device, tell=tell)
+        about = train_agent(plan, experiment, folder, resume=resume, tells=(tell, *curves))
     for name, figure in about["final"].items():
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")
     print(f"wrote {folder}", file=sys.stderr)
+
+
+def _json_object(option: str, text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{option} is {text}, expected a JSON object")
+    return value
 
 
 def bench(

@@ -149,20 +149,41 @@ def learn_and_play(
     run: Run, record: dict[str, Any], curve: "Curve", device: str = "cpu"
 ) -> tuple[Any, Columns, dict[str, Any]]:
     """The whole of a run: offline rows and seconds go into the record, reports into the curve."""
+    agent, env = agent_and_env(run, device)
+    learn(run, record, curve, agent, env)
+    return agent, *judge(run, record, agent)
+
+
+def learn(
+    run: Run,
+    record: dict[str, Any],
+    curve: "Curve",
+    agent: Any,
+    env: Any,
+    *,
+    log: Any = None,
+    keeper: Any = None,
+    is_resumed: bool = False,
+) -> None:
+    """Both stages; the offline one on a log sampled for it unless one is given, and not again where resumed."""
     experiment, clock = run.experiment, record["timing"]
-    agent, env = _agent_and_env(run, device)
-    started = time.perf_counter()
-    if type(agent).offline:
-        log = _sampled_log(env, experiment.offline_sessions, run.env_seed(LOG))
-        record["budget"]["offline_rows"] = log.num_rows
-        started = curve.enter("prepare")
-        agent.prepare(log, run.seed(PREPARE), report=curve)
-    clock["prepare_s"] = _since(started)
-    started = curve.enter("train")
-    agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve)
+    if not is_resumed:
+        started = time.perf_counter()
+        if type(agent).offline:
+            log = _sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
+            record["budget"]["offline_rows"] = log.num_rows
+            started = curve.enter("prepare")
+            agent.prepare(log, run.seed(PREPARE), report=curve)
+        clock["prepare_s"] = _since(started)
+    curve.enter("train")
+    agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve, keeper=keeper)
     env.close()
-    clock["train_s"] = _since(started)
-    started = time.perf_counter()
+    clock["train_s"] = _since(curve.begun)
+
+
+def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[str, Any]]:
+    """Sessions of their own that the agent plays without exploring."""
+    experiment, started = run.experiment, time.perf_counter()
 
     def same(env: Any) -> Any:
         agent.attach(env)
@@ -171,11 +192,11 @@ def learn_and_play(
     kwargs = {**experiment.kwargs, "observation": type(agent).observation}
     seed = run.env_seed(EVALUATE)
     columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
-    clock["evaluate_s"] = _since(started)
-    return agent, columns, facts
+    record["timing"]["evaluate_s"] = _since(started)
+    return columns, facts
 
 
-def _agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
+def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     """An agent of the registry, attached to the vector environment that it trains in."""
     from agents import agent_class, make_agent
     from agents.base import Problem
