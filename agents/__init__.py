@@ -26,11 +26,21 @@ class AgentRow(NamedTuple):
 AGENTS = (
     AgentRow("random", "agents.random_agent:Random", "references", "shows items at random"),
     AgentRow("popularity", "agents.popularity:Popularity", "references", "shows what paid best in the log"),
+    AgentRow("logged", "agents.logged:Logged", "references", "privileged: who chose what the log shows"),
     AgentRow("oracle", "agents.oracle:Oracle", "references", "privileged: the best expected reward now"),
     AgentRow("oracle-plan", "agents.oracle_plan:OraclePlan", "references", "privileged: looks ahead"),
+    AgentRow(
+        "epsilon-greedy", "agents.epsilon_greedy:EpsilonGreedy", "bandits", "the best mean, sometimes any"
+    ),
     AgentRow("ucb1", "agents.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"),
     AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
+    AgentRow("linucb", "agents.linucb:LinUcb", "bandits", "upper confidence bound of a linear reward"),
+    AgentRow("lints", "agents.lints:LinTs", "bandits", "posterior draws of a linear reward"),
     AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
+    AgentRow("sarsa", "agents.sarsa:Sarsa", "tabular", "a table, on what the policy does next"),
+    AgentRow(
+        "expected-sarsa", "agents.expected_sarsa:ExpectedSarsa", "tabular", "a table, on what it expects"
+    ),
     AgentRow("sb3-dqn", "agents.sb3_dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
     AgentRow("dcf-dqn", "agents.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
 )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition
-from agents.slates import credit, num_rows, top_k, unseen
+from agents.slates import num_rows, top_k, unit_rewards, unseen
 
 
 class Arms(BaseAgent):
@@ -25,15 +25,9 @@ class Arms(BaseAgent):
         self.pulls = np.zeros(problem.num_items, np.int64)  # (N,)
         self.total = np.zeros(problem.num_items)  # (N,) of the scaled rewards
 
-    def scaled(self, transition: Transition) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Arms pulled and their rewards in [0, 1], both flat."""
-        low, high = self.problem.item_reward_range
-        rewards = (credit(self.problem, transition) - low) / max(high - low, 1e-12)
-        return transition.action.reshape(-1), np.clip(rewards, 0.0, 1.0).reshape(-1)
-
     def learn(self, transition: Transition) -> Figures:
         """Add the batch to the statistics."""
-        arms, rewards = self.scaled(transition)
+        arms, rewards = unit_rewards(self.problem, transition)
         self.pulls += np.bincount(arms, minlength=len(self.pulls))
         self.total += np.bincount(arms, rewards, len(self.pulls))
         return {"untried": float((self.pulls == 0).sum())}

@@ -100,6 +100,17 @@ def credit(problem: Problem, transition: Transition) -> Doubles:
     return np.asarray(shares + rest[:, None])
 
 
+def scaled(problem: Problem, rewards: Doubles) -> Doubles:
+    """Rewards of single items, from the task's range for one item into [0, 1]."""
+    low, high = problem.item_reward_range
+    return np.clip((rewards - low) / max(high - low, 1e-12), 0.0, 1.0)
+
+
+def unit_rewards(problem: Problem, transition: Transition) -> tuple[NDArray[np.int64], Doubles]:
+    """Items shown and their rewards in [0, 1], (b K,) each; a session's K stand together."""
+    return transition.action.reshape(-1), scaled(problem, credit(problem, transition)).reshape(-1)
+
+
 def logged_pay(problem: Problem, log: Any) -> Doubles:
     """Reward that this task pays for each row of a log, shape (rows,); an event it lacks counts as absent."""
     items = log.column("item")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.arms import Arms
 from agents.base import Actions, Figures, Masks, Problem, Transition, check_range
-from agents.slates import num_rows, top_k
+from agents.slates import num_rows, top_k, unit_rewards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Thompson(Arms):
     def learn(self, transition: Transition) -> Figures:
         """Count pulls and the outcomes of their trials."""
         figures = super().learn(transition)
-        arms, rewards = self.scaled(transition)
+        arms, rewards = unit_rewards(self.problem, transition)
         won = self.rng.random(len(rewards)) < rewards
         self.wins += np.bincount(arms, won, len(self.wins)).astype(np.int64)
         return figures

@@ -4,6 +4,7 @@ Deviation: decisions come in batches, so within a batch a pull that is still unp
 arm's mean (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014): a batch spreads.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,8 +14,36 @@ from numpy.typing import NDArray
 from agents.arms import Arms
 from agents.base import Actions, Masks, check_range
 from agents.slates import check_mask, num_rows
+from recgym.jit import njit
 
 UNTRIED = 1e6  # above every bound, and finite, so that untried arms can be ordered at random
+
+
+@njit()
+def _pick(
+    index: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    pulls: NDArray[np.int64],
+    spread: float,
+    mask: Masks,
+    slates: Actions,
+) -> None:
+    """Fill `slates` (B, K), row by row: each pull counts for the rows after it. `mask` (B or 0, N)."""
+    for b in range(slates.shape[0]):
+        for k in range(slates.shape[1]):
+            best, bound = -1, -np.inf
+            for a in range(index.shape[0]):
+                if index[a] > bound and (mask.shape[0] == 0 or mask[b, a]):
+                    taken = False
+                    for above in range(k):
+                        taken = taken or slates[b, above] == a
+                    if not taken:
+                        best, bound = a, index[a]
+            slates[b, k] = best
+        for k in range(slates.shape[1]):
+            a = slates[b, k]
+            pulls[a] += 1
+            index[a] = mean[a] + spread / math.sqrt(pulls[a])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +65,17 @@ class Ucb1(Arms):
     params: Ucb1Params
 
     def bounds(self, arms: NDArray[Any], pulls: NDArray[Any]) -> NDArray[np.float64]:
-        """Upper confidence bounds of arms, of which `pulls` are paid or begun; an unpaid arm's mean is 1."""
-        paid = self.pulls[arms]
-        mean = np.where(paid > 0, self.total[arms] / np.maximum(paid, 1), 1.0)
-        time = max(int(self.pulls.sum()), 1)
-        return np.asarray(mean + self.params.scale * np.sqrt(2.0 * np.log(time) / np.maximum(pulls, 1)))
+        """Upper confidence bounds of arms, of which `pulls` are paid or begun."""
+        return np.asarray(self.means()[arms] + self.spread / np.sqrt(np.maximum(pulls, 1)))
+
+    def means(self) -> NDArray[np.float64]:
+        """Mean of every arm, (N,); an unpaid arm's is 1."""
+        return np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
+
+    @property
+    def spread(self) -> float:
+        """What is divided by the root of an arm's pulls."""
+        return self.params.scale * math.sqrt(2.0 * math.log(max(int(self.pulls.sum()), 1)))
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """Untried arms in random order, then the largest bound; greedy on the means without `explore`."""
@@ -53,10 +88,6 @@ class Ucb1(Arms):
         index = self.bounds(np.arange(len(pulls)), pulls)
         index[pulls == 0] = UNTRIED + self.rng.random(int((pulls == 0).sum()))
         slates = np.empty((batch, slots), np.int64)
-        for b in range(batch):
-            row = index if mask is None else np.where(mask[b], index, -np.inf)
-            arms = np.array([row.argmax()]) if slots == 1 else np.argsort(-row, kind="stable")[:slots]
-            slates[b] = arms
-            pulls[arms] += 1
-            index[arms] = self.bounds(arms, pulls[arms])
+        masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask
+        _pick(index, self.means(), pulls, self.spread, masks, slates)
         return slates[:, 0] if slots == 1 else slates

@@ -1,0 +1,48 @@
+"""LinTS: Thompson sampling with a linear reward (Agrawal and Goyal, 2013, ICML).
+
+Weights are drawn from N(w, (scale s)^2 A^-1), s the estimated standard deviation of the noise, anew for every session
+of a batch. "shared": one draw for all items, as in the paper. "disjoint": every arm has weights of its own, and x w_a
+are then independent normal numbers N(x w, (scale s)^2 x A^-1 x): drawn as such, which is the same and needs no root
+of a matrix. The paper's scale sqrt(9 d ln(t / delta)) is for its proof; 1 is the posterior.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import check_range
+from agents.linear import Linear, LinearParams
+from agents.ridge import Disjoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinTsParams(LinearParams):
+    """The regression and how wide draws scatter."""
+
+    scale: float = 1.0  # of the posterior's standard deviations, at least 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("scale", self.scale, 0)
+
+
+class LinTs(Linear):
+    """Shows the largest of one posterior draw; slates: its K largest."""
+
+    name: ClassVar[str] = "lints"
+    config: ClassVar[type[Any]] = LinTsParams
+    params: LinTsParams
+
+    def optimistic(self, design: Any) -> NDArray[np.float64]:
+        """Rewards under drawn weights, (B, N)."""
+        scale = self.params.scale * self.noise
+        if isinstance(self.model, Disjoint):
+            scores = self.model.variance(design)
+            np.sqrt(np.maximum(scores, 0.0, out=scores), out=scores)
+            scores *= self.rng.standard_normal(scores.shape)
+            scores *= scale
+            scores += self.model.mean(design)
+            return scores
+        return np.asarray(design.times(self.model.draw(self.rng, len(design.session), scale)))
