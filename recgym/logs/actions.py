@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recgym.logs.log import Array, as_numpy
-from recgym.logs.tables import index_ids, labels, usual
+from recgym.logs.tables import encode, index_ids, labels, usual
 
 UNKNOWN = "unknown"
 
@@ -43,10 +42,10 @@ def number_steps(session: Array, slate: Array | None = None) -> Array:
     lead = rows
     if slate is not None:
         key = np.where(slate < 0, -1 - rows, slate)
-        _, first, inverse = np.unique(
-            np.stack([session, key]), axis=1, return_index=True, return_inverse=True
-        )
-        lead = first[inverse.ravel()]
+        order = np.lexsort((key, session))  # stable: the first row of a slate stands first
+        starts = np.flatnonzero(np.r_[True, _moved(session[order], key[order])])
+        lead = np.empty(len(rows), np.int64)
+        lead[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(rows)]))
         leads = lead == rows
     count = np.cumsum(leads) - 1
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
@@ -64,30 +63,46 @@ def join_actions(session: Array, item: Array, flags: Array) -> tuple[Array, Arra
     """
     rows = np.arange(len(session))
     acts: Array = np.asarray(flags[:, 1:].any(axis=1))
-    kind = np.where(acts, flags.shape[1] - np.argmax(flags[:, ::-1], axis=1), 0)
-    order = np.lexsort((rows, item, session))
-    moved = np.r_[True, (session[order][1:] != session[order][:-1]) | (item[order][1:] != item[order][:-1])]
-    run = np.empty(len(rows), np.int64)
-    run[order] = np.cumsum(moved | ~acts[order])
+    kind = np.where(acts, flags.shape[1] - np.argmax(flags[:, ::-1], axis=1), 0).astype(np.int8)
+    order = np.lexsort((item, session))
+    run = np.empty(len(rows), np.int32)
+    run[order] = np.cumsum(np.r_[True, _moved(session[order], item[order])] | ~acts[order])
 
-    by_kind = np.lexsort((rows, kind, run))
-    fresh = np.r_[True, (run[by_kind][1:] != run[by_kind][:-1]) | (kind[by_kind][1:] != kind[by_kind][:-1])]
-    starts = np.flatnonzero(fresh)
-    again = np.empty(len(rows), np.int64)
-    again[by_kind] = rows - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+    order = np.lexsort((kind, run))
+    starts = np.flatnonzero(np.r_[True, _moved(run[order], kind[order])])
+    again = np.empty(len(rows), np.int32)
+    again[order] = rows - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
 
-    _, first, group = np.unique(np.stack([run, again]), axis=1, return_index=True, return_inverse=True)
-    joined = np.zeros((len(first), flags.shape[1]), bool)
-    np.logical_or.at(joined, group.ravel(), flags)
-    by_row = np.argsort(first)
-    return first[by_row], joined[by_row]
+    order = np.lexsort((again, run))
+    starts = np.flatnonzero(np.r_[True, _moved(run[order], again[order])])
+    joined = np.logical_or.reduceat(flags[order], starts, axis=0)
+    by_row = np.argsort(order[starts])
+    return order[starts][by_row], joined[by_row]
+
+
+def _moved(*keys: Array) -> Array:
+    """Rows but the first that differ from the row before in one of the keys, shape (rows - 1,)."""
+    moved = np.zeros(max(len(keys[0]) - 1, 0), bool)
+    for key in keys:
+        moved |= key[1:] != key[:-1]
+    return moved
+
+
+def _named(category: Any) -> Any:
+    """Words with UNKNOWN where they are empty or null."""
+    codes, words = encode(category)
+    words = pa.array([word or UNKNOWN for word in words.to_pylist()] + [UNKNOWN])
+    unique = words.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(
+        unique.indices.take(pa.array(codes % len(words))), unique.dictionary
+    )
 
 
 def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array]) -> Any:
     """The table of items from their rows: usual category, mean of each number (NaN: unknown), a label."""
     table = {"id": ids}
     if category is not None:
-        codes, names = index_ids(pc.if_else(pc.equal(category.fill_null(""), ""), UNKNOWN, category))
+        codes, names = index_ids(_named(category))
         most, _ = usual(item, codes, len(ids))
         table["category"] = pa.array([names[code] for code in most])
     for name, values in numbers.items():

@@ -13,10 +13,11 @@ from recgym.events import EVENTS
 from recgym.logs.log import ROWS, Array, Source, as_numpy
 from recgym.logs.mapping import meaning
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, index_ids, lookup, misfits
+from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, encode, index_ids, lookup, misfits
 
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
 # unit -> times of this unit are below it where nothing else is said, ms a unit
+NUMBER, ZONE = r"^\s*[0-9.]+\s*$", r":[0-9.]+([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
 UNITS = {"s": (1e11, 1e3), "ms": (1e14, 1.0), "us": (1e17, 1e-3), "ns": (np.inf, 1e-6)}
 
 
@@ -94,7 +95,7 @@ class Cells:
     def words(self, key: str) -> dict[str, Array]:
         """One bool array an event that the words of the column mean; the domain's response is always one."""
         self._refuse_empty(key)
-        codes, words = index_ids(_decoded(self.table[key]).cast(TEXT))
+        codes, words = index_ids(self.table[key])
         meant = meaning(words, self.given.domain)
         response = EVENTS[self.given.domain][0].name
         events = [
@@ -109,20 +110,21 @@ class Cells:
         if pa.types.is_nested(self.table[key].type):
             raise LogError(f"{self.given.name}, {key}: ids are needed; the column is {self.table[key].type}")
         self._refuse_empty(key)
-        ids = _decoded(self.table[key]).cast(TEXT)
         if known is None:
-            codes, names = index_ids(ids)
+            codes, names = index_ids(self.table[key])
             return codes, pa.table({"id": pa.array(names, TEXT)})
-        codes = lookup(ids, known["id"])
+        codes = lookup(self.table[key], known["id"])
         self.refuse_where(key, codes < 0, f"the id must stand in the table of {key}s")
         return codes, known
 
     def milliseconds(self, key: str) -> Array:
         """Times as ms UTC, shape (rows,) int64."""
-        cells = _decoded(self.table[key])
         self._refuse_empty(key)
-        if cells.type == TEXT and not as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$")).all():
-            return self._dates(key, cells)
+        if _is_text(self.table[key].type):
+            _, words = encode(self.table[key])
+            if not as_numpy(pc.match_substring_regex(words, NUMBER)).all():
+                return self._dates(key)
+        cells = _decoded(self.table[key])
         if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
             return as_numpy(cells.cast(pa.timestamp("ms"), safe=False).cast(INT))
         values = as_numpy(
@@ -135,27 +137,42 @@ class Cells:
             return (values // round(1 / scale)).astype(np.int64)
         return np.round(values * scale).astype(np.int64) if values.dtype.kind == "f" else values * int(scale)
 
-    def _dates(self, key: str, cells: Any) -> Array:
+    def _dates(self, key: str) -> Array:
         """Dates and times as text -> ms; those without a zone are UTC."""
-        encoded = cells.combine_chunks().dictionary_encode()
-        moments = [_moment(text) for text in encoded.dictionary.to_pylist()]
-        codes = as_numpy(encoded.indices)
-        undated = np.array([moment is None for moment in moments])[codes]
-        worded = ~as_numpy(pc.match_substring_regex(cells, r"^\s*[0-9.]+\s*$"))
+        codes, texts = encode(self.table[key])
+        texts = pc.utf8_trim_whitespace(texts)
+        zoned = pc.match_substring_regex(texts, ZONE)
+        undated = np.zeros(len(texts), bool)
+        moments = np.zeros(len(texts), np.int64)
+        for mask, kind in ((zoned, pa.timestamp("us", "UTC")), (pc.invert(zoned), pa.timestamp("us"))):
+            rows = np.flatnonzero(as_numpy(mask))
+            try:
+                us = texts.take(pa.array(rows)).cast(kind).cast(INT).to_numpy()
+                moments[rows] = (us + 500) // 1000
+            except pa.ArrowInvalid:  # some are none, or of another kind of ISO 8601: one by one
+                told = [_moment(text) for text in texts.take(pa.array(rows)).to_pylist()]
+                undated[rows] = [moment is None for moment in told]
+                moments[rows] = [moment or 0 for moment in told]
+        worded = ~as_numpy(pc.match_substring_regex(texts, NUMBER))
         bad = undated & worded if (undated & worded).any() else undated
-        self.refuse_where(key, bad, "a time is needed: a number, or a date as 2008-04-01 12:30:00")
-        return np.array(moments, dtype=np.int64)[codes]
+        self.refuse_where(key, bad[codes], "a time is needed: a number, or a date as 2008-04-01 12:30:00")
+        return moments[codes]
 
     def _refuse_empty(self, key: str) -> None:
         cells = self.table[key]
+        empty = as_numpy(cells.is_null())
         if pa.types.is_floating(cells.type):
             empty = as_numpy(pc.fill_null(pc.is_nan(cells), True))
-        else:
-            empty = as_numpy(cells.is_null())
-            text = _decoded(cells)
-            if text.type == TEXT:
-                empty = empty | as_numpy(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True))
+        elif _is_text(cells.type):
+            codes, words = encode(cells)
+            blank = as_numpy(pc.equal(pc.utf8_trim_whitespace(words), ""))
+            empty = empty | np.append(blank, True)[codes]
         self.refuse_where(key, empty, "a value is needed")
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _decoded(cells: Any) -> Any:

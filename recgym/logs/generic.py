@@ -45,7 +45,6 @@ from recgym.logs.tables import (
     Files,
     as_text,
     first_rows,
-    index_ids,
     origin,
     read_csv,
     read_header,
@@ -60,6 +59,7 @@ NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "pri
            "duration_ms": FLOAT}  # fmt: skip
 DELIMITERS = (",", ";", "\t", "|")
 GAP_MINUTES = 30.0
+BATCH_ROWS = 500_000
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
@@ -69,7 +69,6 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(f"domain {domain!r} is unknown; a table needs one of {', '.join(DOMAINS)}")
     name = files.names[0] if len(files.names) == 1 else files.one("*.csv", "*.csv.gz", "*.tsv", "*.parquet")
     columns = parse_mapping(options.get("mapping"), domain)
-    table = _read_table(files, name, columns, domain)
     source = Source(Path(name).name.split(".")[0], "unknown", "", "read by the generic reader")
     beside = {key: _read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
     gap = options.get("gap_minutes", GAP_MINUTES)
@@ -78,7 +77,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     unit = options.get("time_unit")
     if unit not in (None, *UNITS):
         raise LogError(f"time_unit {unit!r} is unknown; there are {', '.join(UNITS)}")
-    return from_table(table, Given(name, domain, source, columns, float(gap), unit, **beside))
+    given = Given(name, domain, source, columns, float(gap), unit, **beside)
+    return from_table(_read_table(files, name, columns, domain), given)
 
 
 def from_frame(
@@ -105,26 +105,22 @@ def from_table(table: Any, given: Given) -> Log:
     if not len(table):
         raise LogError(f"{given.name}: there are no rows")
     remarks: list[str] = []
-    known = {"time", "step", "position"} & set(table.column_names)
-    kept = first_rows(_without_dictionaries(table)) if known else np.arange(len(table))
-    duplicates = len(table) - len(kept)
-    table, file_row = table.take(pa.array(kept)), kept + 2
-    if duplicates:
-        remarks.append(f"{given.name}: {duplicates} exact duplicate rows dropped")
+    file_row = np.arange(2, len(table) + 2)
+    num_rows = len(table)
+    if {"time", "step", "position"} & set(table.column_names):
+        kept = first_rows(table)
+        if len(kept) < num_rows:
+            table, file_row = table.take(pa.array(kept)), file_row[kept]
+            remarks.append(f"{given.name}: {num_rows - len(kept)} exact duplicate rows dropped")
 
     columns, users, items = _columns(table, given, file_row)
     columns |= _sessions(table, columns, given, file_row)
     columns |= {} if "file" in columns else origin([given.name], np.zeros(len(table), np.int32), file_row)
-    columns = _in_order(columns)
-    if "event" in table.column_names and not {"slate", "position", "step"} & set(columns):
-        events = [event.name for event in EVENTS[given.domain] if event.name in columns]
-        flags = np.stack([as_numpy(columns[name]) for name in events], axis=1)
-        rows, joined = join_actions(columns["session"], columns["item"], flags)
-        columns = _take(columns, rows) | dict(zip(events, joined.T.copy(), strict=True))
-        if len(joined) < len(flags):
-            remarks.append(
-                f"{given.name}: {len(flags) - len(joined)} rows joined an earlier row of their item"
-            )
+    duplicates, actions = num_rows - len(table), "event" in table.column_names
+    del table, file_row  # memory: the rows are needed once more only
+    _take(columns, _in_order(columns))
+    if actions and not {"slate", "position", "step"} & set(columns):
+        remarks += _join(columns, given)
     if "step" not in columns:
         slate = as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
         columns["step"] = number_steps(columns["session"], slate)
@@ -160,7 +156,7 @@ def _columns(table: Any, given: Given, file_row: Array) -> tuple[dict[str, Any],
     if "event" in names:
         columns |= cell.words("event")
     if given.items is None:
-        category = as_text(table["category"]) if "category" in names else None
+        category = table["category"] if "category" in names else None
         means: dict[str, Array] = {}
         means |= {key: as_numpy(numbers[key]) for key in ("price", "duration_ms") if key in numbers}
         items = attributes(items["id"], columns["item"], category, means)
@@ -175,31 +171,34 @@ def _sessions(table: Any, columns: Mapping[str, Any], given: Given, file_row: Ar
     if pa.types.is_integer(table["session"].type):
         return {"session": as_numpy(cell.number("session", INT))}
     codes, _ = cell.index("session", None)
-    order = np.lexsort((np.arange(len(codes)) if time is None else time, codes))
     moment = np.arange(len(codes)) if time is None else time
+    order = np.lexsort((moment, codes))
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
 
 
-def _in_order(columns: dict[str, Any]) -> dict[str, Any]:
+def _join(columns: dict[str, Any], given: Given) -> list[str]:
+    """Join the rows of actions in place; how many joined, as a remark."""
+    events = [event.name for event in EVENTS[given.domain] if event.name in columns]
+    flags = np.stack([columns[name] for name in events], axis=1)
+    rows, joined = join_actions(columns["session"], columns["item"], flags)
+    _take(columns, rows)
+    columns |= dict(zip(events, joined.T.copy(), strict=True))
+    less = len(flags) - len(rows)
+    return [f"{given.name}: {less} rows joined an earlier row of their item"] if less else []
+
+
+def _in_order(columns: Mapping[str, Any]) -> Array:
     """Rows by session, then step or time where there is one, then as they stood."""
-    keys = [np.arange(len(columns["session"]))]
-    keys += [as_numpy(columns[name]) for name in ("time", "step") if name in columns]
-    return _take(columns, np.lexsort((*keys, columns["session"])))
+    keys = [as_numpy(columns[name]) for name in ("time", "step") if name in columns]
+    return np.lexsort((*keys, columns["session"]))  # stable
 
 
-def _take(columns: Mapping[str, Any], rows: Array) -> dict[str, Any]:
-    return {
-        name: values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
-        for name, values in columns.items()
-    }
-
-
-def _without_dictionaries(table: Any) -> Any:
-    names = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    for name in names:
-        codes, _ = index_ids(table[name].cast(TEXT))
-        table = table.set_column(table.schema.get_field_index(name), name, pa.array(codes))
-    return table
+def _take(columns: dict[str, Any], rows: Array) -> None:
+    """Replace every column by these rows of it, one after the other, so that memory holds one twice."""
+    if len(rows) == len(columns["session"]) and bool((rows[1:] > rows[:-1]).all()):
+        return
+    for name, values in columns.items():
+        columns[name] = values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
 
 
 def _read_table(files: Files, name: str, columns: Mapping[str, str], domain: str) -> Any:
@@ -214,7 +213,7 @@ def _read_table(files: Files, name: str, columns: Mapping[str, str], domain: str
     columns = columns or {key: key for key in keys}
     wanted = list(dict.fromkeys(columns.values()))
     if file:
-        table = file.read(columns=wanted)
+        table = _in_batches(file, wanted)
     else:
         types = {
             column: next(_type(key, flags) for key in columns if columns[key] == column) for column in wanted
@@ -229,6 +228,25 @@ def _parquet(files: Files, name: str) -> Any:
         return pq.ParquetFile(files.seekable(name))
     except (pa.ArrowInvalid, OSError) as error:
         raise LogError(f"{name}: no Parquet file: {error}") from error
+
+
+def _in_batches(file: Any, wanted: Sequence[str]) -> Any:
+    """Columns of a Parquet file, read in batches: words become codes at once, so that no text of all rows is held."""
+    chunks: dict[str, list[Any]] = {column: [] for column in wanted}
+    for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
+        for column in wanted:
+            chunks[column].append(_coded(batch.column(column)))
+    if not chunks[wanted[0]]:
+        return file.schema_arrow.empty_table().select(list(wanted))
+    return pa.table(
+        {column: pa.chunked_array(parts).unify_dictionaries() for column, parts in chunks.items()}
+    )
+
+
+def _coded(values: Any) -> Any:
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        values = values.cast(TEXT)
+    return values.dictionary_encode() if values.type == TEXT else values
 
 
 def _type(key: str, flags: Sequence[str]) -> Any:

@@ -104,8 +104,9 @@ class Log:
             kind = ROWS.get(name, pa.bool_() if name in flags else None)
             arrays[name] = _cast(name, values, kind)
         rows = pa.table(arrays)
-        keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
-        rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
+        if not _in_order(rows):
+            keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
+            rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
         return cls(rows, users, items, domain, source, duplicates, tuple(remarks))
 
     @property
@@ -180,7 +181,7 @@ class Log:
             raise LogError(
                 f"the log cannot be split at column {column!r}: it is empty at the start of a session"
             )
-        firsts = self.column(column)[starts]
+        firsts = as_numpy(self.rows[column].take(pa.array(starts)))
         part = np.zeros(len(starts), np.int64)
         for value in values:
             part += np.asarray(firsts >= value, dtype=np.int64)
@@ -273,6 +274,19 @@ def as_numpy(values: Any) -> Array:
         values = values.cast(values.type.value_type)
     array: Array = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(False)
     return array
+
+
+def _in_order(rows: Any) -> bool:
+    """Whether rows stand by session, step, position already; nulls of a position come last."""
+    if rows["session"].null_count or rows["step"].null_count:
+        return False
+    position = pc.fill_null(rows["position"].cast(pa.int32()), 1 << 16)
+    later = np.zeros(max(len(rows) - 1, 0), bool)
+    for values in (as_numpy(rows["session"]), as_numpy(rows["step"]), as_numpy(position)):
+        if not (later | (values[1:] >= values[:-1])).all():
+            return False
+        later |= values[1:] > values[:-1]
+    return True
 
 
 def _cast(name: str, values: Any, kind: Any) -> Any:
