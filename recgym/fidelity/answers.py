@@ -1,0 +1,240 @@
+"""Figures of impressions with and without an answer: rates, ranking, calibration, users' differences, memory.
+
+Axes: R rows, D draws of the simulator.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from recgym.fidelity.align import Bools, Doubles, Ints, Logged
+from recgym.fidelity.case import Case, LackingError
+from recgym.fidelity.stats import (
+    BINS,
+    USERS,
+    Figure,
+    auc,
+    auc_of_codes,
+    bins_of,
+    calibration_error,
+    calibration_slope,
+    figure,
+    log_losses,
+    reliability,
+)
+from recgym.fidelity.toys import ROW_TOYS, constant
+
+LEAST_ROWS = 3  # of a user whose share of answers is looked at
+RUN = 3  # answers
+LEAST_AFTER = 20  # rows after such a run, and after a mixed one
+RARE = ("comment", "share", "follow", "hate")  # too few to be judged one by one: together
+
+
+def rates(case: Case) -> list[Figure]:
+    """How often each event happens when the log's slates are shown to simulated users."""
+    found = [
+        rate_of(case, f"rate of {name}", flag, case.simulated(name), toy=case.toy(constant, name))
+        for name, flag in case.log.events.items()
+    ]
+    names = [name for name in RARE if name in case.log.events]
+    if len(names) > 1:
+        flags = sum(case.log.events[name].astype(np.float64) for name in names)
+        drawn = sum(case.simulated(name).astype(np.float64) for name in names)
+        toy = sum(case.toy(constant, name) for name in names)
+        found.append(
+            rate_of(
+                case, f"{' + '.join(names)} a row", np.asarray(flags), np.asarray(drawn), toy=np.asarray(toy)
+            )
+        )
+    return found
+
+
+def rate_of(
+    case: Case,
+    name: str,
+    flag: Bools | Doubles,
+    drawn: Bools | Doubles,
+    *,
+    toy: Doubles,
+    part: Bools | None = None,
+) -> Figure:
+    """A rate over the rows in `part` (all by default) beside that of draws (D, R)."""
+    part = np.ones(len(flag), bool) if part is None else part
+    spread = case.rows.of_ratio(flag * part, part)
+    return figure(
+        name, USERS, log=float(flag[part].mean()), world=float(drawn[:, part].mean()),
+        toys={"constant rate": float(toy[part].mean())}, spread=spread, n=int(part.sum()),
+    )  # fmt: skip
+
+
+def rates_by_context(case: Case) -> list[Figure]:
+    """Of the first two events: by part of the day, by how long items last, by their category."""
+    found = []
+    for name in list(case.log.events)[:2]:
+        flag, drawn, toy = case.log.events[name], case.simulated(name), case.toy(constant, name)
+        for label, part in contexts(case).items():
+            found.append(rate_of(case, f"rate of {name}, {label}", flag, drawn, toy=toy, part=part))
+    return found
+
+
+def contexts(case: Case, most: int = 4) -> dict[str, Bools]:
+    """Groups of rows, by what was known before the answer."""
+    log, world = case.log, case.world
+    groups: dict[str, Bools] = {}
+    if set(world.contexts) == {str(hour) for hour in range(24)}:
+        hour = np.array([int(name) for name in world.contexts])[log.visits.context][log.visit]
+        for first in range(0, 24, 6):
+            groups[f"{first} to {first + 6} h"] = (hour >= first) & (hour < first + 6)
+    duration = world.arrays.duration[log.item]
+    if len(np.unique(duration)) > most:
+        edges = np.quantile(duration, np.linspace(0, 1, most + 1)[1:-1])
+        code = np.searchsorted(edges, duration, side="right")
+        groups |= {f"duration quarter {k + 1}": code == k for k in range(most)}
+    share = np.bincount(log.category, minlength=len(world.categories))
+    groups |= {
+        f"category {world.categories[c]}": log.category == c
+        for c in np.argsort(-share)[:most]
+        if len(world.categories) > 1
+    }
+    return {label: part for label, part in groups.items() if part.sum() >= 100}
+
+
+def ranking(case: Case) -> list[Figure]:
+    """Log-loss, area under the curve, calibration of the forecasts of the first two events."""
+    found = []
+    for name in list(case.log.events)[:2]:
+        flag, chance = case.log.events[name], case.chance(name)
+        toys = {label: case.toy(toy, name) for label, toy in ROW_TOYS.items()}
+        losses = log_losses(flag, chance)
+        found.append(figure(
+            f"log-loss of {name}", USERS, world=float(losses.mean()), spread=case.rows.of_ratio(losses), n=len(flag),
+            toys={label: float(log_losses(flag, toy).mean()) for label, toy in toys.items()},
+        ))  # fmt: skip
+        code = np.unique(chance, return_inverse=True)[1]
+        found.append(figure(
+            f"AUC of {name}", USERS, world=auc(flag, chance), n=len(flag), best=max,
+            spread=case.rows.of(partial(auc_of_codes, flag, code)),
+            toys={label: auc(flag, toy) for label, toy in toys.items()},
+        ))  # fmt: skip
+        case.curves.setdefault("reliability", {})[name] = reliability(flag, chance, case.rows.of_ratio)
+        found += calibration(case, name, flag, chance, toys["user x item rates"])
+    return found
+
+
+def calibration(case: Case, name: str, flag: Bools, chance: Doubles, toy: Doubles) -> list[Figure]:
+    """Error over equal-mass bins, and the slope of the logit."""
+    code, ones = bins_of(chance), np.ones(len(flag))
+    spread = case.rows.of(lambda w: calibration_error(flag, chance, w, code))
+    slope = calibration_slope(flag, _logit(chance))[1]
+    return [
+        figure(
+            f"calibration error of {name}, {BINS} bins", USERS, world=calibration_error(flag, chance, ones, code),
+            toys={"user x item rates": calibration_error(flag, toy, ones, bins_of(toy))}, spread=spread, n=len(flag),
+        ),
+        figure(
+            f"calibration slope of {name}", USERS, log=1.0, world=slope, n=len(flag),
+            toys={"user x item rates": calibration_slope(flag, _logit(toy))[1]},
+        ),
+    ]  # fmt: skip
+
+
+def user_spread(case: Case) -> list[Figure]:
+    """Variance between users of their share of answers."""
+    log, name = case.log, next(iter(case.log.events))
+    users = np.unique(log.user, return_inverse=True)[1]
+    rows = np.bincount(users)
+    kept = rows >= LEAST_ROWS
+    if kept.sum() < 20:
+        raise LackingError(f"fewer than 20 users with {LEAST_ROWS} rows")
+
+    def of(flag: Bools | Doubles, weight: Doubles) -> float:
+        return _weighted_variance(np.bincount(users, weights=flag) / rows, weight * kept)
+
+    ones = np.ones(len(rows))
+    first = np.full(len(rows), len(users))
+    np.minimum.at(first, users, np.arange(len(users)))
+    toy = np.random.default_rng(case.seed).random((len(case.draws), len(users))) < case.toy(constant, name)
+    return [figure(
+        f"variance of users' share of {name}", USERS, log=of(log.response, ones),
+        world=float(np.mean([of(draw, ones) for draw in case.simulated(name)])),
+        toys={"constant rate": float(np.mean([of(draw, ones) for draw in toy]))},
+        spread=case.rows.of(lambda w: of(log.response, w[first])), n=int(kept.sum()),
+    )]  # fmt: skip
+
+
+def memory(case: Case) -> list[Figure]:
+    """How an answer hangs on those before it in the visit."""
+    log, name = case.log, next(iter(case.log.events))
+    second = np.flatnonzero((log.visit[1:] == log.visit[:-1]) & (log.step[1:] != log.step[:-1])) + 1
+    if len(second) < 100:
+        raise LackingError("fewer than 100 rows with one before them in their visit")
+
+    def correlation(flag: Doubles, weight: Doubles) -> float:
+        return _weighted_correlation(flag[second], flag[second - 1], weight[second])
+
+    ones, flag = np.ones(len(log.step)), log.response.astype(np.float64)
+    drawn = case.simulated(name)
+    found = [figure(
+        f"correlation of {name} with that of the row before", USERS, log=correlation(flag, ones),
+        world=float(np.mean([correlation(draw.astype(np.float64), ones) for draw in drawn])),
+        toys={"constant rate": 0.0}, spread=case.rows.of(lambda w: correlation(flag, w)), n=len(second),
+    )]  # fmt: skip
+    return found
+
+
+def after_runs(case: Case) -> list[Figure]:
+    """Rate of answers where the last RUN were of one category, less that where they were mixed."""
+    log, name = case.log, next(iter(case.log.events))
+
+    def difference(flag: Bools, weight: Doubles) -> float:
+        after = _last_answers(log, flag)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            one, mixed = (
+                np.sum(weight * (after == k) * flag) / np.sum(weight * (after == k)) for k in (1, 2)
+            )
+        return float(one - mixed)
+
+    ones, after = np.ones(len(log.step)), _last_answers(log, log.response)
+    counts = int((after == 1).sum()), int((after == 2).sum())
+    if min(counts) < LEAST_AFTER:
+        raise LackingError(
+            f"{counts[0]} rows come after {RUN} answers of one category, {counts[1]} after mixed ones; "
+            f"each needs {LEAST_AFTER}"
+        )
+    return [figure(
+        f"{name} after {RUN} answers of one category, less after mixed ones", USERS,
+        log=difference(log.response, ones),
+        world=float(np.nanmean([difference(draw, ones) for draw in case.simulated(name)])),
+        toys={"constant rate": 0.0}, spread=case.rows.of(lambda w: difference(log.response, w)), n=sum(counts),
+    )]  # fmt: skip
+
+
+def _last_answers(log: Logged, flag: Bools) -> Ints:
+    """(R,) before the row: 1 the visit's last RUN answers were of one category, 2 not, 0 there were fewer."""
+    rows = np.flatnonzero(flag)
+    category, visit = log.category[rows], log.visit[rows]
+    same, enough = np.ones(len(rows), bool), np.ones(len(rows), bool)
+    for back in range(1, RUN):
+        same &= np.roll(category, back) == category
+        enough &= (np.roll(visit, back) == visit) & (np.arange(len(rows)) >= back)
+    last = np.cumsum(flag) - flag - 1  # number of the last answer before the row
+    known = (last >= 0) & (visit[np.maximum(last, 0)] == log.visit if len(rows) else False)
+    last = np.maximum(last, 0)
+    out = np.where(known & enough[last], np.where(same[last], 1, 2), 0) if len(rows) else np.zeros(len(flag))
+    return np.asarray(out, np.int64)
+
+
+def _weighted_variance(value: Doubles, weight: Doubles) -> float:
+    mean = np.sum(weight * value) / np.sum(weight)
+    return float(np.sum(weight * (value - mean) ** 2) / np.sum(weight))
+
+
+def _weighted_correlation(a: Doubles, b: Doubles, weight: Doubles) -> float:
+    a, b = a - np.average(a, weights=weight), b - np.average(b, weights=weight)
+    scale = np.sqrt(np.average(a * a, weights=weight) * np.average(b * b, weights=weight))
+    return float(np.average(a * b, weights=weight) / scale) if scale > 0 else float("nan")
+
+
+def _logit(chance: Doubles) -> Doubles:
+    safe = np.clip(chance, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(safe / (1 - safe)), np.float64)

@@ -1,0 +1,171 @@
+"""Figures and how far they may be trusted: intervals by resampling clusters, and the noise between halves of a log.
+
+Clusters (visits or users) are resampled, not rows: rows of one visit are not independent (Field and Welsh, 2007).
+Axes: R rows, D draws, G clusters.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Any1 = NDArray[Any]
+Figure = dict[str, Any]
+USERS, POLICY = "users", "logging policy"
+BINS = 15
+
+
+class Spread(NamedTuple):
+    """How a statistic of a log varies."""
+
+    low: float | None  # 95 % percentile interval under resampling of clusters
+    high: float | None
+    noise: float | None  # 95 % bound of its difference between two random halves of the log
+
+
+class Resampling:
+    """Draws over the clusters of R rows: bootstrap counts and random halves (D, G)."""
+
+    def __init__(self, cluster: Ints, draws: int, seed: int) -> None:
+        self.code = np.unique(cluster, return_inverse=True)[1]
+        self.num = int(self.code.max(initial=-1)) + 1
+        rng = np.random.default_rng(seed)
+        self.counts = np.stack(
+            [np.bincount(rng.integers(self.num, size=self.num), minlength=self.num) for _ in range(draws)]
+        ).astype(np.float64)
+        self.halves = np.stack([rng.permutation(self.num) % 2 for _ in range(draws)]).astype(np.float64)
+
+    def of(self, statistic: Callable[[Doubles], float], draws: int = 100) -> Spread:
+        """Spread of `statistic(row weights)`; the first `draws` draws."""
+        values = [statistic(weight[self.code]) for weight in self.counts[:draws]]
+        apart = [
+            statistic(half[self.code]) - statistic(1.0 - half[self.code]) for half in self.halves[:draws]
+        ]
+        return _spread(np.array(values), np.array(apart))
+
+    def apart(self, statistic: Callable[[Doubles], Doubles], draws: int = 100) -> float:
+        """95 % bound of the largest difference of `statistic(row weights)`, an array, between two random halves."""
+        gaps = [
+            np.abs(statistic(half[self.code]) - statistic(1.0 - half[self.code])).max()
+            for half in self.halves[:draws]
+        ]
+        return float(np.quantile(gaps, 0.95))
+
+    def of_ratio(self, top: Any1, bottom: Any1 | None = None) -> Spread:
+        """Spread of sum(top) / sum(bottom), a mean where `bottom` is None: quick."""
+        ones = np.ones(len(self.code)) if bottom is None else bottom
+        a = np.bincount(self.code, weights=top, minlength=self.num)
+        b = np.bincount(self.code, weights=ones, minlength=self.num)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = (self.counts @ a) / (self.counts @ b)
+            one, other = self.halves, 1.0 - self.halves
+            apart = (one @ a) / (one @ b) - (other @ a) / (other @ b)
+        return _spread(values, apart)
+
+
+def _spread(values: Doubles, apart: Doubles) -> Spread:
+    values, apart = values[np.isfinite(values)], np.abs(apart[np.isfinite(apart)])
+    if not len(values) or not len(apart):
+        return Spread(float("nan"), float("nan"), float("nan"))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Spread(float(low), float(high), float(np.quantile(apart, 0.95)))
+
+
+def figure(
+    name: str, judges: str, *, world: float, n: int, log: float | None = None, toys: dict[str, float] | None = None,
+    spread: Spread | None = None, best: Callable[..., str] | None = None,
+) -> Figure:  # fmt: skip
+    """A row of the card's table.
+
+    `log` is None for a loss or an area, which a log has not by itself: then the interval is that of the world's figure.
+    Of several toys the card shows the `best` (`min` for a loss, `max` for an area); the others stand in "toys".
+    """
+    if judges not in (USERS, POLICY):
+        raise ValueError(f"a figure judges {USERS} or {POLICY}, not {judges!r}")
+    toys = toys or {}
+    name_of_best = "" if not toys else (best or min)(toys, key=lambda key: toys[key])
+    low, high, noise = spread or (None, None, None)
+    values = {
+        "log": log,
+        "world": world,
+        "toy": toys.get(name_of_best),
+        "low": low,
+        "high": high,
+        "noise": noise,
+    }
+    rounded = {
+        key: None if value is None or not np.isfinite(value) else round(float(value), 5)
+        for key, value in values.items()
+    }
+    others = {"toys": {key: round(float(value), 5) for key, value in toys.items()}} if len(toys) > 1 else {}
+    return {"figure": name, "judges": judges, **rounded, "toy_name": name_of_best, "n": int(n), **others}
+
+
+def auc(flag: Any1, score: Any1) -> float:
+    """Area under the ROC curve, ties count half (Hanley and McNeil, 1982); NaN where one class is missing."""
+    return auc_of_codes(flag, np.unique(score, return_inverse=True)[1], np.ones(len(flag)))
+
+
+def auc_of_codes(flag: Any1, code: Ints, weight: Doubles) -> float:
+    """As `auc`, for scores given as ranks 0, 1, ... and weighted rows."""
+    yes = np.bincount(code, weights=weight * flag)
+    no = np.bincount(code, weights=weight * (1 - flag.astype(np.float64)))
+    if yes.sum() == 0 or no.sum() == 0:
+        return float("nan")
+    below = np.cumsum(no) - no
+    return float((yes * (below + 0.5 * no)).sum() / (yes.sum() * no.sum()))
+
+
+def log_losses(flag: Any1, chance: Any1) -> Doubles:
+    """Per row; chances are kept off 0 and 1 by 1e-9."""
+    safe = np.clip(chance, 1e-9, 1 - 1e-9)
+    loss: Doubles = -np.where(flag, np.log(safe), np.log1p(-safe))
+    return loss
+
+
+def bins_of(chance: Any1, bins: int = BINS) -> Ints:
+    """(R,) number of the equal-mass bin of each row, by its chance."""
+    rank = np.empty(len(chance), np.int64)
+    rank[np.argsort(chance, kind="stable")] = np.arange(len(chance))
+    return rank * bins // max(len(chance), 1)
+
+
+def calibration_error(flag: Any1, chance: Any1, weight: Doubles, code: Ints) -> float:
+    """Mean gap between rate and mean chance over the bins `code` (Naeini et al., 2015)."""
+    gap = np.bincount(code, weights=weight * (flag - chance))
+    return float(np.abs(gap).sum() / weight.sum())
+
+
+def reliability(
+    flag: Any1, chance: Any1, ratio: Callable[[Doubles, Doubles], Spread]
+) -> list[list[float | int | None]]:
+    """Of 15 equal-mass bins: mean chance, rate, its interval by `ratio(top, bottom)` of rows, number of rows."""
+    code, rows = bins_of(chance), []
+    for k in range(BINS):
+        part = code == k
+        if part.any():
+            bounds = ratio((flag & part).astype(np.float64), part.astype(np.float64))
+            rows.append(
+                [
+                    float(chance[part].mean()),
+                    float(flag[part].mean()),
+                    bounds.low,
+                    bounds.high,
+                    int(part.sum()),
+                ]
+            )
+    return rows
+
+
+def calibration_slope(flag: Any1, logit: Any1, rounds: int = 30) -> tuple[float, float]:
+    """Intercept and slope of the flag's logit on the predicted one (Cox, 1958): 0 and 1 where calibrated."""
+    beta = np.zeros(2)
+    design = np.stack([np.ones(len(logit)), logit], axis=1)
+    for _ in range(rounds):
+        chance = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
+        beta += np.linalg.solve(curve, design.T @ (flag - chance))
+    return float(beta[0]), float(beta[1])

@@ -1,0 +1,103 @@
+"""The card's figures, one table: a row says for which logs a group of figures is, and who makes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from recgym.fidelity import answers, choices, classifier, leaving, pairs
+from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, align, kind_of
+from recgym.fidelity.case import Case, LackingError
+from recgym.fidelity.stats import Figure
+from recgym.logs import Log
+from recgym.sim.world import World
+
+
+class Group(NamedTuple):
+    """Figures that are made together; each says itself whether it judges the users or the logging policy."""
+
+    name: str
+    kinds: tuple[str, ...]  # of logs, see `recgym.fidelity.align.kind_of`
+    figures: Callable[[Any], list[Figure]]
+
+
+TABLE = (
+    Group("rates of events", (IMPRESSIONS,), answers.rates),
+    Group("rates by context", (IMPRESSIONS,), answers.rates_by_context),
+    Group("loss, ranking and calibration of events", (IMPRESSIONS,), answers.ranking),
+    Group("variance between users", (IMPRESSIONS,), answers.user_spread),
+    Group("memory within a visit", (IMPRESSIONS,), answers.memory),
+    Group("answers after a run", (IMPRESSIONS,), answers.after_runs),
+    Group("the clicked item on its page", (CHOICES,), choices.on_page),
+    Group("what is clicked on a page", (CHOICES,), choices.on_page_shares),
+    Group("the clicked item over the catalogue", (CHOICES,), choices.catalogue),
+    Group("leaving", (IMPRESSIONS, CHOICES), leaving.leaving),
+    Group("visit length", (IMPRESSIONS, CHOICES), leaving.lengths),
+    Group("real or simulated", (IMPRESSIONS, CHOICES), classifier.classifier),
+    Group("held-out pairs", (PAIRS,), pairs.held_out),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a log says about a world."""
+
+    figures: list[Figure]
+    left_out: list[dict[str, str]]  # group and why
+    curves: dict[str, Any]  # what the picture draws
+    remarks: list[str]
+
+    def entries(self) -> dict[str, Any]:
+        """As a card holds it."""
+        return {
+            "figures": self.figures,
+            "left_out": self.left_out,
+            "curves": rounded(self.curves),
+            "judged": self.remarks,
+        }
+
+
+def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0) -> Verdict:
+    """Every figure of the table that the log can carry.
+
+    Args:
+        world: what is judged.
+        log: what it has not seen; of pairs without a clock the whole log, of which the world's own held-out pairs are
+            taken.
+        past: the earlier part of the same log, from which toys learn; None: they learn from the other half of the log.
+        resamples: behind an interval.
+        seed: of resampling and of simulated users.
+
+    Raises:
+        ValueError: the log is not one on which this world can be judged.
+    """
+    kind = kind_of(log)
+    case: Any
+    if kind == PAIRS:
+        case = pairs.PairCase.of(world, log, past, resamples, seed)
+        remarks = list(case.remarks)
+    else:
+        logged = align(world, log)
+        case = Case(world, logged, None if past is None else align(world, past), kind, resamples, seed)
+        remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
+    figures: list[Figure] = []
+    left_out = []
+    for group in TABLE:
+        if kind not in group.kinds:
+            continue
+        try:
+            figures += group.figures(case)
+        except LackingError as lack:
+            left_out.append({"figures": group.name, "why": str(lack)})
+    return Verdict(figures, left_out, case.curves, remarks)
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Numbers of a nested structure, short enough for a card."""
+    if isinstance(value, dict):
+        return {key: rounded(entry, digits) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry, digits) for entry in value]
+    if isinstance(value, str | int) or value is None:
+        return value
+    number = round(float(value), digits)
+    return int(number) if number == int(number) and abs(number) >= 1 else number
