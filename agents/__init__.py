@@ -29,6 +29,12 @@ AGENTS = (
     AgentRow("logged", "agents.logged:Logged", "references", "privileged: who chose what the log shows"),
     AgentRow("oracle", "agents.oracle:Oracle", "references", "privileged: the best expected reward now"),
     AgentRow("oracle-plan", "agents.oracle_plan:OraclePlan", "references", "privileged: looks ahead"),
+    AgentRow("user-knn", "agents.user_knn:UserKnn", "collaborative filtering", "people who answered alike"),
+    AgentRow("item-knn", "agents.item_knn:ItemKnn", "collaborative filtering", "items answered alike"),
+    AgentRow(
+        "content-based", "agents.content_based:ContentBased", "collaborative filtering", "like features"
+    ),
+    AgentRow("hybrid", "agents.hybrid:Hybrid", "collaborative filtering", "the three before it, weighted"),
     AgentRow(
         "epsilon-greedy", "agents.epsilon_greedy:EpsilonGreedy", "bandits", "the best mean, sometimes any"
     ),
