@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.log import Array, as_numpy
-from recgym.logs.tables import encode, index_ids, labels, usual
+from recgym.logs.tables import index_ids, labels, renamed, usual
 
 UNKNOWN = "unknown"
 
@@ -88,21 +88,11 @@ def _moved(*keys: Array) -> Array:
     return moved
 
 
-def _named(category: Any) -> Any:
-    """Words with UNKNOWN where they are empty or null."""
-    codes, words = encode(category)
-    words = pa.array([word or UNKNOWN for word in words.to_pylist()] + [UNKNOWN])
-    unique = words.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(
-        unique.indices.take(pa.array(codes % len(words))), unique.dictionary
-    )
-
-
 def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array]) -> Any:
     """The table of items from their rows: usual category, mean of each number (NaN: unknown), a label."""
     table = {"id": ids}
     if category is not None:
-        codes, names = index_ids(_named(category))
+        codes, names = index_ids(renamed(category, lambda word: word or UNKNOWN))
         most, _ = usual(item, codes, len(ids))
         table["category"] = pa.array([names[code] for code in most])
     for name, values in numbers.items():

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recgym.events import EVENTS
 from recgym.logs.log import ROWS, Array, Source, as_numpy
-from recgym.logs.mapping import meaning
+from recgym.logs.mapping import LEAST_RATING, meaning
 from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, encode, index_ids, lookup, misfits
 
@@ -33,6 +33,8 @@ class Given:
     time_unit: str | None  # of whole numbers, a key of UNITS; None: told by their size
     users: Any = None  # pa.Table with id, or None: those that occur
     items: Any = None
+    file_row: Array | None = None  # of each row of the table; None: from 2 on, below a header
+    least_rating: float = LEAST_RATING
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ KEYS = (
     "propensity",
     "price",
     "watch_ms",
+    "rating",
 )
 ATTRIBUTES = ("category", "duration_ms")  # of items; price goes to both
 ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
 CONTEXT = "context_"
+LEAST_RATING = 4.0  # from here on a rating counts as the domain's response, unless the map says otherwise
 
 SHOWN = "shown"  # the item was shown, nothing more is said
 OPENED = "view"  # shown, or clicked: `meaning` tells
@@ -73,6 +75,19 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     if missing:
         raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
     return columns
+
+
+def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
+    """The map with a plain column for the rating, and the least rating that is a response: of "stars>=8" 8."""
+    column, bound, least = columns.get("rating", "").partition(">=")
+    if not bound:
+        return dict(columns), LEAST_RATING
+    try:
+        return {**columns, "rating": column.strip()}, float(least)
+    except ValueError as error:
+        raise LogError(
+            f"map: rating>={least.strip()!r}: a number is needed, as in rating={column}>=4"
+        ) from error
 
 
 def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recgym.logs import eshop, generic, kuairand, lastfm
+from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, refuse
@@ -43,6 +43,42 @@ SOURCES: dict[str, Reader] = {
         (),
         "HetRec Last.fm: listening counts, friends, tags",
     ),
+    "kuairec": Reader(
+        kuairec.read,
+        "content",
+        ("*_matrix.csv", kuairec.CATEGORIES, kuairec.USERS),
+        ("matrix",),
+        "KuaiRec 2.0: short video, watch time",
+    ),
+    "retailrocket": Reader(
+        retailrocket.read,
+        "ecommerce",
+        ("events.csv", retailrocket.PROPERTIES),
+        (),
+        "RetailRocket: views, carts, purchases",
+    ),
+    "obd": Reader(
+        obd.read,
+        "ecommerce",
+        (obd.CONTEXT,),
+        ("policy", "campaign"),
+        "Open Bandit Dataset: impressions with propensities",
+    ),
+    "movielens_100k": Reader(
+        movielens.read_100k, "content", ("u.data", "u.item", "u.user"), (), "MovieLens 100k: ratings"
+    ),
+    "movielens_1m": Reader(
+        movielens.read_1m, "content", ("ratings.dat", "movies.dat", "users.dat"), (), "MovieLens 1m: ratings"
+    ),
+    "movielens_25m": Reader(
+        movielens.read_25m,
+        "content",
+        ("ratings.csv", "movies.csv"),
+        (),
+        "MovieLens 20m, 25m, latest: ratings",
+    ),
+    "otto": Reader(otto.read, "ecommerce", (otto.FILE,), (), "OTTO: clicks, carts, orders"),
+    "ebnerd": Reader(ebnerd.read, "content", (ebnerd.BEHAVIORS,), (), "EB-NeRD: news pages, clicks"),
     "generic": Reader(
         generic.read, None, (), generic.OPTIONS, "CSV or Parquet table with a map of its columns"
     ),

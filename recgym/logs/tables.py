@@ -4,11 +4,11 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ PATTERNS: dict[Any, tuple[str, str]] = {
 
 
 class Files:
-    """A folder (two levels), a zip or a single file, as names that can be searched and opened.
+    """A folder (four levels), a zip or a single file, as names that can be searched and opened.
 
     Raises LogError where the path does not exist.
     """
@@ -43,7 +43,7 @@ class Files:
         if len(packed) == 1:  # a folder around a zip, as data sets are often kept
             self.path = packed[0]
         if self.path.is_dir():
-            found = (*self.path.glob("*"), *self.path.glob("*/*"))
+            found = (file for depth in range(4) for file in self.path.glob("/".join("*" * (depth + 1))))
             self.names = sorted(str(file.relative_to(self.path)) for file in found if file.is_file())
         elif zipfile.is_zipfile(self.path):
             self.zip = zipfile.ZipFile(self.path)
@@ -66,12 +66,16 @@ class Files:
     def open(self, name: str) -> Any:
         """The bytes of a file as an Arrow stream, unpacked where it ends in .gz."""
         if self.zip is not None:
-            return pa.BufferReader(self.zip.read(name))
+            return pa.input_stream(self.zip.open(name), compression="gzip" if name.endswith(".gz") else None)
         return pa.input_stream(str(self._local(name)))
 
     def seekable(self, name: str) -> Any:
         """The bytes of a file as an Arrow file that can be read anywhere."""
-        return self.open(name) if self.zip is not None else pa.memory_map(str(self._local(name)))
+        return (
+            pa.BufferReader(self.zip.read(name))
+            if self.zip is not None
+            else pa.memory_map(str(self._local(name)))
+        )
 
     def _local(self, name: str) -> Path:
         return self.path / name if self.path.is_dir() else self.path
@@ -102,30 +106,46 @@ def read_csv(
     encoding: str = "utf8",
     quoted: bool = True,
     nullable: Iterable[str] = (),
+    header: Sequence[str] | None = None,
+    where: tuple[str, str] | None = None,
 ) -> Any:
     """The columns of `types` as an Arrow table; a type of None is inferred.
 
-    Raises LogError for a missing column, a row of another width, an empty cell outside `nullable`, and text
-    where a number belongs; its `problems` list every such row.
+    `header` names the columns of a file that has none. With `where`, (column, word), only the rows with that word
+    are kept, block by block: memory is theirs. Raises LogError for a missing column, a row of another width, an empty
+    cell outside `nullable`, and text where a number belongs; its `problems` list every such row.
     """
-    header = read_header(files, name, delimiter, encoding)
-    require_columns(name, header, types)
-    parse = {"delimiter": delimiter, "quote_char": '"' if quoted else False}
+    require_columns(name, header or read_header(files, name, delimiter, encoding), types)
+    layout = _Layout({"encoding": encoding, "column_names": header},
+                     {"delimiter": delimiter, "quote_char": '"' if quoted else False})  # fmt: skip
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     try:
         with files.open(name) as stream:
-            table = pacsv.read_csv(
-                stream, pacsv.ReadOptions(encoding=encoding), pacsv.ParseOptions(**parse), convert
-            )
+            options = (pacsv.ReadOptions(**layout.read), pacsv.ParseOptions(**layout.parse), convert)
+            table = pacsv.read_csv(stream, *options) if where is None else _matching(stream, options, *where)
     except (pa.ArrowInvalid, OSError) as error:
-        refuse(_diagnose(files, name, types, parse, encoding, set(nullable)))
+        refuse(_diagnose(files, name, types, layout, set(nullable)))
         raise LogError(f"{name}: {error}") from error
     if any(table[column].null_count for column in types if column not in set(nullable)):
-        refuse(_diagnose(files, name, types, parse, encoding, set(nullable)))
+        refuse(_diagnose(files, name, types, layout, set(nullable)))
     if not table.num_rows:
         raise LogError(f"{name}: there are no rows below the header")
     return table
+
+
+class _Layout(NamedTuple):
+    """How a CSV file is written, as Arrow's options."""
+
+    read: dict[str, Any]
+    parse: dict[str, Any]
+
+
+def _matching(stream: Any, options: tuple[Any, Any, Any], column: str, word: str) -> Any:
+    """The rows whose column has this word."""
+    with pacsv.open_csv(stream, *options) as batches:
+        kept = [batch.filter(pc.equal(batch.column(column).cast(TEXT), word)) for batch in batches]
+    return pa.Table.from_batches(kept).unify_dictionaries()
 
 
 def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> None:
@@ -145,12 +165,11 @@ def _diagnose(
     files: Files,
     name: str,
     types: Mapping[str, Any],
-    parse: Mapping[str, Any],
-    encoding: str,
+    layout: _Layout,
     nullable: set[str],
 ) -> list[Problem]:
     """Read again as text, row by row, and list what does not fit."""
-    undecoded = _not_utf8(files, name) if encoding == "utf8" else 0
+    undecoded = _not_utf8(files, name) if layout.read["encoding"] == "utf8" else 0
     if undecoded:
         return [Problem(name, undecoded, "", "the file must be in UTF-8", "another encoding")]
     widths: list[Problem] = []
@@ -161,11 +180,12 @@ def _diagnose(
         return "skip"
 
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=dict.fromkeys(types, TEXT))
-    options = pacsv.ReadOptions(encoding=encoding, use_threads=False)
+    options = pacsv.ReadOptions(**layout.read, use_threads=False)
+    first = 2 if layout.read["column_names"] is None else 1
     with files.open(name) as stream:
         try:
             table = pacsv.read_csv(
-                stream, options, pacsv.ParseOptions(**parse, invalid_row_handler=note), convert
+                stream, options, pacsv.ParseOptions(**layout.parse, invalid_row_handler=note), convert
             )
         except (pa.ArrowInvalid, OSError):
             return widths
@@ -175,7 +195,7 @@ def _diagnose(
         problem
         for column, kind in types.items()
         for problem in misfits(
-            name, column, table[column], kind, np.arange(2, len(table) + 2), column in nullable
+            name, column, table[column], kind, np.arange(first, len(table) + first), column in nullable
         )
     ]
 
@@ -210,6 +230,15 @@ def encode(values: Any) -> tuple[Array, Any]:
         return np.zeros(0, np.int32), pa.array([], TEXT)
     codes = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in chunks]
     return np.concatenate(codes).astype(np.int32, copy=False), as_text(chunks[0].dictionary)
+
+
+def renamed(values: Any, name: Callable[[str], str]) -> Any:
+    """Words with every distinct one put through `name`; a null counts as an empty word."""
+    codes, words = encode(values)
+    coded = pa.array([name(word or "") for word in words.to_pylist()] + [name("")]).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(
+        coded.indices.take(pa.array(codes % len(coded.indices))), coded.dictionary
+    )
 
 
 def index_ids(values: Any) -> tuple[Array, list[str]]:

@@ -1,0 +1,123 @@
+"""KuaiRec 2.0 (Kuaishou short video): watch times of 7,176 users on 10,728 videos; no other feedback, no screen.
+
+Settled here:
+
+* `matrix="big"`, what users saw as they used the app, unless `matrix="small"`: 1,411 users to whom nearly every one of
+  3,327 videos was shown, whatever they liked (no policy's choice, and no visit as people make it);
+* no click is logged: `click` and `long_view` are derived from watch time by the rules that KuaiRand documents
+  (`watch_flags`), and a remark says so;
+* a session is what one user saw on one day (the file's `date`, Beijing's), a step is a video in order of time;
+* rows without a time (the small matrix has some) are left out, exact duplicates are dropped; remarks count both;
+* an item's category is the first of its tags, its duration the mean of its rows;
+* `is_live_streamer` -124 means unknown and becomes null.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.logs.cells import Given
+from recgym.logs.generic import GAP_MINUTES, from_table
+from recgym.logs.kuairand import CLICK_MS, LONG_MS
+from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.tables import FLOAT, INT, TEXT, Files, lookup, read_csv, read_header, renamed
+
+SOURCE = Source(
+    "kuairec",
+    "CC BY-SA 4.0",
+    "Gao, C. et al. (2022). KuaiRec: a fully-observed dataset and insights for evaluating recommender systems. "
+    "CIKM 2022.",
+    "A session is one user's day. Click and long_view are derived from watch time by KuaiRand's rules, not logged.",
+)
+CATEGORIES, USERS = "item_categories.csv", "user_features.csv"
+COLUMNS = {"user_id": INT, "video_id": INT, "play_duration": INT, "video_duration": INT, "date": FLOAT,
+           "timestamp": FLOAT}  # fmt: skip
+BEIJING_MS, HOUR_MS = 8 * 3_600_000, 3_600_000
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of one matrix."""
+    matrix = options.get("matrix", "big")
+    if matrix not in ("big", "small"):
+        raise LogError(f"matrix must be big or small; it is {matrix!r}")
+    name = files.one(f"{matrix}_matrix.csv")
+    table = read_csv(files, name, COLUMNS, nullable=("date", "timestamp"))
+    timed = as_numpy(pc.and_(table["date"].is_valid(), table["timestamp"].is_valid()))
+    table, file_row = table.filter(pa.array(timed)), np.flatnonzero(timed) + 2
+    if not len(table):
+        raise LogError(f"{name}: no row has a timestamp and a date")
+    videos = read_csv(files, files.one(CATEGORIES), {"video_id": INT, "feat": TEXT})
+    unknown = np.flatnonzero(lookup(table["video_id"], videos["video_id"]) < 0)
+    rule = f"the video must stand in {CATEGORIES}"
+    refuse(
+        [
+            Problem(name, int(file_row[row]), "video_id", rule, str(table["video_id"][int(row)]))
+            for row in unknown
+        ]
+    )
+
+    first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
+    tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
+    given = Given(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
+                  GAP_MINUTES, "ms", _users(files), file_row=file_row)  # fmt: skip
+    log = from_table(_rows(table, tag), given)
+    remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]
+    if not timed.all():
+        remarks.append(f"{name}: {int((~timed).sum())} rows without a time left out")
+    return replace(log, remarks=(*remarks, *log.remarks))
+
+
+def watch_flags(watch: Array, duration: Array) -> dict[str, Array]:
+    """Events that watch times [ms] mean for videos of these durations [ms, 0: unknown, taken as long].
+
+    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end where it
+    lasts at most 18 s, else 18 s or more (README of KuaiRand, 2022, fields of log_xxx.csv).
+    """
+    duration = np.where(duration > 0, duration, np.iinfo(np.int32).max)
+    return {
+        "click": np.where(duration <= CLICK_MS, watch >= duration, watch > CLICK_MS),
+        "long_view": watch >= np.minimum(duration, LONG_MS),
+    }
+
+
+def _rows(table: Any, tag: Mapping[str, str]) -> Any:
+    """The rows under the names of the generic table."""
+    user, watch, duration = (as_numpy(table[name]) for name in ("user_id", "play_duration", "video_duration"))
+    time = np.round(as_numpy(table["timestamp"]) * 1000).astype(np.int64)
+    day = as_numpy(table["date"]).astype(np.int64)
+    visits, session = np.unique(user * 100_000_000 + day, return_inverse=True)
+    return pa.table(
+        {
+            "user": table["user_id"],
+            "item": table["video_id"],
+            "time": time,
+            "session": pa.DictionaryArray.from_arrays(session.astype(np.int32), pa.array(visits).cast(TEXT)),
+            "watch_ms": watch,
+            "duration_ms": pa.array(np.where(duration > 0, duration, np.nan)),
+            "category": renamed(
+                table["video_id"], lambda video: f"tag{tag[video]}" if tag.get(video) else ""
+            ),
+            "context_hour": ((time + BEIJING_MS) // HOUR_MS % 24).astype(np.int16),
+            "context_day": day.astype(np.int32),
+            **watch_flags(watch, duration),
+        }
+    )
+
+
+def _users(files: Files) -> Any:
+    name = files.one(USERS)
+    header = read_header(files, name)
+    types = {column: INT if column == "user_id" else None for column in ("user_id", *header)}
+    table = read_csv(files, name, types, nullable=header[1:])
+    table = table.rename_columns({"user_id": "id"}).set_column(0, "id", table["user_id"].cast(TEXT))
+    at = table.schema.get_field_index("is_live_streamer")
+    if at >= 0:
+        streamer = table["is_live_streamer"]
+        known = pc.if_else(pc.equal(streamer, -124), pa.scalar(None, streamer.type), streamer)
+        table = table.set_column(at, "is_live_streamer", known)
+    return table

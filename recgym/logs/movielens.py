@@ -1,0 +1,99 @@
+"""MovieLens 100k, 1m and 25m (and what came between): ratings of films, no exposure, no watch time.
+
+Settled here:
+
+* the domain is content; a rating of 4 or more counts as a click: an assumption, which a remark states. A film is rated
+  by those who chose to see it, so what is not rated was not refused;
+* `time` is when the rating was given, often many in a row: a session ends after 30 minutes without one and says
+  nothing about viewing;
+* an item's category is its first genre (100k: the first of the official order).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.cells import Given
+from recgym.logs.generic import GAP_MINUTES, from_table
+from recgym.logs.log import Log, Source
+from recgym.logs.problems import Problem, refuse
+from recgym.logs.tables import FLOAT, ID, INT, TEXT, Files, read_csv, renamed
+
+SOURCE = Source(
+    "movielens",
+    "research use; no redistribution without permission",
+    "Harper, F. M. and Konstan, J. A. (2015). The MovieLens datasets: history and context. ACM TiiS 5(4), 19.",
+    "A rating of 4 or more counts as a click; sessions are bouts of rating.",
+)
+GENRES = (
+    "", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+KEYS = ("user", "item", "rating", "time")
+
+
+def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
+    """u.data, u.item and u.user: ratings split by tabs, the others by | in latin-1."""
+
+    def genre(cells: list[str]) -> str:
+        return next((name for name, flag in zip(GENRES, cells[5:], strict=True) if flag == "1"), "")
+
+    columns = ("user id", "item id", "rating", "timestamp")
+    genres = {cells[0]: genre(cells) for cells in _lines(files, "u.item", "|", 5 + len(GENRES))}
+    people = [(user, age, gender, work) for user, age, gender, work, _ in _lines(files, "u.user", "|", 5)]
+    users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
+    return _read(files, "u.data", columns, genres, users, delimiter="\t", header=columns)
+
+
+def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
+    """ratings.dat, movies.dat and users.dat, split by :: (an empty column between every two to a reader of ":")."""
+    columns = ("UserID", "MovieID", "Rating", "Timestamp")
+    header = [name for column in columns for name in (column, f"after {column}")][:-1]
+    genres = {cells[0]: cells[2].split("|")[0] for cells in _lines(files, "movies.dat", "::", 3)}
+    people = [(user, age, gender, work) for user, gender, age, work, _ in _lines(files, "users.dat", "::", 5)]
+    users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
+    return _read(files, "ratings.dat", columns, genres, users, delimiter=":", header=header)
+
+
+def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
+    """ratings.csv and movies.csv, as in all later sets (20m, 25m, 32m, latest); nothing is known of users."""
+    movies = read_csv(files, files.one("movies.csv"), {"movieId": TEXT, "genres": TEXT}, nullable=("genres",))
+    first = [(genres or "").split("|")[0] for genres in movies["genres"].to_pylist()]
+    known = [genre if not genre.startswith("(no genres") else "" for genre in first]
+    genres = dict(zip(movies["movieId"].to_pylist(), known, strict=True))
+    return _read(files, "ratings.csv", ("userId", "movieId", "rating", "timestamp"), genres, None)
+
+
+def _read(
+    files: Files,
+    base: str,
+    columns: tuple[str, ...],
+    genres: Mapping[str, str],
+    users: Mapping[str, Any] | None,
+    **layout: Any,
+) -> Log:
+    name = files.one(base)
+    types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
+    table = read_csv(files, name, types, quoted=False, **layout)
+    rows = {key: table[column] for key, column in zip(KEYS, columns, strict=True)}
+    rows["category"] = renamed(rows["item"], lambda item: genres.get(item, ""))
+    named = dict(zip(KEYS, columns, strict=True))
+    people = None if users is None else pa.table(dict(users))
+    file_row = np.arange(len(table)) + (1 if "header" in layout else 2)
+    given = Given(name, "content", SOURCE, named, GAP_MINUTES, "s", people, file_row=file_row)
+    return from_table(pa.table(rows), given)
+
+
+def _lines(files: Files, base: str, delimiter: str, width: int) -> Iterator[list[str]]:
+    """Cells of a small latin-1 file without header; LogError for a row of another width."""
+    name = files.one(base)
+    with files.open(name) as stream:
+        lines = stream.read().decode("latin-1").splitlines()
+    for row, line in enumerate(lines, 1):
+        cells = line.split(delimiter)
+        if line and len(cells) != width:
+            refuse([Problem(name, row, "", f"a row must have {width} cells", str(len(cells)))])
+        if line:
+            yield cells

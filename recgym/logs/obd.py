@@ -1,0 +1,102 @@
+"""Open Bandit Dataset (ZOZOTOWN, a fashion shop): impressions with positions and true propensities.
+
+It serves off-policy evaluation; there is nothing about visits to be fitted from it.
+
+Settled here:
+
+* `policy="random"` unless "bts" (Bernoulli Thompson sampling), `campaign="all"` unless "men" or "women": the hashes of
+  features are not comparable between the two policies, so a log holds one of them;
+* no row says whose it is: a user is the combination of the four hashed features (a segment, not a person);
+* the three places of a page do not stand together: every row is a session of its own, numbered by its time;
+* `position` 1, 2, 3 of the file (left, centre, right) is 0, 1, 2;
+* an item's category is the number of its `item_feature_1` among its values; the affinities of user and item, which
+  count past clicks, are left out.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.cells import Cells, Given
+from recgym.logs.generic import GAP_MINUTES, from_table
+from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.problems import LogError
+from recgym.logs.tables import FLAG, FLOAT, ID, INT, TEXT, Files, encode, index_ids, labels, read_csv
+
+SOURCE = Source(
+    "obd",
+    "the data set's own terms, research.zozo.com/data.html",
+    "Saito, Y., Aihara, S., Matsutani, M. and Narita, Y. (2021). Open Bandit Dataset and Pipeline: towards realistic "
+    "and reproducible off-policy evaluation. NeurIPS 2021 Datasets and Benchmarks.",
+    "A user is a combination of hashed features; every impression is a session of its own.",
+)
+POLICIES, CAMPAIGNS = ("random", "bts"), ("all", "men", "women")
+CONTEXT = "item_context.csv"
+FEATURES = tuple(f"user_feature_{k}" for k in range(4))
+HASHED = tuple(f"item_feature_{k}" for k in (1, 2, 3))
+COLUMNS = {"user": "user_feature_0", "item": "item_id", "time": "timestamp", "position": "position",
+           "propensity": "propensity_score", "click": "click"}  # fmt: skip
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of one policy on one campaign."""
+    policy, campaign = options.get("policy", "random"), options.get("campaign", "all")
+    for key, value, known in (("policy", policy, POLICIES), ("campaign", campaign, CAMPAIGNS)):
+        if value not in known:
+            raise LogError(f"{key} must be {', '.join(known[:-1])} or {known[-1]}; it is {value!r}")
+    name, context = (_within(files, policy, campaign, base) for base in (f"{campaign}.csv", CONTEXT))
+    types = {"timestamp": ID, "item_id": INT, "position": INT, "click": FLAG, "propensity_score": FLOAT}
+    table = read_csv(files, name, {**types, **dict.fromkeys(FEATURES, ID)})
+    segment, users = _segments(table)
+    columns = {key: table[column] for key, column in COLUMNS.items()}
+    columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
+    given = Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context))
+    time = Cells(pa.table(columns), given, np.arange(2, len(table) + 2)).milliseconds("time")
+    session = np.empty(len(table), np.int64)
+    session[np.argsort(time, kind="stable")] = np.arange(len(table))
+    columns |= {
+        "time": pa.array(time),
+        "session": pa.array(session),
+        "position": _from_zero(table["position"]),
+    }
+    return from_table(pa.table(columns), given)
+
+
+def _within(files: Files, policy: str, campaign: str, base: str) -> str:
+    """The file of this name in the policy's folder, and in the campaign's where there is one of that name too."""
+    found = [name for name in files.find(base) if policy in Path(name).parts[:-1]]
+    found = [name for name in found if campaign in Path(name).parts[:-1]] or found
+    if len(found) != 1:
+        raise LogError(f"{files.path}: one file {policy}/{campaign}/{base} is needed; there are {len(found)}")
+    return found[0]
+
+
+def _segments(table: Any) -> tuple[Any, Any]:
+    """Segment of every row (rows,) int32, and the table of segments."""
+    parts = [encode(table[name]) for name in FEATURES]
+    key = np.zeros(len(table), np.int64)
+    for codes, words in parts:
+        key = key * len(words) + codes
+    _, first, segment = np.unique(key, return_index=True, return_inverse=True)
+    columns = {
+        name: words.take(pa.array(codes[first])) for name, (codes, words) in zip(FEATURES, parts, strict=True)
+    }
+    ids = [
+        "-".join(words) for words in zip(*(column.to_pylist() for column in columns.values()), strict=True)
+    ]
+    return pa.array(segment.astype(np.int32)), pa.table({"id": ids, **columns})
+
+
+def _items(files: Files, name: str) -> Any:
+    table = read_csv(files, name, {"item_id": INT, "item_feature_0": FLOAT, **dict.fromkeys(HASHED, TEXT)})
+    kind, _ = index_ids(table[HASHED[0]])
+    category = [f"kind {code + 1}" for code in kind.tolist()]
+    columns = {"id": table["item_id"].cast(TEXT), "category": category, "label": labels(category)}
+    return pa.table(columns | {column: table[column] for column in ("item_feature_0", *HASHED)})
+
+
+def _from_zero(position: Any) -> Any:
+    return pa.array(as_numpy(position) - 1)

@@ -1,0 +1,62 @@
+"""RetailRocket (2015): views, carts and purchases of a shop over 4.5 months; nothing says what was shown.
+
+Settled here:
+
+* a view is a click (a product page was opened), a cart or purchase joins the view it follows
+  (`recgym.logs.generic`), an `addtocart` or `transaction` without a view stands with the events it needs;
+* a session ends after 30 minutes without an event;
+* an item's category is the last value of its property `categoryid` before the last event, else its first value, else
+  "unknown"; a remark counts the rows of the latter. Other properties are hashed words and are left out, prices too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.logs.cells import Given
+from recgym.logs.generic import GAP_MINUTES, from_table
+from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.problems import LogError
+from recgym.logs.tables import ID, INT, TEXT, Files, read_csv, renamed
+
+SOURCE = Source(
+    "retailrocket",
+    "CC BY-NC-SA 4.0",
+    "Zykov, R., Artem, N. and Alexander, A. (2022). Retailrocket recommender system dataset. Kaggle.",
+    "A view is a click; sessions end after 30 minutes; nothing says what was shown.",
+)
+COLUMNS = {"user": "visitorid", "item": "itemid", "time": "timestamp", "event": "event"}
+PROPERTIES = "item_properties_part*.csv"
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """The log of all events."""
+    name = files.one("events.csv")
+    types = {"timestamp": INT, "visitorid": ID, "event": ID, "itemid": ID}
+    table = read_csv(files, name, types)
+    categories = _categories(files, int(pc.max(table["timestamp"]).as_py()))
+    columns = {key: table[column] for key, column in COLUMNS.items()}
+    columns["category"] = renamed(table["itemid"], lambda item: categories.get(item, ""))
+    unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
+    log = from_table(pa.table(columns), Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms"))
+    remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []
+    return replace(log, remarks=(*remarks, *log.remarks))
+
+
+def _categories(files: Files, end: int) -> dict[str, str]:
+    """Category of every item that has one, as it stood at `end` [ms]."""
+    types = {"timestamp": INT, "itemid": ID, "property": ID, "value": TEXT}
+    names = files.find(PROPERTIES)
+    if not names:
+        raise LogError(f"{files.path}: there is no file {PROPERTIES}")
+    table = pa.concat_tables(read_csv(files, name, types, where=("property", "categoryid")) for name in names)
+    time, item = as_numpy(table["timestamp"]), as_numpy(table["itemid"].cast(TEXT).cast(INT))
+    order = np.lexsort((np.where(time <= end, time, -time), time <= end, item))  # the one to keep comes last
+    last = order[np.r_[item[order][1:] != item[order][:-1], True]]
+    kept = table.take(pa.array(last))
+    items, values = kept["itemid"].cast(TEXT).to_pylist(), kept["value"].to_pylist()
+    return {item: f"category {value}" for item, value in zip(items, values, strict=True)}
