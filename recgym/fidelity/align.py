@@ -184,7 +184,7 @@ def _contexts(world: World, log: Log, known: Bools) -> tuple[Ints, list[str]]:
     for name in CONTEXTS:
         if len(code) > 1 and name in log.rows.column_names:
             values, inverse = np.unique(log.column(name)[known], return_inverse=True)
-            return np.array([code.get(str(value), usual) for value in values])[inverse], []
+            return np.array([code.get(str(int(value)), usual) for value in values])[inverse], []
     told = [f"the log has none of the columns {', '.join(CONTEXTS)}: every visit has the commonest context"]
     return np.full(int(known.sum()), usual), told if len(code) > 1 else []
 

@@ -6,14 +6,17 @@ from contextlib import contextmanager
 import torch
 from rich.progress import Progress, TaskID
 
-from recgym.events import EVENTS
+from recgym.fidelity import judge
+from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.fit.choice import Report
 from recgym.fit.clicks import fit_clicks
 from recgym.fit.config import FitConfig
 from recgym.fit.factors import pick_device
+from recgym.fit.frame import TEST, periods
 from recgym.fit.impressions import fit_impressions
 from recgym.fit.pairs import fit_pairs
 from recgym.logs import Log
+from recgym.logs.periods import moment, part, visit_days
 from recgym.sim.world import World
 
 
@@ -34,11 +37,20 @@ def fit(
     """
     config = config or FitConfig()
     place = pick_device(device)
-    response = EVENTS[log.domain][0].name
-    refused = response in log.events and not bool(log.column(response).astype(bool).all())
-    recipe = fit_impressions if refused else fit_clicks if log.domain == "ecommerce" else fit_pairs
+    recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
-        return recipe(log, name, config, seed, place, report)
+        world = recipe(log, name, config, seed, place, report)
+        report("card", 0, 1, "")
+        return judged(world, log, config)
+
+
+def judged(world: World, log: Log, config: FitConfig) -> World:
+    """The world with what the test part of its log says about it; pairs are held out by the recipe's own split."""
+    if kind_of(log) == PAIRS:
+        return world.with_card(**judge(world, log, resamples=config.bootstrap).entries())
+    late = periods(visit_days(log), config) == TEST
+    verdict = judge(world, part(log, late), part(log, ~late), resamples=config.bootstrap)
+    return world.with_card(**verdict.entries(), since=moment(log, late))
 
 
 @contextmanager

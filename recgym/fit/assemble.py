@@ -168,6 +168,7 @@ def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -
         "users": frame.num_users,
         "items": frame.num_items,
         "validated": VALIDATED,
+        "seed": seed,
         "identity": identity(log, frame.user_row, frame.item_row),
         "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
     }

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from recgym.events import EVENTS
 from recgym.fit.config import FitConfig
 from recgym.fit.session import Batch
 from recgym.logs import Log
+from recgym.logs.periods import dates, visit_days
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -206,7 +206,7 @@ def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
         watch,
         starts.astype(np.int64),
         np.diff(np.r_[starts, len(session)]).astype(np.int64),
-        periods(_days(log, keep, starts), config),
+        periods(visit_days(log, keep), config),
         _items(log, kept_items, shown[kept_items] / shown.sum(), config),
         len(users),
         {name: log.users[name].take(users).to_pylist() for name in log.users.column_names},
@@ -238,25 +238,13 @@ def _contexts(log: Log, keep: Bools) -> tuple[Ints, tuple[str, ...]]:
     return np.zeros(int(keep.sum()), np.int64), ("any",)
 
 
-def _days(log: Log, keep: Bools, starts: Ints) -> list[str] | Doubles:
-    """ISO date of every session; its time or number where the log has no date."""
-    names = log.rows.column_names
-    if "context_date" in names:
-        return [str(day) for day in log.column("context_date")[keep][starts]]
-    if "context_day" in names:
-        days = [str(int(day)) for day in log.column("context_day")[keep][starts]]
-        return [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days]
-    time = np.asarray(log.column("time"), np.float64)[keep][starts]
-    return np.arange(len(starts), dtype=np.float64) if np.isnan(time).any() else time
-
-
 def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
     """Period of every session: by the configured dates, else the first 80 %, the next 10 %, the last 10 %."""
     if config.period is not None:
-        period = _periods_of(_dates(days), *config.period)
+        period = _periods_of(dates(days), *config.period)
     elif config.split is not None:
-        dates = _dates(days)
-        period = (dates >= config.split[0]).astype(np.int64) + (dates >= config.split[1])
+        day = dates(days)
+        period = (day >= config.split[0]).astype(np.int64) + (day >= config.split[1])
     else:
         period = _shares(np.array(days), 0.8, 0.9)
     missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
@@ -265,14 +253,6 @@ def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
             f"the log has no session in the {missing[0]} period; it has {len(days)} sessions in all"
         )
     return period
-
-
-def _dates(days: list[str] | Doubles) -> NDArray[np.str_]:
-    if not isinstance(days, list):
-        if days.max() < len(days):  # numbers of sessions, not ms
-            raise ValueError("the log has no dates: period and split cannot be asked of it")
-        days = [datetime.fromtimestamp(ms / 1000, UTC).date().isoformat() for ms in days.tolist()]
-    return np.array(days)
 
 
 def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
