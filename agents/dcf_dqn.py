@@ -10,7 +10,8 @@ Q = shift + scale x + spread u(s): the scale is the slope of the logged reward o
 were; shift and spread are mean and deviation of the log's discounted returns; u starts at zero.
 
 Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a
-Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device. In a slate each shown item is
+Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device, by priority where asked (Schaul et
+al., 2016, ICLR; deviation: their correction does not grow). In a slate each shown item is
 credited with its own events' reward, and the value of the next state is the mean of its K best items: the values
 of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
@@ -25,14 +26,16 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, Transition, check_range
-from agents.histories import Histories, read_histories, return_to_go
+from agents.catalogue import Catalogue
+from agents.dcf_shares import shares_of
+from agents.encoders import ENCODERS
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
-from agents.replay import Ring, double_q
+from agents.offline import Stage, descend, fit_towers
+from agents.replay import Ring
 from agents.slates import check_mask, credit
-from agents.towers import ENCODERS, Towers, to_states
+from agents.towers import Towers, to_states
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,7 @@ class DcfDqnParams:
 
     width: int = 32  # d of both towers
     hidden: int = 64  # of the towers' hidden layers
-    encoder: str = "gru"  # of the history, one of ENCODERS
+    encoder: str = "recurrent"  # of the history: recurrent, convolutional or attention
     epochs: int = 6  # offline, at most; 0 skips the stage
     epoch_rows: int = 50_000  # [shown items] an epoch takes, drawn anew from a log that has more
     offline_batch: int = 512  # [shown items]
@@ -55,6 +58,12 @@ class DcfDqnParams:
     replay: int = 50_000  # [transitions]
     warmup: int = 1_000  # [environment steps] before the first update
     steps_per_update: int = 64  # [environment steps]
+    priority_exponent: float = (
+        0.0  # of a transition's error in its chance to be replayed, in [0, 1]; 0: even chances
+    )
+    priority_correction: float = 0.5  # in [0, 1]; 1 weighs the drawn rows back to even chances
+    mixed_precision: bool = False  # bfloat16 in the online stage, on CUDA alone
+    compile: bool = False  # torch.compile in the online stage, on CUDA alone
     clip: float = 10.0  # largest norm of a gradient
     epsilon_start: float = 0.3  # share of slates at random; 1 where no log was learnt from
     epsilon_end: float = 0.05
@@ -65,7 +74,8 @@ class DcfDqnParams:
             raise ValueError(f"encoder is {self.encoder!r}, allowed: {', '.join(map(repr, ENCODERS))}")
         for name in ("offline_rate", "online_rate", "polyak", "clip"):
             check_range(name, getattr(self, name), 1e-9, 1 if name == "polyak" else np.inf)
-        for name in ("discount", "epsilon_start", "epsilon_end"):
+        shares = ("discount", "epsilon_start", "epsilon_end", "priority_exponent", "priority_correction")
+        for name in shares:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("epochs", "weight_decay", "warmup"):
             check_range(name, getattr(self, name), 0)
@@ -103,83 +113,45 @@ class DcfDqn(BaseAgent):
             self.online = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
         self.online.to(self.torch_device)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.optimizer = self._optimizer(p.online_rate)
+        self.optimizer = self._optimizer()
         self.generator = torch.Generator(self.torch_device).manual_seed(seed % (1 << 62))
         self.counts = np.zeros(3, np.int64)  # environment steps, updates, whether a log was learnt from
         self.ring: Ring | None = None
         self.over = np.zeros(0, np.bool_)  # rows whose last slate ended a session
         self.loss: list[Tensor] = []
+        self.catalogues: dict[bool, Catalogue] = {}  # by `explore`, of weights that did not change since
+        is_cuda = self.torch_device.type == "cuda"
+        self.is_mixed = p.mixed_precision and is_cuda
+        self.values_of = self.online.values_of
+        if p.compile and is_cuda:
+            self.values_of = torch.compile(self.online.values_of)
 
-    def _optimizer(self, rate: float) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.online.parameters(), lr=rate, weight_decay=self.params.weight_decay)
+    def _optimizer(self) -> torch.optim.Optimizer:
+        p = self.params
+        return torch.optim.AdamW(self.online.parameters(), lr=p.online_rate, weight_decay=p.weight_decay)
 
     # stage 1: offline
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Fit x to a log by cross-entropy and put it into reward units; `report` counts rows seen."""
-        if self.params.epochs == 0:
+        p = self.params
+        if p.epochs == 0:
             return {}
-        histories = read_histories(self.problem, log)
-        is_late = histories.number >= 0.9 * histories.number[-1]
-        train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: self.params.epoch_rows // 5]
-        if not len(train):
-            raise ValueError("the log needs at least two sessions")
-        rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
-        optimizer = self._optimizer(self.params.offline_rate)
-        best, best_loss, seen = weights_of(self.online), np.inf, 0
-        for _ in range(self.params.epochs):
-            self.online.train()
-            taken = rng.permutation(train)[: self.params.epoch_rows]
-            for rows in np.array_split(taken, -(-len(taken) // self.params.offline_batch)):
-                loss = functional.binary_cross_entropy_with_logits(*self._fit(histories, rows))
-                self._descend(optimizer, loss)
-                seen += len(rows)
-            held_out = self._held_out_loss(histories, late)
-            if report is not None:
-                report(seen, {"loss": held_out})
-            if held_out >= best_loss:
-                break
-            best, best_loss = weights_of(self.online), held_out
-        put_weights(self.online, best)
-        self._calibrate(histories, late)
+        stage = Stage(
+            epochs=p.epochs,
+            epoch_rows=p.epoch_rows,
+            batch=p.offline_batch,
+            rate=p.offline_rate,
+            weight_decay=p.weight_decay,
+            clip=p.clip,
+            discount=p.discount,
+        )
+        figures = fit_towers(self.online, self.problem, log, seed, stage, report)
         self.target.load_state_dict(self.online.state_dict())
-        self.optimizer = self._optimizer(self.params.online_rate)
+        self.optimizer = self._optimizer()
+        self.catalogues.clear()
         self.counts[2] = 1
-        return {"offline_rows": float(len(log)), "loss": best_loss, "scale": float(self.online.scale)}
-
-    def _fit(self, histories: Histories, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Logits of logged items and their labels: rewards scaled into [0, 1]."""
-        low, high = self.problem.item_reward_range
-        label = np.clip((histories.pay[rows] - low) / max(high - low, 1e-12), 0.0, 1.0).astype(np.float32)
-        states = to_states(histories.observation(rows, self.problem.num_items), self.torch_device)
-        items = torch.as_tensor(histories.item[rows], device=self.torch_device)
-        return self.online.logit_of(states, items), torch.as_tensor(label, device=self.torch_device)
-
-    def logits_of_log(
-        self, histories: Histories, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Logits and labels of rows of a log, (R,) each."""
-        self.online.eval()
-        with torch.no_grad():
-            parts = [self._fit(histories, part) for part in np.array_split(rows, -(-len(rows) // 4096))]
-        logits, labels = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-        return logits, labels
-
-    def _held_out_loss(self, histories: Histories, rows: NDArray[np.int64]) -> float:
-        logits, labels = (torch.as_tensor(array) for array in self.logits_of_log(histories, rows))
-        return float(functional.binary_cross_entropy_with_logits(logits, labels))
-
-    def _calibrate(self, histories: Histories, rows: NDArray[np.int64]) -> None:
-        """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns."""
-        logits, _ = self.logits_of_log(histories, rows)
-        centred = logits - logits.mean()
-        slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
-        smallest = 0.01 * float(self.online.scale)  # a log that tells nothing leaves a slope of zero or less
-        scale = max(slope, smallest)
-        returns = return_to_go(histories, self.params.discount)
-        self.online.scale.fill_(scale)
-        self.online.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
-        self.online.spread.fill_(max(float(returns.std()), scale))
+        return figures
 
     # acting
 
@@ -192,21 +164,32 @@ class DcfDqn(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The K largest Q, of the averaged network; with `explore` of the newest, and some rows are random."""
-        slots = self.problem.slate_size
+        slots, device = self.problem.slate_size, self.torch_device
         check_mask(mask, slots)
-        network = self.online if explore else self.target
+        allowed = None if mask is None else torch.as_tensor(mask, device=device)
+        if explore not in self.catalogues:
+            self.catalogues[explore] = Catalogue(self.online if explore else self.target)
+        slates = self.catalogues[explore].best(to_states(observation, device), slots, allowed)
+        if explore:
+            draw = torch.rand(len(slates), generator=self.generator, device=device)
+            rows = (draw < self.epsilon).nonzero()[:, 0]
+            noise = torch.rand((len(rows), self.problem.num_items), generator=self.generator, device=device)
+            if allowed is not None:
+                noise = noise.masked_fill(~allowed[rows], -1.0)
+            slates[rows] = noise.topk(slots, dim=1).indices
+        chosen = slates.cpu().numpy()
+        return chosen[:, 0] if slots == 1 else chosen
+
+    def scores(self, observation: Any) -> NDArray[np.float64]:
+        """Q of every item by the averaged network, (B, N), in reward units."""
         with torch.no_grad():
-            values = network.values(to_states(observation, self.torch_device))
-            if explore:
-                noise = torch.rand(values.shape, generator=self.generator, device=self.torch_device)
-                random = (
-                    torch.rand(len(values), generator=self.generator, device=self.torch_device) < self.epsilon
-                )
-                values = torch.where(random[:, None], noise, values)
-            if mask is not None:
-                values = values.masked_fill(~torch.as_tensor(mask, device=self.torch_device), -torch.inf)
-            slates = values.topk(slots, dim=1).indices.cpu().numpy()
-        return slates[:, 0] if slots == 1 else slates
+            values = self.target.values(to_states(observation, self.torch_device))
+        return np.asarray(values.cpu().numpy(), np.float64)
+
+    def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
+        """Shares of the user, of past items, context and the item itself in Q (`agents.dcf_shares`)."""
+        items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
+        return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
 
     # stage 2: online
 
@@ -246,7 +229,10 @@ class DcfDqn(BaseAgent):
         )
         if self.ring is None:
             slots = max(self.params.replay // len(rows), 2 * self.params.steps + 2)
-            self.ring = Ring(slots, states, self.problem.slate_size, self.torch_device)
+            prioritised = self.params.priority_exponent > 0
+            self.ring = Ring(
+                slots, states, self.problem.slate_size, self.torch_device, prioritised=prioritised
+            )
             self.over = np.zeros(len(rows), np.bool_)
         if self.over[rows].any():
             self.ring.skip()  # every row restarted in a step that was dropped whole
@@ -268,24 +254,21 @@ class DcfDqn(BaseAgent):
         """One double-DQN step; everything stays on the device."""
         p, slots = self.params, self.problem.slate_size
         self.online.train()
-        sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator)
+        self.catalogues.clear()
+        sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
+        best = Catalogue(self.online).best(sample.after, slots, sample.after_mask)
+        with torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.is_mixed):
+            with torch.no_grad():
+                value = self.target.values_of(sample.after, best).mean(dim=1)
+                goal = sample.credit + (sample.later + sample.bootstrap * value)[:, None]
+            error = (self.values_of(sample.states, sample.action) - goal) / self.online.spread
+        loss = (sample.weight[:, None] * error**2).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
+        descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
-            online, target = self.online.values(sample.after), self.target.values(sample.after)
-            value = double_q(online, target, slots, sample.after_mask)
-            goal = sample.credit + (sample.later + sample.bootstrap * value)[:, None]
-        error = (self.online.values(sample.states).gather(1, sample.action) - goal) / self.online.spread
-        loss = (sample.weight[:, None] * error**2).sum() / (sample.weight.sum().clamp(min=1.0) * slots)
-        self._descend(self.optimizer, loss)
-        with torch.no_grad():
+            ring.judge(sample.place, (error.abs().mean(dim=1) + 1e-3).float() ** p.priority_exponent)
             for slow, fast in zip(self.target.parameters(), self.online.parameters(), strict=True):
                 slow.lerp_(fast, p.polyak)
         return loss.detach()
-
-    def _descend(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.online.parameters(), self.params.clip)
-        optimizer.step()
 
     # saving
 
@@ -299,6 +282,7 @@ class DcfDqn(BaseAgent):
         put_weights(self.online, state, "online.")
         put_weights(self.target, state, "target.")
         self.counts = np.array(state["counts"])
+        self.catalogues.clear()
         generator = torch.as_tensor(state["generator"])
         if generator.shape == self.generator.get_state().shape:  # else saved on another kind of device
             self.generator.set_state(generator)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Problem
+from agents.encoders import HISTORY
 from agents.slates import check_log, logged_pay
-from agents.towers import HISTORY
 
 
 class Histories(NamedTuple):

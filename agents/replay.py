@@ -34,21 +34,6 @@ def n_step(
     return total, steps.long(), stays * discount**steps
 
 
-def double_q(online: Tensor, target: Tensor, slots: int, mask: Tensor | None = None) -> Tensor:
-    """Value of the next state, (b,): one network picks, the other judges (van Hasselt et al., 2016).
-
-    Args:
-        online: (b, N) values of the network that picks.
-        target: (b, N) values of the network that judges.
-        slots: K; the mean over the K best, so that the values of a slate's items sum to the slate's.
-        mask: (b, N) items allowed.
-    """
-    if mask is not None:
-        online = online.masked_fill(~mask, -torch.inf)
-    best = online.topk(slots, dim=1).indices
-    return target.gather(1, best).mean(dim=1)
-
-
 class Sample(NamedTuple):
     """b rows of the ring."""
 
@@ -59,13 +44,20 @@ class Sample(NamedTuple):
     after: States  # states after the last of the steps
     bootstrap: Tensor  # (b,) what multiplies the value of `after`
     after_mask: Tensor | None  # (b, N)
-    weight: Tensor  # (b,) 0 for a slot that holds no slate, else 1
+    weight: Tensor  # (b,) 0 for a slot that holds no slate, else 1, or what corrects a draw by priority
+    place: tuple[Tensor, Tensor]  # (b,) slot and session
 
 
 class Ring:
-    """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session."""
+    """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session.
 
-    def __init__(self, slots: int, states: States, slate_size: int, device: torch.device) -> None:
+    With `prioritised`, rows are drawn in proportion to their priority: at first the largest that any row had, later
+    what `judge` says (Schaul et al., 2016, ICLR, the proportional variant).
+    """
+
+    def __init__(
+        self, slots: int, states: States, slate_size: int, device: torch.device, *, prioritised: bool = False
+    ) -> None:
         num = len(states.user)
         self.slots, self.device, self.count = slots, device, 0
 
@@ -80,6 +72,8 @@ class Ring:
             torch.zeros((slots, num), dtype=torch.bool, device=device) for _ in range(3)
         )
         self.mask: Tensor | None = None
+        self.priority = torch.zeros((slots, num), device=device) if prioritised else None
+        self.largest = torch.ones((), device=device)
 
     def add(
         self,
@@ -109,24 +103,37 @@ class Ring:
             field[t, rows] = value
         self.shown[t] = False
         self.shown[t, rows] = True
+        if self.priority is not None:
+            self.priority[t] = 0.0
+            self.priority[t, rows] = self.largest
         self.count += 1
 
     def skip(self) -> None:
         """Leave a slot that holds no slate, only the states that came after the one before it."""
         t = self.count % self.slots
         self.shown[t], self.terminated[t], self.truncated[t] = False, False, False
+        if self.priority is not None:
+            self.priority[t] = 0.0
         self.count += 1
 
     def ready(self, steps: int) -> int:
         """Slots with `steps` slots after them; one slot of the ring is always the next state's."""
         return max(min(self.count, self.slots - 1) - steps + 1, 0)
 
-    def sample(self, batch: int, steps: int, discount: float, generator: torch.Generator) -> Sample:
-        """Rows drawn evenly from the slots that have n slots after them."""
-        ready, num = self.ready(steps), self.shown.shape[1]
-        age = torch.randint(ready, (batch,), generator=generator, device=self.device)
-        b = torch.randint(num, (batch,), generator=generator, device=self.device)
-        t = (self.count - steps - age) % self.slots
+    def sample(
+        self, batch: int, steps: int, discount: float, generator: torch.Generator, correction: float = 0.0
+    ) -> Sample:
+        """Rows drawn evenly from the slots that have n slots after them, or by priority.
+
+        `correction` is the paper's beta: 1 undoes in the weights what the priorities do to the draw, 0 leaves it.
+        """
+        if self.priority is None:
+            age = torch.randint(self.ready(steps), (batch,), generator=generator, device=self.device)
+            b = torch.randint(self.shown.shape[1], (batch,), generator=generator, device=self.device)
+            t = (self.count - steps - age) % self.slots
+            weight = self.shown[t, b].float()
+        else:
+            t, b, weight = self._by_priority(self.priority, batch, steps, generator, correction)
         path = (t[:, None] + torch.arange(steps, device=self.device)) % self.slots
         rewards = self.credit[path, b[:, None]].mean(dim=2)
         ends = self.terminated[path, b[:, None]], self.truncated[path, b[:, None]]
@@ -141,8 +148,32 @@ class Ring:
             self._states(last, b),
             bootstrap,
             after_mask,
-            self.shown[t, b].float(),
+            weight,
+            (t, b),
         )
+
+    def _by_priority(
+        self, priority: Tensor, batch: int, steps: int, generator: torch.Generator, correction: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Slots, sessions and weights, (b,) each: one draw from each of b equal parts of the priorities' sum."""
+        ready = torch.arange(self.ready(steps), device=self.device)
+        slots = (self.count - steps - ready) % self.slots
+        flat = priority[slots].flatten()
+        sums = flat.cumsum(0)
+        part = torch.rand(batch, generator=generator, device=self.device)
+        part = (part + torch.arange(batch, device=self.device)) / batch * sums[-1]
+        place = torch.searchsorted(sums, part, right=True).clamp(max=len(flat) - 1)
+        chance = flat[place] / sums[-1]
+        weight = ((flat > 0).sum() * chance).clamp(min=1e-12) ** -correction
+        num = self.shown.shape[1]
+        t, b = slots[place // num], place % num
+        return t, b, weight / weight.max() * self.shown[t, b]
+
+    def judge(self, place: tuple[Tensor, Tensor], priority: Tensor) -> None:
+        """New priorities (b,), above 0, of rows that were drawn."""
+        if self.priority is not None:
+            self.priority[place] = priority * self.shown[place]
+            self.largest = torch.maximum(self.largest, priority.max())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """A copy of all slots and their count."""
@@ -156,7 +187,7 @@ class Ring:
         """The ring that `arrays` were taken from, on a device."""
         there = {name: torch.as_tensor(np.array(value), device=device) for name, value in arrays.items()}
         ring = cls.__new__(cls)
-        ring.mask = None
+        ring.mask, ring.priority = None, None
         vars(ring).update(there, device=device, count=int(arrays["count"][0]), slots=len(arrays["shown"]))
         return ring
 

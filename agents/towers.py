@@ -1,19 +1,21 @@
 """Deep collaborative filtering: a state tower over the session's history, an item tower over public features.
 
-Axes: B sessions, H history, N items, E events, d width of the towers. Item index N is padding.
+Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers. Item index N
+is padding.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.base import Problem
+from agents.encoders import ENCODERS, HISTORY
 
-HISTORY = 20  # H of the observation "history"
+__all__ = ["ENCODERS", "HISTORY", "States", "Towers", "to_states"]
 
 
 class States(NamedTuple):
@@ -64,44 +66,28 @@ class ItemTower(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Vectors (N, d) and biases (N,) of the whole catalogue."""
-        groups = [embed(index) for embed, index in zip(self.group_embeddings, self.groups, strict=True)]
-        deep = self.deep(torch.cat([self.ids.weight, *groups, self.numbers], dim=1))
-        return self.ids.weight + deep[:, :-1], self.bias + deep[:, -1]
+        return self._tower(self.ids.weight, self.bias, self.groups, self.numbers)
+
+    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (..., d) and biases (...) of some items, by the whole catalogue where that is less work."""
+        if items.numel() >= len(self.bias):
+            vectors, bias = self()
+            return vectors[items], bias[items]
+        return self._tower(self.ids(items), self.bias[items], self.groups[:, items], self.numbers[items])
+
+    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]
+        deep = self.deep(torch.cat([ids, *embedded, numbers], dim=-1))
+        return ids + deep[..., :-1], bias + deep[..., -1]
 
 
-class GruEncoder(nn.Module):
-    """The history's last hidden state (GRU4Rec: Hidasi et al., 2016, ICLR)."""
+class Code(NamedTuple):
+    """What the state tower makes of B sessions."""
 
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.gru = nn.GRU(inputs, width, batch_first=True)
-
-    def forward(self, history: Tensor, present: Tensor) -> Tensor:
-        """(B, H, inputs) and its mask (B, H) to (B, d); padding is zeros, on the left."""
-        last: Tensor = self.gru(history)[0][:, -1]
-        return last
-
-
-class AttentionEncoder(nn.Module):
-    """One block of attention from the latest item over the history (after SASRec: Kang and McAuley, 2018, ICDM)."""
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(inputs, width)
-        self.places = nn.Parameter(0.1 * torch.randn(HISTORY, width))
-        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-        self.out = nn.Linear(width, width)
-
-    def forward(self, history: Tensor, present: Tensor) -> Tensor:
-        """(B, H, inputs) and its mask (B, H) to (B, d); an empty history attends to padding."""
-        tokens = self.project(history) + self.places
-        score = (self.key(tokens) * self.query(tokens[:, -1:])).sum(dim=-1) / tokens.shape[-1] ** 0.5
-        weight = score.masked_fill(~present, -1e4).softmax(dim=1)
-        code: Tensor = self.out((weight[..., None] * self.value(tokens)).sum(dim=1))
-        return code
-
-
-ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {"gru": GruEncoder, "attention": AttentionEncoder}
+    f: Tensor  # (B, d)
+    value: Tensor  # (B,) V
+    recall: Tensor  # (B, 3) r
+    outlook: Tensor  # (B,) u
 
 
 class Towers(nn.Module):
@@ -123,10 +109,12 @@ class Towers(nn.Module):
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
         super().__init__()
         num_events = len(problem.event_names)
+        self.num_items, self.num_categories = problem.num_items, problem.num_categories
         self.items = ItemTower(problem, width, hidden)
         self.users = nn.Embedding(problem.num_users, width)
         nn.init.zeros_(self.users.weight)  # a user of whom nothing was learnt is the average one
-        category = np.append(np.asarray(problem.items["category"], np.int64), -1)  # padding is of none
+        # padding is of a category of its own
+        category = np.append(np.asarray(problem.items["category"], np.int64), self.num_categories)
         self.register_buffer("category", torch.as_tensor(category), persistent=False)
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
         self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU())
@@ -136,49 +124,71 @@ class Towers(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         low, high = problem.item_reward_range
-        self.register_buffer(
-            "scale", torch.tensor(max(high - low, 1e-3) / 4.0)
-        )  # a logistic's slope at one half
+        # a logistic's slope at one half
+        self.register_buffer("scale", torch.tensor(max(high - low, 1e-3) / 4.0))
         self.register_buffer("shift", torch.tensor(0.0))
         self.register_buffer("spread", torch.tensor(max(high - low, 1e-3)))
 
-    def states(self, states: States, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Tower f (B, d), V (B,), r (B, 3) and u (B,), given the items' vectors (N, d)."""
-        padded = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
-        shown = padded[states.items]
-        history = torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1)
-        code = self.encoder(history, states.items < len(vectors))
+    def history(self, states: States) -> tuple[Tensor, Tensor]:
+        """What the encoder reads, (B, H, 2 d + E), and where there is an item, (B, H)."""
+        present = states.items < self.num_items
+        vectors, _ = self.items.of(states.items.clamp(max=self.num_items - 1))
+        shown = vectors * present[..., None]
+        return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), present
+
+    def code(self, states: States) -> Code:
+        """The state tower."""
+        code = self.encoder(*self.history(states))
         user = self.users(states.user)
         deep = self.deep(torch.cat([code, user, states.context], dim=1))
         head = self.head(deep)
-        return user + code + head[:, :-1], head[:, -1], self.recall(deep), self.outlook(deep)[:, 0]
+        return Code(user + code + head[:, :-1], head[:, -1], self.recall(deep), self.outlook(deep)[:, 0])
+
+    def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
+        """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""
+        items = states.items
+        same = items[:, :, None] == items[:, None, :]
+        is_last = ~same.triu(diagonal=1).any(dim=2) & (items < self.num_items)
+        answered = (same * states.events[:, None, :, 0]).amax(dim=2)
+        added = (recall[:, :1] + recall[:, 1:2] * answered) * is_last
+        return items.clamp(max=self.num_items - 1), added
+
+    def by_category(self, states: States, recall: Tensor) -> Tensor:
+        """What is added to the logits of a category, (B, C): of the last item's own."""
+        last = functional.one_hot(self.category[states.items[:, -1]], self.num_categories + 1)
+        return recall[:, 2:] * last[:, :-1]
 
     def logits(self, states: States) -> tuple[Tensor, Tensor]:
-        """Logits x (B, N): one matrix product over the catalogue and three sparse terms; and u (B,)."""
+        """Logits x (B, N), one matrix product over the catalogue and sparse terms; and u (B,)."""
         vectors, bias = self.items()
-        f, value, recall, outlook = self.states(states, vectors)
-        empty = f.new_zeros(len(f), len(self.category))
-        was_shown = empty.scatter(1, states.items, 1.0)[:, :-1]
-        was_answered = empty.scatter_reduce(1, states.items, states.events[..., 0], "amax")[:, :-1]
-        same = (self.category[states.items[:, -1:]] == self.category[:-1]).to(f.dtype)
-        x: Tensor = value[:, None] + f @ vectors.T + bias
-        x = x + recall[:, :1] * was_shown + recall[:, 1:2] * was_answered + recall[:, 2:] * same
-        return x, outlook
+        code = self.code(states)
+        x = code.value[:, None] + code.f @ vectors.T + bias
+        x = x + self.by_category(states, code.recall)[:, self.category[:-1]]
+        return x.scatter_add(1, *self.repeats(states, code.recall)), code.outlook
 
-    def logit_of(self, states: States, items: Tensor) -> Tensor:
-        """Logit x of one item a session, (B,)."""
-        vectors, bias = self.items()
-        f, value, recall, _ = self.states(states, vectors)
-        here = states.items == items[:, None]
-        was_answered = (here * states.events[..., 0]).amax(dim=1)
-        same = self.category[states.items[:, -1]] == self.category[items]
-        features = torch.stack([here.any(dim=1).to(f.dtype), was_answered, same.to(f.dtype)], dim=1)
-        x: Tensor = value + (f * vectors[items]).sum(dim=1) + bias[items] + (recall * features).sum(dim=1)
-        return x
+    def logit_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits x of some items of each session (B, K), and u (B,)."""
+        vectors, bias = self.items.of(items)
+        code = self.code(states)
+        features = self.memory(states, items).to(code.f.dtype)
+        x = code.value[:, None] + (code.f[:, None] * vectors).sum(dim=-1) + bias
+        return x + (code.recall[:, None] * features).sum(dim=-1), code.outlook
+
+    def memory(self, states: States, items: Tensor) -> Tensor:
+        """H of some items of each session, (B, K, 3), 0 or 1."""
+        here = states.items[:, None, :] == items[:, :, None]
+        answered = (here & (states.events[:, None, :, 0] > 0)).any(dim=2)
+        same = self.category[states.items[:, -1:]] == self.category[items]
+        return torch.stack([here.any(dim=2), answered, same], dim=2)
 
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, shape (B, N)."""
         x, outlook = self.logits(states)
+        return self.shift + self.scale * x + self.spread * outlook[:, None]
+
+    def values_of(self, states: States, items: Tensor) -> Tensor:
+        """Q of some items of each session in reward units, shape (B, K)."""
+        x, outlook = self.logit_of(states, items)
         return self.shift + self.scale * x + self.spread * outlook[:, None]
 
 

@@ -1,5 +1,7 @@
 """DCF-DQN: targets by hand, replay against plain Python, both stages against known worlds."""
 
+import re
+
 import gymnasium
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ from sklearn.metrics import roc_auc_score
 from worlds import chain_world
 
 from agents import Problem, Transition, make_agent
+from agents.catalogue import Catalogue
 from agents.histories import read_histories, return_to_go
 from agents.modules import pick_device, seeded
-from agents.replay import Ring, double_q, n_step
+from agents.offline import logits_of_log
+from agents.replay import Ring, n_step
 from agents.towers import ENCODERS, States, Towers, to_states
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -36,15 +40,6 @@ def test_n_step_returns_by_hand():
     torch.testing.assert_close(
         bootstrap, torch.tensor([0.125, 0.0, 0.0, 0.25, 0.0])
     )  # both at once: the user left
-
-
-def test_double_q_by_hand():
-    online = torch.tensor([[1.0, 5.0, 3.0], [9.0, 2.0, 4.0]])
-    target = torch.tensor([[10.0, 20.0, 40.0], [1.0, 2.0, 3.0]])
-    assert double_q(online, target, 1).tolist() == [20.0, 1.0]  # not target's own best, 40 and 3
-    assert double_q(online, target, 2).tolist() == [30.0, 2.0]
-    mask = torch.tensor([[True, False, True], [False, True, True]])
-    assert double_q(online, target, 1, mask).tolist() == [40.0, 3.0]
 
 
 def step_of(rows, number, ends=(), cuts=(), num=3):
@@ -88,6 +83,32 @@ def test_the_ring_follows_each_session_to_its_end():
     assert seen[2] == (pytest.approx(0.5 * 1.2 + 0.25 * 2.2), 0.125, 32)
     assert seen[30] == (pytest.approx(0.5 * 4.0 + 0.25 * 5.0), 0.125, 60)
     assert set(seen) == {0, 1, 2, 10, 11, 12, 22, 30, 31, 32}  # neither 20 nor 21: those slots hold no slate
+
+
+def test_rows_are_drawn_by_priority():
+    """Shares of draws are the priorities' shares, and with the full correction the weighted mean is the even one."""
+    ring = Ring(8, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"), prioritised=True)
+    for number in range(6):
+        ring.add(*step_of([0, 1, 2], number))
+    priority = torch.arange(1.0, 13.0).reshape(4, 3)  # of the slots that have two slots after them, 0 to 3
+    place = torch.meshgrid(torch.arange(4), torch.arange(3), indexing="ij")
+    ring.judge((place[0].flatten(), place[1].flatten()), priority.flatten())
+    ring.judge((torch.tensor([1]), torch.tensor([2])), torch.tensor([0.5]))
+    priority[1, 2] = 0.5
+    sample = ring.sample(60_000, 3, 1.0, torch.Generator().manual_seed(0), 1.0)
+    drawn = torch.bincount(sample.place[0] * 3 + sample.place[1], minlength=12) / 60_000
+    share = priority.flatten() / priority.sum()
+    np.testing.assert_allclose(drawn, share, atol=4 * 0.0017)
+    np.testing.assert_allclose(
+        sample.weight, (0.5 / priority.flatten())[sample.place[0] * 3 + sample.place[1]], rtol=1e-5
+    )
+    mean = (sample.weight * sample.credit[:, 0]).sum() / sample.weight.sum()
+    assert float(mean) == pytest.approx(float(ring.credit[:4].mean()), abs=0.03)
+    ring.add(*step_of([0, 2], 6))  # new rows have the largest priority that any had; row 1 only restarts
+    assert ring.priority[6].tolist() == [12.0, 0.0, 12.0]
+    again = Ring.of(ring.arrays(), torch.device("cpu"))
+    first, second = (each.sample(50, 2, 0.9, torch.Generator().manual_seed(1), 0.5) for each in (ring, again))
+    torch.testing.assert_close(first, second)
 
 
 def test_a_full_ring_forgets_the_oldest():
@@ -161,7 +182,9 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     logits, outlook = towers.logits(states)
     assert logits.shape == (5, 9)
     for item in range(9):
-        torch.testing.assert_close(towers.logit_of(states, torch.full((5,), item)), logits[:, item])
+        torch.testing.assert_close(
+            towers.logit_of(states, torch.full((5, 1), item))[0][:, 0], logits[:, item]
+        )
     assert not torch.allclose(logits, empty)
     flipped = states._replace(events=1 - states.events)
     assert not torch.allclose(towers.logits(flipped)[0], logits)
@@ -179,6 +202,95 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
         if "ids" not in name and "bias" not in name
     )
     assert widest <= max(problem.num_users, 3 * 16)  # no layer as wide as the catalogue
+
+
+def visited(env, steps, seed=0):
+    """Towers of random weights, and states with some history, repeats among it."""
+    problem = Problem.of(env)
+    observation, _ = env.reset(seed=seed)
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        observation, *_ = env.step(rng.integers(0, 4, env.action_space.shape))
+    return problem, observation
+
+
+def random_towers(problem, encoder="recurrent"):
+    with seeded(1):
+        towers = Towers(problem, width=8, hidden=16, encoder=encoder)
+        for weight in towers.parameters():
+            torch.nn.init.normal_(weight, std=0.4)
+    return towers
+
+
+def test_the_best_of_a_large_catalogue_is_the_best_of_all():
+    problem, observation = visited(
+        history_env(synthetic(domain="social", num_items=2_500), 40, n_items="all"), 6
+    )
+    towers, states = random_towers(problem), to_states(observation, torch.device("cpu"))
+    torch.nn.init.constant_(towers.recall.bias, 3.0)  # so that the terms for repeats decide some
+    catalogue = Catalogue(towers)
+    assert len(catalogue.blocks) == 3
+    assert len({len(block.matrix) for block in catalogue.blocks}) > 1  # some hold more categories than others
+    logits, _ = towers.logits(states)
+    mask = torch.rand(logits.shape, generator=torch.Generator().manual_seed(0)) < 0.01
+    for allowed in (None, mask):
+        known = logits if allowed is None else logits.masked_fill(~allowed, -torch.inf)
+        for slots in (1, 5):
+            best = catalogue.best(states, slots, allowed)
+            torch.testing.assert_close(known.gather(1, best), known.topk(slots, dim=1).values)
+    repeated = (states.items == catalogue.best(states, 1)).any(dim=1)
+    assert 0 < repeated.sum() < 40
+
+
+def test_no_layer_is_as_wide_as_the_catalogue():
+    num_items = 100_000
+    problem = Problem.of(history_env(synthetic(domain="social", num_items=num_items), 1, n_items="all"))
+    agent = make_agent("dcf-dqn", problem)
+    wide = {name for name, weight in agent.online.named_parameters() if num_items in weight.shape}
+    assert wide == {"items.ids.weight", "items.bias"}  # an embedding of vectors and one of numbers
+
+
+@pytest.mark.parametrize("encoder", sorted(ENCODERS))
+def test_a_past_items_share_of_the_code(encoder):
+    """They sum to the code but for its last bias; for convolutions they are gradient times input."""
+    problem, observation = visited(history_env(synthetic(domain="social", num_items=9), 5), 7)
+    towers = random_towers(problem, encoder).double()
+    states = to_states(observation, torch.device("cpu"))
+    states = states._replace(events=states.events.double(), context=states.context.double())
+    history, present = (each.detach() for each in towers.history(states))
+    history.requires_grad_()
+    code, shares = towers.encoder(history, present), towers.encoder.shares(history, present)
+    if encoder == "recurrent":
+        torch.testing.assert_close(shares.sum(dim=1), code)
+    elif encoder == "attention":
+        torch.testing.assert_close(shares.sum(dim=1) + towers.encoder.out.bias, code)
+        assert shares[~present].abs().max() < 1e-12
+    else:
+        for k in range(8):
+            slope = torch.autograd.grad(code[:, k].sum(), history, retain_graph=True)[0]
+            torch.testing.assert_close(shares[:, :, k], (slope * history).sum(dim=2))
+    assert (shares[present].abs().sum(dim=1) > 0).float().mean() > 0.6
+
+
+@pytest.mark.parametrize("encoder", sorted(ENCODERS))
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+def test_an_explanation_sums_to_what_decided(encoder, task, slots):
+    env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
+    problem, observation = visited(env, 4)
+    agent = make_agent("dcf-dqn", problem, encoder=encoder, **SMALL)
+    agent.target.load_state_dict(random_towers(problem, encoder).state_dict())
+    action = agent.act(observation)
+    why = agent.explain(observation, action)
+    scores = np.take_along_axis(agent.scores(observation), action.reshape(30, slots), axis=1).sum(axis=1)
+    np.testing.assert_allclose([sum(each.values()) for each in why], scores, rtol=1e-5, atol=1e-5)
+    for b, each in enumerate(why):
+        past = [item for item in observation["shown"][b] if item < 9]
+        told = dict(re.match(r"(\d+) back: item (\d+) ", name).groups() for name in each if " back: " in name)
+        assert told == {str(k): str(item) for k, item in enumerate(reversed(past), 1)}
+    answered = observation["events"].reshape(30, 20, -1)[:, -1, 0] > 0
+    assert answered.any()
+    for b in np.flatnonzero(answered):
+        assert any(name.startswith("1 back") and "click" in name for name in why[b])
 
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
@@ -227,10 +339,10 @@ def test_the_offline_stage_ranks_what_it_has_not_seen():
         read_histories(problem, sample_log(world, "random", 300, 10**6)),
     )
     rows = np.arange(len(other.item))
-    before = roc_auc_score(*reversed(agent.logits_of_log(other, rows)))
+    before = roc_auc_score(*reversed(logits_of_log(agent.online, problem, other, rows)))
     reports = []
     agent.prepare(log, 0, lambda seen, figures: reports.append(figures["loss"]))
-    logits, labels = agent.logits_of_log(other, rows)
+    logits, labels = logits_of_log(agent.online, problem, other, rows)
     after, predicted = roc_auc_score(labels, logits), 1 / (1 + np.exp(-logits))
     print(f"AUC {before:.3f} before, {after:.3f} after; losses {reports}")
     assert abs(before - 0.5) < 0.06
@@ -279,7 +391,9 @@ def test_the_online_stage_learns_to_plan():
 
 def test_it_refuses_what_it_cannot_do():
     problem = Problem.of(history_env(synthetic(domain="social", num_items=6), 1))
-    with pytest.raises(ValueError, match="encoder is 'lstm', allowed"):
+    with pytest.raises(
+        ValueError, match="encoder is 'lstm', allowed: 'recurrent', 'convolutional', 'attention'"
+    ):
         make_agent("dcf-dqn", problem, encoder="lstm")
     with pytest.raises(ValueError, match="needs the observation 'history', not Box"):
         make_agent(

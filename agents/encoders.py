@@ -1,0 +1,115 @@
+"""Three ways to read a visit's history: recurrent, convolutional, by attention. Each says what a past item added.
+
+Axes: B sessions, H history, d width. A row of the history is zeros where there is no item; padding is on the left.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HISTORY = 20  # H of the observation "history"
+
+
+class Recurrent(nn.Module):
+    """The last hidden state of gated recurrent units (GRU4Rec: Hidasi et al., 2016, ICLR)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(inputs, width, batch_first=True)
+
+    def forward(self, history: Tensor, present: Tensor) -> Tensor:
+        """(B, H, inputs) and its mask (B, H) to (B, d)."""
+        last: Tensor = self.gru(history)[0][:, -1]
+        return last
+
+    def shares(self, history: Tensor, present: Tensor) -> Tensor:
+        """What each step wrote and the update gates after it kept, (B, H, d): they sum to the code."""
+        weights = [
+            getattr(self.gru, f"{kind}_{side}_l0") for kind in ("weight", "bias") for side in ("ih", "hh")
+        ]
+        to_gates = functional.linear(history, weights[0], weights[2])  # (B, H, 3 d): reset, update, new
+        state = history.new_zeros(len(history), self.gru.hidden_size)
+        shares = history.new_zeros(*history.shape[:2], self.gru.hidden_size)
+        for t in range(history.shape[1]):
+            reset, update, new = to_gates[:, t].chunk(3, dim=1)
+            own_reset, own_update, own_new = functional.linear(state, weights[1], weights[3]).chunk(3, dim=1)
+            keep = torch.sigmoid(update + own_update)
+            fresh = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
+            shares = shares * keep[:, None]
+            shares[:, t] = (1.0 - keep) * fresh
+            state = shares.sum(dim=1)
+        return shares
+
+
+class Convolutional(nn.Module):
+    """Causal dilated convolutions with residuals, read at the last item (NextItNet: Yuan et al., 2019, WSDM)."""
+
+    DILATIONS = (1, 2, 4)  # of kernels of 3: the last item sees 14 items before it
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(inputs, width, bias=False)
+        self.layers = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=gap) for gap in self.DILATIONS)
+
+    def _run(self, x: Tensor, gates: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+        """(B, d, H) through the layers; with the gates of another input the run is linear: no bias, no rectifier."""
+        opened = []
+        for i, layer in enumerate(self.layers):
+            gap: Any = self.DILATIONS[i]
+            bias: Any = None if gates else layer.bias
+            weight: Any = layer.weight
+            change = functional.conv1d(functional.pad(x, (2 * gap, 0)), weight, bias, dilation=gap)
+            gate = gates[i] if gates else (change > 0).to(x.dtype)
+            opened.append(gate)
+            x = x + gate * change
+        return x, opened
+
+    def forward(self, history: Tensor, present: Tensor) -> Tensor:
+        """(B, H, inputs) and its mask (B, H) to (B, d)."""
+        return self._run(self.project(history).transpose(1, 2))[0][:, :, -1]
+
+    def shares(self, history: Tensor, present: Tensor) -> Tensor:
+        """What reaches the code from each place, the rectifiers held as they are, (B, H, d); biases are not in it."""
+        tokens = self.project(history).transpose(1, 2)
+        _, gates = self._run(tokens)
+        batch, width, length = tokens.shape
+        alone = tokens[:, None] * torch.eye(length, dtype=tokens.dtype, device=tokens.device)[:, None]
+        many = [gate[:, None].expand(-1, length, -1, -1).reshape(-1, width, length) for gate in gates]
+        code, _ = self._run(alone.reshape(-1, width, length), many)
+        return code[:, :, -1].reshape(batch, length, width)
+
+
+class Attention(nn.Module):
+    """One block of attention from the latest item over the history (after SASRec: Kang and McAuley, 2018, ICDM)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(inputs, width)
+        self.places = nn.Parameter(0.1 * torch.randn(HISTORY, width))
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.out = nn.Linear(width, width)
+
+    def _weighted(self, history: Tensor, present: Tensor) -> Tensor:
+        tokens = self.project(history) + self.places
+        score = (self.key(tokens) * self.query(tokens[:, -1:])).sum(dim=-1) / tokens.shape[-1] ** 0.5
+        weight = score.masked_fill(~present, -1e4).softmax(dim=1)
+        weighted: Tensor = weight[..., None] * self.value(tokens)
+        return weighted
+
+    def forward(self, history: Tensor, present: Tensor) -> Tensor:
+        """(B, H, inputs) and its mask (B, H) to (B, d); an empty history attends to padding."""
+        code: Tensor = self.out(self._weighted(history, present).sum(dim=1))
+        return code
+
+    def shares(self, history: Tensor, present: Tensor) -> Tensor:
+        """Each item's weighted value, the weights held as they are, (B, H, d); the last bias is not in it."""
+        return functional.linear(self._weighted(history, present), self.out.weight)
+
+
+ENCODERS: dict[str, type[Recurrent] | type[Convolutional] | type[Attention]] = {
+    "recurrent": Recurrent,
+    "convolutional": Convolutional,
+    "attention": Attention,
+}

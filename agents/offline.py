@@ -1,0 +1,118 @@
+"""The offline stage that agents with towers share: x(s, a) learnt from a log, and put into reward units.
+
+Axes: R rows of the log.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from agents.base import Figures, Problem, Report
+from agents.histories import Histories, read_histories, return_to_go
+from agents.modules import put_weights, weights_of
+from agents.towers import Towers, to_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """How long and how fast."""
+
+    epochs: int  # at most
+    epoch_rows: int  # [shown items] an epoch takes, drawn anew from a log that has more
+    batch: int  # [shown items]
+    rate: float
+    weight_decay: float
+    clip: float  # largest norm of a gradient
+    discount: float  # of the returns that give shift and spread
+
+
+def fit_towers(
+    towers: Towers, problem: Problem, log: Any, seed: int, stage: Stage, report: Report | None = None
+) -> Figures:
+    """Cross-entropy on a log's shown items by AdamW (Loshchilov and Hutter, 2019), then reward units.
+
+    The label is the item's reward scaled into [0, 1]. The weights that do best on the last tenth of the sessions are
+    kept. `report` counts rows seen. ValueError where the log is not this task's or has a single session.
+    """
+    histories = read_histories(problem, log)
+    is_late = histories.number >= 0.9 * histories.number[-1]
+    train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: stage.epoch_rows // 5]
+    if not len(train):
+        raise ValueError("the log needs at least two sessions")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
+    optimizer = torch.optim.AdamW(towers.parameters(), lr=stage.rate, weight_decay=stage.weight_decay)
+    best, best_loss, seen = weights_of(towers), np.inf, 0
+    for _ in range(stage.epochs):
+        towers.train()
+        taken = rng.permutation(train)[: stage.epoch_rows]
+        for rows in np.array_split(taken, -(-len(taken) // stage.batch)):
+            loss = functional.binary_cross_entropy_with_logits(*_logits(towers, problem, histories, rows))
+            descend(towers, optimizer, loss, stage.clip)
+            seen += len(rows)
+        held_out = _held_out_loss(towers, problem, histories, late)
+        if report is not None:
+            report(seen, {"loss": held_out})
+        if held_out >= best_loss:
+            break
+        best, best_loss = weights_of(towers), held_out
+    put_weights(towers, best)
+    _calibrate(towers, problem, histories, late, stage.discount)
+    return {"offline_rows": float(len(log)), "loss": best_loss, "scale": float(towers.scale)}
+
+
+def descend(towers: Towers, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
+    """One step of the optimizer, the gradient's norm clipped."""
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(towers.parameters(), clip)
+    optimizer.step()
+
+
+def _logits(
+    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Logits of logged items and their labels: rewards scaled into [0, 1]."""
+    low, high = problem.item_reward_range
+    device = towers.scale.device
+    label = np.clip((histories.pay[rows] - low) / max(high - low, 1e-12), 0.0, 1.0).astype(np.float32)
+    states = to_states(histories.observation(rows, problem.num_items), device)
+    items = torch.as_tensor(histories.item[rows], device=device)
+    return towers.logit_of(states, items[:, None])[0][:, 0], torch.as_tensor(label, device=device)
+
+
+def logits_of_log(
+    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Logits and labels of rows of a log, (R,) each."""
+    towers.eval()
+    with torch.no_grad():
+        parts = [
+            _logits(towers, problem, histories, part) for part in np.array_split(rows, -(-len(rows) // 4096))
+        ]
+    logits, labels = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+    return logits, labels
+
+
+def _held_out_loss(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> float:
+    logits, labels = (torch.as_tensor(array) for array in logits_of_log(towers, problem, histories, rows))
+    return float(functional.binary_cross_entropy_with_logits(logits, labels))
+
+
+def _calibrate(
+    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64], discount: float
+) -> None:
+    """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns."""
+    logits, _ = logits_of_log(towers, problem, histories, rows)
+    centred = logits - logits.mean()
+    slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
+    smallest = 0.01 * float(towers.scale)  # a log that tells nothing leaves a slope of zero or less
+    scale = max(slope, smallest)
+    returns = return_to_go(histories, discount)
+    towers.scale.fill_(scale)
+    towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
+    towers.spread.fill_(max(float(returns.std()), scale))
