@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from agents.towers import States, Towers
 
-BLOCK = 1024  # [items] of a block on the CPU; elsewhere the catalogue is one block
+BLOCK = 2048  # [items] of a block on the CPU; elsewhere the catalogue is one block
 
 
 class Block(NamedTuple):
@@ -49,14 +50,14 @@ class Catalogue:
 
     @torch.no_grad()
     def best(self, states: States, slots: int, mask: Tensor | None = None) -> Tensor:
-        """The K items of the largest Q, best first, (B, K); ValueError-free: the caller checks the mask (B, N)."""
+        """The K items of the largest Q, best first, (B, K). `mask` (B, N) leaves each row at least K."""
         code = self.towers.code(states)
         left = torch.cat([code.f, code.value[:, None]], dim=1)
         kinds = self.towers.by_category(states, code.recall)
         items, added = self.towers.repeats(states, code.recall)
         place = self.place[items]
-        values, places = [], []
         buffer = left.new_empty(len(left) * self.blocks[0].matrix.shape[1])
+        top: Top | None = None
         for low, matrix, bias, first in self.blocks:
             width = matrix.shape[1]
             x = buffer[: len(left) * width].view(len(left), width)
@@ -66,8 +67,34 @@ class Catalogue:
             x.scatter_add_(1, (place - low).clamp(0, width - 1), added * inside)
             if mask is not None:
                 x.masked_fill_(~mask[:, self.order[low : low + width]], -torch.inf)
-            top = x.topk(min(slots, width), dim=1) if slots > 1 else x.max(dim=1, keepdim=True)
-            values.append(top[0])
-            places.append(top[1] + low)
-        best = torch.cat(values, dim=1).topk(slots, dim=1).indices
-        return self.order[torch.cat(places, dim=1).gather(1, best)]
+            top = _top(x, slots, low) if top is None else _better(top, x, low)
+        assert top is not None  # there is at least one block
+        return self.order[top.place]
+
+
+class Top(NamedTuple):
+    """The best so far."""
+
+    value: Tensor  # (B, K), -inf where less than K were seen
+    place: Tensor  # (B, K)
+
+
+def _top(x: Tensor, slots: int, low: int) -> Top:
+    """The best of a block."""
+    value, place = x.topk(min(slots, x.shape[1]), dim=1)
+    if missing := slots - value.shape[1]:
+        value = functional.pad(value, (0, missing), value=-torch.inf)
+        place = functional.pad(place, (0, missing))
+    return Top(value, place + low)
+
+
+def _better(top: Top, x: Tensor, low: int) -> Top:
+    """The best so far and of one more block: few rows improve, and the largest value is ten times as fast to find."""
+    rows = (x.amax(dim=1) > top.value[:, -1]).nonzero()[:, 0]
+    if len(rows):
+        own = _top(x[rows], top.value.shape[1], low)
+        value = torch.cat([top.value[rows], own.value], dim=1)
+        place = torch.cat([top.place[rows], own.place], dim=1)
+        value, pick = value.topk(top.value.shape[1], dim=1)
+        top.value[rows], top.place[rows] = value, place.gather(1, pick)
+    return top

@@ -224,7 +224,7 @@ def random_towers(problem, encoder="recurrent"):
 
 def test_the_best_of_a_large_catalogue_is_the_best_of_all():
     problem, observation = visited(
-        history_env(synthetic(domain="social", num_items=2_500), 40, n_items="all"), 6
+        history_env(synthetic(domain="social", num_items=5_000), 40, n_items="all"), 6
     )
     towers, states = random_towers(problem), to_states(observation, torch.device("cpu"))
     torch.nn.init.constant_(towers.recall.bias, 3.0)  # so that the terms for repeats decide some
