@@ -38,11 +38,11 @@ class _Face:
     ) -> tuple[Observation, Feedback]:
         """One tick of the engine and the observation after it, all arrays fresh."""
         engine, kind = self._engine, self.arguments.observation
-        if kind == "features":
+        features = None
+        if kind.startswith("features"):
             features = np.empty((engine.num, engine.features_width), np.float32)
-            return features, engine.step(slate, steps, resets, features)
-        feedback = engine.step(slate, steps, resets)
-        return tasks.observation_of(engine, kind), feedback
+        feedback = engine.step(slate, steps, resets, features)
+        return tasks.observation_of(engine, kind, features), feedback
 
     def _reset_info(self) -> Info:
         engine = self._engine

@@ -21,7 +21,7 @@ from recgym.sim.world import World
 
 WORLDS = Path(__file__).parent.parent / "worlds"
 MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
-OBSERVATIONS = ("features", "history", "tabular")
+OBSERVATIONS = ("features", "history", "tabular", "features+history")
 RENDER_MODES = ("ansi", "rgb_array")
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
 
@@ -186,22 +186,24 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
 def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
     """Space of one session's observation."""
     world, num_events = engine.world, len(engine.world.events)
+    features = spaces.Box(-1.0, 1.0, (engine.features_width,), np.float32)
     if kind == "features":
-        return spaces.Box(-1.0, 1.0, (engine.features_width,), np.float32)
+        return features
     if kind == "tabular":
         return spaces.Discrete((len(world.categories) + 1) * observe.TABULAR_STATES)
-    return spaces.Dict(
-        {
-            "user": spaces.Discrete(world.num_users),
-            "shown": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
-            "events": spaces.Box(0.0, 1.0, (HISTORY * num_events,), np.float32),
-            "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
-        }
-    )
+    history: dict[str, spaces.Space[Any]] = {
+        "user": spaces.Discrete(world.num_users),
+        "shown": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
+        "events": spaces.Box(0.0, 1.0, (HISTORY * num_events,), np.float32),
+        "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
+    }
+    return spaces.Dict(history if kind == "history" else {"features": features, **history})
 
 
-def observation_of(engine: Engine, kind: str) -> Observation:
-    """The batch's observation "history" or "tabular", fresh arrays ("features" is written by the engine's tick)."""
+def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | None) -> Observation:
+    """The batch's observation, fresh arrays; the engine's tick has written the features where they are asked for."""
+    if kind == "features" and features is not None:
+        return features
     if kind == "tabular":
         states = np.empty(engine.num, np.int64)
         observe.tabular(engine.sessions, states)
@@ -214,7 +216,7 @@ def observation_of(engine: Engine, kind: str) -> Observation:
         "context": np.empty((num, 3), np.float32),
     }
     observe.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
-    return batch
+    return batch if features is None else {"features": features, **batch}
 
 
 def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
