@@ -1,6 +1,7 @@
-"""Public features of users: a few for agents to see, all that is usable for the towers."""
+"""Features of users: a few public ones for agents to see, all that is usable for the towers; rates before the log."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from recgym.fit.frame import Floats, Frame
 MAX_PUBLIC = 16  # F of a world at most
 MAX_CODES = 64  # a column of words or codes with more values is not used
 MAX_SHOWN = 5  # values of a column of words that agents see
+EARLIER = "earlier_"  # columns that count what came before the log (`recgym.logs.earlier`)
+PRIOR_ROWS = 4.0  # a rate from before the log is shrunk to the general one as by so many rows
 
 
 def public_user_features(frame: Frame) -> tuple[tuple[str, ...], Floats]:
@@ -42,8 +45,8 @@ def public_user_features(frame: Frame) -> tuple[tuple[str, ...], Floats]:
 
 
 def tower_user_features(frame: Frame) -> Floats:
-    """(U, F) every usable column: counts as ranks, words and codes of few values one-hot."""
-    blocks: list[Floats] = []
+    """(U, F) every usable column: counts as ranks, words and codes of few values one-hot; rates before the log."""
+    blocks = [earlier_rates(frame.user_columns)]
     for _, values in usable_columns(frame, shown=False):
         labels = sorted({str(value) for value in values})
         if len(labels) <= MAX_CODES:
@@ -52,14 +55,34 @@ def tower_user_features(frame: Frame) -> Floats:
         numbers = _numbers(values)
         if numbers is not None and len(labels) > 2:
             blocks.append(_ranks(numbers)[:, None])
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((frame.num_users, 0), np.float32)
+    return np.concatenate(blocks, axis=1)
+
+
+def earlier_rates(columns: Mapping[str, Any]) -> Floats:
+    """(rows, F) logit of the shrunk rate of every event counted before the log, less its mean, and how much was shown.
+
+    F is 0 where the table has no `earlier_shown`.
+    """
+    rows = len(next(iter(columns.values())))
+    if f"{EARLIER}shown" not in columns:
+        return np.zeros((rows, 0), np.float32)
+    counts = {
+        name: np.array(values, np.float64) for name, values in columns.items() if name.startswith(EARLIER)
+    }
+    shown = counts.pop(f"{EARLIER}shown")
+    out = [np.log1p(shown)]
+    for happened in counts.values():
+        mean = (happened.sum() + 0.5) / (shown.sum() + 1.0)
+        rate = (happened + PRIOR_ROWS * mean) / (shown + PRIOR_ROWS)
+        out.append(np.log(rate / (1.0 - np.minimum(rate, 1.0 - 1e-9))))
+    return np.stack([value - value.mean() for value in out], axis=1).astype(np.float32)
 
 
 def usable_columns(frame: Frame, shown: bool = True) -> list[tuple[str, list[Any]]]:
     """The log's user columns but ids, constants, words of too many values; for agents no bucketed or coded twins."""
     kept = []
     for name, values in frame.user_columns.items():
-        if name == "id" or name.endswith("_id"):
+        if name == "id" or name.endswith("_id") or name.startswith(EARLIER):
             continue
         if shown and (name.endswith("_range") or name.startswith("onehot_")):
             continue

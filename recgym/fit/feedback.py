@@ -1,35 +1,37 @@
 """Impressions with and without an answer: every shown item has its own logit, and hangs further events on it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from recgym.fit.additive import choose_ridge, fit_additive
+from recgym.fit.additive import Ridges, choose_ridges, fit_additive
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
 from recgym.fit.features import tower_user_features
-from recgym.fit.fidelity import calibration_slope
 from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame
+from recgym.fit.heads import latest, sigmoid
 from recgym.fit.logistic import log_loss
 from recgym.fit.model import SessionModel, item_features
+from recgym.fit.mood import Mood, fit_mood, over_moods
 from recgym.fit.session import Batch, logged_affinity
 from recgym.fit.training import descend
 
 
 def train(
     frame: Frame, config: FitConfig, periods: tuple[int, ...], epochs: int, seed: int, device: torch.device,
-    report: Report, ridge: float, judge: Callable[[SessionModel, int], None] | None = None,
+    report: Report, ridges: Ridges, judge: Callable[[SessionModel, int], None] | None = None,
 ) -> SessionModel:  # fmt: skip
     """The response's logit, by cross-entropy; `judge(model, epoch)` sees every epoch, 0 before the first.
 
-    First the additive part, with `ridge`; then the towers on top of it.
+    First the additive part, with `ridges`; then the towers on top of it.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     users, items = tower_user_features(frame), item_features(frame)
-    base = fit_additive(frame, np.isin(frame.row_period, periods), users, items, ridge)
+    base = fit_additive(frame, np.isin(frame.row_period, periods), users, items, ridges)
     fixed = {"rho": assumed(frame.domain, "rho")} if "rho" in ASSUMED[frame.domain] else {}
     fixed |= {} if config.drift else {"pull": 0.0}
     model = SessionModel(frame, users, config, drift=config.drift, fixed=fixed, base=base).to(device)
@@ -68,40 +70,46 @@ class Response(NamedTuple):
 
     model: SessionModel
     epochs: int
-    scale: float  # slope that calibrates the logit, from validation
-    shift: float  # intercept that keeps the mean of train and validation
+    scale: float  # slope that calibrates the logit at mood 0, from validation
+    shift: float  # intercept that keeps the mean of the latest days
+    mood: float  # standard deviation of a visit's shift, from validation
 
 
 def fit_response(
     frame: Frame, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[Response, Doubles]:
-    """The response's model and its calibrated logit at every row, test rows included."""
+    """The response's model and its calibrated logit at mood 0 of every row, test rows included."""
     every = frame.batches(np.arange(len(frame.starts)), 8192, device, np.random.default_rng(0))
     checked = frame.row_period == VALIDATION
     flag = frame.positive.astype(np.float64)
     losses: list[float] = []
-    slopes: list[float] = []
+    moods: list[Mood] = []
 
     def judge(model: SessionModel, epoch: int) -> None:
         x = logged_x(frame, model, every)[checked]
         losses.append(log_loss(flag[checked], x))
-        slopes.append(calibration_slope(flag[checked], x)[1])
+        moods.append(fit_mood(flag[checked], x, frame.session[checked]))
 
-    ridge = choose_ridge(frame, tower_user_features(frame), item_features(frame))
-    train(frame, config, (TRAIN,), config.epochs, seed, device, report, ridge, judge)
+    ridges = choose_ridges(frame, tower_user_features(frame), item_features(frame))
+    train(frame, config, (TRAIN,), config.epochs, seed, device, report, ridges, judge)
     best = int(np.argmin(losses))
-    model = train(frame, config, (TRAIN, VALIDATION), best, seed, device, report, ridge)
-    scale = float(np.clip(slopes[best], 0.2, 1.5))
+    model = train(frame, config, (TRAIN, VALIDATION), best, seed, device, report, ridges)
+    scale, mood = float(np.clip(moods[best].scale, 0.2, 1.5)), moods[best].sd
     x = scale * logged_x(frame, model, every)
-    past = frame.row_period <= VALIDATION
-    shift = intercept(flag[past], x[past])
-    return Response(model, best, scale, shift), x + shift
+    rows = latest(frame, frame.positive)
+    rows = frame.row_period <= VALIDATION if rows is None else rows
+    shift = intercept(flag[rows], x[rows], mood)
+    return Response(model, best, scale, shift, mood), x + shift
 
 
-def intercept(flag: Doubles, logit: Doubles) -> float:
-    """The intercept beside a fixed logit that gives the flag's mean (Newton)."""
+def intercept(flag: Doubles, logit: Doubles, mood: float) -> float:
+    """The intercept beside a fixed logit that gives the flag's mean over moods (Newton)."""
     value = 0.0
     for _ in range(50):
-        chance = 1 / (1 + np.exp(-np.clip(value + logit, -30, 30)))
+        chance = over_moods(partial(_chance, value + logit), mood)
         value += float((flag - chance).sum() / max((chance * (1 - chance)).sum(), 1e-9))
     return value
+
+
+def _chance(logit: Doubles, mood: float) -> Doubles:
+    return sigmoid(logit + mood)

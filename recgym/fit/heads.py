@@ -8,39 +8,63 @@ from numpy.typing import NDArray
 from recgym.events import EVENTS
 from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias
 from recgym.fit.config import ASSUMED, assumed
-from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Frame, Ints
-from recgym.fit.logistic import Logistic, fit_logistic, log_loss
+from recgym.fit.factors import one_hot
+from recgym.fit.features import earlier_rates
+from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame
+from recgym.fit.logistic import Logistic, Side, fit_logistic, log_loss
+from recgym.fit.mood import over_moods
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_LONG_MS
 
-RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))
+OWN_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on what an item or a user adds by itself
+SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on the slopes of what is known of items and users
 MIN_EVENTS = 20  # an event seen less often is not fitted
+LEVEL_EVENTS = 200  # in the validation period, to let it alone decide how frequent an event is
 QUANTILES = 101
 
 
+class Shrinkage(NamedTuple):
+    """Ridges of an event's head, chosen on validation one after the other, in this order."""
+
+    slopes: float = float("inf")
+    item: float = float("inf")
+    user: float = float("inf")
+
+
 class Head(NamedTuple):
-    """An event's logistic regression and the ridge that validation chose."""
+    """An event's logistic regression and the ridges that validation chose."""
 
     fit: Logistic
-    ridge: float
+    ridges: Shrinkage
 
 
-def fit_head(frame: Frame, flag: Bools, dense: Doubles, rows: Bools, groups: list[Ints]) -> Head | None:
-    """Fitted on the rows of train and validation; None where the event is too rare to fit."""
+def fit_head(
+    frame: Frame, flag: Bools, dense: Doubles, rows: Bools, tables: tuple[Floats, Floats]
+) -> Head | None:
+    """Fitted on the rows of train and validation; None where the event is too rare to fit.
+
+    `tables` hold what is known of items and of users.
+    """
     past = rows & (frame.row_period <= VALIDATION)
     if not MIN_EVENTS <= flag[past].sum() <= past.sum() - MIN_EVENTS:
         return None
     known, judged = past & (frame.row_period == TRAIN), past & (frame.row_period == VALIDATION)
     target = flag.astype(np.float64)
 
-    def fitted(part: Bools, ridge: float) -> Logistic:
-        return fit_logistic(target[part], dense[part], frame.item[part], groups, frame.num_items, ridge)
+    def fitted(part: Bools, ridges: Shrinkage) -> Logistic:
+        own = ((frame.item, ridges.item), (frame.user, ridges.user))
+        sides = [
+            Side(index[part], table, ridge, ridges.slopes)
+            for (index, ridge), table in zip(own, tables, strict=True)
+        ]
+        return fit_logistic(target[part], dense[part], sides)
 
-    tried = {}
-    for ridge in RIDGES:
-        tried[ridge] = log_loss(
-            target[judged], fitted(known, ridge).logits(dense[judged], frame.item[judged])
-        )
-    best = min(RIDGES, key=lambda ridge: tried[ridge])
+    def loss(ridges: Shrinkage) -> float:
+        logit = fitted(known, ridges).logits(dense[judged], (frame.item[judged], frame.user[judged]))
+        return log_loss(target[judged], logit)
+
+    best = Shrinkage()
+    for name, tried in (("slopes", SLOPE_RIDGES), ("item", OWN_RIDGES), ("user", OWN_RIDGES)):
+        best = min((best._replace(**{name: ridge}) for ridge in tried), key=loss)
     return Head(fitted(past, best), best)
 
 
@@ -91,18 +115,14 @@ def inputs_of(frame: Frame, event: int) -> tuple[list[int], Bools]:
 def fit_events(frame: Frame, x: Doubles, ledger: Ledger, arrays: Arrays) -> None:
     """Write the heads of all events after the first; those the log lacks, or hardly has, are assumed."""
     table = EVENTS[frame.domain]
-    known = np.isfinite(frame.items.duration)
-    groups = [frame.items.category]
-    if known.any():
-        edges = np.nanquantile(frame.items.duration, np.linspace(0, 1, 11)[1:-1])
-        groups.append(np.where(known, np.searchsorted(edges, frame.items.duration), 10))
+    tables = item_table(frame), earlier_rates(frame.user_columns)
     ledger.fitted(f"event:{table[0].name}", "logistic", "every shown item by itself")
     for index, event in enumerate(table[1:], start=1):
         links, rows = inputs_of(frame, index)
         flags = [frame.positive, frame.events.get(table[1].name, frame.positive)]
         dense = np.column_stack([x, *(flags[f].astype(np.float64) for f in links)])
         head = (
-            fit_head(frame, frame.events[event.name], dense, rows, groups)
+            fit_head(frame, frame.events[event.name], dense, rows, tables)
             if event.name in frame.events
             else None
         )
@@ -113,11 +133,24 @@ def fit_events(frame: Frame, x: Doubles, ledger: Ledger, arrays: Arrays) -> None
         arrays["event_bias"][index] = head.fit.bias
         arrays["event_gain"][index] = head.fit.slopes[0]
         arrays["event_link"][index, links] = head.fit.slopes[1:]
-        arrays["event_item"][:, index] = head.fit.item
-        shrunk = (
-            "no item effect" if np.isinf(head.ridge) else f"item effects shrunk by a ridge of {head.ridge:g}"
-        )
-        ledger.fitted(f"event:{event.name}", float(head.fit.slopes[0]), f"slope on affinity; {shrunk}")
+        arrays["event_item"][:, index], arrays["event_user"][:, index] = head.fit.effects
+        spread = {side: float(arrays[f"event_{side}"][:, index].std()) for side in ("item", "user")}
+        words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
+        ledger.fitted(f"event:{event.name}", float(head.fit.slopes[0]), f"slope on affinity; {words}")
+    if arrays["event_user"].any():
+        how = "standard deviation; rates before the log and own effects, shrunk on validation"
+        ledger.fitted("event_user", float(arrays["event_user"].std()), how)
+
+
+def item_table(frame: Frame) -> Floats:
+    """(N, F) what an event hangs on beside the item itself: category, tenth of duration, rates before the log."""
+    duration = frame.items.duration
+    known = np.isfinite(duration)
+    blocks = [one_hot(frame.items.category), earlier_rates({"": duration, **frame.items.columns})]
+    if known.any():
+        edges = np.nanquantile(duration, np.linspace(0, 1, 11)[1:-1])
+        blocks.append(one_hot(np.where(known, np.searchsorted(edges, duration), 10), 11))
+    return np.concatenate(blocks, axis=1)
 
 
 def assume_event(ledger: Ledger, arrays: Arrays, index: int, x: Doubles) -> None:
@@ -131,8 +164,45 @@ def assume_event(ledger: Ledger, arrays: Arrays, index: int, x: Doubles) -> None
     ledger.from_table(f"event:{event.name}", key)
 
 
-def event_chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles]:
-    """(rows,) chance of every event under the world, summed over click and the second event."""
+def keep_rates(frame: Frame, arrays: Arrays, x: Doubles, mood: float) -> None:
+    """Move the intercepts of fitted events so that their means over moods are the logged rates of the latest days.
+
+    A head is fitted at mood 0, but who answers is in a better mood than who does not.
+    """
+    for index, event in enumerate(EVENTS[frame.domain][1:], start=1):
+        flag = frame.events.get(event.name)
+        rows = None if flag is None else latest(frame, flag)
+        if flag is None or rows is None:
+            continue
+        rate = float(flag[rows].mean())
+        for _ in range(4):
+            mean = float(event_chances(frame, arrays, x, mood)[event.name][rows].mean())
+            arrays["event_bias"][index] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
+
+
+def latest(frame: Frame, flag: Bools) -> Bools | None:
+    """Rows that tell the level of an event, for levels drift: the validation period's, or all known ones if it is rare.
+
+    None where it is too rare for them, too.
+    """
+    for rows, least in (
+        (frame.row_period == VALIDATION, LEVEL_EVENTS),
+        (frame.row_period <= VALIDATION, MIN_EVENTS),
+    ):
+        if least <= flag[rows].sum() <= rows.sum() - least:
+            return rows
+    return None
+
+
+def event_chances(frame: Frame, arrays: Arrays, x: Doubles, mood: float = 0.0) -> dict[str, Doubles]:
+    """(rows,) chance of every event under the world, over moods of this standard deviation; `x` is that at mood 0."""
+    names = [event.name for event in EVENTS[frame.domain]]
+    chances = over_moods(lambda m: np.stack(list(_chances(frame, arrays, x + m).values())), mood)
+    return dict(zip(names, chances, strict=True))
+
+
+def _chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles]:
+    """Summed over click and the second event."""
     table, item = EVENTS[frame.domain], frame.item
     first = sigmoid(x)
 

@@ -5,9 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from recgym.events import EVENTS
-from recgym.fit import fidelity
-from recgym.fit.additive import fit_additive
 from recgym.fit.assemble import (
     Arrays,
     Ledger,
@@ -20,10 +17,10 @@ from recgym.fit.choice import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.exposure import fit_stay
 from recgym.fit.feedback import Response, fit_response
-from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, make_frame
-from recgym.fit.heads import event_chances, fit_events, has_watch, watch_quantiles
+from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
+from recgym.fit.heads import fit_events, has_watch, keep_rates, watch_quantiles
 from recgym.fit.leaving import fit_leaving, hazard_rows
-from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
+from recgym.fit.visits import can_leave, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -45,9 +42,9 @@ def fit_impressions(
             "watch", "quantiles of three pieces", "skipped, click, long view; shares of what the item lasts"
         )
     fit_events(frame, x, ledger, arrays)
+    keep_rates(frame, arrays, x, response.mood)
     report("leaving", 0, 1, "")
-    rows = hazard_rows(frame)
-    hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
+    hazard = fit_leaving(frame, hazard_rows(frame), (TRAIN, VALIDATION)) if can_leave(frame, log) else None
     numbers |= leaving_terms(hazard, True, arrays, ledger)
     arrays["logged_stay"] = np.array([fit_stay(frame, past)])
     ledger.fitted(
@@ -55,12 +52,8 @@ def fit_impressions(
     )
     ledger.fitted("exposure", "share of impressions", "the logging policy")
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
-    report("card", 0, 1, "")
-    figures = response_figures(frame, x, config) + event_figures(frame, arrays, x, config)
-    figures += leaving_figures(rows, frame, hazard, config) if hazard else []
     card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
-        "figures": figures,
         "epochs": response.epochs,
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
@@ -85,7 +78,7 @@ def response_terms(
         arrays["item_bias"] = scale * (total - theta * frame.items.price_z) + response.shift
         numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "pull", "decay")}
         numbers["theta"] = theta
-    numbers |= {key: scale * numbers[key] for key in ("kappa", "rho", "theta")}
+    numbers |= {key: scale * numbers[key] for key in ("kappa", "rho", "theta")} | {"mood": response.mood}
     shape = f"{model.dim} factors"
     ledger.fitted("profile", shape, "deep tower of user id and public columns, on top of additive effects")
     ledger.fitted("factors", shape, "deep tower of item id and public columns, on top of additive effects")
@@ -110,6 +103,7 @@ def response_terms(
         "eta", 1.0, "the scale is in the push vectors"
     )
     _numbers_of_rho_and_price(model, numbers, ledger)
+    ledger.fitted("mood", response.mood, "marginal likelihood of the validation period's visits")
     ledger.absent("sigma", "spread of first intents is not fitted yet")
     ledger.absent("patience", "not fitted from a log with unanswered items")
     ledger.absent("outside", "every item is answered by itself: the item bias holds it")
@@ -127,52 +121,3 @@ def _numbers_of_rho_and_price(model: Any, numbers: dict[str, float], ledger: Led
     else:
         numbers["theta"] = 0.0
         ledger.absent("theta", "no prices")
-
-
-def response_figures(frame: Frame, x: Doubles, config: FitConfig) -> list[fidelity.Figure]:
-    """The first event on the test period beside constant, item and user x item rates (shrunk)."""
-    test, flag = frame.row_period == TEST, frame.positive.astype(np.float64)
-    past, name = ~test, EVENTS[frame.domain][0].name
-    nothing_u, nothing_i = (
-        np.zeros((frame.num_users, 0), np.float32),
-        np.zeros((frame.num_items, 0), np.float32),
-    )
-    both = fit_additive(frame, past, nothing_u, nothing_i, 3.0).logits(frame)[test]
-    items = fit_additive(frame, past, nothing_u, nothing_i, 3.0, users=False).logits(frame)[test]
-    y, chance, cluster, count = (
-        flag[test],
-        _chance(x[test]),
-        frame.user[frame.starts][frame.session[test]],
-        config.bootstrap,
-    )
-    constant = np.full(len(y), flag[past].mean())
-    toys = {"constant rate": constant, "item rates": _chance(items), "user x item rates": _chance(both)}
-    figures = [
-        fidelity.mean_figure(f"log-loss of {name}", "users", fidelity.log_losses(y, chance), cluster, count,
-                             toy=fidelity.log_losses(y, toy), toy_name=label)
-        for label, toy in toys.items()
-    ]  # fmt: skip
-    figures.append(fidelity.auc_figure(f"AUC of {name}", y, chance, cluster, count, toy=_chance(both),
-                                       toy_name="user x item rates"))  # fmt: skip
-    slope = fidelity.calibration_slope(y, x[test])[1]
-    return [
-        *figures,
-        fidelity.figure(f"calibration slope of {name}", "users", log=1.0, world=slope, n=len(y)),
-    ]
-
-
-def event_figures(frame: Frame, arrays: Arrays, x: Doubles, config: FitConfig) -> list[fidelity.Figure]:
-    """Rate of every logged event on the test period, beside that of the earlier periods."""
-    test = frame.row_period == TEST
-    chances = event_chances(frame, arrays, x)
-    cluster = frame.user[test]
-    return [
-        fidelity.rate_figure(f"rate of {name}", "users", flag[test].astype(np.float64), chances[name][test], cluster,
-                             config.bootstrap, toy=float(flag[~test].mean()), toy_name="earlier periods")
-        for name, flag in frame.events.items()
-    ]  # fmt: skip
-
-
-def _chance(logit: Doubles) -> Doubles:
-    value: Doubles = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
-    return value

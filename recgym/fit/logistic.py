@@ -1,25 +1,43 @@
-"""Logistic regression with slopes, an effect of every item and effects of groups of items, by penalised likelihood."""
+"""Logistic regression with slopes and with effects of users, items, contexts, by penalised likelihood."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from recgym.fit.frame import Doubles, Ints
+from recgym.fit.frame import Bools, Doubles, Floats, Ints
 
-GROUP_RIDGE = 1.0
+
+class Side(NamedTuple):
+    """Users, items or contexts: which one each row has, and columns that tell something about all of them.
+
+    The effect of one is its own number, shrunk by `ridge`, plus its columns times slopes, shrunk by `slope_ridge`.
+    An infinite ridge leaves a part out.
+    """
+
+    which: Ints  # (rows,)
+    table: Floats  # (size, F), F may be 0
+    ridge: float
+    slope_ridge: float
+
+    def at(self, rows: Bools) -> "Side":
+        """The same side of some rows."""
+        return self._replace(which=self.which[rows])
 
 
 class Logistic(NamedTuple):
-    """logit = bias + dense @ slopes + item; the groups' effects are in `item`."""
+    """logit = bias + dense @ slopes + the effect of every side."""
 
     bias: float
     slopes: Doubles  # (F,)
-    item: Doubles  # (N,)
+    effects: tuple[Doubles, ...]  # (size,) a side
 
-    def logits(self, dense: Doubles, item: Ints) -> Doubles:
-        """Per row."""
-        value: Doubles = self.bias + dense @ self.slopes + self.item[item]
+    def logits(self, dense: Doubles, which: Sequence[Ints]) -> Doubles:
+        """Per row; `which` has (rows,) a side."""
+        value: Doubles = self.bias + dense @ self.slopes
+        for effect, one in zip(self.effects, which, strict=True):
+            value = value + effect[one]
         return value
 
 
@@ -28,42 +46,47 @@ def log_loss(flag: Doubles, logit: Doubles) -> float:
     return float(np.mean(np.logaddexp(0.0, logit) - flag * logit))
 
 
-def fit_logistic(
-    flag: Doubles, dense: Doubles, item: Ints, groups: list[Ints], num_items: int, ridge: float
-) -> Logistic:
-    """L-BFGS in float64, the same on every run; `groups` are codes of the items, `ridge` weighs on the items.
-
-    An infinite ridge leaves item and group effects out.
-    """
+def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logistic:
+    """L-BFGS in float64, the same on every run."""
     left = torch.as_tensor(flag.astype(np.float64))
     inputs = torch.as_tensor(np.column_stack([np.ones(len(flag)), dense]))
-    codes = [item, *(group[item] for group in groups)] if np.isfinite(ridge) else []
-    sizes = [num_items, *(int(group.max()) + 1 for group in groups)]
-    rows = [torch.as_tensor(code) for code in codes]
     rate = float(np.clip(flag.mean(), 1e-6, 1 - 1e-6))
     slopes = torch.zeros(inputs.shape[1], dtype=torch.float64)
     slopes[0] = float(np.log(rate / (1 - rate)))
-    effects = [torch.zeros(size, dtype=torch.float64) for size in sizes[: len(codes)]]
-    weights = [ridge, *([GROUP_RIDGE] * len(groups))]
-    parameters = [value.requires_grad_() for value in (slopes, *effects)]
+    parts = [_Part(side) for side in sides]
+    penalised = [pair for part in parts for pair in part.penalised]
+    parameters = [value.requires_grad_() for value in (slopes, *(value for value, _ in penalised))]
     solver = torch.optim.LBFGS(parameters, max_iter=80, line_search_fn="strong_wolfe", tolerance_grad=1e-7,
                                tolerance_change=1e-10)  # fmt: skip
 
     def closure() -> torch.Tensor:
         solver.zero_grad()
         logit = inputs @ slopes
-        for effect, row in zip(effects, rows, strict=True):
-            logit = logit + effect[row]
+        for part in parts:
+            if part.penalised:
+                logit = logit + part.effect()[part.which]
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, left, reduction="sum")
-        for effect, weight in zip(effects, weights, strict=False):
-            loss = loss + 0.5 * weight * effect.square().sum()
+        for value, weight in penalised:
+            loss = loss + 0.5 * weight * value.square().sum()
         loss = loss / len(left)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
-    total = np.zeros(num_items)
-    for effect, index in zip(effects, [np.arange(num_items), *groups], strict=False):
-        total += effect.detach().numpy()[index]
     values = slopes.detach().numpy()
-    return Logistic(float(values[0]), values[1:], total)
+    return Logistic(float(values[0]), values[1:], tuple(part.effect().detach().numpy() for part in parts))
+
+
+class _Part:
+    """A side as tensors."""
+
+    def __init__(self, side: Side) -> None:
+        self.which = torch.as_tensor(side.which)
+        self.table = torch.as_tensor(side.table.astype(np.float64))
+        self.own, self.slopes = (torch.zeros(size, dtype=torch.float64) for size in side.table.shape)
+        pairs = ((self.own, side.ridge), (self.slopes, side.slope_ridge))
+        self.penalised = [(value, ridge) for value, ridge in pairs if np.isfinite(ridge) and len(value)]
+
+    def effect(self) -> torch.Tensor:
+        """(size,)."""
+        return self.own + self.table @ self.slopes

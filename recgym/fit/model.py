@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from recgym.fit.additive import Additive
 from recgym.fit.config import FitConfig
 from recgym.fit.factors import Tower, one_hot
+from recgym.fit.features import EARLIER, earlier_rates
 from recgym.fit.frame import Floats, Frame
 from recgym.fit.session import Terms
 
@@ -115,11 +116,15 @@ class SessionModel(nn.Module):
 
 
 def item_features(frame: Frame) -> Floats:
-    """(N, F) category, page, and the log's own columns of few values, one-hot; price is left to theta."""
+    """(N, F) category, page, the log's own columns of few values, one-hot; rates before the log. Price is theta's."""
     items = frame.items
-    blocks = [one_hot(items.category), one_hot(items.shelf)]
+    blocks = [
+        one_hot(items.category),
+        one_hot(items.shelf),
+        earlier_rates({"": items.category, **items.columns}),
+    ]
     for name, values in items.columns.items():
-        if name in ("price", "duration_ms"):
+        if name in ("price", "duration_ms") or name.startswith(EARLIER):
             continue
         labels = sorted({str(value) for value in values})
         if 2 <= len(labels) <= MAX_CODES:

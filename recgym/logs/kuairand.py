@@ -6,10 +6,13 @@ Settled here:
   on a cover;
 * the standard policy's files, unless `policy="random"`;
 * exact duplicate rows of the chosen tabs are dropped and counted;
+* a play is recorded again once it is over: of two rows of a user, video and day, an earlier one without play time is
+  dropped and counted (both have the same click, minutes apart; it looks like a second exposure and is none);
 * a session is what one user saw on one day (the file's `date`), a step is an impression in order of time,
   sessions are numbered by their first moment. Only videos of the candidate pool are logged in Pure, so
   sessions have holes;
 * a duration of 0 means unknown; an item's duration is the log's, then the video table's, then NaN;
+* sequences of what each user was shown before the log begins become counts of users and items: `earlier.py`;
 * `is_live_streamer` -124 means unknown and becomes null; other user features stay as they are;
 * the flags stay as logged. The documented rules on play time do not hold everywhere: `rule_shares`.
 """
@@ -22,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.actions import number_by_start, number_steps
+from recgym.logs.earlier import with_earlier
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import (
@@ -74,6 +78,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(f"{files.path}: there is no file log_{policy}_*.csv or log_{policy}_*.csv.gz")
     users, videos = _users(files), _videos(files)
     table, duplicates = _impressions(files, names, tab)
+    table, begun = _finished(table)
     cells = {column: as_numpy(table[column]) for column in (*COLUMNS, "file_row", "file_index")}
     user, item = lookup(table["user_id"], users["id"]), lookup(table["video_id"], videos["id"])
     refuse(
@@ -96,7 +101,11 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         **origin(names, cells["file_index"], cells["file_row"]),
     }
     items = _items(videos, item, cells["duration_ms"])
-    remarks = [] if not duplicates else [f"{duplicates} exact duplicate rows dropped"]
+    users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"])
+    if duplicates:
+        remarks.append(f"{duplicates} exact duplicate rows dropped")
+    if begun:
+        remarks.append(f"{begun} rows of plays that had only begun dropped: the same play follows in full")
     return Log.build(
         columns,
         users=users,
@@ -137,6 +146,21 @@ def _impressions(files: Files, names: list[str], tab: int | None) -> tuple[Any, 
         raise LogError(f"{', '.join(names)}: there is no row of tab {tab}")
     kept = first_rows(table.select(COLUMNS))
     return table.take(pa.array(kept)), len(table) - len(kept)
+
+
+def _finished(table: Any) -> tuple[Any, int]:
+    """The rows without those of plays that a later row of the same user, video and day completes; and their number."""
+    user, video, date, time, play = (
+        as_numpy(table[column]) for column in ("user_id", "video_id", "date", "time_ms", "play_time_ms")
+    )
+    order = np.lexsort((time, date, video, user))
+    same = np.ones(len(order) - 1, bool)
+    for key in (user, video, date):
+        same &= key[order][1:] == key[order][:-1]
+    begun = order[:-1][same & (play[order][:-1] == 0)]
+    kept = np.ones(len(order), bool)
+    kept[begun] = False
+    return table.filter(pa.array(kept)), len(begun)
 
 
 def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
