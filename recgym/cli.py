@@ -192,6 +192,23 @@ def _print_card(world: Any) -> None:
 @app.command()
 def card(
     world: Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")],
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Judge the world on this log: the one it was fitted on, or one sampled from it."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY",
+            help="With --log: judge on visits from this day on; toys learn from earlier ones. Default: the card's.",
+        ),
+    ] = None,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the card's pictures, one page, as PNG.")
+    ] = None,
     planning: Annotated[
         int | None,
         typer.Option(
@@ -206,13 +223,23 @@ def card(
 ) -> None:
     """What a world is and how true it is to its log: sources, licence, fitted and assumed, figures.
 
-    Examples: `recgym card content-1`, `recgym card worlds/mine --planning 500 --json`
+    Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
+    `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
     """
     from recgym.envs.tasks import load_world
 
     loaded = load_world(world)
     if terms and planning is None:
         raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
+    if log is not None:
+        loaded = _judged(loaded, log, since, source, domain or loaded.domain, mapping, seed)
+    elif since is not None:
+        raise ValueError("--since says which part of a log judges the world: it needs --log LOG")
+    if png is not None:
+        from recgym.fidelity.picture import draw_card
+
+        draw_card(loaded, png)
+        print(f"wrote {png}", file=sys.stderr)
     worth = None if planning is None else _planning(loaded, planning, seed, terms)
     if as_json:
         about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
@@ -226,6 +253,25 @@ def card(
     print(f"{loaded.name}: {planning_text(worth)}")
     for line in planning_terms_table(worth.get("terms", [])):
         print(line)
+
+
+def _judged(
+    world: Any,
+    place: Path,
+    since: str | None,
+    source: str | None,
+    domain: str,
+    mapping: str | None,
+    seed: int,
+) -> Any:
+    """The world with what a log says about it on its card."""
+    from recgym.fidelity import judge_since
+    from recgym.logs import read_log
+
+    read = read_log(place, source=source, domain=domain, mapping=mapping)
+    for remark in read.remarks:
+        print(remark, file=sys.stderr)
+    return world.with_card(**judge_since(world, read, since, seed=seed).entries())
 
 
 def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
@@ -319,4 +365,4 @@ def _message(error: Exception) -> str | None:
     return None
 
 
-_OPTIONAL = ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "matplotlib", "agents")
+_OPTIONAL = ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "matplotlib", "sklearn", "agents")

@@ -96,7 +96,7 @@ def contexts(case: Case, most: int = 4) -> dict[str, Bools]:
         for c in np.argsort(-share)[:most]
         if len(world.categories) > 1
     }
-    return {label: part for label, part in groups.items() if part.sum() >= 100}
+    return {label: part for label, part in groups.items() if part.sum() > 100}
 
 
 def ranking(case: Case) -> list[Figure]:
@@ -131,10 +131,7 @@ def calibration(case: Case, name: str, flag: Bools, chance: Doubles, toy: Double
             f"calibration error of {name}, {BINS} bins", USERS, world=calibration_error(flag, chance, ones, code),
             toys={"user x item rates": calibration_error(flag, toy, ones, bins_of(toy))}, spread=spread, n=len(flag),
         ),
-        figure(
-            f"calibration slope of {name}", USERS, log=1.0, world=slope, n=len(flag),
-            toys={"user x item rates": calibration_slope(flag, _logit(toy))[1]},
-        ),
+        figure(f"calibration slope of {name}", USERS, log=1.0, world=slope, n=len(flag)),
     ]  # fmt: skip
 
 
@@ -144,8 +141,8 @@ def user_spread(case: Case) -> list[Figure]:
     users = np.unique(log.user, return_inverse=True)[1]
     rows = np.bincount(users)
     kept = rows >= LEAST_ROWS
-    if kept.sum() < 20:
-        raise LackingError(f"fewer than 20 users with {LEAST_ROWS} rows")
+    if kept.sum() <= 100:
+        raise LackingError(f"at most 100 users with {LEAST_ROWS} rows")
 
     def of(flag: Bools | Doubles, weight: Doubles) -> float:
         return _weighted_variance(np.bincount(users, weights=flag) / rows, weight * kept)
@@ -230,9 +227,10 @@ def _weighted_variance(value: Doubles, weight: Doubles) -> float:
 
 
 def _weighted_correlation(a: Doubles, b: Doubles, weight: Doubles) -> float:
-    a, b = a - np.average(a, weights=weight), b - np.average(b, weights=weight)
-    scale = np.sqrt(np.average(a * a, weights=weight) * np.average(b * b, weights=weight))
-    return float(np.average(a * b, weights=weight) / scale) if scale > 0 else float("nan")
+    share = weight / max(float(weight.sum()), 1e-12)
+    a, b = a - share @ a, b - share @ b
+    scale = np.sqrt((share @ (a * a)) * (share @ (b * b)))
+    return float(share @ (a * b) / scale) if scale > 0 else float("nan")
 
 
 def _logit(chance: Doubles) -> Doubles:

@@ -89,9 +89,9 @@ def _rates(case: Case, part: Bools, left: Doubles, chance: Doubles) -> list[Figu
     found = [
         figure(name, USERS, log=float(left[group].mean()), world=float(chance[group].mean()), toys=before.get(name),
                spread=spread.of_ratio(left * group, group), n=int(group.sum()))
-        for name, group in groups.items() if group.sum() >= 30
+        for name, group in groups.items() if group.sum() > 100
     ]  # fmt: skip
-    lengths = [r for r in range(1, RUNS + 1) if (run == r).sum() >= 30]
+    lengths = [r for r in range(1, RUNS + 1) if (run == r).sum() > 100]
 
     def gap(weight: Doubles, other: Doubles) -> float:
         return max(abs(_mean(left, weight * (run == r)) - _mean(other, weight * (run == r))) for r in lengths)
@@ -134,7 +134,7 @@ def _curves(case: Case, clock: Ints, run: Ints, left: Doubles, chance: Doubles, 
         rows = []
         for value in range(1, longest + 1):
             group = code == value
-            if group.sum() >= 30:
+            if group.sum() > 100:
                 bounds = spread.of_ratio(left * group, group)
                 rows.append(
                     [

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from recgym.fidelity import answers, choices, classifier, leaving, pairs
 from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, align, kind_of
 from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import Figure
 from recgym.logs import Log
+from recgym.logs.identity import digest
+from recgym.logs.periods import split_since
 from recgym.sim.world import World
 
 
@@ -99,5 +103,27 @@ def rounded(value: Any, digits: int = 4) -> Any:
         return [rounded(entry, digits) for entry in value]
     if isinstance(value, str | int) or value is None:
         return value
+    if not np.isfinite(value):
+        return None
     number = round(float(value), digits)
     return int(number) if number == int(number) and abs(number) >= 1 else number
+
+
+def judge_since(
+    world: World, log: Log, since: str | None = None, *, resamples: int = 200, seed: int = 0
+) -> Verdict:
+    """As `judge`, on the visits from a moment on, by default the one at which the world's own test period begins.
+
+    A log with other tables than the world's, which can only be one sampled from it, judges as a whole.
+    """
+    own = world.card.get("identity", {}).get("items") == digest(log.items)
+    since = since or (world.card.get("since") if own else None)
+    if since is None:
+        verdict = judge(world, log, resamples=resamples, seed=seed)
+        if own and kind_of(log) != PAIRS:
+            verdict.remarks.append("the whole log, of which the world has seen a part")
+        return verdict
+    past, late = split_since(log, since)
+    verdict = judge(world, late, past, resamples=resamples, seed=seed)
+    verdict.remarks.append(f"since {since}")
+    return verdict

@@ -15,7 +15,7 @@ def card_markdown(world: World) -> str:
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")
         lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
-    lines += ["", "## How true it is to its log", "", *_figures(card.get("figures", [])), ""]
+    lines += ["", "## How true it is to its log", "", *_figures(card), ""]
     lines += ["## What is fitted and what is assumed", "", *_terms(card.get("terms", [])), ""]
     if card.get("notes"):
         lines += ["## Notes", "", *(f"* {note}" for note in card["notes"]), ""]
@@ -56,12 +56,13 @@ def planning_terms_table(terms: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _figures(figures: list[dict[str, Any]]) -> list[str]:
+def _figures(card: dict[str, Any]) -> list[str]:
+    """The table of figures, with what the log said nothing about below it."""
     lines = [
-        "| figure | judges | log | world | toy | 95 % | n |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| figure | judges | log | world | toy | 95 % | noise | n |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in figures:
+    for row in card.get("figures", []):
         toy = _text(row["toy"]) + (f" ({row['toy_name']})" if row.get("toy_name") else "")
         bounds = "" if row["low"] is None else f"{_text(row['low'])} to {_text(row['high'])}"
         cells = [
@@ -71,10 +72,20 @@ def _figures(figures: list[dict[str, Any]]) -> list[str]:
             _text(row["world"]) + _outside(row),
             toy,
             bounds,
-            str(row["n"]),
+            _text(row.get("noise")),
+            f"{row['n']:,}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    return lines
+    told = [f"* judged on {', '.join(card['judged'])}"] if card.get("judged") else []
+    told += [f"* left out: {row['figures']}: {row['why']}" for row in card.get("left_out", [])]
+    return [*lines, "", *_HOW, *told]
+
+
+_HOW = (
+    "95 % is the log's interval, the world's where the log has no such figure by itself; noise bounds, 19 times in 20, "
+    "how far two random halves of the log lie apart; of several toys the best is shown.",
+    "",
+)
 
 
 def _outside(row: dict[str, Any]) -> str:
