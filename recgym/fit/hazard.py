@@ -18,7 +18,7 @@ from torch import Tensor
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NODES = 15
-CHUNK = 400_000  # rows whose nodes are in memory at once
+CHUNK = 2048  # rows whose nodes are worked on at once: they stay in the cache
 STEPS = 150  # of L-BFGS, at most
 
 
@@ -74,7 +74,9 @@ def fit_hazard(
     if start is None:
         zeros = [np.zeros(table.size) for table in tables]
         start = Hazard(float(np.log(rate / (1 - rate))), np.zeros(dense.shape[1]), zeros, 0.0)
-    slopes = torch.tensor(np.r_[start.bias, start.slopes, 0.5 if frail else 0.0], requires_grad=True)
+    slopes = torch.tensor(
+        np.r_[start.bias, start.slopes, (start.spread or 0.5) if frail else 0.0], requires_grad=True
+    )
     scales = [_scale(table, rate) for table in kept]
     begun = [value for value, table in zip(start.tables, tables, strict=True) if np.isfinite(table.ridge)]
     effects = [(torch.as_tensor(v) / scale).requires_grad_() for v, scale in zip(begun, scales, strict=True)]

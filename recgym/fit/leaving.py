@@ -1,10 +1,10 @@
 """When a visit ends: a discrete-time hazard (Singer and Willett, 1993), fitted by penalised likelihood.
 
-A visit's last row counts as leaving. What was answered moves it: the item, the run of its category, a repeat; a row
-that nobody answered has one effect of its own, as in the simulator. Time and run are slopes on the logarithm with the
-first steps free. All effects are shrunk by ridges whose weights are chosen on the validation period, and so is whether
-visits differ in patience. Page and category effects end in the item effect: the world has no other place for them, and
-a click log does not tell an item that drives people away from one at the end of the way.
+A visit's last row counts as leaving, but where a horizon cut it. What was answered moves it: the item, the run of its
+category, a repeat; a row that nobody answered has one effect of its own, as in the simulator. Time and run are slopes
+on the logarithm with the first steps free. All effects are shrunk by ridges whose weights are chosen on the validation
+period, and so is whether visits differ in patience. Page and category effects end in the item effect: the world has no
+other place for them, and a click log does not tell an item that drives people away from one at the end of the way.
 """
 
 from dataclasses import dataclass, replace
@@ -55,13 +55,12 @@ class Choices(NamedTuple):
     frail: bool = False
 
 
-TRIED: dict[str, tuple[Any, ...]] = {
-    "item": (3.0, 10.0, 30.0, 100.0, np.inf),
-    "shape": (3.0, 30.0, np.inf),
-    "context": (10.0, 100.0, np.inf),
-    "frail": (False, True),
-}
-"""Tried in this order, each at the best of those before it."""
+TRIED: tuple[tuple[dict[str, Any], ...], ...] = (
+    tuple({"item": ridge} for ridge in (3.0, 10.0, 30.0, 100.0, np.inf)),
+    tuple({"context": ridge} for ridge in (10.0, 100.0, np.inf)),
+    tuple({"shape": shape, "frail": frail} for frail in (False, True) for shape in (3.0, np.inf)),
+)
+"""One group after the other, each at the best of those before it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Leaving:
     item: Doubles  # (N,) page and category effects included, mean 0 over answered rows
     context: Doubles  # (X,)
     patience: float  # standard deviation of a visit's own shift, where it helps on validation
-    joint_patience: float  # its joint estimate on the train period, helpful or not
+    joint_patience: float  # its largest joint estimate on the train period, helpful or not
     choices: Choices
     validation: dict[Choices, float]  # log-loss a row of what was tried, v averaged out
 
@@ -107,7 +106,8 @@ def hazard_rows(frame: Frame) -> Rows:
     """Covariates and outcome of every row of the frame."""
     answered = frame.positive.astype(bool)
     left = np.zeros(len(frame.item))
-    left[frame.starts + frame.lengths - 1] = 1.0
+    ended = frame.lengths != cut_length(frame.lengths)
+    left[(frame.starts + frame.lengths - 1)[ended]] = 1.0
     return Rows(
         frame.step + 1,
         runs(frame),
@@ -118,6 +118,17 @@ def hazard_rows(frame: Frame) -> Rows:
         left,
         frame.session,
     )
+
+
+def cut_length(lengths: Ints) -> int:
+    """The length at which a log cuts its visits; 0 where it does not.
+
+    Visits that end by themselves thin out with length: significantly more of the greatest length than of the one below
+    means that a horizon cut them. Such a visit is censored, it did not end there (Kaplan and Meier, 1958).
+    """
+    longest = int(lengths.max())
+    at, below = int((lengths == longest).sum()), int((lengths == longest - 1).sum())
+    return longest if longest > 1 and at - below > 4.0 * np.sqrt(at + below) else 0
 
 
 def runs(frame: Frame) -> Ints:
@@ -159,12 +170,12 @@ def fit_leaving(
     """Fit on the sessions of these periods; without `choices`, those best on the validation period are made."""
     period = frame.row_period
     if choices is not None:
-        search = Search(choices, {}, 0.0)
+        search = Search(choices, {}, None, 0.0)
     else:
         train = _drawn(take(rows, period == TRAIN), MAX_ROWS["choose"])
         search = _choose(frame, train, take(rows, period == VALIDATION))
     known = _drawn(take(rows, np.isin(period, periods)), MAX_ROWS["fit"])
-    fitted = _in_terms(_fit(frame, known, search.best), frame, known, search.best)
+    fitted = _in_terms(_fit(frame, known, search.best, search.start), frame, known, search.best)
     return replace(fitted, validation=search.tried, joint_patience=search.patience or fitted.patience)
 
 
@@ -173,25 +184,28 @@ class Search(NamedTuple):
 
     best: Choices
     tried: dict[Choices, float]
-    patience: float  # the joint estimate
+    start: Hazard | None  # the best one's fit on the train period
+    patience: float  # the largest joint estimate
 
 
 def _choose(frame: Frame, train: Rows, judged: Rows) -> Search:
-    best, start, patience = Choices(), None, 0.0
+    best = Choices()
+    fits: dict[Choices, Hazard] = {}
     tried: dict[Choices, float] = {}
     visits = Visits(judged.left, judged.starts)
-    for name, values in TRIED.items():
-        for value in values:
-            choices = best._replace(**{name: value})
-            if choices in tried or (name == "context" and len(frame.contexts) == 1):
+    for group in TRIED:
+        for changes in group:
+            choices = best._replace(**changes)
+            if choices in tried or ("context" in changes and len(frame.contexts) == 1):
                 continue
-            start = _fit(frame, train, choices, start)
-            patience = start.spread
+            fits[choices] = _fit(frame, train, choices, fits.get(best))
+            patience = fits[choices].spread
             if not choices.frail or patience >= LEAST_PATIENCE:
-                logits = _in_terms(start, frame, train, choices).logits(judged)
+                logits = _in_terms(fits[choices], frame, train, choices).logits(judged)
                 tried[choices] = marginal_loss(visits, logits, patience)
         best = min(tried, key=lambda choices: tried[choices])
-    return Search(best, tried, patience)
+    frail = [found.spread for choices, found in fits.items() if choices.frail]
+    return Search(best, tried, fits[best], max(frail))
 
 
 def _drawn(rows: Rows, limit: int) -> Rows:

@@ -3,7 +3,8 @@
 Logged items and answers are fed in; out come affinities and leaving logits at every step. A test holds these
 equations to the scalar ones.
 
-Axes: B sessions, T steps, N items, d factors, C categories. A step has one logged item.
+Axes: B sessions, T rows, N items, d factors, C categories. A row is a shown item; as a rule it is a step by itself,
+`slates.py` has steps of several.
 """
 
 from typing import NamedTuple
@@ -55,6 +56,8 @@ class Batch(NamedTuple):
     positive: Tensor  # (B, T) 1 where the step's item was answered positively
     mask: Tensor  # (B, T)
     row: Tensor  # (B, T) int64, row of the frame, 0 in the padding
+    step: Tensor | None = None  # (T,) int64 step of each row; a step by itself where there is none
+    mood: Tensor | None = None  # (B,) the visit's own shift of every affinity, 0 where there is none
 
 
 def terms_from_world(world: World) -> Terms:
@@ -85,9 +88,9 @@ def hazard_from_world(world: World) -> Hazard:
     return Hazard(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
 
 
-def lags(steps: int, device: torch.device) -> Tensor:
+def lags(batch: Batch) -> Tensor:
     """(T, T): how many steps column s lies before row t."""
-    clock = torch.arange(steps, device=device)
+    clock = torch.arange(batch.item.shape[1], device=batch.item.device) if batch.step is None else batch.step
     return clock[:, None] - clock[None, :]
 
 
@@ -96,7 +99,7 @@ def intents(terms: Terms, batch: Batch) -> Tensor:
 
     The distance w = z - p_u follows w <- (1 - pull) (w + m_i), so it is a sum over the past with fading weights.
     """
-    lag = lags(batch.item.shape[1], batch.item.device)
+    lag = lags(batch)
     keep = (1.0 - terms.pull).clamp(min=1e-12)
     weights = torch.where(lag > 0, keep ** lag.clamp(min=0), 0.0)
     return terms.profile[batch.user][:, None] + weights @ (terms.push[batch.item] * batch.positive[..., None])
@@ -104,7 +107,7 @@ def intents(terms: Terms, batch: Batch) -> Tensor:
 
 def satiation(terms: Terms, batch: Batch) -> Tensor:
     """Satiation of every category before each step, (B, T, C)."""
-    lag = lags(batch.item.shape[1], batch.item.device)
+    lag = lags(batch)
     weights = torch.where(lag > 0, terms.decay.clamp(min=1e-12) ** (lag - 1).clamp(min=0), 0.0)
     hot = torch.nn.functional.one_hot(terms.category[batch.item], terms.num_categories).to(weights.dtype)
     return weights @ (hot * batch.positive[..., None])
@@ -112,10 +115,16 @@ def satiation(terms: Terms, batch: Batch) -> Tensor:
 
 def remembered(batch: Batch) -> Tensor:
     """(B, T, T): whether the answer of step s is among the last MEMORY ones that the user remembers at step t."""
-    count = batch.positive.cumsum(1)
-    before = count - batch.positive  # answers before the step
-    recent = before[:, :, None] - count[:, None, :] < MEMORY
-    return (lags(batch.item.shape[1], batch.item.device) > 0) & recent & (batch.positive > 0)[:, None, :]
+    past = lags(batch) > 0
+    before = batch.positive @ past.T.to(batch.positive.dtype)  # answers before the step
+    recent = before[:, :, None] - batch.positive.cumsum(1)[:, None, :] < MEMORY
+    return past & recent & (batch.positive > 0)[:, None, :]
+
+
+def shift(terms: Terms, batch: Batch) -> Tensor:
+    """(B,) what a visit adds to every affinity."""
+    value = terms.user_bias[batch.user] + terms.context_bias[batch.context] - terms.outside
+    return value if batch.mood is None else value + batch.mood
 
 
 def seen_in_catalogue(batch: Batch, num_items: int) -> Tensor:
@@ -132,8 +141,7 @@ def seen_logged(batch: Batch) -> Tensor:
 
 def affinities(terms: Terms, batch: Batch) -> Tensor:
     """Affinity of every item of the catalogue at every step, less the outside option's, (B, T, N)."""
-    x = intents(terms, batch) @ terms.factors.T + terms.item_bias - terms.outside
-    x = x + (terms.user_bias[batch.user] + terms.context_bias[batch.context])[:, None, None]
+    x = intents(terms, batch) @ terms.factors.T + terms.item_bias + shift(terms, batch)[:, None, None]
     x = x + terms.kappa * satiation(terms, batch)[..., terms.category]
     x = x + terms.rho * seen_in_catalogue(batch, terms.factors.shape[0]).to(x.dtype)
     return x.clamp(-LIMIT, LIMIT)
@@ -141,12 +149,8 @@ def affinities(terms: Terms, batch: Batch) -> Tensor:
 
 def logged_affinity(terms: Terms, batch: Batch) -> Tensor:
     """Affinity of the step's own item, (B, T): as `affinities`, without the rest of the catalogue."""
-    x = (
-        (intents(terms, batch) * terms.factors[batch.item]).sum(-1)
-        + terms.item_bias[batch.item]
-        - terms.outside
-    )
-    x = x + (terms.user_bias[batch.user] + terms.context_bias[batch.context])[:, None]
+    x = (intents(terms, batch) * terms.factors[batch.item]).sum(-1) + terms.item_bias[batch.item]
+    x = x + shift(terms, batch)[:, None]
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)
