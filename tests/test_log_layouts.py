@@ -55,7 +55,8 @@ def test_kuairand_of_every_size_is_recognised(tmp_path, size, logs):
         f"user_features_{size}.csv": "user_id,is_live_streamer\n3,0\n",
         f"video_features_basic_{size}.csv": "video_id,author_id,video_type,video_duration,tag\n"
         "2,1,NORMAL,19000.0,39\n",
-        f"log_random_4_22_to_5_08_{size}.csv": f"{KUAIRAND}3,2,20220426,100,1650900000000,{'0,' * 7}0,20000,0,0,0,1,1\n",
+        f"log_random_4_22_to_5_08_{size}.csv": KUAIRAND
+        + f"3,2,20220426,100,1650900000000,{'0,' * 7}0,20000,0,0,0,1,1\n",
     }
     for day, name in enumerate(logs):
         name = name if size in name else f"{name}_{size}"
@@ -130,7 +131,7 @@ def test_watch_flags_at_the_bounds_of_the_documented_rules():
          "big_matrix.csv, row 3, video_id: the video must stand in item_categories.csv; found 9599 (and 1 more)"),
         ("big_matrix.csv", "14,3649,18000", "15,3649,18000",
          "big_matrix.csv, row 5, user_id: the id must stand in the table of users; found 15"),
-        ("big_matrix.csv", "0,3649,13838", "0,3649,long", 
+        ("big_matrix.csv", "0,3649,13838", "0,3649,long",
          "row 2, play_duration: a whole number is needed; found 'long'"),
         ("big_matrix.csv", "0,3649,13838", "0,3649,-5",
          "row 2, watch_ms: watch time must be 0 ms or above; found -5"),

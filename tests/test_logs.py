@@ -559,7 +559,10 @@ def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path
     [
         ("", "events.csv: the file is empty"),
         ("user,item\n", "events.csv: there are no rows below the header"),
-        ("user,thing\na,b\n", "events.csv, row 1: the header must have 'item'; found user, thing"),
+        (
+            "user,thing\na,b\n",
+            "events.csv, row 1: there is no column 'item'; say which column is what by a map",
+        ),
         ("user,item,item\na,b,c\n", "events.csv, row 1, item: a column must occur once"),
         ("user,item,time\na,b,1\na,b,soon\n", "events.csv, row 3, time: a time is needed"),
         (
@@ -665,7 +668,7 @@ def test_what_is_not_there_or_not_known(tmp_path):
         read_log(tmp_path, source="movies")
     with pytest.raises(LogError, match="no known data set"):
         read_log(tmp_path)
-    with pytest.raises(LogError, match="a table needs one of ecommerce, content, social"):
+    with pytest.raises(LogError, match="a table needs a domain, ecommerce, content, social"):
         read_log(table(tmp_path, "user,item\na,b\n"))
     with pytest.raises(LogError, match="no file; one named user_artists"):
         read_log(tmp_path, source="lastfm_hetrec2k")

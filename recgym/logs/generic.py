@@ -51,6 +51,9 @@ GAP_MINUTES = 30.0
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """The log of a CSV (any of , ; tab |) or Parquet file."""
     domain = options.get("domain")
+    if domain is None:
+        known = ", ".join(DOMAINS)
+        raise LogError(f"{files.path}: a table needs a domain, {known}: say --domain, or domain= in Python")
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; a table needs one of {', '.join(DOMAINS)}")
     name = files.names[0] if len(files.names) == 1 else files.one("*.csv", "*.csv.gz", "*.tsv", "*.parquet")

@@ -28,7 +28,8 @@ from recgym.logs.tables import (
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
 DELIMITERS = (",", ";", "\t", "|")
-BATCH_ROWS = 500_000
+BATCH_ROWS = 1 << 17
+MERGED = 8  # batches after which their dictionaries become one
 PLACE = "#"  # before the place of a column, from 1, in a file without header
 
 
@@ -40,7 +41,7 @@ def read_table(files: Files, name: str, columns: Mapping[str, str], domain: str)
     header = parquet_file(files, name).schema_arrow.names if parquet else read_header(files, name, delimiter)
     if places:
         header = [f"{PLACE}{k + 1}" for k in range(len(header))]
-    _hint_at_places(name, header, columns)
+    _hint(name, header, columns)
     keys = [key for key in header if key in (*KEYS, *ATTRIBUTES, *flags) or key.startswith(CONTEXT)]
     require_columns(name, header, columns.values() or ("user", "item"))
     columns = columns or {key: key for key in keys}
@@ -66,37 +67,51 @@ def by_place(columns: Mapping[str, str]) -> bool:
     return bool(placed)
 
 
-def _hint_at_places(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
-    """LogError that says what to do where the first row of a file looks like data and not like a header."""
+def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
+    """LogError that says what to do where the first row looks like data, or no map names the columns."""
     missing = [column for column in columns.values() or ("user", "item") if column not in header]
     if missing and any(re.fullmatch(r"[-+]?[0-9][0-9.:/ -]*", cell) for cell in header):
         raise LogError(
             f"{name}, row 1: there is no column {missing[0]!r}, and {','.join(header[:6])!r} looks like data: where a "
             f"file has no header, name its columns by their place, as in user={PLACE}1,item={PLACE}2,time={PLACE}3"
         )
+    if missing and not columns:
+        raise LogError(
+            f"{name}, row 1: there is no column {missing[0]!r}; say which column is what by a map, --map "
+            f"user=COLUMN,item=COLUMN,time=COLUMN or mapping= in Python; found {', '.join(header)}"
+        )
 
 
 def parquet_columns(files: Files, name: str, wanted: Sequence[str]) -> Any:
     """Columns of a Parquet file, read in batches: words become codes at once, so that no text of all rows is held."""
-    file = parquet_file(files, name)
-    require_columns(name, file.schema_arrow.names, wanted)
+    schema = parquet_file(files, name).schema_arrow
+    require_columns(name, schema.names, wanted)
+    words = [column for column in wanted if pa.types.is_string(schema.field(column).type)]
     chunks: dict[str, list[Any]] = {column: [] for column in wanted}
-    for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
-        for column in wanted:
-            chunks[column].append(_coded(batch.column(column)))
+    for batch in parquet_file(files, name, words).iter_batches(BATCH_ROWS, columns=list(wanted)):
+        for column, parts in chunks.items():
+            parts.append(_coded(batch.column(column)))
+            if len(parts) == MERGED:
+                parts[:] = _one(parts).chunks
     if not chunks[wanted[0]]:
-        return file.schema_arrow.empty_table().select(list(wanted))
-    return pa.table(
-        {column: pa.chunked_array(parts).unify_dictionaries() for column, parts in chunks.items()}
-    )
+        return schema.empty_table().select(list(wanted))
+    return pa.table({column: _one(parts) for column, parts in chunks.items()})
 
 
-def parquet_file(files: Files, name: str) -> Any:
-    """A Parquet file to read from; LogError where it is none."""
+def parquet_file(files: Files, name: str, words: Sequence[str] = ()) -> Any:
+    """A Parquet file to read from, these columns as codes; LogError where it is none."""
     try:
-        return pq.ParquetFile(files.seekable(name))
+        return pq.ParquetFile(files.seekable(name), read_dictionary=list(words))
     except (pa.ArrowInvalid, OSError) as error:
         raise LogError(f"{name}: no Parquet file: {error}") from error
+
+
+def _one(parts: Sequence[Any]) -> Any:
+    """The parts one after the other; words as one part with one dictionary."""
+    column = pa.chunked_array(parts)
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return pa.chunked_array([column.unify_dictionaries().combine_chunks()])
 
 
 def _coded(values: Any) -> Any:
