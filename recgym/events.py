@@ -6,7 +6,7 @@ model decides. An event with `needs` happens only where that other event happene
 
 from typing import NamedTuple
 
-DOMAINS = ("ecommerce", "content", "social")
+DOMAINS = ("ecommerce", "content", "social")  # of logs and of the worlds fitted from them
 
 
 class Event(NamedTuple):
@@ -37,6 +37,7 @@ EVENTS: dict[str, tuple[Event, ...]] = {
         Event("share", "listen", 0.0),  # no log here has it: assumed, so no default reward rests on it
         Event("comment", "listen", 0.0),
     ),
+    "friends": (Event("connect", None, 1.0),),  # of a social world: no log is of it, its graph says who accepts
 }
 
 

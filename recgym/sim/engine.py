@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.jit import njit
+from recgym.sim.friends import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observe import features
 from recgym.sim.outlook import expected
-from recgym.sim.schema import Floats, WorldArrays
+from recgym.sim.schema import FRIENDS, Floats, WorldArrays
 from recgym.sim.session import advance, affinity, least, start, watch_time
 from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
@@ -71,6 +72,8 @@ def _tick_rows(
             f.horizon[b] = False
         if view.out.shape[1] > 0:
             features(w, s, b, view.user_features, view.num_pages, horizon, view.out)
+            if w.choice[0] == FRIENDS:
+                candidate_features(w, s, b, view.out)
 
 
 @njit()
@@ -133,6 +136,7 @@ def make_reward(
 def empty_sessions(world: World, num: int) -> Sessions:
     """B sessions that have not begun."""
     factors, categories = world.num_factors, len(world.categories)
+    candidates = world.num_items if world.arrays.choice[0] == FRIENDS else 1
 
     def ints(*shape: int) -> NDArray[np.int32]:
         return np.zeros((num, *shape), np.int32)
@@ -161,6 +165,10 @@ def empty_sessions(world: World, num: int) -> Sessions:
         lead=ints(),
         lead_events=ints(),
         run=ints(),
+        candidate=ints(candidates),
+        shared=ints(candidates),
+        tie=ints(candidates),
+        refused=ints(candidates),
     )
 
 
@@ -196,6 +204,8 @@ class Engine:
         self.features_width = (
             public + 3 * len(world.categories) + len(world.events) + 6
         )  # of that observation
+        if world.arrays.choice[0] == FRIENDS:
+            self.features_width += CANDIDATE_FEATURES * world.num_items
         self._no_view = np.empty((num, 0), np.float32)
 
     def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:

@@ -154,6 +154,10 @@ def copy_row(source: Sessions, b: int, target: Sessions) -> None:
     _copy(source.events, b, target.events)
     _copy(source.shown, b, target.shown)
     _copy(source.liked, b, target.liked)
+    _copy(source.candidate, b, target.candidate)
+    _copy(source.shared, b, target.shared)
+    _copy(source.tie, b, target.tie)
+    _copy(source.refused, b, target.refused)
 
 
 @njit()

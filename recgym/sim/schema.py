@@ -1,7 +1,8 @@
 """What a world is made of: the numbers and arrays of the session model, one table for memory, disk and checks.
 
 Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, K slate positions, T steps and R run
-lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time.
+lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time; of the graph: V,
+where a user's friends begin, F friends, S items of a library, k dimensions of taste.
 """
 
 from typing import Annotated, NamedTuple, get_type_hints
@@ -13,12 +14,17 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
-ONE_CHOICE, INDEPENDENT = 0, 1  # choice models: one item a slate, or every item for itself
-CHOICES = ("one", "independent")
+# choice models: one item a slate, every item for itself, or a friend to be suggested (items are candidates' places)
+ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
+CHOICES = ("one", "independent", "friends")
 WATCH_CLICK_MS, WATCH_LONG_MS = (
     7_000.0,
     18_000.0,
 )  # KuaiRand's rules: at least min(duration, this) is a click, a long view
+
+WATCH_EDGES_MS = (10_000.0, 14_000.0, 18_000.0, 25_000.0, 40_000.0, 60_000.0, 90_000.0, 150_000.0, 240_000.0)
+"""How long people watch depends on how long the item is: a world may have one table of watch times, or one between
+each two of these durations."""
 
 
 class Param(NamedTuple):
@@ -47,6 +53,12 @@ PARAMS = (
         "leaving logit where nothing was answered positively, in place of item, run and repeat",
     ),
     Param("mood", 0.0, "standard deviation of a visit's own shift of the affinity of every item"),
+    Param("omega", 0.0, "slope of affinity on log(1 + friends who engaged with the item)"),
+    Param("connect_bias", 0.0, "logit of accepting a suggested friend, other terms 0"),
+    Param("connect_taste", 0.0, "... slope on likeness of taste, in [-1, 1]"),
+    Param("connect_common", 0.0, "... slope on log(1 + friends in common)"),
+    Param("connect_degree", 0.0, "... slope on log(1 + friends) of both together"),
+    Param("connect_again", 0.0, "... for each time that he was refused already in this visit"),
 )
 (
     SIGMA,
@@ -62,6 +74,12 @@ PARAMS = (
     LEAVE_REPEAT,
     LEAVE_IDLE,
     MOOD,
+    OMEGA,
+    CONNECT_BIAS,
+    CONNECT_TASTE,
+    CONNECT_COMMON,
+    CONNECT_DEGREE,
+    CONNECT_AGAIN,
 ) = range(len(PARAMS))
 PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
 
@@ -101,10 +119,15 @@ class WorldArrays(NamedTuple):
     ]  # [e, f] added to the logit of e where f, event 0 or 1, happened
     event_needs: Annotated[Ints, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
     watch_quantiles: Annotated[
-        Floats, "3 Q", np.float32
-    ]  # skipped, click, long view: see `session.watch_time`
+        Floats, "W Q", np.float32
+    ]  # skipped, click, long view, again for the next group of durations ...: see `session.watch_time`
     leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
     leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
+    # a graph drawn from a model of friend pairs; a world without one leaves these out
+    friend_start: Annotated[Ints, "V", np.int32]  # V is U + 1: where a user's friends begin; V is 1: no graph
+    friend: Annotated[Ints, "F", np.int32]  # both ways, ascending within a user
+    library: Annotated[Ints, "U S", np.int32]  # items a user is known to like, drawn, ascending; -1: fewer
+    kin: Annotated[Floats, "U k", np.float16]  # where a user stands in taste: likeness is the product of two
 
 
 class Layout(NamedTuple):

@@ -8,6 +8,7 @@ Axes: B sessions, K slate positions, d factors, C categories, E events, H histor
 
 The session model, with where it comes from:
     affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
+                     + omega log(1 + friends(u, i))
     examination  position k is looked at with probability eps_k (cascade-free position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974), over the slate or item by item
     intent       z <- z + eta m_i for what was answered positively, then a share `pull` of the way back to p_u
@@ -33,14 +34,16 @@ from recgym.rng import (
     normal,
     uniform,
 )
+from recgym.sim.friends import accepting, endorsers, meet, settle
 from recgym.sim.schema import (
     DECAY,
     ETA,
-    INDEPENDENT,
+    FRIENDS,
     KAPPA,
     LEAVE_BIAS,
     LEAVE_IDLE,
     LEAVE_REPEAT,
+    OMEGA,
     ONE_CHOICE,
     OUTSIDE,
     PULL,
@@ -48,6 +51,7 @@ from recgym.sim.schema import (
     SIGMA,
     THETA,
     WATCH_CLICK_MS,
+    WATCH_EDGES_MS,
     WATCH_LONG_MS,
     Doubles,
     WorldArrays,
@@ -128,6 +132,8 @@ def begin(w: WorldArrays, s: Sessions, b: int, user: int, context: int) -> None:
     s.lead[b] = -1
     s.lead_events[b] = 0
     s.run[b] = 0
+    if w.choice[0] == FRIENDS:
+        meet(w, s, b)
 
 
 @njit()
@@ -142,6 +148,8 @@ def seen(s: Sessions, b: int, item: int) -> bool:
 @njit()
 def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     """The x of section "affinity", less the outside option's logit, clipped: the logit of one item shown alone."""
+    if w.choice[0] == FRIENDS:
+        return clip(accepting(w, s, b, item), LIMIT)
     x = float(s.mood[b]) - w.params[OUTSIDE]
     for j in range(w.factors.shape[1]):
         x += s.intent[b, j] * float(w.factors[item, j])
@@ -149,6 +157,8 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
     if w.params[RHO] != 0.0 and seen(s, b, item):
         x += w.params[RHO]
+    if w.params[OMEGA] != 0.0:
+        x += w.params[OMEGA] * math.log(1.0 + endorsers(w, s.user[b], item))
     return clip(x, LIMIT)
 
 
@@ -170,6 +180,16 @@ def event_logit(
 
 
 @njit()
+def watch_row(w: WorldArrays, duration: float, piece: int) -> int:
+    """Row of the table of watch times: three to each group of durations, the last group serves all that is longer."""
+    row = piece
+    for edge in WATCH_EDGES_MS:
+        if duration > edge and row + 3 < w.watch_quantiles.shape[0]:
+            row += 3
+    return row
+
+
+@njit()
 def watch_time(w: WorldArrays, item: int, piece: int, u: float) -> float:
     """Milliseconds watched: quantile u of piece 0 (skipped), 1 (a click, no long view) or 2 (a long view).
 
@@ -180,8 +200,9 @@ def watch_time(w: WorldArrays, item: int, piece: int, u: float) -> float:
     click, long = least(duration, WATCH_CLICK_MS), least(duration, WATCH_LONG_MS)
     place = u * (w.watch_quantiles.shape[1] - 1)
     low = least(int(place), w.watch_quantiles.shape[1] - 2)
-    q = float(w.watch_quantiles[piece, low])
-    q += (place - low) * (float(w.watch_quantiles[piece, low + 1]) - q)
+    row = watch_row(w, duration, piece)
+    q = float(w.watch_quantiles[row, low])
+    q += (place - low) * (float(w.watch_quantiles[row, low + 1]) - q)
     if piece == 0:
         return least(q, 0.999) * click
     if piece == 1:
@@ -236,7 +257,7 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
         if uniform(key, step, EXAMINE, k) >= w.examine[k]:
             continue
         x = affinity(w, s, b, item)
-        if w.choice[0] == INDEPENDENT:
+        if w.choice[0] != ONE_CHOICE:
             follow_up(w, s, b, k, item, x, uniform(key, step, CHOICE, k) < sigmoid(x), f)
             continue
         # multinomial logit in one pass: after each option, the kept one is a draw from the options so far
@@ -307,6 +328,8 @@ def remember(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) ->
         s.items[b, HISTORY - 1] = item
         s.events[b, HISTORY - 1] = f.events[b, k]
         bits |= f.events[b, k]
+        if w.choice[0] == FRIENDS:
+            settle(w, s, b, item, f.events[b, k] & 1 == 1)
         s.shown[b, category] = least(s.shown[b, category] + unit, 1.0)
         if f.events[b, k] & 1:
             s.liked[b, category] = least(s.liked[b, category] + unit, 1.0)

@@ -41,6 +41,11 @@ class Sessions(NamedTuple):
     lead: Ints  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
     lead_events: Ints  # (B,) events of the last slate, bits, all positions together
     run: Ints  # (B,) answers in a row of one category; a slate without an answer neither adds nor breaks
+    # suggesting friends: M is N, the candidates' places; 1 elsewhere
+    candidate: Ints  # (B, M) users
+    shared: Ints  # (B, M) items in both libraries
+    tie: Ints  # (B, M) friends in common now; -1: accepted, a friend himself
+    refused: Ints  # (B, M) times that he was suggested in vain
 
 
 class Feedback(NamedTuple):

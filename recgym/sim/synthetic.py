@@ -1,6 +1,9 @@
 """A small world made from a seed, for tests and for learning the ropes: nothing in it was fitted from a log."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from recgym.events import EVENTS
 from recgym.sim.schema import CHOICES, params
@@ -11,6 +14,30 @@ _EVENT_BIAS = {
     "content": (0.0, 0.5, -3.0, -4.0, -4.0, -4.5, -5.0),
     "social": (0.0, -3.0, -3.5),
 }
+
+
+_CONNECT = {
+    "omega": 0.3,
+    "connect_bias": -2.0,
+    "connect_taste": 1.0,
+    "connect_common": 0.6,
+    "connect_degree": 0.1,
+    "connect_again": -0.5,
+}
+
+
+def _graph(rng: np.random.Generator, num_users: int, num_items: int) -> dict[str, NDArray[Any]]:
+    """Six friends each on average, a third of the catalogue in each library, tastes on a sphere."""
+    edges = np.triu(rng.random((num_users, num_users)) < 6.0 / num_users, 1)
+    owner, friend = np.nonzero(edges | edges.T)
+    kin = rng.normal(size=(num_users, 3))
+    liked = rng.permuted(np.tile(np.arange(num_items), (num_users, 1)), axis=1)[:, : max(num_items // 3, 1)]
+    return {
+        "friend_start": np.searchsorted(owner, np.arange(num_users + 1)),
+        "friend": friend,
+        "library": np.sort(liked, axis=1),
+        "kin": kin / np.linalg.norm(kin, axis=1, keepdims=True),
+    }
 
 
 def synthetic(
@@ -58,6 +85,7 @@ def synthetic(
             leave_repeat=0.4,
             leave_idle=0.3,
             mood=0.4,
+            **(_CONNECT if domain == "social" else {}),
         ),
         "choice": np.array([CHOICES.index("one" if domain == "ecommerce" else "independent")]),
         "watch": np.array([int(domain == "content")]),
@@ -93,6 +121,8 @@ def synthetic(
         "leave_time": -0.1 * np.log1p(np.arange(32)),
         "leave_run": 0.15 * np.log1p(np.arange(12)),
     }
+    if domain == "social":
+        arrays |= _graph(np.random.default_rng([seed, num_users, 2]), num_users, num_items)
     terms = {"source": "made from a seed", "status": "assumed"}
     return World.build(
         f"synthetic-{seed}",

@@ -2,7 +2,7 @@
 
 Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, F public user features, K slate
 positions, T steps and R run lengths of the leaving tables (their last entry serves all that is longer),
-Q quantiles of watch time.
+W pieces and Q quantiles of watch time.
 """
 
 import hashlib
@@ -21,20 +21,27 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from recgym.events import DOMAINS, EVENTS, Event
-from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, Floats, WorldArrays
+from recgym.events import EVENTS, Event
+from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WATCH_EDGES_MS, Floats, WorldArrays
 
 _ABOUT = ("name", "domain", "categories", "contexts", "user_feature_names", "card")
 _CDFS = ("user_cdf", "context_cdf")
+_GRAPH = ("friend_start", "friend", "library", "kin")
+
+
+def _no_graph(users: int) -> dict[str, NDArray[Any]]:
+    """What stands for a graph where a world has none."""
+    return dict(zip(_GRAPH, (np.zeros(1), np.zeros(1), np.full((users, 1), -1), np.zeros((users, 1))), strict=True))
 
 
 def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> WorldArrays:
     """One layout, type and writability for every world, values rounded as they are stored; ValueError by name."""
-    if missing := [name for name in LAYOUT if name not in arrays]:
+    if missing := [name for name in LAYOUT if name not in arrays and name not in _GRAPH]:
         raise ValueError(f"world lacks {', '.join(missing)}")
     if unknown := sorted(set(arrays) - set(LAYOUT)):
         raise ValueError(f"world has unknown arrays: {', '.join(unknown)}")
     fields = {}
+    arrays = {**_no_graph(len(arrays["profile"])), **arrays}
     for name, layout in LAYOUT.items():
         value = np.asarray(arrays[name])
         if value.ndim != len(layout.axes):
@@ -71,10 +78,30 @@ def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
         raise ValueError(
             "a world with watch time needs click and long_view first and a positive duration of every item"
         )
+    rows = arrays.watch_quantiles.shape[0]
+    if rows % 3 or rows > 3 * (len(WATCH_EDGES_MS) + 1):
+        raise ValueError(f"world array watch_quantiles has {rows} rows, expected three a group of durations")
     if np.any(np.diff(arrays.exposure) > 1e-12):
         raise ValueError("world items are not ordered by exposure, most shown first")
     if arrays.examine.min() < 0 or arrays.examine.max() > 1:
         raise ValueError("world array examine leaves [0, 1]")
+    if len(arrays.friend_start) > 1:
+        _check_graph(arrays)
+
+
+def _check_graph(arrays: WorldArrays) -> None:
+    """Friends both ways, ascending; libraries ascending."""
+    start, friend, users = arrays.friend_start, arrays.friend, len(arrays.profile)
+    if len(start) != users + 1 or start[0] != 0 or start[-1] != len(friend) or np.any(np.diff(start) < 0):
+        raise ValueError(f"world array friend_start must rise from 0 to {len(friend)} over {users} users")
+    owner = np.repeat(np.arange(users), np.diff(start))
+    code = owner * users + friend
+    if friend.min() < 0 or friend.max() >= users or np.any(np.diff(code) <= 0) or np.any(owner == friend):
+        raise ValueError("world array friend must list each user's friends, other users, once and ascending")
+    if np.any(np.sort(friend.astype(np.int64) * users + owner) != code):
+        raise ValueError("world array friend must be mutual")
+    if np.any(np.diff(arrays.library, axis=1) < 0) or arrays.library.min() < -1:
+        raise ValueError("world array library must rise along each user's row, from -1 where there is nothing")
 
 
 @dataclass(frozen=True)
@@ -109,8 +136,8 @@ class World:
         card: dict[str, Any] | None = None,
     ) -> "World":
         """Check and normalise; `params` may be a mapping under the key "params" built by `params(...)`."""
-        if domain not in DOMAINS:
-            raise ValueError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
+        if domain not in EVENTS:
+            raise ValueError(f"domain {domain!r} is unknown; there are {', '.join(EVENTS)}")
         events = EVENTS[domain]
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
         checked = _normalise(arrays, sizes)
@@ -152,6 +179,11 @@ class World:
         """Events that the card does not call fitted: a reward that pays for one rests on assumed numbers."""
         rows = (row for row in self.card.get("terms", ()) if row["term"].startswith("event:"))
         return frozenset(row["term"].removeprefix("event:") for row in rows if row["status"] != "fitted")
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether it says who befriends whom."""
+        return len(self.arrays.friend_start) > 1
 
     def item_label(self, item: int) -> str:
         """A made-up label: category and number, never a name from the log."""
