@@ -32,7 +32,8 @@ Domain = Annotated[
 Source = Annotated[
     str | None,
     typer.Option(
-        help="Reader: eshop2008, kuairand_pure_part, lastfm_hetrec2k or generic. Default: told by the files."
+        help="Reader of a known data set, as in recgym.logs.SOURCES, with its options: obd:policy=bts,campaign=men. "
+        "Default: told by the files' names."
     ),
 ]
 Map = Annotated[

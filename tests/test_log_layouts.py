@@ -443,6 +443,17 @@ def test_a_zip_with_a_top_folder_reads_as_the_folder(tmp_path, texts):
     assert packed_log.items.equals(log.items)
 
 
+def test_a_source_may_carry_its_options(tmp_path):
+    folder = write(tmp_path, obd())
+    log = read_log(folder, source="obd:policy=bts,campaign=men")
+    assert log.rows.equals(read_log(folder, policy="bts", campaign="men").rows)
+    assert refused(folder, source="obd:policy") == "source 'obd:policy': 'policy' must look like option=value"
+    assert refused(folder, source="obd:tab=1") == "option 'tab' is unknown; this reader has policy, campaign"
+    assert refused(folder, source="odb:tab=1").startswith(
+        "source 'odb' is unknown; there are eshop2008, kuairand"
+    )
+
+
 def test_no_data_set_is_taken_for_another(tmp_path):
     layouts = {"kuairec": KUAIREC, "retailrocket": RETAILROCKET, "obd": obd(), "movielens_100k": ML100K}
     layouts |= {"movielens_1m": ML1M, "movielens_25m": ML25M, "otto": {"train.jsonl": OTTO}}

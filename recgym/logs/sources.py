@@ -102,16 +102,18 @@ def read_log(
 
     "sample", where no file has that name, is the small log that ships: sampled from a world, not logged.
 
-    `source` names the reader; without it the files' names tell, or a `mapping` the generic table. `mapping`
-    is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic), `options` are the reader's own
-    (SOURCES). Raises LogError for the first value that is wrong; `check=False` leaves the ranges and keys to
-    `validate`. Which event needs which other is never an error here: a remark of the log counts the rows that
-    break it.
+    `source` names the reader and may carry its options, "kuairec:matrix=small"; without it the files' names tell, or a
+    `mapping` the generic table. `mapping` is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic),
+    `options` are the reader's own (SOURCES). Raises LogError for the first value that is wrong; `check=False` leaves
+    the ranges and keys to `validate`. Which event needs which other is never an error here: a remark of the log counts
+    the rows that break it.
     """
     if str(path) in SHIPPED and not Path(path).exists():
         path = SHIPPED[str(path)]
     if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
         return _checked(Log.read(path), check, remark=False)
+    source, said = _source_options(source)
+    options = said | options
     if source is not None and source not in SOURCES:
         raise LogError(f"source {source!r} is unknown; there are {', '.join(SOURCES)}")
     files = Files(path)
@@ -126,6 +128,18 @@ def read_log(
             f"option {unknown[0]!r} is unknown; this reader has {', '.join(reader.options) or 'none'}"
         )
     return _checked(reader.read(files, options), check)
+
+
+def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
+    """Name and options of "name:option=value,..."; whole numbers are numbers, "none" is None."""
+    name, _, text = (source or "").partition(":")
+    options: dict[str, Any] = {}
+    for pair in filter(None, text.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise LogError(f"source {source!r}: {pair!r} must look like option=value")
+        options[key.strip()] = {"none": None}.get(value, int(value) if value.isdigit() else value)
+    return name or None, options
 
 
 def _recognise(files: Files) -> str:
