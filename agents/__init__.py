@@ -48,6 +48,9 @@ AGENTS = (
         "expected-sarsa", "agents.expected_sarsa:ExpectedSarsa", "tabular", "a table, on what it expects"
     ),
     AgentRow("sb3-dqn", "agents.sb3_dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
+    AgentRow("sb3-qrdqn", "agents.sb3_qrdqn:Sb3QrDqn", "deep RL", "QR-DQN of sb3-contrib"),
+    AgentRow("sb3-ppo", "agents.sb3_ppo:Sb3Ppo", "deep RL", "PPO of Stable-Baselines3"),
+    AgentRow("sb3-maskable-ppo", "agents.sb3_maskable_ppo:Sb3MaskablePpo", "deep RL", "PPO that heeds masks"),
     AgentRow("dcf-dqn", "agents.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
 )
 

@@ -132,7 +132,7 @@ def _reward(reward: str | Mapping[str, float], events: Any) -> tuple[dict[str, f
     if not isinstance(reward, str):
         return {event.name: float(reward.get(event.name, 0.0)) for event in events}, False, 0.0
     weights = {event.name: event.engagement if reward == "engagement" else 0.0 for event in events}
-    if reward == "clicks":
+    if reward in ("clicks", "connections"):
         weights[events[0].name] = 1.0
     if reward in ("conversion", "revenue"):
         weights["purchase"] = 1.0
@@ -159,6 +159,11 @@ class Agent(Protocol):
     observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
     offline: ClassVar[bool]  # whether `prepare` learns from a log
     num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
+
+    @classmethod
+    def needs(cls, params: Mapping[str, Any]) -> tuple[str, bool]:
+        """The observation that it reads, and whether `prepare` learns from a log, with these parameters."""
+        ...
 
     def attach(self, env: Any) -> None:
         """Called before `train` and before every evaluation, with the environment that it will act in.
@@ -221,6 +226,11 @@ class BaseAgent:
         self.problem, self.device = problem, device
         self.params = parse_params(self.name, self.config, params)
         self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
+
+    @classmethod
+    def needs(cls, params: Mapping[str, Any]) -> tuple[str, bool]:
+        """The same whatever the parameters."""
+        return cls.observation, cls.offline
 
     def attach(self, env: Any) -> None:
         """Nothing: only oracles look into an environment."""

@@ -11,8 +11,12 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
-from agents import Problem, make_agent
+from agents import Problem, agent_class, make_agent
+from agents.modules import weights_of
 from agents.sb3 import as_vec_env
+from agents.state import DeepCfState, with_state
+from agents.towers import to_states
+from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
 torch.set_num_threads(1)
@@ -158,3 +162,95 @@ def test_the_agent_goes_on_from_its_weights():
     assert figures["env_steps"] == 400
     for name, value in agent.state().items():  # no update yet: the weights that it had are the weights it has
         np.testing.assert_array_equal(value, before[name])
+
+
+def with_history(num_envs=6, **kwargs):
+    return native(num_envs=num_envs, observation="features+history", horizon=4, **kwargs)
+
+
+def test_the_learnt_state_follows_the_features_and_is_deep_cf():
+    env = with_history()
+    state = DeepCfState(Problem.of(env), width=4, hidden=8)
+    before = weights_of(state.towers)
+    state.fit(sample_log(WORLDS["ecommerce"], "logged", 60, 1), 0)
+    assert any((before[name] != value).any() for name, value in weights_of(state.towers).items())
+    wrapped, plain = with_state(with_history(), state), with_history()
+    seen, _ = wrapped.reset(seed=2)
+    observation, _ = plain.reset(seed=2)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        assert wrapped.observation_space.contains(seen)
+        np.testing.assert_array_equal(seen[:, :-8], observation["features"])
+        states = to_states(observation, torch.device("cpu"))
+        with torch.no_grad():
+            f = state.towers.code(states).f
+            users = state.towers.users.weight[states.user]
+        np.testing.assert_allclose(seen[:, -8:], np.tanh(np.concatenate([users, f], axis=1)), atol=1e-6)
+        action = rng.integers(12, size=6)
+        seen, observation = wrapped.step(action)[0], plain.step(action)[0]
+    with pytest.raises(ValueError, match=r"needs the observation 'features\+history', not Box"):
+        with_state(native(), state)
+
+
+def test_a_row_of_the_learnt_state_is_the_single_environment():
+    state = DeepCfState(Problem.of(with_history()), width=4, hidden=8, seed=3)
+    vector = with_state(with_history(3), state)
+    single = with_state(
+        gymnasium.make(
+            "recgym/Ecommerce-v0", world=WORLDS["ecommerce"], observation="features+history", horizon=4
+        ),
+        state,
+    )
+    first, _ = vector.reset(seed=5)
+    second, _ = single.reset(seed=7)
+    np.testing.assert_allclose(second, first[2], atol=1e-6)
+    np.testing.assert_allclose(single.step(3)[0], vector.step(np.full(3, 3))[0][2], atol=1e-6)
+    adapters = []
+    for mode in ("SameStep", "Disabled"):
+        adapter = as_vec_env(with_state(with_history(autoreset_mode=mode), state))
+        adapter.seed(1)
+        adapter.reset()
+        steps = [adapter.step(np.full(6, 2)) for _ in range(4)]
+        adapters.append([step[0] for step in steps] + [i["terminal_observation"] for i in steps[3][3] if i])
+    for one, other in zip(*adapters, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert len(adapters[0]) > 4
+
+
+@pytest.mark.parametrize("name", ["sb3-dqn", "sb3-ppo"])
+def test_an_agent_with_a_learnt_state(name, tmp_path):
+    kind, params = agent_class(name), {"state": "deep-cf", "width": 16}
+    assert kind.needs(params) == ("features+history", True)
+    env = with_history()
+    agent = make_agent(name, Problem.of(env), 0, **params)
+    figures = agent.prepare(sample_log(WORLDS["ecommerce"], "logged", 60, 1), 0)
+    assert figures["offline_rows"] > 0
+    agent.train(env, 200, 0)
+    agent.save(tmp_path)
+    again = kind.load(tmp_path, Problem.of(env))
+    observation, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(agent.act(observation), again.act(observation))
+    with pytest.raises(ValueError, match="needs the observation 'features'"):
+        make_agent(name, Problem.of(env))
+    with pytest.raises(ValueError, match="state is 'deep', allowed: 'none', 'deep-cf'"):
+        make_agent(name, Problem.of(env), state="deep")
+
+
+def test_maskable_ppo_never_tries_what_its_masks_forbid():
+    env = native(num_envs=8)
+    env.unwrapped.action_masks = lambda: np.tile(np.arange(12) % 3 == 0, (8, 1))
+    tried, step = set(), env.unwrapped.step
+    env.unwrapped.step = lambda actions: (tried.update(actions.tolist()), step(actions))[1]
+    for name in ("sb3-maskable-ppo", "sb3-ppo"):
+        tried.clear()
+        agent = make_agent(name, Problem.of(env), 0, width=16, rollout=200, epochs=1)
+        agent.train(env.unwrapped, 400, 0)
+        assert (tried == {0, 3, 6, 9}) == (name == "sb3-maskable-ppo")
+
+
+def test_a_budget_is_spent_and_hardly_overspent():
+    light = {"sb3-ppo": {"rollout": 256, "epochs": 1}, "sb3-qrdqn": {"width": 16, "quantiles": 4}}
+    for name in light:
+        env = native(num_envs=8)
+        agent = make_agent(name, Problem.of(env), 0, **light[name])
+        assert 1_000 <= agent.train(env, 1_000, 0)["env_steps"] < 1_000 + 4 * 8

@@ -169,7 +169,7 @@ def learn(
     experiment, clock = run.experiment, record["timing"]
     if not is_resumed:
         started = time.perf_counter()
-        if type(agent).offline:
+        if agent.needs(asdict(agent.params))[1]:
             log = _sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
             record["budget"]["offline_rows"] = log.num_rows
             started = curve.enter("prepare")
@@ -189,7 +189,7 @@ def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[s
         agent.attach(env)
         return agent
 
-    kwargs = {**experiment.kwargs, "observation": type(agent).observation}
+    kwargs = {**experiment.kwargs, "observation": agent.needs(asdict(agent.params))[0]}
     seed = run.env_seed(EVALUATE)
     columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
     record["timing"]["evaluate_s"] = _since(started)
@@ -202,7 +202,7 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     from agents.base import Problem
 
     kind = agent_class(run.entry.agent)
-    arguments = {**run.experiment.kwargs, "observation": kind.observation}
+    arguments = {**run.experiment.kwargs, "observation": kind.needs(run.entry.params)[0]}
     env = make_vector(run.experiment.env_id, kind.num_envs, **arguments)
     agent = make_agent(
         run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params

@@ -117,7 +117,7 @@ _QUICK = (
     "sb3-dqn",
     "dcf-dqn",
 )
-_NO_SLATES = ("sb3-dqn",)  # agents of one item at a time
+_NO_SLATES = ("sb3-dqn", "sb3-qrdqn")  # agents of one item at a time
 
 
 PRESETS: dict[str, Preset] = {
