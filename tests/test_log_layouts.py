@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recgym.logs import LogError, read_log, validate
-from recgym.logs.kuairand import rule_shares
-from recgym.logs.kuairec import watch_flags
+from recgym.logs.kuairand import rule_shares, watch_flags
 from recgym.logs.sources import SOURCES
 
 

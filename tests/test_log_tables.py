@@ -10,7 +10,7 @@ import pytest
 
 from recgym.logs import LogError, read_log, table_files
 from recgym.logs.actions import join_actions, number_steps
-from recgym.logs.tables import first_rows, index_ids, lookup
+from recgym.logs.codes import first_rows, index_ids, lookup
 
 
 def refused(path, **options) -> str:
@@ -115,7 +115,7 @@ def test_first_rows_against_a_set():
 
 
 def test_rows_that_share_a_hash_are_compared(monkeypatch):
-    monkeypatch.setattr("recgym.logs.tables.row_hashes", lambda table: np.zeros(len(table), np.uint64))
+    monkeypatch.setattr("recgym.logs.codes.row_hashes", lambda table: np.zeros(len(table), np.uint64))
     assert first_rows(pa.table({"a": [1, 2, 1, 3, 2], "b": ["x"] * 5})).tolist() == [0, 1, 3]
 
 

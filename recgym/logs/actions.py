@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recgym.logs.codes import index_ids, labels, renamed, usual
 from recgym.logs.log import Array, as_numpy
-from recgym.logs.tables import index_ids, labels, renamed, usual
 
 UNKNOWN = "unknown"
 

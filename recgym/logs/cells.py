@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.events import EVENTS
+from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, lookup
 from recgym.logs.log import ROWS, Array, Source, as_numpy
 from recgym.logs.mapping import LEAST_RATING, meaning
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import FLAG, FLOAT, INT, TEXT, encode, index_ids, lookup, misfits
+from recgym.logs.tables import FLAG, misfits
 
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
 # unit -> times of this unit are below it where nothing else is said, ms a unit

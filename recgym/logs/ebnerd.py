@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
+from recgym.logs.codes import TEXT, renamed
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import Problem, refuse
 from recgym.logs.table_files import parquet_columns
-from recgym.logs.tables import TEXT, Files, renamed
+from recgym.logs.tables import Files
 
 SOURCE = Source(
     "ebnerd",

@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.actions import number_steps
+from recgym.logs.codes import INT, TEXT, first_rows, index_ids, labels, usual
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import INT, TEXT, Files, first_rows, index_ids, labels, origin, read_csv, usual
+from recgym.logs.tables import Files, origin, read_csv
 
 SOURCE = Source(
     "eshop2008",

@@ -35,11 +35,12 @@ import pyarrow as pa
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
 from recgym.logs.cells import UNITS, Cells, Given
+from recgym.logs.codes import FLOAT, INT, first_rows
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
 from recgym.logs.problems import LogError
 from recgym.logs.table_files import NUMBERS, by_place, read_ids, read_table, with_id
-from recgym.logs.tables import FLOAT, INT, Files, first_rows, origin, require_columns
+from recgym.logs.tables import Files, origin, require_columns
 
 if TYPE_CHECKING:
     import pandas as pd

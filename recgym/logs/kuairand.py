@@ -25,22 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.actions import number_by_start, number_steps
+from recgym.logs.codes import FLOAT, INT, TEXT, first_rows, labels, lookup, natural
 from recgym.logs.earlier import with_earlier
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import (
-    FLOAT,
-    INT,
-    TEXT,
-    Files,
-    first_rows,
-    labels,
-    lookup,
-    natural,
-    origin,
-    read_csv,
-    read_header,
-)
+from recgym.logs.tables import Files, origin, read_csv, read_header
 
 SOURCE = Source(
     "kuairand",
@@ -118,19 +107,23 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def rule_shares(log: Log) -> dict[str, float]:
-    """Share of impressions of known duration at which the documented rules on play time give the logged flag.
-
-    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end
-    where it lasts at most 18 s, else 18 s or more (README of KuaiRand, fields of log_xxx.csv).
-    """
+    """Share of impressions of known duration at which the documented rules on play time give the logged flag."""
     duration = log.items["duration_ms"].to_numpy()[log.column("item")]
     known = duration > 0
-    duration, watch = duration[known], log.column("watch_ms")[known]
-    click = np.where(duration <= CLICK_MS, watch >= duration, watch > CLICK_MS)
-    long_view = watch >= np.minimum(duration, LONG_MS)
+    flags = watch_flags(log.column("watch_ms")[known], duration[known])
+    return {name: float((flag == log.column(name)[known]).mean()) for name, flag in flags.items()}
+
+
+def watch_flags(watch: Array, duration: Array) -> dict[str, Array]:
+    """Events that watch times [ms] mean for videos of these durations [ms, 0: unknown, taken as long].
+
+    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end where it
+    lasts at most 18 s, else 18 s or more (README of KuaiRand, fields of log_xxx.csv).
+    """
+    duration = np.where(duration > 0, duration, np.iinfo(np.int32).max)
     return {
-        name: float((derived == log.column(name)[known]).mean())
-        for name, derived in (("click", click), ("long_view", long_view))
+        "click": np.where(duration <= CLICK_MS, watch >= duration, watch > CLICK_MS),
+        "long_view": watch >= np.minimum(duration, LONG_MS),
     }
 
 

@@ -21,11 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
+from recgym.logs.codes import FLOAT, INT, TEXT, lookup, renamed
 from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.kuairand import CLICK_MS, LONG_MS
-from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.kuairand import watch_flags
+from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import FLOAT, INT, TEXT, Files, lookup, read_csv, read_header, renamed
+from recgym.logs.tables import Files, read_csv, read_header
 
 SOURCE = Source(
     "kuairec",
@@ -70,19 +71,6 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if not timed.all():
         remarks.append(f"{name}: {int((~timed).sum())} rows without a time left out")
     return replace(log, remarks=(*remarks, *log.remarks))
-
-
-def watch_flags(watch: Array, duration: Array) -> dict[str, Array]:
-    """Events that watch times [ms] mean for videos of these durations [ms, 0: unknown, taken as long].
-
-    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end where it
-    lasts at most 18 s, else 18 s or more (README of KuaiRand, 2022, fields of log_xxx.csv).
-    """
-    duration = np.where(duration > 0, duration, np.iinfo(np.int32).max)
-    return {
-        "click": np.where(duration <= CLICK_MS, watch >= duration, watch > CLICK_MS),
-        "long_view": watch >= np.minimum(duration, LONG_MS),
-    }
 
 
 def _rows(table: Any, tag: Mapping[str, str]) -> Any:

@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.cells import Given
+from recgym.logs.codes import FLOAT, INT, TEXT, renamed
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source
 from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import FLOAT, ID, INT, TEXT, Files, read_csv, renamed
+from recgym.logs.tables import ID, Files, read_csv
 
 SOURCE = Source(
     "movielens",

@@ -21,10 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.cells import Cells, Given
+from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, labels
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import LogError
-from recgym.logs.tables import FLAG, FLOAT, ID, INT, TEXT, Files, encode, index_ids, labels, read_csv
+from recgym.logs.tables import FLAG, ID, Files, read_csv
 
 SOURCE = Source(
     "obd",

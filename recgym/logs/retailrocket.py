@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
+from recgym.logs.codes import INT, TEXT, renamed
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import LogError
-from recgym.logs.tables import ID, INT, TEXT, Files, read_csv, renamed
+from recgym.logs.tables import ID, Files, read_csv
 
 SOURCE = Source(
     "retailrocket",

@@ -10,20 +10,10 @@ import pyarrow.parquet as pq
 
 from recgym.events import EVENTS
 from recgym.logs.cells import NULLABLE
+from recgym.logs.codes import FLOAT, INT, TEXT, as_text
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.problems import LogError
-from recgym.logs.tables import (
-    FLAG,
-    FLOAT,
-    ID,
-    INT,
-    TEXT,
-    Files,
-    as_text,
-    read_csv,
-    read_header,
-    require_columns,
-)
+from recgym.logs.tables import FLAG, ID, Files, read_csv, read_header, require_columns
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
