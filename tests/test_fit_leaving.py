@@ -147,3 +147,11 @@ def test_a_large_log_is_fitted_on_a_part_of_its_visits(monkeypatch):
     assert part.bias != whole.bias
     np.testing.assert_allclose(part.bias, whole.bias, atol=0.15)
     assert replace(part, bias=0.0).logits(rows).shape == rows.left.shape
+
+
+def test_a_hazard_without_effects_is_a_logistic_regression():
+    visits, dense, item, _ = drawn_visits(0.0, 3_000)
+    found = fit_hazard(visits, dense, [Table(item, 40, np.inf)])
+    chance = 1 / (1 + np.exp(-(found.bias + dense @ found.slopes)))
+    score = np.c_[np.ones(len(dense)), dense].T @ (visits.left - chance)
+    np.testing.assert_allclose(score / len(dense), 0.0, atol=1e-6)

@@ -93,7 +93,8 @@ def fit_hazard(
             logit = logit + (effect * scale)[code]
             penalty = penalty + 0.5 * table.ridge * (effect * scale).square().sum()
         loss, by_logit, by_spread = _loss(visits, logit.detach().numpy(), slopes[-1].item(), frail)
-        (penalty / len(visits.left)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if effects:  # else there is nothing to shrink
+            (penalty / len(visits.left)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         logit.backward(torch.as_tensor(by_logit))  # type: ignore[no-untyped-call]
         assert slopes.grad is not None
         slopes.grad[-1] += by_spread
