@@ -32,7 +32,7 @@ CHUNK = 256  # rows of a log at once
 class LinearParams:
     """The regression."""
 
-    mode: str = "shared"  # one of MODES
+    mode: str = "disjoint"  # one of MODES
     ridge: float = 1.0  # prior precision of a weight in units of the noise's, above 0
     log_weight: float = 1.0  # what a row of a log counts beside one of the agent's own, at least 0; 0: no log
     fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)

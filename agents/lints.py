@@ -21,7 +21,7 @@ from agents.ridge import Disjoint
 class LinTsParams(LinearParams):
     """The regression and how wide draws scatter."""
 
-    scale: float = 1.0  # of the posterior's standard deviations, at least 0
+    scale: float = 0.3  # of the posterior's standard deviations, at least 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

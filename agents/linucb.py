@@ -19,7 +19,7 @@ from agents.linear import Linear, LinearParams
 class LinUcbParams(LinearParams):
     """The regression and how optimistic."""
 
-    alpha: float = 1.0  # [standard deviations of the mean] added to it, at least 0
+    alpha: float = 0.3  # [standard deviations of the mean] added to it, at least 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

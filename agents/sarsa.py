@@ -1,23 +1,94 @@
 """SARSA with a table (Rummery and Niranjan, 1994; Sutton and Barto, 2018, section 6.4), on "tabular".
 
-What follows is valued by a slate of the policy that explores (on-policy). Deviation: in the paper that is the slate
-which is shown next; here it is a draw of its own from the same policy, so that an update waits for nothing.
+What follows is valued by the slate that is shown next (on-policy), so an exposure waits for the next step of its
+session. Where none comes, at the horizon, a slate drawn from the same policy stands in.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import Masks
+from agents.base import Figures, Keeper, Masks, Problem, Report, Transition
 from agents.table import Table
+
+FIELDS = ("observation", "action", "reward", "next_observation", "row")
 
 
 class Sarsa(Table):
-    """Target: the reward and the discounted value of a slate that the policy draws in the next state."""
+    """Target: the reward and the discounted value of the slate that is shown next."""
 
     name: ClassVar[str] = "sarsa"
 
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.waiting: Transition | None = None  # exposures of sessions that go on
+
     def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
-        """Mean of the items of one draw."""
+        """Mean of the items of a slate drawn from the policy."""
         return self.value_of(observation, self.act(observation, mask, explore=True))
+
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
+        """The shared loop; what waits for another environment's sessions is forgotten."""
+        self.waiting = None
+        return super().train(env, budget, seed, report, keeper)
+
+    def learn(self, transition: Transition) -> Figures:
+        """Update what waited for these slates, and what waits for none; the rest waits."""
+        rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
+        transition = transition._replace(row=rows)
+        figures = self._settle(transition)
+        over = transition.terminated | transition.truncated
+        if over.any():
+            last = _some(transition, over)
+            figures = self.update(last, self.next_value(last.next_observation, last.next_mask))
+        self.waiting = _some(transition, ~over)
+        return figures
+
+    def _settle(self, now: Transition) -> Figures:
+        """Value what waited by the slates shown now; where another session stands in the row, by a draw."""
+        before = self.waiting
+        if before is None or not len(before.reward):
+            return {}
+        waited, shown = np.asarray(before.row), np.asarray(now.row)
+        place = np.full(int(max(waited.max(), shown.max())) + 1, -1)
+        place[shown] = np.arange(len(shown))
+        at = place[waited]
+        goes_on = (at >= 0) & (np.asarray(now.observation)[at] == before.next_observation)
+        value = self.value_of(before.next_observation, now.action[at])
+        if not goes_on.all():
+            drawn = self.next_value(before.next_observation, before.next_mask)
+            value = np.where(goes_on, value, drawn)
+        return self.update(before, value)
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """The exposures that wait."""
+        if self.waiting is None:
+            return {}
+        return {name: np.asarray(getattr(self.waiting, name)) for name in FIELDS}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
+        self.waiting = None
+        if state:
+            never = np.zeros(len(state["reward"]), np.bool_)
+            self.waiting = Transition(
+                **{name: state[name] for name in FIELDS}, terminated=never, truncated=never
+            )
+
+
+def _some(transition: Transition, keep: NDArray[np.bool_]) -> Transition:
+    """Some rows of a transition."""
+    kept: dict[str, Any] = {
+        name: None if field is None else np.asarray(field)[keep]
+        for name, field in transition._asdict().items()
+    }
+    return transition._replace(**kept)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import WATCH_CAP_MINUTES, Actions, Masks, Problem, Transition
+from recgym.jit import njit
 
 Doubles = NDArray[np.float64]
 
@@ -44,6 +45,28 @@ def top_k(scores: NDArray[Any], slate_size: int, mask: Masks | None = None) -> A
     return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :slate_size], dtype=np.int64)
 
 
+@njit()
+def _awake(shown: NDArray[np.int32], slate_size: int, mask: Masks, allowed: Masks) -> None:
+    """Fill `allowed` (B, N) with the mask (B or 0, N) less the items shown, where K or more are left."""
+    num_items = allowed.shape[1]
+    for b in range(allowed.shape[0]):
+        left = num_items
+        if mask.shape[0]:
+            left = 0
+            for a in range(num_items):
+                allowed[b, a] = mask[b, a]
+                left += mask[b, a]
+        else:
+            allowed[b] = True
+        for item in shown[b]:
+            if item < num_items and allowed[b, item]:
+                allowed[b, item] = False
+                left -= 1
+        if left < slate_size:
+            for a in range(num_items):
+                allowed[b, a] = mask.shape[0] == 0 or mask[b, a]
+
+
 def unseen(observation: Any, num_items: int, slate_size: int, mask: Masks | None) -> Masks:
     """The mask without the items that the observation "history" says were shown in this visit, (B, N).
 
@@ -51,14 +74,11 @@ def unseen(observation: Any, num_items: int, slate_size: int, mask: Masks | None
     experts and bandits"): one item over and over is no recommendation. A row that would have fewer than K items
     left keeps all that the mask allows.
     """
-    allowed = np.ones((num_rows(observation), num_items + 1), np.bool_)  # the last column is the padding's
-    np.put_along_axis(allowed, observation["shown"], False, axis=1)
-    left: Masks = allowed[:, :num_items]
-    if mask is not None:
-        left = left & mask
-    short = left.sum(axis=1) < slate_size
-    left[short] = True if mask is None else mask[short]
-    return left
+    shown = np.ascontiguousarray(observation["shown"], np.int32)
+    allowed = np.empty((len(shown), num_items), np.bool_)
+    given = np.empty((0, num_items), np.bool_) if mask is None else np.ascontiguousarray(mask)
+    _awake(shown, slate_size, given, allowed)
+    return allowed
 
 
 def weight_vector(problem: Problem) -> Doubles:

@@ -83,10 +83,13 @@ class Table(BaseAgent):
 
     def learn(self, transition: Transition) -> Figures:
         """One batched update."""
+        return self.update(transition, self.next_value(transition.next_observation, transition.next_mask))
+
+    def update(self, transition: Transition, after: NDArray[np.float64]) -> Figures:
+        """Move the cells of a batch toward their targets, given the values (b,) of what follows."""
         p, slots = self.params, self.problem.slate_size
         states = np.repeat(np.asarray(transition.observation), slots)
         items = transition.action.reshape(-1)
-        after = self.next_value(transition.next_observation, transition.next_mask)
         after = np.where(transition.terminated, 0.0, after)
         target = credit(self.problem, transition) + p.discount * after[:, None]
         error = target.reshape(-1) - self.values[states, items]

@@ -19,6 +19,44 @@ from recgym.jit import njit
 UNTRIED = 1e6  # above every bound, and finite, so that untried arms can be ordered at random
 
 
+BLOCK = 32  # arms whose largest bound is kept: a pick looks into few blocks
+
+
+@njit()
+def _end(index: NDArray[np.float64], block: int) -> int:
+    """Arm after the last of a block."""
+    end = (block + 1) * BLOCK
+    return end if end < index.shape[0] else index.shape[0]
+
+
+@njit()
+def _largest(index: NDArray[np.float64], block: int) -> float:
+    """Largest bound of a block."""
+    top = -np.inf
+    for a in range(block * BLOCK, _end(index, block)):
+        top = index[a] if index[a] > top else top
+    return top
+
+
+@njit()
+def _best(
+    index: NDArray[np.float64], mask: Masks, tops: NDArray[np.float64], slates: Actions, b: int, k: int
+) -> int:
+    """The arm for position k of row b: the largest bound that is allowed and not yet in the slate."""
+    best, bound = -1, -np.inf
+    for block in range(tops.shape[0]):
+        if tops[block] <= bound:
+            continue
+        for a in range(block * BLOCK, _end(index, block)):
+            if index[a] > bound and (mask.shape[0] == 0 or mask[b, a]):
+                taken = False
+                for above in range(k):
+                    taken = taken or slates[b, above] == a
+                if not taken:
+                    best, bound = a, index[a]
+    return best
+
+
 @njit()
 def _pick(
     index: NDArray[np.float64],
@@ -26,24 +64,23 @@ def _pick(
     pulls: NDArray[np.int64],
     spread: float,
     mask: Masks,
+    tops: NDArray[np.float64],
     slates: Actions,
 ) -> None:
-    """Fill `slates` (B, K), row by row: each pull counts for the rows after it. `mask` (B or 0, N)."""
+    """Fill `slates` (B, K), row by row: each pull counts for the rows after it.
+
+    `mask` (B or 0, N); `tops` is scratch, one a block. Ties go to the lower arm.
+    """
+    for block in range(tops.shape[0]):
+        tops[block] = _largest(index, block)
     for b in range(slates.shape[0]):
         for k in range(slates.shape[1]):
-            best, bound = -1, -np.inf
-            for a in range(index.shape[0]):
-                if index[a] > bound and (mask.shape[0] == 0 or mask[b, a]):
-                    taken = False
-                    for above in range(k):
-                        taken = taken or slates[b, above] == a
-                    if not taken:
-                        best, bound = a, index[a]
-            slates[b, k] = best
+            slates[b, k] = _best(index, mask, tops, slates, b, k)
         for k in range(slates.shape[1]):
             a = slates[b, k]
             pulls[a] += 1
             index[a] = mean[a] + spread / math.sqrt(pulls[a])
+            tops[a // BLOCK] = _largest(index, a // BLOCK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,5 +126,6 @@ class Ucb1(Arms):
         index[pulls == 0] = UNTRIED + self.rng.random(int((pulls == 0).sum()))
         slates = np.empty((batch, slots), np.int64)
         masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask
-        _pick(index, self.means(), pulls, self.spread, masks, slates)
+        tops = np.empty(-(-len(pulls) // BLOCK))
+        _pick(index, self.means(), pulls, self.spread, masks, tops, slates)
         return slates[:, 0] if slots == 1 else slates
