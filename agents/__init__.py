@@ -35,6 +35,7 @@ AGENTS = (
         "content-based", "agents.content_based:ContentBased", "collaborative filtering", "like features"
     ),
     AgentRow("hybrid", "agents.hybrid:Hybrid", "collaborative filtering", "the three before it, weighted"),
+    AgentRow("deep-cf", "agents.deep_cf:DeepCf", "collaborative filtering", "two towers fitted to a log"),
     AgentRow(
         "epsilon-greedy", "agents.epsilon_greedy:EpsilonGreedy", "bandits", "the best mean, sometimes any"
     ),
@@ -42,6 +43,12 @@ AGENTS = (
     AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
     AgentRow("linucb", "agents.linucb:LinUcb", "bandits", "upper confidence bound of a linear reward"),
     AgentRow("lints", "agents.lints:LinTs", "bandits", "posterior draws of a linear reward"),
+    AgentRow(
+        "neural-linear",
+        "agents.neural_linear:NeuralLinear",
+        "bandits",
+        "posterior draws on a network's features",
+    ),
     AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
     AgentRow("sarsa", "agents.sarsa:Sarsa", "tabular", "a table, on what the policy does next"),
     AgentRow(
