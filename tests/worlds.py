@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from recgym.logs.log import Log
+from recgym.logs.sample import sample_log
 from recgym.sim.schema import params
+from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
 STATES = 5
@@ -70,3 +73,39 @@ def chain_optimum(world: World, stay: float, horizon: int) -> tuple[float, float
         best = np.maximum(step, np.append(stones, -np.inf))
         myopic = p[0] + stay * myopic
     return float(best[0]), float(myopic)
+
+
+LIKED, SHOWN, OWN = 7, 3, 5  # of two_tastes: what most like, what the log shows, what a minority likes
+
+
+def two_tastes() -> World:
+    """Ten items: item 7 pays .82 to 17 of 20 users and .35 to the others, who like item 5; item 3 pays .4 to all."""
+    world = synthetic(domain="social", num_items=10, num_users=20)
+    chance = np.full((2, 10), 0.15)
+    chance[:, SHOWN], chance[:, LIKED], chance[:, OWN] = 0.4, [0.82, 0.35], [0.15, 0.85]
+    logit = np.log(chance / (1 - chance))
+    factors, profile = np.zeros((10, 8)), np.zeros((20, 8))
+    factors[:, 0] = (logit[0] - logit[1]) / 2
+    profile[:, 0] = np.where(np.arange(20) < 17, 1.0, -1.0)
+    flat = {
+        name: np.zeros_like(getattr(world.arrays, name))
+        for name in ("push", "leave_item", "user_bias", "context_bias")
+    }
+    world = world.with_arrays(factors=factors, profile=profile, item_bias=logit.mean(axis=0), **flat)
+    calm = dict.fromkeys(
+        ("outside", "kappa", "rho", "theta", "leave_repeat", "leave_idle", "sigma", "mood"), 0.0
+    )
+    return world.with_params(**calm)
+
+
+def lopsided_log(world: World, sessions: int = 600) -> Log:
+    """A log of two_tastes that shows item 3 in half of its rows, the others evenly: counts mislead, rates do not."""
+    rng = np.random.default_rng(0)
+    share = np.full(10, 0.5 / 9)
+    share[SHOWN] = 0.5
+
+    def policy(engine):
+        items = rng.choice(10, (engine.num, 1), p=share)
+        return items, share[items]
+
+    return sample_log(world, policy, sessions, 1)
