@@ -22,7 +22,7 @@ from recgym.fidelity.stats import (
     log_losses,
     reliability,
 )
-from recgym.fidelity.toys import ROW_TOYS, constant
+from recgym.fidelity.toys import ROW_TOYS, constant, user_item_rates
 
 LEAST_ROWS = 3  # of a user whose share of answers is looked at
 RUN = 3  # answers
@@ -160,49 +160,57 @@ def user_spread(case: Case) -> list[Figure]:
 
 
 def memory(case: Case) -> list[Figure]:
-    """How an answer hangs on those before it in the visit."""
+    """How an answer hangs on the one before it in the visit.
+
+    The world's is that of its forecasts, given the logged visit so far: in a free run the logged slates would go on
+    to follow the logged answers, which simulated users did not give.
+    """
     log, name = case.log, next(iter(case.log.events))
     second = np.flatnonzero((log.visit[1:] == log.visit[:-1]) & (log.step[1:] != log.step[:-1])) + 1
-    if len(second) < 100:
-        raise LackingError("fewer than 100 rows with one before them in their visit")
+    if len(second) <= 100:
+        raise LackingError("at most 100 rows have one before them in their visit")
+    flag = log.response.astype(np.float64)
 
-    def correlation(flag: Doubles, weight: Doubles) -> float:
-        return _weighted_correlation(flag[second], flag[second - 1], weight[second])
+    def correlation(chance: Doubles, weight: Doubles) -> float:
+        return _weighted_correlation(chance[second], flag[second - 1], weight[second])
 
-    ones, flag = np.ones(len(log.step)), log.response.astype(np.float64)
-    drawn = case.simulated(name)
-    found = [figure(
+    def scaled(chance: Doubles) -> float:
+        """Of answers that have these chances, each by itself."""
+        mean = chance[second].mean()
+        return correlation(chance, ones) * float(chance[second].std() / np.sqrt(mean * (1 - mean)))
+
+    ones = np.ones(len(log.step))
+    return [figure(
         f"correlation of {name} with that of the row before", USERS, log=correlation(flag, ones),
-        world=float(np.mean([correlation(draw.astype(np.float64), ones) for draw in drawn])),
-        toys={"constant rate": 0.0}, spread=case.rows.of(lambda w: correlation(flag, w)), n=len(second),
+        world=scaled(case.chance(name)), toys={"user x item rates": scaled(case.toy(user_item_rates, name))},
+        spread=case.rows.of(lambda w: correlation(flag, w)), n=len(second),
     )]  # fmt: skip
-    return found
 
 
 def after_runs(case: Case) -> list[Figure]:
-    """Rate of answers where the last RUN were of one category, less that where they were mixed."""
+    """Rate of answers where the visit's last RUN were of one category, less that where they were mixed; as `memory`."""
     log, name = case.log, next(iter(case.log.events))
-
-    def difference(flag: Bools, weight: Doubles) -> float:
-        after = _last_answers(log, flag)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            one, mixed = (
-                np.sum(weight * (after == k) * flag) / np.sum(weight * (after == k)) for k in (1, 2)
-            )
-        return float(one - mixed)
-
-    ones, after = np.ones(len(log.step)), _last_answers(log, log.response)
-    counts = int((after == 1).sum()), int((after == 2).sum())
+    after = _last_answers(log, log.response)
+    one, mixed = after == 1, after == 2
+    counts = int(one.sum()), int(mixed.sum())
     if min(counts) < LEAST_AFTER:
         raise LackingError(
             f"{counts[0]} rows come after {RUN} answers of one category, {counts[1]} after mixed ones; "
             f"each needs {LEAST_AFTER}"
         )
+
+    def difference(value: Doubles, weight: Doubles) -> float:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(
+                (weight * one) @ value / (weight @ one) - (weight * mixed) @ value / (weight @ mixed)
+            )
+
+    ones, flag = np.ones(len(log.step)), log.response.astype(np.float64)
     return [figure(
-        f"{name} after {RUN} answers of one category, less after mixed ones", USERS,
-        log=difference(log.response, ones),
-        world=float(np.nanmean([difference(draw, ones) for draw in case.simulated(name)])),
-        toys={"constant rate": 0.0}, spread=case.rows.of(lambda w: difference(log.response, w)), n=sum(counts),
+        f"{name} after {RUN} answers of one category, less after mixed ones", USERS, log=difference(flag, ones),
+        world=difference(case.chance(name), ones), n=sum(counts),
+        toys={"user x item rates": difference(case.toy(user_item_rates, name), ones)},
+        spread=case.rows.of(lambda w: difference(flag, w)),
     )]  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Both halves share users, slates and contexts; they differ in the answers alone. The features are pinned: all columns of
 a row with its events and watch time, rates of users and items, and what came before in the visit. Rates are computed
-within each half and fold in the same way: one over all folds would be a fingerprint of its half.
+within each half and fold in the same way: one over all folds would be a fingerprint of its half. Of an item with many
+rows it would be one within the fold: its number, a feature as well, serves.
 
 Impressions: a half is one free-running draw. A shop's clicks: navigation follows the logged click, so each row is
 drawn one step ahead of the logged visit; its few items need no rates, the classifier learns them by their numbers.
@@ -25,6 +26,7 @@ from recgym.sim.world import World
 
 FOLDS = 5
 MAX_ROWS = 60_000  # of either half; of more, whole users are drawn
+LARGE = 20  # rows of an item in a fold
 EDGES = np.linspace(0.0, 1.0, 31)  # of the scores' histogram
 
 
@@ -131,7 +133,7 @@ def _row_features(case: Case, fold: Ints, flags: Doubles, watch: Doubles | None)
         columns += [watch, watch / np.maximum(duration, 1.0)]
         flags = np.column_stack([flags, np.log1p(watch)])
     for column in flags[:, : 2 if watch is None else flags.shape[1]].T:
-        columns += [_means(users, column), _means(items, column)]
+        columns += [_rates(users, column), _rates(items, column, LARGE)]
     same = log.visit[1:] == log.visit[:-1]
     for back in (1, 2):
         same = log.visit[back:] == log.visit[:-back]
@@ -143,10 +145,10 @@ def _row_features(case: Case, fold: Ints, flags: Doubles, watch: Doubles | None)
     return np.column_stack(columns).astype(np.float64)
 
 
-def _means(code: Ints, value: Doubles) -> Doubles:
-    """(R,) mean of a column over the rows of the same user or item, the row itself among them."""
-    total, count = np.bincount(code, value), np.bincount(code)
-    return np.asarray(total[code] / count[code], np.float64)
+def _rates(code: Ints, value: Doubles, most: float = np.inf) -> Doubles:
+    """(R,) mean of a column over the rows of the same code, the row itself among them; -1 where they are more."""
+    count = np.bincount(code)[code]
+    return np.asarray(np.where(count <= most, np.bincount(code, value)[code] / count, -1.0), np.float64)
 
 
 def constant_world(case: Case) -> World:
@@ -155,7 +157,8 @@ def constant_world(case: Case) -> World:
     arrays = world.arrays
     rates = {name: float(np.clip(flag.mean(), 1e-6, 1 - 1e-6)) for name, flag in known.events.items()}
     names = [event.name for event in world.events]
-    first = rates[names[0]]
+    looked = float(arrays.examine[case.log.place].mean())
+    first = min(rates[names[0]] / looked, 1 - 1e-6)
     given = {
         name: float(np.clip(flag[_can(known, world, name)].mean(), 1e-6, 1 - 1e-6))
         for name, flag in known.events.items()
@@ -170,9 +173,7 @@ def constant_world(case: Case) -> World:
         "event_bias": bias,
     }
     keep = {name: world.params[name] for name in ("leave_bias",)}
-    return world.with_arrays(
-        **flat, params=params(**keep), choice=np.ones(1), examine=np.ones_like(arrays.examine)
-    )
+    return world.with_arrays(**flat, params=params(**keep), choice=np.ones(1))
 
 
 def _can(log: Logged, world: World, name: str) -> NDArray[np.bool_]:
