@@ -10,13 +10,18 @@ BELOW = {"recgym.events", "recgym.jit"}  # tables and the compiler's door: anybo
 ALLOWED = {
     "rng.py": set(),
     "logs": {"recgym.sim"},  # a log may be drawn from a world
-    "fit": {"recgym.logs", "recgym.sim"},
+    "fit": {"recgym.fidelity", "recgym.logs", "recgym.rng", "recgym.sim"},
+    "fidelity": {"recgym.logs", "recgym.sim"},
     "sim": {"recgym.rng"},
     "envs": {"recgym.sim"},
     "evaluate": set(),
     "bench": {"recgym.envs", "recgym.evaluate", "recgym.logs", "recgym.sim", "agents"},
 }
-HEAVY = {"evaluate": {"numpy"}, "sim": {"numpy", "numba", "safetensors"}}
+HEAVY = {
+    "evaluate": {"numpy"},
+    "fidelity": {"numpy", "sklearn", "matplotlib"},
+    "sim": {"numpy", "numba", "safetensors"},
+}
 
 
 def imported(file: Path) -> set[str]:
