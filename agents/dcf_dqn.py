@@ -16,8 +16,8 @@ credited with its own events' reward, and the value of the next state is the mea
 of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
 
-import copy
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,7 +31,16 @@ from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Rep
 from agents.catalogue import Catalogue
 from agents.dcf_shares import shares_of
 from agents.encoders import ENCODERS
-from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
+from agents.modules import (
+    generator_on,
+    moments_of,
+    pick_device,
+    put_moments,
+    put_weights,
+    seeded,
+    to_host,
+    weights_of,
+)
 from agents.offline import Stage, descend, fit_towers
 from agents.replay import Ring
 from agents.slates import check_mask, credit
@@ -110,11 +119,13 @@ class DcfDqn(BaseAgent):
         p = self.params
         self.torch_device = pick_device(device)
         with seeded(seed):
-            self.online = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
-        self.online.to(self.torch_device)
-        self.target = copy.deepcopy(self.online).requires_grad_(False)
+            self.online, self.target = (
+                Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder).to(self.torch_device)
+                for _ in range(2)
+            )
+        self.target.requires_grad_(False).load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
-        self.generator = torch.Generator(self.torch_device).manual_seed(seed % (1 << 62))
+        self.generator = generator_on(self.torch_device, seed)
         self.counts = np.zeros(3, np.int64)  # environment steps, updates, whether a log was learnt from
         self.ring: Ring | None = None
         self.over = np.zeros(0, np.bool_)  # rows whose last slate ended a session
@@ -170,14 +181,13 @@ class DcfDqn(BaseAgent):
         if explore not in self.catalogues:
             self.catalogues[explore] = Catalogue(self.online if explore else self.target)
         slates = self.catalogues[explore].best(to_states(observation, device), slots, allowed)
-        if explore:
-            draw = torch.rand(len(slates), generator=self.generator, device=device)
-            rows = (draw < self.epsilon).nonzero()[:, 0]
+        if explore and len(rows := np.flatnonzero(self.rng.random(len(slates)) < self.epsilon)):
+            index = torch.as_tensor(rows, device=device)
             noise = torch.rand((len(rows), self.problem.num_items), generator=self.generator, device=device)
             if allowed is not None:
-                noise = noise.masked_fill(~allowed[rows], -1.0)
-            slates[rows] = noise.topk(slots, dim=1).indices
-        chosen = slates.cpu().numpy()
+                noise = noise.masked_fill(~allowed[index], -1.0)
+            slates[index] = noise.topk(slots, dim=1).indices
+        chosen = to_host(slates)
         return chosen[:, 0] if slots == 1 else chosen
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
@@ -257,7 +267,7 @@ class DcfDqn(BaseAgent):
         self.catalogues.clear()
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = Catalogue(self.online).best(sample.after, slots, sample.after_mask)
-        with torch.autocast(self.torch_device.type, torch.bfloat16, enabled=self.is_mixed):
+        with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
                 goal = sample.credit + (sample.later + sample.bootstrap * value)[:, None]

@@ -33,6 +33,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """A generator of the device's own."""
+    return torch.Generator(device).manual_seed(seed % (1 << 62))
+
+
+def to_host(tensor: torch.Tensor) -> NDArray[Any]:
+    """A tensor as a numpy array: the one copy from the device that a decision makes."""
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
+
+
 def weights_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     """A copy of a module's weights and buffers as numpy arrays."""
     return {prefix + name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}

@@ -125,9 +125,9 @@ class Towers(nn.Module):
             nn.init.zeros_(head.bias)
         low, high = problem.item_reward_range
         # a logistic's slope at one half
-        self.register_buffer("scale", torch.tensor(max(high - low, 1e-3) / 4.0))
-        self.register_buffer("shift", torch.tensor(0.0))
-        self.register_buffer("spread", torch.tensor(max(high - low, 1e-3)))
+        self.register_buffer("scale", torch.full((), max(high - low, 1e-3) / 4.0))
+        self.register_buffer("shift", torch.zeros(()))
+        self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
 
     def history(self, states: States) -> tuple[Tensor, Tensor]:
         """What the encoder reads, (B, H, 2 d + E), and where there is an item, (B, H)."""
