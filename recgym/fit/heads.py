@@ -13,13 +13,14 @@ from recgym.fit.features import earlier_rates
 from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame
 from recgym.fit.logistic import Logistic, Side, fit_logistic, log_loss
 from recgym.fit.mood import over_moods
-from recgym.sim.schema import WATCH_CLICK_MS, WATCH_LONG_MS
+from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
 
 OWN_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on what an item or a user adds by itself
 SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on the slopes of what is known of items and users
 MIN_EVENTS = 20  # an event seen less often is not fitted
 LEVEL_EVENTS = 200  # in the validation period, to let it alone decide how frequent an event is
-QUANTILES = 101
+MIN_PIECES = 200  # rows behind a table of watch times
+PLACES = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)  # the longest replay of a log is not everybody's
 
 
 class Shrinkage(NamedTuple):
@@ -69,22 +70,34 @@ def fit_head(
 
 
 def watch_quantiles(frame: Frame, rows: Bools) -> NDArray[np.float64]:
-    """(3, Q) table of `recgym.sim.session.watch_time` from the rows whose watch time and duration are known."""
+    """(W, Q) table of `recgym.sim.session.watch_time` from the rows whose watch time and duration are known.
+
+    A group of durations in which a piece has fewer than MIN_PIECES rows takes that piece from all of them.
+    """
     duration = frame.items.duration[frame.item]
     known = rows & np.isfinite(duration) & (duration > 0) & np.isfinite(frame.watch)
+    first, second = frame.positive[known], frame.events["long_view"][known]
     duration, watch = duration[known], frame.watch[known]
+    group = np.searchsorted(WATCH_EDGES_MS, duration)
     click, long = np.minimum(duration, WATCH_CLICK_MS), np.minimum(duration, WATCH_LONG_MS)
-    between = (watch >= click) & (watch < long)
-    shares = (
-        (watch / click)[watch < click],
-        ((watch - click) / np.maximum(long - click, 1.0))[between],
-        ((watch - long) / np.maximum(duration - long, 5_000.0))[watch >= long],
+    viewed = second | (first & (duration <= WATCH_CLICK_MS))
+    pieces = (
+        (~first & ~viewed, watch / click, 0.999),
+        (first & ~viewed, _beyond(watch, click, np.maximum(long - click, 1.0)), 0.999),
+        (viewed, _beyond(watch, long, np.maximum(duration - long, 5_000.0)), np.inf),
     )
-    places = np.linspace(0.0, 1.0, QUANTILES)
-    places[-1] = 0.999  # the longest replay of a log is not everybody's
-    table = np.stack([np.quantile(share, places) if len(share) else np.zeros(QUANTILES) for share in shares])
-    table[:2] = np.minimum(table[:2], 0.999)
-    return table
+    table = []
+    for code in range(len(WATCH_EDGES_MS) + 1):
+        for inside, share, most in pieces:
+            own = inside & (group == code)
+            values = share[own if own.sum() >= MIN_PIECES else inside]
+            table.append(np.minimum(np.quantile(values, PLACES), most) if len(values) else 0.0 * PLACES)
+    return np.stack(table)
+
+
+def _beyond(watch: Doubles, rule: Doubles, unit: Doubles) -> Doubles:
+    """What was watched beyond a rule, in these units; where it falls short of it, as a share of the rule, negative."""
+    return np.where(watch < rule, watch / rule - 1.0, (watch - rule) / unit)
 
 
 def has_watch(frame: Frame) -> bool:

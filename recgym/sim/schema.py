@@ -89,7 +89,7 @@ class WorldArrays(NamedTuple):
 
     params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
     choice: Annotated[Ints, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
-    watch: Annotated[Ints, "1", np.int32]  # 1: watch time is drawn first, events 0 and 1 follow from it
+    watch: Annotated[Ints, "1", np.int32]  # 1: watch time is drawn, from the table of what events 0 and 1 say
     user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
     profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
     user_bias: Annotated[Floats, "U", np.float16]  # a_u
