@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recgym.fit.config import FitConfig
-from recgym.fit.frame import VALIDATION, Frame
+from recgym.fit.frame import Batches, Frame
 from recgym.fit.model import SessionModel
-from recgym.fit.session import Batch, affinities
+from recgym.fit.session import Batch, affinities, logged_affinity
 from recgym.fit.training import descend
 
+LARGE, SAMPLE = 3_000, 1_000  # a catalogue of more items is sampled in training, so many of it for a batch
+CELLS, SCORED = (
+    20_000_000,
+    2_000_000_000,
+)  # rows x items: of a batch that scores, of all such batches together
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 
 
@@ -58,21 +63,6 @@ class Layout(NamedTuple):
     category: Tensor
 
 
-class Choice(NamedTuple):
-    """Per row: log-losses of the item on its page and over the catalogue, and sums over the shown page."""
-
-    row: NDArray[np.int64]
-    on_page: NDArray[np.float64]
-    catalogue: NDArray[np.float64]
-    page_sum: NDArray[np.float64]  # logsumexp of the page's affinities
-    x: NDArray[np.float64]  # affinity of the clicked item
-    top: NDArray[np.bool_]  # the clicked item was the most likely one on its page
-    top_chance: NDArray[np.float64]  # the likeliest item's chance on the page
-    stay_chance: NDArray[
-        np.float64
-    ]  # over the catalogue: chance that the category stays, 0 at a visit's first click
-
-
 def layout(frame: Frame, device: torch.device) -> Layout:
     """The frame's items as tensors."""
     items = frame.items
@@ -85,52 +75,96 @@ def mean_matrix(code: Tensor, size: int) -> Tensor:
     return hot / hot.sum(1, keepdim=True).clamp(min=1.0)
 
 
-def navigation(model: ChoiceModel, place: Layout, previous: Tensor) -> Tensor:
-    """(rows, N) terms of the shopper's way through the shop, after the item `previous` (-1: none)."""
+def navigation(model: ChoiceModel, place: Layout, previous: Tensor, item: Tensor) -> Tensor:
+    """(rows, M) terms of the shopper's way through the shop to `item`, (1 or rows, M), after `previous` (-1: none)."""
     known = (previous >= 0)[:, None]
-    last = previous.clamp(min=0)
-    same = known & (place.shelf[last][:, None] == place.shelf)
-    follows = known & (place.category[last][:, None] == place.category)
-    follows &= place.page[last][:, None] + 1 == place.page
-    return model.reach()[place.shelf] + model.same_page * same + model.next_page * follows
+    last, shelf = previous.clamp(min=0)[:, None], place.shelf[item]
+    same = known & (place.shelf[last] == shelf)
+    follows = known & (place.category[last] == place.category[item])
+    follows = follows & (place.page[last] + 1 == place.page[item])
+    return model.reach()[shelf] + model.same_page * same + model.next_page * follows
 
 
-def row_losses(model: ChoiceModel, place: Layout, batch: Batch) -> tuple[Tensor, ...]:
-    """For the batch's rows the fields of `Choice` after the first, (rows,) each, and x of all items (rows, N)."""
-    chosen = batch.mask > 0
-    x, item = affinities(model.terms(), batch)[chosen], batch.item[chosen]
+class Options(NamedTuple):
+    """What a row's item is compared with, beside itself: M items of the catalogue, the same for all rows."""
+
+    item: Tensor  # (M,) int64
+    weight: Tensor  # (M,) log of how many items each stands for
+
+
+def options(place: Layout, share: Tensor | None) -> Options:
+    """The whole catalogue, or a sample of it by `share` (N,).
+
+    A sampled item counts as 1 / (M share), which makes the sums over the catalogue and over a page unbiased
+    (importance sampling of the softmax: Bengio and Senecal, 2008).
+    """
+    if share is None:
+        every = torch.arange(len(place.shelf), device=place.shelf.device)
+        return Options(every, torch.zeros_like(every, dtype=torch.float32))
+    drawn = torch.multinomial(share, SAMPLE, replacement=True)
+    return Options(drawn, -(SAMPLE * share[drawn]).log())
+
+
+class Losses(NamedTuple):
+    """Of the rows of a batch, (rows,) each, and the affinities of all options (rows, M)."""
+
+    on_page: Tensor  # log-loss of the item on its page
+    catalogue: Tensor  # ... over the catalogue, navigation included
+    page_sum: Tensor  # logsumexp of the page's affinities
+    own: Tensor  # affinity of the item
+    x: Tensor
+
+
+def row_losses(model: ChoiceModel, place: Layout, batch: Batch, against: Options) -> Losses:
+    """How likely the logged items were among the options."""
+    chosen, terms = batch.mask > 0, model.terms()
+    x, item = affinities(terms, batch, against.item)[chosen], batch.item[chosen]
     previous = torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[chosen]
-    on_page = place.shelf[item][:, None] == place.shelf
-    shown = x.masked_fill(~on_page, -torch.inf)
-    own = x.gather(1, item[:, None])[:, 0]
-    page_sum = torch.logsumexp(shown, 1)
-    wide = x + navigation(model, place, previous)
-    catalogue = torch.logsumexp(wide, 1) - wide.gather(1, item[:, None])[:, 0]
-    top = shown.max(1)
-    stays = (previous >= 0)[:, None] & (place.category[previous.clamp(min=0)][:, None] == place.category)
-    stay = (wide.softmax(1) * stays).sum(1)
-    return (
-        page_sum - own,
-        catalogue,
-        page_sum,
-        own,
-        top.indices == item,
-        (top.values - page_sum).exp(),
-        stay,
-        x,
-    )
+    own = logged_affinity(terms, batch)[chosen]
+    other = (x + against.weight).masked_fill(item[:, None] == against.item, -torch.inf)
+    on_page = place.shelf[item][:, None] == place.shelf[against.item]
+
+    def total(values: Tensor, of_own: Tensor) -> Tensor:
+        return torch.logsumexp(torch.cat([values, of_own[:, None]], dim=1), 1)
+
+    page_sum = total(other.masked_fill(~on_page, -torch.inf), own)
+    wide = own + navigation(model, place, previous, item[:, None])[:, 0]
+    sums = total(other + navigation(model, place, previous, against.item[None]), wide)
+    return Losses(page_sum - own, sums - wide, page_sum, own, x)
 
 
-def evaluate(model: ChoiceModel, place: Layout, batches: list[Batch]) -> Choice:
-    """The choice at every row of the batches, in the order of the frame."""
-    parts: list[list[NDArray[np.float64]]] = []
+def some_batches(frame: Frame, device: torch.device, *periods: int) -> Batches:
+    """Batches of these periods to score over the whole catalogue; of many visits SCORED cells are drawn."""
+    rng = np.random.default_rng(0)
+    sessions = rng.permutation(frame.sessions(*periods))
+    rows = np.cumsum(frame.lengths[sessions])
+    kept = sessions[: max(1, int(np.searchsorted(rows, SCORED / frame.num_items)))]
+    return frame.batches(np.sort(kept), max(64, min(8192, CELLS // frame.num_items)), device, rng)
+
+
+def mean_loss(model: ChoiceModel, place: Layout, batches: Batches) -> float:
+    """Mean log-loss of the clicked item on its page."""
     with torch.no_grad():
-        for batch in batches:
-            values = (batch.row[batch.mask > 0], *row_losses(model, place, batch)[:-1])
-            parts.append([value.cpu().numpy() for value in values])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0])
-    return Choice(*(column[order] for column in columns))
+        every = options(place, None)
+        losses = [row_losses(model, place, batch, every).on_page for batch in batches]
+        return float(torch.cat(losses).mean())
+
+
+def score(
+    model: ChoiceModel, frame: Frame, place: Layout, rows: NDArray[np.bool_], device: torch.device
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Affinities of the items of `rows`, whole visits, and logsumexp over their pages where drawn; NaN elsewhere."""
+    x, page_sum = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    periods = tuple(np.unique(frame.row_period[rows]).tolist())
+    with torch.no_grad():
+        terms, every = model.terms(), options(place, None)
+        for batch in frame.batches(frame.sessions(*periods), 8192, device, np.random.default_rng(0)):
+            there = batch.mask > 0
+            x[batch.row[there].cpu().numpy()] = logged_affinity(terms, batch)[there].cpu().numpy()
+        for batch in some_batches(frame, device, *periods):
+            drawn = batch.row[batch.mask > 0].cpu().numpy()
+            page_sum[drawn] = row_losses(model, place, batch, every).page_sum.cpu().numpy()
+    return x, page_sum
 
 
 def train(
@@ -145,39 +179,17 @@ def train(
     batches = frame.batches(frame.sessions(*periods), config.batch_rows, device, rng)
     rows = int(np.isin(frame.row_period, periods).sum())
 
+    large = frame.num_items > LARGE
+    share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / frame.num_items, dtype=torch.float32)
+    share, whole = share.to(device), options(place, None)
+
     def loss_of(batch: Batch) -> Tensor:
-        on_page, catalogue, *_, x = row_losses(model, place, batch)
-        loss = on_page.mean() + config.navigation * (catalogue - on_page).mean()
-        return loss + model.ridge(config, rows) + model.page_spread(x)
+        found = row_losses(model, place, batch, options(place, share) if large else whole)
+        loss = found.on_page.mean() + config.navigation * (found.catalogue - found.on_page).mean()
+        return loss + model.ridge(config, rows) + (0.0 if large else model.page_spread(found.x))
 
     for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng):
         report("choice", epoch, epochs, f"loss {loss:.3f}")
         if judge is not None:
             judge(model, epoch)
     return model
-
-
-def markov_losses(
-    frame: Frame, train_rows: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A toy: smoothed counts of item after item (popularity after nothing); losses on the page and catalogue.
-
-    The weight of the popularity prior is the best of six on the validation rows for each of the two.
-    """
-    item, first, num = frame.item, frame.step == 0, frame.num_items
-    previous = np.where(first, -1, np.roll(item, 1))
-    popular = (np.bincount(item[train_rows], minlength=num) + 1.0) / (train_rows.sum() + num)
-    counts = np.zeros((num, num))
-    pairs = train_rows & ~first
-    np.add.at(counts, (previous[pairs], item[pairs]), 1.0)
-    same = (frame.items.shelf[:, None] == frame.items.shelf[None, :]).astype(np.float64)
-    validation = frame.row_period == VALIDATION
-    narrow, wide = [], []
-    for prior in (1.0, 3.0, 10.0, 30.0, 100.0, 300.0):
-        table = np.vstack([counts + prior * popular, popular])  # the last row: after nothing
-        table /= table.sum(1, keepdims=True)
-        chance = np.log(table[previous, item])
-        narrow.append(np.log((table @ same)[previous, item]) - chance)
-        wide.append(-chance)
-    best = [min(tried, key=lambda losses: float(losses[validation].mean())) for tried in (narrow, wide)]
-    return best[0], best[1]

@@ -1,20 +1,18 @@
 """A log of clicks without refusals -> a world with one choice a page and fitted leaving."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
 from recgym.events import EVENTS
-from recgym.fit import choice, fidelity
+from recgym.fit import choice
 from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_arrays, rewards_assumed
-from recgym.fit.choice import Choice, ChoiceModel, Report
+from recgym.fit.choice import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import fit_stay
-from recgym.fit.frame import TEST, TRAIN, VALIDATION, Frame, make_frame
+from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.heads import fit_events
 from recgym.fit.leaving import fit_leaving, hazard_rows
-from recgym.fit.visits import can_leave, leaving_figures, leaving_terms
+from recgym.fit.visits import can_leave, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -25,40 +23,34 @@ def fit_clicks(
     """Train on the earlier periods, judge on the test period; the shipped numbers come from train and validation."""
     frame = make_frame(log, config, positives_only=True)
     model, epochs = trained(frame, config, seed, device, report)
-    known = choice.evaluate(model, choice.layout(frame, device), _batches(frame, device, TRAIN, VALIDATION))
-    test = choice.evaluate(model, choice.layout(frame, device), _batches(frame, device, TEST))
+    place = choice.layout(frame, device)
+    past = np.isin(frame.row_period, (TRAIN, VALIDATION))
+    x, page_sum = choice.score(model, frame, place, past, device)
     ledger = Ledger(frame.domain)
     arrays = plain_arrays(frame, config.dim)
     rate = assumed(frame.domain, "answer_rate")
-    outside = float(known.page_sum.mean() + np.log((1 - rate) / rate))
+    outside = float(np.nanmean(page_sum) + np.log((1 - rate) / rate))
     numbers = affinity_terms(frame, model, arrays, ledger) | {"outside": outside}
     ledger.assumed("outside", outside, f"set so that a logged page is answered with a click at rate {rate}")
-    x = np.full(len(frame.item), np.nan)
-    x[known.row] = known.x - outside
-    fit_events(frame, x, ledger, arrays)
+    fit_events(frame, x - outside, ledger, arrays)
     ledger.fitted(
         f"event:{EVENTS[frame.domain][0].name}",
         "multinomial logit",
-        "which item of its page; how often a page is answered is `outside`, which is assumed",
+        "which item of its page; how often a page is answered is `outside`, which is assumed"
+        + ("; the catalogue sampled in training" if frame.num_items > choice.LARGE else ""),
     )
     report("leaving", 0, 1, "")
     rows = hazard_rows(frame)
     hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
     numbers |= leaving_terms(hazard, False, arrays, ledger)
-    past = np.isin(frame.row_period, (TRAIN, VALIDATION))
     arrays["logged_stay"] = np.array([fit_stay(frame, past)])
     ledger.fitted(
         "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring clicks (logging policy)"
     )
     ledger.assumed("exposure", "share of clicks", "no page views are logged: clicks stand for them")
     ledger.fitted("population", f"{frame.num_users} users or segments", "shares of visits")
-    report("card", 0, 1, "")
-    figures = choice_figures(frame, test, config) + (
-        leaving_figures(rows, frame, hazard, config) if hazard else []
-    )
     card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
-        "figures": figures,
         "epochs": epochs,
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
@@ -69,19 +61,15 @@ def trained(
     frame: Frame, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[ChoiceModel, int]:
     """The model of train and validation, after as many epochs as were best on validation."""
-    place, judged = choice.layout(frame, device), _batches(frame, device, VALIDATION)
+    place, judged = choice.layout(frame, device), choice.some_batches(frame, device, VALIDATION)
     losses: list[float] = []
 
     def judge(model: ChoiceModel, epoch: int) -> None:
-        losses.append(float(choice.evaluate(model, place, judged).on_page.mean()))
+        losses.append(choice.mean_loss(model, place, judged))
 
     choice.train(frame, config, (TRAIN,), config.epochs, seed, device, report, judge)
     best = int(np.argmin(losses)) + 1
     return choice.train(frame, config, (TRAIN, VALIDATION), best, seed, device, report), best
-
-
-def _batches(frame: Frame, device: torch.device, *periods: int) -> list[Any]:
-    return frame.batches(frame.sessions(*periods), 8192, device, np.random.default_rng(0))
 
 
 def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
@@ -119,23 +107,3 @@ def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Led
         "examine", 1.0, "each item has one place on its page: position cannot be told from the item"
     )
     return numbers
-
-
-def choice_figures(frame: Frame, test: Choice, config: FitConfig) -> list[fidelity.Figure]:
-    """The next click on the test period, beside a Markov table."""
-    cluster, count = frame.session[test.row], config.bootstrap
-    narrow, wide = choice.markov_losses(frame, frame.row_period == TRAIN)
-    stay = frame.items.category[frame.item] == frame.items.category[np.roll(frame.item, 1)]
-    later = (frame.step > 0)[test.row]
-    past = (frame.row_period != TEST) & (frame.step > 0)
-    return [
-        fidelity.mean_figure("log-loss of the clicked item on its page", "users", test.on_page, cluster, count,
-                             toy=narrow[test.row], toy_name="Markov table"),
-        fidelity.mean_figure("log-loss of the clicked item over the catalogue", "logging policy", test.catalogue,
-                             cluster, count, toy=wide[test.row], toy_name="Markov table"),
-        fidelity.rate_figure("clicked item is the likeliest on its page", "users", test.top.astype(float),
-                             test.top_chance, cluster, count),
-        fidelity.rate_figure("next click stays in the category", "logging policy", stay[test.row][later].astype(float),
-                             test.stay_chance[later], cluster[later], count, toy=float(stay[past].mean()),
-                             toy_name="earlier periods"),
-    ]  # fmt: skip

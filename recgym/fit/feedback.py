@@ -1,6 +1,6 @@
 """Impressions with and without an answer: every shown item has its own logit, and hangs further events on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ def train(
     return model
 
 
-def logged_x(frame: Frame, model: SessionModel, batches: list[Batch]) -> Doubles:
+def logged_x(frame: Frame, model: SessionModel, batches: Sequence[Batch]) -> Doubles:
     """(rows,) affinity of every logged row; NaN for rows that are not in the batches."""
     out = np.full(len(frame.item), np.nan)
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """Log -> Frame: numbered users, items ordered by exposure, sessions with periods, padded batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 TRAIN, VALIDATION, TEST, UNUSED = range(4)
 MIN_ROWS = 20
+LONG = 512  # rows of a visit that a batch holds in one piece
 
 
 @dataclass(frozen=True)
@@ -145,37 +146,60 @@ class Frame:
         """Numbers of the sessions in these periods."""
         return np.flatnonzero(np.isin(self.period, periods))
 
-    def batches(
-        self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator
-    ) -> list[Batch]:
-        """Padded batches of about `rows` steps, sessions of like length together."""
-        order = sessions[np.argsort(self.lengths[sessions] + rng.random(len(sessions)), kind="stable")]
-        return [self._batch(part, device) for part in _parts(order, self.lengths[order], rows)]
+    def batches(self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator) -> "Batches":
+        """Padded batches of about `rows` steps, visits of like length together."""
+        starts, lengths = _pieces(self.starts[sessions], self.lengths[sessions])
+        order = np.argsort(lengths + rng.random(len(lengths)), kind="stable")
+        return Batches(self, starts[order], lengths[order], rows, device)
 
-    def _batch(self, sessions: Ints, device: torch.device) -> Batch:
-        lengths, starts = self.lengths[sessions], self.starts[sessions]
+
+class Batches(Sequence[Batch]):
+    """Batches of a frame's visits, each made when it is asked for: they never stand in memory together."""
+
+    def __init__(self, frame: Frame, starts: Ints, lengths: Ints, rows: int, device: torch.device) -> None:
+        self.frame, self.starts, self.lengths, self.device = frame, starts, lengths, device
+        self.parts = list(_parts(lengths, rows))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        first, last = self.parts[index]
+        lengths, starts, frame = self.lengths[first:last], self.starts[first:last], self.frame
         clock = np.arange(lengths.max())
         mask = clock[None, :] < lengths[:, None]
         row = np.where(mask, starts[:, None] + clock[None, :], 0)
 
         def tensor(values: NDArray[Any], kind: torch.dtype) -> torch.Tensor:
-            return torch.as_tensor(values, dtype=kind, device=device)
+            return torch.as_tensor(values, dtype=kind, device=self.device)
 
         return Batch(
-            tensor(self.user[starts], torch.int64),
-            tensor(self.context[starts], torch.int64),
-            tensor(np.where(mask, self.item[row], 0), torch.int64),
-            tensor(mask & self.positive[row], torch.float32),
+            tensor(frame.user[starts], torch.int64),
+            tensor(frame.context[starts], torch.int64),
+            tensor(np.where(mask, frame.item[row], 0), torch.int64),
+            tensor(mask & frame.positive[row], torch.float32),
             tensor(mask, torch.float32),
             tensor(row, torch.int64),
         )
 
 
-def _parts(order: Ints, lengths: Ints, rows: int) -> Iterator[Ints]:
-    begin = 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or (end + 1 - begin) * lengths[end] > rows:
-            yield order[begin:end]
+def _pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
+    """Visits cut into pieces of LONG rows: a batch is quadratic in the length of its visits.
+
+    In a piece the visit begins anew; what lies farther back has faded, and hardly any visit is that long.
+    """
+    count = -(-lengths // LONG)
+    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    begun = within * LONG
+    return np.repeat(starts, count) + begun, np.minimum(np.repeat(lengths, count) - begun, LONG)
+
+
+def _parts(lengths: Ints, rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of visits, shortest first, that are at most `rows` steps when padded."""
+    begin, sizes = 0, lengths.tolist()
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or (end + 1 - begin) * sizes[end] > rows:
+            yield begin, end
             begin = end
 
 

@@ -127,11 +127,10 @@ def shift(terms: Terms, batch: Batch) -> Tensor:
     return value if batch.mood is None else value + batch.mood
 
 
-def seen_in_catalogue(batch: Batch, num_items: int) -> Tensor:
-    """(B, T, N) 1 where the item was answered positively before."""
+def seen_among(batch: Batch, items: Tensor) -> Tensor:
+    """(B, T, M) 1 where the item was answered positively before."""
     valid = remembered(batch).float()
-    out = valid.new_zeros(*valid.shape[:2], num_items)
-    return out.scatter_reduce(2, batch.item[:, None, :].expand_as(valid), valid, "amax")
+    return ((valid @ (batch.item[:, :, None] == items).float()) > 0).float()
 
 
 def seen_logged(batch: Batch) -> Tensor:
@@ -139,11 +138,14 @@ def seen_logged(batch: Batch) -> Tensor:
     return (remembered(batch) & (batch.item[:, :, None] == batch.item[:, None, :])).any(2).float()
 
 
-def affinities(terms: Terms, batch: Batch) -> Tensor:
-    """Affinity of every item of the catalogue at every step, less the outside option's, (B, T, N)."""
-    x = intents(terms, batch) @ terms.factors.T + terms.item_bias + shift(terms, batch)[:, None, None]
-    x = x + terms.kappa * satiation(terms, batch)[..., terms.category]
-    x = x + terms.rho * seen_in_catalogue(batch, terms.factors.shape[0]).to(x.dtype)
+def affinities(terms: Terms, batch: Batch, items: Tensor | None = None) -> Tensor:
+    """Affinity of the M items, or of the whole catalogue, at every step, less the outside option's, (B, T, M)."""
+    if items is None:
+        items = torch.arange(len(terms.item_bias), device=terms.item_bias.device)
+    x = intents(terms, batch) @ terms.factors[items].T + terms.item_bias[items]
+    x = x + shift(terms, batch)[:, None, None]
+    x = x + terms.kappa * satiation(terms, batch)[..., terms.category[items]]
+    x = x + terms.rho * seen_among(batch, items).to(x.dtype)
     return x.clamp(-LIMIT, LIMIT)
 
 

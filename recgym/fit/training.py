@@ -1,6 +1,6 @@
 """The loop that trains a model on batches of sessions: AdamW under a one-cycle schedule (Smith and Topin, 2019)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from recgym.fit.session import Batch
 
 def descend(
     groups: list[dict[str, Any]],
-    batches: list[Batch],
+    batches: Sequence[Batch],
     loss_of: Callable[[Batch], Tensor],
     config: FitConfig,
     epochs: int,

@@ -1,12 +1,10 @@
-"""How visits end: whether a log tells it, the world's leaving terms, and their figures on the card."""
+"""How visits end: whether a log tells it, and the world's leaving terms."""
 
 import numpy as np
 
-from recgym.fit import fidelity
 from recgym.fit.assemble import Arrays, Ledger, assumed_leaving
-from recgym.fit.config import FitConfig
-from recgym.fit.frame import TEST, Frame
-from recgym.fit.leaving import Leaving, Rows, take
+from recgym.fit.frame import Frame
+from recgym.fit.leaving import Leaving
 from recgym.logs import Log
 
 MIN_VISITS = 200  # visits of two rows or more that a fitted hazard asks for
@@ -60,33 +58,3 @@ def _contexts(hazard: Leaving, ledger: Ledger) -> None:
         ledger.absent("leave_context", "contexts did not help on validation")
     else:
         ledger.absent("leave_context", "this log has no context that is used")
-
-
-def leaving_figures(rows: Rows, frame: Frame, hazard: Leaving, config: FitConfig) -> list[fidelity.Figure]:
-    """When visits end on the test period, beside the click number alone."""
-    test, past = take(rows, frame.row_period == TEST), take(rows, frame.row_period != TEST)
-    chance, count = hazard.chances(test), config.bootstrap
-    by_time = (np.bincount(past.step, weights=past.left) + 1) / (np.bincount(past.step) + 7)
-    toy = by_time[np.minimum(test.step, len(by_time) - 1)]
-    left, session = test.left, test.session
-    figures = [
-        fidelity.mean_figure("log-loss of leaving", "users", fidelity.log_losses(left, chance), session, count,
-                             toy=fidelity.log_losses(left, toy), toy_name="step number"),
-        fidelity.auc_figure("AUC of leaving", left, chance, session, count, toy=toy, toy_name="step number"),
-        fidelity.rate_figure("rate of leaving", "users", left, chance, session, count,
-                             toy=float(past.left.mean()), toy_name="earlier periods"),
-    ]  # fmt: skip
-    for label, first, last in (("step 1", 1, 1), ("steps 2 to 5", 2, 5), ("steps 6 to 20", 6, 20)):
-        part = (test.step >= first) & (test.step <= last)
-        if part.any():
-            figures.append(fidelity.rate_figure(f"leaving after {label}", "users", left[part], chance[part],
-                                                session[part], count))  # fmt: skip
-    again = test.repeat > 0
-    if again.any():
-        figures.append(fidelity.rate_figure("leaving after a repeated item", "users", left[again], chance[again],
-                                            session[again], count))  # fmt: skip
-    slope = fidelity.calibration_slope(left, np.log(chance / (1 - chance)))[1]
-    return [
-        *figures,
-        fidelity.figure("calibration slope of leaving", "users", log=1.0, world=slope, n=len(left)),
-    ]

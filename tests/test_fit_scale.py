@@ -1,0 +1,85 @@
+"""What lets a fit grow: a sampled catalogue, visits in pieces, batches made when asked for."""
+
+import numpy as np
+import pytest
+import torch
+
+from recgym.fit import FitConfig, choice
+from recgym.fit.frame import LONG, make_frame
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def frame():
+    world = synthetic(2, num_items=24, num_users=6).with_params(leave_bias=-3.0, outside=-1.0, patience=0.0)
+    return make_frame(sample_log(world, "random", 300, seed=1), FitConfig(dim=3), positives_only=True)
+
+
+def trained(frame):
+    torch.manual_seed(0)
+    model = choice.ChoiceModel(frame, FitConfig(dim=3, hidden=8))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def test_sums_over_a_sampled_catalogue_are_unbiased(frame, monkeypatch):
+    model, place = trained(frame), choice.layout(frame, CPU)
+    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+    share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / 24, dtype=torch.float32)
+    monkeypatch.setattr(choice, "SAMPLE", 40)
+    with torch.no_grad():
+        exact = choice.row_losses(model, place, batch, choice.options(place, None))
+        drawn = [choice.row_losses(model, place, batch, choice.options(place, share)) for _ in range(800)]
+    for name in ("on_page", "catalogue"):
+        ratio = torch.stack([(getattr(d, name) - getattr(exact, name)).exp() for d in drawn])
+        error = ratio.std(0) / len(drawn) ** 0.5
+        assert ((ratio.mean(0) - 1).abs() < 4.5 * error + 1e-6).all(), name
+        assert ratio.std() > 0.01  # it is a sample
+
+
+def test_the_whole_catalogue_is_a_softmax(frame):
+    model, place = trained(frame), choice.layout(frame, CPU)
+    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+    found = choice.row_losses(model, place, batch, choice.options(place, None))
+    item = batch.item[batch.mask > 0]
+    page = place.shelf[item][:, None] == place.shelf
+    by_hand = torch.nn.functional.cross_entropy(
+        found.x.masked_fill(~page, -torch.inf), item, reduction="none"
+    )
+    torch.testing.assert_close(found.on_page, by_hand)
+
+
+def test_batches_hold_every_row_once_and_cut_long_visits(frame, monkeypatch):
+    monkeypatch.setattr("recgym.fit.frame.LONG", 7)
+    batches = frame.batches(np.arange(len(frame.starts)), 64, CPU, np.random.default_rng(0))
+    rows = torch.cat([batch.row[batch.mask > 0] for batch in batches]).numpy()
+    np.testing.assert_array_equal(np.sort(rows), np.arange(len(frame.item)))
+    assert LONG > frame.lengths.max() > 7
+    for batch in batches:
+        assert batch.item.shape[1] <= 7
+        assert batch.item.numel() <= 64
+        there = (batch.mask > 0).numpy()
+        np.testing.assert_array_equal(batch.item.numpy()[there], frame.item[batch.row.numpy()[there]])
+        np.testing.assert_array_equal(batch.user.numpy(), frame.user[batch.row[:, 0].numpy()])
+
+
+def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
+    world = synthetic(3, num_items=60, num_users=4, spread=2.0).with_params(outside=-20.0, sigma=0.0)
+    log = sample_log(world, "random", 400, seed=1)
+    config = FitConfig(dim=3, hidden=8, epochs=4, learning_rate=0.01)
+    large = make_frame(log, config, positives_only=True)
+    monkeypatch.setattr(choice, "LARGE", 10)
+    monkeypatch.setattr(choice, "SAMPLE", 30)
+    losses = []
+    place, judged = choice.layout(large, CPU), choice.some_batches(large, CPU, 1)
+
+    def judge(model, epoch):
+        losses.append(choice.mean_loss(model, place, judged))
+
+    choice.train(large, config, (0,), 4, 0, CPU, lambda *_: None, judge)
+    assert losses[-1] < losses[0]
