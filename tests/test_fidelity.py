@@ -1,0 +1,324 @@
+"""The card: statistics against libraries and closed forms; a world judged on its own sample and on others."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from recgym.fidelity import TABLE, judge, judge_since
+from recgym.fidelity.align import align
+from recgym.fidelity.answers import _last_answers
+from recgym.fidelity.case import Case
+from recgym.fidelity.leaving import MEASURES, survival
+from recgym.fidelity.picture import page
+from recgym.fidelity.stats import (
+    Resampling,
+    auc,
+    auc_of_codes,
+    bins_of,
+    calibration_error,
+    calibration_slope,
+    figure,
+    log_losses,
+)
+from recgym.fidelity.toys import user_item_rates
+from recgym.logs import Log
+from recgym.logs.identity import identity, row_numbers
+from recgym.logs.periods import moment, split_since
+from recgym.logs.sample import sample_log
+from recgym.logs.visits import repeats, runs
+from recgym.sim.synthetic import synthetic
+
+
+@pytest.fixture(scope="module")
+def content():
+    """A world, and the earlier and later part of a log sampled from it."""
+    world = synthetic(1, domain="content", num_users=250, num_items=40).with_params(sigma=0.0, mood=0.8)
+    log = sample_log(world, "random", 1_500, seed=5, horizon=40)
+    return world, *split_since(log, "visit:900")
+
+
+@pytest.fixture(scope="module")
+def verdict(content):
+    world, past, late = content
+    return judge(world, late, past, resamples=60)
+
+
+def named(verdict):
+    return {row["figure"]: row for row in verdict.figures}
+
+
+# statistics
+
+
+def test_losses_and_areas_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    chance = rng.integers(1, 20, 500) / 20
+    flag = rng.random(500) < chance
+    assert auc(flag, chance) == pytest.approx(roc_auc_score(flag, chance))
+    weight = rng.integers(0, 4, 500).astype(float)
+    code = np.unique(chance, return_inverse=True)[1]
+    weighted = roc_auc_score(flag, chance, sample_weight=weight)
+    assert auc_of_codes(flag, code, weight) == pytest.approx(weighted)
+    assert log_losses(flag, chance).mean() == pytest.approx(log_loss(flag, chance))
+
+
+def test_calibration_error_by_hand():
+    chance = np.repeat([0.2, 0.8], 50)
+    flag = np.r_[np.repeat([True, False], [20, 30]), np.repeat([True, False], [40, 10])]
+    # two bins of 50: .4 - .2 and .8 - .8
+    assert calibration_error(flag, chance, np.ones(100), bins_of(chance, 2)) == pytest.approx(0.1)
+    np.testing.assert_array_equal(np.bincount(bins_of(np.arange(31), 15)), [3] + [2] * 14)
+
+
+def test_a_logit_twice_too_steep_has_slope_one_half():
+    rng = np.random.default_rng(1)
+    logit = rng.normal(size=200_000)
+    flag = rng.random(200_000) < 1 / (1 + np.exp(-logit))
+    bias, slope = calibration_slope(flag, 2 * logit)
+    assert (bias, slope) == pytest.approx((0.0, 0.5), abs=0.02)
+
+
+def test_intervals_and_noise_are_those_of_clusters():
+    rng = np.random.default_rng(2)
+    effect = rng.normal(size=400)
+    cluster = np.repeat(np.arange(400), 5)
+    value = effect[cluster] + 0.1 * rng.normal(size=2000)
+    spread = Resampling(cluster, 2000, 0).of_ratio(value)
+    error = effect.std() / np.sqrt(400)
+    assert spread.high - spread.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    # two halves of 200 clusters: the difference has twice the error of the whole
+    assert spread.noise == pytest.approx(1.96 * 2 * error, rel=0.1)
+    slow = Resampling(cluster, 200, 0).of(lambda w: float(np.average(value, weights=w)), 200)
+    quick = Resampling(cluster, 200, 0).of_ratio(value)
+    assert slow == pytest.approx(quick)
+
+
+def test_of_several_toys_the_best_is_shown_and_all_are_kept():
+    row = figure("AUC", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6}, best=max)
+    assert (row["toy"], row["toy_name"], row["toys"]) == (0.6, "b", {"a": 0.5, "b": 0.6})
+    assert figure("loss", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6})["toy_name"] == "a"
+    with pytest.raises(ValueError, match="judges users or logging policy"):
+        figure("x", "nobody", world=0.0, n=1)
+
+
+def test_a_product_of_hazards_is_the_share_that_goes_on():
+    lengths = np.random.default_rng(3).geometric(0.2, 3000)
+    clock = np.concatenate([np.arange(1, n + 1) for n in lengths])
+    left = np.concatenate([np.r_[np.zeros(n - 1), 1.0] for n in lengths])
+    goes_on = survival(clock, left, np.ones(len(clock)))
+    np.testing.assert_allclose(
+        goes_on, [(lengths > t).mean() for t in range(1, lengths.max() + 1)], atol=1e-12
+    )
+    assert MEASURES["mean"](goes_on) == pytest.approx(lengths.mean())
+    assert MEASURES["median"](goes_on) == np.median(lengths)
+    assert MEASURES["90th percentile"](goes_on) == np.quantile(lengths, 0.9, method="inverted_cdf")
+
+
+def test_runs_and_repeats_by_hand():
+    visit = np.array([0, 0, 0, 0, 0, 1, 1])
+    category, answered = np.array([1, 1, 2, 1, 1, 1, 1]), np.array([1, 1, 0, 1, 1, 1, 0], bool)
+    np.testing.assert_array_equal(runs(visit, category, answered), [1, 2, 0, 3, 4, 1, 0])
+    item = np.array([7, 7, 8, 9, 8, 7, 7])
+    np.testing.assert_array_equal(repeats(visit, item, answered, 20), [0, 1, 0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(
+        repeats(np.zeros(4, int), np.array([1, 2, 3, 1]), np.ones(4, bool), 2), [0] * 4
+    )
+
+
+def test_rows_after_three_answers_by_hand(content):
+    log = align(content[0], content[1])
+    found = _last_answers(log, log.response)
+    for row in np.random.default_rng(0).integers(len(found), size=300):
+        before = np.flatnonzero(log.response[:row] & (log.visit[:row] == log.visit[row]))[-3:]
+        expected = 0 if len(before) < 3 else 1 if len(set(log.category[before])) == 1 else 2
+        assert found[row] == expected
+
+
+# a world on its own sample
+
+
+def test_every_group_is_judged_or_says_why_not(content, verdict):
+    kinds = {group.name for group in TABLE if "impressions" in group.kinds}
+    assert {entry["figures"] for entry in verdict.left_out} <= kinds
+    assert {"AUC of click", "AUC of leaving", "rate of like", "visit length, mean"} <= set(named(verdict))
+    assert {row["judges"] for row in verdict.figures} == {"users"}
+    json.dumps(verdict.entries(), allow_nan=False)
+
+
+def test_a_world_passes_on_its_own_sample(content, verdict):
+    _world, *_ = content
+    rows = [row for row in verdict.figures if row["log"] is not None and row["noise"]]
+    assert len(rows) > 40
+    far = [row["figure"] for row in rows if abs(row["world"] - row["log"]) > 1.5 * row["noise"]]
+    assert not far
+    inside = np.mean([row["low"] <= row["world"] <= row["high"] for row in rows])
+    assert inside > 0.8
+    figures = named(verdict)
+    for name in ("click", "long_view"):
+        loss, area = figures[f"log-loss of {name}"], figures[f"AUC of {name}"]
+        assert loss["world"] < min(loss["toys"].values())
+        assert area["world"] > max(area["toys"].values())
+        assert figures[f"calibration slope of {name}"]["world"] == pytest.approx(1.0, abs=0.12)
+        assert figures[f"calibration error of {name}, 15 bins"]["world"] < 0.03
+    told = figures["AUC of a classifier of log against world"]
+    assert told["world"] < 0.56
+    assert told["toy"] > told["world"] + 0.05
+
+
+def test_another_world_is_found_out(content):
+    world, past, late = content
+    arrays = world.arrays
+    other = world.with_arrays(item_bias=arrays.item_bias[::-1].copy(), event_bias=arrays.event_bias + 0.7)
+    other = other.with_params(mood=0.0, leave_bias=world.params["leave_bias"] + 0.5)
+    ours, theirs = (named(judge(w, late, past, resamples=40)) for w in (world, other))
+    for name in ("rate of like", "leaving", "visit length, mean"):
+        assert not theirs[name]["low"] <= theirs[name]["world"] <= theirs[name]["high"], name
+    assert theirs["log-loss of click"]["world"] > ours["log-loss of click"]["world"] + 0.01
+    gap = [abs(f["correlation of click with that of the row before"]["world"] -
+               f["correlation of click with that of the row before"]["log"]) for f in (ours, theirs)]  # fmt: skip
+    assert gap[1] > gap[0] + 0.02
+    area = "AUC of a classifier of log against world"
+    assert theirs[area]["world"] > ours[area]["world"] + 0.05
+
+
+def test_judging_twice_gives_the_same(content, verdict):
+    world, past, late = content
+    assert judge(world, late, past, resamples=60).entries() == verdict.entries()
+
+
+def test_the_additive_toy_knows_users_and_items(content):
+    world, *_ = content
+    flat = world.with_arrays(
+        factors=np.zeros_like(world.arrays.factors), push=np.zeros_like(world.arrays.push)
+    )
+    flat = flat.with_params(mood=0.0, kappa=0.0, rho=0.0)
+    log = sample_log(flat, "random", 3_000, seed=9, horizon=40)
+    early, later = (align(flat, part) for part in split_since(log, "visit:2400"))
+    toy = user_item_rates(early, later, "click")
+    case = Case(flat, later, early, "impressions", 20, 0)
+    truth = case.chance("click")
+    assert np.corrcoef(toy, truth)[0, 1] > 0.75
+    assert log_losses(later.response, toy).mean() < log_losses(later.response, truth).mean() + 0.02
+
+
+# logs and worlds that do not fit together
+
+
+def test_users_of_another_table_are_strangers(content):
+    world, _, late = content
+    rows = np.arange(world.num_users), np.arange(world.num_items)
+    own = world.with_card(identity=identity(late, *rows))
+    users = late.users.set_column(0, "id", [[f"other {i}" for i in range(late.num_users)]])
+    other = dataclasses.replace(late, users=users)
+    found = align(own, other)
+    assert (found.visits.user == -1).all()
+    assert "users that the world does not know" in found.remarks[0]
+    assert (align(own, late).visits.user == align(world, late).visits.user).all()
+    np.testing.assert_array_equal(row_numbers(own.card["identity"]["item_rows"]), rows[1])
+
+
+def test_items_without_a_row_are_counted(content):
+    world, _, late = content
+    found = align(world.subset(30), late)
+    missing = int((late.column("item") >= 30).sum())
+    assert missing > 0
+    assert f"{missing} rows left out: their items have no row in the world" in found.remarks
+    assert len(found.step) == late.num_rows - missing
+
+
+def test_a_log_of_other_items_is_refused_in_one_line(content):
+    world, _, late = content
+    strange = dataclasses.replace(late, source=dataclasses.replace(late.source, name="somebody's log"))
+    with pytest.raises(
+        ValueError, match=f"the log's items are not those that world {world.name} was fitted on"
+    ):
+        judge(world, strange)
+    with pytest.raises(ValueError, match="the log is of domain social, world synthetic-1 of content"):
+        judge(world, sample_log(synthetic(1, domain="social"), sessions=5))
+
+
+def test_what_a_small_log_lacks_is_said(content):
+    world, _, late = content
+    starts = late.session_starts()
+    few = dataclasses.replace(late, rows=late.rows.slice(0, int(starts[40])))
+    verdict = judge(world, few, resamples=20)
+    why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
+    assert why["real or simulated"] == "fewer than 500 rows: too few to tell real from simulated"
+    assert "users with 3 rows" in why["variance between users"]
+
+
+def test_a_log_is_cut_where_its_late_visits_begin(content):
+    world, past, late = content
+    log = sample_log(world, "random", 1_500, seed=5, horizon=40)
+    chosen = np.arange(log.num_sessions) >= 900
+    assert moment(log, chosen) == "visit:900"
+    assert (past.num_sessions, late.num_sessions) == (900, 600)
+    assert moment(log, np.arange(log.num_sessions) % 2 == 0) is None
+    for since, what in (("lately", "since is 'lately'"), ("visit:99999", "no visit from then on")):
+        with pytest.raises(ValueError, match=what):
+            split_since(log, since)
+    with pytest.raises(ValueError, match="the log has no dates"):
+        split_since(log, "2022-04-30")
+    assert judge_since(world, late, resamples=20).remarks == [f"{late.num_rows:,} rows of 600 visits"]
+
+
+# a shop, and the picture
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """A world and its clicks alone, as a shop logs them: what is not clicked is not there."""
+    world = synthetic(2, domain="ecommerce", num_items=24, spread=2.0).with_params(
+        sigma=0.0, mood=0.0, outside=-20.0
+    )
+    world = world.with_arrays(examine=np.ones(50))
+    log = sample_log(world, one_page, 1_200, seed=1, slate_size=len(page_of(world, 0)), horizon=30)
+    clicks = dataclasses.replace(
+        log, rows=log.rows.filter(log.rows["click"]).drop_columns(["cart", "purchase"])
+    )
+    return world, *split_since(clicks, "visit:800")
+
+
+def page_of(world, item):
+    shelf = world.arrays.category * 100 + world.arrays.page
+    return np.flatnonzero(shelf == shelf[item])
+
+
+def one_page(engine):
+    """The page of the most shown item, again and again: with no outside option every step has one click."""
+    slate = np.tile(page_of(engine.world, 0), (engine.num, 1)).astype(np.int64)
+    return slate, np.ones(slate.shape)
+
+
+def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
+    world, past, late = shop
+    assert isinstance(late, Log)
+    verdict = judge(world, late, past, resamples=40)
+    figures = named(verdict)
+    loss = figures["log-loss of the clicked item on its page"]
+    assert loss["world"] < loss["toys"]["Markov table"] + 0.01 < loss["toys"]["popularity"] + 0.02
+    for name in ("clicks on an item clicked before", "clicks on the world's likeliest item of the page"):
+        assert abs(figures[name]["world"] - figures[name]["log"]) < 1.5 * figures[name]["noise"], name
+    assert figures["calibration error of the item on its page, 15 bins"]["world"] < 0.02
+    why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
+    assert "navigation" in why["the clicked item over the catalogue"]
+    pages = np.unique(world.arrays.category * 100 + world.arrays.page)
+    way = {"reach": [0.0] * len(pages), "same_page": 30.0, "next_page": 0.0}
+    over = named(judge(world.with_card(navigation=way), late, past, resamples=20))
+    row = over["log-loss of the clicked item over the catalogue"]
+    assert row["judges"] == "logging policy"
+    # turning to another page is as good as ruled out, so all but first clicks cost what they cost on the page
+    assert row["world"] < loss["world"] + 0.6
+
+
+def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
+    world = content[0].with_card(**verdict.entries())
+    data = page(world)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert page(world) == data
+    assert len(json.dumps(verdict.entries())) < 60_000
+    with pytest.raises(ValueError, match="has no figures to draw"):
+        page(content[0].with_card(figures=[]))
