@@ -35,8 +35,8 @@ LEAST = 5.0  # [items] at which half of a person's own mean is believed
 class CollaborativeParams:
     """Neighbourhoods."""
 
-    people: str = "session"  # who is compared: a "session" of the log or a "user"
-    recent: int = 5_000  # people of the log that are compared with, the latest, at least 1
+    people: str = "user"  # who is compared: a "user" of the log or each "session" of it
+    recent: int = 5_000  # sessions of the log that are compared with, the latest, at least 1
     neighbours: int = 100  # nearest people, or items, that are heard, at least 1
     shrink: float = 20.0  # [items or people in common] at which likeness is halved, at least 0
     damping: float = 1.0  # [likeness] that says nothing, above 0

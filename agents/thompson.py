@@ -1,7 +1,8 @@
 """Thompson sampling with Beta posteriors (Thompson, 1933; Chapelle and Li, 2011, NeurIPS).
 
 Rewards in [0, 1] that are not 0 or 1 become one Bernoulli trial each (Agrawal and Goyal, 2012, COLT), which
-keeps the Beta posterior exact. Decisions of one batch share the posterior; each row draws for itself.
+keeps the Beta posterior exact. Decisions of one batch share the posterior; each row draws for itself;
+large batches find their largest draws without drawing them all (`agents.race`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 
 from agents.arms import Arms
 from agents.base import Actions, Figures, Masks, Problem, Transition, check_range
-from agents.slates import num_rows, top_k, unit_rewards
+from agents.race import Race
+from agents.slates import check_mask, num_rows, top_k, unit_rewards
+
+FEW = 20_000  # posterior draws that are not worth a race
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,7 @@ class Thompson(Arms):
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
         self.wins = np.zeros(problem.num_items, np.int64)  # (N,) Bernoulli trials that came out 1
+        self.race = Race(problem.num_items)
 
     def learn(self, transition: Transition) -> Figures:
         """Count pulls and the outcomes of their trials."""
@@ -56,9 +61,14 @@ class Thompson(Arms):
         if not explore:
             return self.greedy(observation, mask)
         a, b = self.posterior()
-        draws = self.rng.beta(a, b, (num_rows(observation), len(a)))
-        return top_k(draws, self.problem.slate_size, self.awake(observation, mask))
+        batch, slots = num_rows(observation), self.problem.slate_size
+        check_mask(mask, slots)
+        mask = self.awake(observation, mask)
+        if batch * len(a) < FEW:
+            return top_k(self.rng.beta(a, b, (batch, len(a))), slots, mask)
+        self.race.refresh(a, b)
+        return self.race.best(self.rng, batch, slots, mask)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Pulls, sums and outcomes."""
-        return {**super().state(), "wins": self.wins}
+        """Pulls, sums and outcomes, and where the race's levels lie."""
+        return {**super().state(), "wins": self.wins, "levels": self.race.levels}
