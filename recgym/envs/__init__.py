@@ -9,7 +9,7 @@ class EnvRow(NamedTuple):
     """One registered environment and its defaults."""
 
     id: str
-    domain: str
+    domain: str  # "friends" suggests friends to the users of a social world
     world: str  # shipped world
     n_items: int | None  # None: all
     slate_size: int
@@ -41,6 +41,16 @@ ENVIRONMENTS = (
     EnvRow(
         "recgym/Social-v0", "social", "social-1", 500, 1, 50, "engagement", "suggest one artist at a time"
     ),
+    EnvRow(
+        "recgym/SocialFriends-v0",
+        "friends",
+        "social-1",
+        50,
+        1,
+        30,
+        "connections",
+        "suggest friends, one of 50 candidates at a time",
+    ),
 )
 
 
@@ -49,8 +59,6 @@ def row_of(env_id: str) -> EnvRow:
     for row in ENVIRONMENTS:
         if row.id == env_id:
             return row
-    if "SocialFriends" in env_id:
-        raise ValueError(f"{env_id} comes with the social graph, in a later version")
     raise ValueError(
         f"environment {env_id!r} is unknown; there are {', '.join(row.id for row in ENVIRONMENTS)}"
     )

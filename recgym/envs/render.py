@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.sim.engine import Engine
+from recgym.sim.friends import accepting
+from recgym.sim.schema import FRIENDS
 from recgym.sim.state import HISTORY, Feedback
 
 Last = tuple[NDArray[np.int64], Feedback] | None
@@ -18,8 +20,11 @@ def _events(engine: Engine, bits: int) -> str:
 
 
 def _liked(engine: Engine, b: int) -> NDArray[np.int64]:
-    """Items of the most affinity now, best first: what the hidden intent points at."""
+    """Items of the most affinity now, best first: what the hidden intent points at; candidates, by acceptance."""
     arrays = engine.world.arrays
+    if arrays.choice[0] == FRIENDS:
+        logits = [accepting(arrays, engine.sessions, b, c) for c in range(engine.world.num_items)]
+        return np.argsort(-np.array(logits))[:3]
     return np.argsort(-(arrays.factors @ engine.sessions.intent[b] + arrays.item_bias))[:3]
 
 

@@ -18,6 +18,7 @@ from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, s
 from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Arguments, Observation
 from recgym.sim.engine import Engine
+from recgym.sim.schema import FRIENDS
 from recgym.sim.state import Feedback, Sessions
 
 Info = dict[str, Any]
@@ -67,7 +68,9 @@ class _Face:
         return info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Which items may be shown, for each position in turn, shape (B, K N): here every item always may."""
+        """Which items may be shown, for each position in turn, shape (B, K N): all but a friend won already."""
+        if self._engine.world.arrays.choice[0] == FRIENDS:
+            return np.tile(self._engine.sessions.tie >= 0, (1, self._engine.slate_size))
         return np.ones((self._engine.num, self._engine.slate_size * self._engine.world.num_items), np.bool_)
 
     def privileged(self) -> Engine:

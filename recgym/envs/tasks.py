@@ -13,9 +13,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from recgym.envs import ENVIRONMENTS
-from recgym.events import DOMAINS, event_index
+from recgym.events import EVENTS, event_index
 from recgym.sim import observe
 from recgym.sim.engine import Engine, make_reward
+from recgym.sim.friends import most_candidates, suggesting
+from recgym.sim.schema import FRIENDS
 from recgym.sim.state import HISTORY, Reward
 from recgym.sim.world import World
 
@@ -50,8 +52,7 @@ class Arguments:
     device: str = "cpu"  # where it lies
 
     def __post_init__(self) -> None:
-        if self.domain not in DOMAINS:
-            raise ValueError(f"domain is {self.domain!r}, allowed: {', '.join(DOMAINS)}")
+        _one_of("domain", self.domain, tuple(EVENTS))
         if not isinstance(self.reward, str | Mapping):
             raise ValueError(f"reward is {self.reward!r}, expected a name or a dict of event weights")
         _one_of("observation", self.observation, OBSERVATIONS)
@@ -135,6 +136,7 @@ REWARDS = {
     "conversion": "1 for each purchase",
     "revenue": "price of each purchase over the catalogue's mean price",
     "watch_time": "minutes watched, at most 5 an item",
+    "connections": "1 for each accepted suggestion of a friend",
 }
 
 
@@ -152,7 +154,11 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Rewar
                 raise ValueError(f"reward weight of {name!r} is {weight!r}, expected a finite number")
         return make_reward(world, dict(reward)), tuple(name for name, weight in reward.items() if weight)
     _one_of("reward", reward, (*REWARDS, "a dict of event weights"))
-    if reward == "clicks":
+    if reward == "connections" and "connect" not in names:
+        raise ValueError(
+            f"reward {reward!r} needs suggestions of friends; {world.name} has the events {', '.join(names)}"
+        )
+    if reward in ("clicks", "connections"):
         return make_reward(world, {names[0]: 1.0}), (names[0],)
     if reward == "engagement":
         weights = {event.name: event.engagement for event in world.events if event.engagement}
@@ -169,6 +175,7 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Rewar
 def feature_blocks(engine: Engine) -> dict[str, int]:
     """Blocks of the observation "features" in order, with their widths; all values lie in [-1, 1]."""
     world = engine.world
+    candidates = world.num_items if world.arrays.choice[0] == FRIENDS else 0
     return {
         "public user features": world.user_features.shape[1],
         "category histogram of what was shown (decay 0.8)": len(world.categories),
@@ -180,6 +187,11 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
         "step / horizon": 1,
         "context on the circle, sine and cosine": 2,
         "page of the last item / number of pages": 1,
+        "friends in common with each candidate (log1p / log 51)": candidates,
+        "friends of each candidate (log1p / log 151)": candidates,
+        "items in common with each candidate / 25": candidates,
+        "refusals of each candidate / 5": candidates,
+        "whether each candidate was accepted": candidates,
     }
 
 
@@ -229,15 +241,17 @@ def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
 def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engine, tuple[str, ...]]:
     """The engine that the arguments ask for, and the events that the reward pays for."""
     world = load_world(arguments.world, arguments.member)
-    if world.domain != arguments.domain:
-        raise ValueError(
-            f"world {world.name} is of domain {world.domain}, this environment needs {arguments.domain}"
-        )
+    friends = arguments.domain == "friends"
+    needed = "social" if friends else arguments.domain
+    if world.domain != needed:
+        raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {needed}")
+    most = most_candidates(world) if friends else world.num_items
+    default = next(row.n_items for row in ENVIRONMENTS if row.domain == arguments.domain)
     if arguments.n_items is None:
-        default = next(row.n_items for row in ENVIRONMENTS if row.domain == arguments.domain)
-        world = world.subset(min(default or world.num_items, world.num_items))
-    elif arguments.n_items != "all":
-        world = world.subset(int(arguments.n_items))
+        count = min(default or most, most)
+    else:
+        count = most if arguments.n_items == "all" else int(arguments.n_items)
+    world = suggesting(world, count) if friends else world.subset(count)
     reward, paid = parse_reward(world, arguments.reward)
     horizon = min(arguments.horizon, arguments.max_episode_steps or arguments.horizon)
     engine = Engine(

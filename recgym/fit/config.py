@@ -77,9 +77,7 @@ PRESETS: dict[str, FitConfig] = {
         drift=False,
         split=("2022-04-29", "2022-04-30"),
     ),
-    "social-1": FitConfig(
-        dim=32, item_ridge=2.0, user_ridge=2.0, learning_rate=0.01, epochs=20, item_scale=0.05
-    ),
+    "social-1": FitConfig(dim=48, learning_rate=3e-3, epochs=30, batch_rows=8192),
 }
 """The configurations of the shipped worlds."""
 
@@ -133,6 +131,13 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "leave_run": Assumed(0.2, "slope on log run length: sameness tires, mildly"),
         "kappa": Assumed(-0.1, "a category tires, mildly; listen counts have no order"),
         "rho": Assumed(-1.0, "an item listened to in this visit is less welcome in the same visit"),
+        "omega": Assumed(
+            0.0,
+            "influence of friends: homophily alone, as taste is fitted; static counts cannot tell the two apart "
+            "(Shalizi and Thomas, 2011)",
+        ),
+        "connect_rate": Assumed(0.15, "share of suggested friends who are accepted; no suggestion is logged"),
+        "connect_again": Assumed(-1.0, "a refused friend is less welcome when he is suggested again"),
         "event_gain": Assumed(0.5, "slope of share and comment on affinity"),
         "event_rate": Assumed(0.02, "share and comment, of listens"),
     },

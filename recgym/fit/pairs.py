@@ -1,11 +1,11 @@
 """Pairs of users and items without exposures -> a world of independent answers with a static profile.
 
-Taste is fitted by a multinomial likelihood over the catalogue (as in Liang et al., 2018, without the autoencoder):
-P(item | user) is a softmax of <p_u, q_i> + b_i. What a shown item is answered with follows only by assuming how often
+Taste is fitted by a multinomial likelihood over the catalogue (`recgym.fit.taste`): P(item | user) is a softmax of
+<p_u, q_i> + b_i. What a shown item is answered with follows only by assuming how often
 it was shown: exposure grows as popularity to an assumed power, and a base rate is assumed.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,23 +25,15 @@ from recgym.fit.assemble import (
 )
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.features import tower_user_features
 from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, Ints, few_listeners_dropped, make_frame
+from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import assume_event
-from recgym.fit.model import SessionModel
+from recgym.fit.taste import Taste, fit_taste
 from recgym.logs import Log
 from recgym.sim.world import World
 
 TOP = 20  # recall is counted at this rank
 CALIBRATION_DRAWS = 20_000
-
-
-class Pairs(NamedTuple):
-    """Distinct pairs, with the period of each."""
-
-    user: Ints
-    item: Ints
-    period: Ints
 
 
 def fit_pairs(
@@ -51,17 +43,27 @@ def fit_pairs(
     log, dropped = few_listeners_dropped(log, config.min_listeners)
     frame = make_frame(log, config, positives_only=True)
     pairs = split_pairs(frame, log, seed)
-    losses: list[float] = []
-    train(frame, pairs, config, (TRAIN,), config.epochs, seed, device, report, losses)
-    epochs = int(np.argmin(losses)) + 1
-    model = train(frame, pairs, config, (TRAIN, VALIDATION), epochs, seed, device, report)
+    sizes, losses = (frame.num_users, frame.num_items), [np.inf]
+
+    def learn(periods: tuple[int, ...], epochs: int, told: Callable[[int, Taste], None]) -> Taste:
+        chosen = np.isin(pairs.period, periods)
+        return fit_taste(pairs.user[chosen], pairs.item[chosen], sizes, config, epochs, seed, device, told)
+
+    def validate(epoch: int, taste: Taste) -> None:
+        losses.append(float(pair_losses(taste.scores(), pairs, VALIDATION).mean()))
+        report("choosing the number of epochs", epoch, config.epochs, f"loss {losses[-1]:.3f}")
+
+    learn((TRAIN,), config.epochs, validate)
+    epochs = int(np.argmin(losses))
+    taste = learn((TRAIN, VALIDATION), epochs, lambda epoch, _: report("taste", epoch, epochs, ""))
     ledger, arrays = Ledger(frame.domain), plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
-    numbers = taste_terms(frame, model, seed, arrays, ledger) | assumed_leaving(ledger, arrays)
+    numbers = taste_terms(frame, taste, seed, arrays, ledger) | assumed_leaving(ledger, arrays)
     ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
+    numbers |= graph_terms(log, frame, taste, pairs, seed, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
     report("card", 0, 1, "")
-    card = card_head(log, frame, name, config, seed) | {"terms": ledger.finish(), "epochs": epochs}
-    card["figures"] = pair_figures(frame, pairs, arrays, scores(model), config)
+    card = card_head(log, frame, name, config, seed) | {"epochs": epochs}
+    card["figures"] = pair_figures(frame, pairs, taste.scores(), config)
     card["rows"] = {
         label: int((pairs.period == k).sum()) for k, label in enumerate(("train", "validation", "test"))
     }
@@ -72,7 +74,8 @@ def fit_pairs(
     )
     card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"]
     card["rewards_assumed"] = rewards_assumed(ledger)
-    return build_world(name, frame, arrays, numbers, card)
+    world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
+    return world.with_card(terms=ledger.finish())
 
 
 def split_pairs(frame: Frame, log: Log, seed: int) -> Pairs:
@@ -87,56 +90,6 @@ def split_pairs(frame: Frame, log: Log, seed: int) -> Pairs:
     return Pairs(code // frame.num_items, code % frame.num_items, period.astype(np.int64))
 
 
-def train(
-    frame: Frame, pairs: Pairs, config: FitConfig, periods: tuple[int, ...], epochs: int, seed: int,
-    device: torch.device, report: Report, losses: list[float] | None = None,
-) -> SessionModel:  # fmt: skip
-    """Cross-entropy of each pair's item over the catalogue; `losses` collects that of the validation pairs."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    fixed = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.0, "decay": 0.0}
-    model = SessionModel(frame, tower_user_features(frame), config, drift=False, fixed=fixed).to(device)
-    target = torch.zeros(frame.num_users, frame.num_items, device=device)
-    chosen = np.isin(pairs.period, periods)
-    target[torch.as_tensor(pairs.user[chosen]), torch.as_tensor(pairs.item[chosen])] = 1.0
-    size = max(1, config.batch_rows * frame.num_users // int(chosen.sum()))
-    count = -(-frame.num_users // size)
-    optimizer = torch.optim.AdamW(model.groups(config), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * count,
-        pct_start=0.1,
-    )
-    for epoch in range(epochs):
-        for users in np.array_split(rng.permutation(frame.num_users), count):
-            terms, wanted = model.terms(), target[users]
-            chance = (terms.profile[users] @ terms.factors.T + terms.item_bias).log_softmax(1)
-            loss = -(chance * wanted).sum() / wanted.sum().clamp(min=1.0) + model.ridge(
-                config, int(chosen.sum())
-            )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            optimizer.step()
-            schedule.step()
-        report("taste", epoch + 1, epochs, "")
-        if losses is not None:
-            losses.append(float(pair_losses(scores(model), pairs, VALIDATION).mean()))
-    return model
-
-
-def scores(model: SessionModel) -> Doubles:
-    """(U, N) log-probabilities of items."""
-    model.eval()
-    with torch.no_grad():
-        terms = model.terms()
-        out: Doubles = (
-            (terms.profile @ terms.factors.T + terms.item_bias).log_softmax(1).cpu().double().numpy()
-        )
-    model.train()
-    return out
-
-
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:
     """Of the pairs of one period."""
     part = pairs.period == period
@@ -144,16 +97,11 @@ def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Double
     return loss
 
 
-def taste_terms(
-    frame: Frame, model: SessionModel, seed: int, arrays: Arrays, ledger: Ledger
-) -> dict[str, float]:
+def taste_terms(frame: Frame, taste: Taste, seed: int, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
     """Write taste into `arrays`, with the base rate and exposure that are assumed; returns its numbers."""
-    with torch.no_grad():
-        terms = model.terms()
-    arrays["profile"] = terms.profile.detach().double().cpu().numpy()
-    arrays["factors"] = terms.factors.double().cpu().numpy()
+    arrays["profile"], arrays["factors"] = taste.profile, taste.factors
     power = assumed(frame.domain, "exposure_power")
-    bias = terms.item_bias.double().cpu().numpy() - power * np.log(frame.items.exposure)
+    bias = taste.item_bias - power * np.log(frame.items.exposure)
     rng = np.random.default_rng(seed)
     user = rng.integers(frame.num_users, size=CALIBRATION_DRAWS)
     item = rng.choice(frame.num_items, size=CALIBRATION_DRAWS, p=frame.items.exposure)
@@ -164,7 +112,7 @@ def taste_terms(
 
     shift = mean_kept_bias(logit(user, item), assumed(frame.domain, "answer_rate"))
     arrays["item_bias"] = bias
-    shape, response = f"{model.dim} factors", EVENTS[frame.domain][0].name
+    shape, response = f"{taste.factors.shape[1]} factors", EVENTS[frame.domain][0].name
     ledger.fitted("profile", shape, f"static: who has which {response}")
     ledger.fitted("factors", shape, f"static: who has which {response}")
     ledger.from_table("item_bias", "exposure_power")
@@ -188,7 +136,7 @@ def taste_terms(
 
 
 def pair_figures(
-    frame: Frame, pairs: Pairs, arrays: Arrays, score: NDArray[np.float64], config: FitConfig
+    frame: Frame, pairs: Pairs, score: NDArray[np.float64], config: FitConfig
 ) -> list[fidelity.Figure]:
     """Held-out pairs beside popularity."""
     past = pairs.period != TEST

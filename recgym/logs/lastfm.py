@@ -64,6 +64,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         domain="social",
         source=SOURCE,
         duplicates=duplicates,
+        friends=_friends(files, users),
     )
 
 
@@ -71,7 +72,11 @@ def friends(path: str | PathLike[str]) -> Array:
     """Pairs of user indices of the log at `path`, (pairs, 2) int32: each once, the smaller index first."""
     files = Files(path)
     _, table = _listens(files)
-    _, users = index_ids(table["userID"])
+    pairs = _friends(files, index_ids(table["userID"])[1])
+    return np.stack([as_numpy(pairs["user"]), as_numpy(pairs["friend"])], axis=1)
+
+
+def _friends(files: Files, users: list[str]) -> Any:
     name = files.one(FRIENDS)
     pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, delimiter="\t", quoted=False)
     ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
@@ -94,7 +99,7 @@ def friends(path: str | PathLike[str]) -> Array:
         ]
     )
     both = np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1)
-    return np.unique(both, axis=0).astype(np.int32)
+    return pa.table(dict(zip(("user", "friend"), np.unique(both, axis=0).astype(np.int32).T, strict=True)))
 
 
 def _listens(files: Files) -> tuple[str, Any]:

@@ -43,6 +43,7 @@ ROWS: dict[str, Any] = {
 REQUIRED = ("user", "item", "session", "step")
 SCHEMA = "recgym.log/1"
 TABLES = ("rows", "users", "items")
+FRIENDS = "friends.parquet"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Log:
     source: Source
     duplicates: int = 0  # exact duplicate rows that the reader dropped
     remarks: tuple[str, ...] = ()  # what the reader noticed or settled, one line each
+    friends: Any = (
+        None  # pairs of users who are friends, each once: int32 columns user and friend; None: not known
+    )
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
@@ -89,6 +93,7 @@ class Log:
         source: Source,
         duplicates: int = 0,
         remarks: Sequence[str] = (),
+        friends: Any = None,
     ) -> "Log":
         """A log from columns (numpy or Arrow): absent ones become null, types are cast, rows sorted.
 
@@ -107,7 +112,7 @@ class Log:
         if not _in_order(rows):
             keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
-        return cls(rows, users, items, domain, source, duplicates, tuple(remarks))
+        return cls(rows, users, items, domain, source, duplicates, tuple(remarks), friends)
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -238,6 +243,8 @@ class Log:
             temporary.chmod(0o755)
             for name in TABLES:
                 pq.write_table(getattr(self, name), temporary / f"{name}.parquet", compression="zstd")
+            if self.friends is not None:
+                pq.write_table(self.friends, temporary / FRIENDS, compression="zstd")
             meta: dict[str, Any] = {"schema": SCHEMA, "domain": self.domain, "source": asdict(self.source)}
             meta |= {"duplicates": self.duplicates, "remarks": list(self.remarks), "num_rows": self.num_rows}
             (temporary / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
@@ -253,6 +260,7 @@ class Log:
         try:
             meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
             tables = {name: pq.read_table(place / f"{name}.parquet") for name in TABLES}
+            tables["friends"] = pq.read_table(place / FRIENDS) if (place / FRIENDS).exists() else None
         except (OSError, ValueError) as error:
             raise LogError(f"{place}: not a log written by recgym: {error}") from error
         if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:

@@ -6,8 +6,8 @@ category says how he was found:
     shares items         of EIGHT strangers the one with the most items in common
     stranger             anybody
 and what cannot be found so is a stranger. He is accepted with the logit
-    x = connect_bias + connect_taste <kin_u, kin_c> + connect_common log(1 + common) + connect_degree (log(1 + friends_u)
-        + log(1 + friends_c)) + connect_again refusals
+    x = connect_bias + connect_taste <kin_u, kin_c> + connect_common log(1 + common)
+        + connect_degree (log(1 + friends_u) + log(1 + friends_c)) + connect_again refusals
 An accepted candidate is a friend for the rest of the episode: he counts among the friends in common of every other
 candidate whom he knows, and cannot be accepted again.
 
@@ -39,7 +39,10 @@ SHARES = (0.4, 0.3, 0.3)  # of the candidates, by kind
 WALKS, EIGHT = 16, 8  # tries of a walk; strangers looked at for one who shares items
 COLUMNS = 2 * WALKS + EIGHT + 1  # random numbers set aside for a candidate
 BARRED = -1e6  # logit of a candidate who is a friend already
-COMMON_SCALE, FRIENDS_SCALE = math.log(51.0), math.log(151.0)  # of log(1 + friends in common), log(1 + friends): 1
+COMMON_SCALE, FRIENDS_SCALE = (
+    math.log(51.0),
+    math.log(151.0),
+)  # of log(1 + friends in common), log(1 + friends): 1
 SHARED_SCALE, REFUSED_SCALE = 25.0, 5.0  # items in common, refusals
 CANDIDATE_FEATURES = 5  # numbers of a candidate in the observation "features"
 

@@ -17,7 +17,6 @@ _EVENT_BIAS = {
 
 
 _CONNECT = {
-    "omega": 0.3,
     "connect_bias": -2.0,
     "connect_taste": 1.0,
     "connect_common": 0.6,

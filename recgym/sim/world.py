@@ -31,7 +31,9 @@ _GRAPH = ("friend_start", "friend", "library", "kin")
 
 def _no_graph(users: int) -> dict[str, NDArray[Any]]:
     """What stands for a graph where a world has none."""
-    return dict(zip(_GRAPH, (np.zeros(1), np.zeros(1), np.full((users, 1), -1), np.zeros((users, 1))), strict=True))
+    return dict(
+        zip(_GRAPH, (np.zeros(1), np.zeros(1), np.full((users, 1), -1), np.zeros((users, 1))), strict=True)
+    )
 
 
 def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> WorldArrays:
@@ -85,8 +87,6 @@ def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
         raise ValueError("world items are not ordered by exposure, most shown first")
     if arrays.examine.min() < 0 or arrays.examine.max() > 1:
         raise ValueError("world array examine leaves [0, 1]")
-    if len(arrays.friend_start) > 1:
-        _check_graph(arrays)
 
 
 def _check_graph(arrays: WorldArrays) -> None:
@@ -101,7 +101,9 @@ def _check_graph(arrays: WorldArrays) -> None:
     if np.any(np.sort(friend.astype(np.int64) * users + owner) != code):
         raise ValueError("world array friend must be mutual")
     if np.any(np.diff(arrays.library, axis=1) < 0) or arrays.library.min() < -1:
-        raise ValueError("world array library must rise along each user's row, from -1 where there is nothing")
+        raise ValueError(
+            "world array library must rise along each user's row, from -1 where there is nothing"
+        )
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class World:
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
         checked = _normalise(arrays, sizes)
         _check(checked, len(categories), len(events))
+        if len(checked.friend_start) > 1:
+            _check_graph(checked)
         features = np.zeros((sizes["U"], 0)) if user_features is None else np.asarray(user_features)
         if features.shape != (sizes["U"], len(user_feature_names)):
             raise ValueError(
