@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from recgym.fidelity.stats import Resampling, auc, calibration_slope
 from recgym.fit import ASSUMED, PRESETS, FitConfig, card_markdown, fit
 from recgym.fit.assemble import mean_kept_bias, term_names
-from recgym.fit.fidelity import auc, calibration_slope, interval
 from recgym.fit.frame import fold_categories, make_frame
 from recgym.fit.heads import event_chances
 from recgym.fit.leaving import Choices, fit_leaving, hazard_rows
@@ -277,8 +277,8 @@ def test_interval_widens_where_rows_of_a_cluster_are_alike():
     values = np.repeat(rng.normal(size=50), 20)
     width = {}
     for name, cluster in (("rows", np.arange(1000)), ("visits", np.repeat(np.arange(50), 20))):
-        low, high = interval(cluster, lambda w: float(np.average(values, weights=w)), 200, 0)
-        width[name] = high - low
+        spread = Resampling(cluster, 200, 0).of_ratio(values)
+        width[name] = spread.high - spread.low
     assert 3.0 < width["visits"] / width["rows"] < 6.5  # the root of 20 is 4.5
 
 

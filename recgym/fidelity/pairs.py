@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.fidelity import graph
 from recgym.fidelity.align import Doubles, Ints, places
+from recgym.fidelity.case import LackingError
 from recgym.fidelity.stats import USERS, Figure, Resampling, figure
 from recgym.logs import Log
 from recgym.sim.world import World
@@ -122,6 +124,15 @@ def held_out(case: PairCase) -> list[Figure]:
                toys={"popularity": float(theirs.mean())},
                spread=Resampling(users, case.resamples, case.seed).of_ratio(ours)),
     ]  # fmt: skip
+
+
+def friends(case: PairCase) -> list[Figure]:
+    """Who is whose friend, where the world has a graph and the log friends."""
+    if not case.world.has_graph or case.log.friends is None:
+        raise LackingError(
+            "the world has no graph" if case.log.friends is not None else "the log has no friends"
+        )
+    return graph.friends(graph.FriendCase.of(case.world, case.log))
 
 
 def recall(score: NDArray[np.float64], case: PairCase) -> tuple[Ints, Doubles]:

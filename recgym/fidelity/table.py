@@ -38,6 +38,7 @@ TABLE = (
     Group("visit length", (IMPRESSIONS, CHOICES), leaving.lengths),
     Group("real or simulated", (IMPRESSIONS, CHOICES), classifier.classifier),
     Group("held-out pairs", (PAIRS,), pairs.held_out),
+    Group("friends", (PAIRS,), pairs.friends),
 )
 
 

@@ -2,6 +2,6 @@
 
 from recgym.fit.api import fit
 from recgym.fit.config import ASSUMED, PRESETS, FitConfig
-from recgym.fit.fidelity import card_markdown
+from recgym.sim.card import card_markdown
 
 __all__ = ["ASSUMED", "PRESETS", "FitConfig", "card_markdown", "fit"]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from recgym.events import EVENTS
-from recgym.fit import fidelity
+from recgym.fidelity.pairs import split_pairs
 from recgym.fit.assemble import (
     Arrays,
     Ledger,
@@ -25,14 +25,13 @@ from recgym.fit.assemble import (
 )
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.frame import TEST, TRAIN, VALIDATION, Doubles, Frame, Ints, few_listeners_dropped, make_frame
+from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints, few_listeners_dropped, make_frame
 from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import assume_event
 from recgym.fit.taste import Taste, fit_taste
 from recgym.logs import Log
 from recgym.sim.world import World
 
-TOP = 20  # recall is counted at this rank
 CALIBRATION_DRAWS = 20_000
 
 
@@ -42,7 +41,7 @@ def fit_pairs(
     """Train on 80 % of the pairs, judge on 10 %; the shipped numbers come from all but the test pairs."""
     log, dropped = few_listeners_dropped(log, config.min_listeners)
     frame = make_frame(log, config, positives_only=True)
-    pairs = split_pairs(frame, log, seed)
+    pairs = split(frame, log, seed)
     sizes, losses = (frame.num_users, frame.num_items), [np.inf]
 
     def learn(periods: tuple[int, ...], epochs: int, told: Callable[[int, Taste], None]) -> Taste:
@@ -61,9 +60,7 @@ def fit_pairs(
     ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
     numbers |= graph_terms(log, frame, taste, pairs, seed, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
-    report("card", 0, 1, "")
     card = card_head(log, frame, name, config, seed) | {"epochs": epochs}
-    card["figures"] = pair_figures(frame, pairs, taste.scores(), config)
     card["rows"] = {
         label: int((pairs.period == k).sum()) for k, label in enumerate(("train", "validation", "test"))
     }
@@ -78,16 +75,11 @@ def fit_pairs(
     return world.with_card(terms=ledger.finish())
 
 
-def split_pairs(frame: Frame, log: Log, seed: int) -> Pairs:
-    """Distinct pairs, 80/10/10: by time of their first row where the log has a clock, else at random."""
-    code, first = np.unique(frame.user * frame.num_items + frame.item, return_index=True)
+def split(frame: Frame, log: Log, seed: int) -> Pairs:
+    """The distinct pairs as the card's figures part them."""
     time = np.asarray(log.column("time"), np.float64)
-    clock = time[first] if len(time) == len(frame.item) and np.isfinite(time).all() else None
-    key = np.random.default_rng(seed).random(len(code)) if clock is None else clock
-    rank = np.empty(len(code), np.int64)
-    rank[np.argsort(key, kind="stable")] = np.arange(len(code))
-    period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
-    return Pairs(code // frame.num_items, code % frame.num_items, period.astype(np.int64))
+    clock = time if np.isfinite(time).all() else None
+    return Pairs(*split_pairs(frame.user, frame.item, frame.num_items, clock, seed))
 
 
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:
@@ -133,38 +125,3 @@ def taste_terms(frame: Frame, taste: Taste, seed: int, arrays: Arrays, ledger: L
     dynamics["outside"] = -shift
     ledger.assumed("decay", 0.8, "a step leaves 80 % of a category's satiation")
     return dynamics
-
-
-def pair_figures(
-    frame: Frame, pairs: Pairs, score: NDArray[np.float64], config: FitConfig
-) -> list[fidelity.Figure]:
-    """Held-out pairs beside popularity."""
-    past = pairs.period != TEST
-    popular = (np.bincount(pairs.item[past], minlength=frame.num_items) + 1.0) / (
-        past.sum() + frame.num_items
-    )
-    toy = np.broadcast_to(np.log(popular), score.shape)
-    cluster = pairs.user[pairs.period == TEST]
-    users, ours = recall(score, pairs)
-    theirs = recall(toy, pairs)[1]
-    return [
-        fidelity.mean_figure("log-loss of a held-out item over the catalogue", "users", pair_losses(score, pairs, TEST),
-                             cluster, config.bootstrap, toy=pair_losses(toy, pairs, TEST), toy_name="popularity"),
-        fidelity.mean_figure(f"recall at {TOP} of held-out items", "users", ours, users, config.bootstrap, toy=theirs,
-                             toy_name="popularity"),
-    ]  # fmt: skip
-
-
-def recall(score: NDArray[np.float64], pairs: Pairs) -> tuple[Ints, Doubles]:
-    """Users with a test pair, and the share of their test items among the TOP best that they did not have before."""
-    hidden = score.copy()
-    past = pairs.period != TEST
-    hidden[pairs.user[past], pairs.item[past]] = -np.inf
-    users = np.unique(pairs.user[~past])
-    depth = min(TOP, score.shape[1])
-    best = np.argpartition(-hidden[users], depth - 1, axis=1)[:, :depth]
-    top = np.zeros((len(users), score.shape[1]), bool)
-    np.put_along_axis(top, best, True, axis=1)
-    row = np.searchsorted(users, pairs.user[~past])
-    hits = np.bincount(row, weights=top[row, pairs.item[~past]])
-    return users, hits / np.bincount(row)
