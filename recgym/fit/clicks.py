@@ -52,6 +52,7 @@ def fit_clicks(
     card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
         "epochs": epochs,
+        "navigation": navigation(model),
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
     return build_world(name, frame, arrays, numbers, card)
@@ -70,6 +71,14 @@ def trained(
     choice.train(frame, config, (TRAIN,), config.epochs, seed, device, report, judge)
     best = int(np.argmin(losses)) + 1
     return choice.train(frame, config, (TRAIN, VALIDATION), best, seed, device, report), best
+
+
+def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:
+    """The shopper's way through the shop, which no world holds: for the card, to forecast the page that comes next."""
+    with torch.no_grad():
+        reach = [round(value, 4) for value in model.reach().tolist()]
+    steps = {"same_page": model.same_page, "next_page": model.next_page}
+    return {"reach": reach, **{name: round(float(value), 4) for name, value in steps.items()}}
 
 
 def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
