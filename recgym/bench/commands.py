@@ -155,6 +155,9 @@ def speed(
     seconds: Annotated[
         float, typer.Option(min=0.01, help="Length of a timed window; each figure takes 3.")
     ] = 0.5,
+    bandits: Annotated[
+        bool, typer.Option("--bandits", help="Decisions per second of the bandits instead: 1,000 arms.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Steps per second: one environment, the native vector of 1,024 on one and on all threads, and CartPole.
@@ -168,6 +171,9 @@ def speed(
 
     from recgym.bench.speed import measure
 
+    if bandits:
+        _bandit_speed(seconds, as_json)
+        return
     rows = []
     table = Table("environment", *("N", "d", "C", "H", "width", "K", "single", "vector 1,024", "all threads"))
     for column in table.columns[1:]:
@@ -176,6 +182,25 @@ def speed(
         rows.append(row._asdict())
         rates = [f"{rate:,.0f}" if rate else "" for rate in (row.single, row.vector, row.threaded)]
         table.add_row(row.name, *map(str, row[1:7]), *rates)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        console().print(table)
+
+
+def _bandit_speed(seconds: float, as_json: bool) -> None:
+    """The bandits' table: 256 decisions at a time without and with updates, and one at a time with them."""
+    from rich.table import Table
+
+    from recgym.bench.bandit_speed import measure_bandits
+
+    rows = []
+    table = Table("1,000 arms", "256 decisions", "256 with updates", "1 with update")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in measure_bandits(seconds):
+        rows.append(row._asdict())
+        table.add_row(row.name, *(f"{rate:,.0f}" for rate in row[1:]))
     if as_json:
         print(json.dumps(rows, indent=1))
     else:

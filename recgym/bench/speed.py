@@ -38,7 +38,7 @@ class Speed(NamedTuple):
     threaded: float | None  # the same on all threads; None for CartPole
 
 
-def _rate(step: Callable[[int], None], per_call: int, seconds: float) -> float:
+def best_rate(step: Callable[[int], None], per_call: int, seconds: float) -> float:
     """Steps a second: best of three windows of `seconds` each."""
     step(0)
     best = 0.0
@@ -60,7 +60,7 @@ def _single(env: Any, actions: Any, seconds: float) -> float:
             if terminated or truncated:
                 env.reset()
 
-    return _rate(step, len(actions), seconds)
+    return best_rate(step, len(actions), seconds)
 
 
 def _vector(env: Any, actions: Any, seconds: float) -> float:
@@ -69,7 +69,7 @@ def _vector(env: Any, actions: Any, seconds: float) -> float:
     def step(call: int) -> None:
         env.step(actions[call % len(actions)])
 
-    return _rate(step, env.num_envs, seconds)
+    return best_rate(step, env.num_envs, seconds)
 
 
 def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: Any) -> Speed:
