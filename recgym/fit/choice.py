@@ -19,10 +19,10 @@ from recgym.fit.model import SessionModel
 from recgym.fit.session import Batch, affinities, logged_affinity
 from recgym.fit.training import descend
 
-LARGE, SAMPLE = 3_000, 1_000  # a catalogue of more items is sampled in training, so many of it for a batch
+LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
 CELLS, SCORED = (
     20_000_000,
-    2_000_000_000,
+    100_000_000,
 )  # rows x items: of a batch that scores, of all such batches together
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 
