@@ -10,8 +10,9 @@ from scipy.stats import norm
 from recgym.fit.config import FitConfig
 from recgym.fit.frame import make_frame
 from recgym.fit.hazard import Hazard, Table, Visits, chances, fit_hazard, marginal_loss
-from recgym.fit.leaving import Choices, fit_leaving, hazard_rows, repeats, runs
+from recgym.fit.leaving import Choices, fit_leaving, hazard_rows
 from recgym.logs.sample import sample_log
+from recgym.logs.visits import repeats, runs
 from recgym.sim.state import MEMORY
 from recgym.sim.synthetic import synthetic
 
@@ -102,7 +103,8 @@ def test_joint_likelihood_recovers_patience():
 def test_runs_and_repeats_equal_a_loop():
     world = synthetic(2, num_items=6, num_users=5).with_params(leave_bias=-4.0, outside=-1.0)
     frame = make_frame(sample_log(world, "random", 60, seed=1), FitConfig(), positives_only=False)
-    run, again = runs(frame), repeats(frame)
+    run = runs(frame.session, frame.items.category[frame.item], frame.positive)
+    again = repeats(frame.session, frame.item, frame.positive, MEMORY)
     for start, length in zip(frame.starts, frame.lengths, strict=True):
         memory, last, count = [], -1, 0
         for row in range(start, start + length):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recgym.events import EVENTS
 from recgym.logs import Log
 from recgym.logs.identity import digest, row_numbers
-from recgym.logs.visits import repeats, runs
+from recgym.logs.visits import cut_length, repeats, runs
 from recgym.sim.replay import Visits
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
@@ -46,7 +46,7 @@ class Logged:
     category: Ints  # (R,) of the item
     columns: Mapping[str, Any]  # the log's other item columns, (N,) each, by the world's items
     is_whole: bool  # visits end where the log ends them
-    cut: int  # steps after which a visit was cut, 0 for never
+    cut: int  # steps after which visits were cut, 0 for never
     remarks: tuple[str, ...]
 
     @property
@@ -138,7 +138,7 @@ def align(world: World, log: Log) -> Logged:
     )
     return Logged(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
-        columns, sampled or (log.domain == "ecommerce" and single), int(np.diff(begin).max()) if sampled else 0,
+        columns, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
         (*remarks, *told),
     )  # fmt: skip
 

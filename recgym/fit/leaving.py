@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints
 from recgym.fit.hazard import Hazard, Table, Visits, chances, fit_hazard, marginal_loss
+from recgym.logs.visits import cut_length, repeats, runs
 from recgym.sim.state import MEMORY
 
 TIMES, RUNS = 200, 40  # lengths of the world's leaving tables
@@ -110,53 +111,14 @@ def hazard_rows(frame: Frame) -> Rows:
     left[(frame.starts + frame.lengths - 1)[ended]] = 1.0
     return Rows(
         frame.step + 1,
-        runs(frame),
-        (repeats(frame) & answered).astype(np.float64),
+        runs(frame.session, frame.items.category[frame.item], answered),
+        (repeats(frame.session, frame.item, answered, MEMORY) & answered).astype(np.float64),
         1.0 - answered,
         np.where(answered, frame.item, frame.num_items),
         frame.context,
         left,
         frame.session,
     )
-
-
-def cut_length(lengths: Ints) -> int:
-    """The length at which a log cuts its visits; 0 where it does not.
-
-    Visits that end by themselves thin out with length: significantly more of the greatest length than of the one below
-    means that a horizon cut them. Such a visit is censored, it did not end there (Kaplan and Meier, 1958).
-    """
-    longest = int(lengths.max())
-    at, below = int((lengths == longest).sum()), int((lengths == longest - 1).sum())
-    return longest if longest > 1 and at - below > 4.0 * np.sqrt(at + below) else 0
-
-
-def runs(frame: Frame) -> Ints:
-    """At an answer: answers in a row of its category in the visit, itself included; 0 elsewhere."""
-    rows = np.flatnonzero(frame.positive)
-    session, category = frame.session[rows], frame.items.category[frame.item[rows]]
-    place = np.arange(len(rows))
-    fresh = (place == 0) | (session != np.roll(session, 1)) | (category != np.roll(category, 1))
-    out = np.zeros(len(frame.item), np.int64)
-    out[rows] = place - np.maximum.accumulate(np.where(fresh, place, 0)) + 1
-    return out
-
-
-def repeats(frame: Frame) -> NDArray[np.bool_]:
-    """Rows whose item was among the last MEMORY positive answers of the visit."""
-    key = frame.session * frame.num_items + frame.item
-    order = np.argsort(key, kind="stable")  # rows of one visit and item side by side, in time
-    answered = frame.positive[order]
-    before: Ints = (np.cumsum(frame.positive) - frame.positive)[
-        order
-    ]  # answers before the row, over all visits
-    place = np.arange(len(order))
-    last = np.maximum.accumulate(np.where(answered, place, -1))
-    last = np.concatenate([[-1], last[:-1]])  # the last answer above
-    same = (last >= 0) & (key[order][last] == key[order])
-    out = np.zeros(len(key), bool)
-    out[order] = same & (before - before[last] - 1 < MEMORY)
-    return out
 
 
 def take(rows: Rows, keep: NDArray[np.bool_]) -> Rows:

@@ -29,3 +29,14 @@ def repeats(visit: Ints, item: Ints, answered: Bools, memory: int) -> Bools:
     out = np.zeros(len(key), bool)
     out[order] = same & (before - before[last] - 1 < memory)
     return out
+
+
+def cut_length(lengths: Ints) -> int:
+    """The length at which a log cuts its visits; 0 where it does not.
+
+    Visits that end by themselves thin out with length: significantly more of the greatest length than of the one below
+    means that a horizon cut them. Such a visit is censored, it did not end there (Kaplan and Meier, 1958).
+    """
+    longest = int(lengths.max())
+    at, below = int((lengths == longest).sum()), int((lengths == longest - 1).sum())
+    return longest if longest > 1 and at - below > 4.0 * np.sqrt(at + below) else 0
