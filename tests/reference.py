@@ -21,7 +21,30 @@ def affinities(world: World, s, slate):
     x += a.item_bias[slate] + (a.user_bias[s.user] + s.mood + a.context_bias[s.context])[:, None]
     x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
+    if p["omega"]:
+        x += p["omega"] * np.log1p(friends_who_like(a)[s.user[:, None], slate])
     return np.clip(x - p["outside"], -30, 30)
+
+
+def friends_who_like(a):
+    """friends(u, i) from dense tables, (U, N)."""
+    users, items = len(a.profile), len(a.factors)
+    edge, likes = np.zeros((users, users)), np.zeros((users, items + 1))
+    edge[np.repeat(np.arange(users), np.diff(a.friend_start)), a.friend] = 1
+    np.put_along_axis(likes, a.library, 1, axis=1)
+    return edge @ likes[:, :items]
+
+
+def acceptance(world: World, graph, s):
+    """P(a candidate is accepted), (B, M), from a dense graph (B, U, U) that holds the episode's own edges too."""
+    a, p = world.arrays, world.params
+    rows = np.arange(len(s.user))
+    base = np.diff(a.friend_start)
+    common = np.einsum("bv,bvm->bm", graph[rows, s.user], np.take_along_axis(graph, s.candidate[:, None], 2))
+    x = p["connect_bias"] + p["connect_taste"] * np.einsum("bk,bmk->bm", a.kin[s.user], a.kin[s.candidate])
+    x = x + p["connect_common"] * np.log1p(common) + p["connect_again"] * s.refused
+    x = x + p["connect_degree"] * (np.log1p(base[s.user])[:, None] + np.log1p(base[s.candidate]))
+    return np.where(np.take_along_axis(graph[rows, s.user], s.candidate, 1) > 0, 0.0, logistic(x))
 
 
 def fresh(slate):

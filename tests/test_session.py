@@ -185,11 +185,15 @@ CHANGES = {
 }
 ELSEWHERE = {
     "params",
+    "friend_start",
+    "friend",
+    "library",
+    "kin",
     "page",
     "price_ratio",
     "logged_stay",
     "exposure",
-}  # tests of their own, here and in test_logged
+}  # tests of their own, here, in test_logged and test_friends_env
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))

@@ -14,6 +14,8 @@ from recgym.fidelity.stats import USERS, Figure, auc, figure
 from recgym.logs import Log
 from recgym.sim.world import World
 
+OMEGAS = (1.0, 1.5, 2.0, 3.0)  # looked at: below, influence is weak; above, all come to like the same few
+
 
 class Graph(NamedTuple):
     """Friends both ways, ascending: those of u stand at friend[start[u] : start[u + 1]]."""
@@ -111,9 +113,10 @@ def inclusion(score: NDArray[np.float64], sizes: Ints) -> Doubles:
     """(U, N) chances of items to stand in libraries: min(1, c_u exp(score)), `sizes` (U,) of them expected."""
     share = np.exp(score - score.max(1, keepdims=True))
     scale = sizes / share.sum(1)
-    for _ in range(12):  # what is cut at 1 goes to the others
-        total = np.minimum(share * scale[:, None], 1.0).sum(1)
-        scale = scale * np.clip(sizes / np.maximum(total, 1e-9), 0.5, 2.0)
+    for _ in range(8):  # what is cut at 1 goes to the others
+        cut = share * scale[:, None] >= 1.0
+        rest = np.where(cut, 0.0, share).sum(1)
+        scale = np.maximum(scale, (sizes - cut.sum(1)) / np.maximum(rest, 1e-300))
     chance: Doubles = np.minimum(share * scale[:, None], 1.0)
     return chance
 
@@ -203,20 +206,18 @@ def shared(case: FriendCase) -> list[Figure]:
                toys={"pairs at random": 1.0}),
         figure(f"{name}: all homophily (omega 0)", USERS, log=log, n=len(pairs),
                world=lift(_drawn(case, None, 0.0), case.graph.pairs, items)),
-        figure(f"{name}: all influence (omega {omega:.2f}, friends at random)", USERS, log=log, n=len(pairs),
-               world=influence),
+        figure(f"{name}: all influence (nearest: omega {omega:g}; friends of unrelated taste)", USERS, log=log,
+               world=influence, n=len(pairs)),
     ]  # fmt: skip
 
 
 def all_influence(case: FriendCase, wanted: float) -> tuple[float, float]:
-    """The omega at which friends at random, whose tastes are unrelated, share `wanted`, and the lift there."""
-    mixed = Graph.of(np.unique(mixed_pairs(case.graph.pairs, 1, case.seed), axis=0), case.world.num_users)
-    low, high, got = 0.0, 8.0, 1.0
-    for _ in range(8):
-        middle = 0.5 * (low + high)
-        got = lift(_drawn(case, mixed, middle), mixed.pairs, case.world.num_items)
-        low, high = (middle, high) if got < wanted else (low, middle)
-    return middle, got
+    """The omega in OMEGAS at which people put anywhere in the world's graph come nearest to `wanted`, and the lift."""
+    places = np.random.default_rng([case.seed, 24]).permutation(case.world.num_users)
+    graph = Graph.of(np.sort(places[case.graph.pairs], axis=1), case.world.num_users)
+    lifts = [lift(_drawn(case, graph, omega), graph.pairs, case.world.num_items) for omega in OMEGAS]
+    nearest = int(np.argmin(np.abs(np.array(lifts) - wanted)))
+    return OMEGAS[nearest], lifts[nearest]
 
 
 def _drawn(case: FriendCase, graph: Graph | None, omega: float) -> Ints:
