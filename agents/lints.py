@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import check_range
+from agents.base import Problem, check_range
 from agents.linear import Linear, LinearParams
 from agents.ridge import Disjoint
 
@@ -35,14 +35,19 @@ class LinTs(Linear):
     config: ClassVar[type[Any]] = LinTsParams
     params: LinTsParams
 
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.normals = np.zeros((0, 0))  # room for draws
+
     def optimistic(self, design: Any) -> NDArray[np.float64]:
         """Rewards under drawn weights, (B, N)."""
         scale = self.params.scale * self.noise
         if isinstance(self.model, Disjoint):
-            scores = self.model.variance(design)
-            np.sqrt(np.maximum(scores, 0.0, out=scores), out=scores)
-            scores *= self.rng.standard_normal(scores.shape)
+            mean, scores = self.model.moments(design)
+            if self.normals.shape != scores.shape:
+                self.normals = np.empty_like(scores)
+            scores *= self.rng.standard_normal(out=self.normals)
             scores *= scale
-            scores += self.model.mean(design)
+            scores += mean
             return scores
         return np.asarray(design.times(self.model.draw(self.rng, len(design.session), scale)))

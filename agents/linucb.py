@@ -35,8 +35,7 @@ class LinUcb(Linear):
 
     def optimistic(self, design: Any) -> NDArray[np.float64]:
         """Upper confidence bounds, (B, N)."""
-        bounds = self.model.variance(design)
-        np.sqrt(np.maximum(bounds, 0.0, out=bounds), out=bounds)
+        mean, bounds = self.model.moments(design)
         bounds *= self.params.alpha * self.noise
-        bounds += self.model.mean(design)
+        bounds += mean
         return bounds

@@ -95,3 +95,13 @@ def test_ucb1_picks_what_sorting_every_row_picks(slate_size):
         slate = np.argsort(-np.where(mask[b], bound, -np.inf), kind="stable")[:slate_size]
         np.testing.assert_array_equal(mine[b], slate)
         count[slate] += 1
+
+
+def test_the_speed_of_bandits_is_measured():
+    from recgym.bench.bandit_speed import BANDITS, measure_bandits
+
+    rows = list(measure_bandits(0.01))
+    assert [row.name for row in rows] == list(BANDITS)
+    assert all(min(row[1:]) > 0 for row in rows)
+    rates = {row.name: row for row in rows}
+    assert rates["ucb1"].batch > 10 * rates["linucb"].batch  # no row of N numbers an arm
