@@ -15,6 +15,16 @@ from recgym.sim.world import World
 LOG, WORLD, TOY, BAND = "#222222", "#20528c", "#d55e00", "#d9d9d9"
 COLUMNS = 3
 MARKS = ("o", "^", "s")
+SHORTER = {
+    "rate of ": "",
+    " a row": "",
+    "over the catalogue": "",
+    "a classifier of log against world": "classifier",
+    "of the clicked item": "of click",
+    "a held-out item": "held-out items",
+    " against strangers of like degrees": "",
+    "items that friends share, over pairs of like degrees": "items friends share, over others",
+}
 
 
 class Panel(NamedTuple):
@@ -90,11 +100,7 @@ def _reliability(axes: Any, what: dict[str, list[list[float]]]) -> None:
 
 def _ratios(keep: Callable[[str], bool], most: int = 14) -> Callable[[dict[str, Any]], list[Figure]]:
     def has(card: dict[str, Any]) -> list[Figure]:
-        rows = [
-            row
-            for row in card.get("figures", [])
-            if row["log"] and row["low"] is not None and keep(row["figure"])
-        ]
+        rows = [row for row in card.get("figures", []) if row["log"] and keep(row["figure"])]
         return rows[:most]
 
     return has
@@ -104,8 +110,9 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
     """Each rate over the log's: the log's interval is a bar round 1."""
     least, most = 0.0, 2.0
     for place, row in enumerate(reversed(rows)):
-        low, high = row["low"] / row["log"], row["high"] / row["log"]
-        axes.plot((low, high), (place, place), color=BAND, linewidth=7, solid_capstyle="butt", zorder=0)
+        if row["low"] is not None:
+            ends = row["low"] / row["log"], row["high"] / row["log"]
+            axes.plot(ends, (place, place), color=BAND, linewidth=7, solid_capstyle="butt", zorder=0)
         axes.plot((1, 1), (place - 0.3, place + 0.3), color=LOG, linewidth=1.5, zorder=1)
         if row["toy"] is not None:
             axes.plot(_within(row["toy"] / row["log"], least, most), place, "D", markersize=4.5, color=TOY,
@@ -116,10 +123,13 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
     names = [_short(row["figure"], row["log"]) for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    reach = max(
-        0.25,
-        *(abs(value / row["log"] - 1) for row in rows for value in (row["low"], row["high"], row["world"])),
-    )
+    ends = [
+        row[key] / row["log"]
+        for row in rows
+        for key in ("low", "high", "world", "toy")
+        if row[key] is not None
+    ]
+    reach = max(0.15, *(abs(end - 1) for end in ends))
     axes.set_xlim(max(least, 1 - 1.1 * reach), min(most, 1 + 1.1 * reach))
     axes.set_xlabel("over the log's", fontsize=8)
     axes.grid(axis="x", color="#eeeeee", linewidth=0.6)
@@ -132,12 +142,11 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 def _short(name: str, value: float) -> str:
-    if name.startswith(("variance", "price")):
+    for long, short in SHORTER.items():
+        name = name.replace(long, short)
+    if name.startswith(("variance", "price", "transitivity", "items")):
         return f"{name}  {value:.3g}"
-    for words in ("rate of ", " a row"):
-        name = name.replace(words, "")
-    shown = f"{100 * value:.2g} %"
-    return f"{name}  {shown}"
+    return f"{name}  {100 * value:.2g} %"
 
 
 def _by_place(label: str) -> Callable[[Any, list[list[float]]], None]:
@@ -197,28 +206,17 @@ def _scores(axes: Any, what: dict[str, Any]) -> None:
 
 
 def _losses(card: dict[str, Any]) -> list[Figure]:
-    rows = [
-        row
-        for row in card.get("figures", [])
-        if row["log"] is None and row["toy"] is not None and row["low"] is not None
-    ]
+    rows = [row for row in card.get("figures", []) if row["log"] is None and row["toy"] is not None]
     return [row for row in rows if row["figure"].startswith(("log-loss", "AUC", "recall"))]
-
-
-SHORTER = {
-    "over the catalogue": "",
-    "a classifier of log against world": "classifier",
-    "of the clicked item": "of click",
-    "a held-out item": "held-out items",
-}
 
 
 def _gains(axes: Any, rows: list[Figure]) -> None:
     """Gain on the best toy, losses turned round so that right is better."""
     for place, row in enumerate(reversed(rows)):
         sign = -1.0 if row["figure"].startswith("log-loss") or "classifier" in row["figure"] else 1.0
-        ends = [sign * (row[key] - row["toy"]) for key in ("low", "high")]
-        axes.plot(ends, (place, place), color=WORLD, linewidth=1.2, solid_capstyle="butt")
+        if row["low"] is not None:
+            ends = [sign * (row[key] - row["toy"]) for key in ("low", "high")]
+            axes.plot(ends, (place, place), color=WORLD, linewidth=1.2, solid_capstyle="butt")
         axes.plot(sign * (row["world"] - row["toy"]), place, "o", markersize=5, color=WORLD)
     axes.axvline(0.0, color=TOY, linewidth=1.0, linestyle="--", zorder=0)
     labels = []
@@ -235,11 +233,11 @@ def _gains(axes: Any, rows: list[Figure]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
+RATES = ("rate of", "clicks ", "price ", "comment +", "variance", "next click", "transitivity", "items that")
+
+
 def _is_rate(name: str) -> bool:
-    return (
-        name.startswith(("rate of", "clicks ", "price ", "comment +", "variance", "next click"))
-        and ", " not in name
-    )
+    return name.startswith(RATES) and (name.startswith("items") or ", " not in name) and ": " not in name
 
 
 def _is_first_context(name: str) -> bool:
