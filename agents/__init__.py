@@ -59,6 +59,7 @@ AGENTS = (
     AgentRow("sb3-ppo", "agents.sb3_ppo:Sb3Ppo", "deep RL", "PPO of Stable-Baselines3"),
     AgentRow("sb3-maskable-ppo", "agents.sb3_maskable_ppo:Sb3MaskablePpo", "deep RL", "PPO that heeds masks"),
     AgentRow("dcf-dqn", "agents.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
+    AgentRow("slateq", "agents.slateq:SlateQ", "slates", "values items once chosen, and the choice"),
 )
 
 

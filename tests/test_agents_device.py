@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-import agents.dcf_dqn as dcf_dqn
+import agents.deep_q as deep_q
 from agents import Problem, Transition, make_agent
 from recgym.sim.synthetic import synthetic
 
@@ -69,7 +69,7 @@ def round_of(agent, env, mask):
         with Copies(agent.torch_device.type) as remembering:
             agent._remember(step)
         with Copies(agent.torch_device.type) as updating:
-            if agent.ring.ready(agent.params.steps):
+            if agent.ring.ready(agent.steps):
                 agent._update(agent.ring)
         told.append((acting, remembering, updating))
         observation = after
@@ -106,8 +106,8 @@ def pretend(case):
     """The round on the pretend accelerator; only in a process of its own, which the backend changes for good."""
     _setup_privateuseone_for_python_backend("pretend")
     host = torch.Generator("cpu")  # the pretend device has none; fake tensors draw nothing from it
-    dcf_dqn.pick_device = torch.device
-    dcf_dqn.generator_on = lambda device, seed: host
+    deep_q.pick_device = torch.device
+    deep_q.generator_on = lambda device, seed: host
     slots = case.get("slate_size", 1)
     copied = []
 
@@ -116,7 +116,7 @@ def pretend(case):
         copied.append(tensor)
         return np.tile(np.arange(slots), (8, 1))
 
-    dcf_dqn.to_host = to_host
+    deep_q.to_host = to_host
     torch.nn.Module.to = lambda module, device: (
         module
     )  # fake weights cannot move: they are built where they stay

@@ -1,0 +1,263 @@
+"""What DCF-DQN and SlateQ share: towers, replay on the device, exploration, checkpoints. Not the update rule.
+
+Axes: B sessions, K slate positions, N items.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, Transition, check_range
+from agents.encoders import ENCODERS
+from agents.modules import (
+    generator_on,
+    moments_of,
+    pick_device,
+    put_moments,
+    put_weights,
+    seeded,
+    to_host,
+    weights_of,
+)
+from agents.offline import Stage
+from agents.replay import Ring
+from agents.slates import check_mask, credit
+from agents.towers import States, Towers, to_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepQParams:
+    """Network, offline stage, online stage, exploration."""
+
+    width: int = 32  # d of both towers
+    hidden: int = 64  # of the towers' hidden layers
+    encoder: str = "recurrent"  # of the history: recurrent, convolutional or attention
+    epochs: int = 6  # offline, at most; 0 skips the stage
+    epoch_rows: int = 50_000  # [shown items] an epoch takes, drawn anew from a log that has more
+    offline_batch: int = 512  # [shown items]
+    offline_rate: float = 3e-3  # learning rate, above 0
+    weight_decay: float = 0.01  # AdamW's, both stages
+    discount: float = 0.8  # a slate, in [0, 1]
+    batch_size: int = 256  # [transitions]
+    online_rate: float = 1e-3  # learning rate, above 0
+    polyak: float = 0.02  # of the target network an update, in (0, 1]
+    replay: int = 50_000  # [transitions]
+    warmup: int = 1_000  # [environment steps] before the first update
+    steps_per_update: int = 64  # [environment steps]
+    clip: float = 10.0  # largest norm of a gradient
+    epsilon_start: float = 0.3  # share of slates at random; 1 where no log was learnt from
+    epsilon_end: float = 0.05
+    epsilon_steps: int = 15_000  # [environment steps] from start to end, linear
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"encoder is {self.encoder!r}, allowed: {', '.join(map(repr, ENCODERS))}")
+        for name in ("offline_rate", "online_rate", "polyak", "clip"):
+            check_range(name, getattr(self, name), 1e-9, 1 if name == "polyak" else np.inf)
+        for name in ("discount", "epsilon_start", "epsilon_end"):
+            check_range(name, getattr(self, name), 0, 1)
+        for name in ("epochs", "weight_decay", "warmup"):
+            check_range(name, getattr(self, name), 0)
+        counts = (
+            "width",
+            "hidden",
+            "offline_batch",
+            "batch_size",
+            "steps_per_update",
+            "epsilon_steps",
+        )
+        for name in (*counts, "replay"):
+            check_range(name, getattr(self, name), 1)
+
+    @property
+    def stage(self) -> Stage:
+        """The offline stage's part."""
+        return Stage(
+            epochs=self.epochs,
+            epoch_rows=self.epoch_rows,
+            batch=self.offline_batch,
+            rate=self.offline_rate,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            discount=self.discount,
+        )
+
+
+class DeepQ(BaseAgent):
+    """Two towers that value items, the newest and an average of it; sessions remembered on the device."""
+
+    observation: ClassVar[str] = "history"
+    offline: ClassVar[bool] = True
+    num_envs: ClassVar[int] = 128
+    config: ClassVar[type[Any]] = DeepQParams
+    steps: int = 1  # n of the n-step targets
+    prioritised: bool = False
+    params: Any
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        if not isinstance(problem.observation_space, spaces.Dict):
+            found = type(problem.observation_space).__name__
+            raise ValueError(f"agent {self.name} needs the observation 'history', not {found}")
+        p = self.params
+        self.torch_device = pick_device(device)
+        with seeded(seed):
+            self.online, self.target = (
+                Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder).to(self.torch_device)
+                for _ in range(2)
+            )
+        self.target.requires_grad_(False).load_state_dict(self.online.state_dict())
+        self.optimizer = self._optimizer()
+        self.generator = generator_on(self.torch_device, seed)
+        self.counts = np.zeros(3, np.int64)  # environment steps, updates, whether a log was learnt from
+        self.ring: Ring | None = None
+        self.over = np.zeros(0, np.bool_)  # rows whose last slate ended a session
+        self.loss: list[Tensor] = []
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        p = self.params
+        return torch.optim.AdamW(self.online.parameters(), lr=p.online_rate, weight_decay=p.weight_decay)
+
+    def _changed(self) -> None:
+        """Weights are not what they were: an agent forgets what it computed from them."""
+
+    # acting
+
+    @property
+    def epsilon(self) -> float:
+        """Share of slates shown at random now."""
+        p = self.params
+        start = p.epsilon_start if self.counts[2] else 1.0
+        done = min(float(self.counts[0]) / p.epsilon_steps, 1.0)
+        return float(start + done * (p.epsilon_end - start))
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best slates by the averaged network; with `explore` by the newest, and some rows are random."""
+        slots, device = self.problem.slate_size, self.torch_device
+        check_mask(mask, slots)
+        allowed = None if mask is None else torch.as_tensor(mask, device=device)
+        slates = self.best(to_states(observation, device), allowed, explore)
+        if explore and len(rows := np.flatnonzero(self.rng.random(len(slates)) < self.epsilon)):
+            index = torch.as_tensor(rows, device=device)
+            noise = torch.rand((len(rows), self.problem.num_items), generator=self.generator, device=device)
+            if allowed is not None:
+                noise = noise.masked_fill(~allowed[index], -1.0)
+            slates[index] = noise.topk(slots, dim=1).indices
+        chosen = to_host(slates)
+        return chosen[:, 0] if slots == 1 else chosen
+
+    def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
+        """The best slates (B, K), all of allowed items (B, N), by the newest network or the averaged one."""
+        raise NotImplementedError
+
+    # stage 2: online
+
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        keeper: Keeper | None = None,
+    ) -> Figures:
+        """The shared loop, with a fresh replay: sessions of another environment do not go on in it."""
+        self.ring = None
+        return super().train(env, budget, seed, report, keeper)
+
+    def learn(self, transition: Transition) -> Figures:
+        """Remember a vector step; make the updates that its environment steps call for. Figures now and then."""
+        self._remember(transition)
+        p, before = self.params, int(self.counts[0])
+        self.counts[0] += len(transition.reward)
+        if self.ring is None or self.counts[0] < p.warmup or not self.ring.ready(self.steps):
+            return {}
+        for _ in range(int(self.counts[0]) // p.steps_per_update - before // p.steps_per_update):
+            self.loss.append(self._update(self.ring))
+            self.counts[1] += 1
+        if len(self.loss) < 16:
+            return {}
+        loss, self.loss = float(torch.stack(self.loss).mean()), []
+        return {"loss": loss, "epsilon": self.epsilon, "updates": float(self.counts[1])}
+
+    def _remember(self, transition: Transition) -> None:
+        """Put a vector step into the ring."""
+        rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
+        states, after = (
+            to_states(each, self.torch_device)
+            for each in (transition.observation, transition.next_observation)
+        )
+        if self.ring is None:
+            slots = max(self.params.replay // len(rows), 2 * self.steps + 2)
+            self.ring = Ring(
+                slots, states, self.problem.slate_size, self.torch_device, prioritised=self.prioritised
+            )
+            self.over = np.zeros(len(rows), np.bool_)
+        if self.over[rows].any():
+            self.ring.skip()  # every row restarted in a step that was dropped whole
+        shares = credit(self.problem, transition)
+
+        def there(array: NDArray[Any]) -> Tensor:
+            return torch.as_tensor(array, device=self.torch_device)
+
+        masks = None
+        if transition.mask is not None and transition.next_mask is not None:
+            masks = there(transition.mask), there(transition.next_mask)
+        action = there(transition.action.reshape(len(rows), -1))
+        ends = there(transition.terminated), there(transition.truncated)
+        self.ring.add(there(rows), states, action, there(shares.astype(np.float32)), after, ends, masks)
+        self.over[:] = False
+        self.over[rows] = transition.terminated | transition.truncated
+
+    def _update(self, ring: Ring) -> Tensor:
+        """One update and its loss; everything stays on the device."""
+        raise NotImplementedError
+
+    def _follow(self) -> None:
+        """The averaged network moves toward the newest (Lillicrap et al., 2016)."""
+        with torch.no_grad():
+            for slow, fast in zip(self.target.parameters(), self.online.parameters(), strict=True):
+                slow.lerp_(fast, self.params.polyak)
+
+    # saving
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Weights of both networks, counts, the generator."""
+        networks = weights_of(self.online, "online.") | weights_of(self.target, "target.")
+        return {**networks, "counts": self.counts, "generator": self.generator.get_state().numpy()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Load what `state` gave."""
+        put_weights(self.online, state, "online.")
+        put_weights(self.target, state, "target.")
+        self.counts = np.array(state["counts"])
+        self._changed()
+        generator = torch.as_tensor(state["generator"])
+        if generator.shape == self.generator.get_state().shape:  # else saved on another kind of device
+            self.generator.set_state(generator)
+        else:
+            self.generator.manual_seed(int(self.counts[0]))
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's moments, the replay, losses that are not told yet."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": moments_of(self.optimizer)}
+        if self.ring is not None:
+            parts["ring"] = self.ring.arrays()
+        parts["own"] = {"over": self.over, "loss": np.array([float(loss) for loss in self.loss], np.float32)}
+        return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
+        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": {}, "ring": {}, "own": {}}
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = value
+        put_moments(self.optimizer, parts["optimizer"])
+        self.ring = Ring.of(parts["ring"], self.torch_device) if parts["ring"] else None
+        self.over = np.array(parts["own"]["over"])
+        self.loss = list(torch.as_tensor(parts["own"]["loss"], device=self.torch_device))

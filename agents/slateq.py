@@ -1,0 +1,284 @@
+"""SlateQ (Ie, Jain, Wang, Narvekar, Agarwal, Wu, Cheng, Chandra and Boutilier, 2019, IJCAI).
+
+A slate's value is that of what is chosen from it: Q(s, A) = sum over i in A and "nothing" of P(i | s, A) q(s, i).
+P is a conditional logit, P(i | s, A) in proportion to exp c(s, i) and to 1 for nothing; c is a tower model of its own,
+learnt from the slates of a log and, online, from the agent's own. q(s, i) is what follows once i is chosen; its target
+after a choice is the reward and the discounted value of the next state's best slate.
+
+Slates: "exact" maximises Q(s, A) over all slates of K items (the paper's linear programme; here by Dinkelbach's
+method for ratios, 1967, whose every step is a top-K), "greedy" adds the item that raises it most, "top-k" ranks by
+exp(c) q.
+
+Deviations: the state towers and the replay are DCF-DQN's; the slate of the next state is picked by the newest network
+and judged by the averaged one (van Hasselt et al., 2016); where a user answers several items, each is the choice with
+an equal share, and the choice is worth all that the slate paid.
+
+Axes: B sessions, K slate positions, N items.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from agents.base import Figures, Problem, Report
+from agents.deep_q import DeepQ, DeepQParams
+from agents.encoders import HISTORY
+from agents.histories import Histories, read_histories, return_to_go
+from agents.modules import moments_of, put_moments, put_weights, seeded, weights_of
+from agents.offline import descend
+from agents.replay import Ring
+from agents.towers import States, Towers, to_states
+
+OPTIMIZERS = ("exact", "greedy", "top-k")
+SMOOTHING = 20.0  # [answers] at the mean pay that every item's first value starts with
+ROUNDS = 8  # of Dinkelbach's method, which converges faster than linearly
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlateQParams(DeepQParams):
+    """And how slates are found."""
+
+    slates: str = "exact"  # one of OPTIMIZERS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.slates not in OPTIMIZERS:
+            raise ValueError(f"slates is {self.slates!r}, allowed: {', '.join(map(repr, OPTIMIZERS))}")
+
+
+class SlateQ(DeepQ):
+    """Shows the slate of the largest Q; `online` and `target` value items once chosen, `choice` says what is chosen."""
+
+    name: ClassVar[str] = "slateq"
+    config: ClassVar[type[Any]] = SlateQParams
+    params: SlateQParams
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        if problem.slate_size > HISTORY:
+            raise ValueError(
+                f"agent slateq reads what was chosen from a history of {HISTORY} items, not of {problem.slate_size}"
+            )
+        p = self.params
+        with seeded(seed + 1):
+            self.choice = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
+        self.choice.to(self.torch_device)
+        self.choice_optimizer = self._choosing(p.online_rate)
+
+    def _choosing(self, rate: float) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.choice.parameters(), lr=rate, weight_decay=self.params.weight_decay)
+
+    # the choice model
+
+    def choice_loss(self, states: States, slates: Tensor, share: Tensor) -> Tensor:
+        """Cross-entropy of what was chosen from slates (B, K), `share` (B, K + 1) of nothing and of each item.
+
+        An item below 0 is an empty place.
+        """
+        logits, _ = self.choice.logit_of(states, slates.clamp(min=0))
+        logits = functional.pad(logits.masked_fill(slates < 0, -1e9), (1, 0))
+        return -(share * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Fit the choice model to a log's slates; q starts from what items paid.
+
+        The weights that do best on the last tenth of the sessions are kept. Slates of any size teach.
+        """
+        p = self.params
+        if p.epochs == 0:
+            return {}
+        histories = read_histories(self.problem, log)
+        slates = _slates_of(histories)
+        number = histories.number[slates[:, 0]]
+        is_late = number >= 0.9 * histories.number[-1]
+        train, late = slates[~is_late], slates[is_late]
+        if not len(train):
+            raise ValueError("the log needs at least two sessions")
+        rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
+        optimizer, rows = self._choosing(p.offline_rate), max(p.offline_batch // slates.shape[1], 1)
+        best, best_loss, seen = weights_of(self.choice), np.inf, 0
+        for _ in range(p.epochs):
+            taken = rng.permutation(train)[: p.epoch_rows // slates.shape[1]]
+            for part in np.array_split(taken, -(-len(taken) // rows)):
+                loss = self.choice_loss(*self._logged(histories, part))
+                descend(self.choice, optimizer, loss, p.clip)
+                seen += part.size
+            held_out = self._held_out(histories, late)
+            if report is not None:
+                report(seen, {"loss": held_out})
+            if held_out >= best_loss:
+                break
+            best, best_loss = weights_of(self.choice), held_out
+        put_weights(self.choice, best)
+        self._begin(histories)
+        self.counts[2] = 1
+        return {"offline_rows": float(len(log)), "loss": best_loss}
+
+    @torch.no_grad()
+    def _begin(self, histories: Histories) -> None:
+        """First values: what an item paid when it was answered, and the mean of what a log's slates led to."""
+        chosen = histories.events[:, 0] > 0
+        items, pay = histories.item[chosen], histories.pay[chosen]
+        count = np.bincount(items, minlength=self.problem.num_items)
+        mean = pay.mean() if len(pay) else 0.0
+        paid = (np.bincount(items, pay, self.problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
+        returns = return_to_go(histories, self.params.discount) * self.problem.slate_size
+        later = returns.mean() - histories.pay.mean() * self.problem.slate_size
+        for network in (self.online, self.target):
+            network.items.bias.copy_(torch.as_tensor(paid / float(network.scale)))
+            network.shift.fill_(float(later))
+            network.spread.fill_(max(float(returns.std()), 1e-3))
+
+    def _logged(self, histories: Histories, slates: NDArray[np.int64]) -> tuple[States, Tensor, Tensor]:
+        """States, items and choices of logged slates, given as rows (S, longest)."""
+        there = self.torch_device
+        states = to_states(histories.observation(slates[:, 0], self.problem.num_items), there)
+        answered = torch.as_tensor(
+            np.where(slates < 0, np.float32(0), histories.events[slates, 0]), device=there
+        )
+        items = np.where(slates < 0, -1, histories.item[slates])
+        return states, torch.as_tensor(items, device=there), _shares(answered)
+
+    def _held_out(self, histories: Histories, slates: NDArray[np.int64]) -> float:
+        if not len(slates):
+            return 0.0
+        with torch.no_grad():
+            return float(self.choice_loss(*self._logged(histories, slates)))
+
+    # slates
+
+    def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
+        """The slates of the largest Q, their items in order of exp(c) q's part in it."""
+        return self.slates(self.online if explore else self.target, states, allowed)
+
+    @torch.no_grad()
+    def slates(self, network: Towers, states: States, allowed: Tensor | None) -> Tensor:
+        """By the parameter `slates`, (B, K)."""
+        c, _ = self.choice.logits(states)
+        x, outlook = network.logits(states)
+        nothing = network.shift + network.spread * outlook  # q of no choice, (B,)
+        top = c.amax(dim=1, keepdim=True).clamp(min=0.0)
+        weight, idle = torch.exp(c - top), torch.exp(-top[:, 0])
+        value = nothing[:, None] + network.scale * x
+        if allowed is not None:
+            weight = weight.masked_fill(~allowed, -1.0)  # below every item that may be shown
+        return best_slates(weight, value, idle, nothing, self.problem.slate_size, self.params.slates)
+
+    def slate_value(self, network: Towers, states: States, slates: Tensor) -> Tensor:
+        """Q of slates (B, K), (B,)."""
+        chance = functional.pad(self.choice.logit_of(states, slates)[0], (1, 0)).softmax(dim=1)
+        return (chance * _with_nothing(network, states, slates)).sum(dim=1)
+
+    # learning online
+
+    def _update(self, ring: Ring) -> Tensor:
+        """One step of q toward the choice's target, and one of the choice model."""
+        p, slots = self.params, self.problem.slate_size
+        sample = ring.sample(p.batch_size, 1, p.discount, self.generator)
+        with torch.no_grad():
+            slates = self.slates(self.online, sample.after, sample.after_mask)
+            value = self.slate_value(self.target, sample.after, slates)
+            goal = sample.credit.sum(dim=1) + sample.bootstrap * value
+            share = _shares(sample.after.events[:, -slots:, 0]) * sample.weight[:, None]
+        error = (
+            _with_nothing(self.online, sample.states, sample.action) - goal[:, None]
+        ) / self.online.spread
+        loss = (share * error**2).sum() / sample.weight.sum().clamp(min=1.0)
+        descend(self.online, self.optimizer, loss, p.clip)
+        descend(
+            self.choice, self.choice_optimizer, self.choice_loss(sample.states, sample.action, share), p.clip
+        )
+        self._follow()
+        return loss.detach()
+
+    # saving
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """And the choice model's weights."""
+        return super().state() | weights_of(self.choice, "choice.")
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Load what `state` gave."""
+        super().restore(state)
+        put_weights(self.choice, state, "choice.")
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """And the moments of the choice model's optimizer."""
+        moments = {f"choice.{name}": value for name, value in moments_of(self.choice_optimizer).items()}
+        return super().training_state() | moments
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
+        own = {name[7:]: value for name, value in state.items() if name.startswith("choice.")}
+        put_moments(self.choice_optimizer, own)
+        super().restore_training({name: value for name, value in state.items() if name[:7] != "choice."})
+
+
+def best_slates(weight: Tensor, value: Tensor, idle: Tensor, nothing: Tensor, slots: int, how: str) -> Tensor:
+    """Slates (B, K) that make (idle nothing + sum of weight value) / (idle + sum of weight) large.
+
+    Args:
+        weight: (B, N) of each item in the choice, below 0 where an item may not be shown.
+        value: (B, N) of each item once chosen.
+        idle: (B,) weight of choosing nothing.
+        nothing: (B,) value of choosing nothing.
+        slots: K.
+        how: "exact", "greedy" or "top-k".
+    """
+    barred = weight < 0
+    weight = weight.clamp(min=0.0)
+
+    def top(gain: Tensor, count: int) -> Tensor:
+        return gain.masked_fill(barred, -torch.inf).topk(count, dim=1).indices
+
+    if how == "top-k":
+        return top(weight * value, slots)
+    if how == "greedy":
+        return _greedy(weight, value, idle, nothing, slots, barred)
+    ratio = nothing
+    for _ in range(ROUNDS):
+        slates = top(weight * (value - ratio[:, None]), slots)
+        shown = weight.gather(1, slates)
+        ratio = (idle * nothing + (shown * value.gather(1, slates)).sum(1)) / (idle + shown.sum(1))
+    return slates
+
+
+def _greedy(
+    weight: Tensor, value: Tensor, idle: Tensor, nothing: Tensor, slots: int, barred: Tensor
+) -> Tensor:
+    """Item after item, the one that makes the ratio largest."""
+    above, below, barred = idle * nothing, idle, barred.clone()
+    slates = []
+    for _ in range(slots):
+        ratio = (above[:, None] + weight * value) / (below[:, None] + weight)
+        item = ratio.masked_fill(barred, -torch.inf).argmax(dim=1, keepdim=True)
+        own = weight.gather(1, item)[:, 0]
+        above, below = above + own * value.gather(1, item)[:, 0], below + own
+        barred.scatter_(1, item, True)
+        slates.append(item)
+    return torch.cat(slates, dim=1)
+
+
+def _with_nothing(network: Towers, states: States, slates: Tensor) -> Tensor:
+    """Q of choosing nothing and of each item, (B, K + 1)."""
+    x, outlook = network.logit_of(states, slates)
+    return network.shift + network.scale * functional.pad(x, (1, 0)) + network.spread * outlook[:, None]
+
+
+def _shares(answered: Tensor) -> Tensor:
+    """Shares of nothing and of each item in the choice, (B, K + 1), from answers (B, K) of 0 and 1."""
+    count = answered.sum(dim=1, keepdim=True)
+    return torch.cat([(count == 0).to(answered.dtype), answered / count.clamp(min=1.0)], dim=1)
+
+
+def _slates_of(histories: Histories) -> NDArray[np.int64]:
+    """Rows of the log's slates, (S, longest), -1 where a slate is shorter."""
+    first, size = np.unique(histories.slate, return_counts=True)
+    place = np.arange(size.max())
+    return np.where(place < size[:, None], first[:, None] + place, -1)
