@@ -123,13 +123,13 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
     names = [_short(row["figure"], row["log"]) for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    ends = [
+    shown = [
         row[key] / row["log"]
         for row in rows
         for key in ("low", "high", "world", "toy")
         if row[key] is not None
     ]
-    reach = max(0.15, *(abs(end - 1) for end in ends))
+    reach = max(0.15, *(abs(value - 1) for value in shown))
     axes.set_xlim(max(least, 1 - 1.1 * reach), min(most, 1 + 1.1 * reach))
     axes.set_xlabel("over the log's", fontsize=8)
     axes.grid(axis="x", color="#eeeeee", linewidth=0.6)
