@@ -28,10 +28,8 @@ def fit_clicks(
     x, page_sum = choice.score(model, frame, place, past, device)
     ledger = Ledger(frame.domain)
     arrays = plain_arrays(frame, config.dim)
-    rate = assumed(frame.domain, "answer_rate")
-    outside = float(np.nanmean(page_sum) + np.log((1 - rate) / rate))
-    numbers = affinity_terms(frame, model, arrays, ledger) | {"outside": outside}
-    ledger.assumed("outside", outside, f"set so that a logged page is answered with a click at rate {rate}")
+    numbers = affinity_terms(frame, model, arrays, ledger)
+    outside = numbers["outside"] = _outside(frame, page_sum, ledger)
     fit_events(frame, x - outside, ledger, arrays)
     ledger.fitted(
         f"event:{EVENTS[frame.domain][0].name}",
@@ -58,6 +56,20 @@ def fit_clicks(
     return build_world(name, frame, arrays, numbers, card)
 
 
+def _outside(frame: Frame, page_sum: Doubles, ledger: Ledger) -> float:
+    """Logit of taking nothing at which a logged page is answered at the assumed rate.
+
+    A shelf of more items than a page holds is no page: such a page has its share of the shelf's weight.
+    """
+    rate, most = assumed(frame.domain, "answer_rate"), assumed(frame.domain, "page_items")
+    shelf = frame.items.shelf
+    pages = np.maximum(np.bincount(shelf) / most, 1.0)[shelf[frame.item]]
+    outside = float(np.nanmean(page_sum - np.log(pages)) + np.log((1 - rate) / rate))
+    drawn = "" if (pages == 1.0).all() else f" of {most:g} items"
+    ledger.assumed("outside", outside, f"set so that a page{drawn} is answered with a click at rate {rate}")
+    return outside
+
+
 def trained(
     frame: Frame, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[ChoiceModel, int]:
@@ -78,7 +90,7 @@ def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:
     with torch.no_grad():
         reach = [round(value, 4) for value in model.reach().tolist()]
     steps = {"same_page": model.same_page, "next_page": model.next_page}
-    return {"reach": reach, **{name: round(float(value), 4) for name, value in steps.items()}}
+    return {"reach": reach, **{name: round(float(value.detach()), 4) for name, value in steps.items()}}
 
 
 def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
