@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recgym.fit.config import FitConfig
 from recgym.fit.frame import Batches, Frame
 from recgym.fit.model import SessionModel
-from recgym.fit.session import Batch, affinities, logged_affinity
+from recgym.fit.session import Batch, Terms, affinities, logged_affinity
 from recgym.fit.training import descend
 
 LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
@@ -37,6 +37,9 @@ class ChoiceModel(SessionModel):
         features = np.zeros((frame.num_users, 0), np.float32)
         super().__init__(frame, features, config, drift=True, fixed={})
         shelves = int(frame.items.shelf.max()) + 1
+        # what shifts all items alike is no part of a choice: trained, it would drift with the optimiser's noise
+        self.bias.requires_grad_(False)
+        self.context_bias.requires_grad_(False)
         self.access = nn.Parameter(torch.zeros(shelves))
         self.same_page = nn.Parameter(torch.tensor(0.0))
         self.next_page = nn.Parameter(torch.tensor(0.0))
@@ -44,6 +47,11 @@ class ChoiceModel(SessionModel):
         self.register_buffer("on_shelf", mean_matrix(place.shelf, shelves))
         category = torch.zeros(shelves, dtype=torch.int64).scatter(0, place.shelf, place.category)
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
+
+    def terms(self) -> Terms:
+        """As of any session, but no user likes everything more: a choice does not tell."""
+        terms = super().terms()
+        return terms._replace(user_bias=torch.zeros_like(terms.user_bias))
 
     def reach(self) -> Tensor:
         """(shelves,) how easily a page is reached, compared with the others of its category."""

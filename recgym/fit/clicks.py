@@ -9,7 +9,7 @@ from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_ar
 from recgym.fit.choice import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import fit_stay
-from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
+from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, make_frame
 from recgym.fit.heads import fit_events
 from recgym.fit.leaving import fit_leaving, hazard_rows
 from recgym.fit.visits import can_leave, leaving_terms

@@ -95,6 +95,7 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "answer_rate": Assumed(
             0.8, "share of logged pages answered with a click; every logged page has one click"
         ),
+        "page_items": Assumed(18, "items of a page where a log has no pages; as in the e-shop"),
         "leave_idle": Assumed(0.0, "a shown slate without a click leaves no row in a click log"),
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
         "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),

@@ -1,0 +1,92 @@
+"""What a fitted shop's world holds is what its model computed; how often a page is answered is the assumed rate."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_fit import click_log
+
+from recgym.fit import FitConfig, choice
+from recgym.fit.assemble import Ledger, plain_arrays
+from recgym.fit.clicks import _outside, affinity_terms, fit_clicks, trained
+from recgym.fit.config import assumed
+from recgym.fit.frame import TRAIN, VALIDATION, make_frame
+from recgym.fit.session import affinities, terms_from_world
+
+CPU = torch.device("cpu")
+CONFIG = FitConfig(dim=4, epochs=2, bootstrap=20)
+
+
+def silent(*_):
+    pass
+
+
+@pytest.fixture(scope="module")
+def log():
+    return click_log(visits=600)[0]
+
+
+def weight_of_pages(world, frame, shelf):
+    """exp(affinity less the outside option's) summed over the clicked page, at every row; and which rows."""
+    rows, sums = [], []
+    with torch.no_grad():
+        for batch in frame.batches(frame.sessions(TRAIN, VALIDATION), 4096, CPU, np.random.default_rng(0)):
+            x = affinities(terms_from_world(world), batch).numpy()
+            same = shelf[batch.item.numpy()][..., None] == shelf
+            there = batch.mask.numpy() > 0
+            sums.append(np.log((np.exp(x) * same).sum(2))[there])
+            rows.append(batch.row.numpy()[there])
+    return np.concatenate(rows), np.concatenate(sums)
+
+
+def test_a_logged_page_is_answered_at_the_assumed_rate(log):
+    world = fit_clicks(log, "w", CONFIG, 0, CPU, silent)
+    frame = make_frame(log, CONFIG, positives_only=True)
+    _, weight = weight_of_pages(world, frame, frame.items.shelf)
+    rate = assumed("ecommerce", "answer_rate")
+    assert weight.mean() == pytest.approx(np.log(rate / (1 - rate)), abs=0.02)  # float16 of the biases
+
+
+def test_what_shifts_all_items_alike_does_not_drift(log):
+    frame = make_frame(log, CONFIG, positives_only=True)
+    model, _ = trained(frame, CONFIG, 0, CPU, silent)
+    with torch.no_grad():
+        terms = model.terms()
+    assert not terms.user_bias.any()
+    assert not terms.context_bias.any()
+    assert float(model.bias) == 0.0
+
+
+def test_where_a_log_has_no_pages_a_page_has_its_share_of_the_catalogue(log):
+    frame = make_frame(log, CONFIG, positives_only=True)
+    one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
+    twice = np.tile(np.arange(18), 2)
+    wide = replace(
+        one,
+        items=replace(
+            one.items,
+            category=np.zeros(36, np.int64),
+            page=one.items.page[twice],
+            price=one.items.price[twice],
+            duration=one.items.duration[twice],
+            exposure=one.items.exposure[twice] / 2,
+        ),
+    )
+    sums = np.full(len(frame.item), 3.0)
+    narrow = _outside(one, sums, Ledger("ecommerce"))
+    assert narrow == pytest.approx(3.0 + np.log(0.2 / 0.8))  # 18 items: a page
+    ledger = Ledger("ecommerce")
+    assert _outside(wide, sums, ledger) == pytest.approx(narrow - np.log(2.0))  # 36 items: two pages
+    assert "a page of 18 items" in ledger.rows["outside"]["source"]
+
+
+def test_the_exported_terms_are_the_models(log):
+    frame = make_frame(log, CONFIG, positives_only=True)
+    model, _ = trained(frame, CONFIG, 0, CPU, silent)
+    arrays = plain_arrays(frame, CONFIG.dim)
+    theta = affinity_terms(frame, model, arrays, Ledger("ecommerce"))["theta"]
+    with torch.no_grad():
+        total = model.terms().item_bias.numpy()
+    np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)
+    assert choice.layout(frame, CPU).shelf.tolist() == frame.items.shelf.tolist()
