@@ -239,7 +239,8 @@ def _drawn(case: FriendCase, graph: Graph | None, omega: float) -> Ints:
         friends = has[graph.friend[graph.start[user] : graph.start[user + 1]]].sum(0)
         chance = inclusion(score[user : user + 1] + omega * np.log1p(friends), sizes[user : user + 1])[0]
         has[user] = rng.random(items) < chance
-    return libraries(*np.nonzero(has), len(has))
+    user, item = np.nonzero(has)
+    return libraries(user, item, len(has))
 
 
 def friends(case: FriendCase) -> list[Figure]:

@@ -34,7 +34,8 @@ class Taste(NamedTuple):
         """(U, N) log-probabilities of items."""
         score: Doubles = self.profile @ self.factors.T + self.item_bias
         score -= score.max(1, keepdims=True)
-        return score - np.log(np.exp(score).sum(1, keepdims=True))
+        score -= np.log(np.exp(score).sum(1, keepdims=True))
+        return score
 
 
 def fit_taste(
