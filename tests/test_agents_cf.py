@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from sklearn.metrics.pairwise import cosine_similarity
 from test_agents import TASKS, WORLDS, log_for, make_env
-from worlds import lopsided_log, two_tastes
+from worlds import LIKED, OWN, lopsided_log, two_tastes
 
 from agents import Problem, agent_class, make_agent
 from agents.similar import Items, People, cosine, nearest
@@ -157,6 +157,21 @@ def test_a_learner_beats_popularity_on_ten_items(name):
     assert known["popularity"] < 0.5, told
     assert known["thompson"] > 0.8, told
     assert score > known["popularity"] + 0.2, told
+
+
+def test_deep_cf_tells_the_tastes_apart_and_embeds_them():
+    world = two_tastes()
+    env = gymnasium.make_vec("recgym/Social-v0", 20, world=world, observation="history")
+    agent = make_agent("deep-cf", Problem.of(env), 0, **LEARNERS["deep-cf"])
+    agent.prepare(lopsided_log(world, 2_000), 0)
+    observation, _ = env.reset(seed=0)
+    observation["user"] = np.arange(20)
+    np.testing.assert_array_equal(agent.act(observation), np.repeat([LIKED, OWN], [17, 3]))
+    f, scores = agent.embed(observation), agent.scores(observation)
+    vectors, bias = (tensor.detach().numpy() for tensor in agent.towers.items())
+    assert f.shape == (20, 8)
+    affinity = float(agent.towers.scale) * (f @ vectors.T + bias)  # a visit's first slate: nothing to repeat
+    np.testing.assert_allclose(affinity - affinity[:, :1], scores - scores[:, :1], atol=1e-5)
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
