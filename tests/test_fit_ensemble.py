@@ -1,5 +1,7 @@
 """Bootstrap worlds and periods: what a fit learns from, and what an environment makes of it."""
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from recgym.cli import main
 from recgym.envs.tasks import load_world
 from recgym.fit import FitConfig, fit
 from recgym.fit.frame import TEST, TRAIN, UNUSED, VALIDATION, make_frame, periods
+from recgym.fit.pairs import drawn
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -95,6 +98,27 @@ def test_members_share_the_indices_and_differ_in_the_numbers(log):
     biases = [world.arrays.item_bias for world in worlds]
     assert np.corrcoef(biases)[0, 1] > 0.5
     assert not np.array_equal(biases[1], biases[2])
+
+
+def test_members_of_pairs_count_each_pair_by_a_poisson_number():
+    counts = drawn(200_000, 1)
+    shares = np.bincount(counts)[:4] / len(counts)
+    np.testing.assert_allclose(shares, np.exp(-1) / np.array([1, 1, 2, 6]), atol=0.005)
+    assert (drawn(10, None) == 1).all()
+    shown = sample_log(
+        synthetic(3, domain="social", num_users=60, num_items=20), "random", 600, seed=1, horizon=8
+    )
+    liked = replace(shown, rows=shown.rows.filter(shown.column("listen").astype(bool)))
+    config = FitConfig(dim=4, epochs=2, bootstrap=20, min_listeners=1)
+    worlds = [
+        fit(liked, name="w", config=replace(config, resample=seed), progress=False)
+        for seed in (None, 1, 1, 2)
+    ]
+    factors = [world.arrays.factors for world in worlds]
+    assert len({world.num_items for world in worlds}) == 1
+    np.testing.assert_array_equal(factors[1], factors[2])
+    assert not np.array_equal(factors[0], factors[1])
+    assert not np.array_equal(factors[1], factors[3])
 
 
 def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, capsys, monkeypatch):

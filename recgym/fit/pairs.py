@@ -6,6 +6,7 @@ it was shown: exposure grows as popularity to an assumed power, and a base rate 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -40,13 +41,15 @@ def fit_pairs(
 ) -> World:
     """Train on 80 % of the pairs, judge on 10 %; the shipped numbers come from all but the test pairs."""
     log, dropped = few_listeners_dropped(log, config.min_listeners)
-    frame = make_frame(log, config, positives_only=True)
+    frame = make_frame(log, replace(config, resample=None), positives_only=True)
     pairs = split(frame, log, seed)
+    weight = drawn(len(pairs.user), config.resample)
     sizes, losses = (frame.num_users, frame.num_items), [np.inf]
 
     def learn(periods: tuple[int, ...], epochs: int, told: Callable[[int, Taste], None]) -> Taste:
-        chosen = np.isin(pairs.period, periods)
-        return fit_taste(pairs.user[chosen], pairs.item[chosen], sizes, config, epochs, seed, device, told)
+        chosen = np.isin(pairs.period, periods) & (weight > 0)
+        parts = (pairs.user[chosen], pairs.item[chosen], weight[chosen])
+        return fit_taste(*parts, sizes, config, epochs, seed, device, told)
 
     def validate(epoch: int, taste: Taste) -> None:
         losses.append(float(pair_losses(taste.scores(), pairs, VALIDATION).mean()))
@@ -73,6 +76,13 @@ def fit_pairs(
     card["rewards_assumed"] = rewards_assumed(ledger)
     world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
     return world.with_card(terms=ledger.finish())
+
+
+def drawn(num: int, resample: int | None) -> Ints:
+    """How often each pair counts: once, or Poisson of mean 1 for a bootstrap world (Chamandy et al., 2012)."""
+    if resample is None:
+        return np.ones(num, np.int64)
+    return np.random.default_rng(resample).poisson(1.0, num).astype(np.int64)
 
 
 def split(frame: Frame, log: Log, seed: int) -> Pairs:

@@ -39,18 +39,21 @@ class Taste(NamedTuple):
 
 
 def fit_taste(
-    user: Ints, item: Ints, sizes: tuple[int, int], config: FitConfig, epochs: int, seed: int, device: torch.device,
-    told: Callable[[int, Taste], None],
+    user: Ints, item: Ints, weight: Ints, sizes: tuple[int, int], config: FitConfig, epochs: int, seed: int,
+    device: torch.device, told: Callable[[int, Taste], None],
 ) -> Taste:  # fmt: skip
-    """Train on distinct pairs; `told` is called after each epoch.
+    """Train on distinct pairs, each as often as its `weight` says; `told` is called after each epoch.
 
     The learning rate's cycle is that of `config.epochs`, so that fewer `epochs` repeat the beginning of a longer fit.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     users, items = sizes
-    has = torch.zeros(users, items, device=device)
-    has[torch.as_tensor(user), torch.as_tensor(item)] = 1.0
+    often = torch.zeros(users, items, device=device)
+    often[torch.as_tensor(user), torch.as_tensor(item)] = torch.as_tensor(
+        weight, dtype=torch.float32, device=device
+    )
+    has = (often > 0).float()
     start = _start(has, config.dim)
     stand, point = (torch.nn.Parameter(scale * start) for scale in (STAND, POINT))
     centre = torch.nn.Parameter(torch.zeros(config.dim, device=device))
@@ -79,8 +82,8 @@ def fit_taste(
 
     for epoch in range(epochs):
         for rows in np.array_split(rng.permutation(users), count):
-            wanted = has[torch.as_tensor(rows)]
-            seen = torch.nn.functional.dropout(wanted, HIDDEN)
+            wanted = often[torch.as_tensor(rows)]
+            seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], HIDDEN)
             chance = (profile(seen) @ point.T + bias).log_softmax(1)
             loss = -(chance * wanted).sum() / wanted.sum().clamp(min=1.0)
             optimizer.zero_grad(set_to_none=True)
