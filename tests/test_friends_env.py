@@ -6,6 +6,7 @@ import pytest
 from reference import acceptance, friends_who_like
 from test_session import check_frequencies, engine_of, surprise
 
+from recgym.logs.sample import sample_log
 from recgym.sim.engine import make_reward
 from recgym.sim.friends import (
     KINDS,
@@ -148,3 +149,11 @@ def test_a_new_friend_speaks_for_those_whom_he_knows():
     run.restore(before)
     np.testing.assert_array_equal(bare > logits(run)[:, 1:], knows)
     assert (was == 30.0).all()
+
+
+def test_agents_that_start_from_a_log_have_one_of_suggested_friends():
+    friends = suggesting(WORLD, 20)
+    log = sample_log(friends, "random", 200, seed=1, horizon=10)
+    assert (log.domain, log.events) == ("friends", ("connect",))
+    assert 0 < log.column("connect").mean() < 1
+    assert log.column("item").max() < 20

@@ -72,7 +72,7 @@ class Log:
     )
 
     def __post_init__(self) -> None:
-        if self.domain not in DOMAINS:
+        if self.domain not in EVENTS:
             raise LogError(f"domain {self.domain!r} is unknown; there are {', '.join(DOMAINS)}")
         types = {field.name: field.type for field in self.rows.schema}
         for name, wanted in {**ROWS, **{name: pa.bool_() for name in self.events}}.items():
