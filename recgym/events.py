@@ -37,7 +37,8 @@ EVENTS: dict[str, tuple[Event, ...]] = {
         Event("share", "listen", 0.0),  # no log here has it: assumed, so no default reward rests on it
         Event("comment", "listen", 0.0),
     ),
-    "friends": (Event("connect", None, 1.0),),  # of a social world: no log is of it, its graph says who accepts
+    # suggested to a social world's users: no log is of it, the graph says who accepts
+    "friends": (Event("connect", None, 1.0),),
 }
 
 
