@@ -158,6 +158,10 @@ def speed(
     bandits: Annotated[
         bool, typer.Option("--bandits", help="Decisions per second of the bandits instead: 1,000 arms.")
     ] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Time training instead: DCF-DQN against SB3's DQN.")
+    ] = False,
+    training_steps: Annotated[int, typer.Option(min=500, help="Environment steps of SB3's DQN.")] = 20_000,
     as_json: Json = False,
 ) -> None:
     """Steps per second: one environment, the native vector of 1,024 on one and on all threads, and CartPole.
@@ -173,6 +177,9 @@ def speed(
 
     if bandits:
         _bandit_speed(seconds, as_json)
+        return
+    if training:
+        _training_speed(training_steps, as_json)
         return
     rows = []
     table = Table("environment", *("N", "d", "C", "H", "width", "K", "single", "vector 1,024", "all threads"))
@@ -205,3 +212,26 @@ def _bandit_speed(seconds: float, as_json: bool) -> None:
         print(json.dumps(rows, indent=1))
     else:
         console().print(table)
+
+
+def _training_speed(steps: int, as_json: bool) -> None:
+    """The table of `recgym speed --training`."""
+    from rich.table import Table
+
+    from recgym.bench.training_speed import decision_ms, measure_training
+
+    table, rows = Table("agent", "how", "steps", "seconds", "score"), []
+    for row in measure_training(steps):
+        rows.append(row)
+        table.add_row(row.agent, row.how, f"{row.steps:,}", f"{row.seconds:.2f}", f"{row.score:.3f}")
+    single, vector, ours = (row.seconds for row in rows)
+    reached = rows[2].score >= rows[0].score
+    figures = {"of_single": ours / single, "of_vector": ours / vector, "decision_ms": decision_ms()}
+    if as_json:
+        print(json.dumps({"rows": [row._asdict() for row in rows], "reached": reached, **figures}, indent=1))
+        return
+    console().print(table)
+    verb = "reached" if reached else "did not reach"
+    print(f"dcf-dqn {verb} the score of sb3-dqn in one environment")
+    print(f"in {figures['of_single']:.3f} of its time, {figures['of_vector']:.3f} of its time on our vector")
+    print(f"one decision of dcf-dqn for 256 sessions over 100,000 items: {figures['decision_ms']:.1f} ms")

@@ -1,0 +1,161 @@
+"""How long training takes: DCF-DQN, its offline stage included, against Stable-Baselines3's DQN, by the clock.
+
+The world has ten items, one of which pays; the log is of a time when another one did. A score is 0 for random and 1
+for the oracle, on the same sessions. Judging stops the clock.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recgym.bench.rollout import make_vector, play
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
+
+ENV = "recgym/Social-v0"
+SESSIONS, HORIZON = 200, 20  # that judge
+EVERY = 256  # [environment steps] between DCF-DQN's judgements
+SB3_DEFAULTS = {
+    "learning_rate": 1e-4,
+    "discount": 0.99,
+    "batch_size": 32,
+    "buffer_size": 1_000_000,
+    "learning_starts": 100,
+    "target_update_interval": 10_000,
+    "exploration_fraction": 0.1,
+}
+DCF = {
+    "width": 16,
+    "hidden": 32,
+    "warmup": 200,
+    "batch_size": 64,
+    "steps_per_update": 32,
+    "online_rate": 2e-3,
+    "epsilon_steps": 3_000,
+}
+
+
+class Trained(NamedTuple):
+    """One training."""
+
+    agent: str
+    how: str
+    steps: int  # environment steps
+    seconds: float  # of training, the offline stage included
+    score: float
+
+
+def ten_items(best: int) -> World:
+    """Users alike, one item that pays and does not tire; the others seldom."""
+    world = synthetic(domain="social", num_items=10, num_users=20, spread=0.0)
+    bias = np.full(10, -1.5)
+    bias[best] = 1.5
+    flat = {name: np.zeros_like(getattr(world.arrays, name)) for name in ("push", "leave_item", "user_bias")}
+    world = world.with_arrays(item_bias=bias, factors=np.zeros_like(world.arrays.factors), **flat)
+    return world.with_params(outside=0.0, kappa=0.0, rho=0.0, theta=0.0, leave_repeat=0.0, leave_idle=0.0)
+
+
+class _Reached(Exception):
+    pass
+
+
+class _Until:
+    """A keeper that keeps nothing: it judges now and then, its clock stopped, and ends what is good enough."""
+
+    def __init__(self, judge: Callable[[], float], target: float) -> None:
+        self.judge, self.target = judge, target
+        self.begun, self.judging, self.due = time.perf_counter(), 0.0, 0
+        self.steps, self.score = 0, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of training."""
+        return time.perf_counter() - self.begun - self.judging
+
+    def resume(self) -> None:
+        """There is nothing to go on from."""
+
+    def keep(self, steps: int, moment: Any) -> None:
+        """Judge, if it is time to."""
+        if steps < self.due:
+            return
+        self.due = steps + EVERY
+        stopped = time.perf_counter()
+        self.steps, self.score = steps, self.judge()
+        self.judging += time.perf_counter() - stopped
+        if self.score >= self.target:
+            raise _Reached
+
+
+def measure_training(steps: int = 20_000, seed: int = 0) -> Iterator[Trained]:
+    """SB3's DQN with its defaults, singly and in our vector of eight, then DCF-DQN up to the first's score."""
+    from agents import agent_class, make_agent
+    from agents.base import Problem
+
+    world = ten_items(best=7)
+
+    def make(name: str, num_envs: int, **params: Any) -> tuple[Any, Any]:
+        kwargs = {"world": world, "horizon": HORIZON, "observation": agent_class(name).observation}
+        env = make_vector(ENV, num_envs, **kwargs)
+        return make_agent(name, Problem.of(env), seed, **params), env
+
+    def mean_return(agent: Any) -> float:
+        def same(env: Any) -> Any:
+            agent.attach(env)
+            return agent
+
+        kwargs = {"world": world, "horizon": HORIZON, "observation": type(agent).observation}
+        columns, _ = play(ENV, kwargs, same, 10**6, SESSIONS)
+        return float(columns["return"].mean())
+
+    low, high = (mean_return(make(name, 1)[0]) for name in ("random", "oracle"))
+
+    def score(agent: Any) -> float:
+        return (mean_return(agent) - low) / (high - low)
+
+    def sb3(num_envs: int, how: str) -> Trained:
+        agent, env = make("sb3-dqn", num_envs, **SB3_DEFAULTS)
+        begun = time.perf_counter()
+        agent.train(env, steps, seed)
+        return Trained("sb3-dqn", how, steps, time.perf_counter() - begun, score(agent))
+
+    for name, params in (
+        ("sb3-dqn", SB3_DEFAULTS),
+        ("dcf-dqn", DCF),
+    ):  # compile and import before the clock starts
+        agent, env = make(name, 8, **params)
+        agent.train(env, 400, seed)
+    single = sb3(1, "one environment, SB3's defaults")
+    yield single
+    yield sb3(8, "our vector of 8, SB3's defaults")
+    agent, env = make("dcf-dqn", 64, **DCF)
+    log = sample_log(ten_items(best=3), "random", 300, 1)
+    clock = _Until(lambda: score(agent), single.score)
+    agent.prepare(log, seed)
+    try:
+        agent.train(env, steps, seed, keeper=clock)
+        clock.steps, clock.score = steps, score(agent)
+    except _Reached:
+        pass
+    yield Trained("dcf-dqn", "our vector of 64, offline stage first", clock.steps, clock.seconds, clock.score)
+
+
+def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -> float:
+    """Milliseconds of one decision of DCF-DQN for so many sessions over so many items: the best of some."""
+    from agents import make_agent
+    from agents.base import Problem
+
+    world = synthetic(domain="social", num_items=num_items)
+    env = make_vector(ENV, batch, world=world, observation="history", n_items="all")
+    agent = make_agent("dcf-dqn", Problem.of(env))
+    observation, _ = env.reset(seed=0)
+    agent.act(observation)  # lays the catalogue out
+    best = np.inf
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        agent.act(observation)
+        best = min(best, time.perf_counter() - begun)
+    return 1e3 * best
