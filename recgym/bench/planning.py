@@ -20,7 +20,7 @@ WITHOUT: dict[str, Callable[[World], World]] = {
     "leaving where nothing is answered (leave_idle)": lambda w: w.with_params(leave_idle=0.0),
     "patience": lambda w: w.with_params(patience=0.0),
     "mood": lambda w: w.with_params(mood=0.0),
-    "push (eta)": lambda w: w.with_params(eta=0.0),
+    "push (eta)": lambda w: w.with_arrays(push=np.zeros_like(w.arrays.push)),
     "satiation (kappa)": lambda w: w.with_params(kappa=0.0),
     "repeat of an item (rho)": lambda w: w.with_params(rho=0.0),
 }

@@ -18,6 +18,7 @@ MARKS = ("o", "^", "s")
 SHORTER = {
     "rate of ": "",
     " a row": "",
+    "over the catalogue's mean": "over the mean",
     "over the catalogue": "",
     "a classifier of log against world": "classifier",
     "of the clicked item": "of click",
