@@ -321,7 +321,7 @@ def test_tabular_formula():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_item": 5}, "argument 'n_item' is unknown; allowed: domain, world, n_items"),
+        ({"n_item": 5}, "argument 'n_item' is unknown; allowed: domain, world, member, n_items"),
         ({"world": "ecommerce-9"}, "world 'ecommerce-9' is unknown: neither shipped"),
         ({"world": "content-1"}, "world content-1 is of domain content, this environment needs ecommerce"),
         ({"n_items": 0}, "n_items is 0, expected a whole number of at least 1"),
@@ -365,11 +365,6 @@ def test_impossible_arguments_are_named(arguments, message):
 def test_impossible_vector_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         gym.make_vec("recgym/Ecommerce-v0", **{"num_envs": 2, **arguments})
-
-
-def test_social_friends_says_that_it_comes_later():
-    with pytest.raises(ValueError, match="later version"):
-        row_of("recgym/SocialFriends-v0")
 
 
 @pytest.mark.parametrize(

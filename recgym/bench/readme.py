@@ -1,4 +1,4 @@
-"""The tables of README.md that come from code: environments, and what is fitted and what is assumed.
+"""The tables of README.md that come from code: environments, agents, how true the worlds are, what is fitted.
 
 They stand between the marks `<!-- begin: NAME -->` and `<!-- end: NAME -->`. `python -m recgym.bench.readme
 README.md` brings them up to date; a test fails where they are not.
@@ -13,6 +13,7 @@ from typing import Any
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.tasks import REWARDS, load_world, shipped_worlds
 from recgym.sim.schema import PARAMS
+from recgym.sim.world import World
 
 
 def _markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -52,10 +53,15 @@ def _place(name: str, order: list[str]) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
+def _worlds() -> list[World]:
+    """What ships, in the order of the environments."""
+    order = [row.world for row in ENVIRONMENTS]
+    return [load_world(name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))]
+
+
 def terms() -> str:
     """What is fitted and what is assumed in each shipped world: a row a term, a column a world."""
-    order = [row.world for row in ENVIRONMENTS]
-    worlds = [load_world(name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))]
+    worlds = _worlds()
     cards = [{row["term"]: row for row in world.card.get("terms", ())} for world in worlds]
     names = list(dict.fromkeys(name for card in cards for name in card))
     if not names:
@@ -65,7 +71,63 @@ def terms() -> str:
     return _markdown(("term", *(world.name for world in worlds)), rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"environments": environments, "terms": terms}
+# figures of the cards that README shows, in this order
+HEADLINES = (
+    "log-loss of the clicked item on its page",
+    "log-loss of the clicked item over the catalogue",
+    "clicks on an item clicked before",
+    "log-loss of leaving",
+    "AUC of leaving",
+    "leaving after step 1",
+    "largest gap in leaving over run lengths 1 to 12",
+    "visit length, mean",
+    "AUC of click",
+    "AUC of long_view",
+    "calibration error of click, 15 bins",
+    "rate of click",
+    "rate of long_view",
+    "rate of like",
+    "variance of users' share of click",
+    "correlation of click with that of the row before",
+    "recall at 20 of held-out items",
+    "AUC of held-out friends against strangers of like degrees",
+    "transitivity of the graph",
+    "items that friends share, over pairs of like degrees",
+    "AUC of a classifier of log against world",
+)
+
+
+def fidelity() -> str:
+    """Headlines of the shipped worlds' cards; the classifier's is best at .5."""
+    rows = []
+    for world in _worlds():
+        figures = {row["figure"]: row for row in reversed(world.card.get("figures", []))}
+        for row in (figures[name] for name in HEADLINES if name in figures):
+            toy = (
+                ""
+                if row["toy"] is None
+                else f"{row['toy']:.4g}" + f" ({row['toy_name']})" * bool(row["toy_name"])
+            )
+            log = "" if row["log"] is None else f"{row['log']:.4g}"
+            rows.append((world.name, row["figure"], row["judges"], log, f"{row['world']:.4g}", toy))
+    return _markdown(("world", "figure", "judges", "log", "world's", "toy's"), rows)
+
+
+def agents() -> str:
+    """The zoo, from its registry."""
+    from agents import AGENTS
+
+    return _markdown(
+        ("agent", "family", "what it does"), ((f"`{a.name}`", a.family, a.about) for a in AGENTS)
+    )
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "environments": environments,
+    "agents": agents,
+    "fidelity": fidelity,
+    "terms": terms,
+}
 
 
 def fill(text: str) -> str:

@@ -120,7 +120,7 @@ def synthetic(
         "leave_time": -0.1 * np.log1p(np.arange(32)),
         "leave_run": 0.15 * np.log1p(np.arange(12)),
     }
-    if domain == "social":
+    if domain == "social" and num_users > 1:  # nobody alone has friends
         arrays |= _graph(np.random.default_rng([seed, num_users, 2]), num_users, num_items)
     terms = {"source": "made from a seed", "status": "assumed"}
     return World.build(
