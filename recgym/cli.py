@@ -366,4 +366,13 @@ def _message(error: Exception) -> str | None:
     return None
 
 
-_OPTIONAL = ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "matplotlib", "sklearn", "agents")
+_OPTIONAL = (
+    "torch",
+    "stable_baselines3",
+    "sb3_contrib",
+    "tensorboard",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "agents",
+)
