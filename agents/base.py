@@ -260,7 +260,11 @@ class BaseAgent:
             return {}
         from agents.loop import run
 
+        self.part_from_sessions()
         return run(self, env, budget, seed, report, keeper)
+
+    def part_from_sessions(self) -> None:
+        """Called before the shared loop: forget what belongs to the sessions of an environment before this one."""
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Arrays that make up what was learnt."""

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, Transition, check_range
+from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition, check_range
 from agents.encoders import ENCODERS
 from agents.modules import (
     generator_on,
@@ -158,17 +158,9 @@ class DeepQ(BaseAgent):
 
     # stage 2: online
 
-    def train(
-        self,
-        env: Any,
-        budget: int,
-        seed: int,
-        report: Report | None = None,
-        keeper: Keeper | None = None,
-    ) -> Figures:
-        """The shared loop, with a fresh replay: sessions of another environment do not go on in it."""
+    def part_from_sessions(self) -> None:
+        """A fresh replay: sessions of another environment do not go on in it."""
         self.ring = None
-        return super().train(env, budget, seed, report, keeper)
 
     def learn(self, transition: Transition) -> Figures:
         """Remember a vector step; make the updates that its environment steps call for. Figures now and then."""

@@ -3,6 +3,7 @@
 Axes: R rows of the log.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,24 +46,51 @@ def fit_towers(
     if not len(train):
         raise ValueError("the log needs at least two sessions")
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
-    optimizer = torch.optim.AdamW(towers.parameters(), lr=stage.rate, weight_decay=stage.weight_decay)
-    best, best_loss, seen = weights_of(towers), np.inf, 0
-    for _ in range(stage.epochs):
+
+    def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
         taken = rng.permutation(train)[: stage.epoch_rows]
         for rows in np.array_split(taken, -(-len(taken) // stage.batch)):
-            loss = functional.binary_cross_entropy_with_logits(*_logits(towers, problem, histories, rows))
-            descend(towers, optimizer, loss, stage.clip)
-            seen += len(rows)
-        held_out = _held_out_loss(towers, problem, histories, late)
-        if report is not None:
-            report(seen, {"loss": held_out})
-        if held_out >= best_loss:
-            break
-        best, best_loss = weights_of(towers), held_out
-    put_weights(towers, best)
+            logits = _logits(towers, problem, histories, rows)
+            yield len(rows), functional.binary_cross_entropy_with_logits(*logits)
+
+    best_loss = train_best(
+        towers, epoch, lambda: _held_out_loss(towers, problem, histories, late), stage, report
+    )
     _calibrate(towers, problem, histories, late, stage.discount)
     return {"offline_rows": float(len(log)), "loss": best_loss, "scale": float(towers.scale)}
+
+
+def train_best(
+    towers: Towers,
+    epoch: Callable[[], Iterator[tuple[int, Tensor]]],
+    held_out: Callable[[], float],
+    stage: Stage,
+    report: Report | None,
+) -> float:
+    """AdamW until held-out rows are told no better; the best weights stay, their held-out loss is returned.
+
+    Args:
+        towers: what learns.
+        epoch: yields a batch's rows and its loss, one batch after the other.
+        held_out: loss of the rows that are kept back.
+        stage: how long and how fast.
+        report: counts rows seen.
+    """
+    optimizer = torch.optim.AdamW(towers.parameters(), lr=stage.rate, weight_decay=stage.weight_decay)
+    best, best_loss, seen = weights_of(towers), np.inf, 0
+    for _ in range(stage.epochs):
+        for rows, loss in epoch():
+            descend(towers, optimizer, loss, stage.clip)
+            seen += rows
+        found = held_out()
+        if report is not None:
+            report(seen, {"loss": found})
+        if found >= best_loss:
+            break
+        best, best_loss = weights_of(towers), found
+    put_weights(towers, best)
+    return float(best_loss)
 
 
 def descend(towers: Towers, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:

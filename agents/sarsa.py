@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import Figures, Keeper, Masks, Problem, Report, Transition
+from agents.base import Figures, Masks, Problem, Transition
 from agents.table import Table
 
 FIELDS = ("observation", "action", "reward", "next_observation", "row")
@@ -29,17 +29,9 @@ class Sarsa(Table):
         """Mean of the items of a slate drawn from the policy."""
         return self.value_of(observation, self.act(observation, mask, explore=True))
 
-    def train(
-        self,
-        env: Any,
-        budget: int,
-        seed: int,
-        report: Report | None = None,
-        keeper: Keeper | None = None,
-    ) -> Figures:
-        """The shared loop; what waits for another environment's sessions is forgotten."""
+    def part_from_sessions(self) -> None:
+        """What waits for another environment's sessions is forgotten."""
         self.waiting = None
-        return super().train(env, budget, seed, report, keeper)
 
     def learn(self, transition: Transition) -> Figures:
         """Update what waited for these slates, and what waits for none; the rest waits."""

@@ -16,7 +16,7 @@ an equal share, and the choice is worth all that the slate paid.
 Axes: B sessions, K slate positions, N items.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ from agents.deep_q import DeepQ, DeepQParams
 from agents.encoders import HISTORY
 from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import moments_of, put_moments, put_weights, seeded, weights_of
-from agents.offline import descend
+from agents.offline import descend, train_best
 from agents.replay import Ring
 from agents.towers import States, Towers, to_states
 
@@ -69,10 +69,9 @@ class SlateQ(DeepQ):
         with seeded(seed + 1):
             self.choice = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
         self.choice.to(self.torch_device)
-        self.choice_optimizer = self._choosing(p.online_rate)
-
-    def _choosing(self, rate: float) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(self.choice.parameters(), lr=rate, weight_decay=self.params.weight_decay)
+        self.choice_optimizer = torch.optim.AdamW(
+            self.choice.parameters(), lr=p.online_rate, weight_decay=p.weight_decay
+        )
 
     # the choice model
 
@@ -101,21 +100,14 @@ class SlateQ(DeepQ):
         if not len(train):
             raise ValueError("the log needs at least two sessions")
         rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
-        optimizer, rows = self._choosing(p.offline_rate), max(p.offline_batch // slates.shape[1], 1)
-        best, best_loss, seen = weights_of(self.choice), np.inf, 0
-        for _ in range(p.epochs):
+        rows = max(p.offline_batch // slates.shape[1], 1)
+
+        def epoch() -> Iterator[tuple[int, Tensor]]:
             taken = rng.permutation(train)[: p.epoch_rows // slates.shape[1]]
             for part in np.array_split(taken, -(-len(taken) // rows)):
-                loss = self.choice_loss(*self._logged(histories, part))
-                descend(self.choice, optimizer, loss, p.clip)
-                seen += part.size
-            held_out = self._held_out(histories, late)
-            if report is not None:
-                report(seen, {"loss": held_out})
-            if held_out >= best_loss:
-                break
-            best, best_loss = weights_of(self.choice), held_out
-        put_weights(self.choice, best)
+                yield part.size, self.choice_loss(*self._logged(histories, part))
+
+        best_loss = train_best(self.choice, epoch, lambda: self._held_out(histories, late), p.stage, report)
         self._begin(histories)
         self.counts[2] = 1
         return {"offline_rows": float(len(log)), "loss": best_loss}
