@@ -12,3 +12,29 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real logs are not at {folder}; RECGYM_DATA names their folder")
     return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    from recgym.cli import main
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return stopped.value.code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Torch on one thread: two wait for one another on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,6 +1,6 @@
 """Neighbourhood methods against brute force; the ten-item world that every learner does well in; the log's policy."""
 
-from functools import cache
+from functools import cache, partial
 
 import gymnasium
 import numpy as np
@@ -9,11 +9,14 @@ import torch
 from scipy import sparse
 from sklearn.metrics.pairwise import cosine_similarity
 from test_agents import TASKS, WORLDS, log_for, make_env
+from test_agents_learning import score as played
 from worlds import LIKED, OWN, lopsided_log, two_tastes
 
 from agents import Problem, agent_class, make_agent
 from agents.similar import Items, People, cosine, nearest
 from recgym.logs.sample import sample_log
+
+play = partial(played, num=400)
 
 torch.set_num_threads(1)
 
@@ -87,20 +90,6 @@ def test_the_mix_finds_the_term_that_matters():
     figures = agent.prepare(lopsided_log(world, 2_000), 0)
     assert figures["weight of items"] + figures["weight of people"] > 0.3
     assert figures["weight"] > 0.7
-
-
-def play(agent, world, num=400):
-    env = gymnasium.make_vec(
-        "recgym/Social-v0", num_envs=num, world=world, observation=agent.observation, horizon=20
-    )
-    agent.attach(env)
-    observation, _ = env.reset(seed=77)
-    total, live = np.zeros(num), np.ones(num, bool)
-    while live.any():
-        observation, reward, terminated, truncated, _ = env.step(agent.act(observation))
-        total += np.where(live, reward, 0.0)
-        live &= ~(terminated | truncated)
-    return total.mean()
 
 
 def learnt(name, **params):

@@ -10,7 +10,7 @@ from agents import agent_class
 from agents.base import Problem
 from recgym.bench import speed as speed_module
 from recgym.bench.rollout import make_vector
-from recgym.cli import app, main
+from recgym.cli import app
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 
@@ -20,19 +20,6 @@ COMMANDS = ("envs", "fit", "card", "validate", "train", "bench", "report", "spee
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return str(synthetic(4, domain="ecommerce").save(tmp_path_factory.mktemp("worlds") / "shop"))
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code, out, err
-
-    return call
 
 
 @pytest.fixture

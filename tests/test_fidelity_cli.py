@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from recgym.cli import main
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -16,19 +15,6 @@ def places(tmp_path_factory):
     world = synthetic(6, domain="social", num_users=30).with_params(sigma=0.0)
     sample_log(world, "random", 150, seed=3).write(folder / "log")
     return world.save(folder / "world"), folder / "log"
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as stopped:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return stopped.value.code, out, err
-
-    return call
 
 
 def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):

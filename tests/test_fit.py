@@ -33,16 +33,9 @@ from recgym.sim.schema import PARAMS, params
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = FitConfig(dim=4, hidden=8, epochs=3, bootstrap=20)
 WORLDS = Path(sim.__file__).parent.parent / "worlds"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def as_batch(world: World, items, positive, seed=0):

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 from reference import response_probability
-
-from recgym.fit.session import hazard_from_world, terms_from_world
-from recgym.fit.slates import (
+from torch_slates import (
     Slates,
     event_chances,
     fresh,
@@ -15,6 +13,8 @@ from recgym.fit.slates import (
     slate_affinities,
     slate_leave_logits,
 )
+
+from recgym.fit.session import hazard_from_world, terms_from_world
 from recgym.sim import session as sim
 from recgym.sim.engine import empty_sessions
 from recgym.sim.schema import WATCH_CLICK_MS

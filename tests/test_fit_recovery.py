@@ -57,12 +57,7 @@ class Fitted(NamedTuple):
     item: np.ndarray  # (N,) the truth's number of each of the fit's items
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

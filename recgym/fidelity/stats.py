@@ -126,6 +126,11 @@ def log_losses(flag: Any1, chance: Any1) -> Doubles:
     return loss
 
 
+def sigmoid(logit: Any1) -> Doubles:
+    """Of logits clipped as in the simulator."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float64)
+
+
 def bins_of(chance: Any1, bins: int = BINS) -> Ints:
     """(R,) number of the equal-mass bin of each row, by its chance."""
     rank = np.empty(len(chance), np.int64)
@@ -165,7 +170,7 @@ def calibration_slope(flag: Any1, logit: Any1, rounds: int = 30) -> tuple[float,
     beta = np.zeros(2)
     design = np.stack([np.ones(len(logit)), logit], axis=1)
     for _ in range(rounds):
-        chance = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        chance = sigmoid(design @ beta)
         curve = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-9 * np.eye(2)
         beta += np.linalg.solve(curve, design.T @ (flag - chance))
     return float(beta[0]), float(beta[1])

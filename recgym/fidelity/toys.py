@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.fidelity.align import Doubles, Ints, Logged
-from recgym.fidelity.stats import log_losses
+from recgym.fidelity.stats import log_losses, sigmoid
 
 RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0)
 
@@ -20,12 +20,12 @@ def constant(known: Logged, asked: Logged, event: str) -> Doubles:
 
 def item_rates(known: Logged, asked: Logged, event: str) -> Doubles:
     """Every item's rate, shrunk."""
-    return _sigmoid(_logits(known, asked, event, ("item",)))
+    return sigmoid(_logits(known, asked, event, ("item",)))
 
 
 def user_item_rates(known: Logged, asked: Logged, event: str) -> Doubles:
     """Every item's and user's rate, shrunk, added on the logit's scale."""
-    return _sigmoid(_logits(known, asked, event, ("item", "user")))
+    return sigmoid(_logits(known, asked, event, ("item", "user")))
 
 
 ROW_TOYS = {
@@ -46,7 +46,7 @@ def _logits(known: Logged, asked: Logged, event: str, sides: tuple[str, ...]) ->
         losses = []
         for ridge in RIDGES:
             effect = _effects(code[first], flag[first], mine[first], ridge, size)
-            losses.append(log_losses(flag[~first] > 0, _sigmoid(mine + effect[code])[~first]).mean())
+            losses.append(log_losses(flag[~first] > 0, sigmoid(mine + effect[code])[~first]).mean())
         effect = _effects(code, flag, mine, RIDGES[int(np.argmin(losses))], size)
         mine, theirs = mine + effect[code], theirs + effect[other]
     return theirs
@@ -56,7 +56,7 @@ def _effects(code: Ints, flag: Doubles, logit: Doubles, ridge: float, size: int)
     """(size,) shift of every code's logit: penalised likelihood by Newton's steps."""
     effect = np.zeros(size)
     for _ in range(6):
-        chance = _sigmoid(logit + effect[code])
+        chance = sigmoid(logit + effect[code])
         slope = np.bincount(code, weights=flag - chance, minlength=size) - ridge * effect
         curve = np.bincount(code, weights=chance * (1 - chance), minlength=size) + ridge
         effect += np.clip(slope / curve, -2.0, 2.0)
@@ -65,7 +65,3 @@ def _effects(code: Ints, flag: Doubles, logit: Doubles, ridge: float, size: int)
 
 def _rate(flag: NDArray[np.generic]) -> float:
     return float((flag.sum() + 0.5) / (len(flag) + 1.0))
-
-
-def _sigmoid(logit: Doubles) -> Doubles:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30))), np.float64)

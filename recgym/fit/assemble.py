@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.events import EVENTS
+from recgym.fidelity.stats import sigmoid
 from recgym.fit.config import ASSUMED, FitConfig
 from recgym.fit.features import public_user_features
 from recgym.fit.frame import Frame
@@ -146,7 +147,7 @@ def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
     low, high = -30.0 - float(logit.max()), 30.0 - float(logit.min())
     for _ in range(80):
         middle = 0.5 * (low + high)
-        if float(np.mean(1 / (1 + np.exp(-np.clip(middle + logit, -30, 30))))) < rate:
+        if float(np.mean(sigmoid(middle + logit))) < rate:
             low = middle
         else:
             high = middle

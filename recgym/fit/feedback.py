@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from recgym.fidelity.stats import sigmoid
 from recgym.fit.additive import Ridges, choose_ridges, fit_additive
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
 from recgym.fit.features import tower_user_features
 from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame
-from recgym.fit.heads import latest, sigmoid
+from recgym.fit.heads import latest
 from recgym.fit.logistic import log_loss
 from recgym.fit.model import SessionModel, item_features
 from recgym.fit.mood import Mood, fit_mood, over_moods

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.events import EVENTS
+from recgym.fidelity.stats import sigmoid
 from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.factors import one_hot
@@ -243,9 +244,3 @@ def _chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles]:
                 total += of_first * of_second * sigmoid(logit(event) + link[0] * f + link[1] * s)
         chances[table[event].name] = total
     return chances
-
-
-def sigmoid(x: Doubles) -> Doubles:
-    """Of logits clipped as in the simulator."""
-    value: Doubles = 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-    return value

@@ -65,7 +65,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     names = files.find(f"log_{policy}_*.csv", f"log_{policy}_*.csv.gz")
     if not names:
         raise LogError(f"{files.path}: there is no file log_{policy}_*.csv or log_{policy}_*.csv.gz")
-    users, videos = _users(files), _videos(files)
+    users, videos = (
+        read_users(files, files.one("user_features*.csv", "user_features*.csv.gz")),
+        _videos(files),
+    )
     table, duplicates = _impressions(files, names, tab)
     table, begun = _finished(table)
     cells = {column: as_numpy(table[column]) for column in (*COLUMNS, "file_row", "file_index")}
@@ -165,8 +168,8 @@ def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
     return number_by_start(order, fresh, time), step
 
 
-def _users(files: Files) -> Any:
-    name = files.one("user_features*.csv", "user_features*.csv.gz")
+def read_users(files: Files, name: str) -> Any:
+    """The users of a table of user features."""
     header = read_header(files, name)
     types = {column: INT if column == "user_id" else None for column in ("user_id", *header)}
     table = read_csv(files, name, types, nullable=header[1:])

@@ -23,10 +23,10 @@ import pyarrow.compute as pc
 from recgym.logs.cells import Given
 from recgym.logs.codes import FLOAT, INT, TEXT, lookup, renamed
 from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.kuairand import watch_flags
+from recgym.logs.kuairand import read_users, watch_flags
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import Files, read_csv, read_header
+from recgym.logs.tables import Files, read_csv
 
 SOURCE = Source(
     "kuairec",
@@ -65,7 +65,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
     tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
     given = Given(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
-                  GAP_MINUTES, "ms", _users(files), file_row=file_row)  # fmt: skip
+                  GAP_MINUTES, "ms", read_users(files, files.one(USERS)), file_row=file_row)  # fmt: skip
     log = from_table(_rows(table, tag), given)
     remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]
     if not timed.all():
@@ -95,17 +95,3 @@ def _rows(table: Any, tag: Mapping[str, str]) -> Any:
             **watch_flags(watch, duration),
         }
     )
-
-
-def _users(files: Files) -> Any:
-    name = files.one(USERS)
-    header = read_header(files, name)
-    types = {column: INT if column == "user_id" else None for column in ("user_id", *header)}
-    table = read_csv(files, name, types, nullable=header[1:])
-    table = table.rename_columns({"user_id": "id"}).set_column(0, "id", table["user_id"].cast(TEXT))
-    at = table.schema.get_field_index("is_live_streamer")
-    if at >= 0:
-        streamer = table["is_live_streamer"]
-        known = pc.if_else(pc.equal(streamer, -124), pa.scalar(None, streamer.type), streamer)
-        table = table.set_column(at, "is_live_streamer", known)
-    return table
