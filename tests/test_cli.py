@@ -78,6 +78,7 @@ def test_every_option_is_explained():
         (["card"], ["Missing argument"]),
         (["card", "atlantis"], ["world 'atlantis' is unknown"]),
         (["card", "/"], ["/ holds no world: world.json is missing"]),
+        (["card", "content-1", "--png", "x.foo"], ["--png x.foo", "must end in .png"]),
         (["envs", "--csv"], ["No such option: --csv"]),
         (
             ["train", "ucb1", "recgym/Shop-v0"],

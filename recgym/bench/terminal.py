@@ -1,6 +1,7 @@
 """What the commands share: options, the console, the progress bar. Imports nothing heavy."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,28 @@ Device = Annotated[
     typer.Option(callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+LogFile = Annotated[
+    Path, typer.Argument(help="Folder, zip, CSV or Parquet file; or a log that recgym wrote.")
+]
+Domain = Annotated[
+    str | None,
+    typer.Option(help="ecommerce, content or social. Known data sets have their own; a table needs it."),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Reader of a known data set, as in recgym.logs.SOURCES, with its options: obd:policy=bts,campaign=men. "
+        "Default: told by the files' names."
+    ),
+]
+Map = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        help="Columns of a table, key=column,...: user and item, and where known time, event, session, step, "
+        "slate, position, propensity, price, watch_ms, category, or an event by its name.",
+    ),
+]
 
 
 def console() -> "Console":

@@ -1,0 +1,247 @@
+"""The commands about a world: fit and card; `recgym.cli` puts them in its table."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgym.bench.terminal import Device, Domain, Json, LogFile, Map, Seed, Source, console, progress
+
+Out = Annotated[
+    Path, typer.Option(help="Folder of the world; one that is there is replaced, all or nothing.")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
+Config = Annotated[
+    str | None,
+    typer.Option(help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."),
+]
+Period = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FROM:TO",
+        help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
+        "them, and later days judge. Default: the first nine tenths of the log, or --config's.",
+    ),
+]
+Ensemble = Annotated[
+    int,
+    typer.Option(
+        metavar="M",
+        min=0,
+        help="Bootstrap worlds to fit as well, from visits drawn with replacement; environments take "
+        "them by the argument member=1 ... M.",
+    ),
+]
+PlanningSaid = Annotated[
+    int,
+    typer.Option(metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."),
+]
+TermsSaid = Annotated[
+    bool, typer.Option("--terms", help="Say also what each term of the session model adds to it.")
+]
+WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
+JudgingLog = Annotated[
+    Path | None,
+    typer.Option(help="Judge the world on this log: the one it was fitted on, or one sampled from it."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAY",
+        help="With --log: judge on visits from this day on; toys learn from earlier ones. Default: the card's.",
+    ),
+]
+Png = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the card's pictures, one page, as PNG.")
+]
+Planning = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."),
+]
+Terms = Annotated[
+    bool, typer.Option("--terms", help="With --planning: what each term of the session model adds to it.")
+]
+
+
+def fit(
+    log: LogFile,
+    out: Out,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    name: Name = None,
+    config: Config = None,
+    period: Period = None,
+    ensemble: Ensemble = 0,
+    planning: PlanningSaid = 500,
+    terms: TermsSaid = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Fit a world from a log: minutes on a laptop, with a card that says how true it is to the log.
+
+    Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
+    Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
+    """
+    if out.exists() and not (out / "world.json").is_file():
+        raise ValueError(f"--out {out}: exists and holds no world; name another folder")
+    read = _read(log, source, domain, mapping)
+    from recgym.fit import fit as fit_world
+    from recgym.sim.world import World
+
+    chosen, shown = _settings(config, period), sys.stdout.isatty()
+    said = {
+        "domain": domain, "source": source, "map": mapping, "config": config, "period": period,
+        "ensemble": ensemble or None, "out": out.name, "seed": seed,
+    }  # fmt: skip
+    words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
+
+    def fitted(called: str, settings: Any) -> World:
+        world = fit_world(read, name=called, config=settings, seed=seed, device=device, progress=shown)
+        return world.with_card(command=f"recgym fit LOG {words}")
+
+    called = name or out.name
+    world = fitted(called, chosen)
+    if planning:
+        world = world.with_card(planning=_planning(world, planning, seed, terms))
+    members = [
+        fitted(f"{called}, member {number}", replace(chosen, resample=1000 * seed + number))
+        for number in range(1, ensemble + 1)
+    ]
+    _write(world, members, out)
+    _print_card(world)
+    print(f"wrote {out}" + (f" and {ensemble} members" if members else ""), file=sys.stderr)
+
+
+def _read(place: Path, source: str | None, domain: str | None, mapping: str | None) -> Any:
+    """The log; what its reader remarks goes to stderr."""
+    from recgym.logs import read_log
+
+    read = read_log(place, source=source, domain=domain, mapping=mapping)
+    for remark in read.remarks:
+        print(remark, file=sys.stderr)
+    return read
+
+
+def _settings(config: str | None, period: str | None) -> Any:
+    from recgym.fit import PRESETS, FitConfig
+
+    if config not in (None, *PRESETS):
+        raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
+    chosen = PRESETS.get(config or "") or FitConfig()
+    return chosen if period is None else replace(chosen, split=None, period=_days(period))
+
+
+def _days(period: str) -> tuple[str | None, str | None]:
+    """FROM:TO as days, either may be left out."""
+    first, colon, end = period.partition(":")
+    if not colon or not (first or end):
+        raise ValueError(
+            f"--period {period!r}: expected FROM:TO, such as 2022-04-25:2022-04-29 or :2022-04-29"
+        )
+    return first or None, end or None
+
+
+def _write(world: Any, members: list[Any], out: Path) -> None:
+    """The world, and its ensemble in place of that of an earlier fit."""
+    from recgym.envs.tasks import MEMBERS
+
+    world.save(out)
+    shutil.rmtree(out / MEMBERS, ignore_errors=True)
+    for number, member in enumerate(members, start=1):
+        member.save(out / MEMBERS / str(number))
+
+
+def _print_card(world: Any) -> None:
+    from rich.markdown import Markdown
+
+    from recgym.sim.card import card_markdown
+
+    text = card_markdown(world)
+    if sys.stdout.isatty():
+        console().print(Markdown(text))
+    else:
+        print(text)
+
+
+def card(
+    world: WorldName,
+    log: JudgingLog = None,
+    since: Since = None,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    png: Png = None,
+    planning: Planning = None,
+    terms: Terms = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """What a world is and how true it is to its log: sources, licence, fitted and assumed, figures.
+
+    Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
+    `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
+    """
+    from recgym.envs.tasks import load_world
+
+    _refuse(log, since, png, planning, terms)
+    loaded = load_world(world)
+    if log is not None:
+        from recgym.fidelity import judge_since
+
+        read = _read(log, source, domain or loaded.domain, mapping)
+        loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
+    if png is not None:
+        from recgym.fidelity.picture import draw_card
+
+        draw_card(loaded, png)
+        print(f"wrote {png}", file=sys.stderr)
+    worth = None if planning is None else _planning(loaded, planning, seed, terms)
+    if as_json:
+        about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
+        print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
+    elif worth is None:
+        _print_card(loaded)
+    else:
+        _print_planning(loaded.name, worth)
+
+
+def _refuse(log: Path | None, since: str | None, png: Path | None, planning: int | None, terms: bool) -> None:
+    """Options that do nothing together, before anything is computed."""
+    if terms and planning is None:
+        raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
+    if since is not None and log is None:
+        raise ValueError("--since says which part of a log judges the world: it needs --log LOG")
+    if png is not None and png.suffix.lower() != ".png":
+        raise ValueError(f"--png {png}: the pictures are PNG, so the file's name must end in .png")
+
+
+def _print_planning(name: str, worth: dict[str, Any]) -> None:
+    from recgym.sim.card import planning_terms_table, planning_text
+
+    print(f"{name}: {planning_text(worth)}")
+    for line in planning_terms_table(worth.get("terms", [])):
+        print(line)
+
+
+def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
+    """What looking ahead is worth in a world, as its card keeps it; with `terms`, what each of them adds."""
+    from recgym.bench.planning import num_terms, planning_terms, planning_worth
+
+    rounds = 1 + (num_terms(world) if terms else 0)
+    with progress() as bar:
+        task = bar.add_task("planning", total=2 * users * rounds)
+
+        def tell(done: int) -> None:
+            bar.update(task, completed=done)
+
+        entry = planning_worth(world, users, seed=seed, progress=tell).entry()
+        if terms:
+            entry["terms"] = planning_terms(
+                world, users, seed=seed, full=entry, progress=lambda done: tell(2 * users + done)
+            )
+        return entry
