@@ -161,7 +161,7 @@ class Agent(Protocol):
     num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
 
     @classmethod
-    def needs(cls, params: Mapping[str, Any]) -> tuple[str, bool]:
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
         """The observation that it reads, and whether `prepare` learns from a log, with these parameters."""
         ...
 
@@ -228,8 +228,8 @@ class BaseAgent:
         self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
 
     @classmethod
-    def needs(cls, params: Mapping[str, Any]) -> tuple[str, bool]:
-        """The same whatever the parameters."""
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """The same whatever the parameters and the slates."""
         return cls.observation, cls.offline
 
     def attach(self, env: Any) -> None:

@@ -1,7 +1,8 @@
 """What the agents of Stable-Baselines3 share (Raffin et al., 2021, JMLR 22): their own loop on our adapter.
 
 They read "features", or with `state="deep-cf"` the features and the user and history embedding of deep CF fitted to
-the log (`agents.state`). Axes: B sessions, K slate positions, N items.
+the log (`agents.state`). Those of single items fill slates by `agents.sb3_slates`; there they want the history too,
+which tells what each item of a slate paid, but do not decide by it. Axes: B sessions, K slate positions, N items.
 """
 
 import warnings
@@ -21,8 +22,9 @@ from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Rep
 from agents.loop import REPORTS
 from agents.modules import pick_device, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
+from agents.sb3_slates import Credits, Places
 from agents.slates import check_mask
-from agents.state import OBSERVATION, STATES, DeepCfState, with_state
+from agents.state import OBSERVATION, STATES, DeepCfState, PlainState, State, with_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,37 +51,37 @@ class Sb3Agent(BaseAgent):
     num_envs: ClassVar[int] = 8
     config: ClassVar[type[Any]] = Sb3Params
     algorithm: ClassVar[type[BaseAlgorithm]]
-    slates: ClassVar[bool] = False  # whether it takes MultiDiscrete actions
+    of_places: ClassVar[type[BaseAlgorithm] | None] = None  # for slates, where SB3's takes single items
     params: Any
 
     @classmethod
-    def needs(cls, params: Mapping[str, Any]) -> tuple[str, bool]:
-        """More with a learnt state: the history, and a log."""
-        return (OBSERVATION, True) if params.get("state") == "deep-cf" else (cls.observation, cls.offline)
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """More with a learnt state: the history, and a log; and for slates of an algorithm of single items."""
+        is_learnt = params.get("state") == "deep-cf"
+        more = is_learnt or (slate_size > 1 and cls.of_places is not None)
+        return OBSERVATION if more else cls.observation, is_learnt
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        if problem.slate_size > 1 and not self.slates:
-            short = self.algorithm.__name__
-            raise ValueError(
-                f"agent {self.name} shows single items: SB3's {short} takes no slates (MultiDiscrete actions)"
-            )
         self.torch_device = pick_device(device)
         self.learnt: DeepCfState | None = None
+        self.read: State | None = None  # makes a Box of what is observed, where that is more
         space = problem.observation_space
         if self.params.state == "deep-cf":
-            self.learnt = DeepCfState(problem, seed=seed, device=device)
-            space = self.learnt.space
+            self.read = self.learnt = DeepCfState(problem, seed=seed, device=device)
+        elif isinstance(space, spaces.Dict) and "features" in space.spaces:
+            self.read = PlainState(problem)
         elif not isinstance(space, spaces.Box):
             raise ValueError(
                 f"agent {self.name} needs the observation 'features', not {type(space).__name__}"
             )
         actions: spaces.Space[Any] = spaces.Discrete(problem.num_items)
-        if problem.slate_size > 1:
+        if problem.slate_size > 1 and self.of_places is None:
             actions = spaces.MultiDiscrete([problem.num_items] * problem.slate_size)
         with seeded(seed):
             kind: Any = self.algorithm.policy_aliases["MlpPolicy"]
-            self.policy = kind(space, actions, lambda _: 1e-3, **self.policy_arguments())
+            read = space if self.read is None else self.read.space
+            self.policy = kind(read, actions, lambda _: 1e-3, **self.policy_arguments())
         self.policy.to(self.torch_device)
 
     def policy_arguments(self) -> dict[str, Any]:
@@ -91,11 +93,15 @@ class Sb3Agent(BaseAgent):
         raise NotImplementedError
 
     def logits(self, observation: Tensor) -> Tensor:
-        """What ranks items at each position, (B, K, N); each agent's own."""
+        """What ranks items at each position, (B, K, N), or at all of them, (B, 1, N); each agent's own."""
         raise NotImplementedError
 
     def noisy(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with exploration; each agent's own."""
+        raise NotImplementedError
+
+    def slates(self, seen: NDArray[Any], share: float) -> Actions:
+        """Slates (B, K), so large a share of them at random; each agent's own that has `of_places`."""
         raise NotImplementedError
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
@@ -104,20 +110,25 @@ class Sb3Agent(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best item, position after position, without repeats."""
-        check_mask(mask, self.problem.slate_size)
-        seen = observation if self.learnt is None else self.learnt(observation)
+        slots = self.problem.slate_size
+        check_mask(mask, slots)
+        logits = self.rank(observation if self.read is None else self.read(observation))
+        scores = self.noisy(logits) if explore else logits
+        if mask is not None:
+            scores[~np.broadcast_to(mask[:, None], scores.shape)] = -np.inf
+        slates = np.empty((len(scores), slots), np.int64)
+        rows, last = np.arange(len(scores)), scores.shape[1] - 1
+        for k in range(slots):
+            slates[:, k] = scores[:, min(k, last)].argmax(axis=1)
+            scores[rows, :, slates[:, k]] = -np.inf
+        return slates[:, 0] if slots == 1 else slates
+
+    def rank(self, seen: NDArray[Any]) -> NDArray[np.float64]:
+        """The logits of what the policy reads, on the host."""
         self.policy.set_training_mode(False)
         with torch.no_grad():
             logits = self.logits(torch.as_tensor(seen, device=self.torch_device)).cpu().numpy()
-        scores = self.noisy(logits.astype(np.float64)) if explore else logits.astype(np.float64)
-        if mask is not None:
-            scores[~np.broadcast_to(mask[:, None], scores.shape)] = -np.inf
-        slates = np.empty(scores.shape[:2], np.int64)
-        rows = np.arange(len(scores))
-        for k in range(scores.shape[1]):
-            slates[:, k] = scores[:, k].argmax(axis=1)
-            scores[rows, k:, slates[:, k]] = -np.inf
-        return slates[:, 0] if self.problem.slate_size == 1 else slates
+        return np.asarray(logits, np.float64)
 
     def train(
         self,
@@ -131,13 +142,12 @@ class Sb3Agent(BaseAgent):
 
         SB3 seeds the global generators of Python, numpy and torch with `seed`. It keeps no checkpoints.
         """
-        adapter = as_vec_env(env if self.learnt is None else with_state(env, self.learnt))
+        algorithm: Any = self.of_places if (rows := self.rows) > 1 else self.algorithm
         with warnings.catch_warnings():  # a rollout that a mini-batch does not divide is no mistake
             warnings.filterwarnings("ignore", message="You have specified a mini-batch size")
-            algorithm: Any = self.algorithm
             model = algorithm(
                 "MlpPolicy",
-                adapter,
+                self._adapter(env),
                 learning_rate=self.params.learning_rate,
                 policy_kwargs=self.policy_arguments(),
                 seed=seed % (1 << 32),
@@ -146,14 +156,32 @@ class Sb3Agent(BaseAgent):
                 **self.arguments(env.num_envs, budget),
             )
         put_weights(model.policy, weights_of(self.policy))
-        callback = _Reports(max(budget // REPORTS, 1), report)
-        model.learn(budget, callback=callback, log_interval=1 << 60)
         self.policy = model.policy
+        if rows > 1:
+            model.choose = self.slates
+        callback = _Reports(max(budget // REPORTS, 1), report, rows)
+        model.learn(rows * budget, callback=callback, log_interval=1 << 60)
         return {
-            "env_steps": float(model.num_timesteps),
+            "env_steps": float(model.num_timesteps // rows),
             "episodes": float(callback.episodes),
             **callback.latest,
         }
+
+    @property
+    def rows(self) -> int:
+        """Rows that SB3 takes for environments, for each session."""
+        return self.problem.slate_size if self.of_places is not None else 1
+
+    def _adapter(self, env: Any) -> Any:
+        """What SB3 trains on: the adapter of a session a row, or of a place a row."""
+
+        def adapted(native: Any) -> Any:
+            return as_vec_env(native if self.read is None else with_state(native, self.read))
+
+        if self.rows == 1:
+            return adapted(env)
+        credits = Credits(env, self.problem)
+        return Places(adapted(credits), credits)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights of the policy, and of the learnt state."""
@@ -170,16 +198,16 @@ class Sb3Agent(BaseAgent):
 class _Reports(BaseCallback):
     """Hands the means of the episodes that ended to `report`, every so many steps."""
 
-    def __init__(self, every: int, report: Report | None) -> None:
+    def __init__(self, every: int, report: Report | None, rows: int) -> None:
         super().__init__()
-        self.every, self.due, self.report = every, every, report
+        self.every, self.due, self.report, self.rows = every, every, report, rows
         self.ended: list[dict[str, float]] = []
         self.episodes = 0
         self.latest: Figures = {}
 
     def _on_step(self) -> bool:
         self.ended += [info["episode"] for info in self.locals["infos"] if "episode" in info]
-        if self.num_timesteps >= self.due:
+        if self.num_timesteps // self.rows >= self.due:
             self._flush()
         return True
 
@@ -187,7 +215,8 @@ class _Reports(BaseCallback):
         self._flush()
 
     def _flush(self) -> None:
-        self.due = self.num_timesteps + self.every
+        steps = self.num_timesteps // self.rows
+        self.due = steps + self.every
         if not self.ended:
             return
         self.episodes += len(self.ended)
@@ -197,4 +226,4 @@ class _Reports(BaseCallback):
         }
         self.latest, self.ended = mean, []
         if self.report is not None:
-            self.report(self.num_timesteps, mean)
+            self.report(steps, mean)

@@ -13,8 +13,10 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
-from agents.base import check_range
+from agents.base import Actions, check_range
 from agents.sb3_agent import Sb3Agent, Sb3Params
+from agents.sb3_slates import SlatesDQN
+from agents.slates import top_k
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +42,23 @@ class Sb3DqnParams(Sb3Params):
 
 
 class Sb3Dqn(Sb3Agent):
-    """Shows the largest Q. Single items alone: SB3's DQN takes no slates."""
+    """Shows the largest Q; slates: the K largest."""
 
     name: ClassVar[str] = "sb3-dqn"
     config: ClassVar[type[Any]] = Sb3DqnParams
     algorithm: ClassVar[type[BaseAlgorithm]] = DQN
+    of_places: ClassVar[type[BaseAlgorithm] | None] = SlatesDQN
 
     def arguments(self, num_envs: int, budget: int) -> dict[str, Any]:
         """One vector step, then as many updates as its environment steps call for, or one after several steps."""
         p = self.params
         return {
             "buffer_size": p.buffer_size,
-            "learning_starts": p.learning_starts,
+            "learning_starts": p.learning_starts * self.rows,
             "batch_size": p.batch_size,
             "train_freq": max(p.steps_per_update // num_envs, 1),
             "gradient_steps": max(round(num_envs / p.steps_per_update), 1),
-            "target_update_interval": p.target_update_interval,
+            "target_update_interval": p.target_update_interval * self.rows,
             "exploration_fraction": p.exploration_fraction,
             "exploration_final_eps": p.exploration_final,
         }
@@ -66,6 +69,14 @@ class Sb3Dqn(Sb3Agent):
         return values[:, None]
 
     def noisy(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A random item at the final rate."""
-        random = self.rng.random(len(logits)) < self.params.exploration_final
+        """Random items at the final rate."""
+        return self.shuffled(logits, self.params.exploration_final)
+
+    def shuffled(self, logits: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+        """Logits (B, 1, N), at random for so large a share of the sessions."""
+        random = self.rng.random(len(logits)) < share
         return np.where(random[:, None, None], self.rng.random(logits.shape), logits)
+
+    def slates(self, seen: NDArray[Any], share: float) -> Actions:
+        """Slates (B, K) of the largest Q, so large a share of them at random."""
+        return top_k(self.shuffled(self.rank(seen), share)[:, 0], self.problem.slate_size)

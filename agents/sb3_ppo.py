@@ -44,7 +44,6 @@ class Sb3Ppo(Sb3Agent):
     name: ClassVar[str] = "sb3-ppo"
     config: ClassVar[type[Any]] = Sb3PpoParams
     algorithm: ClassVar[type[BaseAlgorithm]] = PPO
-    slates: ClassVar[bool] = True
 
     def arguments(self, num_envs: int, budget: int) -> dict[str, Any]:
         """Rollouts of equal length that use up the budget; it is overshot by less than a step of each."""

@@ -72,6 +72,21 @@ class DeepCfState:
         return np.concatenate([observation["features"], learnt.cpu().numpy()], axis=1, dtype=np.float32)
 
 
+class PlainState:
+    """The features alone, where more is observed for other ends than to decide."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.space = features_of(problem.observation_space)
+
+    def __call__(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """(B, features)."""
+        features: NDArray[np.float32] = observation["features"]
+        return features
+
+
+State = DeepCfState | PlainState
+
+
 def features_of(space: spaces.Space[Any]) -> spaces.Box:
     """The features' part of an observation space; ValueError where it is not "features+history"."""
     part = space.get("features") if isinstance(space, spaces.Dict) else None
@@ -80,7 +95,7 @@ def features_of(space: spaces.Space[Any]) -> spaces.Box:
     return part
 
 
-def with_state(env: Any, state: DeepCfState) -> "StateEnv | StateVectorEnv":
+def with_state(env: Any, state: State) -> "StateEnv | StateVectorEnv":
     """The environment, single or vector, with the learnt state in its observation, a Box."""
     return StateVectorEnv(env, state) if hasattr(env, "num_envs") else StateEnv(env, state)
 
@@ -88,7 +103,7 @@ def with_state(env: Any, state: DeepCfState) -> "StateEnv | StateVectorEnv":
 class StateEnv(gymnasium.ObservationWrapper[Any, Any, Any]):
     """One environment."""
 
-    def __init__(self, env: Any, state: DeepCfState) -> None:
+    def __init__(self, env: Any, state: State) -> None:
         super().__init__(env)
         features_of(env.observation_space)
         self.state, self.observation_space = state, state.space
@@ -104,7 +119,7 @@ class StateEnv(gymnasium.ObservationWrapper[Any, Any, Any]):
 class StateVectorEnv(gymnasium.vector.VectorWrapper):
     """A vector of environments, in any autoreset mode."""
 
-    def __init__(self, env: Any, state: DeepCfState) -> None:
+    def __init__(self, env: Any, state: State) -> None:
         super().__init__(env)
         features_of(env.single_observation_space)
         self.state, self.single_observation_space = state, state.space

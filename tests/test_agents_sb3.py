@@ -10,11 +10,13 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
+from test_agents_learning import ten_items
 
 from agents import Problem, agent_class, make_agent
 from agents.modules import weights_of
 from agents.sb3 import as_vec_env
-from agents.state import DeepCfState, with_state
+from agents.sb3_slates import Credits, Places
+from agents.state import DeepCfState, PlainState, with_state
 from agents.towers import to_states
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -145,9 +147,7 @@ def test_dqn_trains_and_maskable_ppo_keeps_to_its_masks():
     assert masked.learn(256).num_timesteps == 256
 
 
-def test_the_agent_refuses_slates_and_other_observations():
-    with pytest.raises(ValueError, match="takes no slates"):
-        make_agent("sb3-dqn", Problem.of(native("recgym/ContentSlate-v0")))
+def test_the_agent_refuses_other_observations():
     with pytest.raises(ValueError, match="needs the observation 'features', not Discrete"):
         make_agent("sb3-dqn", Problem.of(native(observation="tabular")))
     with pytest.raises(ValueError, match="device is 'tpu', allowed: 'auto'"):
@@ -162,6 +162,78 @@ def test_the_agent_goes_on_from_its_weights():
     assert figures["env_steps"] == 400
     for name, value in agent.state().items():  # no update yet: the weights that it had are the weights it has
         np.testing.assert_array_equal(value, before[name])
+
+
+def places_of(env):
+    credits = Credits(env, Problem.of(env))
+    return Places(as_vec_env(with_state(credits, PlainState(credits.problem))), credits)
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
+    """Against the adapter of whole slates, and what the simulator says happened at each place."""
+    env = native("recgym/ContentSlate-v0", observation="features+history", horizon=4, autoreset_mode=mode)
+    whole = as_vec_env(native("recgym/ContentSlate-v0", horizon=4))
+    env, happened = env.unwrapped, []
+    places, weights = places_of(env), np.array(list(env.reward_weights.values()))
+    step = env.step
+    env.step = lambda slates: (step(slates), happened.append(env._last[1].events))[0]
+    places.seed(11)
+    whole.seed(11)
+    assert (places.num_envs, places.action_space.n) == (24, 12)
+    np.testing.assert_array_equal(places.reset(), whole.reset().repeat(6, axis=0))
+    rng, kinds = np.random.default_rng(0), set()
+    for _ in range(20):
+        slates = rng.random((4, 12)).argsort(axis=1)[:, :6]
+        seen, reward, over, infos = places.step(slates.reshape(-1))
+        expected, paid, done, told = whole.step(slates)
+        np.testing.assert_array_equal(seen, expected.repeat(6, axis=0))
+        np.testing.assert_array_equal(over, done.repeat(6))
+        np.testing.assert_allclose(reward.reshape(4, 6).sum(axis=1), paid, atol=1e-6)
+        bits = happened[-1][..., None] >> np.arange(len(weights)) & 1
+        np.testing.assert_allclose(reward.reshape(4, 6), bits @ weights, atol=1e-6)
+        kinds.update(reward.tolist())
+        for i in range(24):
+            mine, slate = dict(infos[i]), dict(told[i // 6])
+            first, second = mine.pop("episode", None), slate.pop("episode", None)
+            assert (first is None) == (second is None or i % 6 > 0)
+            assert mine.keys() == slate.keys()
+            if mine:
+                assert mine["TimeLimit.truncated"] == slate["TimeLimit.truncated"]
+                np.testing.assert_array_equal(mine["terminal_observation"], slate["terminal_observation"])
+            if first:
+                assert (first["r"], first["l"]) == (pytest.approx(second["r"]), second["l"])
+    assert len(kinds) > 3
+
+
+@pytest.mark.parametrize("name", ["sb3-dqn", "sb3-qrdqn"])
+def test_agents_of_single_items_learn_slates_without_repeats(name):
+    """Two of ten items pay: a slate of two holds both, whatever the order."""
+    world = ten_items()
+    bias = world.arrays.item_bias.copy()
+    bias[4] = 1.0
+    env = gymnasium.make_vec(
+        "recgym/Social-v0",
+        8,
+        world=world.with_arrays(item_bias=bias),
+        slate_size=2,
+        observation=agent_class(name).needs({}, 2)[0],
+        horizon=20,
+    )
+    agent = make_agent(name, Problem.of(env), 3, learning_starts=200, learning_rate=1e-3, width=32)
+    shown, step = [], env.unwrapped.step
+    env.unwrapped.step = lambda actions: (shown.append(np.array(actions)), step(actions))[1]
+    told = []
+    figures = agent.train(env.unwrapped, 4_000, 3, lambda steps, means: told.append((steps, means["length"])))
+    assert figures["env_steps"] == 4_000
+    assert len(shown) == 500
+    shown = np.concatenate(shown)
+    assert (shown[:, 0] != shown[:, 1]).all()
+    assert len(np.unique(shown[:200])) == 10
+    assert told[-1][0] == 4_000
+    assert max(length for _, length in told) <= 20
+    observation, _ = env.reset(seed=1)
+    np.testing.assert_array_equal(np.sort(agent.act(observation), axis=1), [[4, 7]] * 8)
 
 
 def with_history(num_envs=6, **kwargs):
@@ -230,8 +302,8 @@ def test_an_agent_with_a_learnt_state(name, tmp_path):
     again = kind.load(tmp_path, Problem.of(env))
     observation, _ = env.reset(seed=0)
     np.testing.assert_array_equal(agent.act(observation), again.act(observation))
-    with pytest.raises(ValueError, match="needs the observation 'features'"):
-        make_agent(name, Problem.of(env))
+    with pytest.raises(ValueError, match="needs the observation 'features', not Dict"):
+        make_agent(name, Problem.of(native(observation="history")))
     with pytest.raises(ValueError, match="state is 'deep', allowed: 'none', 'deep-cf'"):
         make_agent(name, Problem.of(env), state="deep")
 

@@ -269,16 +269,16 @@ def test_a_stopped_bench_goes_on_where_it_was(worlds, tmp_path, how):
 
 
 def test_a_failing_run_is_recorded_and_stops_no_other(worlds, tmp_path):
-    preset = small(worlds, seeds=1, agents=("random", "sb3-dqn"))
-    pairs = [replace(row, kwargs={**row.kwargs, "slate_size": 2}) for row in preset.experiments]
-    preset = replace(preset, experiments=tuple(pairs))  # sb3-dqn knows no slates
+    preset = small(worlds, seeds=1, agents=("random", "slateq"))
+    pairs = [replace(row, kwargs={**row.kwargs, "slate_size": 21}) for row in preset.experiments]
+    preset = replace(preset, experiments=tuple(pairs))  # slateq sees 20 items back
     summary = launch(preset, tmp_path / "quick", workers=2)
     assert (summary.done, len(summary.failed)) == (2, 2)
-    assert "slate" in summary.failed[0]
-    folder = next(path for path in folders(tmp_path / "quick") if "sb3-dqn" in path.name)
+    assert "not of 21" in summary.failed[0]
+    folder = next(path for path in folders(tmp_path / "quick") if "slateq" in path.name)
     record = store.read_record(folder)
     assert record["status"] == "error"
-    assert "slate" in record["error"]
+    assert "not of 21" in record["error"]
     assert "Traceback" in (folder / "error.txt").read_text()
     assert launch(preset, tmp_path / "quick", workers=1).skipped == 2  # the failed ones are tried again
     write_report(tmp_path)

@@ -189,7 +189,8 @@ def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[s
         agent.attach(env)
         return agent
 
-    kwargs = {**experiment.kwargs, "observation": agent.needs(asdict(agent.params))[0]}
+    observation, _ = agent.needs(asdict(agent.params), agent.problem.slate_size)
+    kwargs = {**experiment.kwargs, "observation": observation}
     seed = run.env_seed(EVALUATE)
     columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
     record["timing"]["evaluate_s"] = _since(started)
@@ -201,9 +202,10 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     from agents import agent_class, make_agent
     from agents.base import Problem
 
-    kind = agent_class(run.entry.agent)
-    arguments = {**run.experiment.kwargs, "observation": kind.needs(run.entry.params)[0]}
-    env = make_vector(run.experiment.env_id, kind.num_envs, **arguments)
+    kind, experiment = agent_class(run.entry.agent), run.experiment
+    slate_size = int(experiment.kwargs.get("slate_size", row_of(experiment.env_id).slate_size))
+    observation, _ = kind.needs(run.entry.params, slate_size)
+    env = make_vector(experiment.env_id, kind.num_envs, **{**experiment.kwargs, "observation": observation})
     agent = make_agent(
         run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params
     )
