@@ -159,6 +159,7 @@ class Agent(Protocol):
     observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
     offline: ClassVar[bool]  # whether `prepare` learns from a log
     num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
+    resumes_exactly: ClassVar[bool]  # whether a training taken up again is the one that nobody disturbed
 
     @classmethod
     def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
@@ -220,6 +221,7 @@ class BaseAgent:
     observation: ClassVar[str] = "tabular"
     offline: ClassVar[bool] = False
     num_envs: ClassVar[int] = 256
+    resumes_exactly: ClassVar[bool] = True
     config: ClassVar[type[Any]] = NoParams  # a frozen, kw_only dataclass
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:

@@ -18,9 +18,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Problem, Report, check_range
+from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Moment, Problem, Report, check_range
 from agents.loop import REPORTS
-from agents.modules import pick_device, put_weights, seeded, weights_of
+from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
 from agents.sb3_slates import Credits, Places
 from agents.slates import check_mask
@@ -52,6 +52,7 @@ class Sb3Agent(BaseAgent):
     config: ClassVar[type[Any]] = Sb3Params
     algorithm: ClassVar[type[BaseAlgorithm]]
     of_places: ClassVar[type[BaseAlgorithm] | None] = None  # for slates, where SB3's takes single items
+    resumes_exactly: ClassVar[bool] = False
     params: Any
 
     @classmethod
@@ -83,6 +84,7 @@ class Sb3Agent(BaseAgent):
             read = space if self.read is None else self.read.space
             self.policy = kind(read, actions, lambda _: 1e-3, **self.policy_arguments())
         self.policy.to(self.torch_device)
+        self.moments: dict[str, NDArray[Any]] = {}  # of a checkpoint's optimizer
 
     def policy_arguments(self) -> dict[str, Any]:
         """SB3's `policy_kwargs`."""
@@ -140,9 +142,31 @@ class Sb3Agent(BaseAgent):
     ) -> Figures:
         """SB3's loop for `budget` environment steps; goes on from the weights that are there.
 
-        SB3 seeds the global generators of Python, numpy and torch with `seed`. It keeps no checkpoints.
+        SB3 seeds the global generators of Python, numpy and torch with `seed`. A checkpoint keeps weights, the
+        optimizer's moments and counts: a training taken up again goes on from them with fresh sessions, a generator
+        and a replay of its own, whose warm-up is made again.
         """
-        algorithm: Any = self.of_places if (rows := self.rows) > 1 else self.algorithm
+        moment = None if keeper is None else keeper.resume()
+        done, episodes = (0, 0) if moment is None else (moment.facts["env_steps"], moment.facts["episodes"])
+        model, rows = self._model(env, budget, seed + done), self.rows
+        if moment is not None:
+            put_moments(model.policy.optimizer, self.moments)
+            model.num_timesteps = rows * done
+            if hasattr(model, "learning_starts"):
+                model.learning_starts += rows * done
+        callback = _Follow(max(budget // REPORTS, 1), report, keeper, rows, episodes)
+        model.learn(
+            rows * (budget - done), callback, log_interval=1 << 60, reset_num_timesteps=moment is None
+        )
+        return {
+            "env_steps": float(model.num_timesteps // rows),
+            "episodes": float(callback.episodes),
+            **callback.latest,
+        }
+
+    def _model(self, env: Any, budget: int, seed: int) -> Any:
+        """SB3's algorithm, which trains this agent's policy."""
+        algorithm: Any = self.algorithm if self.rows == 1 else self.of_places
         with warnings.catch_warnings():  # a rollout that a mini-batch does not divide is no mistake
             warnings.filterwarnings("ignore", message="You have specified a mini-batch size")
             model = algorithm(
@@ -157,15 +181,9 @@ class Sb3Agent(BaseAgent):
             )
         put_weights(model.policy, weights_of(self.policy))
         self.policy = model.policy
-        if rows > 1:
+        if self.rows > 1:
             model.choose = self.slates
-        callback = _Reports(max(budget // REPORTS, 1), report, rows)
-        model.learn(rows * budget, callback=callback, log_interval=1 << 60)
-        return {
-            "env_steps": float(model.num_timesteps // rows),
-            "episodes": float(callback.episodes),
-            **callback.latest,
-        }
+        return model
 
     @property
     def rows(self) -> int:
@@ -194,29 +212,53 @@ class Sb3Agent(BaseAgent):
         if self.learnt is not None:
             put_weights(self.learnt.towers, state, "state.")
 
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """The optimizer's moments."""
+        return moments_of(self.policy.optimizer)
 
-class _Reports(BaseCallback):
-    """Hands the means of the episodes that ended to `report`, every so many steps."""
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Keep them until SB3's algorithm is there to take them."""
+        self.moments = dict(state)
 
-    def __init__(self, every: int, report: Report | None, rows: int) -> None:
+
+class _Follow(BaseCallback):
+    """Hands the means of the episodes that ended to `report`, every so many steps; lets `keeper` keep what it will."""
+
+    def __init__(
+        self, every: int, report: Report | None, keeper: Keeper | None, rows: int, episodes: int
+    ) -> None:
         super().__init__()
-        self.every, self.due, self.report, self.rows = every, every, report, rows
+        self.every, self.due, self.report, self.keeper, self.rows = every, every, report, keeper, rows
         self.ended: list[dict[str, float]] = []
-        self.episodes = 0
+        self.episodes = episodes
         self.latest: Figures = {}
+
+    @property
+    def steps(self) -> int:
+        """Of the environment, so far."""
+        return self.num_timesteps // self.rows
+
+    def _on_training_start(self) -> None:
+        self.due = self.steps + self.every
+        self._keep()
 
     def _on_step(self) -> bool:
         self.ended += [info["episode"] for info in self.locals["infos"] if "episode" in info]
-        if self.num_timesteps // self.rows >= self.due:
+        if self.steps >= self.due:
             self._flush()
+        self._keep()
         return True
 
     def _on_training_end(self) -> None:
         self._flush()
 
+    def _keep(self) -> None:
+        if self.keeper is not None:
+            told = self.episodes + len(self.ended)
+            self.keeper.keep(self.steps, lambda: Moment({}, {"env_steps": self.steps, "episodes": told}))
+
     def _flush(self) -> None:
-        steps = self.num_timesteps // self.rows
-        self.due = steps + self.every
+        self.due = self.steps + self.every
         if not self.ended:
             return
         self.episodes += len(self.ended)
@@ -226,4 +268,4 @@ class _Reports(BaseCallback):
         }
         self.latest, self.ended = mean, []
         if self.report is not None:
-            self.report(steps, mean)
+            self.report(self.steps, mean)

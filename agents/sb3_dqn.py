@@ -29,6 +29,7 @@ class Sb3DqnParams(Sb3Params):
     learning_starts: int = 1_000  # [environment steps] of random items before the first update; SB3: 100
     steps_per_update: int = 4  # [environment steps], as SB3
     target_update_interval: int = 1_000  # [environment steps]; SB3: 10,000
+    n_steps: int = 1  # [slates] paid before the bootstrap, as SB3
     exploration_fraction: float = 0.5  # of the budget, over which epsilon falls from 1; SB3: 0.1
     exploration_final: float = 0.05  # as SB3
 
@@ -36,7 +37,7 @@ class Sb3DqnParams(Sb3Params):
         super().__post_init__()
         for name in ("exploration_fraction", "exploration_final"):
             check_range(name, getattr(self, name), 0, 1)
-        for name in ("batch_size", "buffer_size", "steps_per_update", "target_update_interval"):
+        for name in ("batch_size", "buffer_size", "steps_per_update", "target_update_interval", "n_steps"):
             check_range(name, getattr(self, name), 1)
         check_range("learning_starts", self.learning_starts, 0)
 
@@ -59,6 +60,7 @@ class Sb3Dqn(Sb3Agent):
             "train_freq": max(p.steps_per_update // num_envs, 1),
             "gradient_steps": max(round(num_envs / p.steps_per_update), 1),
             "target_update_interval": p.target_update_interval * self.rows,
+            "n_steps": p.n_steps,
             "exploration_fraction": p.exploration_fraction,
             "exploration_final_eps": p.exploration_final,
         }

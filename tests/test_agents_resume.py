@@ -16,7 +16,9 @@ from test_agents import LIGHT
 
 from agents import AGENTS, agent_class
 from agents.base import BaseAgent
+from agents.modules import moments_of, weights_of
 from recgym.bench.checkpoint import FOLDER
+from recgym.bench.commands import resumed_at
 from recgym.bench.suite import Experiment
 from recgym.bench.training import Plan, train
 from recgym.envs import ENVIRONMENTS
@@ -24,6 +26,7 @@ from recgym.sim.synthetic import synthetic
 
 torch.set_num_threads(1)
 LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
+SB3 = ["sb3-dqn", "sb3-ppo"]  # their loop is not ours: they go on from their weights
 
 
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
@@ -77,13 +80,13 @@ def train_and_die(name, world, out):
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """What killed runs of every learner left, and the world's folder."""
+    """What killed runs of every learner and of SB3's agents left, and the world's folder."""
     folder = tmp_path_factory.mktemp("killed")
     synthetic(num_items=12).save(folder / "world")
     done = subprocess.run(
         [sys.executable, __file__, str(folder)], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert json.loads(done.stdout) == {name: signal.SIGKILL for name in LEARNERS}, done.stderr
+    assert json.loads(done.stdout) == {name: signal.SIGKILL for name in LEARNERS + SB3}, done.stderr
     return folder
 
 
@@ -114,6 +117,49 @@ def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
     assert train(*plan_of(name, world), out, resume=True) == resumed  # it ended: nothing is left to do
 
 
+@pytest.mark.parametrize("name", SB3)
+def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatch):
+    world, out, begun, told = str(killed / "world"), killed / name, [], []
+    (left,) = [folder for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
+    steps = int(left.name)
+    assert 400 <= steps <= 1_500
+    files = [file for file in left.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} == {".json", ".safetensors"}
+    kept, moments = load_file(left / "agent" / "agent.safetensors"), load_file(left / "state.safetensors")
+    learn = agent_class(name).algorithm.learn
+
+    def watch(model, total, *args, **kwargs):
+        begun.append((model.num_timesteps, weights_of(model.policy), moments_of(model.policy.optimizer)))
+        return learn(model, total, *args, **kwargs)
+
+    monkeypatch.setattr(agent_class(name).algorithm, "learn", watch)
+    resumed = train(*plan_of(name, world), out, resume=True, tells=(lambda *each: told.append(each),))
+    ((at, weights, momentum),) = begun
+    assert at == steps
+    assert told[0] == ("resume", steps, {})
+    assert weights.keys() == kept.keys()
+    for key, value in kept.items():
+        np.testing.assert_array_equal(weights[key], value, err_msg=key)
+    assert len(momentum) > 4
+    for key, value in momentum.items():
+        np.testing.assert_array_equal(moments[f"agent/{key}"], value, err_msg=key)
+    curve = [row[1] for row in curve_of(out)]
+    assert curve == sorted(curve)
+    assert curve[0] < steps < curve[-1]
+    assert 2_000 <= curve[-1] < 2_300
+    assert resumed["final"]["return"]["n"] == 20
+    assert not (out / FOLDER).exists()
+    final = load_file(out / "agent.safetensors")
+    assert any((final[key] != value).any() for key, value in kept.items())
+
+
+def test_it_is_said_how_a_training_goes_on():
+    assert resumed_at("ucb1", 1_200) == (
+        "ucb1 goes on after 1,200 environment steps, as if nothing had been (to the bit on the CPU with one thread)"
+    )
+    assert "from its weights alone: replay, luck and visits begin anew" in resumed_at("sb3-dqn", 1_200)
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     synthetic(num_items=12).save(tmp_path / "world")
     world = str(tmp_path / "world")
@@ -131,4 +177,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    print(json.dumps({name: train_and_die(name, str(place / "world"), place / name) for name in LEARNERS}))
+    print(
+        json.dumps({name: train_and_die(name, str(place / "world"), place / name) for name in LEARNERS + SB3})
+    )

@@ -68,6 +68,12 @@ class Checkpoints:
         whole = [folder for folder in self.folder.glob("*") if folder.name.isdecimal()]
         return max(whole, key=lambda folder: int(folder.name), default=None)
 
+    @property
+    def steps(self) -> int:
+        """Environment steps that the newest checkpoint stands at; 0: there is none."""
+        folder = self.latest()
+        return 0 if folder is None else int(folder.name)
+
     def clear(self) -> None:
         """Forget every checkpoint."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -78,6 +78,8 @@ def train(
         task = bar.add_task(agent, total=steps)
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
+            if stage == "resume":
+                print(resumed_at(agent, env_steps), file=sys.stderr)
             shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
             done = env_steps if stage == "train" else 0
             bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
@@ -87,6 +89,16 @@ def train(
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")
     print(f"wrote {folder}", file=sys.stderr)
+
+
+def resumed_at(agent: str, env_steps: int) -> str:
+    """What is said when a training goes on."""
+    from agents import agent_class
+
+    how = "as if nothing had been (to the bit on the CPU with one thread)"
+    if not agent_class(agent).resumes_exactly:
+        how = "from its weights alone: replay, luck and visits begin anew, so the result is not the undisturbed run's"
+    return f"{agent} goes on after {env_steps:,} environment steps, {how}"
 
 
 def _json_object(option: str, text: str | None) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def train(
         experiment: the environment and the budget.
         out: folder; checkpoints lie in it until the training ends.
         resume: go on from the last checkpoint in `out`, exactly as if nothing had been (on the CPU with one thread;
-            SB3's agents, whose loop is not ours, begin their online stage anew); begin where there is none.
-        tells: called with stage, environment steps and figures.
+            SB3's agents, whose loop is not ours, go on from their weights alone); begin where there is none.
+        tells: called with stage, environment steps and figures; with the stage "resume" where it goes on.
 
     Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote.
     """
@@ -73,7 +73,10 @@ def train(
     is_resumed = resume and keeper.check()
     if resume and not is_resumed and (out / "training.json").is_file():  # it ended: nothing is left to do
         return dict(json.loads((out / "training.json").read_text(encoding="utf-8")))
-    if not is_resumed:
+    if is_resumed:
+        for tell in tells:
+            tell("resume", keeper.steps, {})
+    else:
         keeper.clear()
         if plan.start is not None:
             agent.reload(plan.start)
