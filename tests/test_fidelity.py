@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from recgym.fidelity import TABLE, judge, judge_since
 from recgym.fidelity.align import align
 from recgym.fidelity.answers import _last_answers
 from recgym.fidelity.case import Case
+from recgym.fidelity.classifier import _told, classifier
 from recgym.fidelity.leaving import MEASURES, survival
 from recgym.fidelity.picture import page
 from recgym.fidelity.stats import (
@@ -19,11 +21,15 @@ from recgym.fidelity.stats import (
     auc_of_codes,
     bins_of,
     calibration_error,
+    calibration_gaps,
     calibration_slope,
     figure,
+    largest,
     log_losses,
+    total,
 )
 from recgym.fidelity.toys import user_item_rates
+from recgym.fidelity.trees import FOLDS, PRIOR, features
 from recgym.logs import Log
 from recgym.logs.identity import identity, row_numbers
 from recgym.logs.periods import moment, split_since
@@ -69,7 +75,7 @@ def test_calibration_error_by_hand():
     chance = np.repeat([0.2, 0.8], 50)
     flag = np.r_[np.repeat([True, False], [20, 30]), np.repeat([True, False], [40, 10])]
     # two bins of 50: .4 - .2 and .8 - .8
-    assert calibration_error(flag, chance, np.ones(100), bins_of(chance, 2)) == pytest.approx(0.1)
+    assert calibration_error(flag, chance, bins_of(chance, 2)) == pytest.approx(0.1)
     np.testing.assert_array_equal(np.bincount(bins_of(np.arange(31), 15)), [3] + [2] * 14)
 
 
@@ -96,11 +102,37 @@ def test_intervals_and_noise_are_those_of_clusters():
     assert slow == pytest.approx(quick)
 
 
+@pytest.mark.parametrize("size", [total, largest])
+def test_intervals_of_distances_hold_the_true_one(size):
+    rng, rows = np.random.default_rng(4), 400
+    code = np.repeat(np.arange(10), rows // 10)
+    chance = np.linspace(0.1, 0.9, 10)[code]
+    for shift, least in ((0.0, 0.88), (0.02, 0.88), (0.1, 0.75)):
+        error = shift * np.where(code % 2, -1.0, 1.0)
+        truth = size(calibration_gaps(chance + error, chance, code, np.ones(rows)))
+        inside, by_percentiles = [], []
+        for _ in range(80):
+            flag = rng.random(rows) < chance + error
+            gaps = partial(calibration_gaps, flag, chance, code)
+            draws = Resampling(np.arange(rows), 60, int(rng.integers(1 << 30)))
+            spread, plain = draws.of_distance(gaps, size, 60), draws.of(lambda w, g=gaps: size(g(w)), 60)
+            assert spread.low <= size(gaps(np.ones(rows))) <= spread.high
+            inside.append(spread.low <= truth <= spread.high)
+            by_percentiles.append(plain.low <= truth <= plain.high)
+        assert np.mean(inside) >= least
+        if shift < 0.1:
+            assert (
+                np.mean(by_percentiles) < 0.1
+            )  # what it replaces: chance, counted twice, lies above the truth
+
+
 def test_of_several_toys_the_best_is_shown_and_all_are_kept():
     row = figure("AUC", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6}, best=max)
     assert (row["toy"], row["toy_name"], row["toys"]) == (0.6, "b", {"a": 0.5, "b": 0.6})
     assert figure("loss", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6})["toy_name"] == "a"
-    with pytest.raises(ValueError, match="judges users or logging policy"):
+    with pytest.raises(
+        ValueError, match="judges users, logging policy or users, drawn to match, not 'nobody'"
+    ):
         figure("x", "nobody", world=0.0, n=1)
 
 
@@ -182,6 +214,21 @@ def test_another_world_is_found_out(content):
     assert gap[1] > gap[0] + 0.02
     area = "AUC of a classifier of log against world"
     assert theirs[area]["world"] > ours[area]["world"] + 0.05
+
+
+def test_few_users_do_not_give_away_which_half_they_are_of():
+    world = synthetic(3, domain="content", num_users=40, num_items=30).with_params(sigma=0.0, mood=0.5)
+    log = sample_log(world, "random", 500, seed=2, horizon=30)
+    case = Case(world, align(world, log), None, "impressions", 20, 0)
+    assert not case.log.by_user
+    row = classifier(case)[0]
+    assert row["world"] < 0.55
+    assert min(row["low"], row["world"], row["noise"]) >= 0.5
+    assert row["low"] <= row["world"] <= row["high"]
+
+
+def test_an_area_below_one_half_tells_as_much_as_one_above():
+    assert [round(_told(area), 3) for area in (0.33, 0.5, 0.67)] == [0.67, 0.5, 0.67]
 
 
 def test_judging_twice_gives_the_same(content, verdict):
@@ -322,3 +369,67 @@ def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
     assert len(json.dumps(verdict.entries())) < 60_000
     with pytest.raises(ValueError, match="has no figures to draw"):
         page(content[0].with_card(figures=[]))
+
+
+# boosted trees
+
+
+@pytest.fixture(scope="module")
+def tables(content):
+    """Both parts aligned, and the trees' table of the earlier and of the later rows."""
+    world, past, late = content
+    known, asked = align(world, past), align(world, late)
+    fold = np.random.default_rng(0).permutation(past.num_sessions)[known.visit] % FOLDS
+    return known, asked, fold, features(world, known, known, fold), features(world, known, asked, None)
+
+
+def rates_of_trees(events):
+    """Columns of the rates of users, of items and of users in a category, before those of earlier steps."""
+    return slice(-(3 * events + 4) - 3 * (1 + events), -(3 * events + 4))
+
+
+def test_trees_see_nothing_of_the_row_or_of_what_comes_after(content, tables):
+    world, *_ = content
+    known, asked, fold, mine, theirs = tables
+    row = int(np.flatnonzero(asked.clock == 2)[50])
+    later = np.arange(len(asked.step)) >= row
+    events = {name: np.where(later, ~flag, flag) for name, flag in asked.events.items()}
+    changed = features(world, known, dataclasses.replace(asked, events=events), None)
+    np.testing.assert_array_equal(changed[: row + 1], theirs[: row + 1])
+    assert not np.array_equal(changed, theirs)
+    same = fold == fold[row]
+    events = {name: np.where(same, ~flag, flag) for name, flag in known.events.items()}
+    turned = dataclasses.replace(known, events=events)
+    rates = rates_of_trees(len(events))
+    mean = {name: flag.mean() for name, flag in events.items()}
+    prior = np.tile([0.0, *(mean[name] - known.events[name].mean() for name in events)], 3)
+    gap = features(world, turned, turned, fold)[same][:, rates] - mine[same][:, rates]
+    rows = mine[same][:, rates][:, np.repeat(np.arange(3) * (1 + len(events)), 1 + len(events))]
+    np.testing.assert_allclose(gap, PRIOR * prior / (rows + PRIOR), atol=1e-9)  # the general rate alone moved
+
+
+def test_rates_of_trees_by_hand(tables):
+    known, asked, *_, theirs = tables
+    rng, flag = np.random.default_rng(0), known.events["click"]
+    for row in rng.integers(len(asked.step), size=50):
+        mine = known.user == asked.user[row]
+        expected = (flag[mine].sum() + PRIOR * flag.mean()) / (mine.sum() + PRIOR)
+        found = theirs[row, rates_of_trees(len(asked.events))]
+        assert found[:2] == pytest.approx([mine.sum(), expected])
+
+
+def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
+    figures = named(verdict)
+    for name in ("click", "long_view"):
+        for what in ("AUC", "log-loss"):
+            row = figures[f"{what} of {name}, gain on boosted trees"]
+            assert row["world"] > 0
+            assert row["low"] < row["world"] < row["high"]
+            own = figures[f"{what} of {name}"]
+            assert abs(own["world"] - row["toy"]) == pytest.approx(row["world"], abs=1e-4)
+            # and they are no straw: better than what they know one by one
+            assert (row["toy"] - own["toys"]["item rates"]) * (1 if what == "AUC" else -1) > 0
+    world, past, late = content
+    few = dataclasses.replace(past, rows=past.rows.slice(0, 400))
+    why = {entry["figures"]: entry["why"] for entry in judge(world, late, few, resamples=20).left_out}
+    assert why["events against boosted trees"] == "fewer than 500 rows for the trees to learn from"

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recgym.logs.sample import sample_log
+from recgym.sim.card import card_markdown
 from recgym.sim.synthetic import synthetic
 
 
@@ -35,6 +36,26 @@ def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
     assert code == 0
     assert "| rate of listen | users |" in out
     assert "* judged on " in out
+
+
+def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
+    def cells(log, world, low, high):
+        row = {
+            "figure": "f",
+            "judges": "users",
+            "log": log,
+            "world": world,
+            "toy": None,
+            "low": low,
+            "high": high,
+        }
+        card = {"figures": [{**row, "n": 9}]}
+        return card_markdown(synthetic(6).with_card(**card))
+
+    assert "0.5 (outside)" in cells(0.2, 0.5, 0.1, 0.3)
+    assert "(outside)" not in cells(0.2, 0.25, 0.1, 0.3)
+    assert "5 (outside)" in cells(4.0, 5.0, 4.0, 4.0)  # a median
+    assert "(outside)" not in cells(0.0, 0.001, 0.0, 0.0)  # what never happened: how rare it is, nobody knows
 
 
 def test_what_cannot_be_judged_ends_in_one_line(run, places, tmp_path):

@@ -350,7 +350,7 @@ def test_what_ships(name):
     assert {row["status"] for row in rows.values()} == {"fitted", "assumed", "absent"}
     assert all(row["source"] for row in rows.values())
     for figure in world.card["figures"]:
-        assert figure["judges"] in ("users", "logging policy")
+        assert figure["judges"] in ("users", "logging policy", "users, drawn to match")
         assert figure["n"] > 100
     for key in ("sources", "licence", "citation", "command", "rows", "validated", "rewards_assumed"):
         assert key in world.card

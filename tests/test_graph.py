@@ -6,14 +6,17 @@ import pytest
 
 from recgym.fidelity.graph import (
     Graph,
+    apart,
     distance,
     draw_libraries,
     inclusion,
     lift,
+    lifting,
     matched_strangers,
     mixed_pairs,
     split_friends,
 )
+from recgym.fidelity.stats import Resampling
 from recgym.fit.friends import draw_alike, draw_graph
 from recgym.fit.graph import fit_acceptance
 from recgym.logs import Log
@@ -46,6 +49,12 @@ def test_a_graph_tells_what_its_matrix_tells():
     assert graph.transitivity() == pytest.approx(np.trace(edge @ edge @ edge) / wedges)
     clique = Graph.of(np.array([[0, 1], [0, 2], [1, 2]]), 3)
     assert clique.transitivity() == 1.0
+    weight = rng.integers(3, size=40).astype(float)
+    scaled = edge * np.sqrt(np.outer(weight, weight))
+    two_steps = np.einsum("uv,v,vw->uw", edge, weight, edge) * (1 - np.eye(40)) * np.outer(weight, weight)
+    share = np.trace(scaled @ scaled @ scaled) / two_steps.sum()
+    assert graph.closing()(weight) == pytest.approx(share)
+    assert graph.closing()(np.ones(40)) == graph.transitivity()
 
 
 def test_strangers_are_no_friends_and_have_friends_degrees():
@@ -148,3 +157,26 @@ def test_friends_of_a_log_are_written_and_read(tmp_path):
     )  # fmt: skip
     log.write(tmp_path / "log")
     assert Log.read(tmp_path / "log").friends.equals(friends)
+
+
+def test_resampling_users_tells_how_much_a_graph_varies():
+    users, probability, found = 120, 0.15, []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        pairs = np.argwhere(np.triu(rng.random((users, users)) < probability, 1))
+        graph, library = Graph.of(pairs, users), rng.integers(30, size=(users, 6))
+        draws = Resampling(np.arange(users), 60, seed)
+        closing, shared = graph.closing(), lifting(np.sort(library, axis=1), pairs, 30)
+        found.append((draws.of(closing, 60), draws.of(shared, 60), shared(np.ones(users))))
+    for place, truth in ((0, probability), (1, 1.0)):
+        inside = [row[place].low <= truth <= row[place].high for row in found]
+        assert np.mean(inside) >= 0.85
+    widths = np.mean([row[1].high - row[1].low for row in found])
+    assert widths < 2.5 * 2 * 1.96 * np.std([row[2] for row in found])  # and no wider than it has to be
+
+
+def test_distributions_are_compared_by_their_largest_gap():
+    ours, theirs = np.array([1, 2, 2, 5]), np.array([2, 3, 3, 5])
+    assert distance(ours, theirs) == pytest.approx(0.5)  # after 2: 3/4 of ours, 1/4 of theirs
+    weighted = apart(ours, theirs, np.array([2.0, 1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(weighted, [0.25, 0.75 - 0.5, 0.75 - 1.0, 0.0])

@@ -45,6 +45,7 @@ class Logged:
     watch: Doubles  # (R,) ms, NaN where unknown
     category: Ints  # (R,) of the item
     columns: Mapping[str, Any]  # the log's other item columns, (N,) each, by the world's items
+    users: Any  # the log's users table
     is_whole: bool  # visits end where the log ends them
     cut: int  # steps after which visits were cut, 0 for never
     remarks: tuple[str, ...]
@@ -85,10 +86,14 @@ class Logged:
         return flag
 
     @cached_property
+    def by_user(self) -> bool:
+        """Whether users are many enough to be resampled (a shop's users may be countries)."""
+        return len(np.unique(self.user)) > 200
+
+    @cached_property
     def cluster(self) -> Ints:
-        """(R,) what is resampled: users where they are many, else visits (a shop's users may be countries)."""
-        users = np.unique(self.user, return_inverse=True)[1]
-        return np.asarray(users if users.max(initial=0) >= 200 else self.visit, np.int64)
+        """(R,) what is resampled: users where they are many, else visits."""
+        return np.unique(self.user, return_inverse=True)[1].astype(np.int64) if self.by_user else self.visit
 
 
 def align(world: World, log: Log) -> Logged:
@@ -138,7 +143,7 @@ def align(world: World, log: Log) -> Logged:
     )
     return Logged(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
-        columns, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
+        columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
         (*remarks, *told),
     )  # fmt: skip
 

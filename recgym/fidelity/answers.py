@@ -17,10 +17,12 @@ from recgym.fidelity.stats import (
     auc_of_codes,
     bins_of,
     calibration_error,
+    calibration_gaps,
     calibration_slope,
     figure,
     log_losses,
     reliability,
+    total,
 )
 from recgym.fidelity.toys import ROW_TOYS, constant, user_item_rates
 
@@ -123,13 +125,13 @@ def ranking(case: Case) -> list[Figure]:
 
 def calibration(case: Case, name: str, flag: Bools, chance: Doubles, toy: Doubles) -> list[Figure]:
     """Error over equal-mass bins, and the slope of the logit."""
-    code, ones = bins_of(chance), np.ones(len(flag))
-    spread = case.rows.of(lambda w: calibration_error(flag, chance, w, code))
+    code = bins_of(chance)
+    spread = case.rows.of_distance(partial(calibration_gaps, flag, chance, code), total)
     slope = calibration_slope(flag, _logit(chance))[1]
     return [
         figure(
-            f"calibration error of {name}, {BINS} bins", USERS, world=calibration_error(flag, chance, ones, code),
-            toys={"user x item rates": calibration_error(flag, toy, ones, bins_of(toy))}, spread=spread, n=len(flag),
+            f"calibration error of {name}, {BINS} bins", USERS, world=calibration_error(flag, chance, code),
+            toys={"user x item rates": calibration_error(flag, toy, bins_of(toy))}, spread=spread, n=len(flag),
         ),
         figure(f"calibration slope of {name}", USERS, log=1.0, world=slope, n=len(flag)),
     ]  # fmt: skip

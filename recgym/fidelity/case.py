@@ -97,7 +97,7 @@ def rows_of(log: Logged, keep: Bools) -> Logged:
     events = {name: flag[keep] for name, flag in log.events.items()}
     return Logged(
         log.visits, log.step[keep], log.place[keep], log.visit[keep], log.user[keep], log.item[keep], events,
-        log.watch[keep], log.category[keep], log.columns, log.is_whole, log.cut, log.remarks,
+        log.watch[keep], log.category[keep], log.columns, log.users, log.is_whole, log.cut, log.remarks,
     )  # fmt: skip
 
 

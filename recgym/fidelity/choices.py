@@ -18,8 +18,10 @@ from recgym.fidelity.stats import (
     Spread,
     bins_of,
     calibration_error,
+    calibration_gaps,
     figure,
     reliability,
+    total,
 )
 from recgym.sim.replay import Options, Visits, predict_choices
 
@@ -39,8 +41,8 @@ def on_page(case: Case) -> list[Figure]:
     toys = {name: float(-np.log(table).mean()) for name, table in tables.items()}
     hit, bins, cluster = own >= top, bins_of(chance), np.repeat(np.arange(len(size)), size)
 
-    def error(weight: Doubles) -> float:
-        return calibration_error(chosen, chance, weight[cluster], bins)
+    def gaps(weight: Doubles) -> Doubles:
+        return calibration_gaps(chosen, chance, bins, weight[cluster])
 
     def ratio(top: Doubles, bottom: Doubles) -> Spread:
         return every.of_ratio(np.bincount(cluster, top), np.bincount(cluster, bottom))
@@ -53,7 +55,7 @@ def on_page(case: Case) -> list[Figure]:
                world=float(top.mean()), toys={"any item": float((1 / size).mean())}, spread=every.of_ratio(hit),
                n=len(loss)),
         figure(f"calibration error of the item on its page, {BINS} bins", USERS, n=len(loss),
-               world=error(np.ones(len(size))), spread=every.of(error)),
+               world=calibration_error(chosen, chance, bins), spread=every.of_distance(gaps, total)),
     ]  # fmt: skip
 
 

@@ -1,16 +1,23 @@
 """Figures of a graph of friends: who are friends, how many, in what triangles, and what they share.
 
 Libraries and graph of a world are draws from its fit; a log's are its pairs. All figures take the world and a log with
-a table of friends. Axes: P pairs, U users, N items.
+a table of friends. What the graph was drawn to have is marked: degrees, triangles, what friends share.
+
+Intervals resample users: one drawn k times counts k times, a pair of two as often as the product says, three friends as
+that of three (vertices: Snijders and Borgatti, 1999; such products: Davezies, D'Haultfoeuille and Guyonvarch, 2021).
+
+Axes: P pairs, U users, N items.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recgym.fidelity.align import Doubles, Ints, places
-from recgym.fidelity.stats import USERS, Figure, auc, figure
+from recgym.fidelity.stats import MATCHED, USERS, Figure, Resampling, auc, auc_of_codes, figure, largest
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -51,6 +58,20 @@ class Graph(NamedTuple):
         """Share of the pairs of one person's friends who are friends."""
         wedges = float((self.degree * (self.degree - 1)).sum())
         return 2.0 * float(self.common(self.pairs).sum()) / max(wedges, 1.0)
+
+    def closing(self) -> Callable[[Doubles], float]:
+        """`transitivity` as a function of users' weights (U,)."""
+        owner = np.repeat(np.arange(len(self.degree)), self.degree)
+        sets = [set(part.tolist()) for part in np.split(self.friend, self.start[1:-1])]
+        found = [(u, v, w) for u, v in self.pairs.tolist() for w in sets[u] & sets[v] if w > v]
+        ends = np.array(found, np.int64).reshape(-1, 3)
+
+        def share(weight: Doubles) -> float:
+            near = weight[self.friend]
+            all_pairs = np.bincount(owner, near, len(weight)) ** 2 - np.bincount(owner, near**2, len(weight))
+            return 6.0 * float(weight[ends].prod(1).sum()) / max(float(weight @ all_pairs), 1.0)
+
+        return share
 
     def facts(self, pairs: Ints) -> Doubles:
         """(P, 2) what it tells of pairs: log(1 + friends in common), the sum of both's log(1 + friends)."""
@@ -105,8 +126,21 @@ def common_items(library: Any, pairs: Ints, num_items: int) -> Doubles:
 
 def lift(library: Any, pairs: Ints, num_items: int, seed: int = 0) -> float:
     """Items that friends share, over those of pairs at random with the same degrees."""
-    ours = common_items(library, pairs, num_items).mean()
-    return float(ours / common_items(library, mixed_pairs(pairs, 4, seed), num_items).mean())
+    return lifting(library, pairs, num_items, seed)(np.ones(len(library)))
+
+
+def lifting(library: Any, pairs: Ints, num_items: int, seed: int = 0) -> Callable[[Doubles], float]:
+    """`lift` as a function of users' weights (U,)."""
+    both = pairs, mixed_pairs(pairs, 4, seed)
+    counts = [common_items(library, ends, num_items) for ends in both]
+
+    def ratio(weight: Doubles) -> float:
+        ours, theirs = (
+            np.average(count, weights=weight[ends].prod(1)) for count, ends in zip(counts, both, strict=True)
+        )
+        return float(ours / theirs)
+
+    return ratio
 
 
 def inclusion(score: NDArray[np.float64], sizes: Ints) -> Doubles:
@@ -143,9 +177,10 @@ class FriendCase(NamedTuple):
     log: Graph
     library: Ints  # (U, S) of the log: its pairs of users and the world's items
     seed: int  # of the world's own split of the friends
+    users: Resampling
 
     @classmethod
-    def of(cls, world: World, log: Log) -> "FriendCase":
+    def of(cls, world: World, log: Log, resamples: int, seed: int) -> "FriendCase":
         """ValueError where the world or the log has no friends."""
         if not world.has_graph or log.friends is None:
             raise ValueError(f"{'the log' if world.has_graph else f'world {world.name}'} has no friends")
@@ -155,7 +190,10 @@ class FriendCase(NamedTuple):
         library = libraries(user[known], item[known], world.num_users)
         arrays, pairs = world.arrays, friend_pairs(log, users)
         graph = Graph(arrays.friend_start.astype(np.int64), arrays.friend.astype(np.int64))
-        return cls(world, graph, Graph.of(pairs, world.num_users), library, int(world.card.get("seed", 0)))
+        draws = Resampling(np.arange(world.num_users), resamples, seed)
+        return cls(
+            world, graph, Graph.of(pairs, world.num_users), library, int(world.card.get("seed", 0)), draws
+        )
 
 
 def pair_auc(case: FriendCase) -> Figure:
@@ -166,48 +204,57 @@ def pair_auc(case: FriendCase) -> Figure:
     numbers = case.world.params
     logit = numbers["connect_taste"] * (kin[pairs[:, 0]] * kin[pairs[:, 1]]).sum(1)
     logit += facts @ np.array([numbers["connect_common"], numbers["connect_degree"]])
-    flag = np.arange(len(pairs)) < len(test)
+    flag, code = np.arange(len(pairs)) < len(test), np.unique(logit, return_inverse=True)[1]
+    spread = case.users.of(lambda weight: auc_of_codes(flag, code, weight[pairs].prod(1)))
     return figure("AUC of held-out friends against strangers of like degrees", USERS, world=auc(flag, logit),
-                  n=len(test), toys={"degrees": auc(flag, facts[:, 1])}, best=max)  # fmt: skip
+                  n=len(test), toys={"degrees": auc(flag, facts[:, 1])}, best=max, spread=spread)  # fmt: skip
 
 
 def degrees(case: FriendCase) -> Figure:
     """Kolmogorov-Smirnov distance of the numbers of friends; the toy joins everybody with everybody alike."""
     ours, theirs = case.graph.degree, case.log.degree
     even = np.random.default_rng(case.seed).poisson(theirs.mean(), len(theirs))
-    return figure("Kolmogorov-Smirnov distance of the numbers of friends", USERS, world=distance(ours, theirs),
-                  n=len(theirs), toys={"equal chances": distance(even, theirs)})  # fmt: skip
+    return figure("Kolmogorov-Smirnov distance of the numbers of friends", MATCHED, world=distance(ours, theirs),
+                  n=len(theirs), toys={"equal chances": distance(even, theirs)},
+                  spread=case.users.of_distance(partial(apart, ours, theirs), largest))  # fmt: skip
 
 
 def distance(ours: Ints, theirs: Ints) -> float:
     """Largest gap of two empirical distributions."""
-    at = np.unique(np.r_[ours, theirs])
-    shares = (np.searchsorted(np.sort(values), at, side="right") / len(values) for values in (ours, theirs))
-    first, second = shares
-    return float(np.abs(first - second).max())
+    return largest(apart(ours, theirs, np.ones(len(theirs))))
+
+
+def apart(ours: Ints, theirs: Ints, weight: Doubles) -> Doubles:
+    """Gaps of two empirical distributions at every value that occurs; `weight` is that of `theirs`."""
+    at, code = np.unique(np.r_[ours, theirs], return_inverse=True)
+    mine = np.bincount(code[: len(ours)], minlength=len(at)) / len(ours)
+    other = np.bincount(code[len(ours) :], weight, len(at)) / weight.sum()
+    return np.asarray(np.cumsum(mine - other), np.float64)
 
 
 def triangles(case: FriendCase) -> Figure:
     """Transitivity; the toy keeps degrees alone."""
     pairs = np.unique(mixed_pairs(case.log.pairs, 1, case.seed), axis=0)
     toy = Graph.of(pairs, case.world.num_users).transitivity()
-    return figure("transitivity of the graph", USERS, log=case.log.transitivity(), world=case.graph.transitivity(),
-                  n=len(case.log.pairs), toys={"degrees alone": toy})  # fmt: skip
+    return figure("transitivity of the graph", MATCHED, n=len(case.log.pairs), toys={"degrees alone": toy},
+                  log=case.log.transitivity(), world=case.graph.transitivity(),
+                  spread=case.users.of(case.log.closing()))  # fmt: skip
 
 
 def shared(case: FriendCase) -> list[Figure]:
     """Lift of friends in what they share: the world's, and both extremes of what it may come from."""
     items, pairs = case.world.num_items, case.log.pairs
-    log = lift(case.library, pairs, items)
+    lift_of = lifting(case.library, pairs, items)
+    log, spread = lift_of(np.ones(len(case.library))), case.users.of(lift_of)
     omega, influence = all_influence(case, log)
     name = "items that friends share, over pairs of like degrees"
     return [
-        figure(name, USERS, log=log, world=lift(case.world.arrays.library, case.graph.pairs, items), n=len(pairs),
-               toys={"pairs at random": 1.0}),
-        figure(f"{name}: all homophily (omega 0)", USERS, log=log, n=len(pairs),
+        figure(name, MATCHED, log=log, world=lift(case.world.arrays.library, case.graph.pairs, items), n=len(pairs),
+               toys={"pairs at random": 1.0}, spread=spread),
+        figure(f"{name}: all homophily (omega 0)", MATCHED, log=log, n=len(pairs), spread=spread,
                world=lift(_drawn(case, None, 0.0), case.graph.pairs, items)),
-        figure(f"{name}: all influence (nearest: omega {omega:g}; friends of unrelated taste)", USERS, log=log,
-               world=influence, n=len(pairs)),
+        figure(f"{name}: all influence (nearest: omega {omega:g}; friends of unrelated taste)", MATCHED, log=log,
+               world=influence, n=len(pairs), spread=spread),
     ]  # fmt: skip
 
 

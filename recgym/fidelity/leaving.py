@@ -15,14 +15,16 @@ from recgym.fidelity.stats import (
     BINS,
     USERS,
     Figure,
-    Spread,
     auc,
     auc_of_codes,
     bins_of,
     calibration_error,
+    calibration_gaps,
     calibration_slope,
     figure,
+    largest,
     log_losses,
+    total,
 )
 
 STEPS = (1, 2, 3, 5, 10, 20)  # whose rates stand on the card
@@ -60,7 +62,6 @@ def leaving(case: Case) -> list[Figure]:
     }
     losses, code, bins = log_losses(left, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
     spread = case.steps(part)
-    ones = np.ones(len(left))
     found = [
         figure("log-loss of leaving", USERS, world=float(losses.mean()), spread=spread.of_ratio(losses), n=len(left),
                toys={name: float(log_losses(left, toy).mean()) for name, toy in toys.items()}),
@@ -68,9 +69,9 @@ def leaving(case: Case) -> list[Figure]:
                spread=spread.of(lambda w: auc_of_codes(left, code, w)),
                toys={name: auc(left, toy) for name, toy in toys.items()}),
         figure(f"calibration error of leaving, {BINS} bins", USERS, n=len(left),
-               world=calibration_error(left, chance, ones, bins),
-               spread=spread.of(lambda w: calibration_error(left, chance, w, bins)),
-               toys={"step number": calibration_error(left, toys["step number"], ones, bins_of(toys["step number"]))}),
+               world=calibration_error(left, chance, bins),
+               spread=spread.of_distance(partial(calibration_gaps, left, chance, bins), total),
+               toys={"step number": calibration_error(left, toys["step number"], bins_of(toys["step number"]))}),
         figure("calibration slope of leaving", USERS, log=1.0, n=len(left),
                world=calibration_slope(left, np.log(chance / (1 - chance)))[1]),
     ]  # fmt: skip
@@ -93,15 +94,15 @@ def _rates(case: Case, part: Bools, left: Doubles, chance: Doubles) -> list[Figu
     ]  # fmt: skip
     lengths = [r for r in range(1, RUNS + 1) if (run == r).sum() > 100]
 
-    def gap(weight: Doubles, other: Doubles) -> float:
-        return max(abs(_mean(left, weight * (run == r)) - _mean(other, weight * (run == r))) for r in lengths)
+    def gaps(other: Doubles, weight: Doubles) -> Doubles:
+        return np.array([_mean(left - other, weight * (run == r)) for r in lengths])
 
     if lengths:
         flat, ones = np.full(len(left), left.mean()), np.ones(len(left))
         found.append(figure(
             f"largest gap in leaving over run lengths 1 to {RUNS}", USERS, n=len(left),
-            toys={"constant rate": gap(ones, flat)}, world=gap(ones, chance),
-            spread=spread.of(lambda w: gap(w, chance)),
+            toys={"constant rate": largest(gaps(flat, ones))}, world=largest(gaps(chance, ones)),
+            spread=spread.of_distance(partial(gaps, chance), largest),
         ))  # fmt: skip
     _curves(case, clock, run, left, chance, part)
     return found
@@ -165,11 +166,10 @@ def lengths(case: Case) -> list[Figure]:
                spread=spread.of(partial(_measured, measure, clock, left)))
         for name, measure in MEASURES.items()
     ]  # fmt: skip
-    noise = spread.apart(lambda w: survival(clock, left, w))
     return [*found, figure(
-        "visit length, Kolmogorov-Smirnov distance", USERS, world=float(np.abs(ours - theirs).max()),
-        toys={"constant rate": float(np.abs(ours - toy).max())}, n=len(case.log.visits.user),
-        spread=Spread(None, None, noise),
+        "visit length, Kolmogorov-Smirnov distance", USERS, world=largest(ours - theirs),
+        toys={"constant rate": largest(ours - toy)}, n=len(case.log.visits.user),
+        spread=spread.of_distance(lambda w: survival(clock, left, w) - survival(clock, chance, w), largest),
     )]  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def friends(case: PairCase) -> list[Figure]:
         raise LackingError(
             "the world has no graph" if case.log.friends is not None else "the log has no friends"
         )
-    return graph.friends(graph.FriendCase.of(case.world, case.log))
+    return graph.friends(graph.FriendCase.of(case.world, case.log, case.resamples, case.seed))
 
 
 def recall(score: NDArray[np.float64], case: PairCase) -> tuple[Ints, Doubles]:

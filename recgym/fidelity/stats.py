@@ -15,13 +15,14 @@ Ints = NDArray[np.int64]
 Any1 = NDArray[Any]
 Figure = dict[str, Any]
 USERS, POLICY = "users", "logging policy"
+MATCHED = "users, drawn to match"  # what the world was drawn to have: no forecast of anything held out
 BINS = 15
 
 
 class Spread(NamedTuple):
     """How a statistic of a log varies."""
 
-    low: float | None  # 95 % percentile interval under resampling of clusters
+    low: float | None  # 95 % interval under resampling of clusters, by percentiles but for distances
     high: float | None
     noise: float | None  # 95 % bound of its difference between two random halves of the log
 
@@ -46,13 +47,23 @@ class Resampling:
         ]
         return _spread(np.array(values), np.array(apart))
 
-    def apart(self, statistic: Callable[[Doubles], Doubles], draws: int = 100) -> float:
-        """95 % bound of the largest difference of `statistic(row weights)`, an array, between two random halves."""
-        gaps = [
-            np.abs(statistic(half[self.code]) - statistic(1.0 - half[self.code])).max()
-            for half in self.halves[:draws]
-        ]
-        return float(np.quantile(gaps, 0.95))
+    def of_distance(
+        self, gaps: Callable[[Doubles], Doubles], size: Callable[[Doubles], float], draws: int = 100
+    ) -> Spread:
+        """Spread of `size(gaps(row weights))`, a sum or the largest of absolute values, which chance makes positive.
+
+        Resampling adds that chance a second time, so that percentiles lie high: they are turned round (basic
+        bootstrap: Davison and Hinkley, 1997, section 5.2), but not below the figure itself. The interval begins at 0
+        where gaps that are nothing but what resampling adds would be as large (as in consistency resampling:
+        Broecker and Smith, 2007).
+        """
+        own = gaps(np.ones(len(self.code)))
+        drawn = [gaps(weight[self.code]) for weight in self.counts[:draws]]
+        low, high = 2.0 * size(own) - np.quantile([size(each) for each in drawn], [0.975, 0.025])
+        if size(own) <= np.quantile([size(each - own) for each in drawn], 0.975):
+            low = 0.0
+        apart = [size(gaps(half[self.code]) - gaps(1.0 - half[self.code])) for half in self.halves[:draws]]
+        return Spread(max(float(low), 0.0), max(float(high), size(own)), float(np.quantile(apart, 0.95)))
 
     def of_ratio(self, top: Any1, bottom: Any1 | None = None) -> Spread:
         """Spread of sum(top) / sum(bottom), a mean where `bottom` is None: quick."""
@@ -83,8 +94,8 @@ def figure(
     `log` is None for a loss or an area, which a log has not by itself: then the interval is that of the world's figure.
     Of several toys the card shows the `best` (`min` for a loss, `max` for an area); the others stand in "toys".
     """
-    if judges not in (USERS, POLICY):
-        raise ValueError(f"a figure judges {USERS} or {POLICY}, not {judges!r}")
+    if judges not in (USERS, POLICY, MATCHED):
+        raise ValueError(f"a figure judges {USERS}, {POLICY} or {MATCHED}, not {judges!r}")
     toys = toys or {}
     name_of_best = "" if not toys else (best or min)(toys, key=lambda key: toys[key])
     low, high, noise = spread or (None, None, None)
@@ -138,10 +149,24 @@ def bins_of(chance: Any1, bins: int = BINS) -> Ints:
     return rank * bins // max(len(chance), 1)
 
 
-def calibration_error(flag: Any1, chance: Any1, weight: Doubles, code: Ints) -> float:
+def calibration_gaps(flag: Any1, chance: Any1, code: Ints, weight: Doubles) -> Doubles:
+    """(bins,) what each of the bins `code` adds to the mean of flag less chance."""
+    return np.asarray(np.bincount(code, weights=weight * (flag - chance)) / weight.sum(), np.float64)
+
+
+def calibration_error(flag: Any1, chance: Any1, code: Ints) -> float:
     """Mean gap between rate and mean chance over the bins `code` (Naeini et al., 2015)."""
-    gap = np.bincount(code, weights=weight * (flag - chance))
-    return float(np.abs(gap).sum() / weight.sum())
+    return total(calibration_gaps(flag, chance, code, np.ones(len(flag))))
+
+
+def total(gaps: Doubles) -> float:
+    """Sum of absolute gaps."""
+    return float(np.abs(gaps).sum())
+
+
+def largest(gaps: Doubles) -> float:
+    """Largest absolute gap."""
+    return float(np.abs(gaps).max())
 
 
 def reliability(

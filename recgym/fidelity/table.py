@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.fidelity import answers, choices, classifier, leaving, pairs
+from recgym.fidelity import answers, choices, classifier, leaving, pairs, trees
 from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, align, kind_of
 from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import Figure
@@ -28,6 +28,7 @@ TABLE = (
     Group("rates of events", (IMPRESSIONS,), answers.rates),
     Group("rates by context", (IMPRESSIONS,), answers.rates_by_context),
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), answers.ranking),
+    Group("events against boosted trees", (IMPRESSIONS,), trees.reference),
     Group("variance between users", (IMPRESSIONS,), answers.user_spread),
     Group("memory within a visit", (IMPRESSIONS,), answers.memory),
     Group("answers after a run", (IMPRESSIONS,), answers.after_runs),
