@@ -5,10 +5,11 @@ import json
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recgym.fidelity import TABLE, judge, judge_since
+from recgym.fidelity import TABLE, Verdict, judge, judge_since
 from recgym.fidelity.align import align
 from recgym.fidelity.answers import _last_answers
 from recgym.fidelity.case import Case
@@ -30,9 +31,11 @@ from recgym.fidelity.stats import (
 )
 from recgym.fidelity.toys import user_item_rates
 from recgym.fidelity.trees import FOLDS, PRIOR, features
+from recgym.fit import FitConfig
+from recgym.fit.api import judged
 from recgym.logs import Log
 from recgym.logs.identity import identity, row_numbers
-from recgym.logs.periods import moment, split_since
+from recgym.logs.periods import dates, moment, split_since, visit_days
 from recgym.logs.sample import sample_log
 from recgym.logs.visits import repeats, runs
 from recgym.sim.synthetic import synthetic
@@ -433,3 +436,25 @@ def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
     few = dataclasses.replace(past, rows=past.rows.slice(0, 400))
     why = {entry["figures"]: entry["why"] for entry in judge(world, late, few, resamples=20).left_out}
     assert why["events against boosted trees"] == "fewer than 500 rows for the trees to learn from"
+
+
+def test_toys_learn_from_what_the_world_learnt_from(content, monkeypatch):
+    world, past, _ = content
+    day = np.repeat(np.arange(9), 100)[past.column("session")]  # nine days of a hundred visits
+    place = past.rows.schema.get_field_index("time")
+    time = pa.array(1_651_000_000_000 + 86_400_000 * day)
+    dated = dataclasses.replace(past, rows=past.rows.set_column(place, "time", time))
+    own = world.with_card(identity=identity(dated, np.arange(world.num_users), np.arange(world.num_items)))
+    asked = []
+
+    def judge(world, late, past, **_):
+        asked.append((past.num_sessions, late.num_sessions))
+        return Verdict([], [], {}, [])
+
+    monkeypatch.setattr("recgym.fit.api.judge", judge)
+    monkeypatch.setattr("recgym.fidelity.table.judge", judge)
+    days = np.unique(dates(visit_days(dated)))
+    fitted = judged(own, dated, FitConfig(period=(days[2], days[7])))
+    judge_since(fitted, dated)
+    judge_since(fitted, dated, days[7])  # asked for: everything before it
+    assert asked == [(500, 200), (500, 200), (700, 200)]

@@ -119,6 +119,7 @@ def judge_since(
     A log with other tables than the world's, which can only be one sampled from it, judges as a whole.
     """
     own = world.card.get("identity", {}).get("items") == digest(log.items)
+    first = world.card.get("learnt_from") if own and since is None else None
     since = since or (world.card.get("since") if own else None)
     if since is None:
         verdict = judge(world, log, resamples=resamples, seed=seed)
@@ -126,6 +127,7 @@ def judge_since(
             verdict.remarks.append("the whole log, of which the world has seen a part")
         return verdict
     past, late = split_since(log, since)
+    past = past if first is None else split_since(past, first)[1]
     verdict = judge(world, late, past, resamples=resamples, seed=seed)
     verdict.remarks.append(f"since {since}")
     return verdict

@@ -23,7 +23,7 @@ FOLDS = 10  # of visits, for rates
 PRIOR = 5.0  # rows of the general rate that every rate is shrunk by
 LEAST = 500  # rows to learn from
 MOST = 100_000  # ... of more, the latest visits
-MOST_TREES, STEP, STEPS = 600, 20, 3
+MOST_TREES, STEP = 600, 60
 CODES = 255  # values of a column of words or codes that trees can split
 
 
@@ -65,12 +65,14 @@ def boosted(world: World, known: Logged, asked: Logged, event: str) -> Doubles:
 
 
 def _best_number(table: Doubles, flag: Bools, known: Bools, judged: Bools) -> int:
-    """The number of trees that forecasts the rows `judged` best; ends where STEPS steps brought nothing."""
-    model, losses = _machine(0, warm_start=True), [np.inf]
-    while np.argmin(losses) >= len(losses) - STEPS and len(losses) * STEP <= MOST_TREES:
-        model.set_params(max_iter=len(losses) * STEP).fit(table[known], flag[known])
-        losses.append(float(log_losses(flag[judged], model.predict_proba(table[judged])[:, 1]).mean()))
-    return int(np.argmin(losses)) * STEP
+    """The number of trees that forecasts the rows `judged` best; ends where STEP more brought nothing."""
+    model, best, trees = _machine(0, warm_start=True), 0, 0
+    while trees - best < STEP and trees < MOST_TREES:
+        trees += STEP
+        model.set_params(max_iter=trees).fit(table[known], flag[known])
+        stages = model.staged_predict_proba(table[judged])
+        best = int(np.argmin([log_losses(flag[judged], chance[:, 1]).mean() for chance in stages])) + 1
+    return best
 
 
 def _machine(trees: int, **more: Any) -> Any:

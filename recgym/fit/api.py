@@ -12,7 +12,7 @@ from recgym.fit.choice import Report
 from recgym.fit.clicks import fit_clicks
 from recgym.fit.config import FitConfig
 from recgym.fit.factors import pick_device
-from recgym.fit.frame import TEST, periods
+from recgym.fit.frame import TEST, UNUSED, periods
 from recgym.fit.impressions import fit_impressions
 from recgym.fit.pairs import fit_pairs
 from recgym.logs import Log
@@ -48,9 +48,11 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
     """The world with what the test part of its log says about it; pairs are held out by the recipe's own split."""
     if kind_of(log) == PAIRS:
         return world.with_card(**judge(world, log, resamples=config.bootstrap).entries())
-    late = periods(visit_days(log), config) == TEST
-    verdict = judge(world, part(log, late), part(log, ~late), resamples=config.bootstrap)
-    return world.with_card(**verdict.entries(), since=moment(log, late))
+    period = periods(visit_days(log), config)
+    late = period == TEST
+    verdict = judge(world, part(log, late), part(log, ~late & (period != UNUSED)), resamples=config.bootstrap)
+    first = {} if config.period is None or config.period[0] is None else {"learnt_from": config.period[0]}
+    return world.with_card(**verdict.entries(), since=moment(log, late), **first)
 
 
 @contextmanager
