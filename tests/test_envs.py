@@ -203,9 +203,12 @@ def test_restarted_rows_tell_what_a_reset_tells():
 def test_a_shipped_name_is_the_shipped_world(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     world_for(IDS[0]).save(tmp_path / "ecommerce-1")
+    assert gym.make(IDS[0]).unwrapped.privileged().world.name == "ecommerce-1"  # nobody named the folder
     with pytest.raises(ValueError, match=r"world 'ecommerce-1' is shipped, and a folder here has that name"):
-        gym.make(IDS[0])
+        gym.make(IDS[0], world="ecommerce-1")
     assert gym.make(IDS[0], world="./ecommerce-1").unwrapped.privileged().world.name == "synthetic-5"
+    with pytest.raises(ValueError, match="member is 1, world 'ecommerce-1' has none"):
+        gym.make(IDS[0], member=1)
 
 
 def test_seeds():
@@ -337,7 +340,7 @@ def test_tabular_formula():
         ({"render_hidden": 1}, "render_hidden is 1, expected True or False"),
         ({"reward": 5}, "reward is 5, expected a name or a dict of event weights"),
         ({"reward": {"click": "a"}}, "reward weight of 'click' is 'a'"),
-        ({"world": None}, "world is None, expected a name, a folder or a World"),
+        ({"world": 3}, "world is 3, expected a name, a folder or a World"),
         ({"domain": "shop"}, "domain is 'shop', allowed: 'ecommerce'|domain is 'shop', allowed: ecommerce"),
         ({"output": "torch"}, "output='torch' comes in a later version; allowed now: 'numpy'"),
         ({"device": "cuda"}, "device='cuda' comes in a later version; allowed now: 'cpu'"),

@@ -59,11 +59,11 @@ def test_every_digest_is_of_a_registered_id():
 def test_the_digest_hears_a_world_that_answers_a_little_more(monkeypatch):
     from recgym.envs import tasks
 
-    whole, load = digest("recgym/Ecommerce-v0"), tasks.load_world
+    whole, load = digest("recgym/Ecommerce-v0"), tasks.world_of
 
     def eager(*arguments):
         world = load(*arguments)
         return world.with_params(outside=world.params["outside"] - 0.05)
 
-    monkeypatch.setattr(tasks, "load_world", eager)
+    monkeypatch.setattr(tasks, "world_of", eager)
     assert digest("recgym/Ecommerce-v0") != whole

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recgym.envs import ENVIRONMENTS
-from recgym.envs.tasks import REWARDS, load_world, shipped_worlds
+from recgym.envs.tasks import REWARDS, WORLDS, shipped_worlds
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -56,7 +56,9 @@ def _place(name: str, order: list[str]) -> tuple[int, str]:
 def _worlds() -> list[World]:
     """What ships, in the order of the environments."""
     order = [row.world for row in ENVIRONMENTS]
-    return [load_world(name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))]
+    return [
+        World.load(WORLDS / name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))
+    ]
 
 
 def terms() -> str:

@@ -22,7 +22,7 @@ from recgym.bench import store
 from recgym.bench.rollout import Columns, make_vector, play
 from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.envs import row_of
-from recgym.envs.tasks import load_world
+from recgym.envs.tasks import world_of
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
 
@@ -44,7 +44,7 @@ def job_of(run: Run, out: Path) -> Job:
     """The job of a run; its id ends in a digest of everything that its rows depend on but the code."""
     experiment = run.experiment
     kwargs = experiment.kwargs
-    world = load_world(kwargs.get("world", row_of(experiment.env_id).world), kwargs.get("member"))
+    world = world_of(row_of(experiment.env_id), kwargs.get("world"), kwargs.get("member"))
     params = settings_of(run.entry.agent, json.dumps(dict(run.entry.params), sort_keys=True))
     setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")

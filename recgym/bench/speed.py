@@ -14,7 +14,7 @@ import numpy as np
 
 from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS, EnvRow
-from recgym.envs.tasks import load_world
+from recgym.envs.tasks import world_of
 from recgym.sim.schema import LAYOUT
 from recgym.sim.state import HISTORY
 from recgym.sim.world import World
@@ -73,7 +73,7 @@ def _vector(env: Any, actions: Any, seconds: float) -> float:
 
 
 def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: Any) -> Speed:
-    kwargs = {"world": row.world, **changes}
+    kwargs = {"world": world_of(row), **changes}
     rng = np.random.default_rng(0)
     env: Any = gymnasium.make(row.id, **kwargs).unwrapped
     engine = env.privileged()
@@ -116,7 +116,7 @@ def measure(seconds: float = 0.5) -> Iterator[Speed]:
         yield _measure(row, seconds, threads, row.id)
     content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
     for num_items in (200, 6_000):
-        world = _resized(load_world(content.world), num_items)
+        world = _resized(world_of(content), num_items)
         yield _measure(
             content, seconds, threads, f"{content.id}, {num_items} items", world=world, n_items="all"
         )

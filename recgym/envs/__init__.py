@@ -76,7 +76,6 @@ def register_environments() -> None:
             max_episode_steps=None,  # the environment truncates by itself, so that a vector and a single agree
             kwargs={
                 "domain": row.domain,
-                "world": row.world,
                 "slate_size": row.slate_size,
                 "horizon": row.horizon,
                 "reward": row.reward,

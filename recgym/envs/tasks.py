@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from recgym.envs import ENVIRONMENTS
+from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.events import EVENTS, event_index
 from recgym.sim import observe
 from recgym.sim.engine import Engine, make_reward
@@ -33,7 +33,9 @@ class Arguments:
     """What an environment is asked for. Checked at construction; an unknown name is refused by `parse`."""
 
     domain: str
-    world: str | World  # a shipped name, a folder that `recgym fit` wrote, or a World
+    world: str | World | None = (
+        None  # a shipped name, a folder that `recgym fit` wrote, a World; None: the table's
+    )
     member: int | None = (
         None  # number of a bootstrap world that `recgym fit --ensemble` made beside it, from 1
     )
@@ -92,6 +94,13 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
 def shipped_worlds() -> tuple[str, ...]:
     """Names of the worlds in the package."""
     return tuple(sorted(folder.parent.name for folder in WORLDS.glob("*/world.json")))
+
+
+def world_of(row: EnvRow, world: str | Path | World | None = None, member: int | None = None) -> World:
+    """The world that is asked for; None: the table's, which no folder of that name can stand in for."""
+    if world is None and member is None and row.world in shipped_worlds():
+        return World.load(WORLDS / row.world)
+    return load_world(row.world if world is None else world, member)
 
 
 def load_world(world: str | Path | World, member: int | None = None) -> World:
@@ -240,15 +249,15 @@ def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
 
 def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engine, tuple[str, ...]]:
     """The engine that the arguments ask for, and the events that the reward pays for."""
-    world = load_world(arguments.world, arguments.member)
+    row = next(row for row in ENVIRONMENTS if row.domain == arguments.domain)
+    world = world_of(row, arguments.world, arguments.member)
     friends = arguments.domain == "friends"
     needed = "social" if friends else arguments.domain
     if world.domain != needed:
         raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {needed}")
     most = most_candidates(world) if friends else world.num_items
-    default = next(row.n_items for row in ENVIRONMENTS if row.domain == arguments.domain)
     if arguments.n_items is None:
-        count = min(default or most, most)
+        count = min(row.n_items or most, most)
     else:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
     world = suggesting(world, count) if friends else world.subset(count)
