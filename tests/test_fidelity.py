@@ -15,7 +15,7 @@ from recgym.fidelity.answers import _last_answers
 from recgym.fidelity.case import Case
 from recgym.fidelity.classifier import _told, classifier
 from recgym.fidelity.leaving import MEASURES, survival
-from recgym.fidelity.picture import page
+from recgym.fidelity.picture import TREES, _gain, page
 from recgym.fidelity.stats import (
     Resampling,
     auc,
@@ -370,6 +370,14 @@ def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert page(world) == data
     assert len(json.dumps(verdict.entries())) < 60_000
+    for name in ("log-loss of click", "AUC of click"):
+        own, trees = (named(verdict)[f"{name}{ending}"] for ending in ("", TREES))
+        sign = -1 if name.startswith("log-loss") else 1
+        assert _gain(own, "world") == pytest.approx(sign * (own["world"] - own["toy"]))
+        assert [_gain(trees, key) for key in ("low", "world")] == [
+            trees["low"],
+            trees["world"],
+        ]  # a gain already
     with pytest.raises(ValueError, match="has no figures to draw"):
         page(content[0].with_card(figures=[]))
 

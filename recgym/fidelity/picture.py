@@ -1,6 +1,6 @@
 """The card as one page of pictures, drawn from what the card holds: no log is needed.
 
-The log is black, the world blue, a toy orange and hollow: told apart in grey and by the colour-blind.
+The log is black, the world blue, a toy orange, hollow or dashed: told apart in grey and by the colour-blind.
 """
 
 import io
@@ -9,20 +9,23 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recgym.fidelity.stats import Figure
+from recgym.fidelity.stats import MATCHED, Figure
 from recgym.sim.world import World
 
 LOG, WORLD, TOY, BAND = "#222222", "#20528c", "#d55e00", "#d9d9d9"
 COLUMNS = 3
+TREES = ", gain on boosted trees"
 MARKS = ("o", "^", "s")
 SHORTER = {
     "rate of ": "",
     " a row": "",
     "over the catalogue's mean": "over the mean",
-    "over the catalogue": "",
     "a classifier of log against world": "classifier",
     "of the clicked item": "of click",
-    "a held-out item": "held-out items",
+    "clicks on the world's likeliest item of the page": "clicks on the likeliest item",
+    "variance of users' share of": "variance of users' share,",
+    "comment + share + ": "comment + share +\n",
+    "a held-out item over the catalogue": "held-out items",
     " against strangers of like degrees": "",
     "items that friends share, over pairs of like degrees": "items friends share, over others",
 }
@@ -69,7 +72,7 @@ def page(world: World) -> bytes:
         axes.set_visible(False)
     judged = world.card.get("judged", [""])[0]
     sheet.suptitle(
-        f"{world.name}, judged on {judged}\nblack: log, 95 %    blue: world    orange, hollow: toy",
+        f"{world.name}, judged on {judged}\nblack, 95 % also grey: log    blue: world    orange, hollow or dashed: toy",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     data = io.BytesIO()
@@ -99,7 +102,7 @@ def _reliability(axes: Any, what: dict[str, list[list[float]]]) -> None:
     axes.legend(fontsize=8, frameon=False, loc="upper left")
 
 
-def _ratios(keep: Callable[[str], bool], most: int = 14) -> Callable[[dict[str, Any]], list[Figure]]:
+def _ratios(keep: Callable[[str], bool], most: int = 16) -> Callable[[dict[str, Any]], list[Figure]]:
     def has(card: dict[str, Any]) -> list[Figure]:
         rows = [row for row in card.get("figures", []) if row["log"] and keep(row["figure"])]
         return rows[:most]
@@ -121,7 +124,7 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
         axes.plot(
             _within(row["world"] / row["log"], least, most), place, "o", markersize=5, color=WORLD, zorder=3
         )
-    names = [_short(row["figure"], row["log"]) for row in reversed(rows)]
+    names = [_short(row) for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     shown = [
@@ -142,12 +145,19 @@ def _within(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-def _short(name: str, value: float) -> str:
-    for long, short in SHORTER.items():
-        name = name.replace(long, short)
-    if name.startswith(("variance", "price", "transitivity", "items")):
+def _short(row: Figure) -> str:
+    name, value = _shorter(row["figure"]), row["log"]
+    if row["judges"] == MATCHED:
+        return f"{name}  {value:.3g}\n(drawn to match)"
+    if name.startswith(("variance", "price")):
         return f"{name}  {value:.3g}"
     return f"{name}  {100 * value:.2g} %"
+
+
+def _shorter(name: str) -> str:
+    for long, short in SHORTER.items():
+        name = name.replace(long, short)
+    return " ".join(part for part in name.split(" ") if part)
 
 
 def _by_place(label: str) -> Callable[[Any, list[list[float]]], None]:
@@ -158,6 +168,7 @@ def _by_place(label: str) -> Callable[[Any, list[list[float]]], None]:
         axes.plot(x, [row[1] for row in rows], "o", markersize=4, color=LOG, label="log")
         axes.plot(x, [row[4] for row in rows], color=WORLD, linewidth=1.8, label="world")
         axes.set_ylim(0, None)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel(label, fontsize=8)
         axes.set_ylabel("share of visits that end here", fontsize=8)
         axes.legend(fontsize=8, frameon=False)
@@ -214,24 +225,28 @@ def _losses(card: dict[str, Any]) -> list[Figure]:
 def _gains(axes: Any, rows: list[Figure]) -> None:
     """Gain on the best toy, losses turned round so that right is better."""
     for place, row in enumerate(reversed(rows)):
-        sign = -1.0 if row["figure"].startswith("log-loss") or "classifier" in row["figure"] else 1.0
-        if row["low"] is not None:
-            ends = [sign * (row[key] - row["toy"]) for key in ("low", "high")]
+        world, *ends = (_gain(row, key) for key in ("world", "low", "high"))
+        if None not in ends:
             axes.plot(ends, (place, place), color=WORLD, linewidth=1.2, solid_capstyle="butt")
-        axes.plot(sign * (row["world"] - row["toy"]), place, "o", markersize=5, color=WORLD)
+        axes.plot(world, place, "o", markersize=5, color=WORLD)
     axes.axvline(0.0, color=TOY, linewidth=1.0, linestyle="--", zorder=0)
-    labels = []
-    for row in reversed(rows):
-        name = row["figure"]
-        for long, short in SHORTER.items():
-            name = name.replace(long, short)
-        labels.append(f"{' '.join(name.split())}\nagainst {row['toy_name']}")
+    labels = [
+        f"{_shorter(row['figure'].removesuffix(TREES))}\nagainst {row['toy_name']}" for row in reversed(rows)
+    ]
     axes.set_yticks(range(len(rows)), labels)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("gain on the best toy (right is better), 95 %", fontsize=8)
+    axes.set_xlabel("gain (right is better), 95 %", fontsize=8)
     axes.grid(axis="x", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
+
+
+def _gain(row: Figure, key: str) -> float | None:
+    """Of the world's figure or an end of its interval; a gain on trees is one already."""
+    if row[key] is None or row["figure"].endswith(TREES):
+        return None if row[key] is None else float(row[key])
+    sign = -1.0 if row["figure"].startswith("log-loss") or "classifier" in row["figure"] else 1.0
+    return sign * float(row[key] - row["toy"])
 
 
 RATES = ("rate of", "clicks ", "price ", "comment +", "variance", "next click", "transitivity", "items that")
@@ -254,5 +269,5 @@ PANELS = (
     Panel("How long visits last", _curve("length"), _lengths),
     Panel("Log told from simulation", _curve("classifier"), _roc),
     Panel("Scores of that classifier", _curve("classifier"), _scores),
-    Panel("Against the best toy", _losses, _gains),
+    Panel("Gain on toys and trees", _losses, _gains),
 )
