@@ -18,7 +18,7 @@ from agents import AGENTS, agent_class
 from agents.base import BaseAgent
 from agents.modules import moments_of, weights_of
 from recgym.bench.checkpoint import FOLDER
-from recgym.bench.commands import resumed_at
+from recgym.bench.commands import how_it_goes_on
 from recgym.bench.suite import Experiment
 from recgym.bench.training import Plan, train
 from recgym.envs import ENVIRONMENTS
@@ -136,7 +136,7 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
     resumed = train(*plan_of(name, world), out, resume=True, tells=(lambda *each: told.append(each),))
     ((at, weights, momentum),) = begun
     assert at == steps
-    assert told[0] == ("resume", steps, {})
+    assert told[0] == ("resumed", steps, {})
     assert weights.keys() == kept.keys()
     for key, value in kept.items():
         np.testing.assert_array_equal(weights[key], value, err_msg=key)
@@ -154,10 +154,10 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
 
 
 def test_it_is_said_how_a_training_goes_on():
-    assert resumed_at("ucb1", 1_200) == (
+    assert how_it_goes_on("resumed", "ucb1", 1_200) == (
         "ucb1 goes on after 1,200 environment steps, as if nothing had been (to the bit on the CPU with one thread)"
     )
-    assert "from its weights alone: replay, luck and visits begin anew" in resumed_at("sb3-dqn", 1_200)
+    assert "weights alone: replay, luck and visits begin anew" in how_it_goes_on("resumed", "sb3-dqn", 1_200)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

@@ -83,13 +83,16 @@ class Checkpoints:
         folder = self.latest()
         if folder is None:
             return False
-        theirs = json.loads((folder / "state.json").read_text(encoding="utf-8"))["settings"]
+        self.refuse_other(json.loads((folder / "state.json").read_text(encoding="utf-8"))["settings"])
+        return True
+
+    def refuse_other(self, theirs: Mapping[str, Any]) -> None:
+        """ValueError where settings are not this training's: which one, and how it was begun."""
         for name, ours in self.settings.items():
             if theirs.get(name) != ours:
                 raise ValueError(
-                    f"--resume: {folder.parent.parent} was begun with {name} {theirs.get(name)}, not {ours}"
+                    f"--resume: {self.folder.parent} was begun with {name} {theirs.get(name)}, not {ours}"
                 )
-        return True
 
     def resume(self) -> "Moment | None":
         """Put everything back as the newest checkpoint has it."""

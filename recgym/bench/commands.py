@@ -30,7 +30,10 @@ def train(
         Path | None, typer.Option("--from", help="Folder of a trained agent of this name, which goes on.")
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="Folder of a log for the offline stage, with the world's indices.")
+        Path | None,
+        typer.Option(
+            help="Folder that Log.write made, of the environment's own users and items: for the offline stage."
+        ),
     ] = None,
     every: Annotated[
         int, typer.Option("--checkpoint-every", min=1, help="Environment steps between checkpoints.")
@@ -74,12 +77,15 @@ def train(
         log=log,
         every=every,
     )
+    stages: set[str] = set()
     with progress() as bar, tensorboard_of(tensorboard) as curves:
         task = bar.add_task(agent, total=steps)
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
-            if stage == "resume":
-                print(resumed_at(agent, env_steps), file=sys.stderr)
+            stages.add(stage)
+            if stage in ("resumed", "anew", "ended"):
+                print(f"{folder}: {how_it_goes_on(stage, agent, env_steps)}", file=sys.stderr)
+                return
             shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
             done = env_steps if stage == "train" else 0
             bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
@@ -88,13 +94,18 @@ def train(
     for name, figure in about["final"].items():
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")
-    print(f"wrote {folder}", file=sys.stderr)
+    if "ended" not in stages:
+        print(f"wrote {folder}", file=sys.stderr)
 
 
-def resumed_at(agent: str, env_steps: int) -> str:
-    """What is said when a training goes on."""
+def how_it_goes_on(stage: str, agent: str, env_steps: int) -> str:
+    """What is said where a training is asked to resume."""
     from agents import agent_class
 
+    if stage == "anew":
+        return "there is no checkpoint; the training begins"
+    if stage == "ended":
+        return f"the training of {env_steps:,} environment steps had ended; nothing is left to do"
     how = "as if nothing had been (to the bit on the CPU with one thread)"
     if not agent_class(agent).resumes_exactly:
         how = "from its weights alone: replay, luck and visits begin anew, so the result is not the undisturbed run's"

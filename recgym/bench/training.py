@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,11 @@ def train(
         out: folder; checkpoints lie in it until the training ends.
         resume: go on from the last checkpoint in `out`, exactly as if nothing had been (on the CPU with one thread;
             SB3's agents, whose loop is not ours, go on from their weights alone); begin where there is none.
-        tells: called with stage, environment steps and figures; with the stage "resume" where it goes on.
+        tells: called with stage, environment steps and figures. Of what was asked to resume, the stage says how it
+            goes: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left to do.
 
-    Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote.
+    Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote, where
+    it was begun with other settings, and where `start` or `log` do not fit the agent and the environment.
     """
     if out.exists() and not ((out / "training.json").is_file() or (out / FOLDER).is_dir()):
         raise ValueError(f"--out {out}: exists and holds no trained agent; name another folder")
@@ -71,25 +73,23 @@ def train(
     agent, env = agent_and_env(run, plan.device)
     keeper = Checkpoints(out, settings, agent, env, every=plan.every, curve=curve, record=record)
     is_resumed = resume and keeper.check()
-    if resume and not is_resumed and (out / "training.json").is_file():  # it ended: nothing is left to do
-        return dict(json.loads((out / "training.json").read_text(encoding="utf-8")))
-    if is_resumed:
-        for tell in tells:
-            tell("resume", keeper.steps, {})
-    else:
-        keeper.clear()
-        if plan.start is not None:
-            agent.reload(plan.start)
+    ended = out / "training.json"
+    if resume and not is_resumed and ended.is_file():
+        about = dict(json.loads(ended.read_text(encoding="utf-8")))
+        keeper.refuse_other(about["settings"])
+        _say("ended", experiment.env_steps, tells)
+        return about
+    if resume:
+        _say("resumed" if is_resumed else "anew", keeper.steps, tells)
     log = None
-    if plan.log is not None and not is_resumed:
-        from recgym.logs.log import Log
-
-        log = Log.read(plan.log)
+    if not is_resumed:
+        keeper.clear()
+        log = _start(plan, agent, env)
     learn(run, record, curve, agent, env, log=log, keeper=keeper, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
     record["final"] = final_figures(columns, facts)
     kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
-    about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}}
+    about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}, "settings": settings}
     about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
 
     def fill(folder: Path) -> None:
@@ -118,13 +118,44 @@ def tensorboard_of(folder: Path | None) -> Iterator[tuple[Tell, ...]]:
         yield (tell,)
 
 
+def _say(stage: str, env_steps: int, tells: tuple[Tell, ...]) -> None:
+    for tell in tells:
+        tell(stage, env_steps, {})
+
+
+def _start(plan: Plan, agent: Any, env: Any) -> Any:
+    """Give the agent the weights that it starts from; the log of its offline stage, or None."""
+    if plan.start is not None:
+        try:
+            agent.reload(plan.start)
+        except ValueError as error:
+            raise ValueError(f"--from {plan.start}: {error}") from None
+    if plan.log is None:
+        return None
+    from recgym.logs.log import Log
+
+    if not agent.needs(asdict(agent.params))[1]:
+        raise ValueError(f"--log {plan.log}: agent {plan.agent} learns nothing from a log")
+    try:
+        log = Log.read(plan.log)
+    except ValueError as error:
+        raise ValueError(f"--log: {error}") from None
+    domain = env.unwrapped.privileged().world.domain
+    if log.domain != domain:
+        raise ValueError(f"--log {plan.log}: is of domain {log.domain}, the environment's is {domain}")
+    return log
+
+
 def _params_of(plan: Plan) -> dict[str, Any]:
     """Parameters of the agent that goes on; ValueError where the folder holds another one."""
     if plan.start is None:
         return {}
     from agents.base import read_about
 
-    about = read_about(plan.start)
+    try:
+        about = read_about(plan.start)
+    except ValueError as error:
+        raise ValueError(f"--from: {error}") from None
     if about["name"] != plan.agent:
         raise ValueError(f"--from {plan.start}: holds the agent {about['name']!r}, not {plan.agent!r}")
     return dict(about["params"])
