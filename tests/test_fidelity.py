@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recgym.fidelity import TABLE, Verdict, judge, judge_since
+from recgym.fidelity import TABLE, Verdict, judge, judge_since, table
 from recgym.fidelity.align import align
 from recgym.fidelity.answers import _last_answers
-from recgym.fidelity.case import Case
+from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.classifier import _told, classifier
 from recgym.fidelity.leaving import MEASURES, survival
 from recgym.fidelity.picture import TREES, _gain, page
@@ -30,7 +30,7 @@ from recgym.fidelity.stats import (
     total,
 )
 from recgym.fidelity.toys import user_item_rates
-from recgym.fidelity.trees import FOLDS, PRIOR, features
+from recgym.fidelity.trees import FOLDS, PRIOR, features, reference
 from recgym.fit import FitConfig
 from recgym.fit.api import judged
 from recgym.logs import Log
@@ -203,7 +203,8 @@ def test_a_world_passes_on_its_own_sample(content, verdict):
     assert told["toy"] > told["world"] + 0.05
 
 
-def test_another_world_is_found_out(content):
+def test_another_world_is_found_out(content, monkeypatch):
+    monkeypatch.setattr(table, "TABLE", [group for group in TABLE if group.figures is not reference])
     world, past, late = content
     arrays = world.arrays
     other = world.with_arrays(item_bias=arrays.item_bias[::-1].copy(), event_bias=arrays.event_bias + 0.7)
@@ -300,7 +301,8 @@ def test_what_a_small_log_lacks_is_said(content):
     assert "users with 3 rows" in why["variance between users"]
 
 
-def test_a_log_is_cut_where_its_late_visits_begin(content):
+def test_a_log_is_cut_where_its_late_visits_begin(content, monkeypatch):
+    monkeypatch.setattr(table, "TABLE", ())
     world, past, late = content
     log = sample_log(world, "random", 1_500, seed=5, horizon=40)
     chosen = np.arange(log.num_sessions) >= 900
@@ -442,8 +444,9 @@ def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
             assert (row["toy"] - own["toys"]["item rates"]) * (1 if what == "AUC" else -1) > 0
     world, past, late = content
     few = dataclasses.replace(past, rows=past.rows.slice(0, 400))
-    why = {entry["figures"]: entry["why"] for entry in judge(world, late, few, resamples=20).left_out}
-    assert why["events against boosted trees"] == "fewer than 500 rows for the trees to learn from"
+    case = Case(world, align(world, late), align(world, few), "impressions", 20, 0)
+    with pytest.raises(LackingError, match="fewer than 500 rows for the trees to learn from"):
+        reference(case)
 
 
 def test_toys_learn_from_what_the_world_learnt_from(content, monkeypatch):

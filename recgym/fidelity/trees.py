@@ -24,6 +24,7 @@ PRIOR = 5.0  # rows of the general rate that every rate is shrunk by
 LEAST = 500  # rows to learn from
 MOST = 100_000  # ... of more, the latest visits
 MOST_TREES, STEP = 600, 60
+MACHINES = 3  # whose chances are averaged; they differ in the features that a tree may look at
 CODES = 255  # values of a column of words or codes that trees can split
 
 
@@ -61,12 +62,17 @@ def boosted(world: World, known: Logged, asked: Logged, event: str) -> Doubles:
     latest = known.visit > known.visit[-MOST - 1] if len(fold) > MOST else np.ones(len(fold), bool)
     flag, first = known.events[event], np.arange(len(fold)) < 0.9 * len(fold)
     trees = _best_number(mine, flag, latest & first, ~first)
-    return np.asarray(_machine(trees).fit(mine[latest], flag[latest]).predict_proba(theirs)[:, 1], np.float64)
+    machines = [
+        _machine(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(MACHINES)
+    ]
+    return np.asarray(
+        np.mean([machine.predict_proba(theirs)[:, 1] for machine in machines], axis=0), np.float64
+    )
 
 
 def _best_number(table: Doubles, flag: Bools, known: Bools, judged: Bools) -> int:
     """The number of trees that forecasts the rows `judged` best; ends where STEP more brought nothing."""
-    model, best, trees = _machine(0, warm_start=True), 0, 0
+    model, best, trees = _machine(0, warm_start=True, random_state=0), 0, 0
     while trees - best < STEP and trees < MOST_TREES:
         trees += STEP
         model.set_params(max_iter=trees).fit(table[known], flag[known])
@@ -79,8 +85,8 @@ def _machine(trees: int, **more: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        max_iter=trees, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
-        max_features=0.3, early_stopping=False, random_state=0, **more,
+        max_iter=trees, learning_rate=0.07, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=5.0,
+        max_features=0.3, early_stopping=False, **more,
     )  # fmt: skip
 
 
