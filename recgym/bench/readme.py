@@ -85,6 +85,8 @@ HEADLINES = (
     "visit length, mean",
     "AUC of click",
     "AUC of long_view",
+    "AUC of click, gain on boosted trees",
+    "AUC of long_view, gain on boosted trees",
     "calibration error of click, 15 bins",
     "rate of click",
     "rate of long_view",
