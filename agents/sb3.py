@@ -5,7 +5,7 @@ hands the last observation over in an info. Axes: B sessions.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from agents.loop import take
 
 
-def as_vec_env(env: Any) -> "NativeVecEnv":
-    """The adapter around a native vector environment, in any autoreset mode."""
-    return NativeVecEnv(env)
+def as_vec_env(env: Any, masks: Callable[[], Any] | None = None) -> "NativeVecEnv":
+    """The adapter around a native vector environment, in any autoreset mode.
+
+    `masks` gives (B, K N) in the place of the environment's `action_masks`.
+    """
+    return NativeVecEnv(env, masks)
 
 
 class NativeVecEnv(VecEnv):
@@ -28,8 +31,9 @@ class NativeVecEnv(VecEnv):
     `TimeLimit.truncated` (the horizon, and not the user, ended it) and Monitor's `episode` (r, l, t).
     """
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: Any, masks: Callable[[], Any] | None = None) -> None:
         self.env = env
+        self.masks = env.unwrapped.action_masks if masks is None else masks
         self.actions: Any = None
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.render_mode = env.render_mode
@@ -102,7 +106,7 @@ class NativeVecEnv(VecEnv):
             raise AttributeError(
                 f"rows of a native vector environment have no method {method_name!r}: call it on .env"
             )
-        masks = self.env.unwrapped.action_masks()
+        masks = self.masks()
         return [masks[i] for i in self._rows(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:

@@ -1,8 +1,10 @@
 """What the agents of Stable-Baselines3 share (Raffin et al., 2021, JMLR 22): their own loop on our adapter.
 
 They read "features", or with `state="deep-cf"` the features and the user and history embedding of deep CF fitted to
-the log (`agents.state`). Those of single items fill slates by `agents.sb3_slates`; there they want the history too,
-which tells what each item of a slate paid, but do not decide by it. Axes: B sessions, K slate positions, N items.
+the log (`agents.state`). With `fresh`, and where those of single items fill slates, they observe the history too
+(`agents.sb3_slates`): it tells what was shown and what each item of a slate paid; they do not decide by it.
+
+Axes: B sessions, K slate positions, N items.
 """
 
 import warnings
@@ -22,8 +24,8 @@ from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Moment, Prob
 from agents.loop import REPORTS
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
-from agents.sb3_slates import Credits, Places
-from agents.slates import check_mask
+from agents.sb3_slates import Memory, Places
+from agents.slates import check_mask, unseen
 from agents.state import OBSERVATION, STATES, DeepCfState, PlainState, State, with_state
 
 
@@ -35,6 +37,9 @@ class Sb3Params:
     discount: float = 0.95  # a slate, in [0, 1]; SB3: 0.99
     width: int = 64  # of the two hidden layers, as SB3
     state: str = "none"  # "deep-cf": the features and what deep CF learnt from the log
+    fresh: bool = (
+        False  # True, as other agents: an item is shown at most once a visit (of the last 20 shown); SB3: no
+    )
 
     def __post_init__(self) -> None:
         check_range("learning_rate", self.learning_rate, 1e-9)
@@ -51,15 +56,15 @@ class Sb3Agent(BaseAgent):
     num_envs: ClassVar[int] = 8
     config: ClassVar[type[Any]] = Sb3Params
     algorithm: ClassVar[type[BaseAlgorithm]]
-    of_places: ClassVar[type[BaseAlgorithm] | None] = None  # for slates, where SB3's takes single items
+    of_places: ClassVar[type[BaseAlgorithm] | None] = None  # for slates and masks, where SB3's knows neither
     resumes_exactly: ClassVar[bool] = False
     params: Any
 
     @classmethod
     def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
-        """More with a learnt state: the history, and a log; and for slates of an algorithm of single items."""
+        """More with a learnt state: the history, and a log; the history where `agents.sb3_slates` needs it."""
         is_learnt = params.get("state") == "deep-cf"
-        more = is_learnt or (slate_size > 1 and cls.of_places is not None)
+        more = is_learnt or params.get("fresh", False) or (slate_size > 1 and cls.of_places is not None)
         return OBSERVATION if more else cls.observation, is_learnt
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
@@ -72,9 +77,10 @@ class Sb3Agent(BaseAgent):
             self.read = self.learnt = DeepCfState(problem, seed=seed, device=device)
         elif isinstance(space, spaces.Dict) and "features" in space.spaces:
             self.read = PlainState(problem)
-        elif not isinstance(space, spaces.Box):
+        elif not isinstance(space, spaces.Box) or self.params.fresh:
+            wanted = OBSERVATION if self.params.fresh else self.observation
             raise ValueError(
-                f"agent {self.name} needs the observation 'features', not {type(space).__name__}"
+                f"agent {self.name} needs the observation {wanted!r}, not {type(space).__name__}"
             )
         actions: spaces.Space[Any] = spaces.Discrete(problem.num_items)
         if problem.slate_size > 1 and self.of_places is None:
@@ -102,7 +108,7 @@ class Sb3Agent(BaseAgent):
         """The same with exploration; each agent's own."""
         raise NotImplementedError
 
-    def slates(self, seen: NDArray[Any], share: float) -> Actions:
+    def fill(self, seen: NDArray[Any], mask: Masks, share: float) -> Actions:
         """Slates (B, K), so large a share of them at random; each agent's own that has `of_places`."""
         raise NotImplementedError
 
@@ -116,6 +122,8 @@ class Sb3Agent(BaseAgent):
         check_mask(mask, slots)
         logits = self.rank(observation if self.read is None else self.read(observation))
         scores = self.noisy(logits) if explore else logits
+        if self.params.fresh:
+            mask = unseen(observation, self.problem.num_items, slots, mask)
         if mask is not None:
             scores[~np.broadcast_to(mask[:, None], scores.shape)] = -np.inf
         slates = np.empty((len(scores), slots), np.int64)
@@ -166,7 +174,7 @@ class Sb3Agent(BaseAgent):
 
     def _model(self, env: Any, budget: int, seed: int) -> Any:
         """SB3's algorithm, which trains this agent's policy."""
-        algorithm: Any = self.algorithm if self.rows == 1 else self.of_places
+        algorithm: Any = self.of_places if self.is_filled else self.algorithm
         with warnings.catch_warnings():  # a rollout that a mini-batch does not divide is no mistake
             warnings.filterwarnings("ignore", message="You have specified a mini-batch size")
             model = algorithm(
@@ -181,25 +189,27 @@ class Sb3Agent(BaseAgent):
             )
         put_weights(model.policy, weights_of(self.policy))
         self.policy = model.policy
-        if self.rows > 1:
-            model.choose = self.slates
+        if self.is_filled:
+            model.choose = self.fill
         return model
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether SB3 trains on places, under masks."""
+        return self.of_places is not None and (self.problem.slate_size > 1 or self.params.fresh)
 
     @property
     def rows(self) -> int:
         """Rows that SB3 takes for environments, for each session."""
-        return self.problem.slate_size if self.of_places is not None else 1
+        return self.problem.slate_size if self.is_filled else 1
 
     def _adapter(self, env: Any) -> Any:
         """What SB3 trains on: the adapter of a session a row, or of a place a row."""
-
-        def adapted(native: Any) -> Any:
-            return as_vec_env(native if self.read is None else with_state(native, self.read))
-
-        if self.rows == 1:
-            return adapted(env)
-        credits = Credits(env, self.problem)
-        return Places(adapted(credits), credits)
+        memory = Memory(env, self.problem, fresh=self.params.fresh)
+        adapter = as_vec_env(
+            memory if self.read is None else with_state(memory, self.read), memory.action_masks
+        )
+        return Places(adapter, memory) if self.is_filled else adapter
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Weights of the policy, and of the learnt state."""

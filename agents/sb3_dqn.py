@@ -13,9 +13,9 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
-from agents.base import Actions, check_range
+from agents.base import Actions, Masks, check_range
 from agents.sb3_agent import Sb3Agent, Sb3Params
-from agents.sb3_slates import SlatesDQN
+from agents.sb3_slates import FilledDQN
 from agents.slates import top_k
 
 
@@ -48,7 +48,7 @@ class Sb3Dqn(Sb3Agent):
     name: ClassVar[str] = "sb3-dqn"
     config: ClassVar[type[Any]] = Sb3DqnParams
     algorithm: ClassVar[type[BaseAlgorithm]] = DQN
-    of_places: ClassVar[type[BaseAlgorithm] | None] = SlatesDQN
+    of_places: ClassVar[type[BaseAlgorithm] | None] = FilledDQN
 
     def arguments(self, num_envs: int, budget: int) -> dict[str, Any]:
         """One vector step, then as many updates as its environment steps call for, or one after several steps."""
@@ -79,6 +79,7 @@ class Sb3Dqn(Sb3Agent):
         random = self.rng.random(len(logits)) < share
         return np.where(random[:, None, None], self.rng.random(logits.shape), logits)
 
-    def slates(self, seen: NDArray[Any], share: float) -> Actions:
-        """Slates (B, K) of the largest Q, so large a share of them at random."""
-        return top_k(self.shuffled(self.rank(seen), share)[:, 0], self.problem.slate_size)
+    def fill(self, seen: NDArray[Any], mask: Masks, share: float) -> Actions:
+        """Slates (B, K) of the largest Q that the mask (B, N) allows, so large a share of them at random."""
+        slates = top_k(self.shuffled(self.rank(seen), share)[:, 0], self.problem.slate_size, mask)
+        return slates.reshape(len(mask), -1)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agents.base import check_range
 from agents.sb3_dqn import Sb3Dqn, Sb3DqnParams
-from agents.sb3_slates import SlatesQRDQN
+from agents.sb3_slates import FilledQRDQN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Sb3QrDqn(Sb3Dqn):
     name: ClassVar[str] = "sb3-qrdqn"
     config: ClassVar[type[Any]] = Sb3QrDqnParams
     algorithm: ClassVar[type[BaseAlgorithm]] = QRDQN
-    of_places: ClassVar[type[BaseAlgorithm] | None] = SlatesQRDQN
+    of_places: ClassVar[type[BaseAlgorithm] | None] = FilledQRDQN
 
     def policy_arguments(self) -> dict[str, Any]:
         """SB3's `policy_kwargs`."""

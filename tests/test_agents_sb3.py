@@ -15,7 +15,7 @@ from test_agents_learning import ten_items
 from agents import Problem, agent_class, make_agent
 from agents.modules import weights_of
 from agents.sb3 import as_vec_env
-from agents.sb3_slates import Credits, Places
+from agents.sb3_slates import Memory, Places
 from agents.state import DeepCfState, PlainState, with_state
 from agents.towers import to_states
 from recgym.logs.sample import sample_log
@@ -165,8 +165,8 @@ def test_the_agent_goes_on_from_its_weights():
 
 
 def places_of(env):
-    credits = Credits(env, Problem.of(env))
-    return Places(as_vec_env(with_state(credits, PlainState(credits.problem))), credits)
+    memory = Memory(env, Problem.of(env), fresh=False)
+    return Places(as_vec_env(with_state(memory, PlainState(memory.problem))), memory)
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
@@ -234,6 +234,53 @@ def test_agents_of_single_items_learn_slates_without_repeats(name):
     assert max(length for _, length in told) <= 20
     observation, _ = env.reset(seed=1)
     np.testing.assert_array_equal(np.sort(agent.act(observation), axis=1), [[4, 7]] * 8)
+
+
+FRESH = {
+    "sb3-dqn": {"learning_starts": 100},
+    "sb3-qrdqn": {"learning_starts": 100, "quantiles": 4},
+    "sb3-maskable-ppo": {"rollout": 200, "epochs": 1},
+    "sb3-ppo": {"rollout": 200, "epochs": 1},
+}
+
+
+@pytest.mark.parametrize("slate_size", [1, 2])
+@pytest.mark.parametrize("name", sorted(FRESH))
+def test_fresh_items_are_shown_once_a_visit(name, slate_size):
+    """While it trains, too, but for PPO, whose algorithm knows no masks."""
+    kind, params = agent_class(name), {**FRESH[name], "fresh": True, "width": 16}
+    assert kind.needs(params, slate_size) == ("features+history", False)
+    env = with_history(8, slate_size=slate_size).unwrapped
+    agent = make_agent(name, Problem.of(env), 0, **params)
+    seen, again, inside = [None], [0, 0], [0]
+    reset, step = env.reset, env.step
+
+    def watch_reset(**kwargs):
+        seen[0], info = reset(**kwargs)
+        return seen[0], info
+
+    def watch_step(actions):
+        slates = np.reshape(actions, (8, slate_size))
+        again[0] += (seen[0]["shown"][:, :, None] == slates[:, None]).sum()
+        again[1] += slates.size
+        inside[0] += (slates[:, 0] == slates[:, -1]).sum() if slate_size > 1 else 0
+        result = step(actions)
+        seen[0] = result[0]
+        return result
+
+    env.reset, env.step = watch_reset, watch_step
+    agent.train(env, 600, 0)
+    assert again[1] >= 600
+    assert (again[0] == 0) == (name != "sb3-ppo")
+    if "dqn" in name:
+        assert inside[0] == 0
+    observation, _ = reset(seed=1)
+    for explore in (False, True, False):
+        slates = agent.act(observation, explore=explore).reshape(8, slate_size)
+        assert not (observation["shown"][:, :, None] == slates[:, None]).any()
+        observation, *_ = step(slates[:, 0] if slate_size == 1 else slates)
+    with pytest.raises(ValueError, match=r"needs the observation 'features\+history', not Box"):
+        make_agent(name, Problem.of(native()), **params)
 
 
 def with_history(num_envs=6, **kwargs):
