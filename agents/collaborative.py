@@ -1,9 +1,10 @@
 """What the neighbourhood methods share: profiles from a log and from the session, a mix of terms, explanations.
 
-Every item has an expected reward: its mean in the log, pulled to the mean of all. A profile holds by how much each
-item met was answered better than that, less the person's own mean: the log's visits of this user, and what the
-session reveals, so the agents follow a session without learning online. Answers of "not shown" are not guessed: a log
-of impressions says what was shown and not answered (as in Koren, 2010, TKDD 4, "Factor in the neighbors").
+Every item has an expected reward: its mean in the log, pulled to the mean of all (content-based: to what its features
+say). A profile holds by how much each item met was answered better than that, less the person's own mean: the log's
+visits of this user, and what the session reveals, so the agents follow a session without learning online. Answers of
+"not shown" are not guessed: a log of impressions says what was shown and not answered (as in Koren, 2010, TKDD 4,
+"Factor in the neighbors").
 
 score(a) = constant + w_0 expected(a) + sum over terms w_m term_m(a), the weights (none below zero) fitted by least
 squares on the last tenth of the log's sessions with terms that have not seen it (stacking: Wolpert, 1992).
@@ -37,9 +38,9 @@ class CollaborativeParams:
 
     people: str = "user"  # who is compared: a "user" of the log or each "session" of it
     recent: int = 5_000  # sessions of the log that are compared with, the latest, at least 1
-    neighbours: int = 100  # nearest people, or items, that are heard, at least 1
-    shrink: float = 20.0  # [items or people in common] at which likeness is halved, at least 0
-    damping: float = 1.0  # [likeness] that says nothing, above 0
+    neighbours: int = 500  # nearest people, or items, that are heard, at least 1
+    shrink: float = 30.0  # [items or people in common] at which likeness is halved, at least 0
+    damping: float = 3.0  # [likeness] that says nothing, above 0
     memory: float = 1.0  # what an item met in the log counts beside one of this session, at least 0
     smoothing: float = 20.0  # [exposures] at the log's mean that every item starts with, at least 0
     fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
@@ -62,7 +63,7 @@ class Collaborative(BaseAgent):
     config: ClassVar[type[Any]] = CollaborativeParams
     params: CollaborativeParams
     terms: ClassVar[tuple[str, ...]]  # of "items", "people", "content"
-    by_content: ClassVar[bool] = False  # what is expected of an item follows from its features
+    by_content: ClassVar[bool] = False  # what is expected of an item begins with its features
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
@@ -118,14 +119,14 @@ class Collaborative(BaseAgent):
         p, num_items = self.params, self.problem.num_items
         item, reward = histories.item[rows], histories.pay[rows]
         shown, mean = np.bincount(item, minlength=num_items), reward.mean()
-        self.expected[:] = mean + np.bincount(item, reward - mean, num_items) / np.maximum(
-            shown + p.smoothing, 1e-9
-        )
+        prior = np.full(num_items, mean)
         if self.by_content:
             weight = shown[:, None] * self.features
             inner = self.features.T @ weight + p.smoothing * np.eye(self.features.shape[1])
             total = np.bincount(item, reward - mean, num_items)
-            self.expected[:] = mean + self.features @ np.linalg.solve(inner, self.features.T @ total)
+            prior += self.features @ np.linalg.solve(inner, self.features.T @ total)
+        own = np.bincount(item, reward - prior[item], num_items)
+        self.expected[:] = prior + own / np.maximum(shown + p.smoothing, 1e-9)
         if self.problem.reward_per_minute:
             paid = pay(self.problem, item, histories.events[rows])
             minutes = (reward - paid) / self.problem.reward_per_minute

@@ -1,8 +1,8 @@
 """Content-based: items whose public features are like those of what was answered (Pazzani and Billsus, 2007).
 
 Likeness is the cosine of category, page, price and length, each less its mean. What is expected of an item without
-regard to the session follows from its features too, by ridge regression on the log: an item that the log never
-showed is judged like any other. See `agents.collaborative` for profiles and the mix.
+regard to the session begins with its features too, by ridge regression on the log, from which its own record leads
+away: an item that the log never showed is judged by its features. See `agents.collaborative` for profiles and the mix.
 """
 
 from typing import ClassVar

@@ -1,5 +1,6 @@
 """Neighbourhood methods against brute force; the ten-item world that every learner does well in; the log's policy."""
 
+from dataclasses import replace
 from functools import cache, partial
 
 import gymnasium
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 from test_agents import TASKS, WORLDS, log_for, make_env
 from test_agents_learning import score as played
@@ -80,6 +82,23 @@ def test_what_is_expected_of_an_item_is_its_shrunk_mean():
     shown = np.bincount(item, minlength=30)
     expected = (np.bincount(item, click, 30) + 7.0 * click.mean()) / (shown + 7.0)
     np.testing.assert_allclose(agent.expected, expected)
+
+
+def test_what_content_based_expects_begins_with_the_features():
+    """Scikit-learn's ridge regression, then each item's own record; an item that was never shown has none."""
+    log, env = log_for("recgym/Ecommerce-v0"), make_env("recgym/Ecommerce-v0", "content-based", 1)
+    hidden = int(np.bincount(log.column("item"), minlength=30).argmax())
+    log = replace(log, rows=log.rows.filter(log.column("item") != hidden))
+    agent = make_agent("content-based", Problem.of(env), 0, smoothing=7.0)
+    agent.prepare(log, 0)
+    item, click = log.column("item"), log.column("click").astype(float)
+    ridge = Ridge(alpha=7.0, fit_intercept=False).fit(agent.features[item], click - click.mean())
+    prior = click.mean() + ridge.predict(agent.features)
+    shown = np.bincount(item, minlength=30)
+    expected = (np.bincount(item, click, 30) + 7.0 * prior) / (shown + 7.0)
+    np.testing.assert_allclose(agent.expected, expected)
+    assert shown[hidden] == 0
+    assert agent.expected[hidden] == pytest.approx(prior[hidden])
 
 
 def test_the_mix_finds_the_term_that_matters():
