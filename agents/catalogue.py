@@ -18,13 +18,13 @@ class Block(NamedTuple):
     """Items that lie side by side when the catalogue is sorted by category."""
 
     low: int  # its first item's place in that order
-    matrix: Tensor  # (d + 1 + c, items): vectors, ones, and a row for each of its c categories
+    matrix: Tensor  # (d + c, items): vectors, and a row for each of its c categories
     bias: Tensor  # (items,)
     first: int  # its first category
 
 
 class Catalogue:
-    """The best items of sessions under frozen weights: x as in `Towers.logits`, never more than a block of it.
+    """The best items of sessions under frozen weights, by Q less what all items have alike, never more than a block.
 
     In order of category the term of the last item's category is a few more rows of the matrix product.
     """
@@ -35,6 +35,7 @@ class Catalogue:
         self.order, self.place = order, torch.argsort(order)
         with torch.no_grad():
             vectors, bias = towers.items()
+            bias = towers.worth(bias)
             category = towers.category[:-1][order]
             num_items = len(order)
             is_host = order.device.type == "cpu"
@@ -44,17 +45,15 @@ class Catalogue:
                 rows, own = order[low : low + step], category[low : low + step]
                 first, last = (int(own[0]), int(own[-1])) if is_host else (0, towers.num_categories - 1)
                 kinds = torch.arange(first, last + 1, device=own.device)[:, None] == own
-                ones = torch.ones_like(bias[rows])[None]
-                matrix = torch.cat([vectors[rows].T, ones, kinds.to(ones.dtype)])
+                matrix = torch.cat([vectors[rows].T, kinds.to(vectors.dtype)])
                 self.blocks.append(Block(low, matrix.contiguous(), bias[rows], first))
 
     @torch.no_grad()
     def best(self, states: States, slots: int, mask: Tensor | None = None) -> Tensor:
         """The K items of the largest Q, best first, (B, K). `mask` (B, N) leaves each row at least K."""
-        code = self.towers.code(states)
-        left = torch.cat([code.f, code.value[:, None]], dim=1)
-        kinds = self.towers.by_category(states, code.recall)
-        items, added = self.towers.repeats(states, code.recall)
+        left, _, recall = self.towers.valued(self.towers.code(states))
+        kinds = self.towers.by_category(states, recall)
+        items, added = self.towers.repeats(states, recall)
         place = self.place[items]
         buffer = left.new_empty(len(left) * self.blocks[0].matrix.shape[1])
         top: Top | None = None

@@ -6,14 +6,17 @@ Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item
 Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter,
 2019), the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself.
 Histories are the logged ones. The weights that do best on the last tenth of the sessions are kept. Then
-Q = shift + scale x + spread u(s): the scale is the slope of the logged reward on x, so greedy choices stay as they
-were; shift and spread are mean and deviation of the log's discounted returns; u starts at zero.
+Q = shift + scale x + spread y(s, a): the scale is the slope of the logged reward on x, so greedy choices stay as they
+were; shift and spread are mean and deviation of the log's discounted returns; y, what comes later, starts at zero.
 
 Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a
 Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device, by priority where asked (Schaul et
-al., 2016, ICLR; deviation: their correction does not grow). In a slate each shown item is
-credited with its own events' reward, and the value of the next state is the mean of its K best items: the values
-of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
+al., 2016, ICLR; deviation: their correction does not grow). Deviation from all of these: the error of Q moves y alone,
+while x goes on learning the item's own reward by cross-entropy, and the first reward of a target is what x expects, not
+what was drawn. So chance in an item's own reward never reaches y, and where nothing comes later of a choice, y stays
+near what all items have alike: a bandit. In a slate each
+shown item is credited with its own events' reward, and the value of the next state is the mean of its K best items:
+the values of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
 
 from contextlib import nullcontext
@@ -24,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from agents.base import Actions, Figures, Problem, Report, check_range
 from agents.catalogue import Catalogue
@@ -38,7 +42,7 @@ from agents.towers import States, to_states
 class DcfDqnParams(DeepQParams):
     """And the targets' length, the replay's order, a GPU's arithmetic."""
 
-    steps: int = 3  # n of the n-step targets
+    steps: int = 1  # n of the n-step targets
     # of a transition's error in its chance to be replayed, in [0, 1]; 0: even chances
     priority_exponent: float = 0.0
     priority_correction: float = 0.5  # in [0, 1]; 1 weighs the drawn rows back to even chances
@@ -66,9 +70,11 @@ class DcfDqn(DeepQ):
         self.catalogues: dict[bool, Catalogue] = {}  # by `explore`, of weights that did not change since
         is_cuda = self.torch_device.type == "cuda"
         self.is_mixed = p.mixed_precision and is_cuda
-        self.values_of = self.online.values_of
+        low, high = problem.item_reward_range
+        self.low, self.range = low, max(high - low, 1e-12)
+        self.terms_of = self.online.terms_of
         if p.compile and is_cuda:
-            self.values_of = torch.compile(self.online.values_of)
+            self.terms_of = torch.compile(self.online.terms_of)
 
     def _changed(self) -> None:
         self.catalogues.clear()
@@ -98,11 +104,18 @@ class DcfDqn(DeepQ):
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = Catalogue(self.online).best(sample.after, slots, sample.after_mask)
         with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
+            x, y = self.terms_of(sample.states, sample.action)
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
-                goal = sample.credit + (sample.later + sample.bootstrap * value)[:, None]
-            error = (self.values_of(sample.states, sample.action) - goal) / self.online.spread
-        loss = (sample.weight[:, None] * error**2).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
+                own = self.low + self.range * torch.sigmoid(x)
+                goal = own + (sample.later + sample.bootstrap * value)[:, None]
+                label = ((sample.credit - self.low) / self.range).clamp(0.0, 1.0)
+            q = self.online.shift + self.online.scale * x.detach() + self.online.spread * y
+            error = (q - goal) / self.online.spread
+            surprise = functional.binary_cross_entropy_with_logits(x, label, reduction="none")
+        loss = (sample.weight[:, None] * (error**2 + surprise)).sum() / (
+            sample.weight.sum().clamp(min=1e-6) * slots
+        )
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
             ring.judge(sample.place, (error.abs().mean(dim=1) + 1e-3).float() ** p.priority_exponent)

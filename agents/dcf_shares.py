@@ -38,11 +38,12 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     layer, width = cast(nn.Linear, t.deep[0]), code.shape[1]
     deep = t.deep(torch.cat([code, user, context], dim=1))
     vectors, bias = t.items.of(items)
-    g, recall = vectors.sum(dim=1), t.recall(deep)
+    g, recall = vectors.sum(dim=1), t.scale * t.recall(deep) + t.spread * t.ahead(deep)[:, -3:]
     # what one unit of the rectified layer is worth to Q, (B, hidden), and what the code is worth directly, (B, d)
     slots = items.shape[1]
     worth = t.scale * (g @ t.head.weight[:-1] + slots * t.head.weight[-1])
-    worth = (worth + t.spread * slots * t.outlook.weight[0]) * (deep > 0)
+    later = g @ t.ahead.weight[:-3] + slots * t.outlook.weight[0]
+    worth = (worth + t.spread * later) * (deep > 0)
     into = functional.linear(worth, layer.weight.T)  # (B, 2 d + 3)
     direct = t.scale * g
     for_code, for_user = into[:, :width] + direct, into[:, width : 2 * width] + direct
@@ -52,7 +53,7 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
         slots * t.shift
         + worth @ layer.bias
         + t.scale * (g @ t.head.bias[:-1] + slots * t.head.bias[-1])
-        + t.spread * slots * t.outlook.bias[0]
+        + t.spread * (g @ t.ahead.bias[:-3] + slots * t.outlook.bias[0])
         + from_rest
     )
     columns = [
@@ -60,8 +61,8 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
         (user * for_user).sum(dim=1, keepdim=True),
         context * into[:, 2 * width :],
         from_past,
-        t.scale * bias,
-        (t.scale * recall[:, None] * t.memory(states, items)).flatten(1),
+        t.scale * bias + t.spread * t.items.ahead[items],
+        (recall[:, None] * t.memory(states, items)).flatten(1),
     ]
     values = torch.cat(columns, dim=1).cpu().numpy()
     return [named(_names(problem, states, items, b), values[b]) for b in range(len(values))]

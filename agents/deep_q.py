@@ -51,16 +51,18 @@ class DeepQParams:
     warmup: int = 1_000  # [environment steps] before the first update
     steps_per_update: int = 64  # [environment steps]
     clip: float = 10.0  # largest norm of a gradient
-    epsilon_start: float = 0.3  # share of slates at random; 1 where no log was learnt from
+    epsilon_start: float = 0.3  # share of slates that are drawn, not the best; 1 where no log was learnt from
     epsilon_end: float = 0.05
+    even_share: float = 0.1  # of those slates, drawn with even chances, in [0, 1]
+    temperature: float = 0.5  # of the other ones, in standard deviations of the items' values, above 0
     epsilon_steps: int = 15_000  # [environment steps] from start to end, linear
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise ValueError(f"encoder is {self.encoder!r}, allowed: {', '.join(map(repr, ENCODERS))}")
-        for name in ("offline_rate", "online_rate", "polyak", "clip"):
+        for name in ("offline_rate", "online_rate", "polyak", "clip", "temperature"):
             check_range(name, getattr(self, name), 1e-9, 1 if name == "polyak" else np.inf)
-        for name in ("discount", "epsilon_start", "epsilon_end"):
+        for name in ("discount", "epsilon_start", "epsilon_end", "even_share"):
             check_range(name, getattr(self, name), 0, 1)
         for name in ("epochs", "weight_decay", "warmup"):
             check_range(name, getattr(self, name), 0)
@@ -138,23 +140,49 @@ class DeepQ(BaseAgent):
         return float(start + done * (p.epsilon_end - start))
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The best slates by the averaged network; with `explore` by the newest, and some rows are random."""
+        """The best slates by the averaged network; with `explore` by the newest, and some rows are drawn."""
         slots, device = self.problem.slate_size, self.torch_device
         check_mask(mask, slots)
         allowed = None if mask is None else torch.as_tensor(mask, device=device)
-        slates = self.best(to_states(observation, device), allowed, explore)
+        states = to_states(observation, device)
+        slates = self.best(states, allowed, explore)
         if explore and len(rows := np.flatnonzero(self.rng.random(len(slates)) < self.epsilon)):
             index = torch.as_tensor(rows, device=device)
-            noise = torch.rand((len(rows), self.problem.num_items), generator=self.generator, device=device)
-            if allowed is not None:
-                noise = noise.masked_fill(~allowed[index], -1.0)
-            slates[index] = noise.topk(slots, dim=1).indices
+            few = States(*(part[index] for part in states))
+            slates[index] = self._drawn(few, None if allowed is None else allowed[index])
         chosen = to_host(slates)
         return chosen[:, 0] if slots == 1 else chosen
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
         """The best slates (B, K), all of allowed items (B, N), by the newest network or the averaged one."""
         raise NotImplementedError
+
+    def _drawn(self, states: States, allowed: Tensor | None) -> Tensor:
+        """Slates (B, K) drawn item by item without replacement: some evenly, some by how good items look.
+
+        The latter in proportion to exp(z / temperature), z being `appeal` standardised over the items: even chances
+        waste most slates of a large catalogue, but only they find what a log was wrong about. Until anything is
+        learnt all chances are even. The largest of logits and Gumbel noise make such a draw (Kool, van Hoof and
+        Welling, 2019, ICML).
+        """
+        shape, device = (len(states.user), self.problem.num_items), self.torch_device
+        noise = torch.rand(shape, generator=self.generator, device=device)
+        keys = -torch.log(-torch.log(noise.clamp(1e-12, 1.0 - 1e-7)))
+        if self.counts[1:].any():
+            z = self.appeal(states)
+            z = (z - z.mean(dim=1, keepdim=True)) / z.std(dim=1, keepdim=True).clamp(min=1e-9)
+            is_even = (
+                torch.rand((len(z), 1), generator=self.generator, device=device) < self.params.even_share
+            )
+            keys = keys + (z / self.params.temperature).masked_fill(is_even, 0.0)
+        if allowed is not None:
+            keys = keys.masked_fill(~allowed, -torch.inf)
+        return keys.topk(self.problem.slate_size, dim=1).indices
+
+    @torch.no_grad()
+    def appeal(self, states: States) -> Tensor:
+        """What exploring goes by, (B, N): the newest network's values."""
+        return self.online.values(states)
 
     # stage 2: online
 

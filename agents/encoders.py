@@ -8,12 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence
 
 HISTORY = 20  # H of the observation "history"
 
 
+def _flush_left(history: Tensor, length: Tensor) -> Tensor:
+    """The history with its first item in the first column, (B, H, inputs)."""
+    span = history.shape[1]
+    place = (torch.arange(span, device=history.device) + span - length[:, None]) % span
+    return history.gather(1, place[..., None].expand(-1, -1, history.shape[2]))
+
+
 class Recurrent(nn.Module):
-    """The last hidden state of gated recurrent units (GRU4Rec: Hidasi et al., 2016, ICLR)."""
+    """The last state of gated recurrent units, zeros before the first item (GRU4Rec: Hidasi et al., 2016, ICLR)."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -21,8 +29,18 @@ class Recurrent(nn.Module):
 
     def forward(self, history: Tensor, present: Tensor) -> Tensor:
         """(B, H, inputs) and its mask (B, H) to (B, d)."""
-        last: Tensor = self.gru(history)[0][:, -1]
-        return last
+        length = present.sum(dim=1)
+        if history.device.type == "cpu":  # elsewhere the lengths would have to come to the host
+            lengths = length.clamp(min=1)
+            packed = pack_padded_sequence(
+                _flush_left(history, length), lengths, batch_first=True, enforce_sorted=False
+            )
+            last: Tensor = self.gru(packed)[1][0]
+        else:
+            states = self.gru(_flush_left(history, length))[0]
+            place = (length - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
+            last = states.gather(1, place)[:, 0]
+        return last * (length > 0)[:, None]
 
     def shares(self, history: Tensor, present: Tensor) -> Tensor:
         """What each step wrote and the update gates after it kept, (B, H, d): they sum to the code."""
@@ -35,7 +53,7 @@ class Recurrent(nn.Module):
         for t in range(history.shape[1]):
             reset, update, new = to_gates[:, t].chunk(3, dim=1)
             own_reset, own_update, own_new = functional.linear(state, weights[1], weights[3]).chunk(3, dim=1)
-            keep = torch.sigmoid(update + own_update)
+            keep = torch.where(present[:, t, None], torch.sigmoid(update + own_update), 1.0)
             fresh = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
             shares = shares * keep[:, None]
             shares[:, t] = (1.0 - keep) * fresh

@@ -18,6 +18,8 @@ from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import put_weights, weights_of
 from agents.towers import Towers, to_states
 
+SMOOTHING = 20.0  # [rows] at the log's mean that every item starts with
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -46,6 +48,7 @@ def fit_towers(
     if not len(train):
         raise ValueError("the log needs at least two sessions")
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
+    _start(towers, problem, histories, train)
 
     def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
@@ -59,6 +62,30 @@ def fit_towers(
     )
     _calibrate(towers, problem, histories, late, stage.discount)
     return {"offline_rows": float(len(log)), "loss": best_loss, "scale": float(towers.scale)}
+
+
+@torch.no_grad()
+def _start(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> None:
+    """Begin at what items paid on average, each shrunk toward all: interactions must earn their place."""
+    items, label = histories.item[rows], _labels(problem, histories, rows)
+    count, mean = np.bincount(items, minlength=problem.num_items), float(label.mean())
+    paid = (np.bincount(items, label, problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
+
+    def logit(p: Any) -> Any:
+        p = np.clip(p, 1e-4, 1.0 - 1e-4)
+        return np.log(p / (1.0 - p))
+
+    towers.items.bias.copy_(torch.as_tensor(logit(paid) - logit(mean)))
+    towers.head.bias[-1] = float(logit(mean))
+
+
+def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Rewards of rows scaled into [0, 1]."""
+    low, high = problem.item_reward_range
+    scaled: NDArray[np.float32] = np.clip(
+        (histories.pay[rows] - low) / max(high - low, 1e-12), 0.0, 1.0
+    ).astype(np.float32)
+    return scaled
 
 
 def train_best(
@@ -78,7 +105,7 @@ def train_best(
         report: counts rows seen.
     """
     optimizer = torch.optim.AdamW(towers.parameters(), lr=stage.rate, weight_decay=stage.weight_decay)
-    best, best_loss, seen = weights_of(towers), np.inf, 0
+    best, best_loss, seen = weights_of(towers), held_out(), 0
     for _ in range(stage.epochs):
         for rows, loss in epoch():
             descend(towers, optimizer, loss, stage.clip)
@@ -105,9 +132,8 @@ def _logits(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
     """Logits of logged items and their labels: rewards scaled into [0, 1]."""
-    low, high = problem.item_reward_range
     device = towers.scale.device
-    label = np.clip((histories.pay[rows] - low) / max(high - low, 1e-12), 0.0, 1.0).astype(np.float32)
+    label = _labels(problem, histories, rows)
     states = to_states(histories.observation(rows, problem.num_items), device)
     items = torch.as_tensor(histories.item[rows], device=device)
     return towers.logit_of(states, items[:, None])[0][:, 0], torch.as_tensor(label, device=device)

@@ -11,7 +11,7 @@ exp(c) q.
 
 Deviations: the state towers and the replay are DCF-DQN's; the slate of the next state is picked by the newest network
 and judged by the averaged one (van Hasselt et al., 2016); where a user answers several items, each is the choice with
-an equal share, and the choice is worth all that the slate paid.
+an equal share and worth its own pay once for every answer, so that shares and pay make up what the slate paid.
 
 Axes: B sessions, K slate positions, N items.
 """
@@ -116,7 +116,8 @@ class SlateQ(DeepQ):
     def _begin(self, histories: Histories) -> None:
         """First values: what an item paid when it was answered, and the mean of what a log's slates led to."""
         chosen = histories.events[:, 0] > 0
-        items, pay = histories.item[chosen], histories.pay[chosen]
+        answers = np.bincount(histories.slate, chosen, len(chosen))[histories.slate]  # in each row's slate
+        items, pay = histories.item[chosen], (answers * histories.pay)[chosen]
         count = np.bincount(items, minlength=self.problem.num_items)
         mean = pay.mean() if len(pay) else 0.0
         paid = (np.bincount(items, pay, self.problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
@@ -150,6 +151,11 @@ class SlateQ(DeepQ):
         return self.slates(self.online if explore else self.target, states, allowed)
 
     @torch.no_grad()
+    def appeal(self, states: States) -> Tensor:
+        """What exploring goes by, (B, N): what is chosen."""
+        return self.choice.logits(states)[0]
+
+    @torch.no_grad()
     def slates(self, network: Towers, states: States, allowed: Tensor | None) -> Tensor:
         """By the parameter `slates`, (B, K)."""
         c, _ = self.choice.logits(states)
@@ -176,11 +182,10 @@ class SlateQ(DeepQ):
         with torch.no_grad():
             slates = self.slates(self.online, sample.after, sample.after_mask)
             value = self.slate_value(self.target, sample.after, slates)
-            goal = sample.credit.sum(dim=1) + sample.bootstrap * value
-            share = _shares(sample.after.events[:, -slots:, 0]) * sample.weight[:, None]
-        error = (
-            _with_nothing(self.online, sample.states, sample.action) - goal[:, None]
-        ) / self.online.spread
+            answered = sample.after.events[:, -slots:, 0]
+            goal = _worth(sample.credit, answered) + (sample.bootstrap * value)[:, None]
+            share = _shares(answered) * sample.weight[:, None]
+        error = (_with_nothing(self.online, sample.states, sample.action) - goal) / self.online.spread
         loss = (share * error**2).sum() / sample.weight.sum().clamp(min=1.0)
         descend(self.online, self.optimizer, loss, p.clip)
         descend(
@@ -267,6 +272,17 @@ def _shares(answered: Tensor) -> Tensor:
     """Shares of nothing and of each item in the choice, (B, K + 1), from answers (B, K) of 0 and 1."""
     count = answered.sum(dim=1, keepdim=True)
     return torch.cat([(count == 0).to(answered.dtype), answered / count.clamp(min=1.0)], dim=1)
+
+
+def _worth(credit: Tensor, answered: Tensor) -> Tensor:
+    """What nothing and each item pays at once where it is the choice, (B, K + 1), from what each item paid (B, K).
+
+    An answered item's own pay for each answer, and what the items without an answer paid; with one answer, the
+    slate's pay.
+    """
+    own, total = credit * answered, credit.sum(dim=1, keepdim=True)
+    rest = total - own.sum(dim=1, keepdim=True)
+    return torch.cat([total, rest + answered.sum(dim=1, keepdim=True) * own], dim=1)
 
 
 def _slates_of(histories: Histories) -> NDArray[np.int64]:

@@ -61,8 +61,12 @@ class ItemTower(nn.Module):
         self.ids = _embedding(problem.num_items, width)
         self.group_embeddings = nn.ModuleList(_embedding(int(index.max()) + 1, width) for index in indices)
         sizes = 3 * width + numbers.shape[1]
-        self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), nn.Linear(hidden, width + 1))
+        last = nn.Linear(hidden, width + 1)
+        for part in (last.weight, last.bias):
+            nn.init.zeros_(part[-1:])  # the bias of an item begins as its own
+        self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
         self.bias = nn.Parameter(torch.zeros(problem.num_items))
+        self.ahead = nn.Parameter(torch.zeros(problem.num_items))  # c
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Vectors (N, d) and biases (N,) of the whole catalogue."""
@@ -88,6 +92,8 @@ class Code(NamedTuple):
     value: Tensor  # (B,) V
     recall: Tensor  # (B, 3) r
     outlook: Tensor  # (B,) u
+    ahead: Tensor  # (B, d) w
+    ahead_recall: Tensor  # (B, 3)
 
 
 class Towers(nn.Module):
@@ -97,8 +103,10 @@ class Towers(nn.Module):
     the history (repeat consumption: Anderson et al., 2014, WWW), and whether the last item was of its category.
 
     The history is read as the items' own vectors g, once as they were shown and once where they were answered
-    positively, beside the event bits. Reward units: Q(s, a) = shift + scale x(s, a) + spread u(s), with u a second
-    head for what states are worth beyond their next item, zero until the online stage (dueling: Wang et al., 2016).
+    positively, beside the event bits. Reward units: Q(s, a) = shift + scale x(s, a) + spread y(s, a). Here x is the
+    logit of the item's own reward, and y(s, a) = u(s) + <w(s), g(a)> + c_a + <r'(s), h(s, a)> is what comes after it,
+    zero until the online stage: Q is split into now and later (after van Seijen et al., 2017, NIPS) and stays one
+    inner product of a state and an item, <scale f + spread w, g>.
     """
 
     scale: Tensor
@@ -119,8 +127,8 @@ class Towers(nn.Module):
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
         self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU())
         self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
-        self.outlook = nn.Linear(hidden, 1)
-        for head in (self.recall, self.outlook):
+        self.outlook, self.ahead = nn.Linear(hidden, 1), nn.Linear(hidden, width + 3)
+        for head in (self.recall, self.outlook, self.ahead):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         low, high = problem.item_reward_range
@@ -141,8 +149,9 @@ class Towers(nn.Module):
         code = self.encoder(*self.history(states))
         user = self.users(states.user)
         deep = self.deep(torch.cat([code, user, states.context], dim=1))
-        head = self.head(deep)
-        return Code(user + code + head[:, :-1], head[:, -1], self.recall(deep), self.outlook(deep)[:, 0])
+        head, ahead = self.head(deep), self.ahead(deep)
+        f, outlook = user + code + head[:, :-1], self.outlook(deep)[:, 0]
+        return Code(f, head[:, -1], self.recall(deep), outlook, ahead[:, :-3], ahead[:, -3:])
 
     def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
         """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""
@@ -181,15 +190,39 @@ class Towers(nn.Module):
         same = self.category[states.items[:, -1:]] == self.category[items]
         return torch.stack([here.any(dim=2), answered, same], dim=2)
 
+    def valued(self, code: Code) -> tuple[Tensor, Tensor, Tensor]:
+        """Q less the bias of items: state vectors (B, d), what all items have alike (B,), weights of h (B, 3)."""
+        alike = self.shift + self.scale * code.value + self.spread * code.outlook
+        recall = self.scale * code.recall + self.spread * code.ahead_recall
+        return self.scale * code.f + self.spread * code.ahead, alike, recall
+
+    def worth(self, bias: Tensor) -> Tensor:
+        """The items' part of Q that no state moves, (N,), given their logits' biases."""
+        worth: Tensor = self.scale * bias + self.spread * self.items.ahead
+        return worth
+
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, shape (B, N)."""
-        x, outlook = self.logits(states)
-        return self.shift + self.scale * x + self.spread * outlook[:, None]
+        vectors, bias = self.items()
+        state, alike, recall = self.valued(self.code(states))
+        q: Tensor = alike[:, None] + state @ vectors.T + self.worth(bias)
+        q = q + self.by_category(states, recall)[:, self.category[:-1]]
+        return q.scatter_add(1, *self.repeats(states, recall))
+
+    def terms_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some items of each session, x and y, (B, K) each."""
+        vectors, bias = self.items.of(items)
+        code = self.code(states)
+        memory = self.memory(states, items).to(code.f.dtype)
+        x = code.value[:, None] + (code.f[:, None] * vectors).sum(dim=-1) + bias
+        x = x + (code.recall[:, None] * memory).sum(dim=-1)
+        y = code.outlook[:, None] + (code.ahead[:, None] * vectors).sum(dim=-1) + self.items.ahead[items]
+        return x, y + (code.ahead_recall[:, None] * memory).sum(dim=-1)
 
     def values_of(self, states: States, items: Tensor) -> Tensor:
         """Q of some items of each session in reward units, shape (B, K)."""
-        x, outlook = self.logit_of(states, items)
-        return self.shift + self.scale * x + self.spread * outlook[:, None]
+        x, y = self.terms_of(states, items)
+        return self.shift + self.scale * x + self.spread * y
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:
