@@ -392,8 +392,36 @@ def test_presets_choose_and_refuse():
     ):
         with pytest.raises(ValueError, match=message):
             suite.choose("quick", **changes)
-    with pytest.raises(ValueError, match="preset 'fast' is unknown; there are quick, standard, full"):
+    with pytest.raises(ValueError, match="preset 'fast' is unknown; there are quick, ladder, standard, full"):
         suite.choose("fast")
+
+
+def test_an_agent_stands_in_two_lines_with_settings_of_their_own(worlds, tmp_path):
+    """Tuned for an experiment, a second line under a label, an agent of slates alone: rows, pairs, order."""
+    preset = small(
+        worlds,
+        seeds=2,
+        agents=("random", "ucb1", "thompson"),
+        params={"ucb1": {"scale": 2.0}},
+        tuned={"content": {"ucb1": {"fresh": False}}},
+        again=(suite.Entry(agent="ucb1", params={"scale": 0.5}, label="ucb1, narrow"),),
+        of_slates=("thompson",),
+    )
+    runs = suite.runs_of(preset)
+    settings = {
+        (run.experiment.name, run.entry.line): (run.entry.params.get("scale"), run.entry.params.get("fresh"))
+        for run in runs
+        if run.entry.agent == "ucb1"
+    }
+    assert settings[("content", "ucb1")] == (2.0, False)
+    assert settings[("content", "ucb1, narrow")] == (0.5, False)
+    assert settings[("ecommerce", "ucb1")] == (2.0, None)
+    assert all(run.entry.agent != "thompson" for run in runs)
+    launch(preset, tmp_path / "quick", workers=2)
+    assert len(folders(tmp_path / "quick")) == len(runs)
+    for table in Results(tmp_path).tables["quick"]:
+        assert [row.agent for row in table.rows] == ["random", "ucb1", "ucb1, narrow"]
+        assert all(row.gain is not None and row.lead is None for row in table.rows[1:])
 
 
 def test_every_preset_is_of_registered_environments_and_agents():

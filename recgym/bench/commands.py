@@ -123,7 +123,9 @@ def _json_object(option: str, text: str | None) -> dict[str, Any]:
 
 
 def bench(
-    preset: Annotated[str, typer.Option(help="quick (minutes), standard (hours) or full (a day).")] = "quick",
+    preset: Annotated[
+        str, typer.Option(help="quick (minutes), ladder (an hour), standard (hours) or full (a day).")
+    ] = "quick",
     out: Annotated[
         Path, typer.Option(help="Folder of results; runs go to OUT/PRESET, one folder each.")
     ] = Path("results"),

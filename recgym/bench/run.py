@@ -49,7 +49,7 @@ def job_of(run: Run, out: Path) -> Job:
     setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")
     digest = hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()[:8]
-    run_id = f"{experiment.name}-{run.entry.agent}-{run.run:03d}-{digest}"
+    run_id = f"{experiment.name}-{run.entry.line}-{run.run:03d}-{digest}"
     return Job(run, str(out), run_id, world.name, world.sha256)
 
 

@@ -16,7 +16,7 @@ from recgym.bench.suite import PRESETS
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
 
-RANDOM, ORACLE, PLAN = "random", "oracle", "oracle-plan"
+RANDOM, ORACLE, PLAN, OURS = "random", "oracle", "oracle-plan", "dcf-dqn"
 UNLEARNED = frozenset((RANDOM, ORACLE, PLAN, "logged"))  # their sessions, not their seeds, are the units
 PUBLISHED, PRELIMINARY = 20, 10  # seeds
 
@@ -41,6 +41,7 @@ class Row(NamedTuple):
     seeds: int
     value: Interval  # mean return over seeds and sessions
     gain: Interval | None  # over random, paired; None for random itself and where no pair exists
+    lead: Interval | None  # of OURS over it, paired; None for OURS itself and where no pair exists
     score: Score | None
     length: float
     response_rate: float
@@ -153,6 +154,7 @@ def _row(agents: dict[str, dict[int, Judged]], agent: str) -> Row:
         len(runs),
         t_interval(runs[0].returns if single else [run.returns.mean() for run in runs]),
         _difference(agents[agent], agents[RANDOM]) if agent != RANDOM and RANDOM in agents else None,
+        _difference(agents[OURS], agents[agent]) if agent != OURS and OURS in agents else None,
         _score(agents, agent),
         mean(run.length for run in runs),
         mean(run.response_rate for run in runs),
@@ -167,9 +169,9 @@ def _order(preset: str, experiment: str) -> tuple[int, str]:
     return (names.index(experiment) if experiment in names else len(names), experiment)
 
 
-def _agent_order(preset: str, agent: str) -> tuple[int, str]:
-    names = [entry.agent for entry in PRESETS[preset].entries] if preset in PRESETS else []
-    return (names.index(agent) if agent in names else len(names), agent)
+def _agent_order(preset: str, line: str) -> tuple[int, str]:
+    names = [entry.line for entry in PRESETS[preset].entries] if preset in PRESETS else []
+    return (names.index(line) if line in names else len(names), line)
 
 
 def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, ...]:
@@ -187,10 +189,16 @@ def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, 
     return tuple(notes)
 
 
+def _line(record: dict[str, Any]) -> str:
+    """The run's line of the table: its agent's name, or the label that stands in the run's id."""
+    line: str = record["run_id"].removeprefix(record["experiment"] + "-").rsplit("-", 2)[0]
+    return line
+
+
 def _table(preset: str, experiment: str, runs: list[Judged]) -> Table:
     agents: dict[str, dict[int, Judged]] = {}
     for run in runs:
-        agents.setdefault(run.record["agent"]["name"], {})[run.record["seed"]["run"]] = run
+        agents.setdefault(_line(run.record), {})[run.record["seed"]["run"]] = run
     rows = [_row(agents, agent) for agent in sorted(agents, key=lambda name: _agent_order(preset, name))]
     seeds = min(row.seeds for row in rows)
     if seeds >= PRELIMINARY:
@@ -239,6 +247,7 @@ def cells(row: Row) -> list[str]:
         row.agent,
         text(row.value.mean),
         gain,
+        "" if row.lead is None else _with_bounds(row.lead),
         scored,
         f"{row.response_rate:.3f}",
         f"{row.length:.1f}",
@@ -251,6 +260,7 @@ HEAD = (
     "agent",
     "return",
     "over random, paired 95 %",
+    "dcf-dqn over it, paired 95 %",
     "score",
     "response rate",
     "length",
