@@ -93,9 +93,16 @@ def test_the_choice_model_is_calibrated_on_unseen_pages():
     assert np.log(chosen).mean() > constant + 0.03
 
 
-def test_an_update_is_the_papers_by_hand():
-    world = synthetic(domain="ecommerce", num_items=6)
-    env = pages(world, 8)
+@pytest.mark.parametrize("domain", ["ecommerce", "content"])
+def test_an_update_is_the_papers_by_hand(domain):
+    """One choice a page; and several answers, each worth its own pay once for every answer."""
+    task = f"recgym/{domain.capitalize()}Slate-v0"
+    world = synthetic(domain=domain, num_items=6)
+    if domain == "content":
+        world = world.with_arrays(
+            item_bias=world.arrays.item_bias + 2.0
+        )  # so that pages have several answers
+    env = gymnasium.make_vec(task, 8, world=world, observation="history", slate_size=3)
     agent = make_agent(
         "slateq", Problem.of(env), 0, discount=0.5, warmup=10**6, batch_size=64, weight_decay=0.0, **SMALL
     )
@@ -118,7 +125,9 @@ def test_an_update_is_the_papers_by_hand():
     newest, nothing, weight = tables(agent.online, after)
     judged, judged_nothing, _ = tables(agent.target, after)
     now, now_nothing, _ = tables(agent.online, observation)
-    clicked = after["events"].reshape(8, 20, -1)[:, -3:, 0]
+    events = after["events"].reshape(8, 20, -1)[:, -3:]
+    clicked, pay = events[..., 0], events @ np.array(list(agent.problem.reward_weights.values()))
+    np.testing.assert_allclose(pay.sum(axis=1), reward)
     losses = []
     for b in range(8):
         best = max(
@@ -126,10 +135,16 @@ def test_an_update_is_the_papers_by_hand():
             key=lambda slate: value_of(weight[b], newest[b], 1.0, nothing[b], slate),
         )
         later = value_of(weight[b], judged[b], 1.0, judged_nothing[b], best)
-        goal = reward[b] + 0.5 * (0.0 if terminated[b] else later)
-        chosen = now[b, action[b][clicked[b] > 0]] if clicked[b].any() else np.array([now_nothing[b]])
-        losses.append((((chosen - goal) / float(agent.online.spread)) ** 2).mean())
-    assert clicked.any(axis=1).sum() not in (0, 8)
+        follows = 0.5 * (0.0 if terminated[b] else later)
+        answered = clicked[b] > 0
+        chosen, goal = np.array([now_nothing[b]]), np.array([reward[b]])
+        if answered.any():
+            chosen = now[b, action[b][answered]]
+            goal = answered.sum() * pay[b][answered] + pay[b][~answered].sum()
+            assert goal.mean() == pytest.approx(reward[b])  # shares and pay make up the slate's
+        losses.append((((chosen - goal - follows) / float(agent.online.spread)) ** 2).mean())
+    assert (clicked.sum(axis=1).max() > 1) == (domain == "content")
+    assert clicked.any(axis=1).sum() > 0
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(8, (64,), generator=drawn).numpy()
