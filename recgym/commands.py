@@ -11,9 +11,8 @@ import typer
 
 from recgym.bench.terminal import Device, Domain, Json, LogFile, Map, Seed, Source, console, progress
 
-Out = Annotated[
-    Path, typer.Option(help="Folder of the world; one that is there is replaced, all or nothing.")
-]
+Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Put the world in place of the one in --out.")]
 Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
 Config = Annotated[
     str | None,
@@ -79,6 +78,7 @@ def fit(
     ensemble: Ensemble = 0,
     planning: PlanningSaid = 500,
     terms: TermsSaid = False,
+    replaced: Replace = False,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -89,6 +89,8 @@ def fit(
     """
     if out.exists() and not (out / "world.json").is_file():
         raise ValueError(f"--out {out}: exists and holds no world; name another folder")
+    if out.exists() and not replaced:
+        raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
     read = _read(log, source, domain, mapping)
     from recgym.fit import fit as fit_world
     from recgym.sim.world import World

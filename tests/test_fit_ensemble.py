@@ -124,9 +124,12 @@ def test_members_of_pairs_count_each_pair_by_a_poisson_number():
 def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, capsys, monkeypatch):
     log.write(tmp_path / "log")
     monkeypatch.chdir(tmp_path)
-    for members in ("2", "1"):  # the second fit leaves no member of the first
+    for members, replaced in (
+        ("2", []),
+        ("1", ["--replace"]),
+    ):  # the second fit leaves no member of the first
         with pytest.raises(SystemExit) as end:
-            main(["fit", "log", "--out", "mine", "--planning", "0", "--ensemble", members])
+            main(["fit", "log", "--out", "mine", "--planning", "0", "--ensemble", members, *replaced])
         assert end.value.code == 0
     assert [folder.name for folder in (tmp_path / "mine" / "members").iterdir()] == ["1"]
     assert load_world("mine", 1).sha256 != load_world("mine").sha256
@@ -144,3 +147,17 @@ def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, c
     assert end.value.code == 2
     assert "--period '2022': expected FROM:TO" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def test_a_world_is_replaced_only_where_that_is_said(tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "world.json").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "no such log", "--out", "mine"])
+    assert end.value.code == 2
+    assert (
+        capsys.readouterr().err
+        == "recgym: --out mine: holds a world; name another folder, or say --replace\n"
+    )
+    assert (tmp_path / "mine" / "world.json").read_text() == "kept"
