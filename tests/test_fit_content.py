@@ -93,9 +93,9 @@ def test_rates_before_a_log_are_shrunk_logits():
     assert earlier_rates({"id": ["a", "b"]}).shape == (2, 0)
 
 
-def kuairand(folder: Path, last: int = 1_000, videos: tuple[int, ...] = (5, 6, 5, 6)) -> Path:
+def kuairand(folder: Path, last: int = 1_000, videos: tuple[int, ...] = (5, 6, 5, 6), log: str = LOG) -> Path:
     with gzip.open(folder / "log_standard_pure.csv.gz", "wt") as file:
-        file.write(LOG)
+        file.write(log)
     (folder / "user_features_pure.csv").write_text("user_id,degree\n1,3\n2,4\n")
     (folder / "video_features_basic_pure.csv").write_text(
         "video_id,author_id,video_type,video_duration,tag\n5,1,NORMAL,,1\n6,1,NORMAL,,2\n"
@@ -133,5 +133,15 @@ def test_sequences_that_reach_into_the_log_are_not_used_and_unknown_videos_are_r
     log = read_log(kuairand(tmp_path, last=3_000))
     assert "earlier_shown" not in log.users.column_names
     assert any("not used" in remark for remark in log.remarks)
+    later = LOG.replace("1,5,20220425,100,2000,", "1,5,20220426,100,9000,").replace(
+        "1,5,20220425,100,3000,", "1,5,20220426,100,9500,"
+    )
+    log = read_log(
+        kuairand(tmp_path, last=2_600, log=later)
+    )  # user 1 comes on the second day: 25 April ends at 2500
+    assert "earlier_shown" not in log.users.column_names
+    assert any("after the log's first day" in remark for remark in log.remarks)
+    log = read_log(kuairand(tmp_path, last=2_400, log=later))
+    assert log.users["earlier_shown"].to_pylist() == [4, 0]
     with pytest.raises(LogError, match=r"user_sequences_1.parquet, row 2, watch_seq"):
         read_log(kuairand(tmp_path, videos=(5, 7)))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.codes import index_ids, labels, renamed, usual
+from recgym.logs.codes import index_ids, labels, renamed
 from recgym.logs.log import Array, as_numpy
 
 UNKNOWN = "unknown"
@@ -88,19 +88,27 @@ def _moved(*keys: Array) -> Array:
     return moved
 
 
-def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array]) -> Any:
-    """The table of items from their rows: usual category, mean of each number (NaN: unknown), a label."""
+def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], time: Array | None) -> Any:
+    """The table of items from their rows: category, numbers (NaN: unknown), a label, each as first known.
+
+    The first in `time`, else in the file: what later rows say of an item would tell a fit on early days of later ones.
+    """
+    order = np.arange(len(item)) if time is None else np.argsort(time, kind="stable")
+
+    def first(known: Array) -> Array:
+        rows = order[known[order]][::-1]
+        found = np.full(len(ids), -1)
+        found[item[rows]] = rows  # the last one written wins: the earliest
+        return found
+
     table = {"id": ids}
     if category is not None:
         codes, names = index_ids(renamed(category, lambda word: word or UNKNOWN))
-        most, _ = usual(item, codes, len(ids))
-        table["category"] = pa.array([names[code] for code in most])
+        rows = first(codes != (names.index(UNKNOWN) if UNKNOWN in names else -1))
+        table["category"] = pa.array([names[codes[row]] if row >= 0 else UNKNOWN for row in rows.tolist()])
     for name, values in numbers.items():
-        known = ~np.isnan(values)
-        count = np.bincount(item[known], minlength=len(ids))
-        total = np.bincount(item[known], values[known], minlength=len(ids))
-        mean = np.divide(total, count, out=np.full(len(ids), np.nan), where=count > 0)
-        table[name] = pa.array(mean.astype(np.float32))
+        rows = first(~np.isnan(values))
+        table[name] = pa.array(np.where(rows >= 0, values[rows], np.nan).astype(np.float32))
     if category is not None:
         table["label"] = pa.array(labels(as_numpy(table["category"]).tolist()))
     return pa.table(table)

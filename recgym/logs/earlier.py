@@ -23,12 +23,13 @@ EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}
 
 
 def with_earlier(
-    files: Files, users: Any, items: Any, user: Array, time: Array
+    files: Files, users: Any, items: Any, user: Array, time: Array, day: Array
 ) -> tuple[Any, Any, list[str]]:
     """Both tables with `earlier_*` counts, and remarks, where there is such a file.
 
-    It is left alone where a user's sequence does not end before his first row; `user` and `time` [ms] are the rows'.
-    LogError for a broken file and for users or videos that the tables lack.
+    It is left alone where a user's sequence does not end before his first row, or any ends after the log's first day:
+    what somebody who comes late did until then would tell a fit on early days of later ones. `user`, `time` [ms] and
+    `day` are the rows'. LogError for a broken file and for users or videos that the tables lack.
     """
     names = files.find("user_sequences_*.parquet")
     if not names:
@@ -38,8 +39,11 @@ def with_earlier(
     owner = lookup(table["user_id"], users["id"])
     first = np.full(len(users), np.iinfo(np.int64).max)
     np.minimum.at(first, user, time)
-    if np.any((as_numpy(table["last_time_ms"]) >= first[owner]) & (owner >= 0)):
+    last = as_numpy(table["last_time_ms"])
+    if np.any((last >= first[owner]) & (owner >= 0)):
         return users, items, [f"{name} is not used: its sequences do not end before the log begins"]
+    if np.any(last > time[day == day.min()].max()):
+        return users, items, [f"{name} is not used: it holds sequences that end after the log's first day"]
     shown = table["watch_seq"].combine_chunks()
     lengths = np.diff(as_numpy(shown.offsets))
     user, item = np.repeat(owner, lengths), lookup(shown.flatten(), items["id"])

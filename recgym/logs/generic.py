@@ -160,9 +160,10 @@ def _columns(table: Any, given: Given, file_row: Array) -> tuple[dict[str, Any],
         columns |= cell.words("event")
     if given.items is None:
         category = table["category"] if "category" in names else None
-        means: dict[str, Array] = {}
-        means |= {key: as_numpy(numbers[key]) for key in ("price", "duration_ms") if key in numbers}
-        items = attributes(items["id"], columns["item"], category, means)
+        told: dict[str, Array] = {}
+        told |= {key: as_numpy(numbers[key]) for key in ("price", "duration_ms") if key in numbers}
+        time = as_numpy(columns["time"]) if "time" in columns else None
+        items = attributes(items["id"], columns["item"], category, told, time)
     return columns, users, items
 
 

@@ -93,7 +93,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         **origin(names, cells["file_index"], cells["file_row"]),
     }
     items = _items(videos, item, cells["duration_ms"])
-    users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"])
+    users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"], cells["date"])
     if duplicates:
         remarks.append(f"{duplicates} exact duplicate rows dropped")
     if begun:
