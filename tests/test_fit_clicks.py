@@ -7,12 +7,16 @@ import pytest
 import torch
 from test_fit import click_log
 
+from recgym.fidelity.choices import remembered
 from recgym.fit import FitConfig, choice
 from recgym.fit.assemble import Ledger, plain_arrays
 from recgym.fit.clicks import _outside, affinity_terms, fit_clicks, trained
 from recgym.fit.config import assumed
 from recgym.fit.frame import TRAIN, VALIDATION, make_frame
 from recgym.fit.session import affinities, terms_from_world
+from recgym.fit.training import Average
+from recgym.logs.visits import repeats
+from recgym.sim.state import MEMORY
 
 CPU = torch.device("cpu")
 CONFIG = FitConfig(dim=4, epochs=2, bootstrap=20)
@@ -90,3 +94,53 @@ def test_the_exported_terms_are_the_models(log):
         total = model.terms().item_bias.numpy()
     np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)
     assert choice.layout(frame, CPU).shelf.tolist() == frame.items.shelf.tolist()
+
+
+def test_a_card_compares_repeats_within_the_memory_of_a_visit():
+    rng = np.random.default_rng(5)
+    visit, item = np.repeat([0, 1, 2], [60, 35, 5]), rng.integers(40, size=100)
+    click, option = np.repeat(np.arange(100), 40), np.tile(np.arange(40), 100)
+    found = remembered(visit * 40 + item, visit[click] * 40 + option, click)
+    by_hand = [
+        any(visit[s] == visit[c] and item[s] == i for s in range(max(c - MEMORY, 0), c))
+        for c, i in zip(click, option, strict=True)
+    ]
+    np.testing.assert_array_equal(found, by_hand)
+    again = repeats(visit, item, np.ones(100, bool), MEMORY)
+    np.testing.assert_array_equal(found[option == item[click]], again)  # what the log's own share counts
+
+
+def test_a_mean_of_steps_stands_where_a_model_swings():
+    model = torch.nn.Linear(1, 1, bias=False)
+    mean, weight = Average(model, 10), model.weight
+    with torch.no_grad():
+        for step in range(200):
+            weight.fill_(3.0 + (-1) ** step)
+            mean.follow()
+            if step == 0:
+                assert mean.model.weight.item() == 4.0  # nothing is left of how it began
+    assert mean.model.weight.item() == pytest.approx(3.0, abs=0.06)
+    assert weight.item() == 2.0
+
+
+def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
+    frame = make_frame(log, CONFIG, positives_only=True)
+    steps = []
+
+    class Counted(Average):
+        def __init__(self, model, window):
+            super().__init__(model, window)
+            steps.append((window, self))
+
+    monkeypatch.setattr(choice, "Average", Counted)
+    seen = []
+    model = choice.train(frame, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged))
+    ((window, mean),) = steps
+    assert model is mean.model
+    assert all(judged is model for judged in seen)
+    assert (
+        mean.seen
+        == 2 * window
+        == 2 * len(frame.batches(frame.sessions(TRAIN), CONFIG.batch_rows, CPU, np.random.default_rng(0)))
+    )
+    assert not torch.equal(model.raw_rho, mean.of.raw_rho)

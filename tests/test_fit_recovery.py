@@ -65,9 +65,8 @@ def fitted(one_thread) -> Fitted:
     truth = known_world()
     log = sample_log(truth, "random", SESSIONS, seed=10**6, horizon=60)
     world = fit_impressions(log, "again", CONFIG, 1, torch.device("cpu"), lambda *_: None)
-    shown = np.bincount(log.column("item"), minlength=ITEMS)
-    item = np.lexsort((np.arange(ITEMS), -shown))
-    return Fitted(truth, world, log, make_frame(log, CONFIG, positives_only=False), item)
+    frame = make_frame(log, CONFIG, positives_only=False)
+    return Fitted(truth, world, log, frame, frame.item_row)
 
 
 @pytest.mark.parametrize("name", ["kappa", "rho", "decay", "pull"])

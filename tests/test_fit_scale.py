@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from recgym.fit import FitConfig, choice
-from recgym.fit.frame import LONG, make_frame
+from recgym.fit.frame import LONG, make_frame, sample
+from recgym.fit.session import affinities
+from recgym.fit.training import step_rows
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -70,16 +72,63 @@ def test_batches_hold_every_row_once_and_cut_long_visits(frame, monkeypatch):
 
 def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     world = synthetic(3, num_items=60, num_users=4, spread=2.0).with_params(outside=-20.0, sigma=0.0)
-    log = sample_log(world, "random", 400, seed=1)
+    log = sample_log(world, "random", 400, seed=1, slate_size=12)
     config = FitConfig(dim=3, hidden=8, epochs=4, learning_rate=0.01)
     large = make_frame(log, config, positives_only=True)
     monkeypatch.setattr(choice, "LARGE", 10)
     monkeypatch.setattr(choice, "SAMPLE", 30)
-    losses = []
     place, judged = choice.layout(large, CPU), choice.some_batches(large, CPU, 1)
+    losses = []
 
     def judge(model, epoch):
         losses.append(choice.mean_loss(model, place, judged))
 
     choice.train(large, config, (0,), 4, 0, CPU, lambda *_: None, judge)
     assert losses[-1] < losses[0]
+
+
+def test_a_batch_asks_the_towers_for_its_own_users_alone(frame):
+    model = trained(frame)
+    batch = frame.batches(np.arange(3), 100, CPU, np.random.default_rng(0))[0]
+    terms, local = model.part(batch)
+    assert len(terms.profile) == len(batch.user.unique()) < frame.num_users
+    with torch.no_grad():
+        torch.testing.assert_close(affinities(terms, local), affinities(model.terms(), batch))
+
+
+def test_pages_that_people_come_back_to_move_no_repeat_term(frame):
+    model, place = trained(frame), choice.layout(frame, CPU)
+    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+    found = choice.row_losses(model, place, batch, choice.options(place, None))
+    for loss, moves in ((found.on_page, True), (found.page, False)):
+        (slope,) = torch.autograd.grad(loss.mean(), model.raw_rho, retain_graph=True, allow_unused=True)
+        assert (slope is not None and bool(slope.abs() > 1e-4)) == moves
+        (push,) = torch.autograd.grad(loss.mean(), model.item_tower.own.weight, retain_graph=True)
+        assert push.abs().max() > 1e-4  # all else is told by both
+    wide = found.x + choice.navigation(model, place, previous(batch), torch.arange(24)[None])
+    by_hand = torch.nn.functional.cross_entropy(wide, batch.item[batch.mask > 0], reduction="none")
+    torch.testing.assert_close(found.catalogue, by_hand)
+
+
+def previous(batch):
+    return torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[batch.mask > 0]
+
+
+def test_of_many_rows_some_are_drawn(frame):
+    rows = np.arange(5_000) % 2 == 0
+    few = sample(rows, 500)
+    assert 400 < few.sum() < 600
+    assert not (few & ~rows).any()
+    assert sample(rows, 2_500) is rows
+    kept = frame.drawn(0, 1_000)
+    assert set(kept) < set(frame.sessions(0))
+    assert frame.lengths[kept].sum() == pytest.approx(1_000, rel=0.25)
+    np.testing.assert_array_equal(frame.drawn(0, 10**6), frame.sessions(0))
+
+
+def test_steps_of_a_large_log_are_larger():
+    config = FitConfig(batch_rows=2_048)
+    assert step_rows(config, 1_000_000) == 2_048
+    assert step_rows(config, 8_000_000) == 8_000
+    assert step_rows(config, 8_000_000, 5_000) == 5_000
+    assert step_rows(config, 8_000_000, 100) == 2_048

@@ -11,7 +11,7 @@ ALLOWED = {
     "rng.py": set(),
     "logs": {"recgym.sim"},  # a log may be drawn from a world
     "fit": {"recgym.fidelity", "recgym.logs", "recgym.rng", "recgym.sim"},
-    "fidelity": {"recgym.logs", "recgym.sim"},
+    "fidelity": {"recgym.logs", "recgym.rng", "recgym.sim"},
     "sim": {"recgym.rng"},
     "envs": {"recgym.sim"},
     "evaluate": set(),

@@ -24,6 +24,7 @@ from recgym.fidelity.stats import (
     total,
 )
 from recgym.sim.replay import Options, Visits, predict_choices
+from recgym.sim.state import MEMORY
 
 PRIORS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # weight of popularity in a Markov table, in clicks
 MAX_PAIRS = 20_000_000  # of click and item over the catalogue: of more, the first visits are looked at
@@ -91,16 +92,13 @@ def on_page_shares(case: Case) -> list[Figure]:
 
 
 def repeats(case: Case, click: Ints) -> Figure:
-    """Share of clicks on an item clicked before in the visit."""
+    """Share of clicks on an item that the visit remembers, of log and world: one of its last MEMORY clicks."""
     log, options = case.log, case.options
-    num = case.world.num_items
-    key = log.visit * num + log.item
-    order = np.lexsort((np.arange(len(key)), key))
-    firsts = np.r_[True, np.diff(key[order]) > 0]
-    keys, step = key[order][firsts], order[firsts]
-    asked = log.visit[click] * num + options.item
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    before = (keys[place] == asked) & (step[place] < click)
+    before = remembered(
+        log.visit * case.world.num_items + log.item,
+        log.visit[click] * case.world.num_items + options.item,
+        click,
+    )
     flag = log.repeat.astype(np.float64)
     return figure(
         "clicks on an item clicked before", USERS, log=float(flag.mean()), n=len(flag),
@@ -108,6 +106,14 @@ def repeats(case: Case, click: Ints) -> Figure:
         toys=None if case.past is None else {"earlier periods": float(case.past.repeat.mean())},
         spread=case.steps(np.ones(len(flag), bool)).of_ratio(flag),
     )  # fmt: skip
+
+
+def remembered(clicked: Ints, asked: Ints, click: Ints) -> Bools:
+    """(O,) whether an option was among the MEMORY clicks before its own; visit and item as one code, (S,) and (O,)."""
+    size = len(clicked)
+    clicks, now = np.sort(clicked * size + np.arange(size)), asked * size + click
+    last = clicks[np.maximum(np.searchsorted(clicks, now) - 1, 0)]
+    return np.asarray((last // size == asked) & (last < now) & (now - last <= MEMORY))
 
 
 def page_toys(case: Case) -> dict[str, Doubles]:

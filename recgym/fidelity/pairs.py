@@ -14,23 +14,41 @@ from recgym.fidelity import graph
 from recgym.fidelity.align import Doubles, Ints, places
 from recgym.fidelity.case import LackingError
 from recgym.fidelity.stats import USERS, Figure, Resampling, figure
+from recgym.jit import njit
 from recgym.logs import Log
+from recgym.rng import uniform
 from recgym.sim.world import World
 
+LOT = 40  # stream of random numbers: who is held out
 TOP = 20  # recall is counted at this rank
 TRAIN, VALIDATION, TEST = range(3)
 
 
-def split_pairs(
-    user: Ints, item: Ints, num_items: int, time: Doubles | None, seed: int
-) -> tuple[Ints, Ints, Ints]:
-    """Distinct pairs and their periods, 80/10/10: by time of their first row where there is one, else at random."""
-    code, first = np.unique(user * num_items + item, return_index=True)
-    key = np.random.default_rng(seed).random(len(code)) if time is None else time[first]
-    rank = np.empty(len(code), np.int64)
-    rank[np.argsort(key, kind="stable")] = np.arange(len(code))
-    period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
-    return code // num_items, code % num_items, period.astype(np.int64)
+def split_pairs(log: Log, seed: int) -> tuple[Ints, Ints, Ints]:
+    """Distinct pairs (user, item) by the rows of the log's tables and their periods, 80/10/10.
+
+    By time of their first row where there is one, else each by its own lot: what is held out moves no other pair.
+    """
+    code, first = np.unique(
+        log.column("user") * np.int64(log.num_items) + log.column("item"), return_index=True
+    )
+    user, item = code // log.num_items, code % log.num_items
+    time = np.asarray(log.column("time"), np.float64)[first]
+    if np.isfinite(time).all():
+        rank = np.empty(len(code), np.int64)
+        rank[np.argsort(time, kind="stable")] = np.arange(len(code))
+        period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
+    else:
+        lots = np.empty(len(code))
+        _draw_lots(user, item, np.uint64(seed), lots)
+        period = np.searchsorted([0.8, 0.9], lots, side="right")
+    return user, item, period.astype(np.int64)
+
+
+@njit()
+def _draw_lots(user: Ints, item: Ints, key: np.uint64, out: Doubles) -> None:
+    for pair in range(len(out)):
+        out[pair] = uniform(key, user[pair], LOT, item[pair])
 
 
 @dataclass(frozen=True)
@@ -63,13 +81,14 @@ class PairCase:
                 remarks.append(
                     f"{int((~known).sum())} rows left out: their user or item has no row in the world"
                 )
-            parts.append((user[known], item[known], np.asarray(part.column("time"), np.float64)[known]))
+            parts.append((user[known], item[known]))
         if past is None:
-            time = parts[0][2]
-            clock = time if np.isfinite(time).all() else None
-            pairs = split_pairs(*parts[0][:2], world.num_items, clock, int(world.card.get("seed", 0)))
+            of_user, of_item, period = split_pairs(log, int(world.card.get("seed", 0)))
+            user, item = users[of_user], items[of_item]
+            known = (user >= 0) & (item >= 0)
+            pairs = user[known], item[known], period[known]
         else:
-            codes = [np.unique(user * world.num_items + item) for user, item, _ in parts]
+            codes = [np.unique(user * world.num_items + item) for user, item in parts]
             fresh = np.setdiff1d(codes[1], codes[0])
             code = np.r_[codes[0], fresh]
             period = np.repeat([TRAIN, TEST], [len(codes[0]), len(fresh)])

@@ -12,8 +12,11 @@ from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import Figure
 from recgym.logs import Log
 from recgym.logs.identity import digest
-from recgym.logs.periods import split_since
+from recgym.logs.periods import split_since, thinned
 from recgym.sim.world import World
+
+# rows that judge a world, and that toys learn from; of more, so many drawn at random
+MAX_JUDGED, MAX_PAST = 100_000, 1_000_000
 
 
 class Group(NamedTuple):
@@ -82,9 +85,15 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
         case = pairs.PairCase.of(world, log, past, resamples, seed)
         remarks = list(case.remarks)
     else:
-        logged = align(world, log)
-        case = Case(world, logged, None if past is None else align(world, past), kind, resamples, seed)
+        few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
+        logged = align(world, few)
+        case = Case(world, logged, None if known is None else align(world, known), kind, resamples, seed)
         remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
+        for part, whole, what in ((few, log, "judged on"), (known, past, "toys learnt from")):
+            if part is not None and whole is not None and part.num_rows < whole.num_rows:
+                remarks.append(
+                    f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random"
+                )
     figures: list[Figure] = []
     left_out = []
     for group in TABLE:

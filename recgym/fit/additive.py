@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame
+from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame, sample
 from recgym.fit.logistic import Side, fit_logistic, log_loss
 
 OWN_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # features have many rows behind them, but they come in many columns
 CONTEXT_RIDGE = 30.0
+MAX_ROWS = 500_000  # of more, so many drawn at random choose the ridges
 
 
 class Ridges(NamedTuple):
@@ -38,11 +39,11 @@ class Additive(NamedTuple):
 
 def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats) -> Ridges:
     """The ridges that are best on the validation period, that of the features first."""
-    judged = frame.row_period == VALIDATION
+    train, judged = (sample(frame.row_period == k, MAX_ROWS) for k in (TRAIN, VALIDATION))
     flag = frame.positive.astype(np.float64)[judged]
 
     def loss(ridges: Ridges) -> float:
-        fitted = fit_additive(frame, frame.row_period == TRAIN, user_features, item_features, ridges)
+        fitted = fit_additive(frame, train, user_features, item_features, ridges)
         return log_loss(flag, fitted.logits(frame)[judged])
 
     best = min((Ridges(features=value) for value in FEATURE_RIDGES), key=loss)

@@ -84,8 +84,8 @@ def plain_arrays(frame: Frame, dim: int) -> Arrays:
     """A world of this frame's users and items in which nobody likes anything more than anything else."""
     users, items, events = frame.num_users, frame.num_items, EVENTS[frame.domain]
     names = [event.name for event in events]
-    visits = np.bincount(frame.user[frame.starts], minlength=users).astype(np.float64)
-    contexts = np.bincount(frame.context[frame.starts], minlength=len(frame.contexts)).astype(np.float64)
+    visits = np.bincount(frame.user[frame.visits], minlength=users).astype(np.float64)
+    contexts = np.bincount(frame.context[frame.visits], minlength=len(frame.contexts)).astype(np.float64)
     table = frame.items
     known = np.isfinite(table.duration)
     middle = float(np.nanmedian(table.duration)) if known.any() else 0.0
@@ -125,9 +125,9 @@ def plain_arrays(frame: Frame, dim: int) -> Arrays:
 
 
 def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative shares that end at exactly 1."""
+    """Cumulative shares, exactly 1 from the last of weight on: what has none is never drawn."""
     total: NDArray[np.float64] = np.minimum(np.cumsum(weights / weights.sum()), 1.0)
-    total[-1] = 1.0
+    total[np.flatnonzero(weights)[-1] :] = 1.0
     return total
 
 

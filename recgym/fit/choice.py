@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from recgym.fit.config import FitConfig
 from recgym.fit.frame import Batches, Frame
 from recgym.fit.model import SessionModel
-from recgym.fit.session import Batch, Terms, affinities, logged_affinity
-from recgym.fit.training import descend
+from recgym.fit.session import Batch, Terms, affinities, logged_affinity, seen_among, seen_logged
+from recgym.fit.training import Average, descend, step_rows
 
 LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
 CELLS, SCORED = (
@@ -48,9 +48,9 @@ class ChoiceModel(SessionModel):
         category = torch.zeros(shelves, dtype=torch.int64).scatter(0, place.shelf, place.category)
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
 
-    def terms(self) -> Terms:
+    def terms(self, of: Tensor | None = None) -> Terms:
         """As of any session, but no user likes everything more: a choice does not tell."""
-        terms = super().terms()
+        terms = super().terms(of)
         return terms._replace(user_bias=torch.zeros_like(terms.user_bias))
 
     def reach(self) -> Tensor:
@@ -117,28 +117,45 @@ class Losses(NamedTuple):
     """Of the rows of a batch, (rows,) each, and the affinities of all options (rows, M)."""
 
     on_page: Tensor  # log-loss of the item on its page
-    catalogue: Tensor  # ... over the catalogue, navigation included
+    page: Tensor  # ... of the page, navigation included
     page_sum: Tensor  # logsumexp of the page's affinities
     own: Tensor  # affinity of the item
     x: Tensor
 
+    @property
+    def catalogue(self) -> Tensor:
+        """Log-loss of the item over the catalogue, navigation included."""
+        return self.on_page + self.page
+
 
 def row_losses(model: ChoiceModel, place: Layout, batch: Batch, against: Options) -> Losses:
-    """How likely the logged items were among the options."""
-    chosen, terms = batch.mask > 0, model.terms()
-    x, item = affinities(terms, batch, against.item)[chosen], batch.item[chosen]
+    """How likely the logged items were among the options.
+
+    Which pages people come back to is navigation: it moves no `rho`, which says what they click again on a page.
+    """
+    terms, batch = model.part(batch)
+    chosen = batch.mask > 0
+    fresh, item = terms._replace(rho=torch.zeros_like(terms.rho)), batch.item[chosen]
     previous = torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[chosen]
-    own = logged_affinity(terms, batch)[chosen]
-    other = (x + against.weight).masked_fill(item[:, None] == against.item, -torch.inf)
-    on_page = place.shelf[item][:, None] == place.shelf[against.item]
+    seen, again = seen_among(batch, against.item)[chosen], seen_logged(batch)[chosen]
+    x, own = affinities(fresh, batch, against.item)[chosen], logged_affinity(fresh, batch)[chosen]
+    twice = item[:, None] == against.item
+    away = place.shelf[item][:, None] != place.shelf[against.item]
 
-    def total(values: Tensor, of_own: Tensor) -> Tensor:
-        return torch.logsumexp(torch.cat([values, of_own[:, None]], dim=1), 1)
+    def sums(rho: Tensor, way: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """Affinity of the item, and logsumexp over its page, or over the catalogue with the way there."""
+        mine, other = own + rho * again, (x + rho * seen + against.weight).masked_fill(twice, -torch.inf)
+        if way is None:
+            other = other.masked_fill(away, -torch.inf)
+        else:
+            mine, other = mine + way[0], other + way[1]
+        return mine, torch.logsumexp(torch.cat([other, mine[:, None]], dim=1), 1)
 
-    page_sum = total(other.masked_fill(~on_page, -torch.inf), own)
-    wide = own + navigation(model, place, previous, item[:, None])[:, 0]
-    sums = total(other + navigation(model, place, previous, against.item[None]), wide)
-    return Losses(page_sum - own, sums - wide, page_sum, own, x)
+    mine, page_sum = sums(terms.rho, None)
+    ways = [navigation(model, place, previous, to) for to in (item[:, None], against.item[None])]
+    still = terms.rho.detach()
+    page = sums(still, (ways[0][:, 0], ways[1]))[1] - sums(still, None)[1] - ways[0][:, 0]
+    return Losses(page_sum - mine, page, page_sum, mine, x + terms.rho * seen)
 
 
 def some_batches(frame: Frame, device: torch.device, *periods: int) -> Batches:
@@ -179,25 +196,29 @@ def train(
     frame: Frame, config: FitConfig, periods: tuple[int, ...], epochs: int, seed: int, device: torch.device,
     report: Report, judge: Callable[[ChoiceModel, int], None] | None = None,
 ) -> ChoiceModel:  # fmt: skip
-    """A model after `epochs` of a schedule that `config.epochs` sets; `judge(model, epoch)` sees every epoch."""
+    """The mean of a model over its last epoch, after `epochs` of a schedule that `config.epochs` sets.
+
+    `judge(mean, epoch)` sees every epoch.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = ChoiceModel(frame, config).to(device)
     place = layout(frame, device)
-    batches = frame.batches(frame.sessions(*periods), config.batch_rows, device, rng)
-    rows = int(np.isin(frame.row_period, periods).sum())
-
     large = frame.num_items > LARGE
+    rows = int(np.isin(frame.row_period, periods).sum())
+    size = step_rows(config, rows, CELLS // (SAMPLE if large else frame.num_items))
+    batches = frame.batches(frame.sessions(*periods), size, device, rng)
     share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / frame.num_items, dtype=torch.float32)
     share, whole = share.to(device), options(place, None)
 
     def loss_of(batch: Batch) -> Tensor:
         found = row_losses(model, place, batch, options(place, share) if large else whole)
-        loss = found.on_page.mean() + config.navigation * (found.catalogue - found.on_page).mean()
+        loss = found.on_page.mean() + config.navigation * found.page.mean()
         return loss + model.ridge(config, rows) + (0.0 if large else model.page_spread(found.x))
 
-    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng):
+    mean = Average(model, len(batches))
+    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng, mean.follow):
         report("choice", epoch, epochs, f"loss {loss:.3f}")
         if judge is not None:
-            judge(model, epoch)
-    return model
+            judge(mean.model, epoch)
+    return mean.model

@@ -40,11 +40,12 @@ class Tower(nn.Module):
             )
         )
 
-    def forward(self) -> Tensor:
-        """Outputs of all rows."""
+    def forward(self, rows: Tensor | None = None) -> Tensor:
+        """Outputs of all rows, or of these."""
+        own = self.own.weight if rows is None else self.own(rows)
         if self.features.shape[1] == 0:
-            return self.own.weight
-        return cast(Tensor, self.layers(self.features) + self.own.weight)
+            return cast(Tensor, own)
+        return cast(Tensor, self.layers(self.features if rows is None else self.features[rows]) + own)
 
     def own_square(self, bias_ridge: float, ridge: float) -> Tensor:
         """Weighted sum of squares of what the ids add; the last output is a bias and has its own weight."""

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recgym.fit.factors import one_hot
@@ -21,20 +22,18 @@ def public_user_features(frame: Frame) -> tuple[tuple[str, ...], Floats]:
     """Names and (U, F <= 16) numbers in [-1, 1]: yes/no as 1/-1, counts as ranks, words as their frequent values."""
     names: list[str] = []
     columns: list[Floats] = []
-    for name, values in usable_columns(frame):
-        numbers = _numbers(values)
+    for name, column in usable_columns(frame):
+        numbers = column.numbers
         if numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > 2:
             block = {name: _ranks(numbers)}
         elif numbers is not None:
             block = {name: _signs(numbers)}
         else:
-            common = [
-                word
-                for word, _ in Counter(visitors(frame, values)).most_common(MAX_SHOWN)
-                if word is not None
-            ]
+            common = Counter(column.code[frame.user[frame.visits]].tolist()).most_common(MAX_SHOWN)
             block = {
-                f"{name}={word}": _signs(np.array([float(v == word) for v in values])) for word in common
+                f"{name}={column.values[code]}": _signs((column.code == code).astype(np.float64))
+                for code, _ in common
+                if column.values[code] is not None
             }
         names += block
         columns += block.values()
@@ -47,14 +46,13 @@ def public_user_features(frame: Frame) -> tuple[tuple[str, ...], Floats]:
 def tower_user_features(frame: Frame) -> Floats:
     """(U, F) every usable column: counts as ranks, words and codes of few values one-hot; rates before the log."""
     blocks = [earlier_rates(frame.user_columns)]
-    for _, values in usable_columns(frame, shown=False):
-        labels = sorted({str(value) for value in values})
+    for _, column in usable_columns(frame, shown=False):
+        labels = sorted({str(value) for value in column.values})
         if len(labels) <= MAX_CODES:
-            code = {label: index for index, label in enumerate(labels)}
-            blocks.append(one_hot(np.array([code[str(value)] for value in values])))
-        numbers = _numbers(values)
-        if numbers is not None and len(labels) > 2:
-            blocks.append(_ranks(numbers)[:, None])
+            place = np.array([labels.index(str(value)) for value in column.values])
+            blocks.append(one_hot(place[column.code]))
+        if column.numbers is not None and len(labels) > 2:
+            blocks.append(_ranks(column.numbers)[:, None])
     return np.concatenate(blocks, axis=1)
 
 
@@ -78,7 +76,27 @@ def earlier_rates(columns: Mapping[str, Any]) -> Floats:
     return np.stack([value - value.mean() for value in out], axis=1).astype(np.float32)
 
 
-def usable_columns(frame: Frame, shown: bool = True) -> list[tuple[str, list[Any]]]:
+class Column(NamedTuple):
+    """A column of the users table."""
+
+    values: list[Any]  # the distinct ones, in order of appearance; None for null
+    code: NDArray[np.int64]  # (U,) index into them
+    numbers: NDArray[np.float64] | None  # (U,) NaN for null; None where it holds words
+
+    @classmethod
+    def of(cls, column: Any) -> "Column":
+        """From Arrow."""
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        values = coded.dictionary.to_pylist()
+        code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        if any(isinstance(value, str) for value in values):
+            return cls(values, code, None)
+        return cls(values, code, np.array([np.nan if v is None else float(v) for v in values])[code])
+
+
+def usable_columns(frame: Frame, shown: bool = True) -> list[tuple[str, Column]]:
     """The log's user columns but ids, constants, words of too many values; for agents no bucketed or coded twins."""
     kept = []
     for name, values in frame.user_columns.items():
@@ -86,22 +104,11 @@ def usable_columns(frame: Frame, shown: bool = True) -> list[tuple[str, list[Any
             continue
         if shown and (name.endswith("_range") or name.startswith("onehot_")):
             continue
-        distinct = len({str(value) for value in values})
-        if distinct > 1 and (_numbers(values) is not None or distinct <= MAX_CODES):
-            kept.append((name, values))
+        column = Column.of(values)
+        distinct = len({str(value) for value in column.values})
+        if distinct > 1 and (column.numbers is not None or distinct <= MAX_CODES):
+            kept.append((name, column))
     return kept
-
-
-def visitors(frame: Frame, values: list[Any]) -> list[Any]:
-    """The column once for every visit, so that frequent means frequent among visits."""
-    return [values[user] for user in frame.user[frame.starts].tolist()]
-
-
-def _numbers(values: list[Any]) -> NDArray[np.float64] | None:
-    """The column as floats, NaN for null; None where it holds words."""
-    if any(isinstance(value, str) for value in values):
-        return None
-    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _ranks(numbers: NDArray[np.float64]) -> Floats:

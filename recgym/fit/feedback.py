@@ -12,13 +12,13 @@ from recgym.fit.additive import Ridges, choose_ridges, fit_additive
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
 from recgym.fit.features import tower_user_features
-from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame
-from recgym.fit.heads import latest
+from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, sample
+from recgym.fit.heads import MAX_ROWS, latest
 from recgym.fit.logistic import log_loss
 from recgym.fit.model import SessionModel, item_features
 from recgym.fit.mood import Mood, fit_mood, over_moods
 from recgym.fit.session import Batch, logged_affinity
-from recgym.fit.training import descend
+from recgym.fit.training import descend, step_rows
 
 
 def train(
@@ -38,11 +38,11 @@ def train(
     model = SessionModel(frame, users, config, drift=config.drift, fixed=fixed, base=base).to(device)
     if judge is not None:
         judge(model, 0)
-    batches = frame.batches(frame.sessions(*periods), config.batch_rows, device, rng)
     rows = int(np.isin(frame.row_period, periods).sum())
+    batches = frame.batches(frame.sessions(*periods), step_rows(config, rows), device, rng)
 
     def loss_of(batch: Batch) -> torch.Tensor:
-        x = logged_affinity(model.terms(), batch)
+        x = logged_affinity(*model.part(batch))
         losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
         return (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
 
@@ -79,26 +79,30 @@ class Response(NamedTuple):
 def fit_response(
     frame: Frame, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[Response, Doubles]:
-    """The response's model and its calibrated logit at mood 0 of every row, test rows included."""
-    every = frame.batches(np.arange(len(frame.starts)), 8192, device, np.random.default_rng(0))
-    checked = frame.row_period == VALIDATION
+    """The response's model and its calibrated logit at mood 0 of every known row; NaN elsewhere.
+
+    Of more than MAX_ROWS rows of validation, visits drawn at random choose the epoch and set level and mood.
+    """
+    judged = frame.batches(frame.drawn(VALIDATION, MAX_ROWS), 8192, device, np.random.default_rng(0))
     flag = frame.positive.astype(np.float64)
     losses: list[float] = []
     moods: list[Mood] = []
 
     def judge(model: SessionModel, epoch: int) -> None:
-        x = logged_x(frame, model, every)[checked]
-        losses.append(log_loss(flag[checked], x))
-        moods.append(fit_mood(flag[checked], x, frame.session[checked]))
+        x = logged_x(frame, model, judged)
+        told = np.isfinite(x)
+        losses.append(log_loss(flag[told], x[told]))
+        moods.append(fit_mood(flag[told], x[told], frame.session[told]))
 
     ridges = choose_ridges(frame, tower_user_features(frame), item_features(frame))
     train(frame, config, (TRAIN,), config.epochs, seed, device, report, ridges, judge)
     best = int(np.argmin(losses))
     model = train(frame, config, (TRAIN, VALIDATION), best, seed, device, report, ridges)
     scale, mood = float(np.clip(moods[best].scale, 0.2, 1.5)), moods[best].sd
+    every = frame.batches(frame.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
     x = scale * logged_x(frame, model, every)
     rows = latest(frame, frame.positive)
-    rows = frame.row_period <= VALIDATION if rows is None else rows
+    rows = sample(frame.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
     shift = intercept(flag[rows], x[rows], mood)
     return Response(model, best, scale, shift, mood), x + shift
 

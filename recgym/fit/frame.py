@@ -1,10 +1,15 @@
-"""Log -> Frame: numbered users, items ordered by exposure, sessions with periods, padded batches."""
+"""Log -> Frame: numbered users, items ordered by exposure, sessions with periods, padded batches.
+
+A fit knows the rows of TRAIN and VALIDATION. How often users come and items are shown is counted on these alone; who
+occurs later only has a place in the tables, behind the others.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -15,6 +20,7 @@ from recgym.logs import Log
 from recgym.logs.periods import dates, visit_days
 
 Ints = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]  # narrow: a frame holds millions of them
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -32,7 +38,7 @@ class Items:
     page: Ints  # (N,) number of the page in its category, 0 where the log has none
     price: Doubles  # (N,) NaN where unknown
     duration: Doubles  # (N,) ms, NaN where unknown
-    exposure: Doubles  # (N,) share of rows
+    exposure: Doubles  # (N,) share of the known rows, 0 for an item that comes later
     columns: Mapping[str, Any]  # the log's other columns, (N,) each
 
     @property
@@ -57,7 +63,7 @@ class Items:
         Prices do not change within an item, so this is all that a price can mean: the rest is the item's own.
         """
         shelf = self.shelf
-        total = np.bincount(shelf, self.exposure)
+        total = np.maximum(np.bincount(shelf, self.exposure), 1e-12)
 
         def within(values: Doubles) -> Doubles:
             centred: Doubles = values - (np.bincount(shelf, self.exposure * values) / total)[shelf]
@@ -83,19 +89,22 @@ class Frame:
     """Rows of a log as numbers, in sessions; a row is a step."""
 
     domain: str
-    user: Ints  # (rows,)
-    item: Ints  # (rows,)
-    context: Ints  # (rows,)
+    user: Codes  # (rows,)
+    item: Codes  # (rows,)
+    context: Codes  # (rows,)
     contexts: tuple[str, ...]
     positive: Bools  # (rows,) the domain's first event
     events: Mapping[str, Bools]  # every event the log has
-    watch: Doubles  # (rows,) ms, NaN where unknown
+    watch: Floats  # (rows,) ms, NaN where unknown
     starts: Ints  # (sessions,)
     lengths: Ints  # (sessions,)
-    period: Ints  # (sessions,) TRAIN, VALIDATION, TEST, or UNUSED: before the period to learn from
+    period: Codes  # (sessions,) TRAIN, VALIDATION, TEST, or UNUSED: before the period to learn from
+    known: (
+        Bools  # (rows,) what a fit may know: rows of TRAIN and VALIDATION, or the pairs that are not held out
+    )
     items: Items
     num_users: int
-    user_columns: Mapping[str, Any]  # the log's, (U,) each
+    user_columns: Mapping[str, Any]  # the log's as Arrow, (U,) each
     user_row: Ints  # (U,) row of the log's users table
     item_row: Ints  # (N,) row of its items table
 
@@ -109,9 +118,14 @@ class Frame:
         return np.repeat(np.arange(len(self.starts)), self.lengths)
 
     @property
-    def row_period(self) -> Ints:
+    def row_period(self) -> Codes:
         """(rows,) period of each row."""
         return np.repeat(self.period, self.lengths)
+
+    @property
+    def visits(self) -> Ints:
+        """First rows of the visits of which something is known."""
+        return self.starts[np.logical_or.reduceat(self.known, self.starts)]
 
     @property
     def step(self) -> Ints:
@@ -140,11 +154,18 @@ class Frame:
             starts=starts,
             lengths=lengths,
             period=self.period[chosen],
+            known=self.known[rows],
         )
 
     def sessions(self, *periods: int) -> Ints:
         """Numbers of the sessions in these periods."""
         return np.flatnonzero(np.isin(self.period, periods))
+
+    def drawn(self, period: int, limit: int) -> Ints:
+        """Numbers of the sessions in a period; of more than `limit` rows, of visits at random with about as many."""
+        sessions = self.sessions(period)
+        share = limit / max(int(self.lengths[sessions].sum()), 1)
+        return sessions[np.random.default_rng(0).random(len(sessions)) < share]
 
     def batches(self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator) -> "Batches":
         """Padded batches of about `rows` steps, visits of like length together."""
@@ -203,41 +224,62 @@ def _parts(lengths: Ints, rows: int) -> Iterator[tuple[int, int]]:
             begin = end
 
 
-def make_frame(log: Log, config: FitConfig, *, positives_only: bool) -> Frame:
-    """Number what occurs in the log; ValueError where it cannot carry a world."""
+def make_frame(log: Log, config: FitConfig, *, positives_only: bool, known: Bools | None = None) -> Frame:
+    """Number what occurs in the log; ValueError where it cannot carry a world.
+
+    `known` (rows of the log,) are those that a fit may know, where that does not go by visits.
+    """
     response = EVENTS[log.domain][0].name
     positive = log.column(response).astype(bool) if response in log.events else np.ones(log.num_rows, bool)
     _refuse_small(log, positive, response)
     keep = positive if positives_only else np.ones(log.num_rows, bool)
     raw_user, raw_item = log.column("user")[keep], log.column("item")[keep]
-    users, user = np.unique(raw_user, return_inverse=True)
-    shown = np.bincount(raw_item, minlength=log.num_items)
-    kept_items = np.lexsort((np.arange(log.num_items), -shown))[: int((shown > 0).sum())]
-    place = np.full(log.num_items, -1)
-    place[kept_items] = np.arange(len(kept_items))
     session = log.column("session")[keep]
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
+    lengths = np.diff(np.r_[starts, len(session)])
+    period = periods(visit_days(log, keep), config).astype(np.int8)
+    past = np.repeat(period <= VALIDATION, lengths) if known is None else known[keep]
+    users, user = _numbered(raw_user, past, log.num_users, by_count=False)
+    items, item = _numbered(raw_item, past, log.num_items, by_count=True)
+    shown = np.bincount(item[past], minlength=len(items))
     context, contexts = _contexts(log, keep)
-    watch = np.asarray(log.column("watch_ms"), np.float64)[keep]
+    watch = np.asarray(log.column("watch_ms"), np.float32)[keep]
     frame = Frame(
         log.domain,
-        user.astype(np.int64),
-        place[raw_item].astype(np.int64),
+        user,
+        item,
         context,
         contexts,
         positive[keep],
         {name: log.column(name).astype(bool)[keep] for name in log.events},
         watch,
         starts.astype(np.int64),
-        np.diff(np.r_[starts, len(session)]).astype(np.int64),
-        periods(visit_days(log, keep), config),
-        _items(log, kept_items, shown[kept_items] / shown.sum(), config),
+        lengths.astype(np.int64),
+        period,
+        past,
+        _items(log, items, shown / shown.sum(), config),
         len(users),
-        {name: log.users[name].take(users).to_pylist() for name in log.users.column_names},
-        users.astype(np.int64),
-        kept_items,
+        {name: log.users[name].take(pa.array(users)) for name in log.users.column_names},
+        users,
+        items,
     )
     return frame if config.resample is None else frame.resampled(config.resample)
+
+
+def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[Ints, Codes]:
+    """Rows of a table that occur, the known ones first and by frequency if asked, and (rows,) the number of each."""
+    all_rows, often = np.bincount(raw, minlength=size), np.bincount(raw[known], minlength=size)
+    order = np.lexsort((np.arange(size), -often if by_count else often == 0, all_rows == 0))
+    order = order[: int((all_rows > 0).sum())]
+    number = np.full(size, -1, np.int32)
+    number[order] = np.arange(len(order))
+    return order.astype(np.int64), number[raw]
+
+
+def sample(rows: Bools, limit: int) -> Bools:
+    """These rows, or of more than `limit` about as many drawn at random."""
+    share = limit / max(int(rows.sum()), 1)
+    return rows if share >= 1.0 else rows & (np.random.default_rng(0).random(len(rows)) < share)
 
 
 def _refuse_small(log: Log, positive: Bools, response: str) -> None:
@@ -251,15 +293,15 @@ def _refuse_small(log: Log, positive: Bools, response: str) -> None:
         )
 
 
-def _contexts(log: Log, keep: Bools) -> tuple[Ints, tuple[str, ...]]:
+def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
     """Hour of the day, else the context of a world that the log was sampled from, else one context."""
     for name, limit in (("context_hour", 24), ("context_index", 1000)):
         if name in log.rows.column_names:
-            codes = np.asarray(log.column(name), np.float64)[keep]
+            codes = np.asarray(log.column(name), np.float32)[keep]
             if np.isfinite(codes).all() and codes.min() >= 0 and codes.max() < limit:
                 count = limit if name == "context_hour" else int(codes.max()) + 1
-                return codes.astype(np.int64), tuple(str(code) for code in range(count))
-    return np.zeros(int(keep.sum()), np.int64), ("any",)
+                return codes.astype(np.int16), tuple(str(code) for code in range(count))
+    return np.zeros(int(keep.sum()), np.int16), ("any",)
 
 
 def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
@@ -327,8 +369,9 @@ def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Int
     return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)
 
 
-def few_listeners_dropped(log: Log, least: int) -> tuple[Log, int]:
-    """The log without items of fewer than `least` rows, and how many items went."""
-    counts = np.bincount(log.column("item"), minlength=log.num_items)
+def few_listeners_dropped(log: Log, least: int, known: Bools) -> tuple[Log, Bools, int]:
+    """The log without items of fewer than `least` known rows, which of it is known, how many known items went."""
+    counts = np.bincount(log.column("item")[known], minlength=log.num_items)
     keep = counts[log.column("item")] >= least
-    return replace(log, rows=log.rows.filter(keep)), int(((counts > 0) & (counts < least)).sum())
+    went = int(((counts > 0) & (counts < least)).sum())
+    return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], went

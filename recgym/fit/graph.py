@@ -95,7 +95,10 @@ def fit_acceptance(profile: Doubles, train: Ints, whole: Graph, seed: int) -> Ac
 def graph_terms(
     log: Log, frame: Frame, taste: Taste, had: Pairs, seed: int, arrays: Arrays, ledger: Ledger
 ) -> dict[str, float]:
-    """Write graph and libraries into `arrays`, their terms into the card; returns the numbers. None without friends."""
+    """Write graph and libraries into `arrays`, their terms into the card; returns the numbers. None without friends.
+
+    `had` are the pairs of users and items that are not held out.
+    """
     number = np.full(log.num_users, -1)
     number[frame.user_row] = np.arange(frame.num_users)
     pairs = np.zeros((0, 2), np.int64) if log.friends is None else friend_pairs(log, number)
@@ -104,7 +107,9 @@ def graph_terms(
     whole = Graph.of(pairs, frame.num_users)
     accept = fit_acceptance(taste.profile, split_friends(pairs, seed)[0], whole, seed)
     kin = accept.kin(taste.profile)
-    library = draw_libraries(inclusion(taste.scores(), np.bincount(had.user)), LONGEST, seed)
+    library = draw_libraries(
+        inclusion(taste.scores(), np.bincount(had.user, minlength=frame.num_users)), LONGEST, seed
+    )
     wanted = lift(libraries(had.user, had.item, frame.num_users), pairs, frame.num_items)
     drawn = draw_alike(
         whole, kin, lambda ends: lift(library, ends, frame.num_items), wanted, accept.taste, seed

@@ -8,7 +8,7 @@ would already hold its selection (the impatient leave first), and v would come o
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ STEPS = 150  # of L-BFGS, at most
 class Table(NamedTuple):
     """An effect by code; `ridge` weighs on its squares, an infinite one leaves it out."""
 
-    code: Ints  # (rows,)
+    code: NDArray[np.integer[Any]]  # (rows,)
     size: int
     ridge: float
 
@@ -69,7 +69,7 @@ def fit_hazard(
     """
     kept = [table for table in tables if np.isfinite(table.ridge)]
     inputs = torch.as_tensor(dense)
-    codes = [torch.as_tensor(table.code) for table in kept]
+    codes = [torch.as_tensor(table.code, dtype=torch.int64) for table in kept]
     rate = float(np.clip(visits.left.mean(), 1e-6, 1 - 1e-6))
     if start is None:
         zeros = [np.zeros(table.size) for table in tables]

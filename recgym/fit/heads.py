@@ -1,6 +1,6 @@
 """Events that hang on the response, and watch time: logistic heads on affinity, click and long view."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.factors import one_hot
 from recgym.fit.features import earlier_rates
-from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame
+from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame, Ints, sample
 from recgym.fit.logistic import Logistic, Side, fit_logistic, log_loss
 from recgym.fit.mood import over_moods
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
@@ -20,6 +20,7 @@ OWN_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on what an item or a user
 SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on the slopes of what is known of items and users
 MIN_EVENTS = 20  # an event seen less often is not fitted
 LEVEL_EVENTS = 200  # in the validation period, to let it alone decide how frequent an event is
+MAX_ROWS = 200_000  # of more, so many drawn at random choose ridges and set levels
 MIN_PIECES = 200  # rows behind a table of watch times
 PLACES = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)  # the longest replay of a log is not everybody's
 
@@ -49,7 +50,7 @@ def fit_head(
     past = rows & (frame.row_period <= VALIDATION)
     if not MIN_EVENTS <= flag[past].sum() <= past.sum() - MIN_EVENTS:
         return None
-    known, judged = past & (frame.row_period == TRAIN), past & (frame.row_period == VALIDATION)
+    known, judged = (sample(past & (frame.row_period == k), MAX_ROWS) for k in (TRAIN, VALIDATION))
     target = flag.astype(np.float64)
 
     def fitted(part: Bools, ridges: Shrinkage) -> Logistic:
@@ -78,7 +79,7 @@ def watch_quantiles(frame: Frame, rows: Bools) -> NDArray[np.float64]:
     duration = frame.items.duration[frame.item]
     known = rows & np.isfinite(duration) & (duration > 0) & np.isfinite(frame.watch)
     first, second = frame.positive[known], frame.events["long_view"][known]
-    duration, watch = duration[known], frame.watch[known]
+    duration, watch = duration[known], frame.watch[known].astype(np.float64)
     group = np.searchsorted(WATCH_EDGES_MS, duration)
     click, long = np.minimum(duration, WATCH_CLICK_MS), np.minimum(duration, WATCH_LONG_MS)
     viewed = second | (first & (duration <= WATCH_CLICK_MS))
@@ -104,7 +105,7 @@ def _beyond(watch: Doubles, rule: Doubles, unit: Doubles) -> Doubles:
 def has_watch(frame: Frame) -> bool:
     """Whether watch time can be drawn first: content with click, long view, durations and watch times."""
     names = {"click", "long_view"} <= set(frame.events)
-    known = np.isfinite(frame.items.duration[frame.item]) & np.isfinite(frame.watch)
+    known = np.isfinite(frame.items.duration[frame.item[frame.known]]) & np.isfinite(frame.watch[frame.known])
     return frame.domain == "content" and names and bool(known.mean() > 0.5)
 
 
@@ -127,7 +128,10 @@ def inputs_of(frame: Frame, event: int) -> tuple[list[int], Bools]:
 
 
 def fit_events(frame: Frame, x: Doubles, ledger: Ledger, arrays: Arrays) -> None:
-    """Write the heads of all events after the first; those the log lacks, or hardly has, are assumed."""
+    """Write the heads of all events after the first; those the log lacks, or hardly has, are assumed.
+
+    `x` is the response's logit of every known row.
+    """
     table = EVENTS[frame.domain]
     tables = item_table(frame), earlier_rates(frame.user_columns)
     ledger.fitted(f"event:{table[0].name}", "logistic", "every shown item by itself")
@@ -141,8 +145,8 @@ def fit_events(frame: Frame, x: Doubles, ledger: Ledger, arrays: Arrays) -> None
             else None
         )
         if head is None:
-            usable = np.isfinite(x) & rows
-            assume_event(ledger, arrays, index, x[usable] if usable.any() else x[np.isfinite(x)])
+            usable = frame.known & rows
+            assume_event(ledger, arrays, index, x[usable if usable.any() else frame.known])
             continue
         arrays["event_bias"][index] = head.fit.bias
         arrays["event_gain"][index] = head.fit.slopes[0]
@@ -188,9 +192,10 @@ def keep_rates(frame: Frame, arrays: Arrays, x: Doubles, mood: float) -> None:
         rows = None if flag is None else latest(frame, flag)
         if flag is None or rows is None:
             continue
-        rate = float(flag[rows].mean())
+        told = np.flatnonzero(sample(rows, MAX_ROWS))
+        rate = float(flag[told].mean())
         for _ in range(4):
-            mean = float(event_chances(frame, arrays, x, mood)[event.name][rows].mean())
+            mean = float(event_chances(frame, arrays, x, mood, told)[event.name].mean())
             arrays["event_bias"][index] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
 
 
@@ -208,21 +213,31 @@ def latest(frame: Frame, flag: Bools) -> Bools | None:
     return None
 
 
-def event_chances(frame: Frame, arrays: Arrays, x: Doubles, mood: float = 0.0) -> dict[str, Doubles]:
-    """(rows,) chance of every event under the world, over moods of this standard deviation; `x` is that at mood 0."""
+def event_chances(
+    frame: Frame, arrays: Arrays, x: Doubles, mood: float = 0.0, rows: Ints | None = None
+) -> dict[str, Doubles]:
+    """(rows,) chance of every event under the world, over moods of this standard deviation; `x` is that at mood 0.
+
+    Of all rows, or of those numbered in `rows`.
+    """
     names = [event.name for event in EVENTS[frame.domain]]
-    chances = over_moods(lambda m: np.stack(list(_chances(frame, arrays, x + m).values())), mood)
+    chosen: Any = slice(None) if rows is None else rows
+    x, item, user = x[chosen], frame.item[chosen], frame.user[chosen]
+    own = arrays["event_item"][item].T + arrays["event_user"][user].T
+    long = arrays["duration"][item] > WATCH_CLICK_MS
+    chances = over_moods(
+        lambda m: np.stack(list(_chances(frame.domain, arrays, x + m, own, long).values())), mood
+    )
     return dict(zip(names, chances, strict=True))
 
 
-def _chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles]:
-    """Summed over click and the second event."""
-    table, item = EVENTS[frame.domain], frame.item
+def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools) -> dict[str, Doubles]:
+    """Summed over click and the second event; `own` (E, rows): what item and user add; `long`: a click is no view."""
+    table = EVENTS[domain]
     first = sigmoid(x)
 
     def logit(event: int) -> Doubles:
-        value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x
-        value = value + arrays["event_item"][item, event] + arrays["event_user"][frame.user, event]
+        value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x + own[event]
         return value
 
     chances = {table[0].name: first}
@@ -230,7 +245,7 @@ def _chances(frame: Frame, arrays: Arrays, x: Doubles) -> dict[str, Doubles]:
         return chances
     given = sigmoid(logit(1) + arrays["event_link"][1, 0])  # the second event after the first
     if arrays["watch"][0]:
-        given = np.where(arrays["duration"][item] <= WATCH_CLICK_MS, 1.0, given)
+        given = np.where(long, given, 1.0)
     free = arrays["event_needs"][1] < 0
     second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]
     chances[table[1].name] = (1 - first) * second[0] + first * second[1]

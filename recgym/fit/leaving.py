@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints
+from recgym.fit.frame import TRAIN, VALIDATION, Codes, Doubles, Frame, Ints
 from recgym.fit.hazard import Hazard, Table, Visits, chances, fit_hazard, marginal_loss
 from recgym.logs.visits import cut_length, repeats, runs
 from recgym.sim.state import MEMORY
@@ -36,8 +36,8 @@ class Rows:
     run: Ints  # answers in a row of one category, 0 where there was no answer
     repeat: Doubles  # 1 where the answered item was answered before in the visit
     idle: Doubles  # 1 where there was no answer
-    item: Ints  # N where there was no answer
-    context: Ints
+    item: Codes  # N where there was no answer
+    context: Codes
     left: Doubles  # 1 at the last row of a visit
     session: Ints
 
@@ -107,7 +107,7 @@ def hazard_rows(frame: Frame) -> Rows:
     """Covariates and outcome of every row of the frame."""
     answered = frame.positive.astype(bool)
     left = np.zeros(len(frame.item))
-    ended = frame.lengths != cut_length(frame.lengths)
+    ended = frame.lengths != cut_length(frame.lengths[frame.period <= VALIDATION])
     left[(frame.starts + frame.lengths - 1)[ended]] = 1.0
     return Rows(
         frame.step + 1,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.fit.frame import Bools, Doubles, Floats, Ints
+from recgym.fit.frame import Bools, Codes, Doubles, Floats
 
 
 class Side(NamedTuple):
@@ -16,7 +16,7 @@ class Side(NamedTuple):
     An infinite ridge leaves a part out.
     """
 
-    which: Ints  # (rows,)
+    which: Codes  # (rows,)
     table: Floats  # (size, F), F may be 0
     ridge: float
     slope_ridge: float
@@ -33,7 +33,7 @@ class Logistic(NamedTuple):
     slopes: Doubles  # (F,)
     effects: tuple[Doubles, ...]  # (size,) a side
 
-    def logits(self, dense: Doubles, which: Sequence[Ints]) -> Doubles:
+    def logits(self, dense: Doubles, which: Sequence[Codes]) -> Doubles:
         """Per row; `which` has (rows,) a side."""
         value: Doubles = self.bias + dense @ self.slopes
         for effect, one in zip(self.effects, which, strict=True):
@@ -81,7 +81,7 @@ class _Part:
     """A side as tensors."""
 
     def __init__(self, side: Side) -> None:
-        self.which = torch.as_tensor(side.which)
+        self.which = torch.as_tensor(side.which, dtype=torch.int64)
         self.table = torch.as_tensor(side.table.astype(np.float64))
         self.own, self.slopes = (torch.zeros(size, dtype=torch.float64) for size in side.table.shape)
         pairs = ((self.own, side.ridge), (self.slopes, side.slope_ridge))

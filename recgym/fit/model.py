@@ -1,7 +1,7 @@
 """The trained module: towers and the session model's numbers; `terms()` gives what `session.py` computes with."""
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from recgym.fit.config import FitConfig
 from recgym.fit.factors import Tower, one_hot
 from recgym.fit.features import EARLIER, earlier_rates
 from recgym.fit.frame import Floats, Frame
-from recgym.fit.session import Terms
+from recgym.fit.session import Batch, Terms
 
 MAX_CODES = 64  # a public column with more values than this is left out of a tower
 
@@ -72,15 +72,19 @@ class SessionModel(nn.Module):
         raw: Tensor = getattr(self, f"raw_{name}")
         return torch.sigmoid(raw) if name in ("pull", "decay") else raw
 
-    def terms(self) -> Terms:
-        """Differentiable terms over all users and items; `outside` is 0, `bias` stands in the item bias."""
-        items, users = self.item_tower(), self.user_tower()
+    def terms(self, of: Tensor | None = None) -> Terms:
+        """Differentiable terms over all items and users, or over the users `of`.
+
+        `outside` is 0, `bias` stands in the item bias.
+        """
+        items, users = self.item_tower(), self.user_tower(of)
+        chosen: Any = slice(None) if of is None else of
         dim = self.dim
         own = 0.0 if self.has_base else 1.0
         push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
         return Terms(
             users[:, :dim],
-            self.base_user + self.moved_user + own * users[:, dim],
+            self.base_user[chosen] + self.moved_user[chosen] + own * users[:, dim],
             items[:, :dim],
             push,
             self.base_item
@@ -96,6 +100,11 @@ class SessionModel(nn.Module):
             self.number("rho"),
             torch.zeros((), device=self.category.device),
         )
+
+    def part(self, batch: Batch) -> tuple[Terms, Batch]:
+        """The terms of a batch's users alone, and the batch with their numbers in these: a log may have a million."""
+        users, number = torch.unique(batch.user, return_inverse=True)
+        return self.terms(users), batch._replace(user=number)
 
     def ridge(self, config: FitConfig, rows: int) -> Tensor:
         """Penalty a row: what ids add by themselves, shrunk as by a Gaussian prior over `rows` rows of log."""

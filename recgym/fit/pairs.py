@@ -26,7 +26,18 @@ from recgym.fit.assemble import (
 )
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, Ints, few_listeners_dropped, make_frame
+from recgym.fit.frame import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Bools,
+    Codes,
+    Doubles,
+    Frame,
+    Ints,
+    few_listeners_dropped,
+    make_frame,
+)
 from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import assume_event
 from recgym.fit.taste import Taste, fit_taste
@@ -40,19 +51,21 @@ def fit_pairs(
     log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> World:
     """Train on 80 % of the pairs, judge on 10 %; the shipped numbers come from all but the test pairs."""
-    log, dropped = few_listeners_dropped(log, config.min_listeners)
-    frame = make_frame(log, replace(config, resample=None), positives_only=True)
-    pairs = split(frame, log, seed)
-    weight = drawn(len(pairs.user), config.resample)
+    every = Pairs(*split_pairs(log, seed))
+    log, known, dropped = few_listeners_dropped(log, config.min_listeners, known_rows(log, every))
+    frame = make_frame(log, replace(config, resample=None), positives_only=True, known=known)
+    pairs = numbered(every, frame)
+    had = Pairs(*(part[pairs.period != TEST] for part in pairs))
+    weight = drawn(len(had.user), config.resample)
     sizes, losses = (frame.num_users, frame.num_items), [np.inf]
 
     def learn(periods: tuple[int, ...], epochs: int, told: Callable[[int, Taste], None]) -> Taste:
-        chosen = np.isin(pairs.period, periods) & (weight > 0)
-        parts = (pairs.user[chosen], pairs.item[chosen], weight[chosen])
+        chosen = np.isin(had.period, periods) & (weight > 0)
+        parts = (had.user[chosen], had.item[chosen], weight[chosen])
         return fit_taste(*parts, sizes, config, epochs, seed, device, told)
 
     def validate(epoch: int, taste: Taste) -> None:
-        losses.append(float(pair_losses(taste.scores(), pairs, VALIDATION).mean()))
+        losses.append(float(pair_losses(taste.scores(), had, VALIDATION).mean()))
         report("choosing the number of epochs", epoch, config.epochs, f"loss {losses[-1]:.3f}")
 
     learn((TRAIN,), config.epochs, validate)
@@ -61,7 +74,7 @@ def fit_pairs(
     ledger, arrays = Ledger(frame.domain), plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
     numbers = taste_terms(frame, taste, seed, arrays, ledger) | assumed_leaving(ledger, arrays)
     ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
-    numbers |= graph_terms(log, frame, taste, pairs, seed, arrays, ledger)
+    numbers |= graph_terms(log, frame, taste, had, seed, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
     card = card_head(log, frame, name, config, seed) | {"epochs": epochs}
     card["rows"] = {
@@ -85,11 +98,24 @@ def drawn(num: int, resample: int | None) -> Ints:
     return np.random.default_rng(resample).poisson(1.0, num).astype(np.int64)
 
 
-def split(frame: Frame, log: Log, seed: int) -> Pairs:
-    """The distinct pairs as the card's figures part them."""
-    time = np.asarray(log.column("time"), np.float64)
-    clock = time if np.isfinite(time).all() else None
-    return Pairs(*split_pairs(frame.user, frame.item, frame.num_items, clock, seed))
+def known_rows(log: Log, pairs: Pairs) -> Bools:
+    """(rows,) rows of the log whose pair is not held out."""
+    size = np.int64(log.num_items)
+    code = pairs.user * size + pairs.item  # ascending
+    row = np.searchsorted(code, log.column("user") * size + log.column("item"))
+    known: Bools = pairs.period[row] != TEST
+    return known
+
+
+def numbered(pairs: Pairs, frame: Frame) -> Pairs:
+    """The pairs of the frame's users and items, by their numbers in it."""
+    sizes = (int(pairs.user.max()) + 1, int(pairs.item.max()) + 1)
+    number = [np.full(size, -1) for size in sizes]
+    for numbers, rows in zip(number, (frame.user_row, frame.item_row), strict=True):
+        numbers[rows] = np.arange(len(rows))
+    user, item = number[0][pairs.user], number[1][pairs.item]
+    there = (user >= 0) & (item >= 0)
+    return Pairs(user[there], item[there], pairs.period[there])
 
 
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:
@@ -103,12 +129,12 @@ def taste_terms(frame: Frame, taste: Taste, seed: int, arrays: Arrays, ledger: L
     """Write taste into `arrays`, with the base rate and exposure that are assumed; returns its numbers."""
     arrays["profile"], arrays["factors"] = taste.profile, taste.factors
     power = assumed(frame.domain, "exposure_power")
-    bias = taste.item_bias - power * np.log(frame.items.exposure)
+    bias = taste.item_bias - power * np.log(np.maximum(frame.items.exposure, 1e-12))
     rng = np.random.default_rng(seed)
     user = rng.integers(frame.num_users, size=CALIBRATION_DRAWS)
     item = rng.choice(frame.num_items, size=CALIBRATION_DRAWS, p=frame.items.exposure)
 
-    def logit(users: Ints, items: Ints) -> Doubles:
+    def logit(users: Codes, items: Codes) -> Doubles:
         value: Doubles = (arrays["profile"][users] * arrays["factors"][items]).sum(1) + bias[items]
         return value
 
@@ -125,7 +151,7 @@ def taste_terms(frame: Frame, taste: Taste, seed: int, arrays: Arrays, ledger: L
         "who answers what; how often anybody answers is `outside`, which is assumed",
     )
     for index in range(1, len(EVENTS[frame.domain])):
-        assume_event(ledger, arrays, index, logit(frame.user, frame.item) + shift)
+        assume_event(ledger, arrays, index, logit(frame.user[frame.known], frame.item[frame.known]) + shift)
     for term in ("sigma", "eta", "pull", "push"):
         ledger.absent(term, "a static log: no order of answers")
     ledger.assumed("examine", 1.0, "no positions are logged: every shown item is looked at")

@@ -3,18 +3,19 @@
 import numpy as np
 
 from recgym.fit.assemble import Arrays, Ledger, assumed_leaving
-from recgym.fit.frame import Frame
+from recgym.fit.frame import VALIDATION, Frame
 from recgym.fit.leaving import Leaving
 from recgym.logs import Log
 
-MIN_VISITS = 200  # visits of two rows or more that a fitted hazard asks for
+MIN_VISITS = 200  # known visits of two rows or more that a fitted hazard asks for
 
 
 def can_leave(frame: Frame, log: Log) -> bool:
     """Whether the log shows whole visits, one row a step: a shop's sessions end, the feeds' logs here have holes."""
-    steps = np.unique(np.stack([log.column("session"), log.column("step")]), axis=1)
-    whole = frame.domain == "ecommerce" and steps.shape[1] == len(log)
-    return whole and int((frame.lengths > 1).sum()) >= MIN_VISITS
+    session, step = log.column("session"), log.column("step")  # in order
+    together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
+    several = (frame.lengths > 1) & (frame.period <= VALIDATION)
+    return frame.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
 
 
 def leaving_terms(hazard: Leaving | None, idle: bool, arrays: Arrays, ledger: Ledger) -> dict[str, float]:

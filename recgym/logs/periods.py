@@ -12,6 +12,7 @@ from recgym.logs.log import Log
 
 Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
+MANY_USERS = 200  # of fewer (a shop's may be countries) each is too much of a log to be drawn whole
 
 
 def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
@@ -41,6 +42,18 @@ def part(log: Log, chosen: Bools) -> Log:
     starts = log.session_starts()
     rows = np.repeat(chosen, np.diff(np.r_[starts, log.num_rows]))
     return replace(log, rows=log.rows.filter(pa.array(rows)))
+
+
+def thinned(log: Log, most: int, seed: int = 0) -> Log:
+    """The log; of more than `most` rows about as many, at random in whole users where they are many, else in visits."""
+    share = most / max(log.num_rows, 1)
+    if share >= 1.0:
+        return log
+    users, user = np.unique(log.column("user")[log.session_starts()], return_inverse=True)
+    rng = np.random.default_rng(seed)
+    if len(users) >= MANY_USERS:
+        return part(log, (rng.random(len(users)) < share)[user])
+    return part(log, rng.random(len(user)) < share)
 
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:

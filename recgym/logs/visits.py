@@ -1,13 +1,16 @@
 """Facts of a visit that hang on what came before in it. Axes: R rows, whole visits one after the other."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 
-def runs(visit: Ints, category: Ints, answered: Bools) -> Ints:
+def runs(visit: Ints, category: Codes, answered: Bools) -> Ints:
     """(R,) at an answer: answers in a row of its category in the visit, itself included; 0 elsewhere."""
     rows = np.flatnonzero(answered)
     session, kind, place = visit[rows], category[rows], np.arange(len(rows))
@@ -17,7 +20,7 @@ def runs(visit: Ints, category: Ints, answered: Bools) -> Ints:
     return out
 
 
-def repeats(visit: Ints, item: Ints, answered: Bools, memory: int) -> Bools:
+def repeats(visit: Ints, item: Codes, answered: Bools, memory: int) -> Bools:
     """(R,) rows whose item was among the last `memory` positive answers of the visit."""
     key = visit * (int(item.max(initial=0)) + 1) + item
     order = np.argsort(key, kind="stable")  # rows of one visit and item side by side, in time

@@ -43,7 +43,7 @@ def shelves(world: World) -> Shelves:
     totals: Doubles = np.bincount(category, share, len(world.categories)).astype(np.float64)
     within = np.cumsum(share[order])
     for c, (low, high) in enumerate(pairwise(begin)):
-        if high > low:
+        if totals[c] > 0.0:
             within[low:high] = np.cumsum(share[order[low:high]]) / totals[c]
             within[high - 1] = 1.0
     cdf = np.cumsum(share) / share.sum()
@@ -80,7 +80,9 @@ def logged_slates(w: WorldArrays, s: Sessions, shelf: Shelves, slate: Slates, pr
             p = (1.0 - stay) * shelf.share[item]
             if stay > 0.0 and w.category[item] == category:
                 p += stay * shelf.share[item] / shelf.category_share[category]
-            propensity[b, k] = p / (1.0 - above)
+            propensity[b, k] = p / max(
+                1.0 - above, 1e-12
+            )  # all that is ever shown stands above: nothing is left
             above += p
 
 

@@ -1,0 +1,47 @@
+"""A big log is judged, and learnt from by toys, on a part drawn at random: whole users or whole visits."""
+
+import numpy as np
+import pytest
+
+from recgym.fidelity import judge, table
+from recgym.logs.periods import thinned
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+
+def log_of(users: int, visits: int = 900):
+    world = synthetic(2, domain="content", num_users=users, num_items=12, num_factors=2)
+    return world, sample_log(world, "random", visits, seed=3, horizon=6)
+
+
+def lengths(log):
+    starts = log.session_starts()
+    return dict(
+        zip(log.column("session")[starts].tolist(), np.diff(np.r_[starts, len(log)]).tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("users", [20, 400])
+def test_whole_visits_are_kept_and_whole_users_where_they_are_many(users):
+    _, log = log_of(users)
+    few = thinned(log, len(log) // 3)
+    assert len(few) == pytest.approx(len(log) / 3, rel=0.15)
+    before, after = lengths(log), lengths(few)
+    assert all(before[session] == length for session, length in after.items())
+    left_out = ~np.isin(log.column("session"), list(after))
+    torn = np.intersect1d(few.column("user"), log.column("user")[left_out])  # some visits kept, others not
+    assert (len(torn) > 0) == (users < 200)
+    assert lengths(thinned(log, len(log) // 3)) == after
+    assert lengths(thinned(log, len(log) // 3, seed=1)) != after
+    assert thinned(log, len(log)) is log
+
+
+def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):
+    world, log = log_of(20)
+    monkeypatch.setattr(table, "MAX_JUDGED", 400)
+    monkeypatch.setattr(table, "MAX_PAST", 300)
+    few = thinned(log, 400)
+    verdict = judge(world, log, log, resamples=20)
+    assert f"judged on {few.num_sessions} of 900 visits, drawn at random" in verdict.remarks
+    assert any(remark.startswith("toys learnt from") for remark in verdict.remarks)
+    assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
