@@ -14,12 +14,12 @@ from recgym.envs import ENVIRONMENTS
 
 NUM_ENVS, STEPS = 64, 60
 DIGESTS = {
-    "recgym/Ecommerce-v0": "153e695badac16b768bc7dafdecaa00f62f77afad81685c89d927b7cc6077dc3",
-    "recgym/EcommerceSlate-v0": "d2369a530241444094c316b7dce5a87b302ae3dd91b2a8bc104512b5ac72529b",
-    "recgym/Content-v0": "678cd5fa3b24c7f30208d8320e9e58327cd3a8b7fb5a5f9cf928f19a8b9c0db8",
-    "recgym/ContentSlate-v0": "df8d6db2576e77b4b8e0571f73648fb99ad0d323736327937b3172997f0bf9c1",
-    "recgym/Social-v0": "7e7ab55da9c753a2030880656fe847f438f1588edc7ad10195914daa34cfe3c0",
-    "recgym/SocialFriends-v0": "dba7c1b1f1284a9bde07c2baa7a0c52e2719e41ffb30b8fa95a71c2a80f59111",
+    "recgym/Ecommerce-v0": "d0c623b5c86e1c13713bf8915fb9f39ada19b718837380f74e71d73a0689eaa7",
+    "recgym/EcommerceSlate-v0": "1baf9f3b9d05afa5e5425747392ad3196b9fafd5760a46af69a28e7c1b62dc3a",
+    "recgym/Content-v0": "9187d70c2dad8f9475d02be25c902cb6d205833d49d6acb06ffee3767f224a6c",
+    "recgym/ContentSlate-v0": "ba4b927f4b8b3e88b891d5b9533dbe54b77cfcc110c9fa524ff1691bce99faee",
+    "recgym/Social-v0": "d9796d5e7aafb927069bb5661953eda3a1fc8428c8f76c7b095857de41a34111",
+    "recgym/SocialFriends-v0": "f6e70d01e59dc2bd4e71bee0f2798b14d3ae51e0642f6da74dc9ac0de49e5985",
 }
 
 
