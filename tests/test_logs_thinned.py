@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recgym.fidelity import judge, table
-from recgym.logs.periods import thinned
+from recgym.logs.periods import part, thinned
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -34,6 +34,16 @@ def test_whole_visits_are_kept_and_whole_users_where_they_are_many(users):
     assert lengths(thinned(log, len(log) // 3)) == after
     assert lengths(thinned(log, len(log) // 3, seed=1)) != after
     assert thinned(log, len(log)) is log
+
+
+def test_those_who_judge_are_among_those_whom_toys_have_met():
+    _, log = log_of(400, 2_400)
+    early = np.arange(log.num_sessions) < 1_200
+    past, late = part(log, early), part(log, ~early)
+    judged, known = thinned(late, len(late) // 5), thinned(past, len(past) // 3)
+    met_before = np.intersect1d(judged.column("user"), past.column("user"))
+    assert len(met_before) > 10
+    assert np.isin(met_before, known.column("user")).all()
 
 
 def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):

@@ -45,14 +45,16 @@ def part(log: Log, chosen: Bools) -> Log:
 
 
 def thinned(log: Log, most: int, seed: int = 0) -> Log:
-    """The log; of more than `most` rows about as many, at random in whole users where they are many, else in visits."""
+    """The log; of more than `most` rows about as many, at random in whole users where they are many, else in visits.
+
+    A user has one lot whatever the log: of two parts of a log, the larger share holds all users of the smaller one.
+    """
     share = most / max(log.num_rows, 1)
     if share >= 1.0:
         return log
-    users, user = np.unique(log.column("user")[log.session_starts()], return_inverse=True)
-    rng = np.random.default_rng(seed)
-    if len(users) >= MANY_USERS:
-        return part(log, (rng.random(len(users)) < share)[user])
+    user, rng = log.column("user")[log.session_starts()], np.random.default_rng(seed)
+    if len(np.unique(user)) >= MANY_USERS:
+        return part(log, rng.random(log.num_users)[user] < share)
     return part(log, rng.random(len(user)) < share)
 
 
