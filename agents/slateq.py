@@ -10,8 +10,9 @@ method for ratios, 1967, whose every step is a top-K), "greedy" adds the item th
 exp(c) q.
 
 Deviations: the state towers and the replay are DCF-DQN's; the slate of the next state is picked by the newest network
-and judged by the averaged one (van Hasselt et al., 2016); where a user answers several items, each is the choice with
-an equal share and worth its own pay once for every answer, so that shares and pay make up what the slate paid.
+and judged by the averaged one (van Hasselt et al., 2016). Where slates have several answers, and so no one choice,
+every item is a slate of its own, its chance exp c / (1 + exp c): it is paid for itself and for an equal part of what
+follows, the slate's value is the sum, and the best slate its K largest parts.
 
 Axes: B sessions, K slate positions, N items.
 """
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from agents.base import Figures, Problem, Report
+from agents.base import Figures, Problem, Report, Transition
+from agents.best_slates import OPTIMIZERS, best_slates
 from agents.deep_q import DeepQ, DeepQParams
 from agents.encoders import HISTORY
 from agents.histories import Histories, read_histories, return_to_go
@@ -35,16 +37,14 @@ from agents.offline import descend, train_best
 from agents.replay import Ring
 from agents.towers import States, Towers, to_states
 
-OPTIMIZERS = ("exact", "greedy", "top-k")
 SMOOTHING = 20.0  # [answers] at the mean pay that every item's first value starts with
-ROUNDS = 8  # of Dinkelbach's method, which converges faster than linearly
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlateQParams(DeepQParams):
     """And how slates are found."""
 
-    slates: str = "exact"  # one of OPTIMIZERS
+    slates: str = "exact"  # one of OPTIMIZERS, where a slate has one answer at most
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,20 +69,25 @@ class SlateQ(DeepQ):
         with seeded(seed + 1):
             self.choice = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
         self.choice.to(self.torch_device)
+        self.apart = np.zeros(1, np.bool_)  # slates have several answers
         self.choice_optimizer = torch.optim.AdamW(
             self.choice.parameters(), lr=p.online_rate, weight_decay=p.weight_decay
         )
 
     # the choice model
 
-    def choice_loss(self, states: States, slates: Tensor, share: Tensor) -> Tensor:
-        """Cross-entropy of what was chosen from slates (B, K), `share` (B, K + 1) of nothing and of each item.
-
-        An item below 0 is an empty place.
-        """
+    def choice_loss(
+        self, states: States, slates: Tensor, answered: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy of answers (B, K) to slates (B, K), weighted (B,). An item below 0 is an empty place."""
         logits, _ = self.choice.logit_of(states, slates.clamp(min=0))
-        logits = functional.pad(logits.masked_fill(slates < 0, -1e9), (1, 0))
-        return -(share * logits.log_softmax(dim=1)).sum(dim=1).mean()
+        if self.apart[0]:
+            each = functional.binary_cross_entropy_with_logits(logits, answered, reduction="none")
+            loss = each.masked_fill(slates < 0, 0.0).sum(dim=1)
+        else:
+            logits = functional.pad(logits.masked_fill(slates < 0, -1e9), (1, 0))
+            loss = -(_shares(answered) * logits.log_softmax(dim=1)).sum(dim=1)
+        return loss.mean() if weight is None else (weight * loss).mean()
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Fit the choice model to a log's slates; q starts from what items paid.
@@ -94,6 +99,7 @@ class SlateQ(DeepQ):
             return {}
         histories = read_histories(self.problem, log)
         slates = _slates_of(histories)
+        self.apart[:] = np.bincount(histories.slate, histories.events[:, 0]).max() > 1
         number = histories.number[slates[:, 0]]
         is_late = number >= 0.9 * histories.number[-1]
         train, late = slates[~is_late], slates[is_late]
@@ -115,28 +121,29 @@ class SlateQ(DeepQ):
     @torch.no_grad()
     def _begin(self, histories: Histories) -> None:
         """First values: what an item paid when it was answered, and the mean of what a log's slates led to."""
-        chosen = histories.events[:, 0] > 0
-        answers = np.bincount(histories.slate, chosen, len(chosen))[histories.slate]  # in each row's slate
-        items, pay = histories.item[chosen], (answers * histories.pay)[chosen]
+        chosen, slots = histories.events[:, 0] > 0, self.problem.slate_size
+        items, pay = histories.item[chosen], histories.pay[chosen]
         count = np.bincount(items, minlength=self.problem.num_items)
         mean = pay.mean() if len(pay) else 0.0
         paid = (np.bincount(items, pay, self.problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
-        returns = return_to_go(histories, self.params.discount) * self.problem.slate_size
-        later = returns.mean() - histories.pay.mean() * self.problem.slate_size
+        returns = return_to_go(histories, self.params.discount) * slots
+        later, idle, parts = returns.mean() - histories.pay.mean() * slots, 0.0, 1
+        if self.apart[0]:
+            parts, idle = slots, float(histories.pay[~chosen].mean()) if (~chosen).any() else 0.0
         for network in (self.online, self.target):
-            network.items.bias.copy_(torch.as_tensor(paid / float(network.scale)))
-            network.shift.fill_(float(later))
-            network.spread.fill_(max(float(returns.std()), 1e-3))
+            network.items.bias.copy_(torch.as_tensor((paid - idle) / float(network.scale)))
+            network.shift.fill_(float(later) / parts + idle)
+            network.spread.fill_(max(float(returns.std()) / parts, 1e-3))
 
     def _logged(self, histories: Histories, slates: NDArray[np.int64]) -> tuple[States, Tensor, Tensor]:
-        """States, items and choices of logged slates, given as rows (S, longest)."""
+        """States, items and answers of logged slates, given as rows (S, longest)."""
         there = self.torch_device
         states = to_states(histories.observation(slates[:, 0], self.problem.num_items), there)
         answered = torch.as_tensor(
             np.where(slates < 0, np.float32(0), histories.events[slates, 0]), device=there
         )
         items = np.where(slates < 0, -1, histories.item[slates])
-        return states, torch.as_tensor(items, device=there), _shares(answered)
+        return states, torch.as_tensor(items, device=there), answered
 
     def _held_out(self, histories: Histories, slates: NDArray[np.int64]) -> float:
         if not len(slates):
@@ -160,6 +167,10 @@ class SlateQ(DeepQ):
         """By the parameter `slates`, (B, K)."""
         c, _ = self.choice.logits(states)
         x, outlook = network.logits(states)
+        if self.apart[0]:
+            gain = c.sigmoid() * network.scale * x  # over what nothing is worth
+            gain = gain if allowed is None else gain.masked_fill(~allowed, -torch.inf)
+            return gain.topk(self.problem.slate_size, dim=1).indices
         nothing = network.shift + network.spread * outlook  # q of no choice, (B,)
         top = c.amax(dim=1, keepdim=True).clamp(min=0.0)
         weight, idle = torch.exp(c - top), torch.exp(-top[:, 0])
@@ -170,10 +181,19 @@ class SlateQ(DeepQ):
 
     def slate_value(self, network: Towers, states: States, slates: Tensor) -> Tensor:
         """Q of slates (B, K), (B,)."""
-        chance = functional.pad(self.choice.logit_of(states, slates)[0], (1, 0)).softmax(dim=1)
-        return (chance * _with_nothing(network, states, slates)).sum(dim=1)
+        logits, worth = self.choice.logit_of(states, slates)[0], _with_nothing(network, states, slates)
+        if self.apart[0]:
+            return torch.lerp(worth[:, :1], worth[:, 1:], logits.sigmoid()).sum(dim=1)
+        return (functional.pad(logits, (1, 0)).softmax(dim=1) * worth).sum(dim=1)
 
     # learning online
+
+    def learn(self, transition: Transition) -> Figures:
+        """And see whether a slate has several answers, which a log may not have told."""
+        after, slots = transition.next_observation["events"], self.problem.slate_size
+        answers = after.reshape(len(after), HISTORY, -1)[:, -slots:, 0].sum(axis=1)
+        self.apart[:] |= answers.max() > 1
+        return super().learn(transition)
 
     def _update(self, ring: Ring) -> Tensor:
         """One step of q toward the choice's target, and one of the choice model."""
@@ -182,28 +202,33 @@ class SlateQ(DeepQ):
         with torch.no_grad():
             slates = self.slates(self.online, sample.after, sample.after_mask)
             value = self.slate_value(self.target, sample.after, slates)
+            follows = (sample.bootstrap * value)[:, None]
             answered = sample.after.events[:, -slots:, 0]
-            goal = _worth(sample.credit, answered) + (sample.bootstrap * value)[:, None]
-            share = _shares(answered) * sample.weight[:, None]
-        error = (_with_nothing(self.online, sample.states, sample.action) - goal) / self.online.spread
-        loss = (share * error**2).sum() / sample.weight.sum().clamp(min=1.0)
+        worth = _with_nothing(self.online, sample.states, sample.action)
+        if self.apart[0]:
+            worth = torch.where(answered > 0, worth[:, 1:], worth[:, :1])
+            goal, share = sample.credit + follows / slots, torch.full_like(answered, 1.0 / slots)
+        else:
+            goal, share = sample.credit.sum(dim=1, keepdim=True) + follows, _shares(answered)
+        error = ((worth - goal) / self.online.spread) ** 2
+        loss = (sample.weight[:, None] * share * error).sum() / sample.weight.sum().clamp(min=1.0)
         descend(self.online, self.optimizer, loss, p.clip)
-        descend(
-            self.choice, self.choice_optimizer, self.choice_loss(sample.states, sample.action, share), p.clip
-        )
+        choice = self.choice_loss(sample.states, sample.action, answered, sample.weight)
+        descend(self.choice, self.choice_optimizer, choice, p.clip)
         self._follow()
         return loss.detach()
 
     # saving
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """And the choice model's weights."""
-        return super().state() | weights_of(self.choice, "choice.")
+        """And the choice model."""
+        return super().state() | weights_of(self.choice, "choice.") | {"apart": self.apart}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Load what `state` gave."""
         super().restore(state)
         put_weights(self.choice, state, "choice.")
+        self.apart = np.array(state["apart"])
 
     def training_state(self) -> dict[str, NDArray[Any]]:
         """And the moments of the choice model's optimizer."""
@@ -217,51 +242,6 @@ class SlateQ(DeepQ):
         super().restore_training({name: value for name, value in state.items() if name[:7] != "choice."})
 
 
-def best_slates(weight: Tensor, value: Tensor, idle: Tensor, nothing: Tensor, slots: int, how: str) -> Tensor:
-    """Slates (B, K) that make (idle nothing + sum of weight value) / (idle + sum of weight) large.
-
-    Args:
-        weight: (B, N) of each item in the choice, below 0 where an item may not be shown.
-        value: (B, N) of each item once chosen.
-        idle: (B,) weight of choosing nothing.
-        nothing: (B,) value of choosing nothing.
-        slots: K.
-        how: "exact", "greedy" or "top-k".
-    """
-    barred = weight < 0
-    weight = weight.clamp(min=0.0)
-
-    def top(gain: Tensor, count: int) -> Tensor:
-        return gain.masked_fill(barred, -torch.inf).topk(count, dim=1).indices
-
-    if how == "top-k":
-        return top(weight * value, slots)
-    if how == "greedy":
-        return _greedy(weight, value, idle, nothing, slots, barred)
-    ratio = nothing
-    for _ in range(ROUNDS):
-        slates = top(weight * (value - ratio[:, None]), slots)
-        shown = weight.gather(1, slates)
-        ratio = (idle * nothing + (shown * value.gather(1, slates)).sum(1)) / (idle + shown.sum(1))
-    return slates
-
-
-def _greedy(
-    weight: Tensor, value: Tensor, idle: Tensor, nothing: Tensor, slots: int, barred: Tensor
-) -> Tensor:
-    """Item after item, the one that makes the ratio largest."""
-    above, below, barred = idle * nothing, idle, barred.clone()
-    slates = []
-    for _ in range(slots):
-        ratio = (above[:, None] + weight * value) / (below[:, None] + weight)
-        item = ratio.masked_fill(barred, -torch.inf).argmax(dim=1, keepdim=True)
-        own = weight.gather(1, item)[:, 0]
-        above, below = above + own * value.gather(1, item)[:, 0], below + own
-        barred.scatter_(1, item, True)
-        slates.append(item)
-    return torch.cat(slates, dim=1)
-
-
 def _with_nothing(network: Towers, states: States, slates: Tensor) -> Tensor:
     """Q of choosing nothing and of each item, (B, K + 1)."""
     x, outlook = network.logit_of(states, slates)
@@ -272,17 +252,6 @@ def _shares(answered: Tensor) -> Tensor:
     """Shares of nothing and of each item in the choice, (B, K + 1), from answers (B, K) of 0 and 1."""
     count = answered.sum(dim=1, keepdim=True)
     return torch.cat([(count == 0).to(answered.dtype), answered / count.clamp(min=1.0)], dim=1)
-
-
-def _worth(credit: Tensor, answered: Tensor) -> Tensor:
-    """What nothing and each item pays at once where it is the choice, (B, K + 1), from what each item paid (B, K).
-
-    An answered item's own pay for each answer, and what the items without an answer paid; with one answer, the
-    slate's pay.
-    """
-    own, total = credit * answered, credit.sum(dim=1, keepdim=True)
-    rest = total - own.sum(dim=1, keepdim=True)
-    return torch.cat([total, rest + answered.sum(dim=1, keepdim=True) * own], dim=1)
 
 
 def _slates_of(histories: Histories) -> NDArray[np.int64]:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from agents import Problem, Transition, make_agent
+from agents.best_slates import best_slates
 from agents.histories import read_histories
 from agents.modules import pick_device
-from agents.slateq import best_slates
 from agents.towers import to_states
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -95,7 +95,7 @@ def test_the_choice_model_is_calibrated_on_unseen_pages():
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content"])
 def test_an_update_is_the_papers_by_hand(domain):
-    """One choice a page; and several answers, each worth its own pay once for every answer."""
+    """One choice a page; and pages with several answers, where every item is a page of its own."""
     task = f"recgym/{domain.capitalize()}Slate-v0"
     world = synthetic(domain=domain, num_items=6)
     if domain == "content":
@@ -126,25 +126,28 @@ def test_an_update_is_the_papers_by_hand(domain):
     judged, judged_nothing, _ = tables(agent.target, after)
     now, now_nothing, _ = tables(agent.online, observation)
     events = after["events"].reshape(8, 20, -1)[:, -3:]
-    clicked, pay = events[..., 0], events @ np.array(list(agent.problem.reward_weights.values()))
+    clicked, pay = events[..., 0] > 0, events @ np.array(list(agent.problem.reward_weights.values()))
     np.testing.assert_allclose(pay.sum(axis=1), reward)
+    is_apart = domain == "content"
+    assert (clicked.sum(axis=1).max() > 1) == is_apart
+
+    def worth(b, value, idle, slate):
+        if not is_apart:
+            return value_of(weight[b], value[b], 1.0, idle[b], slate)
+        chance = weight[b] / (1 + weight[b])
+        return sum(chance[i] * value[b, i] + (1 - chance[i]) * idle[b] for i in slate)
+
     losses = []
     for b in range(8):
-        best = max(
-            combinations(range(6), 3),
-            key=lambda slate: value_of(weight[b], newest[b], 1.0, nothing[b], slate),
-        )
-        later = value_of(weight[b], judged[b], 1.0, judged_nothing[b], best)
-        follows = 0.5 * (0.0 if terminated[b] else later)
-        answered = clicked[b] > 0
-        chosen, goal = np.array([now_nothing[b]]), np.array([reward[b]])
-        if answered.any():
-            chosen = now[b, action[b][answered]]
-            goal = answered.sum() * pay[b][answered] + pay[b][~answered].sum()
-            assert goal.mean() == pytest.approx(reward[b])  # shares and pay make up the slate's
-        losses.append((((chosen - goal - follows) / float(agent.online.spread)) ** 2).mean())
-    assert (clicked.sum(axis=1).max() > 1) == (domain == "content")
-    assert clicked.any(axis=1).sum() > 0
+        best = max(combinations(range(6), 3), key=lambda slate: worth(b, newest, nothing, slate))
+        later = 0.5 * (0.0 if terminated[b] else worth(b, judged, judged_nothing, best))
+        mine = now[b, action[b]]
+        if is_apart:
+            error = np.where(clicked[b], mine, now_nothing[b]) - pay[b] - later / 3
+        else:
+            error = (mine[clicked[b]] if clicked[b].any() else now_nothing[b]) - reward[b] - later
+        losses.append(((error / float(agent.online.spread)) ** 2).mean())
+    assert clicked.any(axis=1).sum() not in (0, 8) or is_apart
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(8, (64,), generator=drawn).numpy()
@@ -202,3 +205,40 @@ def test_a_log_of_shorter_slates_teaches_the_same_choices():
         losses = [float(agent.choice_loss(*agent._logged(histories, each))) for each in (rows, padded)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     agent.prepare(sample_log(world, "random", 60, 1, slate_size=2), 0)
+
+
+def test_a_log_with_several_answers_makes_every_item_a_page_of_its_own():
+    """The choice is then a logistic regression of every answer, and slates are the best of all slates."""
+    world = synthetic(domain="content", num_items=7)
+    env = gymnasium.make_vec("recgym/ContentSlate-v0", 5, world=world, observation="history", slate_size=3)
+    agent = make_agent("slateq", Problem.of(env), 0, **SMALL, epochs=2)
+    log = sample_log(world, "random", 300, 1, slate_size=3)
+    agent.prepare(log, 0)
+    assert agent.apart[0]
+    histories = read_histories(agent.problem, log)
+    slates = np.arange(30).reshape(10, 3)
+    states, items, answered = agent._logged(histories, slates)
+    with torch.no_grad():
+        p = agent.choice.logit_of(states, items)[0].sigmoid().numpy()
+        loss = float(agent.choice_loss(states, items, answered))
+    by_hand = np.where(answered.numpy() > 0, -np.log(p), -np.log(1 - p)).sum(axis=1).mean()
+    assert loss == pytest.approx(by_hand, rel=1e-5)
+    clicks = log.column("click").reshape(-1, 3).mean()
+    assert abs(p.mean() - clicks) < 0.2
+    observation, _ = env.reset(seed=0)
+    states = to_states(observation, pick_device("cpu"))
+    mask = np.random.default_rng(1).random((5, 7)) < 0.7
+    mask[:, :3] = True
+    with torch.no_grad():
+        for network, seed in ((agent.choice, 1), (agent.target, 2)):
+            for weight in network.parameters():
+                weight.add_(0.5 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed)))
+    found = agent.act(observation, mask)
+    with torch.no_grad():
+        worth = {
+            slate: agent.slate_value(agent.target, states, torch.tensor([slate] * 5)).numpy()
+            for slate in combinations(range(7), 3)
+        }
+    for b in range(5):
+        allowed = [slate for slate in worth if mask[b, list(slate)].all()]
+        assert tuple(sorted(found[b])) == max(allowed, key=lambda slate: worth[slate][b])
