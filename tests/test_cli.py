@@ -87,7 +87,10 @@ def test_every_option_is_explained():
         (["train", "ucb1", "recgym/Content-v0", "--device", "abacus"], ["--device", "'abacus'"]),
         (["train", "ucb1", "recgym/Content-v0", "--steps", "many"], ["--steps", "integer"]),
         (["train", "ucb1", "recgym/Content-v0", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
-        (["bench", "--preset", "fast"], ["preset 'fast' is unknown; there are quick, ladder, standard, full"]),
+        (
+            ["bench", "--preset", "fast"],
+            ["preset 'fast' is unknown; there are quick, ladder, standard, full"],
+        ),
         (["bench", "--agents", "ucb1,nobody"], ["agent 'nobody' is unknown; there are random"]),
         (["bench", "--envs", "moon"], ["environment 'moon' is not in preset quick"]),
         (["bench", "--seeds", "0"], ["--seeds"]),
