@@ -212,8 +212,9 @@ def test_another_setting_replaces_the_runs_of_its_cells_alone(worlds, results, t
 
 
 SCRIPT = """
+import signal
 import sys
-from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started deaf to it
 from recgym.bench import suite
 from recgym.bench.suite import Experiment, Preset
 if __name__ == "__main__":
@@ -234,7 +235,7 @@ def test_a_stopped_bench_goes_on_where_it_was(worlds, tmp_path, how):
     command = [sys.executable, str(script), str(worlds["ecommerce"]), str(out)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120  # a cold cache compiles first
         while not list(out.glob("quick/.work-*q-learning*")) and time.monotonic() < deadline:
             time.sleep(0.02)
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

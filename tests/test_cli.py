@@ -240,7 +240,10 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     assert err.endswith(f"wrote {tmp_path / 'mine'}\n")
     assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
     assert run("card", tmp_path / "mine")[1] == out
-    assert run(*arguments)[0] == 0  # a world that is there is replaced
+    code, _, err = run(*arguments)  # a world that is there stays, unless one says otherwise
+    assert code == 2
+    assert "--replace" in err
+    assert run(*arguments, "--replace")[0] == 0
 
 
 def test_the_log_that_ships_fits_to_an_environment(run, tmp_path, monkeypatch):
