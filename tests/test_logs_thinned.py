@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recgym.fidelity import judge, table
+from recgym.fidelity import judge, table, trees
+from recgym.fidelity.align import align
 from recgym.logs.periods import part, thinned
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -55,3 +56,13 @@ def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):
     assert f"judged on {few.num_sessions} of 900 visits, drawn at random" in verdict.remarks
     assert any(remark.startswith("toys learnt from") for remark in verdict.remarks)
     assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
+
+
+def test_trees_learn_from_the_latest_rows_of_a_long_past(monkeypatch):
+    world, log = log_of(400, 2_400)
+    early = np.arange(log.num_sessions) < 2_000
+    past, late = align(world, part(log, early)), align(world, part(log, ~early))
+    whole = trees.boosted(world, past, late, "click")
+    monkeypatch.setattr(trees, "MOST", 900)  # fewer than the last tenth
+    chance = trees.boosted(world, past, late, "click")
+    assert 0.2 < np.corrcoef(chance, whole)[0, 1] < 0.999
