@@ -14,9 +14,10 @@ Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device
 al., 2016, ICLR; deviation: their correction does not grow). Deviation from all of these: the error of Q moves y alone,
 while x goes on learning the item's own reward by cross-entropy, and the first reward of a target is what x expects, not
 what was drawn. So chance in an item's own reward never reaches y, and where nothing comes later of a choice, y stays
-near what all items have alike: a bandit. In a slate each
-shown item is credited with its own events' reward, and the value of the next state is the mean of its K best items:
-the values of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
+near what all items have alike: a bandit.
+
+In a slate each shown item is credited with its own events' reward, and the value of the next state is the mean of its
+K best items: the values of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
 
 from contextlib import nullcontext

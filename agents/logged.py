@@ -21,11 +21,10 @@ class Logged(Privileged):
 
     def attach(self, env: Any) -> None:
         """Keep the simulator and its logging policy."""
-        from recgym.sim.logged import LoggedPolicy, shelves
+        from recgym.sim.logged import LoggedPolicy
 
         super().attach(env)
         self.policy = LoggedPolicy(self.engine.world)
-        self.shelves = shelves(self.engine.world)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The policy's draws; a session some of whose items are barred gets one from the allowed, by other luck."""
@@ -43,7 +42,7 @@ class Logged(Privileged):
 
     def chance(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """How likely each item is on top of the slate of some sessions, (rows, N)."""
-        arrays, shelf = self.engine.world.arrays, self.shelves
+        arrays, shelf = self.engine.world.arrays, self.policy.shelves
         lead = self.engine.sessions.lead[rows]
         category = arrays.category[lead]  # of any item where there is no last one: it has no weight then
         within = shelf.category_share[category]

@@ -16,6 +16,7 @@ from torch.nn import functional
 from agents.base import Figures, Problem, Report
 from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import put_weights, weights_of
+from agents.slates import scaled, shrunk_means
 from agents.towers import Towers, to_states
 
 SMOOTHING = 20.0  # [rows] at the log's mean that every item starts with
@@ -67,9 +68,8 @@ def fit_towers(
 @torch.no_grad()
 def _start(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> None:
     """Begin at what items paid on average, each shrunk toward all: interactions must earn their place."""
-    items, label = histories.item[rows], _labels(problem, histories, rows)
-    count, mean = np.bincount(items, minlength=problem.num_items), float(label.mean())
-    paid = (np.bincount(items, label, problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
+    label = _labels(problem, histories, rows)
+    paid, mean = shrunk_means(histories.item[rows], label, problem.num_items, SMOOTHING)
 
     def logit(p: Any) -> Any:
         p = np.clip(p, 1e-4, 1.0 - 1e-4)
@@ -81,11 +81,7 @@ def _start(towers: Towers, problem: Problem, histories: Histories, rows: NDArray
 
 def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Rewards of rows scaled into [0, 1]."""
-    low, high = problem.item_reward_range
-    scaled: NDArray[np.float32] = np.clip(
-        (histories.pay[rows] - low) / max(high - low, 1e-12), 0.0, 1.0
-    ).astype(np.float32)
-    return scaled
+    return scaled(problem, histories.pay[rows]).astype(np.float32)
 
 
 def train_best(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
-from agents.slates import check_log, logged_pay, num_rows, top_k, unseen
+from agents.slates import check_log, logged_pay, num_rows, shrunk_means, top_k, unseen
 
 BY = ("reward", "response", "count")
 
@@ -52,15 +52,10 @@ class Popularity(BaseAgent):
         items, num_items = log.column("item"), self.problem.num_items
         answered = log.column(self.problem.event_names[0]).astype(np.float64)
         value = logged_pay(self.problem, log) if self.params.by == "reward" else answered
-        total = np.bincount(items, value, num_items)
         if self.params.by == "count":
-            self.score[:] = total
+            self.score[:] = np.bincount(items, value, num_items)
         else:
-            shown, smoothing = np.bincount(items, minlength=num_items), self.params.smoothing
-            total += smoothing * value.mean()
-            self.score[:] = np.where(
-                shown + smoothing > 0, total / np.maximum(shown + smoothing, 1e-9), value.mean()
-            )
+            self.score[:], _ = shrunk_means(items, value, num_items, self.params.smoothing)
         return {"offline_rows": float(len(log)), "top": float(self.score.max())}
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:

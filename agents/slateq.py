@@ -35,6 +35,7 @@ from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import moments_of, put_moments, put_weights, seeded, weights_of
 from agents.offline import descend, train_best
 from agents.replay import Ring
+from agents.slates import shrunk_means
 from agents.towers import States, Towers, to_states
 
 SMOOTHING = 20.0  # [answers] at the mean pay that every item's first value starts with
@@ -123,9 +124,7 @@ class SlateQ(DeepQ):
         """First values: what an item paid when it was answered, and the mean of what a log's slates led to."""
         chosen, slots = histories.events[:, 0] > 0, self.problem.slate_size
         items, pay = histories.item[chosen], histories.pay[chosen]
-        count = np.bincount(items, minlength=self.problem.num_items)
-        mean = pay.mean() if len(pay) else 0.0
-        paid = (np.bincount(items, pay, self.problem.num_items) + SMOOTHING * mean) / (count + SMOOTHING)
+        paid, _ = shrunk_means(items, pay, self.problem.num_items, SMOOTHING)
         returns = return_to_go(histories, self.params.discount) * slots
         later, idle, parts = returns.mean() - histories.pay.mean() * slots, 0.0, 1
         if self.apart[0]:

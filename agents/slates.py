@@ -126,6 +126,18 @@ def scaled(problem: Problem, rewards: Doubles) -> Doubles:
     return np.clip((rewards - low) / max(high - low, 1e-12), 0.0, 1.0)
 
 
+def shrunk_means(
+    items: NDArray[Any], values: NDArray[Any], num_items: int, smoothing: float
+) -> tuple[Doubles, float]:
+    """Mean of rows' values by item, (N,), each pulled to the mean of all by so many rows of it; and that mean.
+
+    Without rows the mean of all is 0; an item without rows has it where `smoothing` is 0.
+    """
+    mean, count = float(values.mean()) if len(values) else 0.0, np.bincount(items, minlength=num_items)
+    total = np.bincount(items, values, num_items) + smoothing * mean
+    return np.where(count + smoothing > 0, total / np.maximum(count + smoothing, 1e-9), mean), mean
+
+
 def unit_rewards(problem: Problem, transition: Transition) -> tuple[NDArray[np.int64], Doubles]:
     """Items shown and their rewards in [0, 1], (b K,) each; a session's K stand together."""
     return transition.action.reshape(-1), scaled(problem, credit(problem, transition)).reshape(-1)

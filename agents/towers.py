@@ -96,6 +96,14 @@ class Code(NamedTuple):
     ahead_recall: Tensor  # (B, 3)
 
 
+class Sum(NamedTuple):
+    """What a sum over state, item and h takes from B sessions: alike + <state, g(a)> + bias of a + <recall, h>."""
+
+    state: Tensor  # (B, d)
+    alike: Tensor  # (B,)
+    recall: Tensor  # (B, 3)
+
+
 class Towers(nn.Module):
     """x(s, a) = V(s) + <f(s), g(a)> + b_a + <r(s), h(s, a)>; no layer is as wide as the catalogue but its embedding.
 
@@ -171,17 +179,14 @@ class Towers(nn.Module):
         """Logits x (B, N), one matrix product over the catalogue and sparse terms; and u (B,)."""
         vectors, bias = self.items()
         code = self.code(states)
-        x = code.value[:, None] + code.f @ vectors.T + bias
-        x = x + self.by_category(states, code.recall)[:, self.category[:-1]]
-        return x.scatter_add(1, *self.repeats(states, code.recall)), code.outlook
+        return self._of_all(states, Sum(code.f, code.value, code.recall), vectors, bias), code.outlook
 
     def logit_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
         """Logits x of some items of each session (B, K), and u (B,)."""
         vectors, bias = self.items.of(items)
         code = self.code(states)
-        features = self.memory(states, items).to(code.f.dtype)
-        x = code.value[:, None] + (code.f[:, None] * vectors).sum(dim=-1) + bias
-        return x + (code.recall[:, None] * features).sum(dim=-1), code.outlook
+        memory = self.memory(states, items).to(code.f.dtype)
+        return _of_some(Sum(code.f, code.value, code.recall), vectors, bias, memory), code.outlook
 
     def memory(self, states: States, items: Tensor) -> Tensor:
         """H of some items of each session, (B, K, 3), 0 or 1."""
@@ -190,11 +195,11 @@ class Towers(nn.Module):
         same = self.category[states.items[:, -1:]] == self.category[items]
         return torch.stack([here.any(dim=2), answered, same], dim=2)
 
-    def valued(self, code: Code) -> tuple[Tensor, Tensor, Tensor]:
-        """Q less the bias of items: state vectors (B, d), what all items have alike (B,), weights of h (B, 3)."""
+    def valued(self, code: Code) -> Sum:
+        """Q less the bias of items."""
         alike = self.shift + self.scale * code.value + self.spread * code.outlook
         recall = self.scale * code.recall + self.spread * code.ahead_recall
-        return self.scale * code.f + self.spread * code.ahead, alike, recall
+        return Sum(self.scale * code.f + self.spread * code.ahead, alike, recall)
 
     def worth(self, bias: Tensor) -> Tensor:
         """The items' part of Q that no state moves, (N,), given their logits' biases."""
@@ -204,25 +209,33 @@ class Towers(nn.Module):
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, shape (B, N)."""
         vectors, bias = self.items()
-        state, alike, recall = self.valued(self.code(states))
-        q: Tensor = alike[:, None] + state @ vectors.T + self.worth(bias)
-        q = q + self.by_category(states, recall)[:, self.category[:-1]]
-        return q.scatter_add(1, *self.repeats(states, recall))
+        return self._of_all(states, self.valued(self.code(states)), vectors, self.worth(bias))
 
     def terms_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
         """Of some items of each session, x and y, (B, K) each."""
         vectors, bias = self.items.of(items)
         code = self.code(states)
         memory = self.memory(states, items).to(code.f.dtype)
-        x = code.value[:, None] + (code.f[:, None] * vectors).sum(dim=-1) + bias
-        x = x + (code.recall[:, None] * memory).sum(dim=-1)
-        y = code.outlook[:, None] + (code.ahead[:, None] * vectors).sum(dim=-1) + self.items.ahead[items]
-        return x, y + (code.ahead_recall[:, None] * memory).sum(dim=-1)
+        x = _of_some(Sum(code.f, code.value, code.recall), vectors, bias, memory)
+        later = Sum(code.ahead, code.outlook, code.ahead_recall)
+        return x, _of_some(later, vectors, self.items.ahead[items], memory)
 
     def values_of(self, states: States, items: Tensor) -> Tensor:
         """Q of some items of each session in reward units, shape (B, K)."""
         x, y = self.terms_of(states, items)
         return self.shift + self.scale * x + self.spread * y
+
+    def _of_all(self, states: States, of: Sum, vectors: Tensor, bias: Tensor) -> Tensor:
+        """A sum for every item, (B, N): one matrix product over the catalogue and sparse terms."""
+        value: Tensor = of.alike[:, None] + of.state @ vectors.T + bias
+        value = value + self.by_category(states, of.recall)[:, self.category[:-1]]
+        return value.scatter_add(1, *self.repeats(states, of.recall))
+
+
+def _of_some(of: Sum, vectors: Tensor, bias: Tensor, memory: Tensor) -> Tensor:
+    """A sum for some items of each session, (B, K), given their vectors, biases and h."""
+    value = of.alike[:, None] + (of.state[:, None] * vectors).sum(dim=-1) + bias
+    return value + (of.recall[:, None] * memory).sum(dim=-1)
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:

@@ -54,9 +54,8 @@ class Preset:
     seeds: int  # runs of each agent in each experiment
     agents: tuple[str, ...] = ()  # empty: every agent of the registry
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by agent, where not its defaults
-    tuned: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(
-        default_factory=dict
-    )  # by experiment, by agent
+    # by experiment, then by agent
+    tuned: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     again: tuple[Entry, ...] = ()  # further lines of agents, with what differs from their first line
     of_slates: tuple[str, ...] = ()  # agents that run where slates hold several items, and nowhere else
 
@@ -151,6 +150,7 @@ _SB3_DQN = {
     "n_steps": 3,
     "fresh": True,
 }
+_DCF_SHOP = {"discount": 0.9, "steps": 3, "online_rate": 2e-3}  # where looking ahead pays
 _LADDER = (
     "random",
     "popularity",
@@ -187,11 +187,8 @@ PRESETS: dict[str, Preset] = {
             agents=_LADDER,
             params={"oracle-plan": {"simulations": 30}, "sb3-dqn": _SB3_DQN},
             tuned={
-                "ecommerce": {
-                    "sb3-dqn": {"fresh": False},
-                    "dcf-dqn": {"discount": 0.9, "steps": 3, "online_rate": 2e-3},
-                },
-                "ecommerce-slate": {"dcf-dqn": {"discount": 0.9, "steps": 3, "online_rate": 2e-3}},
+                "ecommerce": {"sb3-dqn": {"fresh": False}, "dcf-dqn": _DCF_SHOP},
+                "ecommerce-slate": {"dcf-dqn": _DCF_SHOP},
             },
             again=(Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),),
             of_slates=("slateq",),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recgym.events import EVENTS
 from recgym.logs import Log
 from recgym.logs.identity import digest, row_numbers
+from recgym.logs.periods import MANY_USERS
 from recgym.logs.visits import cut_length, repeats, runs
 from recgym.sim.replay import Visits
 from recgym.sim.state import MEMORY
@@ -88,7 +89,7 @@ class Logged:
     @cached_property
     def by_user(self) -> bool:
         """Whether users are many enough to be resampled (a shop's users may be countries)."""
-        return len(np.unique(self.user)) > 200
+        return len(np.unique(self.user)) > MANY_USERS
 
     @cached_property
     def cluster(self) -> Ints:

@@ -60,10 +60,8 @@ def boosted(world: World, known: Logged, asked: Logged, event: str) -> Doubles:
     fold = np.random.default_rng(0).permutation(int(known.visit[-1]) + 1)[known.visit] % FOLDS
     mine, theirs = features(world, known, known, fold), features(world, known, asked, None)
     latest = known.visit > known.visit[-MOST - 1] if len(fold) > MOST else np.ones(len(fold), bool)
-    flag, first = (
-        known.events[event],
-        np.cumsum(latest) - 1 < 0.9 * latest.sum(),
-    )  # of the latest rows, the first 9/10
+    flag = known.events[event]
+    first = np.cumsum(latest) - 1 < 0.9 * latest.sum()  # nine tenths of the latest rows
     trees = _best_number(mine, flag, latest & first, latest & ~first)
     machines = [
         _machine(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(MACHINES)

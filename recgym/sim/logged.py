@@ -80,9 +80,8 @@ def logged_slates(w: WorldArrays, s: Sessions, shelf: Shelves, slate: Slates, pr
             p = (1.0 - stay) * shelf.share[item]
             if stay > 0.0 and w.category[item] == category:
                 p += stay * shelf.share[item] / shelf.category_share[category]
-            propensity[b, k] = p / max(
-                1.0 - above, 1e-12
-            )  # all that is ever shown stands above: nothing is left
+            # where all that is ever shown stands above, nothing is left
+            propensity[b, k] = p / max(1.0 - above, 1e-12)
             above += p
 
 
@@ -90,13 +89,13 @@ class LoggedPolicy:
     """Draws slates for an engine's sessions as the log's own policy would."""
 
     def __init__(self, world: World) -> None:
-        self._shelves = shelves(world)
+        self.shelves = shelves(world)
 
     def __call__(self, engine: Engine) -> tuple[Slates, NDArray[np.float64]]:
         """Slates (B, K) and their propensities (B, K); the same sessions at the same step draw the same."""
         slate = np.zeros((engine.num, engine.slate_size), np.int64)
         propensity = np.ones((engine.num, engine.slate_size))
-        logged_slates(engine.world.arrays, engine.sessions, self._shelves, slate, propensity)
+        logged_slates(engine.world.arrays, engine.sessions, self.shelves, slate, propensity)
         return slate, propensity
 
 
