@@ -14,12 +14,15 @@ Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device
 al., 2016, ICLR; deviation: their correction does not grow). Deviation from all of these: the error of Q moves y alone,
 while x goes on learning the item's own reward by cross-entropy, and the first reward of a target is what x expects, not
 what was drawn. So chance in an item's own reward never reaches y, and where nothing comes later of a choice, y stays
-near what all items have alike: a bandit.
+near what all items have alike: a bandit. Rows of the log are replayed beside the agent's own, for x alone (after Ball
+et al., 2023, ICML, who draw half of each batch from it): what the first stage learnt is not lost to the few items that
+a greedy agent sees.
 
 In a slate each shown item is credited with its own events' reward, and the value of the next state is the mean of its
 K best items: the values of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
 """
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -34,8 +37,9 @@ from agents.base import Actions, Figures, Problem, Report, check_range
 from agents.catalogue import Catalogue
 from agents.dcf_shares import shares_of
 from agents.deep_q import DeepQ, DeepQParams
-from agents.offline import descend, fit_towers
-from agents.replay import Ring
+from agents.histories import read_histories
+from agents.offline import descend, fit_towers, logged_rows
+from agents.replay import LoggedRows, Ring
 from agents.towers import States, to_states
 
 
@@ -44,6 +48,8 @@ class DcfDqnParams(DeepQParams):
     """And the targets' length, the replay's order, a GPU's arithmetic."""
 
     steps: int = 1  # n of the n-step targets
+    # what a row of the log counts beside one of the replay when x learns online, at least 0; 0: the log is left behind
+    log_weight: float = 0.3
     # of a transition's error in its chance to be replayed, in [0, 1]; 0: even chances
     priority_exponent: float = 0.0
     priority_correction: float = 0.5  # in [0, 1]; 1 weighs the drawn rows back to even chances
@@ -53,6 +59,7 @@ class DcfDqnParams(DeepQParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("steps", self.steps, 1)
+        check_range("log_weight", self.log_weight, 0)
         for name in ("priority_exponent", "priority_correction"):
             check_range(name, getattr(self, name), 0, 1)
 
@@ -68,6 +75,7 @@ class DcfDqn(DeepQ):
         super().__init__(problem, seed, device, **params)
         p = self.params
         self.steps, self.prioritised = p.steps, p.priority_exponent > 0
+        self.past: LoggedRows | None = None  # of the log, the latest as many as the replay holds
         self.catalogues: dict[bool, Catalogue] = {}  # by `explore`, of weights that did not change since
         is_cuda = self.torch_device.type == "cuda"
         self.is_mixed = p.mixed_precision and is_cuda
@@ -85,6 +93,10 @@ class DcfDqn(DeepQ):
         if self.params.epochs == 0:
             return {}
         figures = fit_towers(self.online, self.problem, log, seed, self.params.stage, report)
+        if self.params.log_weight > 0:
+            latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
+            histories = read_histories(self.problem, log)
+            self.past = logged_rows(self.problem, histories, latest, self.torch_device)
         self.target.load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
         self.counts[2] = 1
@@ -117,11 +129,18 @@ class DcfDqn(DeepQ):
         loss = (sample.weight[:, None] * (error**2 + surprise)).sum() / (
             sample.weight.sum().clamp(min=1e-6) * slots
         )
+        if self.past is not None:
+            loss = loss + p.log_weight * self._surprise_of(self.past.sample(p.batch_size, self.generator))
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
             ring.judge(sample.place, (error.abs().mean(dim=1) + 1e-3).float() ** p.priority_exponent)
         self._follow()
         return loss.detach()
+
+    def _surprise_of(self, logged: LoggedRows) -> Tensor:
+        """Mean cross-entropy of x on rows of a log."""
+        x, _ = self.online.logit_of(logged.states, logged.item[:, None])
+        return functional.binary_cross_entropy_with_logits(x[:, 0].float(), logged.label)
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Q of every item by the averaged network, (B, N), in reward units."""
@@ -133,3 +152,14 @@ class DcfDqn(DeepQ):
         """Shares of the user, of past items, context and the item itself in Q (`agents.dcf_shares`)."""
         items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
         return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """And the rows of the log."""
+        past = {} if self.past is None else self.past.arrays()
+        return super().training_state() | {f"past.{name}": value for name, value in past.items()}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `training_state` gave."""
+        past = {name[5:]: value for name, value in state.items() if name.startswith("past.")}
+        self.past = LoggedRows.of(past, self.torch_device) if past else None
+        super().restore_training({name: value for name, value in state.items() if name[:5] != "past."})

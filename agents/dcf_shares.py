@@ -34,20 +34,21 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     history, present = t.history(states)
     code = t.encoder(history, present)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
-    user, context = t.users(states.user), states.context
+    user, context, shares = t.users(states.user), states.context, t.category_shares(states)
     layer, width = cast(nn.Linear, t.deep[0]), code.shape[1]
-    deep = t.deep(torch.cat([code, user, context], dim=1))
+    deep = t.deep(torch.cat([code, user, context, shares], dim=1))
     vectors, bias = t.items.of(items)
-    g, recall = vectors.sum(dim=1), t.scale * t.recall(deep) + t.spread * t.ahead(deep)[:, -3:]
+    g, recall = vectors.sum(dim=1), t.valued(t.code(states)).recall
     # what one unit of the rectified layer is worth to Q, (B, hidden), and what the code is worth directly, (B, d)
     slots = items.shape[1]
     worth = t.scale * (g @ t.head.weight[:-1] + slots * t.head.weight[-1])
     later = g @ t.ahead.weight[:-3] + slots * t.outlook.weight[0]
     worth = (worth + t.spread * later) * (deep > 0)
-    into = functional.linear(worth, layer.weight.T)  # (B, 2 d + 3)
+    into = functional.linear(worth, layer.weight.T)  # (B, 2 d + 3 + 2 C)
     direct = t.scale * g
     for_code, for_user = into[:, :width] + direct, into[:, width : 2 * width] + direct
-    from_past = (past * for_code[:, None]).sum(dim=-1)
+    for_shares = into[:, 2 * width + 3 :] + direct @ t.tastes.weight
+    from_past = (past * for_code[:, None]).sum(dim=-1) + _of_categories(t, states, for_shares)
     from_rest = ((code - past.sum(dim=1)) * for_code).sum(dim=1)
     constant = (
         slots * t.shift
@@ -59,13 +60,21 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     columns = [
         constant[:, None],
         (user * for_user).sum(dim=1, keepdim=True),
-        context * into[:, 2 * width :],
+        context * into[:, 2 * width : 2 * width + 3],
         from_past,
         t.scale * bias + t.spread * t.items.ahead[items],
         (recall[:, None] * t.memory(states, items)).flatten(1),
     ]
     values = torch.cat(columns, dim=1).cpu().numpy()
     return [named(_names(problem, states, items, b), values[b]) for b in range(len(values))]
+
+
+def _of_categories(t: Towers, states: States, for_shares: Tensor) -> Tensor:
+    """What each past item adds by its category's shares, (B, H), given what one unit of a share is worth (B, 2 C)."""
+    shown, answered = (functional.pad(part, (0, 1)) for part in for_shares.chunk(2, dim=1))
+    category = t.category[states.items]
+    worth = shown.gather(1, category) + states.events[..., 0] * answered.gather(1, category)
+    return t.age_weight * worth
 
 
 def _names(problem: Problem, states: States, items: Tensor, b: int) -> list[str]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from agents.base import Figures, Problem, Report
 from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import put_weights, weights_of
+from agents.replay import LoggedRows
 from agents.slates import scaled, shrunk_means
 from agents.towers import Towers, to_states
 
@@ -124,15 +125,21 @@ def descend(towers: Towers, optimizer: torch.optim.Optimizer, loss: Tensor, clip
     optimizer.step()
 
 
+def logged_rows(
+    problem: Problem, histories: Histories, rows: NDArray[np.int64], device: torch.device
+) -> LoggedRows:
+    """Some rows of a log as tensors on a device."""
+    states = to_states(histories.observation(rows, problem.num_items), device)
+    items = torch.as_tensor(histories.item[rows], device=device)
+    return LoggedRows(states, items, torch.as_tensor(_labels(problem, histories, rows), device=device))
+
+
 def _logits(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
     """Logits of logged items and their labels: rewards scaled into [0, 1]."""
-    device = towers.scale.device
-    label = _labels(problem, histories, rows)
-    states = to_states(histories.observation(rows, problem.num_items), device)
-    items = torch.as_tensor(histories.item[rows], device=device)
-    return towers.logit_of(states, items[:, None])[0][:, 0], torch.as_tensor(label, device=device)
+    states, items, label = logged_rows(problem, histories, rows, towers.scale.device)
+    return towers.logit_of(states, items[:, None])[0][:, 0], label
 
 
 def logits_of_log(

@@ -48,6 +48,37 @@ class Sample(NamedTuple):
     place: tuple[Tensor, Tensor]  # (b,) slot and session
 
 
+class LoggedRows(NamedTuple):
+    """R shown items of a log, each with the history it was shown to."""
+
+    states: States  # (R, ...)
+    item: Tensor  # (R,) int64
+    label: Tensor  # (R,) float32, the item's reward scaled into [0, 1]
+
+    def sample(self, batch: int, generator: torch.Generator) -> "LoggedRows":
+        """Rows drawn evenly, with replacement."""
+        rows = torch.randint(len(self.item), (batch,), generator=generator, device=self.item.device)
+        return LoggedRows(States(*(part[rows] for part in self.states)), self.item[rows], self.label[rows])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """A copy, flat and as small as it goes."""
+        parts = {**self.states._asdict(), "item": self.item, "label": self.label}
+        small = {"user": np.int32, "items": np.int32, "events": np.uint8, "item": np.int32}
+        return {
+            name: value.cpu().numpy().astype(small.get(name, np.float32)) for name, value in parts.items()
+        }
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> "LoggedRows":
+        """The rows that `arrays` were taken from, on a device."""
+        kinds = {"user": np.int64, "items": np.int64, "item": np.int64}
+        there = {
+            name: torch.as_tensor(np.array(value, kinds.get(name, np.float32)), device=device)
+            for name, value in arrays.items()
+        }
+        return cls(States(*(there[name] for name in States._fields)), there["item"], there["label"])
+
+
 class Ring:
     """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session.
 

@@ -13,9 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.base import Problem
+from agents.context import DECAY
 from agents.encoders import ENCODERS, HISTORY
 
 __all__ = ["ENCODERS", "HISTORY", "States", "Towers", "to_states"]
+
+TASTE = 3.0  # times the categories' shares, which are small beside the tower's other inputs
+KEEN = (
+    10.0  # times the weights of h: few, and of large effect, they may learn that much faster than the others
+)
 
 
 class States(NamedTuple):
@@ -111,16 +117,20 @@ class Towers(nn.Module):
     the history (repeat consumption: Anderson et al., 2014, WWW), and whether the last item was of its category.
 
     The history is read as the items' own vectors g, once as they were shown and once where they were answered
-    positively, beside the event bits. Reward units: Q(s, a) = shift + scale x(s, a) + spread y(s, a). Here x is the
-    logit of the item's own reward, and y(s, a) = u(s) + <w(s), g(a)> + c_a + <r'(s), h(s, a)> is what comes after it,
-    zero until the online stage: Q is split into now and later (after van Seijen et al., 2017, NIPS) and stays one
-    inner product of a state and an item, <scale f + spread w, g>.
+    positively, beside the event bits; and as decayed shares of the categories shown and answered, which enter f
+    linearly, too (a wide part beside the deep one: Cheng et al., 2016, DLRS).
+
+    Reward units: Q(s, a) = shift + scale x(s, a) + spread y(s, a). Here x is the logit of the item's own reward, and
+    y(s, a) = u(s) + <w(s), g(a)> + c_a + <r'(s), h(s, a)> is what comes after it, zero until the online stage: Q is
+    split into now and later (after van Seijen et al., 2017, NIPS) and stays one inner product of a state and an item,
+    <scale f + spread w, g>.
     """
 
     scale: Tensor
     shift: Tensor
     spread: Tensor
     category: Tensor
+    age_weight: Tensor  # (H,) of a past item in the shares
 
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
         super().__init__()
@@ -133,12 +143,18 @@ class Towers(nn.Module):
         category = np.append(np.asarray(problem.items["category"], np.int64), self.num_categories)
         self.register_buffer("category", torch.as_tensor(category), persistent=False)
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
-        self.deep = nn.Sequential(nn.Linear(2 * width + 3, hidden), nn.ReLU())
+        self.deep = nn.Sequential(nn.Linear(2 * width + 3 + 2 * self.num_categories, hidden), nn.ReLU())
+        self.tastes = nn.Linear(2 * self.num_categories, width, bias=False)
         self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
         self.outlook, self.ahead = nn.Linear(hidden, 1), nn.Linear(hidden, width + 3)
+        nn.init.zeros_(self.tastes.weight)
         for head in (self.recall, self.outlook, self.ahead):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        age = torch.arange(HISTORY - 1, -1, -1) // problem.slate_size
+        self.register_buffer(
+            "age_weight", TASTE * (1.0 - DECAY) / problem.slate_size * DECAY**age, persistent=False
+        )
         low, high = problem.item_reward_range
         # a logistic's slope at one half
         self.register_buffer("scale", torch.full((), max(high - low, 1e-3) / 4.0))
@@ -152,14 +168,23 @@ class Towers(nn.Module):
         shown = vectors * present[..., None]
         return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), present
 
+    def category_shares(self, states: States) -> Tensor:
+        """Decayed shares of the categories shown, then of those answered, times TASTE, (B, 2 C)."""
+        category = self.category[states.items]
+        weight = self.age_weight.to(states.events.dtype).expand(category.shape)
+        empty = weight.new_zeros((len(category), self.num_categories + 1))
+        shown = empty.scatter_add(1, category, weight)
+        answered = empty.scatter_add(1, category, weight * states.events[..., 0])
+        return torch.cat([shown[:, :-1], answered[:, :-1]], dim=1)
+
     def code(self, states: States) -> Code:
         """The state tower."""
         code = self.encoder(*self.history(states))
-        user = self.users(states.user)
-        deep = self.deep(torch.cat([code, user, states.context], dim=1))
+        user, shares = self.users(states.user), self.category_shares(states)
+        deep = self.deep(torch.cat([code, user, states.context, shares], dim=1))
         head, ahead = self.head(deep), self.ahead(deep)
-        f, outlook = user + code + head[:, :-1], self.outlook(deep)[:, 0]
-        return Code(f, head[:, -1], self.recall(deep), outlook, ahead[:, :-3], ahead[:, -3:])
+        f, outlook = user + code + self.tastes(shares) + head[:, :-1], self.outlook(deep)[:, 0]
+        return Code(f, head[:, -1], KEEN * self.recall(deep), outlook, ahead[:, :-3], ahead[:, -3:])
 
     def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
         """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""

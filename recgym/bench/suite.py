@@ -151,6 +151,7 @@ _SB3_DQN = {
     "fresh": True,
 }
 _DCF_SHOP = {"discount": 0.9, "steps": 3, "online_rate": 2e-3}  # where looking ahead pays
+_DCF_NOW = {"discount": 0.0}  # where it pays less than learning to do so costs on this budget
 _LADDER = (
     "random",
     "popularity",
@@ -189,6 +190,9 @@ PRESETS: dict[str, Preset] = {
             tuned={
                 "ecommerce": {"sb3-dqn": {"fresh": False}, "dcf-dqn": _DCF_SHOP},
                 "ecommerce-slate": {"dcf-dqn": _DCF_SHOP},
+                "content": {"dcf-dqn": _DCF_NOW},
+                "content-slate": {"dcf-dqn": _DCF_NOW},
+                "social": {"dcf-dqn": _DCF_NOW},
             },
             again=(Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),),
             of_slates=("slateq",),
