@@ -16,9 +16,11 @@ from recgym.fit.clicks import fit_clicks
 from recgym.fit.frame import TEST, make_frame, periods
 from recgym.fit.impressions import fit_impressions
 from recgym.fit.pairs import fit_pairs
+from recgym.fit.visits import can_leave
 from recgym.logs import Log, Source
 from recgym.logs.periods import visit_days
 from recgym.logs.sample import sample_log
+from recgym.logs.visits import cut_length
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.logged import LoggedPolicy
 from recgym.sim.session import draw
@@ -39,15 +41,16 @@ def with_columns(log: Log, **columns) -> Log:
 
 
 def sampled(domain: str) -> Log:
-    """Ten days of visits of users with features; a shop's are clicks alone."""
-    world = synthetic(2, domain=domain, num_users=40, num_items=14, num_factors=2).with_params(
-        leave_bias=-1.5
-    )
-    log = sample_log(world, "random", 500, seed=3, horizon=6)
+    """Ten days of visits of users with features, cut after six steps; a shop's are clicks alone."""
+    world = synthetic(2, domain=domain, num_users=40, num_items=14, num_factors=2)
+    world = world.with_params(leave_bias=-3.0, outside=-20.0 if domain == "ecommerce" else 0.0)
+    log = sample_log(world, "random", 300, seed=3, horizon=6)
     if domain == "ecommerce":
         log = replace(log, rows=log.rows.filter(log.rows["click"]))
     session = log.column("session")
-    return with_columns(log, time=1_650_000_000_000 + session * (10 * DAY // 500) + log.column("step") * 1000)
+    kinds = pa.array([f"kind {user % 9}" for user in range(log.num_users)])  # the commonest five are public
+    log = replace(log, users=log.users.append_column("kind", kinds))
+    return with_columns(log, time=1_650_000_000_000 + session * (10 * DAY // 300) + log.column("step") * 1000)
 
 
 def other_future(log: Log, seed: int, late: np.ndarray) -> Log:
@@ -63,8 +66,13 @@ def other_future(log: Log, seed: int, late: np.ndarray) -> Log:
         drawn["watch_ms"] = rng.integers(1, 90_000, size=len(log))
     changed = {name: np.where(late, values, log.column(name)) for name, values in drawn.items()}
     gone = late & (np.diff(visit, prepend=-1) == 0) & (rng.random(len(log)) < 0.3)
-    changed = with_columns(log, **changed)
-    return replace(changed, rows=changed.rows.filter(pa.array(~gone)))
+    rows = with_columns(log, **changed).rows.filter(pa.array(~gone))
+    if late[-1]:  # the last visit is the longest of all
+        longer = with_columns(
+            replace(log, rows=rows.slice(rows.num_rows - 1).take([0] * 9)), step=20 + np.arange(9)
+        )
+        rows = pa.concat_tables([rows, longer.rows])
+    return replace(log, rows=rows)
 
 
 def same_world(one, other):
@@ -83,17 +91,23 @@ def same_world(one, other):
         ("ecommerce", fit_clicks, ("2022-04-16", "2022-04-23")),
     ],
 )
-def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period):
+def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period, monkeypatch):
+    monkeypatch.setattr("recgym.fit.visits.MIN_VISITS", 50)
+    monkeypatch.setattr("recgym.fit.heads.OWN_RIDGES", (10.0, np.inf))
+    monkeypatch.setattr("recgym.fit.heads.SLOPE_RIDGES", (10.0,))
     log, config = sampled(domain), replace(CONFIG, period=period)
     when = periods(visit_days(log), config)
     late = np.repeat(when >= TEST, np.diff(np.r_[log.session_starts(), len(log)]))
     assert 0.05 < late.mean() < 0.6
+    assert cut_length(np.diff(log.session_starts())) == 6
     recent = ~late & (log.column("session") > 0.7 * log.column("session").max())
     world, same, other = (
         recipe(one, "w", config, 0, CPU, lambda *_: None)
         for one in (log, other_future(log, 1, late), other_future(log, 1, recent))
     )
     same_world(world, same)
+    leaving = {row["term"]: row["status"] for row in world.card["terms"]}["leave_time"]
+    assert leaving == ("fitted" if domain == "ecommerce" else "absent")
     for name in ("user_cdf", "exposure", "item_bias", "profile"):  # what is known does move it
         assert not np.array_equal(getattr(world.arrays, name), getattr(other.arrays, name)), name
 
@@ -101,6 +115,9 @@ def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period):
 def test_a_world_of_pairs_is_the_same_whatever_is_held_out():
     rng = np.random.default_rng(4)
     pairs = np.unique(rng.integers(0, (60, 30), size=(900, 2)), axis=0)
+    ends = np.unique(np.sort(rng.integers(0, 60, size=(200, 2)), axis=1), axis=0)
+    ends = ends[ends[:, 0] < ends[:, 1]].astype(np.int32)
+    friends = pa.table({"user": ends[:, 0], "friend": ends[:, 1]})
     spare = np.array([(u, i) for u in range(60) for i in range(30)])
 
     def log_of(chosen):
@@ -112,6 +129,7 @@ def test_a_world_of_pairs_is_the_same_whatever_is_held_out():
             items=pa.table({"id": [str(i) for i in range(30)], "category": [str(i % 3) for i in range(30)]}),
             domain="social",
             source=Source("pairs", "", ""),
+            friends=friends,
         )
 
     def held_out(chosen):
@@ -125,6 +143,7 @@ def test_a_world_of_pairs_is_the_same_whatever_is_held_out():
         for late in (held_out(pairs), others)
     ]
     same_world(*fits)
+    assert fits[0].has_graph
 
 
 def test_who_comes_later_has_a_place_and_no_weight():
@@ -155,6 +174,8 @@ def test_weights_without_mass_are_never_drawn():
     assert draw(shares, 0, 7, 0.0) == 1
     assert draw(shares, 0, 7, np.nextafter(1.0, 0.0)) == 4
     assert shares[-1] == 1.0
+    sixths = cdf(np.r_[np.ones(6), 0.0])  # six sixths in floating point fall short of 1
+    assert draw(sixths, 0, 7, np.nextafter(1.0, 0.0)) == 5
 
 
 def test_the_logging_policy_copes_with_items_that_were_never_shown():
@@ -172,6 +193,14 @@ def test_the_logging_policy_copes_with_items_that_were_never_shown():
         assert (np.sort(slate, 1)[:, :4] == np.arange(4)).all()  # the four that are shown, then the rest
         assert np.isfinite(propensity).all()
         engine.step(slate, np.ones(50, bool))
+
+
+def test_whether_visits_are_whole_is_told_by_known_ones(monkeypatch):
+    monkeypatch.setattr("recgym.fit.visits.MIN_VISITS", 50)
+    log = sampled("ecommerce")
+    frame = make_frame(log, CONFIG, positives_only=True)
+    assert can_leave(frame, log)
+    assert not can_leave(replace(frame, period=np.full_like(frame.period, TEST)), log)
 
 
 def test_an_item_is_what_its_first_rows_say_not_the_later_ones():

@@ -6,6 +6,7 @@ import pytest
 from reference import acceptance, friends_who_like
 from test_session import check_frequencies, engine_of, surprise
 
+from recgym.jit import njit
 from recgym.logs.sample import sample_log
 from recgym.sim.engine import make_reward
 from recgym.sim.friends import (
@@ -17,6 +18,7 @@ from recgym.sim.friends import (
     most_candidates,
     suggesting,
 )
+from recgym.sim.session import affinity
 from recgym.sim.synthetic import synthetic
 
 WORLD = synthetic(1, domain="social")
@@ -93,11 +95,16 @@ def test_acceptance_happens_as_often_as_the_equation_says_and_adds_an_edge():
 
 
 def logits(run):
-    from recgym.sim.session import affinity
+    out = np.zeros(run.sessions.candidate.shape)
+    fill(run.world.arrays, run.sessions, out)
+    return out
 
-    return np.array(
-        [[affinity(run.world.arrays, run.sessions, b, c) for c in range(20)] for b in range(run.num)]
-    )
+
+@njit()
+def fill(w, s, out):
+    for b in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[b, c] = affinity(w, s, b, c)
 
 
 def test_a_friend_is_barred_and_observed():
