@@ -11,11 +11,12 @@ from worlds import chain_world
 
 from agents import Problem, Transition, make_agent
 from agents.catalogue import Catalogue
+from agents.context import Contexts
 from agents.histories import read_histories, return_to_go
 from agents.modules import pick_device, seeded
 from agents.offline import logits_of_log
 from agents.replay import Ring, n_step
-from agents.towers import ENCODERS, States, Towers, to_states
+from agents.towers import ENCODERS, TASTE, States, Towers, to_states
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -177,6 +178,41 @@ def test_an_update_is_double_dqn_by_hand():
         torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
 
 
+def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
+    """The log's latest rows, as many as the replay holds: their cross-entropy, weighed, joins the loss."""
+    world = synthetic(domain="social", num_items=6)
+    env, log = history_env(world, 4), sample_log(world, "random", 40, 1)
+    problem = Problem.of(env)
+    sizes = {"warmup": 10**6, "batch_size": 64, "epochs": 1, "replay": 30, **SMALL}
+    agent, alone = (make_agent("dcf-dqn", problem, 0, log_weight=w, **sizes) for w in (0.7, 0.0))
+    observation, _ = env.reset(seed=1)
+    action = agent.act(observation)
+    after, *rest = env.step(action)
+    for each in (agent, alone):
+        each.prepare(log, 0)
+        each.learn(Transition(observation, action, rest[0], after, *rest[1:3]))
+    assert alone.past is None
+    np.testing.assert_array_equal(agent.past.item, log.column("item")[-30:])
+    rows = np.arange(len(log) - 30, len(log))
+    histories = read_histories(problem, log)
+    x, label = logits_of_log(agent.online, problem, histories, rows)
+    kept = agent.training_state()
+    drawn = torch.Generator().manual_seed(0)
+    for most in (1, 4):
+        torch.randint(most, (64,), generator=drawn)
+    picked = torch.randint(30, (64,), generator=drawn).numpy()
+    surprise = (np.log1p(np.exp(x)) - label * x)[picked].mean()
+    more = float(agent._update(agent.ring)) - float(alone._update(alone.ring))
+    assert more == pytest.approx(0.7 * surprise, rel=1e-4)
+    agent.past = None
+    agent.restore_training(kept)
+    for name, value in agent.training_state().items():
+        np.testing.assert_array_equal(value, kept[name], err_msg=name)
+    again = agent.past.sample(1_000, torch.Generator().manual_seed(1))
+    assert set(again.states.items.flatten().tolist()) <= set(range(7))
+    assert again.label.dtype == again.states.events.dtype == torch.float32
+
+
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 def test_the_towers_score_one_item_as_they_score_all(encoder):
     env = history_env(synthetic(domain="content", num_items=9), 5, "recgym/Content-v0")
@@ -310,6 +346,16 @@ def test_no_layer_is_as_wide_as_the_catalogue():
         "items.bias",
         "items.ahead",
     }  # an embedding of vectors and two of numbers
+
+
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+def test_categories_have_the_shares_that_the_linear_agents_count(task, slots):
+    env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
+    problem, observation = visited(env, 4)
+    counted = Contexts(problem)(observation)[:, 1 : 1 + 2 * problem.num_categories]
+    shares = random_towers(problem).category_shares(to_states(observation, torch.device("cpu")))
+    assert (counted[:, problem.num_categories :] > 0).any()
+    np.testing.assert_allclose(shares, TASTE * counted, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
