@@ -22,6 +22,10 @@ R = TypeVar("R")
 
 _numba: Any = numba  # its published types know neither `config`'s settings nor `_nrt`
 
+# What NUMBA_NUM_THREADS or the machine allows. numba.get_num_threads() would start numba's pool to tell, and that gives
+# every library on OpenMP as many threads, PyTorch among them, whatever OMP_NUM_THREADS says.
+MAX_THREADS: int = _numba.config.NUMBA_NUM_THREADS
+
 
 def _compiled_sources() -> list[Path]:
     package = Path(__file__).parent

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import gymnasium
-import numba
 import numpy as np
 
 from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.envs.tasks import world_of
+from recgym.jit import MAX_THREADS
 from recgym.sim.schema import LAYOUT
 from recgym.sim.state import HISTORY
 from recgym.sim.world import World
@@ -111,7 +111,7 @@ def _cartpole(seconds: float) -> Speed:
 
 def measure(seconds: float = 0.5) -> Iterator[Speed]:
     """One row an environment, the Content world at 200 and at 6,000 items (its own twice over), and CartPole."""
-    threads = numba.get_num_threads()
+    threads = MAX_THREADS
     for row in ENVIRONMENTS:
         yield _measure(row, seconds, threads, row.id)
     content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.jit import njit
+from recgym.jit import MAX_THREADS, njit
 from recgym.sim.friends import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observe import features
 from recgym.sim.outlook import expected
@@ -17,8 +17,6 @@ from recgym.sim.schema import FRIENDS, Floats, WorldArrays
 from recgym.sim.session import advance, affinity, least, start, watch_time
 from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
-
-MAX_THREADS: int = numba.get_num_threads()  # at import: what NUMBA_NUM_THREADS or the machine allows
 
 
 @njit()
