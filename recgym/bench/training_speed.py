@@ -28,6 +28,7 @@ SB3_DEFAULTS = {
     "exploration_fraction": 0.1,
 }
 DCF = {
+    "log_weight": 0.0,  # of another time
     "width": 16,
     "hidden": 32,
     "warmup": 200,
