@@ -36,9 +36,9 @@ from torch.nn import functional
 from agents.base import Actions, Figures, Problem, Report, check_range
 from agents.catalogue import Catalogue
 from agents.dcf_shares import shares_of
-from agents.deep_q import DeepQ, DeepQParams
+from agents.deep_q import Arrays, DeepQ, DeepQParams
 from agents.histories import read_histories
-from agents.offline import descend, fit_towers, logged_rows
+from agents.offline import descend, fit_towers, logged_loss, logged_rows
 from agents.replay import LoggedRows, Ring
 from agents.towers import States, to_states
 
@@ -92,10 +92,10 @@ class DcfDqn(DeepQ):
         """Stage 1: fit x to a log by cross-entropy and put it into reward units; `report` counts rows seen."""
         if self.params.epochs == 0:
             return {}
-        figures = fit_towers(self.online, self.problem, log, seed, self.params.stage, report)
+        histories = read_histories(self.problem, log)
+        figures = fit_towers(self.online, self.problem, histories, seed, self.params.stage, report)
         if self.params.log_weight > 0:
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
-            histories = read_histories(self.problem, log)
             self.past = logged_rows(self.problem, histories, latest, self.torch_device)
         self.target.load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
@@ -130,17 +130,13 @@ class DcfDqn(DeepQ):
             sample.weight.sum().clamp(min=1e-6) * slots
         )
         if self.past is not None:
-            loss = loss + p.log_weight * self._surprise_of(self.past.sample(p.batch_size, self.generator))
+            again = self.past.sample(p.batch_size, self.generator)
+            loss = loss + p.log_weight * logged_loss(self.online, again)
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
             ring.judge(sample.place, (error.abs().mean(dim=1) + 1e-3).float() ** p.priority_exponent)
         self._follow()
         return loss.detach()
-
-    def _surprise_of(self, logged: LoggedRows) -> Tensor:
-        """Mean cross-entropy of x on rows of a log."""
-        x, _ = self.online.logit_of(logged.states, logged.item[:, None])
-        return functional.binary_cross_entropy_with_logits(x[:, 0].float(), logged.label)
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Q of every item by the averaged network, (B, N), in reward units."""
@@ -153,13 +149,11 @@ class DcfDqn(DeepQ):
         items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
         return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
 
-    def training_state(self) -> dict[str, NDArray[Any]]:
+    def training_parts(self) -> dict[str, Arrays]:
         """And the rows of the log."""
-        past = {} if self.past is None else self.past.arrays()
-        return super().training_state() | {f"past.{name}": value for name, value in past.items()}
+        return super().training_parts() | {"past": self.past.arrays() if self.past else {}}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `training_state` gave."""
-        past = {name[5:]: value for name, value in state.items() if name.startswith("past.")}
-        self.past = LoggedRows.of(past, self.torch_device) if past else None
-        super().restore_training({name: value for name, value in state.items() if name[:5] != "past."})
+    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+        """Put back what `training_parts` gave."""
+        super().put_training(parts)
+        self.past = LoggedRows.of(parts["past"], self.torch_device) if parts["past"] else None

@@ -32,13 +32,12 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     t = copy.deepcopy(towers).double()
     states = states._replace(events=states.events.double(), context=states.context.double())
     history, present = t.history(states)
-    code = t.encoder(history, present)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
-    user, context, shares = t.users(states.user), states.context, t.category_shares(states)
+    trunk = t.trunk(states, t.encoder(history, present))
+    code, user, _, deep = trunk
     layer, width = cast(nn.Linear, t.deep[0]), code.shape[1]
-    deep = t.deep(torch.cat([code, user, context, shares], dim=1))
     vectors, bias = t.items.of(items)
-    g, recall = vectors.sum(dim=1), t.valued(t.code(states)).recall
+    g, recall = vectors.sum(dim=1), t.valued(t.heads(trunk)).recall
     # what one unit of the rectified layer is worth to Q, (B, hidden), and what the code is worth directly, (B, d)
     slots = items.shape[1]
     worth = t.scale * (g @ t.head.weight[:-1] + slots * t.head.weight[-1])
@@ -60,7 +59,7 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     columns = [
         constant[:, None],
         (user * for_user).sum(dim=1, keepdim=True),
-        context * into[:, 2 * width : 2 * width + 3],
+        states.context * into[:, 2 * width : 2 * width + 3],
         from_past,
         t.scale * bias + t.spread * t.items.ahead[items],
         (recall[:, None] * t.memory(states, items)).flatten(1),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
 from agents.dcf_shares import shares_of
 from agents.encoders import ENCODERS
+from agents.histories import read_histories
 from agents.modules import pick_device, put_weights, seeded, weights_of
 from agents.offline import Stage, fit_towers
 from agents.slates import check_mask, top_k, unseen
@@ -81,7 +82,7 @@ class DeepCf(BaseAgent):
             clip=p.clip,
             discount=0.0,
         )
-        return fit_towers(self.towers, self.problem, log, seed, stage, report)
+        return fit_towers(self.towers, self.problem, read_histories(self.problem, log), seed, stage, report)
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Expected reward of every item less a constant, (B, N)."""

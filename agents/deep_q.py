@@ -3,6 +3,7 @@
 Axes: B sessions, K slate positions, N items.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,6 +30,8 @@ from agents.offline import Stage
 from agents.replay import Ring
 from agents.slates import check_mask, credit
 from agents.towers import States, Towers, to_states
+
+Arrays = dict[str, NDArray[Any]]  # by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,20 +266,30 @@ class DeepQ(BaseAgent):
         else:
             self.generator.manual_seed(int(self.counts[0]))
 
-    def training_state(self) -> dict[str, NDArray[Any]]:
-        """The optimizer's moments, the replay, losses that are not told yet."""
-        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": moments_of(self.optimizer)}
-        if self.ring is not None:
-            parts["ring"] = self.ring.arrays()
-        parts["own"] = {"over": self.over, "loss": np.array([float(loss) for loss in self.loss], np.float32)}
+    def training_state(self) -> Arrays:
+        """`training_parts`, each array named PART.NAME."""
+        parts = self.training_parts()
         return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
 
     def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `training_state` gave."""
-        parts: dict[str, dict[str, NDArray[Any]]] = {"optimizer": {}, "ring": {}, "own": {}}
+        parts: defaultdict[str, Arrays] = defaultdict(dict)
         for key, value in state.items():
             part, _, name = key.partition(".")
             parts[part][name] = value
+        self.put_training(parts)
+
+    def training_parts(self) -> dict[str, Arrays]:
+        """The optimizer's moments, the replay, losses that are not told yet; a subclass adds its own."""
+        loss = np.array([float(loss) for loss in self.loss], np.float32)
+        return {
+            "optimizer": moments_of(self.optimizer),
+            "ring": {} if self.ring is None else self.ring.arrays(),
+            "own": {"over": self.over, "loss": loss},
+        }
+
+    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+        """Put back what `training_parts` gave."""
         put_moments(self.optimizer, parts["optimizer"])
         self.ring = Ring.of(parts["ring"], self.torch_device) if parts["ring"] else None
         self.over = np.array(parts["own"]["over"])

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.base import Figures, Problem, Report
-from agents.histories import Histories, read_histories, return_to_go
-from agents.modules import put_weights, weights_of
+from agents.histories import Histories, return_to_go
+from agents.modules import put_weights, to_host, weights_of
 from agents.replay import LoggedRows
 from agents.slates import scaled, shrunk_means
 from agents.towers import Towers, to_states
@@ -37,33 +37,36 @@ class Stage:
 
 
 def fit_towers(
-    towers: Towers, problem: Problem, log: Any, seed: int, stage: Stage, report: Report | None = None
+    towers: Towers,
+    problem: Problem,
+    histories: Histories,
+    seed: int,
+    stage: Stage,
+    report: Report | None = None,
 ) -> Figures:
     """Cross-entropy on a log's shown items by AdamW (Loshchilov and Hutter, 2019), then reward units.
 
     The label is the item's reward scaled into [0, 1]. The weights that do best on the last tenth of the sessions are
-    kept. `report` counts rows seen. ValueError where the log is not this task's or has a single session.
+    kept. `report` counts rows seen. ValueError where the log has a single session.
     """
-    histories = read_histories(problem, log)
     is_late = histories.number >= 0.9 * histories.number[-1]
     train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: stage.epoch_rows // 5]
     if not len(train):
         raise ValueError("the log needs at least two sessions")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, len(histories.item)]))
     _start(towers, problem, histories, train)
 
     def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
         taken = rng.permutation(train)[: stage.epoch_rows]
         for rows in np.array_split(taken, -(-len(taken) // stage.batch)):
-            logits = _logits(towers, problem, histories, rows)
-            yield len(rows), functional.binary_cross_entropy_with_logits(*logits)
+            yield len(rows), logged_loss(towers, logged_rows(problem, histories, rows, towers.scale.device))
 
     best_loss = train_best(
         towers, epoch, lambda: _held_out_loss(towers, problem, histories, late), stage, report
     )
     _calibrate(towers, problem, histories, late, stage.discount)
-    return {"offline_rows": float(len(log)), "loss": best_loss, "scale": float(towers.scale)}
+    return {"offline_rows": float(len(histories.item)), "loss": best_loss, "scale": float(towers.scale)}
 
 
 @torch.no_grad()
@@ -134,12 +137,14 @@ def logged_rows(
     return LoggedRows(states, items, torch.as_tensor(_labels(problem, histories, rows), device=device))
 
 
-def _logits(
-    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
-) -> tuple[Tensor, Tensor]:
-    """Logits of logged items and their labels: rewards scaled into [0, 1]."""
-    states, items, label = logged_rows(problem, histories, rows, towers.scale.device)
-    return towers.logit_of(states, items[:, None])[0][:, 0], label
+def _logits(towers: Towers, rows: LoggedRows) -> Tensor:
+    x, _ = towers.logit_of(rows.states, rows.item[:, None])
+    return x[:, 0]
+
+
+def logged_loss(towers: Towers, rows: LoggedRows) -> Tensor:
+    """Mean cross-entropy of x on rows of a log."""
+    return functional.binary_cross_entropy_with_logits(_logits(towers, rows), rows.label)
 
 
 def logits_of_log(
@@ -147,12 +152,13 @@ def logits_of_log(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Logits and labels of rows of a log, (R,) each."""
     towers.eval()
-    with torch.no_grad():
-        parts = [
-            _logits(towers, problem, histories, part) for part in np.array_split(rows, -(-len(rows) // 4096))
-        ]
-    logits, labels = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    return logits, labels
+    logits, labels = [], []
+    for part in np.array_split(rows, -(-len(rows) // 4096)):
+        logged = logged_rows(problem, histories, part, towers.scale.device)
+        with torch.no_grad():
+            logits.append(_logits(towers, logged))
+        labels.append(logged.label)
+    return to_host(torch.cat(logits)), to_host(torch.cat(labels))
 
 
 def _held_out_loss(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> float:

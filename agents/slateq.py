@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from agents.base import Figures, Problem, Report, Transition
 from agents.best_slates import OPTIMIZERS, best_slates
-from agents.deep_q import DeepQ, DeepQParams
+from agents.deep_q import Arrays, DeepQ, DeepQParams
 from agents.encoders import HISTORY
 from agents.histories import Histories, read_histories, return_to_go
 from agents.modules import moments_of, put_moments, put_weights, seeded, weights_of
@@ -229,16 +229,14 @@ class SlateQ(DeepQ):
         put_weights(self.choice, state, "choice.")
         self.apart = np.array(state["apart"])
 
-    def training_state(self) -> dict[str, NDArray[Any]]:
+    def training_parts(self) -> dict[str, Arrays]:
         """And the moments of the choice model's optimizer."""
-        moments = {f"choice.{name}": value for name, value in moments_of(self.choice_optimizer).items()}
-        return super().training_state() | moments
+        return super().training_parts() | {"choice": moments_of(self.choice_optimizer)}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `training_state` gave."""
-        own = {name[7:]: value for name, value in state.items() if name.startswith("choice.")}
-        put_moments(self.choice_optimizer, own)
-        super().restore_training({name: value for name, value in state.items() if name[:7] != "choice."})
+    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+        """Put back what `training_parts` gave."""
+        super().put_training(parts)
+        put_moments(self.choice_optimizer, parts["choice"])
 
 
 def _with_nothing(network: Towers, states: States, slates: Tensor) -> Tensor:

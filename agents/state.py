@@ -15,6 +15,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.base import Figures, Problem, Report
+from agents.histories import read_histories
 from agents.modules import pick_device, seeded
 from agents.offline import Stage, fit_towers
 from agents.towers import Towers, to_states
@@ -58,7 +59,9 @@ class DeepCfState:
         stage = Stage(
             epochs=6, epoch_rows=50_000, batch=512, rate=3e-3, weight_decay=0.01, clip=10.0, discount=0.8
         )
-        figures = fit_towers(self.towers, self.problem, log, seed, stage, report)
+        figures = fit_towers(
+            self.towers, self.problem, read_histories(self.problem, log), seed, stage, report
+        )
         self.towers.eval()
         return figures
 

@@ -91,6 +91,15 @@ class ItemTower(nn.Module):
         return ids + deep[..., :-1], bias + deep[..., -1]
 
 
+class Trunk(NamedTuple):
+    """What the heads of the state tower read."""
+
+    code: Tensor  # (B, d) of the history
+    user: Tensor  # (B, d)
+    shares: Tensor  # (B, 2 C) of the categories
+    deep: Tensor  # (B, hidden), rectified
+
+
 class Code(NamedTuple):
     """What the state tower makes of B sessions."""
 
@@ -179,9 +188,17 @@ class Towers(nn.Module):
 
     def code(self, states: States) -> Code:
         """The state tower."""
-        code = self.encoder(*self.history(states))
+        return self.heads(self.trunk(states, self.encoder(*self.history(states))))
+
+    def trunk(self, states: States, code: Tensor) -> Trunk:
+        """The state tower up to its rectified layer, given the history's code (B, d)."""
         user, shares = self.users(states.user), self.category_shares(states)
         deep = self.deep(torch.cat([code, user, states.context, shares], dim=1))
+        return Trunk(code, user, shares, deep)
+
+    def heads(self, trunk: Trunk) -> Code:
+        """All that is linear in the trunk's parts."""
+        code, user, shares, deep = trunk
         head, ahead = self.head(deep), self.ahead(deep)
         f, outlook = user + code + self.tastes(shares) + head[:, :-1], self.outlook(deep)[:, 0]
         return Code(f, head[:, -1], KEEN * self.recall(deep), outlook, ahead[:, :-3], ahead[:, -3:])

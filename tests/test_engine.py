@@ -52,6 +52,19 @@ def test_threads_change_nothing():
         np.testing.assert_array_equal(serial, threaded)
 
 
+def test_other_libraries_keep_their_threads():
+    """One OpenMP serves numba and PyTorch: whoever asks for one thread gets one, an environment made or not."""
+    code = (
+        "import gymnasium, torch, recgym, agents;"
+        "e = gymnasium.make_vec('recgym/Social-v0', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
+        "print(torch.get_num_threads())"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    assert (
+        subprocess.check_output([sys.executable, "-c", code], text=True, env=environment).split()[-1] == "1"
+    )
+
+
 def test_steps_and_resets_touch_only_their_rows():
     world = synthetic()
     engine = Engine(world, 6, slate_size=1, horizon=9, reward=make_reward(world, {"click": 1.0}))
