@@ -8,6 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from agents import Problem, Transition, agent_class, make_agent
+from recgym.bench.training_speed import ten_items
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -181,16 +182,6 @@ def test_thompson_tosses_a_coin_for_rewards_between():
     agent = make_agent("thompson", bandit_problem(2, reward_range=(-2.0, 2.0)), 0)
     agent.learn(pulls([0] * 40_000, [0.8] * 40_000))  # scaled 0.7
     assert agent.wins[0] / 40_000 == pytest.approx(0.7, abs=4 * 0.0023)
-
-
-def ten_items(best=7, high=1.5, low=-1.5):
-    """Users alike, one item that pays and does not tire; the others seldom."""
-    world = synthetic(domain="social", num_items=10, num_users=20, spread=0.0)
-    bias = np.full(10, low)
-    bias[best] = high
-    flat = {name: np.zeros_like(getattr(world.arrays, name)) for name in ("push", "leave_item", "user_bias")}
-    world = world.with_arrays(item_bias=bias, factors=np.zeros_like(world.arrays.factors), **flat)
-    return world.with_params(outside=0.0, kappa=0.0, rho=0.0, theta=0.0, leave_repeat=0.0, leave_idle=0.0)
 
 
 def stale_log(world):

@@ -10,7 +10,6 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
-from test_agents_learning import ten_items
 
 from agents import Problem, agent_class, make_agent
 from agents.modules import weights_of
@@ -18,6 +17,7 @@ from agents.sb3 import as_vec_env
 from agents.sb3_slates import Memory, Places
 from agents.state import DeepCfState, PlainState, with_state
 from agents.towers import to_states
+from recgym.bench.training_speed import ten_items
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from recgym.bench import rollout, store, suite
+from recgym.bench import rollout, store, suite, training_speed
 from recgym.bench.launch import launch
 from recgym.bench.pool import run_jobs
 from recgym.bench.report import Results, write_report
@@ -464,3 +464,32 @@ def test_records_hold_every_parameter_and_a_changed_default_is_another_run(world
     settings_of.cache_clear()
     assert job_of(run, tmp_path).run_id != first.run_id
     settings_of.cache_clear()
+
+
+def test_judging_stops_the_clock_of_a_training(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training_speed.time, "perf_counter", lambda: now[0])
+
+    def judge():
+        now[0] += 100.0
+        return 0.1 if now[0] < 250.0 else 0.6
+
+    clock = training_speed._Until(judge, target=0.5)
+    for steps in range(0, 10_000, 128):
+        now[0] += 1.0
+        try:
+            clock.keep(steps, None)
+        except training_speed._Reached:
+            break
+    assert (clock.steps, clock.score) == (512, 0.6)
+    assert clock.seconds == 5.0
+
+
+def test_training_is_timed_where_the_log_misleads_and_where_it_does_not():
+    misled, shop = training_speed.tasks()
+    rows = list(training_speed.measure_training(shop, steps=512))
+    assert [(row.agent, row.steps) for row in rows[:2]] == [("sb3-dqn", 512)] * 2
+    assert rows[2].score >= rows[0].score
+    assert rows[2].steps == 0  # what its log taught is enough
+    item = misled.log().column("item")
+    assert np.bincount(item[misled.log().column("listen") > 0]).argmax() == 3

@@ -243,20 +243,30 @@ def _training_speed(steps: int, as_json: bool) -> None:
     """The table of `recgym speed --training`."""
     from rich.table import Table
 
-    from recgym.bench.training_speed import decision_ms, measure_training
+    from recgym.bench.training_speed import decision_ms, measure_training, tasks
 
-    table, rows = Table("agent", "how", "steps", "seconds", "score"), []
-    for row in measure_training(steps):
-        rows.append(row)
-        table.add_row(row.agent, row.how, f"{row.steps:,}", f"{row.seconds:.2f}", f"{row.score:.3f}")
-    single, vector, ours = (row.seconds for row in rows)
-    reached = rows[2].score >= rows[0].score
-    figures = {"of_single": ours / single, "of_vector": ours / vector, "decision_ms": decision_ms()}
+    table, found = Table("where", "agent", "how", "steps", "seconds", "score"), []
+    for task in tasks():
+        rows = list(measure_training(task, steps))
+        for row in rows:
+            table.add_row(*row[:3], f"{row.steps:,}", f"{row.seconds:.2f}", f"{row.score:.3f}")
+        single, vector, ours = (row.seconds for row in rows)
+        found.append(
+            {
+                "where": task.where,
+                "rows": [row._asdict() for row in rows],
+                "reached": rows[2].score >= rows[0].score,
+                "of_single": ours / single,
+                "of_vector": ours / vector,
+            }
+        )
+    milliseconds = decision_ms()
     if as_json:
-        print(json.dumps({"rows": [row._asdict() for row in rows], "reached": reached, **figures}, indent=1))
+        print(json.dumps({"tasks": found, "decision_ms": milliseconds}, indent=1))
         return
     console().print(table)
-    verb = "reached" if reached else "did not reach"
-    print(f"dcf-dqn {verb} the score of sb3-dqn in one environment")
-    print(f"in {figures['of_single']:.3f} of its time, {figures['of_vector']:.3f} of its time on our vector")
-    print(f"one decision of dcf-dqn for 256 sessions over 100,000 items: {figures['decision_ms']:.1f} ms")
+    for each in found:
+        verb = "reached" if each["reached"] else "did not reach"
+        print(f"{each['where']}: dcf-dqn {verb} the score of sb3-dqn in one environment")
+        print(f"  in {each['of_single']:.3f} of its time, {each['of_vector']:.3f} of its time on our vector")
+    print(f"one decision of dcf-dqn for 256 sessions over 100,000 items: {milliseconds:.1f} ms")
