@@ -8,8 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from agents import Problem, Transition, agent_class, make_agent
-from recgym.bench.training_speed import ten_items
-from recgym.logs.log import Log
+from recgym.bench.training_speed import stale_log, ten_items
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -184,13 +183,6 @@ def test_thompson_tosses_a_coin_for_rewards_between():
     assert agent.wins[0] / 40_000 == pytest.approx(0.7, abs=4 * 0.0023)
 
 
-def stale_log(world):
-    """An earlier period's log: item 3 was the one that people took."""
-    earlier = sample_log(ten_items(best=3), "random", 300, 1)
-    assert isinstance(earlier, Log)
-    return earlier
-
-
 def score(agent, world, num=300):
     kwargs = {"world": world, "observation": agent.observation, "horizon": 20}
     env = gymnasium.make_vec("recgym/Social-v0", num_envs=num, **kwargs)
@@ -223,7 +215,7 @@ def yardsticks():
             gymnasium.make_vec("recgym/Social-v0", 1, world=world, observation=kind.observation)
         )
         agent = make_agent(name, problem, **({"fresh": False} if name == "popularity" else {}))
-        agent.prepare(stale_log(world), 0)
+        agent.prepare(stale_log(), 0)
         scores[name] = score(agent, world)
     return world, scores
 
@@ -237,7 +229,7 @@ def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
     kwargs = {"world": world, "observation": kind.observation, "horizon": 20}
     env = gymnasium.make_vec("recgym/Social-v0", num_envs=num_envs, **kwargs)
     agent = make_agent(name, Problem.of(env), 3, **LEARNERS[name])
-    agent.prepare(stale_log(world), 3)
+    agent.prepare(stale_log(), 3)
     agent.train(env, 30_000 if name == "q-learning" else 5_000, 3)  # its table has 400 states
     mine = score(agent, world)
     print(f"{name} {mine:.2f}, " + ", ".join(f"{key} {value:.2f}" for key, value in known.items()))

@@ -491,5 +491,5 @@ def test_training_is_timed_where_the_log_misleads_and_where_it_does_not():
     assert [(row.agent, row.steps) for row in rows[:2]] == [("sb3-dqn", 512)] * 2
     assert rows[2].score >= rows[0].score
     assert rows[2].steps == 0  # what its log taught is enough
-    item = misled.log().column("item")
-    assert np.bincount(item[misled.log().column("listen") > 0]).argmax() == 3
+    log = misled.log()
+    assert np.bincount(log.column("item")[log.column("listen") > 0]).argmax() == 3

@@ -55,7 +55,6 @@ def test_imports_go_one_way(package):
 
 @pytest.mark.parametrize("package", sorted(HEAVY))
 def test_third_parties_stay_out(package):
-
     for file in sorted((ROOT / package).rglob("*.py")):
         for name in imported(file):
             top = name.split(".")[0]

@@ -170,7 +170,7 @@ def learn(
     if not is_resumed:
         started = time.perf_counter()
         if agent.needs(asdict(agent.params))[1]:
-            log = _sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
+            log = sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
             record["budget"]["offline_rows"] = log.num_rows
             started = curve.enter("prepare")
             agent.prepare(log, run.seed(PREPARE), report=curve)
@@ -213,7 +213,7 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     return agent, env
 
 
-def _sampled_log(env: Any, sessions: int, seed: int) -> Any:
+def sampled_log(env: Any, sessions: int, seed: int) -> Any:
     """A log under the logging policy, over the environment's items; the seed's agents all get this one."""
     from recgym.logs.sample import sample_log
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recgym.bench.rollout import make_vector, play
+from recgym.bench.run import sampled_log
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -51,6 +52,11 @@ def ten_items(best: int = 7) -> World:
     return world.with_params(outside=0.0, kappa=0.0, rho=0.0, theta=0.0, leave_repeat=0.0, leave_idle=0.0)
 
 
+def stale_log() -> Log:
+    """An earlier period's: item 3 was the one that people took."""
+    return sample_log(ten_items(best=3), "random", 300, 1)
+
+
 class Task(NamedTuple):
     """Where the two are compared."""
 
@@ -68,7 +74,7 @@ def tasks() -> Iterator[Task]:
         "ten items",
         "recgym/Social-v0",
         {"world": ten_items(), "horizon": 20},
-        lambda: sample_log(ten_items(best=3), "random", 300, 1),
+        stale_log,
         # a log of another time is not replayed
         {**small, "log_weight": 0.0, "online_rate": 2e-3, "epsilon_steps": 3_000},
     )
@@ -77,9 +83,7 @@ def tasks() -> Iterator[Task]:
         "50 products",
         shop,
         kwargs,
-        lambda: sample_log(
-            make_vector(shop, 1, **kwargs).unwrapped.privileged().world, sessions=2_000, seed=1
-        ),
+        lambda: sampled_log(make_vector(shop, 1, **kwargs), sessions=2_000, seed=1),
         {"discount": 0.9, "steps": 3, "online_rate": 2e-3},
     )
 
