@@ -199,9 +199,11 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="ladder",
-            about="from a coin toss to deep reinforcement learning, single items and slates, ten seeds, an hour",
-            experiments=_experiments(
-                (*_SINGLE, *_SLATES), env_steps=20_000, offline_sessions=2_000, eval_sessions=300
+            about="from a coin toss to deep reinforcement learning, single items and slates, ten seeds, two hours",
+            # 20,000 slates of six items tell of as many shown items as 120,000 steps of one
+            experiments=(
+                *_experiments(_SINGLE, env_steps=60_000, offline_sessions=2_000, eval_sessions=300),
+                *_experiments(_SLATES, env_steps=20_000, offline_sessions=2_000, eval_sessions=300),
             ),
             agents=_LADDER,
             params=_SETTINGS,
