@@ -18,8 +18,10 @@ near what all items have alike: a bandit. Rows of the log are replayed beside th
 et al., 2023, ICML, who draw half of each batch from it): what the first stage learnt is not lost to the few items that
 a greedy agent sees.
 
-In a slate each shown item is credited with its own events' reward, and the value of the next state is the mean of its
-K best items: the values of a slate's items then sum to the slate's (an additive relative of SlateQ: Ie et al., 2019).
+In a slate each shown item is credited with its own events' reward. What comes later goes to the items that were
+answered: what they are worth above a slate that nobody answers, learnt beside Q, K times, so that a slate is worth the
+mean of its items (SlateQ's credit: Ie et al., 2019; here chance and worth of an answer are learnt as one product, which
+stays an inner product and needs no choice model). The value of the next state is the mean of its K best items.
 """
 
 from collections.abc import Mapping
@@ -117,18 +119,21 @@ class DcfDqn(DeepQ):
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = Catalogue(self.online).best(sample.after, slots, sample.after_mask)
         with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
-            x, y = self.terms_of(sample.states, sample.action)
+            x, y, idle = self.terms_of(sample.states, sample.action)
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
                 own = self.low + self.range * torch.sigmoid(x)
-                goal = own + (sample.later + sample.bootstrap * value)[:, None]
+                later = sample.later + sample.bootstrap * value
+                goal = own + credited(later, self.online.spread * idle, sample.answered)
                 label = ((sample.credit - self.low) / self.range).clamp(0.0, 1.0)
             q = self.online.shift + self.online.scale * x.detach() + self.online.spread * y
             error = (q - goal) / self.online.spread
             surprise = functional.binary_cross_entropy_with_logits(x, label, reduction="none")
-        loss = (sample.weight[:, None] * (error**2 + surprise)).sum() / (
-            sample.weight.sum().clamp(min=1e-6) * slots
-        )
+            each = error**2 + surprise
+            if slots > 1:
+                is_idle = ~sample.answered.any(dim=1)
+                each = each + (is_idle * (idle - later / self.online.spread) ** 2)[:, None]
+        loss = (sample.weight[:, None] * each).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
         if self.past is not None:
             again = self.past.sample(p.batch_size, self.generator)
             loss = loss + p.log_weight * logged_loss(self.online, again)
@@ -157,3 +162,16 @@ class DcfDqn(DeepQ):
         """Put back what `training_parts` gave."""
         super().put_training(parts)
         self.past = LoggedRows.of(parts["past"], self.torch_device) if parts["past"] else None
+
+
+def credited(later: Tensor, idle: Tensor, answered: Tensor) -> Tensor:
+    """Each item's part (B, K) of what comes after a slate, `later` (B,), which is their mean if any was answered.
+
+    All have what comes after a slate that nobody answers, `idle` (B,); the answered ones, 1 in `answered` (B, K), share
+    what is above it. A single item needs no such division: all that comes later is its own.
+    """
+    slots = answered.shape[1]
+    if slots == 1:
+        return later[:, None]
+    share = slots * answered / answered.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return idle[:, None] + share * (later - idle)[:, None]

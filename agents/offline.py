@@ -166,10 +166,14 @@ def _held_out_loss(towers: Towers, problem: Problem, histories: Histories, rows:
     return float(functional.binary_cross_entropy_with_logits(logits, labels))
 
 
+@torch.no_grad()
 def _calibrate(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64], discount: float
 ) -> None:
-    """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns."""
+    """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns.
+
+    And what comes after a slate of the log, as a first guess at what comes after one that nobody answers.
+    """
     logits, _ = logits_of_log(towers, problem, histories, rows)
     centred = logits - logits.mean()
     slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
@@ -179,3 +183,4 @@ def _calibrate(
     towers.scale.fill_(scale)
     towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
     towers.spread.fill_(max(float(returns.std()), scale))
+    towers.idle.bias.fill_(float((returns - histories.pay).mean()) / float(towers.spread))

@@ -40,6 +40,7 @@ class Sample(NamedTuple):
     states: States  # (b, ...)
     action: Tensor  # (b, K)
     credit: Tensor  # (b, K) of each shown item
+    answered: Tensor  # (b, K) 1 for an item that was answered positively, else 0
     later: Tensor  # (b,) discounted mean credit of the steps 1 to n - 1
     after: States  # states after the last of the steps
     bootstrap: Tensor  # (b,) what multiplies the value of `after`
@@ -169,12 +170,13 @@ class Ring:
         rewards = self.credit[path, b[:, None]].mean(dim=2)
         ends = self.terminated[path, b[:, None]], self.truncated[path, b[:, None]]
         total, length, bootstrap = n_step(rewards, *ends, discount)
-        last = (t + length) % self.slots
+        last, slots = (t + length) % self.slots, self.action.shape[2]
         after_mask = None if self.mask is None else self.mask[last, b]
         return Sample(
             self._states(t, b),
             self.action[t, b],
             self.credit[t, b],
+            self.events[(t + 1) % self.slots, b][:, -slots:, 0].float(),
             total - rewards[:, 0],
             self._states(last, b),
             bootstrap,

@@ -109,6 +109,7 @@ class Code(NamedTuple):
     outlook: Tensor  # (B,) u
     ahead: Tensor  # (B, d) w
     ahead_recall: Tensor  # (B, 3)
+    idle: Tensor  # (B,)
 
 
 class Sum(NamedTuple):
@@ -117,6 +118,14 @@ class Sum(NamedTuple):
     state: Tensor  # (B, d)
     alike: Tensor  # (B,)
     recall: Tensor  # (B, 3)
+
+
+class Terms(NamedTuple):
+    """What Q is made of, for K items of B sessions."""
+
+    x: Tensor  # (B, K)
+    y: Tensor  # (B, K)
+    idle: Tensor  # (B,) what comes after a slate that nobody answers, in units of spread; not part of Q
 
 
 class Towers(nn.Module):
@@ -156,8 +165,9 @@ class Towers(nn.Module):
         self.tastes = nn.Linear(2 * self.num_categories, width, bias=False)
         self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
         self.outlook, self.ahead = nn.Linear(hidden, 1), nn.Linear(hidden, width + 3)
+        self.idle = nn.Linear(hidden, 1)
         nn.init.zeros_(self.tastes.weight)
-        for head in (self.recall, self.outlook, self.ahead):
+        for head in (self.recall, self.outlook, self.ahead, self.idle):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         age = torch.arange(HISTORY - 1, -1, -1) // problem.slate_size
@@ -200,8 +210,13 @@ class Towers(nn.Module):
         """All that is linear in the trunk's parts."""
         code, user, shares, deep = trunk
         head, ahead = self.head(deep), self.ahead(deep)
-        f, outlook = user + code + self.tastes(shares) + head[:, :-1], self.outlook(deep)[:, 0]
-        return Code(f, head[:, -1], KEEN * self.recall(deep), outlook, ahead[:, :-3], ahead[:, -3:])
+        f, value, recall = (
+            user + code + self.tastes(shares) + head[:, :-1],
+            head[:, -1],
+            KEEN * self.recall(deep),
+        )
+        outlook, idle = self.outlook(deep)[:, 0], self.idle(deep)[:, 0]
+        return Code(f, value, recall, outlook, ahead[:, :-3], ahead[:, -3:], idle)
 
     def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
         """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""
@@ -253,18 +268,18 @@ class Towers(nn.Module):
         vectors, bias = self.items()
         return self._of_all(states, self.valued(self.code(states)), vectors, self.worth(bias))
 
-    def terms_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some items of each session, x and y, (B, K) each."""
+    def terms_of(self, states: States, items: Tensor) -> Terms:
+        """Of some items of each session (B, K)."""
         vectors, bias = self.items.of(items)
         code = self.code(states)
         memory = self.memory(states, items).to(code.f.dtype)
         x = _of_some(Sum(code.f, code.value, code.recall), vectors, bias, memory)
         later = Sum(code.ahead, code.outlook, code.ahead_recall)
-        return x, _of_some(later, vectors, self.items.ahead[items], memory)
+        return Terms(x, _of_some(later, vectors, self.items.ahead[items], memory), code.idle)
 
     def values_of(self, states: States, items: Tensor) -> Tensor:
         """Q of some items of each session in reward units, shape (B, K)."""
-        x, y = self.terms_of(states, items)
+        x, y, _ = self.terms_of(states, items)
         return self.shift + self.scale * x + self.spread * y
 
     def _of_all(self, states: States, of: Sum, vectors: Tensor, bias: Tensor) -> Tensor:

@@ -12,10 +12,13 @@ from worlds import chain_world
 from agents import Problem, Transition, make_agent
 from agents.catalogue import Catalogue
 from agents.context import Contexts
+from agents.dcf_dqn import credited
+from agents.encoders import HISTORY
 from agents.histories import read_histories, return_to_go
 from agents.modules import pick_device, seeded
 from agents.offline import logits_of_log
 from agents.replay import Ring, n_step
+from agents.slates import credit
 from agents.towers import ENCODERS, TASTE, States, Towers, to_states
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -178,6 +181,64 @@ def test_an_update_is_double_dqn_by_hand():
         torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
 
 
+def test_what_comes_later_goes_to_the_answered_item():
+    """Slates of 3 of 5 items, one answer at most, item a worth d_a more: its mean part is idle + K P(a) d_a."""
+    rng, num, idle = np.random.default_rng(0), 200_000, 0.4
+    worth, strength = np.array([0.0, 1.0, 2.0, -1.0, 0.5]), np.array([0.2, 0.5, 1.0, 2.0, 0.3])
+    slates = rng.random((num, 5)).argsort(axis=1)[:, :3]
+    chance = strength[slates] / (1.0 + strength[slates].sum(axis=1, keepdims=True))
+    choice = (chance.cumsum(axis=1) < rng.random((num, 1))).sum(axis=1)
+    answered = (choice[:, None] == np.arange(3)).astype(np.float64)
+    later = idle + (answered * worth[slates]).sum(axis=1) + rng.normal(0.0, 0.5, num)
+    parts = credited(*(torch.as_tensor(each) for each in (later, np.full(num, idle), answered))).numpy()
+    any_answer = answered.any(axis=1)
+    np.testing.assert_allclose(parts.mean(axis=1)[any_answer], later[any_answer])
+    np.testing.assert_allclose(parts[~any_answer], idle)
+    for item in range(5):
+        row, place = np.nonzero(slates == item)
+        expected = idle + 3 * chance[row, place].mean() * worth[item]
+        spread = parts[row, place].std() / np.sqrt(len(row))
+        assert abs(parts[row, place].mean() - expected) < 4 * spread
+    alone = torch.as_tensor(later)
+    assert (credited(alone, torch.zeros(num), torch.zeros((num, 1)))[:, 0] == alone).all()
+
+
+def test_an_update_of_slates_by_hand():
+    """Each item's error against its own expected reward and its part of what comes later; `idle` learns beside."""
+    world = synthetic(domain="ecommerce", num_items=6)
+    env = history_env(world, 4, "recgym/EcommerceSlate-v0", slate_size=2)
+    problem = Problem.of(env)
+    agent = make_agent("dcf-dqn", problem, 0, steps=1, discount=0.5, warmup=10**6, batch_size=64, **SMALL)
+    torch.nn.init.constant_(agent.online.idle.bias, 0.7)
+    agent.target.load_state_dict(agent.online.state_dict())
+    observation, _ = env.reset(seed=1)
+    action = agent.act(observation)
+    after, reward, terminated, truncated, _ = env.step(action)
+    transition = Transition(observation, action, reward, after, terminated, truncated)
+    agent.learn(transition)
+    answered = after["events"].reshape(4, HISTORY, -1)[:, -2:, 0]
+    assert set(answered.sum(axis=1)) == {0.0, 1.0}
+    states, slates = to_states(observation, pick_device("cpu")), torch.as_tensor(action)
+    with torch.no_grad():
+        q = agent.online.values_of(states, slates).numpy()
+        x, _, idle = agent.online.terms_of(states, slates)
+        then = agent.online.values(to_states(after, pick_device("cpu"))).numpy()
+    spread, x, idle = float(agent.online.spread), x.numpy(), float(agent.online.spread) * idle.numpy()
+    later = 0.5 * np.where(terminated, 0.0, np.sort(then, axis=1)[:, -2:].mean(axis=1))
+    low, high = problem.item_reward_range
+    label = (credit(problem, transition) - low) / (high - low)
+    own = low + (high - low) / (1.0 + np.exp(-x))
+    part = np.where(answered > 0, idle[:, None] + 2.0 * (later - idle)[:, None], idle[:, None])
+    loss = ((q - own - part) / spread) ** 2 + np.log1p(np.exp(x)) - label * x
+    is_idle = answered.sum(axis=1) == 0
+    loss = loss.mean(axis=1) + is_idle * ((idle - later) / spread) ** 2
+    drawn = torch.Generator().manual_seed(0)
+    torch.randint(1, (64,), generator=drawn)
+    picked = torch.randint(4, (64,), generator=drawn).numpy()
+    assert float(agent._update(agent.ring)) == pytest.approx(float(loss[picked].mean()), rel=1e-4)
+    assert agent.online.idle.bias.grad.abs().sum() > 0
+
+
 def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
     """The log's latest rows, as many as the replay holds: their cross-entropy, weighed, joins the loss."""
     world = synthetic(domain="social", num_items=6)
@@ -244,7 +305,7 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     assert not torch.allclose(values, towers.shift + towers.scale * logits + towers.spread * outlook[:, None])
     for item in range(9):
         torch.testing.assert_close(towers.values_of(states, torch.full((5, 1), item))[:, 0], values[:, item])
-    (logits.sum() + values.sum()).backward()
+    (logits.sum() + values.sum() + towers.code(states).idle.sum()).backward()
     for name, weight in towers.named_parameters():
         assert weight.grad is not None
         assert weight.grad.abs().sum() > 0, name
