@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, Masks
+from agents.beta_tails import BLOCK, follow, heights
 from agents.slates import top_k
 from recgym.jit import njit
 from recgym.rng import uniform
@@ -26,48 +27,8 @@ CELLS = 128  # G
 MOST, LEAST = 40.0, 0.01  # Lambda at the lowest level and at the highest below 1
 COARSE = 64  # levels of the first pass
 STREAM = 0  # of the generator: the key is drawn for each call, so one will do
-TERMS = 10_000  # of the continued fraction, at most
 TRIES = 100  # draws of an arm that must lie below the lowest level
 Doubles = NDArray[np.float64]
-
-
-@njit()
-def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method."""
-    value, above, below = 1.0, 1.0, 0.0
-    for j in range(1, TERMS):
-        m = j // 2
-        if j % 2 == 0:
-            term = m * (b - m) * x / ((a + j - 1.0) * (a + j))
-        else:
-            term = -(a + m) * (a + b + m) * x / ((a + j - 1.0) * (a + j))
-        below = 1.0 / (1.0 + term * below)
-        above = 1.0 + term / above
-        value *= above * below
-        if abs(above * below - 1.0) < 1e-14:
-            break
-    return value
-
-
-@njit()
-def heights(levels: Doubles, a: Doubles, b: Doubles, arms: Actions, out: Doubles) -> None:
-    """Fill the columns `arms` of `out` (levels, N) with -log F at the levels, which fall; F of Beta(a, b)."""
-    for arm in arms:
-        p, q = a[arm], b[arm]
-        constant = math.lgamma(p + q) - math.lgamma(p) - math.lgamma(q)
-        height = np.inf
-        for g in range(levels.shape[0] - 1, -1, -1):
-            x = levels[g]
-            if x >= 1.0 or height < 1e-13:  # nothing is up there
-                height = 0.0
-                out[g, arm] = height
-                continue
-            front = constant + p * math.log(x) + q * math.log1p(-x)
-            if x < (p + 1.0) / (p + q + 2.0):
-                height = math.log(p * _fraction(p, q, x)) - front
-            else:
-                height = -math.log1p(-math.exp(front) / (q * _fraction(q, p, 1.0 - x)))
-            out[g, arm] = height
 
 
 @njit()
@@ -84,13 +45,37 @@ def _search(ascending: Doubles, value: float) -> int:
 
 
 @njit()
+def _owner(shares: Doubles, blocks: Doubles, cell: int, u: float) -> int:
+    """The arm to which a share u of a cell's sum belongs."""
+    rest = 0.0
+    for block in range(len(blocks)):
+        rest += blocks[block, cell]
+    rest *= u
+    block = 0
+    while block < len(blocks) - 1 and rest >= blocks[block, cell]:
+        rest -= blocks[block, cell]
+        block += 1
+    arm, last = block * BLOCK, min((block + 1) * BLOCK, len(shares)) - 1
+    while arm < last and rest >= shares[arm, cell]:
+        rest -= shares[arm, cell]
+        arm += 1
+    return arm
+
+
+@njit()
 def _walk(
-    key: np.uint64, total: Doubles, shares: Doubles, mask: Masks, slates: Actions, found: Actions
+    key: np.uint64,
+    total: Doubles,
+    shares: Doubles,
+    blocks: Doubles,
+    mask: Masks,
+    slates: Actions,
+    found: Actions,
 ) -> None:
     """Fill `slates` (B, K) from the top; `found` (B,) says how many before the table ended.
 
-    `total` (G,) is Lambda at the lower level of each cell, the topmost cell first, as in `shares` (G, N), cumulative;
-    `mask` (B or 0, N).
+    `total` (G,) is Lambda at the lower level of each cell, the topmost cell first, as in `shares` (N, G) and their
+    sums over BLOCK arms each; `mask` (B or 0, N).
     """
     for b in range(slates.shape[0]):
         depth, column, k = 0.0, 0, 0
@@ -98,9 +83,8 @@ def _walk(
             depth -= math.log(1.0 - uniform(key, b, STREAM, column))
             if depth > total[-1]:
                 break
-            cell = _search(total, depth)
-            u = uniform(key, b, STREAM, column + 1) * shares[cell, -1]
-            arm, column = _search(shares[cell], u), column + 2
+            arm = _owner(shares, blocks, _search(total, depth), uniform(key, b, STREAM, column + 1))
+            column += 2
             if mask.shape[0] == 0 or mask[b, arm]:
                 is_new = True
                 for above in range(k):
@@ -117,15 +101,23 @@ class Race:
     def __init__(self, num_arms: int) -> None:
         self.levels = np.zeros(CELLS + 1)  # from 1 down; all 0: not yet placed. Part of an agent's state
         self.a, self.b = np.zeros(num_arms), np.zeros(num_arms)  # that the table was computed for
-        self.points = np.zeros((CELLS + 1, num_arms))  # -log F at the levels
-        self.total, self.shares = np.zeros(CELLS), np.zeros((CELLS, num_arms))
-        self.everybody = np.arange(num_arms)
+        self.since = np.zeros(num_arms, np.int64)  # steps since an arm was computed anew
+        self.tails, self.fronts = np.zeros((2, num_arms, CELLS + 1))  # see `agents.beta_tails`
+        self.shares = np.zeros((num_arms, CELLS))
+        self.blocks, self.total = np.zeros((-(-num_arms // BLOCK), CELLS)), np.zeros(CELLS)
+
+    def settle(self) -> None:
+        """Compute all arms anew at the next refresh: the table then holds no rounding of earlier steps.
+
+        A saved agent and the one that goes on draw the same.
+        """
+        self.a[:] = 0.0  # of no Beta
 
     def _sum(self, levels: Doubles) -> Doubles:
         """Lambda at levels."""
-        out = np.empty((len(levels), len(self.a)))
-        heights(levels, self.a, self.b, self.everybody, out)
-        return np.asarray(out.sum(axis=1))
+        out = np.empty((len(self.a), len(levels)))
+        heights(levels, self.a, self.b, out)
+        return np.asarray(out.sum(axis=0))
 
     def _level_of(self, target: float) -> float:
         low, high = 0.0, 1.0
@@ -141,28 +133,28 @@ class Race:
         self.levels[1:] = np.interp(wanted, np.log(self._sum(coarse)), coarse)
         self.levels[0] = 1.0
 
+    def _follow(self, a: Doubles, b: Doubles) -> None:
+        table = (self.tails, self.fronts, self.shares, self.blocks, self.total)
+        follow(self.levels, self.a, self.b, a, b, self.since, *table)
+
     def refresh(self, a: Doubles, b: Doubles) -> None:
         """Take over posteriors Beta(a, b), (N,) each."""
-        changed = np.flatnonzero((self.a != a) | (self.b != b))
-        if not len(changed):
-            return
-        self.a[changed], self.b[changed] = a[changed], b[changed]
         is_placed = self.levels[0] == 1.0
         if is_placed:
-            heights(self.levels, self.a, self.b, changed, self.points)
-            top, bottom = self.points[1].sum(), self.points[-1].sum()
+            self._follow(a, b)
+            top, bottom = self.total[0], self.total[-1]
             is_placed = LEAST / 5 <= top <= 5 * LEAST and MOST / 2 <= bottom <= 10 * MOST
         if not is_placed:
+            self.a[:], self.b[:] = a, b
             self._place()
-            heights(self.levels, self.a, self.b, self.everybody, self.points)
-        np.cumsum(np.maximum(np.diff(self.points, axis=0), 0.0), axis=1, out=self.shares)
-        np.cumsum(self.shares[:, -1], out=self.total)
+            self.settle()
+            self._follow(a, b)
 
     def best(self, rng: np.random.Generator, rows: int, slots: int, mask: Masks | None) -> Actions:
         """Arms of the K largest draws of each row, best first, (B,) where K is 1, else (B, K)."""
         slates, found = np.zeros((rows, slots), np.int64), np.zeros(rows, np.int64)
         given = np.empty((0, len(self.a)), np.bool_) if mask is None else np.ascontiguousarray(mask)
-        _walk(np.uint64(rng.integers(1 << 62)), self.total, self.shares, given, slates, found)
+        _walk(np.uint64(rng.integers(1 << 62)), self.total, self.shares, self.blocks, given, slates, found)
         short = np.flatnonzero(found < slots)
         if len(short):
             barred = None if mask is None else mask[short]

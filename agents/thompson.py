@@ -71,4 +71,5 @@ class Thompson(Arms):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Pulls, sums and outcomes, and where the race's levels lie."""
+        self.race.settle()
         return {**super().state(), "wins": self.wins, "levels": self.race.levels}

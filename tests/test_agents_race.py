@@ -6,19 +6,41 @@ from scipy.special import betainc
 from test_agents_learning import bandit_problem, pulls
 
 from agents import make_agent
-from agents.race import Race, heights
+from agents.beta_tails import heights
+from agents.race import Race
 
 
 def test_heights_are_scipys_incomplete_beta_function():
     rng = np.random.default_rng(0)
     a, b = 10 ** rng.uniform(0, 5, 40), 10 ** rng.uniform(0, 5, 40)
     levels = np.linspace(1.0, 0.001, 200)
-    out = np.empty((200, 40))
-    heights(levels, a, b, np.arange(40), out)
-    expected = betainc(a, b, levels[:, None])
+    out = np.empty((40, 200))
+    heights(levels, a, b, out)
+    expected = betainc(a[:, None], b[:, None], levels)
     np.testing.assert_allclose(np.exp(-out), expected, atol=1e-11)
     small = (expected > 1e-100) & (expected < 0.5)
     np.testing.assert_allclose(out[small], -np.log(expected[small]), rtol=1e-9)
+
+
+def test_a_table_that_followed_its_arms_step_by_step_is_scipys():
+    rng = np.random.default_rng(6)
+    chance = np.r_[rng.uniform(0.0, 0.5, 98), 0.9, 1.0]
+    a, b = rng.uniform(0.1, 3.0, (2, 100))
+    race = Race(100)
+    for round_ in range(400):
+        arms = rng.integers(0, 100, 100) if round_ % 2 else np.full(30, 99 - round_ % 3)
+        won = np.bincount(arms, rng.random(len(arms)) < chance[arms], 100)
+        a, b = a + won, b + np.bincount(arms, minlength=100) - won
+        race.refresh(a, b)
+        if round_ % 40 == 39:
+            assert (race.since > 0).any()
+            expected = -np.log(betainc(a[:, None], b[:, None], race.levels))
+            np.testing.assert_allclose(race.shares.cumsum(axis=1), expected[:, 1:], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(race.total, expected[:, 1:].sum(axis=0), rtol=1e-9)
+    race.refresh(a + 0.5, b[::-1])  # no steps of theirs
+    np.testing.assert_allclose(
+        race.total, -np.log(betainc(a + 0.5, b[::-1], race.levels[1:, None])).sum(axis=1), rtol=1e-9
+    )
 
 
 def shares(arms, num):
