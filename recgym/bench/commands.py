@@ -124,7 +124,7 @@ def _json_object(option: str, text: str | None) -> dict[str, Any]:
 
 def bench(
     preset: Annotated[
-        str, typer.Option(help="quick (minutes), ladder (two hours), standard (hours) or full (a day).")
+        str, typer.Option(help="quick (minutes), ladder (three hours), standard (hours) or full (a day).")
     ] = "quick",
     out: Annotated[
         Path, typer.Option(help="Folder of results; runs go to OUT/PRESET, one folder each.")

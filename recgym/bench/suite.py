@@ -183,6 +183,15 @@ _LADDER = (
     "dcf-dqn",
     "slateq",
 )
+# Steps of learning and visits to judge on. 20,000 slates of six items tell of as many shown items as 120,000 steps of
+# one. A shop's visits are short (5 decisions, elsewhere 12 to 15): on 300 of them its table showed the judging's noise
+_LADDER_BUDGETS = (
+    ("ecommerce", 60_000, 2_000),
+    ("content", 60_000, 300),
+    ("social", 60_000, 300),
+    ("ecommerce-slate", 20_000, 2_000),
+    ("content-slate", 20_000, 300),
+)
 
 
 PRESETS: dict[str, Preset] = {
@@ -199,11 +208,13 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="ladder",
-            about="from a coin toss to deep reinforcement learning, single items and slates, ten seeds, two hours",
-            # 20,000 slates of six items tell of as many shown items as 120,000 steps of one
-            experiments=(
-                *_experiments(_SINGLE, env_steps=60_000, offline_sessions=2_000, eval_sessions=300),
-                *_experiments(_SLATES, env_steps=20_000, offline_sessions=2_000, eval_sessions=300),
+            about="from a coin toss to deep reinforcement learning, single items and slates, ten seeds, three hours",
+            experiments=tuple(
+                row
+                for name, steps, visits in _LADDER_BUDGETS
+                for row in _experiments(
+                    (name,), env_steps=steps, offline_sessions=2_000, eval_sessions=visits
+                )
             ),
             agents=_LADDER,
             params=_SETTINGS,
