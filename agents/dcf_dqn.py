@@ -18,10 +18,13 @@ near what all items have alike: a bandit. Rows of the log are replayed beside th
 et al., 2023, ICML, who draw half of each batch from it): what the first stage learnt is not lost to the few items that
 a greedy agent sees.
 
-In a slate each shown item is credited with its own events' reward. What comes later goes to the items that were
-answered: what they are worth above a slate that nobody answers, learnt beside Q, K times, so that a slate is worth the
-mean of its items (SlateQ's credit: Ie et al., 2019; here chance and worth of an answer are learnt as one product, which
-stays an inner product and needs no choice model). The value of the next state is the mean of its K best items.
+What comes later is learnt where it was answered from, and only then shared out: one head learns what follows an answer
+to an item, another what follows a slate that nobody answers, both from n-step targets, and y learns what they expect.
+Most users leave by chance, and an item moves that chance by its answer alone, so an item is judged by its answers
+and not by all the slates that it stood in. In a slate each shown item is credited with its own events' reward, and the
+answered ones with what follows above no answer, K times, so that a slate is worth the mean of its items (SlateQ's
+credit: Ie et al., 2019; here chance and worth of an answer are learnt as one product, which stays an inner product and
+needs no choice model). The value of the next state is the mean of its K best items.
 """
 
 from collections.abc import Mapping
@@ -52,7 +55,7 @@ class DcfDqnParams(DeepQParams):
     steps: int = 1  # n of the n-step targets
     # what a row of the log counts beside one of the replay when x learns online, at least 0; 0: the log is left behind
     log_weight: float = 0.3
-    # of a transition's error in its chance to be replayed, in [0, 1]; 0: even chances
+    # of the error in what came later in a transition's chance to be replayed, in [0, 1]; 0: even chances
     priority_exponent: float = 0.0
     priority_correction: float = 0.5  # in [0, 1]; 1 weighs the drawn rows back to even chances
     mixed_precision: bool = False  # bfloat16 in the online stage, on CUDA alone
@@ -119,27 +122,28 @@ class DcfDqn(DeepQ):
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = Catalogue(self.online).best(sample.after, slots, sample.after_mask)
         with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
-            x, y, idle = self.terms_of(sample.states, sample.action)
+            terms, spread = self.terms_of(sample.states, sample.action), self.online.spread
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
-                own = self.low + self.range * torch.sigmoid(x)
-                later = sample.later + sample.bootstrap * value
-                goal = own + credited(later, self.online.spread * idle, sample.answered)
+                later = (sample.later + sample.bootstrap * value) / spread
+                own = self.low + self.range * torch.sigmoid(terms.x)
+                goal = own + spread * credited(terms.follow, terms.idle, sample.answered)
                 label = ((sample.credit - self.low) / self.range).clamp(0.0, 1.0)
-            q = self.online.shift + self.online.scale * x.detach() + self.online.spread * y
-            error = (q - goal) / self.online.spread
-            surprise = functional.binary_cross_entropy_with_logits(x, label, reduction="none")
-            each = error**2 + surprise
-            if slots > 1:
-                is_idle = ~sample.answered.any(dim=1)
-                each = each + (is_idle * (idle - later / self.online.spread) ** 2)[:, None]
+            q = self.online.shift + self.online.scale * terms.x.detach() + spread * terms.y
+            error = (q - goal) / spread
+            surprise = functional.binary_cross_entropy_with_logits(terms.x, label, reduction="none")
+            is_idle = ~sample.answered.any(dim=1)
+            after_none = is_idle * (terms.idle - later) ** 2
+            after_answer = sample.answered * (terms.follow - later[:, None]) ** 2
+            each = error**2 + surprise + after_answer + after_none[:, None]
         loss = (sample.weight[:, None] * each).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
         if self.past is not None:
             again = self.past.sample(p.batch_size, self.generator)
             loss = loss + p.log_weight * logged_loss(self.online, again)
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
-            ring.judge(sample.place, (error.abs().mean(dim=1) + 1e-3).float() ** p.priority_exponent)
+            wrong = (after_answer.sum(dim=1) + after_none).sqrt()
+            ring.judge(sample.place, (wrong + 1e-3).float() ** p.priority_exponent)
         self._follow()
         return loss.detach()
 
@@ -164,14 +168,11 @@ class DcfDqn(DeepQ):
         self.past = LoggedRows.of(parts["past"], self.torch_device) if parts["past"] else None
 
 
-def credited(later: Tensor, idle: Tensor, answered: Tensor) -> Tensor:
-    """Each item's part (B, K) of what comes after a slate, `later` (B,), which is their mean if any was answered.
+def credited(follow: Tensor, idle: Tensor, answered: Tensor) -> Tensor:
+    """Each item's part (B, K) of what comes after a slate, whose mean is the slate's.
 
-    All have what comes after a slate that nobody answers, `idle` (B,); the answered ones, 1 in `answered` (B, K), share
-    what is above it. A single item needs no such division: all that comes later is its own.
+    All have what comes after a slate that nobody answers, `idle` (B,); the answered ones, 1 in `answered` (B, K), have
+    what follows their answer, `follow` (B, K), above it, K times and shared among them.
     """
-    slots = answered.shape[1]
-    if slots == 1:
-        return later[:, None]
-    share = slots * answered / answered.sum(dim=1, keepdim=True).clamp(min=1.0)
-    return idle[:, None] + share * (later - idle)[:, None]
+    share = answered.shape[1] * answered / answered.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return torch.lerp(idle[:, None], follow, share)

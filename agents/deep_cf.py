@@ -94,7 +94,7 @@ class DeepCf(BaseAgent):
         """State tower f(s), (B, width): user and visit so far, in the space whose inner products are affinities."""
         with torch.no_grad():
             code = self.towers.code(to_states(observation, self.torch_device))
-        return np.asarray(code.f.cpu().numpy(), np.float32)
+        return np.asarray(code.own.state.cpu().numpy(), np.float32)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""

@@ -172,7 +172,7 @@ def _calibrate(
 ) -> None:
     """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns.
 
-    And what comes after a slate of the log, as a first guess at what comes after one that nobody answers.
+    And what comes after a slate of the log, as a first guess at what comes after one, answered or not.
     """
     logits, _ = logits_of_log(towers, problem, histories, rows)
     centred = logits - logits.mean()
@@ -183,4 +183,5 @@ def _calibrate(
     towers.scale.fill_(scale)
     towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
     towers.spread.fill_(max(float(returns.std()), scale))
-    towers.idle.bias.fill_(float((returns - histories.pay).mean()) / float(towers.spread))
+    for head in (towers.idle, towers.follow):
+        head.bias[0] = float((returns - histories.pay).mean()) / float(towers.spread)

@@ -70,7 +70,7 @@ class DeepCfState:
         states = to_states(observation, self.device)
         with torch.no_grad():
             learnt = torch.tanh(
-                torch.cat([self.towers.users(states.user), self.towers.code(states).f], dim=1)
+                torch.cat([self.towers.users(states.user), self.towers.code(states).own.state], dim=1)
             )
         return np.concatenate([observation["features"], learnt.cpu().numpy()], axis=1, dtype=np.float32)
 

@@ -72,7 +72,9 @@ class ItemTower(nn.Module):
             nn.init.zeros_(part[-1:])  # the bias of an item begins as its own
         self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
         self.bias = nn.Parameter(torch.zeros(problem.num_items))
-        self.ahead = nn.Parameter(torch.zeros(problem.num_items))  # c
+        self.ahead, self.follow = (
+            nn.Parameter(torch.zeros(problem.num_items)) for _ in range(2)
+        )  # c, and follow's
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Vectors (N, d) and biases (N,) of the whole catalogue."""
@@ -100,32 +102,30 @@ class Trunk(NamedTuple):
     deep: Tensor  # (B, hidden), rectified
 
 
+class Sum(NamedTuple):
+    """State's part of an inner product with an item."""
+
+    state: Tensor  # (B, d)
+    alike: Tensor  # (B,) added to all items
+    recall: Tensor  # (B, 3) added where the item is one of the history's, see `Towers.repeats`
+
+
 class Code(NamedTuple):
     """What the state tower makes of B sessions."""
 
-    f: Tensor  # (B, d)
-    value: Tensor  # (B,) V
-    recall: Tensor  # (B, 3) r
-    outlook: Tensor  # (B,) u
-    ahead: Tensor  # (B, d) w
-    ahead_recall: Tensor  # (B, 3)
+    own: Sum  # of x: f, V and r
+    later: Sum  # of y: w, u and r'
+    follow: Sum
     idle: Tensor  # (B,)
 
 
-class Sum(NamedTuple):
-    """What a sum over state, item and h takes from B sessions: alike + <state, g(a)> + bias of a + <recall, h>."""
-
-    state: Tensor  # (B, d)
-    alike: Tensor  # (B,)
-    recall: Tensor  # (B, 3)
-
-
 class Terms(NamedTuple):
-    """What Q is made of, for K items of B sessions."""
+    """What Q is made of, for K items of B sessions; the last two teach y and are no part of Q, in units of spread."""
 
     x: Tensor  # (B, K)
     y: Tensor  # (B, K)
-    idle: Tensor  # (B,) what comes after a slate that nobody answers, in units of spread; not part of Q
+    follow: Tensor  # (B, K) what comes after a slate in which this item is answered
+    idle: Tensor  # (B,) what comes after a slate that nobody answers
 
 
 class Towers(nn.Module):
@@ -165,9 +165,9 @@ class Towers(nn.Module):
         self.tastes = nn.Linear(2 * self.num_categories, width, bias=False)
         self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
         self.outlook, self.ahead = nn.Linear(hidden, 1), nn.Linear(hidden, width + 3)
-        self.idle = nn.Linear(hidden, 1)
+        self.follow, self.idle = nn.Linear(hidden, width + 4), nn.Linear(hidden, 1)
         nn.init.zeros_(self.tastes.weight)
-        for head in (self.recall, self.outlook, self.ahead, self.idle):
+        for head in (self.recall, self.outlook, self.ahead, self.follow, self.idle):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         age = torch.arange(HISTORY - 1, -1, -1) // problem.slate_size
@@ -209,14 +209,14 @@ class Towers(nn.Module):
     def heads(self, trunk: Trunk) -> Code:
         """All that is linear in the trunk's parts."""
         code, user, shares, deep = trunk
-        head, ahead = self.head(deep), self.ahead(deep)
-        f, value, recall = (
-            user + code + self.tastes(shares) + head[:, :-1],
-            head[:, -1],
-            KEEN * self.recall(deep),
+        head, ahead, follow = self.head(deep), self.ahead(deep), self.follow(deep)
+        f = user + code + self.tastes(shares) + head[:, :-1]
+        return Code(
+            Sum(f, head[:, -1], KEEN * self.recall(deep)),
+            Sum(ahead[:, :-3], self.outlook(deep)[:, 0], ahead[:, -3:]),
+            Sum(follow[:, 1:-3], follow[:, 0], follow[:, -3:]),
+            self.idle(deep)[:, 0],
         )
-        outlook, idle = self.outlook(deep)[:, 0], self.idle(deep)[:, 0]
-        return Code(f, value, recall, outlook, ahead[:, :-3], ahead[:, -3:], idle)
 
     def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
         """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""
@@ -236,14 +236,14 @@ class Towers(nn.Module):
         """Logits x (B, N), one matrix product over the catalogue and sparse terms; and u (B,)."""
         vectors, bias = self.items()
         code = self.code(states)
-        return self._of_all(states, Sum(code.f, code.value, code.recall), vectors, bias), code.outlook
+        return self._of_all(states, code.own, vectors, bias), code.later.alike
 
     def logit_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
         """Logits x of some items of each session (B, K), and u (B,)."""
         vectors, bias = self.items.of(items)
         code = self.code(states)
-        memory = self.memory(states, items).to(code.f.dtype)
-        return _of_some(Sum(code.f, code.value, code.recall), vectors, bias, memory), code.outlook
+        memory = self.memory(states, items).to(vectors.dtype)
+        return _of_some(code.own, vectors, bias, memory), code.later.alike
 
     def memory(self, states: States, items: Tensor) -> Tensor:
         """H of some items of each session, (B, K, 3), 0 or 1."""
@@ -254,9 +254,10 @@ class Towers(nn.Module):
 
     def valued(self, code: Code) -> Sum:
         """Q less the bias of items."""
-        alike = self.shift + self.scale * code.value + self.spread * code.outlook
-        recall = self.scale * code.recall + self.spread * code.ahead_recall
-        return Sum(self.scale * code.f + self.spread * code.ahead, alike, recall)
+        own, later = code.own, code.later
+        alike = self.shift + self.scale * own.alike + self.spread * later.alike
+        recall = self.scale * own.recall + self.spread * later.recall
+        return Sum(self.scale * own.state + self.spread * later.state, alike, recall)
 
     def worth(self, bias: Tensor) -> Tensor:
         """The items' part of Q that no state moves, (N,), given their logits' biases."""
@@ -272,15 +273,16 @@ class Towers(nn.Module):
         """Of some items of each session (B, K)."""
         vectors, bias = self.items.of(items)
         code = self.code(states)
-        memory = self.memory(states, items).to(code.f.dtype)
-        x = _of_some(Sum(code.f, code.value, code.recall), vectors, bias, memory)
-        later = Sum(code.ahead, code.outlook, code.ahead_recall)
-        return Terms(x, _of_some(later, vectors, self.items.ahead[items], memory), code.idle)
+        memory = self.memory(states, items).to(vectors.dtype)
+        biases = (bias, self.items.ahead[items], self.items.follow[items])
+        sums = zip((code.own, code.later, code.follow), biases, strict=True)
+        x, y, follow = (_of_some(of, vectors, each, memory) for of, each in sums)
+        return Terms(x, y, follow, code.idle)
 
     def values_of(self, states: States, items: Tensor) -> Tensor:
         """Q of some items of each session in reward units, shape (B, K)."""
-        x, y, _ = self.terms_of(states, items)
-        return self.shift + self.scale * x + self.spread * y
+        terms = self.terms_of(states, items)
+        return self.shift + self.scale * terms.x + self.spread * terms.y
 
     def _of_all(self, states: States, of: Sum, vectors: Tensor, bias: Tensor) -> Tensor:
         """A sum for every item, (B, N): one matrix product over the catalogue and sparse terms."""

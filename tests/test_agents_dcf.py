@@ -141,9 +141,9 @@ def test_one_session_alone_keeps_the_state_at_its_horizon():
 
 
 def test_an_update_is_double_dqn_by_hand():
-    """One step, discount 0.5: squared error against expected reward + 0.5 target(argmax online), and cross-entropy.
+    """One step, discount 0.5: 0.5 target(argmax online) teaches what follows an answer, or none; y learns these two.
 
-    The error moves what comes later, y; the item's own reward, x, learns from cross-entropy alone.
+    The item's own reward, x, learns from cross-entropy alone.
     """
     world = synthetic(domain="social", num_items=6)
     env = history_env(world, 4)
@@ -155,6 +155,8 @@ def test_an_update_is_double_dqn_by_hand():
     after, reward, terminated, truncated, _ = env.step(action)
     agent.learn(Transition(observation, action, reward, after, terminated, truncated))
     with torch.no_grad():
+        agent.online.idle.bias.fill_(0.3)
+        agent.online.follow.bias[0] = 0.9
         for weight in agent.target.parameters():
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)))
         now = agent.online.values(to_states(observation, pick_device("cpu"))).numpy()
@@ -168,13 +170,18 @@ def test_an_update_is_double_dqn_by_hand():
     rows, label = np.arange(4), (reward - low) / (high - low)
     surprise = np.log1p(np.exp(x)) - label * x
     own = low + (high - low) / (1 + np.exp(-x))
-    goal = own + 0.5 * np.where(terminated, 0.0, judged[rows, best])
-    error = (now[rows, action] - goal) / float(agent.online.spread)
+    spread = float(agent.online.spread)
+    later = 0.5 * np.where(terminated, 0.0, judged[rows, best])
+    idle, follow = 0.3 * spread, 0.9 * spread
+    answered = after["events"].reshape(4, HISTORY, -1)[:, -1, 0] > 0
+    assert set(answered) == {False, True}
+    known = np.where(answered, follow, idle)
+    error, wrong = (now[rows, action] - own - known) / spread, (known - later) / spread
     slow = [weight.clone() for weight in agent.target.parameters()]
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(4, (64,), generator=drawn).numpy()
-    expected = float((error[picked] ** 2 + surprise[picked]).mean())
+    expected = float((error**2 + wrong**2 + surprise)[picked].mean())
     assert float(agent._update(agent.ring)) == pytest.approx(expected, rel=1e-4)
     assert all(part.grad.abs().sum() > 0 for part in (agent.online.outlook.bias, agent.online.items.ahead))
     for was, now, fast in zip(slow, agent.target.parameters(), agent.online.parameters(), strict=True):
@@ -189,18 +196,16 @@ def test_what_comes_later_goes_to_the_answered_item():
     chance = strength[slates] / (1.0 + strength[slates].sum(axis=1, keepdims=True))
     choice = (chance.cumsum(axis=1) < rng.random((num, 1))).sum(axis=1)
     answered = (choice[:, None] == np.arange(3)).astype(np.float64)
-    later = idle + (answered * worth[slates]).sum(axis=1) + rng.normal(0.0, 0.5, num)
-    parts = credited(*(torch.as_tensor(each) for each in (later, np.full(num, idle), answered))).numpy()
-    any_answer = answered.any(axis=1)
-    np.testing.assert_allclose(parts.mean(axis=1)[any_answer], later[any_answer])
-    np.testing.assert_allclose(parts[~any_answer], idle)
+    follow = idle + worth[slates]
+    parts = credited(*(torch.as_tensor(each) for each in (follow, np.full(num, idle), answered))).numpy()
+    np.testing.assert_allclose(parts.mean(axis=1), idle + (answered * worth[slates]).sum(axis=1))
     for item in range(5):
         row, place = np.nonzero(slates == item)
         expected = idle + 3 * chance[row, place].mean() * worth[item]
         spread = parts[row, place].std() / np.sqrt(len(row))
-        assert abs(parts[row, place].mean() - expected) < 4 * spread
-    alone = torch.as_tensor(later)
-    assert (credited(alone, torch.zeros(num), torch.zeros((num, 1)))[:, 0] == alone).all()
+        assert abs(parts[row, place].mean() - expected) < 4 * spread + 1e-12
+    two = credited(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([0.4]), torch.tensor([[1.0, 1.0, 0.0]]))
+    torch.testing.assert_close(two, torch.tensor([[1.3, 2.8, 0.4]]))
 
 
 def test_an_update_of_slates_by_hand():
@@ -209,7 +214,9 @@ def test_an_update_of_slates_by_hand():
     env = history_env(world, 4, "recgym/EcommerceSlate-v0", slate_size=2)
     problem = Problem.of(env)
     agent = make_agent("dcf-dqn", problem, 0, steps=1, discount=0.5, warmup=10**6, batch_size=64, **SMALL)
-    torch.nn.init.constant_(agent.online.idle.bias, 0.7)
+    with torch.no_grad():
+        agent.online.idle.bias.fill_(0.7)
+        agent.online.follow.bias[0] = 1.1
     agent.target.load_state_dict(agent.online.state_dict())
     observation, _ = env.reset(seed=1)
     action = agent.act(observation)
@@ -221,22 +228,23 @@ def test_an_update_of_slates_by_hand():
     states, slates = to_states(observation, pick_device("cpu")), torch.as_tensor(action)
     with torch.no_grad():
         q = agent.online.values_of(states, slates).numpy()
-        x, _, idle = agent.online.terms_of(states, slates)
+        x = agent.online.terms_of(states, slates).x.numpy()
         then = agent.online.values(to_states(after, pick_device("cpu"))).numpy()
-    spread, x, idle = float(agent.online.spread), x.numpy(), float(agent.online.spread) * idle.numpy()
+    spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, np.sort(then, axis=1)[:, -2:].mean(axis=1))
     low, high = problem.item_reward_range
     label = (credit(problem, transition) - low) / (high - low)
     own = low + (high - low) / (1.0 + np.exp(-x))
-    part = np.where(answered > 0, idle[:, None] + 2.0 * (later - idle)[:, None], idle[:, None])
-    loss = ((q - own - part) / spread) ** 2 + np.log1p(np.exp(x)) - label * x
+    part = 0.7 + 2.0 * answered * (1.1 - 0.7)
+    loss = ((q - own) / spread - part) ** 2 + np.log1p(np.exp(x)) - label * x
+    loss = loss + answered * (1.1 - later / spread)[:, None] ** 2
     is_idle = answered.sum(axis=1) == 0
-    loss = loss.mean(axis=1) + is_idle * ((idle - later) / spread) ** 2
+    loss = loss.mean(axis=1) + is_idle * (0.7 - later / spread) ** 2
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(4, (64,), generator=drawn).numpy()
     assert float(agent._update(agent.ring)) == pytest.approx(float(loss[picked].mean()), rel=1e-4)
-    assert agent.online.idle.bias.grad.abs().sum() > 0
+    assert all(part.grad.abs().sum() > 0 for part in (agent.online.idle.bias, agent.online.items.follow))
 
 
 def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
@@ -305,7 +313,8 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     assert not torch.allclose(values, towers.shift + towers.scale * logits + towers.spread * outlook[:, None])
     for item in range(9):
         torch.testing.assert_close(towers.values_of(states, torch.full((5, 1), item))[:, 0], values[:, item])
-    (logits.sum() + values.sum() + towers.code(states).idle.sum()).backward()
+    terms = towers.terms_of(states, torch.zeros((5, 1), dtype=torch.int64))
+    (logits.sum() + values.sum() + terms.follow.sum() + terms.idle.sum()).backward()
     for name, weight in towers.named_parameters():
         assert weight.grad is not None
         assert weight.grad.abs().sum() > 0, name
@@ -406,7 +415,8 @@ def test_no_layer_is_as_wide_as_the_catalogue():
         "items.ids.weight",
         "items.bias",
         "items.ahead",
-    }  # an embedding of vectors and two of numbers
+        "items.follow",
+    }  # an embedding of vectors and three of numbers
 
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
