@@ -371,6 +371,34 @@ def test_runs_of_another_world_are_not_paired(results):
     assert "2 versions of the world" in " ".join(table.notes)
 
 
+def test_an_agent_judged_on_fewer_visits_is_paired_on_these(results):
+    found = Results(results)
+    runs = [run for run in found.runs["quick"] if run.record["experiment"] == "content"]
+    cut = [
+        run._replace(returns=run.returns[:15]) if run.record["agent"]["name"] == "oracle-plan" else run
+        for run in runs
+    ]
+    (table,), (whole,) = tables_of("quick", cut), tables_of("quick", runs)
+    rows, before = ({row.agent: row for row in each.rows} for each in (table, whole))
+    of = {
+        name: np.stack([run.returns for run in runs if run.record["agent"]["name"] == name])
+        for name in ("random", "oracle", "oracle-plan")
+    }
+    random, oracle, plan = (of[name][:, :15].mean() for name in of)
+    assert table.sessions == 40
+    assert table.planning.n == 30
+    assert table.planning.mean == pytest.approx(plan - oracle)
+    assert rows["oracle"].score.value == pytest.approx((oracle - random) / (plan - random))
+    assert rows["oracle"].gain == before["oracle"].gain
+    assert table.notes[0].startswith("oracle-plan is judged on the first 15 of these visits")
+
+
+def test_a_preset_judges_a_slow_agent_on_the_first_visits(worlds):
+    runs = suite.runs_of(small(worlds, visits={"oracle-plan": 7}))
+    visits = {(run.entry.agent, run.experiment.eval_sessions) for run in runs}
+    assert visits == {(agent, 7 if agent == "oracle-plan" else 40) for agent in AGENTS}
+
+
 def test_a_changed_file_is_not_reported(results, tmp_path):
     shutil.copytree(results / "quick", tmp_path / "quick")
     victim = folders(tmp_path / "quick")[3]

@@ -25,7 +25,7 @@ class Judged(NamedTuple):
     """One run that worked: its record, the returns of its sessions, and its figures from them."""
 
     record: dict[str, Any]
-    users: tuple[int, ...]  # seeds of first and last session: what must agree for a pair
+    first: int  # seed of the first session, the others follow it: what must agree for a pair
     returns: NDArray[np.float64]  # (S,)
     length: float
     response_rate: float
@@ -94,10 +94,9 @@ def _judge(record: dict[str, Any], path: Path) -> Judged:
     facts = json.loads(table.schema.metadata[b"recgym"])
     items = table["items"].combine_chunks().flatten().to_numpy()
     counts = exposure_counts(items, facts["num_items"])
-    seeds = table["seed"].to_numpy()
     return Judged(
         record,
-        (int(seeds[0]), int(seeds[-1])),
+        table["seed"][0].as_py(),
         table["return"].to_numpy(),
         float(table["length"].to_numpy().mean()),
         response_rate(table[facts["events"][0]].to_numpy(), table["shown"].to_numpy()),
@@ -108,13 +107,19 @@ def _judge(record: dict[str, Any], path: Path) -> Judged:
 
 
 def _pairs(ours: dict[int, Judged], theirs: dict[int, Judged]) -> list[int]:
-    """Seeds at which both met the same users in the same world."""
+    """Seeds at which both met the same users in the same world; one of them may have met fewer, the first of them."""
     return [
         run
         for run in sorted(ours.keys() & theirs.keys())
-        if ours[run].users == theirs[run].users
+        if ours[run].first == theirs[run].first
         and ours[run].record["env"]["world_sha256"] == theirs[run].record["env"]["world_sha256"]
     ]
+
+
+def _shared(*runs: Judged) -> tuple[NDArray[np.float64], ...]:
+    """Returns of the visits that all of them played."""
+    num = min(len(run.returns) for run in runs)
+    return tuple(run.returns[:num] for run in runs)
 
 
 def _difference(ours: dict[int, Judged], theirs: dict[int, Judged]) -> Interval | None:
@@ -122,23 +127,25 @@ def _difference(ours: dict[int, Judged], theirs: dict[int, Judged]) -> Interval 
     if not runs:
         return None
     names = {judged[runs[0]].record["agent"]["name"] for judged in (ours, theirs)}
+    returns = [_shared(ours[run], theirs[run]) for run in runs]
     return paired_difference(
-        [ours[run].returns for run in runs],
-        [theirs[run].returns for run in runs],
+        [mine for mine, _ in returns],
+        [their for _, their in returns],
         is_learned=not names <= UNLEARNED,
     )
 
 
 def _score(agents: dict[str, dict[int, Judged]], agent: str) -> Score | None:
-    """Score on the seeds that the agent, random and oracle-plan share; None where there are none."""
+    """Score on the seeds and visits that the agent, random and oracle-plan share; None where there are none."""
     if RANDOM not in agents or PLAN not in agents:
         return None
     runs = set(_pairs(agents[agent], agents[RANDOM])) & set(_pairs(agents[agent], agents[PLAN]))
     if not runs:
         return None
-    means = [
-        np.mean([agents[name][run].returns.mean() for run in sorted(runs)]) for name in (agent, RANDOM, PLAN)
-    ]
+    lines = [agents[name] for name in (agent, RANDOM, PLAN)]
+    means = np.mean(
+        [[r.mean() for r in _shared(*(line[run] for line in lines))] for run in sorted(runs)], axis=0
+    )
     return score(*(float(mean) for mean in means))
 
 
@@ -181,6 +188,12 @@ def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, 
             notes.append(f"{row.agent} lies above oracle-plan, the reference of score 1: to be looked into")
     undefined = {row.score.note for row in rows if row.score is not None and row.score.value is None}
     notes += [f"score undefined: {note}" for note in sorted(undefined)]
+    visits = {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
+    notes += [
+        f"{line} is judged on the first {num} of these visits, and set beside others on these alone"
+        for line, num in visits.items()
+        if num < max(visits.values())
+    ]
     worlds = {run.record["env"]["world_sha256"] for runs in agents.values() for run in runs.values()}
     if len(worlds) > 1:
         notes.append(
@@ -211,7 +224,7 @@ def _table(preset: str, experiment: str, runs: list[Judged]) -> Table:
         first.record["env"]["id"],
         first.record["env"]["world"],
         first.record["budget"]["env_steps"],
-        len(first.returns),
+        max(len(run.returns) for run in runs),
         seeds,
         tuple(rows),
         planning,
