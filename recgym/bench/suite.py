@@ -211,7 +211,7 @@ PRESETS: dict[str, Preset] = {
                 for name, steps in _LADDER_STEPS.items()
                 for row in _experiments((name,), env_steps=steps, offline_sessions=2_000, eval_sessions=2_000)
             ),
-            visits={"oracle-plan": 300},
+            visits={"oracle-plan": 200},
             agents=_LADDER,
             params=_SETTINGS,
             tuned=_TUNED,
