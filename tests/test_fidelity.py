@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from recgym.fidelity import TABLE, Verdict, judge, judge_since, table
 from recgym.fidelity.align import align
 from recgym.fidelity.answers import _last_answers
 from recgym.fidelity.case import Case, LackingError
+from recgym.fidelity.choices import usual_choice
 from recgym.fidelity.classifier import _told, classifier
 from recgym.fidelity.leaving import MEASURES, survival
 from recgym.fidelity.picture import TREES, _gain, page
@@ -469,3 +471,18 @@ def test_toys_learn_from_what_the_world_learnt_from(content, monkeypatch):
     judge_since(fitted, dated)
     judge_since(fitted, dated, days[7])  # asked for: everything before it
     assert asked == [(500, 200), (500, 200), (700, 200)]
+
+
+def test_an_earlier_part_is_compared_on_the_pages_of_the_later_one():
+    """Two pages, {0, 1} and {2, 3}; earlier 3 : 1 and 1 : 1, the later clicks turn to the first page twice as often."""
+    past, later = np.array([0, 0, 0, 1, 2, 3]), np.array([1, 1, 2])
+    case = SimpleNamespace(
+        past=SimpleNamespace(item=past),
+        log=SimpleNamespace(item=later),
+        world=SimpleNamespace(num_items=4),
+        options=SimpleNamespace(item=np.array([0, 1, 0, 1, 2, 3])),
+    )
+    usual = usual_choice(case, np.array([0, 0, 1, 1, 2, 2]))
+    np.testing.assert_allclose(usual, np.array([0.75, 0.25, 0.75, 0.25, 0.5, 0.5]) / 3.0, atol=1e-8)
+    case.past = None
+    assert usual_choice(case, np.array([0])) is None

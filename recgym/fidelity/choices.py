@@ -65,30 +65,35 @@ def on_page_shares(case: Case) -> list[Figure]:
     log, options = case.log, case.options
     click, chance = np.repeat(np.arange(len(log.item)), np.diff(options.begin)), case.forecast.chance
     every = case.steps(np.ones(len(log.item), bool))
-    known = case.past
+    usual = usual_choice(case, click)
 
-    def share(name: str, of_item: Doubles, before: Doubles | None) -> Figure:
+    def share(name: str, of_item: Doubles) -> Figure:
         mine = of_item[log.item]
+        toys = (
+            {} if usual is None else {"earlier periods on these pages": float(usual @ of_item[options.item])}
+        )
         return figure(name, USERS, log=float(mine.mean()), n=len(mine), spread=every.of_ratio(mine),
-                      world=float((chance * of_item[options.item]).sum() / len(mine)),
-                      toys=None if before is None else {"earlier periods": float(before.mean())})  # fmt: skip
+                      world=float((chance * of_item[options.item]).sum() / len(mine)), toys=toys)  # fmt: skip
 
     found = [repeats(case, click)]
     price = case.world.arrays.price_ratio.astype(np.float64)
     if price.any():
-        found.append(
-            share(
-                "price of a click over the catalogue's mean",
-                price,
-                None if known is None else price[known.item],
-            )
-        )
+        found.append(share("price of a click over the catalogue's mean", price))
     for region in sorted(set(log.columns.get("region", []))):
         flag = np.array([value == region for value in log.columns["region"]], np.float64)
-        found.append(
-            share(f"clicks in screen region {region}", flag, None if known is None else flag[known.item])
-        )
+        found.append(share(f"clicks in screen region {region}", flag))
     return found
+
+
+def usual_choice(case: Case, click: Ints) -> Doubles | None:
+    """(O,) chance of an option by how often it was clicked earlier, over all clicks; None without an earlier part.
+
+    Which pages are turned to drifts, too, so the earlier part is compared on the pages that the log shows.
+    """
+    if case.past is None:
+        return None
+    count = np.bincount(case.past.item, minlength=case.world.num_items)[case.options.item] + 1e-9
+    return np.asarray(count / np.bincount(click, count)[click] / len(case.log.item), np.float64)
 
 
 def repeats(case: Case, click: Ints) -> Figure:
