@@ -175,4 +175,5 @@ def credited(follow: Tensor, idle: Tensor, answered: Tensor) -> Tensor:
     what follows their answer, `follow` (B, K), above it, K times and shared among them.
     """
     share = answered.shape[1] * answered / answered.sum(dim=1, keepdim=True).clamp(min=1.0)
-    return torch.lerp(idle[:, None], follow, share)
+    kind = follow.dtype  # mixed precision leaves them in several
+    return torch.lerp(idle[:, None].to(kind), follow, share.to(kind))

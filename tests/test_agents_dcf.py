@@ -206,6 +206,8 @@ def test_what_comes_later_goes_to_the_answered_item():
         assert abs(parts[row, place].mean() - expected) < 4 * spread + 1e-12
     two = credited(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([0.4]), torch.tensor([[1.0, 1.0, 0.0]]))
     torch.testing.assert_close(two, torch.tensor([[1.3, 2.8, 0.4]]))
+    mixed = credited(torch.tensor([[2.0]]), torch.tensor([0.5], dtype=torch.bfloat16), torch.tensor([[1.0]]))
+    torch.testing.assert_close(mixed, torch.tensor([[2.0]]))
 
 
 def test_an_update_of_slates_by_hand():
