@@ -115,17 +115,17 @@ class Code(NamedTuple):
 
     own: Sum  # of x: f, V and r
     later: Sum  # of y: w, u and r'
-    follow: Sum
-    idle: Tensor  # (B,)
+    follow: Sum  # of what follows an answer
+    idle: Tensor  # (B,) what follows none
 
 
 class Terms(NamedTuple):
-    """What Q is made of, for K items of B sessions; the last two teach y and are no part of Q, in units of spread."""
+    """What Q is made of, for K items of B sessions; `follow` and `idle` are no part of it, but may teach y."""
 
     x: Tensor  # (B, K)
     y: Tensor  # (B, K)
-    follow: Tensor  # (B, K) what comes after a slate in which this item is answered
-    idle: Tensor  # (B,) what comes after a slate that nobody answers
+    follow: Tensor  # (B, K) what comes after a slate in which this item is answered, in units of spread
+    idle: Tensor  # (B,) what comes after a slate that nobody answers, too
 
 
 class Towers(nn.Module):
