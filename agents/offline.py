@@ -183,5 +183,5 @@ def _calibrate(
     towers.scale.fill_(scale)
     towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
     towers.spread.fill_(max(float(returns.std()), scale))
-    for head in (towers.idle, towers.follow):
-        head.bias[0] = float((returns - histories.pay).mean()) / float(towers.spread)
+    later = float((returns - histories.pay).mean()) / float(towers.spread)
+    towers.idle.bias[0] = towers.follow.bias[0] = later

@@ -72,9 +72,8 @@ class ItemTower(nn.Module):
             nn.init.zeros_(part[-1:])  # the bias of an item begins as its own
         self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
         self.bias = nn.Parameter(torch.zeros(problem.num_items))
-        self.ahead, self.follow = (
-            nn.Parameter(torch.zeros(problem.num_items)) for _ in range(2)
-        )  # c, and follow's
+        self.ahead = nn.Parameter(torch.zeros(problem.num_items))  # c
+        self.follow = nn.Parameter(torch.zeros(problem.num_items))  # of what follows an answer, as c of y
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Vectors (N, d) and biases (N,) of the whole catalogue."""
@@ -103,11 +102,11 @@ class Trunk(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """State's part of an inner product with an item."""
+    """What a sum over state, item and h takes from B sessions: alike + <state, g(a)> + bias of a + <recall, h>."""
 
     state: Tensor  # (B, d)
-    alike: Tensor  # (B,) added to all items
-    recall: Tensor  # (B, 3) added where the item is one of the history's, see `Towers.repeats`
+    alike: Tensor  # (B,)
+    recall: Tensor  # (B, 3)
 
 
 class Code(NamedTuple):
