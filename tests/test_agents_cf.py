@@ -104,7 +104,7 @@ def test_what_content_based_expects_begins_with_the_features():
 def test_the_mix_finds_the_term_that_matters():
     """Tastes by item alone, and items without features in common: people and items tell, features do not."""
     world = two_tastes()
-    env = gymnasium.make_vec("recgym/Social-v0", 1, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation="history")
     agent = make_agent("hybrid", Problem.of(env), 0)
     figures = agent.prepare(lopsided_log(world, 2_000), 0)
     assert figures["weight of items"] + figures["weight of people"] > 0.3
@@ -116,7 +116,7 @@ def learnt(name, **params):
     world, kind = two_tastes(), agent_class(name)
     num_envs = min(kind.num_envs, 64)
     kwargs = {"world": world, "observation": kind.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v0", num_envs=num_envs, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num_envs, **kwargs)
     agent = make_agent(name, Problem.of(env), 3, **params)
     agent.attach(env)
     agent.prepare(lopsided_log(world), 3)
@@ -169,7 +169,7 @@ def test_a_learner_beats_popularity_on_ten_items(name):
 
 def test_deep_cf_tells_the_tastes_apart_and_embeds_them():
     world = two_tastes()
-    env = gymnasium.make_vec("recgym/Social-v0", 20, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v1", 20, world=world, observation="history")
     agent = make_agent("deep-cf", Problem.of(env), 0, **LEARNERS["deep-cf"])
     agent.prepare(lopsided_log(world, 2_000), 0)
     observation, _ = env.reset(seed=0)

@@ -27,7 +27,7 @@ torch.set_num_threads(1)
 SMALL = {"width": 8, "hidden": 16}
 
 
-def history_env(world, num_envs=16, task="recgym/Social-v0", **kwargs):
+def history_env(world, num_envs=16, task="recgym/Social-v1", **kwargs):
     return gymnasium.make_vec(task, num_envs=num_envs, world=world, observation="history", **kwargs)
 
 
@@ -583,7 +583,7 @@ def test_it_refuses_what_it_cannot_do():
         make_agent("dcf-dqn", problem, encoder="lstm")
     with pytest.raises(ValueError, match="needs the observation 'history', not Box"):
         make_agent(
-            "dcf-dqn", Problem.of(gymnasium.make_vec("recgym/Social-v0", 1, world=synthetic(domain="social")))
+            "dcf-dqn", Problem.of(gymnasium.make_vec("recgym/Social-v1", 1, world=synthetic(domain="social")))
         )
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'cuda' is not available"):

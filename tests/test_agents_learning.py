@@ -185,7 +185,7 @@ def test_thompson_tosses_a_coin_for_rewards_between():
 
 def score(agent, world, num=300):
     kwargs = {"world": world, "observation": agent.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v0", num_envs=num, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num, **kwargs)
     agent.attach(env)
     observation, _ = env.reset(seed=77)
     total, live = np.zeros(num), np.ones(num, bool)
@@ -212,7 +212,7 @@ def yardsticks():
     for name in ("random", "popularity", "oracle"):
         kind = agent_class(name)
         problem = Problem.of(
-            gymnasium.make_vec("recgym/Social-v0", 1, world=world, observation=kind.observation)
+            gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation=kind.observation)
         )
         agent = make_agent(name, problem, **({"fresh": False} if name == "popularity" else {}))
         agent.prepare(stale_log(), 0)
@@ -227,7 +227,7 @@ def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
     kind = agent_class(name)
     num_envs = min(kind.num_envs, 64)
     kwargs = {"world": world, "observation": kind.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v0", num_envs=num_envs, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num_envs, **kwargs)
     agent = make_agent(name, Problem.of(env), 3, **LEARNERS[name])
     agent.prepare(stale_log(), 3)
     agent.train(env, 30_000 if name == "q-learning" else 5_000, 3)  # its table has 400 states
@@ -264,7 +264,7 @@ def test_popularity_is_its_closed_form():
 @pytest.mark.parametrize("explore", [False, True])
 def test_fresh_agents_show_an_item_once_a_visit(name, explore):
     world = synthetic(domain="social", num_items=24).with_params(leave_bias=-60.0, patience=0.0)
-    env = gymnasium.make_vec("recgym/Social-v0", 6, world=world, observation="history", slate_size=2)
+    env = gymnasium.make_vec("recgym/Social-v1", 6, world=world, observation="history", slate_size=2)
     agent = make_agent(name, Problem.of(env), 1)
     observation, _ = env.reset(seed=0)
     shown = np.stack([agent.act(observation, explore=explore)], axis=1)
@@ -275,7 +275,7 @@ def test_fresh_agents_show_an_item_once_a_visit(name, explore):
         assert len(set(visit)) == 22
     short = make_agent(
         name,
-        Problem.of(gymnasium.make_vec("recgym/Social-v0", 1, world=world.subset(3), observation="history")),
+        Problem.of(gymnasium.make_vec("recgym/Social-v1", 1, world=world.subset(3), observation="history")),
     )
     used_up = {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}
     assert short.act(used_up)[0] in (0, 1, 2)

@@ -124,7 +124,7 @@ def test_oracle_plan_under_a_mask_is_near_the_optimum_of_what_is_left(away):
         worth.append(np.where(mask[0], q, -np.inf))
         value = worth[-1].max(axis=1)
     env = gymnasium.make_vec(
-        "recgym/Social-v0", num, world=world, horizon=horizon, autoreset_mode="Disabled", reward="clicks"
+        "recgym/Social-v1", num, world=world, horizon=horizon, autoreset_mode="Disabled", reward="clicks"
     )
     agent = make_agent("oracle-plan", Problem.of(env), 0, simulations=100)
     agent.attach(env)

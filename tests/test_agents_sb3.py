@@ -213,7 +213,7 @@ def test_agents_of_single_items_learn_slates_without_repeats(name):
     bias = world.arrays.item_bias.copy()
     bias[4] = 1.0
     env = gymnasium.make_vec(
-        "recgym/Social-v0",
+        "recgym/Social-v1",
         8,
         world=world.with_arrays(item_bias=bias),
         slate_size=2,

@@ -56,7 +56,7 @@ def test_other_libraries_keep_their_threads():
     """One OpenMP serves numba and PyTorch: whoever asks for one thread gets one, an environment made or not."""
     code = (
         "import gymnasium, torch, recgym, agents;"
-        "e = gymnasium.make_vec('recgym/Social-v0', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
+        "e = gymnasium.make_vec('recgym/Social-v1', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
         "print(torch.get_num_threads())"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}

@@ -514,7 +514,7 @@ def test_a_clash_of_top_level_packages_is_named(monkeypatch, stranger, package):
     [
         ("DQN", "MlpPolicy", "recgym/Ecommerce-v0", "features"),
         ("PPO", "MlpPolicy", "recgym/ContentSlate-v0", "features"),
-        ("DQN", "MultiInputPolicy", "recgym/Social-v0", "history"),
+        ("DQN", "MultiInputPolicy", "recgym/Social-v1", "history"),
         ("DQN", "MlpPolicy", "recgym/Content-v0", "tabular"),
     ],
 )

@@ -330,6 +330,8 @@ def test_logs_that_carry_no_world_are_refused():
         fit(log, name="x", device="tpu", progress=False)
     with pytest.raises(ValueError, match="dim is 0"):
         FitConfig(dim=0)
+    with pytest.raises(ValueError, match="seen_weight is -1"):
+        FitConfig(seen_weight=-1)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -339,9 +341,8 @@ def test_what_ships(name):
     assert sum(file.stat().st_size for file in folder.iterdir()) < 2_500_000
     licence = (folder / "LICENSE").read_text()
     assert name in licence
-    assert {"ecommerce-1": "CC BY 4.0", "content-1": "CC BY-SA 4.0", "social-1": "non-commercial"}[
-        name
-    ] in licence
+    terms = {"ecommerce": "CC BY 4.0", "content": "CC BY-SA 4.0", "social": "non-commercial"}
+    assert terms[world.domain] in licence
     rows = {row["term"]: row for row in world.card["terms"]}
     assert list(rows) == list(term_names(world.domain))
     assert {param.name for param in PARAMS} <= set(rows)

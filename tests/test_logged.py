@@ -62,7 +62,7 @@ def test_a_session_is_the_environments_own():
     log = sample_log(world, "random", 5, seed=70)
     for session in range(5):
         rows = log.column("session") == session
-        env = gym.make("recgym/Social-v0", world=world)
+        env = gym.make("recgym/Social-v1", world=world)
         _, info = env.reset(seed=70 + session)
         assert info["user"] == log.column("user")[rows][0]
         over = False

@@ -1,7 +1,8 @@
 """A version of an id is a promise: what happens in a fixed rollout of it never changes again.
 
 The digests hold integers and booleans alone: users, contexts, events, ends, tabular states. Where one changes, the id
-needs a new `-vN` and a row of its own here; a digest that stands here is never replaced.
+needs a new `-vN` and a row of its own here, the earlier one goes to `EARLIER`; a digest that stands here is never
+replaced.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from recgym.envs import ENVIRONMENTS
+from recgym.envs import EARLIER, ENVIRONMENTS
 
 NUM_ENVS, STEPS = 64, 60
 DIGESTS = {
@@ -20,6 +21,8 @@ DIGESTS = {
     "recgym/ContentSlate-v0": "ba4b927f4b8b3e88b891d5b9533dbe54b77cfcc110c9fa524ff1691bce99faee",
     "recgym/Social-v0": "d9796d5e7aafb927069bb5661953eda3a1fc8428c8f76c7b095857de41a34111",
     "recgym/SocialFriends-v0": "f6e70d01e59dc2bd4e71bee0f2798b14d3ae51e0642f6da74dc9ac0de49e5985",
+    "recgym/Social-v1": "9834fd2378ca047ad9cf9abbe9973bd610ff1f69a790c3fc3746094756a1a8b6",
+    "recgym/SocialFriends-v1": "0f031e11ff9d7f14cefeff76d858706d4b9a17811c717422e66e311721688081",
 }
 
 
@@ -47,13 +50,23 @@ def digest(env_id: str) -> str:
     return total.hexdigest()
 
 
-@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+@pytest.mark.parametrize("row", [*ENVIRONMENTS, *EARLIER], ids=lambda row: row.id)
 def test_what_happens_in_an_environment_is_frozen(row):
     assert digest(row.id) == DIGESTS[row.id], f"{row.id} behaves differently: that is a new version of the id"
 
 
 def test_every_digest_is_of_a_registered_id():
-    assert sorted(DIGESTS) == sorted(row.id for row in ENVIRONMENTS)
+    assert sorted(DIGESTS) == sorted(row.id for row in (*ENVIRONMENTS, *EARLIER))
+
+
+def test_an_earlier_version_says_that_there_is_a_later_one():
+    with pytest.warns(DeprecationWarning, match=r"Social-v0 is out of date.*`v1`"):
+        env = gymnasium.make("recgym/Social-v0")
+    assert env.unwrapped.privileged().world.name == "social-1"
+    assert gymnasium.make("recgym/Social-v1").unwrapped.privileged().world.name == "social-2"
+    with pytest.warns(UserWarning, match="the latest versioned environment"):
+        assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v1"
 
 
 def test_the_digest_hears_a_world_that_answers_a_little_more(monkeypatch):

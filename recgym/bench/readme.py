@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recgym.envs import ENVIRONMENTS
-from recgym.envs.tasks import REWARDS, WORLDS, shipped_worlds
+from recgym.envs.tasks import REWARDS, WORLDS
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -49,16 +49,9 @@ def _status(row: dict[str, Any] | None) -> str:
     return f"{row['status']} ({shown})" if shown and len(shown) <= 12 else str(row["status"])
 
 
-def _place(name: str, order: list[str]) -> tuple[int, str]:
-    return (order.index(name) if name in order else len(order), name)
-
-
 def _worlds() -> list[World]:
-    """What ships, in the order of the environments."""
-    order = [row.world for row in ENVIRONMENTS]
-    return [
-        World.load(WORLDS / name) for name in sorted(shipped_worlds(), key=lambda name: _place(name, order))
-    ]
+    """Those of the environments, in their order."""
+    return [World.load(WORLDS / name) for name in dict.fromkeys(row.world for row in ENVIRONMENTS)]
 
 
 def terms() -> str:
@@ -66,8 +59,6 @@ def terms() -> str:
     worlds = _worlds()
     cards = [{row["term"]: row for row in world.card.get("terms", ())} for world in worlds]
     names = list(dict.fromkeys(name for card in cards for name in card))
-    if not names:
-        return "No world ships yet."
     meaning = {param.name: f"`{param.name}`: {param.meaning}" for param in PARAMS}
     rows = [(meaning.get(name, f"`{name}`"), *(_status(card.get(name)) for card in cards)) for name in names]
     return _markdown(("term", *(world.name for world in worlds)), rows)

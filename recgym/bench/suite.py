@@ -111,7 +111,7 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
     ids = {
         "ecommerce": "recgym/Ecommerce-v0",
         "content": "recgym/Content-v0",
-        "social": "recgym/Social-v0",
+        "social": "recgym/Social-v1",
         "ecommerce-slate": "recgym/EcommerceSlate-v0",
         "content-slate": "recgym/ContentSlate-v0",
     }

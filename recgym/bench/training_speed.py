@@ -72,7 +72,7 @@ def tasks() -> Iterator[Task]:
     small = {"width": 16, "hidden": 32, "batch_size": 64, "steps_per_update": 32, "warmup": 200}
     yield Task(
         "ten items",
-        "recgym/Social-v0",
+        "recgym/Social-v1",
         {"world": ten_items(), "horizon": 20},
         stale_log,
         # a log of another time is not replayed
@@ -176,7 +176,7 @@ def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -
     from agents.base import Problem
 
     world = synthetic(domain="social", num_items=num_items)
-    env = make_vector("recgym/Social-v0", batch, world=world, observation="history", n_items="all")
+    env = make_vector("recgym/Social-v1", batch, world=world, observation="history", n_items="all")
     agent = make_agent("dcf-dqn", Problem.of(env))
     observation, _ = env.reset(seed=0)
     agent.act(observation)  # lays the catalogue out

@@ -39,12 +39,12 @@ ENVIRONMENTS = (
         "recgym/ContentSlate-v0", "content", "content-1", 500, 6, 30, "engagement", "fill a screen of videos"
     ),
     EnvRow(
-        "recgym/Social-v0", "social", "social-1", 500, 1, 50, "engagement", "suggest one artist at a time"
+        "recgym/Social-v1", "social", "social-2", 500, 1, 50, "engagement", "suggest one artist at a time"
     ),
     EnvRow(
-        "recgym/SocialFriends-v0",
+        "recgym/SocialFriends-v1",
         "friends",
-        "social-1",
+        "social-2",
         50,
         1,
         30,
@@ -53,10 +53,17 @@ ENVIRONMENTS = (
     ),
 )
 
+EARLIER = tuple(
+    row._replace(id=row.id.replace("-v1", "-v0"), world="social-1")
+    for row in ENVIRONMENTS
+    if row.world == "social-2"
+)
+"""Ids that a newer version stands for: they behave as they did, so that what was measured in them can be again."""
+
 
 def row_of(env_id: str) -> EnvRow:
-    """The table's row for an id; ValueError that lists the ids."""
-    for row in ENVIRONMENTS:
+    """The table's row for an id, earlier versions too; ValueError that lists the ids."""
+    for row in (*ENVIRONMENTS, *EARLIER):
         if row.id == env_id:
             return row
     raise ValueError(
@@ -66,9 +73,10 @@ def row_of(env_id: str) -> EnvRow:
 
 def register_environments() -> None:
     """Put every row into Gymnasium's registry, single and vectorised, entry points as strings."""
-    for row in ENVIRONMENTS:
+    for row in (*ENVIRONMENTS, *EARLIER):
         if row.id in gymnasium.registry:
             continue
+        world = {"world": row.world} if row in EARLIER else {}
         gymnasium.register(
             id=row.id,
             entry_point="recgym.envs.shells:RecEnv",
@@ -79,5 +87,6 @@ def register_environments() -> None:
                 "slate_size": row.slate_size,
                 "horizon": row.horizon,
                 "reward": row.reward,
+                **world,
             },
         )

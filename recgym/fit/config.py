@@ -31,6 +31,9 @@ class FitConfig:
     resample: int | None = None  # seed of a bootstrap over the visits before the test; None: the log as it is
     max_categories: int = 32  # the most frequent stay, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
+    seen_weight: float = (
+        0.3  # there: a target's weight where the profile was told of it; 1 where it was hidden
+    )
     bootstrap: int = 200  # resamples behind an interval on the card
 
     def __post_init__(self) -> None:
@@ -47,6 +50,7 @@ class FitConfig:
             "bias_ridge",
             "item_scale",
             "navigation",
+            "seen_weight",
         ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 0")
@@ -77,7 +81,8 @@ PRESETS: dict[str, FitConfig] = {
         drift=False,
         split=("2022-04-29", "2022-04-30"),
     ),
-    "social-1": FitConfig(dim=48, learning_rate=3e-3, epochs=30, batch_rows=8192),
+    "social-1": FitConfig(dim=48, learning_rate=3e-3, epochs=30, batch_rows=8192, seen_weight=1.0),
+    "social-2": FitConfig(dim=64, learning_rate=4e-3, epochs=60),
 }
 """The configurations of the shipped worlds."""
 

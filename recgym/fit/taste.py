@@ -2,8 +2,9 @@
 
 A user's profile is the sum of what his items stand for (as in Liang et al., 2018, with one linear layer, which did
 better here than a hyperbolic tangent, than an embedding of the user's id and than weighted alternating least
-squares); items are hidden from it at random while it learns to tell them all. Both sides begin at the singular
-vectors of the table of pairs, scaled by the roots of their counts.
+squares); items are hidden from it at random while it learns to tell them all. Unlike there, those that it was told
+weigh less (`seen_weight`) than those that were hidden: what it is judged by are items that it was not told. Both sides
+begin at the singular vectors of the table of pairs, scaled by the roots of their counts.
 
 Axes: U users, N items, d factors.
 """
@@ -84,6 +85,7 @@ def fit_taste(
         for rows in np.array_split(rng.permutation(users), count):
             wanted = often[torch.as_tensor(rows)]
             seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], HIDDEN)
+            wanted = wanted * torch.where(seen > 0, config.seen_weight, 1.0)
             chance = (profile(seen) @ point.T + bias).log_softmax(1)
             loss = -(chance * wanted).sum() / wanted.sum().clamp(min=1.0)
             optimizer.zero_grad(set_to_none=True)
