@@ -93,7 +93,7 @@ def _provenance(runs: list[Judged]) -> str:
         ", ".join(f"{name} {number}" for name, number in run.record["versions"].items()) for run in runs
     )
     commits = Counter(
-        (run.record["git"]["sha"] or "no checkout")[:10]
+        (run.record["git"]["sha"] or "unknown")[:10]  # installed as a package, not from a checkout
         + (" with changes" if run.record["git"]["dirty"] else "")
         for run in runs
     )
