@@ -98,7 +98,7 @@ def fit(
     chosen, shown = _settings(config, period), sys.stdout.isatty()
     said = {
         "domain": domain, "source": source, "map": mapping, "config": config, "period": period,
-        "ensemble": ensemble or None, "out": out.name, "seed": seed,
+        "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     }  # fmt: skip
     words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
 

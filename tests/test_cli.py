@@ -239,7 +239,9 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     assert out.startswith("# synthetic-4 (ecommerce)")
     assert err.endswith(f"wrote {tmp_path / 'mine'}\n")
     assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
+    assert f"fit LOG --domain ecommerce --map {columns} --out mine --seed 3\n" in out
     assert run("card", tmp_path / "mine")[1] == out
+    assert "--out mine --name other --seed 3\n" in run(*arguments, "--replace", "--name", "other")[1]
     code, _, err = run(*arguments)  # a world that is there stays, unless one says otherwise
     assert code == 2
     assert "--replace" in err
