@@ -21,8 +21,8 @@ CPU = torch.device("cpu")
 def population():
     """Log-probabilities (U, N) of a population of few tastes, and its distinct pairs: told (P, 2) and held out."""
     rng = np.random.default_rng(11)
-    score = 1.2 * rng.normal(size=(USERS, DIM)) @ rng.normal(size=(DIM, ITEMS)) / np.sqrt(DIM)
-    score = score * 1.5 + rng.normal(size=ITEMS)
+    score = 1.8 * rng.normal(size=(USERS, DIM)) @ rng.normal(size=(DIM, ITEMS)) / np.sqrt(DIM)
+    score += rng.normal(size=ITEMS)
     score -= np.log(np.exp(score).sum(1, keepdims=True))
     best = np.argsort(-(score + rng.gumbel(size=score.shape)), axis=1)[:, :HAS]  # without replacement
     pairs = np.stack([np.repeat(np.arange(USERS), HAS), best.ravel()], axis=1)

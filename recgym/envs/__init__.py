@@ -59,11 +59,12 @@ EARLIER = tuple(
     if row.world == "social-2"
 )
 """Ids that a newer version stands for: they behave as they did, so that what was measured in them can be again."""
+REGISTERED = (*ENVIRONMENTS, *EARLIER)
 
 
 def row_of(env_id: str) -> EnvRow:
     """The table's row for an id, earlier versions too; ValueError that lists the ids."""
-    for row in (*ENVIRONMENTS, *EARLIER):
+    for row in REGISTERED:
         if row.id == env_id:
             return row
     raise ValueError(
@@ -73,7 +74,7 @@ def row_of(env_id: str) -> EnvRow:
 
 def register_environments() -> None:
     """Put every row into Gymnasium's registry, single and vectorised, entry points as strings."""
-    for row in (*ENVIRONMENTS, *EARLIER):
+    for row in REGISTERED:
         if row.id in gymnasium.registry:
             continue
         world = {"world": row.world} if row in EARLIER else {}

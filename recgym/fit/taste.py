@@ -83,9 +83,8 @@ def fit_taste(
 
     for epoch in range(epochs):
         for rows in np.array_split(rng.permutation(users), count):
-            wanted = often[torch.as_tensor(rows)]
             seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], HIDDEN)
-            wanted = wanted * torch.where(seen > 0, config.seen_weight, 1.0)
+            wanted = often[torch.as_tensor(rows)] * torch.where(seen > 0, config.seen_weight, 1.0)
             chance = (profile(seen) @ point.T + bias).log_softmax(1)
             loss = -(chance * wanted).sum() / wanted.sum().clamp(min=1.0)
             optimizer.zero_grad(set_to_none=True)
