@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "recgym"
-BELOW = {"recgym.events", "recgym.jit"}  # tables and the compiler's door: anybody's
+BELOW = {"recgym.events", "recgym.jit", "recgym.storage"}  # tables, the compiler's door, files: anybody's
 ALLOWED = {
     "rng.py": set(),
+    "storage": set(),
     "logs": {"recgym.sim"},  # a log may be drawn from a world
     "fit": {"recgym.fidelity", "recgym.logs", "recgym.rng", "recgym.sim"},
     "fidelity": {"recgym.logs", "recgym.rng", "recgym.sim"},

@@ -1,0 +1,37 @@
+"""What is stored: folders and files written whole or not at all, read with their checksums.
+
+Writing: `whole_folder`, `write_file`, `remove`, `sweep`, `locked`. Reading: `Stored`, `read_file`, `parse_json`.
+"""
+
+from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, safe_name
+from recgym.storage.write import (
+    file_sha256,
+    is_vacant,
+    locked,
+    remove,
+    sweep,
+    whole_folder,
+    write_arrays,
+    write_file,
+    write_json,
+    write_manifest,
+)
+
+__all__ = [
+    "MANIFEST",
+    "Stored",
+    "check_keys",
+    "file_sha256",
+    "is_vacant",
+    "locked",
+    "parse_json",
+    "read_file",
+    "remove",
+    "safe_name",
+    "sweep",
+    "whole_folder",
+    "write_arrays",
+    "write_file",
+    "write_json",
+    "write_manifest",
+]
