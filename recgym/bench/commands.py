@@ -128,7 +128,7 @@ def bench(
     ] = "quick",
     out: Annotated[
         Path, typer.Option(help="Folder of results; runs go to OUT/PRESET, one folder each.")
-    ] = Path("results"),
+    ] = Path("runs"),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.")] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Runs of each agent. Default: the preset's.")
@@ -146,10 +146,12 @@ def bench(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     from recgym.bench.launch import launch
+    from recgym.bench.page import refuse_to_lose
     from recgym.bench.report import print_report, write_report
-    from recgym.bench.suite import choose
+    from recgym.bench.suite import choose, runs_of
 
     chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds)
+    refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:
         summary = launch(chosen, out / preset, workers, bar)
@@ -163,13 +165,11 @@ def bench(
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder that `recgym bench --out` wrote.")] = Path(
-        "results"
-    ),
+    results: Annotated[Path, typer.Argument(help="Folder that `recgym bench` wrote.")] = Path("runs"),
 ) -> None:
     """Regenerate README.md and the pictures from the raw rows; the same rows give the same bytes.
 
-    Example: `recgym report results`
+    Example: `recgym report runs`
     """
     from recgym.bench.report import print_report, write_report
 

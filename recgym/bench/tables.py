@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from recgym.bench.page import line_of
 from recgym.bench.store import read_record
 from recgym.bench.suite import PRESETS
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
@@ -202,16 +203,12 @@ def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, 
     return tuple(notes)
 
 
-def _line(record: dict[str, Any]) -> str:
-    """The run's line of the table: its agent's name, or the label that stands in the run's id."""
-    line: str = record["run_id"].removeprefix(record["experiment"] + "-").rsplit("-", 2)[0]
-    return line
-
-
 def _table(preset: str, experiment: str, runs: list[Judged]) -> Table:
     agents: dict[str, dict[int, Judged]] = {}
     for run in runs:
-        agents.setdefault(_line(run.record), {})[run.record["seed"]["run"]] = run
+        agents.setdefault(line_of(run.record["run_id"], run.record["experiment"]), {})[
+            run.record["seed"]["run"]
+        ] = run
     rows = [_row(agents, agent) for agent in sorted(agents, key=lambda name: _agent_order(preset, name))]
     seeds = min(row.seeds for row in rows)
     if seeds >= PRELIMINARY:
