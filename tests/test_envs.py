@@ -11,8 +11,10 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
-from recgym.envs import ENVIRONMENTS, row_of
-from recgym.envs.tasks import OBSERVATIONS, feature_blocks
+from recgym import envs
+from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow, row_of
+from recgym.envs.tasks import OBSERVATIONS, WORLDS, feature_blocks, parse_reward
+from recgym.sim.friends import suggesting
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
@@ -56,21 +58,33 @@ def test_rendering_shows_the_hidden_intent_only_when_asked():
         assert ("hidden" in env.render()) is hidden
 
 
-@pytest.mark.parametrize(
-    ("num", "observation"),
-    [(1, "features"), (3, "features"), (64, "features"), (3, "history"), (64, "tabular")],
-)
+def assert_row(info, row, single):
+    """Row of a vector's info against the single environment's: keys, dtypes, shapes, bits."""
+    assert info.keys() == single.keys()
+    for name, value in single.items():
+        theirs = info[name][row]
+        assert isinstance(value, np.ndarray | np.generic), name
+        assert (theirs.dtype, theirs.shape) == (value.dtype, value.shape), name
+        assert theirs.tobytes() == value.tobytes(), name
+
+
+@pytest.mark.parametrize("num", [1, 3, 64])
+@pytest.mark.parametrize("observation", OBSERVATIONS)
 @pytest.mark.parametrize("env_id", IDS)
-def test_a_vector_row_is_the_single_environment(env_id, num, observation):
-    vector = gym.make_vec(env_id, num_envs=num, observation=observation)
+def test_a_vector_row_is_the_single_environment(env_id, observation, num):
+    """Observations, rewards, ends and every entry of info, at reset, at steps, at restarts."""
+    arguments = {"observation": observation, "action_mask": num < 64}
+    vector = gym.make_vec(env_id, num_envs=num, **arguments)
     row = num // 2
-    single = gym.make(env_id, disable_env_checker=True, observation=observation)
+    single = gym.make(env_id, disable_env_checker=True, **arguments)
     many, info = vector.reset(seed=100)
     one, single_info = single.reset(seed=100 + row)
-    assert info["user"][row] == single_info["user"]
+    keys = set(info)
     rng = np.random.default_rng(0)
     over, episodes = False, 0
     for _ in range(1_000):
+        assert set(info) == keys
+        assert_row(info, row, single_info)
         for name, value in flat(one).items():
             np.testing.assert_array_equal(flat(many)[name][row], value)
         actions = rng.integers(
@@ -78,17 +92,59 @@ def test_a_vector_row_is_the_single_environment(env_id, num, observation):
         )
         many, reward, terminated, truncated, info = vector.step(actions)
         if over:
-            one, _ = single.reset()
+            one, single_info = single.reset()
             expected = (0.0, False, False)
             over = False
             episodes += 1
         else:
             one, r, te, tr, single_info = single.step(actions[row])
             expected, over = (r, te, tr), te or tr
-            for name in ("repeats", vector.unwrapped.event_names[0]):
-                assert info[name][row] == single_info[name]
         assert (reward[row], terminated[row], truncated[row]) == expected
-    assert episodes > 3
+        if episodes > 3:
+            return
+    raise AssertionError("too few episodes")
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "Disabled"])
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_row_is_the_single_environment_in_the_other_autoreset_modes(env_id, mode):
+    arguments = {"observation": "features+history", "action_mask": True, "horizon": 9}
+    vector = gym.make_vec(env_id, num_envs=5, autoreset_mode=mode, **arguments)
+    single = gym.make(env_id, disable_env_checker=True, **arguments)
+    info, mine = vector.reset(seed=40)[1], single.reset(seed=43)[1]
+    keys, ends, rng = set(info), 0, np.random.default_rng(1)
+    assert_row(info, 3, mine)
+    for _ in range(60):
+        actions = rng.integers(0, 40, shape(vector))
+        many, _, terminated, truncated, info = vector.step(actions)
+        one, _, *end, mine = single.step(actions[3])
+        over = terminated | truncated
+        assert any(end) == over[3]
+        is_final = mode == "SameStep" and over.any()
+        final = {
+            name: info.pop(name)
+            for name in ("final_obs", "_final_obs", "final_info", "_final_info")
+            if is_final
+        }
+        assert info.keys() == keys
+        if over[3]:
+            ends += 1
+            if mode == "SameStep":
+                assert final["_final_obs"][3]
+                assert final["_final_info"][3]
+                assert_row(final["final_info"], 3, mine)
+                assert_row(final["final_obs"], 3, one)
+            else:
+                assert_row(info, 3, mine)
+                assert_row(many, 3, one)
+            one, mine = single.reset()
+        if mode == "Disabled" and over.any():
+            many, reset_info = vector.reset(options={"reset_mask": over})
+            assert reset_info.keys() == keys
+            info = reset_info if over[3] else info
+        assert_row(info, 3, mine)
+        assert_row(many, 3, one)
+    assert ends > 2
 
 
 def many_slots(vector):
@@ -187,17 +243,21 @@ def test_max_episode_steps_is_a_second_horizon():
     assert [single.step(0)[3] for _ in range(3)] == [False, False, True]
 
 
-def test_restarted_rows_tell_what_a_reset_tells():
+def test_a_restarted_row_holds_what_a_reset_gives():
     for mode in ("NextStep", "SameStep"):
-        vector = gym.make_vec(IDS[0], num_envs=6, horizon=1, autoreset_mode=mode)
+        vector = gym.make_vec("recgym/Content-v0", num_envs=6, horizon=1, autoreset_mode=mode)
         first = vector.reset(seed=0)[1]["user"]
-        info = vector.step(np.zeros(6, int))[4]
+        info = vector.step(np.arange(6))[4]
+        ended = info["final_info"] if mode == "SameStep" else info
+        assert (ended["user"] == first).all()
+        assert ended["watch_minutes"].all()
         if mode == "NextStep":
-            assert "user" not in info
             info = vector.step(np.zeros(6, int))[4]
-        assert info["_user"].all()
         np.testing.assert_array_equal(info["user"], vector.unwrapped.privileged().sessions.user)
-        assert (info["user"] != first).any() or len(set(first)) == 1
+        assert (info["user"] != first).any()
+        assert not any(
+            info[name].any() for name in (*vector.unwrapped.event_names, "watch_minutes", "repeats")
+        )
 
 
 def test_a_shipped_name_is_the_shipped_world(tmp_path, monkeypatch):
@@ -209,6 +269,72 @@ def test_a_shipped_name_is_the_shipped_world(tmp_path, monkeypatch):
     assert gym.make(IDS[0], world="./ecommerce-1").unwrapped.privileged().world.name == "synthetic-5"
     with pytest.raises(ValueError, match="member is 1, world 'ecommerce-1' has none"):
         gym.make(IDS[0], member=1)
+    world_for(IDS[4]).save(tmp_path / "social-1")
+    with pytest.warns(DeprecationWarning, match="out of date"):
+        earlier = gym.make("recgym/Social-v0")
+    assert earlier.unwrapped.privileged().world.name == "social-1"
+    assert earlier.unwrapped.num_users != world_for(IDS[4]).num_users
+
+
+def declared(row: EnvRow, make) -> None:
+    """What the environment plays is what its row says."""
+    engine = make(row.id).unwrapped.privileged()
+    world = World.load(WORLDS / row.world)
+    assert (engine.world.name, engine.slate_size, engine.horizon) == (row.world, row.slate_size, row.horizon)
+    assert engine.num == 1
+    assert engine.world.domain == row.domain
+    assert engine.world.num_items == (row.n_items or world.num_items)
+    paid = parse_reward(world_for_row(row), row.reward)[0]
+    np.testing.assert_array_equal(engine.reward.weight, paid.weight)
+    np.testing.assert_array_equal(engine.reward.price_weight, paid.price_weight)
+    assert engine.reward.watch_weight == paid.watch_weight
+
+
+def world_for_row(row: EnvRow) -> World:
+    world = World.load(WORLDS / row.world)
+    return suggesting(world, row.n_items) if row.domain == "friends" else world
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+@pytest.mark.parametrize("row", REGISTERED, ids=lambda row: row.id)
+def test_a_row_plays_what_it_declares(row, make):
+    declared(row, make)
+
+
+ADDED = (
+    EnvRow("recgym/Added-v0", "ecommerce", "ecommerce-1", 50, 2, 7, "conversion", "few products"),
+    EnvRow("recgym/Added-v1", "social", "social-1", 30, 3, 9, "clicks", "few artists"),
+    EnvRow("recgym/Added-v2", "content", "content-1", 12, 1, 5, "watch_time", "few videos"),
+    EnvRow("recgym/Added-v3", "friends", "social-1", 20, 1, 4, "connections", "few friends"),
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*is out of date")
+def test_rows_put_first_play_what_they_declare_and_change_no_other(monkeypatch):
+    rows = (*ADDED, *REGISTERED)
+    monkeypatch.setattr(envs, "ENVIRONMENTS", (*ADDED, *ENVIRONMENTS))
+    monkeypatch.setattr(envs, "REGISTERED", rows)
+    envs.register_environments(rows)
+    try:
+        for row in rows:
+            for make in (gym.make, gym.make_vec):
+                declared(row, make)
+    finally:
+        for row in ADDED:
+            gym.registry.pop(row.id)
+
+
+def test_an_own_world_overrides_the_row():
+    small = world_for(IDS[2], num_items=30)
+    env = gym.make("recgym/Content-v0", world=small).unwrapped
+    assert (env.privileged().world.num_items, env.privileged().horizon) == (30, 50)
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match="n_items is 500, world synthetic-5 allows 1 to 30"):
+            make("recgym/Content-v0", world=small, n_items=500)
+    assert (
+        gym.make("recgym/Content-v0", world=None, n_items=None, reward=None).unwrapped.action_space.n == 500
+    )
 
 
 def test_seeds():
@@ -230,10 +356,75 @@ def test_seeds():
     vector = gym.make_vec(IDS[0], num_envs=3)
     vector.reset(seed=[5, 7, None])
     assert vector.unwrapped.privileged().sessions.key[1] == keys[0]
-    with pytest.raises(ValueError, match="seed lists 2 numbers"):
-        vector.reset(seed=[1, 2])
-    with pytest.raises(ValueError, match=r"seed 0 is 1\.7, expected a whole number"):
-        vector.reset(seed=[1.7, 2, 3])
+
+
+SEEDS = [5, 2**63 - 1, 2**63, 2**64 - 1, 2**64 + 5]
+
+
+@pytest.mark.parametrize("kind", [int, np.uint64, np.int64, np.int32, np.uint8, np.array])
+def test_a_seed_is_any_kind_of_whole_number(kind):
+    env, vector = gym.make(IDS[0]), gym.make_vec(IDS[0], num_envs=2)
+    for seed in SEEDS:
+        if kind not in (int, np.array) and seed > np.iinfo(kind).max:
+            continue
+        value = kind(seed)
+        env.reset(seed=value)
+        key = env.unwrapped.privileged().sessions.key[0]
+        for seeds in (value, [value, 3], (value, None), np.array([value, 3], object)):
+            vector.reset(seed=seeds)
+            assert vector.unwrapped.privileged().sessions.key[0] == key
+    env.reset(seed=5)
+    modulo = env.unwrapped.privileged().sessions.key[0]
+    env.reset(seed=2**64 + 5)
+    assert env.unwrapped.privileged().sessions.key[0] == modulo
+
+
+def test_seeds_of_a_vector_come_in_any_sequence():
+    vector = gym.make_vec(IDS[0], num_envs=3)
+    for seeds in (
+        np.arange(3),
+        list(np.arange(3)),
+        np.arange(3, dtype=np.uint64),
+        (0, 1, 2),
+        range(3),
+        list(np.arange(3, dtype=np.uint8)),
+    ):
+        vector.reset(seed=seeds)
+        assert vector.unwrapped.privileged().sessions.seed.tolist() == [0, 1, 2]
+    vector.reset(seed=np.array([2**64 - 1, 0, 2**63], np.uint64))
+    assert vector.unwrapped.privileged().sessions.seed.tolist() == [2**64 - 1, 0, 2**63]
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        ([1, 2], "seed lists 2 numbers, expected one for each of 3 environments"),
+        ([1.7, 2, 3], r"seed 0 is 1\.7, expected a whole number of at least 0"),
+        ([1, 2, -3], "seed 2 is -3"),
+        ([1, True, 3], "seed 1 is True"),
+        (np.array([1.0, 2.0, 3.0]), r"seed 0 is 1\.0"),
+        (np.zeros((3, 1), int), r"seed is array\(\[\[0\],"),
+        ("123", "seed is '123', expected a whole number"),
+        ({1, 2, 3}, r"seed is {1, 2, 3}"),
+        ([], "seed lists 0 numbers"),
+        (-1, "seed is -1, expected a whole number of at least 0"),
+        (1.0, r"seed is 1\.0"),
+        (True, "seed is True"),
+        (np.float32(2), r"seed is np\.float32"),
+        (np.array(2.0), r"seed is array\(2\.\)"),
+        (float("nan"), "seed is nan"),
+    ],
+)
+def test_impossible_seeds_are_named_and_change_nothing(seed, message):
+    vector, single = gym.make_vec(IDS[0], num_envs=3), gym.make(IDS[0]).unwrapped
+    vector.reset(seed=0)
+    before = vector.unwrapped.privileged().snapshot()
+    with pytest.raises(ValueError, match=message):
+        vector.reset(seed=seed)
+    for a, b in zip(before, vector.unwrapped.privileged().sessions, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"seed is .*expected a whole number of at least 0"):
+        single.reset(seed=seed)
 
 
 def test_global_randomness_is_neither_read_nor_moved():
@@ -257,7 +448,11 @@ def test_info_holds_fresh_numbers_only(env_id):
     infos = [info, env.step(env.action_space.sample())[4]]
     for info in infos:
         for name, value in info.items():
-            assert np.asarray(value).dtype.kind in "biuf", name
+            assert isinstance(value, np.ndarray | np.generic), name
+            assert value.dtype.kind in "biuf", name
+        mask = info["action_mask"]
+        assert (mask.shape, mask.dtype) == (env.unwrapped.action_masks().shape, bool)
+        assert info.keys() == infos[0].keys()
         won = info.get("connect", 0)  # a friend who was won is barred, nothing else ever is
         assert (~info["action_mask"]).sum() == won
     vector = gym.make_vec(env_id, num_envs=3)
@@ -325,6 +520,11 @@ def test_tabular_formula():
     ("arguments", "message"),
     [
         ({"n_item": 5}, "argument 'n_item' is unknown; allowed: domain, world, member, n_items"),
+        ({"frameskip": 1}, "got an unexpected keyword argument 'frameskip'"),
+        ({"frameskip": 1, "repeat": 2}, "argument 'frameskip', 'repeat' is unknown"),
+        ({"row": {"id": "x"}}, "row is {'id': 'x'}, expected the fields id, domain, world"),
+        ({"n_items": "All"}, "n_items is 'All', expected a whole number"),
+        ({"observation": np.zeros(2)}, r"observation is array\(\[0., 0.\]\), allowed: 'features'"),
         ({"world": "ecommerce-9"}, "world 'ecommerce-9' is unknown: neither shipped"),
         ({"world": "content-1"}, "world content-1 is of domain content, this environment needs ecommerce"),
         ({"n_items": 0}, "n_items is 0, expected a whole number of at least 1"),
@@ -348,8 +548,20 @@ def test_tabular_formula():
 )
 def test_impossible_arguments_are_named(arguments, message):
     for make in (gym.make, gym.make_vec):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message) as caught:
             make("recgym/Ecommerce-v0", **arguments)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_keyword_is_a_type_error_too():
+    """TorchRL's GymEnv passes frameskip=1, and tries again without it at a TypeError that says so."""
+    for make in (gym.make, gym.make_vec):
+        for kwargs in ({}, {"world": world_for(IDS[0])}):
+            with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'") as caught:
+                make("recgym/Ecommerce-v0", frameskip=1, **kwargs)
+            assert isinstance(caught.value, ValueError)
+            assert "\n" not in str(caught.value)
+            assert len(str(caught.value)) < 700
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ DIGESTS = {
 
 
 def digest(env_id: str) -> str:
-    """Of 64 sessions side by side, 60 ticks long, under actions that are a fixed pattern."""
+    """Of 64 sessions side by side, 60 ticks long, under actions that are a fixed pattern.
+
+    What a visit begins with is digested where one begins, with the rows that do; events and repeats at every step.
+    """
     env = gymnasium.make_vec(
         env_id, num_envs=NUM_ENVS, vectorization_mode="vector_entry_point", observation="tabular"
     )
@@ -41,11 +44,16 @@ def digest(env_id: str) -> str:
     row, place = np.arange(NUM_ENVS)[:, None], np.arange(len(sizes))[None, :]
     observation, info = env.reset(seed=20261124)
     add(observation, info["user"], info["context"])
+    counted, begun_with = (*env.unwrapped.event_names, "repeats"), ("context", "reward_is_assumed", "user")
+    begins = np.zeros(NUM_ENVS, bool)
     for step in range(STEPS):
         action = (row * 7 + step * 13 + place * 29 + row * step) % np.asarray(sizes)
         observation, _, terminated, truncated, info = env.step(action[:, 0] if len(sizes) == 1 else action)
-        counts = [info[name] for name in sorted(info) if np.asarray(info[name]).dtype.kind in "ib"]
-        add(observation, terminated, truncated, *(np.where(np.isfinite(c), c, 0) for c in counts))
+        add(observation, terminated, truncated)
+        if begins.any():
+            add(*[begins] * len(begun_with))
+        add(*(info[name] for name in sorted((*counted, *(begun_with if begins.any() else ())))))
+        begins = terminated | truncated
     env.close()
     return total.hexdigest()
 

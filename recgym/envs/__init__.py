@@ -72,22 +72,19 @@ def row_of(env_id: str) -> EnvRow:
     )
 
 
-def register_environments() -> None:
-    """Put every row into Gymnasium's registry, single and vectorised, entry points as strings."""
-    for row in REGISTERED:
+def register_environments(rows: tuple[EnvRow, ...] = REGISTERED) -> None:
+    """Put rows into Gymnasium's registry, single and vectorised, entry points as strings.
+
+    The constructor gets the whole row by value (`row`), so no row depends on what else the table holds or in which
+    order. An argument of the same name wins over the row's.
+    """
+    for row in rows:
         if row.id in gymnasium.registry:
             continue
-        world = {"world": row.world} if row in EARLIER else {}
         gymnasium.register(
             id=row.id,
             entry_point="recgym.envs.shells:RecEnv",
             vector_entry_point="recgym.envs.shells:RecVectorEnv",
             max_episode_steps=None,  # the environment truncates by itself, so that a vector and a single agree
-            kwargs={
-                "domain": row.domain,
-                "slate_size": row.slate_size,
-                "horizon": row.horizon,
-                "reward": row.reward,
-                **world,
-            },
+            kwargs={"row": row._asdict()},
         )

@@ -1,6 +1,7 @@
 """What comes into an environment from outside, checked: actions, seeds, options of a reset."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,45 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
 
 
 def _short(values: NDArray[Any]) -> str:
-    text = np.array2string(values, threshold=8, separator=", ")
-    return text if len(text) < 80 else text[:76] + "...]"
+    return _line(np.array2string(values, threshold=8, separator=", "))
+
+
+def said(value: Any) -> str:
+    """A value as an error message shows it: one line, cut where it is long."""
+    return _line(repr(value))
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) < 80 else line[:76] + "..."
 
 
 def entropy() -> int:
     """A seed of 64 bits that nobody chose."""
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+
+
+def seed_of(value: Any, name: str = "seed") -> int:
+    """A seed as a Python int, of any integer type; ValueError that names it where it is not one of at least 0."""
+    one = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    try:
+        number = -1 if isinstance(one, bool) else operator.index(one)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"{name} is {said(value)}, expected a whole number of at least 0")
+    return number
+
+
+def seeds_of(values: Any, num: int) -> int | list[int | None]:
+    """The seed of row 0, or one for each of `num` rows, None where a row keeps its own; ValueError names the row."""
+    listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+    if not listed and np.ndim(values) != 1:
+        return seed_of(values)
+    seeds = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    if len(seeds) != num:
+        raise ValueError(f"seed lists {len(seeds)} numbers, expected one for each of {num} environments")
+    return [None if value is None else seed_of(value, f"seed {i}") for i, value in enumerate(seeds)]
 
 
 def spread(seed: int, num: int) -> NDArray[np.uint64]:

@@ -5,6 +5,7 @@ A row of the vector, reset with seed s + i, is bit-identical to the single envir
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -14,25 +15,32 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from recgym.envs import tasks
-from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, spread
+from recgym.envs.arguments import RENDER_MODES, Arguments
+from recgym.envs.infos import Info, Infos
+from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, said, seed_of, seeds_of, spread
 from recgym.envs.render import describe, draw
-from recgym.envs.tasks import Arguments, Observation
+from recgym.envs.tasks import Observation
 from recgym.sim.engine import Engine
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import Feedback, Sessions
 
-Info = dict[str, Any]
+FRAMES_A_SECOND = 2  # of videos
 
 
 class _Face:
     """What the single environment and the vector share: the engine, observations, infos, masks."""
 
     def __init__(self, num: int, threads: int, arguments: Mapping[str, Any]) -> None:
-        self.arguments = Arguments.parse(arguments)
-        self._engine, self._paid = tasks.make_engine(self.arguments, num, threads)
-        self._names = [event.name for event in self._engine.world.events]
-        self._assumed = int(bool(self._engine.world.assumed_events.intersection(self._paid)))
-        self._masked = self.arguments.action_mask
+        asked = Arguments.parse(arguments)
+        world = tasks.task_world(asked)
+        self.arguments = replace(asked, reward=tasks.task_reward(asked, world))
+        self._engine, paid = tasks.make_engine(self.arguments, world, num, threads)
+        self._names = [event.name for event in world.events]
+        self._infos = Infos(
+            self._engine,
+            is_assumed=not world.assumed_events.isdisjoint(paid),
+            masks=self._masks if self.arguments.action_mask else None,
+        )
 
     def _tick(
         self, slate: NDArray[np.int64], steps: NDArray[np.bool_] | None, resets: NDArray[np.bool_] | None
@@ -45,29 +53,7 @@ class _Face:
         feedback = engine.step(slate, steps, resets, features)
         return tasks.observation_of(engine, kind, features), feedback
 
-    def _reset_info(self) -> Info:
-        engine = self._engine
-        info = {
-            "user": engine.sessions.user.astype(np.int64),
-            "context": engine.sessions.context.astype(np.int64),
-            "reward_is_assumed": np.full(engine.num, self._assumed),
-        }
-        if self._masked:
-            info["action_mask"] = self.action_masks()
-        return info
-
-    def _step_info(self, feedback: Feedback) -> Info:
-        """Counts of each event over the slate, repeated positions, minutes watched."""
-        events = feedback.events
-        info: Info = {name: ((events >> e) & 1).sum(axis=1) for e, name in enumerate(self._names)}
-        info["repeats"] = feedback.repeats
-        if self._engine.world.arrays.watch[0]:
-            info["watch_minutes"] = feedback.watch.sum(axis=1) / 60_000.0
-        if self._masked:
-            info["action_mask"] = self.action_masks()
-        return info
-
-    def action_masks(self) -> NDArray[np.bool_]:
+    def _masks(self) -> NDArray[np.bool_]:
         """Which items may be shown, for each position in turn, shape (B, K N): all but a friend won already."""
         if self._engine.world.arrays.choice[0] == FRIENDS:
             return np.tile(self._engine.sessions.tie >= 0, (1, self._engine.slate_size))
@@ -107,7 +93,7 @@ class _Face:
 class RecEnv(_Face, gymnasium.Env[Any, Any]):
     """One session after another; see `Arguments` for what it takes and the README for its spaces."""
 
-    metadata: dict[str, Any] = {"render_modes": list(tasks.RENDER_MODES), "render_fps": 2}  # noqa: RUF012 - as Env's
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_A_SECOND}  # noqa: RUF012 - as Env's
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(1, 1, arguments)
@@ -120,15 +106,18 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode: number 0 of a new seed, else the next of the old one; never seeded: entropy."""
-        super().reset(seed=seed)
         refuse_options(options, ())
+        if seed is not None:
+            seed = seed_of(seed)
+        super().reset(seed=seed)
         if seed is not None:
             self._engine.seed(np.array([seed % MODULUS], np.uint64))
         elif not self._begun:
             self._engine.seed(np.array([entropy()], np.uint64))
         self._begun, self._over, self._last = True, False, None
-        observation, _ = self._tick(self._engine.no_slate, self._engine.no_rows, self._engine.all_rows)
-        return _row(observation, 0), {name: value[0] for name, value in self._reset_info().items()}
+        engine = self._engine
+        observation, feedback = self._tick(engine.no_slate, engine.no_rows, engine.all_rows)
+        return _row(observation, 0), self._infos.single(feedback)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
         """Show an item or a slate; ValueError for one outside the space, ResetNeeded after the last step."""
@@ -146,24 +135,12 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
             float(feedback.reward[0]),
             terminated,
             truncated,
-            self._single_info(feedback),
+            self._infos.single(feedback),
         )
-
-    def _single_info(self, feedback: Feedback) -> Info:
-        if self._slots > 1:
-            return {name: value[0] for name, value in self._step_info(feedback).items()}
-        bits = int(feedback.events[0, 0])  # the usual case, ten times as fast
-        info: Info = {name: (bits >> e) & 1 for e, name in enumerate(self._names)}
-        info["repeats"] = 0
-        if self._engine.world.arrays.watch[0]:
-            info["watch_minutes"] = float(feedback.watch[0, 0]) / 60_000.0
-        if self._masked:
-            info["action_mask"] = self.action_masks()
-        return info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which items may be shown, for each position in turn, shape (K N,), as sb3-contrib's MaskablePPO reads it."""
-        mask: NDArray[np.bool_] = super().action_masks()[0]
+        mask: NDArray[np.bool_] = self._masks()[0]
         return mask
 
     def render(self) -> Any:
@@ -199,14 +176,18 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         **arguments: Any,
     ) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs!r}, expected a whole number of at least 1")
+            raise ValueError(f"num_envs is {said(num_envs)}, expected a whole number of at least 1")
         super().__init__(int(num_envs), threads, arguments)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
             allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
-            raise ValueError(f"autoreset_mode is {autoreset_mode!r}, allowed: {allowed}") from None
-        self.metadata = {"render_modes": list(tasks.RENDER_MODES), "autoreset_mode": self.autoreset_mode}
+            raise ValueError(f"autoreset_mode is {said(autoreset_mode)}, allowed: {allowed}") from None
+        self.metadata = {
+            "render_modes": list(RENDER_MODES),
+            "render_fps": FRAMES_A_SECOND,
+            "autoreset_mode": self.autoreset_mode,
+        }
         self.num_envs = int(num_envs)
         self.render_mode = self.arguments.render_mode
         self.single_observation_space = tasks.observation_space(self._engine, self.arguments.observation)
@@ -217,17 +198,18 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         self._begun = False
         self._last: tuple[NDArray[np.int64], Feedback] | None = None
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Any, Info]:
-        """Begin anew, all rows or those of options["reset_mask"]; row i of seed s has s + i."""
+    def reset(self, *, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
+        """Begin anew, all rows or those of options["reset_mask"].
+
+        `seed`: row i of seed s has s + i; or one for each row, in a list or an array, None where a row goes on.
+        """
         refuse_options(options, ("reset_mask",))
         rows = self._rows(None if options is None else options.get("reset_mask"))
         self._seed(seed, rows)
         self._begun, self._last = True, None
         self._over[rows] = False
-        observation, _ = self._tick(self._engine.no_slate, self._engine.no_rows, rows)
-        return observation, self._reset_info()
+        observation, feedback = self._tick(self._engine.no_slate, self._engine.no_rows, rows)
+        return observation, self._infos.batch(feedback)
 
     def step(
         self, actions: Any
@@ -244,27 +226,34 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         slates = check_slates(actions, self.num_envs, engine.slate_size, engine.world.num_items)
         resets = self._over if mode == AutoresetMode.NEXT_STEP else None
         observation, feedback = self._tick(slates, None, resets)
-        info = self._step_info(feedback)
-        if resets is not None and resets.any():
-            info |= self._begun_info(resets)
+        info = self._infos.batch(feedback)
         over = feedback.left | feedback.horizon
         self._last = (slates, feedback)
-        if mode == AutoresetMode.SAME_STEP:
-            if over.any():
-                info = {**info, "final_obs": observation, "_final_obs": over.copy()}
-                info["final_info"] = self._step_info(feedback)
-                info["_final_info"] = over.copy()
-                observation, _ = self._tick(engine.no_slate, engine.no_rows, over)
-                info |= self._begun_info(over)
-            self._over = np.zeros_like(over)
-        else:
-            self._over = over
+        if mode == AutoresetMode.SAME_STEP and over.any():
+            return self._restarted(observation, feedback, info, over)
+        self._over = over if mode != AutoresetMode.SAME_STEP else np.zeros_like(over)
         return observation, feedback.reward, feedback.left, feedback.horizon, info
 
-    def _begun_info(self, rows: NDArray[np.bool_]) -> Info:
-        """What `reset` tells, for the rows that begin anew in a step, with Gymnasium's masks."""
-        info = {name: value for name, value in self._reset_info().items() if name != "action_mask"}
-        return info | {f"_{name}": rows.copy() for name in info}
+    def _restarted(
+        self, last: Observation, feedback: Feedback, last_info: Info, over: NDArray[np.bool_]
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        """A SAME_STEP step that ended episodes: `over` begin anew, and what they ended with is in `final_...`."""
+        engine = self._engine
+        observation, begun = self._tick(engine.no_slate, engine.no_rows, over)
+        now = feedback._replace(
+            events=np.where(over[:, None], begun.events, feedback.events),
+            watch=np.where(over[:, None], begun.watch, feedback.watch),
+            repeats=np.where(over, begun.repeats, feedback.repeats),
+        )
+        info = self._infos.batch(now)
+        info |= {"final_obs": last, "_final_obs": over.copy()}
+        info |= {"final_info": last_info, "_final_info": over.copy()}
+        self._over = np.zeros_like(over)
+        return observation, feedback.reward, feedback.left, feedback.horizon, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which items may be shown, for each position in turn, shape (B, K N): all but a friend won already."""
+        return self._masks()
 
     def _rows(self, mask: Any) -> NDArray[np.bool_]:
         if mask is None:
@@ -278,30 +267,19 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
             raise gymnasium.error.ResetNeeded("the first reset begins every row: leave reset_mask out")
         return rows
 
-    def _seed(self, seed: int | list[int | None] | None, rows: NDArray[np.bool_]) -> None:
+    def _seed(self, seed: Any, rows: NDArray[np.bool_]) -> None:
         if seed is None:
             if not self._begun:
                 self._engine.seed(spread(entropy(), self.num_envs))
             return
-        if isinstance(seed, int | np.integer):
-            super().reset(seed=int(seed))
-            self._engine.seed(spread(int(seed), self.num_envs), rows)
+        seeds = seeds_of(seed, self.num_envs)
+        if isinstance(seeds, int):
+            super().reset(seed=seeds)
+            self._engine.seed(spread(seeds, self.num_envs), rows)
             return
-        seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(
-                f"seed lists {len(seeds)} numbers, expected one for each of {self.num_envs} environments"
-            )
-        for i, value in enumerate(seeds):
-            if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0
-            ):
-                raise ValueError(f"seed {i} is {value!r}, expected a whole number of at least 0 or None")
-            if rows[i] and (value is not None or not self._begun):
-                one = np.zeros(self.num_envs, np.bool_)
-                one[i] = True
-                number = entropy() if value is None else value
-                self._engine.seed(np.full(self.num_envs, number % MODULUS, np.uint64), one)
+        named = np.array([value is not None or not self._begun for value in seeds])
+        numbers = [entropy() if value is None else value % MODULUS for value in seeds]
+        self._engine.seed(np.array(numbers, np.uint64), rows & named)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """A copy of all that moves, hidden intent included: for checkpoints. An agent that asks, cheats."""

@@ -4,7 +4,6 @@ Axes: B sessions, N items, K slate positions, C categories, E events, F public u
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from recgym.envs import ENVIRONMENTS, EnvRow
-from recgym.events import EVENTS, event_index
+from recgym.envs import EnvRow
+from recgym.envs.arguments import OBSERVATIONS as OBSERVATIONS
+from recgym.envs.arguments import REWARDS as REWARDS
+from recgym.envs.arguments import Arguments as Arguments
+from recgym.envs.arguments import one_of
+from recgym.envs.inputs import said
+from recgym.events import event_index
 from recgym.sim import observe
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.friends import most_candidates, suggesting
@@ -23,72 +27,7 @@ from recgym.sim.world import World
 
 WORLDS = Path(__file__).parent.parent / "worlds"
 MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
-OBSERVATIONS = ("features", "history", "tabular", "features+history")
-RENDER_MODES = ("ansi", "rgb_array")
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """What an environment is asked for. Checked at construction; an unknown name is refused by `parse`."""
-
-    domain: str
-    world: str | World | None = (
-        None  # a shipped name, a folder that `recgym fit` wrote, a World; None: the table's
-    )
-    member: int | None = (
-        None  # number of a bootstrap world that `recgym fit --ensemble` made beside it, from 1
-    )
-    n_items: int | str | None = (
-        None  # the most shown items, or "all"; None: the table's default, if there are as many
-    )
-    slate_size: int = 1  # [items] shown at a step, from 1 to 50
-    horizon: int = 50  # [slates] after which an episode is truncated, at least 1
-    reward: str | Mapping[str, float] = "engagement"  # a name in REWARDS, or weights by event
-    observation: str = "features"  # one of OBSERVATIONS
-    max_episode_steps: int | None = None  # [slates] a second horizon; the smaller one counts
-    action_mask: bool = False  # put the mask of allowed actions into every info
-    render_mode: str | None = None  # one of RENDER_MODES
-    render_hidden: bool = False  # show the hidden intent in pictures
-    output: str = "numpy"  # type of what comes back
-    device: str = "cpu"  # where it lies
-
-    def __post_init__(self) -> None:
-        _one_of("domain", self.domain, tuple(EVENTS))
-        if not isinstance(self.reward, str | Mapping):
-            raise ValueError(f"reward is {self.reward!r}, expected a name or a dict of event weights")
-        _one_of("observation", self.observation, OBSERVATIONS)
-        _one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
-        for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):
-            value = getattr(self, name)
-            optional = value is None and name not in ("slate_size", "horizon")
-            if optional or (name, value) == ("n_items", "all"):
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
-        for name in ("action_mask", "render_hidden"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {getattr(self, name)!r}, expected True or False")
-        for name, only in (("output", "numpy"), ("device", "cpu")):
-            if getattr(self, name) != only:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} comes in a later version; allowed now: {only!r}"
-                )
-
-    @classmethod
-    def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
-        """Arguments by name; ValueError names an unknown one and what is allowed."""
-        allowed = [field.name for field in fields(cls)]
-        if unknown := sorted(set(arguments) - set(allowed)):
-            raise ValueError(
-                f"argument {', '.join(map(repr, unknown))} is unknown; allowed: {', '.join(allowed)}"
-            )
-        return cls(**arguments)
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, allowed: {', '.join(map(repr, allowed))}")
 
 
 def shipped_worlds() -> tuple[str, ...]:
@@ -114,7 +53,7 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
     if isinstance(world, World):
         return world
     if not isinstance(world, str | Path):
-        raise ValueError(f"world is {world!r}, expected a name, a folder or a World")
+        raise ValueError(f"world is {said(world)}, expected a name, a folder or a World")
     if str(world) in shipped_worlds():
         if (Path(world) / "world.json").is_file():
             raise ValueError(
@@ -138,17 +77,6 @@ def load_member(world: str | Path | World, member: int) -> World:
     return World.load(Path(place) / MEMBERS / str(member))
 
 
-# name -> what is paid
-REWARDS = {
-    "clicks": "1 for each response (click, valid play, listen)",
-    "engagement": "the event weights of the domain's table",
-    "conversion": "1 for each purchase",
-    "revenue": "price of each purchase over the catalogue's mean price",
-    "watch_time": "minutes watched, at most 5 an item",
-    "connections": "1 for each accepted suggestion of a friend",
-}
-
-
 def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
     """The reward as arrays, and the events that it pays for; ValueError names what this world allows."""
     names = [event.name for event in world.events]
@@ -160,9 +88,9 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Rewar
                 or not isinstance(weight, int | float | np.number)
                 or not np.isfinite(weight)
             ):
-                raise ValueError(f"reward weight of {name!r} is {weight!r}, expected a finite number")
+                raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
         return make_reward(world, dict(reward)), tuple(name for name, weight in reward.items() if weight)
-    _one_of("reward", reward, (*REWARDS, "a dict of event weights"))
+    one_of("reward", reward, (*REWARDS, "a dict of event weights"))
     if reward == "connections" and "connect" not in names:
         raise ValueError(
             f"reward {reward!r} needs suggestions of friends; {world.name} has the events {', '.join(names)}"
@@ -247,21 +175,39 @@ def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
     return spaces.MultiDiscrete([engine.world.num_items] * engine.slate_size)
 
 
-def make_engine(arguments: Arguments, num: int, threads: int = 1) -> tuple[Engine, tuple[str, ...]]:
-    """The engine that the arguments ask for, and the events that the reward pays for."""
-    row = next(row for row in ENVIRONMENTS if row.domain == arguments.domain)
-    world = world_of(row, arguments.world, arguments.member)
+def task_world(arguments: Arguments) -> World:
+    """The world that the arguments ask for, cut to its items; ValueError where it is not one for this task."""
+    world = world_of(arguments.row, arguments.world, arguments.member)
     friends = arguments.domain == "friends"
     needed = "social" if friends else arguments.domain
     if world.domain != needed:
         raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {needed}")
     most = most_candidates(world) if friends else world.num_items
     if arguments.n_items is None:
-        count = min(row.n_items or most, most)
+        count = min(arguments.row.n_items or most, most)
     else:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
-    world = suggesting(world, count) if friends else world.subset(count)
-    reward, paid = parse_reward(world, arguments.reward)
+    return suggesting(world, count) if friends else world.subset(count)
+
+
+def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]:
+    """The reward asked for; None: the row's.
+
+    Where another world than the row's is played, no log of which shows any event that the row's reward pays for, it
+    is "clicks", if the log shows those: a default rests on fitted signals.
+    """
+    if arguments.reward is not None:
+        return arguments.reward
+    paid = parse_reward(world, arguments.row.reward)[1]
+    is_unseen = world.assumed_events.issuperset(paid) and world.events[0].name not in world.assumed_events
+    return "clicks" if arguments.world is not None and is_unseen else arguments.row.reward
+
+
+def make_engine(
+    arguments: Arguments, world: World, num: int, threads: int = 1
+) -> tuple[Engine, tuple[str, ...]]:
+    """The engine of that task on that world, and the events that the reward pays for."""
+    reward, paid = parse_reward(world, task_reward(arguments, world))
     horizon = min(arguments.horizon, arguments.max_episode_steps or arguments.horizon)
     engine = Engine(
         world, num, slate_size=int(arguments.slate_size), horizon=int(horizon), reward=reward, threads=threads

@@ -158,6 +158,10 @@ class World:
             name, domain, events, categories, contexts, user_feature_names, public, checked, card or {}
         )
 
+    def __repr__(self) -> str:
+        """One line: the arrays would fill pages of an error message."""
+        return f"World({self.name!r}, {self.domain!r}, {self.num_users} users, {self.num_items} items)"
+
     @property
     def num_users(self) -> int:
         """U."""

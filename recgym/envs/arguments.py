@@ -1,0 +1,113 @@
+"""What an environment can be asked for, checked where it is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from recgym.envs import EnvRow
+from recgym.envs.inputs import said
+from recgym.events import EVENTS
+from recgym.sim.world import World
+
+OBSERVATIONS = ("features", "history", "tabular", "features+history")
+RENDER_MODES = ("ansi", "rgb_array")
+# name -> what is paid
+REWARDS = {
+    "clicks": "1 for each response (click, valid play, listen)",
+    "engagement": "the event weights of the domain's table",
+    "conversion": "1 for each purchase",
+    "revenue": "price of each purchase over the catalogue's mean price",
+    "watch_time": "minutes watched, at most 5 an item",
+    "connections": "1 for each accepted suggestion of a friend",
+}
+_NO_ROW = EnvRow("", "", "", None, 1, 50, "engagement", "")
+
+
+class UnknownArgumentError(ValueError, TypeError):
+    """A keyword that no environment knows: a TypeError to clients that retry without it, a ValueError as all else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What an environment is asked for. Checked at construction; an unknown name is refused by `parse`."""
+
+    domain: str
+    world: str | World | None = (
+        None  # a shipped name, a folder that `recgym fit` wrote, a World; None: the row's
+    )
+    member: int | None = (
+        None  # number of a bootstrap world that `recgym fit --ensemble` made beside it, from 1
+    )
+    n_items: int | str | None = (
+        None  # the most shown items, or "all"; None: the row's, if the world has as many
+    )
+    slate_size: int = 1  # [items] shown at a step, from 1 to 50
+    horizon: int = 50  # [slates] after which an episode is truncated, at least 1
+    reward: str | Mapping[str, float] | None = (
+        None  # a name in REWARDS, or weights by event; None: the row's, or "clicks" (see `task_reward`)
+    )
+    observation: str = "features"  # one of OBSERVATIONS
+    max_episode_steps: int | None = None  # [slates] a second horizon; the smaller one counts
+    action_mask: bool = False  # put the mask of allowed actions into every info
+    render_mode: str | None = None  # one of RENDER_MODES
+    render_hidden: bool = False  # show the hidden intent in pictures
+    output: str = "numpy"  # type of what comes back
+    device: str = "cpu"  # where it lies
+    row: EnvRow = _NO_ROW  # of the table of environments: what holds where nothing else is asked for
+
+    def __post_init__(self) -> None:
+        one_of("domain", self.domain, tuple(EVENTS))
+        if self.world is None and not self.row.world:
+            raise ValueError("world is missing: only an environment made by its id has one of its own")
+        if self.reward is not None and not isinstance(self.reward, str | Mapping):
+            raise ValueError(f"reward is {said(self.reward)}, expected a name or a dict of event weights")
+        one_of("observation", self.observation, OBSERVATIONS)
+        one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
+        for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):
+            value = getattr(self, name)
+            optional = value is None and name not in ("slate_size", "horizon")
+            if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} is {said(value)}, expected a whole number of at least 1")
+        for name in ("action_mask", "render_hidden"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {said(getattr(self, name))}, expected True or False")
+        for name, only in (("output", "numpy"), ("device", "cpu")):
+            if getattr(self, name) != only:
+                raise ValueError(
+                    f"{name}={said(getattr(self, name))} comes in a later version; allowed now: {only!r}"
+                )
+
+    @classmethod
+    def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
+        """Arguments by name, over those of the row; UnknownArgumentError names an unknown one and what is allowed."""
+        allowed = [field.name for field in fields(cls) if field.name != "row"]
+        given = {name: value for name, value in arguments.items() if name != "row"}
+        if unknown := sorted(set(given) - set(allowed)):
+            names = ", ".join(map(repr, unknown))
+            raise UnknownArgumentError(
+                f"argument {names} is unknown; allowed: {', '.join(allowed)} "
+                f"(got an unexpected keyword argument {names})"
+            )
+        if "row" not in arguments:
+            if "domain" not in given:
+                raise ValueError(f"domain is missing; allowed: {', '.join(map(repr, EVENTS))}")
+            return cls(**given)
+        row = _row(arguments["row"])
+        plain = {name: getattr(row, name) for name in ("domain", "slate_size", "horizon")}
+        return cls(**{**plain, **given}, row=row)
+
+
+def _row(fields_of_row: Any) -> EnvRow:
+    if not isinstance(fields_of_row, Mapping) or set(fields_of_row) != set(EnvRow._fields):
+        raise ValueError(f"row is {said(fields_of_row)}, expected the fields {', '.join(EnvRow._fields)}")
+    return EnvRow(**fields_of_row)
+
+
+def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
+    """ValueError that names the argument unless its value is one of those allowed."""
+    if not any(isinstance(value, type(other)) and value == other for other in allowed):
+        raise ValueError(f"{name} is {said(value)}, allowed: {', '.join(map(repr, allowed))}")
