@@ -341,7 +341,7 @@ def test_movielens_25m(tmp_path):
         (ML100K, "ml-100k/u.data", "22\t302", "23\t302",
          "u.data, row 2, user id: the id must stand in the table of users"),
         (ML100K, "ml-100k/u.user", "|85711", "", "u.user, row 1: a row must have 5 cells; found 4"),
-        (ML1M, "ml-1m/ratings.dat", "661::3", "661:3", "ratings.dat, row 2: a row must have 7 cells; found 6"),
+        (ML1M, "ml-1m/ratings.dat", "661::3", "661:3", "ratings.dat, row 2: a row must have 4 cells; found 3"),
         (ML1M, "ml-1m/movies.dat", "::Drama", ":Drama", "movies.dat, row 2: a row must have 3 cells; found 2"),
         (ML25M, "ml-25m/ratings.csv", "1147868817", "", "ratings.csv, row 3, timestamp: a whole number is needed"),
     ],

@@ -666,7 +666,7 @@ def test_what_is_not_there_or_not_known(tmp_path):
         read_log(tmp_path / "nothing.csv")
     with pytest.raises(LogError, match="source 'movies' is unknown; there are eshop2008"):
         read_log(tmp_path, source="movies")
-    with pytest.raises(LogError, match="no known data set"):
+    with pytest.raises(LogError, match="there is no file in it"):
         read_log(tmp_path)
     with pytest.raises(LogError, match="a table needs a domain, ecommerce, content, social"):
         read_log(table(tmp_path, "user,item\na,b\n"))

@@ -13,6 +13,7 @@ from recgym.events import EVENTS
 from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, lookup
 from recgym.logs.log import ROWS, Array, Source, as_numpy
 from recgym.logs.mapping import LEAST_RATING, meaning
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import FLAG, misfits
 
@@ -34,17 +35,17 @@ class Given:
     time_unit: str | None  # of whole numbers, a key of UNITS; None: told by their size
     users: Any = None  # pa.Table with id, or None: those that occur
     items: Any = None
-    file_row: Array | None = None  # of each row of the table; None: from 2 on, below a header
+    origin: Origin | None = None  # of each row of the table; None: from row 2 on, below a header
     least_rating: float = LEAST_RATING
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A table whose columns carry the keys' names, and the file row of each of its rows."""
+    """A table whose columns carry the keys' names, and where its rows came from."""
 
     table: Any
     given: Given
-    file_row: Array
+    origin: Origin
 
     def refuse_where(self, key: str, bad: Any, rule: str) -> None:
         """Raise a LogError that lists the rows where `bad` is true."""
@@ -52,7 +53,7 @@ class Cells:
         shown = self.table[key]
         refuse(
             [
-                Problem(self.given.name, int(self.file_row[row]), name, rule, _shown(shown[int(row)].as_py()))
+                Problem(*self.origin.place(row), name, rule, _shown(shown[int(row)].as_py()))
                 for row in np.flatnonzero(bad)
             ]
         )
@@ -62,7 +63,7 @@ class Cells:
         cells = _decoded(self.table[key])
         if cells.type == TEXT:
             name = self.given.columns.get(key, key)
-            refuse(misfits(self.given.name, name, cells, kind, self.file_row, key in NULLABLE))
+            refuse(misfits(self.origin.place, name, cells, kind, key in NULLABLE))
             cells = pc.utf8_trim_whitespace(cells)
             cells = pc.if_else(pc.match_substring_regex(cells, "[0-9]"), cells, pa.scalar(None, TEXT)).cast(
                 kind
@@ -88,7 +89,7 @@ class Cells:
         cells = _decoded(self.table[key])
         if cells.type == TEXT:
             name = self.given.columns.get(key, key)
-            refuse(misfits(self.given.name, name, cells, FLAG, self.file_row, False))
+            refuse(misfits(self.origin.place, name, cells, FLAG, False))
             return as_numpy(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(["1", "true"])))
         values = as_numpy(cells.cast(INT) if cells.type == FLAG else cells).astype(np.float64)
         self.refuse_where(key, (values != 0) & (values != 1), "0 or 1 is needed")

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.logs.codes import lookup
+from recgym.logs.files import Files
 from recgym.logs.log import Array, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import Files, require_columns
+from recgym.logs.tables import require_columns
 
 PREFIX = "earlier_"  # of the columns; f"{PREFIX}shown" counts exposures, the others events among them
 EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
 from recgym.logs.codes import TEXT, renamed
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import Problem, refuse
 from recgym.logs.table_files import parquet_columns
-from recgym.logs.tables import Files
 
 SOURCE = Source(
     "ebnerd",
@@ -33,7 +34,7 @@ COLUMNS = {"user": "user_id", "time": "impression_time", "session": "session_id"
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """The log of one split (a folder with behaviors.parquet; articles.parquet beside it names categories)."""
     name = files.one(BEHAVIORS)
-    table = parquet_columns(files, name, [*COLUMNS.values(), SHOWN, CLICKED])
+    table = parquet_columns(files, name, [*COLUMNS.values(), SHOWN, CLICKED], lists=(SHOWN, CLICKED))
     page, item = _flat(table[SHOWN])
     clicked_page, clicked_item = _flat(table[CLICKED])
     size = int(max(item.max(initial=0), clicked_item.max(initial=0))) + 1
@@ -59,7 +60,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         rows["category"] = renamed(rows["item"], lambda article: category.get(article) or "")
     named = {**COLUMNS, "item": SHOWN, "click": CLICKED}
     return from_table(
-        pa.table(rows), Given(name, "content", SOURCE, named, GAP_MINUTES, "ms", file_row=page + 2)
+        pa.table(rows),
+        Given(name, "content", SOURCE, named, GAP_MINUTES, "ms", origin=Origin.of(name, page + 2)),
     )
 
 

@@ -17,9 +17,11 @@ import pyarrow as pa
 
 from recgym.logs.actions import number_steps
 from recgym.logs.codes import INT, TEXT, first_rows, index_ids, labels, usual
+from recgym.logs.files import Files
 from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import Files, origin, read_csv
+from recgym.logs.tables import read_csv
 
 SOURCE = Source(
     "eshop2008",
@@ -90,7 +92,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         "context_page": cells["page"].astype(np.int16),
         "context_month": cells["month"].astype(np.int16),
         "context_date": pa.array(dates).dictionary_encode(),
-        **origin([name], np.zeros(len(item), np.int32), file_row),
+        **Origin.of(name, file_row).columns(),
     }
     return Log.build(
         columns,

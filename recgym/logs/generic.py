@@ -36,11 +36,14 @@ from recgym.events import DOMAINS, EVENTS
 from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
 from recgym.logs.cells import UNITS, Cells, Given
 from recgym.logs.codes import FLOAT, INT, first_rows
+from recgym.logs.files import TABLES, Files, reading, shown
+from recgym.logs.kinds import plain
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError
-from recgym.logs.table_files import NUMBERS, by_place, read_ids, read_table, with_id
-from recgym.logs.tables import Files, origin, require_columns
+from recgym.logs.table_files import NUMBERS, read_ids, read_tables, with_id
+from recgym.logs.tables import require_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,16 +53,20 @@ GAP_MINUTES = 30.0
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of a CSV (any of , ; tab |) or Parquet file."""
+    """The log of a table of text or Parquet: a file, or several of the same columns."""
     domain = options.get("domain")
     if domain is None:
         known = ", ".join(DOMAINS)
         raise LogError(f"{files.path}: a table needs a domain, {known}: say --domain, or domain= in Python")
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; a table needs one of {', '.join(DOMAINS)}")
-    name = files.names[0] if len(files.names) == 1 else files.one("*.csv", "*.csv.gz", "*.tsv", "*.parquet")
+    names = files.tables()
+    if not names:
+        raise LogError(f"{files.path}: there is no table; its files must be {', '.join(TABLES)}")
     columns, least = rating_rule(parse_mapping(options.get("mapping"), domain))
-    source = Source(Path(name).name.split(".")[0], "unknown", "", "read by the generic reader")
+    name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
+    source = Source(called, "unknown", "", "read by the generic reader")
     beside = {key: read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
     gap = options.get("gap_minutes", GAP_MINUTES)
     if not isinstance(gap, int | float) or not gap > 0:
@@ -68,10 +75,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if unit not in (None, *UNITS):
         raise LogError(f"time_unit {unit!r} is unknown; there are {', '.join(UNITS)}")
     given = Given(name, domain, source, columns, float(gap), unit, **beside, least_rating=least)
-    table = read_table(files, name, columns, domain)
-    if by_place(columns):
-        given = replace(given, file_row=np.arange(1, len(table) + 1))
-    return from_table(table, given)
+    table, origin = read_tables(files, names, columns, domain)
+    log = from_table(table, replace(given, origin=origin))
+    together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
+    return replace(log, remarks=(*together, *log.remarks))
 
 
 def from_frame(
@@ -85,14 +92,20 @@ def from_frame(
     """`Log.from_pandas`."""
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    table = _of_frame("frame", rows)
     require_columns("frame", table.column_names, ("user", "item"))
-    beside = [None if ids is None else with_id("frame", pa.Table.from_pandas(ids, preserve_index=False))
-              for ids in (users, items)]  # fmt: skip
+    table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
+    beside = [None if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)]
     source = source or Source("frame", "unknown", "")
     return from_table(
         table, Given("frame", domain, source, {}, GAP_MINUTES, "ms", users=beside[0], items=beside[1])
     )
+
+
+def _of_frame(name: str, frame: "pd.DataFrame") -> Any:
+    """A frame as Arrow; LogError where a column mixes kinds that have none in common."""
+    with reading(name):
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
 def from_table(table: Any, given: Given) -> Log:
@@ -100,19 +113,19 @@ def from_table(table: Any, given: Given) -> Log:
     if not len(table):
         raise LogError(f"{given.name}: there are no rows")
     remarks: list[str] = []
-    file_row = np.arange(2, len(table) + 2) if given.file_row is None else given.file_row
+    origin = given.origin or Origin.of(given.name, np.arange(2, len(table) + 2))
     num_rows = len(table)
     if {"time", "step", "position"} & set(table.column_names):
         kept = first_rows(table)
         if len(kept) < num_rows:
-            table, file_row = table.take(pa.array(kept)), file_row[kept]
+            table, origin = table.take(pa.array(kept)), origin.take(kept)
             remarks.append(f"{given.name}: {num_rows - len(kept)} exact duplicate rows dropped")
 
-    columns, users, items = _columns(table, given, file_row)
-    columns |= _sessions(table, columns, given, file_row)
-    columns |= {} if "file" in columns else origin([given.name], np.zeros(len(table), np.int32), file_row)
+    columns, users, items = _columns(table, given, origin)
+    columns |= _sessions(table, columns, given, origin)
+    columns |= {} if "file" in columns else origin.columns()
     duplicates, actions = num_rows - len(table), "event" in table.column_names
-    del table, file_row  # memory: the rows are needed once more only
+    del table, origin  # memory: the rows are needed once more only
     _take(columns, _in_order(columns))
     if actions and not {"slate", "position", "step"} & set(columns):
         remarks += _join(columns, given)
@@ -136,11 +149,11 @@ def from_table(table: Any, given: Given) -> Log:
     )
 
 
-def _columns(table: Any, given: Given, file_row: Array) -> tuple[dict[str, Any], Any, Any]:
+def _columns(table: Any, given: Given, origin: Origin) -> tuple[dict[str, Any], Any, Any]:
     """Columns of the log but session and step, with the tables of users and items."""
     names, flags = table.column_names, [event.name for event in EVENTS[given.domain]]
     reserved = (*KEYS, *ATTRIBUTES, *flags)
-    cell = Cells(table, given, file_row)
+    cell = Cells(table, given, origin)
     columns: dict[str, Any] = {key: table[key] for key in names if key not in reserved}
     numbers = {key: cell.number(key, kind) for key, kind in NUMBERS.items() if key in names}
     columns |= {key: values for key, values in numbers.items() if key not in ATTRIBUTES}
@@ -173,11 +186,11 @@ def _rated(cell: Cells, response: str) -> dict[str, Any]:
     return {response: rating >= cell.given.least_rating, "rating": pa.array(rating.astype(np.float32))}
 
 
-def _sessions(table: Any, columns: Mapping[str, Any], given: Given, file_row: Array) -> dict[str, Array]:
+def _sessions(table: Any, columns: Mapping[str, Any], given: Given, origin: Origin) -> dict[str, Array]:
     time = as_numpy(columns["time"]) if "time" in columns else None
     if "session" not in table.column_names:
         return {"session": gap_sessions(columns["user"], time, given.gap_minutes)}
-    cell = Cells(table, given, file_row)
+    cell = Cells(table, given, origin)
     if pa.types.is_integer(table["session"].type):
         return {"session": as_numpy(cell.number("session", INT))}
     codes, _ = cell.index("session", None)

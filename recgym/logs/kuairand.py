@@ -27,9 +27,11 @@ import pyarrow.compute as pc
 from recgym.logs.actions import number_by_start, number_steps
 from recgym.logs.codes import FLOAT, INT, TEXT, first_rows, labels, lookup, natural
 from recgym.logs.earlier import with_earlier
+from recgym.logs.files import Files
 from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import Files, origin, read_csv, read_header
+from recgym.logs.tables import read_csv, read_header
 
 SOURCE = Source(
     "kuairand",
@@ -90,7 +92,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         "context_hour": (cells["hourmin"] // 100).astype(np.int16),
         "context_tab": cells["tab"].astype(np.int16),
         "context_day": cells["date"].astype(np.int32),
-        **origin(names, cells["file_index"], cells["file_row"]),
+        **Origin(names, cells["file_index"], cells["file_row"]).columns(),
     }
     items = _items(videos, item, cells["duration_ms"])
     users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"], cells["date"])

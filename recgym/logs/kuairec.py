@@ -22,11 +22,13 @@ import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
 from recgym.logs.codes import FLOAT, INT, TEXT, lookup, renamed
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.kuairand import read_users, watch_flags
 from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import Files, read_csv
+from recgym.logs.tables import read_csv
 
 SOURCE = Source(
     "kuairec",
@@ -65,7 +67,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
     tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
     given = Given(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
-                  GAP_MINUTES, "ms", read_users(files, files.one(USERS)), file_row=file_row)  # fmt: skip
+                  GAP_MINUTES, "ms", read_users(files, files.one(USERS)), origin=Origin.of(name, file_row))  # fmt: skip
     log = from_table(_rows(table, tag), given)
     remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]
     if not timed.all():

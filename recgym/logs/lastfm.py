@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from recgym.logs.actions import number_steps
 from recgym.logs.codes import INT, TEXT, first_rows, index_ids, labels, lookup
+from recgym.logs.files import Files
 from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import Files, origin, read_csv
+from recgym.logs.tables import read_csv
 
 SOURCE = Source(
     "lastfm_hetrec2k",
@@ -55,7 +57,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         "step": step,
         "listen": np.ones(len(user), bool),
         "listens": weight,
-        **origin([name], np.zeros(len(user), np.int32), kept + 2),
+        **Origin.of(name, kept + 2).columns(),
     }
     return Log.build(
         columns,

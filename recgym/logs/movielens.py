@@ -17,10 +17,13 @@ import pyarrow as pa
 
 from recgym.logs.cells import Given
 from recgym.logs.codes import FLOAT, INT, TEXT, renamed
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source
+from recgym.logs.origin import Origin
 from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import ID, Files, read_csv
+from recgym.logs.separators import COLONS
+from recgym.logs.tables import ID, read_csv
 
 SOURCE = Source(
     "movielens",
@@ -49,13 +52,12 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
-    """ratings.dat, movies.dat and users.dat, split by :: (an empty column between every two to a reader of ":")."""
+    """ratings.dat, movies.dat and users.dat, split by ::."""
     columns = ("UserID", "MovieID", "Rating", "Timestamp")
-    header = [name for column in columns for name in (column, f"after {column}")][:-1]
     genres = {cells[0]: cells[2].split("|")[0] for cells in _lines(files, "movies.dat", "::", 3)}
     people = [(user, age, gender, work) for user, gender, age, work, _ in _lines(files, "users.dat", "::", 5)]
     users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
-    return _read(files, "ratings.dat", columns, genres, users, delimiter=":", header=header)
+    return _read(files, "ratings.dat", columns, genres, users, delimiter=COLONS, header=columns)
 
 
 def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
@@ -83,7 +85,7 @@ def _read(
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
     file_row = np.arange(len(table)) + (1 if "header" in layout else 2)
-    given = Given(name, "content", SOURCE, named, GAP_MINUTES, "s", people, file_row=file_row)
+    given = Given(name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, file_row))
     return from_table(pa.table(rows), given)
 
 

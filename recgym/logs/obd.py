@@ -22,10 +22,12 @@ import pyarrow as pa
 
 from recgym.logs.cells import Cells, Given
 from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, labels
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError
-from recgym.logs.tables import FLAG, ID, Files, read_csv
+from recgym.logs.tables import FLAG, ID, read_csv
 
 SOURCE = Source(
     "obd",
@@ -55,7 +57,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
     given = Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context))
-    time = Cells(pa.table(columns), given, np.arange(2, len(table) + 2)).milliseconds("time")
+    time = Cells(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2))).milliseconds("time")
     session = np.empty(len(table), np.int64)
     session[np.argsort(time, kind="stable")] = np.arange(len(table))
     columns |= {

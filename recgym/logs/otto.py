@@ -14,10 +14,10 @@ import pyarrow.json as pajson
 
 from recgym.logs.cells import Given
 from recgym.logs.codes import INT, TEXT
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source
 from recgym.logs.problems import LogError
-from recgym.logs.tables import Files
 
 SOURCE = Source(
     "otto",

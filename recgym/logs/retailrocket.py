@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 
 from recgym.logs.cells import Given
 from recgym.logs.codes import INT, TEXT, renamed
+from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.problems import LogError
-from recgym.logs.tables import ID, Files, read_csv
+from recgym.logs.tables import ID, read_csv
 
 SOURCE = Source(
     "retailrocket",

@@ -1,7 +1,6 @@
 """The data sets that can be read: one table, one row a data set. A new one is one row and one file."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from os import PathLike
@@ -10,9 +9,9 @@ from typing import Any, NamedTuple
 
 from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
+from recgym.logs.files import Files, reading
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, refuse
-from recgym.logs.tables import Files
 
 
 class Reader(NamedTuple):
@@ -90,7 +89,7 @@ SHIPPED = {
 
 
 def read_log(
-    path: str | PathLike[str],
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
     source: str | None = None,
     domain: str | None = None,
@@ -108,10 +107,11 @@ def read_log(
     the ranges and keys to `validate`. Which event needs which other is never an error here: a remark of the log counts
     the rows that break it.
     """
-    if str(path) in SHIPPED and not Path(path).exists():
-        path = SHIPPED[str(path)]
-    if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
-        return _checked(Log.read(path), check, remark=False)
+    if isinstance(path, str | PathLike):
+        if str(path) in SHIPPED and not Path(path).exists():
+            path = SHIPPED[str(path)]
+        if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
+            return _checked(Log.read(path), check, remark=False)
     source, said = _source_options(source)
     options = said | options
     if source is not None and source not in SOURCES:
@@ -127,7 +127,8 @@ def read_log(
         raise LogError(
             f"option {unknown[0]!r} is unknown; this reader has {', '.join(reader.options) or 'none'}"
         )
-    return _checked(reader.read(files, options), check)
+    with reading(files.path):
+        return _checked(reader.read(files, options), check)
 
 
 def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
@@ -147,9 +148,11 @@ def _recognise(files: Files) -> str:
     for name, reader in SOURCES.items():
         if reader.patterns and all(any(fnmatch(base, p) for base in bases) for p in reader.patterns):
             return name
-    if len(files.names) == 1 and re.search(r"\.(csv|tsv|parquet)(\.gz)?$", bases[0]):
+    if not files.names:
+        raise LogError(f"{files.path}: there is no file in it")
+    if files.tables():
         return "generic"
-    raise LogError(f"{files.path}: no known data set; name one as source: {', '.join(SOURCES)}")
+    raise LogError(f"{files.path}: no known data set and no table; name one as source: {', '.join(SOURCES)}")
 
 
 def _checked(log: Log, check: bool, remark: bool = True) -> Log:

@@ -3,47 +3,128 @@
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.events import EVENTS
 from recgym.logs.cells import NULLABLE
 from recgym.logs.codes import FLOAT, INT, TEXT, as_text
+from recgym.logs.files import FAILURES, Files, reading, shown
+from recgym.logs.kinds import plain
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError
-from recgym.logs.tables import FLAG, ID, Files, read_csv, read_header, require_columns
+from recgym.logs.separators import KNOWN, cells_of, separator_of
+from recgym.logs.tables import FLAG, ID, read_csv, read_header, read_line, require_columns
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
-DELIMITERS = (",", ";", "\t", "|")
+MAGIC = b"PAR1"  # the first bytes of Parquet
 BATCH_ROWS = 1 << 17
 MERGED = 8  # batches after which their dictionaries become one
 PLACE = "#"  # before the place of a column, from 1, in a file without header
 
 
-def read_table(files: Files, name: str, columns: Mapping[str, str], domain: str) -> Any:
-    """The mapped columns under their keys' names; without a map those whose names are keys."""
-    flags = [event.name for event in EVENTS[domain]]
-    parquet, places = name.endswith(".parquet"), by_place(columns)
-    delimiter = "," if parquet else _delimiter(files, name)
-    header = parquet_file(files, name).schema_arrow.names if parquet else read_header(files, name, delimiter)
-    if places:
-        header = [f"{PLACE}{k + 1}" for k in range(len(header))]
-    _hint(name, header, columns)
-    keys = [key for key in header if key in (*KEYS, *ATTRIBUTES, *flags) or key.startswith(CONTEXT)]
-    require_columns(name, header, columns.values() or ("user", "item"))
-    columns = columns or {key: key for key in keys}
-    wanted = list(dict.fromkeys(columns.values()))
-    if parquet:
-        table = parquet_columns(files, name, wanted)
-    else:
-        types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
-        nullable = [c for key, c in columns.items() if key in NULLABLE or key.startswith(CONTEXT)]
-        named = header if places else None
-        table = read_csv(files, name, types, delimiter=delimiter, nullable=nullable, header=named)
-    return pa.table({key: _coded(table[column]) for key, column in columns.items()})
+def read_tables(
+    files: Files, names: Sequence[str], columns: Mapping[str, str], domain: str
+) -> tuple[Any, Origin]:
+    """The mapped columns of files of one layout under their keys' names, and where each row came from.
+
+    Without a map the columns whose names are keys. LogError where the files have not the same columns.
+    """
+    layouts = [_Table.of(files, name, columns) for name in names]
+    for other in layouts[1:]:
+        _refuse_other(layouts[0], other)
+    parts = [layout.read(columns, domain) for layout in layouts]
+    first = 1 if by_place(columns) else 2
+    origins = [
+        Origin.of(name, np.arange(first, len(part) + first)) for name, part in zip(names, parts, strict=True)
+    ]
+    return _below_one_another(names, parts), Origin.of_each(origins)
+
+
+class _Table(NamedTuple):
+    """A file of a table and how it is written."""
+
+    files: Files
+    name: str
+    is_parquet: bool
+    delimiter: str  # of text
+    header: list[str]
+    is_placed: bool  # it has no header: columns go by their place
+
+    @classmethod
+    def of(cls, files: Files, name: str, columns: Mapping[str, str]) -> "_Table":
+        """LogError for a file that is no table, or that lacks the columns."""
+        is_parquet, is_placed, delimiter = holds_parquet(files, name), by_place(columns), ","
+        if is_parquet:
+            header = parquet_file(files, name).schema_arrow.names
+        else:
+            line = read_line(files, name)
+            delimiter = separator_of(line)
+            header = cells_of(line, delimiter, name)
+            if len(header) == 1:
+                raise LogError(
+                    f"{name}, row 1: one column found, {shown(header)!r}; separators known are {KNOWN}"
+                )
+        if is_placed:
+            header = [f"{PLACE}{k + 1}" for k in range(len(header))]
+        _hint(name, header, columns)
+        require_columns(name, header, columns.values() or ("user", "item"))
+        return cls(files, name, is_parquet, delimiter, header, is_placed)
+
+    def read(self, columns: Mapping[str, str], domain: str) -> Any:
+        """The mapped columns."""
+        flags = [event.name for event in EVENTS[domain]]
+        keys = (*KEYS, *ATTRIBUTES, *flags)
+        columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
+        require_columns(self.name, self.header, columns.values())
+        wanted = list(dict.fromkeys(columns.values()))
+        if self.is_parquet:
+            table = parquet_columns(self.files, self.name, wanted)
+        else:
+            types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
+            nullable = [c for key, c in columns.items() if key in NULLABLE or key.startswith(CONTEXT)]
+            named = self.header if self.is_placed else None
+            table = read_csv(
+                self.files, self.name, types, delimiter=self.delimiter, nullable=nullable, header=named
+            )
+        return pa.table({key: _coded(table[column]) for key, column in columns.items()})
+
+
+def _refuse_other(one: _Table, other: _Table) -> None:
+    """LogError where two files are not of one layout."""
+    lacks = [column for column in one.header if column not in other.header]
+    adds = [column for column in other.header if column not in one.header]
+    if lacks or adds:
+        what = f"has no column {shown(lacks)}" if lacks else f"has also {shown(adds)}"
+        raise LogError(
+            f"{other.name}: {what}, unlike {one.name}; files of one log have the same columns: name those that are it"
+        )
+
+
+def _below_one_another(names: Sequence[str], parts: Sequence[Any]) -> Any:
+    """The rows of all parts; a column that is text in one of them is text in all."""
+    columns = {}
+    for key in parts[0].column_names:
+        pieces = [part[key] for part in parts]
+        if any(pa.types.is_dictionary(piece.type) for piece in pieces):
+            pieces = [
+                piece if pa.types.is_dictionary(piece.type) else as_text(piece).dictionary_encode()
+                for piece in pieces
+            ]
+        try:
+            tables = [pa.table({key: piece}) for piece in pieces]
+            columns[key] = pa.concat_tables(tables, promote_options="permissive")[key]
+        except pa.ArrowException:
+            odd = next(k for k, piece in enumerate(pieces) if piece.type != pieces[0].type)
+            raise LogError(
+                f"{names[odd]}, {key}: the column is {pieces[odd].type}, in {names[0]} it is {pieces[0].type}"
+            ) from None
+    return pa.table(columns)
 
 
 def by_place(columns: Mapping[str, str]) -> bool:
@@ -61,38 +142,53 @@ def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
     """LogError that says what to do where the first row looks like data, or no map names the columns."""
     missing = [column for column in columns.values() or ("user", "item") if column not in header]
     if missing and any(re.fullmatch(r"[-+]?[0-9][0-9.:/ -]*", cell) for cell in header):
+        first = ",".join(header[:6])[:80]
         raise LogError(
-            f"{name}, row 1: there is no column {missing[0]!r}, and {','.join(header[:6])!r} looks like data: where a "
+            f"{name}, row 1: there is no column {missing[0]!r}, and {first!r} looks like data: where a "
             f"file has no header, name its columns by their place, as in user={PLACE}1,item={PLACE}2,time={PLACE}3"
         )
     if missing and not columns:
         raise LogError(
             f"{name}, row 1: there is no column {missing[0]!r}; say which column is what by a map, --map "
-            f"user=COLUMN,item=COLUMN,time=COLUMN or mapping= in Python; found {', '.join(header)}"
+            f"user=COLUMN,item=COLUMN,time=COLUMN or mapping= in Python; found {shown(header)}"
         )
 
 
-def parquet_columns(files: Files, name: str, wanted: Sequence[str]) -> Any:
-    """Columns of a Parquet file, read in batches: words become codes at once, so that no text of all rows is held."""
+def parquet_columns(files: Files, name: str, wanted: Sequence[str], lists: Sequence[str] = ()) -> Any:
+    """Columns of a Parquet file, read in batches: words become codes at once, so that no text of all rows is held.
+
+    Those in `lists` stay as they are; LogError for a kind of column that a log is not made from.
+    """
     schema = parquet_file(files, name).schema_arrow
     require_columns(name, schema.names, wanted)
     words = [column for column in wanted if pa.types.is_string(schema.field(column).type)]
     chunks: dict[str, list[Any]] = {column: [] for column in wanted}
-    for batch in parquet_file(files, name, words).iter_batches(BATCH_ROWS, columns=list(wanted)):
-        for column, parts in chunks.items():
-            parts.append(_coded(batch.column(column)))
-            if len(parts) == MERGED:
-                parts[:] = _one(parts).chunks
+    file = parquet_file(files, name, words)
+    with reading(name):
+        for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
+            for column, parts in chunks.items():
+                values = batch.column(column)
+                parts.append(values if column in lists else _coded(plain(values, name, column)))
+                if len(parts) == MERGED:
+                    parts[:] = _one(parts).chunks
     if not chunks[wanted[0]]:
-        return schema.empty_table().select(list(wanted))
+        raise LogError(f"{name}: there are no rows")
     return pa.table({column: _one(parts) for column, parts in chunks.items()})
+
+
+def holds_parquet(files: Files, name: str) -> bool:
+    """Whether a file is Parquet, by its name or by its first bytes."""
+    if name.endswith((".parquet", ".pq")):
+        return True
+    with reading(name), files.open(name) as stream:
+        return bool(stream.read(len(MAGIC)) == MAGIC)
 
 
 def parquet_file(files: Files, name: str, words: Sequence[str] = ()) -> Any:
     """A Parquet file to read from, these columns as codes; LogError where it is none."""
     try:
         return pq.ParquetFile(files.seekable(name), read_dictionary=list(words))
-    except (pa.ArrowInvalid, OSError) as error:
+    except FAILURES as error:
         raise LogError(f"{name}: no Parquet file: {error}") from error
 
 
@@ -117,18 +213,15 @@ def _type(key: str, flags: Sequence[str]) -> Any:
     return FLAG if key in flags else NUMBERS.get(key)
 
 
-def _delimiter(files: Files, name: str) -> str:
-    header = " ".join(read_header(files, name, "\n"))
-    return max(DELIMITERS, key=header.count)
-
-
 def read_ids(path: str | PathLike[str]) -> Any:
     """A table with a column id from a CSV or Parquet file."""
     files = Files(path)
     name = files.one("*")
-    if name.endswith(".parquet"):
-        return with_id(name, parquet_file(files, name).read())
-    delimiter = _delimiter(files, name)
+    if holds_parquet(files, name):
+        with reading(name):
+            table = parquet_file(files, name).read()
+        return with_id(name, table)
+    delimiter = separator_of(read_line(files, name)) or ","
     header = read_header(files, name, delimiter)
     types = {column: TEXT if column == "id" else None for column in ("id", *header)}
     return with_id(name, read_csv(files, name, types, delimiter=delimiter, nullable=header))
@@ -137,6 +230,7 @@ def read_ids(path: str | PathLike[str]) -> Any:
 def with_id(name: str, table: Any) -> Any:
     """The table with its ids as strings; LogError where there is no column id."""
     require_columns(name, table.column_names, ("id",))
-    return table.set_column(
-        table.schema.get_field_index("id"), "id", as_text(table["id"])
-    ).replace_schema_metadata(None)
+    ids = plain(table["id"], name, "id")
+    return table.set_column(table.schema.get_field_index("id"), "id", as_text(ids)).replace_schema_metadata(
+        None
+    )

@@ -1,0 +1,49 @@
+"""Where the rows of a table came from."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.logs.log import Array
+
+
+class Origin(NamedTuple):
+    """File, and row as a person counts, of each of R rows; the header is row 1, blank lines do not count."""
+
+    names: Sequence[str]
+    file: Array  # (R,) index into names
+    row: Array  # (R,)
+
+    @classmethod
+    def of(cls, name: str, row: Array) -> "Origin":
+        """Rows of one file."""
+        return cls((name,), np.broadcast_to(np.int32(0), len(row)), row)
+
+    @classmethod
+    def of_each(cls, parts: Sequence["Origin"]) -> "Origin":
+        """The rows of several tables, one table after the other."""
+        names = [name for part in parts for name in part.names]
+        first = np.cumsum([0, *(len(part.names) for part in parts)])
+        files = [part.file + before for part, before in zip(parts, first, strict=False)]
+        return cls(
+            names, np.concatenate(files).astype(np.int32), np.concatenate([part.row for part in parts])
+        )
+
+    def place(self, index: Any) -> tuple[str, int]:
+        """File and row of a row of the table."""
+        return self.names[int(self.file[index])], int(self.row[index])
+
+    def take(self, rows: Array) -> "Origin":
+        """Of these rows alone."""
+        return Origin(self.names, self.file[rows], self.row[rows])
+
+    def columns(self) -> dict[str, Any]:
+        """The columns `file` and `file_row` of a log."""
+        file = pa.array(np.ascontiguousarray(self.file), pa.int32())
+        names = pa.array(self.names, pa.string())
+        return {
+            "file": pa.DictionaryArray.from_arrays(file, names),
+            "file_row": pa.array(self.row, pa.int64()),
+        }

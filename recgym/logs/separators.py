@@ -1,0 +1,86 @@
+"""What stands between the cells of a table of text: one character, two colons, or any white space."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from recgym.logs.problems import LogError
+
+COLONS, BLANKS = "::", " "  # BLANKS: one or more spaces or tabs
+SEPARATORS = (",", ";", "\t", "|", COLONS)
+KNOWN = ", ; tab | :: and white space"
+BLOCK = 1 << 20  # [bytes] that are rewritten at once
+_INSTEAD = {COLONS: "\x1f", BLANKS: "\t"}  # one character, for a reader that knows no others
+
+
+def separator_of(line: str) -> str:
+    """The separator that is most frequent in a header; BLANKS where there is none but white space; "" without any."""
+    best = max(SEPARATORS, key=line.count)
+    if best in line:
+        return best
+    return BLANKS if len(line.split()) > 1 else ""
+
+
+def cells_of(line: str, separator: str, name: str) -> list[str]:
+    """The cells of the first line of a file; LogError for a quoted one that is too long to be one."""
+    if separator == BLANKS:
+        return line.split()
+    if separator == COLONS or '"' not in line:
+        return [cell.strip() for cell in line.split(separator or "\n")]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator or "\n"))]
+    except csv.Error as error:
+        raise LogError(f"{name}, row 1: a quote is not closed, or {error}") from error
+
+
+def single(stream: Any, separator: str) -> tuple[Any, str]:
+    """The stream with one character between its cells, and this character."""
+    if separator not in _INSTEAD:
+        return stream, separator
+    rewrite = _one_tab if separator == BLANKS else _one_character
+    return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK)), _INSTEAD[separator]
+
+
+def _one_character(lines: bytes) -> bytes:
+    return lines.replace(COLONS.encode(), _INSTEAD[COLONS].encode())
+
+
+def _one_tab(lines: bytes) -> bytes:
+    """White space outside of quotes as one tab, none at the ends of a line."""
+    if b'"' in lines:
+        lines = re.sub(rb'("[^"\n]*")|[ \t]+', lambda found: found[1] or b"\t", lines)
+    else:
+        lines = re.sub(rb"[ \t]+", b"\t", lines)
+    return re.sub(rb"^\t|\t(?=\r?$)", b"", lines, flags=re.MULTILINE)
+
+
+class _Rewritten(io.RawIOBase):
+    """A stream whose whole lines go through a function, block by block."""
+
+    def __init__(self, stream: Any, rewrite: Callable[[bytes], bytes]):
+        self._stream, self._rewrite = stream, rewrite
+        self._rest = self._ready = b""  # a line that is not whole yet; what may be read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            block = self._stream.read(BLOCK)
+            whole, end, self._rest = (
+                (self._rest + block).rpartition(b"\n") if block else (self._rest, b"", b"")
+            )
+            self._ready = self._rewrite(whole + end)
+            if not block:
+                break
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
