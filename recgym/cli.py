@@ -12,7 +12,18 @@ import typer
 
 from recgym import commands
 from recgym.bench import commands as runs
-from recgym.bench.terminal import Domain, Json, LogFile, Map, Source, console
+from recgym.bench.terminal import (
+    Domain,
+    Duplicates,
+    Json,
+    LogFile,
+    Map,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    console,
+    given,
+)
 
 app = typer.Typer(
     name="recgym",
@@ -42,7 +53,15 @@ def envs(as_json: Json = False) -> None:
     console().print(table)
 
 
-def validate(log: LogFile, domain: Domain = None, source: Source = None, mapping: Map = None) -> None:
+def validate(
+    log: LogFile,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
+) -> None:
     """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
 
     Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
@@ -51,7 +70,8 @@ def validate(log: LogFile, domain: Domain = None, source: Source = None, mapping
     from recgym.logs import validate as problems_of
 
     try:
-        read = read_log(log, source=source, domain=domain, mapping=mapping, check=False)
+        options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+        read = read_log(log, source=source, domain=domain, mapping=mapping, check=False, **options)
         problems = problems_of(read)
     except LogError as error:
         if not error.problems:

@@ -9,7 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.bench.terminal import Device, Domain, Json, LogFile, Map, Seed, Source, console, progress
+from recgym.bench.terminal import (
+    Device,
+    Domain,
+    Duplicates,
+    Json,
+    LogFile,
+    Map,
+    Seed,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    console,
+    given,
+    progress,
+)
 
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Put the world in place of the one in --out.")]
@@ -72,6 +86,9 @@ def fit(
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
     name: Name = None,
     config: Config = None,
     period: Period = None,
@@ -91,13 +108,15 @@ def fit(
         raise ValueError(f"--out {out}: exists and holds no world; name another folder")
     if out.exists() and not replaced:
         raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
-    read = _read(log, source, domain, mapping)
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+    read = _read(log, source, domain, mapping, options)
     from recgym.fit import fit as fit_world
     from recgym.sim.world import World
 
     chosen, shown = _settings(config, period), sys.stdout.isatty()
     said = {
-        "domain": domain, "source": source, "map": mapping, "config": config, "period": period,
+        "domain": domain, "source": source, "map": mapping,
+        **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     }  # fmt: skip
     words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
@@ -119,11 +138,13 @@ def fit(
     print(f"wrote {out}" + (f" and {ensemble} members" if members else ""), file=sys.stderr)
 
 
-def _read(place: Path, source: str | None, domain: str | None, mapping: str | None) -> Any:
+def _read(
+    place: Path, source: str | None, domain: str | None, mapping: str | None, options: dict[str, Any]
+) -> Any:
     """The log; what its reader remarks goes to stderr."""
     from recgym.logs import read_log
 
-    read = read_log(place, source=source, domain=domain, mapping=mapping)
+    read = read_log(place, source=source, domain=domain, mapping=mapping, **options)
     for remark in read.remarks:
         print(remark, file=sys.stderr)
     return read
@@ -177,6 +198,9 @@ def card(
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
     png: Png = None,
     planning: Planning = None,
     terms: Terms = False,
@@ -195,7 +219,8 @@ def card(
     if log is not None:
         from recgym.fidelity import judge_since
 
-        read = _read(log, source, domain or loaded.domain, mapping)
+        options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+        read = _read(log, source, domain or loaded.domain, mapping, options)
         loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
     if png is not None:
         from recgym.fidelity.picture import draw_card

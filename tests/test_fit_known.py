@@ -208,9 +208,9 @@ def test_an_item_is_what_its_first_rows_say_not_the_later_ones():
         "user": ["a", "a", "b", "b", "c"], "item": ["x", "x", "x", "y", "y"], "time": [500, 100, 300, 200, 400],
         "price": [9.0, 2.0, 7.0, np.nan, 5.0], "category": ["late", "", "early", "only", "other"],
     })  # fmt: skip
-    items = Log.from_pandas(rows, domain="ecommerce").items.to_pydict()
+    items = Log.from_pandas(rows, domain="ecommerce", time_unit="s").items.to_pydict()
     assert items["id"] == ["x", "y"]
     assert items["price"] == [2.0, 5.0]
     assert items["category"] == ["early", "only"]
-    shuffled = Log.from_pandas(rows.iloc[::-1], domain="ecommerce").items.to_pydict()
+    shuffled = Log.from_pandas(rows.iloc[::-1], domain="ecommerce", time_unit="s").items.to_pydict()
     assert shuffled == items

@@ -28,7 +28,7 @@ def table(tmp_path, text, name="my.csv"):
 
 # ---- ratings
 
-STARS = "u,i,stars,t\na,x,5,100\na,y,3.5,101\nb,x,4,102\n"
+STARS = "u,i,stars,t\na,x,5,1600000100\na,y,3.5,1600000101\nb,x,4,1600000102\n"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_ratings_become_answers_and_stay(tmp_path, rating, domain, event, expect
     assert log.events == (event,)
     assert log.column(event).tolist() == expected
     assert log.column("rating").tolist() == [5, 3.5, 4]
-    assert log.remarks[0].startswith(remark)
+    assert log.remarks[1].startswith(remark)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_ratings_become_answers_and_stay(tmp_path, rating, domain, event, expect
     [
         (STARS, "user=u,item=i,rating=stars>=many", "map: rating>='many': a number is needed, as in rating=stars>=4"),
         (STARS.replace("3.5", "good"), "user=u,item=i,rating=stars", "my.csv, row 3, stars: a number is needed; found"),
-        (STARS.replace("3.5", ""), "user=u,item=i,rating=stars", "my.csv, row 3, stars: a number is needed; found ''"),
+        (STARS.replace("3.5", ""), "user=u,item=i,rating=stars", "my.csv, row 3, stars: a value is needed; found"),
         ("u,i,stars,click\na,x,5,1\n", "user=u,item=i,rating=stars,click=click", "my.csv: give either event or rat"),
     ],
 )  # fmt: skip
@@ -172,7 +172,12 @@ def test_batches_of_a_parquet_file_give_the_rows_of_the_whole(tmp_path, monkeypa
         "item": [f"i{k}" for k in rng.integers(0, 30, 1000)],
     }
     frame = pa.table(
-        {**words, "time": rng.integers(0, 10**6, 1000), "click": rng.random(1000) < 0.5, "rest": [0] * 1000}
+        {
+            **words,
+            "time": rng.integers(1_600_000_000, 1_601_000_000, 1000),
+            "click": rng.random(1000) < 0.5,
+            "rest": [0] * 1000,
+        }
     )
     pq.write_table(frame, tmp_path / "t.parquet")
     whole = read_log(tmp_path / "t.parquet", domain="content")
@@ -193,7 +198,7 @@ def test_memory_of_a_parquet_file_stays_below_that_of_its_text(tmp_path):
         name: pa.DictionaryArray.from_arrays(rng.integers(0, 1000, rows), long) for name in ("user", "item")
     }
     pq.write_table(
-        pa.table({**columns, "time": rng.integers(0, 10**9, rows)}),
+        pa.table({**columns, "time": rng.integers(10**9, 2 * 10**9, rows)}),
         tmp_path / "t.parquet",
         store_schema=False,
     )

@@ -46,6 +46,30 @@ Map = Annotated[
         "slate, position, propensity, price, watch_ms, category, or an event by its name.",
     ),
 ]
+TimeUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        help="Unit of a table's times, s, ms, us or ns; times outside 1990-2100 are taken then. Default: decided by "
+        "the rows.",
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="How a table's dates are written, such as %d/%m/%Y %H:%M."),
+]
+Duplicates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="keep|drop",
+        help="Exact duplicate rows of a table. Default: dropped where times are finer than a day, else kept.",
+    ),
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def console() -> "Console":

@@ -1,8 +1,7 @@
-"""Cells of the generic table as the log's types; what does not fit is told by file, row and column."""
+"""Cells of the generic table as the log's types. What does not fit is collected, with file, row and column of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.events import EVENTS
-from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, lookup
+from recgym.logs.codes import (
+    FLOAT,
+    INT,
+    SHORTENED,
+    TEXT,
+    as_text,
+    encode,
+    encode_ids,
+    in_natural_order,
+    is_missing,
+)
 from recgym.logs.log import ROWS, Array, Source, as_numpy
-from recgym.logs.mapping import LEAST_RATING, meaning
+from recgym.logs.mapping import FALSE, LEAST_RATING, TRUE, meaning, unknown_words
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import FLAG, misfits
+from recgym.logs.prices import RULES, read_prices
+from recgym.logs.problems import Problem, problems_of
+from recgym.logs.tables import FLAG
+from recgym.logs.times import NUMBER, Times, is_text, is_time, read_times
 
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
-# unit -> times of this unit are below it where nothing else is said, ms a unit
-NUMBER, ZONE = r"^\s*[0-9.]+\s*$", r":[0-9.]+([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
-UNITS = {"s": (1e11, 1e3), "ms": (1e14, 1.0), "us": (1e17, 1e-3), "ns": (np.inf, 1e-6)}
+NEEDED, NUMERIC, WHOLE = "a value is needed", "a number is needed", "a whole number is needed"
+BINARY, COUNT = "0 or 1 is needed", "a count, 0 or above, is needed"
+COUNTED = {"listen": "listens"}  # event whose column may hold counts -> extra column that keeps them
+WHOLE_LIMIT = {
+    pa.float16(): 1 << 11,
+    pa.float32(): 1 << 24,
+    FLOAT: 1 << 53,
+}  # whole numbers are exact to here
+WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
 @dataclass(frozen=True)
@@ -32,151 +49,221 @@ class Given:
     source: Source
     columns: Mapping[str, str]  # key -> the file's name of the column, for messages
     gap_minutes: float
-    time_unit: str | None  # of whole numbers, a key of UNITS; None: told by their size
+    time_unit: str | None = None  # of numbers, a key of times.UNITS; None: decided by the rows
     users: Any = None  # pa.Table with id, or None: those that occur
     items: Any = None
     origin: Origin | None = None  # of each row of the table; None: from row 2 on, below a header
     least_rating: float = LEAST_RATING
+    time_format: str | None = None  # of dates, as datetime.strptime reads it
+    any_year: bool = False  # times outside 1990-2100 are right
+    duplicates: str | None = None  # "keep" or "drop"; None: `generic` decides
+    left_out: tuple[Problem, ...] = ()  # rows of the file that the table lacks
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cells:
-    """A table whose columns carry the keys' names, and where its rows came from."""
+    """A table whose columns carry the keys' names, where its rows came from, and what is wrong with them."""
 
     table: Any
     given: Given
     origin: Origin
+    problems: list[Problem] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
-    def refuse_where(self, key: str, bad: Any, rule: str) -> None:
-        """Raise a LogError that lists the rows where `bad` is true."""
+    def __post_init__(self) -> None:
+        self.bad = np.zeros(len(self.table), bool)  # rows with a problem
+
+    def reject(self, key: str, bad: Any, rule: str) -> None:
+        """Note the rows where `bad` is true."""
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        self.bad[rows] = True
+        cells = self.table[key]
         name = self.given.columns.get(key, key)
-        shown = self.table[key]
-        refuse(
-            [
-                Problem(*self.origin.place(row), name, rule, _shown(shown[int(row)].as_py()))
-                for row in np.flatnonzero(bad)
-            ]
+        self.problems += problems_of(
+            rows, len(self.table), self.origin.place, name, rule, lambda row: _shown(cells[row].as_py())
+        )
+
+    def reject_column(self, key: str, rule: str) -> None:
+        """Note a column of a type that cannot be read."""
+        self.bad[:] = True
+        self.problems.append(
+            Problem(
+                self.given.name,
+                0,
+                self.given.columns.get(key, key),
+                rule,
+                f"a column of {self.table[key].type}",
+            )
         )
 
     def number(self, key: str, kind: Any) -> Any:
-        """An Arrow column of whole numbers (INT) or numbers (FLOAT); NaN counts as empty."""
+        """An Arrow column of whole numbers (INT) or finite numbers (FLOAT); NaN counts as empty."""
         cells = _decoded(self.table[key])
-        if cells.type == TEXT:
-            name = self.given.columns.get(key, key)
-            refuse(misfits(self.origin.place, name, cells, kind, key in NULLABLE))
-            cells = pc.utf8_trim_whitespace(cells)
-            cells = pc.if_else(pc.match_substring_regex(cells, "[0-9]"), cells, pa.scalar(None, TEXT)).cast(
-                kind
-            )
+        wrong = np.zeros(len(cells), bool)
+        if is_text(cells.type):
+            cells, wrong = self._parsed(key, kind)
+        elif cells.type == FLAG:
+            cells = cells.cast(INT)
         elif not _is_number(cells.type):
-            raise LogError(f"{self.given.name}, {key}: a column of numbers is needed; it is {cells.type}")
-        if pa.types.is_floating(cells.type):
-            cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
-            if kind == INT:
-                whole = pc.fill_null(pc.equal(cells, pc.floor(cells)), True)
-                self.refuse_where(key, ~as_numpy(whole), "a whole number is needed")
+            self.reject_column(key, "a column of numbers is needed")
+            return pa.array(np.zeros(len(cells)), kind)
+        empty, values = as_numpy(cells.is_null()), as_numpy(pc.fill_null(cells, 0))
+        if values.dtype.kind == "f":
+            empty |= np.isnan(values)
+            values = np.where(empty, 0, values)
+        for bad, rule in _unfit(key, values, kind):
+            self.reject(key, bad & ~wrong, rule)
+            wrong = wrong | bad
         if key not in NULLABLE:
-            self.refuse_where(key, as_numpy(cells.is_null()), "a value is needed")
-        limits = np.iinfo(ROWS[key].to_pandas_dtype()) if kind == INT else None
-        if limits is not None and limits.bits < 64:
-            beyond = pc.or_(pc.less(cells, limits.min), pc.greater(cells, limits.max))
-            rule = f"a whole number from {limits.min} to {limits.max} is needed"
-            self.refuse_where(key, as_numpy(pc.fill_null(beyond, False)), rule)
-        return cells.cast(kind).combine_chunks()
+            self.reject(key, empty & ~wrong, NEEDED)
+        values = np.where(wrong, 0, values).astype(kind.to_pandas_dtype())
+        if key == "slate":
+            empty |= values == -1
+        return pa.array(values, kind, mask=empty)
 
-    def flag(self, key: str) -> Array:
-        """A bool array from bools, 0 and 1, or their words."""
-        cells = _decoded(self.table[key])
-        if cells.type == TEXT:
-            name = self.given.columns.get(key, key)
-            refuse(misfits(self.origin.place, name, cells, FLAG, False))
-            return as_numpy(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(["1", "true"])))
-        values = as_numpy(cells.cast(INT) if cells.type == FLAG else cells).astype(np.float64)
-        self.refuse_where(key, (values != 0) & (values != 1), "0 or 1 is needed")
-        matched: Array = values == 1
-        return matched
+    def _parsed(self, key: str, kind: Any) -> tuple[Any, Array]:
+        """Numbers of a column of text, and the rows that hold none."""
+        codes, words = encode(self.table[key])
+        words = pc.utf8_trim_whitespace(words)
+        missing = as_numpy(is_missing(words))
+        if key == "price":
+            rows = np.bincount(codes[codes >= 0], minlength=len(words)) * ~missing
+            values, broken, currency = read_prices(words.to_pylist(), rows)
+            rules = dict(enumerate(RULES))
+            self.remarks += [f"{self.given.name}: prices are in {currency}"] if currency else []
+        else:
+            broken = np.where(as_numpy(pc.match_substring_regex(words, NUMBER)), -1, 0)
+            values = _exact(pc.if_else(pa.array(broken >= 0), "0", words), kind)
+            rules = {0: WHOLE if kind == INT else NUMERIC}
+        broken[missing] = -1
+        for number, rule in rules.items():
+            self.reject(key, np.append(broken == number, False)[codes], rule)
+        cells = pa.array(values, mask=missing).take(pa.array(codes, mask=codes < 0))
+        return cells, np.append(broken >= 0, False)[codes]
+
+    def flag(self, key: str) -> dict[str, Any]:
+        """The event's bool array from bools, 0 and 1, or their words; beside it the counts where there are some."""
+        if is_text(self.table[key].type):
+            codes, words = encode(self.table[key])
+            words = pc.utf8_lower(pc.utf8_trim_whitespace(words))
+            yes, no = (as_numpy(pc.is_in(words, value_set=pa.array(known))) for known in (TRUE, FALSE))
+            if key not in COUNTED or (yes | no).all():
+                self.reject(key, np.append(~(yes | no), True)[codes], BINARY)
+                return {key: np.append(yes, False)[codes]}
+        counts = as_numpy(self.number(key, FLOAT))
+        if key not in COUNTED:
+            self.reject(key, ~np.isin(counts, (0, 1)) & ~np.isnan(counts), BINARY)
+            return {key: counts == 1}
+        self.reject(key, (counts < 0) | (counts != np.floor(counts)) & ~np.isnan(counts), COUNT)
+        if not (counts > 1).any():
+            return {key: counts > 0}
+        return {key: counts > 0, COUNTED[key]: np.nan_to_num(counts).astype(np.int64)}
 
     def words(self, key: str) -> dict[str, Array]:
         """One bool array an event that the words of the column mean; the domain's response is always one."""
-        self._refuse_empty(key)
-        codes, words = index_ids(self.table[key])
-        meant = meaning(words, self.given.domain)
-        response = EVENTS[self.given.domain][0].name
+        self._reject_empty(key)
+        domain, cells = self.given.domain, self.table[key]
+        codes, names = encode(cells if is_text(cells.type) else as_text(_decoded(cells)))
+        words: list[str] = names.to_pylist()
+        unknown, rule = unknown_words(words, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
+        self.reject(key, np.array([word in unknown for word in [*words, ""]])[codes], rule)
+        meant = meaning([word for word in words if word not in unknown], domain)
+        response = EVENTS[domain][0].name
         events = [
-            e.name
-            for e in EVENTS[self.given.domain]
-            if e.name == response or any(e.name in m for m in meant.values())
+            e.name for e in EVENTS[domain] if e.name == response or any(e.name in m for m in meant.values())
         ]
-        return {event: np.array([event in meant[word] for word in words])[codes] for event in events}
+        return {
+            event: np.array([event in meant.get(word, ()) for word in [*words, ""]])[codes]
+            for event in events
+        }
 
     def index(self, key: str, known: Any) -> tuple[Array, Any]:
         """Index of every id and the table of ids; those of `known`, where it is given, and no other."""
-        if pa.types.is_nested(self.table[key].type):
-            raise LogError(f"{self.given.name}, {key}: ids are needed; the column is {self.table[key].type}")
-        self._refuse_empty(key)
+        codes, words = self.ids(key, None if known is None else known["id"])
         if known is None:
-            codes, names = index_ids(self.table[key])
-            return codes, pa.table({"id": pa.array(names, TEXT)})
-        codes = lookup(self.table[key], known["id"])
-        self.refuse_where(key, codes < 0, f"the id must stand in the table of {key}s")
-        return codes, known
+            index, names = in_natural_order(codes, words)
+            return index, pa.table({"id": pa.array(names, TEXT)})
+        found = pc.fill_null(pc.index_in(words, value_set=as_text(known["id"])), -1).to_numpy()
+        index = np.append(found, -1)[codes].astype(np.int32)
+        self.reject(key, (index < 0) & (codes >= 0), f"the id must stand in the table of {key}s")
+        return np.maximum(index, 0), known
 
-    def milliseconds(self, key: str) -> Array:
-        """Times as ms UTC, shape (rows,) int64."""
-        self._refuse_empty(key)
-        if _is_text(self.table[key].type):
-            _, words = encode(self.table[key])
-            if not as_numpy(pc.match_substring_regex(words, NUMBER)).all():
-                return self._dates(key)
-        cells = _decoded(self.table[key])
-        if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
-            return as_numpy(cells.cast(pa.timestamp("ms"), safe=False).cast(INT))
-        values = as_numpy(
-            self.number(key, FLOAT if pa.types.is_floating(cells.type) or cells.type == TEXT else INT)
-        )
-        largest = np.abs(values).max()
-        unit = self.given.time_unit or next(unit for unit, (below, _) in UNITS.items() if largest < below)
-        scale = UNITS[unit][1]
-        if scale < 1:
-            return (values // round(1 / scale)).astype(np.int64)
-        return np.round(values * scale).astype(np.int64) if values.dtype.kind == "f" else values * int(scale)
+    def ids(self, key: str, listed: Any = None) -> tuple[Array, Any]:
+        """Code of every id (rows,) int32, -1 where it is missing, and the ids as strings."""
+        cells = self.table[key]
+        cells = cells if is_text(cells.type) else _decoded(cells)
+        if pa.types.is_nested(cells.type):
+            self.reject_column(key, "ids are needed")
+            return np.zeros(len(cells), np.int32), pa.array([""], TEXT)
+        if cells.type in WHOLE_LIMIT:
+            values = as_numpy(pc.fill_null(cells, 0)).astype(np.float64)
+            limit = WHOLE_LIMIT[cells.type]
+            rule = f"ids as text are needed: a column of {cells.type} rounds those beyond {limit:,}"
+            self.reject(key, np.abs(values) > limit, rule)
+        codes, words = encode_ids(cells, listed)
+        self.reject(key, codes < 0, NEEDED)
+        short = as_numpy(pc.match_substring_regex(words, SHORTENED)) & is_text(cells.type)
+        self.reject(key, np.append(short, False)[codes], "an id with all its digits is needed")
+        return codes, words
 
-    def _dates(self, key: str) -> Array:
-        """Dates and times as text -> ms; those without a zone are UTC."""
-        codes, texts = encode(self.table[key])
-        texts = pc.utf8_trim_whitespace(texts)
-        zoned = pc.match_substring_regex(texts, ZONE)
-        undated = np.zeros(len(texts), bool)
-        moments = np.zeros(len(texts), np.int64)
-        for mask, kind in ((zoned, pa.timestamp("us", "UTC")), (pc.invert(zoned), pa.timestamp("us"))):
-            rows = np.flatnonzero(as_numpy(mask))
-            try:
-                us = texts.take(pa.array(rows)).cast(kind).cast(INT).to_numpy()
-                moments[rows] = (us + 500) // 1000
-            except pa.ArrowInvalid:  # some are none, or of another kind of ISO 8601: one by one
-                told = [_moment(text) for text in texts.take(pa.array(rows)).to_pylist()]
-                undated[rows] = [moment is None for moment in told]
-                moments[rows] = [moment or 0 for moment in told]
-        worded = ~as_numpy(pc.match_substring_regex(texts, NUMBER))
-        bad = undated & worded if (undated & worded).any() else undated
-        self.refuse_where(key, bad[codes], "a time is needed: a number, or a date as 2008-04-01 12:30:00")
-        return moments[codes]
+    def session(self, key: str) -> Array:
+        """Sessions (rows,): int64 where all ids are whole numbers as they are usually written, else codes (int32)."""
+        if pa.types.is_signed_integer(self.table[key].type):
+            return as_numpy(self.number(key, INT))
+        codes, words = self.ids(key)
+        if as_numpy(pc.match_substring_regex(words, WHOLE_NUMBER)).all():
+            return np.append(as_numpy(words.cast(INT)), -1)[codes]
+        return codes
 
-    def _refuse_empty(self, key: str) -> None:
+    def times(self, key: str) -> Times:
+        """Times as ms UTC."""
+        self._reject_empty(key, missing=True)
+        cells = self.table[key]
+        if not is_text(cells.type) and not is_time(_decoded(cells).type):
+            self.reject_column(key, "numbers, dates or text are needed")
+            return Times(np.zeros(len(cells), np.int64), "")
+        cells, given = cells if is_text(cells.type) else _decoded(cells), self.given
+        times = read_times(cells, given.time_unit, given.time_format, given.any_year)
+        for bad, rule in times.faults:
+            self.reject(key, bad, rule)
+        return times
+
+    def _reject_empty(self, key: str, missing: bool = False) -> None:
+        """Note empty cells, with `missing` those with a word for it too."""
         cells = self.table[key]
         empty = as_numpy(cells.is_null())
         if pa.types.is_floating(cells.type):
             empty = as_numpy(pc.fill_null(pc.is_nan(cells), True))
-        elif _is_text(cells.type):
+        elif is_text(cells.type):
             codes, words = encode(cells)
-            blank = as_numpy(pc.equal(pc.utf8_trim_whitespace(words), ""))
-            empty = empty | np.append(blank, True)[codes]
-        self.refuse_where(key, empty, "a value is needed")
+            blank = is_missing(words) if missing else pc.equal(pc.utf8_trim_whitespace(words), "")
+            empty = np.append(as_numpy(pc.fill_null(blank, True)), True)[codes]
+        self.reject(key, empty, NEEDED)
 
 
-def _is_text(kind: Any) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+def _unfit(key: str, values: Array, kind: Any) -> list[tuple[Array, str]]:
+    """Rows whose number the log's column cannot hold, and the rule each breaks."""
+    if kind == FLOAT:
+        return [(~np.isfinite(values.astype(np.float64)), "a finite number is needed")]
+    limits = np.iinfo(ROWS[key].to_pandas_dtype() if key in ROWS else np.int64)
+    low, high = int(limits.min), int(limits.max)
+    beyond = (values < low) | (values > high) | (values >= 2.0**63)
+    broken = (
+        (values != np.floor(values)) & ~beyond if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    )
+    return [(broken, WHOLE), (beyond, f"a whole number from {low} to {high} is needed")]
+
+
+def _exact(words: Any, kind: Any) -> Array:
+    """Numbers as text -> int64 where all are whole and a whole number is wanted, else float64."""
+    if kind == INT:
+        try:
+            return as_numpy(words.cast(INT))
+        except pa.ArrowInvalid:
+            pass
+    return as_numpy(words.cast(FLOAT))
 
 
 def _decoded(cells: Any) -> Any:
@@ -185,14 +272,6 @@ def _decoded(cells: Any) -> Any:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         kind = TEXT
     return cells if cells.type == kind else cells.cast(kind)
-
-
-def _moment(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _is_number(kind: Any) -> bool:

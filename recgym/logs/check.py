@@ -1,13 +1,14 @@
 """The rules of a log, told row by row; nothing is dropped or mended here."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from recgym.events import EVENTS
 from recgym.logs.log import REQUIRED, Array, Log, as_numpy
-from recgym.logs.problems import Problem
+from recgym.logs.problems import Problem, problems_of
 
 Finding = tuple[str, str, Array]  # column, rule, rows that break it
 
@@ -29,11 +30,9 @@ def validate(log: Log, *, event_rules: bool = True) -> list[Problem]:
     which event needs which other: logs break it in places without being wrong.
     """
     places = _places(log)
-    problems = [
-        Problem(*places(row), column, rule, _shown(log, column, row))
-        for column, rule, rows in _findings(log, event_rules)
-        for row in rows.tolist()
-    ]
+    problems: list[Problem] = []
+    for column, rule, rows in _findings(log, event_rules):
+        problems += problems_of(rows, len(log), places, column, rule, partial(_shown, log, column))
     return problems + _table_problems(log)
 
 

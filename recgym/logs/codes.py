@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from recgym.logs.log import Array
 
 INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()
+SHORTENED = r"^[0-9]\.[0-9]+[eE]\+[0-9]+$"  # as programs write large numbers of a column of floats
+MISSING = (  # words that programs write for a value they do not have
+    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "null", "NULL", "Null",
+    "(null)", "None", "NONE", "none", "nil", "undefined", r"\N",
+)  # fmt: skip
 
 
 def natural(key: str) -> tuple[Any, ...]:
-    """Sort key that puts 2 before 10 and A2 before A10."""
-    parts = re.split(r"([0-9]+)", key)
-    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
+    """Sort key that puts 2 before 10 and A2 before A10; keys of equal numbers, as 7 and 007, go as text."""
+    parts = re.split(r"([0-9]{1,300})", key)
+    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), "", key)
 
 
 def encode(values: Any) -> tuple[Array, Any]:
@@ -28,6 +33,48 @@ def encode(values: Any) -> tuple[Array, Any]:
         return np.zeros(0, np.int32), pa.array([], TEXT)
     codes = [pc.fill_null(chunk.indices, -1).to_numpy(zero_copy_only=False) for chunk in chunks]
     return np.concatenate(codes).astype(np.int32, copy=False), as_text(chunks[0].dictionary)
+
+
+def encode_ids(values: Any, listed: Any = None) -> tuple[Array, Any]:
+    """As `encode`, of ids: those that differ by spaces around them or by a decimal part of zeros are one.
+
+    The code is -1 where a cell is empty or has one of the words MISSING that is not among the ids `listed`.
+    """
+    codes, words = encode(values)
+    words = id_text(words)
+    missing = is_missing(words)
+    if listed is not None:
+        missing = pc.and_(missing, pc.invert(pc.is_in(words, value_set=as_text(listed))))
+    merged = pc.if_else(missing, pa.scalar(None, TEXT), words).dictionary_encode()
+    place = pc.fill_null(merged.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return np.append(place, np.int32(-1))[codes], merged.dictionary
+
+
+def id_text(values: Any) -> Any:
+    """Ids as strings without spaces around them; a whole number has no decimal part: 7.0 is 7, and 007 is 007."""
+    words = pc.utf8_trim_whitespace(as_text(values))
+    short = pc.match_substring_regex(words, SHORTENED)
+    if pc.any(short).as_py():
+        full = [
+            _full(word) if is_short else word
+            for word, is_short in zip(words.to_pylist(), short.to_pylist(), strict=True)
+        ]
+        words = pa.array(full, TEXT)
+    return pc.replace_substring_regex(words, r"^(?:-(0)|([+-]?[0-9]+))(?:\.0*)?$", r"\1\2")
+
+
+def _full(word: str) -> str:
+    """A whole number written with an exponent in full, where it has all its digits."""
+    digits, exponent = word.lower().split("e+")
+    whole, decimals = digits.split(".")
+    size = int(exponent)
+    is_whole = len(decimals) >= size and not decimals[size:].strip("0")
+    return whole + decimals[:size] if is_whole else word
+
+
+def is_missing(words: Any) -> Any:
+    """Which strings are empty or one of the words MISSING, spaces aside; a null is."""
+    return pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(words), value_set=pa.array(MISSING)), True)
 
 
 def renamed(values: Any, name: Callable[[str], str]) -> Any:
@@ -41,11 +88,15 @@ def renamed(values: Any, name: Callable[[str], str]) -> Any:
 
 def index_ids(values: Any) -> tuple[Array, list[str]]:
     """Index of every value among the distinct ids that occur, and these ids as strings in natural order."""
-    codes, names = encode(values)
-    occurs = np.flatnonzero(np.bincount(codes, minlength=len(names)))
+    return in_natural_order(*encode(values))
+
+
+def in_natural_order(codes: Array, names: Any) -> tuple[Array, list[str]]:
+    """`index_ids` of values that are encoded already; the index of a code of -1 is 0."""
+    occurs = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     ids: list[str] = names.take(pa.array(occurs)).to_pylist()
     order = sorted(range(len(ids)), key=lambda place: natural(ids[place]))
-    rank = np.empty(len(names), np.int32)
+    rank = np.zeros(len(names) + 1, np.int32)  # the last one: of -1
     rank[occurs[order]] = np.arange(len(ids), dtype=np.int32)
     return rank[codes], [ids[place] for place in order]
 
@@ -59,7 +110,13 @@ def lookup(values: Any, ids: Any) -> Array:
 
 
 def as_text(values: Any) -> Any:
-    """Ids as strings."""
+    """Numbers and words as strings; whole numbers in full, without an exponent."""
+    if pa.types.is_floating(values.type):
+        whole = pc.fill_null(
+            pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63)), False
+        )
+        full = pc.if_else(whole, values, pa.scalar(0, values.type)).cast(INT, safe=False).cast(TEXT)
+        return pc.if_else(whole, full, values.cast(TEXT))
     return values if values.type == TEXT else values.cast(TEXT)
 
 

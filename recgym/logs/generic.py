@@ -7,18 +7,25 @@
 (`recgym.logs.mapping`). The columns of a file without header are named by their place, user=#1,item=#2. What the
 table leaves open is settled so:
 
-* time: numbers are seconds, ms, us or ns by their size, or `time_unit` says it (in a frame: ms); dates and
-  times without a zone are UTC;
+* time: numbers are s, ms, us or ns, or dates as 20080401 and 20080401123000: by what puts them between 1990 and 2100,
+  or `time_unit` states the unit. Dates have the year first, or the month or the day where a row shows which, or are as
+  `time_format` states; without a zone they are UTC. All rows must have one unit, which a remark names, and
+  years from 1990 to 2100 unless `time_unit` is given;
+* ids are text without spaces around it, and 7.0 is 7; NA, None, null, nan and the like are no ids, unless the table of
+  users or items lists them;
 * session: ends where a user does nothing for 30 minutes (`gap_minutes`); without a time, one session a user;
 * step: rows of one slate are one step; without slates every row is one; by time, then by order in the file;
 * event: a column of words (`recgym.logs.mapping.meaning`) is a log of actions: a cart or purchase joins the
   last earlier row of the same item in the session that lacks it, or stands alone with the events it needs.
-  Columns named like events hold 0 or 1 and stay as they are;
+  Columns named like events hold 0 or 1 (yes, no, true, false) and stay as they are; one named listen may hold counts:
+  above 0 is a listen, and `listens` keeps them;
 * rating: 4 or more is the domain's response (click, listen), less is shown only; "rating=stars>=8" in the map sets
   another bound. This is an assumption, which a remark of the log states;
-* positions count from 0 as they stand in the table;
-* exact duplicates (in the mapped columns) are dropped and counted where time, step or position tells rows
-  apart: without these a repeat may be meant;
+* positions count from 0 as they stand in the table; a slate of -1 is none;
+* prices may have a currency ($9.99) and one sign between thousands where the column tells which it is;
+* exact duplicates (in the mapped columns) are dropped where time, step or position tells rows apart, and kept where
+  a repeat may be meant: without these, or where all times are whole days. `duplicates`, keep or drop, decides
+  otherwise. A remark counts them;
 * items: `category`, `price`, `duration_ms` are the most frequent, the mean, the mean over an item's rows,
   unless the option `items` names a table with a column `id` (and `users` likewise): then a row that names no
   id of it is an error.
@@ -34,22 +41,26 @@ import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
-from recgym.logs.cells import UNITS, Cells, Given
-from recgym.logs.codes import FLOAT, INT, first_rows
+from recgym.logs.cells import Cells, Given
+from recgym.logs.check import validate
+from recgym.logs.codes import first_rows
 from recgym.logs.files import TABLES, Files, reading, shown
 from recgym.logs.kinds import plain
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.table_files import NUMBERS, read_ids, read_tables, with_id
 from recgym.logs.tables import require_columns
+from recgym.logs.times import DAY_MS, UNITS, check_form, remark
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes", "time_unit")
+OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes", "time_unit", "time_format", "duplicates")
 GAP_MINUTES = 30.0
+DUPLICATES = ("keep", "drop")
+QUARTER_MS = 900_000  # zones differ by multiples of it
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
@@ -71,14 +82,29 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     gap = options.get("gap_minutes", GAP_MINUTES)
     if not isinstance(gap, int | float) or not gap > 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
-    unit = options.get("time_unit")
-    if unit not in (None, *UNITS):
-        raise LogError(f"time_unit {unit!r} is unknown; there are {', '.join(UNITS)}")
-    given = Given(name, domain, source, columns, float(gap), unit, **beside, least_rating=least)
-    table, origin = read_tables(files, names, columns, domain)
-    log = from_table(table, replace(given, origin=origin))
+    said = _stated(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
+    given = Given(name, domain, source, columns, float(gap), **beside, **said, least_rating=least)
+    table, origin, left_out = read_tables(files, names, columns, domain, dated=given.time_format is not None)
+    log = from_table(table, replace(given, origin=origin, left_out=tuple(left_out)))
     together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
     return replace(log, remarks=(*together, *log.remarks))
+
+
+def _stated(time_unit: Any, time_format: Any, duplicates: Any) -> dict[str, Any]:
+    """The options that are given, checked."""
+    if time_unit not in (None, *UNITS):
+        raise LogError(f"time_unit {time_unit!r} is unknown; there are {', '.join(UNITS)}")
+    if duplicates not in (None, *DUPLICATES):
+        raise LogError(f"duplicates {duplicates!r} is unknown; there are {', '.join(DUPLICATES)}")
+    if time_format is not None:
+        check_form(time_format)
+    said = {
+        "time_unit": time_unit,
+        "time_format": time_format,
+        "duplicates": duplicates,
+        "any_year": bool(time_unit),
+    }
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def from_frame(
@@ -88,44 +114,60 @@ def from_frame(
     users: "pd.DataFrame | None",
     items: "pd.DataFrame | None",
     source: Source | None,
+    **options: Any,
 ) -> Log:
     """`Log.from_pandas`."""
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
+    said = _stated(**options)
     table = _of_frame("frame", rows)
     require_columns("frame", table.column_names, ("user", "item"))
     table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
     beside = [None if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)]
     source = source or Source("frame", "unknown", "")
     return from_table(
-        table, Given("frame", domain, source, {}, GAP_MINUTES, "ms", users=beside[0], items=beside[1])
+        table,
+        Given("frame", domain, source, {}, GAP_MINUTES, users=beside[0], items=beside[1], **said),
     )
 
 
 def _of_frame(name: str, frame: "pd.DataFrame") -> Any:
-    """A frame as Arrow; LogError where a column mixes kinds that have none in common."""
+    """A frame as Arrow; LogError where a column mixes kinds that have none in common, ids as 7 and "7" aside."""
+    for key in {"user", "item", "session", "id"} & set(frame.columns):
+        kinds = set(map(type, frame[key].dropna())) if frame[key].dtype == object else set()
+        if len(kinds) > 1 and all(issubclass(kind, str | int | float | np.number) for kind in kinds):
+            frame = frame.assign(**{key: frame[key].map(str, na_action="ignore")})
     with reading(name):
         return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
 def from_table(table: Any, given: Given) -> Log:
-    """The log of a table whose columns carry the keys' names; names that are no key stay as extra columns."""
+    """The log of a table whose columns carry the keys' names; names that are no key stay as extra columns.
+
+    LogError, whose problems are those of all columns, where a cell does not fit.
+    """
     if not len(table):
         raise LogError(f"{given.name}: there are no rows")
-    remarks: list[str] = []
     origin = given.origin or Origin.of(given.name, np.arange(2, len(table) + 2))
+    cell = Cells(table, given, origin)
+    columns, users, items = _columns(cell)
+    if cell.problems or given.left_out:
+        refuse([*given.left_out, *cell.problems, *_further(cell)])
+    remarks = cell.remarks
+    kept, repeats = _repeats(table, columns, given)
+    remarks += repeats
     num_rows = len(table)
-    if {"time", "step", "position"} & set(table.column_names):
-        kept = first_rows(table)
-        if len(kept) < num_rows:
-            table, origin = table.take(pa.array(kept)), origin.take(kept)
-            remarks.append(f"{given.name}: {num_rows - len(kept)} exact duplicate rows dropped")
-
-    columns, users, items = _columns(table, given, origin)
-    columns |= _sessions(table, columns, given, origin)
     columns |= {} if "file" in columns else origin.columns()
+    if len(kept) < num_rows:
+        table = table.take(pa.array(kept))
+        _take(columns, kept)
+    if given.items is None:
+        items = _with_attributes(items, table, columns)
+    columns |= _sessions(columns, given)
     duplicates, actions = num_rows - len(table), "event" in table.column_names
-    del table, origin  # memory: the rows are needed once more only
+    del table, origin, cell  # memory: the rows are needed once more only
+    for key in ATTRIBUTES:
+        columns.pop(key, None)
     _take(columns, _in_order(columns))
     if actions and not {"slate", "position", "step"} & set(columns):
         remarks += _join(columns, given)
@@ -149,51 +191,104 @@ def from_table(table: Any, given: Given) -> Log:
     )
 
 
-def _columns(table: Any, given: Given, origin: Origin) -> tuple[dict[str, Any], Any, Any]:
-    """Columns of the log but session and step, with the tables of users and items."""
-    names, flags = table.column_names, [event.name for event in EVENTS[given.domain]]
-    reserved = (*KEYS, *ATTRIBUTES, *flags)
-    cell = Cells(table, given, origin)
-    columns: dict[str, Any] = {key: table[key] for key in names if key not in reserved}
-    numbers = {key: cell.number(key, kind) for key, kind in NUMBERS.items() if key in names}
-    columns |= {key: values for key, values in numbers.items() if key not in ATTRIBUTES}
-    columns["user"], users = cell.index("user", given.users)
-    columns["item"], items = cell.index("item", given.items)
-    if "time" in names:
-        columns["time"] = cell.milliseconds("time")
+def _further(cell: Cells) -> list[Problem]:
+    """What is wrong with a table that the cells' own problems have left out: the log's rules on its other rows."""
+    rows = np.flatnonzero(~cell.bad)
+    if not len(rows):
+        return []
+    given = replace(cell.given, origin=cell.origin.take(rows), left_out=())
+    try:
+        return validate(from_table(cell.table.take(pa.array(rows)), given), event_rules=False)
+    except LogError as error:
+        return list(error.problems)
+
+
+def _columns(cell: Cells) -> tuple[dict[str, Any], Any, Any]:
+    """Columns of the log but step, with the tables of users and items; what does not fit is among the cells' problems.
+
+    Sessions are ids still, where they are given.
+    """
+    names, given = cell.table.column_names, cell.given
+    flags = [event.name for event in EVENTS[given.domain]]
     named = [name for name in flags if name in names]
     if len(given_as := [*named, *({"event", "rating"} & set(names))]) > len(named) and len(given_as) > 1:
         raise LogError(
             f"{given.name}: give either event or rating or columns named like events; there are {', '.join(given_as)}"
         )
-    columns |= {name: cell.flag(name) for name in named}
+    columns: dict[str, Any] = {
+        key: cell.table[key] for key in names if key not in (*KEYS, *ATTRIBUTES, *flags)
+    }
+    columns |= {key: cell.number(key, kind) for key, kind in NUMBERS.items() if key in names}
+    columns["user"], users = cell.index("user", given.users)
+    columns["item"], items = cell.index("item", given.items)
+    if "session" in names:
+        columns["session"] = cell.session("session")
+    if "time" in names:
+        times = cell.times("time")
+        columns["time"] = times.ms
+        if not cell.problems:
+            cell.remarks.append(remark(given.name, times.ms, times.unit))
+    for name in named:
+        columns |= cell.flag(name)
     if "rating" in names:
-        columns |= _rated(cell, flags[0])
+        rating = as_numpy(columns["rating"])
+        columns |= {flags[0]: rating >= given.least_rating, "rating": pa.array(rating.astype(np.float32))}
     if "event" in names:
         columns |= cell.words("event")
-    if given.items is None:
-        category = table["category"] if "category" in names else None
-        told: dict[str, Array] = {}
-        told |= {key: as_numpy(numbers[key]) for key in ("price", "duration_ms") if key in numbers}
-        time = as_numpy(columns["time"]) if "time" in columns else None
-        items = attributes(items["id"], columns["item"], category, told, time)
     return columns, users, items
 
 
-def _rated(cell: Cells, response: str) -> dict[str, Any]:
-    """The ratings, and whether they are the domain's response."""
-    rating = as_numpy(cell.number("rating", FLOAT))
-    return {response: rating >= cell.given.least_rating, "rating": pa.array(rating.astype(np.float32))}
+def _repeats(table: Any, columns: Mapping[str, Any], given: Given) -> tuple[Array, list[str]]:
+    """Rows to keep of exact duplicates, in order, and a remark where there are some.
 
-
-def _sessions(table: Any, columns: Mapping[str, Any], given: Given, origin: Origin) -> dict[str, Array]:
+    They are dropped where something tells the rows of a log apart: a step or place, or a time that is finer than a day.
+    """
+    everything = np.arange(len(table))
     time = as_numpy(columns["time"]) if "time" in columns else None
-    if "session" not in table.column_names:
+    ordered = {"step", "slate"} & set(columns) or ("position" in columns and time is None)
+    drop = given.duplicates == "drop"
+    if given.duplicates is None:
+        drop = bool(ordered) or (time is not None and not _whole_days(time))
+    elif not drop:
+        return everything, []
+    if not drop and time is None:
+        return everything, []
+    compared = {name: columns.get(name, table[name]) for name in table.column_names}
+    kept = first_rows(pa.table(compared))
+    count = len(table) - len(kept)
+    if not count:
+        return kept, []
+    if drop:
+        return kept, [f"{given.name}: {count:,} exact duplicate rows dropped"]
+    return everything, [
+        f"{given.name}: {count:,} exact duplicate rows kept, as times are whole days; duplicates=drop drops them"
+    ]
+
+
+def _whole_days(time: Array) -> bool:
+    """Whether all times [ms] are days: midnights of UTC, or of one zone where there are several days."""
+    of_day = time % DAY_MS
+    if (of_day == 0).all():
+        return True
+    return bool((of_day == of_day[0]).all() and of_day[0] % QUARTER_MS == 0 and (time != time[0]).any())
+
+
+def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:
+    """The table of items with what the rows say of them."""
+    category = table["category"] if "category" in table.column_names else None
+    known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
+    time = as_numpy(columns["time"]) if "time" in columns else None
+    return attributes(items["id"], as_numpy(columns["item"]), category, known, time)
+
+
+def _sessions(columns: Mapping[str, Any], given: Given) -> dict[str, Array]:
+    """Number of every row's session: as given where they are numbers, else by the first moment."""
+    time = as_numpy(columns["time"]) if "time" in columns else None
+    if "session" not in columns:
         return {"session": gap_sessions(columns["user"], time, given.gap_minutes)}
-    cell = Cells(table, given, origin)
-    if pa.types.is_integer(table["session"].type):
-        return {"session": as_numpy(cell.number("session", INT))}
-    codes, _ = cell.index("session", None)
+    codes = columns["session"]
+    if codes.dtype == np.int64:
+        return {"session": codes}
     moment = np.arange(len(codes)) if time is None else time
     order = np.lexsort((moment, codes))
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
@@ -218,7 +313,7 @@ def _in_order(columns: Mapping[str, Any]) -> Array:
 
 def _take(columns: dict[str, Any], rows: Array) -> None:
     """Replace every column by these rows of it, one after the other, so that memory holds one twice."""
-    if len(rows) == len(columns["session"]) and bool((rows[1:] > rows[:-1]).all()):
+    if len(rows) == len(columns["user"]) and bool((rows[1:] > rows[:-1]).all()):
         return
     for name, values in columns.items():
         columns[name] = values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))

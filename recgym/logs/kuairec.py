@@ -67,7 +67,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
     tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
     given = Given(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
-                  GAP_MINUTES, "ms", read_users(files, files.one(USERS)), origin=Origin.of(name, file_row))  # fmt: skip
+                  GAP_MINUTES, "s", read_users(files, files.one(USERS)), origin=Origin.of(name, file_row))  # fmt: skip
     log = from_table(_rows(table, tag), given)
     remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]
     if not timed.all():
@@ -85,8 +85,10 @@ def _rows(table: Any, tag: Mapping[str, str]) -> Any:
         {
             "user": table["user_id"],
             "item": table["video_id"],
-            "time": time,
-            "session": pa.DictionaryArray.from_arrays(session.astype(np.int32), pa.array(visits).cast(TEXT)),
+            "time": table["timestamp"],
+            "session": pa.DictionaryArray.from_arrays(
+                session.astype(np.int32), pa.array([f"user and day {visit}" for visit in visits])
+            ),
             "watch_ms": watch,
             "duration_ms": pa.array(np.where(duration > 0, duration, np.nan)),
             "category": renamed(

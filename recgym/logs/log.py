@@ -221,16 +221,28 @@ class Log:
         users: "pd.DataFrame | None" = None,
         items: "pd.DataFrame | None" = None,
         source: Source | None = None,
+        time_unit: str | None = None,
+        time_format: str | None = None,
+        duplicates: str | None = None,
     ) -> "Log":
         """A log from a frame whose `user` and `item` are ids of any kind; other columns are named as in ROWS.
 
-        The rules of the generic table (`recgym.logs.generic`) fill in what is missing. `users` and `items`
-        have a column `id`; an id they do not hold is an error. Without them the tables list the ids that
-        occur.
+        The rules of the generic table (`recgym.logs.generic`) fill in what is missing, those of files for times too:
+        numbers of seconds are seconds. `users` and `items` have a column `id`; an id they do not hold is an error.
+        Without them the tables list the ids that occur. Raises LogError for values that do not fit.
         """
         from recgym.logs.generic import from_frame
 
-        return from_frame(rows, domain=domain, users=users, items=items, source=source)
+        return from_frame(
+            rows,
+            domain=domain,
+            users=users,
+            items=items,
+            source=source,
+            time_unit=time_unit,
+            time_format=time_format,
+            duplicates=duplicates,
+        )
 
     def write(self, folder: str | PathLike[str]) -> None:
         """Write rows, users and items as Parquet beside meta.json; the folder appears whole or not at all."""

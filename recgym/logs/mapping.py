@@ -1,6 +1,7 @@
 """The words of the generic table: which columns a map may name, what values of an event column mean."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from recgym.events import EVENTS
 from recgym.logs.problems import LogError
@@ -24,6 +25,7 @@ ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
 CONTEXT = "context_"
 LEAST_RATING = 4.0  # from here on a rating counts as the domain's response, unless the map says otherwise
 
+TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
 SHOWN = "shown"  # the item was shown, nothing more is said
 OPENED = "view"  # shown, or clicked: `meaning` tells
 SYNONYMS: dict[str, str] = {
@@ -90,28 +92,40 @@ def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
         ) from error
 
 
+def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], str]:
+    """Words of an event column, each of so many rows, that have no meaning, and the rule that they break.
+
+    Where most rows have a word of TRUE or FALSE, the others are unknown.
+    """
+    plain = {word: word.strip().lower() for word in words}
+    count = dict(zip(words, rows.tolist(), strict=True))
+    binary = {word for word, text in plain.items() if text in (*TRUE, *FALSE)}
+    blank = {word for word, text in plain.items() if not text}
+    if 2 * sum(count[word] for word in binary) > sum(count[word] for word in plain.keys() - blank):
+        return set(plain) - binary - blank, "0 or 1 is needed"
+    events = (*(event.name for event in EVENTS[domain]), SHOWN, OPENED, "click")
+    known = [synonym for synonym, event in SYNONYMS.items() if event in events]
+    unknown = {word for word, text in plain.items() if text not in known}
+    return unknown - blank, f"the event is unknown in the domain {domain}; known are {', '.join(known)}"
+
+
 def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
     """Value of an event column -> events that are true, each with the events it needs; () for shown only.
 
-    Numbers 0 and 1 are the domain's response. A "view" is the response (a product page was opened) in a table
-    of actions, and shown only where the table also has clicks. A synonym of click is a listen in a social
-    log. LogError names a value that is no event of the domain, with what there is.
+    Values are such as `unknown_words` leaves. Those of TRUE are the domain's response. A "view" is the response (a
+    product page was opened) in a table of actions, and shown only where the table also has clicks. A synonym of click
+    is a listen in a social log.
     """
     events = {event.name: event for event in EVENTS[domain]}
     response = EVENTS[domain][0].name
     plain = {value: value.strip().lower() for value in values}
-    if set(plain.values()) <= {"0", "1", "true", "false"}:
-        return {value: (response,) if word in ("1", "true") else () for value, word in plain.items()}
-    words = {value: SYNONYMS.get(word, "") for value, word in plain.items()}
+    if set(plain.values()) <= {*TRUE, *FALSE, ""}:
+        return {value: (response,) if word in TRUE else () for value, word in plain.items()}
+    words = {value: SYNONYMS.get(word, SHOWN) for value, word in plain.items()}
     view = SHOWN if "click" in words.values() else response
     meant: dict[str, tuple[str, ...]] = {}
     for value, word in words.items():
         name: str | None = {OPENED: view, "click": response}.get(word, word)
-        if name != SHOWN and name not in events:
-            known = [
-                synonym for synonym, event in SYNONYMS.items() if event in (*events, SHOWN, OPENED, "click")
-            ]
-            raise LogError(f"event {value!r} is unknown in the domain {domain}; known are {', '.join(known)}")
         chain: list[str] = []
         while name is not None and name != SHOWN:
             chain.append(name)

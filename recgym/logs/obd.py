@@ -26,7 +26,7 @@ from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, refuse
 from recgym.logs.tables import FLAG, ID, read_csv
 
 SOURCE = Source(
@@ -57,11 +57,13 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
     given = Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context))
-    time = Cells(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2))).milliseconds("time")
+    cells = Cells(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2)))
+    time = cells.times("time").ms
+    refuse(cells.problems)
     session = np.empty(len(table), np.int64)
     session[np.argsort(time, kind="stable")] = np.arange(len(table))
     columns |= {
-        "time": pa.array(time),
+        "time": pa.array(time, pa.timestamp("ms")),
         "session": pa.array(session),
         "position": _from_zero(table["position"]),
     }

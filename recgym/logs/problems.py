@@ -1,7 +1,7 @@
 """What is wrong with a file or a log: one row a problem, one line a message."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 
 class Problem(NamedTuple):
@@ -32,6 +32,30 @@ class LogError(ValueError):
     def __init__(self, message: str, problems: Sequence[Problem] = ()):
         super().__init__(message)
         self.problems = tuple(problems)
+
+
+def problems_of(
+    rows: Any,
+    total: int,
+    place: Callable[[int], tuple[str, int]],
+    column: str,
+    rule: str,
+    shown: Callable[[int], str],
+) -> list[Problem]:
+    """One problem for each of these rows of a table; where all its rows break the rule, one for all of them.
+
+    Args:
+        rows: indices of the rows that break the rule, (bad,).
+        total: rows of the table.
+        place: file and row, as a person counts, of an index.
+        column: name of the column.
+        rule: what is allowed.
+        shown: what stands in a row.
+    """
+    if len(rows) == total > 1:
+        first = int(rows[0])
+        return [Problem(*place(first), column, rule, f"{shown(first)}, and alike in all {total:,} rows")]
+    return [Problem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -10,15 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.events import EVENTS
-from recgym.logs.cells import NULLABLE
-from recgym.logs.codes import FLOAT, INT, TEXT, as_text
+from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
 from recgym.logs.files import FAILURES, Files, reading, shown
 from recgym.logs.kinds import plain
+from recgym.logs.log import Array
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.separators import KNOWN, cells_of, separator_of
-from recgym.logs.tables import FLAG, ID, read_csv, read_header, read_line, require_columns
+from recgym.logs.tables import (
+    FLAG,
+    ID,
+    Layout,
+    read_csv,
+    read_header,
+    read_line,
+    read_typed,
+    read_words,
+    require_columns,
+)
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
@@ -29,21 +39,20 @@ PLACE = "#"  # before the place of a column, from 1, in a file without header
 
 
 def read_tables(
-    files: Files, names: Sequence[str], columns: Mapping[str, str], domain: str
-) -> tuple[Any, Origin]:
-    """The mapped columns of files of one layout under their keys' names, and where each row came from.
+    files: Files, names: Sequence[str], columns: Mapping[str, str], domain: str, dated: bool = False
+) -> tuple[Any, Origin, list[Problem]]:
+    """The mapped columns of files of one layout under their keys' names, where each row came from, and rows left out.
 
-    Without a map the columns whose names are keys. LogError where the files have not the same columns.
+    Without a map the columns whose names are keys. Columns of a file of text come as numbers where every cell is one,
+    else as text; `dated` leaves times as text. LogError where the files have not the same columns.
     """
     layouts = [_Table.of(files, name, columns) for name in names]
     for other in layouts[1:]:
         _refuse_other(layouts[0], other)
-    parts = [layout.read(columns, domain) for layout in layouts]
-    first = 1 if by_place(columns) else 2
-    origins = [
-        Origin.of(name, np.arange(first, len(part) + first)) for name, part in zip(names, parts, strict=True)
-    ]
-    return _below_one_another(names, parts), Origin.of_each(origins)
+    parts = [layout.read(columns, domain, dated) for layout in layouts]
+    origin = Origin.of_each([Origin.of(name, rows) for name, (_, rows, _) in zip(names, parts, strict=True)])
+    left_out = [problem for _, _, problems in parts for problem in problems]
+    return _below_one_another(names, [table for table, _, _ in parts]), origin, left_out
 
 
 class _Table(NamedTuple):
@@ -76,23 +85,37 @@ class _Table(NamedTuple):
         require_columns(name, header, columns.values() or ("user", "item"))
         return cls(files, name, is_parquet, delimiter, header, is_placed)
 
-    def read(self, columns: Mapping[str, str], domain: str) -> Any:
-        """The mapped columns."""
+    def read(self, columns: Mapping[str, str], domain: str, dated: bool) -> tuple[Any, Array, list[Problem]]:
+        """The mapped columns, the file row of each row, and the rows left out."""
         flags = [event.name for event in EVENTS[domain]]
         keys = (*KEYS, *ATTRIBUTES, *flags)
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
         wanted = list(dict.fromkeys(columns.values()))
+        left_out: list[Problem] = []
         if self.is_parquet:
             table = parquet_columns(self.files, self.name, wanted)
+            rows = np.arange(2, len(table) + 2)
         else:
             types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
-            nullable = [c for key, c in columns.items() if key in NULLABLE or key.startswith(CONTEXT)]
-            named = self.header if self.is_placed else None
-            table = read_csv(
-                self.files, self.name, types, delimiter=self.delimiter, nullable=nullable, header=named
-            )
-        return pa.table({key: _coded(table[column]) for key, column in columns.items()})
+            time = {columns["time"]: ID} if "time" in columns else {}
+            table, rows, left_out = self._text(types | time if dated else types, types | time)
+        return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
+
+    def _text(self, types: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Any, Array, list[Problem]]:
+        """The columns of a file of text: of these types, or as `words` where a cell does not fit."""
+        layout = Layout(self.delimiter, True, "utf8", self.header if self.is_placed else None)
+        left_out: list[Problem] = []
+        table = read_typed(self.files, self.name, types, layout)
+        if table is None:
+            table, rows, left_out = read_words(self.files, self.name, words, layout)
+        else:
+            first = 1 if self.is_placed else 2
+            rows = np.arange(first, len(table) + first)
+        if not len(table):
+            refuse(left_out)
+            raise LogError(f"{self.name}: there are no rows below the header")
+        return table, rows, left_out
 
 
 def _refuse_other(one: _Table, other: _Table) -> None:
@@ -207,8 +230,8 @@ def _coded(values: Any) -> Any:
 
 
 def _type(key: str, flags: Sequence[str]) -> Any:
-    """Arrow type of a CSV column; None where the file tells (time, session, context)."""
-    if key in ("user", "item", "event", "category"):
+    """Arrow type of a CSV column; None where the file tells (time, context)."""
+    if key in ("user", "item", "event", "category", "session"):
         return ID
     return FLAG if key in flags else NUMBERS.get(key)
 
@@ -231,6 +254,6 @@ def with_id(name: str, table: Any) -> Any:
     """The table with its ids as strings; LogError where there is no column id."""
     require_columns(name, table.column_names, ("id",))
     ids = plain(table["id"], name, "id")
-    return table.set_column(table.schema.get_field_index("id"), "id", as_text(ids)).replace_schema_metadata(
+    return table.set_column(table.schema.get_field_index("id"), "id", id_text(ids)).replace_schema_metadata(
         None
     )

@@ -13,7 +13,8 @@ import pyarrow.csv as pacsv
 
 from recgym.logs.codes import FLOAT, INT, TEXT
 from recgym.logs.files import Files, reading, shown
-from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.log import Array
+from recgym.logs.problems import LogError, Problem, problems_of, refuse
 from recgym.logs.separators import cells_of, single
 
 MOST_LINE = 1 << 20  # [characters] of a line
@@ -69,7 +70,7 @@ def read_csv(
     cell outside `nullable`, and text where a number belongs; its `problems` list every such row.
     """
     require_columns(name, header or read_header(files, name, delimiter, encoding), types)
-    layout = _Layout(delimiter, quoted, encoding, header)
+    layout = Layout(delimiter, quoted, encoding, header)
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     with reading(name):
@@ -87,7 +88,18 @@ def read_csv(
     return table
 
 
-class _Layout(NamedTuple):
+def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "Layout") -> Any:
+    """The columns as an Arrow table of these types; None where a cell or a row does not fit."""
+    wanted = {column: kind for column, kind in types.items() if kind is not None}
+    convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
+    with reading(name), layout.open(files, name) as options:
+        try:
+            return pacsv.read_csv(*options, convert)
+        except pa.ArrowInvalid:
+            return None
+
+
+class Layout(NamedTuple):
     """How a file of text is written."""
 
     delimiter: str
@@ -132,17 +144,16 @@ def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> 
             )
 
 
-def _diagnose(
-    files: Files,
-    name: str,
-    types: Mapping[str, Any],
-    layout: _Layout,
-    nullable: set[str],
-) -> list[Problem]:
-    """Read again as text, row by row, and list what does not fit."""
+def read_words(
+    files: Files, name: str, types: Mapping[str, Any], layout: Layout
+) -> tuple[Any, Array, list[Problem]]:
+    """The columns of `types` as text, those of None as Arrow infers them; their file rows; and the rows left out.
+
+    Left out are rows of another width than the header's. LogError where the file cannot be read at all.
+    """
     undecoded = _not_utf8(files, name) if layout.encoding == "utf8" else 0
     if undecoded:
-        return [Problem(name, undecoded, "", "the file must be in UTF-8", "another encoding")]
+        refuse([Problem(name, undecoded, "", "the file must be in UTF-8", "another encoding")])
     widths: list[Problem] = []
 
     def note(row: Any) -> str:
@@ -150,22 +161,42 @@ def _diagnose(
         widths.append(Problem(name, row.number or 0, "", rule, str(row.actual_columns)))
         return "skip"
 
-    convert = pacsv.ConvertOptions(include_columns=list(types), column_types=dict.fromkeys(types, TEXT))
-    first = 2 if layout.header is None else 1
-    with layout.open(files, name, invalid_row_handler=note) as options:
+    def read(words: dict[str, Any]) -> Any:
+        widths.clear()
+        convert = pacsv.ConvertOptions(include_columns=list(types), column_types=words)
+        with layout.open(files, name, invalid_row_handler=note) as options:
+            return pacsv.read_csv(*options, convert)
+
+    with reading(name):
         try:
-            table = pacsv.read_csv(*options, convert)
-        except pa.ArrowInvalid:
-            return widths
-    if widths:  # the numbers of the other rows are off by those skipped: first things first
-        return widths
-    return [
-        problem
-        for column, kind in types.items()
-        for problem in misfits(
-            lambda row: (name, first + row), column, table[column], kind, column in nullable
-        )
-    ]
+            table = read({column: ID for column, kind in types.items() if kind is not None})
+        except pa.ArrowInvalid:  # a column is of another kind below the rows from which Arrow infers
+            try:
+                table = read(dict.fromkeys(types, ID))
+            except pa.ArrowInvalid:
+                refuse(widths)
+                raise
+    first = 2 if layout.header is None else 1
+    rows = np.arange(first, len(table) + len(widths) + first)
+    return table, np.setdiff1d(rows, [problem.row for problem in widths]), widths
+
+
+def _diagnose(
+    files: Files,
+    name: str,
+    types: Mapping[str, Any],
+    layout: Layout,
+    nullable: set[str],
+) -> list[Problem]:
+    """Read again as text, row by row, and list what does not fit."""
+    table, rows, problems = read_words(files, name, types, layout)
+
+    def place(row: int) -> tuple[str, int]:
+        return name, int(rows[row])
+
+    for column, kind in types.items():
+        problems += misfits(place, column, table[column].cast(TEXT), kind, column in nullable)
+    return problems
 
 
 def _not_utf8(files: Files, name: str) -> int:
@@ -182,5 +213,5 @@ def misfits(
     empty = pc.fill_null(pc.match_substring_regex(texts, r"^\s*(NA|NaN|nan|null|NULL|None)?\s*$"), True)
     fits = pc.fill_null(pc.match_substring_regex(texts, pattern), False)
     bad = pc.and_(pc.invert(fits), pc.invert(empty)) if may_be_empty else pc.or_(pc.invert(fits), empty)
-    found = np.flatnonzero(bad.to_numpy()).tolist()
-    return [Problem(*place(row), column, rule, repr(texts[row].as_py() or "")) for row in found]
+    rows = np.flatnonzero(bad.to_numpy())
+    return problems_of(rows, len(texts), place, column, rule, lambda row: repr(texts[row].as_py() or ""))

@@ -1,0 +1,90 @@
+"""Prices as people write them, $9.99 or 1.234,50 EUR -> numbers. A column has one decimal sign and one currency."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from recgym.logs.log import Array
+
+CURRENCY = (
+    r"(?:[A-Za-z]{0,2}[$€£¥₹₽₩₺₫฿₴₪₦₱₸]|USD|EUR|GBP|JPY|CNY|RMB|INR|RUB|KRW|PLN|CHF|SEK|NOK|DKK|BRL|CAD|AUD|NZD|MXN|"
+    r"TRY|ZAR|CZK|HUF|RON|SGD|HKD|THB|IDR|VND|ILS|AED|SAR|ARS|CLP|COP|kr|zł|Kč|Ft|lei)?"
+)
+PRICE = re.compile(rf"([+-]?)({CURRENCY})\s*([+-]?)([0-9.,'\s]*[0-9][.,]?)\s*({CURRENCY})")
+PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+SPACED = re.compile(r"[0-9]{1,3}(['\s][0-9]{3})+([.,][0-9]*)?")
+# A group of thousands has three digits, and one to three before it. {d} is the decimal sign, {t} the other one.
+DECIMAL = (
+    r"[0-9]*{d}([0-9]{{0,2}}|[0-9]{{4,}})|([0-9]{{4,}}|0|){d}[0-9]{{3}}|[0-9]{{1,3}}({t}[0-9]{{3}})+{d}[0-9]*|"
+    r"[0-9]{{1,3}}({t}[0-9]{{3}}){{2,}}"
+)
+POINT, COMMA = (re.compile(DECIMAL.format(d=d, t=t)) for d, t in ((r"\.", ","), (",", r"\.")))
+EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}|[0-9]+")
+
+NUMBER, SIGN, OTHER_SIGN, OTHER_CURRENCY = range(4)
+RULES = (
+    "a number is needed",
+    "no row tells a decimal comma from one between thousands: a decimal point is needed",
+    "prices must have one decimal sign",
+    "prices must have one currency",
+)
+
+
+def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
+    """Numbers of distinct words, each of so many rows; the rule that each breaks; the currency.
+
+    Returns:
+        Numbers (words,) float64; index into RULES (words,), -1 where no rule is broken; the currency, "" where none
+        is written.
+    """
+    parts = [_parts(word) for word in words]
+    point, comma = (
+        sum(count for (_, bare, _), count in zip(parts, rows.tolist(), strict=True) if sign.fullmatch(bare))
+        for sign in (POINT, COMMA)
+    )
+    used: dict[str, int] = {}
+    for (_, bare, currency), count in zip(parts, rows.tolist(), strict=True):
+        if bare and currency:
+            used[currency] = used.get(currency, 0) + count
+    most = max(used, key=lambda currency: used[currency], default="")
+    values, rules = np.zeros(len(words)), np.full(len(words), -1)
+    for place, (sign, bare, currency) in enumerate(parts):
+        rules[place] = _broken(bare, point, comma)
+        if rules[place] < 0 and currency not in ("", most):
+            rules[place] = OTHER_CURRENCY
+        if rules[place] < 0:
+            values[place] = sign * _number(bare, "," if comma > point else ".")
+    return values, rules, most
+
+
+def _parts(word: str) -> tuple[float, str, str]:
+    """Sign, digits with their commas and points, and currency; without digits where the word is no price."""
+    if PLAIN.fullmatch(word):
+        return (-1.0 if word.startswith("-") else 1.0), word.lstrip("+-"), ""
+    found = PRICE.fullmatch(word)
+    if not found:
+        return 1.0, "", ""
+    sign, before, minus, digits, after = found.groups()
+    if SPACED.fullmatch(digits):
+        digits = re.sub(r"['\s]", "", digits)
+    if (sign and minus) or (before and after and before != after):
+        digits = ""
+    return (-1.0 if "-" in sign + minus else 1.0), digits, before or after
+
+
+def _broken(bare: str, point: int, comma: int) -> int:
+    """The rule that digits break where so many rows have a decimal point or comma for sure."""
+    if "e" in bare.lower() and PLAIN.fullmatch(bare):
+        return OTHER_SIGN if comma > point else -1
+    if POINT.fullmatch(bare):
+        return OTHER_SIGN if comma > point else -1
+    if COMMA.fullmatch(bare):
+        return -1 if comma > point else OTHER_SIGN
+    if not EITHER.fullmatch(bare):
+        return NUMBER
+    return SIGN if "," in bare and not point + comma else -1
+
+
+def _number(bare: str, decimal: str) -> float:
+    return float(bare.replace("," if decimal == "." else ".", "").replace(decimal, "."))

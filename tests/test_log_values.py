@@ -1,0 +1,428 @@
+"""Values of the generic table: times, ids, duplicates, counts, prices; and every bad row of every column."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recgym.logs import Log, LogError, read_log, validate
+from recgym.logs.prices import RULES, read_prices
+from recgym.logs.times import read_times
+
+AT = 1_600_000_000  # s, 13 September 2020
+
+
+def table(tmp_path, text, name="t.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def of_times(tmp_path, cells):
+    """A log whose rows have these times, each an item of its own."""
+    rows = [f"u,i{k},{cell}" for k, cell in enumerate(cells)]
+    return table(tmp_path, "\n".join(["user,item,time", *rows]) + "\n")
+
+
+def refused(path, **options) -> LogError:
+    with pytest.raises(LogError) as error:
+        read_log(path, **{"domain": "social"} | options)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+def rows_of(error):
+    return [(problem.row, problem.column) for problem in error.problems]
+
+
+# ---- times: one unit, decided by the rows
+
+
+def test_one_time_far_away_is_refused_by_its_row_and_moves_no_other(tmp_path):
+    seconds = [AT + 60 * k for k in range(240)]
+    error = refused(of_times(tmp_path, [*seconds, 253402300799]))
+    assert rows_of(error) == [(242, "time")]
+    assert "a time from 1990 to 2100 is needed" in str(error)
+    assert "found 253402300799" in str(error)
+    log = read_log(of_times(tmp_path, seconds), domain="social")
+    assert sorted(log.column("time").tolist()) == [1000 * at for at in seconds]
+    assert log.remarks == ("t.csv: times from 2020-09-13 12:26:40 to 2020-09-13 16:25:40 UTC, unit s",)
+
+
+@pytest.mark.parametrize(
+    ("cells", "bad", "words"),
+    [
+        ([AT, AT + 1, 1000 * AT], [4], "times must have one unit (s in 2 rows, ms in 1 rows)"),
+        ([1000 * AT, 1000 * AT, AT], [4], "times must have one unit (ms in 2 rows, s in 1 rows)"),
+        ([AT, "2020-09-13", AT], [3], "times must have one unit (s in 2 rows, date in 1 rows)"),
+        ([AT, 20200913, AT], [3], "times must have one unit (s in 2 rows, date (8 digits) in 1 rows)"),
+        (["13/9/2020", "9/13/2020", "14/9/2020"], [3], "date (day/month/year) in 2 rows, date (month/day/year) in 1"),
+        ([AT, "inf", AT], [3], "found inf"),
+        ([AT, "", AT, "NA"], [3, 5], "a value is needed; found nothing"),
+        ([AT, -AT], [3], "a time from 1990 to 2100 is needed"),
+        (["2020-09-13", "9999-12-31", "1970-01-01"], [3, 4], "a time from 1990 to 2100 is needed"),
+        (["2020-09-13", "2020-02-30"], [3], "a time is needed: a number, or a date"),
+        ([20200913, 20200931], [3], "a time from 1990 to 2100 is needed"),
+        ([20200913122749, 20200913246000], [3], "a time from 1990 to 2100 is needed"),
+    ],
+)  # fmt: skip
+def test_rows_that_differ_from_the_others_are_refused(tmp_path, cells, bad, words):
+    error = refused(of_times(tmp_path, cells))
+    assert [row for row, _ in rows_of(error)] == bad
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([5, 6, 7], "found 5, and alike in all 3 rows"),
+        (["1/2/2020", "2/2/2020", "2/3/2020"], "no row tells the day from the month; time_format"),
+        (["12:30:00", "12:31:00"], "numbers, dates or text are needed"),
+        (["soon"] * 4000, "found 'soon', and alike in all 4,000 rows"),
+        (["Sun Sep 13 2020"] * 9, "time_format (--time-format) states another form"),
+    ],
+)
+def test_a_fault_of_all_rows_is_one_problem(tmp_path, cells, words):
+    error = refused(of_times(tmp_path, cells))
+    assert len(error.problems) == 1
+    assert words in str(error)
+
+
+NOON = "2020-09-13 12:26:40"
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        ([AT, AT + 86400], "s"),
+        ([1000 * AT, 1000 * AT + 86_400_000], "ms"),
+        ([10**6 * AT, 10**6 * (AT + 86400)], "us"),
+        ([10**9 * AT, 10**9 * (AT + 86400)], "ns"),
+        ([f"{AT}.0", f"{AT + 86400}.0"], "s"),
+        ([f" {AT}", f"{AT + 86400} "], "s"),
+        ([20200913122640, 20200914122640], "date (14 digits)"),
+        (["2020-09-13 12:26:40 UTC", "2020-09-14 12:26:40 UTC"], "date"),
+        (["2020-09-13T12:26:40Z", "2020-09-14T14:26:40+02:00"], "date"),
+        (["2020-09-13 12:26:40 +0000 UTC", "2020-09-14 12:26:40 GMT"], "date"),
+        (["2020/9/13 12:26:40", "2020.09.14 12:26:40.000"], "date"),
+        (["20200913T122640", "20200914T122640Z"], "date"),
+        (["9/13/2020 12:26:40 PM", "9/14/2020 12:26:40 PM"], "date (month/day/year)"),
+        (["13/09/2020 12:26:40", "14.9.2020 12:26:40"], "date (day/month/year)"),
+    ],
+)
+def test_a_moment_is_the_same_however_it_is_written(tmp_path, cells, unit):
+    log = read_log(of_times(tmp_path, cells), domain="social")
+    assert log.column("time").tolist() == [1000 * AT, 1000 * AT + 86_400_000]
+    assert log.remarks == (f"t.csv: times from 2020-09-13 12:26:40 to 2020-09-14 12:26:40 UTC, unit {unit}",)
+
+
+def test_one_row_with_a_day_above_twelve_decides_for_the_column(tmp_path):
+    log = read_log(of_times(tmp_path, ["3/2/2019 8:00:00 AM", "2/13/2019 12:00:00 AM"]), domain="social")
+    assert [str(np.datetime64(at, "ms"))[:16] for at in log.column("time").tolist()] == [
+        "2019-02-13T00:00",
+        "2019-03-02T08:00",
+    ]
+
+
+def test_time_unit_and_time_format_say_what_rows_cannot(tmp_path):
+    assert read_log(of_times(tmp_path, [5, 6]), domain="social", time_unit="s").remarks == (
+        "t.csv: times from 1970-01-01 00:00:05 to 1970-01-01 00:00:06 UTC, unit s, 2 of 2 rows outside 1990-2100",
+    )
+    log = read_log(of_times(tmp_path, ["1/2/2020 03:04"]), domain="social", time_format="%d/%m/%Y %H:%M")
+    assert log.column("time").tolist() == [1580526240000]
+    log = read_log(of_times(tmp_path, ["01022020"]), domain="social", time_format="%d%m%Y")
+    assert log.column("time").tolist() == [1580515200000]
+    error = refused(of_times(tmp_path, ["1/2/2020", "13/13/2020"]), time_format="%d/%m/%Y")
+    assert str(error) == "t.csv, row 3, time: a time in the form %d/%m/%Y is needed; found '13/13/2020'"
+    assert "time_format '%Q'" in str(refused(of_times(tmp_path, [AT]), time_format="%Q"))
+    assert "time_unit 'h' is unknown" in str(refused(of_times(tmp_path, [AT]), time_unit="h"))
+
+
+def test_times_that_float32_has_rounded_are_refused(tmp_path):
+    exact = AT + 977 * np.arange(40)
+    frame = pd.DataFrame({"user": "u", "item": np.arange(40), "time": exact.astype(np.float32)})
+    for rounded in (frame, frame.astype({"time": float}), frame.astype({"time": int})):
+        with pytest.raises(LogError, match=r"rounded as float32 rounds them.*alike in all 40 rows"):
+            Log.from_pandas(rounded, domain="social")
+    log = Log.from_pandas(frame.assign(time=exact.astype(float)), domain="social")
+    assert log.column("time").tolist() == (1000 * exact).tolist()
+    days = AT + 86400 * np.arange(40)  # float32 holds these
+    assert len(Log.from_pandas(frame.assign(time=days), domain="social")) == 40
+
+
+def test_a_frame_of_integers_in_seconds_is_read_as_a_file_is(tmp_path):
+    frame = pd.DataFrame({"user": ["a", "a"], "item": [1, 2], "time": [AT, AT + 1]})
+    log = Log.from_pandas(frame, domain="social")
+    assert log.column("time").tolist() == [1000 * AT, 1000 * AT + 1000]
+    assert log.remarks == ("frame: times from 2020-09-13 12:26:40 to 2020-09-13 12:26:41 UTC, unit s",)
+    with pytest.raises(LogError, match="row 3, time: times must have one unit"):
+        Log.from_pandas(
+            pd.concat([frame, frame.assign(time=1000 * AT)[:1], frame]).iloc[[0, 2, 3]], domain="social"
+        )
+    assert Log.from_pandas(frame.assign(time=[5, 6]), domain="social", time_unit="ms").column(
+        "time"
+    ).tolist() == [5, 6]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(631_152_000_000, 4_102_444_799_999), min_size=1, max_size=12, unique=True))
+def test_every_unit_and_type_gives_the_same_times(moments):
+    ms = np.array(moments)
+    ways = {
+        "ms": pa.array(ms), "us": pa.array(ms * 1000 + 499), "ns": pa.array(ms * 1_000_000 + 499_999),
+        "s as float": pa.array(ms / 1000), "text": pa.array([str(at) for at in moments]),
+        "ISO": pa.array([f"{np.datetime64(at, 'ms')}Z" for at in moments]),
+        "timestamp": pa.array(ms, pa.timestamp("ms")),
+        "timestamp us": pa.array(ms * 1000, pa.timestamp("us", "Europe/Warsaw")),
+        "MIND": pa.array([pd.Timestamp(at, unit="ms").strftime("%m/%d/%Y %I:%M:%S.%f %p")[:23]
+                          + pd.Timestamp(at, unit="ms").strftime(" %p") for at in moments]),
+    }  # fmt: skip
+    for name, cells in ways.items():
+        times = read_times(cells, None, None)
+        faults = [rule for bad, rule in times.faults if bad.any()]
+        if name == "MIND" and faults:
+            assert all("no row tells the day from the month" in rule for rule in faults)
+            continue
+        assert not faults, name
+        np.testing.assert_array_equal(times.ms, ms, err_msg=name)
+
+
+# ---- ids
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "null", "nan", "NaN", "NULL", "<NA>", "\\N", "", " ", "NaT"])
+@pytest.mark.parametrize("key", ["user", "item", "session"])
+def test_a_word_for_a_missing_id_is_no_user(tmp_path, word, key):
+    rows = [{"user": f"u{k}", "item": f"i{k}", "session": f"s{k}"} for k in range(8)]
+    for k in (1, 4, 5):
+        rows[k][key] = word
+    text = "\n".join(["user,item,session", *(",".join(row.values()) for row in rows)])
+    error = refused(table(tmp_path, text + "\n"))
+    assert rows_of(error) == [(3, key), (6, key), (7, key)]
+    assert "a value is needed" in str(error)
+
+
+def test_a_word_is_an_id_where_a_table_lists_it(tmp_path):
+    path = table(tmp_path, "user,item\nNA,x\nPL,y\n")
+    users = table(tmp_path, "id,country\nNA,Namibia\nPL,Poland\n", "users.csv")
+    assert read_log(path, domain="social", users=users).users["id"].to_pylist() == ["NA", "PL"]
+
+
+def test_ids_that_are_the_same_number_are_one_user(tmp_path):
+    log = read_log(table(tmp_path, 'user,item\n" 3",x\n3,y\n3.0,z\n7,x\n7.0 ,y\n'), domain="social")
+    assert log.users["id"].to_pylist() == ["3", "7"]
+    log = read_log(
+        table(tmp_path, "user,item\n007,x\n7,y\n1e5,z\n100000,x\n1.10,x\n1.1,x\n"), domain="social"
+    )
+    assert log.users["id"].to_pylist() == ["1.1", "1.10", "1e5", "007", "7", "100000"]
+
+
+@pytest.mark.parametrize(
+    "kind", [np.int64, np.float64, np.float32, str, object, "category", "Int64", "string"]
+)
+def test_ids_of_every_type_agree_in_frame_csv_and_parquet(tmp_path, kind):
+    frame = pd.DataFrame({"user": pd.Series([0, 7, 12345678, 7]).astype(kind), "item": ["a", "b", "c", "d"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    logs = [
+        Log.from_pandas(frame, domain="social"),
+        *(read_log(tmp_path / name, domain="social") for name in ("t.csv", "t.parquet")),
+    ]
+    for log in logs:
+        assert log.users["id"].to_pylist() == ["0", "7", "12345678"]
+        assert log.to_pandas()["user"].tolist() == ["0", "7", "7", "12345678"]
+
+
+def test_ids_that_a_float_column_cannot_hold_are_refused(tmp_path):
+    for kind, first in ((np.float64, 2**53 + 2), (np.float32, 2**24 + 2)):
+        frame = pd.DataFrame({"user": np.array([1, first], kind), "item": ["a", "b"]})
+        with pytest.raises(LogError, match="frame, row 3, user: ids as text are needed: a column of"):
+            Log.from_pandas(frame, domain="social")
+    error = refused(table(tmp_path, "user,item\n1.23457E+18,a\n5,b\n"))
+    assert str(error) == "t.csv, row 2, user: an id with all its digits is needed; found '1.23457E+18'"
+
+
+def test_mixed_ids_of_an_object_column_are_text():
+    frame = pd.DataFrame({"user": pd.Series([7, "7", 7.0, "x"], dtype=object), "item": list("abcd")})
+    assert Log.from_pandas(frame, domain="social").users["id"].to_pylist() == ["7", "x"]
+
+
+# ---- sessions
+
+
+def test_sessions_are_text_as_users_and_items_are(tmp_path):
+    text = "user,item,session\na,x,007\nb,y,7\nc,z,1e5\nd,x,100000\na,y,007\n"
+    log = read_log(table(tmp_path, text), domain="social")
+    frame = log.to_pandas()
+    assert log.num_sessions == 4
+    assert all(len(set(part["user"])) == 1 for _, part in frame.groupby("session"))
+    numbered = "user,item,session\na,x,70\nb,y,69\nb,z,69\n"
+    sessions = read_log(table(tmp_path, numbered), domain="social").column("session").tolist()
+    pq.write_table(
+        pa.table({"user": list("abb"), "item": list("xyz"), "session": [70, 69, 69]}), tmp_path / "t.parquet"
+    )
+    assert (
+        sessions
+        == [69, 69, 70]
+        == read_log(tmp_path / "t.parquet", domain="social").column("session").tolist()
+    )
+
+
+# ---- duplicates
+
+BOUGHT = "user,item,time\n" + "a,milk,{0}\n" * 3 + "a,bread,{0}\nb,milk,{1}\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("2020-09-13", "2020-09-14", 5),
+        (20200913, 20200914, 5),
+        (1599955200, 1600041600, 5),
+        ("2020-09-13T00:00:00+02:00", "2020-09-14T00:00:00+02:00", 5),
+        ("2020-09-13 10:00:01", "2020-09-14", 3),
+        (AT, AT + 1, 3),
+    ],
+)
+def test_repeats_within_a_day_are_bought_twice(tmp_path, first, second, kept):
+    path = table(tmp_path, BOUGHT.format(first, second))
+    log = read_log(path, domain="ecommerce")
+    assert (len(log), log.duplicates) == (kept, 5 - kept)
+    what = "kept, as times are whole days" if kept == 5 else "dropped"
+    assert any(f"2 exact duplicate rows {what}" in remark for remark in log.remarks)
+    for choice, rows in (("keep", 5), ("drop", 3)):
+        log = read_log(path, domain="ecommerce", duplicates=choice)
+        frame = Log.from_pandas(pd.read_csv(path), domain="ecommerce", duplicates=choice)
+        assert len(log) == len(frame) == rows
+    assert "duplicates 'first' is unknown; there are keep, drop" in str(refused(path, duplicates="first"))
+
+
+# ---- counts, words and slates
+
+
+def test_counts_of_listens_are_listens(tmp_path):
+    log = read_log(table(tmp_path, "user,item,plays\na,x,17\na,y,0\nb,x,1\n"), domain="social",
+                   mapping="user=user,item=item,listen=plays")  # fmt: skip
+    assert log.column("listen").tolist() == [True, False, True]
+    assert log.column("listens").tolist() == [17, 0, 1]
+    error = refused(table(tmp_path, "user,item,listen\na,x,17\na,y,-1\nb,x,1.5\nb,y,\n"))
+    assert rows_of(error) == [(5, "listen"), (3, "listen"), (4, "listen")]
+
+
+@pytest.mark.parametrize(
+    "words", [("yes", "no"), ("Y", "n"), ("TRUE", "False"), ("t", "F"), ("1", "0"), ("1.0", "0.0")]
+)
+@pytest.mark.parametrize("key", ["click", "event"])
+def test_words_of_yes_and_no(tmp_path, words, key):
+    path = table(tmp_path, f"user,item,{key}\na,x,{words[0]}\na,y,{words[1]}\nb,x, {words[0]}\n")
+    assert read_log(path, domain="content").column("click").tolist() == [True, False, True]
+    path = table(tmp_path, f"user,item,{key}\na,x,{words[0]}\na,y,{words[1]}\nb,x,maybe\n")
+    assert str(refused(path, domain="content")) == f"t.csv, row 4, {key}: 0 or 1 is needed; found 'maybe'"
+
+
+def test_a_slate_of_minus_one_is_none(tmp_path):
+    text = "user,item,slate\na,x,-1\na,y,-1\nb,x,5\nb,y,5\n"
+    log = read_log(table(tmp_path, text), domain="social")
+    assert log.rows["slate"].to_pylist() == [None, None, 5, 5]
+    assert log.column("step").tolist() == [0, 1, 0, 0]
+
+
+# ---- prices
+
+
+@pytest.mark.parametrize(
+    ("words", "values", "currency"),
+    [
+        (["$9.99", "$1,234.50", "3"], [9.99, 1234.5, 3], "$"),
+        (["9,99 €", "€ 1.234,50", "1.234"], [9.99, 1234.5, 1234], "€"),
+        (["1,234", "9.99"], [1234, 9.99], ""),
+        (["1,234", "9,99"], [1.234, 9.99], ""),
+        (["1,234,567", "5"], [1234567, 5], ""),
+        (["USD 5", "6 USD"], [5, 6], "USD"),
+        (["1 234,56 zł", "1'000,00 zł"], [1234.56, 1000], "zł"),
+        (["1.234", "1e3", ".5"], [1.234, 1000, 0.5], ""),
+        (["-$5", "0.123"], [-5, 0.123], "$"),
+    ],
+)
+def test_prices_as_people_write_them(words, values, currency):
+    found, rules, sign = read_prices(words, np.ones(len(words), int))
+    assert rules.tolist() == [-1] * len(words)
+    np.testing.assert_allclose(found, values)
+    assert sign == currency
+
+
+@pytest.mark.parametrize(
+    ("words", "bad", "rule"),
+    [
+        (["1,234", "5,678"], [0, 1], 1),
+        (["9.99", "1.50", "1,5"], [2], 2),
+        (["$9.99", "$5", "€8.00"], [2], 3),
+        (["free", "5"], [0], 0),
+        (["12,34,567", "5"], [0], 0),
+        (["$5 €", "5"], [0], 0),
+    ],
+)
+def test_prices_that_are_not_clear_are_refused(words, bad, rule):
+    rules = read_prices(words, np.ones(len(words), int))[1]
+    assert [k for k, found in enumerate(rules) if found >= 0] == bad
+    assert {RULES[rules[k]] for k in bad} == {RULES[rule]}
+
+
+def test_prices_of_a_file(tmp_path):
+    log = read_log(table(tmp_path, 'user,item,price\na,x,$9.99\na,y,"$1,234.50"\na,z,\n'), domain="ecommerce")
+    np.testing.assert_allclose(log.column("price"), [9.99, 1234.5, np.nan])
+    assert log.remarks == ("t.csv: prices are in $",)
+    error = refused(table(tmp_path, 'user,item,price\na,x,"1,234"\na,y,"5,678"\na,z,5\n'), domain="ecommerce")
+    assert rows_of(error) == [(2, "price"), (3, "price")]
+
+
+# ---- every bad row of every column
+
+
+def test_every_bad_row_of_every_column_is_named_at_once(tmp_path):
+    text = (
+        "user,item,time,event,price,propensity,position\n"
+        f"a,x,{AT},click,1.5,0.5,0\n,x,{AT},sneeze,cheap,0.5,0\na,NA,soon,click,2,1.7,0\n"
+        f"a,y,{AT},cough,3,0.5,1.5\na,z,{1000 * AT},click,4,2,0\na,w,{AT},click,5,3,-1\n"
+    )
+    error = refused(table(tmp_path, text), domain="ecommerce", check=False)
+    assert set(rows_of(error)) == {
+        (3, "user"), (3, "event"), (3, "price"), (4, "item"), (4, "time"), (5, "event"), (5, "position"), (6, "time"),
+        (7, "propensity"), (7, "position"),
+    }  # fmt: skip
+
+
+def test_rows_of_another_width_hide_no_other_fault(tmp_path):
+    error = refused(table(tmp_path, "user,item,price\na,b,1\na,b,c,d\na,b,cheap\n\na,b\n,b,2\n"))
+    assert rows_of(error) == [(3, ""), (5, ""), (6, "user"), (4, "price")] or set(rows_of(error)) == {
+        (3, ""), (5, ""), (6, "user"), (4, "price"),
+    }  # fmt: skip
+
+
+def test_a_rule_that_all_rows_break_is_one_problem(tmp_path):
+    rows = "".join(f"a,i{k},2\n" for k in range(500))
+    log = read_log(table(tmp_path, "user,item,propensity\n" + rows), domain="social", check=False)
+    problems = validate(log)
+    assert [problem.row for problem in problems] == [2]
+    assert problems[0].value == "2.0, and alike in all 500 rows"
+
+
+def test_whole_numbers_may_have_a_point_in_csv_as_in_parquet(tmp_path):
+    log = read_log(table(tmp_path, "user,item,watch_ms\na,x,5.0\na,y,\na,z,1e3\n"), domain="content")
+    assert log.rows["watch_ms"].to_pylist() == [5, None, 1000]
+
+
+def test_a_column_that_changes_its_kind_far_below_is_read_as_text(tmp_path):
+    rows = "".join(f"a,i{k},{AT + k}\n" for k in range(90_000))
+    error = refused(table(tmp_path, f"user,item,time\n{rows}a,last,soon\n"))
+    assert rows_of(error) == [(90_002, "time")]
+
+
+def test_times_rise_with_rows_of_one_file(tmp_path):
+    log = read_log(of_times(tmp_path, [AT + 7 * k for k in range(50)]), domain="social")
+    assert all(low < high for low, high in pairwise(log.column("time").tolist()))
