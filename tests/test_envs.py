@@ -68,6 +68,15 @@ def assert_row(info, row, single):
         assert theirs.tobytes() == value.tobytes(), name
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_key_of_observation_and_info_has_one_value(env_id):
+    """TorchRL writes both into one table, by name."""
+    env = gym.make(env_id, observation="features+history", action_mask=True)
+    observation, info = env.reset(seed=0)
+    for name in observation.keys() & info.keys():
+        np.testing.assert_array_equal(observation[name], info[name])
+
+
 @pytest.mark.parametrize("num", [1, 3, 64])
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 @pytest.mark.parametrize("env_id", IDS)

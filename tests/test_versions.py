@@ -43,8 +43,8 @@ def digest(env_id: str) -> str:
     sizes = getattr(env.single_action_space, "nvec", [getattr(env.single_action_space, "n", 0)])
     row, place = np.arange(NUM_ENVS)[:, None], np.arange(len(sizes))[None, :]
     observation, info = env.reset(seed=20261124)
-    add(observation, info["user"], info["context"])
-    counted, begun_with = (*env.unwrapped.event_names, "repeats"), ("context", "reward_is_assumed", "user")
+    add(observation, info["user"], info["context_index"])
+    counted, begun_with = (*env.unwrapped.event_names, "repeats"), ("context_index", "reward_is_assumed", "user")
     begins = np.zeros(NUM_ENVS, bool)
     for step in range(STEPS):
         action = (row * 7 + step * 13 + place * 29 + row * step) % np.asarray(sizes)

@@ -111,8 +111,8 @@ class _Record:
 
     def begin(self, session: NDArray[Any], info: dict[str, Any]) -> None:
         rows = np.flatnonzero(session >= 0)
-        for name in ("user", "context"):
-            self.rows[name][session[rows]] = info[name][rows]
+        for name, key in (("user", "user"), ("context", "context_index")):
+            self.rows[name][session[rows]] = info[key][rows]
 
     def step(self, session: NDArray[Any], actions: Any, reward: Any, terminated: Any, info: Any) -> None:
         live = np.flatnonzero(session >= 0)

@@ -1,7 +1,8 @@
 """What `info` holds: the same keys at reset and at every step, of a single environment and of a vector.
 
 Numbers are numpy's: int64 counts, float64 minutes, a bool mask. Row i of the vector's info equals the single
-environment's, bit for bit; a row that has just begun holds what `reset` gives: its user, and counts of nothing.
+environment's, bit for bit; a row that has just begun holds what `reset` gives: its user, and counts of nothing. No key
+is one of an observation's with other values: TorchRL lays both side by side.
 
 Axes: B sessions, K slate positions, N items, E events.
 """
@@ -22,7 +23,7 @@ _COUNTS = [np.int64(count) for count in range(64)]  # the usual values, made onc
 class Infos:
     """Makes infos of an engine's sessions and of the feedback to their last slates.
 
-    Keys: user, context, reward_is_assumed (0 or 1), one count for each event of the world, repeats,
+    Keys: user, context_index, reward_is_assumed (0 or 1), one count for each event of the world, repeats,
     watch_minutes (where the world has watch time) and action_mask (K N,) where `masks` is given.
     """
 
@@ -40,7 +41,7 @@ class Infos:
         sessions, events = self._engine.sessions, feedback.events
         info: Info = {
             "user": sessions.user.astype(np.int64),
-            "context": sessions.context.astype(np.int64),
+            "context_index": sessions.context.astype(np.int64),
             "reward_is_assumed": np.full(len(events), self._assumed),
         }
         if events.shape[1] == 1:
@@ -62,7 +63,7 @@ class Infos:
         sessions, events = self._engine.sessions, feedback.events
         info = {
             "user": np.int64(sessions.user[0]),
-            "context": np.int64(sessions.context[0]),
+            "context_index": np.int64(sessions.context[0]),
             "reward_is_assumed": self._assumed,
             **(self._of_item(int(events[0, 0])) if events.shape[1] == 1 else self._of_slate(events)),
             "repeats": _COUNTS[feedback.repeats[0]],
