@@ -3,6 +3,7 @@
 Importing the package registers the environments and nothing more: no torch, no pandas, no numba, no matplotlib.
 """
 
+from recgym import _interrupt as _interrupt  # first: Ctrl-C in the imports below ends in one line
 from recgym.clash import refuse_clash as _refuse_clash
 from recgym.envs import register_environments as _register_environments
 

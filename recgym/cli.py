@@ -1,16 +1,19 @@
 """The command line. A command imports what it needs when it runs, so that `recgym --help` is quick.
 
-Exit codes: 0 done; 1 some benchmark runs failed; 2 wrong arguments, files or rows, told in one line on
-stderr; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 some benchmark runs failed, or nobody reads the output on; 2 wrong arguments, files or rows,
+named in one line on stderr; 130 stopped by Ctrl-C.
 """
 
 import json
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
 
-from recgym import commands
+from recgym import __version__, _interrupt, commands
 from recgym.bench import commands as runs
 from recgym.bench.terminal import (
     Domain,
@@ -21,7 +24,6 @@ from recgym.bench.terminal import (
     Source,
     TimeFormat,
     TimeUnit,
-    console,
     given,
 )
 
@@ -30,8 +32,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Recommendation environments for Gymnasium whose users are fitted from real logs.",
+    epilog="`recgym COMMAND --help` explains a command. To begin: `recgym envs`, then "
+    "`recgym train ucb1 recgym/Ecommerce-v0 --steps 2000`.",
 )
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"recgym {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Recommendation environments for Gymnasium whose users are fitted from real logs."""
 
 
 def envs(as_json: Json = False) -> None:
@@ -44,13 +62,15 @@ def envs(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([row._asdict() for row in ENVIRONMENTS], indent=1))
         return
-    from rich.table import Table
+    from recgym.bench.layout import Column, show_table
 
-    table = Table("id", "world", "items", "slate", "horizon", "reward", "about")
+    columns = [Column("id"), Column("world", 1), Column("items", 2), Column("slate", 3)]
+    columns += [Column("horizon", 4), Column("reward", 5), Column("about", 6, is_text=True)]
+    rows = []
     for row in ENVIRONMENTS:
         items = "all" if row.n_items is None else str(row.n_items)
-        table.add_row(row.id, row.world, items, str(row.slate_size), str(row.horizon), row.reward, row.about)
-    console().print(table)
+        rows.append((row.id, row.world, items, str(row.slate_size), str(row.horizon), row.reward, row.about))
+    show_table(columns, rows)
 
 
 def validate(
@@ -96,29 +116,81 @@ for command in (envs, commands.fit, commands.card, validate, runs.train, runs.be
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit; what a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
     args = sys.argv[1:] if arguments is None else arguments
-    command = typer.main.get_command(app)
+    code: Any = _interrupt.EXIT_CODE
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for as long as the process lives
+    with _interrupt.raised():
+        try:
+            code = _run(args or ["--help"])
+        except KeyboardInterrupt:
+            pass
+        except Exception:
+            if not _interrupt.is_pressed():
+                raise
+    if code == _interrupt.EXIT_CODE:
+        _say(_interrupt.STOPPED + _GOES_ON.get(args[0] if args else "", ""))
+    sys.exit(code)
+
+
+def _run(args: Sequence[str]) -> int:
+    """The exit code of a command; what is wrong is said."""
     try:
-        code = command.main(args or ["--help"], prog_name="recgym", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
+        code = typer.main.get_command(app).main(args, prog_name="recgym", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Abort:
+        return _interrupt.EXIT_CODE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush to nowhere
-        code = 1
+        _to_nowhere(sys.stdout)
+        return 1
     except Exception as error:
+        if _interrupt.is_pressed():  # an import or a callback made another exception of it
+            return _interrupt.EXIT_CODE
         message = _message(error)
         if message is None or os.environ.get("RECGYM_DEBUG"):
             raise
-        print(f"recgym: {' '.join(message.split())}", file=sys.stderr)
-        code = 2
-    if code == 130:
-        print("recgym: stopped; what was whole is kept, the same command goes on", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+        _flush()
+        _say(f"recgym: {' '.join(message.split())}")
+        return 2
+
+
+def _flush() -> None:
+    """What was printed goes out; a stream that takes nothing leads nowhere, else Python's end complains of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(stream: Any) -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _say(line: str) -> None:
+    """One line on stderr, where anybody reads it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _to_nowhere(sys.stderr)
+
+
+_GOES_ON = {
+    "bench": "; what was whole is kept, the same command goes on",
+    "train": "; the same command with --resume goes on from the last checkpoint",
+}
 
 
 def _message(error: Exception) -> str | None:
-    """What a user is told, None where the error is a bug of ours."""
+    """What a user reads, None where the error is a bug of ours."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL:
         return f"this needs {error.name}: pip install 'recgym[agents]'"
+    if isinstance(error, MemoryError):
+        return f"not enough memory. {error}"
+    if isinstance(error, OSError) and error.strerror:
+        place = "output" if error.filename is None else error.filename
+        return f"{place}: {error.strerror}"
     if isinstance(error, ValueError | OSError):
         return str(error)
     if hasattr(error, "format_message"):  # typer's own complaints about arguments

@@ -20,8 +20,8 @@ from recgym.bench.terminal import (
     Source,
     TimeFormat,
     TimeUnit,
-    console,
     given,
+    is_terminal,
     progress,
 )
 
@@ -113,7 +113,7 @@ def fit(
     from recgym.fit import fit as fit_world
     from recgym.sim.world import World
 
-    chosen, shown = _settings(config, period), sys.stdout.isatty()
+    chosen, shown = _settings(config, period), is_terminal(sys.stdout)
     said = {
         "domain": domain, "source": source, "map": mapping,
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
@@ -180,13 +180,12 @@ def _write(world: Any, members: list[Any], out: Path) -> None:
 
 
 def _print_card(world: Any) -> None:
-    from rich.markdown import Markdown
-
+    from recgym.bench.layout import show_markdown
     from recgym.sim.card import card_markdown
 
     text = card_markdown(world)
-    if sys.stdout.isatty():
-        console().print(Markdown(text))
+    if is_terminal(sys.stdout):
+        show_markdown(text)
     else:
         print(text)
 

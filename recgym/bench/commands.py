@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.bench.terminal import Device, Json, Seed, console, names, progress
+from recgym.bench.terminal import Device, Json, Seed, names, progress
 
 
 def train(
@@ -155,7 +155,7 @@ def bench(
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:
         summary = launch(chosen, out / preset, workers, bar)
-    print_report(write_report(out), console())
+    print_report(write_report(out))
     print(
         f"{summary.done} runs done, {summary.skipped} were there, {len(summary.failed)} failed",
         file=sys.stderr,
@@ -173,7 +173,7 @@ def report(
     """
     from recgym.bench.report import print_report, write_report
 
-    print_report(write_report(results), console())
+    print_report(write_report(results))
 
 
 def speed(
@@ -196,8 +196,7 @@ def speed(
 
     Example: `recgym speed --seconds 1`
     """
-    from rich.table import Table
-
+    from recgym.bench.layout import Column, show_table
     from recgym.bench.speed import measure
 
     if bandits:
@@ -206,50 +205,42 @@ def speed(
     if training:
         _training_speed(training_steps, as_json)
         return
-    rows = []
-    table = Table("environment", *("N", "d", "C", "H", "width", "K", "single", "vector 1,024", "all threads"))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in measure(seconds):
-        rows.append(row._asdict())
-        rates = [f"{rate:,.0f}" if rate else "" for rate in (row.single, row.vector, row.threaded)]
-        table.add_row(row.name, *map(str, row[1:7]), *rates)
+    sizes = [Column(name, rank) for rank, name in enumerate(("N", "d", "C", "H", "width", "K"), start=4)]
+    rates = [Column("single", 1), Column("vector 1,024", 2), Column("all threads", 3)]
+    rows = list(measure(seconds))
     if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        console().print(table)
+        print(json.dumps([row._asdict() for row in rows], indent=1))
+        return
+    lines = [
+        (row.name, *map(str, row[1:7]), *(f"{rate:,.0f}" if rate else "" for rate in row[7:])) for row in rows
+    ]
+    show_table([Column("environment"), *sizes, *rates], lines)
 
 
 def _bandit_speed(seconds: float, as_json: bool) -> None:
     """The bandits' table: 256 decisions at a time without and with updates, and one at a time with them."""
-    from rich.table import Table
-
     from recgym.bench.bandit_speed import measure_bandits
+    from recgym.bench.layout import Column, show_table
 
-    rows = []
-    table = Table("1,000 arms", "256 decisions", "256 with updates", "1 with update")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in measure_bandits(seconds):
-        rows.append(row._asdict())
-        table.add_row(row.name, *(f"{rate:,.0f}" for rate in row[1:]))
+    rows = list(measure_bandits(seconds))
     if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        console().print(table)
+        print(json.dumps([row._asdict() for row in rows], indent=1))
+        return
+    columns = ("1,000 arms", "256 decisions", "256 with updates", "1 with update")
+    lines = [(row.name, *(f"{rate:,.0f}" for rate in row[1:])) for row in rows]
+    show_table([Column(name) for name in columns], lines)
 
 
 def _training_speed(steps: int, as_json: bool) -> None:
     """The table of `recgym speed --training`."""
-    from rich.table import Table
-
+    from recgym.bench.layout import Column, show_table
     from recgym.bench.training_speed import decision_ms, measure_training, tasks
 
-    table, found = Table("where", "agent", "how", "steps", "seconds", "score"), []
+    lines, found = [], []
     for task in tasks():
         rows = list(measure_training(task, steps))
         for row in rows:
-            table.add_row(*row[:3], f"{row.steps:,}", f"{row.seconds:.2f}", f"{row.score:.3f}")
+            lines.append((*row[:3], f"{row.steps:,}", f"{row.seconds:.2f}", f"{row.score:.3f}"))
         single, vector, ours = (row.seconds for row in rows)
         found.append(
             {
@@ -264,7 +255,8 @@ def _training_speed(steps: int, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"tasks": found, "decision_ms": milliseconds}, indent=1))
         return
-    console().print(table)
+    columns = [Column("where", is_text=True), Column("agent"), Column("how", 1, is_text=True)]
+    show_table([*columns, Column("steps", 2), Column("seconds by the clock"), Column("score")], lines)
     for each in found:
         verb = "reached" if each["reached"] else "did not reach"
         print(f"{each['where']}: dcf-dqn {verb} the score of sb3-dqn in one environment")

@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
-    """Loop of a worker: a job in, its outcome out; the parent alone hears Ctrl-C."""
+    """Loop of a worker: a job in, its outcome out; Ctrl-C is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
@@ -45,6 +45,19 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """A process that is started inside never gets Ctrl-C, not even in its imports; this one gets it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """A process and the job it holds, -1 for none."""
 
@@ -52,7 +65,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        self.process.start()
+        with _interrupts_wait():
+            self.process.start()
         theirs.close()
         self.index = -1
 

@@ -1,11 +1,10 @@
 """Makes the page of a results folder and its pictures from raw rows alone; the same rows give the same bytes."""
 
-import os
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from recgym.bench.layout import Column, show_table, show_text
 from recgym.bench.page import OPENING, PAGE, refuse_to_lose, title_of
 from recgym.bench.suite import PRESETS
 from recgym.bench.tables import (
@@ -20,6 +19,7 @@ from recgym.bench.tables import (
     tables_of,
 )
 from recgym.sim.card import planning_text
+from recgym.storage import write_file
 
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
 
@@ -62,16 +62,9 @@ def write_report(folder: Path) -> Results:
         parts.append(_preset_text(results, preset))
         parts += [_table_text(table) for table in tables]
         if tables:
-            _replace(folder / f"{preset}.png", _picture(preset, tables))
-    _replace(folder / PAGE, "\n".join(parts).encode())
+            write_file(folder / f"{preset}.png", _picture(preset, tables))
+    write_file(folder / PAGE, "\n".join(parts).encode())
     return results
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".report-", delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def _preset_text(results: Results, preset: str) -> str:
@@ -185,24 +178,22 @@ def _panel(axes: Any, table: Table, agents: list[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def print_report(results: Results, console: Any) -> None:
-    """The tables on a terminal."""
-    from rich.table import Table as RichTable
+# columns of a table in the order in which they find room; those without a rank always do
+_RANKS = {"score": 1, HEAD[3]: 2, "response rate": 3, "coverage": 4, "length": 5, HEAD[8]: 6}
 
+
+def print_report(results: Results) -> None:
+    """The tables on stdout."""
+    columns = [Column(name, _RANKS.get(name, 0)) for name in HEAD]
     for preset, tables in results.tables.items():
         for table in tables:
-            title = f"{preset}: {title_of(table.env_id, table.experiment)}" + (
-                f"  ({table.mark})" if table.mark else ""
-            )
-            shown = RichTable(title=title, title_justify="left", caption_justify="left")
-            for i, name in enumerate(HEAD):
-                shown.add_column(name, justify="right" if i else "left", no_wrap=i == 0)
-            for row in table.rows:
-                shown.add_row(*cells(row))
+            title = title_of(table.env_id, table.experiment)
+            rows = [cells(row) for row in table.rows]
+            show_table(columns, rows, f"{preset}: {title}" + (f"  ({table.mark})" if table.mark else ""))
             lines = [describe_planning(table), *table.notes]
             if table.is_assumed:
                 lines.append("The reward rests on assumed parameters.")
-            shown.caption = "\n".join(line for line in lines if line)
-            console.print(shown)
+            for line in (*filter(None, lines), ""):
+                show_text(line)
         for record in results.failed[preset]:
-            console.print(f"failed: {record['run_id']}: {record['error']}", markup=False)
+            show_text(f"failed: {record['run_id']}: {record['error']}")

@@ -72,11 +72,16 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def is_terminal(stream: Any) -> bool:
+    """Whether somebody reads a stream on a screen."""
+    return bool(stream.isatty())
+
+
 def console() -> "Console":
-    """Stdout; wide where it is no terminal, so that no table is cut."""
+    """Stdout as rich prints to it."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    return Console() if is_terminal(sys.stdout) else Console(width=160)
 
 
 def progress(*columns: Any) -> Any:
@@ -88,7 +93,7 @@ def progress(*columns: Any) -> Any:
         *(columns or Progress.get_default_columns()),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not is_terminal(sys.stderr),
     )
 
 

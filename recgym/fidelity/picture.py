@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from recgym.fidelity.stats import MATCHED, Figure
 from recgym.sim.world import World
+from recgym.storage import write_file
 
 LOG, WORLD, TOY, BAND = "#222222", "#20528c", "#d55e00", "#d9d9d9"
 COLUMNS = 3
@@ -43,7 +44,7 @@ def draw_card(world: World, file: Path) -> None:
     """Write the page; ValueError where the card has nothing to draw."""
     data = page(world)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
+    write_file(file, data)
 
 
 def page(world: World) -> bytes:
