@@ -111,6 +111,7 @@ def fit(
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     read = _read(log, source, domain, mapping, options)
     from recgym.fit import fit as fit_world
+    from recgym.sim.card import worse_than_baselines
     from recgym.sim.world import World
 
     chosen, shown = _settings(config, period), is_terminal(sys.stdout)
@@ -136,6 +137,8 @@ def fit(
     _write(world, members, out)
     _print_card(world)
     print(f"wrote {out}" + (f" and {ensemble} members" if members else ""), file=sys.stderr)
+    if worse := worse_than_baselines(world.card):
+        print(worse, file=sys.stderr)
 
 
 def _read(

@@ -14,7 +14,7 @@ from recgym.fit.clicks import _outside, affinity_terms, fit_clicks, trained
 from recgym.fit.config import assumed
 from recgym.fit.frame import TRAIN, VALIDATION, make_frame
 from recgym.fit.session import affinities, terms_from_world
-from recgym.fit.training import Average
+from recgym.fit.training import Average, step_rows
 from recgym.logs.visits import repeats
 from recgym.sim.state import MEMORY
 
@@ -136,11 +136,12 @@ def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
     seen = []
     model = choice.train(frame, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged))
     ((window, mean),) = steps
+    size = step_rows(CONFIG, int((frame.row_period == TRAIN).sum()))
     assert model is mean.model
     assert all(judged is model for judged in seen)
     assert (
         mean.seen
         == 2 * window
-        == 2 * len(frame.batches(frame.sessions(TRAIN), CONFIG.batch_rows, CPU, np.random.default_rng(0)))
+        == 2 * len(frame.batches(frame.sessions(TRAIN), size, CPU, np.random.default_rng(0)))
     )
     assert not torch.equal(model.raw_rho, mean.of.raw_rho)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recgym.fidelity.align import CHOICES, Bools, Doubles, Ints, Logged
 from recgym.fidelity.stats import Resampling
+from recgym.logs import Log
 from recgym.sim.replay import Options, Predicted, predict, predict_choices, simulate
 from recgym.sim.world import World
 
@@ -35,6 +36,7 @@ class Case:
     resamples: int
     seed: int
     curves: dict[str, Any] = field(default_factory=dict)  # what the picture draws, filled by the figures
+    origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
     _steps: dict[bytes, Resampling] = field(default_factory=dict)
 
     @cached_property

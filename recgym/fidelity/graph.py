@@ -180,12 +180,14 @@ class FriendCase(NamedTuple):
     users: Resampling
 
     @classmethod
-    def of(cls, world: World, log: Log, resamples: int, seed: int) -> "FriendCase":
-        """ValueError where the world or the log has no friends."""
-        if not world.has_graph or log.friends is None:
+    def of(cls, world: World, logs: tuple[Log, ...], resamples: int, seed: int) -> "FriendCase":
+        """Of logs with the same tables, all rows of which judge; ValueError where world or logs have no friends."""
+        log = next((each for each in logs if each.friends is not None), None)
+        if not world.has_graph or log is None:
             raise ValueError(f"{'the log' if world.has_graph else f'world {world.name}'} has no friends")
         items, users, _ = places(world, log)
-        user, item = users[log.column("user")], items[log.column("item")]
+        pairs = np.concatenate([_responses(each, world.events[0].name) for each in logs], axis=1)
+        user, item = users[pairs[0]], items[pairs[1]]
         known = (user >= 0) & (item >= 0)
         library = libraries(user[known], item[known], world.num_users)
         arrays, pairs = world.arrays, friend_pairs(log, users)
@@ -194,6 +196,12 @@ class FriendCase(NamedTuple):
         return cls(
             world, graph, Graph.of(pairs, world.num_users), library, int(world.card.get("seed", 0)), draws
         )
+
+
+def _responses(log: Log, event: str) -> Ints:
+    """(2, rows) users and items of the rows with the event; all rows of a log without it."""
+    rows = log.column(event).astype(bool) if event in log.events else np.ones(log.num_rows, bool)
+    return np.stack([log.column("user")[rows], log.column("item")[rows]])
 
 
 def pair_auc(case: FriendCase) -> Figure:
@@ -274,7 +282,8 @@ def _drawn(case: FriendCase, graph: Graph | None, omega: float) -> Ints:
     """
     arrays, items = case.world.arrays, case.world.num_items
     terms = {row["term"]: row for row in case.world.card.get("terms", [])}
-    power = float(terms["item_bias"]["value"]) if "item_bias" in terms else 0.0
+    row = terms.get("item_bias", {})  # fitted from impressions: shown as often as in the log
+    power = float(row["value"]) if row.get("status") == "assumed" else float(bool(row))
     score = arrays.profile.astype(np.float64) @ arrays.factors.T.astype(np.float64) + arrays.item_bias
     score += power * np.log(np.maximum(arrays.exposure, 1e-12))  # shown as popularity to this power
     sizes = (arrays.library >= 0).sum(1)

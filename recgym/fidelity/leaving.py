@@ -187,7 +187,7 @@ def survival(clock: Ints, hazard: Doubles, weight: Doubles) -> Doubles:
 def _quantile(share: float) -> Callable[[Doubles], float]:
     def measure(goes_on: Doubles) -> float:
         reached = np.flatnonzero(goes_on <= 1.0 - share + 1e-12)
-        return float(reached[0] + 1 if len(reached) else len(goes_on))
+        return float(reached[0] + 1 if len(reached) else len(goes_on) + 1)  # longer than all that was seen
 
     return measure
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recgym.fidelity import graph
 from recgym.fidelity.align import Doubles, Ints, places
-from recgym.fidelity.case import LackingError
+from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import USERS, Figure, Resampling, figure
 from recgym.jit import njit
 from recgym.logs import Log
@@ -145,13 +145,16 @@ def held_out(case: PairCase) -> list[Figure]:
     ]  # fmt: skip
 
 
-def friends(case: PairCase) -> list[Figure]:
+def friends(case: PairCase | Case) -> list[Figure]:
     """Who is whose friend, where the world has a graph and the log friends."""
-    if not case.world.has_graph or case.log.friends is None:
-        raise LackingError(
-            "the world has no graph" if case.log.friends is not None else "the log has no friends"
-        )
-    return graph.friends(graph.FriendCase.of(case.world, case.log, case.resamples, case.seed))
+    if case.world.domain != "social":
+        return []
+    logs = (case.log,) if isinstance(case, PairCase) else case.origin
+    if not any(log.friends is not None for log in logs):
+        raise LackingError("the log has no friends")
+    if not case.world.has_graph:
+        raise LackingError("the world has no graph")
+    return graph.friends(graph.FriendCase.of(case.world, logs, case.resamples, case.seed))
 
 
 def recall(score: NDArray[np.float64], case: PairCase) -> tuple[Ints, Doubles]:

@@ -42,7 +42,7 @@ TABLE = (
     Group("visit length", (IMPRESSIONS, CHOICES), leaving.lengths),
     Group("real or simulated", (IMPRESSIONS, CHOICES), classifier.classifier),
     Group("held-out pairs", (PAIRS,), pairs.held_out),
-    Group("friends", (PAIRS,), pairs.friends),
+    Group("friends", (IMPRESSIONS, PAIRS), pairs.friends),
 )
 
 
@@ -87,7 +87,16 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
     else:
         few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
         logged = align(world, few)
-        case = Case(world, logged, None if known is None else align(world, known), kind, resamples, seed)
+        origin = tuple(each for each in (past, log) if each is not None)
+        case = Case(
+            world,
+            logged,
+            None if known is None else align(world, known),
+            kind,
+            resamples,
+            seed,
+            origin=origin,
+        )
         remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
         for part, whole, what in ((few, log, "judged on"), (known, past, "toys learnt from")):
             if part is not None and whole is not None and part.num_rows < whole.num_rows:

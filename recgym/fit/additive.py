@@ -12,6 +12,7 @@ from recgym.fit.logistic import Side, fit_logistic, log_loss
 
 OWN_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # features have many rows behind them, but they come in many columns
+WIDE_OWN, WIDE_FEATURES = (32.0, 100.0, np.inf), (1_000.0, np.inf)  # infinite: left out
 CONTEXT_RIDGE = 30.0
 MAX_ROWS = 500_000  # of more, so many drawn at random choose the ridges
 
@@ -37,8 +38,8 @@ class Additive(NamedTuple):
         return value
 
 
-def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats) -> Ridges:
-    """The ridges that are best on the validation period, that of the features first."""
+def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats, wide: bool = True) -> Ridges:
+    """The ridges that are best on the validation period, that of the features first; `wide`: stronger ones, too."""
     train, judged = (sample(frame.row_period == k, MAX_ROWS) for k in (TRAIN, VALIDATION))
     flag = frame.positive.astype(np.float64)[judged]
 
@@ -46,8 +47,11 @@ def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats) ->
         fitted = fit_additive(frame, train, user_features, item_features, ridges)
         return log_loss(flag, fitted.logits(frame)[judged])
 
-    best = min((Ridges(features=value) for value in FEATURE_RIDGES), key=loss)
-    return min((best._replace(own=value) for value in OWN_RIDGES), key=loss)
+    groups = (("features", FEATURE_RIDGES, WIDE_FEATURES), ("own", OWN_RIDGES, WIDE_OWN))
+    best = Ridges()
+    for name, usual, more in groups:
+        best = min((best._replace(**{name: value}) for value in (*usual, *(more if wide else ()))), key=loss)
+    return best
 
 
 def fit_additive(

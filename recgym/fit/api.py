@@ -11,6 +11,7 @@ from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.fit.choice import Report
 from recgym.fit.clicks import fit_clicks
 from recgym.fit.config import FitConfig
+from recgym.fit.exposure import validated
 from recgym.fit.factors import pick_device
 from recgym.fit.frame import TEST, UNUSED, periods
 from recgym.fit.impressions import fit_impressions
@@ -39,7 +40,7 @@ def fit(
     place = pick_device(device)
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
-        world = recipe(log, name, config, seed, place, report)
+        world = recipe(log, name, config, seed, place, report).with_card(validated=validated(log))
         report("card", 0, 1, "")
         return judged(world, log, config)
 

@@ -21,7 +21,6 @@ ARRAY_TERMS = (
     "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
     "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
-VALIDATED = "off-policy behaviour not validated: no log here has randomised exposure"
 CAUSES = (
     "effects are the log's associations: what was clicked before people left is not what made them leave, so what "
     "planning is worth holds for this world, not for the shoppers or viewers behind it"
@@ -57,7 +56,7 @@ class Ledger:
         """All terms; those nobody entered are absent, so that no card is silent about one."""
         for term in term_names(self.domain):
             if term not in self.rows:
-                self.absent(term, "this log has nothing on it")
+                self.absent(term, "this fit has no such term")
         return [self.rows[term] for term in term_names(self.domain)]
 
     def status(self, term: str) -> str:
@@ -168,7 +167,6 @@ def card_head(log: Log, frame: Frame, name: str, config: FitConfig, seed: int) -
         "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
         "users": frame.num_users,
         "items": frame.num_items,
-        "validated": VALIDATED,
         "seed": seed,
         "identity": identity(log, frame.user_row, frame.item_row),
         "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],

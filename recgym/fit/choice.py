@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recgym.fit.config import FitConfig
-from recgym.fit.frame import Batches, Frame
+from recgym.fit.frame import TRAIN, Batches, Doubles, Frame
 from recgym.fit.model import SessionModel
 from recgym.fit.session import Batch, Terms, affinities, logged_affinity, seen_among, seen_logged
-from recgym.fit.training import Average, descend, step_rows
+from recgym.fit.training import Average, Plan, descend, step_rows
 
 LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
 CELLS, SCORED = (
@@ -27,13 +27,18 @@ CELLS, SCORED = (
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 
 
+Judge = Callable[["ChoiceModel", Plan], bool]
+
+
 class ChoiceModel(SessionModel):
     """The session model with terms of navigation."""
 
     on_shelf: Tensor  # (shelves, N) means over a shelf's items
     in_category: Tensor  # (C, shelves) means over a category's shelves
+    base_access: Tensor  # (shelves,)
+    way: Tensor  # () in [0, 1]: 0 leaves the navigation that it began with
 
-    def __init__(self, frame: Frame, config: FitConfig) -> None:
+    def __init__(self, frame: Frame, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
         features = np.zeros((frame.num_users, 0), np.float32)
         super().__init__(frame, features, config, drift=True, fixed={})
         shelves = int(frame.items.shelf.max()) + 1
@@ -47,6 +52,18 @@ class ChoiceModel(SessionModel):
         self.register_buffer("on_shelf", mean_matrix(place.shelf, shelves))
         category = torch.zeros(shelves, dtype=torch.int64).scatter(0, place.shelf, place.category)
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
+        self.register_buffer("base_access", torch.zeros(shelves))
+        self.register_buffer("way", torch.ones(()))
+        if config.start == "counts":
+            self._start_at(popularity(frame, np.isin(frame.row_period, periods)))
+
+    def _start_at(self, popular: Doubles) -> None:
+        """Begin at these logits: what sets the pages of a category apart is navigation's, the rest the items'."""
+        logit = torch.as_tensor(popular, dtype=torch.float32)
+        of_shelf = self.on_shelf @ logit
+        of_shelf = of_shelf - (self.in_category.T > 0).float() @ (self.in_category @ of_shelf)
+        self.base_access.copy_(of_shelf)
+        self.base_item.copy_(logit - (self.on_shelf.T > 0).float() @ of_shelf)
 
     def terms(self, of: Tensor | None = None) -> Terms:
         """As of any session, but no user likes everything more: a choice does not tell."""
@@ -55,7 +72,8 @@ class ChoiceModel(SessionModel):
 
     def reach(self) -> Tensor:
         """(shelves,) how easily a page is reached, compared with the others of its category."""
-        return self.access - (self.in_category.T > 0).float() @ (self.in_category @ self.access)
+        learnt = self.access - (self.in_category.T > 0).float() @ (self.in_category @ self.access)
+        return self.base_access + self.way * learnt
 
     def page_spread(self, x: Tensor) -> Tensor:
         """Mean square of how pages of one category differ in mean affinity: navigation is to carry that."""
@@ -90,7 +108,7 @@ def navigation(model: ChoiceModel, place: Layout, previous: Tensor, item: Tensor
     same = known & (place.shelf[last] == shelf)
     follows = known & (place.category[last] == place.category[item])
     follows = follows & (place.page[last] + 1 == place.page[item])
-    return model.reach()[shelf] + model.same_page * same + model.next_page * follows
+    return model.reach()[shelf] + model.way * (model.same_page * same + model.next_page * follows)
 
 
 class Options(NamedTuple):
@@ -169,10 +187,24 @@ def some_batches(frame: Frame, device: torch.device, *periods: int) -> Batches:
 
 def mean_loss(model: ChoiceModel, place: Layout, batches: Batches) -> float:
     """Mean log-loss of the clicked item on its page."""
+    return float(losses_of(model, place, batches)[0].mean())
+
+
+def losses_of(model: ChoiceModel, place: Layout, batches: Batches) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-losses of the item on its page and of the page, and the row of the frame, (rows,) each."""
     with torch.no_grad():
         every = options(place, None)
-        losses = [row_losses(model, place, batch, every).on_page for batch in batches]
-        return float(torch.cat(losses).mean())
+        found = [(row_losses(model, place, batch, every), batch.row[batch.mask > 0]) for batch in batches]
+        parts = [(losses.on_page, losses.page, row) for losses, row in found]
+        on_page, page, row = (torch.cat(part) for part in zip(*parts, strict=True))
+        return on_page, page, row
+
+
+def popularity(frame: Frame, rows: NDArray[np.bool_]) -> Doubles:
+    """(N,) log of how often each item was clicked and once more, 0 on average over clicks."""
+    logit: Doubles = np.log(np.bincount(frame.item[rows], minlength=frame.num_items) + 1.0)
+    logit -= logit[frame.item[rows]].mean()
+    return logit
 
 
 def score(
@@ -193,16 +225,16 @@ def score(
 
 
 def train(
-    frame: Frame, config: FitConfig, periods: tuple[int, ...], epochs: int, seed: int, device: torch.device,
-    report: Report, judge: Callable[[ChoiceModel, int], None] | None = None,
+    frame: Frame, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
+    report: Report, judge: Judge | None = None,
 ) -> ChoiceModel:  # fmt: skip
-    """The mean of a model over its last epoch, after `epochs` of a schedule that `config.epochs` sets.
+    """The mean of a model over its last round, after so many, or as many as the plan allows.
 
-    `judge(mean, epoch)` sees every epoch.
+    `judge(mean)` sees it before the first round and after each; training ends where it says so.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = ChoiceModel(frame, config).to(device)
+    model = ChoiceModel(frame, config, periods).to(device)
     place = layout(frame, device)
     large = frame.num_items > LARGE
     rows = int(np.isin(frame.row_period, periods).sum())
@@ -216,9 +248,12 @@ def train(
         loss = found.on_page.mean() + config.navigation * found.page.mean()
         return loss + model.ridge(config, rows) + (0.0 if large else model.page_spread(found.x))
 
-    mean = Average(model, len(batches))
-    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng, mean.follow):
-        report("choice", epoch, epochs, f"loss {loss:.3f}")
-        if judge is not None:
-            judge(mean.model, epoch)
+    plan = Plan.of(config, len(batches))
+    mean, rounds = Average(model, plan.epochs * len(batches)), plan.rounds if rounds is None else rounds
+    if judge is not None and judge(mean.model, plan):
+        return mean.model
+    for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng, mean.follow):
+        report("choice", number, rounds, f"loss {loss:.3f}")
+        if judge is not None and judge(mean.model, plan):
+            break
     return mean.model

@@ -1,5 +1,7 @@
 """A log of clicks without refusals -> a world with one choice a page and fitted leaving."""
 
+import copy
+
 import numpy as np
 import torch
 
@@ -8,10 +10,13 @@ from recgym.fit import choice
 from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.choice import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
-from recgym.fit.exposure import fit_stay
-from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, make_frame
+from recgym.fit.exposure import exposure_terms
+from recgym.fit.frame import TRAIN, VALIDATION, Batches, Doubles, Frame, make_frame
+from recgym.fit.graph import no_graph
+from recgym.fit.guard import best_share
 from recgym.fit.heads import fit_events
 from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.training import Plan
 from recgym.fit.visits import can_leave, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
@@ -22,7 +27,7 @@ def fit_clicks(
 ) -> World:
     """Train on the earlier periods, judge on the test period; the shipped numbers come from train and validation."""
     frame = make_frame(log, config, positives_only=True)
-    model, epochs = trained(frame, config, seed, device, report)
+    model, chosen = trained(frame, config, seed, device, report)
     place = choice.layout(frame, device)
     past = np.isin(frame.row_period, (TRAIN, VALIDATION))
     x, page_sum = choice.score(model, frame, place, past, device)
@@ -41,15 +46,12 @@ def fit_clicks(
     rows = hazard_rows(frame)
     hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
     numbers |= leaving_terms(hazard, False, arrays, ledger)
-    arrays["logged_stay"] = np.array([fit_stay(frame, past)])
-    ledger.fitted(
-        "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring clicks (logging policy)"
-    )
-    ledger.assumed("exposure", "share of clicks", "no page views are logged: clicks stand for them")
+    exposure_terms(log, frame, past, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users or segments", "shares of visits")
+    no_graph(log, 0, ledger)
     card = card_head(log, frame, name, config, seed) | {
         "terms": ledger.finish(),
-        "epochs": epochs,
+        **chosen,
         "navigation": navigation(model),
     }
     card["rewards_assumed"] = rewards_assumed(ledger)
@@ -72,24 +74,54 @@ def _outside(frame: Frame, page_sum: Doubles, ledger: Ledger) -> float:
 
 def trained(
     frame: Frame, config: FitConfig, seed: int, device: torch.device, report: Report
-) -> tuple[ChoiceModel, int]:
-    """The model of train and validation, after as many epochs as were best on validation."""
+) -> tuple[ChoiceModel, dict[str, float]]:
+    """The model of train and validation after as many rounds as were best on validation, and what was chosen there."""
     place, judged = choice.layout(frame, device), choice.some_batches(frame, device, VALIDATION)
     losses: list[float] = []
+    best: list[ChoiceModel] = []
 
-    def judge(model: ChoiceModel, epoch: int) -> None:
+    def judge(model: ChoiceModel, plan: Plan) -> bool:
         losses.append(choice.mean_loss(model, place, judged))
+        if losses[-1] == min(losses):
+            best[:] = [copy.deepcopy(model)]
+        return plan.ends(losses)
 
-    choice.train(frame, config, (TRAIN,), config.epochs, seed, device, report, judge)
-    best = int(np.argmin(losses)) + 1
-    return choice.train(frame, config, (TRAIN, VALIDATION), best, seed, device, report), best
+    choice.train(frame, config, (TRAIN,), None, seed, device, report, judge)
+    rounds = int(np.argmin(losses))
+    model = choice.train(frame, config, (TRAIN, VALIDATION), rounds, seed, device, report)
+    if config.guard is None or config.start != "counts":
+        return model, {"epochs": rounds}
+    kept, way = choose_shrinkage(frame, best[0], place, judged, config.guard)
+    return shrunk(model, kept, way), {"epochs": rounds, "kept": kept, "kept_navigation": way}
+
+
+def choose_shrinkage(
+    frame: Frame, model: ChoiceModel, place: choice.Layout, judged: Batches, guard: float
+) -> tuple[float, float]:
+    """How much of what was learnt of items, and of navigation, is kept beside the counts."""
+
+    def losses(kept: float, way: float, part: int) -> Doubles:
+        found = choice.losses_of(shrunk(model, kept, way), place, judged)
+        return found[part].double().cpu().numpy()
+
+    rows = choice.losses_of(model, place, judged)[2].cpu().numpy()
+    visit = frame.session[rows]
+    kept = best_share(lambda share: losses(share, 0.0, 0), visit, guard)
+    return kept, best_share(lambda share: losses(kept, share, 1), visit, guard)
+
+
+def shrunk(model: ChoiceModel, kept: float, way: float) -> ChoiceModel:
+    """The model with so much of what it learnt of items and of navigation."""
+    model.shrinkage.fill_(kept)
+    model.way.fill_(way)
+    return model
 
 
 def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:
     """The shopper's way through the shop, which no world holds: for the card, to forecast the page that comes next."""
     with torch.no_grad():
         reach = [round(value, 4) for value in model.reach().tolist()]
-    steps = {"same_page": model.same_page, "next_page": model.next_page}
+    steps = {"same_page": model.way * model.same_page, "next_page": model.way * model.next_page}
     return {"reach": reach, **{name: round(float(value.detach()), 4) for name, value in steps.items()}}
 
 
@@ -102,7 +134,7 @@ def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Led
         parts = {"profile": terms.profile, "factors": terms.factors, "push": terms.push}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
         arrays["item_bias"] = total - theta * frame.items.price_z
-        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "pull", "decay")} | {
+        numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")} | {
             "theta": theta
         }
     shape = f"{model.dim} factors"

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+STARTS = ("counts", "zero")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,10 +14,18 @@ class FitConfig:
     dim: int = 16  # d, factors
     hidden: int = 64  # width of the towers' hidden layer
     dropout: float = 0.0  # in the towers
-    epochs: int = 12  # at most; training ends where validation no longer improves
-    learning_rate: float = 3e-3  # peak of the one-cycle schedule
+    epochs: int | None = None  # of a one-cycle schedule; None: up to `steps`, at a constant rate
+    steps: int = 6_000  # of gradient descent, at most: training ends where validation no longer improves
+    patience: int = 6  # rounds without a better validation after which it ends; a round is an epoch or some
+    learning_rate: float = 3e-3  # peak of the schedule
     weight_decay: float = 1e-3  # AdamW's
-    batch_rows: int = 2048  # rows of a batch
+    batch_rows: int | None = None  # rows of a batch; None: by the size of the log
+    assume_rho: bool = False  # whether `rho` is assumed where a log could tell it
+    start: str = "counts"  # where item biases begin: at the log's "counts", or at "zero"
+    guard: float | None = (
+        2.0  # [standard errors] by which what was learnt must beat baselines on validation to be
+    )
+    # kept, else it is shrunk or left out; None: it is kept
     item_ridge: float = 0.3  # on the sum of squares of what an item's id adds to its factors and push
     user_ridge: float = 3.0  # ... and a user's id to his profile
     bias_ridge: float = 3.0  # ... and either to its bias
@@ -37,11 +47,14 @@ class FitConfig:
     bootstrap: int = 200  # resamples behind an interval on the card
 
     def __post_init__(self) -> None:
-        lowest = {"dim": 1, "hidden": 1, "epochs": 1, "batch_rows": 16, "max_categories": 2}
-        lowest |= {"min_listeners": 1, "bootstrap": 20}
+        lowest = {"dim": 1, "hidden": 1, "epochs": 1, "batch_rows": 16, "max_categories": 2, "steps": 1}
+        lowest |= {"min_listeners": 1, "bootstrap": 20, "patience": 1, "guard": 0}
         for name, low in lowest.items():
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least {low}")
+            value = getattr(self, name)
+            if value is not None and not value >= low:
+                raise ValueError(f"{name} is {value}, it must be at least {low}")
+        if self.start not in STARTS:
+            raise ValueError(f"start is {self.start!r}, it must be {' or '.join(STARTS)}")
         for name in (
             "learning_rate",
             "weight_decay",
@@ -71,9 +84,13 @@ def _check_period(period: tuple[str | None, str | None] | None) -> None:
         raise ValueError(f"period is {first}:{end}: it must end after its first day")
 
 
+_FIXED: dict[str, Any] = dict(epochs=12, batch_rows=2048, start="zero", guard=None, assume_rho=True)
 PRESETS: dict[str, FitConfig] = {
-    "ecommerce-1": FitConfig(bias_ridge=0.3, dim=32, learning_rate=6e-3, split=("2008-07-01", "2008-07-15")),
+    "ecommerce-1": FitConfig(
+        **_FIXED, bias_ridge=0.3, dim=32, learning_rate=6e-3, split=("2008-07-01", "2008-07-15")
+    ),
     "content-1": FitConfig(
+        **_FIXED,
         learning_rate=1e-3,
         item_scale=0.01,
         item_ridge=15.0,
@@ -81,8 +98,10 @@ PRESETS: dict[str, FitConfig] = {
         drift=False,
         split=("2022-04-29", "2022-04-30"),
     ),
-    "social-1": FitConfig(dim=48, learning_rate=3e-3, epochs=30, batch_rows=8192, seen_weight=1.0),
-    "social-2": FitConfig(dim=64, learning_rate=4e-3, epochs=60),
+    "social-1": FitConfig(
+        **_FIXED | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
+    ),
+    "social-2": FitConfig(**_FIXED | {"epochs": 60}, dim=64, learning_rate=4e-3),
 }
 """The configurations of the shipped worlds."""
 
@@ -94,7 +113,9 @@ class Assumed(NamedTuple):
     reason: str
 
 
-_VISIT = "no log of the domain shows whole visits; a sober shape, the same for all items"
+_VISIT = (
+    "where a visit of such a log ends, the user need not have left; a sober shape, the same for all items"
+)
 ASSUMED: dict[str, dict[str, Assumed]] = {
     "ecommerce": {
         "answer_rate": Assumed(
@@ -107,7 +128,7 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "event_gain": Assumed(0.5, "slope of cart and purchase on affinity; the mean stays at the rate"),
         "leave_rate": Assumed(
             0.10,
-            "too few visits, or unanswered items in the log, from which leaving is not fitted yet: about 10 slates",
+            "the log does not show whole visits, or not 20 of them; about 10 slates",
         ),
         "leave_run": Assumed(-0.2, "there too; about half of what the e-shop shows"),
     },
@@ -119,8 +140,8 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "leave_run": Assumed(0.3, "slope on log run length: sameness tires, mildly"),
         "rho": Assumed(
             -1.0,
-            "an item clicked in this visit is less welcome; the log's 74 same-day repeats, 99 % clicked "
-            "minutes later, are an artefact",
+            "an item clicked in this visit is less welcome: a sober value where visits hardly repeat an item, or "
+            "where repeats are an artefact of logging",
         ),
         "answer_rate": Assumed(0.4, "only where the log has no impression without a click"),
         "exposure_power": Assumed(0.5, "only there: shown as popularity to this power"),

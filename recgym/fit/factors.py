@@ -47,6 +47,15 @@ class Tower(nn.Module):
             return cast(Tensor, own)
         return cast(Tensor, self.layers(self.features if rows is None else self.features[rows]) + own)
 
+    def silence(self, outputs: slice) -> None:
+        """Set these outputs to 0 for all rows, until they are trained."""
+        with torch.no_grad():
+            self.own.weight[:, outputs] = 0.0
+            if len(self.layers):
+                last = cast(nn.Linear, self.layers[-1])
+                last.weight[outputs] = 0.0
+                last.bias[outputs] = 0.0
+
     def own_square(self, bias_ridge: float, ridge: float) -> Tensor:
         """Weighted sum of squares of what the ids add; the last output is a bias and has its own weight."""
         square = self.own.weight.square()

@@ -1,5 +1,6 @@
 """Impressions with and without an answer: every shown item has its own logit, and hangs further events on it."""
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -12,32 +13,31 @@ from recgym.fit.additive import Ridges, choose_ridges, fit_additive
 from recgym.fit.choice import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
 from recgym.fit.features import tower_user_features
-from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, sample
+from recgym.fit.frame import MIN_EVIDENCE, TRAIN, VALIDATION, Doubles, Frame, sample
+from recgym.fit.guard import beats, best_share
 from recgym.fit.heads import MAX_ROWS, latest
 from recgym.fit.logistic import log_loss
 from recgym.fit.model import SessionModel, item_features
-from recgym.fit.mood import Mood, fit_mood, over_moods
+from recgym.fit.mood import fit_mood, over_moods
 from recgym.fit.session import Batch, logged_affinity
-from recgym.fit.training import descend, step_rows
+from recgym.fit.training import Plan, descend, step_rows
 
 
 def train(
-    frame: Frame, config: FitConfig, periods: tuple[int, ...], epochs: int, seed: int, device: torch.device,
-    report: Report, ridges: Ridges, judge: Callable[[SessionModel, int], None] | None = None,
+    frame: Frame, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
+    report: Report, ridges: Ridges, judge: Callable[[SessionModel, Plan], bool] | None = None,
 ) -> SessionModel:  # fmt: skip
-    """The response's logit, by cross-entropy; `judge(model, epoch)` sees every epoch, 0 before the first.
+    """The response's logit, by cross-entropy, after so many rounds; None: as the plan has it.
 
-    First the additive part, with `ridges`; then the towers on top of it.
+    First the additive part, with `ridges`; then the towers on top of it. `judge(model)` sees it before the first round
+    and after each; training ends where it says so.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     users, items = tower_user_features(frame), item_features(frame)
     base = fit_additive(frame, np.isin(frame.row_period, periods), users, items, ridges)
-    fixed = {"rho": assumed(frame.domain, "rho")} if "rho" in ASSUMED[frame.domain] else {}
-    fixed |= {} if config.drift else {"pull": 0.0}
+    fixed = fixed_numbers(frame, config)
     model = SessionModel(frame, users, config, drift=config.drift, fixed=fixed, base=base).to(device)
-    if judge is not None:
-        judge(model, 0)
     rows = int(np.isin(frame.row_period, periods).sum())
     batches = frame.batches(frame.sessions(*periods), step_rows(config, rows), device, rng)
 
@@ -46,11 +46,23 @@ def train(
         losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
         return (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
 
-    for epoch, loss in descend(model.groups(config), batches, loss_of, config, epochs, rng):
-        report("response", epoch, epochs, f"loss {loss:.3f}")
-        if judge is not None:
-            judge(model, epoch)
+    plan = Plan.of(config, len(batches))
+    rounds = plan.rounds if rounds is None else rounds
+    if judge is not None and judge(model, plan):
+        return model
+    for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng):
+        report("response", number, rounds, f"loss {loss:.3f}")
+        if judge is not None and judge(model, plan):
+            break
     return model
+
+
+def fixed_numbers(frame: Frame, config: FitConfig) -> dict[str, float]:
+    """Numbers of affinity that are not trained: what this log cannot tell, or what `config` says is assumed."""
+    fixed = {} if config.drift else {"pull": 0.0}
+    if "rho" in ASSUMED[frame.domain] and (config.assume_rho or frame.evidence.repeats < MIN_EVIDENCE):
+        fixed["rho"] = assumed(frame.domain, "rho")
+    return fixed
 
 
 def logged_x(frame: Frame, model: SessionModel, batches: Sequence[Batch]) -> Doubles:
@@ -71,6 +83,7 @@ class Response(NamedTuple):
 
     model: SessionModel
     epochs: int
+    kept: float  # share of what the towers learnt
     scale: float  # slope that calibrates the logit at mood 0, from validation
     shift: float  # intercept that keeps the mean of the latest days
     mood: float  # standard deviation of a visit's shift, from validation
@@ -86,25 +99,63 @@ def fit_response(
     judged = frame.batches(frame.drawn(VALIDATION, MAX_ROWS), 8192, device, np.random.default_rng(0))
     flag = frame.positive.astype(np.float64)
     losses: list[float] = []
-    moods: list[Mood] = []
 
-    def judge(model: SessionModel, epoch: int) -> None:
+    best_model: list[SessionModel] = []
+
+    def judge(model: SessionModel, plan: Plan) -> bool:
         x = logged_x(frame, model, judged)
         told = np.isfinite(x)
         losses.append(log_loss(flag[told], x[told]))
-        moods.append(fit_mood(flag[told], x[told], frame.session[told]))
+        if losses[-1] == min(losses):
+            best_model[:] = [copy.deepcopy(model)]
+        return plan.ends(losses)
 
-    ridges = choose_ridges(frame, tower_user_features(frame), item_features(frame))
-    train(frame, config, (TRAIN,), config.epochs, seed, device, report, ridges, judge)
+    ridges = choose_ridges(frame, tower_user_features(frame), item_features(frame), config.guard is not None)
+    train(frame, config, (TRAIN,), None, seed, device, report, ridges, judge)
     best = int(np.argmin(losses))
     model = train(frame, config, (TRAIN, VALIDATION), best, seed, device, report, ridges)
-    scale, mood = float(np.clip(moods[best].scale, 0.2, 1.5)), moods[best].sd
+    calibrated = calibrate(frame, best_model[0], judged, config)
+    model.shrinkage.fill_(calibrated.kept)
+    scale, mood = calibrated.scale, calibrated.mood
     every = frame.batches(frame.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
     x = scale * logged_x(frame, model, every)
     rows = latest(frame, frame.positive)
     rows = sample(frame.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
     shift = intercept(flag[rows], x[rows], mood)
-    return Response(model, best, scale, shift, mood), x + shift
+    return Response(model, best, calibrated.kept, scale, shift, mood), x + shift
+
+
+class Calibration(NamedTuple):
+    """What validation says of a trained model."""
+
+    kept: float  # share of what the towers learnt
+    scale: float
+    mood: float
+
+
+def calibrate(frame: Frame, model: SessionModel, judged: Sequence[Batch], config: FitConfig) -> Calibration:
+    """How much of the towers, and what slope and moods, are kept: by `config.guard`, or all without one."""
+    rows = np.flatnonzero(np.isfinite(logged_x(frame, model, judged)))
+    flag, visit = frame.positive[rows].astype(np.float64), frame.session[rows]
+
+    def x_of(share: float) -> Doubles:
+        model.shrinkage.fill_(share)
+        return logged_x(frame, model, judged)[rows]
+
+    def losses(x: Doubles) -> Doubles:
+        return np.logaddexp(0.0, x) - flag * x
+
+    kept = 1.0
+    if config.guard is not None:
+        kept = best_share(lambda share: losses(x_of(share)), visit, config.guard)
+    x = x_of(kept)
+    found = fit_mood(flag, x, visit)
+    scale = float(np.clip(found.scale, 0.2, 1.5))
+    if config.guard is None:
+        return Calibration(kept, scale, found.sd)
+    level = [intercept(flag, share * x, 0.0) + share * x for share in (1.0, scale)]
+    scaled = beats(losses(level[1]), losses(level[0]), visit, config.guard)
+    return Calibration(kept, scale if scaled else 1.0, found.sd)
 
 
 def intercept(flag: Doubles, logit: Doubles, mood: float) -> float:

@@ -6,7 +6,7 @@ occurs later only has a place in the tables, behind the others.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 TRAIN, VALIDATION, TEST, UNUSED = range(4)
 MIN_ROWS = 20
+MIN_EVIDENCE = 20  # rows that tell something of a number, to fit it
 LONG = 512  # rows of a visit that a batch holds in one piece
 
 
@@ -84,6 +85,14 @@ class Items:
         )
 
 
+class Evidence(NamedTuple):
+    """Known rows that tell something of what earlier responses of the visit do."""
+
+    later: int  # with a response before them in their visit
+    third: int  # with two
+    repeats: int  # of an item that had a response before in the visit
+
+
 @dataclass(frozen=True)
 class Frame:
     """Rows of a log as numbers, in sessions; a row is a step."""
@@ -126,6 +135,18 @@ class Frame:
     def visits(self) -> Ints:
         """First rows of the visits of which something is known."""
         return self.starts[np.logical_or.reduceat(self.known, self.starts)]
+
+    @property
+    def evidence(self) -> "Evidence":
+        """What the known rows can tell of memory within a visit."""
+        rows, positive = self.known, self.positive.astype(bool)
+        session, first = self.session, np.repeat(self.starts, self.lengths)
+        before = np.cumsum(positive) - positive
+        since = before - before[first]  # responses earlier in the visit
+        again = seen_before(session, self.item, positive)
+        return Evidence(
+            int((rows & (since > 0)).sum()), int((rows & (since > 1)).sum()), int((rows & again).sum())
+        )
 
     @property
     def step(self) -> Ints:
@@ -274,6 +295,18 @@ def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[I
     number = np.full(size, -1, np.int32)
     number[order] = np.arange(len(order))
     return order.astype(np.int64), number[raw]
+
+
+def seen_before(session: Ints, item: Codes, positive: Bools) -> Bools:
+    """(rows,) whether the row's item had a response before in its visit; rows of a visit are in order."""
+    code = session.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
+    order = np.argsort(code, kind="stable")
+    counts: Ints = np.cumsum(positive[order]) - positive[order]
+    begins = np.r_[True, np.diff(code[order]) != 0]
+    base = np.maximum.accumulate(np.where(begins, counts, 0))
+    out = np.empty(len(code), bool)
+    out[order] = counts > base
+    return out
 
 
 def sample(rows: Bools, limit: int) -> Bools:

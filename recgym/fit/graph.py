@@ -25,7 +25,7 @@ from recgym.fidelity.graph import (
     matched_strangers,
     split_friends,
 )
-from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias
+from recgym.fit.assemble import Arrays, Ledger, mean_kept_bias, term_names
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.frame import Doubles, Frame, Ints
 from recgym.fit.friends import draw_alike
@@ -95,14 +95,15 @@ def fit_acceptance(profile: Doubles, train: Ints, whole: Graph, seed: int) -> Ac
 def graph_terms(
     log: Log, frame: Frame, taste: Taste, had: Pairs, seed: int, arrays: Arrays, ledger: Ledger
 ) -> dict[str, float]:
-    """Write graph and libraries into `arrays`, their terms into the card; returns the numbers. None without friends.
+    """Write graph and libraries into `arrays`, their terms into the card; returns the numbers.
 
-    `had` are the pairs of users and items that are not held out.
+    No numbers where the log has too few friends, or is of a domain without them: the card says which. `had` are the
+    pairs of users and items that are not held out.
     """
     number = np.full(log.num_users, -1)
     number[frame.user_row] = np.arange(frame.num_users)
     pairs = np.zeros((0, 2), np.int64) if log.friends is None else friend_pairs(log, number)
-    if len(pairs) < LEAST:
+    if no_graph(log, len(pairs), ledger):
         return {}
     whole = Graph.of(pairs, frame.num_users)
     accept = fit_acceptance(taste.profile, split_friends(pairs, seed)[0], whole, seed)
@@ -128,6 +129,21 @@ def graph_terms(
     numbers = {f"connect_{name}": float(getattr(accept, name)) for name in ("taste", "common", "degree")}
     numbers |= {name: ledger.from_table(name) for name in ("omega", "connect_again")}
     return numbers
+
+
+def no_graph(log: Log, pairs: int, ledger: Ledger) -> bool:
+    """Whether a log with so many friend pairs makes no graph; then the card says why."""
+    if log.friends is None:
+        why = "the log has no friend pairs"
+    elif log.domain != "social":
+        why = f"friend pairs make a graph in social worlds alone, this log is of domain {log.domain}"
+    elif pairs < LEAST:
+        why = f"{pairs} friend pairs of users with rows; a graph needs {LEAST}"
+    else:
+        return False
+    for term in ("graph", "omega", *(name for name in term_names(log.domain) if name.startswith("connect_"))):
+        ledger.absent(term, why)
+    return True
 
 
 def acceptance_rate(world: World, ledger: Ledger) -> World:

@@ -15,11 +15,13 @@ from recgym.fit.assemble import (
 )
 from recgym.fit.choice import Report
 from recgym.fit.config import FitConfig
-from recgym.fit.exposure import fit_stay
+from recgym.fit.exposure import exposure_terms
 from recgym.fit.feedback import Response, fit_response
 from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
+from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import fit_events, has_watch, keep_rates, watch_quantiles
 from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.taste import Taste
 from recgym.fit.visits import can_leave, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
@@ -46,18 +48,26 @@ def fit_impressions(
     report("leaving", 0, 1, "")
     hazard = fit_leaving(frame, hazard_rows(frame), (TRAIN, VALIDATION)) if can_leave(frame, log) else None
     numbers |= leaving_terms(hazard, True, arrays, ledger)
-    arrays["logged_stay"] = np.array([fit_stay(frame, past)])
-    ledger.fitted(
-        "logged_stay", float(arrays["logged_stay"][0]), "categories of neighbouring rows (logging policy)"
-    )
-    ledger.fitted("exposure", "share of impressions", "the logging policy")
+    exposure_terms(log, frame, past, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
-    card = card_head(log, frame, name, config, seed) | {
-        "terms": ledger.finish(),
-        "epochs": response.epochs,
-    }
+    numbers |= friends_terms(log, frame, seed, arrays, ledger)
+    card = card_head(log, frame, name, config, seed) | {"epochs": response.epochs}
     card["rewards_assumed"] = rewards_assumed(ledger)
-    return build_world(name, frame, arrays, numbers, card)
+    world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
+    return world.with_card(terms=ledger.finish())
+
+
+def friends_terms(log: Log, frame: Frame, seed: int, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
+    """The graph of the log's friends, who have what they responded to; see `graph_terms`.
+
+    An item is in a library as often as it is shown and responded to: taste with the log of exposure.
+    """
+    shown = np.log(np.maximum(frame.items.exposure, 1e-12))
+    taste = Taste(arrays["profile"], arrays["factors"], arrays["item_bias"] + shown)
+    rows = frame.known & frame.positive
+    user, item = np.unique(np.stack([frame.user[rows], frame.item[rows]]), axis=1)
+    had = Pairs(user.astype(np.int64), item.astype(np.int64), np.full(len(user), TRAIN))
+    return graph_terms(log, frame, taste, had, seed, arrays, ledger)
 
 
 def response_terms(

@@ -22,10 +22,12 @@ class SessionModel(nn.Module):
 
     `fixed` holds numbers that are assumed, not trained (their names: kappa, rho, pull, decay, theta). Without
     `drift` nothing moves the intent. A `base` gives all biases: then the towers add the product of factors only.
+    Under `start` "counts" it begins as its biases alone, and `shrinkage` scales what is learnt beside them.
     """
 
     category: Tensor
     price: Tensor
+    shrinkage: Tensor  # () in [0, 1]: 0 leaves the biases that it began with
     base_user: Tensor
     base_item: Tensor
     base_context: Tensor
@@ -64,6 +66,10 @@ class SessionModel(nn.Module):
             # where answers move the intent, the base was fitted without what they do: it is corrected along with it
             moved = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
             setattr(self, f"moved_{name}", moved)
+        if config.start == "counts":
+            self.item_tower.silence(slice(dim, None))
+            self.user_tower.silence(slice(None))
+        self.register_buffer("shrinkage", torch.ones(()))
         self.register_buffer("category", torch.from_numpy(items.category))
         self.register_buffer("price", torch.from_numpy(items.price_z.astype(np.float32)))
 
@@ -80,24 +86,22 @@ class SessionModel(nn.Module):
         items, users = self.item_tower(), self.user_tower(of)
         chosen: Any = slice(None) if of is None else of
         dim = self.dim
-        own = 0.0 if self.has_base else 1.0
+        own, kept = 0.0 if self.has_base else 1.0, self.shrinkage
         push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
+        of_item = self.moved_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price
         return Terms(
-            users[:, :dim],
-            self.base_user[chosen] + self.moved_user[chosen] + own * users[:, dim],
+            kept * users[:, :dim],
+            self.base_user[chosen] + kept * (self.moved_user[chosen] + own * users[:, dim]),
             items[:, :dim],
-            push,
-            self.base_item
-            + self.moved_item
-            + own * (items[:, -1] + self.bias)
-            + self.number("theta") * self.price,
-            self.base_context + self.moved_context + own * self.context_bias,
+            kept * push,
+            self.base_item + kept * of_item,
+            self.base_context + kept * (self.moved_context + own * self.context_bias),
             self.category,
             self.num_categories,
             self.number("pull"),
-            self.number("kappa"),
+            kept * self.number("kappa"),
             self.number("decay"),
-            self.number("rho"),
+            kept * self.number("rho"),
             torch.zeros((), device=self.category.device),
         )
 

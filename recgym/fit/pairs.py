@@ -5,7 +5,6 @@ Taste is fitted by a multinomial likelihood over the catalogue (`recgym.fit.tast
 it was shown: exposure grows as popularity to an assumed power, and a base rate is assumed.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -39,8 +38,10 @@ from recgym.fit.frame import (
     make_frame,
 )
 from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
+from recgym.fit.guard import best_share
 from recgym.fit.heads import assume_event
 from recgym.fit.taste import Taste, fit_taste
+from recgym.fit.training import Plan
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -57,26 +58,13 @@ def fit_pairs(
     pairs = numbered(every, frame)
     had = Pairs(*(part[pairs.period != TEST] for part in pairs))
     weight = drawn(len(had.user), config.resample)
-    sizes, losses = (frame.num_users, frame.num_items), [np.inf]
-
-    def learn(periods: tuple[int, ...], epochs: int, told: Callable[[int, Taste], None]) -> Taste:
-        chosen = np.isin(had.period, periods) & (weight > 0)
-        parts = (had.user[chosen], had.item[chosen], weight[chosen])
-        return fit_taste(*parts, sizes, config, epochs, seed, device, told)
-
-    def validate(epoch: int, taste: Taste) -> None:
-        losses.append(float(pair_losses(taste.scores(), had, VALIDATION).mean()))
-        report("choosing the number of epochs", epoch, config.epochs, f"loss {losses[-1]:.3f}")
-
-    learn((TRAIN,), config.epochs, validate)
-    epochs = int(np.argmin(losses))
-    taste = learn((TRAIN, VALIDATION), epochs, lambda epoch, _: report("taste", epoch, epochs, ""))
+    taste, chosen = learnt(had, weight, (frame.num_users, frame.num_items), config, seed, device, report)
     ledger, arrays = Ledger(frame.domain), plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
     numbers = taste_terms(frame, taste, seed, arrays, ledger) | assumed_leaving(ledger, arrays)
     ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
     numbers |= graph_terms(log, frame, taste, had, seed, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
-    card = card_head(log, frame, name, config, seed) | {"epochs": epochs}
+    card = card_head(log, frame, name, config, seed) | chosen
     card["rows"] = {
         label: int((pairs.period == k).sum()) for k, label in enumerate(("train", "validation", "test"))
     }
@@ -89,6 +77,54 @@ def fit_pairs(
     card["rewards_assumed"] = rewards_assumed(ledger)
     world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
     return world.with_card(terms=ledger.finish())
+
+
+def learnt(
+    had: Pairs, weight: Ints, sizes: tuple[int, int], config: FitConfig, seed: int, device: torch.device,
+    report: Report,
+) -> tuple[Taste, dict[str, float]]:  # fmt: skip
+    """The taste of train and validation after as many rounds as were best on validation, and what was chosen there."""
+    losses: list[float] = []
+    best: list[Taste] = []
+
+    def part(*periods: int) -> tuple[Ints, Ints, Ints]:
+        chosen = np.isin(had.period, periods) & (weight > 0)
+        return had.user[chosen], had.item[chosen], weight[chosen]
+
+    def judge(taste: Taste, plan: Plan) -> bool:
+        losses.append(float(pair_losses(taste.scores(), had, VALIDATION).mean()))
+        if losses[-1] == min(losses):
+            best[:] = [taste]
+        report("choosing the number of epochs", len(losses) - 1, plan.rounds, f"loss {losses[-1]:.3f}")
+        return plan.ends(losses)
+
+    def seen(taste: Taste, plan: Plan) -> bool:
+        report("taste", 1, 1, "")
+        return False
+
+    known = part(TRAIN)
+    fit_taste(*known, sizes, config, None, seed, device, judge)
+    rounds, share = int(np.argmin(losses)), 1.0
+    if config.guard is not None:
+        popular = popularity(known[1], sizes[1])
+        user = had.user[had.period == VALIDATION]
+        share = best_share(
+            lambda share: pair_losses(best[0].shrunk(share, popular).scores(), had, VALIDATION),
+            user,
+            config.guard,
+        )
+    every = part(TRAIN, VALIDATION)
+    taste = fit_taste(*every, sizes, config, rounds, seed, device, seen)
+    if share < 1.0:
+        taste = taste.shrunk(share, popularity(every[1], sizes[1]))
+    return taste, {"epochs": rounds} | ({} if config.guard is None else {"kept": share})
+
+
+def popularity(item: Ints, num_items: int) -> Doubles:
+    """(N,) log of how often each item occurs among distinct pairs and once more, 0 on average."""
+    logit: Doubles = np.log(np.bincount(item, minlength=num_items) + 1.0)
+    logit -= logit.mean()
+    return logit
 
 
 def drawn(num: int, resample: int | None) -> Ints:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recgym.fit.config import FitConfig
 from recgym.fit.frame import Doubles, Ints
+from recgym.fit.training import Plan, schedule_of, step_rows
 
 HIDDEN = 0.3  # share of a user's items that a step does not see
 DECAY = 1.0  # AdamW's, of everything but the bias
@@ -31,6 +32,11 @@ class Taste(NamedTuple):
     factors: Doubles  # (N, d)
     item_bias: Doubles  # (N,)
 
+    def shrunk(self, share: float, popular: Doubles) -> "Taste":
+        """So much of what was learnt beside how often items (N,) occur."""
+        bias = popular + share * (self.item_bias - popular)
+        return Taste(share * self.profile, self.factors, bias)
+
     def scores(self) -> Doubles:
         """(U, N) log-probabilities of items."""
         score: Doubles = self.profile @ self.factors.T + self.item_bias
@@ -40,12 +46,13 @@ class Taste(NamedTuple):
 
 
 def fit_taste(
-    user: Ints, item: Ints, weight: Ints, sizes: tuple[int, int], config: FitConfig, epochs: int, seed: int,
-    device: torch.device, told: Callable[[int, Taste], None],
+    user: Ints, item: Ints, weight: Ints, sizes: tuple[int, int], config: FitConfig, rounds: int | None, seed: int,
+    device: torch.device, judge: Callable[[Taste, Plan], bool],
 ) -> Taste:  # fmt: skip
-    """Train on distinct pairs, each as often as its `weight` says; `told` is called after each epoch.
+    """Train on distinct pairs, each as often as its `weight` says, for so many `rounds`; None: as the plan has it.
 
-    The learning rate's cycle is that of `config.epochs`, so that fewer `epochs` repeat the beginning of a longer fit.
+    `judge` sees the taste before the first round and after each; training ends where it says so. Fewer rounds repeat
+    the beginning of a longer fit.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -60,7 +67,7 @@ def fit_taste(
     centre = torch.nn.Parameter(torch.zeros(config.dim, device=device))
     popular = (has.sum(0) + 1.0).log()
     bias = torch.nn.Parameter(popular - popular.mean())
-    parts = torch.as_tensor(np.array_split(np.arange(users), max(1, len(user) // config.batch_rows))[0])
+    parts = np.array_split(np.arange(users), max(1, len(user) // step_rows(config, len(user))))[0]
     count = -(-users // len(parts))
     optimizer = torch.optim.AdamW(
         [
@@ -69,9 +76,7 @@ def fit_taste(
         ],
         lr=config.learning_rate,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=config.epochs * count, pct_start=0.1
-    )
+    schedule, plan = schedule_of(optimizer, config, count), Plan.of(config, count)
 
     def profile(rows: Tensor) -> Tensor:
         return rows / rows.square().sum(1, keepdim=True).sqrt().clamp(min=1.0) @ stand + centre
@@ -81,8 +86,13 @@ def fit_taste(
             found = (profile(has), point, bias)
         return Taste(*(value.detach().double().cpu().numpy() for value in found))
 
-    for epoch in range(epochs):
-        for rows in np.array_split(rng.permutation(users), count):
+    ends = judge(now(), plan)
+    for _ in range(plan.rounds if rounds is None else rounds):
+        if ends:
+            break
+        for rows in (
+            part for _ in range(plan.epochs) for part in np.array_split(rng.permutation(users), count)
+        ):
             seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], HIDDEN)
             wanted = often[torch.as_tensor(rows)] * torch.where(seen > 0, config.seen_weight, 1.0)
             chance = (profile(seen) @ point.T + bias).log_softmax(1)
@@ -91,7 +101,7 @@ def fit_taste(
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
-        told(epoch + 1, now())
+        ends = judge(now(), plan)
     return now()
 
 

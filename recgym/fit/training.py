@@ -1,8 +1,13 @@
-"""The loop that trains a model on batches of sessions: AdamW under a one-cycle schedule (Smith and Topin, 2019)."""
+"""The loop that trains a model on batches of sessions: AdamW, in rounds that validation judges.
+
+With `epochs` the rate follows a one-cycle schedule (Smith and Topin, 2019) and a round is an epoch. Without, it is
+constant after a warm-up, a round is as many epochs as make ROUND steps, and training ends when validation has not
+improved for `patience` rounds (early stopping: Prechelt, 1998), after `config.steps` at the latest.
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,18 +18,57 @@ from recgym.fit.session import Batch
 
 M = TypeVar("M", bound=nn.Module)
 MAX_STEPS = 1_000  # of an epoch: of a larger log, batches are larger
+ROUND, WARM_UP = 60, 30  # steps
+BATCHES = 100  # of an epoch where the log's size sets the rows of a batch, within these bounds
+LEAST_ROWS, MOST_ROWS = 64, 2048
 
 
 def step_rows(config: FitConfig, rows: int, most: int | None = None) -> int:
     """Rows of a batch of training, `most` where its memory must be bounded."""
-    return max(config.batch_rows, min(rows // MAX_STEPS, rows if most is None else most))
+    usual = config.batch_rows or int(np.clip(rows // BATCHES, LEAST_ROWS, MOST_ROWS))
+    return max(usual, min(rows // MAX_STEPS, rows if most is None else most))
+
+
+class Plan(NamedTuple):
+    """How long to train: rounds of so many epochs."""
+
+    rounds: int  # at most
+    epochs: int  # of a round
+    patience: int | None  # rounds without a better validation after which training ends
+
+    @classmethod
+    def of(cls, config: FitConfig, batches: int) -> "Plan":
+        """For epochs of so many batches."""
+        if config.epochs is not None:
+            return cls(config.epochs, 1, None)
+        epochs = -(-ROUND // batches)
+        return cls(max(2, config.steps // (epochs * batches)), epochs, config.patience)
+
+    def ends(self, losses: Sequence[float]) -> bool:
+        """Whether training ends after these losses on validation, the first of them before it began."""
+        best = int(np.argmin(losses)) if len(losses) else 0
+        return self.patience is not None and len(losses) - 1 - best >= self.patience
+
+
+def schedule_of(
+    optimizer: torch.optim.Optimizer, config: FitConfig, batches: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rate after every step."""
+    if config.epochs is None:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / WARM_UP))
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        [group["lr"] for group in optimizer.param_groups],
+        total_steps=config.epochs * batches,
+        pct_start=0.1,
+    )
 
 
 class Average(Generic[M]):
-    """A model's running mean over about its last `steps` steps (Polyak and Juditsky, 1992): it stands still.
+    """A model's running mean over about its last `steps` steps (Polyak and Juditsky, 1992).
 
     The model that is trained swings while its rate is high, and the shares that it tells swing with it: where the best
-    epoch is one of those, the mean is what has been learnt.
+    round is one of those, the mean is what has been learnt.
     """
 
     def __init__(self, model: M, steps: int) -> None:
@@ -45,24 +89,20 @@ def descend(
     batches: Sequence[Batch],
     loss_of: Callable[[Batch], Tensor],
     config: FitConfig,
-    epochs: int,
+    rounds: int,
     rng: np.random.Generator,
     after: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, float]]:
-    """Train for `epochs` of a schedule that `config.epochs` sets; after each, its number from 1 and its mean loss.
+    """Train for `rounds` of the plan; after each, its number from 1 and its mean loss.
 
-    `after` is called after every step.
+    Fewer rounds repeat the beginning of a longer training. `after` is called after every step.
     """
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * len(batches),
-        pct_start=0.1,
-    )
-    for epoch in range(1, epochs + 1):
+    schedule = schedule_of(optimizer, config, len(batches))
+    epochs = Plan.of(config, len(batches)).epochs
+    for number in range(1, rounds + 1):
         total = 0.0
-        for index in rng.permutation(len(batches)):
+        for index in (index for _ in range(epochs) for index in rng.permutation(len(batches))):
             loss = loss_of(batches[index])
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -70,4 +110,4 @@ def descend(
             schedule.step()
             after()
             total += loss.item()
-        yield epoch, total / len(batches)
+        yield number, total / (epochs * len(batches))

@@ -10,7 +10,8 @@ def card_markdown(world: World) -> str:
     card = world.card
     if not card:
         return f"# {world.name}\n\nThis world has no card.\n"
-    lines = [f"# {world.name} ({world.domain})", ""]
+    worse = worse_than_baselines(card)
+    lines = [*([f"**{worse}**", ""] if worse else []), f"# {world.name} ({world.domain})", ""]
     lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")
@@ -20,6 +21,23 @@ def card_markdown(world: World) -> str:
     if card.get("notes"):
         lines += ["## Notes", "", *(f"* {note}" for note in card["notes"]), ""]
     return "\n".join(lines)
+
+
+LOSS, MARGIN = "log-loss of ", 0.001  # figures that are losses in nats; what rounding may add
+
+
+def worse_than_baselines(card: dict[str, Any]) -> str:
+    """On which figures of its own log a world forecasts worse than a baseline, in one line; empty where on none."""
+    found = []
+    for row in card.get("figures", []):
+        if row["toy"] is None or not row["figure"].startswith(LOSS) or "gain on" in row["figure"]:
+            continue
+        if row["world"] - row["toy"] > MARGIN:
+            found.append(
+                f"{row['figure'].removeprefix(LOSS)} {row['world']:.3f} nats against {row['toy']:.3f} of "
+                f"{row['toy_name']} ({row['n']:,} rows, judges the {row['judges']})"
+            )
+    return f"On its own log this world loses to a baseline: {'; '.join(found)}" if found else ""
 
 
 _HEAD = ("sources", "licence", "citation", "period", "rows", "command", "log", "validated", "rewards_assumed")

@@ -230,7 +230,10 @@ def min_one(x: float) -> float:
 def most_candidates(world: World) -> int:
     """Candidates that every user of the world has; ValueError where it has no graph."""
     if not world.has_graph:
-        raise ValueError(f"world {world.name} has no graph of friends: fit it from a log with friend pairs")
+        why = {row["term"]: row["source"] for row in world.card.get("terms", [])}.get("graph")
+        raise ValueError(
+            f"world {world.name} has no graph of friends: {why or 'fit it from a social log with friend pairs'}"
+        )
     return world.num_users - 1 - int(np.diff(world.arrays.friend_start).max())
 
 

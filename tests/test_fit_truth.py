@@ -1,0 +1,221 @@
+"""A fit of a log of known truth loses to no baseline, and its card says what the log told and what it did not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from test_fit import click_log
+
+from recgym.fidelity.leaving import MEASURES, survival
+from recgym.fit import FitConfig, card_markdown, fit
+from recgym.fit.exposure import fit_stay, validated
+from recgym.fit.frame import make_frame, seen_before
+from recgym.fit.guard import beats, best_share, first_best
+from recgym.fit.training import Plan, step_rows
+from recgym.logs import Log
+from recgym.sim.card import worse_than_baselines
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+MARGIN = 0.01  # nats
+
+
+def visits(rows: int, items: int, seed: int, length: int = 5) -> pd.DataFrame:
+    """Rows of visits of `length`, items by a share that falls as 1 / rank."""
+    rng = np.random.default_rng(seed)
+    session = np.repeat(np.arange(rows // length), length)
+    share = 1.0 / np.arange(1, items + 1)
+    time = 1_600_000_000 + 7200 * session + 30 * np.tile(np.arange(length), rows // length)
+    return pd.DataFrame(
+        {
+            "user": [f"u{u}" for u in rng.integers(50, size=rows // length)[session]],
+            "item": [f"i{i}" for i in rng.choice(items, p=share / share.sum(), size=len(session))],
+            "session": session,
+            "time": pd.to_datetime(time, unit="s"),
+        }
+    )
+
+
+def losses(world) -> dict[str, tuple[float, float]]:
+    """The world's and the best baseline's of every log-loss on its card."""
+    return {
+        row["figure"]: (row["world"], row["toy"])
+        for row in world.card["figures"]
+        if row["figure"].startswith("log-loss") and "gain on" not in row["figure"]
+    }
+
+
+def fitted(frame: pd.DataFrame, domain: str, **settings):
+    log = Log.from_pandas(frame, domain=domain)
+    return fit(log, name="w", config=FitConfig(bootstrap=20, **settings), progress=False)
+
+
+@pytest.mark.parametrize("rows", [500, 2_765])
+def test_a_log_of_popularity_alone_is_learnt(rows):
+    world = fitted(visits(rows, 40, seed=0), "ecommerce")
+    figures = losses(world)
+    assert figures["log-loss of the clicked item on its page"]
+    for name, (ours, baseline) in figures.items():
+        assert ours < baseline + MARGIN, name
+    assert worse_than_baselines(world.card) == "" or "against" in worse_than_baselines(world.card)
+
+
+def test_pairs_of_popularity_alone_are_learnt():
+    frame = visits(2_000, 60, seed=1).drop(columns=["session", "time"]).drop_duplicates().assign(listen=True)
+    ((ours, baseline),) = losses(fitted(frame, "social")).values()
+    assert ours < baseline + MARGIN
+
+
+def test_a_world_that_loses_says_so_first():
+    log, _ = click_log(visits=60)
+    config = FitConfig(dim=2, epochs=1, start="zero", guard=None, bootstrap=20)
+    world = fit(log, name="w", config=config, progress=False)
+    row = {"figure": "log-loss of x", "judges": "users", "log": None, "world": 2.5, "toy": 2.0, "low": None}
+    bad = world.with_card(figures=[{**row, "high": None, "noise": None, "toy_name": "popularity", "n": 50}])
+    said = "On its own log this world loses to a baseline: x 2.500 nats against 2.000 of popularity"
+    assert worse_than_baselines(bad.card) == f"{said} (50 rows, judges the users)"
+    assert card_markdown(bad).splitlines()[0] == f"**{worse_than_baselines(bad.card)}**"
+    good = world.with_card(figures=[{**bad.card["figures"][0], "world": 2.0004}])
+    assert card_markdown(good).splitlines()[0] == "# w (ecommerce)"
+
+
+def test_what_is_kept_must_beat_the_baseline_by_more_than_chance():
+    rng = np.random.default_rng(0)
+    baseline, visit = np.full(1_000, 2.0), np.arange(1_000) // 5
+    noise, gain = rng.normal(0, 0.5, 1_000), 0.2
+    assert not beats(baseline + noise - noise.mean() - 0.01, baseline, visit, 2.0)
+    assert beats(baseline + noise - noise.mean() - gain, baseline, visit, 2.0)
+    alike = np.repeat(noise[:200], 5)  # rows of a visit are one
+    assert beats(baseline + alike - alike.mean() - 0.05, baseline, np.arange(1_000), 2.0)
+    assert not beats(baseline + alike - alike.mean() - 0.05, baseline, visit, 2.0)
+    best = best_share(lambda share: baseline + (share - 0.5) ** 2 - 0.25 + 0.1 * share * noise, visit, 2.0)
+    assert best == 0.5
+    assert best_share(lambda share: baseline + share * np.abs(noise), visit, 2.0) == 0.0
+    assert first_best([baseline, baseline - 0.001 + noise - noise.mean(), baseline - 1.0], visit, 2.0) == 2
+
+
+def test_training_ends_where_validation_no_longer_improves():
+    plan = Plan.of(FitConfig(patience=3, steps=1_000), 10)
+    assert plan == Plan(16, 6, 3)
+    assert not plan.ends([3.0, 2.0, 2.1, 2.2])
+    assert plan.ends([3.0, 2.0, 2.1, 2.2, 2.0])
+    fixed = Plan.of(FitConfig(epochs=12), 10)
+    assert fixed == Plan(12, 1, None)
+    assert not fixed.ends([1.0] * 50)
+    rows = [step_rows(FitConfig(), size) for size in (400, 24_000, 300_000, 5_000_000)]
+    assert rows == [64, 240, 2048, 5_000]
+
+
+def test_quantiles_where_every_visit_is_as_long():
+    clock, ended = np.tile(np.arange(1, 16), 30), np.zeros(450)  # 16 rows each, the last cut by the log's end
+    lengths = survival(clock, ended, np.ones(450))
+    assert {name: measure(lengths) for name, measure in MEASURES.items()} == {
+        "mean": 16.0, "median": 16.0, "90th percentile": 16.0, "99th percentile": 16.0,
+    }  # fmt: skip
+    ended[clock == 15] = 1.0
+    assert MEASURES["median"](survival(clock, ended, np.ones(450))) == 15.0
+
+
+def test_a_card_says_what_the_log_has_of_randomised_exposure():
+    log, _ = click_log(visits=60)
+
+    def with_column(name, values):
+        place = log.rows.schema.get_field_index(name)
+        column = pa.array(values)
+        rows = log.rows
+        return replace(
+            log,
+            rows=rows.append_column(name, column) if place < 0 else rows.set_column(place, name, column),
+        )
+
+    num = log.num_rows
+    assert validated(log).endswith("this log has no propensities and no flag of randomised exposure")
+    assert "randomised exposure, uniform propensities of 0.1 on 100%" in validated(
+        with_column("propensity", np.full(num, 0.1))
+    )
+    spread = validated(with_column("propensity", np.linspace(0.1, 0.5, num)))
+    assert "randomised exposure, propensities of 0.1 to 0.5" in spread
+    assert "a deterministic policy" in validated(with_column("propensity", np.ones(num)))
+    assert f"7 of {num} rows that is_rand marks" in validated(with_column("is_rand", np.arange(num) < 7))
+    assert "holds ratings, no exposure is logged" in validated(with_column("rating", np.ones(num)))
+
+
+def ratings() -> pd.DataFrame:
+    frame = visits(1_500, 40, seed=3)
+    frame["rating"] = np.random.default_rng(4).integers(1, 6, size=len(frame))
+    return frame
+
+
+def test_a_table_of_ratings_shows_nobody_anything():
+    rows = {row["term"]: row for row in fitted(ratings(), "content", epochs=1).card["terms"]}
+    assert (rows["exposure"]["status"], rows["exposure"]["value"]) == ("assumed", "share of ratings")
+    assert "nobody was shown anything" in rows["exposure"]["source"]
+    assert rows["logged_stay"]["status"] == "absent"  # one category
+
+
+def test_no_card_gives_facts_of_another_log():
+    for domain in ("content", "social", "ecommerce"):
+        card = card_markdown(fitted(visits(600, 20, seed=2).assign(**{
+            "listen" if domain == "social" else "click": np.arange(600) % 3 == 0
+        }), domain, epochs=1))  # fmt: skip
+        for words in ("KuaiRand", "74 same-day", "the log's 74", "no log here"):
+            assert words not in card, (domain, words)
+
+
+def test_staying_is_fitted_where_a_log_tells_it():
+    log, _ = click_log(visits=300)
+    frame = make_frame(log, FitConfig(), positives_only=True)
+    every = np.ones(log.num_rows, bool)
+    assert fit_stay(frame, every) == pytest.approx(0.7, abs=0.06)
+    one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
+    assert fit_stay(one, every) is None
+
+
+def test_seen_before_by_hand():
+    rng = np.random.default_rng(0)
+    session, item = np.repeat(np.arange(20), 8), rng.integers(5, size=160)
+    positive = rng.random(160) < 0.5
+    by_hand = [
+        any(positive[s] and item[s] == item[r] and session[s] == session[r] for s in range(r))
+        for r in range(160)
+    ]
+    np.testing.assert_array_equal(seen_before(session, item, positive), by_hand)
+
+
+def friendly(pairs: int) -> Log:
+    """Listens and refusals of users of two tastes, who befriend their like."""
+    rng = np.random.default_rng(0)
+    user, item = rng.integers(80, size=3_000), rng.integers(30, size=3_000)
+    liked = rng.random(3_000) < np.where(user % 2 == item % 2, 0.7, 0.1)
+    time = pd.to_datetime(1_600_000_000 + 600 * np.arange(3_000), unit="s")
+    frame = pd.DataFrame({"user": [f"{u:02}" for u in user], "item": item, "time": time, "listen": liked})
+    log = Log.from_pandas(frame, domain="social")
+    ends = rng.integers(80, size=(6 * pairs, 2))
+    ends = ends[
+        (ends[:, 0] < ends[:, 1]) & ((ends[:, 0] % 2 == ends[:, 1] % 2) | (rng.random(len(ends)) < 0.1))
+    ]
+    ends = np.unique(ends, axis=0)[:pairs].astype(np.int32)
+    return replace(log, friends=pa.table({"user": ends[:, 0], "friend": ends[:, 1]}))
+
+
+def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
+    world = fit(friendly(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
+    assert world.has_graph
+    rows = {row["term"]: row for row in world.card["terms"]}
+    assert rows["graph"]["status"] == rows["connect_taste"]["status"] == "fitted"
+    assert rows["connect_taste"]["value"] > 0
+    names = [row["figure"] for row in world.card["figures"]]
+    assert "AUC of held-out friends against strangers of like degrees" in names
+    assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
+
+
+def test_too_few_friends_are_not_denied():
+    from recgym.sim.friends import most_candidates
+
+    world = fit(friendly(40), name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
+    assert not world.has_graph
+    rows = {row["term"]: row for row in world.card["terms"]}
+    assert rows["graph"]["source"] == "40 friend pairs of users with rows; a graph needs 100"
+    with pytest.raises(ValueError, match="no graph of friends: 40 friend pairs of users with rows"):
+        most_candidates(world)
