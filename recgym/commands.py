@@ -23,6 +23,7 @@ from recgym.bench.terminal import (
     given,
     is_terminal,
     progress,
+    refuse_unwritable,
 )
 
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
@@ -108,6 +109,7 @@ def fit(
         raise ValueError(f"--out {out}: exists and holds no world; name another folder")
     if out.exists() and not replaced:
         raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
+    refuse_unwritable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     read = _read(log, source, domain, mapping, options)
     from recgym.fit import fit as fit_world
@@ -217,6 +219,8 @@ def card(
     from recgym.envs.tasks import load_world
 
     _refuse(log, since, png, planning, terms)
+    if png is not None:
+        refuse_unwritable("--png", png)
     loaded = load_world(world)
     if log is not None:
         from recgym.fidelity import judge_since

@@ -44,7 +44,10 @@ def digest(env_id: str) -> str:
     row, place = np.arange(NUM_ENVS)[:, None], np.arange(len(sizes))[None, :]
     observation, info = env.reset(seed=20261124)
     add(observation, info["user"], info["context_index"])
-    counted, begun_with = (*env.unwrapped.event_names, "repeats"), ("context_index", "reward_is_assumed", "user")
+    counted, begun_with = (
+        (*env.unwrapped.event_names, "repeats"),
+        ("context_index", "reward_is_assumed", "user"),
+    )
     begins = np.zeros(NUM_ENVS, bool)
     for step in range(STEPS):
         action = (row * 7 + step * 13 + place * 29 + row * step) % np.asarray(sizes)

@@ -110,7 +110,7 @@ class Checkpoints:
         self.agent.restore_training(parts["agent"])
         self.env.unwrapped.restore(parts["env"])
         self.curve.rows = [tuple(row) for row in facts["curve"]]
-        self.curve.begun = time.perf_counter() - facts["seconds"]
+        self.curve.begun = time.process_time() - facts["seconds"]
         self.record["timing"]["prepare_s"] = facts["prepare_s"]
         self.record["budget"]["offline_rows"] = facts["offline_rows"]
         self.due = int(folder.name) + self.every
@@ -141,7 +141,7 @@ class Checkpoints:
                 "settings": self.settings,
                 "loop": loop.facts,
                 "curve": self.curve.rows,
-                "seconds": time.perf_counter() - self.curve.begun,
+                "seconds": time.process_time() - self.curve.begun,
                 "prepare_s": self.record["timing"]["prepare_s"],
                 "offline_rows": self.record["budget"]["offline_rows"],
             }

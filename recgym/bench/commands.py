@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from recgym.bench.terminal import Device, Json, Seed, names, progress
+from recgym.bench.terminal import Device, EnvArgs, Json, Seed, names, progress, refuse_unwritable
 
 
 def train(
@@ -44,6 +44,7 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's curves. Default: none.")
     ] = None,
+    env_args: EnvArgs = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -54,11 +55,13 @@ def train(
 
     Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
     """
+    from recgym.bench.env_args import check_arguments, env_arguments, json_object, tag_of
     from recgym.bench.suite import Experiment
     from recgym.bench.training import Plan, tensorboard_of
     from recgym.bench.training import train as train_agent
 
-    kwargs: Mapping[str, Any] = {} if world is None else {"world": world}
+    kwargs = env_arguments(env_args, world)
+    check_arguments(env, kwargs)
     experiment = Experiment(
         name="train",
         env_id=env,
@@ -67,10 +70,15 @@ def train(
         offline_sessions=offline,
         eval_sessions=sessions,
     )
-    folder = out or Path("trained") / f"{agent}-{env.rpartition('/')[2]}"
+    name = f"{agent}-{env.rpartition('/')[2]}"
+    folder = out or Path("trained") / name
+    refuse_unwritable("--out", folder)
+    if tensorboard is not None:
+        refuse_unwritable("--tensorboard", tensorboard)
+    curves_of = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
     plan = Plan(
         agent=agent,
-        params=_json_object("--params", params),
+        params=json_object("--params", params),
         seed=seed,
         device=device,
         start=start,
@@ -78,7 +86,7 @@ def train(
         every=every,
     )
     stages: set[str] = set()
-    with progress() as bar, tensorboard_of(tensorboard) as curves:
+    with progress() as bar, tensorboard_of(tensorboard, curves_of) as curves:
         task = bar.add_task(agent, total=steps)
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
@@ -87,7 +95,7 @@ def train(
                 print(f"{folder}: {how_it_goes_on(stage, agent, env_steps)}", file=sys.stderr)
                 return
             shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
-            done = env_steps if stage == "train" else 0
+            done = env_steps if stage in ("train", "judged") else 0
             bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
 
         about = train_agent(plan, experiment, folder, resume=resume, tells=(tell, *curves))
@@ -112,16 +120,6 @@ def how_it_goes_on(stage: str, agent: str, env_steps: int) -> str:
     return f"{agent} goes on after {env_steps:,} environment steps, {how}"
 
 
-def _json_object(option: str, text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{option} is {text}, expected a JSON object")
-    return value
-
-
 def bench(
     preset: Annotated[
         str, typer.Option(help="quick (minutes), ladder (three hours), standard (hours) or full (a day).")
@@ -135,6 +133,7 @@ def bench(
     ] = None,
     agents: Annotated[str | None, typer.Option(help="Names, with commas. Default: the preset's.")] = None,
     envs: Annotated[str | None, typer.Option(help="Experiments or ids, with commas. Default: all.")] = None,
+    env_args: EnvArgs = None,
 ) -> None:
     """Run agents x environments x seeds in parallel, and report. Call it again to go on after a kill.
 
@@ -145,12 +144,15 @@ def bench(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
+    from recgym.bench.env_args import env_arguments
     from recgym.bench.launch import launch
     from recgym.bench.page import refuse_to_lose
     from recgym.bench.report import print_report, write_report
     from recgym.bench.suite import choose, runs_of
 
-    chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds)
+    asked = env_arguments(env_args)
+    chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds, env_args=asked)
+    refuse_unwritable("--out", out)
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:

@@ -60,7 +60,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         skipped, failed = len(jobs) - len(missing), []
         bar = _Bar(progress, len(jobs), skipped, missing)
         if missing:
-            bar.tell("compiling the simulator, once on each machine")
+            bar.tell("loading the simulator")
             warm_up(preset)
         outcomes = run_jobs(execute, missing, workers, bar.started)
         try:

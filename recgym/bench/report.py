@@ -28,8 +28,9 @@ DCF-DQN, our own agent, gains over each of the others: averaged over the session
 interval over the seeds (over all sessions where neither side learns anything: random, the oracles, the logging
 policy). Score: 0 is random, 1 is oracle-plan, which reads the users' hidden state and looks ahead; it is
 undefined where oracle-plan gains less than 5 % on random. Response rate: positive answers per shown item.
-Length: slates a session. Coverage: share of the catalogue shown in the judged sessions of a seed. Seconds:
-preparing and training, on one thread. Agents are judged without exploration.
+Length: slates a session. Coverage: share of the catalogue shown in the judged sessions of a seed. CPU seconds:
+preparing and training, on one thread; what else the machine does hardly changes them. Agents are judged without
+exploration.
 """
 
 
@@ -74,7 +75,7 @@ def _preset_text(results: Results, preset: str) -> str:
         lines += [f"![Gain over random of every agent, with 95 % intervals]({preset}.png)", ""]
     if runs:
         seconds = sum(sum(run.record["timing"].values()) for run in runs)
-        lines += [f"{len(runs)} runs, {seconds / 60:.1f} minutes of one core. {_provenance(runs)}", ""]
+        lines += [f"{len(runs)} runs, {seconds / 60:.1f} CPU minutes. {_provenance(runs)}", ""]
     if failed:
         lines += [f"{len(failed)} runs failed:", ""]
         lines += [f"* {record['run_id']}: {record['error']}" for record in failed]
@@ -109,7 +110,8 @@ def _table_text(table: Table) -> str:
         title,
         "",
         f"World {table.world}, {table.env_steps:,} environment steps, "
-        f"{table.sessions:,} judged sessions a seed, "
+        + (f"arguments {table.arguments}, " if table.arguments else "")
+        + f"{table.sessions:,} judged sessions a seed, "
         f"{table.seeds} seeds.{assumed} {describe_planning(table)}".rstrip(),
         "",
         "| " + " | ".join(HEAD) + " |",

@@ -67,21 +67,21 @@ class Curve:
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, int, float, str, float]] = []
-        self.stage, self.begun = "prepare", time.perf_counter()
+        self.stage, self.begun = "prepare", time.process_time()  # [CPU seconds]
 
     def enter(self, stage: str) -> float:
         """Begin a stage, its clock at 0."""
-        self.stage, self.begun = stage, time.perf_counter()
+        self.stage, self.begun = stage, time.process_time()
         return self.begun
 
     def __call__(self, env_steps: int, figures: Any) -> None:
         """Keep one report."""
-        seconds = time.perf_counter() - self.begun
+        seconds = time.process_time() - self.begun
         for name, value in figures.items():
             self.rows.append((self.stage, int(env_steps), seconds, name, float(value)))
 
     def table(self) -> Any:
-        """One row a figure: stage, env_steps, seconds since the stage began, figure, value."""
+        """One row a figure: stage, env_steps, CPU seconds since the stage began, figure, value."""
         names = ("stage", "env_steps", "seconds", "figure", "value")
         kinds = (pa.string(), pa.int64(), pa.float64(), pa.string(), pa.float64())
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(names)
@@ -168,7 +168,7 @@ def learn(
     """Both stages; the offline one on a log sampled for it unless one is given, and not again where resumed."""
     experiment, clock = run.experiment, record["timing"]
     if not is_resumed:
-        started = time.perf_counter()
+        started = time.process_time()
         if agent.needs(asdict(agent.params))[1]:
             log = sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
             record["budget"]["offline_rows"] = log.num_rows
@@ -183,7 +183,7 @@ def learn(
 
 def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[str, Any]]:
     """Sessions of their own that the agent plays without exploring."""
-    experiment, started = run.experiment, time.perf_counter()
+    experiment, started = run.experiment, time.process_time()
 
     def same(env: Any) -> Any:
         agent.attach(env)
@@ -224,7 +224,7 @@ def sampled_log(env: Any, sessions: int, seed: int) -> Any:
 
 
 def _since(started: float) -> float:
-    return round(time.perf_counter() - started, 3)
+    return round(time.process_time() - started, 3)
 
 
 def blank_record(job: Job) -> dict[str, Any]:

@@ -75,8 +75,8 @@ class Preset:
         return tuple(lines)
 
     def entry_in(self, experiment: Experiment, entry: Entry) -> Entry:
-        """The entry with what was tuned for an experiment."""
-        own = self.tuned.get(experiment.name, {}).get(entry.agent, {})
+        """The entry with what was tuned for an experiment, whatever its arguments."""
+        own = self.tuned.get(experiment.name.partition("+")[0], {}).get(entry.agent, {})
         return replace(entry, params={**entry.params, **own})
 
 
@@ -245,10 +245,12 @@ def choose(
     envs: Sequence[str] | None = None,
     agents: Sequence[str] | None = None,
     seeds: int | None = None,
+    env_args: Mapping[str, Any] | None = None,
 ) -> Preset:
     """A preset, cut to some environments (by experiment or by id), agents and seeds.
 
-    An agent that the preset does not hold joins with its default parameters.
+    An agent that the preset does not hold joins with its default parameters. With arguments of the environments an
+    experiment is another one, under a name of its own ("content+horizon=20"): its runs are never beside the others.
     ValueError names what is unknown and what there is.
     """
     if name not in PRESETS:
@@ -261,6 +263,8 @@ def choose(
             raise ValueError(f"environment {unknown[0]!r} is not in preset {name}; it has {names}")
         kept = {known[env].name for env in envs}
         preset = replace(preset, experiments=tuple(row for row in preset.experiments if row.name in kept))
+    if env_args:
+        preset = replace(preset, experiments=tuple(_asked(row, env_args) for row in preset.experiments))
     if agents:
         preset = replace(preset, agents=tuple(dict.fromkeys(agents)))
     there = registered()
@@ -271,6 +275,15 @@ def choose(
             raise ValueError(f"seeds is {seeds}, expected at least 1")
         preset = replace(preset, seeds=seeds)
     return preset
+
+
+def _asked(experiment: Experiment, arguments: Mapping[str, Any]) -> Experiment:
+    """The experiment with arguments of the environment; ValueError where it refuses them."""
+    from recgym.bench.env_args import check_arguments, tag_of
+
+    kwargs = {**experiment.kwargs, **arguments}
+    check_arguments(experiment.env_id, kwargs)
+    return replace(experiment, name=f"{experiment.name}+{tag_of(arguments)}", kwargs=kwargs)
 
 
 def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:

@@ -48,7 +48,7 @@ class Row(NamedTuple):
     response_rate: float
     coverage: float
     gini: float
-    seconds: float  # preparing and training
+    seconds: float  # of the CPU, preparing and training
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Table:
     card_planning: Any  # the same from the world's card, as it stands there
     is_assumed: bool  # the reward rests on assumed parameters
     notes: tuple[str, ...] = field(default=())
+    arguments: str = ""  # JSON of the environment's, where the experiment has its own
 
     @property
     def mark(self) -> str:
@@ -108,13 +109,18 @@ def _judge(record: dict[str, Any], path: Path) -> Judged:
 
 
 def _pairs(ours: dict[int, Judged], theirs: dict[int, Judged]) -> list[int]:
-    """Seeds at which both met the same users in the same world; one of them may have met fewer, the first of them."""
+    """Seeds at which both met the same users in the same world and task; one may have met the first few alone."""
     return [
         run
         for run in sorted(ours.keys() & theirs.keys())
-        if ours[run].first == theirs[run].first
-        and ours[run].record["env"]["world_sha256"] == theirs[run].record["env"]["world_sha256"]
+        if ours[run].first == theirs[run].first and _setting(ours[run]) == _setting(theirs[run])
     ]
+
+
+def _setting(run: Judged) -> tuple[str, dict[str, Any]]:
+    """The world as it is, wherever it is stored, and the environment's other arguments."""
+    env = run.record["env"]
+    return env["world_sha256"], {name: value for name, value in env["kwargs"].items() if name != "world"}
 
 
 def _shared(*runs: Judged) -> tuple[NDArray[np.float64], ...]:
@@ -174,7 +180,8 @@ def _row(agents: dict[str, dict[int, Judged]], agent: str) -> Row:
 
 def _order(preset: str, experiment: str) -> tuple[int, str]:
     names = [row.name for row in PRESETS[preset].experiments] if preset in PRESETS else []
-    return (names.index(experiment) if experiment in names else len(names), experiment)
+    plain = experiment.partition("+")[0]
+    return (names.index(plain) if plain in names else len(names), experiment)
 
 
 def _agent_order(preset: str, line: str) -> tuple[int, str]:
@@ -195,10 +202,16 @@ def _notes(rows: list[Row], agents: dict[str, dict[int, Judged]]) -> tuple[str, 
         for line, num in visits.items()
         if num < max(visits.values())
     ]
-    worlds = {run.record["env"]["world_sha256"] for runs in agents.values() for run in runs.values()}
+    settings = [_setting(run) for runs in agents.values() for run in runs.values()]
+    worlds = {world for world, _ in settings}
     if len(worlds) > 1:
         notes.append(
             f"runs come from {len(worlds)} versions of the world; only those of one version are paired"
+        )
+    kinds = {json.dumps(arguments, sort_keys=True) for _, arguments in settings}
+    if len(kinds) > 1:
+        notes.append(
+            f"runs come from {len(kinds)} settings of the environment; only those of one setting are paired"
         )
     return tuple(notes)
 
@@ -228,6 +241,7 @@ def _table(preset: str, experiment: str, runs: list[Judged]) -> Table:
         first.facts["planning"],
         bool(first.facts["reward_is_assumed"]),
         _notes(rows, agents),
+        json.dumps(first.record["env"]["kwargs"]) if "+" in experiment else "",
     )
 
 
@@ -275,7 +289,7 @@ HEAD = (
     "response rate",
     "length",
     "coverage",
-    "seconds",
+    "CPU seconds",
 )
 
 

@@ -1,6 +1,8 @@
 """What the commands share: options, the console, the progress bar. Imports nothing heavy."""
 
+import errno
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +24,15 @@ Seed = Annotated[int, typer.Option(min=0, help="Whole number; the same seed give
 Device = Annotated[
     str,
     typer.Option(callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."),
+]
+EnvArgs = Annotated[
+    str | None,
+    typer.Option(
+        "--env-args",
+        metavar="JSON",
+        help='Arguments of the environment, such as {"reward": "revenue", "horizon": 20}: world, member, n_items, '
+        "slate_size, horizon, reward.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 LogFile = Annotated[
@@ -70,6 +81,20 @@ Duplicates = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """The options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_unwritable(option: str, path: Path) -> None:
+    """ValueError of the option where nothing can be written at `path`, found before any work is done."""
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    folder = place if place.is_dir() else place.parent
+    try:
+        if place.is_file() and place != path.absolute():
+            raise NotADirectoryError(errno.ENOTDIR, f"{place} is a file")
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
 def is_terminal(stream: Any) -> bool:

@@ -52,8 +52,9 @@ def train(
         out: folder; checkpoints lie in it until the training ends.
         resume: go on from the last checkpoint in `out`, exactly as if nothing had been (on the CPU with one thread;
             SB3's agents, whose loop is not ours, go on from their weights alone); begin where there is none.
-        tells: called with stage, environment steps and figures. Of what was asked to resume, the stage says how it
-            goes: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left to do.
+        tells: called with stage, environment steps and figures, at last "judged" with the means. Of what was
+            asked to resume, the stage says how it goes: "resumed", "anew" where there is no checkpoint, "ended" where
+            nothing is left to do.
 
     Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote, where
     it was begun with other settings, and where `start` or `log` do not fit the agent and the environment.
@@ -76,7 +77,12 @@ def train(
     ended = out / "training.json"
     if resume and not is_resumed and ended.is_file():
         about = dict(json.loads(ended.read_text(encoding="utf-8")))
-        keeper.refuse_other(about["settings"])
+        keeper.refuse_other({**about["settings"], "steps": experiment.env_steps})
+        if about["settings"].get("steps") != experiment.env_steps:
+            raise ValueError(
+                f"--resume: the training in {out} ended after {about['settings'].get('steps')} environment steps, "
+                f"not {experiment.env_steps}; its agent goes on with --from {out} and another --out"
+            )
         _say("ended", experiment.env_steps, tells)
         return about
     if resume:
@@ -88,6 +94,7 @@ def train(
     learn(run, record, curve, agent, env, log=log, keeper=keeper, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
     record["final"] = final_figures(columns, facts)
+    _say("judged", experiment.env_steps, tells, {name: row["mean"] for name, row in record["final"].items()})
     kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
     about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}, "settings": settings}
     about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
@@ -102,14 +109,14 @@ def train(
 
 
 @contextmanager
-def tensorboard_of(folder: Path | None) -> Iterator[tuple[Tell, ...]]:
-    """A teller that writes TensorBoard's curves, one a stage and figure; none where no folder is named."""
+def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Tell, ...]]:
+    """A teller that writes TensorBoard's curves to FOLDER/RUN, one a stage and figure; none without a folder."""
     if folder is None:
         yield ()
         return
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(folder)) as writer:
+    with SummaryWriter(str(folder / run)) as writer:
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
             for name, value in figures.items():
@@ -118,9 +125,11 @@ def tensorboard_of(folder: Path | None) -> Iterator[tuple[Tell, ...]]:
         yield (tell,)
 
 
-def _say(stage: str, env_steps: int, tells: tuple[Tell, ...]) -> None:
+def _say(
+    stage: str, env_steps: int, tells: tuple[Tell, ...], figures: Mapping[str, Any] | None = None
+) -> None:
     for tell in tells:
-        tell(stage, env_steps, {})
+        tell(stage, env_steps, figures or {})
 
 
 def _start(plan: Plan, agent: Any, env: Any) -> Any:

@@ -1,0 +1,67 @@
+"""Arguments of an environment from the command line: `--env-args '{"reward": "revenue"}'`."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+OPEN = ("world", "member", "n_items", "slate_size", "horizon", "reward")
+
+
+def json_object(option: str, text: str | None) -> dict[str, Any]:
+    """The JSON object of an option, {} where it is not given; ValueError names the option."""
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{option}: {text[:80]!r} is no JSON object: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f'{option} is {text[:80]}, expected a JSON object such as {{"horizon": 20}}')
+    return value
+
+
+def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
+    """Arguments beside the environment's own, by name.
+
+    Args:
+        text: JSON of --env-args, or None.
+        world: of --world, or None.
+
+    ValueError where one is not open to the command line (the agent chooses its observation) or is given twice.
+    Values are checked by the environment: see `check_arguments`.
+    """
+    arguments = json_object("--env-args", text)
+    if closed := [name for name in arguments if name not in OPEN]:
+        raise ValueError(f"--env-args: {closed[0]!r} is none of {', '.join(OPEN)}")
+    if world is not None and "world" in arguments:
+        raise ValueError("--env-args: the world is given by --world as well")
+    return arguments if world is None else {"world": world, **arguments}
+
+
+def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
+    """ValueError of the option where the environment refuses what --env-args asks for."""
+    from recgym.bench.rollout import make_vector
+    from recgym.envs import row_of
+
+    row_of(env_id)
+    if set(arguments) <= {"world"}:
+        return  # what is wrong with a world names the world
+    try:
+        make_vector(env_id, 1, **arguments).close()
+    except ValueError as error:
+        raise ValueError(f"--env-args: {env_id}: {error}") from None
+
+
+def tag_of(arguments: Mapping[str, Any]) -> str:
+    """A short name for the arguments, fit for a folder's name; "" for none."""
+    if not arguments:
+        return ""
+    is_plain = all(isinstance(value, str | int) for value in arguments.values())
+    words = json.dumps(arguments, sort_keys=True, separators=(",", "=")).translate(
+        str.maketrans("", "", '{}"')
+    )
+    if is_plain and re.fullmatch(r"[\w.=,-]{1,40}", words):
+        return words
+    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:8]
