@@ -257,3 +257,21 @@ def test_the_log_that_ships_fits_to_an_environment(run, tmp_path, monkeypatch):
     env = gymnasium.make("recgym/Ecommerce-v0", world="mine")
     env.reset(seed=0)
     env.step(0)
+
+
+def test_times_of_a_table_are_named_and_stated(run, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("user,item,time\na,x,1/2/2020\na,x,1/2/2020\nb,y,3/2/2020\n")
+    out = refused(run("validate", table, "--domain", "social"), "t.csv, row 2, time", "--time-format")
+    assert "alike in all 3 rows" in out
+    code, out, _ = run("validate", table, "--domain", "social", "--time-format", "%d/%m/%Y")
+    assert (code, out.splitlines()[:2]) == (0, [
+        "t.csv: times from 2020-02-01 to 2020-02-03 UTC, unit date (%d/%m/%Y)",
+        "t.csv: 1 exact duplicate rows kept, as times are whole days; duplicates=drop drops them",
+    ])  # fmt: skip
+    arguments = ("validate", table, "--domain", "social", "--time-format", "%d/%m/%Y", "--duplicates", "drop")
+    assert "2 rows, 2 sessions, 2 users, 2 items, 1 duplicates dropped" in run(*arguments)[1]
+    table.write_text("user,item,time\na,x,1\nb,y,3\n")
+    refused(run("validate", table, "--domain", "social"), "t.csv, row 2, time", "--time-unit")
+    assert "1970-01-01 00:00:01 to" in run("validate", table, "--domain", "social", "--time-unit", "s")[1]
+    refused(run("validate", table, "--domain", "social", "--time-unit", "h"), "time_unit 'h' is unknown")

@@ -19,12 +19,13 @@ from recgym.sim.schema import WATCH_EDGES_MS
 from recgym.sim.session import watch_time
 from recgym.sim.synthetic import synthetic
 
+AT = 1_650_000_000_000  # [ms]
 LOG = (
     "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,long_view,"
     "play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab\n"
-    "1,5,20220425,100,2000,1,0,0,0,0,0,0,0,20000,0,0,0,0,1\n"
-    "1,5,20220425,100,3000,1,0,0,0,0,0,1,19000,20000,0,0,0,0,1\n"
-    "2,6,20220425,100,2500,0,0,0,0,0,0,0,0,20000,0,0,0,0,1\n"
+    "1,5,20220425,100,1650000002000,1,0,0,0,0,0,0,0,20000,0,0,0,0,1\n"
+    "1,5,20220425,100,1650000003000,1,0,0,0,0,0,1,19000,20000,0,0,0,0,1\n"
+    "2,6,20220425,100,1650000002500,0,0,0,0,0,0,0,0,20000,0,0,0,0,1\n"
 )
 
 
@@ -93,7 +94,9 @@ def test_rates_before_a_log_are_shrunk_logits():
     assert earlier_rates({"id": ["a", "b"]}).shape == (2, 0)
 
 
-def kuairand(folder: Path, last: int = 1_000, videos: tuple[int, ...] = (5, 6, 5, 6), log: str = LOG) -> Path:
+def kuairand(
+    folder: Path, last: int = AT + 1_000, videos: tuple[int, ...] = (5, 6, 5, 6), log: str = LOG
+) -> Path:
     with gzip.open(folder / "log_standard_pure.csv.gz", "wt") as file:
         file.write(log)
     (folder / "user_features_pure.csv").write_text("user_id,degree\n1,3\n2,4\n")
@@ -130,18 +133,18 @@ def test_a_play_recorded_twice_is_one_row(tmp_path):
 
 
 def test_sequences_that_reach_into_the_log_are_not_used_and_unknown_videos_are_refused(tmp_path):
-    log = read_log(kuairand(tmp_path, last=3_000))
+    log = read_log(kuairand(tmp_path, last=AT + 3_000))
     assert "earlier_shown" not in log.users.column_names
     assert any("not used" in remark for remark in log.remarks)
-    later = LOG.replace("1,5,20220425,100,2000,", "1,5,20220426,100,9000,").replace(
-        "1,5,20220425,100,3000,", "1,5,20220426,100,9500,"
+    later = LOG.replace("1,5,20220425,100,1650000002000,", "1,5,20220426,100,1650000009000,").replace(
+        "1,5,20220425,100,1650000003000,", "1,5,20220426,100,1650000009500,"
     )
     log = read_log(
-        kuairand(tmp_path, last=2_600, log=later)
-    )  # user 1 comes on the second day: 25 April ends at 2500
+        kuairand(tmp_path, last=AT + 2_600, log=later)
+    )  # user 1 comes on the second day: 25 April ends at AT + 2500
     assert "earlier_shown" not in log.users.column_names
     assert any("after the log's first day" in remark for remark in log.remarks)
-    log = read_log(kuairand(tmp_path, last=2_400, log=later))
+    log = read_log(kuairand(tmp_path, last=AT + 2_400, log=later))
     assert log.users["earlier_shown"].to_pylist() == [4, 0]
     with pytest.raises(LogError, match=r"user_sequences_1.parquet, row 2, watch_seq"):
         read_log(kuairand(tmp_path, videos=(5, 7)))

@@ -139,6 +139,11 @@ def test_time_unit_and_time_format_say_what_rows_cannot(tmp_path):
     assert log.column("time").tolist() == [1580515200000]
     error = refused(of_times(tmp_path, ["1/2/2020", "13/13/2020"]), time_format="%d/%m/%Y")
     assert str(error) == "t.csv, row 3, time: a time in the form %d/%m/%Y is needed; found '13/13/2020'"
+    log = read_log(of_times(tmp_path, ["Sun Sep 13 12:26:40 +0200 2020"]), domain="social",
+                   time_format="%a %b %d %H:%M:%S %z %Y")  # fmt: skip
+    assert log.column("time").tolist() == [1000 * AT - 7_200_000]
+    for form in (5, "", "%d %d"):
+        assert f"time_format {form!r}: a form as" in str(refused(of_times(tmp_path, [AT]), time_format=form))
     assert "time_format '%Q'" in str(refused(of_times(tmp_path, [AT]), time_format="%Q"))
     assert "time_unit 'h' is unknown" in str(refused(of_times(tmp_path, [AT]), time_unit="h"))
 
@@ -395,6 +400,57 @@ def test_every_bad_row_of_every_column_is_named_at_once(tmp_path):
         (3, "user"), (3, "event"), (3, "price"), (4, "item"), (4, "time"), (5, "event"), (5, "position"), (6, "time"),
         (7, "propensity"), (7, "position"),
     }  # fmt: skip
+
+
+def test_unknown_words_are_named_by_row_or_by_word_where_no_row_has_another(tmp_path):
+    error = refused(
+        table(tmp_path, "user,item,event\na,x,sneeze\nb,x,view\nc,x,cough\nd,x,sneeze\n"), domain="content"
+    )
+    assert rows_of(error) == [(2, "event"), (4, "event"), (5, "event")]
+    error = refused(
+        table(tmp_path, "user,item,event\na,x,sneeze\nb,x,cough\nc,x,cough\nd,x,sneeze\n"), domain="content"
+    )
+    assert [(problem.row, problem.value) for problem in error.problems] == [
+        (2, "'sneeze', and alike in 2 of 4 rows"),
+        (3, "'cough', and alike in 2 of 4 rows"),
+    ]
+
+
+def test_a_frame_is_checked_as_a_file_is():
+    frame = pd.DataFrame({"user": [7, 8], "item": ["x", "y"], "propensity": [1.5, 0.5], "position": [0, -1]})
+    with pytest.raises(
+        LogError, match=r"frame, row 3, position: a position must be 0 or above; found -1 .and 1 more"
+    ):
+        Log.from_pandas(frame, domain="content")
+    with pytest.raises(LogError, match="frame users, row 3, id: an id must occur once; found '7'"):
+        Log.from_pandas(
+            frame[["user", "item"]], domain="content", users=pd.DataFrame({"id": ["7", "7.0", "8"]})
+        )
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "rule"),
+    [
+        ("price", ["1e39", 5], "a finite number is needed"),
+        ("rating", ["inf", 5], "a finite number is needed"),
+        ("duration_ms", [-5, 5], "a duration must be 0 ms or above"),
+        ("slate", ["p1", 5], "a whole number is needed"),
+        ("listen", ["1e30", 5], "a count, 0 or above, is needed"),
+        ("step", ["1e30", 5], "a whole number from"),
+        ("watch_ms", ["1.5", 5], "a whole number is needed"),
+    ],
+)
+def test_numbers_that_a_log_cannot_hold_are_refused(tmp_path, column, cells, rule):
+    error = refused(table(tmp_path, f"user,item,{column}\na,x,{cells[0]}\nb,y,{cells[1]}\n"))
+    assert rows_of(error) == [(2, column)]
+    assert rule in str(error)
+
+
+def test_categories_are_the_same_from_csv_and_parquet(tmp_path):
+    path = table(tmp_path, "user,item,category\na,x,7.0\nb,y,7\nc,z,NA\nd,w, shoes\n")
+    assert read_log(path, domain="social").items["category"].to_pylist() == ["shoes", "7", "7", "unknown"]
+    frame = pd.DataFrame({"user": list("ab"), "item": list("xy"), "category": [7.0, np.nan]})
+    assert Log.from_pandas(frame, domain="social").items["category"].to_pylist() == ["7", "unknown"]
 
 
 def test_rows_of_another_width_hide_no_other_fault(tmp_path):

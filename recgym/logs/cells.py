@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,8 @@ class Cells:
     def __post_init__(self) -> None:
         self.bad = np.zeros(len(self.table), bool)  # rows with a problem
 
-    def reject(self, key: str, bad: Any, rule: str) -> None:
-        """Note the rows where `bad` is true."""
+    def reject(self, key: str, bad: Any, rule: str, alike: bool = False) -> None:
+        """Note the rows where `bad` is true; as one problem where they are all rows, or `alike`."""
         rows = np.flatnonzero(bad)
         if not len(rows):
             return
@@ -82,7 +83,13 @@ class Cells:
         cells = self.table[key]
         name = self.given.columns.get(key, key)
         self.problems += problems_of(
-            rows, len(self.table), self.origin.place, name, rule, lambda row: _shown(cells[row].as_py())
+            rows,
+            len(self.table),
+            self.origin.place,
+            name,
+            rule,
+            lambda row: _shown(cells[row].as_py()),
+            alike,
         )
 
     def reject_column(self, key: str, rule: str) -> None:
@@ -156,10 +163,12 @@ class Cells:
         if key not in COUNTED:
             self.reject(key, ~np.isin(counts, (0, 1)) & ~np.isnan(counts), BINARY)
             return {key: counts == 1}
-        self.reject(key, (counts < 0) | (counts != np.floor(counts)) & ~np.isnan(counts), COUNT)
+        bad = (counts < 0) | (counts > WHOLE_LIMIT[FLOAT]) | (counts != np.floor(counts))
+        self.reject(key, bad & ~np.isnan(counts), COUNT)
+        counts = np.where(bad, 0, counts)
         if not (counts > 1).any():
             return {key: counts > 0}
-        return {key: counts > 0, COUNTED[key]: np.nan_to_num(counts).astype(np.int64)}
+        return {key: counts > 0, COUNTED[key]: counts.astype(np.int64)}
 
     def words(self, key: str) -> dict[str, Array]:
         """One bool array an event that the words of the column mean; the domain's response is always one."""
@@ -168,7 +177,12 @@ class Cells:
         codes, names = encode(cells if is_text(cells.type) else as_text(_decoded(cells)))
         words: list[str] = names.to_pylist()
         unknown, rule = unknown_words(words, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
-        self.reject(key, np.array([word in unknown for word in [*words, ""]])[codes], rule)
+        bad = np.array([word in unknown for word in [*words, ""]])[codes]
+        if bad.all():  # one problem a word
+            for code in np.unique(codes):
+                self.reject(key, codes == code, rule, alike=True)
+        else:
+            self.reject(key, bad, rule)
         meant = meaning([word for word in words if word not in unknown], domain)
         response = EVENTS[domain][0].name
         events = [
@@ -246,7 +260,10 @@ class Cells:
 def _unfit(key: str, values: Array, kind: Any) -> list[tuple[Array, str]]:
     """Rows whose number the log's column cannot hold, and the rule each breaks."""
     if kind == FLOAT:
-        return [(~np.isfinite(values.astype(np.float64)), "a finite number is needed")]
+        most = np.inf if key == "propensity" else np.finfo(np.float32).max
+        beyond = ~np.isfinite(values.astype(np.float64)) | (np.abs(values) > most)
+        below = (values < 0) & (key == "duration_ms")
+        return [(beyond, "a finite number is needed"), (below & ~beyond, "a duration must be 0 ms or above")]
     limits = np.iinfo(ROWS[key].to_pandas_dtype() if key in ROWS else np.int64)
     low, high = int(limits.min), int(limits.max)
     beyond = (values < low) | (values > high) | (values >= 2.0**63)
@@ -279,4 +296,6 @@ def _is_number(kind: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, date):
+        return str(value)
     return "nothing" if value is None or value == "" or value != value else repr(value)

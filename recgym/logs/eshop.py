@@ -73,8 +73,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     kept = first_rows(table)
     duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), kept + 2
     cells = {column: as_numpy(table[column]) for column in COLUMNS if column != ITEM}
-    refuse(_beyond_limits(name, cells, file_row))
-    refuse(_broken_orders(name, cells, file_row))
+    refuse([*_beyond_limits(name, cells, file_row), *_broken_orders(name, cells, file_row)])
 
     item, ids = index_ids(table[ITEM])
     user, countries = index_ids(table["country"])

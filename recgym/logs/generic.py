@@ -43,7 +43,7 @@ from recgym.events import DOMAINS, EVENTS
 from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
 from recgym.logs.cells import Cells, Given
 from recgym.logs.check import validate
-from recgym.logs.codes import first_rows
+from recgym.logs.codes import encode_ids, first_rows
 from recgym.logs.files import TABLES, Files, reading, shown
 from recgym.logs.kinds import plain
 from recgym.logs.log import Array, Log, Source, as_numpy
@@ -125,10 +125,10 @@ def from_frame(
     table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
     beside = [None if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)]
     source = source or Source("frame", "unknown", "")
-    return from_table(
-        table,
-        Given("frame", domain, source, {}, GAP_MINUTES, users=beside[0], items=beside[1], **said),
-    )
+    given = Given("frame", domain, source, {}, GAP_MINUTES, users=beside[0], items=beside[1], **said)
+    log = from_table(table, given)
+    refuse(validate(log, event_rules=False))
+    return log
 
 
 def _of_frame(name: str, frame: "pd.DataFrame") -> Any:
@@ -275,7 +275,10 @@ def _whole_days(time: Array) -> bool:
 
 def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:
     """The table of items with what the rows say of them."""
-    category = table["category"] if "category" in table.column_names else None
+    category = None
+    if "category" in table.column_names:
+        codes, words = encode_ids(table["category"])
+        category = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words)
     known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
     time = as_numpy(columns["time"]) if "time" in columns else None
     return attributes(items["id"], as_numpy(columns["item"]), category, known, time)

@@ -30,8 +30,9 @@ from recgym.logs.earlier import with_earlier
 from recgym.logs.files import Files
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.problems import LogError, Problem, problems_of, refuse
 from recgym.logs.tables import read_csv, read_header
+from recgym.logs.times import read_times, remark
 
 SOURCE = Source(
     "kuairand",
@@ -57,6 +58,7 @@ COLUMNS = (
 )  # fmt: skip
 CLICK_MS, LONG_MS = 7_000, 18_000  # play that counts as valid and as long, unless the video is shorter
 UNKNOWN = "unknown"
+NOT_LISTED = "the {0} must stand in the table of {0} features"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
@@ -75,10 +77,16 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table, begun = _finished(table)
     cells = {column: as_numpy(table[column]) for column in (*COLUMNS, "file_row", "file_index")}
     user, item = lookup(table["user_id"], users["id"]), lookup(table["video_id"], videos["id"])
-    refuse(
-        [*_not_in(names, cells, user, "user_id", "user"), *_not_in(names, cells, item, "video_id", "video")]
-    )
-    refuse(_flags_beyond(names, cells))
+    times = read_times(table["time_ms"], "ms", None)
+    unfit = [
+        ("user_id", user < 0, NOT_LISTED.format("user")),
+        ("video_id", item < 0, NOT_LISTED.format("video")),
+    ]
+    unfit += [
+        (column, (cells[column] != 0) & (cells[column] != 1), "0 or 1 is needed") for column in FLAGS.values()
+    ]
+    unfit += [("time_ms", bad, rule) for bad, rule in times.faults]
+    refuse([problem for what in unfit for problem in _problems(names, cells, *what)])
 
     session, step = _visits(user, cells["date"], cells["time_ms"])
     columns = {
@@ -96,6 +104,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     }
     items = _items(videos, item, cells["duration_ms"])
     users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"], cells["date"])
+    remarks.insert(0, remark(names[0] if len(names) == 1 else SOURCE.name, cells["time_ms"], times.unit))
     if duplicates:
         remarks.append(f"{duplicates} exact duplicate rows dropped")
     if begun:
@@ -211,22 +220,11 @@ def _items(videos: Any, item: Array, duration: Array) -> Any:
     )
 
 
-def _not_in(
-    names: list[str], cells: Mapping[str, Array], index: Array, column: str, what: str
+def _problems(
+    names: list[str], cells: Mapping[str, Array], column: str, bad: Array, rule: str
 ) -> list[Problem]:
-    rule = f"the {what} must stand in the table of {what} features"
-    return [_problem(names, cells, row, column, rule) for row in np.flatnonzero(index < 0)]
-
-
-def _flags_beyond(names: list[str], cells: Mapping[str, Array]) -> list[Problem]:
-    return [
-        _problem(names, cells, row, column, "0 or 1 is needed")
-        for column in FLAGS.values()
-        for row in np.flatnonzero((cells[column] != 0) & (cells[column] != 1))
-    ]
-
-
-def _problem(names: list[str], cells: Mapping[str, Array], row: Any, column: str, rule: str) -> Problem:
-    return Problem(
-        names[cells["file_index"][row]], int(cells["file_row"][row]), column, rule, str(cells[column][row])
+    """The rows where `bad` is true."""
+    origin = Origin(names, cells["file_index"], cells["file_row"])
+    return problems_of(
+        np.flatnonzero(bad), len(bad), origin.place, column, rule, lambda row: str(cells[column][row])
     )

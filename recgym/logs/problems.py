@@ -41,6 +41,7 @@ def problems_of(
     column: str,
     rule: str,
     shown: Callable[[int], str],
+    alike: bool = False,
 ) -> list[Problem]:
     """One problem for each of these rows of a table; where all its rows break the rule, one for all of them.
 
@@ -51,10 +52,11 @@ def problems_of(
         column: name of the column.
         rule: what is allowed.
         shown: what stands in a row.
+        alike: one problem for the rows even where they are not all.
     """
-    if len(rows) == total > 1:
-        first = int(rows[0])
-        return [Problem(*place(first), column, rule, f"{shown(first)}, and alike in all {total:,} rows")]
+    if len(rows) > 1 and (alike or len(rows) == total):
+        first, some = int(rows[0]), "all" if len(rows) == total else f"{len(rows):,} of"
+        return [Problem(*place(first), column, rule, f"{shown(first)}, and alike in {some} {total:,} rows")]
     return [Problem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
 
 

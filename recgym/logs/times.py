@@ -105,9 +105,11 @@ def read_times(cells: Any, unit: str | None, form: str | None, any_year: bool = 
 def check_form(form: str) -> None:
     """LogError where `datetime.strptime` cannot read by this form."""
     try:
-        datetime.strptime(datetime(2008, 4, 1, 12, 30).strftime(form), form)
-    except (ValueError, re.error) as error:
-        raise LogError(f"time_format {form!r}: {error}") from error
+        datetime.strptime(datetime(2008, 4, 1, 12, 30, tzinfo=UTC).strftime(form), form)
+    except (TypeError, ValueError, re.error) as error:
+        raise LogError(f"time_format {form!r}: a form as %d/%m/%Y %H:%M is needed: {error}") from error
+    if "%" not in form:
+        raise LogError(f"time_format {form!r}: a form as %d/%m/%Y %H:%M is needed")
 
 
 def remark(name: str, ms: Array, unit: str) -> str:
