@@ -18,6 +18,7 @@ from recgym.bench import commands as runs
 from recgym.bench.terminal import (
     Domain,
     Duplicates,
+    Graph,
     Json,
     LogFile,
     Map,
@@ -78,6 +79,7 @@ def validate(
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
+    graph: Graph = None,
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
@@ -91,7 +93,9 @@ def validate(
 
     try:
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-        read = read_log(log, source=source, domain=domain, mapping=mapping, check=False, **options)
+        read = read_log(
+            log, source=source, domain=domain, mapping=mapping, friends=graph, check=False, **options
+        )
         problems = problems_of(read)
     except LogError as error:
         if not error.problems:
@@ -105,8 +109,9 @@ def validate(
         raise typer.Exit(2)
     for remark in read.remarks:
         print(remark)
-    print(f"{log}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, {read.num_users:,} users, "
-          f"{read.num_items:,} items, {read.duplicates:,} duplicates dropped; no rule is broken")  # fmt: skip
+    print(f"{', '.join(map(str, log))}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, "
+          f"{read.num_users:,} users, {read.num_items:,} items, {read.duplicates:,} duplicates dropped; "
+          "no rule is broken")  # fmt: skip
 
 
 for command in (envs, commands.fit, commands.card, validate, runs.train, runs.bench, runs.report, runs.speed):

@@ -13,6 +13,7 @@ from recgym.bench.terminal import (
     Device,
     Domain,
     Duplicates,
+    Graph,
     Json,
     LogFile,
     Map,
@@ -59,8 +60,11 @@ TermsSaid = Annotated[
 ]
 WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
 JudgingLog = Annotated[
-    Path | None,
-    typer.Option(help="Judge the world on this log: the one it was fitted on, or one sampled from it."),
+    list[Path] | None,
+    typer.Option(
+        help="Judge the world on this log: the one it was fitted on, or one sampled from it. More than once: several "
+        "files of the same columns."
+    ),
 ]
 Since = Annotated[
     str | None,
@@ -87,6 +91,7 @@ def fit(
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
+    graph: Graph = None,
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
@@ -111,14 +116,14 @@ def fit(
         raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
     refuse_unwritable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    read = _read(log, source, domain, mapping, options)
+    read = _read(log, source, domain, mapping, graph, options)
     from recgym.fit import fit as fit_world
     from recgym.sim.card import worse_than_baselines
     from recgym.sim.world import World
 
     chosen, shown = _settings(config, period), is_terminal(sys.stdout)
     said = {
-        "domain": domain, "source": source, "map": mapping,
+        "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     }  # fmt: skip
@@ -144,12 +149,17 @@ def fit(
 
 
 def _read(
-    place: Path, source: str | None, domain: str | None, mapping: str | None, options: dict[str, Any]
+    places: list[Path],
+    source: str | None,
+    domain: str | None,
+    mapping: str | None,
+    graph: Path | None,
+    options: dict[str, Any],
 ) -> Any:
     """The log; what its reader remarks goes to stderr."""
     from recgym.logs import read_log
 
-    read = read_log(place, source=source, domain=domain, mapping=mapping, **options)
+    read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
     for remark in read.remarks:
         print(remark, file=sys.stderr)
     return read
@@ -202,6 +212,7 @@ def card(
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
+    graph: Graph = None,
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
@@ -218,7 +229,7 @@ def card(
     """
     from recgym.envs.tasks import load_world
 
-    _refuse(log, since, png, planning, terms)
+    _refuse(log, since, graph, png, planning, terms)
     if png is not None:
         refuse_unwritable("--png", png)
     loaded = load_world(world)
@@ -226,7 +237,7 @@ def card(
         from recgym.fidelity import judge_since
 
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-        read = _read(log, source, domain or loaded.domain, mapping, options)
+        read = _read(log, source, domain or loaded.domain, mapping, graph, options)
         loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
     if png is not None:
         from recgym.fidelity.picture import draw_card
@@ -243,12 +254,21 @@ def card(
         _print_planning(loaded.name, worth)
 
 
-def _refuse(log: Path | None, since: str | None, png: Path | None, planning: int | None, terms: bool) -> None:
+def _refuse(
+    log: list[Path] | None,
+    since: str | None,
+    graph: Path | None,
+    png: Path | None,
+    planning: int | None,
+    terms: bool,
+) -> None:
     """Options that do nothing together, before anything is computed."""
     if terms and planning is None:
         raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
     if since is not None and log is None:
         raise ValueError("--since says which part of a log judges the world: it needs --log LOG")
+    if graph is not None and log is None:
+        raise ValueError("--graph says who are friends in a log: it needs --log LOG")
     if png is not None and png.suffix.lower() != ".png":
         raise ValueError(f"--png {png}: the pictures are PNG, so the file's name must end in .png")
 

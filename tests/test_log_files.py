@@ -3,8 +3,12 @@
 import bz2
 import gzip
 import os
+import subprocess
+import sys
 import zipfile
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recgym.logs import Log, LogError, read_log
+from recgym.logs import Log, LogError, Source, read_log, validate
 from recgym.logs.separators import BLOCK, separator_of, single
 
 HEADER = "user,item,time\n"
@@ -20,8 +24,10 @@ ROWS = "".join(f"u{k % 7},i{k % 11},{1_600_000_000 + k}\n" for k in range(2_000)
 
 
 def refused(path, **options) -> str:
+    is_written = not isinstance(path, list) and (path / "rows.parquet").exists()
+    options = options if is_written else {"domain": "content", **options}
     with pytest.raises(LogError) as error:
-        read_log(path, **{"domain": "content", **options})
+        read_log(path, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -121,7 +127,7 @@ def test_zips_that_are_broken_locked_or_no_data(tmp_path):
 def test_pipes_and_devices_are_refused_and_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     assert "it is a pipe or a device" in refused(tmp_path / "pipe.csv")
-    assert "it is a pipe or a device" in refused("/dev/null")
+    assert "it is a pipe or a device" in refused(Path("/dev/null"))
     parquet(tmp_path / "t.parquet", user=["a"], item=["b"])
     assert "it is a pipe or a device" in refused(tmp_path / "t.parquet", items="/dev/zero")
     assert len(read_log(tmp_path, domain="content")) == 1  # in a folder they are no files
@@ -431,3 +437,325 @@ def test_a_folder_that_links_to_itself_is_read_once(tmp_path):
     parts(tmp_path / "events")
     os.symlink(tmp_path / "events", tmp_path / "events" / "again")
     assert len(read_log(tmp_path / "events", domain="content")) == 4
+
+
+# ---- the folder that Log.write makes
+
+
+def tiny(**changes) -> Log:
+    columns = {
+        "user": [0, 0, 1],
+        "item": [0, 1, 1],
+        "time": [1, 2, 3],
+        "session": [0, 0, 1],
+        "step": [0, 1, 0],
+    }
+    columns |= {"listen": [True, True, False], "file": ["a.csv"] * 3, "file_row": [2, 3, 4]}
+    tables = {name: pa.table({"id": ids}) for name, ids in (("users", ["a", "b"]), ("items", ["x", "y"]))}
+    friends = pa.table({"user": pa.array([0], pa.int32()), "friend": pa.array([1], pa.int32())})
+    source = Source("tiny", "CC0", "nobody")
+    built = Log.build(columns, **tables, domain="social", source=source, friends=friends, remarks=("one",))
+    return replace(built, **changes)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    tiny().write(tmp_path / "log")
+    return tmp_path / "log"
+
+
+def unsigned(folder):
+    """Without checksums, as older logs are: the contents alone are judged."""
+    (folder / "SHA256SUMS").unlink()
+    return folder
+
+
+def test_a_written_log_has_checksums_and_any_damage_is_refused(stored):
+    names = {path.name for path in stored.iterdir()}
+    assert names == {
+        "SHA256SUMS",
+        "meta.json",
+        "rows.parquet",
+        "users.parquet",
+        "items.parquet",
+        "friends.parquet",
+    }
+    assert Log.read(stored).friends.equals(tiny().friends)
+    for name in names - {"SHA256SUMS"}:
+        whole = (stored / name).read_bytes()
+        for damaged in (
+            whole[:-1],
+            whole + b"\0",
+            whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :],
+        ):
+            (stored / name).write_bytes(damaged)
+            assert name in refused(stored)
+            (stored / name).unlink()
+        with pytest.raises(LogError, match=name):
+            Log.read(stored)
+        os.mkfifo(stored / name)
+        with pytest.raises(LogError, match=name):
+            Log.read(stored)
+        (stored / name).unlink()
+        (stored / name).write_bytes(whole)
+    assert len(Log.read(stored)) == 3
+
+
+META = (
+    '{"schema": "recgym.log/1", "domain": "social", "source": {"name": "tiny", "licence": "CC0", "citation": "", \
+"note": ""}, "duplicates": 0, "remarks": [], "num_rows": 3}'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "holds a JSON list, expected an object"),
+        ("3", "holds a JSON int"),
+        ("null", "holds a JSON NoneType"),
+        ('"a"', "holds a JSON str"),
+        ("{", "is no JSON that can be read"),
+        ("", "is no JSON that can be read"),
+        ("[" * 100_000, "is no JSON that can be read: it is nested too deep"),
+        ('{"a":' * 100 + "1" + "}" * 100, "is nested deeper than 64"),
+        ("\xff", "is no JSON that can be read"),
+        ("{}", "schema is missing"),
+        (META.replace("log/1", "log/2"), "schema is 'recgym.log/2', expected 'recgym.log/1'"),
+        (META.replace('"social"', '["social"]'), "domain is ['social'], expected str"),
+        (META.replace('"social"', '"shop"'), "domain 'shop' is unknown"),
+        (META.replace('"social"', '"content"'), "log"),
+        (META.replace('"remarks": []', '"remarks": "one"'), "remarks is 'one', expected list"),
+        (META.replace('"remarks": []', '"remarks": [1]'), "a remark is no text"),
+        (META.replace('"num_rows": 3', '"num_rows": 4'), "3 rows; it had 4"),
+        (META.replace('"num_rows": 3', '"num_rows": "3"'), "num_rows is '3', expected int"),
+        (META.replace('"note": ""', '"note": 1'), "note is 1, expected str"),
+        (META.replace('"note": ""', '"notes": ""'), "note is missing"),
+        (META.replace('"note": ""', '"note": "", "x": ""'), "source has an unknown key 'x'"),
+    ],
+)
+def test_meta_json_of_any_other_content_is_refused(stored, text, message):
+    (unsigned(stored) / "meta.json").write_bytes(text.encode("latin-1"))
+    if message == "log":  # of another domain: read as such
+        assert Log.read(stored).domain == "content"
+    else:
+        assert message in refused(stored)
+
+
+def ints(*values):
+    return pa.array(values, pa.int32())
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values", "message"),
+    [
+        ("rows", "user", ints(0, 0, 2), "a.csv, row 4, user: user must be an index of the users table, 0 to 1"),
+        ("rows", "user", ints(-1, -1, 1), "row 2, user: user must be an index"),
+        ("rows", "item", ints(0, 1, 99), "row 4, item: item must be an index of the items table, 0 to 1; found 99"),
+        ("rows", "item", ints(0, None, 1), "row 3, item: item must not be empty"),
+        ("rows", "item", pa.array([0, 1, 1]), "column item of a log must be int32; it is int64"),
+        ("rows", "item", pa.array(["x", "y", "y"]), "column item of a log must be int32; it is string"),
+        ("rows", "session", pa.array([1, 0, 1]), "row 3, session: rows must be sorted"),
+        ("rows", "listen", ints(1, 1, 0), "column listen of a log must be bool"),
+        ("rows", "file", ints(1, 1, 0), "column file of a log says where rows came from; it is int32"),
+        ("rows", "file", pa.array([None, None, "a"]), None),
+        ("rows", "step", ints(0, -1, 0), "row 3, step: a step must be 0 or above"),
+        ("users", "id", ints(1, 2), "column id of the users table must be string; it is int32"),
+        ("users", "id", pa.array(["a", "a"]), "tiny users, row 3, id: an id must occur once"),
+        ("items", "id", pa.array([None, "x"]), "tiny items, row 2, id: an id must occur once"),
+        ("items", "category", pa.array([["a"], ["b"]]), "column category of the items table cannot be list"),
+        ("items", "price", pa.array(["a", "b"]), "column price of the items table cannot be string"),
+        ("friends", "friend", ints(2), "tiny friends, row 2, friend: user and friend must be two indices"),
+        ("friends", "friend", ints(0), "tiny friends, row 2, friend: user and friend must be two indices"),
+        ("friends", "friend", ints(None), "tiny friends, row 2, friend: user and friend must be two indices"),
+        ("friends", "friend", pa.array([1]), "column friend of the friends table must be int32"),
+    ],
+)  # fmt: skip
+def test_tables_of_a_written_log_are_judged_by_their_contents(stored, table, column, values, message):
+    place = unsigned(stored) / f"{table}.parquet"
+    whole = pq.read_table(place)
+    at = whole.schema.get_field_index(column)
+    changed = whole.append_column(column, values) if at < 0 else whole.set_column(at, column, values)
+    pq.write_table(changed, place)
+    if message is None:
+        assert len(Log.read(stored)) == 3
+        return
+    assert message in refused(stored)
+    with pytest.raises(LogError, match=r"^[^\n]+$"):
+        Log.read(stored)
+
+
+@pytest.mark.parametrize("table", ["rows", "users", "items", "friends"])
+def test_a_table_without_a_column_or_with_one_twice_is_refused(stored, table):
+    place = unsigned(stored) / f"{table}.parquet"
+    whole = pq.read_table(place)
+    name = whole.column_names[0]
+    pq.write_table(whole.append_column(name, whole[name]), place)
+    assert f"has the column {name} twice" in refused(stored)
+    pq.write_table(whole.drop([name]), place)
+    assert f"must have a column {name}" in refused(stored)
+
+
+def test_a_log_that_breaks_rules_is_read_unchecked_only_where_that_is_said(stored):
+    place = unsigned(stored) / "rows.parquet"
+    whole = pq.read_table(place)
+    pq.write_table(whole.set_column(whole.schema.get_field_index("step"), "step", ints(0, -1, -2)), place)
+    with pytest.raises(LogError, match="step"):
+        Log.read(stored)
+    assert [problem.row for problem in validate(read_log(stored, check=False)) if "0 or" in problem.rule] == [
+        3,
+        4,
+    ]
+
+
+def test_a_full_disk_leaves_nothing_and_is_told_in_one_line(tmp_path):
+    """A limit on the size of files stands for the disk: the tables need more."""
+    code = (
+        "import resource, sys; import numpy as np, pyarrow as pa; from recgym.logs import Log, Source\n"
+        "n = 200_000; rng = np.random.default_rng(0)\n"
+        "log = Log.build({'user': np.zeros(n, int), 'item': np.zeros(n, int), 'session': np.arange(n),\n"
+        "    'step': np.zeros(n, int), 'propensity': rng.random(n)}, users=pa.table({'id': ['a']}),\n"
+        "    items=pa.table({'id': ['x']}), domain='content', source=Source('s', '', ''))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
+        "try: log.write(sys.argv[1])\n"
+        "except OSError as error: print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "log"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    assert "File too large" in done.stdout
+    assert str(tmp_path / "log") in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_written_log_takes_no_other_domain_and_no_options(stored):
+    assert refused(stored, domain="content").endswith("log: this log has the domain social, not 'content'")
+    assert refused(stored, tab=1).endswith("log: a log that recgym wrote takes no option 'tab'")
+
+
+# ---- friends of any social log
+
+LISTENS = "user,item,time\n" + "".join(f"u{k},i{k % 3},{1_600_000_000 + k}\n" for k in range(5))
+
+
+@pytest.fixture
+def listens(tmp_path):
+    return write(tmp_path / "listens.csv", LISTENS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("g.csv", "user,friend\nu0,u1\nu3,u2\n"),
+        ("g.csv", "friend,since,user\nu1,2019,u0\nu2,2020,u3\n"),
+        ("g.csv", "from,to\nu0,u1\nu3,u2\n"),
+        ("g.tsv", "u0\tu1\nu3\tu2\n"),
+        ("g.txt", "u0 u1\nu3  u2\n"),
+        ("g.dat", "u0::u1\nu3::u2"),
+        ("g.csv.gz", gzip.compress(b"a;b\nu0;u1\nu3;u2\n")),
+        ("g.csv", "user,friend\nu0,u1\nu1,u0\nu0,u1\nu3,u2\n"),
+        ("g.csv", "user,friend\nu0,u1\nu4,u4\nu9,u0\nu3,u2\nu8,u8\n"),
+    ],
+)
+def test_friends_are_pairs_of_the_logs_users(tmp_path, listens, name, text):
+    log = read_log(listens, domain="social", friends=write(tmp_path / "graph" / name, text))
+    ids = log.users["id"].to_pylist()
+    assert {tuple(ids[row[key]] for key in ("user", "friend")) for row in log.friends.to_pylist()} == {
+        ("u0", "u1"),
+        ("u2", "u3"),
+    }
+    assert log.friends.num_rows == 2
+    assert log.remarks[-1].startswith(f"{name}: 2 pairs of friends")
+    assert validate(log) == []
+    log.write(tmp_path / "log")
+    assert Log.read(tmp_path / "log").friends.equals(log.friends)
+    again = read_log(tmp_path / "log")
+    assert again.remarks[-1] == log.remarks[-1]
+
+
+def test_what_is_left_out_of_a_graph_is_counted(tmp_path, listens):
+    rows = "u0,u1\nu1,u0\nu0,u1\nu4,u4\nu9,u0\nu8,u8\n"
+    log = read_log(listens, domain="social", friends=write(tmp_path / "g.csv", "user,friend\n" + rows))
+    assert log.remarks[-1] == (
+        "g.csv: 1 pairs of friends; 2 rows with a user whom the log does not know left out; "
+        "1 rows of a user with himself left out; 2 rows that repeat a pair"
+    )
+
+
+def test_friends_of_parquet_have_ids_of_every_kind(tmp_path):
+    path = parquet(tmp_path / "l.parquet", user=[7, 8, 9], item=["x", "y", "z"])
+    for values in (
+        pa.array([7, 9]),
+        pa.array([Decimal(7), Decimal(9)], pa.decimal128(9, 1)),
+        pa.array(["7", "9"]),
+    ):
+        graph = parquet(tmp_path / "g.parquet", a=values, b=pa.array([8, 8]))
+        log = read_log(path, domain="social", friends=graph)
+        assert log.friends.to_pylist() == [{"user": 0, "friend": 1}, {"user": 1, "friend": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,friend\nu8,u9\n", "g.csv: no row has two users of the log; 5 are known, by their ids"),
+        ("a,b,c\nu0,u1,u2\n", "g.csv: the columns user and friend are needed, or two columns; found a, b, c"),
+        ("user\nu0\n", "g.csv: the columns user and friend are needed, or two columns; found user"),
+        ("user,friend\nu0,u1\nu0\n", "g.csv, row 3: a row must have 2 cells; found 1"),
+        ("user,friend\n", "g.csv: there are no rows below the header"),
+        ("", "g.csv: the file is empty"),
+    ],
+)
+def test_a_graph_that_is_none_is_refused(tmp_path, listens, text, message):
+    assert refused(listens, domain="social", friends=write(tmp_path / "g.csv", text)).startswith(message)
+
+
+def test_only_social_logs_have_friends_and_only_once(tmp_path, listens, stored):
+    graph = write(tmp_path / "g.csv", "user,friend\na,b\n")
+    assert refused(listens, domain="content", friends=graph) == (
+        "friends: a log of the domain social has them; this one is content"
+    )
+    assert refused(stored, friends=graph) == "friends: tiny has its own, 1 pairs"
+    assert "there is no such file" in refused(listens, domain="social", friends=tmp_path / "none.csv")
+
+
+# ---- the same on the command line
+
+
+def test_validate_takes_several_files_and_a_graph(run, tmp_path, listens):
+    more = write(tmp_path / "more.csv", "user,item,time\nu0,i9,1600009000\n")
+    graph = write(tmp_path / "g.tsv", "u0\tu1\nu0\tzz\n")
+    code, out, err = run("validate", listens, more, "--domain", "social", "--graph", graph)
+    assert (code, err) == (0, "")
+    assert "2 files are one log: listens.csv, more.csv\n" in out
+    assert "g.tsv: 1 pairs of friends; 1 rows with a user whom the log does not know left out\n" in out
+    assert out.endswith(
+        f"{listens}, {more}: 6 rows, 6 sessions, 5 users, 4 items, 0 duplicates dropped; no rule is broken\n"
+    )
+
+
+def test_a_fit_reads_several_files_and_a_graph(run, tmp_path, listens, monkeypatch):
+    asked = []
+    monkeypatch.setattr("recgym.fit.fit", lambda log, **settings: asked.append(log) or 1 / 0)
+    more = write(tmp_path / "more.csv", "user,item,time\nu0,i9,1600009000\n")
+    graph = write(tmp_path / "g.tsv", "u0\tu1\n")
+    with pytest.raises(ZeroDivisionError):
+        run("fit", listens, more, "--domain", "social", "--graph", graph, "--out", tmp_path / "w")
+    assert (len(asked[0]), len(asked[0].friends)) == (6, 1)
+
+
+def test_bad_files_are_one_line_and_exit_code_2_in_every_command(run, tmp_path, stored):
+    bad = parquet(tmp_path / "bad.parquet", user=["a"], item=pa.array([[1]]))
+    (stored / "rows.parquet").write_bytes(b"PAR1")
+    for path in (bad, stored):
+        for command in (
+            ("validate", path),
+            ("fit", path, "--out", tmp_path / "w"),
+            ("card", "social-2", "--log", path),
+        ):
+            code, out, err = run(*command, "--domain", "social")
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert err.startswith("recgym: ")
+            assert path.name in err
+    assert "--graph says who are friends in a log" in run("card", "social-2", "--graph", bad)[2]
+    assert not (tmp_path / "w").exists()

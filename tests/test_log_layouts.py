@@ -420,6 +420,42 @@ def test_ebnerd(tmp_path):
     assert validate(log) == []
 
 
+def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing(tmp_path):
+    whole = read_log(ebnerd(tmp_path))
+    articles = tmp_path / "articles.parquet"
+    for path in (tmp_path / "train", tmp_path / "train" / "behaviors.parquet"):
+        log = read_log(path)
+        assert log.items["category"].to_pylist() == ["sport", "nyheder"]
+        assert log.remarks == (f"behaviors.parquet: an article's category is that of {articles}",)
+        assert log.rows.drop(["file"]).equals(whole.rows.drop(["file"]))
+    table = pq.read_table(articles)
+    pq.write_table(table.slice(0, 1), articles)
+    assert read_log(tmp_path / "train").remarks[0].endswith("; of 1 articles it is unknown")
+    articles.unlink()
+    log = read_log(tmp_path / "train")
+    assert "category" not in log.items.column_names
+    assert log.remarks == (
+        "behaviors.parquet: no articles.parquet with it or one level above: articles have no category",
+    )
+
+
+@pytest.mark.parametrize(
+    ("inview", "message"),
+    [
+        (pa.array([[1, None], [1]]), "behaviors.parquet, row 2, article_ids_inview: an article is needed; found noth"),
+        (pa.array([1, 2]), "article_ids_inview: lists of whole numbers are needed; the column is int64"),
+        (pa.array([["a"], ["b"]]), "article_ids_inview: lists of whole numbers are needed; the column is list"),
+    ],
+)  # fmt: skip
+def test_ebnerd_lists_of_another_kind_are_refused(tmp_path, inview, message):
+    place = ebnerd(tmp_path) / "train" / "behaviors.parquet"
+    table = pq.read_table(place)
+    pq.write_table(
+        table.set_column(table.schema.names.index("article_ids_inview"), "article_ids_inview", inview), place
+    )
+    assert message in refused(tmp_path / "train")
+
+
 def test_ebnerd_errors_name_the_place(tmp_path):
     message = (
         "train/behaviors.parquet, row 2, article_ids_clicked: a clicked article must be in view; found 5"

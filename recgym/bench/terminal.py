@@ -36,7 +36,16 @@ EnvArgs = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 LogFile = Annotated[
-    Path, typer.Argument(help="Folder, zip, CSV or Parquet file; or a log that recgym wrote.")
+    list[Path],
+    typer.Argument(
+        help="Folder, zip, CSV or Parquet file; several files of the same columns; or a log that recgym wrote."
+    ),
+]
+Graph = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Who is whose friend in a social log: pairs of its users' ids, CSV or Parquet."
+    ),
 ]
 Domain = Annotated[
     str | None,

@@ -22,12 +22,13 @@ RANGES: dict[str, tuple[str, Callable[[Array], Any]]] = {
 }
 
 
-def validate(log: Log, *, event_rules: bool = True) -> list[Problem]:
+def validate(log: Log, *, event_rules: bool = False) -> list[Problem]:
     """Every value that breaks a rule: required, ranges, indices, events, keys, time, slates, ids.
 
     Problems name the file and row they came from where the reader knew it; for other logs the file is the
-    source's name and the row that of the table written out under a header. `event_rules=False` leaves out
-    which event needs which other: logs break it in places without being wrong.
+    source's name and the row that of the table written out under a header. Which event needs which other is no
+    such rule, logs break it in places without being wrong: `event_remarks` counts the rows, `event_rules=True` lists
+    them.
     """
     places = _places(log)
     problems: list[Problem] = []
@@ -69,9 +70,11 @@ def _event_findings(log: Log) -> Iterator[Finding]:
 
 
 def event_remarks(log: Log) -> list[str]:
-    """One line for each event rule that rows break, with how many."""
+    """One line for each event rule that rows break, with how many and the first of them."""
+    places = _places(log)
     return [
-        f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}"
+        f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "
+        + "{}, row {}".format(*places(int(rows[0])))
         for column, rule, rows in _event_findings(log)
         if len(rows)
     ]
@@ -136,13 +139,37 @@ def _table_problems(log: Log) -> list[Problem]:
                     Problem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
                 )
             seen.add(key)
-    return problems
+    return problems + _friend_problems(log)
+
+
+def _friend_problems(log: Log) -> list[Problem]:
+    """Pairs of friends that are not two users of the log, the lower index first, each pair once."""
+    if log.friends is None:
+        return []
+    user, friend = (as_numpy(log.friends[name]).astype(np.float64) for name in ("user", "friend"))
+    _, first = np.unique(np.stack([user, friend]), axis=1, return_index=True)
+    rules = {
+        f"user and friend must be two indices of the users table, 0 to {log.num_users - 1}, the lower one first": ~(
+            (user >= 0) & (user < friend) & (friend < log.num_users)
+        ),
+        "a pair must occur once": ~np.isin(np.arange(len(user)), first),
+    }
+    return [
+        Problem(
+            f"{log.source.name} friends", int(row) + 2, "friend", rule, f"{user[row]:g} and {friend[row]:g}"
+        )
+        for rule, bad in rules.items()
+        for row in np.flatnonzero(bad)
+    ]
 
 
 def _places(log: Log) -> Callable[[int], tuple[str, int]]:
     if "file" not in log.rows.column_names or "file_row" not in log.rows.column_names:
         return lambda row: (log.source.name, row + 2)
-    return lambda row: (log.rows["file"][row].as_py(), log.rows["file_row"][row].as_py())
+    return lambda row: (
+        log.rows["file"][row].as_py() or log.source.name,
+        log.rows["file_row"][row].as_py() or row + 2,
+    )
 
 
 def _shown(log: Log, column: str, row: int) -> str:

@@ -5,6 +5,7 @@ view is shuffled in the file, so there is no position. `read_time` is that of th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from recgym.logs.files import Files
 from recgym.logs.generic import GAP_MINUTES, from_table
 from recgym.logs.log import Log, Source, as_numpy
 from recgym.logs.origin import Origin
-from recgym.logs.problems import Problem, refuse
+from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.table_files import parquet_columns
 
 SOURCE = Source(
@@ -32,11 +33,11 @@ COLUMNS = {"user": "user_id", "time": "impression_time", "session": "session_id"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of one split (a folder with behaviors.parquet; articles.parquet beside it names categories)."""
+    """The log of one split, a folder with behaviors.parquet; articles.parquet is with it or one level above."""
     name = files.one(BEHAVIORS)
     table = parquet_columns(files, name, [*COLUMNS.values(), SHOWN, CLICKED], lists=(SHOWN, CLICKED))
-    page, item = _flat(table[SHOWN])
-    clicked_page, clicked_item = _flat(table[CLICKED])
+    page, item = _flat(name, SHOWN, table[SHOWN])
+    clicked_page, clicked_item = _flat(name, CLICKED, table[CLICKED])
     size = int(max(item.max(initial=0), clicked_item.max(initial=0))) + 1
     shown, clicked = page * size + item, clicked_page * size + clicked_item
     refuse(
@@ -53,19 +54,43 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     )
     rows = {key: table[column].take(pa.array(page)) for key, column in COLUMNS.items()}
     rows |= {"item": pa.array(item), "click": pa.array(np.isin(shown, clicked))}
-    if files.find(ARTICLES):
-        articles = parquet_columns(files, files.one(ARTICLES), ["article_id", "category_str"])
-        words = (articles[column].cast(TEXT).to_pylist() for column in ("article_id", "category_str"))
-        category = dict(zip(*words, strict=True))
-        rows["category"] = renamed(rows["item"], lambda article: category.get(article) or "")
+    categories, remark = _categories(files, name)
+    if categories is not None:
+        rows["category"] = renamed(rows["item"], lambda article: categories.get(article) or "")
+        unknown = sum(not categories.get(article) for article in map(str, np.unique(item).tolist()))
+        remark += f"; of {unknown} articles it is unknown" if unknown else ""
     named = {**COLUMNS, "item": SHOWN, "click": CLICKED}
-    return from_table(
+    log = from_table(
         pa.table(rows),
         Given(name, "content", SOURCE, named, GAP_MINUTES, "ms", origin=Origin.of(name, page + 2)),
     )
+    return replace(log, remarks=(remark, *log.remarks))
 
 
-def _flat(lists: Any) -> tuple[Any, Any]:
-    """Page and article of every entry of a column of lists."""
+def _categories(files: Files, name: str) -> tuple[dict[str, str | None] | None, str]:
+    """Category of every article, None where no file of articles is with the pages or one level above; a remark."""
+    place = files
+    if not files.find(ARTICLES) and files.zip is None:
+        pages = files.path / name if files.path.is_dir() else files.path
+        found = [path for level in pages.absolute().parents[:2] for path in sorted(level.glob(ARTICLES))]
+        place = Files(found[0]) if found else files
+    if not place.find(ARTICLES):
+        return None, f"{name}: no articles.parquet with it or one level above: articles have no category"
+    articles = parquet_columns(place, place.one(ARTICLES), ["article_id", "category_str"])
+    words = (articles[column].cast(TEXT).to_pylist() for column in ("article_id", "category_str"))
+    where = place.path if place is not files else place.one(ARTICLES)
+    return dict(zip(*words, strict=True)), f"{name}: an article's category is that of {where}"
+
+
+def _flat(name: str, column: str, lists: Any) -> tuple[Any, Any]:
+    """Page and article of every entry of a column of lists; LogError where it is another column."""
+    kind = lists.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_integer(
+        kind.value_type
+    ):
+        raise LogError(f"{name}, {column}: lists of whole numbers are needed; the column is {kind}")
     lengths = as_numpy(pc.fill_null(pc.list_value_length(lists), 0))
-    return np.repeat(np.arange(len(lists)), lengths), as_numpy(pc.list_flatten(lists)).astype(np.int64)
+    page, articles = np.repeat(np.arange(len(lists)), lengths), pc.list_flatten(lists)
+    empty = np.flatnonzero(as_numpy(articles.is_null()))
+    refuse([Problem(name, int(page[at]) + 2, column, "an article is needed", "nothing") for at in empty])
+    return page, as_numpy(articles).astype(np.int64)

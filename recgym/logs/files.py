@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, shown
 
 Place = str | PathLike[str]
 PACKED = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # ending of a name -> how it is packed
@@ -52,12 +52,6 @@ def is_folder(path: Path) -> bool:
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise LogError(f"{path}: a file or a folder is needed; it is a pipe or a device")
     return stat.S_ISDIR(mode)
-
-
-def shown(names: Sequence[str], most: int = 12, width: int = 40) -> str:
-    """Names in one line of bounded length."""
-    cut = [name if len(name) <= width else f"{name[: width - 3]}..." for name in names[:most]]
-    return ", ".join([*cut, *([f"and {len(names) - most} more"] if len(names) > most else [])])
 
 
 class Files:

@@ -44,12 +44,12 @@ from recgym.logs.actions import attributes, gap_sessions, join_actions, number_b
 from recgym.logs.cells import Cells, Given
 from recgym.logs.check import validate
 from recgym.logs.codes import encode_ids, first_rows
-from recgym.logs.files import TABLES, Files, reading, shown
+from recgym.logs.files import TABLES, Files, reading
 from recgym.logs.kinds import plain
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.problems import LogError, Problem, refuse, shown
 from recgym.logs.table_files import NUMBERS, read_ids, read_tables, with_id
 from recgym.logs.tables import require_columns
 from recgym.logs.times import DAY_MS, UNITS, check_form, remark

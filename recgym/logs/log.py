@@ -5,23 +5,18 @@ an event (only those the log has), `context_*` columns, and extras that a reader
 `file_row`, where a reader gives them, say where a row came from.
 """
 
-import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, refuse, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +36,6 @@ ROWS: dict[str, Any] = {
     "watch_ms": pa.int32(),
 }
 REQUIRED = ("user", "item", "session", "step")
-SCHEMA = "recgym.log/1"
-TABLES = ("rows", "users", "items")
-FRIENDS = "friends.parquet"
 
 
 @dataclass(frozen=True)
@@ -74,13 +66,20 @@ class Log:
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:
             raise LogError(f"domain {self.domain!r} is unknown; there are {', '.join(DOMAINS)}")
-        types = {field.name: field.type for field in self.rows.schema}
-        for name, wanted in {**ROWS, **{name: pa.bool_() for name in self.events}}.items():
-            if types.get(name) != wanted:
-                raise LogError(f"column {name} of a log must be {wanted}; it is {types.get(name, 'missing')}")
+        wanted = {**ROWS, **{name: pa.bool_() for name in self.events}}
+        _require("a log", self.rows, wanted)
+        for name in {"file", "file_row"} & set(self.rows.column_names):
+            kind = self.rows.schema.field(name).type
+            if not (_is_text(kind) if name == "file" else pa.types.is_integer(kind)):
+                raise LogError(f"column {name} of a log says where rows came from; it is {kind}")
         for name, table in (("users", self.users), ("items", self.items)):
-            if "id" not in table.column_names or table.schema.field("id").type != pa.string():
-                raise LogError(f"the {name} table must have a string column id; it has {table.column_names}")
+            _require(f"the {name} table", table, {"id": pa.string()})
+        for name, is_kind in ITEM_COLUMNS.items():
+            kinds = [field.type for field in self.items.schema if field.name == name]
+            if kinds and not is_kind(kinds[0]):
+                raise LogError(f"column {name} of the items table cannot be {kinds[0]}")
+        if self.friends is not None:
+            _require("the friends table", self.friends, {"user": pa.int32(), "friend": pa.int32()})
 
     @classmethod
     def build(
@@ -245,45 +244,52 @@ class Log:
         )
 
     def write(self, folder: str | PathLike[str]) -> None:
-        """Write rows, users and items as Parquet beside meta.json; the folder appears whole or not at all."""
-        target = Path(folder)
-        if target.exists():
-            raise LogError(f"{target}: exists already; a log is written once")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            temporary.chmod(0o755)
-            for name in TABLES:
-                pq.write_table(getattr(self, name), temporary / f"{name}.parquet", compression="zstd")
-            if self.friends is not None:
-                pq.write_table(self.friends, temporary / FRIENDS, compression="zstd")
-            meta: dict[str, Any] = {"schema": SCHEMA, "domain": self.domain, "source": asdict(self.source)}
-            meta |= {"duplicates": self.duplicates, "remarks": list(self.remarks), "num_rows": self.num_rows}
-            (temporary / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-            temporary.rename(target)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        """Write the tables as Parquet beside meta.json; the folder appears whole, with checksums, or not at all."""
+        from recgym.logs.stored import write_log
+
+        write_log(self, folder)
 
     @classmethod
-    def read(cls, folder: str | PathLike[str]) -> "Log":
-        """A log that `write` made; LogError where the folder is none or a file of it is broken."""
-        place = Path(folder)
-        try:
-            meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
-            tables = {name: pq.read_table(place / f"{name}.parquet") for name in TABLES}
-            tables["friends"] = pq.read_table(place / FRIENDS) if (place / FRIENDS).exists() else None
-        except (OSError, ValueError) as error:
-            raise LogError(f"{place}: not a log written by recgym: {error}") from error
-        if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-            raise LogError(f"{place / 'meta.json'}: schema must be {SCHEMA!r}")
-        if meta["num_rows"] != tables["rows"].num_rows:
-            raise LogError(
-                f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}"
-            )
-        source = Source(**meta["source"])
-        return cls(**tables, domain=meta["domain"], source=source, duplicates=meta["duplicates"],
-                   remarks=tuple(meta["remarks"]))  # fmt: skip
+    def read(cls, folder: str | PathLike[str], *, check: bool = True) -> "Log":
+        """A log that `write` made; LogError where the folder is none, a file of it is broken, or a value breaks a rule.
+
+        `check=False` leaves the values to `validate`.
+        """
+        from recgym.logs.check import validate
+        from recgym.logs.stored import read_folder
+
+        log = read_folder(folder)
+        if check:
+            refuse(validate(log))
+        return log
+
+
+def _require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
+    """LogError where a column is missing, there twice or of another type."""
+    names = table.column_names
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise LogError(f"{what} has the column {twice[0]} twice")
+    for name, kind in wanted.items():
+        if name not in names:
+            raise LogError(f"{what} must have a column {name} of {kind}; it has {shown(names)}")
+        if table.schema.field(name).type != kind:
+            raise LogError(f"column {name} of {what} must be {kind}; it is {table.schema.field(name).type}")
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
+ITEM_COLUMNS = {
+    **dict.fromkeys(("category", "label"), _is_text),
+    **dict.fromkeys(("price", "duration_ms", "page"), _is_number),
+}
 
 
 def as_numpy(values: Any) -> Array:

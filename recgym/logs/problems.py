@@ -65,3 +65,9 @@ def refuse(problems: Sequence[Problem]) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise LogError(f"{problems[0]}{more}", problems)
+
+
+def shown(names: Sequence[str], most: int = 12, width: int = 40) -> str:
+    """Names in one line of bounded length."""
+    cut = [name if len(name) <= width else f"{name[: width - 3]}..." for name in names[:most]]
+    return ", ".join([*cut, *([f"and {len(names) - most} more"] if len(names) > most else [])])

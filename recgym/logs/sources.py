@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import Files, reading
+from recgym.logs.friends import with_friends
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, refuse
+from recgym.logs.stored import is_written
 
 
 class Reader(NamedTuple):
@@ -82,7 +84,6 @@ SOURCES: dict[str, Reader] = {
         generic.read, None, (), generic.OPTIONS, "CSV or Parquet table with a map of its columns"
     ),
 }
-WRITTEN = "meta.json"  # the mark of a log that Log.write made
 SHIPPED = {
     "sample": Path(__file__).parent / "shipped" / "sample"
 }  # drawn from ecommerce-1 by recgym.logs.sample
@@ -94,24 +95,58 @@ def read_log(
     source: str | None = None,
     domain: str | None = None,
     mapping: Mapping[str, str] | str | None = None,
+    friends: str | PathLike[str] | None = None,
     check: bool = True,
     **options: Any,
 ) -> Log:
     """The log at `path`: a folder, zip or file of a known data set, a log that recgym wrote, or a table.
 
+    Several paths, or a folder of tables, of the same columns are one log.
+
     "sample", where no file has that name, is the small log that ships: sampled from a world, not logged.
 
     `source` names the reader and may carry its options, "kuairec:matrix=small"; without it the files' names tell, or a
     `mapping` the generic table. `mapping` is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic),
-    `options` are the reader's own (SOURCES). Raises LogError for the first value that is wrong; `check=False` leaves
+    `options` are the reader's own (SOURCES). `friends` is a file of pairs of the users of a social log
+    (recgym.logs.friends). Raises LogError for the first value that is wrong; `check=False` leaves
     the ranges and keys to `validate`. Which event needs which other is never an error here: a remark of the log counts
     the rows that break it.
     """
-    if isinstance(path, str | PathLike):
-        if str(path) in SHIPPED and not Path(path).exists():
-            path = SHIPPED[str(path)]
-        if source is None and mapping is None and (Path(path) / WRITTEN).is_file():
-            return _checked(Log.read(path), check, remark=False)
+    if not isinstance(path, str | PathLike) and len(path) == 1:
+        path = path[0]
+    log = _written(path, domain, source, mapping, options, check)
+    if log is None:
+        log = _read(path, source, domain, mapping, check, options)
+    return log if friends is None else with_friends(log, friends)
+
+
+def _written(
+    path: Any, domain: str | None, source: str | None, mapping: Any, options: Mapping[str, Any], check: bool
+) -> Log | None:
+    """A log that recgym wrote, None where it is something else."""
+    if not isinstance(path, str | PathLike) or source is not None or mapping is not None:
+        return None
+    if str(path) in SHIPPED and not Path(path).exists():
+        path = SHIPPED[str(path)]
+    if not is_written(Path(path)):
+        return None
+    if options:
+        raise LogError(f"{path}: a log that recgym wrote takes no option {next(iter(options))!r}")
+    log = Log.read(path, check=check)
+    if domain not in (None, log.domain):
+        raise LogError(f"{path}: this log has the domain {log.domain}, not {domain!r}")
+    return log
+
+
+def _read(
+    path: Any,
+    source: str | None,
+    domain: str | None,
+    mapping: Mapping[str, str] | str | None,
+    check: bool,
+    options: dict[str, Any],
+) -> Log:
+    """A log that a reader makes."""
     source, said = _source_options(source)
     options = said | options
     if source is not None and source not in SOURCES:
@@ -155,7 +190,7 @@ def _recognise(files: Files) -> str:
     raise LogError(f"{files.path}: no known data set and no table; name one as source: {', '.join(SOURCES)}")
 
 
-def _checked(log: Log, check: bool, remark: bool = True) -> Log:
+def _checked(log: Log, check: bool) -> Log:
     if check:
-        refuse(validate(log, event_rules=False))
-    return replace(log, remarks=(*log.remarks, *event_remarks(log))) if remark else log
+        refuse(validate(log))
+    return replace(log, remarks=(*log.remarks, *event_remarks(log)))

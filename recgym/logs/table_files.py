@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 
 from recgym.events import EVENTS
 from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
-from recgym.logs.files import FAILURES, Files, reading, shown
+from recgym.logs.files import FAILURES, Files, reading
 from recgym.logs.kinds import plain
 from recgym.logs.log import Array
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.problems import LogError, Problem, refuse, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
 from recgym.logs.tables import (
     FLAG,

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from recgym.logs.codes import FLOAT, INT, TEXT
-from recgym.logs.files import Files, reading, shown
+from recgym.logs.files import Files, reading
 from recgym.logs.log import Array
-from recgym.logs.problems import LogError, Problem, problems_of, refuse
+from recgym.logs.problems import LogError, Problem, problems_of, refuse, shown
 from recgym.logs.separators import cells_of, single
 
 MOST_LINE = 1 << 20  # [characters] of a line

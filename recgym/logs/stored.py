@@ -1,0 +1,84 @@
+"""A log as a folder: Parquet tables beside meta.json and checksums, written whole or not at all."""
+
+import os
+from dataclasses import asdict, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recgym.logs.files import reading
+from recgym.logs.log import Log, Source
+from recgym.logs.problems import LogError
+from recgym.storage import Stored, check_keys, whole_folder, write_json
+
+SCHEMA = "recgym.log/1"
+META = "meta.json"
+TABLES = ("rows", "users", "items")
+FRIENDS = "friends"
+KINDS = {"schema": str, "domain": str, "source": dict, "duplicates": int, "remarks": list, "num_rows": int}
+MOST_BYTES = 1 << 36  # of a table
+
+
+def write_log(log: Log, folder: str | PathLike[str]) -> None:
+    """`Log.write`."""
+    target = Path(folder)
+    if os.path.lexists(target):
+        raise LogError(f"{target}: exists already; a log is written once")
+    tables = {name: getattr(log, name) for name in TABLES}
+    if log.friends is not None:
+        tables[FRIENDS] = log.friends
+    meta: dict[str, Any] = {"schema": SCHEMA, "domain": log.domain, "source": asdict(log.source)}
+    meta |= {"duplicates": log.duplicates, "remarks": list(log.remarks), "num_rows": log.num_rows}
+    with whole_folder(target) as work:
+        for name, table in tables.items():
+            pq.write_table(table, work / f"{name}.parquet", compression="zstd")
+        write_json(work / META, meta)
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a folder is one that `write_log` made, whole or not: it has meta.json, or all of the tables."""
+    marks = [[META], [f"{name}.parquet" for name in TABLES]]
+    return any(all(os.path.lexists(folder / name) for name in mark) for mark in marks)
+
+
+def read_folder(folder: str | PathLike[str]) -> Log:
+    """The log that `write_log` made, its values unchecked; LogError where a file is missing, damaged or another."""
+    place = Path(folder)
+    try:
+        stored = Stored(place, "log")
+        meta = stored.json(META, KINDS)
+        source = meta["source"]
+        check_keys(source, {field.name: str for field in fields(Source)}, place / META)
+        if meta["schema"] != SCHEMA:
+            raise LogError(f"{place / META}: schema is {meta['schema']!r}, expected {SCHEMA!r}")
+        if unknown := set(source) - {field.name for field in fields(Source)}:
+            raise LogError(f"{place / META}: source has an unknown key {min(unknown)!r}")
+        if not all(isinstance(remark, str) for remark in meta["remarks"]):
+            raise LogError(f"{place / META}: a remark is no text")
+        tables = {name: _table(stored, name) for name in TABLES}
+        file = f"{FRIENDS}.parquet"
+        has_friends = file in (stored.digests or ()) or os.path.lexists(place / file)
+        friends = _table(stored, FRIENDS) if has_friends else None
+    except LogError:
+        raise
+    except ValueError as error:
+        raise LogError(f"not a log written by recgym: {error}") from None
+    if meta["num_rows"] != tables["rows"].num_rows:
+        raise LogError(f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}")
+    try:
+        return Log(**tables, friends=friends, domain=meta["domain"], source=Source(**source),
+                   duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]))  # fmt: skip
+    except LogError as error:
+        raise LogError(f"{place}: {error}") from None
+
+
+def _table(stored: Stored, name: str) -> Any:
+    file = f"{name}.parquet"
+    data = stored.read(file, MOST_BYTES)
+    with reading(stored.folder / file):
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        table.validate(full=True)
+    return table
