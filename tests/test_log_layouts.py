@@ -426,7 +426,7 @@ def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing
     for path in (tmp_path / "train", tmp_path / "train" / "behaviors.parquet"):
         log = read_log(path)
         assert log.items["category"].to_pylist() == ["sport", "nyheder"]
-        assert log.remarks == (f"behaviors.parquet: an article's category is that of {articles}",)
+        assert log.remarks[0] == f"behaviors.parquet: an article's category is that of {articles}"
         assert log.rows.drop(["file"]).equals(whole.rows.drop(["file"]))
     table = pq.read_table(articles)
     pq.write_table(table.slice(0, 1), articles)
@@ -434,8 +434,8 @@ def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing
     articles.unlink()
     log = read_log(tmp_path / "train")
     assert "category" not in log.items.column_names
-    assert log.remarks == (
-        "behaviors.parquet: no articles.parquet with it or one level above: articles have no category",
+    assert log.remarks[0] == (
+        "behaviors.parquet: no articles.parquet with it or one level above: articles have no category"
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from recgym.logs.codes import TEXT, lookup
+from recgym.logs.codes import TEXT, encode_ids
 from recgym.logs.files import Files
-from recgym.logs.log import Log, as_numpy
+from recgym.logs.log import Array, Log, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse, shown
 from recgym.logs.separators import cells_of, separator_of
 from recgym.logs.table_files import holds_parquet, parquet_columns, parquet_file
@@ -32,7 +33,7 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
     if log.friends is not None:
         raise LogError(f"friends: {log.source.name} has its own, {len(log.friends):,} pairs")
     name, pairs = _pairs(path, log.users["id"])
-    ends = [lookup(pairs[column], log.users["id"]) for column in (0, 1)]
+    ends = [_indices(pairs[column], log.users["id"]) for column in (0, 1)]
     known, other = (ends[0] >= 0) & (ends[1] >= 0), ends[0] != ends[1]
     kept = np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1)[known & other]
     if not len(kept):
@@ -46,6 +47,14 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
     said = [f"{name}: {len(both):,} pairs of friends", *(f"{n:,} {what}" for what, n in counts.items() if n)]
     friends = pa.table(dict(zip(NAMES, both.T, strict=True)))
     return replace(log, friends=friends, remarks=(*log.remarks, "; ".join(said)))
+
+
+def _indices(cells: Any, users: Any) -> Array:
+    """Index of every id among the users', -1 where it is not there; an id is read as that of a log's row is."""
+    codes, words = encode_ids(cells, users)
+    found = pc.fill_null(pc.index_in(words, value_set=users), -1).to_numpy().astype(np.int64)
+    index: Array = np.append(found, -1)[codes]
+    return index
 
 
 def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
@@ -67,8 +76,12 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         table = read_csv(files, name, dict.fromkeys(chosen, TEXT), delimiter=separator or ",", header=header)
         first = 2 if has_header else 1
     for column in chosen:
-        empty = np.flatnonzero(as_numpy(table[column].is_null()))
-        refuse([Problem(name, int(row) + first, column, "a user is needed", "nothing") for row in empty])
+        cells = table[column]
+        empty = as_numpy(cells.is_null())
+        if cells.type == TEXT:
+            empty |= as_numpy(pc.equal(pc.utf8_trim_whitespace(cells), "").fill_null(True))
+        rows = np.flatnonzero(empty)
+        refuse([Problem(name, int(row) + first, column, "a user is needed", "nothing") for row in rows])
     return name, table.select(chosen)
 
 
