@@ -28,7 +28,9 @@ from recgym.bench.terminal import (
 )
 
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Put the world in place of the one in --out.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", metavar="", help="Put the world in place of the one in --out.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
 Config = Annotated[
     str | None,
@@ -56,7 +58,7 @@ PlanningSaid = Annotated[
     typer.Option(metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."),
 ]
 TermsSaid = Annotated[
-    bool, typer.Option("--terms", help="Say also what each term of the session model adds to it.")
+    bool, typer.Option("--terms", metavar="", help="Say also what each term of the session model adds to it.")
 ]
 WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
 JudgingLog = Annotated[
@@ -81,7 +83,10 @@ Planning = Annotated[
     typer.Option(metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."),
 ]
 Terms = Annotated[
-    bool, typer.Option("--terms", help="With --planning: what each term of the session model adds to it.")
+    bool,
+    typer.Option(
+        "--terms", metavar="", help="With --planning: what each term of the session model adds to it."
+    ),
 ]
 
 

@@ -157,7 +157,9 @@ def test_it_is_said_how_a_training_goes_on():
     assert how_it_goes_on("resumed", "ucb1", 1_200) == (
         "ucb1 goes on after 1,200 environment steps, as if nothing had been (to the bit on the CPU with one thread)"
     )
-    assert "weights alone: replay, luck and visits begin anew" in how_it_goes_on("resumed", "sb3-dqn", 1_200)
+    assert "weights alone: replay, random numbers and visits begin anew" in how_it_goes_on(
+        "resumed", "sb3-dqn", 1_200
+    )
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

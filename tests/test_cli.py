@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+import recgym
 from agents import agent_class
 from agents.base import Problem
 from recgym.bench import speed as speed_module
@@ -58,6 +59,20 @@ def test_every_command_helps_with_an_example(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
     assert f"recgym {command}" in out.replace("Usage: recgym", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_reads_at_80_columns(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.count("<bool>") == 1  # --help's own; a flag takes no value
+
+
+def test_version(run):
+    assert run("--version") == (0, f"recgym {recgym.__version__}\n", "")
 
 
 def test_no_command_shows_the_help(run):

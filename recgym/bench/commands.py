@@ -12,46 +12,71 @@ from recgym.bench.terminal import Device, EnvArgs, Json, Seed, names, progress, 
 
 
 def train(
-    agent: Annotated[str, typer.Argument(help="Name of the registry, such as dcf-dqn, ucb1, sb3-dqn.")],
-    env: Annotated[str, typer.Argument(help="Environment id, such as recgym/Content-v0.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the agent. Default: trained/AGENT-ENV.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Budget in environment steps: slates shown.")] = 50_000,
+    agent: Annotated[str, typer.Argument(help="Name, such as dcf-dqn, ucb1, sb3-dqn; README lists them.")],
+    env: Annotated[str, typer.Argument(help="Id, such as recgym/Content-v0; `recgym envs` lists them.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the agent. Default: trained/AGENT-ENV.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Environment steps to train for; a step shows one slate.")
+    ] = 50_000,
     offline: Annotated[
-        int, typer.Option(min=1, help="Sessions in the log that offline agents start from.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Sessions of the log that agents with an offline stage learn from first."
+        ),
     ] = 5_000,
-    sessions: Annotated[int, typer.Option(min=2, help="Sessions that judge the trained agent.")] = 500,
+    sessions: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Sessions, of other users, that judge the trained agent.")
+    ] = 500,
     world: Annotated[
-        str | None, typer.Option(help="Shipped world or folder. Default: the environment's.")
+        str | None,
+        typer.Option(
+            metavar="WORLD",
+            help="Shipped world, or a folder that `recgym fit` wrote. Default: the environment's.",
+        ),
     ] = None,
     params: Annotated[
-        str | None, typer.Option(help="JSON of the agent's parameters beside its defaults.")
+        str | None,
+        typer.Option(
+            metavar="JSON", help='Parameters of the agent, such as {"scale": 0.5}. Default: its own.'
+        ),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", help="Folder of a trained agent of this name, which goes on.")
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="Folder of a trained agent of this name, which goes on."),
     ] = None,
     log: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that Log.write made, of the environment's own users and items: for the offline stage."
+            metavar="DIR",
+            help="Folder that Log.write made, of the environment's own users and items: for the offline stage.",
         ),
     ] = None,
     every: Annotated[
-        int, typer.Option("--checkpoint-every", min=1, help="Environment steps between checkpoints.")
+        int,
+        typer.Option("--checkpoint-every", metavar="N", min=1, help="Environment steps between checkpoints."),
     ] = 10_000,
     resume: Annotated[
-        bool, typer.Option(help="Go on from the last checkpoint in the folder, if there is one.")
+        bool,
+        typer.Option(
+            "--resume", metavar="", help="Go on from the last checkpoint in --out, if there is one."
+        ),
     ] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(help="Folder for TensorBoard's curves. Default: none.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="TensorBoard's curves and the judged returns go to DIR/AGENT-ENV-SEED."
+        ),
     ] = None,
     env_args: EnvArgs = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train one agent, judge it on users of their own, save it.
+    """Train one agent, judge it on other users, save it.
 
-    A killed training goes on with the same words and --resume. A trained agent goes on with --from: offline on a
-    fresh log, then online again.
+    The same command with --resume goes on where a training was stopped. With --from a trained agent learns on: from a
+    log if it has an offline stage, then in the environment.
 
     Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
     """
@@ -116,29 +141,42 @@ def how_it_goes_on(stage: str, agent: str, env_steps: int) -> str:
         return f"the training of {env_steps:,} environment steps had ended; nothing is left to do"
     how = "as if nothing had been (to the bit on the CPU with one thread)"
     if not agent_class(agent).resumes_exactly:
-        how = "from its weights alone: replay, luck and visits begin anew, so the result is not the undisturbed run's"
+        how = "from its weights alone: replay, random numbers and visits begin anew, so the result is another one"
     return f"{agent} goes on after {env_steps:,} environment steps, {how}"
 
 
 def bench(
     preset: Annotated[
-        str, typer.Option(help="quick (minutes), ladder (three hours), standard (hours) or full (a day).")
+        str,
+        typer.Option(
+            metavar="NAME", help="quick (minutes), ladder (three hours), standard (hours) or full (a day)."
+        ),
     ] = "quick",
     out: Annotated[
-        Path, typer.Option(help="Folder of results; runs go to OUT/PRESET, one folder each.")
+        Path, typer.Option(metavar="DIR", help="Folder of results; runs go to OUT/PRESET, one folder each.")
     ] = Path("runs"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. Default: one a core.")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Runs of each agent. Default: the preset's.")
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes. Default: one a core.")
     ] = None,
-    agents: Annotated[str | None, typer.Option(help="Names, with commas. Default: the preset's.")] = None,
-    envs: Annotated[str | None, typer.Option(help="Experiments or ids, with commas. Default: all.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Runs of each agent. Default: the preset's.")
+    ] = None,
+    agents: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Agents, with commas between. Default: the preset's.")
+    ] = None,
+    envs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Such as content,social, or ids, with commas between. Default: the preset's.",
+        ),
+    ] = None,
     env_args: EnvArgs = None,
 ) -> None:
-    """Run agents x environments x seeds in parallel, and report. Call it again to go on after a kill.
+    """Compare agents: every agent in every environment with every seed, then the report.
 
-    Whole runs are skipped, half-written ones done again; a run that fails is recorded and stops no other: the
-    exit code is 1 then.
+    The same command goes on where it was stopped. A run that fails is recorded and stops no other; the exit code is
+    then 1.
 
     Example: `recgym bench --preset quick --agents random,oracle-plan,dcf-dqn --envs content --seeds 5`
     """
@@ -169,7 +207,9 @@ def bench(
 def report(
     results: Annotated[Path, typer.Argument(help="Folder that `recgym bench` wrote.")] = Path("runs"),
 ) -> None:
-    """Regenerate README.md and the pictures from the raw rows; the same rows give the same bytes.
+    """Make the report of `recgym bench` again: README.md and pictures from the rows of its runs.
+
+    The same rows give the same bytes. A README.md that shows runs whose rows are not in the folder is refused.
 
     Example: `recgym report runs`
     """
@@ -180,21 +220,34 @@ def report(
 
 def speed(
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="Length of a timed window; each figure takes 3.")
+        float,
+        typer.Option(
+            metavar="N", min=0.01, help="How long to measure: each figure is the best of 3 such windows."
+        ),
     ] = 0.5,
     bandits: Annotated[
-        bool, typer.Option("--bandits", help="Decisions per second of the bandits instead: 1,000 arms.")
+        bool,
+        typer.Option(
+            "--bandits", metavar="", help="Measure the bandits instead: decisions a second with 1,000 arms."
+        ),
     ] = False,
     training: Annotated[
-        bool, typer.Option("--training", help="Time training instead: DCF-DQN against SB3's DQN.")
+        bool,
+        typer.Option(
+            "--training",
+            metavar="",
+            help="Measure training instead: DCF-DQN against the DQN of Stable-Baselines3.",
+        ),
     ] = False,
-    training_steps: Annotated[int, typer.Option(min=500, help="Environment steps of SB3's DQN.")] = 20_000,
+    training_steps: Annotated[
+        int, typer.Option(metavar="N", min=500, help="With --training: environment steps of that DQN.")
+    ] = 20_000,
     as_json: Json = False,
 ) -> None:
-    """Steps per second: one environment, the native vector of 1,024 on one and on all threads, and CartPole.
+    """Steps a second of every environment, and of Gymnasium's CartPole.
 
-    A step shows one slate to one session. N items, d factors, C categories, H history, width of the
-    observation "features", K items a slate.
+    A step shows one slate to one session. Columns: one environment; the vector of 1,024 on one thread and on all; N
+    items, d factors, C categories, H items of history, width of the observation "features", K items a slate.
 
     Example: `recgym speed --seconds 1`
     """

@@ -20,10 +20,14 @@ def _device(name: str) -> str:
     return name
 
 
-Seed = Annotated[int, typer.Option(min=0, help="Whole number; the same seed gives the same result.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Whole number; the same seed gives the same result.")
+]
 Device = Annotated[
     str,
-    typer.Option(callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."),
+    typer.Option(
+        metavar="NAME", callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."
+    ),
 ]
 EnvArgs = Annotated[
     str | None,
@@ -34,7 +38,7 @@ EnvArgs = Annotated[
         "slate_size, horizon, reward.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
 LogFile = Annotated[
     list[Path],
     typer.Argument(
