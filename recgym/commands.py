@@ -115,11 +115,11 @@ def fit(
     Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
     Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
     """
+    refuse_unwritable("--out", out)
     if out.exists() and not (out / "world.json").is_file():
         raise ValueError(f"--out {out}: exists and holds no world; name another folder")
     if out.exists() and not replaced:
         raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
-    refuse_unwritable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     read = _read(log, source, domain, mapping, graph, options)
     from recgym.fit import fit as fit_world

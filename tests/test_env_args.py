@@ -72,6 +72,8 @@ def refused(result, *words):
         ('{"reward": {"click": "x"}}', ["--env-args", "click"]),
         ('{"reward": {"flies": 1}}', ["--env-args", "flies"]),
         ('{"reward": 3}', ["--env-args", "reward is 3"]),
+        ('{"world": 3}', ["--env-args", "world is 3"]),
+        ('{"world": "content-1"}', ["--env-args", "is of domain content"]),
     ],
 )
 def test_wrong_arguments_are_one_line_before_anything_runs(run, tmp_path, monkeypatch, preset, text, words):
@@ -197,8 +199,14 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(run, tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     option = next(word for word in reversed(words) if word.startswith("--"))
-    for place in ("file/x.png", "file/deep/x.png", "/proc/x.png"):
+    for place in (
+        "file/x.png",
+        "file/deep/x.png",
+        "/proc/x.png",
+        *(["file"] if words[0] == "bench" else []),
+        "x" * 300 + "/y.png",
+    ):
         if place.startswith("/proc") and not Path("/proc/self").exists():
             continue
-        refused(run(*words, place), f"{option} {place}: cannot be written")
+        refused(run(*words, place), f"{option} {place}", "cannot be written")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -86,7 +86,8 @@ def train(
     from recgym.bench.training import train as train_agent
 
     kwargs = env_arguments(env_args, world)
-    check_arguments(env, kwargs)
+    if env_args is not None:
+        check_arguments(env, kwargs)
     experiment = Experiment(
         name="train",
         env_id=env,
@@ -191,6 +192,7 @@ def bench(
     asked = env_arguments(env_args)
     chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds, env_args=asked)
     refuse_unwritable("--out", out)
+    refuse_unwritable("--out", out / preset)
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:

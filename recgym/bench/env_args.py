@@ -18,7 +18,7 @@ def json_object(option: str, text: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{option}: {text[:80]!r} is no JSON object: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f'{option} is {text[:80]}, expected a JSON object such as {{"horizon": 20}}')
+        raise ValueError(f'{option} is {text[:80]}, expected a JSON object: {{"name": value}}')
     return value
 
 
@@ -46,8 +46,6 @@ def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
     from recgym.envs import row_of
 
     row_of(env_id)
-    if set(arguments) <= {"world"}:
-        return  # what is wrong with a world names the world
     try:
         make_vector(env_id, 1, **arguments).close()
     except ValueError as error:

@@ -99,10 +99,10 @@ def given(**options: Any) -> dict[str, Any]:
 def refuse_unwritable(option: str, path: Path) -> None:
     """ValueError of the option where nothing can be written at `path`, found before any work is done."""
     place = path.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    folder = place if place.is_dir() else place.parent
     try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        folder = place if place.is_dir() else place.parent
         if place.is_file() and place != path.absolute():
             raise NotADirectoryError(errno.ENOTDIR, f"{place} is a file")
         tempfile.TemporaryFile(dir=folder).close()
