@@ -27,8 +27,9 @@ def as_vec_env(env: Any, masks: Callable[[], Any] | None = None) -> "NativeVecEn
 class NativeVecEnv(VecEnv):
     """What DummyVecEnv of B monitored environments would be, at the native environment's speed.
 
-    A row's info is empty but where its episode ended: there it holds `terminal_observation` (of that visit),
-    `TimeLimit.truncated` (the horizon, and not the user, ended it) and Monitor's `episode` (r, l, t).
+    A row's info is what the single environment's step gives, as callbacks read it, and `TimeLimit.truncated` (the
+    horizon, and not the user, ended the episode). Where its episode ended it holds `terminal_observation` (of that
+    visit) and Monitor's `episode` (r, l, t) too; what the next begins with is in `reset_infos`.
     """
 
     def __init__(self, env: Any, masks: Callable[[], Any] | None = None) -> None:
@@ -46,7 +47,7 @@ class NativeVecEnv(VecEnv):
         """Begin every episode anew, with the seeds given by `seed` if there are any."""
         seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
         observation, info = self.env.reset(seed=seeds)
-        self.reset_infos = [{name: value[i] for name, value in info.items()} for i in range(self.num_envs)]
+        self.reset_infos = _by_row(info)
         self._reset_seeds()
         self._reset_options()
         self._returns, self._lengths = np.zeros(self.num_envs), np.zeros(self.num_envs, int)
@@ -57,31 +58,31 @@ class NativeVecEnv(VecEnv):
         self.actions = actions
 
     def step_wait(self) -> Any:
-        """One step of all rows; those that ended are reset, and their infos tell how they ended."""
+        """One step of all rows; those that ended are reset, and their infos say how they ended."""
         observation, reward, terminated, truncated, info = self.env.step(self.actions)
         over = terminated | truncated
         self._returns += reward
         self._lengths += 1
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        last, last_info, begun = observation, info, {}
         if over.any():
-            last = observation
             if self.env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP:
-                last = info["final_obs"]
+                last, last_info = info["final_obs"], info["final_info"]
+                begun = {name: info[name] for name in last_info}
             else:
-                observation, _ = self.env.reset(options={"reset_mask": over})
+                observation, begun = self.env.reset(options={"reset_mask": over})
+        infos = _by_row({**last_info, "TimeLimit.truncated": (truncated & ~terminated).tolist()})
+        if over.any():
+            begun_infos = _by_row(begun)
             for i in np.flatnonzero(over):
-                infos[i] = self._ending(last, i, bool(truncated[i] and not terminated[i]))
+                infos[i] |= self._ending(last, i)
+                self.reset_infos[i] = begun_infos[i]
             self._returns[over], self._lengths[over] = 0.0, 0
         return observation, reward.astype(np.float32), over, infos
 
-    def _ending(self, last: Any, i: Any, is_cut: bool) -> dict[str, Any]:
+    def _ending(self, last: Any, i: Any) -> dict[str, Any]:
         elapsed = round(time.time() - self._start, 6)
         episode = {"r": round(float(self._returns[i]), 6), "l": int(self._lengths[i]), "t": elapsed}
-        return {
-            "terminal_observation": take(last, i),
-            "TimeLimit.truncated": is_cut,
-            "episode": episode,
-        }
+        return {"terminal_observation": take(last, i), "episode": episode}
 
     def close(self) -> None:
         """Close the native environment."""
@@ -119,3 +120,8 @@ class NativeVecEnv(VecEnv):
 
     def _rows(self, indices: Any) -> Iterable[int]:
         return self._get_indices(indices)
+
+
+def _by_row(info: dict[str, Any]) -> list[dict[str, Any]]:
+    """A vector's info as one dict for each row."""
+    return [dict(zip(info, row, strict=True)) for row in zip(*info.values(), strict=True)]

@@ -65,7 +65,8 @@ class Memory(gymnasium.vector.VectorWrapper):
 class Places(VecEnvWrapper):
     """B K rows of single items over an adapter of B slates; place k of session b is row b K + k.
 
-    The info of an episode (`episode`) is place 0's alone, so that a visit is counted once.
+    The info of a slate and of an episode is place 0's alone, so that each is counted once; the others know how the
+    episode ended.
     """
 
     def __init__(self, adapter: VecEnv, memory: Memory) -> None:
@@ -87,7 +88,9 @@ class Places(VecEnvWrapper):
         observation, _, over, infos = self.venv.step_wait()
         told = []
         for info in infos:
-            rest = {name: value for name, value in info.items() if name != "episode"}
+            rest = {
+                name: info[name] for name in ("TimeLimit.truncated", "terminal_observation") if name in info
+            }
             told += [info, *(dict(rest) for _ in range(self.slots - 1))]
         shares = self.memory.shares.reshape(-1).astype(np.float32)
         return (

@@ -7,6 +7,8 @@ import torch
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
@@ -43,17 +45,17 @@ def test_an_ended_session_is_told_as_sb3_expects(observation):
     for _ in range(60):
         action = rng.integers(12, size=4)
         observed, reward, done, infos = adapter.step(action)
-        last, paid, terminated, truncated, _ = plain.step(action)
+        last, paid, terminated, truncated, told = plain.step(action)
         over = terminated | truncated
         returns, lengths = returns + paid, lengths + 1
         np.testing.assert_allclose(reward, paid)
         np.testing.assert_array_equal(done, over)
         for i in range(4):
+            assert infos[i]["TimeLimit.truncated"] == (truncated[i] and not terminated[i])
             if not over[i]:
-                assert infos[i] == {}
+                assert infos[i].keys() == told.keys() | {"TimeLimit.truncated"}
                 continue
             assert_same(infos[i]["terminal_observation"], row(last, i))
-            assert infos[i]["TimeLimit.truncated"] == (truncated[i] and not terminated[i])
             assert infos[i]["episode"]["r"] == pytest.approx(returns[i])
             assert infos[i]["episode"]["l"] == lengths[i]
             endings.add((bool(terminated[i]), bool(truncated[i])))
@@ -85,11 +87,59 @@ def test_every_autoreset_mode_gives_the_same():
         steps, rng = [adapter.reset()], np.random.default_rng(1)
         for _ in range(12):
             observed, reward, done, infos = adapter.step(rng.integers(12, size=4))
-            steps += [observed, reward, done, *(i["terminal_observation"] for i in infos if i)]
+            steps += [observed, reward, done]
+            for info, begun in zip(infos, adapter.reset_infos, strict=True):
+                info.get("episode", {}).pop("t", None)
+                steps += [*info.items(), *begun.items()]
         runs.append(steps)
     for other in runs[1:]:
         for first, second in zip(runs[0], other, strict=True):
+            if isinstance(first, tuple):
+                assert first[0] == second[0]
+                first, second = first[1], second[1]
             np.testing.assert_array_equal(first, second)
+
+
+class Watch(BaseCallback):
+    """Keeps every info that an algorithm's callback sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def _on_step(self):
+        self.seen.append([dict(info) for info in self.locals["infos"]])
+        return True
+
+
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_a_callback_sees_what_it_sees_of_single_environments(task, mode):
+    """SB3's own vector of monitored single environments against the adapter: the same visits, the same infos."""
+    kwargs = {"world": WORLDS["content" if "Content" in task else "ecommerce"], "horizon": 5}
+    theirs = make_vec_env(task, n_envs=3, env_kwargs={**kwargs, "action_mask": True})
+    ours = as_vec_env(native(task, 3, autoreset_mode=mode, horizon=5, action_mask=True))
+    seen = []
+    for envs in (theirs, ours):
+        model = PPO("MlpPolicy", envs, n_steps=40, batch_size=40, n_epochs=1, seed=6, device="cpu")
+        seen.append(model.learn(120, callback=(watch := Watch())) and watch.seen)
+        seen.append(envs.reset_infos)
+    assert_infos(seen[0], seen[2])
+    assert_infos([seen[1]], [seen[3]])
+    assert sum(info["click"] for row in seen[2] for info in row) > 3
+
+
+def assert_infos(theirs, ours):
+    for first, second in zip(theirs, ours, strict=True):
+        for one, other in zip(first, second, strict=True):
+            assert one.keys() == other.keys()
+            for name, value in one.items():
+                if name == "episode":
+                    assert (value["r"], value["l"]) == (pytest.approx(other[name]["r"]), other[name]["l"])
+                    continue
+                np.testing.assert_array_equal(value, other[name])
+                assert type(value) is type(other[name]), name
+                assert getattr(value, "dtype", None) == getattr(other[name], "dtype", None)
 
 
 def test_the_adapter_answers_sb3():
@@ -197,9 +247,10 @@ def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
             mine, slate = dict(infos[i]), dict(told[i // 6])
             first, second = mine.pop("episode", None), slate.pop("episode", None)
             assert (first is None) == (second is None or i % 6 > 0)
-            assert mine.keys() == slate.keys()
-            if mine:
-                assert mine["TimeLimit.truncated"] == slate["TimeLimit.truncated"]
+            ending = {"TimeLimit.truncated", "terminal_observation"}
+            assert mine.keys() == (slate.keys() & ending if i % 6 else slate.keys())  # a slate counts once
+            assert mine["TimeLimit.truncated"] == slate["TimeLimit.truncated"]
+            if "terminal_observation" in mine:
                 np.testing.assert_array_equal(mine["terminal_observation"], slate["terminal_observation"])
             if first:
                 assert (first["r"], first["l"]) == (pytest.approx(second["r"]), second["l"])
@@ -330,7 +381,9 @@ def test_a_row_of_the_learnt_state_is_the_single_environment():
         adapter.seed(1)
         adapter.reset()
         steps = [adapter.step(np.full(6, 2)) for _ in range(4)]
-        adapters.append([step[0] for step in steps] + [i["terminal_observation"] for i in steps[3][3] if i])
+        adapters.append(
+            [step[0] for step in steps] + [i["terminal_observation"] for i in steps[3][3] if "episode" in i]
+        )
     for one, other in zip(*adapters, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert len(adapters[0]) > 4

@@ -48,6 +48,7 @@ class Arguments:
     reward: str | Mapping[str, float] | None = (
         None  # a name in REWARDS, or weights by event; None: the row's, or "clicks" (see `task_reward`)
     )
+    users: Sequence[int] | None = None  # indices of the users that episodes draw from; None: all
     observation: str = "features"  # one of OBSERVATIONS
     max_episode_steps: int | None = None  # [slates] a second horizon; the smaller one counts
     action_mask: bool = False  # put the mask of allowed actions into every info

@@ -17,7 +17,7 @@ from recgym.sim.engine import Engine
 from recgym.sim.state import Feedback
 
 Info = dict[str, Any]
-_COUNTS = [np.int64(count) for count in range(64)]  # the usual values, made once
+_MINUTE = np.float64(60_000.0)  # [ms]; a scalar, so that a Python number over it is one
 
 
 class Infos:
@@ -34,7 +34,9 @@ class Infos:
         self._assumed = np.int64(is_assumed)
         self._names = [event.name for event in engine.world.events]
         self._watched = bool(engine.world.arrays.watch[0])
-        self._by_bits: dict[int, Info] = {}  # counts of one shown item, by its events
+        self._visit = -1, -1  # the single environment's user and context
+        self._known: dict[int, Info] = {}  # by the events of an item: what holds of it, shown to them
+        self._by_bits: dict[int, Info] = {}  # ... and shown to anybody
 
     def batch(self, feedback: Feedback) -> Info:
         """Of all rows, arrays (B,) and the mask (B, K N), fresh."""
@@ -60,33 +62,44 @@ class Infos:
 
     def single(self, feedback: Feedback) -> Info:
         """Of the only row: the same numbers as scalars, and the mask (K N,), at a tenth of the time."""
-        sessions, events = self._engine.sessions, feedback.events
-        info = {
-            "user": np.int64(sessions.user[0]),
-            "context_index": np.int64(sessions.context[0]),
-            "reward_is_assumed": self._assumed,
-            **(self._of_item(int(events[0, 0])) if events.shape[1] == 1 else self._of_slate(events)),
-            "repeats": _COUNTS[feedback.repeats[0]],
-        }
+        is_slate = self._engine.slate_size > 1
+        info = self._of_slate(feedback) if is_slate else self._of_item(feedback.events.item()).copy()
         if self._watched:
-            info["watch_minutes"] = _minutes(feedback)[0]
+            info["watch_minutes"] = _minutes(feedback)[0] if is_slate else feedback.watch.item() / _MINUTE
         if self._masks is not None:
             info["action_mask"] = self._masks()[0]
         return info
 
     def _of_item(self, bits: int) -> Info:
-        known = self._by_bits.get(bits)
+        """What holds of one item shown to this user, by its events: made once, for `single` to copy."""
+        sessions = self._engine.sessions
+        visit = sessions.user.item(), sessions.context.item()
+        if visit != self._visit:
+            self._visit, self._known = visit, {}
+        known = self._known.get(bits)
         if known is None:
-            known = {name: _COUNTS[(bits >> e) & 1] for e, name in enumerate(self._names)}
-            self._by_bits[bits] = known
+            counts = self._by_bits.get(bits)
+            if counts is None:
+                counts = self._by_bits[bits] = self._counts([bits], 0)
+            known = self._known[bits] = self._begun() | counts
         return known
 
-    def _of_slate(self, events: NDArray[np.int32]) -> Info:
-        slate = events[0].tolist()
-        return {name: _COUNTS[sum((bits >> e) & 1 for bits in slate)] for e, name in enumerate(self._names)}
+    def _of_slate(self, feedback: Feedback) -> Info:
+        return self._begun() | self._counts(feedback.events[0].tolist(), feedback.repeats.item())
+
+    def _begun(self) -> Info:
+        sessions = self._engine.sessions
+        return {"user": np.int64(sessions.user.item()), "context_index": np.int64(sessions.context.item())}
+
+    def _counts(self, slate: list[int], repeats: int) -> Info:
+        return {
+            "reward_is_assumed": self._assumed,
+            **{name: np.int64(sum((bits >> e) & 1 for bits in slate)) for e, name in enumerate(self._names)},
+            "repeats": np.int64(repeats),
+        }
 
 
 def _minutes(feedback: Feedback) -> NDArray[np.float64]:
     """Watched over the slate, shape (B,); float64 before the sum, so that it depends on the row alone."""
-    minutes: NDArray[np.float64] = feedback.watch.astype(np.float64).sum(axis=1) / 60_000.0
+    minutes: NDArray[np.float64] = feedback.watch.astype(np.float64).sum(axis=1) / _MINUTE
     return minutes

@@ -79,9 +79,47 @@ def spread(seed: int, num: int) -> NDArray[np.uint64]:
     return np.arange(num, dtype=np.uint64) + np.uint64(seed % MODULUS)
 
 
-def refuse_options(options: Mapping[str, Any] | None, allowed: tuple[str, ...]) -> None:
-    """ValueError that names an option of `reset` which is not known."""
-    if unknown := sorted(set(options or ()) - set(allowed)):
+def users_of(values: Any, num_users: int, name: str = "users") -> NDArray[np.int64]:
+    """Distinct user indices, ascending; ValueError names one that is no user, or is there twice."""
+    listed = sorted(values) if isinstance(values, set | frozenset) else values
+    users = _indices(listed, num_users, name, "a list of users")
+    if users.ndim != 1 or not len(users):
+        raise ValueError(f"{name} is {said(values)}, expected a list of users, at least one")
+    distinct, counts = np.unique(users, return_counts=True)
+    if len(distinct) < len(users):
+        raise ValueError(f"{name} has user {distinct[counts > 1][0]} twice")
+    return distinct
+
+
+def user_of_rows(value: Any, num_users: int, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The option "user" as (B,): one index for all rows, or one for each (read where the row is reset alone)."""
+    users = _indices(value, num_users, "reset option user", "a user, or one for each environment")
+    if users.shape not in ((), rows.shape):
         raise ValueError(
-            f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed) or 'none'}"
+            f"reset option user has shape {users.shape}, expected one user or one for each of {len(rows)}"
         )
+    return np.broadcast_to(users, rows.shape).astype(np.int64)
+
+
+def _indices(values: Any, num_users: int, name: str, wanted: str) -> NDArray[np.int64]:
+    try:
+        users = np.asarray(values)
+    except ValueError:  # rows of unequal length
+        users = np.asarray(None)
+    if users.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} is {said(values)}, expected {wanted}: whole numbers from 0 to {num_users - 1}"
+        )
+    if users.size and (users.min() < 0 or users.max() >= num_users):
+        wrong = users[(users < 0) | (users >= num_users)].flat[0] if users.ndim else users
+        raise ValueError(f"{name} names user {wrong}, users are numbered 0 to {num_users - 1}")
+    return users.astype(np.int64)
+
+
+def refuse_options(options: Any, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """Options of `reset` that are not None; ValueError that names one which is not known."""
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"options is {said(options)}, expected a dict of {', '.join(allowed)}")
+    if unknown := sorted(map(str, set(options or ()) - set(allowed))):
+        raise ValueError(f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed)}")
+    return {name: value for name, value in (options or {}).items() if value is not None}

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -17,7 +18,18 @@ from numpy.typing import NDArray
 from recgym.envs import tasks
 from recgym.envs.arguments import RENDER_MODES, Arguments
 from recgym.envs.infos import Info, Infos
-from recgym.envs.inputs import MODULUS, check_slates, entropy, refuse_options, said, seed_of, seeds_of, spread
+from recgym.envs.inputs import (
+    MODULUS,
+    check_slates,
+    entropy,
+    refuse_options,
+    said,
+    seed_of,
+    seeds_of,
+    spread,
+    user_of_rows,
+    users_of,
+)
 from recgym.envs.render import describe, draw
 from recgym.envs.tasks import Observation
 from recgym.sim.engine import Engine
@@ -25,6 +37,9 @@ from recgym.sim.schema import FRIENDS
 from recgym.sim.state import Feedback, Sessions
 
 FRAMES_A_SECOND = 2  # of videos
+_Chosen = tuple[
+    NDArray[np.float64], NDArray[np.int64] | None
+]  # population as cumulative weights; users by row
 
 
 class _Face:
@@ -34,6 +49,7 @@ class _Face:
         asked = Arguments.parse(arguments)
         world = tasks.task_world(asked)
         self.arguments = replace(asked, reward=tasks.task_reward(asked, world))
+        self._spec: EnvSpec | None = None
         self._engine, paid = tasks.make_engine(self.arguments, world, num, threads)
         self._names = [event.name for event in world.events]
         self._infos = Infos(
@@ -41,6 +57,36 @@ class _Face:
             is_assumed=not world.assumed_events.isdisjoint(paid),
             masks=self._masks if self.arguments.action_mask else None,
         )
+        users = self.arguments.users
+        self._population = self._engine.population(
+            None if users is None else users_of(users, world.num_users, "users")
+        )
+        self._engine.draw_from(self._population)
+
+    def _chosen(self, options: Mapping[str, Any], rows: NDArray[np.bool_]) -> _Chosen:
+        """The users that the options of `reset` ask for, checked before anything moves."""
+        if {"user", "users"} <= options.keys():
+            raise ValueError(
+                "reset options user and users exclude each other: one user, or a set to draw from"
+            )
+        population, user = self._population, None
+        if "users" in options:
+            users = users_of(options["users"], self.num_users, "reset option users")
+            population = self._engine.population(users)
+        if "user" in options:
+            user = user_of_rows(options["user"], self.num_users, rows)
+        return population, user
+
+    def _begin(self, rows: NDArray[np.bool_], chosen: _Chosen) -> tuple[Observation, Feedback]:
+        """Begin the next episode of those rows, with users from a population, or with those named."""
+        engine, (population, user) = self._engine, chosen
+        engine.draw_from(population)
+        result = self._tick(engine.no_slate, engine.no_rows, rows)
+        engine.draw_from(self._population)
+        if user is None:
+            return result
+        engine.begin_as(user, rows)
+        return self._tick(engine.no_slate, engine.no_rows, engine.no_rows)
 
     def _tick(
         self, slate: NDArray[np.int64], steps: NDArray[np.bool_] | None, resets: NDArray[np.bool_] | None
@@ -67,6 +113,24 @@ class _Face:
     def items(self) -> dict[str, NDArray[Any]]:
         """The public item table, arrays (N,): category, page, price, price_ratio, seconds."""
         return tasks.item_table(self._engine.world)
+
+    @property
+    def horizon(self) -> int:
+        """Slates after which an episode is truncated."""
+        return self._engine.horizon
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium made it from. `max_episode_steps` is the horizon, where clients look for it.
+
+        The registry has None there, for with a number `gymnasium.make` wraps a TimeLimit round the environment; one
+        that is made anew from this spec has it, and is truncated at the same step.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, made: EnvSpec | None) -> None:
+        self._spec = None if made is None else replace(made, max_episode_steps=self.horizon)
 
     @property
     def num_users(self) -> int:
@@ -105,8 +169,13 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
         self._last: tuple[NDArray[np.int64], Feedback] | None = None
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
-        """Begin the next episode: number 0 of a new seed, else the next of the old one; never seeded: entropy."""
-        refuse_options(options, ())
+        """Begin the next episode: number 0 of a new seed, else the next of the old one; never seeded: entropy.
+
+        Options: `user`, the index of the user to meet; or `users`, indices to draw one from, for this episode. All
+        other draws of the episode stay what its seed makes them.
+        """
+        engine = self._engine
+        chosen = self._chosen(refuse_options(options, ("user", "users")), engine.all_rows)
         if seed is not None:
             seed = seed_of(seed)
         super().reset(seed=seed)
@@ -115,8 +184,7 @@ class RecEnv(_Face, gymnasium.Env[Any, Any]):
         elif not self._begun:
             self._engine.seed(np.array([entropy()], np.uint64))
         self._begun, self._over, self._last = True, False, None
-        engine = self._engine
-        observation, feedback = self._tick(engine.no_slate, engine.no_rows, engine.all_rows)
+        observation, feedback = self._begin(engine.all_rows, chosen)
         return _row(observation, 0), self._infos.single(feedback)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
@@ -202,13 +270,16 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         """Begin anew, all rows or those of options["reset_mask"].
 
         `seed`: row i of seed s has s + i; or one for each row, in a list or an array, None where a row goes on.
+        Options `user` (one index, or one for each row) and `users` as in the single environment; episodes that begin
+        within a step draw from the argument `users` again.
         """
-        refuse_options(options, ("reset_mask",))
-        rows = self._rows(None if options is None else options.get("reset_mask"))
+        asked = refuse_options(options, ("reset_mask", "user", "users"))
+        rows = self._rows(asked.get("reset_mask"))
+        chosen = self._chosen(asked, rows)
         self._seed(seed, rows)
         self._begun, self._last = True, None
         self._over[rows] = False
-        observation, feedback = self._tick(self._engine.no_slate, self._engine.no_rows, rows)
+        observation, feedback = self._begin(rows, chosen)
         return observation, self._infos.batch(feedback)
 
     def step(

@@ -13,8 +13,8 @@ from recgym.jit import MAX_THREADS, njit
 from recgym.sim.friends import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observe import features
 from recgym.sim.outlook import expected
-from recgym.sim.schema import FRIENDS, Floats, WorldArrays
-from recgym.sim.session import advance, affinity, least, start, watch_time
+from recgym.sim.schema import FRIENDS, Doubles, Floats, WorldArrays
+from recgym.sim.session import advance, affinity, begin, least, start, watch_time
 from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
 
@@ -106,6 +106,13 @@ def _tick_threads(
     for c in numba.prange(chunks):
         high = min((c + 1) * size, steps.shape[0])
         _tick_rows(c * size, high, w, r, s, slate, steps, resets, horizon, f, view)
+
+
+@njit()
+def _begin_as(w: WorldArrays, s: Sessions, users: NDArray[np.int64], rows: Bools) -> None:
+    for b in range(rows.shape[0]):
+        if rows[b]:
+            begin(w, s, b, users[b], s.context[b])
 
 
 @njit()
@@ -205,12 +212,37 @@ class Engine:
         if world.arrays.choice[0] == FRIENDS:
             self.features_width += CANDIDATE_FEATURES * world.num_items
         self._no_view = np.empty((num, 0), np.float32)
+        self._arrays = world.arrays  # with the population that `draw_from` chose
 
     def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:
         """Give rows new seeds; their next episode is number 0."""
         rows = self.all_rows if rows is None else rows
         self.sessions.seed[rows] = seeds[rows]
         self.sessions.episode[rows] = -1
+
+    def population(self, users: NDArray[np.int64] | None) -> Doubles:
+        """Cumulative weights (U,) of a population of these users alone, distinct, each with its weight; None: of all.
+
+        ValueError for a user of weight zero, whom no episode would have.
+        """
+        cdf = self.world.arrays.user_cdf
+        if users is None:
+            return cdf
+        weight = np.zeros(len(cdf))
+        weight[users] = np.diff(cdf, prepend=0.0)[users]
+        if (never := users[weight[users] <= 0.0]).size:
+            raise ValueError(f"user {never[0]} has weight 0 in {self.world.name} and would never be drawn")
+        chosen: Doubles = np.cumsum(weight) / weight.sum()
+        chosen[users.max() :] = 1.0
+        return chosen
+
+    def draw_from(self, user_cdf: Doubles) -> None:
+        """Draw the users of the episodes to come from such a population."""
+        self._arrays = self.world.arrays._replace(user_cdf=user_cdf)
+
+    def begin_as(self, users: NDArray[np.int64], rows: Bools) -> None:
+        """Begin the current episode of those rows again with the users named, shape (B,); all other draws stay."""
+        _begin_as(self.world.arrays, self.sessions, users, rows)
 
     def reset(self, rows: Bools | None = None, features: Floats | None = None) -> None:
         """Begin the next episode of the rows named, of all by default; `features` as in `step`."""
@@ -244,7 +276,7 @@ class Engine:
             np.empty(num, np.bool_),
         )
         arguments = (
-            self.world.arrays,
+            self._arrays,
             self.reward,
             self.sessions,
             slate,
