@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recgym.logs import Log, LogError, read_log, validate
+from recgym.logs.codes import encode_ids, id_text, in_natural_order, index_ids
 from recgym.logs.prices import RULES, read_prices
 from recgym.logs.times import read_times
 
@@ -255,6 +256,30 @@ def test_ids_that_a_float_column_cannot_hold_are_refused(tmp_path):
 def test_mixed_ids_of_an_object_column_are_text():
     frame = pd.DataFrame({"user": pd.Series([7, "7", 7.0, "x"], dtype=object), "item": list("abcd")})
     assert Log.from_pandas(frame, domain="social").users["id"].to_pylist() == ["7", "x"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text("-a 07.é", min_size=1, max_size=6), min_size=1, max_size=12))
+def test_ids_of_any_text_have_an_order_and_keep_apart(words):
+    codes, ids = encode_ids(pa.array(words))
+    index, names = in_natural_order(codes, ids)
+    assert sorted(names) == sorted(ids.to_pylist())
+    for word, place, code in zip(words, index, codes, strict=True):
+        if code < 0:
+            assert not word.strip()
+        else:
+            assert names[place] == id_text(pa.array([word]))[0].as_py()
+
+
+def test_a_number_in_an_id_does_not_meet_text():
+    assert index_ids(pa.array(["-", "-5", "-10", "a", "a7b", "a07"]))[1] == [
+        "-",
+        "-5",
+        "-10",
+        "a",
+        "a07",
+        "a7b",
+    ]
 
 
 # ---- sessions

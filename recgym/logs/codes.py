@@ -20,9 +20,9 @@ MISSING = (  # words that programs write for a value they do not have
 
 
 def natural(key: str) -> tuple[Any, ...]:
-    """Sort key that puts 2 before 10 and A2 before A10; keys of equal numbers, as 7 and 007, go as text."""
+    """Sort key that puts 2 before 10 and A2 before A10."""
     parts = re.split(r"([0-9]{1,300})", key)
-    return (*(int(part) if place % 2 else part for place, part in enumerate(parts)), "", key)
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def encode(values: Any) -> tuple[Array, Any]:
@@ -95,7 +95,7 @@ def in_natural_order(codes: Array, names: Any) -> tuple[Array, list[str]]:
     """`index_ids` of values that are encoded already; the index of a code of -1 is 0."""
     occurs = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     ids: list[str] = names.take(pa.array(occurs)).to_pylist()
-    order = sorted(range(len(ids)), key=lambda place: natural(ids[place]))
+    order = sorted(range(len(ids)), key=lambda place: (natural(ids[place]), ids[place]))
     rank = np.zeros(len(names) + 1, np.int32)  # the last one: of -1
     rank[occurs[order]] = np.arange(len(ids), dtype=np.int32)
     return rank[codes], [ids[place] for place in order]
