@@ -273,6 +273,33 @@ def test_a_frame_may_have_columns_of_these_kinds():
         Log.from_pandas(frame.assign(item=[1, "a", {}]), domain="content")
 
 
+def test_tables_of_users_and_items_have_columns_that_a_fit_can_use(tmp_path):
+    rows = write(tmp_path / "t.csv", "user,item\na,x\nb,y\n")
+    dates = pa.array([0, 86_400], pa.timestamp("s"))
+    facts = {"age": pa.array([Decimal("30.5"), None]), "since": dates, "tags": pa.array([["p"], []])}
+    facts |= {"at": pa.array([1, 2], pa.time32("s")), "kind": pa.array(["p", "q"]).dictionary_encode()}
+    users = parquet(tmp_path / "users.parquet", id=["a", "b"], **facts)
+    items = parquet(tmp_path / "items.parquet", id=["x", "y"], category=[7, None], price=["2.5", ""])
+    log = read_log(rows, domain="ecommerce", users=users, items=items)
+    assert log.users.drop(["id"]).to_pylist() == [
+        {"age": 30.5, "since": 0, "kind": "p"},
+        {"age": None, "since": 86_400_000, "kind": "q"},
+    ]
+    assert log.items.drop(["id"]).to_pylist() == [
+        {"category": "7", "price": 2.5},
+        {"category": "unknown", "price": None},
+    ]
+    assert log.remarks[0] == (
+        "users.parquet: left out are tags, at: numbers, words, booleans or times are needed"
+    )
+    parquet(items, id=["x", "y"], price=["2.5", "dear"])
+    assert refused(rows, domain="ecommerce", items=items) == (
+        "items.parquet, row 3, price: a number is needed; found 'dear'"
+    )
+    parquet(items, id=["x", "y"], category=[["a"], ["b"]])
+    assert "items.parquet, category: numbers, words" in refused(rows, domain="ecommerce", items=items)
+
+
 # ---- separators
 
 
@@ -437,6 +464,35 @@ def test_a_folder_that_links_to_itself_is_read_once(tmp_path):
     parts(tmp_path / "events")
     os.symlink(tmp_path / "events", tmp_path / "events" / "again")
     assert len(read_log(tmp_path / "events", domain="content")) == 4
+
+
+@pytest.mark.parametrize(
+    "header", ["user, item ,time", " user,item,\ttime".replace("\t", " "), "\ufeffuser , item, time "]
+)
+def test_spaces_around_the_names_of_columns_do_not_count(tmp_path, header):
+    path = write(tmp_path / "t.csv", f"{header}\nu1, i1,1600000000\nu1,i2, 1600000001\n")
+    log = read_log(path, domain="content")
+    assert log.items["id"].to_pylist() == ["i1", "i2"]
+    assert log.column("file_row").tolist() == [2, 3]
+    write(path, f"{header}\nu1,i1,1600000000\nu1,i2\n")
+    assert refused(path) == "t.csv, row 3: a row must have 3 cells; found 2"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_columns_in_the_names_of_folders_are_columns(tmp_path, ending):
+    for word, item in (("view", "i1"), ("purchase", "i2"), ("add%20to%20cart", "i3")):
+        place = tmp_path / "log" / f"event={word}" / f"part.{ending}"
+        if ending == "csv":
+            write(place, f"user,item,time\nu1,{item},1600000000\n")
+        else:
+            place.parent.mkdir(parents=True)
+            parquet(place, user=["u1"], item=[item], time=[1_600_000_000])
+    assert "add to cart" in refused(tmp_path / "log", domain="ecommerce")
+    (tmp_path / "log" / "event=add%20to%20cart").rename(tmp_path / "log" / "event=cart")
+    log = read_log(tmp_path / "log", domain="ecommerce")
+    bought = np.array(log.items["id"].to_pylist())[log.column("item")[log.column("purchase")]]
+    assert bought.tolist() == ["i2"]
+    assert log.column("cart").sum() == 2
 
 
 # ---- the folder that Log.write makes

@@ -78,7 +78,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
     source = Source(called, "unknown", "", "read by the generic reader")
-    beside = {key: read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
+    tables = {key: read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
+    beside = {key: table for key, (table, _) in tables.items()}
     gap = options.get("gap_minutes", GAP_MINUTES)
     if not isinstance(gap, int | float) or not gap > 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
@@ -87,6 +88,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table, origin, left_out = read_tables(files, names, columns, domain, dated=given.time_format is not None)
     log = from_table(table, replace(given, origin=origin, left_out=tuple(left_out)))
     together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
+    together += [remark for _, remarks in tables.values() for remark in remarks]
     return replace(log, remarks=(*together, *log.remarks))
 
 
@@ -123,10 +125,13 @@ def from_frame(
     table = _of_frame("frame", rows)
     require_columns("frame", table.column_names, ("user", "item"))
     table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
-    beside = [None if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)]
+    (users, of_users), (items, of_items) = (
+        (None, []) if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)
+    )
     source = source or Source("frame", "unknown", "")
-    given = Given("frame", domain, source, {}, GAP_MINUTES, users=beside[0], items=beside[1], **said)
+    given = Given("frame", domain, source, {}, GAP_MINUTES, users=users, items=items, **said)
     log = from_table(table, given)
+    log = replace(log, remarks=(*of_users, *of_items, *log.remarks))
     refuse(validate(log, event_rules=False))
     return log
 

@@ -70,7 +70,7 @@ class Log:
         _require("a log", self.rows, wanted)
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
-            if not (_is_text(kind) if name == "file" else pa.types.is_integer(kind)):
+            if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
                 raise LogError(f"column {name} of a log says where rows came from; it is {kind}")
         for name, table in (("users", self.users), ("items", self.items)):
             _require(f"the {name} table", table, {"id": pa.string()})
@@ -277,7 +277,8 @@ def _require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
             raise LogError(f"column {name} of {what} must be {kind}; it is {table.schema.field(name).type}")
 
 
-def _is_text(kind: Any) -> bool:
+def is_words(kind: Any) -> bool:
+    """Whether a type is text, plain or coded, or empty."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
 
@@ -287,7 +288,7 @@ def _is_number(kind: Any) -> bool:
 
 
 ITEM_COLUMNS = {
-    **dict.fromkeys(("category", "label"), _is_text),
+    **dict.fromkeys(("category", "label"), is_words),
     **dict.fromkeys(("price", "duration_ms", "page"), _is_number),
 }
 

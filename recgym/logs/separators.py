@@ -41,8 +41,28 @@ def single(stream: Any, separator: str) -> tuple[Any, str]:
     """The stream with one character between its cells, and this character."""
     if separator not in _INSTEAD:
         return stream, separator
-    rewrite = _one_tab if separator == BLANKS else _one_character
-    return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK)), _INSTEAD[separator]
+    return rewritten(stream, _one_tab if separator == BLANKS else _one_character), _INSTEAD[separator]
+
+
+def rewritten(stream: Any, rewrite: Callable[[bytes], bytes]) -> Any:
+    """The stream whose whole lines go through a function, block by block."""
+    return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK))
+
+
+def trimmed_header(separator: str) -> Callable[[bytes], bytes]:
+    """For `rewritten`: the first line that is not blank loses the white space around its cells outside of quotes."""
+    is_done = False
+
+    def rewrite(lines: bytes) -> bytes:
+        nonlocal is_done
+        found = None if is_done else re.search(rb"[^\r\n]*[^\s][^\r\n]*", lines)
+        if found is None:
+            return lines
+        is_done = True
+        around = rb"(^|%b)[ ]+|[ ]+(?=%b|$)" % ((re.escape(separator.encode()),) * 2)
+        return lines[: found.start()] + re.sub(around, rb"\1", found[0]) + lines[found.end() :]
+
+    return rewrite
 
 
 def _one_character(lines: bytes) -> bytes:

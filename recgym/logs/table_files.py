@@ -4,16 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recgym.events import EVENTS
+from recgym.logs.actions import UNKNOWN
 from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
 from recgym.logs.files import FAILURES, Files, reading
-from recgym.logs.kinds import plain
-from recgym.logs.log import Array
+from recgym.logs.kinds import NEEDED, plain
+from recgym.logs.log import ITEM_COLUMNS, Array, is_words
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse, shown
@@ -22,6 +25,7 @@ from recgym.logs.tables import (
     FLAG,
     ID,
     Layout,
+    misfits,
     read_csv,
     read_header,
     read_line,
@@ -32,6 +36,7 @@ from recgym.logs.tables import (
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 MAGIC = b"PAR1"  # the first bytes of Parquet
 BATCH_ROWS = 1 << 17
 MERGED = 8  # batches after which their dictionaries become one
@@ -64,6 +69,9 @@ class _Table(NamedTuple):
     delimiter: str  # of text
     header: list[str]
     is_placed: bool  # it has no header: columns go by their place
+    folders: dict[
+        str, str | None
+    ]  # columns that stand in the names of folders, as in event=view/part-0.parquet
 
     @classmethod
     def of(cls, files: Files, name: str, columns: Mapping[str, str]) -> "_Table":
@@ -81,9 +89,11 @@ class _Table(NamedTuple):
                 )
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
+        folders = {key: value for key, value in _of_folders(name).items() if key not in header}
+        header = [*header, *folders]
         _hint(name, header, columns)
         require_columns(name, header, columns.values() or ("user", "item"))
-        return cls(files, name, is_parquet, delimiter, header, is_placed)
+        return cls(files, name, is_parquet, delimiter, header, is_placed, folders)
 
     def read(self, columns: Mapping[str, str], domain: str, dated: bool) -> tuple[Any, Array, list[Problem]]:
         """The mapped columns, the file row of each row, and the rows left out."""
@@ -91,15 +101,20 @@ class _Table(NamedTuple):
         keys = (*KEYS, *ATTRIBUTES, *flags)
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
-        wanted = list(dict.fromkeys(columns.values()))
+        wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders]
         left_out: list[Problem] = []
         if self.is_parquet:
             table = parquet_columns(self.files, self.name, wanted)
             rows = np.arange(2, len(table) + 2)
         else:
             types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
-            time = {columns["time"]: ID} if "time" in columns else {}
+            time = {columns["time"]: ID} if columns.get("time") in wanted else {}
             table, rows, left_out = self._text(types | time if dated else types, types | time)
+        for column, value in self.folders.items():
+            codes = pa.array(np.zeros(len(table), np.int32), mask=np.full(len(table), value is None))
+            table = table.append_column(
+                column, pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
+            )
         return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
 
     def _text(self, types: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Any, Array, list[Problem]]:
@@ -116,6 +131,12 @@ class _Table(NamedTuple):
             refuse(left_out)
             raise LogError(f"{self.name}: there are no rows below the header")
         return table, rows, left_out
+
+
+def _of_folders(name: str) -> dict[str, str | None]:
+    """Columns in the names of a file's folders, as Hive, Spark and DuckDB write them."""
+    parts = (part.partition("=") for part in name.split("/")[:-1])
+    return {key: None if value == HIVE_NULL else unquote(value) for key, equals, value in parts if equals}
 
 
 def _refuse_other(one: _Table, other: _Table) -> None:
@@ -236,8 +257,8 @@ def _type(key: str, flags: Sequence[str]) -> Any:
     return FLAG if key in flags else NUMBERS.get(key)
 
 
-def read_ids(path: str | PathLike[str]) -> Any:
-    """A table with a column id from a CSV or Parquet file."""
+def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
+    """A table with a column id from a CSV or Parquet file, and remarks."""
     files = Files(path)
     name = files.one("*")
     if holds_parquet(files, name):
@@ -250,10 +271,37 @@ def read_ids(path: str | PathLike[str]) -> Any:
     return with_id(name, read_csv(files, name, types, delimiter=delimiter, nullable=header))
 
 
-def with_id(name: str, table: Any) -> Any:
-    """The table with its ids as strings; LogError where there is no column id."""
-    require_columns(name, table.column_names, ("id",))
-    ids = plain(table["id"], name, "id")
-    return table.set_column(table.schema.get_field_index("id"), "id", id_text(ids)).replace_schema_metadata(
-        None
-    )
+def with_id(name: str, table: Any) -> tuple[Any, list[str]]:
+    """The table with its ids as strings, other columns as words, numbers or booleans; a remark names those left out.
+
+    LogError where there is no column id, or an item's category, price, duration or page is of no use.
+    """
+    require_columns(name, table.column_names, ("id", *table.column_names))
+    columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
+    for column in table.column_names:
+        try:
+            columns[column] = columns.get(column) or _fact(name, column, table[column])
+        except LogError:
+            if column in ITEM_COLUMNS:
+                raise
+            left_out.append(column)
+    remarks = [f"{name}: left out are {shown(left_out)}: {NEEDED}"] if left_out else []
+    return pa.table(columns), remarks
+
+
+def _fact(name: str, column: str, values: Any) -> Any:
+    """A column of a table of users or items: dates as ms, those that a log knows by name as what they are there."""
+    cells = values.cast(FLOAT) if pa.types.is_decimal(values.type) else plain(values, name, column)
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(TEXT)
+    if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
+        cells = cells.cast(pa.timestamp("ms"), safe=False).cast(INT)
+    if column not in ITEM_COLUMNS:
+        return cells
+    if ITEM_COLUMNS[column] is is_words:
+        return pc.fill_null(as_text(cells), UNKNOWN)
+    if cells.type == TEXT:
+        refuse(misfits(lambda row: (name, row + 2), column, cells, FLOAT, True))
+        known = pc.match_substring_regex(cells, "[0-9]")
+        cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
+    return cells

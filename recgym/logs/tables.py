@@ -15,7 +15,7 @@ from recgym.logs.codes import FLOAT, INT, TEXT
 from recgym.logs.files import Files, reading
 from recgym.logs.log import Array
 from recgym.logs.problems import LogError, Problem, problems_of, refuse, shown
-from recgym.logs.separators import cells_of, single
+from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
 MOST_LINE = 1 << 20  # [characters] of a line
 FLAG = pa.bool_()
@@ -112,6 +112,10 @@ class Layout(NamedTuple):
         """The stream of a file and Arrow's options to read and to parse it."""
         with files.open(name) as packed:
             stream, delimiter = single(packed, self.delimiter)
+            if self.header is None and delimiter == self.delimiter:
+                line = read_line(files, name, self.encoding)
+                is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
+                stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
             yield (
                 stream,
                 pacsv.ReadOptions(
