@@ -1,6 +1,7 @@
 """The commands about a world: fit and card; `recgym.cli` puts them in its table."""
 
 import json
+import shlex
 import shutil
 import sys
 from dataclasses import replace
@@ -132,7 +133,7 @@ def fit(
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     }  # fmt: skip
-    words = " ".join(f"--{key} {value}" for key, value in said.items() if value is not None)
+    words = " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in said.items() if value is not None)
 
     def fitted(called: str, settings: Any) -> World:
         world = fit_world(read, name=called, config=settings, seed=seed, device=device, progress=shown)

@@ -261,6 +261,11 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     assert code == 2
     assert "--replace" in err
     assert run(*arguments, "--replace")[0] == 0
+    table.write_text(
+        "visitor,product,when,p\na,x,3/9/2020 10:00,0.5\na,y,3/9/2020 10:01,0.5\nb,x,4/9/2020 10:00,1\n"
+    )
+    out = run(*arguments, "--replace", "--time-format", "%d/%m/%Y %H:%M", "--duplicates", "drop")[1]
+    assert f"--map {columns} --time-format '%d/%m/%Y %H:%M' --duplicates drop --out mine --seed 3\n" in out
 
 
 def test_the_log_that_ships_fits_to_an_environment(run, tmp_path, monkeypatch):

@@ -198,6 +198,31 @@ def test_every_unit_and_type_gives_the_same_times(moments):
         np.testing.assert_array_equal(times.ms, ms, err_msg=name)
 
 
+def test_a_log_is_the_same_whatever_its_times_are_written_as(tmp_path):
+    rng = np.random.default_rng(4)
+    seconds = AT + np.sort(rng.integers(0, 10**7, 300))
+    frame = pd.DataFrame({
+        "user": rng.integers(0, 9, 300), "item": rng.integers(0, 30, 300),
+        "event": rng.choice(["view", "cart", "purchase"], 300), "time": seconds,
+    })  # fmt: skip
+    log = Log.from_pandas(frame, domain="ecommerce")
+    stamps = pd.to_datetime(seconds, unit="s")
+    ways = [seconds * 1000, seconds * 10**6, seconds * 10**9, seconds.astype(float), seconds.astype(str)]
+    ways += [stamps.astype(f"datetime64[{unit}]") for unit in ("s", "ms", "us", "ns")]
+    ways += [stamps.strftime(form) for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%S", "%m/%d/%Y %I:%M:%S %p")]
+    for times in ways:
+        other = frame.assign(time=times)
+        other.to_csv(tmp_path / "t.csv", index=False)
+        other.to_parquet(tmp_path / "t.parquet")
+        for again in (
+            Log.from_pandas(other, domain="ecommerce"),
+            *(read_log(tmp_path / name, domain="ecommerce") for name in ("t.csv", "t.parquet")),
+        ):
+            assert again.rows.drop(["file"]).equals(log.rows.drop(["file"]))
+            assert again.users.equals(log.users)
+            assert again.items.equals(log.items)
+
+
 # ---- ids
 
 
