@@ -81,7 +81,7 @@ def spread(seed: int, num: int) -> NDArray[np.uint64]:
 
 def users_of(values: Any, num_users: int, name: str = "users") -> NDArray[np.int64]:
     """Distinct user indices, ascending; ValueError names one that is no user, or is there twice."""
-    listed = sorted(values) if isinstance(values, set | frozenset) else values
+    listed = list(values) if isinstance(values, set | frozenset) else values
     users = _indices(listed, num_users, name, "a list of users")
     if users.ndim != 1 or not len(users):
         raise ValueError(f"{name} is {said(values)}, expected a list of users, at least one")
