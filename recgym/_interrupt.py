@@ -48,9 +48,17 @@ def raised() -> Iterator[None]:
             hook(failure)
             return
         import threading
+        import time
 
-        _State.presses = 0
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        _State.presses, is_done = 0, threading.Event()
+
+        def again() -> None:
+            is_done.wait()  # within this hook it would be swallowed as well
+            time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=again, daemon=True).start()
+        is_done.set()
 
     sys.unraisablehook = swallowed
     _handle(_raise)
