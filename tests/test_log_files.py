@@ -106,6 +106,40 @@ def test_a_truncated_or_damaged_parquet_file_is_refused(tmp_path):
     assert "t.parquet" in refused(path)
 
 
+@pytest.mark.parametrize("kind", ["csv.gz", "parquet", "zip", "log"])
+def test_no_damage_is_more_than_one_line(tmp_path, kind):
+    """60 random changes of a file of each kind: read or refused, nothing else; with checksums, refused."""
+    rng = np.random.default_rng(7)
+    path = tmp_path / f"t.{kind}"
+    if kind == "log":
+        tiny().write(path)
+    elif kind == "parquet":
+        parquet(path, user=["a", "b"] * 200, item=[f"i{k}" for k in range(400)], price=np.arange(400.0))
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr("t.csv", HEADER + ROWS)
+    else:
+        write(path, PACKED)
+    files = sorted(path.iterdir()) if kind == "log" else [path]
+    for _ in range(60):
+        file = files[rng.integers(len(files))]
+        whole = file.read_bytes()
+        at = int(rng.integers(len(whole)))
+        noise = [bytes([whole[at] ^ 1 << int(rng.integers(8))]), rng.bytes(8), b"", b"\0" * 9][
+            rng.integers(4)
+        ]
+        file.write_bytes(whole[:at] + noise + (whole[at + len(noise) :] if noise else b""))
+        message = ""
+        try:
+            log = Log.read(path) if kind == "log" else read_log(path, domain="ecommerce")
+            assert kind != "log" or file.read_bytes() == whole, file.name
+            assert len(log)
+        except LogError as error:
+            message = str(error)
+        assert "\n" not in message
+        file.write_bytes(whole)
+
+
 def test_zips_that_are_broken_locked_or_no_data(tmp_path):
     place = tmp_path / "t.zip"
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as packed:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.logs.codes import lookup
-from recgym.logs.files import Files
+from recgym.logs.files import Files, reading
 from recgym.logs.log import Array, as_numpy
 from recgym.logs.problems import LogError, Problem, refuse
 from recgym.logs.tables import require_columns
@@ -71,16 +71,15 @@ def with_earlier(
 
 
 def _read(files: Files, name: str) -> Any:
-    try:
+    wanted = ["user_id", "last_time_ms", "watch_seq", *EVENTS.values()]
+    with reading(name, "no Parquet file"):
         file = pq.ParquetFile(files.seekable(name))
-        require_columns(
-            name,
-            file.schema_arrow.names,
-            wanted := ["user_id", "last_time_ms", "watch_seq", *EVENTS.values()],
-        )
+        require_columns(name, file.schema_arrow.names, wanted)
+        for column in wanted[2:]:
+            kind = file.schema_arrow.field(column).type
+            if not pa.types.is_list(kind):
+                raise LogError(f"{name}, {column}: lists are needed; the column is {kind}")
         return file.read(wanted)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise LogError(f"{name}: no Parquet file: {error}") from error
 
 
 def _happened(shown: Any, chosen: Any) -> Array:

@@ -33,13 +33,13 @@ FAILURES = (
 
 
 @contextmanager
-def reading(name: object) -> Iterator[None]:
+def reading(name: object, what: str = "cannot be read") -> Iterator[None]:
     """What a library raises about a file that is read becomes a LogError that names it, in one line."""
     try:
         yield
     except FAILURES as error:
         words = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        raise LogError(f"{name}: cannot be read: {' '.join(words.split())}") from error
+        raise LogError(f"{name}: {what}: {' '.join(words.split())}") from error
 
 
 def is_folder(path: Path) -> bool:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from recgym.events import EVENTS
 from recgym.logs.actions import UNKNOWN
 from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
-from recgym.logs.files import FAILURES, Files, reading
+from recgym.logs.files import Files, reading
 from recgym.logs.kinds import NEEDED, plain
 from recgym.logs.log import ITEM_COLUMNS, Array, is_words
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
@@ -230,10 +230,8 @@ def holds_parquet(files: Files, name: str) -> bool:
 
 def parquet_file(files: Files, name: str, words: Sequence[str] = ()) -> Any:
     """A Parquet file to read from, these columns as codes; LogError where it is none."""
-    try:
+    with reading(name, "no Parquet file"):
         return pq.ParquetFile(files.seekable(name), read_dictionary=list(words))
-    except FAILURES as error:
-        raise LogError(f"{name}: no Parquet file: {error}") from error
 
 
 def _one(parts: Sequence[Any]) -> Any:
