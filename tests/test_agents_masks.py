@@ -66,27 +66,27 @@ def barred(num, *items):
 
 
 def test_logged_under_a_mask_is_the_same_policy_renormalised():
-    """Against its own draws in the second step, those thrown away that a mask bars; by the category shown before."""
+    """Against its own draws in the second step, those thrown away that a mask bars; by the item shown before."""
     world = synthetic(domain="content", num_items=6).with_arrays(logged_stay=np.array([0.7]))
     env = gymnasium.make_vec("recgym/Content-v0", 40_000, world=world)
     agent = make_agent("logged", Problem.of(env))
     agent.attach(env)
     observation, _ = env.reset(seed=0)
-    before = world.arrays.category[agent.act(observation)]
-    observation, _, terminated, *_ = env.step(agent.act(observation))
+    before = agent.act(observation)
+    observation, _, terminated, *_ = env.step(before)
     mask = np.tile(barred(6, 1, 4), (40_000, 1))
     mask[::2] = True  # these keep the draw that they have without a mask
     free, bound = agent.act(observation), agent.act(observation, mask)
     np.testing.assert_array_equal(bound[::2], free[::2])
     seen = []
-    for category in np.unique(before):
-        rows = np.flatnonzero((before == category) & ~terminated)
+    for item in np.unique(before):
+        rows = np.flatnonzero((before == item) & ~terminated)
         allowed = free[rows][~np.isin(free[rows], [1, 4])]
         (shares, wanted), (own, num) = shares_of(allowed, 6), shares_of(bound[rows[rows % 2 == 1]], 6)
         error = np.sqrt(shares * (1 - shares) * (1 / wanted + 1 / num))
         assert (np.abs(own - shares) <= 4 * error).all()
         seen.append(shares)
-    assert np.ptp(seen, axis=0).max() > 0.3  # the category matters
+    assert np.ptp(seen, axis=0).max() > 0.3  # the category matters, and what was shown
 
 
 def test_logged_fills_a_slate_under_a_mask_from_what_is_left():

@@ -1,6 +1,6 @@
 """What a log says about exposure: who was shown what, whether at random, and the world's logging policy.
 
-The logging policy of a world: with probability `stay` by exposure within the last category, else by exposure.
+`recgym.sim.logged` is the policy; `fit_stay` says how often it keeps to the category of the step before.
 """
 
 import numpy as np
