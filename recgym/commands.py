@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from recgym.bench.terminal import (
-    Device,
     Domain,
     Duplicates,
+    FittingDevice,
     Graph,
     Json,
     LogFile,
@@ -109,7 +109,7 @@ def fit(
     terms: TermsSaid = False,
     replaced: Replace = False,
     seed: Seed = 0,
-    device: Device = "auto",
+    device: FittingDevice = "auto",
 ) -> None:
     """Fit a world from a log: minutes on a laptop, with a card that says how true it is to the log.
 

@@ -284,7 +284,8 @@ def test_items_without_a_row_are_counted(content):
 
 def test_a_log_of_other_items_is_refused_in_one_line(content):
     world, _, late = content
-    strange = dataclasses.replace(late, source=dataclasses.replace(late.source, name="somebody's log"))
+    source = dataclasses.replace(late.source, name="somebody's log")
+    strange = dataclasses.replace(late, source=source, indexed_by=None)
     with pytest.raises(
         ValueError, match=f"the log's items are not those that world {world.name} was fitted on"
     ):

@@ -217,10 +217,7 @@ def sampled_log(env: Any, sessions: int, seed: int) -> Any:
     """A log under the logging policy, over the environment's items; the seed's agents all get this one."""
     from recgym.logs.sample import sample_log
 
-    engine = env.unwrapped.privileged()
-    return sample_log(
-        engine.world, sessions=sessions, seed=seed, slate_size=engine.slate_size, horizon=engine.horizon
-    )
+    return sample_log(env, sessions=sessions, seed=seed)
 
 
 def _since(started: float) -> float:

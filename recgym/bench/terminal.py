@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recgym.device import FITTING, resolve
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 def _device(name: str) -> str:
-    if name not in DEVICES:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(DEVICES)}")
+    """Refused before anything is read; an agent that runs on the CPU alone refuses a GPU itself."""
+    resolve(name)
+    return name
+
+
+def _fitting_device(name: str) -> str:
+    resolve(name, FITTING, "fitting")
     return name
 
 
@@ -26,7 +31,15 @@ Seed = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        metavar="NAME", callback=_device, help="auto, cpu, cuda or mps; auto takes a GPU where there is one."
+        metavar="NAME",
+        callback=_device,
+        help="auto, cpu, cuda or mps; auto takes a GPU that is here and of use.",
+    ),
+]
+FittingDevice = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", callback=_fitting_device, help="auto, cpu or cuda; auto takes a GPU that is here."
     ),
 ]
 EnvArgs = Annotated[

@@ -1,6 +1,7 @@
 """One agent trained from the command line: saved whole or not at all, taken up again after a kill, gone on with."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -152,7 +153,13 @@ def _start(plan: Plan, agent: Any, env: Any) -> Any:
     domain = env.unwrapped.privileged().world.domain
     if log.domain != domain:
         raise ValueError(f"--log {plan.log}: is of domain {log.domain}, the environment's is {domain}")
-    return log
+    try:
+        mapped = env.unwrapped.index_log(log)
+    except ValueError as error:
+        raise ValueError(f"--log {plan.log}: {error}") from None
+    for remark in mapped.remarks[len(log.remarks) :]:
+        print(f"--log {plan.log}: {remark}", file=sys.stderr)
+    return mapped
 
 
 def _params_of(plan: Plan) -> dict[str, Any]:

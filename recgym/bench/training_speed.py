@@ -177,7 +177,7 @@ def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -
 
     world = synthetic(domain="social", num_items=num_items)
     env = make_vector("recgym/Social-v1", batch, world=world, observation="history", n_items="all")
-    agent = make_agent("dcf-dqn", Problem.of(env))
+    agent = make_agent("dcf-dqn", Problem.of(env), epochs=0)
     observation, _ = env.reset(seed=0)
     agent.act(observation)  # lays the catalogue out
     best = np.inf

@@ -133,6 +133,27 @@ class _Face:
         self._spec = None if made is None else replace(made, max_episode_steps=self.horizon)
 
     @property
+    def item_ids(self) -> NDArray[np.object_] | None:
+        """(N,) the fitted log's id of every item, so that `item_ids[action]` names it; None where nobody knows."""
+        ids = self._engine.world.item_ids
+        return None if ids is None else np.array(ids, object)
+
+    @property
+    def user_ids(self) -> NDArray[np.object_] | None:
+        """(U,) the fitted log's id of every user, indexed as `info["user"]`; None where nobody knows."""
+        ids = self._engine.world.user_ids
+        return None if ids is None else np.array(ids, object)
+
+    @property
+    def index_digest(self) -> str:
+        """What user and item indices stand for: a log that agents learn from is marked with it."""
+        return self._engine.world.index_digest
+
+    def index_log(self, log: Any) -> Any:
+        """A log of this environment's users and items, on its indices (`World.index_log`); ValueError if another's."""
+        return self._engine.world.index_log(log)
+
+    @property
     def num_users(self) -> int:
         """Users of the world; the observation "history" names one by its index."""
         return self._engine.world.num_users

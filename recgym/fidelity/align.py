@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from recgym.events import EVENTS
 from recgym.logs import Log
-from recgym.logs.identity import digest, row_numbers
 from recgym.logs.periods import MANY_USERS
 from recgym.logs.visits import cut_length, repeats, runs
+from recgym.sim.indexing import contexts_of, places
 from recgym.sim.replay import Visits
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
@@ -21,7 +21,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
 IMPRESSIONS, CHOICES, PAIRS = "impressions", "choices", "pairs"
-CONTEXTS = ("context_hour", "context_index")  # columns that a world's contexts are the codes of
 
 
 def kind_of(log: Log) -> str:
@@ -101,7 +100,8 @@ def align(world: World, log: Log) -> Logged:
     """The log's rows on the world's indices; ValueError where they cannot be told."""
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
-    items, users, remarks = places(world, log)
+    users, items, found = places(world, log)
+    remarks = list(found)
     item = items[log.column("item")]
     known = item >= 0
     if not known.any():
@@ -119,7 +119,7 @@ def align(world: World, log: Log) -> Logged:
     item, user = item[known], log.column("user")[known].astype(np.int64)
     begin = np.r_[np.flatnonzero(np.r_[True, np.diff(visit[first]) > 0]), len(first)]
     starts = first[begin[:-1]]
-    context, told = _contexts(world, log, known)
+    context, told = contexts_of(world, log, known)
     visits = Visits(
         users[user[starts]].astype(np.int32),
         context[starts].astype(np.int32),
@@ -153,46 +153,11 @@ def _is_sampled(log: Log) -> bool:
     return log.source.name.startswith("sampled from the world ")
 
 
-def places(world: World, log: Log) -> tuple[Ints, Ints, list[str]]:
-    """World index of every row of the log's items and users tables, -1 where there is none."""
-    known = world.card.get("identity", {})
-    items, users = np.full(log.num_items, -1), np.full(log.num_users, -1)
-    if known.get("items") == digest(log.items):
-        rows = row_numbers(known["item_rows"])[: world.num_items]
-        items[rows] = np.arange(len(rows))
-        if known.get("users") != digest(log.users):
-            return items, users, []
-        rows = row_numbers(known["user_rows"])
-        users[rows] = np.arange(len(rows))
-        return items, users, []
-    if log.source.name == f"sampled from the world {world.name}":
-        items[: world.num_items] = np.arange(min(world.num_items, len(items)))
-        users[: world.num_users] = np.arange(min(world.num_users, len(users)))
-        return items, users, []
-    raise ValueError(
-        f"the log's items are not those that world {world.name} was fitted on: it can be judged on a log with the same "
-        "items table, or on one sampled from it"
-    )
-
-
 def _events(log: Log, known: Bools) -> dict[str, Bools]:
     """Every event the log has, the first one first; a log of positives alone has that one."""
     response = EVENTS[log.domain][0].name
     events = {name: log.column(name).astype(bool)[known] for name in log.events}
     return {response: events.pop(response, np.ones(int(known.sum()), bool)), **events}
-
-
-def _contexts(world: World, log: Log, known: Bools) -> tuple[Ints, list[str]]:
-    """(R,) the world's context of every row; the commonest where the log does not tell."""
-    weight = np.diff(world.arrays.context_cdf, prepend=0.0)
-    usual = int(np.argmax(weight))
-    code = {name: index for index, name in enumerate(world.contexts)}
-    for name in CONTEXTS:
-        if len(code) > 1 and name in log.rows.column_names:
-            values, inverse = np.unique(log.column(name)[known], return_inverse=True)
-            return np.array([code.get(str(int(value)), usual) for value in values])[inverse], []
-    told = [f"the log has none of the columns {', '.join(CONTEXTS)}: every visit has the commonest context"]
-    return np.full(int(known.sum()), usual), told if len(code) > 1 else []
 
 
 def _slates(

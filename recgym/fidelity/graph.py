@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.fidelity.align import Doubles, Ints, places
+from recgym.fidelity.align import Doubles, Ints
 from recgym.fidelity.stats import MATCHED, USERS, Figure, Resampling, auc, auc_of_codes, figure, largest
 from recgym.logs import Log
+from recgym.sim.indexing import places
 from recgym.sim.world import World
 
 OMEGAS = (1.0, 1.5, 2.0, 3.0)  # looked at: below, influence is weak; above, all come to like the same few
@@ -185,7 +186,7 @@ class FriendCase(NamedTuple):
         log = next((each for each in logs if each.friends is not None), None)
         if not world.has_graph or log is None:
             raise ValueError(f"{'the log' if world.has_graph else f'world {world.name}'} has no friends")
-        items, users, _ = places(world, log)
+        users, items, _ = places(world, log)
         pairs = np.concatenate([_responses(each, world.events[0].name) for each in logs], axis=1)
         user, item = users[pairs[0]], items[pairs[1]]
         known = (user >= 0) & (item >= 0)

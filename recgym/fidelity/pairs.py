@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.fidelity import graph
-from recgym.fidelity.align import Doubles, Ints, places
+from recgym.fidelity.align import Doubles, Ints
 from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import USERS, Figure, Resampling, figure
 from recgym.jit import njit
 from recgym.logs import Log
 from recgym.rng import uniform
+from recgym.sim.indexing import places
 from recgym.sim.world import World
 
 LOT = 40  # stream of random numbers: who is held out
@@ -70,7 +71,7 @@ class PairCase:
         """The world's own split of the log, or `log` as the test where `past` is given; ValueError for strangers."""
         parts, remarks = [], []
         for part in (log,) if past is None else (past, log):
-            items, users, _ = places(world, part)
+            users, items, _ = places(world, part)
             user, item = users[part.column("user")], items[part.column("item")]
             known = (user >= 0) & (item >= 0)
             if not known.any():

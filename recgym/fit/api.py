@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+import numpy as np
 import torch
 from rich.progress import Progress, TaskID
 
+from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
 from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.fit.choice import Report
 from recgym.fit.clicks import fit_clicks
 from recgym.fit.config import FitConfig
 from recgym.fit.exposure import validated
-from recgym.fit.factors import pick_device
 from recgym.fit.frame import TEST, UNUSED, periods
 from recgym.fit.impressions import fit_impressions
 from recgym.fit.pairs import fit_pairs
 from recgym.logs import Log
+from recgym.logs.identity import row_numbers
 from recgym.logs.periods import moment, part, visit_days
-from recgym.sim.world import World
+from recgym.sim.world import Ids, World
 
 
 def fit(
@@ -37,12 +40,23 @@ def fit(
     The same seed gives the same world on the same kind of machine.
     """
     config = config or FitConfig()
-    place = pick_device(device)
+    place = torch.device(resolve(device, FITTING, "fitting"))
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
         world = recipe(log, name, config, seed, place, report).with_card(validated=validated(log))
+        world = with_ids(world, log)
         report("card", 0, 1, "")
         return judged(world, log, config)
+
+
+def with_ids(world: World, log: Log) -> World:
+    """The world with the ids of its users and items in the log that it was fitted on."""
+    known = world.card["identity"]
+    users, items = (
+        tuple(np.array(table["id"].to_pylist(), object)[row_numbers(known[f"{what}_rows"])].tolist())
+        for what, table in (("user", log.users), ("item", log.items))
+    )
+    return replace(world, ids=Ids(users, items))
 
 
 def judged(world: World, log: Log, config: FitConfig) -> World:

@@ -66,14 +66,3 @@ def one_hot(codes: NDArray[np.int64], size: int | None = None) -> Floats:
     """(rows, size) indicator columns of integer codes."""
     width = int(codes.max()) + 1 if size is None else size
     return np.eye(width, dtype=np.float32)[codes]
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` is CUDA where there is one; ValueError for another name."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device is {device!r}, it must be auto, cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch sees no CUDA device")
-    return torch.device(
-        "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-    )

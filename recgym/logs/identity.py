@@ -4,7 +4,6 @@ A world keeps this so that it can be judged later on its own log, or on another 
 """
 
 import base64
-import hashlib
 import zlib
 from typing import Any
 
@@ -12,29 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.logs.log import Log
+from recgym.sim.indexing import ids_digest, row_numbers
 
+__all__ = ["digest", "identity", "row_numbers"]
 Ints = NDArray[np.int64]
 
 
 def digest(table: Any) -> str:
     """SHA-256 of a table's ids in their order."""
-    return hashlib.sha256("\n".join(table["id"].to_pylist()).encode()).hexdigest()
+    return ids_digest(table["id"].to_pylist())
 
 
 def identity(log: Log, users: Ints, items: Ints) -> dict[str, str]:
-    """What a card holds, from the row of the log's tables of every user (U,) and item (N,) of its world."""
+    """What a card holds, from the row of the log's tables of every user (U,) and item (N,) of its world.
+
+    A log on the indices of a world (one that was drawn from it) leaves its mark: its ids are that world's numbers.
+    """
+    mark = {} if log.indexed_by is None else {"indexed_by": log.indexed_by}
     return {
         "users": digest(log.users),
         "items": digest(log.items),
         "user_rows": _pack(users),
         "item_rows": _pack(items),
+        **mark,
     }
-
-
-def row_numbers(packed: str) -> Ints:
-    """The numbers behind an entry `user_rows` or `item_rows`."""
-    raw = zlib.decompress(base64.b64decode(packed))
-    return np.frombuffer(raw, "<i4").astype(np.int64)
 
 
 def _pack(rows: Ints) -> str:

@@ -62,6 +62,9 @@ class Log:
     friends: Any = (
         None  # pairs of users who are friends, each once: int32 columns user and friend; None: not known
     )
+    indexed_by: str | None = (
+        None  # `World.index_digest` of the world whose users and items are meant; None: its own tables' rows
+    )
 
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:
@@ -197,6 +200,12 @@ class Log:
         return tuple(
             replace(self, rows=self.rows.filter(pa.array(of_row == index))) for index in range(count)
         )
+
+    def on_indices(self, users: Array, items: Array, **how: Any) -> "Log":
+        """The log with other numbers for users and items (`recgym.logs.indexing`): what `World.index_log` uses."""
+        from recgym.logs.indexing import on_indices
+
+        return on_indices(self, users, items, **how)
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows as a frame; `user` and `item` are the original ids, all-null columns are left out."""

@@ -1,6 +1,7 @@
 """A log drawn from a world: what an agent that learns offline is given, so that it never reads the world itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,30 +18,35 @@ Policy = Callable[[Engine], tuple[Slates, Doubles]]
 
 
 def sample_log(
-    world: World,
+    world: Any,
     policy: str | Policy = "logged",
     sessions: int = 1_000,
     seed: int = 0,
     *,
-    slate_size: int = 1,
-    horizon: int = 50,
+    slate_size: int | None = None,
+    horizon: int | None = None,
 ) -> Log:
     """Sessions of the world's users under a policy, one row a shown item.
 
     Args:
-        world: whose users; for the log that belongs to an environment, the environment's own
-            (`env.unwrapped.privileged().world`, cut to its items).
+        world: whose users: a World, or an environment, whose log has its items, slates and horizon.
         policy: "logged" (the world's logging policy), "random" (uniform), or a function of the engine that gives
             slates (B, K) int64 and propensities (B, K).
         sessions: visits, each begun by a user drawn from the population.
         seed: visit i has the key of an environment's first episode under seed + i.
-        slate_size: K.
-        horizon: [slates] after which a visit is cut.
+        slate_size: K; default 1, or the environment's.
+        horizon: [slates] after which a visit is cut; default 50, or the environment's.
 
     Returns:
         A log with propensities, events, watch time, and `context_index`; indices are the world's. It has order but no
         clock (`time` is null). Its source says that it was sampled.
     """
+    if not isinstance(world, World):
+        own = world.unwrapped.privileged()
+        world = own.world
+        slate_size = own.slate_size if slate_size is None else slate_size
+        horizon = own.horizon if horizon is None else horizon
+    slate_size, horizon = 1 if slate_size is None else slate_size, 50 if horizon is None else horizon
     policies: dict[str, Policy] = {"logged": LoggedPolicy(world), "random": random_policy}
     if not callable(policy) and policy not in policies:
         raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
@@ -62,7 +68,8 @@ def sample_log(
         note=f"simulated, not logged: {sessions} sessions, policy {policy if isinstance(policy, str) else 'given'}, "
         f"seed {seed}",
     )
-    return Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
+    log = Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
+    return replace(log, indexed_by=world.index_digest)
 
 
 def _steps(engine: Engine, choose: Policy) -> Any:

@@ -32,6 +32,7 @@ def write_log(log: Log, folder: str | PathLike[str]) -> None:
         tables[FRIENDS] = log.friends
     meta: dict[str, Any] = {"schema": SCHEMA, "domain": log.domain, "source": asdict(log.source)}
     meta |= {"duplicates": log.duplicates, "remarks": list(log.remarks), "num_rows": log.num_rows}
+    meta |= {"indexed_by": log.indexed_by}
     with whole_folder(target) as work:
         for name, table in tables.items():
             pq.write_table(table, work / f"{name}.parquet", compression="zstd")
@@ -56,6 +57,8 @@ def read_folder(folder: str | PathLike[str]) -> Log:
             raise LogError(f"{place / META}: schema is {meta['schema']!r}, expected {SCHEMA!r}")
         if unknown := set(source) - {field.name for field in fields(Source)}:
             raise LogError(f"{place / META}: source has an unknown key {min(unknown)!r}")
+        if not isinstance(meta.get("indexed_by"), str | None):
+            raise LogError(f"{place / META}: indexed_by is {meta['indexed_by']!r}, expected a digest or null")
         if not all(isinstance(remark, str) for remark in meta["remarks"]):
             raise LogError(f"{place / META}: a remark is no text")
         tables = {name: _table(stored, name) for name in TABLES}
@@ -70,7 +73,8 @@ def read_folder(folder: str | PathLike[str]) -> Log:
         raise LogError(f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}")
     try:
         return Log(**tables, friends=friends, domain=meta["domain"], source=Source(**source),
-                   duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]))  # fmt: skip
+                   duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]),
+                   indexed_by=meta.get("indexed_by"))  # fmt: skip
     except LogError as error:
         raise LogError(f"{place}: {error}") from None
 

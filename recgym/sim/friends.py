@@ -276,4 +276,6 @@ def suggesting(world: World, candidates: int) -> World:
         user_feature_names=world.user_feature_names,
         user_features=world.user_features,
         card=world.card,
+        ids=None if world.ids is None else world.ids._replace(items=()),
+        origin=f"friends {world.index_digest}",  # items are candidates: no log of the world's own items fits
     )

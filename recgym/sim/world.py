@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from recgym.events import EVENTS, Event
 from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WATCH_EDGES_MS, Floats, WorldArrays
 
 _ABOUT = ("name", "domain", "categories", "contexts", "user_feature_names", "card")
+IDS = "ids.json"  # beside a world of one's own: the log's id of every user and item
 _CDFS = ("user_cdf", "context_cdf")
 _GRAPH = ("friend_start", "friend", "library", "kin")
 
@@ -89,6 +90,40 @@ def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
         raise ValueError("world array examine leaves [0, 1]")
 
 
+class Ids(NamedTuple):
+    """A log's own ids of a world's users and items."""
+
+    users: tuple[str, ...]  # (U,)
+    items: tuple[
+        str, ...
+    ]  # (N,) and, where the world was cut, those of the items that are left out; (): none
+
+
+def _check_ids(ids: Ids, num_users: int, num_items: int) -> None:
+    """One text an index, none twice."""
+    for what, texts, size in (("user", ids.users, num_users), ("item", ids.items, num_items)):
+        is_whole = len(texts) == size or (what == "item" and (len(texts) > size or not texts))
+        if not is_whole or len(set(texts)) != len(texts) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{what} ids must be {size} different texts, one for each {what} of the world")
+
+
+def _read_ids(folder: Path) -> Ids | None:
+    """What `World.save` wrote of ids; ValueError where the file is broken."""
+    place = folder / IDS
+    if not place.is_file():
+        return None
+    try:
+        about = json.loads(place.read_text(encoding="utf-8"))
+        users, items = about["users"], about["items"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{place} is broken: {type(error).__name__} {error}") from error
+    if about.get("schema") != "recgym.ids/1" or not isinstance(users, list) or not isinstance(items, list):
+        raise ValueError(f"{place} is broken: expected the schema recgym.ids/1 with lists of users and items")
+    if not all(isinstance(text, str) for text in (*users, *items)):
+        raise ValueError(f"{place} is broken: ids must be texts")
+    return Ids(tuple(users), tuple(items))
+
+
 def _check_graph(arrays: WorldArrays) -> None:
     """Friends both ways, ascending; libraries ascending."""
     start, friend, users = arrays.friend_start, arrays.friend, len(arrays.profile)
@@ -123,6 +158,8 @@ class World:
     user_features: Floats  # (U, F) in [-1, 1]
     arrays: WorldArrays
     card: dict[str, Any]
+    ids: Ids | None = None  # of the log that it was fitted on; never of a world that ships
+    origin: str = ""  # index_digest of the world that this one was cut or changed from
 
     @classmethod
     def build(
@@ -136,6 +173,8 @@ class World:
         user_feature_names: tuple[str, ...] = (),
         user_features: NDArray[Any] | None = None,
         card: dict[str, Any] | None = None,
+        ids: Ids | None = None,
+        origin: str = "",
     ) -> "World":
         """Check and normalise; `params` may be a mapping under the key "params" built by `params(...)`."""
         if domain not in EVENTS:
@@ -154,9 +193,11 @@ class World:
         public: Floats = features.astype(np.float16).astype(np.float32)
         if public.size and (not np.all(np.isfinite(features)) or np.abs(public).max() > 1):
             raise ValueError("user_features leave [-1, 1]")
+        if ids is not None:
+            _check_ids(ids, sizes["U"], sizes["N"])
         return cls(
-            name, domain, events, categories, contexts, user_feature_names, public, checked, card or {}
-        )
+            name, domain, events, categories, contexts, user_feature_names, public, checked, card or {}, ids, origin,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         """One line: the arrays would fill pages of an error message."""
@@ -207,6 +248,41 @@ class World:
         digest.update(json.dumps([self.domain, self.categories, self.contexts]).encode())
         return digest.hexdigest()
 
+    @property
+    def user_ids(self) -> tuple[str, ...] | None:
+        """(U,) ids of the fitted log; None where they are not kept."""
+        return None if self.ids is None else self.ids.users
+
+    @property
+    def item_ids(self) -> tuple[str, ...] | None:
+        """(N,) ids of the fitted log; None where they are not kept."""
+        return None if self.ids is None or not self.ids.items else self.ids.items[: self.num_items]
+
+    @cached_property
+    def index_digest(self) -> str:
+        """Digest of what user and item indices stand for: that of the fitted log's rows, else of the world itself.
+
+        A cut or changed copy keeps it, and so do worlds fitted on the same rows of the same log.
+        """
+        if "identity" in self.card:
+            facts = json.dumps([self.domain, self.card["identity"]], sort_keys=True)
+            return hashlib.sha256(facts.encode()).hexdigest()
+        return self.origin or self.sha256
+
+    def index_log(self, log: Any) -> Any:
+        """A `recgym.logs.Log` of this world's users and items, put on the world's indices: what agents learn from.
+
+        Returns:
+            The log marked `indexed_by` this world, with `context_index` where the world has contexts. Rows whose
+            user or item the world does not know are left out; its remarks count them.
+
+        Raises:
+            ValueError: the log is another one's, with what differs (`recgym.sim.indexing`).
+        """
+        from recgym.sim.indexing import index_log
+
+        return index_log(self, log)
+
     def with_params(self, **changes: float) -> "World":
         """The same world with other numbers in its session model; ValueError for an unknown name."""
         values = self.arrays.params.copy()
@@ -227,6 +303,8 @@ class World:
             user_feature_names=self.user_feature_names,
             user_features=self.user_features,
             card=self.card,
+            ids=self.ids,
+            origin=self.index_digest,
         )
 
     def subset(self, num_items: int) -> "World":
@@ -254,7 +332,8 @@ class World:
     def save(self, folder: str | Path) -> Path:
         """Write world.safetensors and world.json into `folder`, all or nothing; a world that is there is replaced.
 
-        Other files in the folder (a licence) are kept. ValueError where `folder` is a file.
+        Of a world with ids, ids.json too: which user and item of its log each index is. Other files in the folder
+        (a licence) are kept. ValueError where `folder` is a file.
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
@@ -269,14 +348,22 @@ class World:
             "contexts": self.contexts,
             "user_feature_names": self.user_feature_names,
             "card": self.card,
+            **({"origin": self.origin} if self.origin else {}),
         }
         work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             save_file(self._stored(), work / "world.safetensors")
             (work / "world.safetensors").chmod(0o644)  # save_file gives it to its owner alone
             (work / "world.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            files = ["world.safetensors", "world.json"]
+            if self.ids is not None:
+                ids = {"schema": "recgym.ids/1", **self.ids._asdict()}
+                (work / IDS).write_text(json.dumps(ids) + "\n", encoding="utf-8")
+                files.insert(0, IDS)
             folder.mkdir(exist_ok=True)
-            for file in ("world.safetensors", "world.json"):
+            if IDS not in files:
+                (folder / IDS).unlink(missing_ok=True)  # of the world that is replaced
+            for file in files:
                 os.replace(work / file, folder / file)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -312,4 +399,6 @@ class World:
             user_feature_names=tuple(about["user_feature_names"]),
             user_features=features,
             card=about["card"],
+            ids=_read_ids(folder),
+            origin=str(about.get("origin", "")),
         )

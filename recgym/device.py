@@ -1,0 +1,45 @@
+"""Where numbers are computed: one rule for agents, fitting and the command line. Only a GPU needs torch to look."""
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+FITTING = ("cpu", "cuda")  # what a world can be fitted on; agents with networks take MPS, too
+
+
+def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who: str = "") -> str:
+    """The device that a name stands for, such as "cpu" or "cuda:1".
+
+    Args:
+        device: "auto" (of `able` the first GPU that is here, else the CPU), "cpu", "cuda", "cuda:N", "mps", or a
+            torch.device.
+        able: kinds that can be used.
+        who: what would use it, for the message.
+
+    Raises:
+        ValueError: an unknown name, one that `who` cannot use, or a GPU that is not here.
+    """
+    name = str(device)
+    kind, colon, number = name.partition(":")
+    if (
+        device is None
+        or kind not in DEVICES
+        or (colon and not (number.isdecimal() and kind in ("cpu", "cuda")))
+    ):
+        raise ValueError(f"device is {device!r}, allowed: {', '.join(map(repr, DEVICES))}")
+    if kind == "auto":
+        return next((each for each in ("cuda", "mps") if each in able and _count(each)), "cpu")
+    if kind not in able:
+        allowed = ", ".join(map(repr, ("auto", *able)))
+        raise ValueError(f"device is {name!r}, {who or 'this'} can use {allowed} alone")
+    if int(number or 0) >= _count(kind):
+        raise ValueError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
+    return name
+
+
+def _count(kind: str) -> int:
+    """Devices of a kind on this machine."""
+    if kind == "cpu":
+        return 1
+    import torch
+
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return int(torch.backends.mps.is_available())
