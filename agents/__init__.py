@@ -1,9 +1,15 @@
 """The zoo of agents: one table of names; classes are loaded when asked, so this import brings in no torch."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from importlib import import_module
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.base import Agent, Problem, Transition
+from agents.base import Agent, Problem, Transition, parse_params, read_about
+
+if TYPE_CHECKING:
+    from agents.judging import judge
 
 try:
     from recgym.clash import refuse_clash
@@ -11,7 +17,17 @@ except ImportError as error:  # the top-level package 'recgym' is another projec
     raise ImportError(f"agents needs the package recgym beside it, and found another one: {error}") from error
 refuse_clash()
 
-__all__ = ["AGENTS", "Agent", "AgentRow", "Problem", "Transition", "agent_class", "make_agent"]
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "AgentRow",
+    "Problem",
+    "Transition",
+    "agent_class",
+    "judge",
+    "load_agent",
+    "make_agent",
+]
 
 
 class AgentRow(NamedTuple):
@@ -78,7 +94,53 @@ def agent_class(name: str) -> type[Any]:
     return loaded
 
 
-def make_agent(name: str, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> Agent:
-    """A fresh agent for a problem; ValueError names an unknown agent or parameter and what is allowed."""
-    agent: Agent = agent_class(name)(problem, seed=seed, device=device, **params)
+def make_agent(name: str, task: Any, seed: int = 0, device: str = "cpu", **params: Any) -> Agent:
+    """A fresh agent; ValueError names an unknown agent or parameter and what is allowed.
+
+    Args:
+        name: of the table.
+        task: an environment of ours, single or vector, or its `Problem`. Of an environment, `agent.env` is the task
+            with the observation that the agent reads: `task` itself where it shows that, else one made alike.
+        seed: of what it draws.
+        device: "auto", "cpu", or a GPU for agents with networks.
+        **params: of the agent.
+    """
+    kind = agent_class(name)
+    if isinstance(task, Problem):
+        agent: Agent = kind(task, seed=seed, device=device, **params)
+        return agent
+    return _in_its_env(kind, task, params, lambda problem: kind(problem, seed=seed, device=device, **params))
+
+
+def load_agent(folder: str | Path, task: Any, device: str = "cpu") -> Agent:
+    """The agent that was saved in a folder; `task` as for `make_agent`. ValueError where it does not fit."""
+    about = read_about(Path(folder))
+    kind = agent_class(str(about.get("name")))
+    if isinstance(task, Problem):
+        agent: Agent = kind.load(Path(folder), task, device)
+        return agent
+    return _in_its_env(
+        kind, task, about.get("params", {}), lambda problem: kind.load(Path(folder), problem, device)
+    )
+
+
+def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem], Any]) -> Agent:
+    """An agent attached to an environment of the task that shows what it reads."""
+    from agents.environments import face_of, observing
+    from agents.guards import wanted
+
+    shown, settings = face_of(task).arguments, asdict(parse_params(kind.name, kind.config, params))
+    env = observing(task, wanted(kind, settings, shown.slate_size, shown.observation))
+    agent: Agent = make(Problem.of(env))
+    agent.env = env
+    agent.attach(env)
     return agent
+
+
+def __getattr__(name: str) -> Any:
+    """`judge` plays whole sessions: it is loaded when asked for."""
+    if name != "judge":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from agents.judging import judge
+
+    return judge

@@ -1,11 +1,13 @@
 """What bandits without context share: counts and sums of each item's reward, scaled into [0, 1]."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition
+from agents.guards import ANY
 from agents.slates import num_rows, top_k, unit_rewards, unseen
 
 
@@ -18,6 +20,11 @@ class Arms(BaseAgent):
 
     observation: ClassVar[str] = "history"
     fresh: bool  # whether an item is shown at most once a visit, as far as the history goes back
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """The history says what was shown; where items may come again, any will do."""
+        return (cls.observation,) if params.get("fresh", True) else ANY
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)

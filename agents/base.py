@@ -8,19 +8,23 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, get_type_hints
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from agents.environments import face_of, vector_of
+from agents.guards import ANY, check_observation, guard, refuse_unlearnt
+from recgym.device import resolve
 from recgym.events import EVENTS
 
 Actions = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 Figures = dict[str, float]
 Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
+GPUS = ("cpu", "cuda", "mps")  # what agents with networks compute on
 WATCH_CAP_MINUTES = 5.0  # of the reward "watch_time", an item
 
 
@@ -79,11 +83,12 @@ class Problem:
     reward_weights: Mapping[str, float]  # paid for each event of a shown item
     reward_by_price: bool = False  # the weights are multiplied by the item's price ratio
     reward_per_minute: float = 0.0  # paid for each minute watched, up to WATCH_CAP_MINUTES an item
+    index_digest: str = ""  # of what user and item indices stand for; a log to learn from is marked with it
 
     @classmethod
     def of(cls, env: Any) -> "Problem":
         """The problem that a native environment, single or vector, poses."""
-        face, spec = env.unwrapped, env.spec
+        face, spec = face_of(env), env.spec
         arguments = face.arguments
         space = getattr(face, "single_observation_space", face.observation_space)
         action = getattr(face, "single_action_space", face.action_space)
@@ -106,6 +111,7 @@ class Problem:
             reward_weights=weights,
             reward_by_price=by_price,
             reward_per_minute=per_minute,
+            index_digest=face.index_digest,
         )
 
     @property
@@ -160,6 +166,7 @@ class Agent(Protocol):
     offline: ClassVar[bool]  # whether `prepare` learns from a log
     num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
     resumes_exactly: ClassVar[bool]  # whether a training taken up again is the one that nobody disturbed
+    env: Any  # of `make_agent(name, env)`: the task with the observation that it reads; else None
 
     @classmethod
     def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
@@ -223,16 +230,35 @@ class BaseAgent:
     num_envs: ClassVar[int] = 256
     resumes_exactly: ClassVar[bool] = True
     config: ClassVar[type[Any]] = NoParams  # a frozen, kw_only dataclass
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)  # what it can compute on
+    env: Any = None  # of `make_agent(name, env)`: the task with the observation that the agent reads
+    learns_from_log: bool = False  # with its parameters
+    is_learnt: bool = False  # whether it was prepared or trained
+    is_indifferent: bool = False  # whether it reads no observation
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard(cls)
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
-        self.problem, self.device = problem, device
+        self.problem = problem
+        self.device = resolve(device, self.devices, f"agent {self.name}")
         self.params = parse_params(self.name, self.config, params)
+        settings = asdict(self.params)
+        self.learns_from_log = self.needs(settings, problem.slate_size)[1]
+        self.is_indifferent = self.accepts(settings, problem.slate_size) == ANY
+        check_observation(self, settings)
         self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
 
     @classmethod
     def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
         """The same whatever the parameters and the slates."""
         return cls.observation, cls.offline
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Every observation that it can read with these parameters (`agents.guards.ANY`: it reads none)."""
+        return (cls.needs(params, slate_size)[0],)
 
     def attach(self, env: Any) -> None:
         """Nothing: only oracles look into an environment."""
@@ -258,12 +284,13 @@ class BaseAgent:
         keeper: Keeper | None = None,
     ) -> Figures:
         """The shared loop; an agent that overrides no `learn` has nothing to train and returns at once."""
+        refuse_unlearnt(self, explore=True)
         if type(self).learn is BaseAgent.learn:
             return {}
         from agents.loop import run
 
         self.part_from_sessions()
-        return run(self, env, budget, seed, report, keeper)
+        return run(self, vector_of(env, self.num_envs), budget, seed, report, keeper)
 
     def part_from_sessions(self) -> None:
         """Called before the shared loop: forget what belongs to the sessions of an environment before this one."""
@@ -300,6 +327,7 @@ class BaseAgent:
             "name": self.name,
             "params": asdict(self.params),
             "rng": self.rng.bit_generator.state,
+            "is_learnt": self.is_learnt,
         }
         save_file({key: np.ascontiguousarray(value) for key, value in self.state().items()},
                   folder / "agent.safetensors")  # fmt: skip
@@ -318,7 +346,9 @@ class BaseAgent:
     def reload(self, folder: Path) -> None:
         """Take over what an agent with the same parameters saved."""
         self.restore(load_file(Path(folder) / "agent.safetensors"))
-        self.rng.bit_generator.state = read_about(folder)["rng"]
+        about = read_about(folder)
+        self.rng.bit_generator.state = about["rng"]
+        self.is_learnt = bool(about.get("is_learnt", True))
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -331,12 +361,28 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def parse_params(name: str, config: type[Any], params: Mapping[str, Any]) -> Any:
-    """The agent's parameters as its dataclass; ValueError names an unknown one and what is allowed."""
+    """The agent's parameters as its dataclass; ValueError names an unknown one, or one of another type."""
     allowed = [field.name for field in fields(config)]
     if unknown := sorted(set(params) - set(allowed)):
         what = ", ".join(allowed) or "none, it has no parameters"
         raise ValueError(f"agent {name} has no parameter {', '.join(map(repr, unknown))}; allowed: {what}")
-    return config(**params)
+    types = get_type_hints(config)
+    return config(**{key: _typed(f"agent {name}: {key}", value, types[key]) for key, value in params.items()})
+
+
+KINDS = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text"}
+
+
+def _typed(what: str, value: Any, kind: type[Any]) -> Any:
+    """A parameter's value as its dataclass declares it; ValueError for another type."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is float and is_number and abs(value) < np.inf:
+        return value
+    if kind is not float and type(value) is kind:
+        return value
+    raise ValueError(f"{what} is {value!r}, expected {KINDS[kind]}")
 
 
 def check_range(name: str, value: float, low: float, high: float = np.inf) -> None:

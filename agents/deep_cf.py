@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
+from agents.base import GPUS, Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
 from agents.dcf_shares import shares_of
 from agents.encoders import ENCODERS
 from agents.histories import read_histories
@@ -56,14 +55,12 @@ class DeepCf(BaseAgent):
     name: ClassVar[str] = "deep-cf"
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
+    devices: ClassVar[tuple[str, ...]] = GPUS
     config: ClassVar[type[Any]] = DeepCfParams
     params: DeepCfParams
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        if not isinstance(problem.observation_space, spaces.Dict):
-            found = type(problem.observation_space).__name__
-            raise ValueError(f"agent {self.name} needs the observation 'history', not {found}")
         p = self.params
         self.torch_device = pick_device(device)
         with seeded(seed):

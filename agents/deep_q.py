@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Transition, check_range
+from agents.base import GPUS, Actions, BaseAgent, Figures, Masks, Problem, Transition, check_range
 from agents.encoders import ENCODERS
 from agents.modules import (
     generator_on,
@@ -99,17 +98,20 @@ class DeepQ(BaseAgent):
 
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
+    devices: ClassVar[tuple[str, ...]] = GPUS
     num_envs: ClassVar[int] = 128
     config: ClassVar[type[Any]] = DeepQParams
     steps: int = 1  # n of the n-step targets
     prioritised: bool = False
     params: Any
 
+    @classmethod
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """The history, and a log unless no epoch is spent on it."""
+        return cls.observation, params.get("epochs", 1) != 0
+
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        if not isinstance(problem.observation_space, spaces.Dict):
-            found = type(problem.observation_space).__name__
-            raise ValueError(f"agent {self.name} needs the observation 'history', not {found}")
         p = self.params
         self.torch_device = pick_device(device)
         with seeded(seed):

@@ -12,6 +12,7 @@ regression (`log_weight`): regression on the log does not ask why an item was sh
 Axes: B sessions, N items, K slate positions, n rows, d features.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, Tra
 from agents.context import MATCHES, Contexts, item_features
 from agents.explain import named
 from agents.ridge import Design, Disjoint, Doubles, Shared
-from agents.slates import check_log, check_mask, scaled, top_k, unit_rewards, unseen
+from agents.slates import check_mask, scaled, top_k, unit_rewards, unseen
 
 MODES = ("shared", "disjoint")
 CHUNK = 256  # rows of a log at once
@@ -51,14 +52,22 @@ class Linear(BaseAgent):
     offline: ClassVar[bool] = True
     params: Any
 
+    @classmethod
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """The history, and a log unless its rows weigh nothing."""
+        return cls.observation, params.get("log_weight", 1.0) != 0
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any numbers are a context, but "shared" features are of the history."""
+        return (cls.observation,) if params.get("mode") == "shared" else (cls.observation, "features")
+
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
         self.contexts = Contexts(problem)
         self.item_names, features = item_features(problem)
         self.rate = np.zeros(problem.num_items)  # (N,) mean reward in the log over that of all, scaled
         self.item_features = features
-        if self.params.mode == "shared" and not self.contexts.is_history:
-            raise ValueError(f"agent {self.name} in mode 'shared' needs the observation 'history'")
         self.model: Shared | Disjoint
         if self.params.mode == "shared":
             self.model = Shared(len(self.names), self.params.ridge)
@@ -110,11 +119,10 @@ class Linear(BaseAgent):
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Put a log's rows into the regression, each with the history that it was shown to."""
-        if self.params.log_weight == 0 or not self.contexts.is_history:
+        if self.params.log_weight == 0:
             return {}
         from agents.histories import read_histories
 
-        check_log(self.problem, log)
         histories = read_histories(self.problem, log)
         reward = scaled(self.problem, histories.pay)
         shown = np.bincount(histories.item, minlength=len(self.rate)) + 20.0

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from agents.base import Agent, Figures, Keeper, Masks, Moment, Report, Transition
+from agents.guards import check_env
 
 REPORTS = 50  # reports over a budget
 
@@ -142,6 +143,7 @@ def run(
         env_steps, episodes, reward a step, and the latest means. Reports come where episodes have ended.
     """
     loop = Loop(env, budget)
+    check_env(agent, env)
     statistics = loop.statistics
     moment = None if keeper is None else keeper.resume()
     if moment is None:

@@ -9,20 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+from recgym.device import resolve
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name; "auto" takes CUDA, then MPS, then the CPU. ValueError where it is not there."""
-    kind = name.partition(":")[0]
-    if kind not in DEVICES:
-        raise ValueError(f"device is {name!r}, allowed: {', '.join(map(repr, DEVICES))}")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(each for each, is_there in there.items() if is_there))
-    if not there[kind]:
-        raise ValueError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
-    return torch.device(name)
+    """The device of a name; ValueError where it is not there (`recgym.device`)."""
+    return torch.device(resolve(name))
 
 
 @contextmanager

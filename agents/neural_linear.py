@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, Transition, check_range
+from agents.base import GPUS, Actions, BaseAgent, Figures, Masks, Problem, Report, Transition, check_range
 from agents.context import Contexts
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.ridge import Disjoint, Doubles
@@ -60,8 +60,19 @@ class NeuralLinear(BaseAgent):
     name: ClassVar[str] = "neural-linear"
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
+    devices: ClassVar[tuple[str, ...]] = GPUS
     config: ClassVar[type[Any]] = NeuralLinearParams
     params: NeuralLinearParams
+
+    @classmethod
+    def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """The history, and a log unless no epoch is spent on it."""
+        return cls.observation, params.get("epochs", 1) != 0
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any numbers are a context."""
+        return cls.observation, "features"
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
@@ -116,7 +127,7 @@ class NeuralLinear(BaseAgent):
         from agents.histories import read_histories
 
         p = self.params
-        if p.epochs == 0 or not self.contexts.is_history:
+        if p.epochs == 0:
             return {}
         histories = read_histories(self.problem, log)
         rewards = scaled(self.problem, histories.pay)

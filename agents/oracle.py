@@ -3,14 +3,21 @@
 It reads the hidden intent through `privileged()`, which no other agent may: it is a yardstick, not a method.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from agents.base import Actions, BaseAgent, Masks
+from agents.guards import ANY
 from agents.slates import num_rows, top_k
 
 
 class Privileged(BaseAgent):
     """An agent that keeps the simulator of the environment that it acts in. Nothing to train or to save."""
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any: it reads none."""
+        return ANY
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

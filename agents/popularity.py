@@ -5,6 +5,7 @@ shrunk toward the log's mean, because a count of clicks mostly repeats what the 
 Choose `by="count"` for the textbook's "most popular" (Cremonesi, Koren and Turrin, 2010).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
-from agents.slates import check_log, logged_pay, num_rows, shrunk_means, top_k, unseen
+from agents.guards import ANY
+from agents.slates import logged_pay, num_rows, shrunk_means, top_k, unseen
 
 BY = ("reward", "response", "count")
 
@@ -42,13 +44,17 @@ class Popularity(BaseAgent):
     config: ClassVar[type[Any]] = PopularityParams
     params: PopularityParams
 
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """The history says what was shown; where items may come again, any will do."""
+        return (cls.observation,) if params.get("fresh", True) else ANY
+
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
         self.score = np.zeros(problem.num_items)  # (N,)
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Score every item on the log; an item never shown scores the log's mean."""
-        check_log(self.problem, log)
         items, num_items = log.column("item"), self.problem.num_items
         answered = log.column(self.problem.event_names[0]).astype(np.float64)
         value = logged_pay(self.problem, log) if self.params.by == "reward" else answered

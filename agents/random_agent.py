@@ -1,8 +1,10 @@
 """Random: every allowed item with the same probability, slates without repeats. The zero of every score."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from agents.base import Actions, BaseAgent, Masks
+from agents.guards import ANY
 from agents.slates import num_rows, top_k
 
 
@@ -10,6 +12,11 @@ class Random(BaseAgent):
     """Shows items at random, explore or not."""
 
     name: ClassVar[str] = "random"
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any: it reads none."""
+        return ANY
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """Uniform over the allowed items, or over slates of them."""

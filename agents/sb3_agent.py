@@ -20,7 +20,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from agents.base import Actions, BaseAgent, Figures, Keeper, Masks, Moment, Problem, Report, check_range
+from agents.base import GPUS, Actions, BaseAgent, Figures, Keeper, Masks, Moment, Problem, Report, check_range
+from agents.environments import vector_of
+from agents.guards import check_env, refuse_unlearnt
 from agents.loop import REPORTS
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
@@ -58,6 +60,7 @@ class Sb3Agent(BaseAgent):
     algorithm: ClassVar[type[BaseAlgorithm]]
     of_places: ClassVar[type[BaseAlgorithm] | None] = None  # for slates and masks, where SB3's knows neither
     resumes_exactly: ClassVar[bool] = False
+    devices: ClassVar[tuple[str, ...]] = GPUS
     params: Any
 
     @classmethod
@@ -66,6 +69,11 @@ class Sb3Agent(BaseAgent):
         is_learnt = params.get("state") == "deep-cf"
         more = is_learnt or params.get("fresh", False) or (slate_size > 1 and cls.of_places is not None)
         return OBSERVATION if more else cls.observation, is_learnt
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """The features with or without the history, where it has no use for that."""
+        return tuple(dict.fromkeys((cls.needs(params, slate_size)[0], OBSERVATION)))
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
@@ -77,11 +85,6 @@ class Sb3Agent(BaseAgent):
             self.read = self.learnt = DeepCfState(problem, seed=seed, device=device)
         elif isinstance(space, spaces.Dict) and "features" in space.spaces:
             self.read = PlainState(problem)
-        elif not isinstance(space, spaces.Box) or self.params.fresh:
-            wanted = OBSERVATION if self.params.fresh else self.observation
-            raise ValueError(
-                f"agent {self.name} needs the observation {wanted!r}, not {type(space).__name__}"
-            )
         actions: spaces.Space[Any] = spaces.Discrete(problem.num_items)
         if problem.slate_size > 1 and self.of_places is None:
             actions = spaces.MultiDiscrete([problem.num_items] * problem.slate_size)
@@ -154,6 +157,9 @@ class Sb3Agent(BaseAgent):
         optimizer's moments and counts: a training taken up again goes on from them with fresh sessions, a generator
         and a replay of its own, whose warm-up is made again.
         """
+        refuse_unlearnt(self, explore=True)
+        env = vector_of(env, self.num_envs)
+        check_env(self, env)
         moment = None if keeper is None else keeper.resume()
         done, episodes = (0, 0) if moment is None else (moment.facts["env_steps"], moment.facts["episodes"])
         model, rows = self._model(env, budget, seed + done), self.rows

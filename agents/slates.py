@@ -155,13 +155,18 @@ def logged_pay(problem: Problem, log: Any) -> Doubles:
 
 
 def check_log(problem: Problem, log: Any) -> None:
-    """ValueError where a log's indices are not this task's."""
+    """ValueError where a log's indices are not this task's: only a mark of its world says that they are."""
     if not len(log):
         raise ValueError("the log has no rows")
+    if log.indexed_by != problem.index_digest:
+        whose = "its own" if log.indexed_by is None else "another world's"
+        raise ValueError(
+            f"the log is on {whose} indices, not on the task's: map it first, by env.unwrapped.index_log(log)"
+        )
     for column, size in (("user", problem.num_users), ("item", problem.num_items)):
         values = log.column(column)
         if values.min() < 0 or values.max() >= size:
             raise ValueError(
                 f"the log's {column} indices reach {values.max()}, this task has {size}: "
-                "take a log with the environment's own indices"
+                "env.unwrapped.index_log(log) leaves out the others"
             )

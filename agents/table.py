@@ -8,7 +8,7 @@ Axes: B sessions, b rows learnt from, S states, N items, K slate positions.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -49,10 +49,7 @@ class Table(BaseAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        space = problem.observation_space
-        if not isinstance(space, spaces.Discrete):
-            raise ValueError(f"agent {self.name} needs the observation 'tabular', not {type(space).__name__}")
-        shape = (int(space.n), problem.num_items)
+        shape = (int(cast(spaces.Discrete, problem.observation_space).n), problem.num_items)
         self.values = np.full(shape, self.params.initial, np.float32)  # (S, N) Q
         self.visits = np.zeros(shape, np.int32)  # (S, N)
         self.steps = np.zeros(1, np.int64)  # environment steps learnt from

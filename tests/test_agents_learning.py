@@ -178,7 +178,7 @@ def test_thompson_is_its_closed_form():
 
 
 def test_thompson_tosses_a_coin_for_rewards_between():
-    agent = make_agent("thompson", bandit_problem(2, reward_range=(-2.0, 2.0)), 0)
+    agent = make_agent("thompson", bandit_problem(2, reward_range=(-2.0, 2.0)), 0, fresh=False)
     agent.learn(pulls([0] * 40_000, [0.8] * 40_000))  # scaled 0.7
     assert agent.wins[0] / 40_000 == pytest.approx(0.7, abs=4 * 0.0023)
 
@@ -240,7 +240,7 @@ def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
 def test_popularity_is_its_closed_form():
     world = synthetic(domain="content", num_items=6)
     log = sample_log(world, "logged", 100, 2)
-    problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world))
+    problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world, observation="history"))
     item, click = log.column("item"), log.column("click")
     shown = np.bincount(item, minlength=6)
     for by, smoothing, expected in (
@@ -266,6 +266,7 @@ def test_fresh_agents_show_an_item_once_a_visit(name, explore):
     world = synthetic(domain="social", num_items=24).with_params(leave_bias=-60.0, patience=0.0)
     env = gymnasium.make_vec("recgym/Social-v1", 6, world=world, observation="history", slate_size=2)
     agent = make_agent(name, Problem.of(env), 1)
+    agent.prepare(sample_log(env, sessions=20), 0)
     observation, _ = env.reset(seed=0)
     shown = np.stack([agent.act(observation, explore=explore)], axis=1)
     for _ in range(10):
@@ -273,10 +274,9 @@ def test_fresh_agents_show_an_item_once_a_visit(name, explore):
         shown = np.concatenate([shown, agent.act(observation, explore=explore)[:, None]], axis=1)
     for visit in shown.reshape(6, -1):
         assert len(set(visit)) == 22
-    short = make_agent(
-        name,
-        Problem.of(gymnasium.make_vec("recgym/Social-v1", 1, world=world.subset(3), observation="history")),
-    )
+    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world.subset(3), observation="history")
+    short = make_agent(name, Problem.of(env))
+    short.prepare(sample_log(env, sessions=20), 0)
     used_up = {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}
     assert short.act(used_up)[0] in (0, 1, 2)
     barred = np.array([[False, True, False]])

@@ -104,8 +104,8 @@ def test_an_update_is_the_papers_by_hand(domain):
         )  # so that pages have several answers
     env = gymnasium.make_vec(task, 8, world=world, observation="history", slate_size=3)
     agent = make_agent(
-        "slateq", Problem.of(env), 0, discount=0.5, warmup=10**6, batch_size=64, weight_decay=0.0, **SMALL
-    )
+        "slateq", Problem.of(env), 0, discount=0.5, epochs=0, warmup=10**6, batch_size=64, weight_decay=0.0, **SMALL
+    )  # fmt: skip
     observation, _ = env.reset(seed=1)
     action = agent.act(observation)
     after, reward, terminated, truncated, _ = env.step(action)
