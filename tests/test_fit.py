@@ -192,7 +192,7 @@ def test_choice_and_leaving_recover_the_shop_that_made_the_log():
 
 def test_the_worlds_leaving_is_the_fitted_hazard():
     log, _ = click_log(visits=400)
-    config = replace(SMALL, epochs=2)
+    config = replace(SMALL, epochs=2, guard=None)  # else the plainest hazard may do as well on forty visits
     world = fit(log, name="shop", config=config, progress=False)
     frame = make_frame(log, config, positives_only=True)
     rows = hazard_rows(frame)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from test_fit import click_log
 
+from recgym.fidelity import judge_since
 from recgym.fidelity.leaving import MEASURES, survival
 from recgym.fit import FitConfig, card_markdown, fit
 from recgym.fit.exposure import fit_stay, validated
@@ -15,6 +16,7 @@ from recgym.fit.frame import make_frame, seen_before
 from recgym.fit.guard import beats, best_share, first_best
 from recgym.fit.training import Plan, step_rows
 from recgym.logs import Log
+from recgym.logs.periods import split_since
 from recgym.sim.card import worse_than_baselines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -219,3 +221,65 @@ def test_too_few_friends_are_not_denied():
     assert rows["graph"]["source"] == "40 friend pairs of users with rows; a graph needs 100"
     with pytest.raises(ValueError, match="no graph of friends: 40 friend pairs of users with rows"):
         most_candidates(world)
+
+
+@pytest.mark.parametrize("longest", [1, 4])
+def test_visits_of_few_rows_leave_as_in_the_log(longest):
+    frame = visits(1_200, 20, seed=5, length=1)
+    if longest > 1:  # 3 or 4 rows
+        frame["session"] = np.arange(1_200) // 4
+        frame["user"] = [f"u{session % 50}" for session in frame["session"]]
+        frame = frame.drop(index=frame.index[3::8]).reset_index(drop=True)
+    world = fitted(frame, "ecommerce")
+    ours, baseline = losses(world)["log-loss of leaving"]
+    assert ours < baseline + MARGIN
+    rows = {row["term"]: row["status"] for row in world.card["terms"]}
+    assert rows["leave_bias"] == "fitted"
+    assert rows["leave_item"] == "absent"
+    assert rows["push"] == rows["kappa"] == "absent"  # nothing follows anything
+
+
+def test_a_chain_of_items_is_learnt():
+    """Each item is followed by one other, four times of five: no few factors hold that."""
+    rng = np.random.default_rng(0)
+    frame, follows = visits(2_400, 30, seed=6, length=8), rng.permutation(30)
+    item = rng.integers(30, size=len(frame))
+    for row in range(len(frame)):
+        if row % 8 and rng.random() < 0.8:
+            item[row] = follows[item[row - 1]]
+    frame["item"] = [f"i{i:02}" for i in item]
+    world = fitted(frame, "ecommerce", steps=240)
+    ours, baseline = losses(world)["log-loss of the clicked item on its page"]
+    assert ours < baseline + MARGIN
+    assert baseline < 2.0
+    rows = {row["term"]: row for row in world.card["terms"]}
+    assert "counts of what follows what" in rows["push"]["source"]
+    assert rows["pull"]["status"] == "assumed"
+
+
+def test_a_log_of_later_days_alone_judges_a_world():
+    dated = Log.from_pandas(visits(1_500, 20, seed=7), domain="ecommerce")
+    for log in (dated, click_log(visits=300)[0]):  # with and without a clock
+        world = fit(log, name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
+        late = split_since(log, world.card["since"])[1]
+        whole, alone = judge_since(world, log, resamples=20), judge_since(world, late, resamples=20)
+        name = "log-loss of the clicked item on its page"
+        ours = [next(row for row in each.figures if row["figure"] == name) for each in (whole, alone)]
+        assert ours[0]["world"] == ours[1]["world"]
+        assert "baselines learnt from the other half" in alone.remarks[-1] or "no clock" in alone.remarks[-1]
+
+
+def test_a_log_of_one_user_says_what_it_needs():
+    frame = visits(100, 20, seed=8).assign(user="u", session=0).drop(columns="time")
+    with pytest.raises(
+        ValueError, match=r"it has 1 visits in all and needs at least 6, .* or a column session"
+    ):
+        fitted(frame, "ecommerce")
+    with pytest.raises(
+        ValueError, match="the log has one user; a world of pairs needs users who share items"
+    ):
+        fitted(frame.drop(columns="session").assign(listen=True), "social")
+    few = frame.drop(columns="session").assign(user=[f"u{row % 4}" for row in range(100)], listen=True)
+    world = fitted(few, "social", min_listeners=1, steps=60)  # four users without times: pairs are held out
+    assert world.num_users == 4
+    assert "period" in world.card

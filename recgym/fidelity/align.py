@@ -130,7 +130,7 @@ def align(world: World, log: Log) -> Logged:
     if strangers := int((visits.user < 0).sum()):
         remarks.append(f"{strangers} visits of users that the world does not know: drawn from its population")
     watch = np.asarray(log.column("watch_ms"), np.float64)[known]
-    sampled = _is_sampled(log)
+    sampled = is_sampled(log)
     single = len(first) == len(step)
     raw = np.flatnonzero(items >= 0)
     order = raw[np.argsort(items[raw])]
@@ -149,7 +149,8 @@ def align(world: World, log: Log) -> Logged:
     )  # fmt: skip
 
 
-def _is_sampled(log: Log) -> bool:
+def is_sampled(log: Log) -> bool:
+    """Whether a log was sampled from a world."""
     return log.source.name.startswith("sampled from the world ")
 
 

@@ -183,10 +183,11 @@ def catalogue(case: Case) -> list[Figure]:
                     toys=toys, spread=spread.of_ratio(loss), n=count)]  # fmt: skip
     category, pages_of = case.world.arrays.category, case.world.arrays.page
     stays = (category[item] == category[last]) & later
-    found.append(figure(
-        "next click stays in the category", POLICY, log=float(stays[later].mean()), world=float(same[later].mean()),
-        toys=_before(case, "category"), spread=spread.of_ratio(stays, later), n=int(later.sum()),
-    ))  # fmt: skip
+    if later.any():
+        found.append(figure(
+            "next click stays in the category", POLICY, log=float(stays[later].mean()), world=float(same[later].mean()),
+            toys=_before(case, "category"), spread=spread.of_ratio(stays, later), n=int(later.sum()),
+        ))  # fmt: skip
     for number in np.unique(pages_of):
         flag = (pages_of[item] == number).astype(np.float64)
         found.append(figure(

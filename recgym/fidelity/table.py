@@ -1,7 +1,7 @@
 """The card's figures, one table: a row says for which logs a group of figures is, and who makes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from recgym.fidelity.stats import Figure
 from recgym.logs import Log
 from recgym.logs.identity import digest
 from recgym.logs.periods import split_since, thinned
+from recgym.logs.visits import cut_length
 from recgym.sim.world import World
 
 # rows that judge a world, and that toys learn from; of more, so many drawn at random
@@ -86,17 +87,12 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
         remarks = list(case.remarks)
     else:
         few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
-        logged = align(world, few)
+        logged, earlier = align(world, few), None if known is None else align(world, known)
+        if earlier is not None:  # both parts tell whether a horizon cut the log's visits
+            cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
+            logged, earlier = replace(logged, cut=cut), replace(earlier, cut=cut)
         origin = tuple(each for each in (past, log) if each is not None)
-        case = Case(
-            world,
-            logged,
-            None if known is None else align(world, known),
-            kind,
-            resamples,
-            seed,
-            origin=origin,
-        )
+        case = Case(world, logged, earlier, kind, resamples, seed, origin=origin)
         remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
         for part, whole, what in ((few, log, "judged on"), (known, past, "toys learnt from")):
             if part is not None and whole is not None and part.num_rows < whole.num_rows:
@@ -138,14 +134,24 @@ def judge_since(
     """
     own = world.card.get("identity", {}).get("items") == digest(log.items)
     first = world.card.get("learnt_from") if own and since is None else None
-    since = since or (world.card.get("since") if own else None)
+    known = world.card.get("since") if own and since is None else None
+    since = since or known
+    if known is not None and known.startswith("visit:") and log.num_sessions <= int(known.partition(":")[2]):
+        since = None
     if since is None:
         verdict = judge(world, log, resamples=resamples, seed=seed)
         if own and kind_of(log) != PAIRS:
-            verdict.remarks.append("the whole log, of which the world has seen a part")
+            verdict.remarks.append(
+                "the whole log, of which the world has seen a part"
+                if known is None
+                else f"the whole log: it has no clock, and no more visits than came before {known} in the world's own"
+            )
         return verdict
     past, late = split_since(log, since)
-    past = past if first is None else split_since(past, first)[1]
-    verdict = judge(world, late, past, resamples=resamples, seed=seed)
+    if first is not None and past.num_rows:
+        past = split_since(past, first)[1]
+    verdict = judge(world, late, past if past.num_rows else None, resamples=resamples, seed=seed)
     verdict.remarks.append(f"since {since}")
+    if not past.num_rows:
+        verdict.remarks.append("the log has no earlier visits: baselines learnt from the other half of these")
     return verdict

@@ -11,13 +11,13 @@ from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_ar
 from recgym.fit.choice import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import exposure_terms
-from recgym.fit.frame import TRAIN, VALIDATION, Batches, Doubles, Frame, make_frame
+from recgym.fit.frame import MIN_EVIDENCE, TRAIN, VALIDATION, Batches, Doubles, Frame, make_frame
 from recgym.fit.graph import no_graph
-from recgym.fit.guard import best_share
+from recgym.fit.guard import beats, best_share
 from recgym.fit.heads import fit_events
-from recgym.fit.leaving import fit_leaving, hazard_rows
+from recgym.fit.markov import MOST_ITEMS, WEIGHTS, MarkovModel
 from recgym.fit.training import Plan
-from recgym.fit.visits import can_leave, leaving_terms
+from recgym.fit.visits import leaving, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -43,9 +43,7 @@ def fit_clicks(
         + ("; the catalogue sampled in training" if frame.num_items > choice.LARGE else ""),
     )
     report("leaving", 0, 1, "")
-    rows = hazard_rows(frame)
-    hazard = fit_leaving(frame, rows, (TRAIN, VALIDATION)) if can_leave(frame, log) else None
-    numbers |= leaving_terms(hazard, False, arrays, ledger)
+    numbers |= leaving_terms(leaving(frame, log, config), False, arrays, ledger)
     exposure_terms(log, frame, past, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users or segments", "shares of visits")
     no_graph(log, 0, ledger)
@@ -92,7 +90,44 @@ def trained(
     if config.guard is None or config.start != "counts":
         return model, {"epochs": rounds}
     kept, way = choose_shrinkage(frame, best[0], place, judged, config.guard)
+    weight = choose_markov(frame, shrunk(best[0], kept, way), place, judged, config, device)
+    if weight is not None:
+        table = MarkovModel(frame, config, (TRAIN, VALIDATION), weight).to(device)
+        return shrunk(table, 0.0, 0.0), {
+            "epochs": 0,
+            "kept": 0.0,
+            "kept_navigation": 0.0,
+            "markov_weight": weight,
+        }
     return shrunk(model, kept, way), {"epochs": rounds, "kept": kept, "kept_navigation": way}
+
+
+def choose_markov(
+    frame: Frame,
+    model: ChoiceModel,
+    place: choice.Layout,
+    judged: Batches,
+    config: FitConfig,
+    device: torch.device,
+) -> float | None:
+    """The weight of shares in a table of what follows what, where it beats popularity and `model`; else None."""
+    if frame.num_items > MOST_ITEMS or config.guard is None:
+        return None
+
+    def losses(model: ChoiceModel) -> Doubles:
+        found: Doubles = choice.losses_of(model, place, judged)[0].double().cpu().numpy()
+        return found
+
+    tables = {weight: MarkovModel(frame, config, (TRAIN,), weight).to(device) for weight in WEIGHTS}
+    tried = {weight: losses(shrunk(table, 0.0, 0.0)) for weight, table in tables.items()}
+    best = min(tried, key=lambda weight: tried[weight].mean())
+    trained = losses(model)
+    kept = float(model.shrinkage)
+    popular = losses(shrunk(model, 0.0, 0.0))
+    model.shrinkage.fill_(kept)
+    visit = frame.session[choice.losses_of(model, place, judged)[2].cpu().numpy()]
+    wins = tried[best].mean() < trained.mean() and beats(tried[best], popular, visit, config.guard)
+    return best if wins else None
 
 
 def choose_shrinkage(
@@ -137,26 +172,60 @@ def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Led
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")} | {
             "theta": theta
         }
-    shape = f"{model.dim} factors"
-    ledger.fitted("profile", shape, "first clicks; what a user or segment adds to the mean is shrunk")
-    ledger.fitted("factors", shape, "deep tower of item id and public columns")
-    ledger.fitted("push", shape, "next clicks after a click")
     ledger.fitted("item_bias", "a number an item", "choices on the page")
-    ledger.fitted("eta", 1.0, "the scale is in the push vectors")
-    reasons = {
-        "kappa": "next clicks; a positive slope holds people in a category",
-        "rho": "items clicked before in the visit, on the page they stand on",
-        "theta": "between items only, prices never change",
-        "pull": "next clicks",
-        "decay": "next clicks",
-    }
-    for key, reason in reasons.items():
-        ledger.fitted(key, numbers[key], reason)
+    ledger.fitted("theta", numbers["theta"], "between items only, prices never change")
     if not bool(model.price.any()):
         ledger.absent("theta", "no prices that differ")
         numbers["theta"] = 0.0
+    _learnt_terms(frame, model, numbers, ledger)
     ledger.absent("sigma", "spread of first intents within a segment is not fitted yet")
     ledger.assumed(
         "examine", 1.0, "each item has one place on its page: position cannot be told from the item"
     )
     return numbers
+
+
+def _learnt_terms(frame: Frame, model: ChoiceModel, numbers: dict[str, float], ledger: Ledger) -> None:
+    """Enter what moves affinity beside the items' biases; what the log has nothing on, or did not help, is absent."""
+    width = model.table_push.shape[1] if isinstance(model, MarkovModel) else model.dim
+    shape, evidence = f"{width} factors", frame.evidence
+    table, kept = isinstance(model, MarkovModel), float(model.shrinkage) > 0
+    lacks = "no better on validation than how often items are clicked"
+    ways = {
+        "profile": (kept, "first clicks; what a user or segment adds to the mean is shrunk"),
+        "factors": (kept, "deep tower of item id and public columns"),
+        "push": (kept and evidence.later >= MIN_EVIDENCE, "next clicks after a click"),
+        "eta": (kept and evidence.later >= MIN_EVIDENCE, "the scale is in the push vectors"),
+        "pull": (kept and evidence.third >= MIN_EVIDENCE, "next clicks"),
+        "kappa": (
+            kept and evidence.later >= MIN_EVIDENCE and len(frame.items.categories) > 1,
+            "next clicks; a positive slope holds people in a category",
+        ),
+        "decay": (
+            kept and evidence.third >= MIN_EVIDENCE and len(frame.items.categories) > 1, "next clicks",
+        ),
+        "rho": (
+            kept and evidence.repeats >= MIN_EVIDENCE, "items clicked before in the visit, on the page they stand on",
+        ),
+    }  # fmt: skip
+    if table:
+        counted = "counts of what follows what, shrunk to the items' shares on validation"
+        ways |= {name: (True, counted) for name in ("factors", "push")}
+        ways["eta"] = (True, "the scale is in the push vectors")
+        lacks = "no better on validation than counts of what follows what"
+    for name, (told, reason) in ways.items():
+        value = 1.0 if name == "eta" else numbers.get(name, shape)
+        if told:
+            ledger.fitted(name, value, reason)
+        elif kept:
+            numbers |= _absent_numbers(name)
+            ledger.absent(name, f"fewer than {MIN_EVIDENCE} clicks tell it, or there is one category")
+        else:
+            ledger.absent(name, lacks)
+    if table:
+        ledger.assumed("pull", numbers["pull"], "the last click alone counts")
+
+
+def _absent_numbers(name: str) -> dict[str, float]:
+    """What switches a number off."""
+    return {name: 0.0} if name in ("kappa", "rho") else {}

@@ -25,7 +25,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 TRAIN, VALIDATION, TEST, UNUSED = range(4)
-MIN_ROWS = 20
+MIN_ROWS, MIN_VISITS = 20, 6
 MIN_EVIDENCE = 20  # rows that tell something of a number, to fit it
 LONG = 512  # rows of a visit that a batch holds in one piece
 
@@ -252,13 +252,19 @@ def make_frame(log: Log, config: FitConfig, *, positives_only: bool, known: Bool
     """
     response = EVENTS[log.domain][0].name
     positive = log.column(response).astype(bool) if response in log.events else np.ones(log.num_rows, bool)
+    if known is not None and not known.any():
+        raise ValueError(
+            f"no item of the log has {config.min_listeners} users: a world of pairs needs users who share items"
+        )
     _refuse_small(log, positive, response)
     keep = positive if positives_only else np.ones(log.num_rows, bool)
     raw_user, raw_item = log.column("user")[keep], log.column("item")[keep]
     session = log.column("session")[keep]
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
     lengths = np.diff(np.r_[starts, len(session)])
-    period = periods(visit_days(log, keep), config).astype(np.int8)
+    # pairs are held out by themselves, whatever the visits
+    period = periods(visit_days(log, keep), config) if known is None else np.zeros(len(starts), np.int64)
+    period = period.astype(np.int8)
     past = np.repeat(period <= VALIDATION, lengths) if known is None else known[keep]
     users, user = _numbered(raw_user, past, log.num_users, by_count=False)
     items, item = _numbered(raw_item, past, log.num_items, by_count=True)
@@ -348,10 +354,18 @@ def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
         period = _shares(np.array(days), 0.8, 0.9)
     missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
     if missing:
-        raise ValueError(
-            f"the log has no session in the {missing[0]} period; it has {len(days)} sessions in all"
-        )
+        raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(len(days), config)}")
     return period
+
+
+def _needed(visits: int, config: FitConfig) -> str:
+    """What a log of so few visits needs."""
+    if config.period is not None or config.split is not None:
+        return f"it has {visits} visits in all: choose other days"
+    return (
+        f"it has {visits} visits in all and needs at least {MIN_VISITS}, of one user or of many, to learn from, to "
+        "validate and to judge: give its rows times (a visit ends after a pause) or a column session"
+    )
 
 
 def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:

@@ -20,9 +20,8 @@ from recgym.fit.feedback import Response, fit_response
 from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import fit_events, has_watch, keep_rates, watch_quantiles
-from recgym.fit.leaving import fit_leaving, hazard_rows
 from recgym.fit.taste import Taste
-from recgym.fit.visits import can_leave, leaving_terms
+from recgym.fit.visits import leaving, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
 
@@ -46,8 +45,7 @@ def fit_impressions(
     fit_events(frame, x, ledger, arrays)
     keep_rates(frame, arrays, x, response.mood)
     report("leaving", 0, 1, "")
-    hazard = fit_leaving(frame, hazard_rows(frame), (TRAIN, VALIDATION)) if can_leave(frame, log) else None
-    numbers |= leaving_terms(hazard, True, arrays, ledger)
+    numbers |= leaving_terms(leaving(frame, log, config), True, arrays, ledger)
     exposure_terms(log, frame, past, arrays, ledger)
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
     numbers |= friends_terms(log, frame, seed, arrays, ledger)

@@ -55,6 +55,11 @@ class Choices(NamedTuple):
     context: float = np.inf
     frail: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but the step number moves leaving."""
+        return self == Choices(np.inf, np.inf, np.inf)
+
 
 TRIED: tuple[tuple[dict[str, Any], ...], ...] = (
     tuple({"item": ridge} for ridge in (3.0, 10.0, 30.0, 100.0, np.inf)),

@@ -53,6 +53,7 @@ def fit_pairs(
 ) -> World:
     """Train on 80 % of the pairs, judge on 10 %; the shipped numbers come from all but the test pairs."""
     every = Pairs(*split_pairs(log, seed))
+    _refuse_few(every)
     log, known, dropped = few_listeners_dropped(log, config.min_listeners, known_rows(log, every))
     frame = make_frame(log, replace(config, resample=None), positives_only=True, known=known)
     pairs = numbered(every, frame)
@@ -77,6 +78,19 @@ def fit_pairs(
     card["rewards_assumed"] = rewards_assumed(ledger)
     world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
     return world.with_card(terms=ledger.finish())
+
+
+def _refuse_few(pairs: Pairs) -> None:
+    """ValueError where pairs tell no taste, or where none is held out."""
+    if len(np.unique(pairs.user)) < 2:
+        raise ValueError(
+            "the log has one user; a world of pairs needs users who share items: say which column names the user"
+        )
+    for period, name in ((TRAIN, "learn from"), (VALIDATION, "validate"), (TEST, "judge")):
+        if not (pairs.period == period).any():
+            raise ValueError(
+                f"the log has {len(pairs.user)} distinct pairs of user and item: too few to {name}"
+            )
 
 
 def learnt(

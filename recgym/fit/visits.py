@@ -1,11 +1,17 @@
 """How visits end: whether a log tells it, and the world's leaving terms."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from recgym.fidelity.align import is_sampled
 from recgym.fit.assemble import Arrays, Ledger, assumed_leaving
-from recgym.fit.frame import VALIDATION, Frame
-from recgym.fit.leaving import Leaving
+from recgym.fit.config import FitConfig
+from recgym.fit.frame import MIN_EVIDENCE, TRAIN, VALIDATION, Frame
+from recgym.fit.leaving import Leaving, fit_leaving, hazard_rows, take
+from recgym.fit.lengths import fit_lengths, is_better
 from recgym.logs import Log
+from recgym.logs.visits import cut_length
 
 MIN_VISITS = 200  # known visits of two rows or more that a fitted hazard asks for
 
@@ -18,10 +24,45 @@ def can_leave(frame: Frame, log: Log) -> bool:
     return frame.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
 
 
+def leaving(frame: Frame, log: Log, config: FitConfig) -> Leaving | None:
+    """How visits end, of train and validation; None where the log does not tell.
+
+    A hazard of all terms is fitted where there are visits enough, and kept where it beats the plainest one on
+    validation (`config.guard`; None: it is kept).
+    """
+    rows, known, full = hazard_rows(frame), (TRAIN, VALIDATION), can_leave(frame, log)
+    if config.guard is None:
+        return fit_leaving(frame, rows, known) if full else None
+    if not shows_whole_visits(log) or frame.known.sum() < MIN_EVIDENCE:
+        return None
+    cut = cut_length(frame.lengths[frame.period <= VALIDATION])
+    size = frame.num_items, len(frame.contexts)
+    early, judged, past = (
+        take(rows, np.isin(frame.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
+    )
+    plain = fit_lengths(*size, early, cut)
+    if not full or plain is None or not early.left.any():
+        return fit_lengths(*size, past, cut)
+    fitted = fit_leaving(frame, rows, (TRAIN,))
+    if not is_better(fitted, plain, judged, cut, config.guard):
+        return fit_lengths(*size, past, cut)
+    again = fit_leaving(frame, rows, known, fitted.choices)
+    return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
+
+
+def shows_whole_visits(log: Log) -> bool:
+    """Whether where a visit ends its user left: in a shop's log of a row a step, and in one sampled from a world."""
+    session, step = log.column("session"), log.column("step")  # in order
+    single = not bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
+    return single and (log.domain == "ecommerce" or is_sampled(log))
+
+
 def leaving_terms(hazard: Leaving | None, idle: bool, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
     """Write leaving into `arrays`; returns its numbers. `idle`: the log has rows without an answer."""
     if hazard is None:
         return assumed_leaving(ledger, arrays)
+    if not hazard.validation and hazard.choices.is_plain:
+        return _plain_terms(hazard, idle, arrays, ledger)
     arrays |= hazard.tables()
     free = "the first steps are free" if np.isfinite(hazard.choices.shape) else "nothing beside it helped"
     ledger.fitted("leave_bias", hazard.bias, "ends of visits; an end is leaving")
@@ -36,6 +77,22 @@ def leaving_terms(hazard: Leaving | None, idle: bool, arrays: Arrays, ledger: Le
         ledger.fitted("leave_idle", hazard.idle, "rows without an answer, in place of item, run and repeat")
     numbers = {"leave_bias": hazard.bias, "leave_repeat": hazard.repeat, "patience": hazard.patience}
     return numbers | {"leave_idle": hazard.idle if idle else ledger.from_table("leave_idle")}
+
+
+def _plain_terms(hazard: Leaving, idle: bool, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
+    """Of a rate by step number: nothing else moves it."""
+    arrays |= hazard.tables()
+    flat = not bool(hazard.time.any())
+    ledger.fitted("leave_bias", hazard.bias, "ends of visits; an end is leaving")
+    if flat:
+        ledger.absent("leave_time", "rates by step did no better than one rate")
+    else:
+        ledger.fitted(
+            "leave_time", float(hazard.time.std()), "standard deviation; a rate a step, shrunk to one rate"
+        )
+    for term in ("leave_run", "leave_repeat", "leave_item", "leave_context", "leave_idle", "patience"):
+        ledger.absent(term, "too few visits, or no better on validation than the step number alone")
+    return {"leave_bias": hazard.bias, "leave_idle": 0.0 if idle else ledger.from_table("leave_idle")}
 
 
 def _patience(hazard: Leaving, ledger: Ledger) -> None:
