@@ -3,6 +3,7 @@
 Axes: B sessions, K slate positions, N items, E events.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -13,10 +14,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, get_type_hints
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from agents.environments import face_of, vector_of
 from agents.guards import ANY, check_observation, guard, refuse_unlearnt
+from recgym import storage
 from recgym.device import resolve
 from recgym.events import EVENTS
 
@@ -84,6 +85,7 @@ class Problem:
     reward_by_price: bool = False  # the weights are multiplied by the item's price ratio
     reward_per_minute: float = 0.0  # paid for each minute watched, up to WATCH_CAP_MINUTES an item
     index_digest: str = ""  # of what user and item indices stand for; a log to learn from is marked with it
+    world_sha256: str = ""  # digest of the world; "": unknown
 
     @classmethod
     def of(cls, env: Any) -> "Problem":
@@ -112,7 +114,31 @@ class Problem:
             reward_by_price=by_price,
             reward_per_minute=per_minute,
             index_digest=face.index_digest,
+            world_sha256=face.world_sha256,
         )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this task from others of the same size, as JSON holds it: a saved agent keeps it."""
+        items = hashlib.sha256()
+        for name, values in sorted(self.items.items()):
+            items.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        about = {
+            "env": self.env_id,
+            "world_sha256": self.world_sha256,
+            "items_sha256": items.hexdigest(),
+            "num_items": self.num_items,
+            "num_users": self.num_users,
+            "slate_size": self.slate_size,
+            "horizon": self.horizon,
+            "event_names": self.event_names,
+            "reward": {
+                **self.reward_weights,
+                "by_price": self.reward_by_price,
+                "minute": self.reward_per_minute,
+            },
+        }
+        return dict(json.loads(json.dumps(about)))
 
     @property
     def num_categories(self) -> int:
@@ -211,8 +237,8 @@ class Agent(Protocol):
         ...
 
     @classmethod
-    def load(cls, folder: Path, problem: Problem, device: str = "cpu") -> "Agent":
-        """Read what `save` wrote."""
+    def load(cls, folder: Path, problem: Problem, device: str = "cpu", *, transfer: bool = False) -> "Agent":
+        """Read what `save` wrote; ValueError for an agent of another task, unless it is to be taken over there."""
         ...
 
 
@@ -302,62 +328,105 @@ class BaseAgent:
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `state` gave: arrays of the same names and shapes, copied into place."""
         own = self.state()
-        if own.keys() != state.keys():
-            raise ValueError(f"saved {self.name} holds {sorted(state)}, expected {sorted(own)}")
+        check_arrays(f"saved {self.name}", own, state)
         for key, value in state.items():
-            if own[key].shape != value.shape:
-                raise ValueError(
-                    f"saved {self.name}: {key} has shape {value.shape}, this task needs {own[key].shape}"
-                )
             own[key][...] = value
 
     def training_state(self) -> dict[str, NDArray[Any]]:
         """What the online stage needs beside `state` to go on exactly: replay, moments, pending steps."""
         return {}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `training_state` gave."""
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
+        """Put back what `training_state` gave, in training on B sessions; ValueError where it is damaged."""
 
     def save(self, folder: Path) -> None:
-        """Write agent.json and agent.safetensors into `folder`."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write agent.json and agent.safetensors into `folder`, whole or not at all, in place of a saved agent's."""
+        with storage.whole_folder(folder) as work:
+            self.write(work)
+
+    def write(self, folder: Path) -> None:
+        """The same into a folder that is not whole yet."""
         about = {
             "schema": "recgym.agent/1",
             "name": self.name,
             "params": asdict(self.params),
             "rng": self.rng.bit_generator.state,
             "is_learnt": self.is_learnt,
+            "task": self.problem.identity,
         }
-        save_file({key: np.ascontiguousarray(value) for key, value in self.state().items()},
-                  folder / "agent.safetensors")  # fmt: skip
-        (folder / "agent.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        storage.write_arrays(folder / "agent.safetensors", self.state())
+        storage.write_json(folder / "agent.json", about)
 
     @classmethod
-    def load(cls, folder: Path, problem: Problem, device: str = "cpu") -> Self:
-        """Read what `save` wrote; ValueError where the folder holds another agent or fits another task."""
+    def load(cls, folder: Path, problem: Problem, device: str = "cpu", *, transfer: bool = False) -> Self:
+        """Read what `save` wrote; ValueError where the folder holds another agent, or one of another task.
+
+        With `transfer`, an agent of another task of the same size is taken over all the same.
+        """
         about = read_about(folder)
-        if about.get("name") != cls.name:
-            raise ValueError(f"{folder} holds the agent {about.get('name')!r}, not {cls.name!r}")
-        agent = cls(problem, device=device, **about["params"])
+        if about["name"] != cls.name:
+            raise ValueError(f"{folder} holds the agent {about['name']!r}, not {cls.name!r}")
+        ours, theirs = problem.identity, about.get("task", {})
+        odd = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
+        if odd and not transfer:
+            what = ", ".join(f"{key} {_short(theirs[key])}, here {_short(ours[key])}" for key in odd)
+            raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
+        with storage.refusing(folder):
+            agent = cls(problem, device=device, **about["params"])
         agent.reload(folder)
         return agent
 
     def reload(self, folder: Path) -> None:
-        """Take over what an agent with the same parameters saved."""
-        self.restore(load_file(Path(folder) / "agent.safetensors"))
-        about = read_about(folder)
-        self.rng.bit_generator.state = about["rng"]
+        """Take over what an agent with the same parameters saved; ValueError where it is damaged or does not fit."""
+        stored = storage.Stored(folder, "saved agent")
+        state, about = stored.arrays("agent.safetensors"), read_about(folder)
+        with storage.refusing(folder):
+            self.check_state(state)
+            self.restore(state)
+            self.rng.bit_generator.state = about["rng"]
         self.is_learnt = bool(about.get("is_learnt", True))
+
+    def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """ValueError where arrays are not such as `state` gives, by name, shape, type and range."""
+        check_arrays(f"saved {self.name}", self.state(), state)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def check_arrays(
+    place: str, own: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]], free: tuple[str, ...] = ()
+) -> None:
+    """ValueError where `state` has other names, shapes or types than `own`, or an integer below 0: all are counts.
+
+    Arrays named in `free` may have any length.
+    """
+    if own.keys() != state.keys():
+        raise ValueError(f"{place} holds {_short(sorted(state))}, expected {_short(sorted(own))}")
+    for key, value in state.items():
+        there = own[key]
+        if value.ndim != there.ndim or (key not in free and value.shape != there.shape):
+            raise ValueError(f"{place}: {key} has shape {value.shape}, this task needs {there.shape}")
+        if value.dtype != there.dtype:
+            raise ValueError(f"{place}: {key} is of {value.dtype}, expected {there.dtype}")
+        check_within(f"{place}: {key}", value, 0 if value.dtype.kind == "i" else -np.inf)
+
+
+def check_within(name: str, value: NDArray[Any], low: float, high: float = np.inf) -> None:
+    """ValueError that names an array which holds a number outside [low, high]."""
+    if value.size and not (value.min() >= low and value.max() <= high):
+        raise ValueError(f"{name} leaves [{low}, {high}]")
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """A saved agent's name, parameters and generator; ValueError where the folder holds none."""
-    try:
-        about = json.loads((Path(folder) / "agent.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} holds no saved agent: {error}") from error
-    return dict(about)
+    """A saved agent's name, parameters, generator and task; ValueError where the folder holds none."""
+    kinds = {"schema": str, "name": str, "params": dict, "rng": dict}
+    about = storage.Stored(folder, "saved agent").json("agent.json", kinds)
+    if not isinstance(about.get("task", {}), dict):
+        raise ValueError(f"{Path(folder) / 'agent.json'}: task is no object")
+    return about
 
 
 def parse_params(name: str, config: type[Any], params: Mapping[str, Any]) -> Any:
@@ -378,7 +447,7 @@ def _typed(what: str, value: Any, kind: type[Any]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is float and is_number and abs(value) < np.inf:
+    if kind is float and is_number and -1e300 < value < 1e300:
         return value
     if kind is not float and type(value) is kind:
         return value

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import nnls
 
-from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_range
+from agents.base import Actions, BaseAgent, Figures, Masks, Problem, Report, check_arrays, check_range
 from agents.context import item_features
 from agents.explain import named
 from agents.similar import Doubles, Items, Matrix, People, cosine, nearest
 from agents.slates import check_mask, pay, top_k, unseen
 
 PEOPLE = ("session", "user")
+MATRICES = ("users", "people", "alike")
 CHUNK = 512  # rows judged at once
 LEAST = 5.0  # [items] at which half of a person's own mean is believed
 
@@ -213,24 +214,37 @@ class Collaborative(BaseAgent):
     def state(self) -> dict[str, NDArray[Any]]:
         """Expectations, mix, and the sparse matrices part by part."""
         arrays = {"expected": self.expected, "minutes": self.minutes, "mix": self.mix}
-        for name in ("users", "people", "alike"):
+        for name in MATRICES:
             matrix = getattr(self, name)
             arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
         return arrays
 
+    def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """The sparse matrices have any number of entries; scipy looks at their indices in full."""
+        own, place = self.state(), f"saved {self.name}"
+        parts = tuple(name for name in own if "." in name)
+        same = {
+            name: value.astype(own[name].dtype) if name in parts else value for name, value in state.items()
+        }
+        check_arrays(place, own, same if own.keys() == state.keys() else state, free=parts)
+        rows = {"users": self.problem.num_users, "alike": self.problem.num_items}
+        for name in MATRICES:
+            matrix = self._matrix(name, state)
+            if matrix.shape[0] != rows.get(name, matrix.shape[0]):
+                raise ValueError(f"{place}: {name} has {matrix.shape[0]} rows, this task {rows[name]}")
+            matrix.check_format(full_check=True)
+
+    def _matrix(self, name: str, state: Mapping[str, NDArray[Any]]) -> Matrix:
+        data, indices, indptr = (state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+        return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, self.problem.num_items))
+
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Put back what `state` gave; ValueError where it is another task's."""
-        own = {"expected": self.expected, "minutes": self.minutes, "mix": self.mix}
-        for name, array in own.items():
-            if state[name].shape != array.shape:
-                raise ValueError(
-                    f"saved {self.name}: {name} has shape {state[name].shape}, this task needs {array.shape}"
-                )
+        self.check_state(state)
+        for name, array in (("expected", self.expected), ("minutes", self.minutes), ("mix", self.mix)):
             array[:] = state[name]
-        for name in ("users", "people", "alike"):
-            data, indices, indptr = (state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-            shape = (len(indptr) - 1, self.problem.num_items)
-            setattr(self, name, sparse.csr_array((data, indices, indptr), shape=shape))
+        for name in MATRICES:
+            setattr(self, name, self._matrix(name, state))
         self._build()
 
 

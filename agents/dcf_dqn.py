@@ -162,10 +162,10 @@ class DcfDqn(DeepQ):
         """And the rows of the log."""
         return super().training_parts() | {"past": self.past.arrays() if self.past else {}}
 
-    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+    def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
         """Put back what `training_parts` gave."""
-        super().put_training(parts)
-        self.past = LoggedRows.of(parts["past"], self.torch_device) if parts["past"] else None
+        super().put_training(parts, num_envs)
+        self.past = LoggedRows.of(parts["past"], self.torch_device, self.problem) if parts["past"] else None
 
 
 def credited(follow: Tensor, idle: Tensor, answered: Tensor) -> Tensor:

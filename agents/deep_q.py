@@ -13,12 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.base import GPUS, Actions, BaseAgent, Figures, Masks, Problem, Transition, check_range
+from agents.base import (
+    GPUS,
+    Actions,
+    BaseAgent,
+    Figures,
+    Masks,
+    Problem,
+    Transition,
+    check_arrays,
+    check_range,
+)
 from agents.encoders import ENCODERS
 from agents.modules import (
     generator_on,
     moments_of,
     pick_device,
+    put_generator,
     put_moments,
     put_weights,
     seeded,
@@ -26,7 +37,7 @@ from agents.modules import (
     weights_of,
 )
 from agents.offline import Stage
-from agents.replay import Ring
+from agents.replay import Ring, check_shape
 from agents.slates import check_mask, credit
 from agents.towers import States, Towers, to_states
 
@@ -264,22 +275,26 @@ class DeepQ(BaseAgent):
         self._changed()
         generator = torch.as_tensor(state["generator"])
         if generator.shape == self.generator.get_state().shape:  # else saved on another kind of device
-            self.generator.set_state(generator)
+            put_generator(self.generator, state["generator"])
         else:
             self.generator.manual_seed(int(self.counts[0]))
+
+    def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """The generator's state is of another length where it was saved on another kind of device."""
+        check_arrays(f"saved {self.name}", self.state(), state, free=("generator",))
 
     def training_state(self) -> Arrays:
         """`training_parts`, each array named PART.NAME."""
         parts = self.training_parts()
         return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
         """Put back what `training_state` gave."""
         parts: defaultdict[str, Arrays] = defaultdict(dict)
         for key, value in state.items():
             part, _, name = key.partition(".")
             parts[part][name] = value
-        self.put_training(parts)
+        self.put_training(parts, num_envs)
 
     def training_parts(self) -> dict[str, Arrays]:
         """The optimizer's moments, the replay, losses that are not told yet; a subclass adds its own."""
@@ -290,9 +305,12 @@ class DeepQ(BaseAgent):
             "own": {"over": self.over, "loss": loss},
         }
 
-    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+    def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
         """Put back what `training_parts` gave."""
         put_moments(self.optimizer, parts["optimizer"])
-        self.ring = Ring.of(parts["ring"], self.torch_device) if parts["ring"] else None
+        self.ring = None
+        if parts["ring"]:
+            self.ring = Ring.of(parts["ring"], self.torch_device, self.problem, num_envs)
         self.over = np.array(parts["own"]["over"])
+        check_shape("replay: over", self.over, (num_envs if self.ring else len(self.over),), np.bool_)
         self.loss = list(torch.as_tensor(parts["own"]["loss"], device=self.torch_device))

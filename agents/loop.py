@@ -3,14 +3,16 @@
 Axes: B sessions, K slate positions, N items.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.base import Agent, Figures, Keeper, Masks, Moment, Report, Transition
+from agents.base import Agent, Figures, Keeper, Masks, Moment, Report, Transition, check_arrays
 from agents.guards import check_env
+from recgym.storage import check_keys, refusing
 
 REPORTS = 50  # reports over a budget
 
@@ -116,13 +118,38 @@ class Loop:
         return Moment(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
 
     def restore(self, moment: Moment) -> None:
-        """Put back what `moment` gave."""
-        arrays, facts = moment
+        """Put back what `moment` gave; ValueError where it is not of such sessions, or damaged."""
+        with refusing("the loop's part of the checkpoint"):
+            self._restore(*moment)
+
+    def _restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         seen = {name[12:]: value for name, value in arrays.items() if name.startswith("observation.")}
-        self.observation = seen.get("", seen)
-        self.mask, self.over = arrays.get("mask"), arrays["over"]
-        self.latest, self.due = facts["latest"], facts["due"]
-        vars(self.statistics).update(facts["statistics"], reward=arrays["reward"], length=arrays["length"])
+        observation = seen.get("", seen)
+        if not self.env.observation_space.contains(observation):
+            raise ValueError("the observation is not of this environment")
+        own, statistics = vars(self.statistics), facts["statistics"]
+        there = {name: arrays[name] for name in ("over", "reward", "length")}
+        check_arrays(
+            "sessions", {"over": self.over, **{name: own[name] for name in ("reward", "length")}}, there
+        )
+        mask = arrays.get("mask")
+        num_items = (
+            self.env.single_action_space.nvec[0] if self.slate_size > 1 else self.env.single_action_space.n
+        )
+        if mask is not None and (mask.dtype != np.bool_ or mask.shape != (len(self.over), num_items)):
+            raise ValueError(f"the mask is {mask.dtype} {mask.shape}")
+        check_keys(statistics, {"total": float, "episodes": int, "steps": int}, "statistics")
+        figures = {
+            name: [float(value) for value in statistics["figures"][name]] for name in statistics["figures"]
+        }
+        statistics = {name: statistics[name] for name in ("total", "episodes", "steps")} | {
+            "returns": [float(value) for value in statistics["returns"]],
+            "lengths": [int(value) for value in statistics["lengths"]],
+            "figures": figures,
+        }
+        self.observation, self.mask, self.over = observation, mask, there["over"]
+        self.latest, self.due = {name: float(v) for name, v in facts["latest"].items()}, int(facts["due"])
+        own.update(statistics, reward=there["reward"], length=there["length"])
 
 
 def run(

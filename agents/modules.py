@@ -30,6 +30,15 @@ def generator_on(device: torch.device, seed: int) -> torch.Generator:
     return torch.Generator(device).manual_seed(seed % (1 << 62))
 
 
+def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:
+    """Set a generator's state; ValueError where torch would read beside it (it checks two of its counts singly)."""
+    if generator.device.type == "cpu":
+        left, following = state[8:12].view(np.int32)[0], state[16:24].view(np.int64)[0]
+        if not (1 <= left <= 624 and 0 <= following <= 624 and left + following <= 625):
+            raise ValueError("the state of a generator is damaged")
+    generator.set_state(torch.as_tensor(state))
+
+
 def to_host(tensor: torch.Tensor) -> NDArray[Any]:
     """A tensor as a numpy array: the one copy from the device that a decision makes."""
     array: NDArray[Any] = tensor.cpu().numpy()
@@ -63,9 +72,15 @@ def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
 
 
 def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[Any]]) -> None:
-    """Load what `moments_of` gave, of an optimizer over the same parameters; its rate stays."""
+    """Load what `moments_of` gave, of an optimizer over the same parameters; its rate stays. ValueError: of others."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in moments.items():
         number, _, name = key.partition(".")
+        if int(number) not in range(len(weights)) or value.shape not in (
+            (),
+            tuple(weights[int(number)].shape),
+        ):
+            raise ValueError(f"saved moments {key} of shape {value.shape} fit no weight of this task")
         state.setdefault(int(number), {})[name] = torch.as_tensor(np.array(value))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -21,7 +21,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.base import GPUS, Actions, BaseAgent, Figures, Masks, Problem, Report, Transition, check_range
+from agents.base import (
+    GPUS,
+    Actions,
+    BaseAgent,
+    Figures,
+    Masks,
+    Problem,
+    Report,
+    Transition,
+    check_arrays,
+    check_range,
+    check_within,
+)
 from agents.context import Contexts
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.ridge import Disjoint, Doubles
@@ -206,8 +218,11 @@ class NeuralLinear(BaseAgent):
         memory: dict[str, NDArray[Any]] = {"context": self.context, "arm": self.arm, "reward": self.reward}
         return {**memory, "counts": self.counts, **moments}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
         """Put back what `training_state` gave."""
+        own = {name: getattr(self, name) for name in ("context", "arm", "reward", "counts")}
+        check_arrays("memory", own, {name: state[name] for name in own})
+        check_within("memory: arm", state["arm"], 0, self.problem.num_items - 1)
         for name in ("context", "arm", "reward", "counts"):
             getattr(self, name)[...] = state[name]
         moments = {name[8:]: value for name, value in state.items() if name.startswith("moments.")}

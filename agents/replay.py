@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.base import Problem, check_within
+from agents.encoders import HISTORY
 from agents.towers import States
 
 
@@ -49,6 +51,25 @@ class Sample(NamedTuple):
     place: tuple[Tensor, Tensor]  # (b,) slot and session
 
 
+def check_shape(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: Any) -> None:
+    """ValueError that names an array of another shape or type."""
+    if value.shape != shape or value.dtype != kind:
+        raise ValueError(f"{name} is {value.dtype} {value.shape}, expected {np.dtype(kind)} {shape}")
+
+
+def _check_states(
+    place: str, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...], events: int, problem: Problem
+) -> None:
+    """ValueError unless stored states (shape ...) are of users and items of the problem."""
+    check_shape(f"{place}: user", arrays["user"], shape, np.int32)
+    check_shape(f"{place}: items", arrays["items"], (*shape, HISTORY), np.int32)
+    check_shape(f"{place}: events", arrays["events"], (*shape, HISTORY, events), np.uint8)
+    check_shape(f"{place}: context", arrays["context"], (*shape, 3), np.float32)
+    check_within(f"{place}: user", arrays["user"], 0, problem.num_users - 1)
+    check_within(f"{place}: items", arrays["items"], 0, problem.num_items)
+    check_within(f"{place}: events", arrays["events"], 0, 1)
+
+
 class LoggedRows(NamedTuple):
     """R shown items of a log, each with the history it was shown to."""
 
@@ -70,8 +91,13 @@ class LoggedRows(NamedTuple):
         }
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> "LoggedRows":
-        """The rows that `arrays` were taken from, on a device."""
+    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem) -> "LoggedRows":
+        """The rows that `arrays` were taken from, on a device; ValueError where they are not of this problem."""
+        rows, events = len(arrays["item"]), len(problem.event_names)
+        _check_states("rows of the log", arrays, (rows,), events, problem)
+        check_shape("rows of the log: label", arrays["label"], (rows,), np.float32)
+        check_shape("rows of the log: item", arrays["item"], (rows,), np.int32)
+        check_within("rows of the log: item", arrays["item"], 0, problem.num_items - 1)
         kinds = {"user": np.int64, "items": np.int64, "item": np.int64}
         there = {
             name: torch.as_tensor(np.array(value, kinds.get(name, np.float32)), device=device)
@@ -216,8 +242,26 @@ class Ring:
         }
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device) -> "Ring":
-        """The ring that `arrays` were taken from, on a device."""
+    def of(
+        cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem, num_envs: int
+    ) -> "Ring":
+        """The ring that `arrays` were taken from, on a device; ValueError where they do not fit."""
+        shape = (len(arrays["shown"]), num_envs)
+        if shape[0] < 2:
+            raise ValueError("replay: shown has fewer than 2 slots")
+        _check_states("replay", arrays, shape, len(problem.event_names), problem)
+        slate = (*shape, problem.slate_size)
+        for name, wanted, kind in (
+            *((name, shape, np.bool_) for name in ("shown", "terminated", "truncated")),
+            *(("action", slate, np.int64), ("credit", slate, np.float32), ("count", (1,), np.int64)),
+            *(("largest", (), np.float32), ("priority", shape, np.float32)),
+            ("mask", (*shape, problem.num_items), np.bool_),
+        ):
+            if name in arrays or name not in ("priority", "mask"):
+                check_shape(f"replay: {name}", arrays[name], wanted, kind)
+        check_within("replay: action", arrays["action"], 0, problem.num_items - 1)
+        check_within("replay: count", arrays["count"], 0, 1 << 62)
+        check_within("replay: priority", arrays.get("priority", arrays["largest"]), 0)
         there = {name: torch.as_tensor(np.array(value), device=device) for name, value in arrays.items()}
         ring = cls.__new__(cls)
         ring.mask, ring.priority = None, None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import Figures, Masks, Problem, Transition
+from agents.base import Figures, Masks, Problem, Transition, check_within
 from agents.table import Table
 
 FIELDS = ("observation", "action", "reward", "next_observation", "row")
@@ -67,14 +67,36 @@ class Sarsa(Table):
             return {}
         return {name: np.asarray(getattr(self.waiting, name)) for name in FIELDS}
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
         """Put back what `training_state` gave."""
         self.waiting = None
         if state:
+            _check_waiting(state, self.values.shape, num_envs, self.problem.slate_size)
             never = np.zeros(len(state["reward"]), np.bool_)
             self.waiting = Transition(
                 **{name: state[name] for name in FIELDS}, terminated=never, truncated=never
             )
+
+
+def _check_waiting(
+    state: Mapping[str, NDArray[Any]], table: tuple[int, ...], num_envs: int, slots: int
+) -> None:
+    """ValueError unless the exposures are of cells of the table (S, N), at most one a session."""
+    rows = len(state["row"])
+    slates = (rows,) if slots == 1 else (rows, slots)
+    kinds = {
+        "reward": np.float64,
+        **dict.fromkeys(("observation", "action", "next_observation", "row"), np.int64),
+    }
+    for name, kind in kinds.items():
+        shape = slates if name == "action" else (rows,)
+        if state[name].shape != shape or state[name].dtype != kind:
+            raise ValueError(
+                f"what waits: {name} is {state[name].dtype} {state[name].shape}, expected {shape}"
+            )
+    for name, size in (("observation", table[0]), ("next_observation", table[0]), ("action", table[1])):
+        check_within(f"what waits: {name}", state[name], 0, size - 1)
+    check_within("what waits: row", state["row"], 0, num_envs - 1)
 
 
 def _some(transition: Transition, keep: NDArray[np.bool_]) -> Transition:

@@ -232,7 +232,7 @@ class Sb3Agent(BaseAgent):
         """The optimizer's moments."""
         return moments_of(self.policy.optimizer)
 
-    def restore_training(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
         """Keep them until SB3's algorithm is there to take them."""
         self.moments = dict(state)
 

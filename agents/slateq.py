@@ -233,9 +233,9 @@ class SlateQ(DeepQ):
         """And the moments of the choice model's optimizer."""
         return super().training_parts() | {"choice": moments_of(self.choice_optimizer)}
 
-    def put_training(self, parts: Mapping[str, Arrays]) -> None:
+    def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
         """Put back what `training_parts` gave."""
-        super().put_training(parts)
+        super().put_training(parts, num_envs)
         put_moments(self.choice_optimizer, parts["choice"])
 
 

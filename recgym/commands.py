@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from recgym import storage
 from recgym.bench.terminal import (
     Domain,
     Duplicates,
@@ -116,40 +116,41 @@ def fit(
     Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
     Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
     """
-    refuse_unwritable("--out", out)
-    if out.exists() and not (out / "world.json").is_file():
-        raise ValueError(f"--out {out}: exists and holds no world; name another folder")
-    if out.exists() and not replaced:
-        raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
-    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    read = _read(log, source, domain, mapping, graph, options)
-    from recgym.fit import fit as fit_world
+    from recgym.fitting import begun, finish, log_digest
     from recgym.sim.card import worse_than_baselines
-    from recgym.sim.world import World
 
-    chosen, shown = _settings(config, period), is_terminal(sys.stdout)
+    refuse_unwritable("--out", out)
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     said = {
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     }  # fmt: skip
     words = " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in said.items() if value is not None)
+    command = f"recgym fit LOG {words}"
+    with storage.locked(out, f"--out {out}: another fit is writing there"):
+        stopped = begun(out, command, is_replaced=replaced)
+        read = _read(log, source, domain, mapping, graph, options)
+        from recgym.fit import fit as fit_world
 
-    def fitted(called: str, settings: Any) -> World:
-        world = fit_world(read, name=called, config=settings, seed=seed, device=device, progress=shown)
-        return world.with_card(command=f"recgym fit LOG {words}")
+        chosen, shown, called = _settings(config, period), is_terminal(sys.stdout), name or out.name
 
-    called = name or out.name
-    world = fitted(called, chosen)
-    if planning:
-        world = world.with_card(planning=_planning(world, planning, seed, terms))
-    members = [
-        fitted(f"{called}, member {number}", replace(chosen, resample=1000 * seed + number))
-        for number in range(1, ensemble + 1)
-    ]
-    _write(world, members, out)
+        def make(number: int) -> Any:
+            settings = replace(chosen, resample=1000 * seed + number) if number else chosen
+            title = f"{called}, member {number}" if number else called
+            world = fit_world(read, name=title, config=settings, seed=seed, device=device, progress=shown)
+            return world.with_card(command=command)
+
+        world = finish(
+            out,
+            stopped,
+            make,
+            (lambda world: _planning(world, planning, seed, terms)) if planning else None,
+            digest=log_digest(read),
+            ensemble=ensemble,
+        )
     _print_card(world)
-    print(f"wrote {out}" + (f" and {ensemble} members" if members else ""), file=sys.stderr)
+    print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
     if worse := worse_than_baselines(world.card):
         print(worse, file=sys.stderr)
 
@@ -188,16 +189,6 @@ def _days(period: str) -> tuple[str | None, str | None]:
             f"--period {period!r}: expected FROM:TO, such as 2022-04-25:2022-04-29 or :2022-04-29"
         )
     return first or None, end or None
-
-
-def _write(world: Any, members: list[Any], out: Path) -> None:
-    """The world, and its ensemble in place of that of an earlier fit."""
-    from recgym.envs.tasks import MEMBERS
-
-    world.save(out)
-    shutil.rmtree(out / MEMBERS, ignore_errors=True)
-    for number, member in enumerate(members, start=1):
-        member.save(out / MEMBERS / str(number))
 
 
 def _print_card(world: Any) -> None:

@@ -1,6 +1,7 @@
 """One conformance suite over the registry."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -202,7 +203,8 @@ def test_a_seed_fixes_the_curve(name, task):
 def test_saved_and_loaded_it_acts_the_same(name, task, tmp_path):
     agent, env, _ = trained(name, task)
     agent.save(tmp_path / "agent")
-    assert {file.suffix for file in (tmp_path / "agent").iterdir()} == {".json", ".safetensors"}
+    files = sorted(file.name for file in (tmp_path / "agent").iterdir())
+    assert files == ["SHA256SUMS", "agent.json", "agent.safetensors"]
     again = agent_class(name).load(tmp_path / "agent", agent.problem)
     again.attach(env)
     observation, _ = env.reset(seed=9)
@@ -221,8 +223,68 @@ def test_a_saved_agent_of_another_catalogue_is_refused(name, tmp_path):
     agent, _, _ = trained(name, "recgym/Ecommerce-v0", budget=50)
     agent.save(tmp_path)
     smaller = Problem.of(make_env("recgym/Ecommerce-v0", name, 2, n_items=20))
-    with pytest.raises(ValueError, match=r"shape|fit this task"):
+    with pytest.raises(ValueError, match=r"saved for another task: world_sha256 .*, num_items \d+, here 20"):
         agent_class(name).load(tmp_path, smaller)
+    with pytest.raises(ValueError, match=r"shape|fit this task"):
+        agent_class(name).load(tmp_path, smaller, transfer=True)
+
+
+def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
+    def problem(env_id="recgym/Ecommerce-v0", world=3, **kwargs):
+        kwargs = {"world": synthetic(world), "observation": "history", **kwargs}
+        return Problem.of(gymnasium.make_vec(env_id, num_envs=2, **kwargs))
+
+    ours, kind = problem(), agent_class("ucb1")
+    agent = kind(ours)
+    agent.pulls[:] = 7
+    agent.save(tmp_path / "agent")
+    kind.load(tmp_path / "agent", problem())
+    for other, what in (
+        (problem(world=4), "world_sha256 .*, here .*, items_sha256"),
+        (problem(reward="conversion"), "reward .*, here"),
+        (problem(horizon=9), "horizon 50, here 9"),
+        (
+            problem("recgym/EcommerceSlate-v0"),
+            "env recgym/Ecommerce-v0, here recgym/Ecommerc.*slate_size 1, here 6",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"saved for another task: {what}.*transfer=True takes it over"):
+            kind.load(tmp_path / "agent", other)
+        assert kind.load(tmp_path / "agent", other, transfer=True).pulls[0] == 7
+    about = json.loads((tmp_path / "agent" / "agent.json").read_text())
+    del about["task"]  # as earlier versions saved it
+    (tmp_path / "agent" / "agent.json").write_text(json.dumps(about))
+    (tmp_path / "agent" / "SHA256SUMS").unlink()
+    assert kind.load(tmp_path / "agent", problem(world=4)).pulls[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"params": {"fresh": 1.5}}, "agent ucb1: fresh is 1.5, expected True or False"),
+        ({"params": {"scale": float("nan")}}, "agent ucb1: scale is nan, expected a finite number"),
+        ({"params": {"nonsense": 1}}, "has no parameter 'nonsense'"),
+        ({"params": []}, r"agent\.json: params is \[\], expected dict"),
+        ({"rng": {}}, "agent: state must be for a PCG64 RNG"),
+        (
+            {"rng": {"bit_generator": "PCG64", "state": {"state": 1 << 300, "inc": 1}}},
+            "is damaged|OverflowError",
+        ),
+        ({"task": 3}, "task is no object"),
+        ({"name": 3}, "name is 3, expected str"),
+    ],
+)
+def test_a_damaged_agent_is_refused_in_one_line(change, message, tmp_path):
+    agent, _, _ = trained("ucb1", "recgym/Ecommerce-v0", budget=50)
+    agent.save(tmp_path / "agent")
+    file = tmp_path / "agent" / "agent.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ValueError, match="differs from its checksum"):
+        agent_class("ucb1").load(tmp_path / "agent", agent.problem)
+    (tmp_path / "agent" / "SHA256SUMS").unlink()
+    with pytest.raises(ValueError, match=message) as found:
+        agent_class("ucb1").load(tmp_path / "agent", agent.problem)
+    assert "\n" not in str(found.value)
 
 
 def test_the_oracle_must_be_attached_to_where_it_acts():

@@ -278,7 +278,7 @@ def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
     more = float(agent._update(agent.ring)) - float(alone._update(alone.ring))
     assert more == pytest.approx(0.7 * surprise, rel=1e-4)
     agent.past = None
-    agent.restore_training(kept)
+    agent.restore_training(kept, len(agent.over))
     for name, value in agent.training_state().items():
         np.testing.assert_array_equal(value, kept[name], err_msg=name)
     again = agent.past.sample(1_000, torch.Generator().manual_seed(1))

@@ -23,6 +23,7 @@ from recgym.bench.suite import Experiment
 from recgym.bench.training import Plan, train
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
+from recgym.storage import Stored, locked
 
 torch.set_num_threads(1)
 LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
@@ -124,7 +125,7 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
     steps = int(left.name)
     assert 400 <= steps <= 1_500
     files = [file for file in left.rglob("*") if file.is_file()]
-    assert {file.suffix for file in files} == {".json", ".safetensors"}
+    assert {file.suffix for file in files} == {".json", ".safetensors", ""}  # SHA256SUMS
     kept, moments = load_file(left / "agent" / "agent.safetensors"), load_file(left / "state.safetensors")
     learn = agent_class(name).algorithm.learn
 
@@ -175,6 +176,106 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train(*plan_of("ucb1", world, 1_500), tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match=r"was begun with agent .*'ucb1'.*, not .*'thompson'"):
         train(*plan_of("thompson", world), tmp_path / "run", resume=True)
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    (tmp_path / "runs").mkdir()
+    world, out, told = str(tmp_path / "world"), tmp_path / "runs" / "shop", []
+
+    def stop(stage, steps, figures):
+        told.append(stage)
+        if stage == "train" and steps > 900:
+            raise KeyboardInterrupt
+
+    with pytest.raises(ValueError, match="agent 'nobody' is unknown"):
+        train(*plan_of("nobody", world), out)
+    assert entries(tmp_path / "runs") == []
+    out.mkdir()  # empty, as earlier versions left it
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("ucb1", world), out, tells=(stop,))
+    assert (entries(tmp_path / "runs"), entries(out)) == (["shop"], ["checkpoint"])
+    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+        train(*plan_of("ucb1", world, 1_500), out)
+    resumed = train(*plan_of("ucb1", world), out, tells=(lambda stage, *_: told.append(stage),))
+    assert told.count("resumed") == 1
+    whole = train(*plan_of("ucb1", world), tmp_path / "whole")
+    assert resumed["final"] == whole["final"]
+    assert entries(tmp_path / "runs") == ["shop"]
+
+
+def test_a_trained_agent_stays_until_the_new_one_is_whole(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    world, out = str(tmp_path / "world"), tmp_path / "shop"
+    first = train(*plan_of("ucb1", world), out)
+    with pytest.raises(ValueError, match=r"holds a trained agent; name another folder \(--from .*--replace"):
+        train(*plan_of("thompson", world), out)
+
+    def stop(stage, steps, figures):
+        if steps > 900:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("thompson", world), out, replace=True, tells=(stop,))
+    assert json.loads((out / "training.json").read_text())["agent"] == first["agent"]
+    Stored(out, "saved agent").read("agent.safetensors")
+    second = train(*plan_of("thompson", world), out)  # begun with --replace, it goes on without
+    assert second["final"] == train(*plan_of("thompson", world), tmp_path / "whole")["final"]
+    assert entries(out) == ["SHA256SUMS", "agent.json", "agent.safetensors", "curve.json", "training.json"]
+    with locked(out, ""), pytest.raises(ValueError, match="another training is writing there"):
+        train(*plan_of("ucb1", world), out, replace=True)
+
+
+def changed(state, **changes):
+    """The state with one number of some arrays replaced."""
+    state = {name: array.copy() for name, array in state.items()}
+    for name, value in changes.items():
+        state[name].flat[-1] = value
+    return state
+
+
+@pytest.mark.parametrize("row", [ENVIRONMENTS[1], ENVIRONMENTS[5]], ids=lambda row: row.id)
+def test_a_damaged_state_of_an_environment_is_refused(row):
+    world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
+    env = gymnasium.make_vec(row.id, num_envs=3, world=world, horizon=6)
+    env.reset(seed=1)
+    env.step(env.action_space.sample())
+    state = env.unwrapped.snapshot()
+    env.unwrapped.restore(state)
+    num = env.unwrapped.privileged().world.num_items
+    for name, values in {
+        "user": (-1, 50, 2**31 - 1),
+        "context": (-1, 24, 10**6),
+        "step": (-1, 7, 2**31 - 1),
+        "run": (-1, 7),
+        "memory": (-2, num),
+        "engaged": (-1, 10**6),
+        "items": (-2, num),
+        "events": (-1, 8),
+        "lead": (-2, num),
+        "lead_events": (-1, 8),
+        "liked_category": (-2, 9),
+        "candidate": (-1, 50),
+        "tie": (-2,),
+        "shared": (-1,),
+        "refused": (-1,),
+        "intent": (np.nan, np.inf),
+        "shown": (1.5, np.nan),
+        "episode": (-2,),
+    }.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"sessions: {name} holds"):
+                env.unwrapped.restore(changed(state, **{name: value}))
+    with pytest.raises(ValueError, match="sessions: user is int64"):
+        env.unwrapped.restore({**state, "user": state["user"].astype(np.int64)})
+    with pytest.raises(ValueError, match="over is of int8"):
+        env.unwrapped.restore({**state, "over": state["over"].astype(np.int8)})
+    with pytest.raises(ValueError, match="of another environment: key differ"):
+        env.unwrapped.restore({name: array for name, array in state.items() if name != "key"})
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_sarsa_draws_a_slate_at_the_horizon():
 def test_sarsas_waiting_steps_are_part_of_a_checkpoint():
     agents = [agent_of("sarsa", VALUES) for _ in range(2)]
     agents[0].learn(one(0, 1, 1.0, 3))
-    agents[1].restore_training(agents[0].training_state())
+    agents[1].restore_training(agents[0].training_state(), num_envs=1)
     for agent in agents:
         agent.learn(one(3, 2, 0.0, 1))
     np.testing.assert_array_equal(agents[0].values, agents[1].values)

@@ -149,6 +149,7 @@ def test_validate_tells_every_bad_row(run, table):
 
 def test_fit_does_not_replace_a_folder_that_is_no_world(run, table, tmp_path):
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("kept")
     refused(run("fit", table, "--domain", "ecommerce", "--out", tmp_path / "mine"), "--out", "holds no world")
 
 
@@ -198,9 +199,11 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     agent = kind.load(folder, Problem.of(env))
     observation, _ = env.reset(seed=0)
     assert np.asarray(agent.act(observation)).shape == (4,)
-    again = run(*arguments, "--out", folder, "--seed", "3")  # replaces its own folder, with the same figures
+    refused(run(*arguments, "--out", folder, "--seed", "3"), "holds a trained agent", "--from", "--replace")
+    again = run(*arguments, "--out", folder, "--seed", "3", "--replace")
     assert again[:2] == (0, out)
     (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes").write_text("kept")
     refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no trained agent")
 
 

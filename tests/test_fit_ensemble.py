@@ -1,5 +1,6 @@
 """Bootstrap worlds and periods: what a fit learns from, and what an environment makes of it."""
 
+import shutil
 from dataclasses import replace
 
 import gymnasium
@@ -13,6 +14,7 @@ from recgym.fit.frame import TEST, TRAIN, UNUSED, VALIDATION, make_frame, period
 from recgym.fit.pairs import drawn
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
 
 DAYS = [f"2022-04-{day:02d}" for day in np.repeat(np.arange(1, 11), 10)]  # ten days of ten visits
 
@@ -161,3 +163,67 @@ def test_a_world_is_replaced_only_where_that_is_said(tmp_path, capsys, monkeypat
         == "recgym: --out mine: holds a world; name another folder, or say --replace\n"
     )
     assert (tmp_path / "mine" / "world.json").read_text() == "kept"
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C, or pulled the plug."""
+
+
+@pytest.mark.parametrize("stage", ["first", "member", "planning"])
+def test_a_stopped_fit_keeps_what_is_done_and_goes_on(log, tmp_path, capsys, monkeypatch, stage):
+    log.write(tmp_path / "log")
+    monkeypatch.chdir(tmp_path)
+    fitted = []
+
+    def quick(read, name, config, **rest):
+        if len(fitted) == {"first": 0, "member": 2}.get(stage, -1):
+            raise Stopped
+        fitted.append(name)
+        return synthetic(int(config.resample or 0), domain="content").with_card(name=name)
+
+    def worth(world, users, seed, terms):
+        if stage == "planning":
+            raise Stopped
+        return {"oracle": 1.0, "oracle_plan": 1.0, "difference": 0.0, "low": 0.0, "high": 0.0, "sessions": users,
+                "is_bandit": True}  # fmt: skip
+
+    monkeypatch.setattr("recgym.fit.fit", quick)
+    monkeypatch.setattr("recgym.commands._planning", worth)
+    words = ["fit", "log", "--ensemble", "2", "--planning", "9"]
+    with pytest.raises(Stopped):
+        main([*words, "--out", "mine"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log"] + ["mine"] * (stage != "first")
+    if stage != "first":
+        assert (
+            World.load("mine").card["unfinished"]["left"] == ["ensemble", "planning"][stage == "planning" :]
+        )
+        assert (tmp_path / "mine" / "members").is_dir() == (stage == "planning")
+        with pytest.raises(SystemExit):
+            main(["fit", "log", "--planning", "9", "--out", "mine"])  # another command
+        assert "holds a world; name another folder, or say --replace" in capsys.readouterr().err
+    before, stage = len(fitted), ""
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--out", "mine"])
+    assert end.value.code == 0, capsys.readouterr().err
+    assert len(fitted) - before == {0: 3, 2: 2, 3: 0}[before]
+    (tmp_path / "again").mkdir()  # an empty folder may be written to
+    monkeypatch.chdir(tmp_path / "again")
+    with pytest.raises(SystemExit):
+        main([*words[:1], "../log", *words[2:], "--out", "mine"])
+    for file in ("world.json", "SHA256SUMS", "members/1/world.json", "members/2/SHA256SUMS"):
+        assert (tmp_path / "mine" / file).read_bytes() == (tmp_path / "again" / "mine" / file).read_bytes()
+    assert "unfinished" not in World.load("mine").card
+
+
+def test_a_stopped_fit_does_not_go_on_with_another_log(log, tmp_path, capsys, monkeypatch):
+    log.write(tmp_path / "log")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recgym.fit.fit", lambda *args, **rest: synthetic(1, domain="content"))
+    monkeypatch.setattr("recgym.commands._planning", lambda *args: (_ for _ in ()).throw(Stopped))
+    with pytest.raises(Stopped):
+        main(["fit", "log", "--out", "mine"])
+    shutil.rmtree(tmp_path / "log")
+    sample_log(synthetic(4, domain="content"), "random", 20, seed=3, horizon=5).write(tmp_path / "log")
+    with pytest.raises(SystemExit):
+        main(["fit", "log", "--out", "mine"])
+    assert "--out mine: holds a world begun with another log" in capsys.readouterr().err

@@ -244,17 +244,21 @@ def test_ids_are_stored_beside_an_own_world_and_in_none_that_ships(world, tmp_pa
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{", "ids.json is broken"),
-        ("[]", "ids.json is broken"),
-        ('{"users": [], "items": []}', "expected the schema"),
-        ('{"schema": "recgym.ids/1", "users": {}, "items": []}', "expected the schema"),
+        ("{", r"ids\.json is no JSON that can be read"),
+        ("[]", r"ids\.json holds a JSON list, expected an object"),
+        ('{"users": [], "items": []}', r"ids\.json: schema is missing"),
+        ('{"schema": "x", "users": [], "items": []}', "expected the schema"),
+        ('{"schema": "recgym.ids/1", "users": {}, "items": []}', r"ids\.json: users is {}, expected list"),
         ('{"schema": "recgym.ids/1", "users": [], "items": []}', "user ids must be 40 different texts"),
-        ("[" * 100_000, "ids.json is broken"),
+        ("[" * 100_000, r"ids\.json is no JSON that can be read"),
     ],
 )
 def test_a_broken_table_of_ids_is_refused(world, tmp_path, text, match):
     world.save(tmp_path / "own")
     (tmp_path / "own" / IDS).write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"ids\.json differs from its checksum"):
+        World.load(tmp_path / "own")
+    (tmp_path / "own" / "SHA256SUMS").unlink()
     with pytest.raises(ValueError, match=match):
         World.load(tmp_path / "own")
 

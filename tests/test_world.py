@@ -1,13 +1,17 @@
 """Worlds: saved and loaded bit for bit, checked, cut, and never half-written."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from recgym.envs.tasks import WORLDS, load_world, shipped_worlds
 from recgym.sim.schema import LAYOUT, params
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
+from recgym.storage import Stored
 
 
 def test_save_and_load_give_the_same_world(tmp_path):
@@ -77,16 +81,73 @@ def test_broken_folders_name_the_file(tmp_path):
     folder = synthetic().save(tmp_path / "w")
     about = json.loads((folder / "world.json").read_text())
     (folder / "world.json").write_text(json.dumps({**about, "schema": "x"}))
-    with pytest.raises(ValueError, match="schema is 'x'"):
+    with pytest.raises(ValueError, match=r"world\.json differs from its checksum"):
         World.load(folder)
-    (folder / "world.json").write_text("{")
-    with pytest.raises(ValueError, match="holds a broken world"):
-        World.load(folder)
+    (folder / "SHA256SUMS").unlink()
+    for text, message in (
+        (json.dumps({**about, "schema": "x"}), "schema is 'x'"),
+        ("{", r"world\.json is no JSON that can be read"),
+        (
+            json.dumps({**about, "categories": [1]}),
+            r"world\.json: categories holds something that is no name",
+        ),
+        (json.dumps({**about, "card": []}), r"world\.json: card is \[\], expected dict"),
+        (
+            json.dumps({**about, "domain": "content"}),
+            "w: world array event_item: axis E has size 3, expected 7",
+        ),
+        (json.dumps({**about, "events": ["click"]}), r"has the events \['click'\], its domain has others"),
+        (json.dumps({**about, "contexts": []}), "w: world array context_cdf: axis X has size 24, expected"),
+    ):
+        (folder / "world.json").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            World.load(folder)
     (folder / "world.json").write_text(json.dumps(about))
+    World.load(folder)
     (folder / "world.safetensors").write_bytes(b"short")
-    with pytest.raises(ValueError, match="holds a broken world"):
+    with pytest.raises(ValueError, match=r"world\.safetensors is truncated or damaged"):
         World.load(folder)
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(ValueError, match="is a file"):
         synthetic().save(file)
+
+
+def test_a_world_of_another_layout_is_refused(tmp_path):
+    folder = synthetic(3).save(tmp_path / "w")
+    (folder / "SHA256SUMS").unlink()
+    arrays = load_file(folder / "world.safetensors")
+    for change, message in (
+        ({"page": arrays["page"].astype(np.float64)}, "world array page is of float64, expected int16"),
+        ({"push": np.full_like(arrays["push"], np.inf)}, "push holds a number that is not finite"),
+        ({"category": arrays["category"] + 100}, "category leaves"),
+        ({"choice": np.array([2], np.int32)}, "choice is 2, which is not of the domain ecommerce"),
+        ({"choice": np.array([7], np.int32)}, "choice and watch must be"),
+    ):
+        save_file({**arrays, **change}, folder / "world.safetensors")
+        with pytest.raises(ValueError, match=message):
+            World.load(folder)
+    with pytest.raises(ValueError, match="category holds a number that int16 cannot hold"):
+        synthetic(3).with_arrays(category=np.full(30, 70_000))
+
+
+def test_a_world_is_replaced_with_its_ensemble(tmp_path):
+    first, other = synthetic(1), synthetic(2)
+    folder = first.save(tmp_path / "w", members=[synthetic(10), synthetic(11), synthetic(12)])
+    assert load_world(folder, 3).sha256 == synthetic(12).sha256
+    shutil.rmtree(folder / "members" / "2")
+    with pytest.raises(ValueError, match="the ensemble is not whole: members 2 are missing"):
+        load_world(folder, 3)
+    other.save(folder)
+    assert World.load(folder).sha256 == other.sha256
+    with pytest.raises(ValueError, match="has none"):
+        load_world(folder, 1)
+
+
+def test_the_shipped_worlds_are_whole():
+    for name in shipped_worlds():
+        stored = Stored(WORLDS / name, "world")
+        assert set(stored.digests) == {"LICENSE", "world.json", "world.safetensors"}, name
+        for file in stored.digests:
+            stored.read(file)  # else: python -c "from pathlib import Path; import recgym.storage as s;
+            # s.write_manifest(Path('recgym/worlds/NAME'))"

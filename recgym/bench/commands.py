@@ -59,9 +59,10 @@ def train(
     ] = 10_000,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", metavar="", help="Go on from the last checkpoint in --out, if there is one."
-        ),
+        typer.Option("--resume", metavar="", help="Go on from the checkpoint in --out, or begin anew."),
+    ] = False,
+    replaced: Annotated[
+        bool, typer.Option("--replace", metavar="", help="Put the agent in place of the one in --out.")
     ] = False,
     tensorboard: Annotated[
         Path | None,
@@ -75,8 +76,8 @@ def train(
 ) -> None:
     """Train one agent, judge it on other users, save it.
 
-    The same command with --resume goes on where a training was stopped. With --from a trained agent learns on: from a
-    log if it has an offline stage, then in the environment.
+    The same command goes on where a training was stopped. With --from a trained agent learns on: from a log if it has
+    an offline stage, then in the environment.
 
     Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
     """
@@ -124,7 +125,7 @@ def train(
             done = env_steps if stage in ("train", "judged") else 0
             bar.update(task, completed=done, description=f"{agent} {stage}  {shown}")
 
-        about = train_agent(plan, experiment, folder, resume=resume, tells=(tell, *curves))
+        about = train_agent(plan, experiment, folder, resume=resume, replace=replaced, tells=(tell, *curves))
     for name, figure in about["final"].items():
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")

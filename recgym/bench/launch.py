@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recgym import storage
 from recgym.bench import store
 from recgym.bench.pool import run_jobs
 from recgym.bench.rollout import make_vector
@@ -54,7 +55,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
     """
     workers = workers or cores()
     with store.only_one(out):
-        store.sweep(out)
+        storage.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]
         missing = [job for job in jobs if not store.is_whole(out / job.run_id, job.run_id)]
         skipped, failed = len(jobs) - len(missing), []

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from recgym.bench.store import run_folders
 from recgym.bench.suite import Run
 
 PAGE = "README.md"
@@ -70,7 +71,7 @@ def refuse_to_lose(folder: Path, coming: Iterable[tuple[str, Run]] = ()) -> None
 def _held(folder: Path) -> set[Cell]:
     """The runs whose rows are in the folder, those that failed among them."""
     cells = set()
-    for path in folder.glob("*/*/run.json"):
+    for path in (inner / "run.json" for preset in folder.glob("*") for inner in run_folders(preset)):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             name, env, run = record["experiment"], record["env"]["id"], record["seed"]["run"]

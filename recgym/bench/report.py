@@ -6,6 +6,7 @@ from typing import Any
 
 from recgym.bench.layout import Column, show_table, show_text
 from recgym.bench.page import OPENING, PAGE, refuse_to_lose, title_of
+from recgym.bench.store import run_folders
 from recgym.bench.suite import PRESETS
 from recgym.bench.tables import (
     HEAD,
@@ -43,7 +44,7 @@ class Results:
         self.failed: dict[str, list[dict[str, Any]]] = {}
         self.runs: dict[str, list[Judged]] = {}
         order = list(PRESETS)
-        found = sorted({path.parent.parent.name for path in folder.glob("*/*/run.json")})
+        found = sorted(preset.name for preset in folder.glob("*") if run_folders(preset))
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else 99, name)):
             self.runs[name], self.failed[name] = read_runs(folder / name)
             self.tables[name] = tables_of(name, self.runs[name])

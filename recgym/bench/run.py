@@ -118,23 +118,22 @@ def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str
 def execute(job: Job) -> str:
     """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line."""
     record = blank_record(job)
-    work = store.begin(Path(job.out), job.run_id)
-    try:
-        _measure(job.run, record, work)
-    except Exception as error:
-        for name in store.TABLES:
-            (work / name).unlink(missing_ok=True)
-        (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        lines = traceback.format_exception_only(error)
-        record |= {"status": "error", "error": " ".join(lines[-1].split()), "final": {}}
-    store.finish(work, record)
+    with store.run_folder(Path(job.out), record) as work:
+        try:
+            _measure(job.run, record, work)
+        except Exception as error:
+            for name in store.TABLES:
+                (work / name).unlink(missing_ok=True)
+            (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            lines = traceback.format_exception_only(error)
+            record |= {"status": "error", "error": " ".join(lines[-1].split()), "final": {}}
     return record["error"] or "ok"
 
 
 def record_failure(job: Job, error: str) -> None:
     """Write the folder of a run whose worker died."""
-    work = store.begin(Path(job.out), job.run_id)
-    store.finish(work, blank_record(job) | {"status": "error", "error": error})
+    with store.run_folder(Path(job.out), blank_record(job) | {"status": "error", "error": error}):
+        pass
 
 
 def _measure(run: Run, record: dict[str, Any], work: Path) -> None:

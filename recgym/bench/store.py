@@ -6,14 +6,14 @@
 <run_id>/error.txt         where the run failed: the traceback
 """
 
+import glob
 import hashlib
-import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+
+from recgym import storage
 
 SCHEMA = "recgym.run/1"
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -33,16 +33,16 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "git": dict,
     "files": dict,
 }
-_INNER = {
-    "env": ("id", "kwargs", "world", "world_sha256"),
-    "agent": ("name", "params"),
-    "budget": ("env_steps", "offline_rows"),
-    "seed": ("entropy", "run"),
-    "timing": ("prepare_s", "train_s", "evaluate_s"),
-    "git": ("sha", "dirty"),
+_NUMBER, _TEXT_OR_NONE = (int, float), (str, type(None))
+_INNER: dict[str, dict[str, Any]] = {
+    "env": {"id": str, "kwargs": dict, "world": str, "world_sha256": str},
+    "agent": {"name": str, "params": dict},
+    "budget": {"env_steps": int, "offline_rows": int},
+    "seed": {"entropy": int, "run": int},
+    "timing": dict.fromkeys(("prepare_s", "train_s", "evaluate_s"), _NUMBER),
+    "git": {"sha": _TEXT_OR_NONE, "dirty": (bool, type(None))},
 }
 TABLES = ("curve.parquet", "sessions.parquet")
-_WORK = ".work-"
 
 
 def check_record(record: Mapping[str, Any]) -> None:
@@ -50,16 +50,15 @@ def check_record(record: Mapping[str, Any]) -> None:
     if set(record) != set(KEYS):
         odd = sorted(set(record) ^ set(KEYS))
         raise ValueError(f"run.json: keys {', '.join(odd)} are missing or unknown")
-    for name, kind in KEYS.items():
-        if not isinstance(record[name], kind):
-            raise ValueError(f"run.json: {name} is {record[name]!r}")
+    storage.check_keys(record, KEYS, "run.json")
     for name, inner in _INNER.items():
         if set(record[name]) != set(inner):
             raise ValueError(f"run.json: {name} has {sorted(record[name])}, expected {sorted(inner)}")
+        storage.check_keys(record[name], inner, f"run.json: {name}")
     _check_status(record)
     for name, figure in record["final"].items():
-        if set(figure) != {"mean", "se", "n"}:
-            raise ValueError(f"run.json: final {name} has {sorted(figure)}, expected mean, se, n")
+        if not isinstance(figure, dict) or set(figure) != {"mean", "se", "n"}:
+            raise ValueError(f"run.json: final {name} is {figure!r}, expected mean, se, n")
 
 
 def _check_status(record: Mapping[str, Any]) -> None:
@@ -71,21 +70,32 @@ def _check_status(record: Mapping[str, Any]) -> None:
         raise ValueError(f"run.json: files has {sorted(record['files'])}, expected {sorted(TABLES)}")
 
 
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def load_record(folder: Path) -> dict[str, Any]:
+    """The run.json of a folder; ValueError where it is absent, damaged, of another run, or a file is not as written."""
+    stored = storage.Stored(folder, "run")
+    record = stored.json("run.json")
+    with storage.refusing(folder / "run.json"):
+        check_record(record)
+    if record["run_id"] != folder.name:
+        raise ValueError(f"{folder}: run.json is of the run {str(record['run_id'])[:80]!r}")
+    for name, digest in record["files"].items():
+        data = stored.read(storage.safe_name(name, folder / "run.json"))
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ValueError(f"{folder / name} differs from its checksum in run.json")
+    return record
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The run.json of a folder, None where it is absent, broken, or a file does not match its checksum."""
+    """The same, None where it would be an error."""
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        check_record(record)
-        if all(file_sha256(folder / name) == digest for name, digest in record["files"].items()):
-            return dict(record)
-    except (OSError, ValueError, TypeError, AttributeError):
-        pass
-    return None
+        return load_record(folder)
+    except ValueError:
+        return None
+
+
+def run_folders(out: Path) -> list[Path]:
+    """Folders of runs in their order; what is hidden is not whole."""
+    return sorted(path.parent for path in out.glob("*/run.json") if not path.parent.name.startswith("."))
 
 
 def is_whole(folder: Path, run_id: str) -> bool:
@@ -94,47 +104,22 @@ def is_whole(folder: Path, run_id: str) -> bool:
     return record is not None and record["status"] == "ok" and record["run_id"] == run_id
 
 
-def begin(out: Path, run_id: str) -> Path:
-    """A fresh working folder for a run."""
-    out.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f"{_WORK}{run_id}-", dir=out))
-    work.chmod(0o755)
-    return work
-
-
-def finish(work: Path, record: dict[str, Any]) -> Path:
-    """Add checksums and run.json, name the folder; a run of the same cell by another setting goes."""
-    record["files"] = {path.name: file_sha256(path) for path in sorted(work.iterdir())}
-    check_record(record)
-    (work / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    target = work.parent / record["run_id"]
-    cell = record["run_id"].rpartition("-")[0]
-    for old in work.parent.glob(f"{cell}-*"):
-        if old.name.rpartition("-")[0] == cell:
-            shutil.rmtree(old)
-    return work.rename(target)
-
-
-def sweep(out: Path) -> int:
-    """Remove what a kill left half-written; how many."""
-    left = list(out.glob(f"{_WORK}*"))
-    for folder in left:
-        shutil.rmtree(folder)
-    return len(left)
-
-
 @contextmanager
-def only_one(out: Path) -> Iterator[None]:
+def run_folder(out: Path, record: dict[str, Any]) -> Iterator[Path]:
+    """A folder to fill; at the end it is whole, with run.json, and a run of the same cell by another setting goes."""
+    run_id = record["run_id"]
+    with storage.whole_folder(out / run_id, drop=("run.json", "error.txt", *TABLES)) as work:
+        yield work
+        record["files"] = {path.name: storage.file_sha256(path) for path in sorted(work.iterdir())}
+        check_record(record)
+        storage.write_json(work / "run.json", record)
+    cell = run_id.rpartition("-")[0]
+    for old in out.glob(f"{glob.escape(cell)}-*"):
+        if old.name.rpartition("-")[0] == cell and old.name != run_id:
+            storage.remove(old)
+
+
+def only_one(out: Path) -> AbstractContextManager[None]:
     """Hold a folder of runs while this process lives; ValueError where another bench holds it."""
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows: two benches in one folder are the user's to avoid
-        yield
-        return
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"--out {out}: another bench is writing there") from None
-        yield
+    return storage.locked(out, f"--out {out}: another bench is writing there")

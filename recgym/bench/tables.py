@@ -12,14 +12,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recgym.bench.page import line_of
-from recgym.bench.store import read_record
+from recgym.bench.store import load_record, run_folders
 from recgym.bench.suite import PRESETS
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
+from recgym.storage import check_keys, parse_json, refusing
 
 RANDOM, ORACLE, PLAN, OURS = "random", "oracle", "oracle-plan", "dcf-dqn"
 UNLEARNED = frozenset((RANDOM, ORACLE, PLAN, "logged"))  # their sessions, not their seeds, are the units
 PUBLISHED, PRELIMINARY = 20, 10  # seeds
+_MOST_ITEMS = 10_000_000  # of an environment, in what a report reads
 
 
 class Judged(NamedTuple):
@@ -78,22 +80,28 @@ class Table:
 
 
 def read_runs(out: Path) -> tuple[list[Judged], list[dict[str, Any]]]:
-    """Runs of a folder that worked, and the records of those that failed; both in the order of their ids."""
+    """Runs of a folder that worked, and the records of those that failed; both in the order of their ids.
+
+    ValueError where one is damaged.
+    """
     judged, failed = [], []
-    for folder in sorted(path.parent for path in out.glob("*/run.json")):
-        record = read_record(folder)
-        if record is None:
-            raise ValueError(f"{folder}: a file differs from its checksum, or run.json is broken")
+    for folder in run_folders(out):
+        record = load_record(folder)
         if record["status"] == "error":
             failed.append(record)
         else:
-            judged.append(_judge(record, folder / "sessions.parquet"))
+            with refusing(folder / "sessions.parquet"):
+                judged.append(_judge(record, folder / "sessions.parquet"))
     return judged, failed
 
 
 def _judge(record: dict[str, Any], path: Path) -> Judged:
     table = pq.read_table(path)
-    facts = json.loads(table.schema.metadata[b"recgym"])
+    facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
+    kinds = {"num_items": int, "events": list, "reward_is_assumed": int, "planning": (dict, type(None))}
+    check_keys(facts, kinds, "its metadata")
+    if not 1 <= facts["num_items"] <= _MOST_ITEMS or not np.isfinite(table["return"].to_numpy()).all():
+        raise ValueError("num_items or a return is out of range")
     items = table["items"].combine_chunks().flatten().to_numpy()
     counts = exposure_counts(items, facts["num_items"])
     return Judged(

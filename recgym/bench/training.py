@@ -1,6 +1,5 @@
 """One agent trained from the command line: saved whole or not at all, taken up again after a kill, gone on with."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recgym.bench.checkpoint import FOLDER, Checkpoints, replace_folder
+from recgym import storage
+from recgym.bench.checkpoint import FOLDER, Checkpoints
 from recgym.bench.run import Curve, agent_and_env, blank_record, final_figures, job_of, judge, learn
 from recgym.bench.suite import Entry, Experiment, Run
 
@@ -43,25 +43,52 @@ class _Told(Curve):
 
 
 def train(
-    plan: Plan, experiment: Experiment, out: Path, *, resume: bool = False, tells: tuple[Tell, ...] = ()
+    plan: Plan,
+    experiment: Experiment,
+    out: Path,
+    *,
+    resume: bool = False,
+    replace: bool = False,
+    tells: tuple[Tell, ...] = (),
 ) -> dict[str, Any]:
     """Train, judge on sessions of their own, save to `out`: the agent's files and training.json.
+
+    A training that was stopped goes on from its last checkpoint, exactly as if nothing had been (on the CPU with one
+    thread; SB3's agents, whose loop is not ours, go on from their weights alone).
 
     Args:
         plan: the agent, where it starts, its seed.
         experiment: the environment and the budget.
-        out: folder; checkpoints lie in it until the training ends.
-        resume: go on from the last checkpoint in `out`, exactly as if nothing had been (on the CPU with one thread;
-            SB3's agents, whose loop is not ours, go on from their weights alone); begin where there is none.
-        tells: called with stage, environment steps and figures, at last "judged" with the means. Of what was
-            asked to resume, the stage says how it goes: "resumed", "anew" where there is no checkpoint, "ended" where
-            nothing is left to do.
+        out: folder, locked; checkpoints lie in it until the training ends.
+        resume: begin where there is no checkpoint, and do nothing where the training had ended.
+        replace: a trained agent in `out`, or a checkpoint of other settings, goes once the new one is whole.
+        tells: called with stage, environment steps and figures, at last "judged" with the means. Where a training
+            goes on, the stage says how: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left.
 
-    Returns what training.json holds. ValueError where `out` exists and is no folder that this function wrote, where
-    it was begun with other settings, and where `start` or `log` do not fit the agent and the environment.
+    Returns what training.json holds. ValueError where `out` holds a trained agent or something else, where another
+    training writes there, where it was begun with other settings, and where `start` or `log` do not fit the agent and
+    the environment.
     """
-    if out.exists() and not ((out / "training.json").is_file() or (out / FOLDER).is_dir()):
+    with storage.locked(out, f"--out {out}: another training is writing there"):
+        refuse_taken(out, resume=resume, replace=replace)
+        return _train(plan, experiment, out, resume=resume, replace=replace, tells=tells)
+
+
+def refuse_taken(out: Path, *, resume: bool, replace: bool) -> None:
+    """ValueError where `out` holds what a training must not touch."""
+    has_agent, has_checkpoint = (out / "training.json").is_file(), (out / FOLDER).is_dir()
+    if not (has_agent or has_checkpoint or storage.is_vacant(out)):
         raise ValueError(f"--out {out}: exists and holds no trained agent; name another folder")
+    if has_agent and not (has_checkpoint or resume or replace):
+        raise ValueError(
+            f"--out {out}: holds a trained agent; name another folder (--from {out} goes on with the agent), "
+            "or say --replace"
+        )
+
+
+def _train(
+    plan: Plan, experiment: Experiment, out: Path, *, resume: bool, replace: bool, tells: tuple[Tell, ...]
+) -> dict[str, Any]:
     params = {**_params_of(plan), **plan.params}
     run = Run(experiment=experiment, entry=Entry(agent=plan.agent, params=params), run=plan.seed)
     record = blank_record(job_of(run, out))
@@ -74,10 +101,9 @@ def train(
     curve = _Told(tells)
     agent, env = agent_and_env(run, plan.device)
     keeper = Checkpoints(out, settings, agent, env, every=plan.every, curve=curve, record=record)
-    is_resumed = resume and keeper.check()
-    ended = out / "training.json"
-    if resume and not is_resumed and ended.is_file():
-        about = dict(json.loads(ended.read_text(encoding="utf-8")))
+    is_resumed = _goes_on(keeper, replace)
+    if resume and not is_resumed and (out / "training.json").is_file() and not replace:
+        about = storage.Stored(out, "trained agent").json("training.json", {"settings": dict, "final": dict})
         keeper.refuse_other({**about["settings"], "steps": experiment.env_steps})
         if about["settings"].get("steps") != experiment.env_steps:
             raise ValueError(
@@ -86,12 +112,10 @@ def train(
             )
         _say("ended", experiment.env_steps, tells)
         return about
-    if resume:
-        _say("resumed" if is_resumed else "anew", keeper.steps, tells)
-    log = None
-    if not is_resumed:
-        keeper.clear()
-        log = _start(plan, agent, env)
+    if resume or is_resumed:
+        _say("resumed" if is_resumed else "anew", keeper.steps if is_resumed else 0, tells)
+    log = None if is_resumed else _start(plan, agent, env)
+    keeper.is_resumed = is_resumed
     learn(run, record, curve, agent, env, log=log, keeper=keeper, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
     record["final"] = final_figures(columns, facts)
@@ -99,14 +123,21 @@ def train(
     kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
     about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}, "settings": settings}
     about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
-
-    def fill(folder: Path) -> None:
-        agent.save(folder)
-        (folder / "training.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        (folder / "curve.json").write_text(json.dumps(curve.rows) + "\n", encoding="utf-8")
-
-    replace_folder(out, fill)
+    with storage.whole_folder(out, drop=(FOLDER,)) as work:
+        agent.write(work)
+        storage.write_json(work / "training.json", about)
+        storage.write_json(work / "curve.json", curve.rows, indent=None)
     return about
+
+
+def _goes_on(keeper: Checkpoints, replace: bool) -> bool:
+    """Whether there is a checkpoint to go on from; one of other settings is passed over where it may be replaced."""
+    try:
+        return keeper.check()
+    except ValueError:
+        if replace:
+            return False
+        raise
 
 
 @contextmanager

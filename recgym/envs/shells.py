@@ -154,6 +154,11 @@ class _Face:
         return self._engine.world.index_log(log)
 
     @property
+    def world_sha256(self) -> str:
+        """Digest of the world that is played, cut to the environment's items: what tells tasks apart."""
+        return self._engine.world.sha256
+
+    @property
     def num_users(self) -> int:
         """Users of the world; the observation "history" names one by its index."""
         return self._engine.world.num_users
@@ -382,6 +387,8 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         own = self.snapshot()
         if strange := [name for name in own if name not in state or state[name].shape != own[name].shape]:
             raise ValueError(f"the state is of another environment: {', '.join(strange)} differ")
+        if state["over"].dtype != np.bool_:
+            raise ValueError(f"the state is damaged: over is of {state['over'].dtype}, not bool")
         self._engine.restore(Sessions(**{name: state[name] for name in Sessions._fields}))
         self._over, self._begun, self._last = state["over"].copy(), True, None
 

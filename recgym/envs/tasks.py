@@ -23,10 +23,10 @@ from recgym.sim.engine import Engine, make_reward
 from recgym.sim.friends import most_candidates, suggesting
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import HISTORY, Reward
-from recgym.sim.world import World
+from recgym.sim.world import MEMBERS, World
+from recgym.storage import Stored
 
 WORLDS = Path(__file__).parent.parent / "worlds"
-MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
 
 
@@ -68,12 +68,16 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
 
 
 def load_member(world: str | Path | World, member: int) -> World:
-    """Bootstrap world `member` of a folder; ValueError says which there are."""
+    """Bootstrap world `member` of a folder; ValueError says which there are, and where the ensemble is not whole."""
     place = world.name if isinstance(world, World) else str(world)
     names = [] if isinstance(world, World) else [entry.name for entry in (Path(place) / MEMBERS).glob("*")]
     if str(member) not in names:
         known = ", ".join(sorted(names)) or "none; recgym fit --ensemble 5 makes them"
         raise ValueError(f"member is {member}, world {place!r} has {known}")
+    listed = Stored(place, "world").digests or {}
+    whole = {name.split("/")[1] for name in listed if name.startswith(f"{MEMBERS}/")}
+    if lost := sorted(whole - set(names)):
+        raise ValueError(f"{place}: the ensemble is not whole: members {', '.join(lost)} are missing")
     return World.load(Path(place) / MEMBERS / str(member))
 
 

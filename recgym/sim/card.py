@@ -3,15 +3,24 @@
 from typing import Any
 
 from recgym.sim.world import World
+from recgym.storage import refusing
 
 
 def card_markdown(world: World) -> str:
-    """The card; a world without one says so."""
-    card = world.card
-    if not card:
+    """The card; a world without one says so. ValueError where it is not as `fit` writes it."""
+    if not world.card:
         return f"# {world.name}\n\nThis world has no card.\n"
+    with refusing(f"the card of world {world.name}"):
+        return _markdown(world)
+
+
+def _markdown(world: World) -> str:
+    card = world.card
     worse = worse_than_baselines(card)
     lines = [*([f"**{worse}**", ""] if worse else []), f"# {world.name} ({world.domain})", ""]
+    if card.get("unfinished"):
+        left = " and ".join(card["unfinished"]["left"])
+        lines += [f"Its fit was stopped before its {left}: the same command goes on.", ""]
     lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")

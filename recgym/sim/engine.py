@@ -304,6 +304,49 @@ class Engine:
         return Sessions(**{name: array.copy() for name, array in self.sessions._asdict().items()})
 
     def restore(self, state: Sessions) -> None:
-        """Put a snapshot of the same shape back."""
+        """Put a snapshot of the same shape back; ValueError names what a kernel could not work with."""
+        check_sessions(state, self.sessions, self._limits())
         for name, array in self.sessions._asdict().items():
             array[...] = getattr(state, name)
+
+    def _limits(self) -> dict[str, tuple[float, float]]:
+        """Least and largest number of every integer of a session, and of what is a share."""
+        world, num = self.world, self.world.num_items
+        bits, longest = (1 << len(world.events)) - 1, np.iinfo(np.int32).max
+        is_friends = world.arrays.choice[0] == FRIENDS
+        return {
+            "episode": (-1, np.iinfo(np.int64).max),
+            "user": (0, world.num_users - 1),
+            "context": (0, len(world.contexts) - 1),
+            "step": (0, self.horizon),
+            "memory": (-1, num - 1),
+            "engaged": (0, self.horizon * self.slate_size),
+            "items": (-1, num - 1),
+            "events": (0, bits),
+            "shown": (0, 1),
+            "liked": (0, 1),
+            "liked_category": (-1, len(world.categories) - 1),
+            "lead": (-1, num - 1),
+            "lead_events": (0, bits),
+            "run": (0, self.horizon),
+            "candidate": (0, world.num_users - 1),
+            "shared": (0, longest),
+            "tie": (-1 if is_friends else 0, longest),
+            "refused": (0, longest),
+        }
+
+
+def check_sessions(state: Sessions, own: Sessions, limits: dict[str, tuple[float, float]]) -> None:
+    """ValueError that names the first field of another shape or type, out of its limits, or not finite."""
+    for name, array in own._asdict().items():
+        value = getattr(state, name)
+        if value.shape != array.shape or value.dtype != array.dtype:
+            raise ValueError(
+                f"sessions: {name} is {value.dtype} {value.shape}, not {array.dtype} {array.shape}"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ValueError(f"sessions: {name} holds a number that is not finite")
+        low, high = limits.get(name, (-np.inf, np.inf))
+        if value.size and (value.min() < low or value.max() > high):
+            odd = value[(value < low) | (value > high)].flat[0]
+            raise ValueError(f"sessions: {name} holds {odd}, expected {low} to {high}")

@@ -7,10 +7,7 @@ W pieces and Q quantiles of watch time.
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +15,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
+from recgym import storage
 from recgym.events import EVENTS, Event
-from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WATCH_EDGES_MS, Floats, WorldArrays
+from recgym.sim.schema import (
+    CHOICES,
+    FRIENDS,
+    LAYOUT,
+    PARAM_INDEX,
+    PARAMS,
+    WATCH_EDGES_MS,
+    Floats,
+    WorldArrays,
+)
 
-_ABOUT = ("name", "domain", "categories", "contexts", "user_feature_names", "card")
 IDS = "ids.json"  # beside a world of one's own: the log's id of every user and item
+MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
+_SCHEMA = "recgym.world/1"
+_MOST_IDS = 256 << 20  # [bytes] of ids.json
+_NAMES = ("categories", "contexts", "user_feature_names")
+_ABOUT = {"name": str, "domain": str, "events": list, **dict.fromkeys(_NAMES, list), "card": dict}
 _CDFS = ("user_cdf", "context_cdf")
 _GRAPH = ("friend_start", "friend", "library", "kin")
 
@@ -57,7 +66,11 @@ def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> Wor
                 raise ValueError(
                     f"world array {name}: axis {axis} has size {size}, expected {expected or 'at least 1'}"
                 )
-        value = np.array(value.astype(layout.stored).astype(layout.dtype), order="C")
+        with np.errstate(invalid="ignore", over="ignore"):
+            stored = value.astype(layout.stored)
+        if stored.dtype.kind == "i" and np.any(stored != value):
+            raise ValueError(f"world array {name} holds a number that {stored.dtype} cannot hold")
+        value = np.array(stored.astype(layout.dtype), order="C")
         if not np.all(np.isfinite(value)):
             raise ValueError(f"world array {name} holds a number that is not finite")
         fields[name] = value
@@ -107,21 +120,25 @@ def _check_ids(ids: Ids, num_users: int, num_items: int) -> None:
             raise ValueError(f"{what} ids must be {size} different texts, one for each {what} of the world")
 
 
-def _read_ids(folder: Path) -> Ids | None:
+def _read_ids(stored: storage.Stored) -> Ids | None:
     """What `World.save` wrote of ids; ValueError where the file is broken."""
-    place = folder / IDS
-    if not place.is_file():
+    place = stored.folder / IDS
+    if not place.exists():
         return None
-    try:
-        about = json.loads(place.read_text(encoding="utf-8"))
-        users, items = about["users"], about["items"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{place} is broken: {type(error).__name__} {error}") from error
-    if about.get("schema") != "recgym.ids/1" or not isinstance(users, list) or not isinstance(items, list):
+    about = stored.json(IDS, {"schema": str, "users": list, "items": list}, most=_MOST_IDS)
+    if about["schema"] != "recgym.ids/1":
         raise ValueError(f"{place} is broken: expected the schema recgym.ids/1 with lists of users and items")
-    if not all(isinstance(text, str) for text in (*users, *items)):
+    if not all(isinstance(text, str) for text in (*about["users"], *about["items"])):
         raise ValueError(f"{place} is broken: ids must be texts")
-    return Ids(tuple(users), tuple(items))
+    return Ids(tuple(about["users"]), tuple(about["items"]))
+
+
+def _check_kind(arrays: WorldArrays, domain: str) -> None:
+    """Which model of the session is meant."""
+    if arrays.choice[0] not in range(len(CHOICES)) or arrays.watch[0] not in (0, 1):
+        raise ValueError("world arrays choice and watch must be 0, 1 or 2, and 0 or 1")
+    if (arrays.choice[0] == FRIENDS) != (domain == "friends"):
+        raise ValueError(f"world array choice is {arrays.choice[0]}, which is not of the domain {domain}")
 
 
 def _check_graph(arrays: WorldArrays) -> None:
@@ -182,6 +199,7 @@ class World:
         events = EVENTS[domain]
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
         checked = _normalise(arrays, sizes)
+        _check_kind(checked, domain)
         _check(checked, len(categories), len(events))
         if len(checked.friend_start) > 1:
             _check_graph(checked)
@@ -329,18 +347,25 @@ class World:
         stored = {name: getattr(self.arrays, name).astype(layout.stored) for name, layout in LAYOUT.items()}
         return {**stored, "user_features": self.user_features.astype(np.float16)}
 
-    def save(self, folder: str | Path) -> Path:
-        """Write world.safetensors and world.json into `folder`, all or nothing; a world that is there is replaced.
+    def save(self, folder: str | Path, members: Sequence["World"] = ()) -> Path:
+        """Write the world and its ensemble's members, whole or not at all; a world that is there is replaced.
 
-        Of a world with ids, ids.json too: which user and item of its log each index is. Other files in the folder
-        (a licence) are kept. ValueError where `folder` is a file.
+        With it goes its ensemble. Of a world with ids, ids.json too: which user and item of its log each index is.
+        Other files in the folder (a licence) are kept. ValueError where `folder` is a file.
         """
-        folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file, not a folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        with storage.whole_folder(folder, drop=(MEMBERS, IDS)) as work:
+            self._write(work)
+            for number, member in enumerate(members, start=1):
+                inner = work / MEMBERS / str(number)
+                inner.mkdir(parents=True)
+                member._write(inner)
+                storage.write_manifest(inner)
+        return Path(folder)
+
+    def _write(self, folder: Path) -> None:
+        """The world's two files, into a folder that is not whole yet."""
         about = {
-            "schema": "recgym.world/1",
+            "schema": _SCHEMA,
             "name": self.name,
             "domain": self.domain,
             "events": [event.name for event in self.events],
@@ -350,55 +375,47 @@ class World:
             "card": self.card,
             **({"origin": self.origin} if self.origin else {}),
         }
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            save_file(self._stored(), work / "world.safetensors")
-            (work / "world.safetensors").chmod(0o644)  # save_file gives it to its owner alone
-            (work / "world.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            files = ["world.safetensors", "world.json"]
-            if self.ids is not None:
-                ids = {"schema": "recgym.ids/1", **self.ids._asdict()}
-                (work / IDS).write_text(json.dumps(ids) + "\n", encoding="utf-8")
-                files.insert(0, IDS)
-            folder.mkdir(exist_ok=True)
-            if IDS not in files:
-                (folder / IDS).unlink(missing_ok=True)  # of the world that is replaced
-            for file in files:
-                os.replace(work / file, folder / file)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        return folder
+        storage.write_arrays(folder / "world.safetensors", self._stored())
+        storage.write_json(folder / "world.json", about)
+        if self.ids is not None:
+            ids = {"schema": "recgym.ids/1", **self.ids._asdict()}
+            storage.write_json(folder / IDS, ids, indent=None)
 
     @classmethod
     def load(cls, folder: str | Path) -> "World":
         """Read what `save` wrote; ValueError names the file that is missing or broken."""
-        folder = Path(folder)
-        for file in ("world.json", "world.safetensors"):
-            if not (folder / file).is_file():
-                raise ValueError(f"{folder} holds no world: {file} is missing")
-        try:
-            about = json.loads((folder / "world.json").read_text(encoding="utf-8"))
-            stored = load_file(folder / "world.safetensors")
-        except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
-            raise ValueError(f"{folder} holds a broken world: {error}") from error
-        if about.get("schema") != "recgym.world/1":
-            raise ValueError(
-                f"{folder / 'world.json'}: schema is {about.get('schema')!r}, expected 'recgym.world/1'"
-            )
-        if missing := [key for key in _ABOUT if key not in about] + ["user_features"] * (
-            "user_features" not in stored
-        ):
-            raise ValueError(f"{folder} holds a broken world: {', '.join(missing)} is missing")
-        features = stored.pop("user_features")
-        return cls.build(
+        stored = storage.Stored(folder, "world")
+        place = stored.folder / "world.json"
+        about = stored.json("world.json")
+        if about.get("schema") != _SCHEMA:
+            raise ValueError(f"{place}: schema is {str(about.get('schema'))[:60]!r}, expected {_SCHEMA!r}")
+        storage.check_keys(about, _ABOUT, place)
+        for key in ("events", *_NAMES):
+            if not all(isinstance(name, str) for name in about[key]):
+                raise ValueError(f"{place}: {key} holds something that is no name")
+        arrays = stored.arrays("world.safetensors")
+        ids = _read_ids(stored)
+        with storage.refusing(stored.folder):
+            return cls._of_file(about, arrays, ids)
+
+    @classmethod
+    def _of_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
+        kinds = {name: np.dtype(layout.stored) for name, layout in LAYOUT.items()}
+        for name, kind in {**kinds, "user_features": np.dtype(np.float16)}.items():
+            if name in arrays and arrays[name].dtype != kind:
+                raise ValueError(f"world array {name} is of {arrays[name].dtype}, expected {kind}")
+        if "user_features" not in arrays:
+            raise ValueError("world lacks user_features")
+        world = cls.build(
             about["name"],
             about["domain"],
-            stored,
-            categories=tuple(about["categories"]),
-            contexts=tuple(about["contexts"]),
-            user_feature_names=tuple(about["user_feature_names"]),
-            user_features=features,
+            {name: array for name, array in arrays.items() if name != "user_features"},
+            **{key: tuple(about[key]) for key in _NAMES},
+            user_features=arrays["user_features"],
             card=about["card"],
-            ids=_read_ids(folder),
+            ids=ids,
             origin=str(about.get("origin", "")),
         )
+        if about["events"] != [event.name for event in world.events]:
+            raise ValueError(f"world has the events {about['events']}, its domain has others")
+        return world

@@ -3,7 +3,7 @@
 Writing: `whole_folder`, `write_file`, `remove`, `sweep`, `locked`. Reading: `Stored`, `read_file`, `parse_json`.
 """
 
-from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, safe_name
+from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, refusing, safe_name
 from recgym.storage.write import (
     file_sha256,
     is_vacant,
@@ -26,6 +26,7 @@ __all__ = [
     "locked",
     "parse_json",
     "read_file",
+    "refusing",
     "remove",
     "safe_name",
     "sweep",

@@ -103,6 +103,19 @@ def check_keys(about: Mapping[str, Any], kinds: Mapping[str, Any], place: object
             raise ValueError(f"{place}: {name} is {shown}, expected {wanted}")
 
 
+@contextmanager
+def refusing(place: object) -> Iterator[None]:
+    """What goes wrong with a stored thing is a ValueError in one line that begins with its place."""
+    try:
+        yield
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        raise ValueError(text if text.startswith(f"{place}") else f"{place}: {text}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        what = " ".join(f"{type(error).__name__} {error}".split())
+        raise ValueError(f"{place} is damaged or of another kind: {what}") from None
+
+
 def _parse_arrays(data: bytes, place: Path, is_finite: bool) -> "dict[str, NDArray[Any]]":
     import numpy as np
     from safetensors import SafetensorError
@@ -161,7 +174,9 @@ class Stored:
         if name not in self.digests:
             raise ValueError(f"{self.folder / MANIFEST} does not list {name}: the {self.what} is not whole")
         if hashlib.sha256(data).hexdigest() != self.digests[name]:
-            raise ValueError(f"{self.folder / name} differs from its checksum in {MANIFEST}: it was damaged")
+            raise ValueError(
+                f"{self.folder / name} differs from its checksum: it was damaged, or edited (then remove {MANIFEST})"
+            )
         return data
 
     def read(self, name: str, most: int = MOST_ARRAYS) -> bytes:

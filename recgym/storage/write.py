@@ -169,6 +169,8 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[
     folder = Path(folder).resolve()
     if os.path.lexists(folder) and not folder.is_dir():
         raise ValueError(f"{folder} is a file, not a folder")
+    if Path.cwd().is_relative_to(folder):
+        raise ValueError(f"{folder} is, or holds, the working folder: name a folder inside it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder.parent, folder.name)
     with _named(folder):
@@ -303,7 +305,7 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     try:
         path.touch()
         mode = path.stat().st_mode
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
         path.chmod(mode)  # save_file gives it to its owner alone
     except SafetensorError as error:
         raise OSError(f"{path} cannot be written: {error}") from None

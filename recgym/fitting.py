@@ -1,0 +1,120 @@
+"""The stages of `recgym fit`, each kept as soon as it is done: the world, its ensemble, what planning is worth.
+
+A fit that is stopped after the world leaves it in its folder, with an entry "unfinished" on its card; the same command
+on the same log goes on from there, and ends with the world that nobody disturbed.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from recgym import storage
+from recgym.envs.tasks import load_member
+from recgym.sim.world import MEMBERS, World
+
+UNFINISHED = "unfinished"  # entry of a card: digest of the log, and what is left to do
+
+
+def log_digest(log: Any) -> str:
+    """SHA-256 of a log's rows and ids."""
+    import pyarrow as pa
+
+    digest = hashlib.sha256()
+
+    class Sink:
+        closed = False
+
+        def write(self, data: Any) -> int:
+            digest.update(data)
+            return len(data)
+
+        def flush(self) -> None:
+            pass
+
+    for table in (log.rows, log.users, log.items):
+        plain = table.combine_chunks().replace_schema_metadata(None)
+        with pa.ipc.new_stream(pa.PythonFile(Sink(), "w"), plain.schema) as stream:
+            stream.write_table(plain)
+    return digest.hexdigest()
+
+
+def begun(out: Path, command: str, *, is_replaced: bool) -> World | None:
+    """The world that a stopped fit by this command left in `out`, or None.
+
+    ValueError where something else is there, and a world that is to be replaced only if that was said.
+    """
+    if storage.is_vacant(out):
+        return None
+    if not (out / "world.json").is_file():
+        raise ValueError(f"--out {out}: exists and holds no world; name another folder")
+    try:
+        world = World.load(out)
+    except ValueError:
+        world = None
+    left = None if world is None else world.card.get(UNFINISHED)
+    if world is not None and isinstance(left, dict) and world.card.get("command") == command:
+        return world
+    if not is_replaced:
+        raise ValueError(f"--out {out}: holds a world; name another folder, or say --replace")
+    return None
+
+
+def finish(
+    out: Path,
+    world: World | None,
+    make: Callable[[int], World],
+    worth: Callable[[World], dict[str, Any]] | None,
+    *,
+    digest: str,
+    ensemble: int,
+) -> World:
+    """Do what is left of a fit, and write it to `out`; ValueError where it was begun with another log.
+
+    Args:
+        out: folder of the world.
+        world: what `begun` found there.
+        make: fits the world, `make(0)`, and member n of its ensemble, `make(n)`.
+        worth: what planning is worth in a world; None: that is not said.
+        digest: of the log.
+        ensemble: members.
+    """
+    left = ["ensemble"] * (ensemble > 0) + ["planning"] * (worth is not None)
+    members: list[World] = []
+
+    def keep(world: World) -> None:
+        note = {UNFINISHED: {"log": digest, "left": left}} if left else {}
+        world.with_card(**note).save(out, members)
+        if left:
+            print(
+                f"wrote {out}; now its {' and '.join(left)}: stopped, the same command goes on",
+                file=sys.stderr,
+            )
+
+    if world is None:
+        keep(world := make(0))
+    else:
+        world = _taken_up(out, world, digest)
+        if (out / MEMBERS).is_dir():
+            members = [load_member(out, number) for number in range(1, ensemble + 1)]
+            left.remove("ensemble")
+        print(f"{out}: fitted already; now its {' and '.join(left)}", file=sys.stderr)
+    if "ensemble" in left:
+        members = [make(number) for number in range(1, ensemble + 1)]
+        left.remove("ensemble")
+        keep(world)
+    if worth is not None:
+        world = world.with_card(planning=worth(world))
+        left.remove("planning")
+        keep(world)
+    return world
+
+
+def _taken_up(out: Path, world: World, digest: str) -> World:
+    """The world without its note; ValueError where that is of another log."""
+    card = dict(world.card)
+    if card.pop(UNFINISHED).get("log") != digest:
+        raise ValueError(f"--out {out}: holds a world begun with another log; name another folder")
+    return replace(world, card=card)

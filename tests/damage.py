@@ -1,0 +1,337 @@
+"""Random damage to a stored world, agent, checkpoint and folder of results; each is read in a process of its own.
+
+`python tests/damage.py --count 300 --seed 0` prints, a kind: how many were read as they were, refused in one line, read
+with other numbers (their checksums recomputed, and in range: another valid thing), and what must not be: signals,
+tracebacks, other numbers under the old checksums, more than a second or 500 MB beyond the import.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+from safetensors.numpy import load, save
+
+from agents import Problem, agent_class
+from recgym.bench.launch import launch
+from recgym.bench.report import write_report
+from recgym.bench.suite import Experiment, Preset
+from recgym.bench.training import Plan, train
+from recgym.envs.tasks import load_world
+from recgym.sim.card import card_markdown
+from recgym.sim.synthetic import synthetic
+from recgym.storage import MANIFEST, write_manifest
+
+AGENTS = ("ucb1", "item-knn", "neural-linear", "dcf-dqn")
+TRAINED = ("sarsa", "neural-linear", "dcf-dqn")
+LIGHT = {
+    "dcf-dqn": {"epochs": 1, "width": 8, "hidden": 8, "warmup": 100, "replay": 500, "batch_size": 32},
+    "neural-linear": {"width": 8, "memory": 500},
+}
+JUNK = (None, -1, 2**63, 1e308, float("nan"), "x", "../../x", [], {}, [[[]]], True, 10**12)
+SECONDS, MEGABYTES = 1.0, 500
+
+
+def digest(*parts):
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part if isinstance(part, bytes) else repr(part).encode())
+    return found.hexdigest()
+
+
+def plan_of(name, world):
+    experiment = Experiment(
+        name="train",
+        env_id="recgym/Ecommerce-v0",
+        kwargs={"world": str(world), "horizon": 8},
+        env_steps=700,
+        offline_sessions=40,
+        eval_sessions=4,
+    )
+    return Plan(agent=name, params=LIGHT.get(name, {}), seed=3, device="cpu", every=300), experiment
+
+
+def problem_of(name, world):
+    needs = agent_class(name).needs(LIGHT.get(name, {}))[0]
+    return Problem.of(
+        gymnasium.make_vec("recgym/Ecommerce-v0", num_envs=4, world=str(world), observation=needs)
+    )
+
+
+# what is stored, and how it is read: a digest of all that was read and of what it does
+
+
+def read_world(folder, root):
+    world = load_world(folder)
+    env = gymnasium.make_vec("recgym/Ecommerce-v0", num_envs=4, world=world)
+    env.reset(seed=1)
+    rewards = [env.step(np.full(4, i % world.num_items))[1].tolist() for i in range(12)]
+    return digest(world.sha256, json.dumps(world.card), rewards, card_markdown(world))
+
+
+def read_agent(folder, root):
+    name = folder.name.partition("+")[0]
+    problem = problem_of(name, root / "world")
+    agent = agent_class(name).load(folder, problem)
+    rng = np.random.default_rng(0)
+    spaces = [problem.observation_space for _ in range(4)]
+    for i, space in enumerate(spaces):
+        space.seed(i)
+    seen = [space.sample() for space in spaces]
+    batch = {key: np.stack([each[key] for each in seen]) for key in seen[0]}
+    batch["shown"] = rng.integers(problem.num_items, size=batch["shown"].shape).astype(np.int32)
+    actions = [agent.act(batch, explore=explore).tolist() for explore in (False, True)]
+    return digest(actions, *(value.tobytes() for _, value in sorted(agent.state().items())))
+
+
+def read_checkpoint(folder, root):
+    name = folder.name.partition("+")[0]
+    about = train(*plan_of(name, root / "world"), folder, resume=True)
+    return digest(about["final"], (folder / "agent.safetensors").read_bytes())
+
+
+def read_results(folder, root):
+    with contextlib.suppress(FileNotFoundError):
+        (folder / "README.md").unlink()
+    write_report(folder)
+    return digest((folder / "README.md").read_bytes())
+
+
+class Stop(Exception):
+    """In the middle of a training."""
+
+
+def make(root, kinds):
+    """The whole things, by kind: their folders and how each is read."""
+    world = synthetic(3, num_items=12, num_users=20).with_card(terms=[], notes=["made up"])
+    world.save(root / "world")
+    for name in AGENTS:
+        env = gymnasium.make_vec(
+            "recgym/Ecommerce-v0", num_envs=4, world=str(root / "world"), observation="history"
+        )
+        agent = agent_class(name)(problem_of(name, root / "world"), **LIGHT.get(name, {}))
+        if name == "item-knn":
+            from recgym.logs.sample import sample_log
+
+            agent.prepare(sample_log(world, sessions=40, seed=1), 1)
+        else:
+            agent.train(env, 300, 1)
+        agent.save(root / name)
+
+    def stop(stage, steps, figures):
+        if stage == "train" and steps > 500:
+            raise Stop
+
+    for name in TRAINED:
+        with contextlib.suppress(Stop):
+            train(*plan_of(name, root / "world"), root / "checkpoints" / name, tells=(stop,))
+    if "results" in kinds:
+        _, row = plan_of("random", root / "world")
+        launch(Preset(name="quick", about="", experiments=(row,), seeds=1, agents=("random", "ucb1", "oracle")),
+               root / "results" / "quick", workers=1)  # fmt: skip
+    return {
+        "world": ([root / "world"], read_world),
+        "agent": ([root / name for name in AGENTS], read_agent),
+        "checkpoint": ([root / "checkpoints" / name for name in TRAINED], read_checkpoint),
+        "results": ([root / "results"], read_results),
+    }
+
+
+# the damage
+
+
+def flip(rng, file, root):
+    data = bytearray(file.read_bytes())
+    if data:
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    file.write_bytes(data)
+
+
+def cut(rng, file, root):
+    data = file.read_bytes()
+    file.write_bytes(data[: rng.randrange(len(data) + 1)])
+
+
+def lengthen(rng, file, root):
+    with file.open("r+b") as open_file:
+        open_file.truncate(file.stat().st_size + rng.choice((1, 1000, 1 << 31, 1 << 41)))
+
+
+def lose(rng, file, root):
+    file.unlink()
+
+
+def swap(rng, file, root):
+    other = rng.choice([path for path in root.rglob("*") if path.is_file()])
+    data = file.read_bytes()
+    file.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def rename(rng, file, root):
+    file.rename(file.with_name("x" + file.name))
+
+
+def odd_file(rng, file, root):
+    file.unlink()
+    how = rng.randrange(4)
+    if how == 0:
+        os.mkfifo(file)
+    elif how == 1:
+        file.mkdir()
+    else:
+        file.symlink_to(("/dev/zero", "/etc/passwd")[how - 2])
+
+
+def rename_folder(rng, file, root):
+    if file.parent != root:
+        file.parent.rename(file.parent.with_name("x" + file.parent.name))
+    else:
+        lose(rng, file, root)
+
+
+def edit_json(rng, file, root):
+    files = [path for path in root.rglob("*.json") if path.name != "curve.json"]
+    file = rng.choice(files)
+    about = json.loads(file.read_text())
+    place = about
+    while True:
+        key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        if not isinstance(place[key], dict | list) or not place[key] or rng.random() < 0.3:
+            break
+        place = place[key]
+    junk = rng.choice(JUNK)
+    if rng.random() < 0.1:
+        junk = json.loads("[" * 200 + "]" * 200)
+    place[key] = junk
+    if rng.random() < 0.1:
+        del place[key]
+    file.write_text(rng.choice((json.dumps(about), json.dumps([about]), "null", "{" * 5000)) if rng.random() < 0.2
+                    else json.dumps(about))  # fmt: skip
+
+
+def edit_array(rng, file, root):
+    files = list(root.rglob("*.safetensors"))
+    if not files:
+        return edit_json(rng, file, root)
+    file = rng.choice(files)
+    arrays = {name: array.copy() for name, array in load(file.read_bytes()).items()}
+    name = rng.choice(sorted(arrays))
+    array, how = arrays[name], rng.randrange(6)
+    if how == 0:
+        del arrays[name]
+    elif how == 1:
+        arrays[name] = np.concatenate([array.ravel(), array.ravel()])
+    elif how == 2:
+        arrays[name] = array.astype(rng.choice((np.float64, np.int8, np.bool_)))
+    elif array.size and array.dtype.kind in "iu":
+        info = np.iinfo(array.dtype)
+        values = [
+            value for value in (info.min, info.max, -1, 20, 12, 1000, -5) if info.min <= value <= info.max
+        ]
+        array.flat[rng.randrange(array.size)] = rng.choice(values)
+    elif array.size and array.dtype.kind == "f":
+        array.flat[rng.randrange(array.size)] = rng.choice((np.nan, np.inf, -np.inf, 60000.0, -60000.0))
+    elif array.size:
+        array.flat[rng.randrange(array.size)] ^= True
+    file.write_bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    return None
+
+
+PLAIN = (flip, flip, flip, cut, lengthen, lose, swap, rename, odd_file, rename_folder, edit_json, edit_array)
+DEEP = (edit_json, edit_array, edit_array)  # and the checksums are recomputed
+
+
+def harm(rng, folder):
+    """Damage a folder; what was done, and whether its checksums were made to fit."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    is_deep = rng.random() < 0.4
+    how = rng.choice(DEEP if is_deep else PLAIN)
+    how(rng, rng.choice(files), folder)
+    if is_deep:
+        for manifest in sorted(folder.rglob(MANIFEST), key=lambda path: -len(path.parts)):
+            write_manifest(manifest.parent)
+    return how.__name__, is_deep
+
+
+def outcome_of(read, folder, root, expected):
+    """What reading it in a process of its own leads to, with CPU seconds and megabytes beyond this process."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        signal.alarm(60)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            word = "same" if read(folder, root) == expected else "other"
+        except (ValueError, OSError) as error:
+            word = "refused " + str(error) if "\n" not in str(error) else "lines " + str(error)
+        except BaseException:
+            word = "traceback " + traceback.format_exc()
+        os.write(theirs, word.encode()[:4000])
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        word = pipe.read().decode(errors="replace")
+    _, status, usage = os.wait4(child, 0)
+    here = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if os.WIFSIGNALED(status):
+        word = f"signal {os.WTERMSIG(status)}"
+    return word, usage.ru_utime + usage.ru_stime, (usage.ru_maxrss - here) / 1024
+
+
+def run(count, seed, kinds):
+    """Counts by kind, and what must not be."""
+    table, bad = {}, []
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place).resolve()
+        whole = make(root, kinds)
+        for kind in kinds:
+            folders, read = whole[kind]
+            (root / "scratch").mkdir(exist_ok=True)
+            expected = {}
+            for folder in folders:  # warm: compiled here, once
+                copy = shutil.copytree(folder, root / "scratch" / (folder.name + "+whole"))
+                expected[folder] = read(copy, root)
+            counts = dict.fromkeys(("same", "refused", "other in range"), 0)
+            for number in range(count):
+                rng = random.Random(f"{seed} {kind} {number}")
+                folder = rng.choice(folders)
+                copy = shutil.copytree(folder, root / "scratch" / f"{folder.name}+{number}")
+                how, is_deep = harm(rng, copy)
+                word, seconds, megabytes = outcome_of(read, copy, root, expected[folder])
+                shutil.rmtree(copy)
+                first = word.split(" ", 1)[0]
+                if first == "other" and is_deep:
+                    first = "other in range"
+                counts[first] = counts.get(first, 0) + 1
+                is_slow = first == "refused" and (seconds > SECONDS or megabytes > MEGABYTES)
+                if first not in ("same", "refused", "other in range") or is_slow:
+                    bad.append(f"{kind} {number} {folder.name} {how} {'deep' if is_deep else ''}: {word[-600:]} "
+                               f"({seconds:.1f} s, {megabytes:.0f} MB)")  # fmt: skip
+            table[kind] = counts
+    return table, bad
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default="world,agent,checkpoint,results")
+    words = parser.parse_args()
+    table, bad = run(words.count, words.seed, words.kinds.split(","))
+    print(json.dumps({"counts": table, "bad": bad}, indent=1))
+    sys.exit(bool(bad))
