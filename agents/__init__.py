@@ -130,7 +130,9 @@ def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem
     from agents.guards import wanted
 
     shown, settings = face_of(task).arguments, asdict(parse_params(kind.name, kind.config, params))
-    env = observing(task, wanted(kind, settings, shown.slate_size, shown.observation))
+    best = kind.needs(settings, shown.slate_size)[0]  # others that it accepts may leave its offline stage out
+    asked = wanted(kind, settings, shown.slate_size, shown.observation)
+    env = observing(task, best if asked == "features" and best == "history" else asked)
     agent: Agent = make(Problem.of(env))
     agent.env = env
     agent.attach(env)

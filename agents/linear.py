@@ -123,6 +123,10 @@ class Linear(BaseAgent):
             return {}
         from agents.histories import read_histories
 
+        if not self.contexts.is_history:
+            raise ValueError(
+                f"agent {self.name} learns from a log where it observes 'history', not 'features'"
+            )
         histories = read_histories(self.problem, log)
         reward = scaled(self.problem, histories.pay)
         shown = np.bincount(histories.item, minlength=len(self.rate)) + 20.0

@@ -138,6 +138,10 @@ class NeuralLinear(BaseAgent):
         """Put a log's latest rows into the memory, train the network on them, compute the regressions."""
         from agents.histories import read_histories
 
+        if not self.contexts.is_history:
+            raise ValueError(
+                f"agent {self.name} learns from a log where it observes 'history', not 'features'"
+            )
         p = self.params
         if p.epochs == 0:
             return {}
