@@ -138,13 +138,13 @@ class NeuralLinear(BaseAgent):
         """Put a log's latest rows into the memory, train the network on them, compute the regressions."""
         from agents.histories import read_histories
 
+        p = self.params
+        if p.epochs == 0:
+            return {}
         if not self.contexts.is_history:
             raise ValueError(
                 f"agent {self.name} learns from a log where it observes 'history', not 'features'"
             )
-        p = self.params
-        if p.epochs == 0:
-            return {}
         histories = read_histories(self.problem, log)
         rewards = scaled(self.problem, histories.pay)
         for rows in np.array_split(np.arange(len(log))[-p.memory :], -(-len(log) // 4096)):

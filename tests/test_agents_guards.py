@@ -169,11 +169,14 @@ def test_a_single_observation_is_a_batch_of_one(name):
 def test_an_observation_of_another_kind_is_refused_as_it_acts(name):
     agent, _ = made(name, SETTINGS[name])
     agent.is_learnt = True
-    for strange in (np.zeros((4, 3), np.float32), {"shown": np.zeros((4, 20))}, {}, np.zeros((2, 4, 3, 3))):
+    strange = [np.zeros((4, 3), np.float32), {"events": np.zeros((4, 20))}, {}, np.zeros((2, 4, 3, 3))]
+    if name not in ("popularity", "epsilon-greedy", "ucb1", "thompson"):  # they read what was shown alone
+        strange.append({"shown": np.zeros((4, 20), np.int32)})
+    for observation in strange:
         with pytest.raises(
             ValueError, match=rf"agent {name} was made for the observation '[a-z+]+', it got a"
         ) as error:
-            agent.act(strange)
+            agent.act(observation)
         assert one_line(error)
 
 
