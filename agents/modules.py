@@ -17,6 +17,9 @@ def pick_device(name: str) -> torch.device:
     return torch.device(resolve(name))
 
 
+MOST_UPDATES = 1e9  # that an optimizer has made
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw initial weights from a seed, and leave torch's global generator as it was."""
@@ -83,4 +86,9 @@ def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[
         ):
             raise ValueError(f"saved moments {key} of shape {value.shape} fit no weight of this task")
         state.setdefault(int(number), {})[name] = torch.as_tensor(np.array(value))
+    for weight, named in state.items():
+        if set(named) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"saved moments of weight {weight} are {', '.join(sorted(named))}, not Adam's")
+        if not 0 <= float(named["step"]) <= MOST_UPDATES or float(named["exp_avg_sq"].min()) < 0:
+            raise ValueError(f"saved moments of weight {weight} are out of range")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

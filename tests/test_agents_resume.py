@@ -16,7 +16,7 @@ from test_agents import LIGHT
 
 from agents import AGENTS, agent_class
 from agents.base import BaseAgent
-from agents.modules import moments_of, weights_of
+from agents.modules import moments_of, put_moments, weights_of
 from recgym.bench.checkpoint import FOLDER
 from recgym.bench.commands import how_it_goes_on
 from recgym.bench.suite import Experiment
@@ -276,6 +276,28 @@ def test_a_damaged_state_of_an_environment_is_refused(row):
         env.unwrapped.restore({**state, "over": state["over"].astype(np.int8)})
     with pytest.raises(ValueError, match="of another environment: key differ"):
         env.unwrapped.restore({name: array for name, array in state.items() if name != "key"})
+
+
+def test_moments_that_no_adam_had_are_refused():
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    moments = moments_of(optimizer)
+    put_moments(optimizer, moments)
+    for change, message in (
+        ({"0.step": np.float32(-1)}, "out of range"),
+        ({"0.step": np.float32(1e30)}, "out of range"),
+        ({"1.exp_avg_sq": np.full(2, -1, np.float32)}, "out of range"),
+        ({"2.step": np.float32(1)}, "fit no weight"),
+        ({"1.exp_avg": np.zeros(3, np.float32)}, "fit no weight"),
+    ):
+        changed = {name: np.asarray(value) for name, value in {**moments, **change}.items()}
+        with pytest.raises(ValueError, match=message):
+            put_moments(optimizer, changed)
+    del moments["1.exp_avg_sq"]
+    with pytest.raises(ValueError, match="weight 1 are exp_avg, step, not Adam's"):
+        put_moments(optimizer, moments)
 
 
 if __name__ == "__main__":

@@ -407,6 +407,9 @@ def test_a_changed_file_is_not_reported(results, tmp_path):
     )
     with pytest.raises(ValueError, match=f"{victim.name}/sessions.parquet differs from its checksum"):
         Results(tmp_path)
+    (victim / "run.json").unlink()  # a run is not left out in silence
+    with pytest.raises(ValueError, match=rf"{victim.name} holds no run: run\.json is missing"):
+        Results(tmp_path)
 
 
 def test_presets_choose_and_refuse():

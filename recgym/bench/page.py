@@ -76,7 +76,7 @@ def _held(folder: Path) -> set[Cell]:
             record = json.loads(path.read_text(encoding="utf-8"))
             name, env, run = record["experiment"], record["env"]["id"], record["seed"]["run"]
             line = line_of(record["run_id"], name)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # the report refuses it
         cells.add(Cell(path.parent.parent.name, title_of(env, name), line, run))
     return cells

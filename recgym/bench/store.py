@@ -94,8 +94,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def run_folders(out: Path) -> list[Path]:
-    """Folders of runs in their order; what is hidden is not whole."""
-    return sorted(path.parent for path in out.glob("*/run.json") if not path.parent.name.startswith("."))
+    """Folders that hold a run, or what is left of one, in their order; what is hidden is not whole yet."""
+    entries = sorted(out.iterdir()) if out.is_dir() else []
+    signs = ("run.json", storage.MANIFEST, *TABLES)
+    return [
+        entry
+        for entry in entries
+        if not entry.name.startswith(".") and any((entry / name).exists() for name in signs)
+    ]
 
 
 def is_whole(folder: Path, run_id: str) -> bool:
