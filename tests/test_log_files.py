@@ -211,7 +211,7 @@ def test_ids_of_every_kind_become_text(tmp_path, kind):
 NUMBERS = {
     "decimal": pa.array([Decimal("1.50"), None, Decimal("2.25")], pa.decimal128(9, 2)),
     "decimal of 256 bits": pa.array([Decimal("1.5"), None, Decimal("2.25")], pa.decimal256(50, 4)),
-    "half floats": pa.array([1.5, None, 2.25], pa.float16()),
+    "half floats": pa.array([np.float16(1.5), None, np.float16(2.25)], pa.float16()),
     "codes": pa.DictionaryArray.from_arrays(pa.array([0, None, 1], pa.uint8()), pa.array([1.5, 2.25])),
     "text": pa.array(["1.5", None, "2.25"], pa.large_string()),
 }
