@@ -10,7 +10,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_the_tables_of_the_readme_are_up_to_date():
     text = README.read_text(encoding="utf-8")
-    assert fill(text) == text, "run: python -m recgym.bench.readme README.md"
+    assert fill(text) == text, "run: python -m recgym.bench.readme"
 
 
 def test_blocks_are_replaced_and_the_rest_is_kept():

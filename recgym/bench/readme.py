@@ -1,17 +1,19 @@
-"""The tables of README.md that come from code: environments, agents, how true the worlds are, what is fitted.
+"""The tables of README.md and of docs/ that come from code.
 
-They stand between the marks `<!-- begin: NAME -->` and `<!-- end: NAME -->`. `python -m recgym.bench.readme
-README.md` brings them up to date; a test fails where they are not.
+They stand between the marks `<!-- begin: NAME -->` and `<!-- end: NAME -->`. `python -m recgym.bench.readme`, in the
+folder of README.md, brings them up to date; a test fails where they are not.
 """
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from recgym.envs import ENVIRONMENTS
-from recgym.envs.tasks import REWARDS, WORLDS
+from recgym.envs.arguments import Arguments
+from recgym.envs.tasks import REWARDS, WORLDS, feature_blocks, make_engine, task_world
+from recgym.events import EVENTS
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -117,26 +119,70 @@ def agents() -> str:
     )
 
 
+def events() -> str:
+    """The event table of each domain."""
+    rows = (
+        (domain, f"`{event.name}`", f"`{event.needs}`" if event.needs else "-", f"{event.engagement:g}")
+        for domain, table in EVENTS.items()
+        for event in table
+    )
+    return _markdown(("domain", "event", "needs", "weight"), rows)
+
+
+def rewards() -> str:
+    """The named rewards."""
+    return _markdown(("reward", "pays"), ((f"`{name}`", pays) for name, pays in REWARDS.items()))
+
+
+def observation() -> str:
+    """First and last column of each block of the observation "features", with the default arguments of the ids."""
+    columns = []
+    for row in ENVIRONMENTS:
+        asked = Arguments.parse({"row": row._asdict()})
+        engine, _ = make_engine(asked, task_world(asked), 1)
+        columns.append((row.id.removeprefix("recgym/"), feature_blocks(engine)))
+    places: dict[str, list[str]] = {}  # by block, a cell an id
+    for _, blocks in columns:
+        first = 0
+        for name, width in blocks.items():
+            last = first + width - 1
+            cell = "-" if width == 0 else f"{first}" if width == 1 else f"{first} to {last}"
+            places.setdefault(name, []).append(cell)
+            first += width
+    return _markdown(
+        ("block", *(name for name, _ in columns)), ((name, *row) for name, row in places.items())
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "environments": environments,
     "agents": agents,
     "fidelity": fidelity,
     "terms": terms,
 }
+CONTRACT_BLOCKS: dict[str, Callable[[], str]] = {
+    "environments": environments,
+    "events": events,
+    "rewards": rewards,
+    "observation": observation,
+}
+PAGES = {"README.md": BLOCKS, "docs/contract.md": CONTRACT_BLOCKS}
 
 
-def fill(text: str) -> str:
+def fill(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
     """The text with every block made anew; ValueError for a mark that is missing."""
-    for name, make in BLOCKS.items():
+    for name, make in blocks.items():
         pattern = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
         found = pattern.search(text)
         if found is None:
-            raise ValueError(f"README lacks the marks <!-- begin: {name} --> and <!-- end: {name} -->")
+            raise ValueError(f"the page lacks the marks <!-- begin: {name} --> and <!-- end: {name} -->")
         before, inside, after = text[: found.end(1)], make(), text[found.start(2) :]
         text = f"{before}{inside}\n{after}"
     return text
 
 
 if __name__ == "__main__":
-    readme = Path(sys.argv[1] if len(sys.argv) > 1 else "README.md")
-    readme.write_text(fill(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else "README.md").parent
+    for page, blocks in PAGES.items():
+        place = root / page
+        place.write_text(fill(place.read_text(encoding="utf-8"), blocks), encoding="utf-8")

@@ -1,0 +1,124 @@
+"""The pages are true to the code: generated tables, places, names, interfaces, links."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from agents import AGENTS
+from agents.base import Agent, Transition
+from recgym.bench.readme import CONTRACT_BLOCKS, fill
+from recgym.bench.store import KEYS
+from recgym.cli import app
+from recgym.envs import REGISTERED
+from recgym.envs.arguments import Arguments
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md")) + [
+    ROOT / f"{n}.md" for n in ("CONTRIBUTING", "SECURITY", "CHANGELOG")
+]
+LINKED = [*PAGES, ROOT / "README.md"]
+NEW = {"recgym/EcommerceRow-v0"}  # of the recipe
+
+
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_contract_are_up_to_date():
+    text = text_of("docs/contract.md")
+    assert fill(text, CONTRACT_BLOCKS) == text, "run: python -m recgym.bench.readme"
+
+
+def places():
+    """Rows of "Where is what": file, and the names that must be defined in it."""
+    section = text_of("docs/design.md").split("## Where is what")[1].split("\n## ")[0]
+    for line in section.splitlines():
+        for part in line.strip("|").split("|")[-1].split("; "):
+            if match := re.match(r"\s*`([^`]*\.py)`(?:: (.*))?", part):
+                yield match[1], re.findall(r"`(\w+)`", (match[2] or "").split(", column")[0])
+
+
+@pytest.mark.parametrize(("file", "names"), list(places()))
+def test_what_the_design_points_at_is_there(file, names):
+    defined = set()
+    for node in ast.parse(text_of(file)).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            defined |= {alias.name for alias in node.names}
+        else:
+            targets = getattr(node, "targets", [getattr(node, "target", None)])
+            defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+    assert set(names) <= defined
+
+
+def test_there_are_places():
+    assert len(list(places())) > 15
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_ids_commands_and_files_exist(page):
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"recgym/\w+-v\d", text)) <= {row.id for row in REGISTERED} | NEW
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    shell = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    named = re.findall(r"`recgym (\w+)", text) + re.findall(r"^recgym (\w+)", shell, re.MULTILINE)
+    assert set(named) <= commands
+    files = set(re.findall(r"`((?:recgym|agents|tests|docs)/[\w/]+\.(?:py|md))`", text))
+    assert all((ROOT / file).is_file() for file in files), files
+    for module in re.findall(r"^::: ([\w.]+)", text, re.MULTILINE):
+        path = ROOT / module.replace(".", "/")
+        assert any(
+            place.exists()
+            for place in (path, path.with_suffix(".py"), path.parent.with_suffix(".py"), path.parent)
+        )
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_files_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"https?:|#", link):
+            assert (page.parent / link.partition("#")[0]).exists(), link
+
+
+def test_the_contract_names_every_argument_and_key():
+    text = text_of("docs/contract.md")
+    hidden = {"domain", "row", "output", "device"}  # of the table, or for a later version
+    missing = [
+        name for name in Arguments.__dataclass_fields__ if name not in hidden and f"`{name}`" not in text
+    ]
+    assert not missing
+    assert all(f"`{key}`" in text for key in KEYS)
+
+
+def test_the_contracts_interface_is_the_codes():
+    (block,) = re.findall(r"```python\n(.*?)```", text_of("docs/contract.md"), re.DOTALL)
+    scope: dict = {}
+    exec(compile(block, "contract.md", "exec"), scope)
+    assert scope["Transition"]._fields == Transition._fields
+    assert scope["Transition"]._field_defaults == Transition._field_defaults
+    for name in ("prepare", "act", "learn", "train", "save"):
+        code = getattr(scope["Agent"], name).__code__
+        ours = getattr(Agent, name).__code__
+        assert (
+            ours.co_varnames[: ours.co_argcount][: code.co_argcount] == code.co_varnames[: code.co_argcount]
+        )
+
+
+def test_the_first_page_runs():
+    text = text_of("docs/index.md")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    scope: dict = {}
+    exec(compile(block, "index.md", "exec"), scope)
+    assert scope["env"].observation_space.contains(scope["observation"])
+    assert f"{len(AGENTS)} agents" in text
+
+
+def test_the_glossary_has_every_word_once():
+    words = re.findall(r"^\* \*\*(.+?)\*\*", text_of("docs/glossary.md"), re.MULTILINE)
+    single = [word.lower() for entry in words for word in entry.split(", ")]
+    assert len(single) == len(set(single))
+    assert len(single) > 60
