@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recgym.logs import LogError, read_log, table_files
-from recgym.logs.actions import join_actions, number_steps
+from recgym.logs.actions import join_actions, merged, number_steps
 from recgym.logs.codes import first_rows, index_ids, lookup
 
 
@@ -132,7 +132,7 @@ def test_steps_and_joins_against_loops():
     item = rng.integers(0, 4, 600)
     flags = np.stack([np.ones(600, bool), rng.random(600) < 0.3, rng.random(600) < 0.1], axis=1)
     flags[:, 1] |= flags[:, 2]
-    rows, joined = join_actions(session, item, flags)
+    rows, joined = merged(join_actions(session, item, flags), flags)
     kept: list[list] = []  # [session, item, run, events beyond the first that the row has, row, flags]
     run: dict = {}
     for k in range(600):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recgym.logs import Log, LogError, Source, read_log, validate
-from recgym.logs.actions import gap_sessions, join_actions, number_steps
+from recgym.logs.actions import gap_sessions, join_actions, merged, number_steps
 from recgym.logs.kuairand import rule_shares
 from recgym.logs.lastfm import friends
 from recgym.logs.mapping import meaning, parse_mapping
@@ -481,6 +481,7 @@ def test_actions_join_the_row_of_their_item_and_sessions_end_after_a_gap(tmp_pat
     assert log.column("file_row").tolist() == [7, 2, 3, 6]
     assert log.remarks == (
         "events.csv: times from 2015-06-02 05:02:10 to 2015-06-02 05:32:16 UTC, unit ms",
+        "events.csv: event words: view 3 as click, transaction 2 as click+cart+purchase, addtocart 1 as click+cart",
         "events.csv: 2 rows joined an earlier row of their item",
     )
     assert told(log) == []
@@ -490,7 +491,7 @@ def test_join_keeps_a_second_action_of_a_kind():
     # view, cart, cart, purchase of one item; then a view and a cart of it again
     click, cart, buy = (True, False, False), (True, True, False), (True, True, True)
     flags = np.array([click, cart, cart, buy, click, cart])
-    rows, joined = join_actions(np.zeros(6, np.int64), np.zeros(6, np.int64), flags)
+    rows, joined = merged(join_actions(np.zeros(6, np.int64), np.zeros(6, np.int64), flags), flags)
     assert rows.tolist() == [0, 2, 4]
     assert joined.tolist() == [list(buy), list(cart), list(cart)]
 

@@ -1,5 +1,6 @@
 """From moments and actions to sessions, steps and rows: plain numpy over rows in order of time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,26 @@ def number_steps(session: Array, slate: Array | None = None) -> Array:
     return step
 
 
-def join_actions(session: Array, item: Array, flags: Array) -> tuple[Array, Array]:
-    """Rows to keep and their flags, for rows of single actions sorted by session and time.
+def join_actions(session: Array, item: Array, flags: Array, impressions: bool = False) -> Array:
+    """For every row (rows,) the row that it joins, itself where it joins none.
 
-    `flags` (rows, E): the action's event with those it needs. A row with an event beyond the first joins the
-    last row of its session and item that showed it or had the first event only; the k-th such event since
-    then makes the k-th row. Nothing is lost: a second purchase is a second row.
+    Rows are single actions sorted by session and time; `flags` (rows, E): the action's event with those it needs. A row
+    with an event beyond the first joins the last row of its session and item that showed it or had the first event
+    only; the k-th such event since then makes the k-th row. With `impressions` the first row that has the first event
+    joins the row before it that showed its item. Nothing is lost: a second purchase is a second row.
     """
     rows = np.arange(len(session))
     acts: Array = np.asarray(flags[:, 1:].any(axis=1))
     kind = np.where(acts, flags.shape[1] - np.argmax(flags[:, ::-1], axis=1), 0).astype(np.int8)
     order = np.lexsort((item, session))
+    fresh = np.r_[True, _moved(session[order], item[order])]
+    leads = fresh | ~acts[order]
+    if impressions:
+        joins = _first_clicks(fresh, acts[order], flags[order, 0])
+        leads &= ~joins
+        kind[order[joins]] = 1
     run = np.empty(len(rows), np.int32)
-    run[order] = np.cumsum(np.r_[True, _moved(session[order], item[order])] | ~acts[order])
+    run[order] = np.cumsum(leads)
 
     order = np.lexsort((kind, run))
     starts = np.flatnonzero(np.r_[True, _moved(run[order], kind[order])])
@@ -75,9 +83,53 @@ def join_actions(session: Array, item: Array, flags: Array) -> tuple[Array, Arra
 
     order = np.lexsort((again, run))
     starts = np.flatnonzero(np.r_[True, _moved(run[order], again[order])])
-    joined = np.logical_or.reduceat(flags[order], starts, axis=0)
-    by_row = np.argsort(order[starts])
-    return order[starts][by_row], joined[by_row]
+    into = np.empty(len(rows), np.int64)
+    into[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(rows)]))
+    return into
+
+
+def _first_clicks(fresh: Array, acts: Array, clicked: Array) -> Array:
+    """Rows with the first event only, the first since an impression; `fresh` begins a session's item."""
+    shown = ~acts & ~clicked
+    starts = np.flatnonzero(fresh | shown)
+    lengths = np.diff(np.r_[starts, len(fresh)])
+    count = np.cumsum(clicked)
+    before = np.repeat(count[starts] - clicked[starts], lengths)
+    first: Array = np.repeat(shown[starts], lengths) & clicked & ~acts & (count - before == 1)
+    return first
+
+
+def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:
+    """As `join_actions`, where one row shows an item in a place of a slate: all its actions join it, the first else.
+
+    `keys` (rows,) each: the slate, the item, its position.
+    """
+    happened = flags.any(axis=1)
+    order = np.lexsort((happened, *keys))
+    starts = np.flatnonzero(np.r_[True, _moved(*(key[order] for key in keys))])
+    into = np.empty(len(order), np.int64)
+    into[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
+    return np.where(happened, into, np.arange(len(into)))
+
+
+def last_known(values: Array, session: Array, item: Array, flags: Array) -> Array:
+    """Numbers (-1: not known) of rows in order, those of actions as last known of their item in the session."""
+    order = np.lexsort((item, session))
+    fresh = np.r_[True, _moved(session[order], item[order])]
+    rows = np.arange(len(order))
+    known = values[order] >= 0
+    last = np.maximum.accumulate(np.where(known, rows, -1))
+    takes = ~known & flags[order].any(axis=1) & (last >= np.maximum.accumulate(np.where(fresh, rows, 0)))
+    filled = values.copy()
+    filled[order[takes]] = values[order[last[takes]]]
+    return filled
+
+
+def merged(into: Array, flags: Array) -> tuple[Array, Array]:
+    """The rows that stay where every row joins the one of `into`, in order, and their flags."""
+    order = np.argsort(into, kind="stable")
+    starts = np.flatnonzero(np.r_[True, _moved(into[order])])
+    return into[order][starts], np.logical_or.reduceat(flags[order], starts, axis=0)
 
 
 def _moved(*keys: Array) -> Array:

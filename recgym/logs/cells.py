@@ -22,10 +22,20 @@ from recgym.logs.codes import (
     is_missing,
 )
 from recgym.logs.log import ROWS, Array, Source, as_numpy
-from recgym.logs.mapping import FALSE, LEAST_RATING, TRUE, meaning, unknown_words
+from recgym.logs.mapping import (
+    FALSE,
+    LEAST_RATING,
+    TRUE,
+    counted_as,
+    is_binary,
+    is_withdrawn,
+    meaning,
+    shows,
+    unknown_words,
+)
 from recgym.logs.origin import Origin
 from recgym.logs.prices import RULES, read_prices
-from recgym.logs.problems import Problem, problems_of
+from recgym.logs.problems import Problem, problems_of, shown
 from recgym.logs.tables import FLAG
 from recgym.logs.times import NUMBER, Times, is_text, is_time, read_times
 
@@ -73,6 +83,9 @@ class Cells:
 
     def __post_init__(self) -> None:
         self.bad = np.zeros(len(self.table), bool)  # rows with a problem
+        self.withdrawn = np.zeros(len(self.table), bool)  # rows that take an earlier event back
+        self.are_outcomes = True  # each row says all that came of an item; False: rows are single actions
+        self.has_impressions = False  # actions that say of an item no more than that it was shown
 
     def reject(self, key: str, bad: Any, rule: str, alike: bool = False) -> None:
         """Note the rows where `bad` is true; as one problem where they are all rows, or `alike`."""
@@ -183,7 +196,9 @@ class Cells:
                 self.reject(key, codes == code, rule, alike=True)
         else:
             self.reject(key, bad, rule)
-        meant = meaning([word for word in words if word not in unknown], domain)
+        known = [word for word in words if word not in unknown]
+        meant = meaning(known, domain)
+        self._note_words(meant, codes, words)
         response = EVENTS[domain][0].name
         events = [
             e.name for e in EVENTS[domain] if e.name == response or any(e.name in m for m in meant.values())
@@ -192,6 +207,18 @@ class Cells:
             event: np.array([event in meant.get(word, ()) for word in [*words, ""]])[codes]
             for event in events
         }
+
+    def _note_words(self, meant: Mapping[str, tuple[str, ...]], codes: Array, words: list[str]) -> None:
+        """What the words of an event column say of the rows, and a remark of what each counts as."""
+        rows = dict(zip(words, np.bincount(codes[codes >= 0], minlength=len(words)).tolist(), strict=True))
+        self.withdrawn = np.array([is_withdrawn(word) for word in [*words, ""]])[codes]
+        self.are_outcomes = is_binary(meant)
+        self.has_impressions = any(shows(word, events) for word, events in meant.items())
+        counts = [
+            f"{word.strip()} {rows[word]:,} {counted_as(word, meant[word])}"
+            for word in sorted(meant, key=lambda word: (-rows[word], word))
+        ]
+        self.remarks.append(f"{self.given.name}: event words: {shown(counts, width=80)}")
 
     def index(self, key: str, known: Any) -> tuple[Array, Any]:
         """Index of every id and the table of ids; those of `known`, where it is given, and no other."""

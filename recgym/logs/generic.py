@@ -16,7 +16,9 @@ table leaves open is settled so:
 * session: ends where a user does nothing for 30 minutes (`gap_minutes`); without a time, one session a user;
 * step: rows of one slate are one step; without slates every row is one; by time, then by order in the file;
 * event: a column of words (`recgym.logs.mapping.meaning`) is a log of actions: a cart or purchase joins the
-  last earlier row of the same item in the session that lacks it, or stands alone with the events it needs.
+  last earlier row of the same item in the session that lacks it, or stands alone with the events it needs; a click
+  joins the impression before it. In a slate the actions of an item join its row. `recgym.logs.joining` says whose
+  price and watch time stand. Words that take an event back (remove_from_cart) are left out. A remark counts all words.
   Columns named like events hold 0 or 1 (yes, no, true, false) and stay as they are; one named listen may hold counts:
   above 0 is a listen, and `listens` keeps them;
 * rating: 4 or more is the domain's response (click, listen), less is shown only; "rating=stars>=8" in the map sets
@@ -40,11 +42,12 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.actions import attributes, gap_sessions, join_actions, number_by_start, number_steps
+from recgym.logs.actions import attributes, gap_sessions, number_by_start, number_steps
 from recgym.logs.cells import Cells, Given
 from recgym.logs.check import validate
 from recgym.logs.codes import encode_ids, first_rows
 from recgym.logs.files import TABLES, Files, reading
+from recgym.logs.joining import join_rows
 from recgym.logs.kinds import plain
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
@@ -162,6 +165,10 @@ def from_table(table: Any, given: Given) -> Log:
     kept, repeats = _repeats(table, columns, given)
     remarks += repeats
     num_rows = len(table)
+    duplicates = num_rows - len(kept)
+    kept = kept[~cell.withdrawn[kept]]
+    if not len(kept):
+        raise LogError(f"{given.name}: all rows take an earlier event back; there is nothing that was shown")
     columns |= {} if "file" in columns else origin.columns()
     if len(kept) < num_rows:
         table = table.take(pa.array(kept))
@@ -169,13 +176,15 @@ def from_table(table: Any, given: Given) -> Log:
     if given.items is None:
         items = _with_attributes(items, table, columns)
     columns |= _sessions(columns, given)
-    duplicates, actions = num_rows - len(table), "event" in table.column_names
+    actions, has_impressions = not cell.are_outcomes, cell.has_impressions
     del table, origin, cell  # memory: the rows are needed once more only
     for key in ATTRIBUTES:
         columns.pop(key, None)
     _take(columns, _in_order(columns))
-    if actions and not {"slate", "position", "step"} & set(columns):
-        remarks += _join(columns, given)
+    if actions:
+        events = [event.name for event in EVENTS[given.domain] if event.name in columns]
+        columns, joined = join_rows(columns, events, has_impressions)
+        remarks += [f"{given.name}: {line}" for line in joined]
     if "rating" in columns:
         flag = EVENTS[given.domain][0].name
         share = f"{int(columns[flag].sum())} of {len(columns[flag])} rows"
@@ -300,17 +309,6 @@ def _sessions(columns: Mapping[str, Any], given: Given) -> dict[str, Array]:
     moment = np.arange(len(codes)) if time is None else time
     order = np.lexsort((moment, codes))
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
-
-
-def _join(columns: dict[str, Any], given: Given) -> list[str]:
-    """Join the rows of actions in place; how many joined, as a remark."""
-    events = [event.name for event in EVENTS[given.domain] if event.name in columns]
-    flags = np.stack([columns[name] for name in events], axis=1)
-    rows, joined = join_actions(columns["session"], columns["item"], flags)
-    _take(columns, rows)
-    columns |= dict(zip(events, joined.T.copy(), strict=True))
-    less = len(flags) - len(rows)
-    return [f"{given.name}: {less} rows joined an earlier row of their item"] if less else []
 
 
 def _in_order(columns: Mapping[str, Any]) -> Array:

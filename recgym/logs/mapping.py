@@ -1,6 +1,6 @@
 """The words of the generic table: which columns a map may name, what values of an event column mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recgym.events import EVENTS
@@ -28,12 +28,12 @@ LEAST_RATING = 4.0  # from here on a rating counts as the domain's response, unl
 TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
 SHOWN = "shown"  # the item was shown, nothing more is said
 OPENED = "view"  # shown, or clicked: `meaning` tells
+WITHDRAWN = "withdrawn"  # an earlier event is taken back: no item was shown
+CLICKED = ("click", "clicks", "clicked")
 SYNONYMS: dict[str, str] = {
-    **dict.fromkeys(
-        ("shown", "show", "impression", "exposure", "exposed", "remove_from_cart", "none"), SHOWN
-    ),
+    **dict.fromkeys(("shown", "show", "impression", "impressions", "exposure", "exposed", "none"), SHOWN),
     **dict.fromkeys(("view", "views", "pv", "pageview", "page_view", "detail", "product_view"), OPENED),
-    **dict.fromkeys(("click", "clicks", "clicked", "open", "play", "fav", "favourite", "favorite"), "click"),
+    **dict.fromkeys((*CLICKED, "open", "play", "fav", "favourite", "favorite"), "click"),
     **dict.fromkeys(("cart", "carts", "addtocart", "add_to_cart", "add-to-cart", "basket", "atc"), "cart"),
     **dict.fromkeys(
         ("purchase", "buy", "buys", "order", "orders", "transaction", "bought", "sale"), "purchase"
@@ -45,6 +45,10 @@ SYNONYMS: dict[str, str] = {
     **dict.fromkeys(("follow", "follows", "subscribe"), "follow"),
     **dict.fromkeys(("hate", "dislike", "report"), "hate"),
     **dict.fromkeys(("listen", "listens", "scrobble", "listened"), "listen"),
+    **dict.fromkeys(
+        ("remove_from_cart", "removefromcart", "remove-from-cart", "remove", "unfav", "unlike", "unfollow"),
+        WITHDRAWN,
+    ),
 }
 
 
@@ -103,7 +107,7 @@ def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], s
     blank = {word for word, text in plain.items() if not text}
     if 2 * sum(count[word] for word in binary) > sum(count[word] for word in plain.keys() - blank):
         return set(plain) - binary - blank, "0 or 1 is needed"
-    events = (*(event.name for event in EVENTS[domain]), SHOWN, OPENED, "click")
+    events = (*(event.name for event in EVENTS[domain]), SHOWN, OPENED, WITHDRAWN, "click")
     known = [synonym for synonym, event in SYNONYMS.items() if event in events]
     unknown = {word for word, text in plain.items() if text not in known}
     return unknown - blank, f"the event is unknown in the domain {domain}; known are {', '.join(known)}"
@@ -113,22 +117,47 @@ def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
     """Value of an event column -> events that are true, each with the events it needs; () for shown only.
 
     Values are such as `unknown_words` leaves. Those of TRUE are the domain's response. A "view" is the response (a
-    product page was opened) in a table of actions, and shown only where the table also has clicks. A synonym of click
-    is a listen in a social log.
+    product page was opened), and shown only where the table also has a word of CLICKED. A synonym of click is a listen
+    in a social log. A word of WITHDRAWN has no events: its rows are left out (`is_withdrawn`).
     """
-    events = {event.name: event for event in EVENTS[domain]}
     response = EVENTS[domain][0].name
     plain = {value: value.strip().lower() for value in values}
-    if set(plain.values()) <= {*TRUE, *FALSE, ""}:
+    if is_binary(values):
         return {value: (response,) if word in TRUE else () for value, word in plain.items()}
-    words = {value: SYNONYMS.get(word, SHOWN) for value, word in plain.items()}
-    view = SHOWN if "click" in words.values() else response
-    meant: dict[str, tuple[str, ...]] = {}
-    for value, word in words.items():
-        name: str | None = {OPENED: view, "click": response}.get(word, word)
-        chain: list[str] = []
-        while name is not None and name != SHOWN:
-            chain.append(name)
-            name = events[name].needs
-        meant[value] = tuple(chain)
-    return meant
+    view = SHOWN if set(plain.values()) & set(CLICKED) else response
+    names = {value: SYNONYMS.get(word, SHOWN) for value, word in plain.items()}
+    return {
+        value: _chain({OPENED: view, "click": response}.get(name, name), domain)
+        for value, name in names.items()
+    }
+
+
+def is_binary(values: Iterable[str]) -> bool:
+    """Whether all values of an event column are words of yes and no."""
+    return {value.strip().lower() for value in values} <= {*TRUE, *FALSE, ""}
+
+
+def is_withdrawn(value: str) -> bool:
+    """Whether a value of an event column takes an earlier event back."""
+    return SYNONYMS.get(value.strip().lower()) == WITHDRAWN
+
+
+def shows(value: str, meant: tuple[str, ...]) -> bool:
+    """Whether a value that means these events says that an item was shown, whatever came of it."""
+    return not meant and value.strip().lower() in SYNONYMS.keys() - {"none"} and not is_withdrawn(value)
+
+
+def counted_as(value: str, meant: tuple[str, ...]) -> str:
+    """What the rows of a value count as, for a remark."""
+    return "left out" if is_withdrawn(value) else f"as {'+'.join(reversed(meant)) or 'shown only'}"
+
+
+def _chain(name: str, domain: str) -> tuple[str, ...]:
+    """The event with those it needs; () for one that is none."""
+    needs = {event.name: event.needs for event in EVENTS[domain]}
+    chain: list[str] = []
+    following: str | None = name if name in needs else None
+    while following is not None:
+        chain.append(following)
+        following = needs[following]
+    return tuple(chain)
