@@ -65,8 +65,8 @@ WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that 
 JudgingLog = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Judge the world on this log: the one it was fitted on, or one sampled from it. More than once: several "
-        "files of the same columns."
+        help="Judge the world on this log: the one it was fitted on, a later one of its source, or one sampled from "
+        "it. More than once: several files of the same columns."
     ),
 ]
 Since = Annotated[

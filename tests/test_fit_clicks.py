@@ -89,7 +89,7 @@ def test_the_exported_terms_are_the_models(log):
     frame = make_frame(log, CONFIG, positives_only=True)
     model, _ = trained(frame, CONFIG, 0, CPU, silent)
     arrays = plain_arrays(frame, CONFIG.dim)
-    theta = affinity_terms(frame, model, arrays, Ledger("ecommerce"))["theta"]
+    theta = affinity_terms(frame, model, CONFIG, arrays, Ledger("ecommerce"))["theta"]
     with torch.no_grad():
         total = model.terms().item_bias.numpy()
     np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)

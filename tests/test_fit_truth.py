@@ -1,5 +1,6 @@
 """A fit of a log of known truth loses to no baseline, and its card says what the log told and what it did not."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from test_fit import click_log
 
 from recgym.fidelity import judge_since
 from recgym.fidelity.leaving import MEASURES, survival
-from recgym.fit import FitConfig, card_markdown, fit
+from recgym.fidelity.pairs import PairCase
+from recgym.fit import FitConfig, card_markdown, fit, impressions
 from recgym.fit.exposure import fit_stay, validated
 from recgym.fit.frame import make_frame, seen_before
 from recgym.fit.guard import beats, best_share, first_best
@@ -156,6 +158,55 @@ def test_a_table_of_ratings_shows_nobody_anything():
     assert rows["logged_stay"]["status"] == "absent"  # one category
 
 
+MEMORY = ("push", "eta", "pull", "kappa", "decay", "rho")
+
+
+def card_of_noise(length: int, domain: str, **settings) -> dict[str, dict]:
+    """Terms of a log whose responses have nothing to do with users, or with what came before in the visit."""
+    frame = visits(900, 20, seed=9, length=length)
+    response = "listen" if domain == "social" else "click"
+    frame[response] = np.random.default_rng(1).random(len(frame)) < 0.3
+    return {row["term"]: row for row in fitted(frame, domain, **settings).card["terms"]}
+
+
+def test_what_training_began_with_is_not_called_fitted():
+    rows = card_of_noise(5, "content")
+    assert {name: rows[name]["status"] for name in ("profile", "factors", *MEMORY)} == dict.fromkeys(
+        ("profile", "factors", *MEMORY), "absent"
+    )
+    assert rows["push"]["source"] == "no better on validation than effects of users, items and contexts"
+    assert rows["item_bias"]["status"] == "fitted"
+
+
+@pytest.mark.parametrize("domain", ["content", "social"])
+def test_visits_of_one_row_say_nothing_of_memory(domain):
+    rows = card_of_noise(1, domain, guard=None, epochs=1)
+    assert {rows[name]["status"] for name in ("push", "eta", "pull")} == {"absent"}
+    assert (rows["rho"]["status"], rows["rho"]["value"]) == ("assumed", -1.0)
+    known = {"content": ("absent", "absent", 0.0), "social": ("assumed", "assumed", -0.1)}[domain]
+    assert (rows["kappa"]["status"], rows["decay"]["status"], rows["kappa"]["value"]) == known
+
+
+def test_a_world_plays_the_share_that_is_kept(monkeypatch):
+    seen = []
+    monkeypatch.setattr("recgym.fit.feedback.best_share", lambda *rest: 0.5)
+    original = impressions.fit_response
+
+    def spied(*rest):
+        seen.append(original(*rest))
+        return seen[-1]
+
+    monkeypatch.setattr(impressions, "fit_response", spied)
+    frame = visits(1_000, 20, seed=9).assign(click=np.arange(1_000) % 3 == 0)
+    world = fitted(frame, "content", epochs=2)
+    ((response, _),) = seen
+    values = world.params
+    for name in ("kappa", "rho"):
+        trained = float(response.model.number(name).detach())
+        assert trained != 0.0
+        assert values[name] == pytest.approx(response.scale * 0.5 * trained, rel=1e-5)
+
+
 def test_no_card_gives_facts_of_another_log():
     for domain in ("content", "social", "ecommerce"):
         card = card_markdown(fitted(visits(600, 20, seed=2).assign(**{
@@ -283,3 +334,56 @@ def test_a_log_of_one_user_says_what_it_needs():
     world = fitted(few, "social", min_listeners=1, steps=60)  # four users without times: pairs are held out
     assert world.num_users == 4
     assert "period" in world.card
+
+
+def test_a_later_log_with_other_tables_judges_a_world(run, tmp_path):
+    frame = visits(1_500, 20, seed=7)
+    world = fitted(frame, "ecommerce", steps=60)
+    world.save(tmp_path / "w")
+    since = pd.to_datetime(int(world.card["since"].removeprefix("ms:")), unit="ms")
+    late = frame[frame.time >= since]
+    new = late.tail(5).assign(item="a new item", session=10_000)
+    new["time"] += pd.Timedelta("1D")
+    later = pd.concat([late, new])
+    later.to_csv(tmp_path / "later.csv", index=False)
+    code, out, err = run("card", tmp_path / "w", "--log", tmp_path / "later.csv", "--json")
+    assert code == 0, err
+    judged = json.loads(out)["judged"]
+    assert any(line.startswith("mapped by the ids of world w") for line in judged)
+    assert "5 rows left out: their items have no row in the world" in judged
+    name = "log-loss of the clicked item on its page"
+    whole = Log.from_pandas(pd.concat([frame, new]), domain="ecommerce")
+    figures = {row["figure"]: row["world"] for row in judge_since(world, whole, resamples=20).figures}
+    assert figures[name] == {row["figure"]: row["world"] for row in json.loads(out)["figures"]}[name]
+    assert figures[name] == losses(world)[name][0]  # what the world has seen judges nothing
+
+
+def test_pairs_of_other_tables_are_held_out_as_they_were():
+    frame = visits(2_000, 60, seed=1).drop(columns=["session", "time"]).drop_duplicates().assign(listen=True)
+    world = fitted(frame, "social", steps=60)
+    new = pd.DataFrame({"user": ["a", "u1"], "item": ["a", "a"], "listen": True})
+    own, other = (
+        PairCase.of(world, Log.from_pandas(part, domain="social"), None, 20, 0)
+        for part in (frame, pd.concat([new, frame]))
+    )
+    for name in ("user", "item", "period"):
+        order = [np.lexsort((case.item, case.user)) for case in (own, other)]
+        np.testing.assert_array_equal(
+            getattr(own, name)[order[0]], getattr(other, name)[order[1]], err_msg=name
+        )
+
+
+def test_fit_ends_with_the_baselines_that_a_world_loses_to(run, tmp_path, monkeypatch):
+    frame = visits(600, 20, seed=2)
+    frame.to_csv(tmp_path / "log.csv", index=False)
+    words = ("fit", tmp_path / "log.csv", "--domain", "ecommerce", "--planning", 0)
+    code, _, err = run(*words, "--out", tmp_path / "good")
+    assert code == 0
+    assert err.splitlines()[-1] == f"wrote {tmp_path / 'good'}"
+    bad = FitConfig(epochs=1, start="zero", guard=None, learning_rate=0.0)
+    monkeypatch.setattr("recgym.commands._settings", lambda *rest: bad)
+    code, out, err = run(*words, "--out", tmp_path / "bad")
+    assert code == 0
+    said = err.splitlines()[-1]
+    assert said.startswith("On its own log this world loses to a baseline: the clicked item on its page ")
+    assert out.splitlines()[0].strip("*") == said

@@ -17,7 +17,7 @@ from recgym.fidelity.stats import USERS, Figure, Resampling, figure
 from recgym.jit import njit
 from recgym.logs import Log
 from recgym.rng import uniform
-from recgym.sim.indexing import places
+from recgym.sim.indexing import places, row_numbers
 from recgym.sim.world import World
 
 LOT = 40  # stream of random numbers: who is held out
@@ -25,10 +25,11 @@ TOP = 20  # recall is counted at this rank
 TRAIN, VALIDATION, TEST = range(3)
 
 
-def split_pairs(log: Log, seed: int) -> tuple[Ints, Ints, Ints]:
+def split_pairs(log: Log, seed: int, keys: tuple[Ints, Ints] | None = None) -> tuple[Ints, Ints, Ints]:
     """Distinct pairs (user, item) by the rows of the log's tables and their periods, 80/10/10.
 
-    By time of their first row where there is one, else each by its own lot: what is held out moves no other pair.
+    By time of their first row where there is one, else each at random by its `keys`, numbers of the tables' rows
+    (default: these), so that what is held out moves no other pair.
     """
     code, first = np.unique(
         log.column("user") * np.int64(log.num_items) + log.column("item"), return_index=True
@@ -41,9 +42,22 @@ def split_pairs(log: Log, seed: int) -> tuple[Ints, Ints, Ints]:
         period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
     else:
         lots = np.empty(len(code))
-        _draw_lots(user, item, np.uint64(seed), lots)
+        of_user, of_item = (user, item) if keys is None else (keys[0][user], keys[1][item])
+        _draw_lots(of_user, of_item, np.uint64(seed), lots)
         period = np.searchsorted([0.8, 0.9], lots, side="right")
     return user, item, period.astype(np.int64)
+
+
+def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None:
+    """Rows of the world's own log, by which it held out pairs, of users and items by their world indices; 0 for -1."""
+    known = world.card.get("identity")
+    if known is None:
+        return None
+    user, item = (
+        np.where(index < 0, 0, row_numbers(known[f"{what}_rows"])[index])
+        for what, index in (("user", users), ("item", items))
+    )
+    return user, item
 
 
 @njit()
@@ -84,7 +98,8 @@ class PairCase:
                 )
             parts.append((user[known], item[known]))
         if past is None:
-            of_user, of_item, period = split_pairs(log, int(world.card.get("seed", 0)))
+            seed_of_world, keys = int(world.card.get("seed", 0)), own_rows(world, users, items)
+            of_user, of_item, period = split_pairs(log, seed_of_world, keys)
             user, item = users[of_user], items[of_item]
             known = (user >= 0) & (item >= 0)
             pairs = user[known], item[known], period[known]

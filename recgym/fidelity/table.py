@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recgym.fidelity import answers, choices, classifier, leaving, pairs, trees
-from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, align, kind_of
+from recgym.fidelity.align import CHOICES, IMPRESSIONS, PAIRS, align, is_sampled, kind_of
 from recgym.fidelity.case import Case, LackingError
 from recgym.fidelity.stats import Figure
 from recgym.logs import Log
 from recgym.logs.identity import digest
-from recgym.logs.periods import split_since, thinned
+from recgym.logs.periods import has_clock, split_since, thinned
 from recgym.logs.visits import cut_length
 from recgym.sim.world import World
 
@@ -130,13 +130,15 @@ def judge_since(
 ) -> Verdict:
     """As `judge`, on the visits from a moment on, by default the one at which the world's own test period begins.
 
-    A log with other tables than the world's, which can only be one sampled from it, judges as a whole.
+    A log that was sampled from the world judges as a whole. Any other that maps onto the world's indices is of the
+    source that the world was fitted on, whatever its tables: what came before that moment the world has seen.
     """
-    own = world.card.get("identity", {}).get("items") == digest(log.items)
+    same = world.card.get("identity", {}).get("items") == digest(log.items)
+    own = same or not is_sampled(log)
     first = world.card.get("learnt_from") if own and since is None else None
     known = world.card.get("since") if own and since is None else None
     since = since or known
-    if known is not None and known.startswith("visit:") and log.num_sessions <= int(known.partition(":")[2]):
+    if known is not None and not _is_reached(known, log, same):
         since = None
     if since is None:
         verdict = judge(world, log, resamples=resamples, seed=seed)
@@ -144,7 +146,7 @@ def judge_since(
             verdict.remarks.append(
                 "the whole log, of which the world has seen a part"
                 if known is None
-                else f"the whole log: it has no clock, and no more visits than came before {known} in the world's own"
+                else f"the whole log: it has no clock that says what came before {known} in the world's own"
             )
         return verdict
     past, late = split_since(log, since)
@@ -155,3 +157,12 @@ def judge_since(
     if not past.num_rows:
         verdict.remarks.append("the log has no earlier visits: baselines learnt from the other half of these")
     return verdict
+
+
+def _is_reached(known: str, log: Log, same: bool) -> bool:
+    """Whether a log can be split at the moment `known` of a card; `same`: its tables are the world's.
+
+    The number of a visit means something in the world's own log alone, and only where that goes as far.
+    """
+    kind, _, value = known.partition(":")
+    return same and log.num_sessions > int(value) if kind == "visit" else has_clock(log)

@@ -15,13 +15,19 @@ FEATURE_RIDGES = (30.0, 100.0, 300.0)  # features have many rows behind them, bu
 WIDE_OWN, WIDE_FEATURES = (32.0, 100.0, np.inf), (1_000.0, np.inf)  # infinite: left out
 CONTEXT_RIDGE = 30.0
 MAX_ROWS = 500_000  # of more, so many drawn at random choose the ridges
+FOLDS, FOLD_ROWS = 5, 20_000  # of visits, in logs of at most so many rows
 
 
 class Ridges(NamedTuple):
-    """Weights on the squares: of what an id adds by itself, of the slopes of features."""
+    """Weights on the squares: of what a user's or an item's id adds by itself, of the slopes of features."""
 
-    own: float = 4.0
+    user: float = 4.0
+    item: float = 4.0
     features: float = 100.0
+
+    def own(self, value: float) -> "Ridges":
+        """With this weight on what users and items add by themselves."""
+        return self._replace(user=value, item=value)
 
 
 class Additive(NamedTuple):
@@ -39,19 +45,39 @@ class Additive(NamedTuple):
 
 
 def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats, wide: bool = True) -> Ridges:
-    """The ridges that are best on the validation period, that of the features first; `wide`: stronger ones, too."""
-    train, judged = (sample(frame.row_period == k, MAX_ROWS) for k in (TRAIN, VALIDATION))
-    flag = frame.positive.astype(np.float64)[judged]
+    """The ridges that are best on rows that they were not fitted to, that of the features first.
+
+    `wide`: stronger ones are tried, too, and one for users and one for items, on folds where the log is small: a
+    validation period of 200 rows takes chance for users and items that differ.
+    """
+    parts = _parts(frame, wide)
+    flag = frame.positive.astype(np.float64)
 
     def loss(ridges: Ridges) -> float:
-        fitted = fit_additive(frame, train, user_features, item_features, ridges)
-        return log_loss(flag, fitted.logits(frame)[judged])
+        total = 0.0
+        for known, judged in parts:
+            fitted = fit_additive(frame, known, user_features, item_features, ridges)
+            total += float(judged.sum()) * log_loss(flag[judged], fitted.logits(frame)[judged])
+        return total
 
-    groups = (("features", FEATURE_RIDGES, WIDE_FEATURES), ("own", OWN_RIDGES, WIDE_OWN))
-    best = Ridges()
-    for name, usual, more in groups:
-        best = min((best._replace(**{name: value}) for value in (*usual, *(more if wide else ()))), key=loss)
+    features = (*FEATURE_RIDGES, *(WIDE_FEATURES if wide else ()))
+    own = (*OWN_RIDGES, *(WIDE_OWN if wide else ()))
+    best = min((Ridges(features=value) for value in features), key=loss)
+    best = min((best.own(value) for value in own), key=loss)
+    if wide:
+        best = min((best._replace(user=value) for value in own), key=loss)
+        best = min((best._replace(item=value) for value in own), key=loss)
     return best
+
+
+def _parts(frame: Frame, folds: bool) -> list[tuple[Bools, Bools]]:
+    """Rows to fit to and rows to judge by: of the two periods, or of FOLDS folds of the visits of a small log."""
+    past = frame.row_period <= VALIDATION
+    if not folds or past.sum() > FOLD_ROWS:
+        train, judged = (sample(frame.row_period == k, MAX_ROWS) for k in (TRAIN, VALIDATION))
+        return [(train, judged)]
+    fold = np.random.default_rng(0).permutation(len(frame.starts))[frame.session] % FOLDS
+    return [(past & (fold != k), past & (fold == k)) for k in range(FOLDS) if (past & (fold == k)).any()]
 
 
 def fit_additive(
@@ -66,8 +92,8 @@ def fit_additive(
     context = frame.context[frame.starts][frame.session]
     nothing = np.zeros((len(frame.contexts), 0), np.float32)
     sides = (
-        Side(frame.user, user_features, ridges.own, ridges.features),
-        Side(frame.item, item_features, ridges.own, ridges.features),
+        Side(frame.user, user_features, ridges.user, ridges.features),
+        Side(frame.item, item_features, ridges.item, ridges.features),
         Side(context, nothing, CONTEXT_RIDGE, np.inf),
     )
     flag = frame.positive[rows].astype(np.float64)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from recgym.fit.config import FitConfig
 from recgym.fit.frame import TRAIN, Batches, Doubles, Frame
+from recgym.fit.memory import Memory
 from recgym.fit.model import SessionModel
 from recgym.fit.session import Batch, Terms, affinities, logged_affinity, seen_among, seen_logged
 from recgym.fit.training import Average, Plan, descend, step_rows
@@ -40,7 +41,8 @@ class ChoiceModel(SessionModel):
 
     def __init__(self, frame: Frame, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
         features = np.zeros((frame.num_users, 0), np.float32)
-        super().__init__(frame, features, config, drift=True, fixed={})
+        memory = Memory.of(frame, config, is_choice=True)
+        super().__init__(frame, features, config, drift=memory.push, fixed=memory.fixed())
         shelves = int(frame.items.shelf.max()) + 1
         # what shifts all items alike is no part of a choice: trained, it would drift with the optimiser's noise
         self.bias.requires_grad_(False)

@@ -11,15 +11,28 @@ from recgym.fit.assemble import Arrays, Ledger, build_world, card_head, plain_ar
 from recgym.fit.choice import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
 from recgym.fit.exposure import exposure_terms
-from recgym.fit.frame import MIN_EVIDENCE, TRAIN, VALIDATION, Batches, Doubles, Frame, make_frame
+from recgym.fit.frame import TRAIN, VALIDATION, Batches, Doubles, Frame, make_frame
 from recgym.fit.graph import no_graph
 from recgym.fit.guard import beats, best_share
 from recgym.fit.heads import fit_events
 from recgym.fit.markov import MOST_ITEMS, WEIGHTS, MarkovModel
+from recgym.fit.memory import FEW, Memory
 from recgym.fit.training import Plan
 from recgym.fit.visits import leaving, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
+
+VECTORS = {
+    "profile": "first clicks; what a user or segment adds to the mean is shrunk",
+    "factors": "deep tower of item id and public columns",
+    "push": "next clicks after a click",
+}  # what each is estimated from
+MEMORY = {
+    "kappa": "next clicks; a positive slope holds people in a category",
+    "decay": "next clicks",
+    "pull": "next clicks",
+    "rho": "items clicked before in the visit, on the page they stand on",
+}
 
 
 def fit_clicks(
@@ -33,7 +46,7 @@ def fit_clicks(
     x, page_sum = choice.score(model, frame, place, past, device)
     ledger = Ledger(frame.domain)
     arrays = plain_arrays(frame, config.dim)
-    numbers = affinity_terms(frame, model, arrays, ledger)
+    numbers = affinity_terms(frame, model, config, arrays, ledger)
     outside = numbers["outside"] = _outside(frame, page_sum, ledger)
     fit_events(frame, x - outside, ledger, arrays)
     ledger.fitted(
@@ -88,7 +101,7 @@ def trained(
     rounds = int(np.argmin(losses))
     model = choice.train(frame, config, (TRAIN, VALIDATION), rounds, seed, device, report)
     if config.guard is None or config.start != "counts":
-        return model, {"epochs": rounds}
+        return shrunk(model, float(rounds > 0), float(rounds > 0)), {"epochs": rounds}
     kept, way = choose_shrinkage(frame, best[0], place, judged, config.guard)
     weight = choose_markov(frame, shrunk(best[0], kept, way), place, judged, config, device)
     if weight is not None:
@@ -160,7 +173,9 @@ def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:
     return {"reach": reach, **{name: round(float(value.detach()), 4) for name, value in steps.items()}}
 
 
-def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Ledger) -> dict[str, float]:
+def affinity_terms(
+    frame: Frame, model: ChoiceModel, config: FitConfig, arrays: Arrays, ledger: Ledger
+) -> dict[str, float]:
     """Write the model's terms into `arrays`; returns its numbers."""
     with torch.no_grad():
         terms = model.terms()
@@ -177,7 +192,7 @@ def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Led
     if not bool(model.price.any()):
         ledger.absent("theta", "no prices that differ")
         numbers["theta"] = 0.0
-    _learnt_terms(frame, model, numbers, ledger)
+    numbers = _learnt_terms(frame, model, config, numbers, arrays, ledger)
     ledger.absent("sigma", "spread of first intents within a segment is not fitted yet")
     ledger.assumed(
         "examine", 1.0, "each item has one place on its page: position cannot be told from the item"
@@ -185,47 +200,35 @@ def affinity_terms(frame: Frame, model: ChoiceModel, arrays: Arrays, ledger: Led
     return numbers
 
 
-def _learnt_terms(frame: Frame, model: ChoiceModel, numbers: dict[str, float], ledger: Ledger) -> None:
-    """Enter what moves affinity beside the items' biases; what the log has nothing on, or did not help, is absent."""
-    width = model.table_push.shape[1] if isinstance(model, MarkovModel) else model.dim
-    shape, evidence = f"{width} factors", frame.evidence
-    table, kept = isinstance(model, MarkovModel), float(model.shrinkage) > 0
-    lacks = "no better on validation than how often items are clicked"
-    ways = {
-        "profile": (kept, "first clicks; what a user or segment adds to the mean is shrunk"),
-        "factors": (kept, "deep tower of item id and public columns"),
-        "push": (kept and evidence.later >= MIN_EVIDENCE, "next clicks after a click"),
-        "eta": (kept and evidence.later >= MIN_EVIDENCE, "the scale is in the push vectors"),
-        "pull": (kept and evidence.third >= MIN_EVIDENCE, "next clicks"),
-        "kappa": (
-            kept and evidence.later >= MIN_EVIDENCE and len(frame.items.categories) > 1,
-            "next clicks; a positive slope holds people in a category",
-        ),
-        "decay": (
-            kept and evidence.third >= MIN_EVIDENCE and len(frame.items.categories) > 1, "next clicks",
-        ),
-        "rho": (
-            kept and evidence.repeats >= MIN_EVIDENCE, "items clicked before in the visit, on the page they stand on",
-        ),
-    }  # fmt: skip
-    if table:
-        counted = "counts of what follows what, shrunk to the items' shares on validation"
-        ways |= {name: (True, counted) for name in ("factors", "push")}
-        ways["eta"] = (True, "the scale is in the push vectors")
-        lacks = "no better on validation than counts of what follows what"
-    for name, (told, reason) in ways.items():
-        value = 1.0 if name == "eta" else numbers.get(name, shape)
-        if told:
-            ledger.fitted(name, value, reason)
-        elif kept:
-            numbers |= _absent_numbers(name)
-            ledger.absent(name, f"fewer than {MIN_EVIDENCE} clicks tell it, or there is one category")
+def _learnt_terms(
+    frame: Frame,
+    model: ChoiceModel,
+    config: FitConfig,
+    numbers: dict[str, float],
+    arrays: Arrays,
+    ledger: Ledger,
+) -> dict[str, float]:
+    """Enter what moves affinity beside the items' biases; returns the numbers, what is absent switched off."""
+    if isinstance(model, MarkovModel):
+        return _table_terms(model, numbers, ledger)
+    memory = Memory.of(frame, config, is_choice=True)
+    lacks = None if float(model.shrinkage) > 0 else "no better on validation than how often items are clicked"
+    for name, source in VECTORS.items():
+        if lacks is None and (name != "push" or memory.push):
+            ledger.fitted(name, f"{model.dim} factors", source)
         else:
-            ledger.absent(name, lacks)
-    if table:
-        ledger.assumed("pull", numbers["pull"], "the last click alone counts")
+            arrays[name] = np.zeros_like(arrays[name])
+            ledger.absent(name, lacks or FEW)
+    return memory.enter(numbers, MEMORY, lacks, ledger)
 
 
-def _absent_numbers(name: str) -> dict[str, float]:
-    """What switches a number off."""
-    return {name: 0.0} if name in ("kappa", "rho") else {}
+def _table_terms(model: MarkovModel, numbers: dict[str, float], ledger: Ledger) -> dict[str, float]:
+    """Enter a table of what follows what: it has no users, and the last click alone counts."""
+    shape = f"{model.table_push.shape[1]} factors"
+    for name in ("factors", "push"):
+        ledger.fitted(name, shape, "counts of what follows what, shrunk to the items' shares on validation")
+    ledger.fitted("eta", 1.0, "the scale is in the push vectors")
+    ledger.assumed("pull", numbers["pull"], "the last click alone counts")
+    for name in ("profile", "kappa", "decay", "rho"):
+        ledger.absent(name, "no better on validation than counts of what follows what")
+    return numbers

@@ -11,12 +11,13 @@ import torch
 from recgym.fidelity.stats import sigmoid
 from recgym.fit.additive import Ridges, choose_ridges, fit_additive
 from recgym.fit.choice import Report
-from recgym.fit.config import ASSUMED, FitConfig, assumed
+from recgym.fit.config import FitConfig
 from recgym.fit.features import tower_user_features
-from recgym.fit.frame import MIN_EVIDENCE, TRAIN, VALIDATION, Doubles, Frame, sample
+from recgym.fit.frame import TRAIN, VALIDATION, Doubles, Frame, sample
 from recgym.fit.guard import beats, best_share
 from recgym.fit.heads import MAX_ROWS, latest
 from recgym.fit.logistic import log_loss
+from recgym.fit.memory import Memory
 from recgym.fit.model import SessionModel, item_features
 from recgym.fit.mood import fit_mood, over_moods
 from recgym.fit.session import Batch, logged_affinity
@@ -36,8 +37,8 @@ def train(
     rng = np.random.default_rng(seed)
     users, items = tower_user_features(frame), item_features(frame)
     base = fit_additive(frame, np.isin(frame.row_period, periods), users, items, ridges)
-    fixed = fixed_numbers(frame, config)
-    model = SessionModel(frame, users, config, drift=config.drift, fixed=fixed, base=base).to(device)
+    memory = Memory.of(frame, config, is_choice=False)
+    model = SessionModel(frame, users, config, drift=memory.push, fixed=memory.fixed(), base=base).to(device)
     rows = int(np.isin(frame.row_period, periods).sum())
     batches = frame.batches(frame.sessions(*periods), step_rows(config, rows), device, rng)
 
@@ -55,14 +56,6 @@ def train(
         if judge is not None and judge(model, plan):
             break
     return model
-
-
-def fixed_numbers(frame: Frame, config: FitConfig) -> dict[str, float]:
-    """Numbers of affinity that are not trained: what this log cannot tell, or what `config` says is assumed."""
-    fixed = {} if config.drift else {"pull": 0.0}
-    if "rho" in ASSUMED[frame.domain] and (config.assume_rho or frame.evidence.repeats < MIN_EVIDENCE):
-        fixed["rho"] = assumed(frame.domain, "rho")
-    return fixed
 
 
 def logged_x(frame: Frame, model: SessionModel, batches: Sequence[Batch]) -> Doubles:

@@ -6,6 +6,7 @@ occurs later only has a place in the tables, behind the others.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,7 +137,7 @@ class Frame:
         """First rows of the visits of which something is known."""
         return self.starts[np.logical_or.reduceat(self.known, self.starts)]
 
-    @property
+    @cached_property
     def evidence(self) -> "Evidence":
         """What the known rows can tell of memory within a visit."""
         rows, positive = self.known, self.positive.astype(bool)

@@ -1,7 +1,5 @@
 """A log of impressions with and without an answer -> a world in which every shown item is answered by itself."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -20,10 +18,19 @@ from recgym.fit.feedback import Response, fit_response
 from recgym.fit.frame import TRAIN, VALIDATION, Frame, make_frame
 from recgym.fit.graph import Pairs, acceptance_rate, graph_terms
 from recgym.fit.heads import fit_events, has_watch, keep_rates, watch_quantiles
+from recgym.fit.memory import FEW, Memory
 from recgym.fit.taste import Taste
 from recgym.fit.visits import leaving, leaving_terms
 from recgym.logs import Log
 from recgym.sim.world import World
+
+NO_BETTER = "no better on validation than effects of users, items and contexts"
+MEMORY = {
+    "kappa": "responses later in the visit, as far as the log's visits go",
+    "decay": "responses later in the visit",
+    "pull": "next responses",
+    "rho": "items responded to before in the visit",
+}  # what each number is estimated from
 
 
 def fit_impressions(
@@ -50,6 +57,7 @@ def fit_impressions(
     ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
     numbers |= friends_terms(log, frame, seed, arrays, ledger)
     card = card_head(log, frame, name, config, seed) | {"epochs": response.epochs}
+    card |= {} if config.guard is None else {"kept": response.kept}
     card["rewards_assumed"] = rewards_assumed(ledger)
     world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
     return world.with_card(terms=ledger.finish())
@@ -84,33 +92,19 @@ def response_terms(
         parts |= {"context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
         arrays["item_bias"] = scale * (total - theta * frame.items.price_z) + response.shift
-        numbers = {key: float(model.number(key)) for key in ("kappa", "rho", "pull", "decay")}
-        numbers["theta"] = theta
-    numbers |= {key: scale * numbers[key] for key in ("kappa", "rho", "theta")} | {"mood": response.mood}
-    shape = f"{model.dim} factors"
-    ledger.fitted("profile", shape, "deep tower of user id and public columns, on top of additive effects")
-    ledger.fitted("factors", shape, "deep tower of item id and public columns, on top of additive effects")
-    for term, what in (("user_bias", "user"), ("item_bias", "item")):
-        ledger.fitted(
-            term, float(arrays[term].std()), f"standard deviation; additive effect of the {what}, by ridge"
-        )
-    if len(frame.contexts) > 1:
-        ledger.fitted("context_bias", float(arrays["context_bias"].std()), "standard deviation over hours")
+        numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}
+    memory = Memory.of(frame, config, is_choice=False)
+    numbers |= {key: scale * numbers[key] for key in ("kappa", "rho") if getattr(memory, key)}
+    lacks = None if response.kept > 0 and response.epochs > 0 else NO_BETTER
+    _enter_effects(frame, arrays, ledger)
+    _enter_vectors(memory, config, lacks, arrays, ledger)
+    arrays["push"] = scale * arrays["push"]
+    numbers = memory.enter(numbers, MEMORY, lacks, ledger)
+    numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.mood}
+    if model.price.any():
+        ledger.fitted("theta", numbers["theta"], "between items")
     else:
-        ledger.absent("context_bias", "this log has no context that is used")
-    if config.drift:
-        ledger.fitted("push", shape, "next answers after an answer")
-        ledger.fitted("pull", numbers["pull"], "next answers")
-        arrays["push"] = scale * arrays["push"]
-    else:
-        ledger.absent("push", "weak: it did not help on validation")
-        ledger.absent("pull", "nothing moves the intent")
-    ledger.fitted("kappa", numbers["kappa"], "answers later in the visit, as far as the log's visits go")
-    ledger.fitted("decay", numbers["decay"], "answers later in the visit")
-    ledger.absent("eta", "nothing moves the intent") if not config.drift else ledger.fitted(
-        "eta", 1.0, "the scale is in the push vectors"
-    )
-    _numbers_of_rho_and_price(model, numbers, ledger)
+        ledger.absent("theta", "no prices")
     ledger.fitted("mood", response.mood, "marginal likelihood of the validation period's visits")
     ledger.absent("sigma", "spread of first intents is not fitted yet")
     ledger.absent("patience", "not fitted from a log with unanswered items")
@@ -119,13 +113,35 @@ def response_terms(
     return numbers
 
 
-def _numbers_of_rho_and_price(model: Any, numbers: dict[str, float], ledger: Ledger) -> None:
-    if model.raw_rho.requires_grad:
-        ledger.fitted("rho", numbers["rho"], "items answered before in the visit")
+def _enter_effects(frame: Frame, arrays: Arrays, ledger: Ledger) -> None:
+    """Enter the additive part into the card."""
+    for term, what in (("user_bias", "user"), ("item_bias", "item")):
+        spread = float(arrays[term].std())
+        if term == "user_bias" and spread == 0.0:
+            ledger.absent(term, "users do not differ by more than chance, on validation")
+        else:
+            ledger.fitted(term, spread, f"standard deviation; additive effect of the {what}, by ridge")
+    if len(frame.contexts) > 1:
+        ledger.fitted("context_bias", float(arrays["context_bias"].std()), "standard deviation over hours")
     else:
-        numbers["rho"] = ledger.from_table("rho")
-    if bool(model.price.any()):
-        ledger.fitted("theta", numbers["theta"], "between items")
-    else:
-        numbers["theta"] = 0.0
-        ledger.absent("theta", "no prices")
+        ledger.absent("context_bias", "this log has no context that is used")
+
+
+def _enter_vectors(
+    memory: Memory, config: FitConfig, lacks: str | None, arrays: Arrays, ledger: Ledger
+) -> None:
+    """Enter profile, factors and push into the card, switched off where nothing that was trained is kept."""
+    shape = f"{config.dim} factors"
+    for term, side in (("profile", "user"), ("factors", "item")):
+        if lacks is None:
+            words = f"deep tower of {side} id and public columns, on top of additive effects"
+            ledger.fitted(term, shape, words)
+        else:
+            arrays[term] = np.zeros_like(arrays[term])
+            ledger.absent(term, lacks)
+    if lacks is None and memory.push:
+        ledger.fitted("push", shape, "next responses after a response")
+        return
+    arrays["push"] = np.zeros_like(arrays["push"])
+    off = "weak: it did not help on validation" if not config.drift else FEW
+    ledger.absent("push", off if lacks is None else lacks)

@@ -15,14 +15,15 @@ from recgym.fit.frame import Floats, Frame
 from recgym.fit.session import Batch, Terms
 
 MAX_CODES = 64  # a public column with more values than this is left out of a tower
+START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # where the numbers begin
 
 
 class SessionModel(nn.Module):
     """Towers of users and items, and the numbers of affinity.
 
-    `fixed` holds numbers that are assumed, not trained (their names: kappa, rho, pull, decay, theta). Without
-    `drift` nothing moves the intent. A `base` gives all biases: then the towers add the product of factors only.
-    Under `start` "counts" it begins as its biases alone, and `shrinkage` scales what is learnt beside them.
+    `fixed` holds numbers that are assumed, not trained (names of START). Without `drift` nothing moves the
+    intent. A `base` gives all biases: then the towers add the product of factors only.
+    Under `start` "counts" it begins as its biases alone, and `shrinkage` scales what is trained beside them.
     """
 
     category: Tensor
@@ -52,7 +53,7 @@ class SessionModel(nn.Module):
             nn.init.zeros_(cast(nn.Linear, self.user_tower.layers[-1]).weight)
         self.context_bias = nn.Parameter(torch.zeros(len(frame.contexts)))
         self.bias = nn.Parameter(torch.tensor(0.0))
-        start = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8, **fixed}
+        self.fixed, start = frozenset(fixed), START | fixed
         for name in ("pull", "decay"):
             start[name] = math.log(start[name] / (1.0 - start[name])) if start[name] > 0 else -30.0
         for name, value in start.items():
@@ -78,6 +79,10 @@ class SessionModel(nn.Module):
         raw: Tensor = getattr(self, f"raw_{name}")
         return torch.sigmoid(raw) if name in ("pull", "decay") else raw
 
+    def _memory(self, name: str) -> Tensor:
+        """A slope on what was responded to before; what is assumed is not shrunk."""
+        return self.number(name) if name in self.fixed else self.shrinkage * self.number(name)
+
     def terms(self, of: Tensor | None = None) -> Terms:
         """Differentiable terms over all items and users, or over the users `of`.
 
@@ -99,9 +104,9 @@ class SessionModel(nn.Module):
             self.category,
             self.num_categories,
             self.number("pull"),
-            kept * self.number("kappa"),
+            self._memory("kappa"),
             self.number("decay"),
-            kept * self.number("rho"),
+            self._memory("rho"),
             torch.zeros((), device=self.category.device),
         )
 

@@ -28,6 +28,12 @@ def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
     return np.arange(len(starts), dtype=np.float64) if np.isnan(time).any() else time
 
 
+def has_clock(log: Log) -> bool:
+    """Whether every visit has a day or a time."""
+    days = visit_days(log)
+    return isinstance(days, list) or bool(len(days) and days.max() >= len(days))
+
+
 def dates(days: list[str] | Doubles) -> NDArray[np.str_]:
     """Visits' days as ISO dates; ValueError where the log has none."""
     if not isinstance(days, list):
