@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from test_fit import click_log
 
 from recgym.fidelity import judge_since
@@ -16,7 +17,7 @@ from recgym.fit import FitConfig, card_markdown, fit, impressions
 from recgym.fit.exposure import fit_stay, validated
 from recgym.fit.frame import make_frame, seen_before
 from recgym.fit.guard import beats, best_share, first_best
-from recgym.fit.training import Plan, step_rows
+from recgym.fit.training import Plan, schedule_of, step_rows
 from recgym.logs import Log
 from recgym.logs.periods import split_since
 from recgym.sim.card import worse_than_baselines
@@ -109,6 +110,19 @@ def test_training_ends_where_validation_no_longer_improves():
     assert not fixed.ends([1.0] * 50)
     rows = [step_rows(FitConfig(), size) for size in (400, 24_000, 300_000, 5_000_000)]
     assert rows == [64, 240, 2048, 5_000]
+
+
+def test_a_schedule_of_few_steps_has_a_rate_at_each():
+    for steps in range(1, 25):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        schedule = schedule_of(optimizer, FitConfig(epochs=steps), 1)
+        rates = [schedule.get_last_lr()[0]]
+        for _ in range(steps - 1):
+            optimizer.step()
+            schedule.step()
+            rates.append(schedule.get_last_lr()[0])
+        assert np.isfinite(rates).all()
+        assert max(rates) <= 0.1 + 1e-12
 
 
 def test_quantiles_where_every_visit_is_as_long():
@@ -261,6 +275,16 @@ def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
     names = [row["figure"] for row in world.card["figures"]]
     assert "AUC of held-out friends against strangers of like degrees" in names
     assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
+
+
+def test_another_seed_trains_other_vectors_where_users_have_tastes():
+    log = replace(friendly(100), friends=None)
+    worlds = [
+        fit(log, name="w", config=FitConfig(bootstrap=20, epochs=6), seed=seed, progress=False)
+        for seed in (0, 1)
+    ]
+    assert all(world.card["kept"] > 0 for world in worlds)
+    assert worlds[0].sha256 != worlds[1].sha256
 
 
 def test_too_few_friends_are_not_denied():

@@ -56,12 +56,10 @@ def schedule_of(
     """The learning rate after every step."""
     if config.epochs is None:
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / WARM_UP))
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=config.epochs * batches,
-        pct_start=0.1,
-    )
+    steps = config.epochs * batches
+    rates = [group["lr"] for group in optimizer.param_groups]
+    warm_up = 0.1 if steps > 10 else 0.0  # of less than a step torch divides by zero
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warm_up)
 
 
 class Average(Generic[M]):
