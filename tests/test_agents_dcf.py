@@ -1,6 +1,7 @@
 """DCF-DQN: targets by hand, replay against plain Python, both stages against known worlds."""
 
 import re
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -110,7 +111,8 @@ def test_rows_are_drawn_by_priority():
     assert float(mean) == pytest.approx(float(ring.credit[:4].mean()), abs=0.03)
     ring.add(*step_of([0, 2], 6))  # new rows have the largest priority that any had; row 1 only restarts
     assert ring.priority[6].tolist() == [12.0, 0.0, 12.0]
-    again = Ring.of(ring.arrays(), torch.device("cpu"))
+    task = SimpleNamespace(event_names=("click", "like"), slate_size=1, num_items=50, num_users=100)
+    again = Ring.of(ring.arrays(), torch.device("cpu"), task, 3)
     first, second = (each.sample(50, 2, 0.9, torch.Generator().manual_seed(1), 0.5) for each in (ring, again))
     torch.testing.assert_close(first, second)
 

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+import agents.base as base
 import agents.deep_q as deep_q
 from agents import Problem, Transition, make_agent
 from recgym.sim.synthetic import synthetic
@@ -107,6 +108,7 @@ def pretend(case):
     _setup_privateuseone_for_python_backend("pretend")
     host = torch.Generator("cpu")  # the pretend device has none; fake tensors draw nothing from it
     deep_q.pick_device = torch.device
+    base.resolve = lambda device, able, who: device  # the pretend device is in no list of real ones
     deep_q.generator_on = lambda device, seed: host
     slots = case.get("slate_size", 1)
     copied = []

@@ -85,7 +85,7 @@ def test_a_bandit_goes_on_counting(train, place, tmp_path):
     assert more.min() >= 0
     assert 600 <= more.sum() < 600 + 256
     refused(
-        train("ucb1", "--out", second, "--from", first, "--log", place / "fresh"),
+        train("ucb1", "--out", tmp_path / "third", "--from", first, "--log", place / "fresh"),
         f"--log {place / 'fresh'}: agent ucb1 learns nothing from a log",
     )
 
@@ -107,7 +107,10 @@ def test_what_a_stranger_gets_wrong(train, run, place, tmp_path):
     assert train("item-knn", "--out", first)[0] == 0
     nowhere = tmp_path / "nowhere"
     refused(train("item-knn", *out, "--from", nowhere), f"--from: {nowhere} holds no saved agent")
-    refused(train("item-knn", *out, "--log", nowhere), f"--log: {nowhere}: not a log written by recgym")
+    refused(
+        train("item-knn", *out, "--log", nowhere),
+        f"--log: not a log written by recgym: {nowhere} holds no log",
+    )
     refused(train("user-knn", *out, "--from", first), f"--from {first}: holds the agent 'item-knn'")
     refused(
         train("item-knn", *out, "--log", place / "content"),
@@ -115,7 +118,7 @@ def test_what_a_stranger_gets_wrong(train, run, place, tmp_path):
     )
     refused(train("item-knn", *out, "--log", place / "bigger"), "item indices reach 59, this task has 30")
     other = ("train", "item-knn", ENV, "--steps", 50, "--sessions", 20)  # the shipped world's catalogue
-    refused(run(*other, *out, "--from", first), f"--from {first}: saved item-knn", "this task needs (217,)")
+    refused(run(*other, *out, "--from", first), f"--from: {first}: saved item-knn", "this task needs (217,)")
     assert not (tmp_path / "out").exists()
 
 
@@ -128,4 +131,4 @@ def test_it_is_said_what_resuming_comes_to(train, tmp_path):
     assert (code, again) == (0, figures)
     ended = "the training of 600 environment steps had ended; nothing is left to do"
     assert err.splitlines() == [f"{out}: {ended}"]
-    refused(train("ucb1", "--out", out, "--resume", steps=700), "was begun with steps 600, not 700")
+    refused(train("ucb1", "--out", out, "--resume", steps=700), "ended after 600 environment steps, not 700")

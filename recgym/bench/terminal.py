@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 def _device(name: str) -> str:
     """Refused before anything is read; an agent that runs on the CPU alone refuses a GPU itself."""
-    resolve(name)
-    return name
+    return _named(name, ("cpu", "cuda", "mps"), "")
 
 
 def _fitting_device(name: str) -> str:
-    resolve(name, FITTING, "fitting")
+    return _named(name, FITTING, "fitting")
+
+
+def _named(name: str, able: tuple[str, ...], who: str) -> str:
+    """The name as it is; what `resolve` says of another begins with the option."""
+    try:
+        resolve(name, able, who)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from None
     return name
 
 

@@ -170,7 +170,7 @@ def _start(plan: Plan, agent: Any, env: Any) -> Any:
         try:
             agent.reload(plan.start)
         except ValueError as error:
-            raise ValueError(f"--from {plan.start}: {error}") from None
+            raise ValueError(f"--from: {error}") from None  # it begins with the folder
     if plan.log is None:
         return None
     from recgym.logs.log import Log
