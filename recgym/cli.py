@@ -186,7 +186,7 @@ def _say(line: str) -> None:
 
 _GOES_ON = {
     "bench": "; what was whole is kept, the same command goes on",
-    "train": "; the same command with --resume goes on from the last checkpoint",
+    "train": "; the same command goes on from the last checkpoint",
 }
 
 

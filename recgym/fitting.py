@@ -89,7 +89,7 @@ def finish(
         world.with_card(**note).save(out, members)
         if left:
             print(
-                f"wrote {out}; now its {' and '.join(left)}: stopped, the same command goes on",
+                f"wrote {out}; now its {' and '.join(left)} (if stopped, the same command goes on)",
                 file=sys.stderr,
             )
 

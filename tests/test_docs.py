@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gymnasium
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -48,7 +49,9 @@ def test_readmes_own_log_runs(tmp_path, monkeypatch):
     world = replace(world, ids=Ids(*ids))
     drawn = sample_log(world, "random", 40, 1).to_pandas()
     drawn["user"], drawn["item"] = "u" + drawn["user"], "i" + drawn["item"]
-    drawn[["user", "item", "session", "step", "click"]].to_csv("events.csv", index=False)
+    drawn = drawn.assign(timestamp=1_600_000_000 + np.arange(len(drawn)), event="view")
+    names = {"user": "visitorid", "item": "itemid"}
+    drawn[["user", "item", "timestamp", "event"]].rename(columns=names).to_csv("events.csv", index=False)
     scope: dict = {"env": gymnasium.make("recgym/Ecommerce-v0", world=world)}
     exec(compile(block, "README.md", "exec"), scope)
     assert scope["own"].indexed_by == world.index_digest

@@ -1,5 +1,7 @@
 """What is asked of an environment beside actions: users, the horizon, default rewards, masks in observations."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -271,3 +273,25 @@ def test_a_video_of_a_vector_has_the_environments_frames_a_second():
 def test_a_remote_worker_finds_an_id_by_its_package():
     assert gym.make("recgym:recgym/Content-v0").unwrapped.horizon == 50
     assert gym.make_vec("recgym:recgym/Content-v0", num_envs=2).num_envs == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"world": ""}, "world is '', expected a name"),
+        ({"reward": {}}, "reward is {}, expected a weight"),
+        ({"num_envs": 2, "threads": True}, "threads is True"),
+    ],
+)
+def test_empty_and_boolean_arguments_are_refused(arguments, line):
+    make = gym.make_vec if "num_envs" in arguments else gym.make
+    with pytest.raises(ValueError, match=re.escape(line)):
+        make("recgym/Ecommerce-v0", **arguments)
+
+
+@pytest.mark.parametrize("action", [True, np.True_])
+def test_a_boolean_is_no_item(action):
+    env = gym.make("recgym/Ecommerce-v0").unwrapped
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="not a whole number of the items"):
+        env.step(action)

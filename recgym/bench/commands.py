@@ -191,7 +191,9 @@ def bench(
     from recgym.bench.suite import choose, runs_of
 
     asked = env_arguments(env_args)
-    chosen = choose(preset, envs=names(envs), agents=names(agents), seeds=seeds, env_args=asked)
+    chosen = choose(
+        preset, envs=names("--envs", envs), agents=names("--agents", agents), seeds=seeds, env_args=asked
+    )
     refuse_unwritable("--out", out)
     refuse_unwritable("--out", out / preset)
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))

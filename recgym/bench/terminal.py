@@ -155,6 +155,11 @@ def progress(*columns: Any) -> Any:
     )
 
 
-def names(text: str | None) -> list[str] | None:
-    """Names between commas."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def names(option: str, text: str | None) -> list[str] | None:
+    """Names between commas; ValueError for a list without any, such as an unset variable makes."""
+    if text is None:
+        return None
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise ValueError(f"{option} is {text!r}, expected names with commas between them")
+    return found

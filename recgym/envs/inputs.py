@@ -12,7 +12,12 @@ MODULUS = 1 << 64  # of seeds
 
 def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[np.int64]:
     """The action as int64 (B, K); ValueError where its shape is wrong or an item is not a whole number in range."""
-    if isinstance(action, int | np.integer) and num == slots == 1 and 0 <= action < num_items:
+    if (
+        isinstance(action, int | np.integer)
+        and not isinstance(action, bool)
+        and num == slots == 1
+        and 0 <= action < num_items
+    ):
         return np.array([[action]], np.int64)  # the usual case of a single environment
     slates = np.asarray(action)
     shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())

@@ -52,7 +52,7 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
         return load_member(world, member)
     if isinstance(world, World):
         return world
-    if not isinstance(world, str | Path):
+    if not isinstance(world, str | Path) or world == "":
         raise ValueError(f"world is {said(world)}, expected a name, a folder or a World")
     if str(world) in shipped_worlds():
         if (Path(world) / "world.json").is_file():
@@ -81,19 +81,26 @@ def load_member(world: str | Path | World, member: int) -> World:
     return World.load(Path(place) / MEMBERS / str(member))
 
 
+def _weighted(world: World, weights: Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
+    """The reward that pays `weights` by event."""
+    if not weights:
+        raise ValueError("reward is {}, expected a weight for at least one event")
+    for name, weight in weights.items():
+        event_index(world.events, name)
+        if (
+            isinstance(weight, bool)
+            or not isinstance(weight, int | float | np.number)
+            or not np.isfinite(weight)
+        ):
+            raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
+    return make_reward(world, dict(weights)), tuple(name for name, weight in weights.items() if weight)
+
+
 def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
     """The reward as arrays, and the events that it pays for; ValueError names what this world allows."""
     names = [event.name for event in world.events]
     if not isinstance(reward, str):
-        for name, weight in reward.items():
-            event_index(world.events, name)
-            if (
-                isinstance(weight, bool)
-                or not isinstance(weight, int | float | np.number)
-                or not np.isfinite(weight)
-            ):
-                raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
-        return make_reward(world, dict(reward)), tuple(name for name, weight in reward.items() if weight)
+        return _weighted(world, reward)
     one_of("reward", reward, (*REWARDS, "a dict of event weights"))
     if reward == "connections" and "connect" not in names:
         raise ValueError(

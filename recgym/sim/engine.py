@@ -197,7 +197,7 @@ class Engine:
             raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")
         if horizon < 1:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
-        if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
             raise ValueError(f"threads is {threads!r}, this machine allows 1 to {MAX_THREADS}")
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
