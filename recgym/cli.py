@@ -89,10 +89,13 @@ def validate(
 ) -> None:
     """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
 
+    One problem is a line on stderr; of several there is a line each on stdout.
+
     Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
     """
     from recgym.logs import LogError, read_log
     from recgym.logs import validate as problems_of
+    from recgym.logs.problems import escaped
 
     try:
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
@@ -104,14 +107,14 @@ def validate(
         if not error.problems:
             raise
         problems = list(error.problems)
-    for problem in problems:
-        print(problem)
     if problems:
-        more = f" (and {len(problems) - 1} more, on stdout)" if len(problems) > 1 else ""
-        print(f"recgym: {problems[0]}{more}", file=sys.stderr)
+        said = str(problems[0]) if len(problems) == 1 else f"{len(problems):,} problems, listed on stdout"
+        for problem in problems[len(problems) == 1 :]:
+            print(problem)
+        print(f"recgym: {said}", file=sys.stderr)
         raise typer.Exit(2)
     for remark in read.remarks:
-        print(remark)
+        print(escaped(remark))
     print(f"{', '.join(map(str, log))}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, "
           f"{read.num_users:,} users, {read.num_items:,} items, {read.duplicates:,} duplicates dropped; "
           "no rule is broken")  # fmt: skip

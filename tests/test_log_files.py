@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -303,7 +304,9 @@ def test_a_frame_may_have_columns_of_these_kinds():
         ]
     with pytest.raises(LogError, match="frame, item: numbers, words, booleans or times are needed"):
         Log.from_pandas(frame.assign(item=[[1], [2], [3]]), domain="content")
-    with pytest.raises(LogError, match="frame: cannot be read"):
+    with pytest.raises(
+        LogError, match="frame, row 3, item: a column must have one kind of values, here int; found"
+    ):
         Log.from_pandas(frame.assign(item=[1, "a", {}]), domain="content")
 
 
@@ -851,3 +854,42 @@ def test_bad_files_are_one_line_and_exit_code_2_in_every_command(run, tmp_path, 
             assert path.name in err
     assert "--graph says who are friends in a log" in run("card", "social-2", "--graph", bad)[2]
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("t.csv", gzip.compress(b"user,item\na,x\n"), "packed by gzip"),
+        ("t.csv.xz", b"\xfd7zXZ\0rest", "packed by xz"),
+        ("t.feather", b"ARROW1\0\0rest", "an Arrow or Feather file"),
+        ("t.csv", b'{"user": 1, "item": 2}\n', "JSON"),
+        ("t.csv", b"# exported 2020\nuser,item\na,x\n", "found a comment"),
+    ],
+)
+def test_files_of_another_format_are_named(tmp_path, name, data, what):
+    (tmp_path / name).write_bytes(data)
+    assert what in refused(tmp_path / name, domain="social")
+
+
+def test_names_of_files_and_remarks_are_shown_in_one_line(tmp_path, run, stored):
+    place = tmp_path / "a\nb.csv"
+    place.write_text("user,item\na,\n")
+    assert refused(place, domain="social").startswith("a\\nb.csv, row 2, item")
+    meta = json.loads((unsigned(stored) / "meta.json").read_text())
+    meta["remarks"] = ["a\nb\x1b[31mred"]
+    (stored / "meta.json").write_text(json.dumps(meta))
+    code, out, _ = run("validate", stored)
+    assert code == 0
+    assert "a\\nb\\x1b[31mred\n" in out
+
+
+def test_a_column_of_a_folder_and_a_file_must_agree(tmp_path):
+    folder = tmp_path / "d" / "event=view"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("user,item,event\nu,i,view\nu,j,cart\n")
+    message = refused(tmp_path / "d", domain="ecommerce")
+    assert message.startswith(
+        "event=view/a.csv, row 3, event: a cell must be as the folder's name says, view"
+    )
+    (folder / "a.csv").write_text("user,item,event\nu,i,view\n")
+    assert len(read_log(tmp_path / "d", domain="ecommerce")) == 1

@@ -594,7 +594,10 @@ def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path
             "user,item,price\na,b,1.5\na,b,cheap\n",
             "events.csv, row 3, price: a number is needed; found 'cheap'",
         ),
-        ("user,item,click\na,b,1\na,b,2\n", "events.csv, row 3, click: 0 or 1 is needed; found '2'"),
+        (
+            "user,item,click\na,b,1\na,b,2\n",
+            "events.csv, row 3, click: 0 or 1 is needed, or one of true, t, yes",
+        ),
         (
             "user,item,propensity\na,b,1.2\n",
             "events.csv, row 2, propensity: a propensity must be in (0, 1]; found 1.2",

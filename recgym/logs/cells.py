@@ -40,6 +40,7 @@ from recgym.logs.tables import FLAG
 from recgym.logs.times import NUMBER, Times, is_text, is_time, read_times
 
 NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
+YES_OR_NO = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
 NEEDED, NUMERIC, WHOLE = "a value is needed", "a number is needed", "a whole number is needed"
 BINARY, COUNT = "0 or 1 is needed", "a count, 0 or above, is needed"
 COUNTED = {"listen": "listens"}  # event whose column may hold counts -> extra column that keeps them
@@ -170,7 +171,7 @@ class Cells:
             words = pc.utf8_lower(pc.utf8_trim_whitespace(words))
             yes, no = (as_numpy(pc.is_in(words, value_set=pa.array(known))) for known in (TRUE, FALSE))
             if key not in COUNTED or (yes | no).all():
-                self.reject(key, np.append(~(yes | no), True)[codes], BINARY)
+                self.reject(key, np.append(~(yes | no), True)[codes], YES_OR_NO)
                 return {key: np.append(yes, False)[codes]}
         counts = as_numpy(self.number(key, FLOAT))
         if key not in COUNTED:
@@ -190,12 +191,8 @@ class Cells:
         codes, names = encode(cells if is_text(cells.type) else as_text(_decoded(cells)))
         words: list[str] = names.to_pylist()
         unknown, rule = unknown_words(words, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
-        bad = np.array([word in unknown for word in [*words, ""]])[codes]
-        if bad.all():  # one problem a word
-            for code in np.unique(codes):
-                self.reject(key, codes == code, rule, alike=True)
-        else:
-            self.reject(key, bad, rule)
+        for code in (code for code, word in enumerate(words) if word in unknown):
+            self.reject(key, codes == code, rule, alike=True)
         known = [word for word in words if word not in unknown]
         meant = meaning(known, domain)
         self._note_words(meant, codes, words)
@@ -241,8 +238,8 @@ class Cells:
         if cells.type in WHOLE_LIMIT:
             values = as_numpy(pc.fill_null(cells, 0)).astype(np.float64)
             limit = WHOLE_LIMIT[cells.type]
-            rule = f"ids as text are needed: a column of {cells.type} rounds those beyond {limit:,}"
-            self.reject(key, np.abs(values) > limit, rule)
+            rule = f"ids as text are needed: a column of {cells.type} rounds those from {limit:,} on"
+            self.reject(key, np.abs(values) >= limit, rule)
         codes, words = encode_ids(cells, listed)
         self.reject(key, codes < 0, NEEDED)
         short = as_numpy(pc.match_substring_regex(words, SHORTENED)) & is_text(cells.type)
@@ -263,7 +260,11 @@ class Cells:
         self._reject_empty(key, missing=True)
         cells = self.table[key]
         if not is_text(cells.type) and not is_time(_decoded(cells).type):
-            self.reject_column(key, "numbers, dates or text are needed")
+            is_clock = pa.types.is_time(cells.type)
+            rule = (
+                "a date is needed beside the time of day" if is_clock else "numbers, dates or text are needed"
+            )
+            self.reject_column(key, rule)
             return Times(np.zeros(len(cells), np.int64), "")
         cells, given = cells if is_text(cells.type) else _decoded(cells), self.given
         times = read_times(cells, given.time_unit, given.time_format, given.any_year)

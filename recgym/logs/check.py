@@ -88,7 +88,11 @@ def _order_findings(log: Log) -> Iterator[Finding]:
     behind |= same & (step[1:] == step[:-1]) & (position[1:] < position[:-1])
     yield "session", "rows must be sorted by session, step, position", np.flatnonzero(behind) + 1
     yield "user", "a session must have one user", np.flatnonzero(same & (user[1:] != user[:-1])) + 1
-    yield "time", "time must not go backwards within a session", _backwards(session, step, time)
+    yield (
+        "time",
+        "time must not go backwards within a session, from step to step",
+        _backwards(session, step, time),
+    )
     yield "position", "session, step and position must name one row", _repeats(log)
 
 
@@ -174,4 +178,7 @@ def _places(log: Log) -> Callable[[int], tuple[str, int]]:
 
 def _shown(log: Log, column: str, row: int) -> str:
     value = log.rows[column][row].as_py()
+    ids = {"user": log.users, "item": log.items}
+    if column in ids and value is not None and 0 <= value < len(ids[column]):
+        return repr(ids[column]["id"][value].as_py())
     return "nothing" if value is None else repr(value)

@@ -60,7 +60,7 @@ def id_text(values: Any) -> Any:
             for word, is_short in zip(words.to_pylist(), short.to_pylist(), strict=True)
         ]
         words = pa.array(full, TEXT)
-    return pc.replace_substring_regex(words, r"^(?:-(0)|([+-]?[0-9]+))(?:\.0*)?$", r"\1\2")
+    return pc.replace_substring_regex(words, r"^([+-]?[0-9]+)\.0*$", r"\1")
 
 
 def _full(word: str) -> str:

@@ -28,34 +28,37 @@ table leaves open is settled so:
 * exact duplicates (in the mapped columns) are dropped where time, step or position tells rows apart, and kept where
   a repeat may be meant: without these, or where all times are whole days. `duplicates`, keep or drop, decides
   otherwise. A remark counts them;
-* items: `category`, `price`, `duration_ms` are the most frequent, the mean, the mean over an item's rows,
-  unless the option `items` names a table with a column `id` (and `users` likewise): then a row that names no
-  id of it is an error.
+* items: `category`, `price`, `duration_ms` are the first that an item's rows have, in time, else in the file; a
+  remark counts the items whose rows differ. A row's own price stays. The option `items` names a table with a column
+  `id` instead (and `users` likewise): then a row that names no id of it is an error.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.actions import attributes, gap_sessions, number_by_start, number_steps
+from recgym.logs.actions import UNKNOWN, attributes, gap_sessions, number_by_start, number_steps
 from recgym.logs.cells import Cells, Given
 from recgym.logs.check import validate
-from recgym.logs.codes import encode_ids, first_rows
-from recgym.logs.files import TABLES, Files, reading
+from recgym.logs.codes import as_text, encode_ids, first_rows, is_missing
+from recgym.logs.files import TABLES, Files
+from recgym.logs.frames import of_frame
 from recgym.logs.joining import join_rows
-from recgym.logs.kinds import plain
+from recgym.logs.kinds import plain, refuse_spans
 from recgym.logs.log import Array, Log, Source, as_numpy
 from recgym.logs.mapping import ATTRIBUTES, KEYS, parse_mapping, rating_rule
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse, shown
-from recgym.logs.table_files import NUMBERS, read_ids, read_tables, with_id
+from recgym.logs.table_files import NUMBERS, read_ids, read_tables, unused, with_id
 from recgym.logs.tables import require_columns
-from recgym.logs.times import DAY_MS, UNITS, check_form, remark
+from recgym.logs.times import DAY_MS, UNITS, check_form, is_text, remark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +84,11 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
     source = Source(called, "unknown", "", "read by the generic reader")
-    tables = {key: read_ids(options[key]) for key in ("users", "items") if options.get(key) is not None}
+    paths = {key: options[key] for key in ("users", "items") if options.get(key) is not None}
+    for key, path in paths.items():
+        if not isinstance(path, str | PathLike):
+            raise LogError(f"{key}: the path of a table is needed; found a {type(path).__name__}")
+    tables = {key: read_ids(path) for key, path in paths.items()}
     beside = {key: table for key, (table, _) in tables.items()}
     gap = options.get("gap_minutes", GAP_MINUTES)
     if not isinstance(gap, int | float) or not gap > 0:
@@ -90,8 +97,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     given = Given(name, domain, source, columns, float(gap), **beside, **said, least_rating=least)
     table, origin, left_out = read_tables(files, names, columns, domain, dated=given.time_format is not None)
     log = from_table(table, replace(given, origin=origin, left_out=tuple(left_out)))
+    left = unused(files, names[0], columns, domain)
     together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
     together += [remark for _, remarks in tables.values() for remark in remarks]
+    together += [f"{name}: columns not used: {shown(left)}"] if left else []
     return replace(log, remarks=(*together, *log.remarks))
 
 
@@ -125,11 +134,14 @@ def from_frame(
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
     said = _stated(**options)
-    table = _of_frame("frame", rows)
+    table = of_frame("frame", rows)
     require_columns("frame", table.column_names, ("user", "item"))
+    if "time" in table.column_names:
+        refuse_spans(table["time"].type, "frame", "time")
     table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
     (users, of_users), (items, of_items) = (
-        (None, []) if ids is None else with_id("frame", _of_frame("frame", ids)) for ids in (users, items)
+        (None, []) if ids is None else with_id(key, of_frame(key, ids))
+        for key, ids in (("users", users), ("items", items))
     )
     source = source or Source("frame", "unknown", "")
     given = Given("frame", domain, source, {}, GAP_MINUTES, users=users, items=items, **said)
@@ -137,16 +149,6 @@ def from_frame(
     log = replace(log, remarks=(*of_users, *of_items, *log.remarks))
     refuse(validate(log, event_rules=False))
     return log
-
-
-def _of_frame(name: str, frame: "pd.DataFrame") -> Any:
-    """A frame as Arrow; LogError where a column mixes kinds that have none in common, ids as 7 and "7" aside."""
-    for key in {"user", "item", "session", "id"} & set(frame.columns):
-        kinds = set(map(type, frame[key].dropna())) if frame[key].dtype == object else set()
-        if len(kinds) > 1 and all(issubclass(kind, str | int | float | np.number) for kind in kinds):
-            frame = frame.assign(**{key: frame[key].map(str, na_action="ignore")})
-    with reading(name):
-        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
 def from_table(table: Any, given: Given) -> Log:
@@ -175,6 +177,7 @@ def from_table(table: Any, given: Given) -> Log:
         _take(columns, kept)
     if given.items is None:
         items = _with_attributes(items, table, columns)
+    remarks += _varying(items, table, columns, given)
     columns |= _sessions(columns, given)
     actions, has_impressions = not cell.are_outcomes, cell.has_impressions
     del table, origin, cell  # memory: the rows are needed once more only
@@ -213,8 +216,8 @@ def _further(cell: Cells) -> list[Problem]:
     given = replace(cell.given, origin=cell.origin.take(rows), left_out=())
     try:
         return validate(from_table(cell.table.take(pa.array(rows)), given), event_rules=False)
-    except LogError as error:
-        return list(error.problems)
+    except LogError:  # of cells, which all rows together have decided already
+        return []
 
 
 def _columns(cell: Cells) -> tuple[dict[str, Any], Any, Any]:
@@ -242,6 +245,8 @@ def _columns(cell: Cells) -> tuple[dict[str, Any], Any, Any]:
         columns["time"] = times.ms
         if not cell.problems:
             cell.remarks.append(remark(given.name, times.ms, times.unit))
+        if given.time_unit and times.unit not in UNITS:
+            cell.remarks.append(f"{given.name}: time_unit {given.time_unit} is not used: times are dates")
     for name in named:
         columns |= cell.flag(name)
     if "rating" in names:
@@ -265,8 +270,6 @@ def _repeats(table: Any, columns: Mapping[str, Any], given: Given) -> tuple[Arra
         drop = bool(ordered) or (time is not None and not _whole_days(time))
     elif not drop:
         return everything, []
-    if not drop and time is None:
-        return everything, []
     compared = {name: columns.get(name, table[name]) for name in table.column_names}
     kept = first_rows(pa.table(compared))
     count = len(table) - len(kept)
@@ -274,8 +277,9 @@ def _repeats(table: Any, columns: Mapping[str, Any], given: Given) -> tuple[Arra
         return kept, []
     if drop:
         return kept, [f"{given.name}: {count:,} exact duplicate rows dropped"]
+    why = "there are no times" if time is None else "times are whole days"
     return everything, [
-        f"{given.name}: {count:,} exact duplicate rows kept, as times are whole days; duplicates=drop drops them"
+        f"{given.name}: {count:,} exact duplicate rows kept, as {why}; duplicates=drop drops them"
     ]
 
 
@@ -296,6 +300,36 @@ def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:
     known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
     time = as_numpy(columns["time"]) if "time" in columns else None
     return attributes(items["id"], as_numpy(columns["item"]), category, known, time)
+
+
+def _varying(items: Any, table: Any, columns: Mapping[str, Any], given: Given) -> list[str]:
+    """How many items have rows with another value than the table of items, as remarks."""
+    item, remarks = as_numpy(columns["item"]), []
+    for key in ("category", "price", "duration_ms"):
+        if key not in table.column_names or key not in items.column_names:
+            continue
+        of_item = items[key].take(pa.array(item))
+        if key == "category":
+            rows = table[key] if is_text(table[key].type) else as_text(table[key])
+            rows = pc.utf8_trim_whitespace(rows.cast(pa.string()))
+            differs = as_numpy(
+                pc.and_(pc.invert(is_missing(rows)), pc.not_equal(rows, of_item)).fill_null(False)
+            )
+        else:
+            values, others = as_numpy(columns[key]).astype(np.float64), as_numpy(of_item).astype(np.float64)
+            differs = (
+                ~np.isnan(values)
+                & ~np.isnan(others)
+                & (values.astype(np.float32) != others.astype(np.float32))
+            )
+        count = len(np.unique(item[differs]))
+        if count:
+            kept = "the first is" if given.items is None else "the table's is"
+            remarks.append(f"{given.name}: {count:,} items have rows of another {key}: {kept} the item's")
+    if given.items is None and "category" in items.column_names:
+        count = int(pc.sum(pc.equal(items["category"], UNKNOWN)).as_py() or 0)
+        remarks += [f"{given.name}: {count:,} items have no category: it is {UNKNOWN}"] if count else []
+    return remarks
 
 
 def _sessions(columns: Mapping[str, Any], given: Given) -> dict[str, Array]:

@@ -38,6 +38,12 @@ def plain(values: Any, name: str, column: str) -> Any:
         raise LogError(f"{name}, {column}: {NEEDED}; the column is {kind}") from None
 
 
+def refuse_spans(kind: Any, name: str, column: str) -> None:
+    """LogError where a column of times has spans of time."""
+    if pa.types.is_duration(kind):
+        raise LogError(f"{name}, {column}: a time is a moment; the column has spans of time, {kind}")
+
+
 def _plain(values: Any) -> Any:
     """NotImplementedError for a kind that is none of them, ArrowInvalid for bytes that are no text."""
     kind = values.type

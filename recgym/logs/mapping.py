@@ -77,6 +77,8 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
         if plain in columns:
             raise LogError(f"map: key {key!r} is given twice")
         columns[plain] = column
+    if "user" in columns and columns["user"] == columns.get("item"):
+        raise LogError(f"map: user and item are two columns; both are {columns['user']!r}")
     missing = [key for key in ("user", "item") if key not in columns]
     if missing:
         raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
@@ -105,10 +107,11 @@ def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], s
     count = dict(zip(words, rows.tolist(), strict=True))
     binary = {word for word, text in plain.items() if text in (*TRUE, *FALSE)}
     blank = {word for word, text in plain.items() if not text}
-    if 2 * sum(count[word] for word in binary) > sum(count[word] for word in plain.keys() - blank):
-        return set(plain) - binary - blank, "0 or 1 is needed"
     events = (*(event.name for event in EVENTS[domain]), SHOWN, OPENED, WITHDRAWN, "click")
     known = [synonym for synonym, event in SYNONYMS.items() if event in events]
+    if 2 * sum(count[word] for word in binary) > sum(count[word] for word in plain.keys() - blank):
+        rule = f"0 or 1 is needed, as most rows have; codes of events must become words: {', '.join(known)}"
+        return set(plain) - binary - blank, rule
     unknown = {word for word, text in plain.items() if text not in known}
     return unknown - blank, f"the event is unknown in the domain {domain}; known are {', '.join(known)}"
 

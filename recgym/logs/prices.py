@@ -25,7 +25,7 @@ EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}|[0-9]+")
 NUMBER, SIGN, OTHER_SIGN, OTHER_CURRENCY = range(4)
 RULES = (
     "a number is needed",
-    "no row tells a decimal comma from one between thousands: a decimal point is needed",
+    "no row tells a decimal sign from one between thousands: a decimal point is needed, without currency",
     "prices must have one decimal sign",
     "prices must have one currency",
 )
@@ -50,7 +50,7 @@ def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
     most = max(used, key=lambda currency: used[currency], default="")
     values, rules = np.zeros(len(words)), np.full(len(words), -1)
     for place, (sign, bare, currency) in enumerate(parts):
-        rules[place] = _broken(bare, point, comma)
+        rules[place] = _broken(bare, point, comma, bool(currency))
         if rules[place] < 0 and currency not in ("", most):
             rules[place] = OTHER_CURRENCY
         if rules[place] < 0:
@@ -73,7 +73,7 @@ def _parts(word: str) -> tuple[float, str, str]:
     return (-1.0 if "-" in sign + minus else 1.0), digits, before or after
 
 
-def _broken(bare: str, point: int, comma: int) -> int:
+def _broken(bare: str, point: int, comma: int, has_currency: bool) -> int:
     """The rule that digits break where so many rows have a decimal point or comma for sure."""
     if "e" in bare.lower() and PLAIN.fullmatch(bare):
         return OTHER_SIGN if comma > point else -1
@@ -83,7 +83,8 @@ def _broken(bare: str, point: int, comma: int) -> int:
         return -1 if comma > point else OTHER_SIGN
     if not EITHER.fullmatch(bare):
         return NUMBER
-    return SIGN if "," in bare and not point + comma else -1
+    is_open = "," in bare or ("." in bare and has_currency)  # a program writes no currency
+    return SIGN if is_open and not point + comma else -1
 
 
 def _number(bare: str, decimal: str) -> float:

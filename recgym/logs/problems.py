@@ -1,7 +1,10 @@
 """What is wrong with a file or a log: one row a problem, one line a message."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+COMPARED = 1000  # rows of which a message says whether they are alike
 
 
 class Problem(NamedTuple):
@@ -23,15 +26,24 @@ class Problem(NamedTuple):
             + (f", row {self.row}" if self.row else "")
             + (f", {self.column}" if self.column else "")
         )
-        return f"{place}: {self.rule}; found {self.value}"
+        return escaped(f"{place}: {self.rule}; found {self.value}")
 
 
 class LogError(ValueError):
     """A log cannot be read, built, split or written; `problems` holds every bad row that was found."""
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()):
-        super().__init__(message)
+        super().__init__(escaped(message))
         self.problems = tuple(problems)
+
+
+def escaped(text: str) -> str:
+    """One line that a terminal only shows: control characters and changes of direction as their escapes."""
+    return re.sub(
+        "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
+        lambda found: found[0].encode("unicode_escape").decode(),
+        text,
+    )
 
 
 def problems_of(
@@ -56,7 +68,11 @@ def problems_of(
     """
     if len(rows) > 1 and (alike or len(rows) == total):
         first, some = int(rows[0]), "all" if len(rows) == total else f"{len(rows):,} of"
-        return [Problem(*place(first), column, rule, f"{shown(first)}, and alike in {some} {total:,} rows")]
+        is_same = all(shown(int(row)) == shown(first) for row in rows[:COMPARED])
+        more = (
+            f", and alike in {some} {total:,} rows" if is_same else f"; {some} {total:,} rows break this rule"
+        )
+        return [Problem(*place(first), column, rule, shown(first) + more)]
     return [Problem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
 
 

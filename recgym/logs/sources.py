@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
-from recgym.logs.files import Files, reading
+from recgym.logs.files import TABLES, Files, reading
 from recgym.logs.friends import with_friends
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, refuse
@@ -124,12 +124,14 @@ def _written(
     path: Any, domain: str | None, source: str | None, mapping: Any, options: Mapping[str, Any], check: bool
 ) -> Log | None:
     """A log that recgym wrote, None where it is something else."""
-    if not isinstance(path, str | PathLike) or source is not None or mapping is not None:
+    if not isinstance(path, str | PathLike) or source is not None:
         return None
     if str(path) in SHIPPED and not Path(path).exists():
         path = SHIPPED[str(path)]
     if not is_written(Path(path)):
         return None
+    if mapping is not None:
+        raise LogError(f"{path}: a log that recgym wrote takes no map of columns")
     if options:
         raise LogError(f"{path}: a log that recgym wrote takes no option {next(iter(options))!r}")
     log = Log.read(path, check=check)
@@ -187,6 +189,10 @@ def _recognise(files: Files) -> str:
         raise LogError(f"{files.path}: there is no file in it")
     if files.tables():
         return "generic"
+    texts = files.find("*.txt")
+    if texts:
+        rule = f"the tables of a folder end in {', '.join(TABLES)}; name files of another ending one by one"
+        raise LogError(f"{files.path}: {rule}, as {texts[0]}")
     raise LogError(f"{files.path}: no known data set and no table; name one as source: {', '.join(SOURCES)}")
 
 

@@ -19,6 +19,7 @@ META = "meta.json"
 TABLES = ("rows", "users", "items")
 FRIENDS = "friends"
 KINDS = {"schema": str, "domain": str, "source": dict, "duplicates": int, "remarks": list, "num_rows": int}
+MOST_ROWS = 1 << 48
 MOST_BYTES = 1 << 36  # of a table
 
 
@@ -55,6 +56,10 @@ def read_folder(folder: str | PathLike[str]) -> Log:
         check_keys(source, {field.name: str for field in fields(Source)}, place / META)
         if meta["schema"] != SCHEMA:
             raise LogError(f"{place / META}: schema is {meta['schema']!r}, expected {SCHEMA!r}")
+        if type(meta["duplicates"]) is not int or not 0 <= meta["duplicates"] <= MOST_ROWS:
+            raise LogError(
+                f"{place / META}: duplicates is {str(meta['duplicates'])[:20]}, expected a count of rows"
+            )
         if unknown := set(source) - {field.name for field in fields(Source)}:
             raise LogError(f"{place / META}: source has an unknown key {min(unknown)!r}")
         if not isinstance(meta.get("indexed_by"), str | None):

@@ -15,8 +15,8 @@ from recgym.events import EVENTS
 from recgym.logs.actions import UNKNOWN
 from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
 from recgym.logs.files import Files, reading
-from recgym.logs.kinds import NEEDED, plain
-from recgym.logs.log import ITEM_COLUMNS, Array, is_words
+from recgym.logs.kinds import NEEDED, plain, refuse_spans
+from recgym.logs.log import ITEM_COLUMNS, Array, as_numpy, is_words
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, Problem, refuse, shown
@@ -60,6 +60,13 @@ def read_tables(
     return _below_one_another(names, [table for table, _, _ in parts]), origin, left_out
 
 
+def unused(files: Files, name: str, columns: Mapping[str, str], domain: str) -> list[str]:
+    """The columns of a file that no key names, where no map says which are meant."""
+    keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
+    header = [] if columns else _Table.of(files, name, columns).header
+    return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
+
+
 class _Table(NamedTuple):
     """A file of a table and how it is written."""
 
@@ -72,6 +79,7 @@ class _Table(NamedTuple):
     folders: dict[
         str, str | None
     ]  # columns that stand in the names of folders, as in event=view/part-0.parquet
+    in_file: list[str]  # the columns without those of folders
 
     @classmethod
     def of(cls, files: Files, name: str, columns: Mapping[str, str]) -> "_Table":
@@ -83,17 +91,25 @@ class _Table(NamedTuple):
             line = read_line(files, name)
             delimiter = separator_of(line)
             header = cells_of(line, delimiter, name)
+            if (
+                line.startswith("#")
+                and not is_placed
+                and not set(columns.values() or ("user", "item")) <= set(header)
+            ):
+                raise LogError(
+                    f"{name}, row 1: the header must be the first line; found a comment, {line[:40]!r}"
+                )
             if len(header) == 1:
                 raise LogError(
                     f"{name}, row 1: one column found, {shown(header)!r}; separators known are {KNOWN}"
                 )
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
-        folders = {key: value for key, value in _of_folders(name).items() if key not in header}
-        header = [*header, *folders]
+        folders, in_file = _of_folders(name), header
+        header = [*header, *(key for key in folders if key not in header)]
         _hint(name, header, columns)
         require_columns(name, header, columns.values() or ("user", "item"))
-        return cls(files, name, is_parquet, delimiter, header, is_placed, folders)
+        return cls(files, name, is_parquet, delimiter, header, is_placed, folders, in_file)
 
     def read(self, columns: Mapping[str, str], domain: str, dated: bool) -> tuple[Any, Array, list[Problem]]:
         """The mapped columns, the file row of each row, and the rows left out."""
@@ -101,9 +117,12 @@ class _Table(NamedTuple):
         keys = (*KEYS, *ATTRIBUTES, *flags)
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
-        wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders]
+        wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
         left_out: list[Problem] = []
         if self.is_parquet:
+            schema = parquet_file(self.files, self.name).schema_arrow
+            if columns.get("time") in wanted:
+                refuse_spans(schema.field(columns["time"]).type, self.name, columns["time"])
             table = parquet_columns(self.files, self.name, wanted)
             rows = np.arange(2, len(table) + 2)
         else:
@@ -111,11 +130,21 @@ class _Table(NamedTuple):
             time = {columns["time"]: ID} if columns.get("time") in wanted else {}
             table, rows, left_out = self._text(types | time if dated else types, types | time)
         for column, value in self.folders.items():
+            if column in wanted:
+                self._refuse_other_value(column, table[column], rows)
+                continue
             codes = pa.array(np.zeros(len(table), np.int32), mask=np.full(len(table), value is None))
             table = table.append_column(
                 column, pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
             )
         return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
+
+    def _refuse_other_value(self, column: str, cells: Any, rows: Array) -> None:
+        """LogError for the first cell of a column that is not as the name of its folder says."""
+        differs = pc.not_equal(as_text(cells), pa.scalar(self.folders[column], TEXT))
+        bad = np.flatnonzero(as_numpy(pc.fill_null(differs, True)))
+        rule = f"a cell must be as the folder's name says, {self.folders[column]}"
+        refuse([Problem(self.name, int(rows[row]), column, rule, repr(cells[row].as_py())) for row in bad])
 
     def _text(self, types: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Any, Array, list[Problem]]:
         """The columns of a file of text: of these types, or as `words` where a cell does not fit."""
@@ -275,7 +304,15 @@ def with_id(name: str, table: Any) -> tuple[Any, list[str]]:
     LogError where there is no column id, or an item's category, price, duration or page is of no use.
     """
     require_columns(name, table.column_names, ("id", *table.column_names))
+    if not len(table):
+        raise LogError(f"{name}: there are no rows")
     columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
+    ids = columns["id"].to_pylist()
+    first = {key: row for row, key in reversed(list(enumerate(ids)))}
+    rule = "an id must occur once"
+    refuse(
+        [Problem(name, row + 2, "id", rule, repr(key)) for row, key in enumerate(ids) if first[key] != row]
+    )
     for column in table.column_names:
         try:
             columns[column] = columns.get(column) or _fact(name, column, table[column])
@@ -302,4 +339,16 @@ def _fact(name: str, column: str, values: Any) -> Any:
         refuse(misfits(lambda row: (name, row + 2), column, cells, FLOAT, True))
         known = pc.match_substring_regex(cells, "[0-9]")
         cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
+    refuse(_beyond(name, column, as_numpy(cells).astype(np.float64)))
     return cells
+
+
+def _beyond(name: str, column: str, values: Array) -> list[Problem]:
+    """The prices and durations of items that no item has; NaN is an unknown one."""
+    rules = {
+        "price": ("a price must be 0 or above and finite", values < 0),
+        "duration_ms": ("a duration must be above 0 ms and finite", values <= 0),
+    }
+    rule, bad = rules.get(column, ("a finite number is needed", np.zeros(len(values), bool)))
+    rows = np.flatnonzero(bad | np.isinf(values))
+    return [Problem(name, int(row) + 2, column, rule, f"{values[row]:g}") for row in rows]

@@ -17,6 +17,14 @@ from recgym.logs.log import Array
 from recgym.logs.problems import LogError, Problem, problems_of, refuse, shown
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
+MARKS = {  # the first bytes of files that hold a table in another way
+    "\x1f\x8b": "packed by gzip, whose names end in .gz",
+    "BZh": "packed by bzip2, whose names end in .bz2",
+    "\x28\xb5\x2f\xfd": "packed by zstd, whose names end in .zst",
+    "\xfd7zXZ": "packed by xz, which must be unpacked first",
+    "ARROW1": "an Arrow or Feather file",
+    "FEA1": "a Feather file",
+}
 MOST_LINE = 1 << 20  # [characters] of a line
 FLAG = pa.bool_()
 ID = pa.dictionary(pa.int32(), pa.string())
@@ -33,6 +41,7 @@ def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
         line = "\n"
         while line and not line.strip("\xef\xbb\xbf \t\r\n"):
             line = text.readline(MOST_LINE + 1)
+    _refuse_other_format(name, line)
     try:
         line = line.encode("latin-1").decode("utf-8-sig" if encoding == "utf8" else encoding)
     except UnicodeDecodeError as error:
@@ -44,6 +53,15 @@ def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
     if "\0" in line:
         raise LogError(f"{name}, row 1: the file is no text in UTF-8")
     return line.strip("\r\n")
+
+
+def _refuse_other_format(name: str, line: str) -> None:
+    """LogError that names the format of a file that is no text, by its first bytes."""
+    for mark, what in MARKS.items():
+        if line.startswith(mark):
+            raise LogError(f"{name}, row 1: a table of text or Parquet is needed; the file is {what}")
+    if line.startswith('{"'):
+        raise LogError(f"{name}, row 1: a table of text or Parquet is needed; the file is JSON")
 
 
 def read_header(files: Files, name: str, delimiter: str = ",", encoding: str = "utf8") -> list[str]:

@@ -44,14 +44,17 @@ FLOAT32_TIMES = 10  # distinct times that all are such as float32 holds: by chan
 FLOAT32_WHOLE = 1 << 24  # up to here float32 holds every whole number
 EIGHT_HOURS_S = 28_800  # float32 holds times that are multiples of it apart, if it holds one of them
 
+HOURS = 10  # digits of 2008040112
 SPAN = "a time from 1990 to 2100 is needed"
-FORM, UNIT, STATED, ORDER, ROUNDED, OTHER = range(6)
+FORM, UNIT, STATED, ORDER, ROUNDED, OTHER, EITHER = range(7)
 RULES = {
     FORM: "a time is needed: a number, or a date as 2008-04-01 12:30:00; "
     "time_format (--time-format) states another form",
     UNIT: f"{SPAN}, in s, ms, us, ns or as 20080401 or 20080401123000; time_unit (--time-unit) states another unit",
     STATED: f"{SPAN}; a table may have others where time_unit (--time-unit) is given",
     ORDER: "no row tells the day from the month; time_format (--time-format) states them, as in %d/%m/%Y or %m/%d/%Y",
+    EITHER: "seconds after 2032 or dates as 2008040112, year to hour; time_unit (--time-unit s) or time_format "
+    "(--time-format %Y%m%d%H) states which",
     ROUNDED: "the times are rounded as float32 rounds them, by up to 64 s; whole numbers or float64 are needed",
 }
 
@@ -197,6 +200,10 @@ def _numbers(values: Array, unit: str | None) -> _Entries:
             ms, valid = _from_digits(values, width)
             entries.label[valid] = LABELS.index(name)
             entries.ms[valid] = ms[valid]
+    seconds = entries.label == LABELS.index("s")
+    if not unit and seconds.any() and _from_digits(values[seconds], HOURS)[1].all():
+        entries.label[seconds] = -1
+        entries.rule[seconds] = EITHER
     counted = (entries.label >= 0) & (entries.label < len(UNITS))
     counted &= (entries.ms >= FIRST_MS) & (entries.ms < END_MS)
     if _is_rounded(values[counted]):
@@ -218,11 +225,12 @@ def _scaled(values: Array, scale: tuple[int, int]) -> Array:
 
 
 def _from_digits(values: Array, width: int) -> tuple[Array, Array]:
-    """Ms of numbers such as 20080401 (width 8) or 20080401123000 (14), and which are such dates."""
+    """Ms of numbers such as 20080401 (width 8), 2008040112 (10) or 20080401123000 (14), and which are such dates."""
     low, high = 1990 * 10 ** (width - 4), 2100 * 10 ** (width - 4)
     inside = (values >= low) & (values < high)
     whole = np.where(inside, values, 0).astype(np.int64)
-    day, clock = (whole, np.zeros_like(whole)) if width == 8 else np.divmod(whole, 1_000_000)
+    day, clock = np.divmod(whole, 10 ** (width - 8))
+    clock = clock * 10 ** (14 - width)
     ms, valid = _day_ms(day // 10_000, day // 100 % 100, day % 100)
     hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
     valid &= inside & (whole == values) & (hour < 24) & (minute < 60) & (second < 60)
