@@ -89,8 +89,6 @@ def validate(
 ) -> None:
     """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
 
-    One problem is a line on stderr; of several there is a line each on stdout.
-
     Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
     """
     from recgym.logs import LogError, read_log
@@ -107,11 +105,11 @@ def validate(
         if not error.problems:
             raise
         problems = list(error.problems)
+    for problem in problems:
+        print(problem)
     if problems:
-        said = str(problems[0]) if len(problems) == 1 else f"{len(problems):,} problems, listed on stdout"
-        for problem in problems[len(problems) == 1 :]:
-            print(problem)
-        print(f"recgym: {said}", file=sys.stderr)
+        more = f" (and {len(problems) - 1} more, on stdout)" if len(problems) > 1 else ""
+        print(f"recgym: {problems[0]}{more}", file=sys.stderr)
         raise typer.Exit(2)
     for remark in read.remarks:
         print(escaped(remark))

@@ -288,7 +288,7 @@ def test_times_of_a_table_are_named_and_stated(run, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("user,item,time\na,x,1/2/2020\na,x,1/2/2020\nb,y,3/2/2020\n")
     out = refused(run("validate", table, "--domain", "social"), "t.csv, row 2, time", "--time-format")
-    assert "alike in all 3 rows" in out
+    assert "all 3 rows break this rule" in out
     code, out, _ = run("validate", table, "--domain", "social", "--time-format", "%d/%m/%Y")
     assert (code, out.splitlines()[:2]) == (0, [
         "t.csv: times from 2020-02-01 to 2020-02-03 UTC, unit date (%d/%m/%Y)",

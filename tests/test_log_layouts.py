@@ -182,6 +182,7 @@ def test_retailrocket_events_join_and_categories_are_those_of_the_period(tmp_pat
         "events.csv: 1 rows of items without a categoryid",
         "events.csv: times from 2015-06-02 05:02:12 to 2015-06-02 05:50:14 UTC, unit ms",
         "events.csv: event words: addtocart 2 as click+cart, view 2 as click, transaction 1 as click+cart+purchase",
+        "events.csv: 1 items have no category: it is unknown",
         "events.csv: 2 rows joined an earlier row of their item",
     )
     assert validate(log) == []
