@@ -16,7 +16,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.environments import face_of, vector_of
-from agents.guards import ANY, check_observation, guard, refuse_unlearnt
+from agents.guards import ANY, check_observation, guard, parts_of, refuse_unlearnt
 from recgym import storage
 from recgym.device import resolve
 from recgym.events import EVENTS
@@ -274,6 +274,7 @@ class BaseAgent:
         self.learns_from_log = self.needs(settings, problem.slate_size)[1]
         self.is_indifferent = self.accepts(settings, problem.slate_size) == ANY
         check_observation(self, settings)
+        self.parts = parts_of(problem.observation_space)
         self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
 
     @classmethod

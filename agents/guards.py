@@ -7,10 +7,11 @@ Axes: B sessions, F numbers of an observation.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 HISTORY_KEYS = {"shown", "events"}
 ANY = ("features", "history", "tabular", "features+history")
@@ -67,10 +68,34 @@ def refuse_unlearnt(agent: Any, explore: bool) -> None:
         raise ValueError(f"agent {agent.name} has learnt nothing: call prepare(log, seed){more} first")
 
 
-def as_batch(agent: Any, observation: Any) -> tuple[Any, bool]:
-    """A batch of observations, and whether it was a single one.
+class Part(NamedTuple):
+    """An array of the observations of one session, as their space describes it."""
 
-    ValueError where it is of another kind; an agent that reads none takes that for a batch.
+    name: str  # "": the whole observation
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    is_whole: bool
+
+
+def parts_of(space: spaces.Space[Any]) -> tuple[Part, ...]:
+    """The arrays that an observation consists of; none for a space that is not of our environments."""
+    named = space.spaces if isinstance(space, spaces.Dict) else {"": space}
+    parts = []
+    for name, part in named.items():
+        if isinstance(part, spaces.Discrete):
+            parts.append(Part(name, (), float(part.start), float(part.start + part.n - 1), True))
+        elif isinstance(part, spaces.Box):
+            is_whole = np.issubdtype(part.dtype, np.integer)
+            parts.append(Part(name, part.shape, float(part.low.min()), float(part.high.max()), is_whole))
+    return tuple(parts)
+
+
+def as_batch(agent: Any, observation: Any) -> tuple[Any, bool]:
+    """A batch of observations, as arrays, and whether it was a single one.
+
+    ValueError where it is of another kind, shape or size, or leaves its space; an agent that reads none takes it as
+    it is.
     """
     try:
         return _as_batch(agent, observation)
@@ -81,24 +106,108 @@ def as_batch(agent: Any, observation: Any) -> tuple[Any, bool]:
 
 
 def _as_batch(agent: Any, observation: Any) -> tuple[Any, bool]:
-    space = agent.problem.observation_space
-    if isinstance(space, spaces.Dict):
-        name = "shown" if "shown" in space.spaces else next(iter(space.spaces))
-        if not isinstance(observation, dict) or name not in observation:
-            raise ValueError(_not_read(agent, observation))
-        if np.ndim(observation[name]) > len(space.spaces[name].shape or ()):
-            return observation, False
-        return {key: np.asarray(value)[None] for key, value in observation.items()}, True
-    shape = space.shape or ()
-    found = () if isinstance(observation, dict) else np.shape(observation)
-    is_single = len(found) == len(shape)
-    if (
-        isinstance(observation, dict)
-        or found[len(found) - len(shape) :] != shape
-        or len(found) > len(shape) + 1
-    ):
+    is_dict = isinstance(agent.problem.observation_space, spaces.Dict)
+    names = {part.name for part in agent.parts}
+    if is_dict != isinstance(observation, dict) or (is_dict and observation.keys() != names):
         raise ValueError(_not_read(agent, observation))
-    return (np.asarray(observation)[None], True) if is_single else (observation, False)
+    found = {
+        part.name: _array(agent, part, observation[part.name] if is_dict else observation)
+        for part in agent.parts
+    }
+    first = agent.parts[0]
+    is_single = found[first.name].shape == first.shape
+    rows = 1 if is_single else len(found[first.name]) if found[first.name].ndim else 0
+    for part in agent.parts:
+        value = found[part.name][None] if is_single else found[part.name]
+        if value.shape != (rows, *part.shape):
+            if not is_dict:
+                raise ValueError(_not_read(agent, observation))
+            wanted = part.shape if is_single else (rows, *part.shape)
+            raise ValueError(f"{_place(agent, part)} has shape {found[part.name].shape}, expected {wanted}")
+        _check_values(agent, part, value)
+        found[part.name] = value
+    return (found if is_dict else found[""]), is_single
+
+
+def _place(agent: Any, part: Part) -> str:
+    return f"agent {agent.name}: the observation" + (f"'s {part.name!r}" if part.name else "")
+
+
+def _array(agent: Any, part: Part, value: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{_place(agent, part)} is no array: {' '.join(str(error).split())}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{_place(agent, part)} is of {array.dtype}, expected numbers")
+    return array
+
+
+def _check_values(agent: Any, part: Part, value: NDArray[Any]) -> None:
+    """ValueError for no rows, NaN, a number outside the space, or a fraction where whole numbers are due."""
+    if not value.size:
+        raise ValueError(f"{_place(agent, part)} has no rows")
+    is_wrong = not (value.min() >= part.low and value.max() <= part.high)
+    if not is_wrong and part.is_whole and value.dtype.kind == "f":
+        is_wrong = bool((value != np.floor(value)).any())
+    if is_wrong:
+        odd = ~((value >= part.low) & (value <= part.high))
+        one = value[odd][0] if odd.any() else value[value != np.floor(value)][0]
+        what = "whole numbers" if part.is_whole else "numbers"
+        raise ValueError(
+            f"{_place(agent, part)} holds {one}, expected {what} from {part.low:g} to {part.high:g}"
+        )
+
+
+def check_transition(agent: Any, transition: Any) -> None:
+    """ValueError where experience is not of the task: observations, actions, rewards, or their numbers of rows."""
+    rows = np.shape(transition.reward)
+    if len(rows) != 1:
+        raise ValueError(
+            f"agent {agent.name}: the transition's reward has shape {rows}, expected one for each row"
+        )
+    if not np.isfinite(transition.reward).all():
+        raise ValueError(f"agent {agent.name}: the transition's reward holds a number that is not finite")
+    slots, action = agent.problem.slate_size, np.asarray(transition.action)
+    if (
+        action.shape not in ({(rows[0], slots)} | ({rows} if slots == 1 else set()))
+        or action.dtype.kind not in "iu"
+    ):
+        wanted = rows if slots == 1 else (rows[0], slots)
+        raise ValueError(
+            f"agent {agent.name}: the transition's action is {action.dtype} of shape {action.shape}, expected whole "
+            f"numbers of shape {wanted}"
+        )
+    if action.size and (action.min() < 0 or action.max() >= agent.problem.num_items):
+        raise ValueError(
+            f"agent {agent.name}: the transition's action leaves the items 0 to {agent.problem.num_items - 1}"
+        )
+    if agent.is_indifferent:
+        return
+    for name in ("observation", "next_observation"):
+        found = _rows(as_batch(agent, getattr(transition, name))[0])
+        if found != rows[0]:
+            raise ValueError(
+                f"agent {agent.name}: the transition's {name} has {found} rows, its reward {rows[0]}"
+            )
+
+
+def as_mask(agent: Any, mask: Any, rows: int | None, is_single: bool) -> Any:
+    """A mask (B, N) of bool, or None; ValueError for another shape or other numbers than 0 and 1."""
+    if mask is None:
+        return None
+    found = np.asarray(mask)
+    given, wanted = found.shape, (agent.problem.num_items,) if is_single else (rows, agent.problem.num_items)
+    if is_single:
+        found = found[None]
+    is_binary = found.dtype.kind == "b" or (
+        found.dtype.kind in "iu" and bool(((found == 0) | (found == 1)).all())
+    )
+    if found.ndim != 2 or found.shape[1] != wanted[-1] or rows not in (None, len(found)) or not is_binary:
+        raise ValueError(
+            f"agent {agent.name}: the mask is {found.dtype} of shape {given}, expected bool of {wanted}"
+        )
+    return found.astype(np.bool_, copy=False)
 
 
 def _not_read(agent: Any, observation: Any) -> str:
@@ -107,7 +216,9 @@ def _not_read(agent: Any, observation: Any) -> str:
         found = f"a dict of {', '.join(map(str, observation)) or 'nothing'}"
     else:
         found = f"an array of shape {np.shape(observation)}"
-    return f"agent {agent.name} was made for the observation {kind!r}, it got {found}"
+    names = ", ".join(part.name for part in agent.parts if part.name)
+    more = f", expected a dict of {names}" if names else ""
+    return f"agent {agent.name} was made for the observation {kind!r}, it got {found}{more}"
 
 
 def check_env(agent: Any, env: Any) -> None:
@@ -146,22 +257,21 @@ def _act(method: Callable[..., Any]) -> Callable[..., Any]:
     def act(self: Any, observation: Any, mask: Any = None, explore: bool = False) -> Any:
         refuse_unlearnt(self, explore)
         batch, is_single = as_batch(self, observation)
-        if is_single and mask is not None:
-            mask = np.asarray(mask)[None]
-        try:
-            action = method(self, batch, mask, explore)
-        except KeyError as error:
-            if not isinstance(batch, dict) or error.args[0] in batch:
-                raise
-            raise ValueError(_not_read(self, observation)) from None
+        mask = as_mask(self, mask, None if self.is_indifferent else _rows(batch), is_single)
+        action = method(self, batch, mask, explore)
         return action[0] if is_single else action
 
     return act
 
 
+def _rows(batch: Any) -> int:
+    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+
+
 def _learn(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def learn(self: Any, transition: Any) -> Any:
+        check_transition(self, transition)
         figures = method(self, transition)
         self.is_learnt = True
         return figures

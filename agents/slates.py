@@ -59,7 +59,7 @@ def _awake(shown: NDArray[np.int32], slate_size: int, mask: Masks, allowed: Mask
         else:
             allowed[b] = True
         for item in shown[b]:
-            if item < num_items and allowed[b, item]:
+            if 0 <= item < num_items and allowed[b, item]:
                 allowed[b, item] = False
                 left -= 1
         if left < slate_size:
