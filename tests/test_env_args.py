@@ -52,6 +52,7 @@ def refused(result, *words):
     ("text", "words"),
     [
         ('{"reward": "money"}', ["--env-args: recgym/Ecommerce-v0: ", "'money'"]),
+        ('{"horizon": 3, "horizon": 4}', ["--env-args", "'horizon' is given twice"]),
         ('{"horizon": 0}', ["--env-args", "horizon is 0"]),
         ('{"horizon": "20"}', ["--env-args", "horizon is '20'"]),
         ('{"horizon": true}', ["--env-args", "horizon is True"]),

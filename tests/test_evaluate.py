@@ -291,6 +291,8 @@ HALF = [0.5, 0.5]
         ({"reward": [1j, 0.0]}, "reward must be an array of real numbers"),
         ({"reward": [[1], [2, 3]]}, "reward must be an array of real numbers"),
         ({"level": 1.5}, "level is 1.5, it must lie between 0 and 1"),
+        ({"level": "a"}, "level is 'a', it must lie between 0 and 1"),
+        ({"level": None}, "level is None, it must lie between 0 and 1"),
         ({"reward_range": (1, 0)}, r"reward_range is \(1, 0\), expected a smaller and a larger"),
         ({"reward": [0, 2], "reward_range": (0, 1)}, "reward is 2 in row 1, allowed: 0 to 1"),
         ({"action": [0, 1], "target": [0.5, 0.6]}, "target has sum 1.1 in row 0, a distribution has sum 1"),
@@ -316,3 +318,19 @@ def test_sessions_are_the_units_where_nothing_is_learned():
     interval = paired_difference(ours, theirs, is_learned=False)
     assert interval == t_interval(np.concatenate(ours))
     assert interval.n == 150
+
+
+@pytest.mark.parametrize("level", ["a", None, 0.0, 1.0, True])
+def test_every_interval_names_a_wrong_level(level):
+    for call in (
+        lambda: t_interval([1.0, 2.0], level),
+        lambda: paired_difference([[1.0, 2.0]], [[0.0, 1.0]], level),
+        lambda: bootstrap_interval([[1.0, 2.0]], seed=0, level=level),
+    ):
+        with pytest.raises(ValueError, match=f"level is {level!r}, it must lie between 0 and 1"):
+            call()
+
+
+def test_a_catalogue_without_items_has_no_coverage():
+    with pytest.raises(ValueError, match="counts is empty"):
+        coverage(np.zeros(0, np.int64))

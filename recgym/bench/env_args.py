@@ -14,12 +14,19 @@ def json_object(option: str, text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{option}: {text[:80]!r} is no JSON object: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f'{option} is {text[:80]}, expected a JSON object: {{"name": value}}')
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} is given twice")
+    return dict(pairs)
 
 
 def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:

@@ -47,7 +47,9 @@ def exposure_counts(items: ArrayLike, num_items: int) -> NDArray[np.int64]:
 
 
 def coverage(counts: NDArray[np.int64]) -> float:
-    """Share of the catalogue that was shown at least once."""
+    """Share of the catalogue that was shown at least once; ValueError for a catalogue without items."""
+    if not len(counts):
+        raise ValueError("counts is empty, expected one number for each item")
     return float(np.count_nonzero(counts)) / len(counts)
 
 

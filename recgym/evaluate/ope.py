@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.evaluate.rounds import OFF_ONE, Array, Rounds, checked
-from recgym.evaluate.stats import t_quantile
+from recgym.evaluate.stats import check_level, t_quantile
 
 LEAST_EFFECTIVE_SHARE = 0.1  # of n, below which an estimate is not to be believed
 LEAST_EFFECTIVE_SIZE = 50.0
@@ -193,8 +193,7 @@ def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
 
 
 def _estimate(rounds: Rounds, level: float, is_normalised: bool) -> Estimate:
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level is {level}, it must lie between 0 and 1")
+    check_level(level)
     r, weights, n = rounds.reward, rounds.weight, len(rounds.weight)
     value = se = low = high = math.nan
     effective = 0.0

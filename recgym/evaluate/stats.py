@@ -73,6 +73,12 @@ def t_quantile(p: float, df: float) -> float:
     return 0.5 * (low + high)
 
 
+def check_level(level: float) -> None:
+    """ValueError unless the coverage of an interval is a number between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
+        raise ValueError(f"level is {level!r}, it must lie between 0 and 1")
+
+
 def mean_se(values: ArrayLike) -> tuple[float, float]:
     """Mean and its standard error (NaN for fewer than two values)."""
     array = np.asarray(values, np.float64).ravel()
@@ -84,6 +90,7 @@ def mean_se(values: ArrayLike) -> tuple[float, float]:
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Student-t interval of a mean; the values must be independent."""
+    check_level(level)
     mean, se = mean_se(values)
     n = int(np.size(np.asarray(values)))
     half = t_quantile(0.5 + level / 2.0, n - 1) * se if n > 1 else math.nan
@@ -134,6 +141,7 @@ def bootstrap_interval(
 
     `seed` fixes it; `se` is the spread of the resampled statistics.
     """
+    check_level(level)
     arrays = [np.asarray(stratum, np.float64).ravel() for stratum in strata]
     if not arrays or min(len(array) for array in arrays) == 0:
         raise ValueError("a bootstrap needs at least one value in every stratum")
