@@ -277,7 +277,7 @@ def test_fresh_agents_show_an_item_once_a_visit(name, explore):
     env = gymnasium.make_vec("recgym/Social-v1", 1, world=world.subset(3), observation="history")
     short = make_agent(name, Problem.of(env))
     short.prepare(sample_log(env, sessions=20), 0)
-    used_up = {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}
+    used_up = env.reset(seed=0)[0] | {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}
     assert short.act(used_up)[0] in (0, 1, 2)
     barred = np.array([[False, True, False]])
     assert short.act(used_up, mask=barred)[0] == 1
