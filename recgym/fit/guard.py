@@ -4,7 +4,7 @@ What was learnt may be noise, above all in a small log. It is kept, or shrunk to
 log-loss is more than so many of its standard errors over visits, and left out otherwise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -32,12 +32,3 @@ def beats(losses: Doubles, baseline: Doubles, cluster: Ints, guard: float) -> bo
     sums = np.bincount(np.unique(cluster, return_inverse=True)[1], gap)
     error = float(np.sqrt(max(np.square(sums).sum(), np.square(gap).sum()))) / len(gain)
     return bool(gain.mean() > guard * error)
-
-
-def first_best(losses: Sequence[Doubles], cluster: Ints, guard: float) -> int:
-    """The index of the candidate to take: each replaces the one taken so far only where it beats it."""
-    taken = 0
-    for number in range(1, len(losses)):
-        if beats(losses[number], losses[taken], cluster, guard):
-            taken = number
-    return taken
