@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # read at import: a forked child of a process with OpenMP threads waits for ever
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork of a process with OpenMP threads waits for ever
 
 import gymnasium
 import numpy as np
