@@ -112,15 +112,21 @@ def make_agent(name: str, task: Any, seed: int = 0, device: str = "cpu", **param
     return _in_its_env(kind, task, params, lambda problem: kind(problem, seed=seed, device=device, **params))
 
 
-def load_agent(folder: str | Path, task: Any, device: str = "cpu") -> Agent:
-    """The agent that was saved in a folder; `task` as for `make_agent`. ValueError where it does not fit."""
+def load_agent(folder: str | Path, task: Any, device: str = "cpu", *, transfer: bool = False) -> Agent:
+    """The agent that was saved in a folder; `task` as for `make_agent`. ValueError where it does not fit.
+
+    With `transfer`, an agent of another task of the same size is taken over all the same.
+    """
     about = read_about(Path(folder))
-    kind = agent_class(str(about.get("name")))
+    kind = agent_class(about["name"])
     if isinstance(task, Problem):
-        agent: Agent = kind.load(Path(folder), task, device)
+        agent: Agent = kind.load(Path(folder), task, device, transfer=transfer)
         return agent
     return _in_its_env(
-        kind, task, about.get("params", {}), lambda problem: kind.load(Path(folder), problem, device)
+        kind,
+        task,
+        about["params"],
+        lambda problem: kind.load(Path(folder), problem, device, transfer=transfer),
     )
 
 

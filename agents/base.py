@@ -16,8 +16,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.environments import face_of, vector_of
-from agents.guards import ANY, check_observation, guard, parts_of, refuse_unlearnt
+from agents.guards import ANY, begin_preparing, begin_training, check_observation, guard, parts_of
 from recgym import storage
+from recgym.checks import difference, line_of, said, seed_of
 from recgym.device import resolve
 from recgym.events import EVENTS
 
@@ -25,6 +26,7 @@ Actions = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 Figures = dict[str, float]
 Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
+SCHEMA = "recgym.agent/1"  # of a saved agent
 GPUS = ("cpu", "cuda", "mps")  # what agents with networks compute on
 WATCH_CAP_MINUTES = 5.0  # of the reward "watch_time", an item
 
@@ -275,7 +277,9 @@ class BaseAgent:
         self.is_indifferent = self.accepts(settings, problem.slate_size) == ANY
         check_observation(self, settings)
         self.parts = parts_of(problem.observation_space)
-        self.rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(self.name.encode())]))
+        self.rng = np.random.default_rng(
+            np.random.SeedSequence([seed_of(seed), zlib.crc32(self.name.encode())])
+        )
 
     @classmethod
     def needs(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
@@ -292,6 +296,7 @@ class BaseAgent:
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Nothing is learnt offline."""
+        begin_preparing(self, log, seed)
         return {}
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
@@ -311,7 +316,7 @@ class BaseAgent:
         keeper: Keeper | None = None,
     ) -> Figures:
         """The shared loop; an agent that overrides no `learn` has nothing to train and returns at once."""
-        refuse_unlearnt(self, explore=True)
+        budget, seed = begin_training(self, budget, seed)
         if type(self).learn is BaseAgent.learn:
             return {}
         from agents.loop import run
@@ -348,7 +353,7 @@ class BaseAgent:
     def write(self, folder: Path) -> None:
         """The same into a folder that is not whole yet."""
         about = {
-            "schema": "recgym.agent/1",
+            "schema": SCHEMA,
             "name": self.name,
             "params": asdict(self.params),
             "rng": self.rng.bit_generator.state,
@@ -367,11 +372,8 @@ class BaseAgent:
         about = read_about(folder)
         if about["name"] != cls.name:
             raise ValueError(f"{folder} holds the agent {about['name']!r}, not {cls.name!r}")
-        ours, theirs = problem.identity, about.get("task", {})
-        odd = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
-        if odd and not transfer:
-            what = ", ".join(f"{key} {_short(theirs[key])}, here {_short(ours[key])}" for key in odd)
-            raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
+        if not transfer:
+            refuse_other_task(folder, about, problem)
         with storage.refusing(folder):
             agent = cls(problem, device=device, **about["params"])
         agent.reload(folder)
@@ -385,16 +387,24 @@ class BaseAgent:
             self.check_state(state)
             self.restore(state)
             self.rng.bit_generator.state = about["rng"]
-        self.is_learnt = bool(about.get("is_learnt", True))
+        self.is_learnt = about["is_learnt"]
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """ValueError where arrays are not such as `state` gives, by name, shape, type and range."""
         check_arrays(f"saved {self.name}", self.state(), state)
 
 
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
+def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) -> None:
+    """ValueError where an agent was saved for another task, with what differs, or says of none."""
+    if "task" not in about:
+        raise ValueError(
+            f"{Path(folder) / 'agent.json'}: task is missing, so it may be of another one; transfer=True takes it over"
+        )
+    ours, theirs = problem.identity, about["task"]
+    odd = {key: difference(theirs.get(key), ours[key]) for key in ours if theirs.get(key) != ours[key]}
+    if odd:
+        what = ", ".join(f"{key} {there}, here {here}" for key, (there, here) in odd.items())
+        raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
 
 
 def check_arrays(
@@ -405,7 +415,11 @@ def check_arrays(
     Arrays named in `free` may have any length.
     """
     if own.keys() != state.keys():
-        raise ValueError(f"{place} holds {_short(sorted(state))}, expected {_short(sorted(own))}")
+        lacks, has = (
+            line_of(", ".join(sorted(names)) or "no array")
+            for names in (own.keys() - state, state.keys() - own)
+        )
+        raise ValueError(f"{place} lacks {lacks}, and has {has} that is unknown")
     for key, value in state.items():
         there = own[key]
         if value.ndim != there.ndim or (key not in free and value.shape != there.shape):
@@ -423,10 +437,12 @@ def check_within(name: str, value: NDArray[Any], low: float, high: float = np.in
 
 def read_about(folder: Path) -> dict[str, Any]:
     """A saved agent's name, parameters, generator and task; ValueError where the folder holds none."""
-    kinds = {"schema": str, "name": str, "params": dict, "rng": dict}
+    kinds = {"schema": str, "name": str, "params": dict, "rng": dict, "is_learnt": bool}
     about = storage.Stored(folder, "saved agent").json("agent.json", kinds)
-    if not isinstance(about.get("task", {}), dict):
-        raise ValueError(f"{Path(folder) / 'agent.json'}: task is no object")
+    place = Path(folder) / "agent.json"
+    if about["schema"] != SCHEMA:
+        raise ValueError(f"{place}: schema is {said(about['schema'])}, expected {SCHEMA!r}")
+    storage.check_keys(about, {"task": dict} if "task" in about else {}, place)
     return about
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from recgym.checks import difference, said, seed_of, whole
+
 HISTORY_KEYS = {"shown", "events"}
 ANY = ("features", "history", "tabular", "features+history")
 
@@ -66,6 +68,31 @@ def refuse_unlearnt(agent: Any, explore: bool) -> None:
     if not (online and explore):
         more = " or train(env, budget, seed)" if online else ""
         raise ValueError(f"agent {agent.name} has learnt nothing: call prepare(log, seed){more} first")
+
+
+def begin_training(agent: Any, budget: Any, seed: Any) -> tuple[int, int]:
+    """Budget [environment steps] and seed of a training as Python ints; ValueError where it cannot begin."""
+    checked = whole(budget, "budget", 1), seed_of(seed)
+    refuse_unlearnt(agent, explore=True)
+    return checked
+
+
+def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
+    """Seed of an offline stage; ValueError where it cannot begin. What learns from no log may be given None."""
+    from agents.slates import check_kind, check_log
+
+    number = seed_of(seed)
+    if agent.learns_from_log:
+        check_log(agent.problem, log)
+    elif log is not None:
+        check_kind(log)
+    return number
+
+
+def check_agent(agent: Any) -> None:
+    """ValueError for what cannot act."""
+    if not (hasattr(agent, "act") and hasattr(agent, "attach")):
+        raise ValueError(f"agent is {said(agent)}, expected an agent, such as make_agent(name, env) gives")
 
 
 class Part(NamedTuple):
@@ -227,7 +254,8 @@ def check_env(agent: Any, env: Any) -> None:
     ours = agent.problem.observation_space
     if space is not None and space != ours:
         kinds = kind_of_space(ours), kind_of_space(space)
-        what = f"the observation {kinds[1]!r}" if kinds[0] != kinds[1] else f"{space}, not {ours},"
+        theirs, own = difference(space, ours)
+        what = f"the observation {kinds[1]!r}" if kinds[0] != kinds[1] else f"{theirs}, not {own},"
         raise ValueError(
             f"agent {agent.name} was made for the observation {kinds[0]!r}, the environment shows {what}: train it in "
             "agent.env of make_agent(name, env), or in an environment made alike"
@@ -238,15 +266,10 @@ def check_env(agent: Any, env: Any) -> None:
 
 
 def _prepare(method: Callable[..., Any]) -> Callable[..., Any]:
-    from agents.slates import check_log
-
     @wraps(method)
-    def prepare(self: Any, log: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self.learns_from_log:
-            return method(self, log, *args, **kwargs)
-        check_log(self.problem, log)
-        figures = method(self, log, *args, **kwargs)
-        self.is_learnt = True
+    def prepare(self: Any, log: Any, seed: Any, report: Any = None) -> Any:
+        figures = method(self, log, begin_preparing(self, log, seed), report)
+        self.is_learnt |= self.learns_from_log
         return figures
 
     return prepare

@@ -3,6 +3,8 @@
 from typing import Any
 
 from agents.environments import arguments_of
+from agents.guards import check_agent
+from recgym.checks import seed_of, whole
 
 
 def judge(
@@ -23,8 +25,8 @@ def judge(
     from recgym.bench.rollout import play
     from recgym.bench.run import final_figures
 
-    if sessions < 2:
-        raise ValueError(f"sessions is {sessions}, expected at least 2")
+    sessions, seed = whole(sessions, "sessions", 2), seed_of(seed)
+    check_agent(agent)
     env_id, kwargs = arguments_of(env)
 
     def same(played: Any) -> Any:

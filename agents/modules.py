@@ -24,13 +24,13 @@ MOST_UPDATES = 1e9  # that an optimizer has made
 def seeded(seed: int) -> Iterator[None]:
     """Draw initial weights from a seed, and leave torch's global generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(int(seed) % (1 << 64))
         yield
 
 
 def generator_on(device: torch.device, seed: int) -> torch.Generator:
     """A generator of the device's own."""
-    return torch.Generator(device).manual_seed(seed % (1 << 62))
+    return torch.Generator(device).manual_seed(int(seed) % (1 << 62))
 
 
 def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from agents.base import GPUS, Actions, BaseAgent, Figures, Keeper, Masks, Moment, Problem, Report, check_range
 from agents.environments import vector_of
-from agents.guards import check_env, refuse_unlearnt
+from agents.guards import begin_training, check_env
 from agents.loop import REPORTS
 from agents.modules import moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from agents.sb3 import as_vec_env
@@ -157,7 +157,7 @@ class Sb3Agent(BaseAgent):
         optimizer's moments and counts: a training taken up again goes on from them with fresh sessions, a generator
         and a replay of its own, whose warm-up is made again.
         """
-        refuse_unlearnt(self, explore=True)
+        budget, seed = begin_training(self, budget, seed)
         env = vector_of(env, self.num_envs)
         check_env(self, env)
         moment = None if keeper is None else keeper.resume()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import WATCH_CAP_MINUTES, Actions, Masks, Problem, Transition
+from recgym.checks import said
 from recgym.jit import njit
 
 Doubles = NDArray[np.float64]
@@ -154,8 +155,18 @@ def logged_pay(problem: Problem, log: Any) -> Doubles:
     return pay(problem, items, events, minutes)
 
 
+def check_kind(log: Any) -> None:
+    """ValueError for what is no log."""
+    from recgym.logs import Log
+
+    if not isinstance(log, Log):
+        what = f"the log is {said(log)}, expected a Log"
+        raise ValueError(f"{what}: env.unwrapped.index_log(read_log(path)) gives one of this task")
+
+
 def check_log(problem: Problem, log: Any) -> None:
     """ValueError where a log's indices are not this task's: only a mark of its world says that they are."""
+    check_kind(log)
     if not len(log):
         raise ValueError("the log has no rows")
     if log.indexed_by != problem.index_digest:

@@ -243,6 +243,7 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
         (problem(world=4), "world_sha256 .*, here .*, items_sha256"),
         (problem(reward="conversion"), "reward .*, here"),
         (problem(horizon=9), "horizon 50, here 9"),
+        (problem(reward={"click": 1.0, "purchase": 2.0}), "reward {'purchase': 0.0}, here {'purchase': 2.0}"),
         (
             problem("recgym/EcommerceSlate-v0"),
             "env recgym/Ecommerce-v0, here recgym/Ecommerc.*slate_size 1, here 6",
@@ -255,7 +256,9 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
     del about["task"]  # as earlier versions saved it
     (tmp_path / "agent" / "agent.json").write_text(json.dumps(about))
     (tmp_path / "agent" / "SHA256SUMS").unlink()
-    assert kind.load(tmp_path / "agent", problem(world=4)).pulls[0] == 7
+    with pytest.raises(ValueError, match=r"agent\.json: task is missing.*transfer=True takes it over"):
+        kind.load(tmp_path / "agent", problem())
+    assert kind.load(tmp_path / "agent", problem(world=4), transfer=True).pulls[0] == 7
 
 
 @pytest.mark.parametrize(
@@ -270,7 +273,12 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
             {"rng": {"bit_generator": "PCG64", "state": {"state": 1 << 300, "inc": 1}}},
             "is damaged|OverflowError",
         ),
-        ({"task": 3}, "task is no object"),
+        ({"task": 3}, "task is 3, expected dict"),
+        ({"task": {}}, "was saved for another task: env None, here recgym/Ecommerce-v0"),
+        ({"schema": "recgym.agent/2"}, r"schema is 'recgym\.agent/2', expected 'recgym\.agent/1'"),
+        ({"schema": None}, "schema is None, expected str"),
+        ({"is_learnt": "no"}, "is_learnt is 'no', expected bool"),
+        ({"is_learnt": 0}, "is_learnt is 0, expected bool"),
         ({"name": 3}, "name is 3, expected str"),
     ],
 )

@@ -191,7 +191,7 @@ def test_training_in_another_task_is_refused(name):
         agent.train(make_vector(ENV, 4, world=WORLD, observation=other), 50, 0)
     assert one_line(error)
     if shown == "history":
-        with pytest.raises(ValueError, match="the environment shows Dict"):
+        with pytest.raises(ValueError, match=r"the environment shows {'shown': Box.*, not {'shown': Box"):
             agent.train(env_for(name, {}, n_items=12), 50, 0)
 
 
@@ -243,7 +243,7 @@ def test_judging_plays_the_same_users_and_leaves_the_environment_alone(tmp_path)
         judge(make_agent("random", env), env, sessions=40, seed=5)["return"]["mean"] < first["return"]["mean"]
     )
     np.testing.assert_array_equal(agent.act(observation), before)
-    with pytest.raises(ValueError, match="sessions is 1, expected at least 2"):
+    with pytest.raises(ValueError, match="sessions is 1, expected a whole number of at least 2"):
         judge(agent, env, sessions=1)
     ucb = make_agent("ucb1", env)
     with pytest.raises(ValueError, match="was made for the observation 'history', it got an array"):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recgym import storage
 from recgym.bench.run import Curve
+from recgym.checks import difference
 
 if TYPE_CHECKING:
     from agents.base import Moment
@@ -76,9 +77,8 @@ class Checkpoints:
         """ValueError where settings are not this training's: which one, and how it was begun."""
         for name, ours in self.settings.items():
             if theirs.get(name) != ours:
-                raise ValueError(
-                    f"--resume: {self.folder.parent} was begun with {name} {theirs.get(name)}, not {ours}"
-                )
+                there, here = difference(theirs.get(name), ours)
+                raise ValueError(f"--resume: {self.folder.parent} was begun with {name} {there}, not {here}")
 
     def _facts(self, name: str) -> dict[str, Any]:
         return storage.Stored(self.folder, "checkpoint").json(f"{name}/state.json", _FACTS)

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
+from recgym.checks import said, whole
 from recgym.envs import EnvRow
-from recgym.envs.inputs import said
 from recgym.events import EVENTS
 from recgym.sim.world import World
 
@@ -71,8 +69,7 @@ class Arguments:
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} is {said(value)}, expected a whole number of at least 1")
+            whole(value, name, 1)
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {said(getattr(self, name))}, expected True or False")

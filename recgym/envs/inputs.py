@@ -1,11 +1,12 @@
 """What comes into an environment from outside, checked: actions, seeds, options of a reset."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recgym.checks import line_of, said, seed_of
 
 MODULUS = 1 << 64  # of seeds
 
@@ -38,34 +39,12 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
 
 
 def _short(values: NDArray[Any]) -> str:
-    return _line(np.array2string(values, threshold=8, separator=", "))
-
-
-def said(value: Any) -> str:
-    """A value as an error message shows it: one line, cut where it is long."""
-    return _line(repr(value))
-
-
-def _line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) < 80 else line[:76] + "..."
+    return line_of(np.array2string(values, threshold=8, separator=", "))
 
 
 def entropy() -> int:
     """A seed of 64 bits that nobody chose."""
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-
-
-def seed_of(value: Any, name: str = "seed") -> int:
-    """A seed as a Python int, of any integer type; ValueError that names it where it is not one of at least 0."""
-    one = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    try:
-        number = -1 if isinstance(one, bool) else operator.index(one)
-    except TypeError:
-        number = -1
-    if number < 0:
-        raise ValueError(f"{name} is {said(value)}, expected a whole number of at least 0")
-    return number
 
 
 def seeds_of(values: Any, num: int) -> int | list[int | None]:

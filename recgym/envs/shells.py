@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from recgym.checks import said, seed_of, whole
 from recgym.envs import tasks
 from recgym.envs.arguments import RENDER_MODES, Arguments
 from recgym.envs.infos import Info, Infos
@@ -23,8 +24,6 @@ from recgym.envs.inputs import (
     check_slates,
     entropy,
     refuse_options,
-    said,
-    seed_of,
     seeds_of,
     spread,
     user_of_rows,
@@ -269,9 +268,8 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
         threads: int = 1,
         **arguments: Any,
     ) -> None:
-        if isinstance(num_envs, bool) or not isinstance(num_envs, int | np.integer) or num_envs < 1:
-            raise ValueError(f"num_envs is {said(num_envs)}, expected a whole number of at least 1")
-        super().__init__(int(num_envs), threads, arguments)
+        num_envs = whole(num_envs, "num_envs", 1)
+        super().__init__(num_envs, threads, arguments)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
@@ -282,7 +280,7 @@ class RecVectorEnv(_Face, VectorEnv[Any, Any, Any]):
             "render_fps": FRAMES_A_SECOND,
             "autoreset_mode": self.autoreset_mode,
         }
-        self.num_envs = int(num_envs)
+        self.num_envs = num_envs
         self.render_mode = self.arguments.render_mode
         self.single_observation_space = tasks.observation_space(self._engine, self.arguments.observation)
         self.single_action_space = tasks.action_space(self._engine)

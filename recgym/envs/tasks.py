@@ -11,12 +11,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from recgym.checks import said
 from recgym.envs import EnvRow
 from recgym.envs.arguments import OBSERVATIONS as OBSERVATIONS
 from recgym.envs.arguments import REWARDS as REWARDS
 from recgym.envs.arguments import Arguments as Arguments
 from recgym.envs.arguments import one_of
-from recgym.envs.inputs import said
 from recgym.events import event_index
 from recgym.sim import observe
 from recgym.sim.engine import Engine, make_reward

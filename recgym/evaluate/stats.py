@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recgym.checks import seed_of, whole
+
 _TINY = 1e-300
 
 
@@ -142,6 +144,7 @@ def bootstrap_interval(
     `seed` fixes it; `se` is the spread of the resampled statistics.
     """
     check_level(level)
+    seed, resamples = seed_of(seed), whole(resamples, "resamples", 1)
     arrays = [np.asarray(stratum, np.float64).ravel() for stratum in strata]
     if not arrays or min(len(array) for array in arrays) == 0:
         raise ValueError("a bootstrap needs at least one value in every stratum")
@@ -150,5 +153,5 @@ def bootstrap_interval(
     for r in range(resamples):
         drawn[r] = statistic(np.concatenate([rng.choice(array, len(array)) for array in arrays]))
     low, high = np.quantile(drawn, (0.5 - level / 2.0, 0.5 + level / 2.0))
-    whole = np.concatenate(arrays)
-    return Interval(statistic(whole), float(low), float(high), float(drawn.std(ddof=1)), len(whole))
+    values = np.concatenate(arrays)
+    return Interval(statistic(values), float(low), float(high), float(drawn.std(ddof=1)), len(values))

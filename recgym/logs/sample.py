@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recgym.checks import seed_of, whole
 from recgym.logs.log import Log, Source
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.logged import LoggedPolicy, random_policy
@@ -51,8 +52,7 @@ def sample_log(
     if not callable(policy) and policy not in policies:
         raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
     choose = policy if callable(policy) else policies[policy]
-    if sessions < 1:
-        raise ValueError(f"sessions is {sessions}, expected at least 1")
+    sessions, seed = whole(sessions, "sessions", 1), seed_of(seed)
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
     engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
     engine.reset()

@@ -150,11 +150,12 @@ def is_vacant(folder: Path) -> bool:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An error of the system without a name (a full disk) names the path."""
+    """An error of the system without a name (a full disk), or of a hidden name beside the path, names the path."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        is_hidden = error.filename is not None and _HIDDEN.fullmatch(Path(os.fsdecode(error.filename)).name)
+        if error.errno is not None and (error.filename is None or is_hidden):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
@@ -171,9 +172,9 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):
         raise ValueError(f"{folder} is, or holds, the working folder: name a folder inside it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder.parent, folder.name)
     with _named(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        sweep(folder.parent, folder.name)
         work, handle = _new_folder(folder)
     try:
         with _named(folder):
@@ -243,7 +244,8 @@ def write_file(path: str | Path, data: bytes | str) -> Path:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no regular file")
     sweep(path.parent, path.name)
-    work, handle = _new_file(path)
+    with _named(path):
+        work, handle = _new_file(path)
     try:
         with _named(path), os.fdopen(handle, "wb") as file:
             if path.exists():

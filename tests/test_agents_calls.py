@@ -1,0 +1,105 @@
+"""Wrong arguments of an agent's methods: one line that names the argument."""
+
+import re
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from agents import judge, load_agent, make_agent
+from recgym.evaluate import bootstrap_interval
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+WORLD = synthetic(3, num_items=30, num_users=40)
+ENV = "recgym/Ecommerce-v0"
+NAMES = ("random", "popularity", "ucb1", "q-learning", "linucb", "sb3-dqn", "sb3-ppo", "dcf-dqn", "oracle")
+NO_COUNTS = (0, -1, 1.5, 2.0, True, "a", None, np.nan, np.inf, [5])
+NO_SEEDS = (-1, 1.5, True, "a", None, np.nan, [1, 2], np.array([1]))
+
+
+@pytest.fixture
+def env():
+    return gym.make(ENV, world=WORLD)
+
+
+def refused(name, value, call):
+    with pytest.raises(
+        ValueError, match=rf"^{name} is {re.escape(repr(value))}, expected a whole number"
+    ) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_budgets_and_seeds_of_a_training(name, env):
+    agent = make_agent(name, env)
+    agent.is_learnt = True
+    for value in NO_COUNTS:
+        refused("budget", value, lambda value=value: agent.train(agent.env, value, 0))
+    for value in NO_SEEDS:
+        refused("seed", value, lambda value=value: agent.train(agent.env, 20, value))
+        refused("seed", value, lambda value=value: agent.prepare(None, value))
+        refused("seed", value, lambda value=value: make_agent(name, env, value))
+    agent = make_agent(name, env, np.int64(3))
+    if name in ("ucb1", "sb3-dqn"):
+        assert agent.train(agent.env, np.int64(20), np.int64(3))["env_steps"] >= 20
+    make_agent(name, env, 2**70)
+
+
+def test_sessions_and_seeds_of_judging_and_sampling(env):
+    agent = make_agent("random", env)
+    for value in (*NO_COUNTS, 1):
+        refused("sessions", value, lambda value=value: judge(agent, env, value))
+    for value in NO_COUNTS:
+        refused("sessions", value, lambda value=value: sample_log(env, sessions=value))
+    for value in NO_SEEDS:
+        refused("seed", value, lambda value=value: judge(agent, env, 5, value))
+        refused("seed", value, lambda value=value: sample_log(env, sessions=5, seed=value))
+        refused("seed", value, lambda value=value: bootstrap_interval([[1.0, 2.0]], seed=value))
+    for value in NO_COUNTS:
+        refused(
+            "resamples", value, lambda value=value: bootstrap_interval([[1.0, 2.0]], seed=1, resamples=value)
+        )
+    agent = make_agent("oracle", env)
+    assert judge(agent, env, np.int32(5), np.int32(2)) == judge(agent, env, 5, 2)
+
+
+@pytest.mark.parametrize("name", ["popularity", "deep-cf", "linucb", "ucb1", "random"])
+def test_what_is_no_log_is_refused(name, env):
+    agent = make_agent(name, env)
+    for value in ("events.csv", 3, {}, [1], np.zeros(3), *((None,) if agent.learns_from_log else ())):
+        with pytest.raises(
+            ValueError, match=r"^the log is .*, expected a Log: env.unwrapped.index_log"
+        ) as error:
+            agent.prepare(value, 0)
+        assert "\n" not in str(error.value)
+        assert not agent.is_learnt
+
+
+@pytest.mark.parametrize("value", [None, "ucb1", 3, object])
+def test_what_is_no_agent_is_not_judged(value, env):
+    with pytest.raises(ValueError, match=r"^agent is .*, expected an agent, such as make_agent"):
+        judge(value, env, 5)
+
+
+def test_a_place_that_cannot_be_written_is_named(env, tmp_path):
+    (tmp_path / "file").write_text("")
+    agent = make_agent("ucb1", env)
+    for place, words in (
+        ("/proc/x", "'/proc/x'"),
+        (tmp_path / "file" / "x", "file'"),
+        (tmp_path / "file", "is a file"),
+    ):
+        with pytest.raises((OSError, ValueError), match=words) as error:
+            agent.save(place)
+        assert "\n" not in str(error.value)
+        assert ".tmp-" not in str(error.value)
+
+
+def test_an_agent_of_another_task_is_taken_over_where_that_is_said(env, tmp_path):
+    make_agent("ucb1", env).save(tmp_path / "a")
+    other = gym.make(ENV, world=synthetic(4, num_items=30, num_users=40))
+    with pytest.raises(ValueError, match=r"was saved for another task.*transfer=True takes it over"):
+        load_agent(tmp_path / "a", other)
+    assert load_agent(tmp_path / "a", other, transfer=True).name == "ucb1"

@@ -1,0 +1,69 @@
+"""Arguments from outside: whole numbers, and two values that a message tells apart."""
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from recgym.checks import difference, said, whole
+
+LONG = {f"event_{i}": float(i) for i in range(40)}
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), True + 2])
+def test_whole_numbers_of_any_type_are_pythons(value):
+    assert whole(value, "n", 1) == 3
+    assert type(whole(value, "n", 1)) is int
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, 1.0, 1.5, np.float32(2), True, np.True_, "1", None, [1], np.nan, "x\ny"]
+)
+def test_what_is_no_whole_number_is_named_in_one_line(value):
+    with pytest.raises(ValueError, match=r"^n is .*, expected a whole number of at least 1$") as error:
+        whole(value, "n", 1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (LONG, {**LONG, "event_39": 1.0}),
+        (LONG, {**LONG, "more": 1.0}),
+        ([*LONG], [*LONG, "more"]),
+        ("a" * 90 + "b", "a" * 90 + "c"),
+        ("a" * 90, "a" * 91),
+        (1, "1"),
+        (1, 1.0),
+        (None, "None"),
+        (
+            spaces.Box(np.zeros(2000, np.float32), np.r_[1:2001.0].astype(np.float32)),
+            spaces.Box(np.zeros(2000, np.float32), np.r_[1:1001.0, 5, 1002:2001.0].astype(np.float32)),
+        ),
+        (
+            spaces.Dict(a=spaces.Discrete(2), b=spaces.Discrete(3)),
+            spaces.Dict(a=spaces.Discrete(2), b=spaces.Discrete(4)),
+        ),
+        ({"a": {"b": "x" * 99}}, {"a": {"b": "x" * 98 + "y"}}),
+    ],
+)
+def test_two_values_are_never_cut_to_the_same_text(one, other):
+    for first, second in (difference(one, other), difference(other, one)[::-1]):
+        assert first != second
+        assert max(len(first), len(second)) < 80
+        assert "\n" not in first + second
+
+
+def test_of_mappings_only_what_differs_is_shown():
+    assert difference(LONG, {**LONG, "event_39": 1.0}) == ("{'event_39': 39.0}", "{'event_39': 1.0}")
+    assert difference({"a": 1}, {"b": 1}) == ("{'a': 1}", "{'b': 1}")
+    assert difference("x" * 60 + "1", "x" * 60 + "2") == ("..." + "x" * 10 + "1", "..." + "x" * 10 + "2")
+
+
+def test_of_spaces_too():
+    one, other = (spaces.Dict(a=spaces.Discrete(2), b=spaces.Discrete(n)) for n in (3, 4))
+    assert difference(one, other) == ("{'b': Discrete(3)}", "{'b': Discrete(4)}")
+
+
+def test_a_value_is_shown_in_one_line():
+    assert said("a\nb") == r"'a\nb'"
+    assert len(said("a" * 500)) == 79
