@@ -1,6 +1,7 @@
 """Worlds: saved and loaded bit for bit, checked, cut, and never half-written."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from recgym.envs.tasks import WORLDS, load_world, shipped_worlds
-from recgym.sim.schema import LAYOUT, params
+from recgym.sim.schema import ANY, ARRAY_SPANS, LAYOUT, PARAMS, params
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 from recgym.storage import Stored
@@ -58,7 +59,17 @@ def test_subset_keeps_the_most_shown():
         ({"user_cdf": np.linspace(1, 0, 50)}, "user_cdf is not a cumulative distribution"),
         ({"event_needs": np.array([-1, 0, 2])}, "event_needs must name an earlier event"),
         ({"exposure": np.linspace(0.1, 1, 30)}, "not ordered by exposure"),
-        ({"examine": np.full(50, 1.5)}, "examine leaves"),
+        ({"examine": np.full(50, 1.5)}, r"examine has numbers from 1\.5 to 1\.5, expected all in \[0, 1\]"),
+        ({"exposure": np.full(30, 0.1)}, "exposure has the sum 3, expected 1"),
+        ({"exposure": np.r_[1.5, np.zeros(28), -0.5]}, r"exposure has numbers from -0\.5 to 1\.5"),
+        ({"logged_stay": np.array([1.01])}, r"logged_stay has numbers .*, expected all in \[0, 1\]"),
+        (
+            {"price_ratio": np.full(30, -1.0)},
+            "price_ratio has numbers from -1 to -1, expected all at least 0",
+        ),
+        ({"duration": np.full(30, -1.0)}, "duration has numbers from -1"),
+        ({"watch_quantiles": np.full((3, 2), -1.5)}, "watch_quantiles has numbers .* at least -1"),
+        ({"watch_quantiles": np.tile([1.0, 0.5], (3, 1))}, "watch_quantiles falls along a row"),
         ({"params": np.zeros(3)}, "world array params: axis params has size 3"),
         ({"nonsense": np.zeros(3)}, "unknown arrays: nonsense"),
     ],
@@ -66,6 +77,33 @@ def test_subset_keeps_the_most_shown():
 def test_an_impossible_world_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         synthetic().with_arrays(**change)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right", "span"),
+    [
+        *((name, (-1e-9, -3.0), (0.0, 3.0), "at least 0") for name in ("sigma", "patience", "mood")),
+        ("pull", (-0.1, 1.1), (0.0, 1.0), "in [0, 1]"),
+        ("decay", (-0.1, 1.0, 2.0), (0.0, 0.999999), "in [0, 1)"),
+    ],
+)
+def test_parameters_keep_to_their_documented_ranges(name, wrong, right, span):
+    for value in wrong:
+        with pytest.raises(
+            ValueError, match=re.escape(f"world parameter {name} is {value:g}, expected a number {span}")
+        ):
+            synthetic().with_params(**{name: value})
+    for value in right:
+        assert synthetic().with_params(**{name: value}).params[name] == value
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="params holds a number that is not finite"):
+            synthetic().with_params(**{name: value})
+
+
+def test_every_range_that_is_documented_is_of_a_parameter_or_array():
+    ranged = {param.name for param in PARAMS if param.span != ANY}
+    assert ranged == {"sigma", "patience", "mood", "pull", "decay"}
+    assert set(ARRAY_SPANS) <= set(LAYOUT)
 
 
 def test_unknown_parameters_are_refused():

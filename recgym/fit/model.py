@@ -15,6 +15,7 @@ from recgym.fit.frame import Floats, Frame
 from recgym.fit.session import Batch, Terms
 
 MAX_CODES = 64  # a public column with more values than this is left out of a tower
+BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 there is
 START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # where the numbers begin
 
 
@@ -77,7 +78,7 @@ class SessionModel(nn.Module):
     def number(self, name: str) -> Tensor:
         """A number of the session model, in its own range."""
         raw: Tensor = getattr(self, f"raw_{name}")
-        return torch.sigmoid(raw) if name in ("pull", "decay") else raw
+        return torch.sigmoid(raw).clamp(max=BELOW_ONE) if name in ("pull", "decay") else raw
 
     def _memory(self, name: str) -> Tensor:
         """A slope on what was responded to before; what is assumed is not shrunk."""

@@ -5,7 +5,7 @@ lengths of the leaving tables (their last entry serves all that is longer), Q qu
 where a user's friends begin, F friends, S items of a library, k dimensions of taste.
 """
 
-from typing import Annotated, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,21 +27,43 @@ WATCH_EDGES_MS = (10_000.0, 14_000.0, 18_000.0, 25_000.0, 40_000.0, 60_000.0, 90
 each two of these durations."""
 
 
+class Span(NamedTuple):
+    """Numbers from `low` to `high`, both among them unless `is_open` leaves `high` out."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    is_open: bool = False
+
+    def holds(self, values: NDArray[Any]) -> bool:
+        """Whether all of these finite numbers lie within."""
+        below = values < self.high if self.is_open else values <= self.high
+        return bool(np.all((values >= self.low) & below))
+
+    def __str__(self) -> str:
+        if self.high == np.inf:
+            return f"at least {self.low:g}"
+        return f"in [{self.low:g}, {self.high:g}{')' if self.is_open else ']'}"
+
+
+ANY, SPREAD, SHARE = Span(), Span(0.0), Span(0.0, 1.0)
+
+
 class Param(NamedTuple):
     """A number of the session model."""
 
     name: str
     default: float
     meaning: str
+    span: Span = ANY
 
 
 PARAMS = (
-    Param("sigma", 0.0, "spread of a visit's first intent round the profile, in factor units"),
-    Param("patience", 0.0, "standard deviation of a visit's own shift of the leaving logit"),
+    Param("sigma", 0.0, "spread of a visit's first intent round the profile, in factor units", SPREAD),
+    Param("patience", 0.0, "standard deviation of a visit's own shift of the leaving logit", SPREAD),
     Param("eta", 1.0, "scale of the push vectors"),
-    Param("pull", 0.0, "share of the way back to the profile at each step, in [0, 1]"),
+    Param("pull", 0.0, "share of the way back to the profile at each step, in [0, 1]", SHARE),
     Param("kappa", 0.0, "slope of affinity on the category's satiation (negative tires, positive holds)"),
-    Param("decay", 0.8, "share of satiation that a step leaves, in [0, 1)"),
+    Param("decay", 0.8, "share of satiation that a step leaves, in [0, 1)", Span(0.0, 1.0, is_open=True)),
     Param("rho", 0.0, "affinity of an item answered positively earlier in the visit"),
     Param("theta", 0.0, "slope of affinity on standardised log price"),
     Param("outside", 0.0, "logit of taking nothing"),
@@ -52,7 +74,7 @@ PARAMS = (
         0.0,
         "leaving logit where nothing was answered positively, in place of item, run and repeat",
     ),
-    Param("mood", 0.0, "standard deviation of a visit's own shift of the affinity of every item"),
+    Param("mood", 0.0, "standard deviation of a visit's own shift of the affinity of every item", SPREAD),
     Param("omega", 0.0, "slope of affinity on log(1 + friends who engaged with the item)"),
     Param("connect_bias", 0.0, "logit of accepting a suggested friend, other terms 0"),
     Param("connect_taste", 0.0, "... slope on likeness of taste, in [-1, 1]"),
@@ -81,6 +103,14 @@ PARAMS = (
     CONNECT_DEGREE,
     CONNECT_AGAIN,
 ) = range(len(PARAMS))
+ARRAY_SPANS = {
+    "examine": SHARE,
+    "exposure": SHARE,
+    "logged_stay": SHARE,
+    "price_ratio": SPREAD,
+    "duration": SPREAD,
+    "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
+}
 PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
 
 

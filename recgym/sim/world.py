@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from recgym import storage
 from recgym.events import EVENTS, Event
 from recgym.sim.schema import (
+    ARRAY_SPANS,
     CHOICES,
     FRIENDS,
     LAYOUT,
@@ -77,6 +78,24 @@ def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> Wor
     return WorldArrays(**fields)
 
 
+def _check_spans(arrays: WorldArrays) -> None:
+    """ValueError that names a parameter or an array whose numbers are not as documented."""
+    for param, value in zip(PARAMS, arrays.params, strict=True):
+        if not param.span.holds(value):
+            raise ValueError(f"world parameter {param.name} is {value:g}, expected a number {param.span}")
+    for name, span in ARRAY_SPANS.items():
+        values = getattr(arrays, name)
+        if not span.holds(values):
+            low, high = values.min(), values.max()
+            raise ValueError(f"world array {name} has numbers from {low:g} to {high:g}, expected all {span}")
+    if np.any(np.diff(arrays.watch_quantiles, axis=1) < 0):
+        raise ValueError("world array watch_quantiles falls along a row")
+    if np.any(np.diff(arrays.exposure) > 1e-12):
+        raise ValueError("world items are not ordered by exposure, most shown first")
+    if abs(arrays.exposure.sum() - 1.0) > 1e-6:
+        raise ValueError(f"world array exposure has the sum {arrays.exposure.sum():.9g}, expected 1")
+
+
 def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
     """Ranges that a kernel relies on (it checks no bounds)."""
     for name in _CDFS:
@@ -97,10 +116,6 @@ def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
     rows = arrays.watch_quantiles.shape[0]
     if rows % 3 or rows > 3 * (len(WATCH_EDGES_MS) + 1):
         raise ValueError(f"world array watch_quantiles has {rows} rows, expected three a group of durations")
-    if np.any(np.diff(arrays.exposure) > 1e-12):
-        raise ValueError("world items are not ordered by exposure, most shown first")
-    if arrays.examine.min() < 0 or arrays.examine.max() > 1:
-        raise ValueError("world array examine leaves [0, 1]")
 
 
 class Ids(NamedTuple):
@@ -200,6 +215,7 @@ class World:
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
         checked = _normalise(arrays, sizes)
         _check_kind(checked, domain)
+        _check_spans(checked)
         _check(checked, len(categories), len(events))
         if len(checked.friend_start) > 1:
             _check_graph(checked)
