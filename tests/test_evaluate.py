@@ -166,6 +166,15 @@ def test_equal_weights_give_wilsons_interval(estimator):
 
 
 @pytest.mark.parametrize("estimator", [ips, snips])
+@pytest.mark.parametrize("n", [2, 7, 100, 12_345])
+def test_rewards_of_one_alone_have_no_value_above_one(estimator, n):
+    even = estimator(np.ones(n), np.full(n, 0.3), np.full(n, 0.3))
+    assert even.value == even.high == 1.0 > even.low
+    weights = np.random.default_rng(n).uniform(0.2, 0.9, n)
+    assert snips(np.ones(n), weights, np.full(n, 0.5)).high <= 1.0 + 4 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("estimator", [ips, snips])
 def test_no_response_has_a_bound_that_says_so(estimator):
     same = np.full(300, 0.2)
     estimate = estimator(np.zeros(300), same, same)

@@ -133,10 +133,10 @@ def _part(x: Array, weights: Array, unseen: float, level: float, is_normalised: 
         d = 2.0 * a / shape.size - shape.typical * n / total
     value, step = shape.rewarded / scale, t * t / n
     influence = weights * (x - value) if is_normalised else weights * x - value
-    # (value - theta)^2 <= step (a theta - d theta^2)
-    curve, middle = 1.0 + step * d, value + 0.5 * step * a
-    half = math.sqrt(max(middle * middle - curve * value * value, 0.0))
-    low, high = min((middle - half) / curve, value), max((middle + half) / curve, value)
+    # (value - theta)^2 <= step (a theta - d theta^2), solved for theta - value: nothing cancels where all rewards are 1
+    curve, tilt = 1.0 + step * d, step * (0.5 * a - d * value)
+    half = math.sqrt(step * max(value * (a - d * value) + 0.25 * step * a * a, 0.0))
+    low, high = value + min((tilt - half) / curve, 0.0), value + max((tilt + half) / curve, 0.0)
     return _Part(unit * value, unit * low, unit * high, influence)
 
 
