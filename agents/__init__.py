@@ -6,7 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.base import Agent, Problem, Transition, parse_params, read_about
+from agents.interface import Agent, Transition
+from agents.params import parse_params
+from agents.problem import Problem
+from agents.saved import read_about
 
 if TYPE_CHECKING:
     from agents.judging import judge
@@ -40,42 +43,80 @@ class AgentRow(NamedTuple):
 
 
 AGENTS = (
-    AgentRow("random", "agents.random_agent:Random", "references", "shows items at random"),
-    AgentRow("popularity", "agents.popularity:Popularity", "references", "shows what paid best in the log"),
-    AgentRow("logged", "agents.logged:Logged", "references", "privileged: who chose what the log shows"),
-    AgentRow("oracle", "agents.oracle:Oracle", "references", "privileged: the best expected reward now"),
-    AgentRow("oracle-plan", "agents.oracle_plan:OraclePlan", "references", "privileged: looks ahead"),
-    AgentRow("user-knn", "agents.user_knn:UserKnn", "collaborative filtering", "people who answered alike"),
-    AgentRow("item-knn", "agents.item_knn:ItemKnn", "collaborative filtering", "items answered alike"),
+    AgentRow("random", "agents.references.random_agent:Random", "references", "shows items at random"),
     AgentRow(
-        "content-based", "agents.content_based:ContentBased", "collaborative filtering", "like features"
+        "popularity",
+        "agents.references.popularity:Popularity",
+        "references",
+        "shows what paid best in the log",
     ),
-    AgentRow("hybrid", "agents.hybrid:Hybrid", "collaborative filtering", "the three before it, weighted"),
-    AgentRow("deep-cf", "agents.deep_cf:DeepCf", "collaborative filtering", "two towers fitted to a log"),
     AgentRow(
-        "epsilon-greedy", "agents.epsilon_greedy:EpsilonGreedy", "bandits", "the best mean, sometimes any"
+        "logged", "agents.references.logged:Logged", "references", "privileged: who chose what the log shows"
     ),
-    AgentRow("ucb1", "agents.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"),
-    AgentRow("thompson", "agents.thompson:Thompson", "bandits", "draws from Beta posteriors"),
-    AgentRow("linucb", "agents.linucb:LinUcb", "bandits", "upper confidence bound of a linear reward"),
-    AgentRow("lints", "agents.lints:LinTs", "bandits", "posterior draws of a linear reward"),
+    AgentRow(
+        "oracle", "agents.references.oracle:Oracle", "references", "privileged: the best expected reward now"
+    ),
+    AgentRow(
+        "oracle-plan", "agents.references.oracle_plan:OraclePlan", "references", "privileged: looks ahead"
+    ),
+    AgentRow(
+        "user-knn",
+        "agents.neighbours.user_knn:UserKnn",
+        "collaborative filtering",
+        "people who answered alike",
+    ),
+    AgentRow(
+        "item-knn", "agents.neighbours.item_knn:ItemKnn", "collaborative filtering", "items answered alike"
+    ),
+    AgentRow(
+        "content-based",
+        "agents.neighbours.content_based:ContentBased",
+        "collaborative filtering",
+        "like features",
+    ),
+    AgentRow(
+        "hybrid",
+        "agents.neighbours.hybrid:Hybrid",
+        "collaborative filtering",
+        "the three before it, weighted",
+    ),
+    AgentRow(
+        "deep-cf", "agents.deep.deep_cf:DeepCf", "collaborative filtering", "two towers fitted to a log"
+    ),
+    AgentRow(
+        "epsilon-greedy",
+        "agents.bandits.epsilon_greedy:EpsilonGreedy",
+        "bandits",
+        "the best mean, sometimes any",
+    ),
+    AgentRow(
+        "ucb1", "agents.bandits.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"
+    ),
+    AgentRow("thompson", "agents.bandits.thompson:Thompson", "bandits", "draws from Beta posteriors"),
+    AgentRow(
+        "linucb", "agents.bandits.linucb:LinUcb", "bandits", "upper confidence bound of a linear reward"
+    ),
+    AgentRow("lints", "agents.bandits.lints:LinTs", "bandits", "posterior draws of a linear reward"),
     AgentRow(
         "neural-linear",
-        "agents.neural_linear:NeuralLinear",
+        "agents.bandits.neural_linear:NeuralLinear",
         "bandits",
         "posterior draws on a network's features",
     ),
-    AgentRow("q-learning", "agents.q_learning:QLearning", "tabular", "a table of state and item"),
-    AgentRow("sarsa", "agents.sarsa:Sarsa", "tabular", "a table, on what the policy does next"),
+    AgentRow("q-learning", "agents.tabular.q_learning:QLearning", "tabular", "a table of state and item"),
+    AgentRow("sarsa", "agents.tabular.sarsa:Sarsa", "tabular", "a table, on what the policy does next"),
     AgentRow(
-        "expected-sarsa", "agents.expected_sarsa:ExpectedSarsa", "tabular", "a table, on what it expects"
+        "expected-sarsa",
+        "agents.tabular.expected_sarsa:ExpectedSarsa",
+        "tabular",
+        "a table, on what it expects",
     ),
-    AgentRow("sb3-dqn", "agents.sb3_dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
-    AgentRow("sb3-qrdqn", "agents.sb3_qrdqn:Sb3QrDqn", "deep RL", "QR-DQN of sb3-contrib"),
-    AgentRow("sb3-ppo", "agents.sb3_ppo:Sb3Ppo", "deep RL", "PPO of Stable-Baselines3"),
-    AgentRow("sb3-maskable-ppo", "agents.sb3_maskable_ppo:Sb3MaskablePpo", "deep RL", "PPO that heeds masks"),
-    AgentRow("dcf-dqn", "agents.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
-    AgentRow("slateq", "agents.slateq:SlateQ", "slates", "values items once chosen, and the choice"),
+    AgentRow("sb3-dqn", "agents.sb3.dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
+    AgentRow("sb3-qrdqn", "agents.sb3.qrdqn:Sb3QrDqn", "deep RL", "QR-DQN of sb3-contrib"),
+    AgentRow("sb3-ppo", "agents.sb3.ppo:Sb3Ppo", "deep RL", "PPO of Stable-Baselines3"),
+    AgentRow("sb3-maskable-ppo", "agents.sb3.maskable_ppo:Sb3MaskablePpo", "deep RL", "PPO that heeds masks"),
+    AgentRow("dcf-dqn", "agents.deep.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
+    AgentRow("slateq", "agents.deep.slateq:SlateQ", "slates", "values items once chosen, and the choice"),
 )
 
 
@@ -136,12 +177,14 @@ def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem
     from agents.guards import wanted
 
     shown, settings = face_of(task).arguments, asdict(parse_params(kind.name, kind.config, params))
-    best = kind.needs(settings, shown.slate_size)[0]  # others that it accepts may leave its offline stage out
+    best = kind.requirements(settings, shown.slate_size)[
+        0
+    ]  # others that it accepts may leave its offline stage out
     asked = wanted(kind, settings, shown.slate_size, shown.observation)
     env = observing(task, best if asked == "features" and best == "history" else asked)
     agent: Agent = make(Problem.of(env))
     agent.env = env
-    agent.attach(env)
+    agent.bind(env)
     return agent
 
 

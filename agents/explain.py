@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import Actions
+from agents.interface import Actions
 
 
 @runtime_checkable

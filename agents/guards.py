@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from agents.slates import check_kind, check_log
 from recgym.checks import difference, said, seed_of, whole
 
 HISTORY_KEYS = {"shown", "events"}
@@ -32,7 +33,7 @@ def wanted(kind: Any, params: dict[str, Any], slate_size: int, shown: str) -> st
     accepted = kind.accepts(params, slate_size)
     if accepted == ANY or shown in accepted or (shown == "features+history" and "history" in accepted):
         return shown
-    return str(kind.needs(params, slate_size)[0])
+    return str(kind.requirements(params, slate_size)[0])
 
 
 def check_observation(agent: Any, params: dict[str, Any]) -> None:
@@ -50,13 +51,6 @@ def check_observation(agent: Any, params: dict[str, Any]) -> None:
     )
 
 
-def learns_online(agent: Any) -> bool:
-    """Whether acting teaches it something."""
-    from agents.base import BaseAgent
-
-    return type(agent).learn is not BaseAgent.learn
-
-
 def refuse_unlearnt(agent: Any, explore: bool) -> None:
     """ValueError where an agent that learns from a log has seen none, and would act or train on first values.
 
@@ -64,7 +58,7 @@ def refuse_unlearnt(agent: Any, explore: bool) -> None:
     """
     if agent.is_learnt or not agent.learns_from_log:
         return
-    online = learns_online(agent)
+    online = agent.learns_online
     if not (online and explore):
         more = " or train(env, budget, seed)" if online else ""
         raise ValueError(f"agent {agent.name} has learnt nothing: call prepare(log, seed){more} first")
@@ -79,8 +73,6 @@ def begin_training(agent: Any, budget: Any, seed: Any) -> tuple[int, int]:
 
 def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
     """Seed of an offline stage; ValueError where it cannot begin. What learns from no log may be given None."""
-    from agents.slates import check_kind, check_log
-
     number = seed_of(seed)
     if agent.learns_from_log:
         check_log(agent.problem, log)
@@ -91,7 +83,7 @@ def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
 
 def check_agent(agent: Any) -> None:
     """ValueError for what cannot act."""
-    if not (hasattr(agent, "act") and hasattr(agent, "attach")):
+    if not (hasattr(agent, "act") and hasattr(agent, "bind")):
         raise ValueError(f"agent is {said(agent)}, expected an agent, such as make_agent(name, env) gives")
 
 

@@ -22,17 +22,16 @@ def judge(
         return, length [slates], response_rate, coverage, exposure_gini: mean, se (None where sessions are not the
         units), n.
     """
-    from recgym.bench.rollout import play
-    from recgym.bench.run import final_figures
+    from recgym.bench.rollout import final_figures, play
 
     sessions, seed = whole(sessions, "sessions", 2), seed_of(seed)
     check_agent(agent)
     env_id, kwargs = arguments_of(env)
 
     def same(played: Any) -> Any:
-        agent.attach(played)
+        agent.bind(played)
         return agent
 
     columns, facts = play(env_id, kwargs, same, seed, sessions)
-    agent.attach(env)
+    agent.bind(env)
     return final_figures(columns, facts)

@@ -10,8 +10,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.base import Agent, Figures, Keeper, Masks, Moment, Report, Transition, check_arrays
 from agents.guards import check_env
+from agents.interface import Agent, Checkpointer, Figures, LoopState, Masks, Report, Transition
+from agents.saved import check_arrays
 from recgym.storage import check_keys, refusing
 
 REPORTS = 50  # reports over a budget
@@ -107,7 +108,7 @@ class Loop:
             if report is not None:
                 report(statistics.steps, self.latest)
 
-    def moment(self) -> Moment:
+    def loop_state(self) -> LoopState:
         """All of it, for a checkpoint."""
         seen = self.observation if isinstance(self.observation, dict) else {"": self.observation}
         statistics = dict(vars(self.statistics))
@@ -115,12 +116,12 @@ class Loop:
         arrays |= {"over": self.over, "reward": statistics.pop("reward"), "length": statistics.pop("length")}
         if self.mask is not None:
             arrays["mask"] = self.mask
-        return Moment(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
+        return LoopState(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
 
-    def restore(self, moment: Moment) -> None:
-        """Put back what `moment` gave; ValueError where it is not of such sessions, or damaged."""
+    def restore(self, loop_state: LoopState) -> None:
+        """Put back what `loop_state` gave; ValueError where it is not of such sessions, or damaged."""
         with refusing("the loop's part of the checkpoint"):
-            self._restore(*moment)
+            self._restore(*loop_state)
 
     def _restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         seen = {name[12:]: value for name, value in arrays.items() if name.startswith("observation.")}
@@ -158,7 +159,7 @@ def run(
     budget: int,
     seed: int,
     report: Report | None = None,
-    keeper: Keeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Figures:
     """Train for `budget` environment steps: slates shown. Steps that only restart a session do not count.
 
@@ -172,14 +173,14 @@ def run(
     loop = Loop(env, budget)
     check_env(agent, env)
     statistics = loop.statistics
-    moment = None if keeper is None else keeper.resume()
-    if moment is None:
+    loop_state = None if checkpointer is None else checkpointer.resume()
+    if loop_state is None:
         loop.begin(seed)
     else:
-        loop.restore(moment)
+        loop.restore(loop_state)
     while statistics.steps < budget:
-        if keeper is not None:
-            keeper.keep(statistics.steps, loop.moment)
+        if checkpointer is not None:
+            checkpointer.keep(statistics.steps, loop.loop_state)
         loop.step(agent, report)
     steps, episodes = float(statistics.steps), float(statistics.episodes)
     reward = statistics.total / max(steps, 1.0)

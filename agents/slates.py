@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.base import WATCH_CAP_MINUTES, Actions, Masks, Problem, Transition
+from agents.interface import Actions, Masks, Transition
+from agents.problem import WATCH_CAP_MINUTES, Problem
+from recgym.arrays import Doubles
 from recgym.checks import said
 from recgym.jit import njit
-
-Doubles = NDArray[np.float64]
 
 
 def num_rows(observation: Any) -> int:

@@ -1,5 +1,5 @@
 """`python -m recgym` is the command `recgym`."""
 
-from recgym.cli import main
+from recgym.cli.main import main
 
 main()

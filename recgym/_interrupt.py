@@ -93,5 +93,5 @@ def _leave(number: int, frame: FrameType | None) -> None:
         os._exit(EXIT_CODE)
 
 
-if is_command():  # what follows is imports alone, until `recgym.cli.main` begins
+if is_command():  # what follows is imports alone, until `recgym.cli.main.main` begins
     end_at_once()

@@ -18,7 +18,7 @@ def data_folder() -> Path:
 def run(capsys):
     """Run a command in this process: exit code, stdout, stderr."""
 
-    from recgym.cli import main
+    from recgym.cli.main import main
 
     def call(*arguments):
         with pytest.raises(SystemExit) as stopped:

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
-import agents.dcf_dqn  # noqa: F401 - imported once, before the forks
+import agents.deep.dcf_dqn  # noqa: F401 - imported once, before the forks
 from recgym.bench import suite
 from recgym.bench.suite import Experiment, Preset
-from recgym.cli import main
+from recgym.cli.main import main
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recgym.sim.engine import empty_sessions
-from recgym.sim.observe import features
+from recgym.sim.observations import features
 from recgym.sim.session import advance, start
 from recgym.sim.state import Feedback
 from recgym.sim.synthetic import synthetic

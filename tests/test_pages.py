@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agents import AGENTS
-from agents.base import Agent, Transition
+from agents.interface import Agent, Transition
 from recgym.bench.readme import CONTRACT_BLOCKS, fill
-from recgym.bench.store import KEYS
-from recgym.cli import app
+from recgym.bench.run_folder import KEYS
+from recgym.cli.main import app
 from recgym.envs import REGISTERED
 from recgym.envs.arguments import Arguments
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recgym.fit.session import Batch, Hazard, Terms, logged_affinity, seen_logged
+from recgym.fit.torch_session import Batch, HazardTerms, SessionTerms, logged_affinity, seen_logged
 from recgym.sim.schema import WATCH_CLICK_MS
 from recgym.sim.session import LIMIT
 from recgym.sim.world import World
@@ -72,7 +72,7 @@ def as_rows(slates: Slates) -> Batch:
     )
 
 
-def slate_affinities(terms: Terms, slates: Slates) -> Tensor:
+def slate_affinities(terms: SessionTerms, slates: Slates) -> Tensor:
     """(B, T, K), less the outside option's logit."""
     return logged_affinity(terms, as_rows(slates)).reshape(slates.item.shape)
 
@@ -110,7 +110,7 @@ def event_chances(heads: Heads, slates: Slates, x: Tensor, first: Tensor, second
     return torch.cat([first[..., None].to(chance.dtype), chance[..., 1:]], dim=-1)
 
 
-def slate_leave_logits(hazard: Hazard, slates: Slates, category: Tensor) -> Tensor:
+def slate_leave_logits(hazard: HazardTerms, slates: Slates, category: Tensor) -> Tensor:
     """Logit of leaving after each slate, (B, T), with the visit's own patience.
 
     A slate's item is the first that was answered, else the top one.

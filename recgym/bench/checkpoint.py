@@ -20,7 +20,7 @@ from recgym.bench.run import Curve
 from recgym.checks import difference
 
 if TYPE_CHECKING:
-    from agents.base import Moment
+    from agents.interface import LoopState
 
 FOLDER = "checkpoint"
 Arrays = Mapping[str, NDArray[Any]]
@@ -36,7 +36,7 @@ _FACTS = {
 
 
 class Checkpoints:
-    """The keeper of one training: a checkpoint every so many environment steps; the newest stays."""
+    """The checkpointer of one training: a checkpoint every so many environment steps; the newest stays."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Checkpoints:
     def _facts(self, name: str) -> dict[str, Any]:
         return storage.Stored(self.folder, "checkpoint").json(f"{name}/state.json", _FACTS)
 
-    def resume(self) -> "Moment | None":
+    def resume(self) -> "LoopState | None":
         """Put everything back as the newest checkpoint has it; ValueError where it is damaged."""
         name = self.latest() if self.is_resumed else None
         if name is None:
@@ -91,8 +91,8 @@ class Checkpoints:
         with storage.refusing(self.folder / name):
             return self._resume(name)
 
-    def _resume(self, name: str) -> "Moment":
-        from agents.base import Moment
+    def _resume(self, name: str) -> "LoopState":
+        from agents.interface import LoopState
 
         parts: dict[str, dict[str, NDArray[Any]]] = {"agent": {}, "env": {}, "loop": {}}
         stored = storage.Stored(self.folder, "checkpoint")
@@ -111,19 +111,19 @@ class Checkpoints:
         self.record["timing"]["prepare_s"] = facts["prepare_s"]
         self.record["budget"]["offline_rows"] = facts["offline_rows"]
         self.due = int(name) + self.every
-        return Moment(parts["loop"], facts["loop"])
+        return LoopState(parts["loop"], facts["loop"])
 
-    def keep(self, steps: int, moment: Callable[[], "Moment"]) -> None:
+    def keep(self, steps: int, loop_state: Callable[[], "LoopState"]) -> None:
         """Write a checkpoint where one is due, the first before the first step; it takes the place of older ones."""
         if steps < self.due:
             return
         self.due = steps + self.every
-        loop = moment()
+        loop = loop_state()
         older = tuple(entry.name for entry in self.folder.glob("*"))
         with storage.whole_folder(self.folder, drop=older) as work:
             self._write(work / str(steps), loop)
 
-    def _write(self, folder: Path, loop: "Moment") -> None:
+    def _write(self, folder: Path, loop: "LoopState") -> None:
         (folder / "agent").mkdir(parents=True)
         self.agent.write(folder / "agent")
         storage.write_manifest(folder / "agent")

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recgym import storage
-from recgym.bench import store
-from recgym.bench.pool import run_jobs
+from recgym.bench import run_folder
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
 from recgym.bench.suite import Preset, runs_of
+from recgym.bench.worker_pool import run_jobs
 
 
 class Summary(NamedTuple):
@@ -25,7 +25,7 @@ class Summary(NamedTuple):
 
 def warm_up(preset: Preset) -> None:
     """Compile the simulator once, into the cache on disk that all workers read."""
-    from recgym.sim.plan import plan
+    from recgym.sim.lookahead import plan
 
     for experiment in preset.experiments:
         for kind in ("features", "history", "tabular"):
@@ -54,10 +54,10 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
     KeyboardInterrupt ends the workers at once; what was whole stays, the next call goes on.
     """
     workers = workers or cores()
-    with store.only_one(out):
+    with run_folder.only_one(out):
         storage.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]
-        missing = [job for job in jobs if not store.is_whole(out / job.run_id, job.run_id)]
+        missing = [job for job in jobs if not run_folder.is_whole(out / job.run_id, job.run_id)]
         skipped, failed = len(jobs) - len(missing), []
         bar = _Bar(progress, len(jobs), skipped, missing)
         if missing:

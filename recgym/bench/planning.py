@@ -9,7 +9,7 @@ from recgym.bench.rollout import play
 from recgym.envs import ENVIRONMENTS
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
 from recgym.sim.engine import Engine, make_reward
-from recgym.sim.logged import LoggedPolicy
+from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.world import World
 
 # term of the session model -> how a world is without it
@@ -68,7 +68,7 @@ def planning_worth(
         progress: told the number of finished sessions of both together.
     """
     from agents import make_agent
-    from agents.base import Problem
+    from agents.problem import Problem
 
     if sessions < 2:
         raise ValueError(f"--planning is {sessions}, expected at least 2 sessions")
@@ -79,7 +79,7 @@ def planning_worth(
 
         def make(env: Any, name: str = name, params: dict[str, Any] = params) -> Any:
             agent: Any = make_agent(name, Problem.of(env), seed=words[0], **params)
-            agent.attach(env)
+            agent.bind(env)
             return agent
 
         def tell(count: int, before: int = done * sessions) -> None:

@@ -4,22 +4,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from recgym.bench.layout import Column, show_table, show_text
-from recgym.bench.page import OPENING, PAGE, refuse_to_lose, title_of
-from recgym.bench.store import run_folders
-from recgym.bench.suite import PRESETS
-from recgym.bench.tables import (
+from recgym.bench.leaderboard import (
     HEAD,
     PLAN,
     RANDOM,
     Judged,
-    Table,
+    Leaderboard,
     cells,
     describe_planning,
     read_runs,
     tables_of,
 )
-from recgym.sim.card import planning_text
+from recgym.bench.report_page import OPENING, PAGE, refuse_to_lose, title_of
+from recgym.bench.run_folder import run_folders
+from recgym.bench.suite import PRESETS
+from recgym.fidelity.card import planning_text
 from recgym.storage import write_file
 
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
@@ -40,7 +39,7 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tables: dict[str, list[Table]] = {}
+        self.tables: dict[str, list[Leaderboard]] = {}
         self.failed: dict[str, list[dict[str, Any]]] = {}
         self.runs: dict[str, list[Judged]] = {}
         order = list(PRESETS)
@@ -104,7 +103,7 @@ def _named(counts: Counter[str]) -> str:
     return " / ".join(f"{name} ({count} runs)" for name, count in sorted(counts.items()))
 
 
-def _table_text(table: Table) -> str:
+def _table_text(table: Leaderboard) -> str:
     title = f"### {title_of(table.env_id, table.experiment)}" + (f" ({table.mark})" if table.mark else "")
     assumed = " The reward rests on assumed parameters." if table.is_assumed else ""
     lines = [
@@ -126,7 +125,7 @@ def _table_text(table: Table) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _picture(preset: str, tables: list[Table]) -> bytes:
+def _picture(preset: str, tables: list[Leaderboard]) -> bytes:
     """Gain over random a panel: a dot an agent with its interval; the references are hollow."""
     import io
 
@@ -153,7 +152,7 @@ def _picture(preset: str, tables: list[Table]) -> bytes:
     return data.getvalue()
 
 
-def _panel(axes: Any, table: Table, agents: list[str]) -> None:
+def _panel(axes: Any, table: Leaderboard, agents: list[str]) -> None:
     for row in table.rows:
         if row.gain is None:
             continue
@@ -179,24 +178,3 @@ def _panel(axes: Any, table: Table, agents: list[str]) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
-
-
-# columns of a table in the order in which they find room; those without a rank always do
-_RANKS = {"score": 1, HEAD[3]: 2, "response rate": 3, "coverage": 4, "length": 5, HEAD[8]: 6}
-
-
-def print_report(results: Results) -> None:
-    """The tables on stdout."""
-    columns = [Column(name, _RANKS.get(name, 0)) for name in HEAD]
-    for preset, tables in results.tables.items():
-        for table in tables:
-            title = title_of(table.env_id, table.experiment)
-            rows = [cells(row) for row in table.rows]
-            show_table(columns, rows, f"{preset}: {title}" + (f"  ({table.mark})" if table.mark else ""))
-            lines = [describe_planning(table), *table.notes]
-            if table.is_assumed:
-                lines.append("The reward rests on assumed parameters.")
-            for line in (*filter(None, lines), ""):
-                show_text(line)
-        for record in results.failed[preset]:
-            show_text(f"failed: {record['run_id']}: {record['error']}")

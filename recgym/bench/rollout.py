@@ -12,6 +12,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - importing it registers the environments
+from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
+from recgym.evaluate.stats import mean_se
 
 SIDE_BY_SIDE = 32  # few, so that little is played for nothing while the last sessions end
 _MODULUS = 1 << 64
@@ -135,3 +137,19 @@ class _Record:
         order = np.argsort(ids, kind="stable")
         counts = np.bincount(ids, minlength=len(self.rows["session"]))
         return {**self.rows, "items": items[order], "offsets": np.r_[0, np.cumsum(counts)].astype(np.int32)}
+
+
+def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str, float | int | None]]:
+    """Means over the judged sessions, with standard errors where sessions are the units."""
+    num = len(columns["return"])
+    figures: dict[str, dict[str, float | int | None]] = {}
+    for name in ("return", "length"):
+        mean, se = mean_se(columns[name])
+        figures[name] = {"mean": mean, "se": None if np.isnan(se) else se, "n": num}
+    counts = exposure_counts(columns["items"], facts["num_items"])
+    pooled = {
+        "response_rate": response_rate(columns[facts["events"][0]], columns["shown"]),
+        "coverage": coverage(counts),
+        "exposure_gini": exposure_gini(counts),
+    }
+    return figures | {name: {"mean": value, "se": None, "n": num} for name, value in pooled.items()}

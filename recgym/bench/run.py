@@ -13,18 +13,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import recgym
-from recgym.bench import store
-from recgym.bench.rollout import Columns, make_vector, play
+from recgym.bench import run_folder
+from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.envs import row_of
 from recgym.envs.tasks import world_of
-from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
-from recgym.evaluate.stats import mean_se
 
 _PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 
@@ -57,7 +54,7 @@ def job_of(run: Run, out: Path) -> Job:
 def settings_of(agent: str, overrides: str) -> dict[str, Any]:
     """An agent's parameters, defaults included, with these (JSON) in their place."""
     from agents import agent_class
-    from agents.base import parse_params
+    from agents.params import parse_params
 
     return asdict(parse_params(agent, agent_class(agent).config, json.loads(overrides)))
 
@@ -99,30 +96,14 @@ def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
     return table.replace_schema_metadata({"recgym": json.dumps(facts, sort_keys=True)})
 
 
-def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str, float | int | None]]:
-    """Means over the judged sessions, with standard errors where sessions are the units."""
-    num = len(columns["return"])
-    figures: dict[str, dict[str, float | int | None]] = {}
-    for name in ("return", "length"):
-        mean, se = mean_se(columns[name])
-        figures[name] = {"mean": mean, "se": None if np.isnan(se) else se, "n": num}
-    counts = exposure_counts(columns["items"], facts["num_items"])
-    pooled = {
-        "response_rate": response_rate(columns[facts["events"][0]], columns["shown"]),
-        "coverage": coverage(counts),
-        "exposure_gini": exposure_gini(counts),
-    }
-    return figures | {name: {"mean": value, "se": None, "n": num} for name, value in pooled.items()}
-
-
 def execute(job: Job) -> str:
     """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line."""
     record = blank_record(job)
-    with store.run_folder(Path(job.out), record) as work:
+    with run_folder.run_folder(Path(job.out), record) as work:
         try:
             _measure(job.run, record, work)
         except Exception as error:
-            for name in store.TABLES:
+            for name in run_folder.TABLES:
                 (work / name).unlink(missing_ok=True)
             (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             lines = traceback.format_exception_only(error)
@@ -132,7 +113,7 @@ def execute(job: Job) -> str:
 
 def record_failure(job: Job, error: str) -> None:
     """Write the folder of a run whose worker died."""
-    with store.run_folder(Path(job.out), blank_record(job) | {"status": "error", "error": error}):
+    with run_folder.run_folder(Path(job.out), blank_record(job) | {"status": "error", "error": error}):
         pass
 
 
@@ -161,21 +142,21 @@ def learn(
     env: Any,
     *,
     log: Any = None,
-    keeper: Any = None,
+    checkpointer: Any = None,
     is_resumed: bool = False,
 ) -> None:
     """Both stages; the offline one on a log sampled for it unless one is given, and not again where resumed."""
     experiment, clock = run.experiment, record["timing"]
     if not is_resumed:
         started = time.process_time()
-        if agent.needs(asdict(agent.params))[1]:
+        if agent.requirements(asdict(agent.params))[1]:
             log = sampled_log(env, experiment.offline_sessions, run.env_seed(LOG)) if log is None else log
             record["budget"]["offline_rows"] = log.num_rows
             started = curve.enter("prepare")
             agent.prepare(log, run.seed(PREPARE), report=curve)
         clock["prepare_s"] = _since(started)
     curve.enter("train")
-    agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve, keeper=keeper)
+    agent.train(env, experiment.env_steps, run.seed(TRAIN), report=curve, checkpointer=checkpointer)
     env.close()
     clock["train_s"] = _since(curve.begun)
 
@@ -185,10 +166,10 @@ def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[s
     experiment, started = run.experiment, time.process_time()
 
     def same(env: Any) -> Any:
-        agent.attach(env)
+        agent.bind(env)
         return agent
 
-    observation, _ = agent.needs(asdict(agent.params), agent.problem.slate_size)
+    observation, _ = agent.requirements(asdict(agent.params), agent.problem.slate_size)
     kwargs = {**experiment.kwargs, "observation": observation}
     seed = run.env_seed(EVALUATE)
     columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
@@ -199,16 +180,16 @@ def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[s
 def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     """An agent of the registry, attached to the vector environment that it trains in."""
     from agents import agent_class, make_agent
-    from agents.base import Problem
+    from agents.problem import Problem
 
     kind, experiment = agent_class(run.entry.agent), run.experiment
     slate_size = int(experiment.kwargs.get("slate_size", row_of(experiment.env_id).slate_size))
-    observation, _ = kind.needs(run.entry.params, slate_size)
+    observation, _ = kind.requirements(run.entry.params, slate_size)
     env = make_vector(experiment.env_id, kind.num_envs, **{**experiment.kwargs, "observation": observation})
     agent = make_agent(
         run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params
     )
-    agent.attach(env)
+    agent.bind(env)
     return agent, env
 
 
@@ -227,7 +208,7 @@ def blank_record(job: Job) -> dict[str, Any]:
     """A run.json before anything happened."""
     experiment = job.run.experiment
     return {
-        "schema": store.SCHEMA,
+        "schema": run_folder.SCHEMA,
         "run_id": job.run_id,
         "experiment": experiment.name,
         "env": {

@@ -93,7 +93,7 @@ class _Reached(Exception):
 
 
 class _Until:
-    """A keeper that keeps nothing: it judges now and then, its clock stopped, and ends what is good enough."""
+    """A checkpointer that keeps nothing: it judges now and then, its clock stopped, and ends what is good enough."""
 
     def __init__(self, judge: Callable[[], float], target: float) -> None:
         self.judge, self.target = judge, target
@@ -108,7 +108,7 @@ class _Until:
     def resume(self) -> None:
         """There is nothing to go on from."""
 
-    def keep(self, steps: int, moment: Any) -> None:
+    def keep(self, steps: int, loop_state: Any) -> None:
         """Judge, if it is time to."""
         if steps < self.due:
             return
@@ -123,7 +123,7 @@ class _Until:
 def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator[Trained]:
     """SB3's DQN with its defaults, singly and in our vector of eight, then DCF-DQN up to the first's score."""
     from agents import agent_class, make_agent
-    from agents.base import Problem
+    from agents.problem import Problem
 
     def make(name: str, num_envs: int, **params: Any) -> tuple[Any, Any]:
         env = make_vector(task.env_id, num_envs, **task.kwargs, observation=agent_class(name).observation)
@@ -131,7 +131,7 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
 
     def mean_return(agent: Any) -> float:
         def same(env: Any) -> Any:
-            agent.attach(env)
+            agent.bind(env)
             return agent
 
         kwargs = {**task.kwargs, "observation": type(agent).observation}
@@ -162,7 +162,7 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
     clock = _Until(lambda: score(agent), single.score)
     agent.prepare(log, seed)
     try:
-        agent.train(env, steps, seed, keeper=clock)
+        agent.train(env, steps, seed, checkpointer=clock)
         clock.steps, clock.score = steps, score(agent)
     except _Reached:
         pass
@@ -173,7 +173,7 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
 def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -> float:
     """Milliseconds of one decision of DCF-DQN for so many sessions over so many items: the best of some."""
     from agents import make_agent
-    from agents.base import Problem
+    from agents.problem import Problem
 
     world = synthetic(domain="social", num_items=num_items)
     env = make_vector("recgym/Social-v1", batch, world=world, observation="history", n_items="all")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.sim.engine import Engine
-from recgym.sim.friends import accepting
+from recgym.sim.friend_requests import accepting
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import HISTORY, Feedback
 

@@ -18,9 +18,9 @@ from recgym.envs.arguments import REWARDS as REWARDS
 from recgym.envs.arguments import Arguments as Arguments
 from recgym.envs.arguments import one_of
 from recgym.events import event_index
-from recgym.sim import observe
+from recgym.sim import observations
 from recgym.sim.engine import Engine, make_reward
-from recgym.sim.friends import most_candidates, suggesting
+from recgym.sim.friend_requests import most_candidates, suggesting
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import HISTORY, Reward
 from recgym.sim.world import MEMBERS, World
@@ -150,7 +150,7 @@ def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
     if kind == "features":
         return features
     if kind == "tabular":
-        return spaces.Discrete((len(world.categories) + 1) * observe.TABULAR_STATES)
+        return spaces.Discrete((len(world.categories) + 1) * observations.TABULAR_STATES)
     history: dict[str, spaces.Space[Any]] = {
         "user": spaces.Discrete(world.num_users),
         "shown": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
@@ -166,7 +166,7 @@ def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | No
         return features
     if kind == "tabular":
         states = np.empty(engine.num, np.int64)
-        observe.tabular(engine.sessions, states)
+        observations.tabular(engine.sessions, states)
         return states
     world, num = engine.world, engine.num
     batch: dict[str, NDArray[Any]] = {
@@ -175,7 +175,7 @@ def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | No
         "events": np.empty((num, HISTORY * len(world.events)), np.float32),
         "context": np.empty((num, 3), np.float32),
     }
-    observe.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
+    observations.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
     return batch if features is None else {"features": features, **batch}
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recgym.evaluate.rounds import OFF_ONE, Array, Rounds, checked
+from recgym.arrays import Array
+from recgym.evaluate.rounds import OFF_ONE, Rounds, checked
 from recgym.evaluate.stats import check_level, t_quantile
 
 LEAST_EFFECTIVE_SHARE = 0.1  # of n, below which an estimate is not to be believed

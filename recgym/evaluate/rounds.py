@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recgym.arrays import Array
+
 OFF_ONE = 1e-6  # that the sum of a distribution may lie from 1
 _LARGEST = 1e70  # of a weight or a reward: squares of their product stay finite
-
-Array = NDArray[np.float64]
 
 
 class Rounds(NamedTuple):

@@ -1,7 +1,7 @@
 """Log -> World: `fit(log, name=...)` trains, judges on later days, and writes what it found on the world's card."""
 
+from recgym.fidelity.card import card_markdown
 from recgym.fit.api import fit
 from recgym.fit.config import ASSUMED, PRESETS, FitConfig
-from recgym.sim.card import card_markdown
 
 __all__ = ["ASSUMED", "PRESETS", "FitConfig", "card_markdown", "fit"]

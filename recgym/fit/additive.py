@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recgym.fit.frame import TRAIN, VALIDATION, Bools, Doubles, Floats, Frame, sample
-from recgym.fit.logistic import Side, fit_logistic, log_loss
+from recgym.arrays import Bools, Doubles, Floats
+from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
+from recgym.fit.logistic import Side, fit_logistic
+from recgym.numerics import log_loss
 
 OWN_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # features have many rows behind them, but they come in many columns
@@ -37,14 +39,14 @@ class Additive(NamedTuple):
     item: Doubles  # (N,) the general mean is in it
     context: Doubles  # (X,)
 
-    def logits(self, frame: Frame) -> Doubles:
+    def logits(self, frame: Dataset) -> Doubles:
         """Of every row of the frame."""
         context = frame.context[frame.starts][frame.session]
         value: Doubles = self.user[frame.user] + self.item[frame.item] + self.context[context]
         return value
 
 
-def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats, wide: bool = True) -> Ridges:
+def choose_ridges(frame: Dataset, user_features: Floats, item_features: Floats, wide: bool = True) -> Ridges:
     """The ridges that are best on rows that they were not fitted to, that of the features first.
 
     `wide`: stronger ones are tried, too, and one for users and one for items, on folds where the log is small: a
@@ -70,7 +72,7 @@ def choose_ridges(frame: Frame, user_features: Floats, item_features: Floats, wi
     return best
 
 
-def _parts(frame: Frame, folds: bool) -> list[tuple[Bools, Bools]]:
+def _parts(frame: Dataset, folds: bool) -> list[tuple[Bools, Bools]]:
     """Rows to fit to and rows to judge by: of the two periods, or of FOLDS folds of the visits of a small log."""
     past = frame.row_period <= VALIDATION
     if not folds or past.sum() > FOLD_ROWS:
@@ -81,7 +83,7 @@ def _parts(frame: Frame, folds: bool) -> list[tuple[Bools, Bools]]:
 
 
 def fit_additive(
-    frame: Frame,
+    frame: Dataset,
     rows: Bools,
     user_features: Floats,
     item_features: Floats,

@@ -15,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from recgym.arrays import Doubles, Ints
+from recgym.numerics import hermite_nodes
+
 NODES = 15
 CHUNK = 2048  # rows whose nodes are worked on at once: they stay in the cache
 STEPS = 150  # of L-BFGS, at most
 
 
-class Table(NamedTuple):
+class EffectTable(NamedTuple):
     """An effect by code; `ridge` weighs on its squares, an infinite one leaves it out."""
 
     code: NDArray[np.integer[Any]]  # (rows,)
@@ -30,7 +31,7 @@ class Table(NamedTuple):
     ridge: float
 
 
-class Visits(NamedTuple):
+class VisitRows(NamedTuple):
     """Rows of whole visits, one after the other."""
 
     left: Doubles  # (rows,) 1 at the last row of a visit
@@ -46,7 +47,7 @@ class Hazard:
     tables: list[Doubles]
     spread: float
 
-    def logits(self, dense: Doubles, tables: list[Table]) -> Doubles:
+    def logits(self, dense: Doubles, tables: list[EffectTable]) -> Doubles:
         """Per row, for a visit of average patience."""
         value: Doubles = self.bias + dense @ self.slopes
         for effect, table in zip(self.tables, tables, strict=True):
@@ -56,12 +57,17 @@ class Hazard:
 
 def nodes() -> tuple[Doubles, Doubles]:
     """Places and log-weights of a standard normal's Gauss-Hermite rule, (NODES,) each."""
-    place, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    return place, np.log(weight / weight.sum())
+    node, weight = hermite_nodes(NODES)
+    return node, np.log(weight)
 
 
 def fit_hazard(
-    visits: Visits, dense: Doubles, tables: list[Table], *, frail: bool = False, start: Hazard | None = None
+    visits: VisitRows,
+    dense: Doubles,
+    tables: list[EffectTable],
+    *,
+    frail: bool = False,
+    start: Hazard | None = None,
 ) -> Hazard:
     """Penalised maximum likelihood by L-BFGS in float64, the same on every run; without `frail` the spread is 0.
 
@@ -107,13 +113,13 @@ def fit_hazard(
     return Hazard(float(values[0]), values[1:-1], filled, abs(float(values[-1])))
 
 
-def _scale(table: Table, rate: float) -> Tensor:
+def _scale(table: EffectTable, rate: float) -> Tensor:
     """Units in which all effects of a table are about equally curved, so that the solver needs few steps."""
     curve = np.bincount(table.code, minlength=table.size) * rate * (1 - rate) + table.ridge
     return torch.as_tensor(np.sqrt(len(table.code) / np.maximum(curve, 1e-9)) * 0.1)
 
 
-def _loss(visits: Visits, logit: Doubles, spread: float, frail: bool) -> tuple[float, Doubles, float]:
+def _loss(visits: VisitRows, logit: Doubles, spread: float, frail: bool) -> tuple[float, Doubles, float]:
     """Mean negative log-likelihood a row, and its slopes on every logit and on the spread."""
     rows = len(logit)
     if not frail:
@@ -160,7 +166,7 @@ def log_loss(flag: Doubles, logit: Doubles) -> float:
     return float(np.mean(_softplus(logit) - flag * logit))
 
 
-def marginal_loss(visits: Visits, logit: Doubles, spread: float) -> float:
+def marginal_loss(visits: VisitRows, logit: Doubles, spread: float) -> float:
     """Mean log-loss a row of `chances`."""
     return _loss(visits, logit, spread, spread > 0)[0]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.fit.frame import Bools, Codes, Doubles, Floats
+from recgym.arrays import Bools, Codes, Doubles, Floats
 
 
 class Side(NamedTuple):
@@ -41,11 +41,6 @@ class Logistic(NamedTuple):
         return value
 
 
-def log_loss(flag: Doubles, logit: Doubles) -> float:
-    """Mean log-loss of a flag under a logit."""
-    return float(np.mean(np.logaddexp(0.0, logit) - flag * logit))
-
-
 def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logistic:
     """L-BFGS in float64, the same on every run."""
     left = torch.as_tensor(flag.astype(np.float64))
@@ -53,7 +48,7 @@ def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logist
     rate = float(np.clip(flag.mean(), 1e-6, 1 - 1e-6))
     slopes = torch.zeros(inputs.shape[1], dtype=torch.float64)
     slopes[0] = float(np.log(rate / (1 - rate)))
-    parts = [_Part(side) for side in sides]
+    parts = [_Effects(side) for side in sides]
     penalised = [pair for part in parts for pair in part.penalised]
     parameters = [value.requires_grad_() for value in (slopes, *(value for value, _ in penalised))]
     solver = torch.optim.LBFGS(parameters, max_iter=80, line_search_fn="strong_wolfe", tolerance_grad=1e-7,
@@ -77,7 +72,7 @@ def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logist
     return Logistic(float(values[0]), values[1:], tuple(part.effect().detach().numpy() for part in parts))
 
 
-class _Part:
+class _Effects:
     """A side as tensors."""
 
     def __init__(self, side: Side) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recgym.fit.choice import ChoiceModel
+from recgym.arrays import Bools, Doubles
+from recgym.fit.conditional_logit import ChoiceModel
 from recgym.fit.config import FitConfig
-from recgym.fit.frame import Bools, Doubles, Frame
-from recgym.fit.session import Terms
+from recgym.fit.dataset import Dataset
+from recgym.fit.torch_session import SessionTerms
 
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # of the items' shares, in clicks: k
 MOST_ITEMS, MOST_FACTORS = 2_000, 128
@@ -28,13 +29,13 @@ class MarkovModel(ChoiceModel):
     table_push: Tensor  # (N, d)
     table_factors: Tensor  # (N, d)
 
-    def __init__(self, frame: Frame, config: FitConfig, periods: tuple[int, ...], weight: float) -> None:
+    def __init__(self, frame: Dataset, config: FitConfig, periods: tuple[int, ...], weight: float) -> None:
         super().__init__(frame, config, periods)
         push, factors = factored(frame, np.isin(frame.row_period, periods), weight)
         self.register_buffer("table_push", torch.as_tensor(push / KEEP, dtype=torch.float32))
         self.register_buffer("table_factors", torch.as_tensor(factors, dtype=torch.float32))
 
-    def terms(self, of: Tensor | None = None) -> Terms:
+    def terms(self, of: Tensor | None = None) -> SessionTerms:
         """Of all users, or of those in `of`: they are all alike."""
         terms, nothing = super().terms(of), torch.zeros((), device=self.category.device)
         return terms._replace(
@@ -48,7 +49,7 @@ class MarkovModel(ChoiceModel):
         )
 
 
-def factored(frame: Frame, rows: Bools, weight: float) -> tuple[Doubles, Doubles]:
+def factored(frame: Dataset, rows: Bools, weight: float) -> tuple[Doubles, Doubles]:
     """(N, d) pushes and (N, d) factors, whose products are the logs of the table's ratios to the items' shares."""
     num, item = frame.num_items, frame.item.astype(np.int64)
     share = (np.bincount(item[rows], minlength=num) + 1.0) / (rows.sum() + num)

@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from recgym.logs.check import validate
-from recgym.logs.log import Log, Source
-from recgym.logs.problems import LogError, Problem
+from recgym.logs.columns import Source
+from recgym.logs.log import Log
+from recgym.logs.problems import LogError, LogProblem
 from recgym.logs.sources import SOURCES, read_log
 
 if TYPE_CHECKING:
     from recgym.logs.sample import sample_log
 
-__all__ = ["SOURCES", "Log", "LogError", "Problem", "Source", "read_log", "sample_log", "validate"]
+__all__ = ["SOURCES", "Log", "LogError", "LogProblem", "Source", "read_log", "sample_log", "validate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.log import REQUIRED, Array, Log, as_numpy
-from recgym.logs.problems import Problem, problems_of
+from recgym.logs.columns import REQUIRED, as_numpy
+from recgym.logs.problems import LogProblem, problems_of
+
+if TYPE_CHECKING:
+    from recgym.logs.log import Log
 
 Finding = tuple[str, str, Array]  # column, rule, rows that break it
 
@@ -22,7 +26,7 @@ RANGES: dict[str, tuple[str, Callable[[Array], Any]]] = {
 }
 
 
-def validate(log: Log, *, event_rules: bool = False) -> list[Problem]:
+def validate(log: "Log", *, event_rules: bool = False) -> list[LogProblem]:
     """Every value that breaks a rule: required, ranges, indices, events, keys, time, slates, ids.
 
     Problems name the file and row they came from where the reader knew it; for other logs the file is the
@@ -31,13 +35,13 @@ def validate(log: Log, *, event_rules: bool = False) -> list[Problem]:
     them.
     """
     places = _places(log)
-    problems: list[Problem] = []
+    problems: list[LogProblem] = []
     for column, rule, rows in _findings(log, event_rules):
         problems += problems_of(rows, len(log), places, column, rule, partial(_shown, log, column))
     return problems + _table_problems(log)
 
 
-def _findings(log: Log, event_rules: bool) -> Iterator[Finding]:
+def _findings(log: "Log", event_rules: bool) -> Iterator[Finding]:
     for name in (*REQUIRED, *log.events):
         yield name, f"{name} must not be empty", np.flatnonzero(as_numpy(log.rows[name].is_null()))
     yield from _range_findings(log)
@@ -48,7 +52,7 @@ def _findings(log: Log, event_rules: bool) -> Iterator[Finding]:
         yield from _slate_findings(log)
 
 
-def _range_findings(log: Log) -> Iterator[Finding]:
+def _range_findings(log: "Log") -> Iterator[Finding]:
     for name, (rule, allowed) in RANGES.items():
         present = ~as_numpy(log.rows[name].is_null())
         if present.any():
@@ -62,14 +66,14 @@ def _range_findings(log: Log) -> Iterator[Finding]:
         )
 
 
-def _event_findings(log: Log) -> Iterator[Finding]:
+def _event_findings(log: "Log") -> Iterator[Finding]:
     for event in EVENTS[log.domain]:
         if event.needs and event.name in log.events and event.needs in log.events:
             happened = log.column(event.name).astype(bool) & ~log.column(event.needs).astype(bool)
             yield event.name, f"{event.name} happens only with {event.needs}", np.flatnonzero(happened)
 
 
-def event_remarks(log: Log) -> list[str]:
+def event_remarks(log: "Log") -> list[str]:
     """One line for each event rule that rows break, with how many and the first of them."""
     places = _places(log)
     return [
@@ -80,7 +84,7 @@ def event_remarks(log: Log) -> list[str]:
     ]
 
 
-def _order_findings(log: Log) -> Iterator[Finding]:
+def _order_findings(log: "Log") -> Iterator[Finding]:
     session, step, user, time = (log.column(name) for name in ("session", "step", "user", "time"))
     same = session[1:] == session[:-1]
     position = np.nan_to_num(log.column("position").astype(np.float64), nan=np.inf)
@@ -106,7 +110,7 @@ def _backwards(session: Array, step: Array, time: Array) -> Array:
     return back
 
 
-def _repeats(log: Log) -> Array:
+def _repeats(log: "Log") -> Array:
     """Rows whose key occurred before; where a slate has no positions, the item stands for the position."""
     position, item = log.column("position").astype(np.float64), log.column("item")
     unplaced = np.isnan(position)
@@ -119,7 +123,7 @@ def _repeats(log: Log) -> Array:
     return np.sort(order[1:][same])
 
 
-def _slate_findings(log: Log) -> Iterator[Finding]:
+def _slate_findings(log: "Log") -> Iterator[Finding]:
     null = as_numpy(log.rows["slate"].is_null())
     slate = as_numpy(log.rows["slate"].fill_null(0))
     session, step = log.column("session"), log.column("step")
@@ -133,20 +137,20 @@ def _slate_findings(log: Log) -> Iterator[Finding]:
     yield "slate", "rows of one slate must be of one session and step", np.sort(order[1:][split])
 
 
-def _table_problems(log: Log) -> list[Problem]:
+def _table_problems(log: "Log") -> list[LogProblem]:
     problems = []
     for name, table in (("users", log.users), ("items", log.items)):
         seen: set[str | None] = set()
         for row, key in enumerate(table["id"].to_pylist()):
             if key is None or key in seen:
                 problems.append(
-                    Problem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
+                    LogProblem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
                 )
             seen.add(key)
     return problems + _friend_problems(log)
 
 
-def _friend_problems(log: Log) -> list[Problem]:
+def _friend_problems(log: "Log") -> list[LogProblem]:
     """Pairs of friends that are not two users of the log, the lower index first, each pair once."""
     if log.friends is None:
         return []
@@ -159,7 +163,7 @@ def _friend_problems(log: Log) -> list[Problem]:
         "a pair must occur once": ~np.isin(np.arange(len(user)), first),
     }
     return [
-        Problem(
+        LogProblem(
             f"{log.source.name} friends", int(row) + 2, "friend", rule, f"{user[row]:g} and {friend[row]:g}"
         )
         for rule, bad in rules.items()
@@ -167,7 +171,7 @@ def _friend_problems(log: Log) -> list[Problem]:
     ]
 
 
-def _places(log: Log) -> Callable[[int], tuple[str, int]]:
+def _places(log: "Log") -> Callable[[int], tuple[str, int]]:
     if "file" not in log.rows.column_names or "file_row" not in log.rows.column_names:
         return lambda row: (log.source.name, row + 2)
     return lambda row: (
@@ -176,7 +180,7 @@ def _places(log: Log) -> Callable[[int], tuple[str, int]]:
     )
 
 
-def _shown(log: Log, column: str, row: int) -> str:
+def _shown(log: "Log", column: str, row: int) -> str:
     value = log.rows[column][row].as_py()
     ids = {"user": log.users, "item": log.items}
     if column in ids and value is not None and 0 <= value < len(ids[column]):

@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.cells import Given
-from recgym.logs.codes import TEXT, renamed
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.generic import from_table
+from recgym.logs.ids import TEXT, renamed
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
+from recgym.logs.parsing import Given
+from recgym.logs.problems import LogError, LogProblem, refuse
 from recgym.logs.table_files import parquet_columns
 
 SOURCE = Source(
@@ -42,7 +44,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     shown, clicked = page * size + item, clicked_page * size + clicked_item
     refuse(
         [
-            Problem(
+            LogProblem(
                 name,
                 int(clicked_page[i]) + 2,
                 CLICKED,
@@ -92,5 +94,5 @@ def _flat(name: str, column: str, lists: Any) -> tuple[Any, Any]:
     lengths = as_numpy(pc.fill_null(pc.list_value_length(lists), 0))
     page, articles = np.repeat(np.arange(len(lists)), lengths), pc.list_flatten(lists)
     empty = np.flatnonzero(as_numpy(articles.is_null()))
-    refuse([Problem(name, int(page[at]) + 2, column, "an article is needed", "nothing") for at in empty])
+    refuse([LogProblem(name, int(page[at]) + 2, column, "an article is needed", "nothing") for at in empty])
     return page, as_numpy(articles).astype(np.int64)

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.actions import number_steps
-from recgym.logs.codes import INT, TEXT, first_rows, index_ids, labels, usual
+from recgym.arrays import Array
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import read_csv
 from recgym.logs.files import Files
-from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, usual
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import read_csv
+from recgym.logs.problems import LogProblem, refuse
+from recgym.logs.sessionize import number_steps
 
 SOURCE = Source(
     "eshop2008",
@@ -133,9 +135,9 @@ def _items(
     return table, remarks
 
 
-def _beyond_limits(name: str, cells: Mapping[str, Array], file_row: Array) -> list[Problem]:
+def _beyond_limits(name: str, cells: Mapping[str, Array], file_row: Array) -> list[LogProblem]:
     return [
-        Problem(
+        LogProblem(
             name,
             int(file_row[row]),
             column,
@@ -147,13 +149,13 @@ def _beyond_limits(name: str, cells: Mapping[str, Array], file_row: Array) -> li
     ]
 
 
-def _broken_orders(name: str, cells: Mapping[str, Array], file_row: Array) -> list[Problem]:
+def _broken_orders(name: str, cells: Mapping[str, Array], file_row: Array) -> list[LogProblem]:
     """Rows at which ORDER does not run 1, 2, 3 ... within its session."""
     order = np.lexsort((cells["order"], cells["session ID"]))
     session, number = cells["session ID"][order], cells["order"][order]
     expected = number_steps(session) + 1
     return [
-        Problem(
+        LogProblem(
             name, int(file_row[order[at]]), "order", "must run 1, 2, 3 ... within a session", str(number[at])
         )
         for at in np.flatnonzero(number != expected)

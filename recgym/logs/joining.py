@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.actions import join_actions, join_in_slates, last_known, merged
-from recgym.logs.log import Array, as_numpy
+from recgym.arrays import Array
+from recgym.logs.columns import as_numpy
 from recgym.logs.problems import shown
+from recgym.logs.sessionize import join_actions, join_in_slates, last_known, merged
 
 PLACES = ("slate", "step")  # what names the items shown together
 KEPT = ("user", "item", "session", "time", "file", "file_row", "price", "watch_ms", "position", *PLACES)

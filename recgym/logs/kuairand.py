@@ -24,14 +24,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.actions import number_by_start, number_steps
-from recgym.logs.codes import FLOAT, INT, TEXT, first_rows, labels, lookup, natural
-from recgym.logs.earlier import with_earlier
+from recgym.arrays import Array
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import read_csv, read_header
 from recgym.logs.files import Files
-from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural
+from recgym.logs.kuairand_history import with_earlier
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, problems_of, refuse
-from recgym.logs.tables import read_csv, read_header
+from recgym.logs.problems import LogError, LogProblem, problems_of, refuse
+from recgym.logs.sessionize import number_by_start, number_steps
 from recgym.logs.times import read_times, remark
 
 SOURCE = Source(
@@ -222,7 +224,7 @@ def _items(videos: Any, item: Array, duration: Array) -> Any:
 
 def _problems(
     names: list[str], cells: Mapping[str, Array], column: str, bad: Array, rule: str
-) -> list[Problem]:
+) -> list[LogProblem]:
     """The rows where `bad` is true."""
     origin = Origin(names, cells["file_index"], cells["file_row"])
     return problems_of(

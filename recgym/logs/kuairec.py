@@ -20,15 +20,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.cells import Given
-from recgym.logs.codes import FLOAT, INT, TEXT, lookup, renamed
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import read_csv
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
+from recgym.logs.generic import from_table
+from recgym.logs.ids import FLOAT, INT, TEXT, lookup, renamed
 from recgym.logs.kuairand import read_users, watch_flags
-from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse
-from recgym.logs.tables import read_csv
+from recgym.logs.parsing import Given
+from recgym.logs.problems import LogError, LogProblem, refuse
 
 SOURCE = Source(
     "kuairec",
@@ -59,7 +61,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     rule = f"the video must stand in {CATEGORIES}"
     refuse(
         [
-            Problem(name, int(file_row[row]), "video_id", rule, str(table["video_id"][int(row)]))
+            LogProblem(name, int(file_row[row]), "video_id", rule, str(table["video_id"][int(row)]))
             for row in unknown
         ]
     )

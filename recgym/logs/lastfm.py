@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.actions import number_steps
-from recgym.logs.codes import INT, TEXT, first_rows, index_ids, labels, lookup
+from recgym.arrays import Array
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import read_csv
 from recgym.logs.files import Files
-from recgym.logs.log import Array, Log, Source, as_numpy
+from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, lookup
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import Problem, refuse
-from recgym.logs.tables import read_csv
+from recgym.logs.problems import LogProblem, refuse
+from recgym.logs.sessionize import number_steps
 
 SOURCE = Source(
     "lastfm_hetrec2k",
@@ -42,7 +44,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     weight = as_numpy(table["weight"])
     refuse(
         [
-            Problem(name, int(kept[row]) + 2, "weight", "a count of 1 or more is needed", str(weight[row]))
+            LogProblem(name, int(kept[row]) + 2, "weight", "a count of 1 or more is needed", str(weight[row]))
             for row in np.flatnonzero(weight < 1)
         ]
     )
@@ -84,7 +86,7 @@ def _friends(files: Files, users: list[str]) -> Any:
     ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
     refuse(
         [
-            Problem(
+            LogProblem(
                 name, int(row) + 2, column, f"the user must stand in {LISTENS}", str(pairs[column][int(row)])
             )
             for column, index in ends.items()
@@ -94,7 +96,7 @@ def _friends(files: Files, users: list[str]) -> Any:
     left, right = ends["userID"], ends["friendID"]
     refuse(
         [
-            Problem(
+            LogProblem(
                 name, int(row) + 2, "friendID", "nobody befriends himself", str(pairs["friendID"][int(row)])
             )
             for row in np.flatnonzero(left == right)

@@ -15,37 +15,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recgym.arrays import Array
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.problems import LogError, refuse, shown
+from recgym.logs.columns import (
+    ITEM_COLUMNS,
+    REQUIRED,
+    ROWS,
+    Source,
+    as_numpy,
+    cast,
+    is_in_order,
+    is_words,
+    require,
+)
+from recgym.logs.problems import LogError, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = np.ndarray[Any, Any]
-
-ROWS: dict[str, Any] = {
-    "user": pa.int32(),  # index into users
-    "item": pa.int32(),  # index into items
-    "time": pa.int64(),  # ms UTC
-    "session": pa.int64(),
-    "step": pa.int32(),  # place of the slate in its session, from 0
-    "slate": pa.int64(),  # rows shown together
-    "position": pa.int16(),  # from 0
-    "propensity": pa.float64(),  # of the logging policy, (0, 1]
-    "price": pa.float32(),  # currency units
-    "watch_ms": pa.int32(),
-}
-REQUIRED = ("user", "item", "session", "step")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a log comes from and what may be done with it."""
-
-    name: str
-    licence: str
-    citation: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,19 +56,19 @@ class Log:
         if self.domain not in EVENTS:
             raise LogError(f"domain {self.domain!r} is unknown; there are {', '.join(DOMAINS)}")
         wanted = {**ROWS, **{name: pa.bool_() for name in self.events}}
-        _require("a log", self.rows, wanted)
+        require("a log", self.rows, wanted)
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
             if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
                 raise LogError(f"column {name} of a log says where rows came from; it is {kind}")
         for name, table in (("users", self.users), ("items", self.items)):
-            _require(f"the {name} table", table, {"id": pa.string()})
+            require(f"the {name} table", table, {"id": pa.string()})
         for name, is_kind in ITEM_COLUMNS.items():
             kinds = [field.type for field in self.items.schema if field.name == name]
             if kinds and not is_kind(kinds[0]):
                 raise LogError(f"column {name} of the items table cannot be {kinds[0]}")
         if self.friends is not None:
-            _require("the friends table", self.friends, {"user": pa.int32(), "friend": pa.int32()})
+            require("the friends table", self.friends, {"user": pa.int32(), "friend": pa.int32()})
 
     @classmethod
     def build(
@@ -109,9 +95,9 @@ class Log:
         arrays: dict[str, Any] = {name: pa.nulls(num_rows, kind) for name, kind in ROWS.items()}
         for name, values in columns.items():
             kind = ROWS.get(name, pa.bool_() if name in flags else None)
-            arrays[name] = _cast(name, values, kind)
+            arrays[name] = cast(name, values, kind)
         rows = pa.table(arrays)
-        if not _in_order(rows):
+        if not is_in_order(rows):
             keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
         return cls(rows, users, items, domain, source, duplicates, tuple(remarks), friends)
@@ -202,8 +188,8 @@ class Log:
         )
 
     def on_indices(self, users: Array, items: Array, **how: Any) -> "Log":
-        """The log with other numbers for users and items (`recgym.logs.indexing`): what `World.index_log` uses."""
-        from recgym.logs.indexing import on_indices
+        """The log with other numbers for users and items (`recgym.logs.reindex`): what `World.index_log` uses."""
+        from recgym.logs.reindex import on_indices
 
         return on_indices(self, users, items, **how)
 
@@ -239,9 +225,10 @@ class Log:
         numbers of seconds are seconds. `users` and `items` have a column `id`; an id they do not hold is an error.
         Without them the tables list the ids that occur. Raises LogError for values that do not fit.
         """
-        from recgym.logs.generic import from_frame
+        from recgym.logs.events_table import log_of_frame
 
-        return from_frame(
+        return log_of_frame(
+            cls.build,
             rows,
             domain=domain,
             users=users,
@@ -267,67 +254,7 @@ class Log:
         from recgym.logs.check import validate
         from recgym.logs.stored import read_folder
 
-        log = read_folder(folder)
+        log = read_folder(folder, cls)
         if check:
             refuse(validate(log))
         return log
-
-
-def _require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
-    """LogError where a column is missing, there twice or of another type."""
-    names = table.column_names
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise LogError(f"{what} has the column {twice[0]} twice")
-    for name, kind in wanted.items():
-        if name not in names:
-            raise LogError(f"{what} must have a column {name} of {kind}; it has {shown(names)}")
-        if table.schema.field(name).type != kind:
-            raise LogError(f"column {name} of {what} must be {kind}; it is {table.schema.field(name).type}")
-
-
-def is_words(kind: Any) -> bool:
-    """Whether a type is text, plain or coded, or empty."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
-
-
-def _is_number(kind: Any) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
-
-
-ITEM_COLUMNS = {
-    **dict.fromkeys(("category", "label"), is_words),
-    **dict.fromkeys(("price", "duration_ms", "page"), _is_number),
-}
-
-
-def as_numpy(values: Any) -> Array:
-    """An Arrow column as numpy: numbers with nulls as float64 with NaN, strings as objects."""
-    if isinstance(values, np.ndarray):
-        return values
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    array: Array = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(False)
-    return array
-
-
-def _in_order(rows: Any) -> bool:
-    """Whether rows stand by session, step, position already; nulls of a position come last."""
-    if rows["session"].null_count or rows["step"].null_count:
-        return False
-    position = pc.fill_null(rows["position"].cast(pa.int32()), 1 << 16)
-    later = np.zeros(max(len(rows) - 1, 0), bool)
-    for values in (as_numpy(rows["session"]), as_numpy(rows["step"]), as_numpy(position)):
-        if not (later | (values[1:] >= values[:-1])).all():
-            return False
-        later |= values[1:] > values[:-1]
-    return True
-
-
-def _cast(name: str, values: Any, kind: Any) -> Any:
-    array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
-    try:
-        return array if kind is None or array.type == kind else array.cast(kind)
-    except pa.ArrowInvalid as error:
-        raise LogError(f"column {name} must be {kind}: {error}") from error

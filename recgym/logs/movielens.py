@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.cells import Given
-from recgym.logs.codes import FLOAT, INT, TEXT, renamed
+from recgym.logs.columns import Source
+from recgym.logs.delimited import ID, read_csv
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.log import Log, Source
+from recgym.logs.generic import from_table
+from recgym.logs.ids import FLOAT, INT, TEXT, renamed
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import Problem, refuse
+from recgym.logs.parsing import Given
+from recgym.logs.problems import LogProblem, refuse
 from recgym.logs.separators import COLONS
-from recgym.logs.tables import ID, read_csv
 
 SOURCE = Source(
     "movielens",
@@ -97,6 +99,6 @@ def _lines(files: Files, base: str, delimiter: str, width: int) -> Iterator[list
     for row, line in enumerate(lines, 1):
         cells = line.split(delimiter)
         if line and len(cells) != width:
-            refuse([Problem(name, row, "", f"a row must have {width} cells", str(len(cells)))])
+            refuse([LogProblem(name, row, "", f"a row must have {width} cells", str(len(cells)))])
         if line:
             yield cells

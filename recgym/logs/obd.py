@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.cells import Cells, Given
-from recgym.logs.codes import FLOAT, INT, TEXT, encode, index_ids, labels
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import FLAG, ID, read_csv
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.generic import from_table
+from recgym.logs.ids import FLOAT, INT, TEXT, encode, index_ids, labels
+from recgym.logs.log import Log
 from recgym.logs.origin import Origin
+from recgym.logs.parsing import Cells, Given
 from recgym.logs.problems import LogError, refuse
-from recgym.logs.tables import FLAG, ID, read_csv
 
 SOURCE = Source(
     "obd",

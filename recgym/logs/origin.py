@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.log import Array
+from recgym.arrays import Array
 
 
 class Origin(NamedTuple):

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from recgym.logs.cells import Given
-from recgym.logs.codes import INT, TEXT
+from recgym.logs.columns import Source
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.log import Log, Source
+from recgym.logs.generic import from_table
+from recgym.logs.ids import INT, TEXT
+from recgym.logs.log import Log
+from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError
 
 SOURCE = Source(

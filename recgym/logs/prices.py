@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recgym.logs.log import Array
+from recgym.arrays import Array
 
 CURRENCY = (
     r"(?:[A-Za-z]{0,2}[$€£¥₹₽₩₺₫฿₴₪₦₱₸]|USD|EUR|GBP|JPY|CNY|RMB|INR|RUB|KRW|PLN|CHF|SEK|NOK|DKK|BRL|CAD|AUD|NZD|MXN|"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 COMPARED = 1000  # rows of which a message says whether they are alike
 
 
-class Problem(NamedTuple):
+class LogProblem(NamedTuple):
     """One value that breaks a rule.
 
     `row` is the row a person sees in the file: the header is row 1, blank lines do not count. Row 0 stands
@@ -32,7 +32,7 @@ class Problem(NamedTuple):
 class LogError(ValueError):
     """A log cannot be read, built, split or written; `problems` holds every bad row that was found."""
 
-    def __init__(self, message: str, problems: Sequence[Problem] = ()):
+    def __init__(self, message: str, problems: Sequence[LogProblem] = ()):
         super().__init__(escaped(message))
         self.problems = tuple(problems)
 
@@ -54,7 +54,7 @@ def problems_of(
     rule: str,
     shown: Callable[[int], str],
     alike: bool = False,
-) -> list[Problem]:
+) -> list[LogProblem]:
     """One problem for each of these rows of a table; where all its rows break the rule, one for all of them.
 
     Args:
@@ -72,11 +72,11 @@ def problems_of(
         more = (
             f", and alike in {some} {total:,} rows" if is_same else f"; {some} {total:,} rows break this rule"
         )
-        return [Problem(*place(first), column, rule, shown(first) + more)]
-    return [Problem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
+        return [LogProblem(*place(first), column, rule, shown(first) + more)]
+    return [LogProblem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
 
 
-def refuse(problems: Sequence[Problem]) -> None:
+def refuse(problems: Sequence[LogProblem]) -> None:
     """Raise a LogError that tells the first problem and how many follow; nothing where there is none."""
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

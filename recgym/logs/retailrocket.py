@@ -17,13 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.cells import Given
-from recgym.logs.codes import INT, TEXT, renamed
+from recgym.logs.columns import Source, as_numpy
+from recgym.logs.delimited import ID, read_csv
+from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import GAP_MINUTES, from_table
-from recgym.logs.log import Log, Source, as_numpy
+from recgym.logs.generic import from_table
+from recgym.logs.ids import INT, TEXT, renamed
+from recgym.logs.log import Log
+from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError
-from recgym.logs.tables import ID, read_csv
 
 SOURCE = Source(
     "retailrocket",

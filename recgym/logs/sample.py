@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recgym.arrays import Doubles
 from recgym.checks import seed_of, whole
-from recgym.logs.log import Log, Source
+from recgym.logs.columns import Source
+from recgym.logs.log import Log
 from recgym.sim.engine import Engine, make_reward
-from recgym.sim.logged import LoggedPolicy, random_policy
-from recgym.sim.schema import Doubles
+from recgym.sim.logging_policy import LoggedPolicy, random_policy
 from recgym.sim.state import Slates
 from recgym.sim.world import World
 

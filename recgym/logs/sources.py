@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, reading
-from recgym.logs.friends import with_friends
+from recgym.logs.friend_pairs import with_friends
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, refuse
 from recgym.logs.stored import is_written
@@ -108,7 +108,7 @@ def read_log(
     `source` names the reader and may carry its options, "kuairec:matrix=small"; without it the files' names tell, or a
     `mapping` the generic table. `mapping` is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic),
     `options` are the reader's own (SOURCES). `friends` is a file of pairs of the users of a social log
-    (recgym.logs.friends). Raises LogError for the first value that is wrong; `check=False` leaves
+    (recgym.logs.friend_pairs). Raises LogError for the first value that is wrong; `check=False` leaves
     the ranges and keys to `validate`. Which event needs which other is never an error here: a remark of the log counts
     the rows that break it.
     """

@@ -4,15 +4,18 @@ import os
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recgym.logs.columns import Source
 from recgym.logs.files import reading
-from recgym.logs.log import Log, Source
 from recgym.logs.problems import LogError
 from recgym.storage import Stored, check_keys, whole_folder, write_json
+
+if TYPE_CHECKING:
+    from recgym.logs.log import Log
 
 SCHEMA = "recgym.log/1"
 META = "meta.json"
@@ -23,7 +26,7 @@ MOST_ROWS = 1 << 48
 MOST_BYTES = 1 << 36  # of a table
 
 
-def write_log(log: Log, folder: str | PathLike[str]) -> None:
+def write_log(log: "Log", folder: str | PathLike[str]) -> None:
     """`Log.write`."""
     target = Path(folder)
     if os.path.lexists(target):
@@ -46,7 +49,7 @@ def is_written(folder: Path) -> bool:
     return any(all(os.path.lexists(folder / name) for name in mark) for mark in marks)
 
 
-def read_folder(folder: str | PathLike[str]) -> Log:
+def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
     """The log that `write_log` made, its values unchecked; LogError where a file is missing, damaged or another."""
     place = Path(folder)
     try:
@@ -77,7 +80,7 @@ def read_folder(folder: str | PathLike[str]) -> Log:
     if meta["num_rows"] != tables["rows"].num_rows:
         raise LogError(f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}")
     try:
-        return Log(**tables, friends=friends, domain=meta["domain"], source=Source(**source),
+        return make(**tables, friends=friends, domain=meta["domain"], source=Source(**source),
                    duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]),
                    indexed_by=meta.get("indexed_by"))  # fmt: skip
     except LogError as error:

@@ -11,20 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.actions import UNKNOWN
-from recgym.logs.codes import FLOAT, INT, TEXT, as_text, id_text
-from recgym.logs.files import Files, reading
-from recgym.logs.kinds import NEEDED, plain, refuse_spans
-from recgym.logs.log import ITEM_COLUMNS, Array, as_numpy, is_words
-from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
-from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, Problem, refuse, shown
-from recgym.logs.separators import KNOWN, cells_of, separator_of
-from recgym.logs.tables import (
+from recgym.logs.arrow_types import NEEDED, plain, refuse_spans
+from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
+from recgym.logs.delimited import (
     FLAG,
     ID,
-    Layout,
+    TextLayout,
     misfits,
     read_csv,
     read_header,
@@ -33,6 +27,13 @@ from recgym.logs.tables import (
     read_words,
     require_columns,
 )
+from recgym.logs.files import Files, reading
+from recgym.logs.ids import FLOAT, INT, TEXT, as_text, id_text
+from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
+from recgym.logs.origin import Origin
+from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.separators import KNOWN, cells_of, separator_of
+from recgym.logs.sessionize import UNKNOWN
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
@@ -45,7 +46,7 @@ PLACE = "#"  # before the place of a column, from 1, in a file without header
 
 def read_tables(
     files: Files, names: Sequence[str], columns: Mapping[str, str], domain: str, dated: bool = False
-) -> tuple[Any, Origin, list[Problem]]:
+) -> tuple[Any, Origin, list[LogProblem]]:
     """The mapped columns of files of one layout under their keys' names, where each row came from, and rows left out.
 
     Without a map the columns whose names are keys. Columns of a file of text come as numbers where every cell is one,
@@ -111,14 +112,16 @@ class _Table(NamedTuple):
         require_columns(name, header, columns.values() or ("user", "item"))
         return cls(files, name, is_parquet, delimiter, header, is_placed, folders, in_file)
 
-    def read(self, columns: Mapping[str, str], domain: str, dated: bool) -> tuple[Any, Array, list[Problem]]:
+    def read(
+        self, columns: Mapping[str, str], domain: str, dated: bool
+    ) -> tuple[Any, Array, list[LogProblem]]:
         """The mapped columns, the file row of each row, and the rows left out."""
         flags = [event.name for event in EVENTS[domain]]
         keys = (*KEYS, *ATTRIBUTES, *flags)
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
         wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
-        left_out: list[Problem] = []
+        left_out: list[LogProblem] = []
         if self.is_parquet:
             schema = parquet_file(self.files, self.name).schema_arrow
             if columns.get("time") in wanted:
@@ -144,12 +147,14 @@ class _Table(NamedTuple):
         differs = pc.not_equal(as_text(cells), pa.scalar(self.folders[column], TEXT))
         bad = np.flatnonzero(as_numpy(pc.fill_null(differs, True)))
         rule = f"a cell must be as the folder's name says, {self.folders[column]}"
-        refuse([Problem(self.name, int(rows[row]), column, rule, repr(cells[row].as_py())) for row in bad])
+        refuse([LogProblem(self.name, int(rows[row]), column, rule, repr(cells[row].as_py())) for row in bad])
 
-    def _text(self, types: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Any, Array, list[Problem]]:
+    def _text(
+        self, types: Mapping[str, Any], words: Mapping[str, Any]
+    ) -> tuple[Any, Array, list[LogProblem]]:
         """The columns of a file of text: of these types, or as `words` where a cell does not fit."""
-        layout = Layout(self.delimiter, True, "utf8", self.header if self.is_placed else None)
-        left_out: list[Problem] = []
+        layout = TextLayout(self.delimiter, True, "utf8", self.header if self.is_placed else None)
+        left_out: list[LogProblem] = []
         table = read_typed(self.files, self.name, types, layout)
         if table is None:
             table, rows, left_out = read_words(self.files, self.name, words, layout)
@@ -311,7 +316,7 @@ def with_id(name: str, table: Any) -> tuple[Any, list[str]]:
     first = {key: row for row, key in reversed(list(enumerate(ids)))}
     rule = "an id must occur once"
     refuse(
-        [Problem(name, row + 2, "id", rule, repr(key)) for row, key in enumerate(ids) if first[key] != row]
+        [LogProblem(name, row + 2, "id", rule, repr(key)) for row, key in enumerate(ids) if first[key] != row]
     )
     for column in table.column_names:
         try:
@@ -343,7 +348,7 @@ def _fact(name: str, column: str, values: Any) -> Any:
     return cells
 
 
-def _beyond(name: str, column: str, values: Array) -> list[Problem]:
+def _beyond(name: str, column: str, values: Array) -> list[LogProblem]:
     """The prices and durations of items that no item has; NaN is an unknown one."""
     rules = {
         "price": ("a price must be 0 or above and finite", values < 0),
@@ -351,4 +356,4 @@ def _beyond(name: str, column: str, values: Array) -> list[Problem]:
     }
     rule, bad = rules.get(column, ("a finite number is needed", np.zeros(len(values), bool)))
     rows = np.flatnonzero(bad | np.isinf(values))
-    return [Problem(name, int(row) + 2, column, rule, f"{values[row]:g}") for row in rows]
+    return [LogProblem(name, int(row) + 2, column, rule, f"{values[row]:g}") for row in rows]

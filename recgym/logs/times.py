@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.codes import FLOAT, INT, encode, is_missing
-from recgym.logs.log import Array, as_numpy
+from recgym.arrays import Array
+from recgym.logs.columns import as_numpy
+from recgym.logs.ids import FLOAT, INT, encode, is_missing
 from recgym.logs.problems import LogError
 
 UNITS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}  # ms a unit, as a fraction

@@ -9,13 +9,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.arrays import Bools, Doubles, Floats
 from recgym.jit import MAX_THREADS, njit
-from recgym.sim.friends import CANDIDATE_FEATURES, candidate_features
-from recgym.sim.observe import features
-from recgym.sim.outlook import expected
-from recgym.sim.schema import FRIENDS, Doubles, Floats, WorldArrays
+from recgym.sim.expectations import expected
+from recgym.sim.friend_requests import CANDIDATE_FEATURES, candidate_features
+from recgym.sim.observations import features
+from recgym.sim.schema import FRIENDS, WorldArrays
 from recgym.sim.session import advance, affinity, begin, least, start, watch_time
-from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Bools, Feedback, Reward, Sessions, Slates
+from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
 
 

@@ -8,11 +8,8 @@ where a user's friends begin, F friends, S items of a library, k dimensions of t
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from recgym.arrays import Doubles, Floats, Indices
 
 # choice models: one item a slate, every item for itself, or a friend to be suggested (items are candidates' places)
 ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
@@ -118,8 +115,10 @@ class WorldArrays(NamedTuple):
     """What the kernels read. Each field: its axes, and the type it is stored in (float16 keeps a world small)."""
 
     params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
-    choice: Annotated[Ints, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
-    watch: Annotated[Ints, "1", np.int32]  # 1: watch time is drawn, from the table of what events 0 and 1 say
+    choice: Annotated[Indices, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
+    watch: Annotated[
+        Indices, "1", np.int32
+    ]  # 1: watch time is drawn, from the table of what events 0 and 1 say
     user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
     profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
     user_bias: Annotated[Floats, "U", np.float16]  # a_u
@@ -129,8 +128,8 @@ class WorldArrays(NamedTuple):
     event_item: Annotated[Floats, "N E", np.float16]  # shift of an event's logit by item; column 0 is unused
     event_user: Annotated[Floats, "U E", np.float16]  # ... by user
     leave_item: Annotated[Floats, "N", np.float16]  # l_i
-    category: Annotated[Ints, "N", np.int16]
-    page: Annotated[Ints, "N", np.int16]
+    category: Annotated[Indices, "N", np.int16]
+    page: Annotated[Indices, "N", np.int16]
     price: Annotated[Floats, "N", np.float16]  # standardised log price, 0 where unknown
     price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
     duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
@@ -147,16 +146,18 @@ class WorldArrays(NamedTuple):
     event_link: Annotated[
         Floats, "E 2", np.float32
     ]  # [e, f] added to the logit of e where f, event 0 or 1, happened
-    event_needs: Annotated[Ints, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
+    event_needs: Annotated[Indices, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
     watch_quantiles: Annotated[
         Floats, "W Q", np.float32
     ]  # skipped, click, long view, again for the next group of durations ...: see `session.watch_time`
     leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
     leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
     # a graph drawn from a model of friend pairs; a world without one leaves these out
-    friend_start: Annotated[Ints, "V", np.int32]  # V is U + 1: where a user's friends begin; V is 1: no graph
-    friend: Annotated[Ints, "F", np.int32]  # both ways, ascending within a user
-    library: Annotated[Ints, "U S", np.int32]  # items a user is known to like, drawn, ascending; -1: fewer
+    friend_start: Annotated[
+        Indices, "V", np.int32
+    ]  # V is U + 1: where a user's friends begin; V is 1: no graph
+    friend: Annotated[Indices, "F", np.int32]  # both ways, ascending within a user
+    library: Annotated[Indices, "U S", np.int32]  # items a user is known to like, drawn, ascending; -1: fewer
     kin: Annotated[Floats, "U k", np.float16]  # where a user stands in taste: likeness is the product of two
 
 

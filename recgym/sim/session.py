@@ -18,6 +18,7 @@ The session model, with where it comes from:
 import math
 from typing import TypeVar
 
+from recgym.arrays import Doubles
 from recgym.jit import njit
 from recgym.rng import (
     CHOICE,
@@ -34,7 +35,7 @@ from recgym.rng import (
     normal,
     uniform,
 )
-from recgym.sim.friends import accepting, endorsers, meet, settle
+from recgym.sim.friend_requests import accepting, endorsers, meet, settle
 from recgym.sim.schema import (
     DECAY,
     ETA,
@@ -53,7 +54,6 @@ from recgym.sim.schema import (
     WATCH_CLICK_MS,
     WATCH_EDGES_MS,
     WATCH_LONG_MS,
-    Doubles,
     WorldArrays,
 )
 from recgym.sim.schema import MOOD as MOOD_SD

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.sim.schema import Doubles, Floats, Ints
+from recgym.arrays import Doubles, Floats, Indices
 
-Bools = NDArray[np.bool_]
 Slates = NDArray[np.int64]
 
 HISTORY = 20  # H, shown items that an observation can hold
@@ -24,36 +23,36 @@ class Sessions(NamedTuple):
     seed: NDArray[np.uint64]  # (B,) of the row
     episode: NDArray[np.int64]  # (B,) number since the row was seeded, -1 before the first
     key: NDArray[np.uint64]  # (B,) of the episode: all its randomness follows from it
-    user: Ints  # (B,)
-    context: Ints  # (B,)
-    step: Ints  # (B,) slates shown so far
+    user: Indices  # (B,)
+    context: Indices  # (B,)
+    step: Indices  # (B,) slates shown so far
     intent: Floats  # (B, d) hidden
     patience: Floats  # (B,) hidden
     mood: Floats  # (B,) hidden
     satiation: Floats  # (B, C) hidden
-    memory: Ints  # (B, M) ring of positively answered items, -1 empty
-    engaged: Ints  # (B,) positive answers so far
-    items: Ints  # (B, H) shown items, oldest first, -1 empty
-    events: Ints  # (B, H) their events, bit e for event e
+    memory: Indices  # (B, M) ring of positively answered items, -1 empty
+    engaged: Indices  # (B,) positive answers so far
+    items: Indices  # (B, H) shown items, oldest first, -1 empty
+    events: Indices  # (B, H) their events, bit e for event e
     shown: Floats  # (B, C) decayed category histogram of what was shown, in [0, 1]
     liked: Floats  # (B, C) ... of what was answered positively, in [0, 1]
-    liked_category: Ints  # (B,) of the last positive answer, -1 for none
-    lead: Ints  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
-    lead_events: Ints  # (B,) events of the last slate, bits, all positions together
-    run: Ints  # (B,) answers in a row of one category; a slate without an answer neither adds nor breaks
+    liked_category: Indices  # (B,) of the last positive answer, -1 for none
+    lead: Indices  # (B,) the last step's item: the first answered positively, else the top one; -1 before the first
+    lead_events: Indices  # (B,) events of the last slate, bits, all positions together
+    run: Indices  # (B,) answers in a row of one category; a slate without an answer neither adds nor breaks
     # suggesting friends: M is N, the candidates' places; 1 elsewhere
-    candidate: Ints  # (B, M) users
-    shared: Ints  # (B, M) items in both libraries
-    tie: Ints  # (B, M) friends in common now; -1: accepted, a friend himself
-    refused: Ints  # (B, M) times that he was suggested in vain
+    candidate: Indices  # (B, M) users
+    shared: Indices  # (B, M) items in both libraries
+    tie: Indices  # (B, M) friends in common now; -1: accepted, a friend himself
+    refused: Indices  # (B, M) times that he was suggested in vain
 
 
 class Feedback(NamedTuple):
     """What came back for a slate."""
 
-    events: Ints  # (B, K) bit e for event e
+    events: Indices  # (B, K) bit e for event e
     watch: Floats  # (B, K) ms, 0 where the world has no watch time
-    repeats: Ints  # (B,) positions that held an item shown higher up: empty places
+    repeats: Indices  # (B,) positions that held an item shown higher up: empty places
     reward: Doubles  # (B,)
     left: NDArray[np.bool_]  # (B,) the user left: terminated
     horizon: NDArray[np.bool_]  # (B,) the episode's length is used up: truncated

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym import storage
+from recgym.arrays import Floats
 from recgym.events import EVENTS, Event
 from recgym.sim.schema import (
     ARRAY_SPANS,
@@ -26,7 +27,6 @@ from recgym.sim.schema import (
     PARAM_INDEX,
     PARAMS,
     WATCH_EDGES_MS,
-    Floats,
     WorldArrays,
 )
 
@@ -311,9 +311,9 @@ class World:
             user or item the world does not know are left out; its remarks count them.
 
         Raises:
-            ValueError: the log is another one's, with what differs (`recgym.sim.indexing`).
+            ValueError: the log is another one's, with what differs (`recgym.sim.world_index`).
         """
-        from recgym.sim.indexing import index_log
+        from recgym.sim.world_index import index_log
 
         return index_log(self, log)
 

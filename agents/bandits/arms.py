@@ -1,0 +1,58 @@
+"""What bandits without context share: counts and sums of each item's reward, scaled into [0, 1]."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import BaseAgent
+from agents.guards import ANY
+from agents.interface import Actions, Figures, Masks, Transition
+from agents.problem import Problem
+from agents.slates import num_rows, top_k, unit_rewards, unseen
+
+
+class Arms(BaseAgent):
+    """Statistics of N arms. A decision's reward arrives after its batch: decisions of one batch share them.
+
+    Rewards are scaled from the task's range for one item into [0, 1]. In a slate each shown item is an arm
+    pulled, paid by its own events (`slates.credit`), which is why the observation is "history".
+    """
+
+    observation: ClassVar[str] = "history"
+    fresh: bool  # whether an item is shown at most once a visit, as far as the history goes back
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """The history says what was shown; where items may come again, any will do."""
+        return (cls.observation,) if params.get("fresh", True) else ANY
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.fresh = bool(self.params.fresh)
+        self.pulls = np.zeros(problem.num_items, np.int64)  # (N,)
+        self.total = np.zeros(problem.num_items)  # (N,) of the scaled rewards
+
+    def learn(self, transition: Transition) -> Figures:
+        """Add the batch to the statistics."""
+        arms, rewards = unit_rewards(self.problem, transition)
+        self.pulls += np.bincount(arms, minlength=len(self.pulls))
+        self.total += np.bincount(arms, rewards, len(self.pulls))
+        return {"untried": float((self.pulls == 0).sum())}
+
+    def awake(self, observation: Any, mask: Masks | None) -> Masks | None:
+        """The arms that may be pulled for each session."""
+        if not self.fresh:
+            return mask
+        return unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
+
+    def greedy(self, observation: Any, mask: Masks | None) -> Actions:
+        """The best means; arms never tried come last."""
+        mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), -1.0)
+        rows = np.broadcast_to(mean, (num_rows(observation), len(mean)))
+        return top_k(rows, self.problem.slate_size, self.awake(observation, mask))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Pulls and sums."""
+        return {"pulls": self.pulls, "total": self.total}

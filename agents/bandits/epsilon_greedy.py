@@ -1,0 +1,53 @@
+"""Epsilon-greedy: the best mean, and now and then anything (Watkins, 1989; for bandits: Auer et al., 2002, figure 3).
+
+The share of random slates falls as in the latter: min(1, c N / t) with N arms and t pulls, but no lower than
+`epsilon`; arms never tried come first.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.bandits.arms import Arms
+from agents.interface import Actions, Masks
+from agents.params import check_range
+from agents.slates import num_rows, top_k
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpsilonGreedyParams:
+    """How much is tried, and whether arms sleep."""
+
+    epsilon: float = 0.05  # least share of random slates, in [0, 1]
+    decay: float = 5.0  # c: [pulls an arm] while everything is random, at least 0
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+
+    def __post_init__(self) -> None:
+        check_range("epsilon", self.epsilon, 0, 1)
+        check_range("decay", self.decay, 0)
+
+
+class EpsilonGreedy(Arms):
+    """Shows the best mean, or a random item; slates: the K best, or K at random."""
+
+    name: ClassVar[str] = "epsilon-greedy"
+    config: ClassVar[type[Any]] = EpsilonGreedyParams
+    params: EpsilonGreedyParams
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random slates now."""
+        tried = self.params.decay * len(self.pulls) / max(int(self.pulls.sum()), 1)
+        return max(self.params.epsilon, min(1.0, tried))
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best means; with `explore` untried arms first, ties at random, and some rows at random."""
+        if not explore:
+            return self.greedy(observation, mask)
+        batch = num_rows(observation)
+        noise = self.rng.random((batch, len(self.pulls)))
+        mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
+        random = self.rng.random(batch) < self.epsilon
+        scores = np.where(random[:, None], noise, mean + 1e-9 * noise)
+        return top_k(scores, self.problem.slate_size, self.awake(observation, mask))

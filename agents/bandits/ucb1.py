@@ -1,0 +1,132 @@
+"""UCB1: optimism in the face of uncertainty (Auer, Cesa-Bianchi and Fischer, 2002, Machine Learning 47).
+
+Deviation: decisions come in batches, so within a batch a pull that is still unpaid counts as a pull at the
+arm's mean (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014): a batch spreads.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.bandits.arms import Arms
+from agents.interface import Actions, Masks
+from agents.params import check_range
+from agents.slates import check_mask, num_rows
+from recgym.jit import njit
+
+UNTRIED = 1e6  # above every bound, and finite, so that untried arms can be ordered at random
+
+
+BLOCK = 32  # arms whose largest bound is kept: a pick looks into few blocks
+
+
+@njit()
+def _end(index: NDArray[np.float64], block: int) -> int:
+    """Arm after the last of a block."""
+    end = (block + 1) * BLOCK
+    return end if end < index.shape[0] else index.shape[0]
+
+
+@njit()
+def _largest(index: NDArray[np.float64], block: int) -> float:
+    """Largest bound of a block."""
+    top = -np.inf
+    for a in range(block * BLOCK, _end(index, block)):
+        top = index[a] if index[a] > top else top
+    return top
+
+
+@njit()
+def _best(
+    index: NDArray[np.float64], mask: Masks, tops: NDArray[np.float64], slates: Actions, b: int, k: int
+) -> int:
+    """The arm for position k of row b: the largest bound that is allowed and not yet in the slate."""
+    best, bound = -1, -np.inf
+    for block in range(tops.shape[0]):
+        if tops[block] <= bound:
+            continue
+        for a in range(block * BLOCK, _end(index, block)):
+            if index[a] > bound and (mask.shape[0] == 0 or mask[b, a]):
+                taken = False
+                for above in range(k):
+                    taken = taken or slates[b, above] == a
+                if not taken:
+                    best, bound = a, index[a]
+    return best
+
+
+@njit()
+def _pick(
+    index: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    pulls: NDArray[np.int64],
+    spread: float,
+    mask: Masks,
+    tops: NDArray[np.float64],
+    slates: Actions,
+) -> None:
+    """Fill `slates` (B, K), row by row: each pull counts for the rows after it.
+
+    `mask` (B or 0, N); `tops` is scratch, one a block. Ties go to the lower arm.
+    """
+    for block in range(tops.shape[0]):
+        tops[block] = _largest(index, block)
+    for b in range(slates.shape[0]):
+        for k in range(slates.shape[1]):
+            slates[b, k] = _best(index, mask, tops, slates, b, k)
+        for k in range(slates.shape[1]):
+            a = slates[b, k]
+            pulls[a] += 1
+            index[a] = mean[a] + spread / math.sqrt(pulls[a])
+            tops[a // BLOCK] = _largest(index, a // BLOCK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ucb1Params:
+    """How optimistic, and whether arms sleep."""
+
+    scale: float = 1.0  # times sqrt(2 ln t / n), at least 0; 1 is the paper's, for rewards in [0, 1]
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+
+    def __post_init__(self) -> None:
+        check_range("scale", self.scale, 0)
+
+
+class Ucb1(Arms):
+    """Shows the largest upper confidence bound; slates: the K largest."""
+
+    name: ClassVar[str] = "ucb1"
+    config: ClassVar[type[Any]] = Ucb1Params
+    params: Ucb1Params
+
+    def bounds(self, arms: NDArray[Any], pulls: NDArray[Any]) -> NDArray[np.float64]:
+        """Upper confidence bounds of arms, of which `pulls` are paid or begun."""
+        return np.asarray(self.means()[arms] + self.spread / np.sqrt(np.maximum(pulls, 1)))
+
+    def means(self) -> NDArray[np.float64]:
+        """Mean of every arm, (N,); an unpaid arm's is 1."""
+        return np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
+
+    @property
+    def spread(self) -> float:
+        """What is divided by the root of an arm's pulls."""
+        return self.params.scale * math.sqrt(2.0 * math.log(max(int(self.pulls.sum()), 1)))
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """Untried arms in random order, then the largest bound; greedy on the means without `explore`."""
+        if not explore:
+            return self.greedy(observation, mask)
+        batch, slots = num_rows(observation), self.problem.slate_size
+        check_mask(mask, slots)
+        mask = self.awake(observation, mask)
+        pulls = self.pulls.copy()
+        index = self.bounds(np.arange(len(pulls)), pulls)
+        index[pulls == 0] = UNTRIED + self.rng.random(int((pulls == 0).sum()))
+        slates = np.empty((batch, slots), np.int64)
+        masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask
+        tops = np.empty(-(-len(pulls) // BLOCK))
+        _pick(index, self.means(), pulls, self.spread, masks, tops, slates)
+        return slates[:, 0] if slots == 1 else slates

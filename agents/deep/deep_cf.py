@@ -1,0 +1,118 @@
+"""Deep collaborative filtering: two towers of the agent's own, fitted to a log, then greedy (Covington et al., 2016).
+
+DCF-DQN without its second stage: x(s, a) = V(s) + <f(s), g(a)> + b_a and terms for repeats (`agents.deep.towers`), f
+over the user and the visit so far, g over the item's id and features; trained on a log's shown items by cross-entropy
+with AdamW (`agents.deep.pretraining`). Nothing is learnt online; what the visit reveals enters through f. `embed`
+gives f(s) to whoever wants to build on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.base import BaseAgent
+from agents.deep.attribution import shares_of
+from agents.deep.encoders import ENCODERS
+from agents.deep.pretraining import Stage, fit_towers
+from agents.deep.towers import Towers, to_states
+from agents.interface import Actions, Figures, Masks, Report
+from agents.log_histories import read_histories
+from agents.params import check_range
+from agents.problem import Problem
+from agents.slates import check_mask, top_k, unseen
+from agents.torch_utils import GPUS, pick_device, put_weights, seeded, weights_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepCfParams:
+    """Network and training."""
+
+    width: int = 32  # d of both towers
+    hidden: int = 64  # of the towers' hidden layers
+    encoder: str = "recurrent"  # of the history, one of ENCODERS
+    epochs: int = 10  # at most; it stops where the last tenth of the sessions is predicted no better
+    epoch_rows: int = 100_000  # [shown items] an epoch takes, drawn anew from a log that has more
+    batch: int = 512  # [shown items]
+    rate: float = 3e-3  # learning rate, above 0
+    weight_decay: float = 0.01  # AdamW's
+    clip: float = 10.0  # largest norm of a gradient
+    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"encoder is {self.encoder!r}, allowed: {', '.join(map(repr, ENCODERS))}")
+        for name in ("width", "hidden", "epochs", "epoch_rows", "batch"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("rate", "clip"):
+            check_range(name, getattr(self, name), 1e-9)
+        check_range("weight_decay", self.weight_decay, 0)
+
+
+class DeepCf(BaseAgent):
+    """Shows the best expected reward; slates: the K best."""
+
+    name: ClassVar[str] = "deep-cf"
+    observation: ClassVar[str] = "history"
+    offline: ClassVar[bool] = True
+    devices: ClassVar[tuple[str, ...]] = GPUS
+    config: ClassVar[type[Any]] = DeepCfParams
+    params: DeepCfParams
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        p = self.params
+        self.torch_device = pick_device(device)
+        with seeded(seed):
+            self.towers = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
+        self.towers.to(self.torch_device)
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Fit both towers to a log; `report` counts rows seen."""
+        p = self.params
+        stage = Stage(
+            epochs=p.epochs,
+            epoch_rows=p.epoch_rows,
+            batch=p.batch,
+            rate=p.rate,
+            weight_decay=p.weight_decay,
+            clip=p.clip,
+            discount=0.0,
+        )
+        return fit_towers(self.towers, self.problem, read_histories(self.problem, log), seed, stage, report)
+
+    def scores(self, observation: Any) -> NDArray[np.float64]:
+        """Expected reward of every item less a constant, (B, N)."""
+        with torch.no_grad():
+            values = self.towers.values(to_states(observation, self.torch_device))
+        return np.asarray(values.cpu().numpy(), np.float64)
+
+    def embed(self, observation: Any) -> NDArray[np.float32]:
+        """State tower f(s), (B, width): user and visit so far, in the space whose inner products are affinities."""
+        with torch.no_grad():
+            code = self.towers.code(to_states(observation, self.torch_device))
+        return np.asarray(code.own.state.cpu().numpy(), np.float32)
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best scores among the allowed items, explore or not."""
+        slots = self.problem.slate_size
+        check_mask(mask, slots)
+        if self.params.fresh:
+            mask = unseen(observation, self.problem.num_items, slots, mask)
+        return top_k(self.scores(observation), slots, mask)
+
+    def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
+        """Shares of the user, past items, context and the item itself; they sum to `scores` of the action."""
+        items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
+        return shares_of(self.towers, self.problem, to_states(observation, self.torch_device), items)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Weights."""
+        return weights_of(self.towers)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Load what `state` gave."""
+        put_weights(self.towers, state)

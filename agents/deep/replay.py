@@ -1,0 +1,274 @@
+"""Replay on the device: a ring of vector steps, and n-step returns read from it without a copy to the host.
+
+Axes: T slots of the ring, B sessions, b rows sampled, n steps, K slate positions, N items.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.deep.encoders import HISTORY
+from agents.deep.towers import States
+from agents.problem import Problem
+from agents.saved import check_within
+
+
+def n_step(
+    reward: Tensor, terminated: Tensor, truncated: Tensor, discount: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rewards of n steps in a row up to the episode's end, all arguments (b, n) (Sutton, 1988).
+
+    Returns:
+        The discounted sum (b,); how many steps it holds, 1 to n, (b,) int64; and what multiplies the value of
+        the state after them (b,): discount to their number, 0 where the user left. A truncated episode is cut
+        there, its last state's value kept.
+    """
+    over = (terminated | truncated).to(reward.dtype)
+    before = torch.cumprod(1.0 - over, dim=1)
+    alive = torch.cat([torch.ones_like(before[:, :1]), before[:, :-1]], dim=1)
+    powers = discount ** torch.arange(reward.shape[1], device=reward.device, dtype=reward.dtype)
+    total = (alive * powers * reward).sum(dim=1)
+    steps = alive.sum(dim=1)
+    stays = 1.0 - (alive * terminated).amax(dim=1)
+    return total, steps.long(), stays * discount**steps
+
+
+class Sample(NamedTuple):
+    """b rows of the ring."""
+
+    states: States  # (b, ...)
+    action: Tensor  # (b, K)
+    credit: Tensor  # (b, K) of each shown item
+    answered: Tensor  # (b, K) 1 for an item that was answered positively, else 0
+    later: Tensor  # (b,) discounted mean credit of the steps 1 to n - 1
+    after: States  # states after the last of the steps
+    bootstrap: Tensor  # (b,) what multiplies the value of `after`
+    after_mask: Tensor | None  # (b, N)
+    weight: Tensor  # (b,) 0 for a slot that holds no slate, else 1, or what corrects a draw by priority
+    place: tuple[Tensor, Tensor]  # (b,) slot and session
+
+
+def check_shape(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: Any) -> None:
+    """ValueError that names an array of another shape or type."""
+    if value.shape != shape or value.dtype != kind:
+        raise ValueError(f"{name} is {value.dtype} {value.shape}, expected {np.dtype(kind)} {shape}")
+
+
+def _check_states(
+    place: str, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...], events: int, problem: Problem
+) -> None:
+    """ValueError unless stored states (shape ...) are of users and items of the problem."""
+    check_shape(f"{place}: user", arrays["user"], shape, np.int32)
+    check_shape(f"{place}: items", arrays["items"], (*shape, HISTORY), np.int32)
+    check_shape(f"{place}: events", arrays["events"], (*shape, HISTORY, events), np.uint8)
+    check_shape(f"{place}: context", arrays["context"], (*shape, 3), np.float32)
+    check_within(f"{place}: user", arrays["user"], 0, problem.num_users - 1)
+    check_within(f"{place}: items", arrays["items"], 0, problem.num_items)
+    check_within(f"{place}: events", arrays["events"], 0, 1)
+
+
+class LoggedRows(NamedTuple):
+    """R shown items of a log, each with the history it was shown to."""
+
+    states: States  # (R, ...)
+    item: Tensor  # (R,) int64
+    label: Tensor  # (R,) float32, the item's reward scaled into [0, 1]
+
+    def sample(self, batch: int, generator: torch.Generator) -> "LoggedRows":
+        """Rows drawn evenly, with replacement."""
+        rows = torch.randint(len(self.item), (batch,), generator=generator, device=self.item.device)
+        return LoggedRows(States(*(part[rows] for part in self.states)), self.item[rows], self.label[rows])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """A copy, flat and as small as it goes."""
+        parts = {**self.states._asdict(), "item": self.item, "label": self.label}
+        small = {"user": np.int32, "items": np.int32, "events": np.uint8, "item": np.int32}
+        return {
+            name: value.cpu().numpy().astype(small.get(name, np.float32)) for name, value in parts.items()
+        }
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem) -> "LoggedRows":
+        """The rows that `arrays` were taken from, on a device; ValueError where they are not of this problem."""
+        rows, events = len(arrays["item"]), len(problem.event_names)
+        _check_states("rows of the log", arrays, (rows,), events, problem)
+        check_shape("rows of the log: label", arrays["label"], (rows,), np.float32)
+        check_shape("rows of the log: item", arrays["item"], (rows,), np.int32)
+        check_within("rows of the log: item", arrays["item"], 0, problem.num_items - 1)
+        kinds = {"user": np.int64, "items": np.int64, "item": np.int64}
+        there = {
+            name: torch.as_tensor(np.array(value, kinds.get(name, np.float32)), device=device)
+            for name, value in arrays.items()
+        }
+        return cls(States(*(there[name] for name in States._fields)), there["item"], there["label"])
+
+
+class Ring:
+    """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session.
+
+    With `prioritised`, rows are drawn in proportion to their priority: at first the largest that any row had, later
+    what `judge` says (Schaul et al., 2016, ICLR, the proportional variant).
+    """
+
+    def __init__(
+        self, slots: int, states: States, slate_size: int, device: torch.device, *, prioritised: bool = False
+    ) -> None:
+        num = len(states.user)
+        self.slots, self.device, self.count = slots, device, 0
+
+        def empty(like: Tensor, kind: torch.dtype) -> Tensor:
+            return torch.zeros((slots, *like.shape), dtype=kind, device=device)
+
+        self.user, self.items = empty(states.user, torch.int32), empty(states.items, torch.int32)
+        self.events, self.context = empty(states.events, torch.uint8), empty(states.context, torch.float32)
+        self.action = torch.zeros((slots, num, slate_size), dtype=torch.int64, device=device)
+        self.credit = torch.zeros((slots, num, slate_size), device=device)
+        self.terminated, self.truncated, self.shown = (
+            torch.zeros((slots, num), dtype=torch.bool, device=device) for _ in range(3)
+        )
+        self.mask: Tensor | None = None
+        self.priority = torch.zeros((slots, num), device=device) if prioritised else None
+        self.largest = torch.ones((), device=device)
+
+    def add(
+        self,
+        rows: Tensor,
+        states: States,
+        action: Tensor,
+        credit: Tensor,
+        after: States,
+        ends: tuple[Tensor, Tensor],
+        masks: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        """One vector step of some rows; the others, which only restarted, are marked as holding no slate."""
+        t, following = self.count % self.slots, (self.count + 1) % self.slots
+        if masks is not None and self.mask is None:
+            shape = (*self.shown.shape, masks[0].shape[-1])
+            self.mask = torch.ones(shape, dtype=torch.bool, device=self.device)
+        for place, at in ((t, states), (following, after)):
+            self.user[place, rows] = at.user.int()
+            self.items[place, rows] = at.items.int()
+            self.events[place, rows] = at.events.to(torch.uint8)
+            self.context[place, rows] = at.context
+        if masks is not None and self.mask is not None:
+            self.mask[t, rows], self.mask[following, rows] = masks
+        self.action[t, rows], self.credit[t, rows] = action, credit
+        for field, value in ((self.terminated, ends[0]), (self.truncated, ends[1])):
+            field[t] = False
+            field[t, rows] = value
+        self.shown[t] = False
+        self.shown[t, rows] = True
+        if self.priority is not None:
+            self.priority[t] = 0.0
+            self.priority[t, rows] = self.largest
+        self.count += 1
+
+    def skip(self) -> None:
+        """Leave a slot that holds no slate, only the states that came after the one before it."""
+        t = self.count % self.slots
+        self.shown[t], self.terminated[t], self.truncated[t] = False, False, False
+        if self.priority is not None:
+            self.priority[t] = 0.0
+        self.count += 1
+
+    def ready(self, steps: int) -> int:
+        """Slots with `steps` slots after them; one slot of the ring is always the next state's."""
+        return max(min(self.count, self.slots - 1) - steps + 1, 0)
+
+    def sample(
+        self, batch: int, steps: int, discount: float, generator: torch.Generator, correction: float = 0.0
+    ) -> Sample:
+        """Rows drawn evenly from the slots that have n slots after them, or by priority.
+
+        `correction` is the paper's beta: 1 undoes in the weights what the priorities do to the draw, 0 leaves it.
+        """
+        if self.priority is None:
+            age = torch.randint(self.ready(steps), (batch,), generator=generator, device=self.device)
+            b = torch.randint(self.shown.shape[1], (batch,), generator=generator, device=self.device)
+            t = (self.count - steps - age) % self.slots
+            weight = self.shown[t, b].float()
+        else:
+            t, b, weight = self._by_priority(self.priority, batch, steps, generator, correction)
+        path = (t[:, None] + torch.arange(steps, device=self.device)) % self.slots
+        rewards = self.credit[path, b[:, None]].mean(dim=2)
+        ends = self.terminated[path, b[:, None]], self.truncated[path, b[:, None]]
+        total, length, bootstrap = n_step(rewards, *ends, discount)
+        last, slots = (t + length) % self.slots, self.action.shape[2]
+        after_mask = None if self.mask is None else self.mask[last, b]
+        return Sample(
+            self._states(t, b),
+            self.action[t, b],
+            self.credit[t, b],
+            self.events[(t + 1) % self.slots, b][:, -slots:, 0].float(),
+            total - rewards[:, 0],
+            self._states(last, b),
+            bootstrap,
+            after_mask,
+            weight,
+            (t, b),
+        )
+
+    def _by_priority(
+        self, priority: Tensor, batch: int, steps: int, generator: torch.Generator, correction: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Slots, sessions and weights, (b,) each: one draw from each of b equal parts of the priorities' sum."""
+        ready = torch.arange(self.ready(steps), device=self.device)
+        slots = (self.count - steps - ready) % self.slots
+        flat = priority[slots].flatten()
+        sums = flat.cumsum(0)
+        part = torch.rand(batch, generator=generator, device=self.device)
+        part = (part + torch.arange(batch, device=self.device)) / batch * sums[-1]
+        place = torch.searchsorted(sums, part, right=True).clamp(max=len(flat) - 1)
+        chance = flat[place] / sums[-1]
+        weight = ((flat > 0).sum() * chance).clamp(min=1e-12) ** -correction
+        num = self.shown.shape[1]
+        t, b = slots[place // num], place % num
+        return t, b, weight / weight.max() * self.shown[t, b]
+
+    def judge(self, place: tuple[Tensor, Tensor], priority: Tensor) -> None:
+        """New priorities (b,), above 0, of rows that were drawn."""
+        if self.priority is not None:
+            self.priority[place] = priority * self.shown[place]
+            self.largest = torch.maximum(self.largest, priority.max())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """A copy of all slots and their count."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return {name: value.cpu().numpy().copy() for name, value in tensors.items()} | {
+            "count": np.array([self.count])
+        }
+
+    @classmethod
+    def of(
+        cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem, num_envs: int
+    ) -> "Ring":
+        """The ring that `arrays` were taken from, on a device; ValueError where they do not fit."""
+        shape = (len(arrays["shown"]), num_envs)
+        if shape[0] < 2:
+            raise ValueError("replay: shown has fewer than 2 slots")
+        _check_states("replay", arrays, shape, len(problem.event_names), problem)
+        slate = (*shape, problem.slate_size)
+        for name, wanted, kind in (
+            *((name, shape, np.bool_) for name in ("shown", "terminated", "truncated")),
+            *(("action", slate, np.int64), ("credit", slate, np.float32), ("count", (1,), np.int64)),
+            *(("largest", (), np.float32), ("priority", shape, np.float32)),
+            ("mask", (*shape, problem.num_items), np.bool_),
+        ):
+            if name in arrays or name not in ("priority", "mask"):
+                check_shape(f"replay: {name}", arrays[name], wanted, kind)
+        check_within("replay: action", arrays["action"], 0, problem.num_items - 1)
+        check_within("replay: count", arrays["count"], 0, 1 << 62)
+        check_within("replay: priority", arrays.get("priority", arrays["largest"]), 0)
+        there = {name: torch.as_tensor(np.array(value), device=device) for name, value in arrays.items()}
+        ring = cls.__new__(cls)
+        ring.mask, ring.priority = None, None
+        vars(ring).update(there, device=device, count=int(arrays["count"][0]), slots=len(arrays["shown"]))
+        return ring
+
+    def _states(self, t: Tensor, b: Tensor) -> States:
+        items, events = self.items[t, b].long(), self.events[t, b].float()
+        return States(self.user[t, b].long(), items, events, self.context[t, b])

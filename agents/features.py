@@ -1,0 +1,107 @@
+"""What linear agents know of a session and of an item: public features, by name.
+
+The context of a session holds what the observation "features" holds, counted from the observation "history": it
+reaches 20 items back. Where the environment gives "features", or any other Box, its numbers are the context.
+
+Axes: B sessions, N items, K slate positions, H history, C categories, E events.
+"""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from agents.problem import Problem
+from recgym.arrays import Doubles
+
+DECAY = 0.8  # a slate, of the histograms; that of the observation "features"
+MATCHES = (
+    "share of its category among what was shown",
+    "share of its category among what was answered",
+    "answered its category last",
+    "ignored its category last",
+    "it was shown",
+    "it was answered",
+)
+
+
+class Contexts:
+    """Reads observations of one problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, space = problem, problem.observation_space
+        self.slots, self.categories = problem.slate_size, problem.num_categories
+        self.category = np.append(np.asarray(problem.items["category"], np.int64), self.categories)
+        self.is_history = isinstance(space, spaces.Dict)
+        if isinstance(space, spaces.Box):
+            features = tuple(f"feature {i}" for i in range(int(np.prod(space.shape))))
+        elif self.is_history:
+            shares = [
+                f"category {c}: share {of}" for of in ("shown", "answered") for c in range(self.categories)
+            ]
+            events = [f"{name} just now" for name in problem.event_names]
+            features = (*shares, *events, "sine of the hour", "cosine of the hour", "step")
+        else:
+            raise ValueError(
+                f"a linear agent needs the observation 'history' or 'features', not {type(space).__name__}"
+            )
+        self.names = ("constant", *features)
+
+    def __call__(self, observation: Any) -> Doubles:
+        """Features of the sessions, (B, len(names))."""
+        if not self.is_history:
+            x = np.asarray(observation, np.float64).reshape(len(observation), -1)
+            return np.concatenate([np.ones((len(x), 1)), x], axis=1)
+        shown, answered, latest = self._histograms(observation)
+        one = np.ones((len(shown), 1))
+        return np.concatenate([one, shown, answered, latest, observation["context"]], axis=1)
+
+    def _histograms(self, observation: Any) -> tuple[Doubles, Doubles, Doubles]:
+        """Decayed shares of the categories shown and answered, (B, C) each, and the last slate's events (B, E)."""
+        items = observation["shown"]
+        batch, length = items.shape
+        events = observation["events"].reshape(batch, length, -1)
+        age = (length - 1 - np.arange(length)) // self.slots
+        weight = (1.0 - DECAY) / self.slots * DECAY**age
+        bins = self.category[items] + (self.categories + 1) * np.arange(batch)[:, None]
+
+        def count(weights: NDArray[Any]) -> Doubles:
+            size = batch * (self.categories + 1)
+            flat = np.bincount(bins.ravel(), weights.ravel(), size).astype(np.float64)
+            return flat.reshape(batch, -1)[:, :-1]
+
+        shown, answered = count(np.broadcast_to(weight, items.shape)), count(weight * events[:, :, 0])
+        return shown, answered, events[:, -self.slots :].max(axis=1).astype(np.float64)
+
+    def matches(self, observation: Any) -> Doubles:
+        """How each item matches each session, (B, N, len(MATCHES)), in the order of MATCHES."""
+        items = observation["shown"]
+        batch, length = items.shape
+        answered = observation["events"].reshape(batch, length, -1)[:, :, 0]
+        out = np.zeros((batch, self.problem.num_items, len(MATCHES)))
+        shown, liked, _ = self._histograms(observation)
+        category = self.category[:-1]
+        out[:, :, 0], out[:, :, 1] = shown[:, category], liked[:, category]
+        same = self.category[items[:, -1:]] == category
+        out[:, :, 2], out[:, :, 3] = same * answered[:, -1:], same * (1.0 - answered[:, -1:])
+        rows, columns = np.nonzero(items < self.problem.num_items)
+        out[rows, items[rows, columns], 4] = 1.0
+        rows, columns = np.nonzero(answered > 0)
+        out[rows, items[rows, columns], 5] = 1.0
+        return out
+
+
+def item_features(problem: Problem) -> tuple[tuple[str, ...], Doubles]:
+    """Names and public features of the items, (N, g): category and page one-hot, price, length; each of unit spread."""
+    names, columns = [], []
+    for group in ("category", "page"):
+        index = np.asarray(problem.items[group], np.int64)
+        for value in np.unique(index):
+            names.append(f"{group} {value}")
+            columns.append((index == value).astype(np.float64))
+    numbers = {"price": problem.items["price"], "length": np.log1p(problem.items["seconds"])}
+    for name, column in numbers.items():
+        names.append(name)
+        columns.append((column - column.mean()) / max(float(column.std()), 1e-6))
+    return tuple(names), np.stack(columns, axis=1).astype(np.float64)

@@ -1,0 +1,116 @@
+"""What every agent is: the interface that the runner, the benchmark and the command line use.
+
+Axes: B sessions, K slate positions, N items.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.problem import Problem
+
+Actions = NDArray[np.int64]
+Masks = NDArray[np.bool_]
+Figures = dict[str, float]
+Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
+
+
+class LoopState(NamedTuple):
+    """Where a training loop stands."""
+
+    arrays: dict[str, NDArray[Any]]
+    facts: dict[str, Any]  # what JSON can hold
+
+
+class Checkpointer(Protocol):
+    """Writes checkpoints of a training, and takes it up again from one."""
+
+    def resume(self) -> LoopState | None:
+        """Put agent and environment back where the checkpoint left them, and tell the loop's part; None: no such."""
+        ...
+
+    def keep(self, steps: int, loop_state: Callable[[], LoopState]) -> None:
+        """Write a checkpoint if one is due after so many environment steps."""
+        ...
+
+
+class Transition(NamedTuple):
+    """b <= B rows of experience: restart rows are dropped already.
+
+    `next_observation` belongs to the same session as `observation`, also where that session ended. `row` says
+    which of the B sessions each row came from (None: row i from session i), for agents that follow sessions.
+    """
+
+    observation: Any
+    action: Actions  # (b,) or (b, K)
+    reward: NDArray[np.float64]  # (b,)
+    next_observation: Any
+    terminated: NDArray[np.bool_]  # (b,) the user left: nothing follows
+    truncated: NDArray[np.bool_]  # (b,) the horizon: more would have followed
+    mask: Masks | None = None  # (b, N)
+    next_mask: Masks | None = None  # (b, N)
+    row: NDArray[np.int64] | None = None  # (b,)
+
+
+class Agent(Protocol):
+    """What the runner, the benchmark and the command line use. One agent, one file.
+
+    Made by `cls(problem, seed=0, device="cpu", **params)`; an unknown parameter is a ValueError.
+    """
+
+    name: ClassVar[str]
+    observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
+    offline: ClassVar[bool]  # whether `prepare` learns from a log
+    num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
+    resumes_exactly: ClassVar[bool]  # whether a training taken up again is the one that nobody disturbed
+    env: Any  # of `make_agent(name, env)`: the task with the observation that it reads; else None
+
+    @classmethod
+    def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
+        """The observation that it reads, and whether `prepare` learns from a log, with these parameters."""
+        ...
+
+    def bind(self, env: Any) -> None:
+        """Called before `train` and before every evaluation, with the environment that it will act in.
+
+        Only the oracles use it: they keep `env.unwrapped.privileged()`.
+        """
+        ...
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Offline stage on a `recgym.logs.Log` with the task's user and item indices; most do nothing."""
+        ...
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """Items for B sessions, shape (B,), or slates without repeats (B, K) where the task has slates.
+
+        `mask` (B, N) is True where an item may be shown; ValueError where a row allows fewer than K.
+        """
+        ...
+
+    def learn(self, transition: Transition) -> Figures:
+        """One update from a batch of transitions; figures to log."""
+        ...
+
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        checkpointer: Checkpointer | None = None,
+    ) -> Figures:
+        """Online stage on a native vector environment for `budget` environment steps (slates shown)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write state into `folder`: weights as safetensors, the rest as JSON; no pickle."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path, problem: Problem, device: str = "cpu", *, transfer: bool = False) -> "Agent":
+        """Read what `save` wrote; ValueError for an agent of another task, unless it is to be taken over there."""
+        ...

@@ -1,0 +1,85 @@
+"""A log as a learner sees it: for each shown item what the observation "history" would have held.
+
+Axes: R rows, H history, E events.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.deep.encoders import HISTORY
+from agents.problem import Problem
+from agents.slates import check_log, logged_pay
+
+
+class Histories(NamedTuple):
+    """Rows of a log in its order. A row's history goes from where its session begins to where its slate does."""
+
+    user: NDArray[np.int64]  # (R,)
+    item: NDArray[np.int64]  # (R,)
+    events: NDArray[np.float32]  # (R, E)
+    context: NDArray[np.float32]  # (R, 3) hour as sine and cosine, step over horizon
+    start: NDArray[np.int64]  # (R,) first row of the session
+    slate: NDArray[np.int64]  # (R,) first row of the slate
+    pay: NDArray[np.float64]  # (R,) this task's reward for the row
+    number: NDArray[np.int64]  # (R,) of the session, from 0 in the log's order
+
+    def observation(self, rows: NDArray[np.int64], num_items: int) -> dict[str, NDArray[Any]]:
+        """The observation "history" before each of some rows was shown."""
+        window = self.slate[rows][:, None] - HISTORY + np.arange(HISTORY)
+        inside = window >= self.start[rows][:, None]
+        window = np.where(inside, window, 0)
+        events = np.where(inside[:, :, None], self.events[window], np.float32(0))
+        return {
+            "user": self.user[rows],
+            "shown": np.where(inside, self.item[window], num_items).astype(np.int32),
+            "events": events.reshape(len(rows), -1),
+            "context": self.context[rows],
+        }
+
+
+def read_histories(problem: Problem, log: Any) -> Histories:
+    """Read a log; ValueError where its indices are not this task's."""
+    check_log(problem, log)
+    num_rows, starts = len(log), log.session_starts()
+    session = np.zeros(num_rows, np.int64)
+    session[starts] = 1
+    session = np.cumsum(session) - 1
+    step = log.column("step").astype(np.int64)
+    first = np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])]
+    events = np.zeros((num_rows, len(problem.event_names)), np.float32)
+    for e, name in enumerate(problem.event_names):
+        if name in log.events:
+            events[:, e] = log.column(name)
+    return Histories(
+        user=log.column("user").astype(np.int64),
+        item=log.column("item").astype(np.int64),
+        events=events,
+        context=_context(problem, log, step),
+        start=starts[session],
+        slate=np.flatnonzero(first)[np.cumsum(first) - 1],
+        pay=logged_pay(problem, log),
+        number=session,
+    )
+
+
+def _context(problem: Problem, log: Any, step: NDArray[np.int64]) -> NDArray[np.float32]:
+    angle = np.zeros(len(step))
+    many = problem.num_contexts > 1 and "context_index" in log.rows.column_names
+    if many:
+        angle = 2.0 * math.pi * log.column("context_index") / problem.num_contexts
+    sine, cosine = (np.sin(angle), np.cos(angle)) if many else (np.zeros(len(step)), np.zeros(len(step)))
+    return np.stack([sine, cosine, np.minimum(step / problem.horizon, 1.0)], axis=1).astype(np.float32)
+
+
+def return_to_go(histories: Histories, discount: float) -> NDArray[np.float64]:
+    """Discounted sum of the mean pay of a row's slate and of those after it in its session, shape (R,)."""
+    begins = np.flatnonzero(histories.slate == np.arange(len(histories.slate)))
+    mean = np.add.reduceat(histories.pay, begins) / np.diff(np.r_[begins, len(histories.pay)])
+    number, total = histories.number[begins], mean.copy()
+    for i in range(len(begins) - 2, -1, -1):
+        if number[i] == number[i + 1]:
+            total[i] += discount * total[i + 1]
+    return np.asarray(total[np.searchsorted(begins, histories.slate)])

@@ -1,0 +1,1 @@
+"""Agents to measure the others by: random, popularity, the logging policy, and the privileged oracles."""

@@ -1,0 +1,33 @@
+"""Logged: the world's logging policy as an agent. Privileged: it reads who chose what the log shows.
+
+It is a yardstick, not a method: what the people who made the log already had. Under a mask that bars items it is the
+same policy, renormalised over what is allowed.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.interface import Actions, Masks
+from agents.references.oracle import Privileged
+from agents.slates import check_mask
+
+
+class Logged(Privileged):
+    """Shows what `recgym.sim.logging_policy.LoggedPolicy` draws, explore or not: one session at one step, one draw."""
+
+    name: ClassVar[str] = "logged"
+
+    def bind(self, env: Any) -> None:
+        """Keep the simulator and its logging policy."""
+        from recgym.sim.logging_policy import LoggedPolicy
+
+        super().bind(env)
+        self.policy = LoggedPolicy(self.engine.world)
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The policy's draws; a session some of whose items are barred gets them from what is allowed."""
+        engine = self.sessions_of(observation)
+        check_mask(mask, self.problem.slate_size)
+        slates = np.asarray(self.policy(engine, mask)[0], np.int64)
+        return slates[:, 0] if self.problem.slate_size == 1 else slates

@@ -1,0 +1,51 @@
+"""Oracle: privileged, one step ahead. Shows what pays most now to the user as he really is.
+
+It reads the hidden intent through `privileged()`, which no other agent may: it is a yardstick, not a method.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from agents.base import BaseAgent
+from agents.guards import ANY
+from agents.interface import Actions, Masks
+from agents.slates import num_rows, top_k
+
+
+class Privileged(BaseAgent):
+    """An agent that keeps the simulator of the environment that it acts in. Nothing to train or to save."""
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any: it reads none."""
+        return ANY
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.engine: Any = None
+
+    def bind(self, env: Any) -> None:
+        """Keep the simulator of a native environment, single or vector."""
+        self.engine = env.unwrapped.privileged()
+
+    def sessions_of(self, observation: Any) -> Any:
+        """The simulator; ValueError where it is missing or holds another number of sessions."""
+        if self.engine is None:
+            raise ValueError(f"agent {self.name} must be attached to its environment first: bind(env)")
+        if self.engine.num != num_rows(observation):
+            raise ValueError(
+                f"agent {self.name} is attached to {self.engine.num} sessions, got {num_rows(observation)} "
+                "observations: attach it to the environment that it acts in"
+            )
+        return self.engine
+
+
+class Oracle(Privileged):
+    """Shows the largest expected reward; slates: the K largest, each as if it were shown alone."""
+
+    name: ClassVar[str] = "oracle"
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best expected reward of the next step, explore or not; the observation is not read."""
+        expected = self.sessions_of(observation).expected_reward()
+        return top_k(expected, self.problem.slate_size, mask)

@@ -1,0 +1,77 @@
+"""Oracle-plan: privileged, looks ahead by branching the sessions as they stand. The one of every score.
+
+Under a mask it plans in a world where what is barred pays least and ends the visit: an item that may not be shown now
+is not reckoned with later either.
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.interface import Actions, Masks
+from agents.params import check_range
+from agents.references.oracle import Privileged
+from agents.slates import check_mask, top_k, weight_vector
+
+NEVER = 1e3  # [logit] far beyond where the simulator's probabilities end
+
+
+@dataclass(frozen=True, kw_only=True)
+class OraclePlanParams:
+    """How far it looks."""
+
+    simulations: int = 100  # [branches a decision], at least 0; more is better and slower
+
+    def __post_init__(self) -> None:
+        check_range("simulations", self.simulations, 0)
+
+
+class OraclePlan(Privileged):
+    """Shows what `recgym.sim.lookahead` finds best, explore or not."""
+
+    name: ClassVar[str] = "oracle-plan"
+    config: ClassVar[type[Any]] = OraclePlanParams
+    params: OraclePlanParams
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """Plan for every session; where items are barred, for all sessions of one mask in a world of their own."""
+        from recgym.sim.lookahead import plan
+
+        engine, slots = self.sessions_of(observation), self.problem.slate_size
+        check_mask(mask, slots)
+        simulations, seed = self.params.simulations, int(self.rng.integers(1 << 62))
+        if mask is None or mask.all():
+            slates = plan(engine, simulations=simulations, seed=seed)
+        else:
+            slates = np.zeros((engine.num, slots), np.int64)
+            masks, group = np.unique(mask, axis=0, return_inverse=True)
+            for number, allowed in enumerate(masks):
+                rows = group == number
+                slates[rows] = plan(self.barring(allowed), rows, simulations=simulations, seed=seed)[rows]
+            slates = self.keep_to(mask, slates)
+        slates = np.asarray(slates, dtype=np.int64)
+        return slates[:, 0] if slots == 1 else slates
+
+    def barring(self, allowed: NDArray[np.bool_]) -> Any:
+        """The simulator's sessions in a world where items that are not allowed (N,) drive users away."""
+        engine = self.engine
+        arrays, worst = engine.world.arrays, np.where(weight_vector(self.problem) > 0, -NEVER, NEVER)
+        world = engine.world.with_arrays(
+            item_bias=np.where(allowed, arrays.item_bias, -NEVER),
+            event_item=np.where(allowed[:, None], arrays.event_item, worst),
+            leave_item=np.where(allowed, arrays.leave_item, NEVER),
+        )
+        same = ("reward", "sessions", "horizon", "slate_size", "num", "all_rows")
+        return SimpleNamespace(world=world, **{name: getattr(engine, name) for name in same})
+
+    def keep_to(self, mask: Masks, slates: NDArray[np.int64]) -> Actions:
+        """Slates (B, K) whose barred and repeated places hold the best allowed items by expected reward, at the end."""
+        scores = self.engine.expected_reward()
+        first = float(scores.max()) + 1.0
+        rows, slots = np.arange(len(slates)), slates.shape[1]
+        for k in range(slots - 1, -1, -1):
+            scores[rows, slates[:, k]] = first + slots - k
+        return top_k(scores, slots, mask).reshape(-1, slots)

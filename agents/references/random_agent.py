@@ -1,0 +1,28 @@
+"""Random: every allowed item with the same probability, slates without repeats. The zero of every score."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from agents.base import BaseAgent
+from agents.guards import ANY
+from agents.interface import Actions, Masks
+from agents.slates import num_rows, top_k
+
+
+class Random(BaseAgent):
+    """Shows items at random, explore or not."""
+
+    name: ClassVar[str] = "random"
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """Any: it reads none."""
+        return ANY
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """Uniform over the allowed items, or over slates of them."""
+        batch = num_rows(observation)
+        if mask is None and self.problem.slate_size == 1:
+            return self.rng.integers(0, self.problem.num_items, batch)
+        scores = self.rng.random((batch, self.problem.num_items))
+        return top_k(scores, self.problem.slate_size, mask)

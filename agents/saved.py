@@ -1,0 +1,66 @@
+"""What a saved agent holds, read and checked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.problem import Problem
+from recgym import storage
+from recgym.checks import difference, line_of, said
+
+SCHEMA = "recgym.agent/1"
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """A saved agent's name, parameters, generator and task; ValueError where the folder holds none."""
+    kinds = {"schema": str, "name": str, "params": dict, "rng": dict, "is_learnt": bool}
+    about = storage.Stored(folder, "saved agent").json("agent.json", kinds)
+    place = Path(folder) / "agent.json"
+    if about["schema"] != SCHEMA:
+        raise ValueError(f"{place}: schema is {said(about['schema'])}, expected {SCHEMA!r}")
+    storage.check_keys(about, {"task": dict} if "task" in about else {}, place)
+    return about
+
+
+def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) -> None:
+    """ValueError where an agent was saved for another task, with what differs, or without a task."""
+    if "task" not in about:
+        raise ValueError(
+            f"{Path(folder) / 'agent.json'}: task is missing, so it may be of another one; transfer=True takes it over"
+        )
+    ours, theirs = problem.identity, about["task"]
+    odd = {key: difference(theirs.get(key), ours[key]) for key in ours if theirs.get(key) != ours[key]}
+    if odd:
+        what = ", ".join(f"{key} {there}, here {here}" for key, (there, here) in odd.items())
+        raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
+
+
+def check_arrays(
+    place: str, own: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]], free: tuple[str, ...] = ()
+) -> None:
+    """ValueError where `state` has other names, shapes or types than `own`, or an integer below 0: all are counts.
+
+    Arrays named in `free` may have any length.
+    """
+    if own.keys() != state.keys():
+        lacks, has = (
+            line_of(", ".join(sorted(names)) or "no array")
+            for names in (own.keys() - state, state.keys() - own)
+        )
+        raise ValueError(f"{place} lacks {lacks}, and has {has} that is unknown")
+    for key, value in state.items():
+        there = own[key]
+        if value.ndim != there.ndim or (key not in free and value.shape != there.shape):
+            raise ValueError(f"{place}: {key} has shape {value.shape}, this task needs {there.shape}")
+        if value.dtype != there.dtype:
+            raise ValueError(f"{place}: {key} is of {value.dtype}, expected {there.dtype}")
+        check_within(f"{place}: {key}", value, 0 if value.dtype.kind == "i" else -np.inf)
+
+
+def check_within(name: str, value: NDArray[Any], low: float, high: float = np.inf) -> None:
+    """ValueError that names an array which holds a number outside [low, high]."""
+    if value.size and not (value.min() >= low and value.max() <= high):
+        raise ValueError(f"{name} leaves [{low}, {high}]")

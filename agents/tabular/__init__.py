@@ -1,0 +1,1 @@
+"""Tabular temporal-difference learning; `q_table` is the base class."""

@@ -1,0 +1,26 @@
+"""Expected SARSA with a table (van Seijen, van Hasselt, Whiteson and Wiering, 2009, ADPRL), on "tabular".
+
+What follows is valued by the mean over what the policy that explores may show: SARSA's target without its noise.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.interface import Masks
+from agents.tabular.q_table import TableAgent
+
+
+class ExpectedSarsa(TableAgent):
+    """Target: the reward and the discounted value that the policy can expect in the next state."""
+
+    name: ClassVar[str] = "expected-sarsa"
+
+    def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
+        """Of the K best items with probability 1 - epsilon, else of K allowed items at random."""
+        values = self.values[observation].astype(np.float64)
+        allowed = np.ones(values.shape, np.bool_) if mask is None else mask
+        anything = np.where(allowed, values, 0.0).sum(axis=1) / allowed.sum(axis=1)
+        best = self.value_of(observation, self.act(observation, mask))
+        return np.asarray((1.0 - self.epsilon) * best + self.epsilon * anything)

@@ -1,0 +1,110 @@
+"""SARSA with a table (Rummery and Niranjan, 1994; Sutton and Barto, 2018, section 6.4), on "tabular".
+
+What follows is valued by the slate that is shown next (on-policy), so an exposure waits for the next step of its
+session. Where none comes, at the horizon, a slate drawn from the same policy stands in.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.interface import Figures, Masks, Transition
+from agents.problem import Problem
+from agents.saved import check_within
+from agents.tabular.q_table import TableAgent
+
+FIELDS = ("observation", "action", "reward", "next_observation", "row")
+
+
+class Sarsa(TableAgent):
+    """Target: the reward and the discounted value of the slate that is shown next."""
+
+    name: ClassVar[str] = "sarsa"
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.waiting: Transition | None = None  # exposures of sessions that go on
+
+    def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
+        """Mean of the items of a slate drawn from the policy."""
+        return self.value_of(observation, self.act(observation, mask, explore=True))
+
+    def part_from_sessions(self) -> None:
+        """What waits for another environment's sessions is forgotten."""
+        self.waiting = None
+
+    def learn(self, transition: Transition) -> Figures:
+        """Update what waited for these slates, and what waits for none; the rest waits."""
+        rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
+        transition = transition._replace(row=rows)
+        figures = self._settle(transition)
+        over = transition.terminated | transition.truncated
+        if over.any():
+            last = _some(transition, over)
+            figures = self.update(last, self.next_value(last.next_observation, last.next_mask))
+        self.waiting = _some(transition, ~over)
+        return figures
+
+    def _settle(self, now: Transition) -> Figures:
+        """Value what waited by the slates shown now; where another session stands in the row, by a draw."""
+        before = self.waiting
+        if before is None or not len(before.reward):
+            return {}
+        waited, shown = np.asarray(before.row), np.asarray(now.row)
+        place = np.full(int(max(waited.max(), shown.max())) + 1, -1)
+        place[shown] = np.arange(len(shown))
+        at = place[waited]
+        goes_on = (at >= 0) & (np.asarray(now.observation)[at] == before.next_observation)
+        value = self.value_of(before.next_observation, now.action[at])
+        if not goes_on.all():
+            drawn = self.next_value(before.next_observation, before.next_mask)
+            value = np.where(goes_on, value, drawn)
+        return self.update(before, value)
+
+    def training_state(self) -> dict[str, NDArray[Any]]:
+        """The exposures that wait."""
+        if self.waiting is None:
+            return {}
+        return {name: np.asarray(getattr(self.waiting, name)) for name in FIELDS}
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
+        """Put back what `training_state` gave."""
+        self.waiting = None
+        if state:
+            _check_waiting(state, self.values.shape, num_envs, self.problem.slate_size)
+            never = np.zeros(len(state["reward"]), np.bool_)
+            self.waiting = Transition(
+                **{name: state[name] for name in FIELDS}, terminated=never, truncated=never
+            )
+
+
+def _check_waiting(
+    state: Mapping[str, NDArray[Any]], table: tuple[int, ...], num_envs: int, slots: int
+) -> None:
+    """ValueError unless the exposures are of cells of the table (S, N), at most one a session."""
+    rows = len(state["row"])
+    slates = (rows,) if slots == 1 else (rows, slots)
+    kinds = {
+        "reward": np.float64,
+        **dict.fromkeys(("observation", "action", "next_observation", "row"), np.int64),
+    }
+    for name, kind in kinds.items():
+        shape = slates if name == "action" else (rows,)
+        if state[name].shape != shape or state[name].dtype != kind:
+            raise ValueError(
+                f"what waits: {name} is {state[name].dtype} {state[name].shape}, expected {shape}"
+            )
+    for name, size in (("observation", table[0]), ("next_observation", table[0]), ("action", table[1])):
+        check_within(f"what waits: {name}", state[name], 0, size - 1)
+    check_within("what waits: row", state["row"], 0, num_envs - 1)
+
+
+def _some(transition: Transition, keep: NDArray[np.bool_]) -> Transition:
+    """Some rows of a transition."""
+    kept: dict[str, Any] = {
+        name: None if field is None else np.asarray(field)[keep]
+        for name, field in transition._asdict().items()
+    }
+    return transition._replace(**kept)

@@ -1,0 +1,96 @@
+"""What agents with networks share: device, weights as numpy arrays, a seed that moves no global state."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from recgym.device import resolve
+
+GPUS = ("cpu", "cuda", "mps")  # devices that agents with networks compute on
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name; ValueError where it is not there (`recgym.device`)."""
+    return torch.device(resolve(name))
+
+
+MOST_UPDATES = 1e9  # that an optimizer has made
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights from a seed, and leave torch's global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed) % (1 << 64))
+        yield
+
+
+def generator_on(device: torch.device, seed: int) -> torch.Generator:
+    """A generator of the device's own."""
+    return torch.Generator(device).manual_seed(int(seed) % (1 << 62))
+
+
+def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:
+    """Set a generator's state; ValueError where torch would read beside it (it checks two of its counts singly)."""
+    if generator.device.type == "cpu":
+        left, following = state[8:12].view(np.int32)[0], state[16:24].view(np.int64)[0]
+        if not (1 <= left <= 624 and 0 <= following <= 624 and left + following <= 625):
+            raise ValueError("the state of a generator is damaged")
+    generator.set_state(torch.as_tensor(state))
+
+
+def to_host(tensor: torch.Tensor) -> NDArray[Any]:
+    """A tensor as a numpy array: the one copy from the device that a decision makes."""
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
+
+
+def weights_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """A copy of a module's weights and buffers as numpy arrays."""
+    return {prefix + name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+
+
+def put_weights(module: nn.Module, state: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
+    """Load what `weights_of` gave; ValueError where a name or a shape differs."""
+    own = {
+        name: torch.as_tensor(state[prefix + name]) for name in module.state_dict() if prefix + name in state
+    }
+    try:
+        module.load_state_dict(own)
+    except RuntimeError as error:
+        raise ValueError(f"saved weights do not fit this task: {' '.join(str(error).split())}") from error
+
+
+def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
+    """A copy of an optimizer's moments as numpy arrays, named by the parameter's number."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{name}": value.detach().cpu().numpy().copy()
+        for number, moments in state.items()
+        for name, value in moments.items()
+    }
+
+
+def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[Any]]) -> None:
+    """Load what `moments_of` gave, of an optimizer over the same parameters; its rate stays. ValueError: of others."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in moments.items():
+        number, _, name = key.partition(".")
+        if int(number) not in range(len(weights)) or value.shape not in (
+            (),
+            tuple(weights[int(number)].shape),
+        ):
+            raise ValueError(f"saved moments {key} of shape {value.shape} fit no weight of this task")
+        state.setdefault(int(number), {})[name] = torch.as_tensor(np.array(value))
+    for weight, named in state.items():
+        if set(named) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"saved moments of weight {weight} are {', '.join(sorted(named))}, not Adam's")
+        if not 0 <= float(named["step"]) <= MOST_UPDATES or float(named["exp_avg_sq"].min()) < 0:
+            raise ValueError(f"saved moments of weight {weight} are out of range")
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -1,0 +1,220 @@
+"""The command line. A command imports what it needs when it runs, so that `recgym --help` is quick.
+
+Exit codes: 0 done; 1 some benchmark runs failed, or nobody reads the output on; 2 wrong arguments, files or rows,
+named in one line on stderr; 130 stopped by Ctrl-C.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from recgym import __version__, _interrupt
+from recgym.cli import runs as runs
+from recgym.cli import worlds
+from recgym.cli.terminal import (
+    Domain,
+    Duplicates,
+    Graph,
+    Json,
+    LogFile,
+    Map,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    given,
+)
+
+app = typer.Typer(
+    name="recgym",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="`recgym COMMAND --help` explains a command. To begin: `recgym envs`, then "
+    "`recgym train ucb1 recgym/Ecommerce-v0 --steps 2000`.",
+)
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"recgym {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Recommendation environments for Gymnasium whose users are fitted from real logs."""
+
+
+def envs(as_json: Json = False) -> None:
+    """The table of environments: id, world, items, slate, horizon, reward.
+
+    Example: `recgym envs --json`
+    """
+    from recgym.envs import ENVIRONMENTS
+
+    if as_json:
+        print(json.dumps([row._asdict() for row in ENVIRONMENTS], indent=1))
+        return
+    from recgym.cli.layout import TableColumn, show_table
+
+    columns = [TableColumn("id"), TableColumn("world", 1), TableColumn("items", 2), TableColumn("slate", 3)]
+    columns += [TableColumn("horizon", 4), TableColumn("reward", 5), TableColumn("about", 6, is_text=True)]
+    rows = []
+    for row in ENVIRONMENTS:
+        items = "all" if row.n_items is None else str(row.n_items)
+        rows.append((row.id, row.world, items, str(row.slate_size), str(row.horizon), row.reward, row.about))
+    show_table(columns, rows)
+
+
+def validate(
+    log: LogFile,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    graph: Graph = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
+) -> None:
+    """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
+
+    Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
+    """
+    from recgym.logs import LogError, read_log
+    from recgym.logs import validate as problems_of
+    from recgym.logs.problems import escaped
+
+    try:
+        options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+        read = read_log(
+            log, source=source, domain=domain, mapping=mapping, friends=graph, check=False, **options
+        )
+        problems = problems_of(read)
+    except LogError as error:
+        if not error.problems:
+            raise
+        problems = list(error.problems)
+    for problem in problems:
+        print(problem)
+    if problems:
+        more = f" (and {len(problems) - 1} more, on stdout)" if len(problems) > 1 else ""
+        print(f"recgym: {problems[0]}{more}", file=sys.stderr)
+        raise typer.Exit(2)
+    for remark in read.remarks:
+        print(escaped(remark))
+    print(f"{', '.join(map(str, log))}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, "
+          f"{read.num_users:,} users, {read.num_items:,} items, {read.duplicates:,} duplicates dropped; "
+          "no rule is broken")  # fmt: skip
+
+
+for command in (envs, worlds.fit, worlds.card, validate, runs.train, runs.bench, runs.report, runs.speed):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit; what a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
+    args = sys.argv[1:] if arguments is None else arguments
+    code: Any = _interrupt.EXIT_CODE
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for as long as the process lives
+    with _interrupt.raised():
+        try:
+            code = _run(args or ["--help"])
+        except KeyboardInterrupt:
+            pass
+        except Exception:
+            if not _interrupt.is_pressed():
+                raise
+    if code == _interrupt.EXIT_CODE:
+        _say(_interrupt.STOPPED + _GOES_ON.get(args[0] if args else "", ""))
+    sys.exit(code)
+
+
+def _run(args: Sequence[str]) -> int:
+    """The exit code of a command; what is wrong is said."""
+    try:
+        code = typer.main.get_command(app).main(args, prog_name="recgym", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Abort:
+        return _interrupt.EXIT_CODE
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
+        return 1
+    except Exception as error:
+        if _interrupt.is_pressed():  # an import or a callback made another exception of it
+            return _interrupt.EXIT_CODE
+        message = _message(error)
+        if message is None or os.environ.get("RECGYM_DEBUG"):
+            raise
+        _flush()
+        _say(f"recgym: {' '.join(message.split())}")
+        return 2
+
+
+def _flush() -> None:
+    """What was printed goes out; a stream that takes nothing leads nowhere, else Python's end complains of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(stream: Any) -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _say(line: str) -> None:
+    """One line on stderr, where anybody reads it."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _to_nowhere(sys.stderr)
+
+
+_GOES_ON = {
+    "bench": "; what was whole is kept, the same command goes on",
+    "train": "; the same command goes on from the last checkpoint",
+}
+
+
+def _message(error: Exception) -> str | None:
+    """What a user reads, None where the error is a bug of ours."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL:
+        return f"this needs {error.name}: pip install 'recgym[agents]'"
+    if isinstance(error, MemoryError):
+        return f"not enough memory. {error}"
+    if isinstance(error, OSError) and error.strerror:
+        place = "output" if error.filename is None else error.filename
+        return f"{place}: {error.strerror}"
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    if hasattr(error, "format_message"):  # typer's own complaints about arguments
+        return str(error.format_message())
+    return None
+
+
+_OPTIONAL = (
+    "torch",
+    "stable_baselines3",
+    "sb3_contrib",
+    "tensorboard",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "agents",
+)

@@ -1,0 +1,297 @@
+"""The commands about a world: fit and card; `recgym.cli.main` puts them in its table."""
+
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgym import storage
+from recgym.cli.terminal import (
+    Domain,
+    Duplicates,
+    FittingDevice,
+    Graph,
+    Json,
+    LogFile,
+    Map,
+    Seed,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    given,
+    is_terminal,
+    progress,
+    refuse_unwritable,
+)
+
+Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", metavar="", help="Put the world in place of the one in --out.")
+]
+Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
+Config = Annotated[
+    str | None,
+    typer.Option(help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."),
+]
+Period = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FROM:TO",
+        help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
+        "them, and later days judge. Default: the first nine tenths of the log, or --config's.",
+    ),
+]
+Ensemble = Annotated[
+    int,
+    typer.Option(
+        metavar="M",
+        min=0,
+        help="Bootstrap worlds to fit as well, from visits drawn with replacement; environments take "
+        "them by the argument member=1 ... M.",
+    ),
+]
+PlanningSaid = Annotated[
+    int,
+    typer.Option(metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."),
+]
+TermsSaid = Annotated[
+    bool, typer.Option("--terms", metavar="", help="Say also what each term of the session model adds to it.")
+]
+WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
+JudgingLog = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Judge the world on this log: the one it was fitted on, a later one of its source, or one sampled from "
+        "it. More than once: several files of the same columns."
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAY",
+        help="With --log: judge on visits from this day on; toys learn from earlier ones. Default: the card's.",
+    ),
+]
+Png = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the card's pictures, one page, as PNG.")
+]
+Planning = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."),
+]
+Terms = Annotated[
+    bool,
+    typer.Option(
+        "--terms", metavar="", help="With --planning: what each term of the session model adds to it."
+    ),
+]
+
+
+def fit(
+    log: LogFile,
+    out: Out,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    graph: Graph = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
+    name: Name = None,
+    config: Config = None,
+    period: Period = None,
+    ensemble: Ensemble = 0,
+    planning: PlanningSaid = 500,
+    terms: TermsSaid = False,
+    replaced: Replace = False,
+    seed: Seed = 0,
+    device: FittingDevice = "auto",
+) -> None:
+    """Fit a world from a log: minutes on a laptop, with a card that says how true it is to the log.
+
+    Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
+    Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
+    """
+    from recgym.cli.fitting import begun, finish, log_digest
+    from recgym.fidelity.card import worse_than_baselines
+
+    refuse_unwritable("--out", out)
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+    said = {
+        "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
+        **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
+        "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
+    }  # fmt: skip
+    words = " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in said.items() if value is not None)
+    command = f"recgym fit LOG {words}"
+    with storage.locked(out, f"--out {out}: another fit is writing there"):
+        stopped = begun(out, command, is_replaced=replaced)
+        read = _read(log, source, domain, mapping, graph, options)
+        from recgym.fit import fit as fit_world
+
+        chosen, shown, called = _settings(config, period), is_terminal(sys.stdout), name or out.name
+
+        def make(number: int) -> Any:
+            settings = replace(chosen, resample=1000 * seed + number) if number else chosen
+            title = f"{called}, member {number}" if number else called
+            world = fit_world(read, name=title, config=settings, seed=seed, device=device, progress=shown)
+            return world.with_card(command=command)
+
+        world = finish(
+            out,
+            stopped,
+            make,
+            (lambda world: _planning(world, planning, seed, terms)) if planning else None,
+            digest=log_digest(read),
+            ensemble=ensemble,
+        )
+    _print_card(world)
+    print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
+    if worse := worse_than_baselines(world.card):
+        print(worse, file=sys.stderr)
+
+
+def _read(
+    places: list[Path],
+    source: str | None,
+    domain: str | None,
+    mapping: str | None,
+    graph: Path | None,
+    options: dict[str, Any],
+) -> Any:
+    """The log; what its reader remarks goes to stderr."""
+    from recgym.logs import read_log
+
+    read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
+    for remark in read.remarks:
+        print(remark, file=sys.stderr)
+    return read
+
+
+def _settings(config: str | None, period: str | None) -> Any:
+    from recgym.fit import PRESETS, FitConfig
+
+    if config not in (None, *PRESETS):
+        raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
+    chosen = PRESETS.get(config or "") or FitConfig()
+    return chosen if period is None else replace(chosen, split=None, period=_days(period))
+
+
+def _days(period: str) -> tuple[str | None, str | None]:
+    """FROM:TO as days, either may be left out."""
+    first, colon, end = period.partition(":")
+    if not colon or not (first or end):
+        raise ValueError(
+            f"--period {period!r}: expected FROM:TO, such as 2022-04-25:2022-04-29 or :2022-04-29"
+        )
+    return first or None, end or None
+
+
+def _print_card(world: Any) -> None:
+    from recgym.cli.layout import show_markdown
+    from recgym.fidelity.card import card_markdown
+
+    text = card_markdown(world)
+    if is_terminal(sys.stdout):
+        show_markdown(text)
+    else:
+        print(text)
+
+
+def card(
+    world: WorldName,
+    log: JudgingLog = None,
+    since: Since = None,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    graph: Graph = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
+    png: Png = None,
+    planning: Planning = None,
+    terms: Terms = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """What a world is and how true it is to its log: sources, licence, fitted and assumed, figures.
+
+    Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
+    `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
+    """
+    from recgym.envs.tasks import load_world
+
+    _refuse(log, since, graph, png, planning, terms)
+    if png is not None:
+        refuse_unwritable("--png", png)
+    loaded = load_world(world)
+    if log is not None:
+        from recgym.fidelity import judge_since
+
+        options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+        read = _read(log, source, domain or loaded.domain, mapping, graph, options)
+        loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
+    if png is not None:
+        from recgym.fidelity.card_picture import draw_card
+
+        draw_card(loaded, png)
+        print(f"wrote {png}", file=sys.stderr)
+    worth = None if planning is None else _planning(loaded, planning, seed, terms)
+    if as_json:
+        about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
+        print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
+    elif worth is None:
+        _print_card(loaded)
+    else:
+        _print_planning(loaded.name, worth)
+
+
+def _refuse(
+    log: list[Path] | None,
+    since: str | None,
+    graph: Path | None,
+    png: Path | None,
+    planning: int | None,
+    terms: bool,
+) -> None:
+    """Options that do nothing together, before anything is computed."""
+    if terms and planning is None:
+        raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
+    if since is not None and log is None:
+        raise ValueError("--since says which part of a log judges the world: it needs --log LOG")
+    if graph is not None and log is None:
+        raise ValueError("--graph says who are friends in a log: it needs --log LOG")
+    if png is not None and png.suffix.lower() != ".png":
+        raise ValueError(f"--png {png}: the pictures are PNG, so the file's name must end in .png")
+
+
+def _print_planning(name: str, worth: dict[str, Any]) -> None:
+    from recgym.fidelity.card import planning_terms_table, planning_text
+
+    print(f"{name}: {planning_text(worth)}")
+    for line in planning_terms_table(worth.get("terms", [])):
+        print(line)
+
+
+def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
+    """What looking ahead is worth in a world, as its card keeps it; with `terms`, what each of them adds."""
+    from recgym.bench.planning import num_terms, planning_terms, planning_worth
+
+    rounds = 1 + (num_terms(world) if terms else 0)
+    with progress() as bar:
+        task = bar.add_task("planning", total=2 * users * rounds)
+
+        def tell(done: int) -> None:
+            bar.update(task, completed=done)
+
+        entry = planning_worth(world, users, seed=seed, progress=tell).entry()
+        if terms:
+            entry["terms"] = planning_terms(
+                world, users, seed=seed, full=entry, progress=lambda done: tell(2 * users + done)
+            )
+        return entry

@@ -1,0 +1,127 @@
+"""What is judged: a world, the part of a log that it has not seen, the earlier part that toys learn from.
+
+Axes: R rows, E events, D draws of the simulator, S steps, V visits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.fidelity.indexed_log import CHOICES, IndexedLog
+from recgym.fidelity.resampling import Resampling
+from recgym.logs import Log
+from recgym.sim.teacher_forcing import PageItems, Predicted, predict, predict_choices, simulate
+from recgym.sim.world import World
+
+DRAWS = 20
+Toy = Callable[[IndexedLog, IndexedLog, str], Doubles]  # learnt from, asked about, event -> (R,) chances
+
+
+class LackingError(ValueError):
+    """What a figure needs and the log has not; the card says so in a line."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A world before a log. What is dear is computed once."""
+
+    world: World
+    log: IndexedLog
+    past: IndexedLog | None
+    kind: str
+    resamples: int
+    seed: int
+    curves: dict[str, Any] = field(default_factory=dict)  # what the picture draws, filled by the figures
+    origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
+    _steps: dict[bytes, Resampling] = field(default_factory=dict)
+
+    @cached_property
+    def rows(self) -> Resampling:
+        """Of the log's rows."""
+        return Resampling(self.log.cluster, self.resamples, self.seed)
+
+    def steps(self, part: Bools) -> Resampling:
+        """Of the steps (S,) that are in `part`."""
+        key = part.tobytes()
+        if key not in self._steps:
+            self._steps[key] = Resampling(self.log.cluster[self.log.lead][part], self.resamples, self.seed)
+        return self._steps[key]
+
+    @cached_property
+    def options(self) -> PageItems:
+        """The page of every click: the items of its category and page."""
+        return pages(self.world, self.log.item)
+
+    @cached_property
+    def forecast(self) -> Predicted:
+        """Before each slate, given the visit so far."""
+        if self.kind == CHOICES:
+            return predict_choices(self.world, self.log.visits, self.options)
+        return predict(self.world, self.log.visits)
+
+    @cached_property
+    def draws(self) -> NDArray[np.int32]:
+        """(D, R) event bits of simulated users before the logged slates."""
+        return np.stack([draw_events(self.world, self.log, self.seed, number) for number in range(DRAWS)])
+
+    def chance(self, event: str) -> Doubles:
+        """(R,) forecast of an event."""
+        return np.asarray(self.forecast.chance[self.log.step, self.log.place, self.index(event)], np.float64)
+
+    def simulated(self, event: str) -> NDArray[np.bool_]:
+        """(D, R) an event in the draws."""
+        return ((self.draws >> self.index(event)) & 1).astype(bool)
+
+    def index(self, event: str) -> int:
+        """Number of an event in the world's table."""
+        return [entry.name for entry in self.world.events].index(event)
+
+    def toy(self, toy: Toy, event: str) -> Doubles:
+        """(R,) chances of a toy that learnt from the earlier part of the log.
+
+        Without one it learns from one half of the visits and is asked about the other.
+        """
+        if self.past is not None:
+            return toy(self.past, self.log, event)
+        out = np.empty(len(self.log.step))
+        half = np.random.default_rng(self.seed).permutation(self.log.visit.max() + 1)[self.log.visit] % 2 == 0
+        for side in (half, ~half):
+            out[~side] = toy(rows_of(self.log, side), rows_of(self.log, ~side), event)
+        return out
+
+
+def rows_of(log: IndexedLog, keep: Bools) -> IndexedLog:
+    """Some rows of a log, for toys that look at rows alone."""
+    events = {name: flag[keep] for name, flag in log.events.items()}
+    return IndexedLog(
+        log.visits, log.step[keep], log.place[keep], log.visit[keep], log.user[keep], log.item[keep], events,
+        log.watch[keep], log.category[keep], log.columns, log.users, log.is_whole, log.cut, log.remarks,
+    )  # fmt: skip
+
+
+def draw_events(world: World, log: IndexedLog, seed: int, number: int) -> NDArray[np.int32]:
+    """(R,) event bits of one draw of simulated users."""
+    drawn = simulate(world, log.visits, visit_seed(seed, number))
+    return np.asarray(drawn.events[log.step, log.place], np.int32)
+
+
+def visit_seed(seed: int, number: int) -> int:
+    """Seeds of draws that share no visit: a visit's seed is the draw's plus its number."""
+    return (seed * DRAWS + number + 1) << 32
+
+
+def pages(world: World, item: Ints) -> PageItems:
+    """The items that stand in the category and on the page of each clicked item."""
+    category, page = world.arrays.category.astype(np.int64), world.arrays.page
+    shelf = np.unique(category * (int(page.max()) + 1) + page, return_inverse=True)[1]
+    order = np.argsort(shelf, kind="stable")
+    size = np.bincount(shelf)
+    first, count = (np.cumsum(size) - size)[shelf[item]], size[shelf[item]]
+    begin = np.r_[0, np.cumsum(count)]
+    place = np.arange(begin[-1]) - np.repeat(begin[:-1], count)
+    return PageItems(begin.astype(np.int64), order[np.repeat(first, count) + place].astype(np.int64))

@@ -1,0 +1,175 @@
+"""The card's figures, one table: a row says for which logs a group of figures is, and who makes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recgym.fidelity import (
+    boosted_trees,
+    classifier_test,
+    click_metrics,
+    impression_metrics,
+    leaving_metrics,
+    pair_metrics,
+)
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.indexed_log import CHOICES, IMPRESSIONS, PAIRS, align, is_sampled, kind_of
+from recgym.fidelity.resampling import Figure
+from recgym.logs import Log
+from recgym.logs.fingerprint import digest
+from recgym.logs.splits import has_clock, split_since, thinned
+from recgym.logs.visit_history import cut_length
+from recgym.sim.world import World
+
+# rows that judge a world, and that toys learn from; of more, so many drawn at random
+MAX_JUDGED, MAX_PAST = 100_000, 1_000_000
+
+
+class Group(NamedTuple):
+    """Figures that are made together; each says itself whether it judges the users or the logging policy."""
+
+    name: str
+    kinds: tuple[str, ...]  # of logs, see `recgym.fidelity.indexed_log.kind_of`
+    figures: Callable[[Any], list[Figure]]
+
+
+TABLE = (
+    Group("rates of events", (IMPRESSIONS,), impression_metrics.rates),
+    Group("rates by context", (IMPRESSIONS,), impression_metrics.rates_by_context),
+    Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
+    Group("events against boosted trees", (IMPRESSIONS,), boosted_trees.reference),
+    Group("variance between users", (IMPRESSIONS,), impression_metrics.user_spread),
+    Group("memory within a visit", (IMPRESSIONS,), impression_metrics.memory),
+    Group("answers after a run", (IMPRESSIONS,), impression_metrics.after_runs),
+    Group("the clicked item on its page", (CHOICES,), click_metrics.on_page),
+    Group("what is clicked on a page", (CHOICES,), click_metrics.on_page_shares),
+    Group("the clicked item over the catalogue", (CHOICES,), click_metrics.catalogue),
+    Group("leaving", (IMPRESSIONS, CHOICES), leaving_metrics.leaving),
+    Group("visit length", (IMPRESSIONS, CHOICES), leaving_metrics.lengths),
+    Group("real or simulated", (IMPRESSIONS, CHOICES), classifier_test.classifier),
+    Group("held-out pairs", (PAIRS,), pair_metrics.held_out),
+    Group("friends", (IMPRESSIONS, PAIRS), pair_metrics.friends),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a log says about a world."""
+
+    figures: list[Figure]
+    left_out: list[dict[str, str]]  # group and why
+    curves: dict[str, Any]  # what the picture draws
+    remarks: list[str]
+
+    def entries(self) -> dict[str, Any]:
+        """As a card holds it."""
+        return {
+            "figures": self.figures,
+            "left_out": self.left_out,
+            "curves": rounded(self.curves),
+            "judged": self.remarks,
+        }
+
+
+def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0) -> Verdict:
+    """Every figure of the table that the log can carry.
+
+    Args:
+        world: what is judged.
+        log: what it has not seen; of pairs without a clock the whole log, of which the world's own held-out pairs are
+            taken.
+        past: the earlier part of the same log, from which toys learn; None: they learn from the other half of the log.
+        resamples: behind an interval.
+        seed: of resampling and of simulated users.
+
+    Raises:
+        ValueError: the log is not one on which this world can be judged.
+    """
+    kind = kind_of(log)
+    case: Any
+    if kind == PAIRS:
+        case = pair_metrics.PairCase.of(world, log, past, resamples, seed)
+        remarks = list(case.remarks)
+    else:
+        few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
+        logged, earlier = align(world, few), None if known is None else align(world, known)
+        if earlier is not None:  # both parts tell whether a horizon cut the log's visits
+            cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
+            logged, earlier = replace(logged, cut=cut), replace(earlier, cut=cut)
+        origin = tuple(each for each in (past, log) if each is not None)
+        case = Evaluation(world, logged, earlier, kind, resamples, seed, origin=origin)
+        remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
+        for part, whole, what in ((few, log, "judged on"), (known, past, "toys learnt from")):
+            if part is not None and whole is not None and part.num_rows < whole.num_rows:
+                remarks.append(
+                    f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random"
+                )
+    figures: list[Figure] = []
+    left_out = []
+    for group in TABLE:
+        if kind not in group.kinds:
+            continue
+        try:
+            figures += group.figures(case)
+        except LackingError as lack:
+            left_out.append({"figures": group.name, "why": str(lack)})
+    return Verdict(figures, left_out, case.curves, remarks)
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Numbers of a nested structure, short enough for a card."""
+    if isinstance(value, dict):
+        return {key: rounded(entry, digits) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry, digits) for entry in value]
+    if isinstance(value, str | int) or value is None:
+        return value
+    if not np.isfinite(value):
+        return None
+    number = round(float(value), digits)
+    return int(number) if number == int(number) and abs(number) >= 1 else number
+
+
+def judge_since(
+    world: World, log: Log, since: str | None = None, *, resamples: int = 200, seed: int = 0
+) -> Verdict:
+    """As `judge`, on the visits from a moment on, by default the one at which the world's own test period begins.
+
+    A log that was sampled from the world judges as a whole. Any other that maps onto the world's indices is of the
+    source that the world was fitted on, whatever its tables: what came before that moment the world has seen.
+    """
+    same = world.card.get("identity", {}).get("items") == digest(log.items)
+    own = same or not is_sampled(log)
+    first = world.card.get("learnt_from") if own and since is None else None
+    known = world.card.get("since") if own and since is None else None
+    since = since or known
+    if known is not None and not _is_reached(known, log, same):
+        since = None
+    if since is None:
+        verdict = judge(world, log, resamples=resamples, seed=seed)
+        if own and kind_of(log) != PAIRS:
+            verdict.remarks.append(
+                "the whole log, of which the world has seen a part"
+                if known is None
+                else f"the whole log: it has no clock that says what came before {known} in the world's own"
+            )
+        return verdict
+    past, late = split_since(log, since)
+    if first is not None and past.num_rows:
+        past = split_since(past, first)[1]
+    verdict = judge(world, late, past if past.num_rows else None, resamples=resamples, seed=seed)
+    verdict.remarks.append(f"since {since}")
+    if not past.num_rows:
+        verdict.remarks.append("the log has no earlier visits: baselines learnt from the other half of these")
+    return verdict
+
+
+def _is_reached(known: str, log: Log, same: bool) -> bool:
+    """Whether a log can be split at the moment `known` of a card; `same`: its tables are the world's.
+
+    The number of a visit means something in the world's own log alone, and only where that goes as far.
+    """
+    kind, _, value = known.partition(":")
+    return same and log.num_sessions > int(value) if kind == "visit" else has_clock(log)

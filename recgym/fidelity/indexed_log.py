@@ -1,0 +1,173 @@
+"""A log on a world's indices: which of its rows the world can be asked about, and what had to be left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.events import EVENTS
+from recgym.logs import Log
+from recgym.logs.splits import MANY_USERS
+from recgym.logs.visit_history import cut_length, repeats, runs
+from recgym.sim.state import MEMORY
+from recgym.sim.teacher_forcing import LoggedVisits
+from recgym.sim.world import World
+from recgym.sim.world_index import contexts_of, places
+
+IMPRESSIONS, CHOICES, PAIRS = "impressions", "choices", "pairs"
+
+
+def kind_of(log: Log) -> str:
+    """Impressions with and without an answer; a shop's clicks, one chosen item a page; else pairs of user and item."""
+    response = EVENTS[log.domain][0].name
+    if response in log.events and not bool(log.column(response).astype(bool).all()):
+        return IMPRESSIONS
+    return CHOICES if log.domain == "ecommerce" else PAIRS
+
+
+@dataclass(frozen=True)
+class IndexedLog:
+    """Rows of a log on a world's indices, whole visits one after the other. Axes: R rows, S steps, V visits."""
+
+    visits: LoggedVisits
+    step: Ints  # (R,) step of all steps
+    place: Ints  # (R,) place in the slate
+    visit: Ints  # (R,)
+    user: Ints  # (R,) row of the log's users table
+    item: Ints  # (R,) item of the world
+    events: Mapping[str, Bools]  # (R,) each
+    watch: Doubles  # (R,) ms, NaN where unknown
+    category: Ints  # (R,) of the item
+    columns: Mapping[str, Any]  # the log's other item columns, (N,) each, by the world's items
+    users: Any  # the log's users table
+    is_whole: bool  # visits end where the log ends them
+    cut: int  # steps after which visits were cut, 0 for never
+    remarks: tuple[str, ...]
+
+    @property
+    def response(self) -> Bools:
+        """(R,) the domain's first event."""
+        return next(iter(self.events.values()))
+
+    @cached_property
+    def clock(self) -> Ints:
+        """(R,) 1 at a visit's first step."""
+        return self.step - self.visits.begin[self.visit] + 1
+
+    @cached_property
+    def lead(self) -> Ints:
+        """(S,) row of each step's item: the first that was answered, else the top one."""
+        rows = np.arange(len(self.step))
+        best = np.lexsort((rows, ~self.response, self.step))
+        return best[np.r_[True, np.diff(self.step[best]) > 0]]
+
+    @cached_property
+    def run(self) -> Ints:
+        """(S,) answers in a row of one category, 0 where the step had none."""
+        return runs(self.visit[self.lead], self.category[self.lead], self.response[self.lead])
+
+    @cached_property
+    def repeat(self) -> Bools:
+        """(S,) the step's answer went to an item answered before in the visit."""
+        answered = self.response[self.lead]
+        return answered & repeats(self.visit[self.lead], self.item[self.lead], answered, MEMORY)
+
+    @cached_property
+    def left(self) -> Doubles:
+        """(S,) 1 at a visit's last step."""
+        flag = np.zeros(len(self.visits.slate))
+        flag[self.visits.begin[1:] - 1] = 1.0
+        return flag
+
+    @cached_property
+    def by_user(self) -> bool:
+        """Whether users are many enough to be resampled (a shop's users may be countries)."""
+        return len(np.unique(self.user)) > MANY_USERS
+
+    @cached_property
+    def cluster(self) -> Ints:
+        """(R,) what is resampled: users where they are many, else visits."""
+        return np.unique(self.user, return_inverse=True)[1].astype(np.int64) if self.by_user else self.visit
+
+
+def align(world: World, log: Log) -> IndexedLog:
+    """The log's rows on the world's indices; ValueError where they cannot be told."""
+    if log.domain != world.domain:
+        raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
+    users, items, found = places(world, log)
+    remarks = list(found)
+    item = items[log.column("item")]
+    known = item >= 0
+    if not known.any():
+        raise ValueError(f"no row of the log shows an item of world {world.name}")
+    if not known.all():
+        remarks.append(f"{int((~known).sum())} rows left out: their items have no row in the world")
+    session, kind = log.column("session")[known], kind_of(log)
+    step = log.column("step")[known] if kind == IMPRESSIONS else np.arange(int(known.sum()))
+    visit = np.cumsum(np.r_[True, session[1:] != session[:-1]]) - 1
+    fresh = np.r_[True, (visit[1:] != visit[:-1]) | (step[1:] != step[:-1])]
+    step = np.cumsum(fresh) - 1
+    first = np.flatnonzero(fresh)
+    place = np.arange(len(step)) - first[step]
+    events = _events(log, known)
+    item, user = item[known], log.column("user")[known].astype(np.int64)
+    begin = np.r_[np.flatnonzero(np.r_[True, np.diff(visit[first]) > 0]), len(first)]
+    starts = first[begin[:-1]]
+    context, told = contexts_of(world, log, known)
+    visits = LoggedVisits(
+        users[user[starts]].astype(np.int32),
+        context[starts].astype(np.int32),
+        begin.astype(np.int64),
+        *_slates(step, place, item, events, world),
+        np.array([sum(1 << e for e, event in enumerate(world.events) if event.name in events)], np.int32),
+    )
+    if strangers := int((visits.user < 0).sum()):
+        remarks.append(f"{strangers} visits of users that the world does not know: drawn from its population")
+    watch = np.asarray(log.column("watch_ms"), np.float64)[known]
+    sampled = is_sampled(log)
+    single = len(first) == len(step)
+    raw = np.flatnonzero(items >= 0)
+    order = raw[np.argsort(items[raw])]
+    names = [
+        name for name in log.items.column_names if name not in ("id", "label", "category", "duration_ms")
+    ]
+    columns = (
+        {name: log.items[name].take(order).to_pylist() for name in names}
+        if len(order) == world.num_items
+        else {}
+    )
+    return IndexedLog(
+        visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
+        columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
+        (*remarks, *told),
+    )  # fmt: skip
+
+
+def is_sampled(log: Log) -> bool:
+    """Whether a log was sampled from a world."""
+    return log.source.name.startswith("sampled from the world ")
+
+
+def _events(log: Log, known: Bools) -> dict[str, Bools]:
+    """Every event the log has, the first one first; a log of positives alone has that one."""
+    response = EVENTS[log.domain][0].name
+    events = {name: log.column(name).astype(bool)[known] for name in log.events}
+    return {response: events.pop(response, np.ones(int(known.sum()), bool)), **events}
+
+
+def _slates(
+    step: Ints, place: Ints, item: Ints, events: Mapping[str, Bools], world: World
+) -> tuple[Ints, NDArray[np.int32]]:
+    """(S, K) items, short slates filled up with their first, and event bits."""
+    shape = int(step[-1]) + 1, int(place.max()) + 1
+    slate = np.repeat(item[place == 0][:, None], shape[1], axis=1).astype(np.int64)
+    slate[step, place] = item
+    bits = np.zeros(shape, np.int32)
+    for index, event in enumerate(world.events):
+        if event.name in events:
+            bits[step, place] |= events[event.name].astype(np.int32) << index
+    return slate, bits

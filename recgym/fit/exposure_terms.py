@@ -1,0 +1,100 @@
+"""What a log says about exposure: who was shown what, whether at random, and the world's logging policy.
+
+`recgym.sim.logging_policy` is the policy; `fit_stay` says how often it keeps to the category of the step before.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Arrays
+from recgym.fit.dataset import Dataset
+from recgym.fit.provenance import Provenance
+from recgym.logs import Log
+
+RANDOM_FLAGS = ("is_rand", "is_random", "random", "randomised", "randomized")  # with or without `context_`
+SAME = 1e-6  # propensities that differ by less, relatively, are one
+
+
+def is_rated(log: Log) -> bool:
+    """Whether rows are ratings: then nobody was shown anything, and low ratings are no refusals of something shown."""
+    return "rating" in log.rows.column_names
+
+
+def validated(log: Log) -> str:
+    """What the log has of randomised exposure, as the card says it."""
+    rest = "off-policy behaviour not validated"
+    if is_rated(log):
+        return f"{rest}: the log holds ratings, no exposure is logged"
+    found = [words for words in (_propensities(log), _flag(log)) if words]
+    if not found:
+        return f"{rest}: this log has no propensities and no flag of randomised exposure"
+    return f"{rest} by this card, though it could be: this log has {' and '.join(found)}"
+
+
+def _propensities(log: Log) -> str:
+    value = np.asarray(log.column("propensity"), np.float64)
+    known = value[np.isfinite(value)]
+    if not len(known):
+        return ""
+    low, high = float(known.min()), float(known.max())
+    on = f"on {len(known) / len(value):.0%} of its rows"
+    if low >= 1.0 - SAME:
+        return f"propensities of 1 {on} (a deterministic policy)"
+    if high - low <= SAME * high:
+        return f"randomised exposure, uniform propensities of {low:.3g} {on}"
+    return f"randomised exposure, propensities of {low:.3g} to {high:.3g} {on}"
+
+
+def _flag(log: Log) -> str:
+    for name in log.rows.column_names:
+        if name.removeprefix("context_") not in RANDOM_FLAGS:
+            continue
+        try:
+            value = np.asarray(log.column(name)).astype(np.float64)
+        except ValueError:  # words
+            continue
+        if (count := int((value == 1).sum())) > 0:
+            return f"{count:,} of {len(value):,} rows that {name} marks as shown at random"
+    return ""
+
+
+def exposure_terms(
+    log: Log, frame: Dataset, rows: NDArray[np.bool_], arrays: Arrays, ledger: Provenance
+) -> None:
+    """Write the logging policy into `arrays` and the card: how often items are shown, and staying in a category."""
+    what = "clicks" if bool(frame.positive.all()) else "rows"
+    if is_rated(log):
+        ledger.assumed(
+            "exposure", "share of ratings", "nobody was shown anything: ratings stand for exposures"
+        )
+    elif what == "clicks":
+        ledger.assumed("exposure", "share of clicks", "no page views are logged: clicks stand for them")
+    else:
+        ledger.fitted("exposure", "share of impressions", "the logging policy")
+    stay = fit_stay(frame, rows)
+    arrays["logged_stay"] = np.array([0.0 if stay is None else stay])
+    if stay is None:
+        ledger.absent("logged_stay", "no two neighbouring rows of a visit in a log of several categories")
+    elif is_rated(log):
+        ledger.assumed(
+            "logged_stay", stay, "as neighbouring ratings stay in a category: no exposure is logged"
+        )
+    else:
+        ledger.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
+
+
+def fit_stay(frame: Dataset, rows: NDArray[np.bool_]) -> float | None:
+    """Maximum likelihood of `stay` from the categories of neighbouring rows of one visit (EM).
+
+    None where the log says nothing of it: no neighbours, or one category in which everybody stays.
+    """
+    category = frame.items.category[frame.item]
+    pair = rows & (frame.step > 0)
+    if not pair.any() or len(np.unique(category[rows])) < 2:
+        return None
+    same = (category == np.roll(category, 1))[pair]
+    share = np.bincount(frame.items.category, weights=frame.items.exposure)[category[pair]]
+    stay = 0.5
+    for _ in range(200):
+        stay = float((same * stay / (stay + (1 - stay) * share)).mean())
+    return stay

@@ -1,0 +1,210 @@
+"""From fitted parts to a World: arrays that no log fills, and the card's list of terms."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Arrays
+from recgym.events import EVENTS
+from recgym.fit.config import ASSUMED, FitConfig
+from recgym.fit.dataset import Dataset
+from recgym.fit.user_features import public_user_features
+from recgym.logs import Log
+from recgym.logs.fingerprint import identity
+from recgym.numerics import sigmoid
+from recgym.sim.schema import PARAMS, params
+from recgym.sim.world import World
+
+FITTED, ASSUMED_STATUS, ABSENT = "fitted", "assumed", "absent"
+ARRAY_TERMS = (
+    "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
+    "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
+)  # fmt: skip
+CAUSES = (
+    "effects are the log's associations: what was clicked before people left is not what made them leave, so what "
+    "planning is worth holds for this world, not for the shoppers or viewers behind it"
+)
+
+
+class Provenance:
+    """The card's terms: what is fitted, assumed or absent, each with its value and where it is from."""
+
+    def __init__(self, domain: str) -> None:
+        self.domain = domain
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def fitted(self, term: str, value: float | str, source: str) -> None:
+        """A term that the log decided."""
+        self._set(term, FITTED, value, source)
+
+    def absent(self, term: str, reason: str) -> None:
+        """A term that is switched off."""
+        self._set(term, ABSENT, 0.0, reason)
+
+    def assumed(self, term: str, value: float | str, reason: str) -> None:
+        """A term that no log decided."""
+        self._set(term, ASSUMED_STATUS, value, reason)
+
+    def from_table(self, term: str, key: str | None = None) -> float:
+        """Enter a value of the domain's table of assumed values under `term`, and return it."""
+        value, reason = ASSUMED[self.domain][key or term]
+        self.assumed(term, value, reason)
+        return value
+
+    def finish(self) -> list[dict[str, Any]]:
+        """All terms; those nobody entered are absent, so that no card is silent about one."""
+        for term in term_names(self.domain):
+            if term not in self.rows:
+                self.absent(term, "this fit has no such term")
+        return [self.rows[term] for term in term_names(self.domain)]
+
+    def status(self, term: str) -> str:
+        """fitted, assumed or absent."""
+        return str(self.rows[term]["status"]) if term in self.rows else ABSENT
+
+    def _set(self, term: str, status: str, value: float | str, source: str) -> None:
+        if term not in term_names(self.domain):
+            raise ValueError(f"card term {term!r} is unknown")
+        shown = round(float(value), 5) if not isinstance(value, str) else value
+        self.rows[term] = {"term": term, "status": status, "value": shown, "source": source}
+
+
+def term_names(domain: str) -> tuple[str, ...]:
+    """Every term of a card: the numbers of the session model, the array terms, the events."""
+    return (
+        *(param.name for param in PARAMS),
+        *ARRAY_TERMS,
+        *(f"event:{event.name}" for event in EVENTS[domain]),
+    )
+
+
+def plain_arrays(frame: Dataset, dim: int) -> Arrays:
+    """A world of this frame's users and items in which nobody likes anything more than anything else."""
+    users, items, events = frame.num_users, frame.num_items, EVENTS[frame.domain]
+    names = [event.name for event in events]
+    visits = np.bincount(frame.user[frame.visits], minlength=users).astype(np.float64)
+    contexts = np.bincount(frame.context[frame.visits], minlength=len(frame.contexts)).astype(np.float64)
+    table = frame.items
+    known = np.isfinite(table.duration)
+    middle = float(np.nanmedian(table.duration)) if known.any() else 0.0
+    return {
+        "choice": np.zeros(1),
+        "watch": np.zeros(1),
+        "user_cdf": cdf(visits),
+        "profile": np.zeros((users, dim)),
+        "user_bias": np.zeros(users),
+        "factors": np.zeros((items, dim)),
+        "push": np.zeros((items, dim)),
+        "item_bias": np.zeros(items),
+        "event_item": np.zeros((items, len(events))),
+        "event_user": np.zeros((users, len(events))),
+        "leave_item": np.zeros(items),
+        "category": table.category,
+        "page": table.page,
+        "price": table.price_z,
+        "price_ratio": table.price_ratio,
+        "duration": np.where(known, table.duration, middle),
+        "exposure": table.exposure,
+        "logged_stay": np.zeros(1),
+        "context_cdf": cdf(contexts),
+        "context_bias": np.zeros(len(frame.contexts)),
+        "leave_context": np.zeros(len(frame.contexts)),
+        "examine": np.ones(50),
+        "event_bias": np.zeros(len(events)),
+        "event_gain": np.r_[1.0, np.zeros(len(events) - 1)],
+        "event_link": np.zeros((len(events), 2)),
+        "event_needs": np.array(
+            [-1 if event.needs is None else names.index(event.needs) for event in events]
+        ),
+        "watch_quantiles": np.zeros((3, 2)),
+        "leave_time": np.zeros(1),
+        "leave_run": np.zeros(1),
+    }
+
+
+def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative shares, exactly 1 from the last of weight on: what has none is never drawn."""
+    total: NDArray[np.float64] = np.minimum(np.cumsum(weights / weights.sum()), 1.0)
+    total[np.flatnonzero(weights)[-1] :] = 1.0
+    return total
+
+
+def assumed_leaving(ledger: Provenance, arrays: Arrays, runs: int = 20) -> dict[str, float]:
+    """Leaving from the table of assumed values: params, and the run table written into `arrays`."""
+    domain = ledger.domain
+    rate = ASSUMED[domain]["leave_rate"]
+    slope = ledger.from_table("leave_run")
+    arrays["leave_run"] = slope * np.log(np.arange(1, runs + 1))
+    bias = float(np.log(rate.value / (1 - rate.value)))
+    ledger.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
+    return {"leave_bias": bias, "leave_idle": ledger.from_table("leave_idle")}
+
+
+def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
+    """The intercept at which the mean of sigmoid(intercept + logit) is `rate` (bisection)."""
+    low, high = -30.0 - float(logit.max()), 30.0 - float(logit.min())
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        if float(np.mean(sigmoid(middle + logit))) < rate:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+def card_head(log: Log, frame: Dataset, name: str, config: FitConfig, seed: int) -> dict[str, Any]:
+    """What a card says about where the world is from."""
+    source = log.source
+    counts = [int((frame.row_period == k).sum()) for k in range(3)]
+    return {
+        "sources": [source.name],
+        "licence": source.licence,
+        "citation": source.citation,
+        "command": f"recgym fit LOG --domain {log.domain} --out {name} --seed {seed}",
+        "log": f"LOG holds {source.name}",
+        "period": _period_words(config),
+        "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
+        "users": frame.num_users,
+        "items": frame.num_items,
+        "seed": seed,
+        "identity": identity(log, frame.user_row, frame.item_row),
+        "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
+    }
+
+
+def _period_words(config: FitConfig) -> str:
+    if config.period is not None:
+        first, end = (day or "" for day in config.period)
+        return f"fitted on {first}:{end}, the last tenth of it validates; judged on " + (
+            f"what is later, from {end}" if end else "the last tenth"
+        )
+    if config.split is None:
+        return "80/10/10 % by time"
+    return (
+        f"validation from {config.split[0]}, test from {config.split[1]}; fitted on what is before the test"
+    )
+
+
+def rewards_assumed(ledger: Provenance) -> list[str]:
+    """Names of the rewards that rest on an assumed event."""
+    events = {event.name: ledger.status(f"event:{event.name}") != FITTED for event in EVENTS[ledger.domain]}
+    weighty = [event.name for event in EVENTS[ledger.domain] if event.engagement != 0]
+    rests = {
+        "clicks": events.get("click", events.get("listen", False)),
+        "engagement": any(events[name] for name in weighty),
+        "conversion": events.get("purchase", False),
+        "revenue": events.get("purchase", False),
+    }
+    return [name for name, shaky in rests.items() if shaky]
+
+
+def build_world(
+    name: str, frame: Dataset, arrays: Arrays, numbers: dict[str, float], card: dict[str, Any]
+) -> World:
+    """The world of a frame's users and items, with their public features."""
+    names, features = public_user_features(frame)
+    return World.build(
+        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
+        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
+    )  # fmt: skip

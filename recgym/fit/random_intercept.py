@@ -1,0 +1,55 @@
+"""A visit's own mood: a normal shift of every logit of the visit, by marginal likelihood (Gauss-Hermite quadrature).
+
+Random-intercept logistic regression (Stiratelli, Laird and Ware, 1984). Mixing flattens: where moods differ, the slope
+and intercept at mood 0 are steeper than those of the mean over moods.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from recgym.arrays import Doubles, Ints
+from recgym.numerics import hermite_nodes
+
+NODES = tuple(zip(*(values.tolist() for values in hermite_nodes(15)), strict=True))
+"""(place in standard deviations, weight) of a standard normal."""
+
+
+class RandomIntercept(NamedTuple):
+    """logit = shift + scale * x + sd * (the visit's standard normal)."""
+
+    shift: float
+    scale: float
+    sd: float
+
+
+def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints) -> RandomIntercept:
+    """Of rows in visits, numbered as one likes; the flags of a visit are independent given its mood."""
+    _, code = np.unique(visit, return_inverse=True)
+    rows, place = torch.as_tensor(code), torch.tensor([z for z, _ in NODES], dtype=torch.float64)
+    sign, given = torch.as_tensor(2.0 * flag - 1.0), torch.as_tensor(x.astype(np.float64))
+    weight = torch.tensor([w for _, w in NODES], dtype=torch.float64).log()
+    values = torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([values], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        solver.zero_grad()
+        logit = (values[0] + values[1] * given)[:, None] + values[2] * place
+        each = torch.nn.functional.logsigmoid(sign[:, None] * logit)
+        joint = torch.zeros(int(code.max()) + 1, len(place), dtype=torch.float64).index_add(0, rows, each)
+        loss = -torch.logsumexp(joint + weight, 1).sum() / len(flag)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return loss
+
+    solver.step(closure)  # type: ignore[no-untyped-call]
+    shift, scale, sd = values.detach().tolist()
+    return RandomIntercept(shift, scale, abs(sd))
+
+
+def over_intercepts(chance: Callable[[float], Doubles], sd: float) -> Doubles:
+    """Mean of `chance(mood)` over moods of this standard deviation."""
+    if sd == 0.0:
+        return chance(0.0)
+    return sum((weight * chance(sd * place) for place, weight in NODES), np.zeros(1))

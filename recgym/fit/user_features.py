@@ -1,0 +1,129 @@
+"""Features of users: a few public ones for agents to see, all that is usable for the towers; rates before the log."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recgym.arrays import Floats
+from recgym.fit.dataset import Dataset
+from recgym.fit.two_tower import one_hot
+
+MAX_PUBLIC = 16  # F of a world at most
+MAX_CODES = 64  # a column of words or codes with more values is not used
+MAX_SHOWN = 5  # values of a column of words that agents see
+EARLIER = "earlier_"  # columns that count what came before the log (`recgym.logs.kuairand_history`)
+PRIOR_ROWS = 4.0  # a rate from before the log is shrunk to the general one as by so many rows
+
+
+def public_user_features(frame: Dataset) -> tuple[tuple[str, ...], Floats]:
+    """Names and (U, F <= 16) numbers in [-1, 1]: yes/no as 1/-1, counts as ranks, words as their frequent values."""
+    names: list[str] = []
+    columns: list[Floats] = []
+    for name, column in usable_columns(frame):
+        numbers = column.numbers
+        if numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > 2:
+            block = {name: _ranks(numbers)}
+        elif numbers is not None:
+            block = {name: _signs(numbers)}
+        else:
+            common = Counter(column.code[frame.user[frame.visits]].tolist()).most_common(MAX_SHOWN)
+            block = {
+                f"{name}={column.values[code]}": _signs((column.code == code).astype(np.float64))
+                for code, _ in common
+                if column.values[code] is not None
+            }
+        names += block
+        columns += block.values()
+    features = (
+        np.stack(columns[:MAX_PUBLIC], axis=1) if columns else np.zeros((frame.num_users, 0), np.float32)
+    )
+    return tuple(names[:MAX_PUBLIC]), features.astype(np.float32)
+
+
+def tower_user_features(frame: Dataset) -> Floats:
+    """(U, F) every usable column: counts as ranks, words and codes of few values one-hot; rates before the log."""
+    blocks = [earlier_rates(frame.user_columns)]
+    for _, column in usable_columns(frame, shown=False):
+        labels = sorted({str(value) for value in column.values})
+        if len(labels) <= MAX_CODES:
+            place = np.array([labels.index(str(value)) for value in column.values])
+            blocks.append(one_hot(place[column.code]))
+        if column.numbers is not None and len(labels) > 2:
+            blocks.append(_ranks(column.numbers)[:, None])
+    return np.concatenate(blocks, axis=1)
+
+
+def earlier_rates(columns: Mapping[str, Any]) -> Floats:
+    """(rows, F) logit of the shrunk rate of every event counted before the log, less its mean, and how much was shown.
+
+    F is 0 where the table has no `earlier_shown`.
+    """
+    rows = len(next(iter(columns.values())))
+    if f"{EARLIER}shown" not in columns:
+        return np.zeros((rows, 0), np.float32)
+    counts = {
+        name: np.array(values, np.float64) for name, values in columns.items() if name.startswith(EARLIER)
+    }
+    shown = counts.pop(f"{EARLIER}shown")
+    out = [np.log1p(shown)]
+    for happened in counts.values():
+        mean = (happened.sum() + 0.5) / (shown.sum() + 1.0)
+        rate = (happened + PRIOR_ROWS * mean) / (shown + PRIOR_ROWS)
+        out.append(np.log(rate / (1.0 - np.minimum(rate, 1.0 - 1e-9))))
+    return np.stack([value - value.mean() for value in out], axis=1).astype(np.float32)
+
+
+class FeatureColumn(NamedTuple):
+    """A column of the users table."""
+
+    values: list[Any]  # the distinct ones, in order of appearance; None for null
+    code: NDArray[np.int64]  # (U,) index into them
+    numbers: NDArray[np.float64] | None  # (U,) NaN for null; None where it holds words
+
+    @classmethod
+    def of(cls, column: Any) -> "FeatureColumn":
+        """From Arrow."""
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        values = coded.dictionary.to_pylist()
+        code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        if any(isinstance(value, str) for value in values):
+            return cls(values, code, None)
+        return cls(values, code, np.array([np.nan if v is None else float(v) for v in values])[code])
+
+
+def usable_columns(frame: Dataset, shown: bool = True) -> list[tuple[str, FeatureColumn]]:
+    """The log's user columns but ids, constants, words of too many values; for agents no bucketed or coded twins."""
+    kept = []
+    for name, values in frame.user_columns.items():
+        if name == "id" or name.endswith("_id") or name.startswith(EARLIER):
+            continue
+        if shown and (name.endswith("_range") or name.startswith("onehot_")):
+            continue
+        column = FeatureColumn.of(values)
+        distinct = len({str(value) for value in column.values})
+        if distinct > 1 and (column.numbers is not None or distinct <= MAX_CODES):
+            kept.append((name, column))
+    return kept
+
+
+def _ranks(numbers: NDArray[np.float64]) -> Floats:
+    """Mid-ranks scaled to [-1, 1]; unknown is 0."""
+    known = np.isfinite(numbers)
+    out = np.zeros(len(numbers), np.float32)
+    _, code, counts = np.unique(numbers[known], return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - 0.5 * counts
+    out[known] = (2.0 * middle / max(int(known.sum()), 1) - 1.0)[code]
+    return out
+
+
+def _signs(numbers: NDArray[np.float64]) -> Floats:
+    """The lower value as -1, the higher as 1; unknown is 0."""
+    known = np.isfinite(numbers)
+    high = numbers[known].max() if known.any() else 1.0
+    return np.where(known, np.where(numbers >= high, 1.0, -1.0), 0.0).astype(np.float32)

@@ -1,0 +1,98 @@
+"""Who is whose friend, for a social log of any source: a table of pairs of its users' ids."""
+
+import re
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.arrays import Array
+from recgym.logs.columns import as_numpy
+from recgym.logs.delimited import read_csv, read_line
+from recgym.logs.files import Files
+from recgym.logs.ids import TEXT, encode_ids
+from recgym.logs.log import Log
+from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.separators import cells_of, separator_of
+from recgym.logs.table_files import holds_parquet, parquet_columns, parquet_file
+
+NAMES = ("user", "friend")
+
+
+def with_friends(log: Log, path: str | PathLike[str]) -> Log:
+    """The log with the pairs of a file, and a remark that counts them.
+
+    The file is text or Parquet with the columns user and friend, or of two columns of any name; text has no header
+    where its first row has a user of the log, or a number. A pair in both directions, or twice, is one; pairs with
+    somebody whom the log does not know, and of somebody with himself, are left out and counted. LogError where the log
+    is not social or has friends already, and where no pair is left.
+    """
+    if log.domain != "social":
+        raise LogError(f"friends: a log of the domain social has them; this one is {log.domain}")
+    if log.friends is not None:
+        raise LogError(f"friends: {log.source.name} has its own, {len(log.friends):,} pairs")
+    name, pairs = _pairs(path, log.users["id"])
+    ends = [_indices(pairs[column], log.users["id"]) for column in (0, 1)]
+    known, other = (ends[0] >= 0) & (ends[1] >= 0), ends[0] != ends[1]
+    kept = np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1)[known & other]
+    if not len(kept):
+        raise LogError(f"{name}: no row has two users of the log; {log.num_users:,} are known, by their ids")
+    both = np.unique(kept, axis=0).astype(np.int32)
+    counts = {
+        "rows with a user whom the log does not know left out": int((~known).sum()),
+        "rows of a user with himself left out": int((known & ~other).sum()),
+        "rows that repeat a pair": len(kept) - len(both),
+    }
+    said = [f"{name}: {len(both):,} pairs of friends", *(f"{n:,} {what}" for what, n in counts.items() if n)]
+    friends = pa.table(dict(zip(NAMES, both.T, strict=True)))
+    return replace(log, friends=friends, remarks=(*log.remarks, "; ".join(said)))
+
+
+def _indices(cells: Any, users: Any) -> Array:
+    """Index of every id among the users', -1 where it is not there; an id is read as that of a log's row is."""
+    codes, words = encode_ids(cells, users)
+    found = pc.fill_null(pc.index_in(words, value_set=users), -1).to_numpy().astype(np.int64)
+    index: Array = np.append(found, -1)[codes]
+    return index
+
+
+def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
+    """The file's name and its two columns."""
+    files = Files(path)
+    name = files.one("*")
+    if holds_parquet(files, name):
+        chosen, header = _two(name, parquet_file(files, name).schema_arrow.names), None
+        table = parquet_columns(files, name, chosen)
+        first = 2
+    else:
+        line = read_line(files, name)
+        separator = separator_of(line)
+        cells = cells_of(line, separator, name)
+        ids = set(users.to_pylist())
+        has_header = not any(cell in ids or re.fullmatch("[0-9]+", cell) for cell in cells)
+        header = None if has_header else [f"#{k + 1}" for k in range(len(cells))]
+        chosen = _two(name, header or cells)
+        table = read_csv(files, name, dict.fromkeys(chosen, TEXT), delimiter=separator or ",", header=header)
+        first = 2 if has_header else 1
+    for column in chosen:
+        cells = table[column]
+        empty = as_numpy(cells.is_null())
+        if cells.type == TEXT:
+            empty |= as_numpy(pc.equal(pc.utf8_trim_whitespace(cells), "").fill_null(True))
+        rows = np.flatnonzero(empty)
+        refuse([LogProblem(name, int(row) + first, column, "a user is needed", "nothing") for row in rows])
+    return name, table.select(chosen)
+
+
+def _two(name: str, header: list[str]) -> list[str]:
+    """The columns of a pair."""
+    if all(column in header for column in NAMES):
+        return list(NAMES)
+    if len(header) != 2 or header[0] == header[1]:
+        raise LogError(
+            f"{name}: the columns user and friend are needed, or two columns; found {shown(header)}"
+        )
+    return list(header)

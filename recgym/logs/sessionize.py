@@ -1,0 +1,167 @@
+"""From moments and actions to sessions, steps and rows: plain numpy over rows in order of time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.arrays import Array
+from recgym.logs.columns import as_numpy
+from recgym.logs.ids import index_ids, labels, renamed
+
+UNKNOWN = "unknown"
+
+
+def number_by_start(order: Array, fresh: Array, time: Array) -> Array:
+    """Session of every row, numbered by first moment (ties by the given order).
+
+    `order` sorts the rows, `fresh` marks the sorted rows that begin a session, `time` is in the rows' own
+    order.
+    """
+    starts = np.flatnonzero(fresh)
+    number = np.empty(len(starts), np.int64)
+    number[np.argsort(time[order][starts], kind="stable")] = np.arange(len(starts))
+    session = np.empty(len(order), np.int64)
+    session[order] = number[np.cumsum(fresh) - 1]
+    return session
+
+
+def gap_sessions(user: Array, time: Array | None, gap_minutes: float) -> Array:
+    """A new session after a pause longer than the gap; one a user without a clock (time in ms)."""
+    if time is None:
+        return user.astype(np.int64)
+    order = np.lexsort((time, user))
+    user, moment = user[order], time[order]
+    pause = np.diff(moment) > gap_minutes * 60_000
+    return number_by_start(order, np.r_[True, (user[1:] != user[:-1]) | pause], time)
+
+
+def number_steps(session: Array, slate: Array | None = None) -> Array:
+    """Step of every row, for rows by session and time; rows of one slate share a step (-1: alone)."""
+    rows = np.arange(len(session))
+    leads = np.ones(len(session), bool)
+    lead = rows
+    if slate is not None:
+        key = np.where(slate < 0, -1 - rows, slate)
+        order = np.lexsort((key, session))  # stable: the first row of a slate stands first
+        starts = np.flatnonzero(np.r_[True, _moved(session[order], key[order])])
+        lead = np.empty(len(rows), np.int64)
+        lead[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(rows)]))
+        leads = lead == rows
+    count = np.cumsum(leads) - 1
+    starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
+    base = np.repeat(count[starts], np.diff(np.r_[starts, len(session)]))
+    step: Array = count[lead] - base
+    return step
+
+
+def join_actions(session: Array, item: Array, flags: Array, impressions: bool = False) -> Array:
+    """For every row (rows,) the row that it joins, itself where it joins none.
+
+    Rows are single actions sorted by session and time; `flags` (rows, E): the action's event with those it needs. A row
+    with an event beyond the first joins the last row of its session and item that showed it or had the first event
+    only; the k-th such event since then makes the k-th row. With `impressions` the first row that has the first event
+    joins the row before it that showed its item. Nothing is lost: a second purchase is a second row.
+    """
+    rows = np.arange(len(session))
+    acts: Array = np.asarray(flags[:, 1:].any(axis=1))
+    kind = np.where(acts, flags.shape[1] - np.argmax(flags[:, ::-1], axis=1), 0).astype(np.int8)
+    order = np.lexsort((item, session))
+    fresh = np.r_[True, _moved(session[order], item[order])]
+    leads = fresh | ~acts[order]
+    if impressions:
+        joins = _first_clicks(fresh, acts[order], flags[order, 0])
+        leads &= ~joins
+        kind[order[joins]] = 1
+    run = np.empty(len(rows), np.int32)
+    run[order] = np.cumsum(leads)
+
+    order = np.lexsort((kind, run))
+    starts = np.flatnonzero(np.r_[True, _moved(run[order], kind[order])])
+    again = np.empty(len(rows), np.int32)
+    again[order] = rows - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+
+    order = np.lexsort((again, run))
+    starts = np.flatnonzero(np.r_[True, _moved(run[order], again[order])])
+    into = np.empty(len(rows), np.int64)
+    into[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(rows)]))
+    return into
+
+
+def _first_clicks(fresh: Array, acts: Array, clicked: Array) -> Array:
+    """Rows with the first event only, the first since an impression; `fresh` begins a session's item."""
+    shown = ~acts & ~clicked
+    starts = np.flatnonzero(fresh | shown)
+    lengths = np.diff(np.r_[starts, len(fresh)])
+    count = np.cumsum(clicked)
+    before = np.repeat(count[starts] - clicked[starts], lengths)
+    first: Array = np.repeat(shown[starts], lengths) & clicked & ~acts & (count - before == 1)
+    return first
+
+
+def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:
+    """As `join_actions`, where one row shows an item in a place of a slate: all its actions join it, the first else.
+
+    `keys` (rows,) each: the slate, the item, its position.
+    """
+    happened = flags.any(axis=1)
+    order = np.lexsort((happened, *keys))
+    starts = np.flatnonzero(np.r_[True, _moved(*(key[order] for key in keys))])
+    into = np.empty(len(order), np.int64)
+    into[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
+    return np.where(happened, into, np.arange(len(into)))
+
+
+def last_known(values: Array, session: Array, item: Array, flags: Array) -> Array:
+    """Numbers (-1: not known) of rows in order, those of actions as last known of their item in the session."""
+    order = np.lexsort((item, session))
+    fresh = np.r_[True, _moved(session[order], item[order])]
+    rows = np.arange(len(order))
+    known = values[order] >= 0
+    last = np.maximum.accumulate(np.where(known, rows, -1))
+    takes = ~known & flags[order].any(axis=1) & (last >= np.maximum.accumulate(np.where(fresh, rows, 0)))
+    filled = values.copy()
+    filled[order[takes]] = values[order[last[takes]]]
+    return filled
+
+
+def merged(into: Array, flags: Array) -> tuple[Array, Array]:
+    """The rows that stay where every row joins the one of `into`, in order, and their flags."""
+    order = np.argsort(into, kind="stable")
+    starts = np.flatnonzero(np.r_[True, _moved(into[order])])
+    return into[order][starts], np.logical_or.reduceat(flags[order], starts, axis=0)
+
+
+def _moved(*keys: Array) -> Array:
+    """Rows but the first that differ from the row before in one of the keys, shape (rows - 1,)."""
+    moved = np.zeros(max(len(keys[0]) - 1, 0), bool)
+    for key in keys:
+        moved |= key[1:] != key[:-1]
+    return moved
+
+
+def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], time: Array | None) -> Any:
+    """The table of items from their rows: category, numbers (NaN: unknown), a label, each as first known.
+
+    The first in `time`, else in the file: what later rows say of an item would tell a fit on early days of later ones.
+    """
+    order = np.arange(len(item)) if time is None else np.argsort(time, kind="stable")
+
+    def first(known: Array) -> Array:
+        rows = order[known[order]][::-1]
+        found = np.full(len(ids), -1)
+        found[item[rows]] = rows  # the last one written wins: the earliest
+        return found
+
+    table = {"id": ids}
+    if category is not None:
+        codes, names = index_ids(renamed(category, lambda word: word or UNKNOWN))
+        rows = first(codes != (names.index(UNKNOWN) if UNKNOWN in names else -1))
+        table["category"] = pa.array([names[codes[row]] if row >= 0 else UNKNOWN for row in rows.tolist()])
+    for name, values in numbers.items():
+        rows = first(~np.isnan(values))
+        table[name] = pa.array(np.where(rows >= 0, values[rows], np.nan).astype(np.float32))
+    if category is not None:
+        table["label"] = pa.array(labels(as_numpy(table["category"]).tolist()))
+    return pa.table(table)

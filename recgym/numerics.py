@@ -1,0 +1,52 @@
+"""Logits, losses and integration rules that several packages use. Axes: R rows."""
+
+import numpy as np
+
+from recgym.arrays import Array, Doubles, Ints
+
+LOGIT_LIMIT = 30.0  # of sigmoid, as in the simulator
+CHANCE_MARGIN = 1e-9  # that probabilities are kept off 0 and 1
+
+
+def sigmoid(logit: Array) -> Doubles:
+    """1 / (1 + exp(-x)), x clipped to [-30, 30] as in the simulator."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -LOGIT_LIMIT, LOGIT_LIMIT))), np.float64)
+
+
+def logit(chance: Array) -> Doubles:
+    """Log-odds of probabilities in [0, 1], kept off 0 and 1 by 1e-9."""
+    safe = np.clip(chance, CHANCE_MARGIN, 1 - CHANCE_MARGIN)
+    return np.asarray(np.log(safe / (1 - safe)), np.float64)
+
+
+def log_loss(flag: Doubles, logit: Doubles) -> float:
+    """Mean log-loss [nats] of flags (R,) under logits (R,)."""
+    return float(np.mean(np.logaddexp(0.0, logit) - flag * logit))
+
+
+def log_losses(flag: Array, chance: Array) -> Doubles:
+    """Log-loss [nats] of each row under its probability, which is kept off 0 and 1 by 1e-9."""
+    safe = np.clip(chance, CHANCE_MARGIN, 1 - CHANCE_MARGIN)
+    loss: Doubles = -np.where(flag, np.log(safe), np.log1p(-safe))
+    return loss
+
+
+def auc(flag: Array, score: Array) -> float:
+    """Area under the ROC curve, ties count half (Hanley and McNeil, 1982); NaN where one class is missing."""
+    return auc_of_codes(flag, np.unique(score, return_inverse=True)[1], np.ones(len(flag)))
+
+
+def auc_of_codes(flag: Array, code: Ints, weight: Doubles) -> float:
+    """As `auc`, for scores given as ranks 0, 1, ... and weighted rows."""
+    yes = np.bincount(code, weights=weight * flag)
+    no = np.bincount(code, weights=weight * (1 - flag.astype(np.float64)))
+    if yes.sum() == 0 or no.sum() == 0:
+        return float("nan")
+    below = np.cumsum(no) - no
+    return float((yes * (below + 0.5 * no)).sum() / (yes.sum() * no.sum()))
+
+
+def hermite_nodes(count: int) -> tuple[Doubles, Doubles]:
+    """Nodes and weights, which sum to 1, of the Gauss-Hermite rule of a standard normal distribution."""
+    node, weight = np.polynomial.hermite_e.hermegauss(count)
+    return node, weight / weight.sum()

@@ -1,0 +1,281 @@
+"""Who befriends whom: what friends do to affinity, and suggesting friends, the session in which items are people.
+
+An episode of suggesting friends is a user with M candidates, drawn when it begins; item c is the c-th of them. Its
+category says how he was found:
+    friend of a friend   two steps of a walk over the graph
+    shares items         of EIGHT strangers the one with the most items in common
+    stranger             anybody
+and what cannot be found so is a stranger. He is accepted with the logit
+    x = connect_bias + connect_taste <kin_u, kin_c> + connect_common log(1 + common)
+        + connect_degree (log(1 + friends_u) + log(1 + friends_c)) + connect_again refusals
+An accepted candidate is a friend for the rest of the episode: he counts among the friends in common of every other
+candidate whom he knows, and cannot be accepted again.
+
+Axes: B sessions, U users, M candidates.
+"""
+
+import math
+
+import numpy as np
+
+from recgym.arrays import Floats
+from recgym.jit import njit
+from recgym.rng import CANDIDATE, uniform
+from recgym.sim.schema import (
+    CONNECT_AGAIN,
+    CONNECT_BIAS,
+    CONNECT_COMMON,
+    CONNECT_DEGREE,
+    CONNECT_TASTE,
+    FRIENDS,
+    LAYOUT,
+    WorldArrays,
+)
+from recgym.sim.state import Sessions
+from recgym.sim.world import World
+
+KINDS = ("friend of a friend", "shares items", "stranger")
+SHARES = (0.4, 0.3, 0.3)  # of the candidates, by kind
+WALKS, EIGHT = 16, 8  # tries of a walk; strangers looked at for one who shares items
+COLUMNS = 2 * WALKS + EIGHT + 1  # random numbers set aside for a candidate
+BARRED = -1e6  # logit of a candidate who is a friend already
+COMMON_SCALE, FRIENDS_SCALE = (
+    math.log(51.0),
+    math.log(151.0),
+)  # of log(1 + friends in common), log(1 + friends): 1
+SHARED_SCALE, REFUSED_SCALE = 25.0, 5.0  # items in common, refusals
+CANDIDATE_FEATURES = 5  # numbers of a candidate in the observation "features"
+
+
+@njit()
+def num_friends(w: WorldArrays, user: int) -> int:
+    """In the graph; what this episode added is not counted."""
+    return w.friend_start[user + 1] - w.friend_start[user]
+
+
+@njit()
+def befriended(w: WorldArrays, user: int, other: int) -> bool:
+    """Whether the graph has the edge (binary search)."""
+    low, high = w.friend_start[user], w.friend_start[user + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if w.friend[middle] < other:
+            low = middle + 1
+        else:
+            high = middle
+    return low < w.friend_start[user + 1] and w.friend[low] == other
+
+
+@njit()
+def likes(w: WorldArrays, user: int, item: int) -> bool:
+    """Whether the item stands in the user's library (binary search)."""
+    low, high = 0, w.library.shape[1]
+    while low < high:
+        middle = (low + high) // 2
+        if w.library[user, middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low < w.library.shape[1] and w.library[user, low] == item
+
+
+@njit()
+def endorsers(w: WorldArrays, user: int, item: int) -> int:
+    """friends(u, i): how many friends of the user have the item in their library; 0 in a world without a graph."""
+    count = 0
+    if w.friend_start.shape[0] > 1:
+        for at in range(w.friend_start[user], w.friend_start[user + 1]):
+            if likes(w, w.friend[at], item):
+                count += 1
+    return count
+
+
+@njit()
+def common_friends(w: WorldArrays, user: int, other: int) -> int:
+    """Friends of both, a merge of two ascending lists."""
+    a, b, count = w.friend_start[user], w.friend_start[other], 0
+    while a < w.friend_start[user + 1] and b < w.friend_start[other + 1]:
+        x, y = w.friend[a], w.friend[b]
+        if x == y:
+            count += 1
+        if x <= y:
+            a += 1
+        if x >= y:
+            b += 1
+    return count
+
+
+@njit()
+def common_items(w: WorldArrays, user: int, other: int) -> int:
+    """Items in both libraries."""
+    a, b, count, size = 0, 0, 0, w.library.shape[1]
+    while a < size and b < size:
+        x, y = w.library[user, a], w.library[other, b]
+        if x == y and x >= 0:
+            count += 1
+        if x <= y:
+            a += 1
+        if x >= y:
+            b += 1
+    return count
+
+
+@njit()
+def is_free(w: WorldArrays, s: Sessions, b: int, count: int, other: int) -> bool:
+    """Whether `other` may be the next candidate: not the user, not a friend, none of the first `count`."""
+    user = s.user[b]
+    if other == user or befriended(w, user, other):
+        return False
+    for c in range(count):  # noqa: SIM110 - a generator does not compile
+        if s.candidate[b, c] == other:
+            return False
+    return True
+
+
+@njit()
+def walk(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+    """A free friend of a friend, -1 where the walk found none."""
+    user = s.user[b]
+    own = num_friends(w, user)
+    for i in range(WALKS if own > 0 else 0):
+        column = c * COLUMNS + 2 * i
+        middle = w.friend[w.friend_start[user] + int(uniform(s.key[b], 0, CANDIDATE, column) * own)]
+        place = int(uniform(s.key[b], 0, CANDIDATE, column + 1) * num_friends(w, middle))
+        other = w.friend[w.friend_start[middle] + place]
+        if is_free(w, s, b, c, other):
+            return other
+    return -1
+
+
+@njit()
+def kindred(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+    """Of EIGHT strangers the one who shares the most items, -1 where none is free."""
+    best, most, num_users = -1, -1, w.library.shape[0]
+    for i in range(EIGHT):
+        other = int(uniform(s.key[b], 0, CANDIDATE, c * COLUMNS + 2 * WALKS + i) * num_users)
+        shared = common_items(w, s.user[b], other)
+        if shared > most and is_free(w, s, b, c, other):
+            best, most = other, shared
+    return best
+
+
+@njit()
+def meet(w: WorldArrays, s: Sessions, b: int) -> None:
+    """Draw the episode's candidates."""
+    user, num_users = s.user[b], w.library.shape[0]
+    for c in range(s.candidate.shape[1]):
+        other = -1
+        if w.category[c] == 0:
+            other = walk(w, s, b, c)
+        elif w.category[c] == 1:
+            other = kindred(w, s, b, c)
+        if other < 0:  # anybody: the first free one from a random place on
+            other = int(uniform(s.key[b], 0, CANDIDATE, c * COLUMNS + COLUMNS - 1) * num_users)
+            while not is_free(w, s, b, c, other):
+                other = (other + 1) % num_users
+        s.candidate[b, c] = other
+        s.shared[b, c] = common_items(w, user, other)
+        s.tie[b, c] = common_friends(w, user, other)
+        s.refused[b, c] = 0
+
+
+@njit()
+def accepting(w: WorldArrays, s: Sessions, b: int, c: int) -> float:
+    """Logit with which the user accepts candidate c now."""
+    if s.tie[b, c] < 0:
+        return BARRED
+    user, other = s.user[b], s.candidate[b, c]
+    taste = 0.0
+    for j in range(w.kin.shape[1]):
+        taste += float(w.kin[user, j]) * float(w.kin[other, j])
+    x = w.params[CONNECT_BIAS] + w.params[CONNECT_TASTE] * taste
+    x += w.params[CONNECT_COMMON] * math.log(1.0 + s.tie[b, c])
+    x += w.params[CONNECT_DEGREE] * math.log((1.0 + num_friends(w, user)) * (1.0 + num_friends(w, other)))
+    return x + w.params[CONNECT_AGAIN] * s.refused[b, c]
+
+
+@njit()
+def settle(w: WorldArrays, s: Sessions, b: int, c: int, accepted: bool) -> None:
+    """What the answer to candidate c leaves behind: a refusal, or an edge until the episode ends."""
+    if not accepted:
+        s.refused[b, c] += 1
+        return
+    s.tie[b, c] = -1
+    for d in range(s.candidate.shape[1]):
+        if s.tie[b, d] >= 0 and befriended(w, s.candidate[b, c], s.candidate[b, d]):
+            s.tie[b, d] += 1
+
+
+@njit()
+def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
+    """Fill the last 5 M columns of row b: friends in common, friends, items in common, refusals, whether accepted."""
+    size = s.candidate.shape[1]
+    at = out.shape[1] - CANDIDATE_FEATURES * size
+    for c in range(size):
+        tie = s.tie[b, c]
+        out[b, at + c] = min_one(math.log(1.0 + (tie if tie > 0 else 0)) / COMMON_SCALE)
+        friends = num_friends(w, s.candidate[b, c])
+        out[b, at + size + c] = min_one(math.log(1.0 + friends) / FRIENDS_SCALE)
+        out[b, at + 2 * size + c] = min_one(s.shared[b, c] / SHARED_SCALE)
+        out[b, at + 3 * size + c] = min_one(s.refused[b, c] / REFUSED_SCALE)
+        out[b, at + 4 * size + c] = 1.0 if tie < 0 else 0.0
+
+
+@njit()
+def min_one(x: float) -> float:
+    """x, at most 1."""
+    return x if x < 1.0 else 1.0
+
+
+def most_candidates(world: World) -> int:
+    """Candidates that every user of the world has; ValueError where it has no graph."""
+    if not world.has_graph:
+        why = {row["term"]: row["source"] for row in world.card.get("terms", [])}.get("graph")
+        raise ValueError(
+            f"world {world.name} has no graph of friends: {why or 'fit it from a social log with friend pairs'}"
+        )
+    return world.num_users - 1 - int(np.diff(world.arrays.friend_start).max())
+
+
+def suggesting(world: World, candidates: int) -> World:
+    """The world in which friends are suggested to a social world's users; leaving keeps time, context and idleness.
+
+    Args:
+        world: one with a graph.
+        candidates: M, from 1 to `most_candidates(world)`.
+    """
+    if not 1 <= candidates <= most_candidates(world):
+        raise ValueError(
+            f"n_items is {candidates}, world {world.name} allows 1 to {most_candidates(world)} candidates"
+        )
+    places = np.floor(np.cumsum(SHARES) * candidates + 0.5)
+    width = {"d": 1, "E": 1, "2": 2, "N": candidates, "U": world.num_users}
+    arrays = world.arrays._asdict() | {
+        name: np.zeros([width[axis] for axis in layout.axes])
+        for name, layout in LAYOUT.items()
+        if "N" in layout.axes or "d" in layout.axes or "E" in layout.axes
+    }
+    arrays |= {
+        "choice": np.array([FRIENDS]),
+        "watch": np.zeros(1),
+        "category": np.minimum(np.searchsorted(places, np.arange(candidates), side="right"), len(KINDS) - 1),
+        "price_ratio": np.ones(candidates),
+        "exposure": np.full(candidates, 1.0 / candidates),
+        "examine": np.ones(candidates),
+        "event_gain": np.ones(1),
+        "event_needs": np.full(1, -1),
+        "leave_run": np.zeros(1),
+        "logged_stay": np.zeros(1),
+    }
+    return World.build(
+        world.name,
+        "friends",
+        arrays,
+        categories=KINDS,
+        contexts=world.contexts,
+        user_feature_names=world.user_feature_names,
+        user_features=world.user_features,
+        card=world.card,
+        ids=None if world.ids is None else world.ids._replace(items=()),
+        origin=f"friends {world.index_digest}",  # items are candidates: no log of the world's own items fits
+    )

@@ -1,0 +1,79 @@
+"""What a log's pages showed: the exposure that a world's logging policy draws by.
+
+Axes: N items, C categories, M units.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from recgym.arrays import Bools, Doubles, Indices
+from recgym.sim.schema import ONE_CHOICE
+from recgym.sim.world import World
+
+
+class Exposure(NamedTuple):
+    """What the policy draws by: units, in order of their categories. A unit is a page, or an item by itself."""
+
+    paged: Bools  # (1,) whether units are pages
+    share: Doubles  # (M,) of a unit
+    cdf: Doubles  # (M,) cumulative over the catalogue
+    category_cdf: Doubles  # (M,) cumulative within a category
+    begin: Indices  # (C + 1,) where a category's units begin
+    category_share: Doubles  # (C,)
+    unit: Indices  # (N,) an item's unit
+    items: Indices  # (N,) items in order of their units
+    first: Indices  # (M + 1,) where a unit's items begin
+
+
+def shown_share(world: World) -> Doubles:
+    """(N,) how often an item is shown where it is shown by itself, with sum 1.
+
+    The card says whether exposure was logged; where it is assumed, the power of popularity is the card's `item_bias`.
+    """
+    terms = {row["term"]: row for row in world.card.get("terms", ())}
+    exposure, bias = terms.get("exposure", {}), terms.get("item_bias", {})
+    power = 1.0
+    if exposure.get("status") == "assumed" and bias.get("status") == "assumed":
+        power = float(bias["value"])
+    share: Doubles = np.where(world.arrays.exposure > 0.0, world.arrays.exposure, np.inf) ** power
+    share[world.arrays.exposure <= 0.0] = 0.0
+    return share / share.sum()
+
+
+def exposure_of(world: World) -> Exposure:
+    """Prepare a world's exposure for drawing."""
+    arrays, num = world.arrays, world.num_items
+    paged = bool(arrays.choice[0] == ONE_CHOICE)
+    share = arrays.exposure / arrays.exposure.sum() if paged else shown_share(world)
+    code = arrays.category.astype(np.int64) * (int(arrays.page.max()) + 1) + arrays.page if paged else None
+    order = np.argsort(arrays.category if code is None else code, kind="stable")
+    unit = np.empty(num, np.int32)
+    starts = np.ones(num, np.bool_) if code is None else np.r_[True, np.diff(code[order]) > 0]
+    unit[order] = np.cumsum(starts) - 1
+    first = np.r_[np.flatnonzero(starts), num]
+    units: Doubles = np.bincount(unit, share).astype(np.float64)
+    category = arrays.category[order[first[:-1]]]
+    begin = np.searchsorted(category, np.arange(len(world.categories) + 1))
+    totals = np.bincount(category, units, len(world.categories))
+    within: Doubles = np.cumsum(units)
+    for c in np.flatnonzero(totals > 0.0):
+        within[begin[c] : begin[c + 1]] = _cumulative(units[begin[c] : begin[c + 1]])
+    return Exposure(
+        np.array([paged]),
+        units,
+        _cumulative(units),
+        within,
+        begin.astype(np.int32),
+        totals.astype(np.float64),
+        unit,
+        order.astype(np.int32),
+        first.astype(np.int32),
+    )
+
+
+def _cumulative(share: Doubles) -> Doubles:
+    """1 from the last item with any share on: what has none is never drawn."""
+    cdf: Doubles = np.cumsum(share) / share.sum()
+    cdf[np.flatnonzero(share)[-1] :] = 1.0
+    return cdf

@@ -1,0 +1,309 @@
+"""Killed and resumed, a run equals the one that nobody disturbed: the environment's state, and every learner's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from zoo import LIGHT
+
+from agents import AGENTS, agent_class
+from agents.base import BaseAgent
+from agents.torch_utils import moments_of, put_moments, weights_of
+from recgym.bench.checkpoint import FOLDER
+from recgym.bench.suite import Experiment
+from recgym.bench.trainer import TrainingPlan, train
+from recgym.cli.runs import how_it_goes_on
+from recgym.envs import ENVIRONMENTS
+from recgym.sim.synthetic import synthetic
+from recgym.storage import Stored, locked
+
+torch.set_num_threads(1)
+LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
+SB3 = ["sb3-dqn", "sb3-ppo"]  # their loop is not ours: they go on from their weights
+
+
+@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
+def test_an_environment_goes_on_from_a_copy_of_its_state(row):
+    def make(num_envs=5):
+        world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
+        return gymnasium.make_vec(row.id, num_envs=num_envs, world=world, horizon=4)
+
+    def steps(env, seed):
+        rng = np.random.default_rng(seed)
+        many = [env.step(rng.integers(30, size=env.action_space.shape))[:4] for _ in range(6)]
+        return [np.concatenate([array.ravel() for array in step]) for step in many]
+
+    first = make()
+    first.reset(seed=3)
+    while not (state := first.unwrapped.snapshot())["over"].any():  # so that rows begin anew in the next step
+        first.step(np.zeros(first.action_space.shape, int))
+    expected = steps(first, 1)
+    again = make()
+    again.unwrapped.restore(state)
+    np.testing.assert_array_equal(steps(again, 1), expected)
+    with pytest.raises(ValueError, match="of another environment: seed, episode"):
+        make(4).unwrapped.restore(state)
+
+
+def plan_of(name, world, steps=2_000):
+    experiment = Experiment(
+        name="train",
+        env_id="recgym/Ecommerce-v0",
+        kwargs={"world": world, "horizon": 8},
+        env_steps=steps,
+        offline_sessions=60,
+        eval_sessions=20,
+    )
+    return TrainingPlan(
+        agent=name, params=LIGHT.get(name, {}), seed=3, device="cpu", every=steps // 5
+    ), experiment
+
+
+def train_and_die(name, world, out):
+    """Train in a process of its own that is killed in the middle; its exit."""
+    child = os.fork()
+    if child == 0:
+
+        def die(stage, steps, figures):
+            if stage == "train" and steps > 1_200:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        train(*plan_of(name, world), out, tells=(die,))
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What killed runs of every learner and of SB3's agents left, and the world's folder."""
+    folder = tmp_path_factory.mktemp("killed")
+    synthetic(num_items=12).save(folder / "world")
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder)], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert json.loads(done.stdout) == {name: signal.SIGKILL for name in LEARNERS + SB3}, done.stderr
+    return folder
+
+
+def curve_of(folder):
+    """Stage, steps, figure, value: all but the seconds."""
+    return [(row[0], row[1], row[3], row[4]) for row in json.loads((folder / "curve.json").read_text())]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
+    world, out = str(killed / "world"), killed / name
+    left = [folder.name for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
+    assert len(left) == 1
+    assert 400 <= int(left[0]) <= 1_500  # in the middle, before the kill
+    assert not (out / "training.json").exists()
+    resumed = train(*plan_of(name, world), out, resume=True)
+    whole = train(*plan_of(name, world), tmp_path / "whole")
+    assert resumed["final"] == whole["final"]
+    assert resumed["budget"] == whole["budget"]
+    assert curve_of(out) == curve_of(tmp_path / "whole")
+    assert len({steps for _, steps, _, _ in curve_of(out)}) > 4
+    first, second = load_file(out / "agent.safetensors"), load_file(tmp_path / "whole" / "agent.safetensors")
+    assert first.keys() == second.keys()
+    for key, value in second.items():
+        np.testing.assert_array_equal(first[key], value, err_msg=key)
+    assert (out / "agent.json").read_text() == (tmp_path / "whole" / "agent.json").read_text()
+    assert not (out / FOLDER).exists()
+    assert train(*plan_of(name, world), out, resume=True) == resumed  # it ended: nothing is left to do
+
+
+@pytest.mark.parametrize("name", SB3)
+def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatch):
+    world, out, begun, told = str(killed / "world"), killed / name, [], []
+    (left,) = [folder for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
+    steps = int(left.name)
+    assert 400 <= steps <= 1_500
+    files = [file for file in left.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} == {".json", ".safetensors", ""}  # SHA256SUMS
+    kept, moments = load_file(left / "agent" / "agent.safetensors"), load_file(left / "state.safetensors")
+    learn = agent_class(name).algorithm.learn
+
+    def watch(model, total, *args, **kwargs):
+        begun.append((model.num_timesteps, weights_of(model.policy), moments_of(model.policy.optimizer)))
+        return learn(model, total, *args, **kwargs)
+
+    monkeypatch.setattr(agent_class(name).algorithm, "learn", watch)
+    resumed = train(*plan_of(name, world), out, resume=True, tells=(lambda *each: told.append(each),))
+    ((at, weights, momentum),) = begun
+    assert at == steps
+    assert told[0] == ("resumed", steps, {})
+    assert weights.keys() == kept.keys()
+    for key, value in kept.items():
+        np.testing.assert_array_equal(weights[key], value, err_msg=key)
+    assert len(momentum) > 4
+    for key, value in momentum.items():
+        np.testing.assert_array_equal(moments[f"agent/{key}"], value, err_msg=key)
+    curve = [row[1] for row in curve_of(out)]
+    assert curve == sorted(curve)
+    assert curve[0] < steps < curve[-1]
+    assert 2_000 <= curve[-1] < 2_300
+    assert resumed["final"]["return"]["n"] == 20
+    assert not (out / FOLDER).exists()
+    final = load_file(out / "agent.safetensors")
+    assert any((final[key] != value).any() for key, value in kept.items())
+
+
+def test_it_is_said_how_a_training_goes_on():
+    assert how_it_goes_on("resumed", "ucb1", 1_200) == (
+        "ucb1 goes on after 1,200 environment steps, as if nothing had been (to the bit on the CPU with one thread)"
+    )
+    assert "weights alone: replay, random numbers and visits begin anew" in how_it_goes_on(
+        "resumed", "sb3-dqn", 1_200
+    )
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    world = str(tmp_path / "world")
+
+    def stop(stage, steps, figures):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("ucb1", world), tmp_path / "run", tells=(stop,))
+    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+        train(*plan_of("ucb1", world, 1_500), tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match=r"was begun with agent .*'ucb1'.*, not .*'thompson'"):
+        train(*plan_of("thompson", world), tmp_path / "run", resume=True)
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    (tmp_path / "runs").mkdir()
+    world, out, told = str(tmp_path / "world"), tmp_path / "runs" / "shop", []
+
+    def stop(stage, steps, figures):
+        told.append(stage)
+        if stage == "train" and steps > 900:
+            raise KeyboardInterrupt
+
+    with pytest.raises(ValueError, match="agent 'nobody' is unknown"):
+        train(*plan_of("nobody", world), out)
+    assert entries(tmp_path / "runs") == []
+    out.mkdir()  # empty, as earlier versions left it
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("ucb1", world), out, tells=(stop,))
+    assert (entries(tmp_path / "runs"), entries(out)) == (["shop"], ["checkpoint"])
+    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+        train(*plan_of("ucb1", world, 1_500), out)
+    resumed = train(*plan_of("ucb1", world), out, tells=(lambda stage, *_: told.append(stage),))
+    assert told.count("resumed") == 1
+    whole = train(*plan_of("ucb1", world), tmp_path / "whole")
+    assert resumed["final"] == whole["final"]
+    assert entries(tmp_path / "runs") == ["shop"]
+
+
+def test_a_trained_agent_stays_until_the_new_one_is_whole(tmp_path):
+    synthetic(num_items=12).save(tmp_path / "world")
+    world, out = str(tmp_path / "world"), tmp_path / "shop"
+    first = train(*plan_of("ucb1", world), out)
+    with pytest.raises(ValueError, match=r"holds a trained agent; name another folder \(--from .*--replace"):
+        train(*plan_of("thompson", world), out)
+
+    def stop(stage, steps, figures):
+        if steps > 900:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*plan_of("thompson", world), out, replace=True, tells=(stop,))
+    assert json.loads((out / "training.json").read_text())["agent"] == first["agent"]
+    Stored(out, "saved agent").read("agent.safetensors")
+    second = train(*plan_of("thompson", world), out)  # begun with --replace, it goes on without
+    assert second["final"] == train(*plan_of("thompson", world), tmp_path / "whole")["final"]
+    assert entries(out) == ["SHA256SUMS", "agent.json", "agent.safetensors", "curve.json", "training.json"]
+    with locked(out, ""), pytest.raises(ValueError, match="another training is writing there"):
+        train(*plan_of("ucb1", world), out, replace=True)
+
+
+def changed(state, **changes):
+    """The state with one number of some arrays replaced."""
+    state = {name: array.copy() for name, array in state.items()}
+    for name, value in changes.items():
+        state[name].flat[-1] = value
+    return state
+
+
+@pytest.mark.parametrize("row", [ENVIRONMENTS[1], ENVIRONMENTS[5]], ids=lambda row: row.id)
+def test_a_damaged_state_of_an_environment_is_refused(row):
+    world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
+    env = gymnasium.make_vec(row.id, num_envs=3, world=world, horizon=6)
+    env.reset(seed=1)
+    env.step(env.action_space.sample())
+    state = env.unwrapped.snapshot()
+    env.unwrapped.restore(state)
+    num = env.unwrapped.privileged().world.num_items
+    for name, values in {
+        "user": (-1, 50, 2**31 - 1),
+        "context": (-1, 24, 10**6),
+        "step": (-1, 7, 2**31 - 1),
+        "run": (-1, 7),
+        "memory": (-2, num),
+        "engaged": (-1, 10**6),
+        "items": (-2, num),
+        "events": (-1, 8),
+        "lead": (-2, num),
+        "lead_events": (-1, 8),
+        "liked_category": (-2, 9),
+        "candidate": (-1, 50),
+        "tie": (-2,),
+        "shared": (-1,),
+        "refused": (-1,),
+        "intent": (np.nan, np.inf),
+        "shown": (1.5, np.nan),
+        "episode": (-2,),
+    }.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"sessions: {name} holds"):
+                env.unwrapped.restore(changed(state, **{name: value}))
+    with pytest.raises(ValueError, match="sessions: user is int64"):
+        env.unwrapped.restore({**state, "user": state["user"].astype(np.int64)})
+    with pytest.raises(ValueError, match="over is of int8"):
+        env.unwrapped.restore({**state, "over": state["over"].astype(np.int8)})
+    with pytest.raises(ValueError, match="of another environment: key differ"):
+        env.unwrapped.restore({name: array for name, array in state.items() if name != "key"})
+
+
+def test_moments_that_no_adam_had_are_refused():
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    moments = moments_of(optimizer)
+    put_moments(optimizer, moments)
+    for change, message in (
+        ({"0.step": np.float32(-1)}, "out of range"),
+        ({"0.step": np.float32(1e30)}, "out of range"),
+        ({"1.exp_avg_sq": np.full(2, -1, np.float32)}, "out of range"),
+        ({"2.step": np.float32(1)}, "fit no weight"),
+        ({"1.exp_avg": np.zeros(3, np.float32)}, "fit no weight"),
+    ):
+        changed = {name: np.asarray(value) for name, value in {**moments, **change}.items()}
+        with pytest.raises(ValueError, match=message):
+            put_moments(optimizer, changed)
+    del moments["1.exp_avg_sq"]
+    with pytest.raises(ValueError, match="weight 1 are exp_avg, step, not Adam's"):
+        put_moments(optimizer, moments)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    print(
+        json.dumps({name: train_and_die(name, str(place / "world"), place / name) for name in LEARNERS + SB3})
+    )

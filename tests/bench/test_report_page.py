@@ -1,0 +1,109 @@
+"""A published page survives the commands: a page is replaced only where the folder has the rows of all its runs."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from recgym.bench import suite
+from recgym.bench.report_page import refuse_to_lose
+from recgym.bench.suite import Experiment, Preset, runs_of
+from recgym.sim.synthetic import synthetic
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A preset of one environment and two agents, a second's work."""
+    world = synthetic(3, domain="ecommerce").save(tmp_path_factory.mktemp("worlds") / "shop")
+    row = Experiment(
+        name="ecommerce",
+        env_id="recgym/Ecommerce-v0",
+        kwargs={"world": str(world)},
+        env_steps=200,
+        offline_sessions=20,
+        eval_sessions=10,
+    )
+    return Preset(name="quick", about="", experiments=(row,), seeds=1, agents=("random", "popularity"))
+
+
+@pytest.fixture
+def checkout(small, tmp_path, monkeypatch):
+    """A copy of the published results, current folder; preset quick is small."""
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(suite.PRESETS, "quick", small)
+    return tmp_path
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def readmes_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
+
+
+def test_readmes_commands_leave_the_published_results(run, checkout):
+    before = files(checkout / "results")
+    assert {"README.md", "ladder.png"} <= set(before)
+    (command,) = [line for line in readmes_commands() if line.startswith("recgym bench")]
+    code, _, err = run(*command.split()[1:])
+    assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 were there, 0 failed")
+    assert "## quick" in (checkout / "runs" / "README.md").read_text()
+    assert run("report")[0] == 0
+    assert files(checkout / "results") == before
+
+
+def test_what_the_commands_write_is_ignored_by_git():
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    for path in ("runs/README.md", "runs/quick/run.json", "trained/agent.json", "my_world/world.json"):
+        assert subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("bench", "--out", "results"), ("bench", "--preset", "ladder", "--seeds", "1", "--out", "results")],
+)
+def test_bench_does_not_begin_over_a_page_whose_rows_are_elsewhere(run, checkout, command):
+    before = files(checkout / "results")
+    code, out, err = run(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("recgym: results/README.md: shows 620 runs of ladder, and the folder has rows of ")
+    assert files(checkout / "results") == before
+
+
+def test_a_preset_that_makes_every_run_of_the_page_anew_may_replace_it(checkout):
+    ladder = suite.PRESETS["ladder"]
+    refuse_to_lose(checkout / "results", (("ladder", run) for run in runs_of(ladder)))
+
+
+def test_a_report_keeps_a_section_whose_rows_left_the_folder(run, checkout):
+    run("bench")
+    page = checkout / "runs" / "README.md"
+    before = page.read_bytes()
+    victim = next(checkout.glob("runs/quick/ecommerce-popularity-*"))
+    victim.rename(checkout / "away")
+    code, _, err = run("report", "runs")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "shows 2 runs of quick, and the folder has rows of 1" in err
+    assert "(none of popularity in recgym/Ecommerce-v0)" in err
+    assert page.read_bytes() == before
+    (checkout / "away").rename(victim)
+    assert run("report", "runs")[0] == 0
+    assert page.read_bytes() == before
+
+
+def test_a_readme_that_is_no_report_is_not_replaced(run, checkout):
+    (checkout / "README.md").write_text("# My project\n")
+    code, out, err = run("bench", "--out", ".")
+    assert (code, out) == (2, "")
+    assert err == "recgym: README.md: no report of recgym, so it is not replaced; name another folder\n"
+    assert (checkout / "README.md").read_text() == "# My project\n"
+    assert not (checkout / "quick").exists()

@@ -1,0 +1,110 @@
+"""The torch equations against the simulator's scalar ones, on random worlds, sessions and slates: 1e-5."""
+
+import numpy as np
+import pytest
+import torch
+from reference import response_probability
+from torch_slates import (
+    Slates,
+    event_chances,
+    fresh,
+    heads_from_world,
+    response_chances,
+    slate_affinities,
+    slate_leave_logits,
+)
+
+from recgym.fit.torch_session import hazard_from_world, terms_from_world
+from recgym.sim import session as sim
+from recgym.sim.engine import empty_sessions
+from recgym.sim.schema import WATCH_CLICK_MS
+from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
+
+SESSIONS, STEPS = 4, 25
+RANGES = dict(eta=(0, 2), pull=(0, 0.9), kappa=(-1, 1), decay=(0, 0.95), rho=(-2, 2), theta=(-1, 1), outside=(-1, 2),
+              leave_bias=(-3, 1), leave_repeat=(-1, 1), leave_idle=(-1, 1))  # fmt: skip
+
+
+def random_world(domain: str, seed: int) -> World:
+    rng = np.random.default_rng([seed, 77])
+    world = synthetic(seed, domain=domain, num_users=5, num_items=9, num_factors=3, num_categories=3)
+    world = world.with_params(**{name: rng.uniform(*ends) for name, ends in RANGES.items()})
+    short = np.where(rng.random(9) < 0.4, 5_000.0, 30_000.0)
+    return world.with_arrays(duration=short, event_link=rng.normal(size=world.arrays.event_link.shape))
+
+
+def random_slates(world: World, slots: int, seed: int) -> Slates:
+    """Random items with repeats inside a slate, random answers: at most one a slate where the world says so."""
+    rng = np.random.default_rng([seed, 78])
+    shape = (SESSIONS, STEPS, slots)
+    item, answered = rng.integers(world.num_items, size=shape), rng.random(shape) < 0.5
+    answered &= fresh(torch.as_tensor(item)).numpy()
+    if world.arrays.choice[0] == 0:
+        answered &= np.cumsum(answered, axis=2) == 1
+    user, context = rng.integers(world.num_users, size=SESSIONS), rng.integers(24, size=SESSIONS)
+    doubles = [torch.as_tensor(v).double() for v in (answered, *rng.normal(size=(2, SESSIONS)))]
+    return Slates(*(torch.as_tensor(v) for v in (user, context, item)), *doubles)
+
+
+def simulated(world: World, slates: Slates):
+    """Affinities, responses (B, T, K), events (B, T, K, 2, 2, E) given both firsts, leaving logits (B, T)."""
+    num, steps, slots = slates.item.shape
+    w, s, events = world.arrays, empty_sessions(world, num), len(world.events)
+    x, response = np.full((num, steps, slots), np.nan), np.zeros((num, steps, slots))
+    chance, leave = np.zeros((num, steps, slots, 2, 2, events)), np.zeros((num, steps))
+    feedback = sim.Feedback(
+        np.zeros((num, slots), np.int32), np.zeros((num, slots), np.float32), np.zeros(num, np.int32),
+        np.zeros(num), np.zeros(num, bool), np.zeros(num, bool),
+    )  # fmt: skip
+    for b in range(num):
+        sim.begin(w, s, b, int(slates.user[b]), int(slates.context[b]))
+        s.intent[b] = w.profile[s.user[b]]
+        s.mood[b], s.patience[b] = float(slates.mood[b]), float(slates.patience[b])
+    for t in range(steps):
+        slate = slates.item[:, t].numpy()
+        response[:, t] = response_probability(world, s, slate)
+        feedback.events[:] = slates.answered[:, t].numpy()
+        for b in range(num):
+            for k, item in enumerate(slate[b]):
+                x[b, t, k] = sim.affinity(w, s, b, item)
+                for first in range(2):
+                    for second in range(2):
+                        for e in range(1, events):
+                            logit = sim.event_logit(
+                                w, s.user[b], item, e, x[b, t, k], bool(first), bool(second and e > 1)
+                            )
+                            needs = w.event_needs[e]
+                            allowed = (needs != 0 or first) and (needs != 1 or second)
+                            chance[b, t, k, first, second, e] = sim.sigmoid(logit) if allowed else 0.0
+                        if w.watch[0] and first and w.duration[item] <= WATCH_CLICK_MS:
+                            chance[b, t, k, first, second, 1] = 1.0
+            leave[b, t] = sim.react(w, s, b, slate, feedback)
+    return x, response, chance, leave
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
+def test_torch_equals_the_simulator(domain, seed, slots):
+    world = random_world(domain, seed)
+    slates = random_slates(world, slots, seed)
+    x, response, chance, leave = simulated(world, slates)
+    terms, there = terms_from_world(world), fresh(slates.item)
+    ours = slate_affinities(terms, slates)
+    np.testing.assert_allclose(logistic(ours.numpy()), logistic(x), atol=1e-5)
+    examine = torch.as_tensor(world.arrays.examine[:slots]).double()
+    answers = response_chances(ours, there, examine, one_choice=world.arrays.choice[0] == 0)
+    np.testing.assert_allclose(answers.numpy(), response, atol=1e-5)
+    heads = heads_from_world(world)
+    for first in range(2):
+        for second in range(2):
+            flags = [torch.full(slates.item.shape, float(flag)).double() for flag in (first, second)]
+            events = event_chances(heads, slates, ours, *flags)[..., 1:]
+            np.testing.assert_allclose(events.numpy(), chance[..., first, second, 1:], atol=1e-5)
+    hazard = slate_leave_logits(hazard_from_world(world), slates, terms.category)
+    np.testing.assert_allclose(logistic(hazard.numpy()), logistic(leave), atol=1e-5)

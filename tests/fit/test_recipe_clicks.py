@@ -1,0 +1,149 @@
+"""What a fitted shop's world holds is what its model computed; how often a page is answered is the assumed rate."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click_logs import click_log
+
+from recgym.fidelity.click_metrics import remembered
+from recgym.fit import FitConfig, conditional_logit
+from recgym.fit.config import assumed
+from recgym.fit.dataset import TRAIN, VALIDATION, make_dataset
+from recgym.fit.provenance import Provenance, plain_arrays
+from recgym.fit.recipe_clicks import _outside, affinity_terms, fit_clicks, trained
+from recgym.fit.torch_session import affinities, terms_from_world
+from recgym.fit.training_loop import Average, step_rows
+from recgym.logs.visit_history import repeats
+from recgym.sim.state import MEMORY
+
+CPU = torch.device("cpu")
+CONFIG = FitConfig(dim=4, epochs=2, bootstrap=20)
+
+
+def silent(*_):
+    pass
+
+
+@pytest.fixture(scope="module")
+def log():
+    return click_log(visits=600)[0]
+
+
+def weight_of_pages(world, frame, shelf):
+    """exp(affinity less the outside option's) summed over the clicked page, at every row; and which rows."""
+    rows, sums = [], []
+    with torch.no_grad():
+        for batch in frame.batches(frame.sessions(TRAIN, VALIDATION), 4096, CPU, np.random.default_rng(0)):
+            x = affinities(terms_from_world(world), batch).numpy()
+            same = shelf[batch.item.numpy()][..., None] == shelf
+            there = batch.mask.numpy() > 0
+            sums.append(np.log((np.exp(x) * same).sum(2))[there])
+            rows.append(batch.row.numpy()[there])
+    return np.concatenate(rows), np.concatenate(sums)
+
+
+def test_a_logged_page_is_answered_at_the_assumed_rate(log):
+    world = fit_clicks(log, "w", CONFIG, 0, CPU, silent)
+    frame = make_dataset(log, CONFIG, positives_only=True)
+    _, weight = weight_of_pages(world, frame, frame.items.shelf)
+    rate = assumed("ecommerce", "answer_rate")
+    assert weight.mean() == pytest.approx(np.log(rate / (1 - rate)), abs=0.02)  # float16 of the biases
+
+
+def test_what_shifts_all_items_alike_does_not_drift(log):
+    frame = make_dataset(log, CONFIG, positives_only=True)
+    model, _ = trained(frame, CONFIG, 0, CPU, silent)
+    with torch.no_grad():
+        terms = model.terms()
+    assert not terms.user_bias.any()
+    assert not terms.context_bias.any()
+    assert float(model.bias) == 0.0
+
+
+def test_where_a_log_has_no_pages_a_page_has_its_share_of_the_catalogue(log):
+    frame = make_dataset(log, CONFIG, positives_only=True)
+    one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
+    twice = np.tile(np.arange(18), 2)
+    wide = replace(
+        one,
+        items=replace(
+            one.items,
+            category=np.zeros(36, np.int64),
+            page=one.items.page[twice],
+            price=one.items.price[twice],
+            duration=one.items.duration[twice],
+            exposure=one.items.exposure[twice] / 2,
+        ),
+    )
+    sums = np.full(len(frame.item), 3.0)
+    narrow = _outside(one, sums, Provenance("ecommerce"))
+    assert narrow == pytest.approx(3.0 + np.log(0.2 / 0.8))  # 18 items: a page
+    ledger = Provenance("ecommerce")
+    assert _outside(wide, sums, ledger) == pytest.approx(narrow - np.log(2.0))  # 36 items: two pages
+    assert "a page of 18 items" in ledger.rows["outside"]["source"]
+
+
+def test_the_exported_terms_are_the_models(log):
+    frame = make_dataset(log, CONFIG, positives_only=True)
+    model, _ = trained(frame, CONFIG, 0, CPU, silent)
+    arrays = plain_arrays(frame, CONFIG.dim)
+    theta = affinity_terms(frame, model, CONFIG, arrays, Provenance("ecommerce"))["theta"]
+    with torch.no_grad():
+        total = model.terms().item_bias.numpy()
+    np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)
+    assert conditional_logit.layout(frame, CPU).shelf.tolist() == frame.items.shelf.tolist()
+
+
+def test_a_card_compares_repeats_within_the_memory_of_a_visit():
+    rng = np.random.default_rng(5)
+    visit, item = np.repeat([0, 1, 2], [60, 35, 5]), rng.integers(40, size=100)
+    click, option = np.repeat(np.arange(100), 40), np.tile(np.arange(40), 100)
+    found = remembered(visit * 40 + item, visit[click] * 40 + option, click)
+    by_hand = [
+        any(visit[s] == visit[c] and item[s] == i for s in range(max(c - MEMORY, 0), c))
+        for c, i in zip(click, option, strict=True)
+    ]
+    np.testing.assert_array_equal(found, by_hand)
+    again = repeats(visit, item, np.ones(100, bool), MEMORY)
+    np.testing.assert_array_equal(found[option == item[click]], again)  # what the log's own share counts
+
+
+def test_a_mean_of_steps_stands_where_a_model_swings():
+    model = torch.nn.Linear(1, 1, bias=False)
+    mean, weight = Average(model, 10), model.weight
+    with torch.no_grad():
+        for step in range(200):
+            weight.fill_(3.0 + (-1) ** step)
+            mean.follow()
+            if step == 0:
+                assert mean.model.weight.item() == 4.0  # nothing is left of how it began
+    assert mean.model.weight.item() == pytest.approx(3.0, abs=0.06)
+    assert weight.item() == 2.0
+
+
+def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
+    frame = make_dataset(log, CONFIG, positives_only=True)
+    steps = []
+
+    class Counted(Average):
+        def __init__(self, model, window):
+            super().__init__(model, window)
+            steps.append((window, self))
+
+    monkeypatch.setattr(conditional_logit, "Average", Counted)
+    seen = []
+    model = conditional_logit.train(
+        frame, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged)
+    )
+    ((window, mean),) = steps
+    size = step_rows(CONFIG, int((frame.row_period == TRAIN).sum()))
+    assert model is mean.model
+    assert all(judged is model for judged in seen)
+    assert (
+        mean.seen
+        == 2 * window
+        == 2 * len(frame.batches(frame.sessions(TRAIN), size, CPU, np.random.default_rng(0)))
+    )
+    assert not torch.equal(model.raw_rho, mean.of.raw_rho)

@@ -1,0 +1,68 @@
+"""A big log is judged, and learnt from by toys, on a part drawn at random: whole users or whole visits."""
+
+import numpy as np
+import pytest
+
+from recgym.fidelity import boosted_trees, figures, judge
+from recgym.fidelity.indexed_log import align
+from recgym.logs.sample import sample_log
+from recgym.logs.splits import part, thinned
+from recgym.sim.synthetic import synthetic
+
+
+def log_of(users: int, visits: int = 900):
+    world = synthetic(2, domain="content", num_users=users, num_items=12, num_factors=2)
+    return world, sample_log(world, "random", visits, seed=3, horizon=6)
+
+
+def lengths(log):
+    starts = log.session_starts()
+    return dict(
+        zip(log.column("session")[starts].tolist(), np.diff(np.r_[starts, len(log)]).tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("users", [20, 400])
+def test_whole_visits_are_kept_and_whole_users_where_they_are_many(users):
+    _, log = log_of(users)
+    few = thinned(log, len(log) // 3)
+    assert len(few) == pytest.approx(len(log) / 3, rel=0.15)
+    before, after = lengths(log), lengths(few)
+    assert all(before[session] == length for session, length in after.items())
+    left_out = ~np.isin(log.column("session"), list(after))
+    torn = np.intersect1d(few.column("user"), log.column("user")[left_out])  # some visits kept, others not
+    assert (len(torn) > 0) == (users < 200)
+    assert lengths(thinned(log, len(log) // 3)) == after
+    assert lengths(thinned(log, len(log) // 3, seed=1)) != after
+    assert thinned(log, len(log)) is log
+
+
+def test_those_who_judge_are_among_those_whom_toys_have_met():
+    _, log = log_of(400, 2_400)
+    early = np.arange(log.num_sessions) < 1_200
+    past, late = part(log, early), part(log, ~early)
+    judged, known = thinned(late, len(late) // 5), thinned(past, len(past) // 3)
+    met_before = np.intersect1d(judged.column("user"), past.column("user"))
+    assert len(met_before) > 10
+    assert np.isin(met_before, known.column("user")).all()
+
+
+def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):
+    world, log = log_of(20)
+    monkeypatch.setattr(figures, "MAX_JUDGED", 400)
+    monkeypatch.setattr(figures, "MAX_PAST", 300)
+    few = thinned(log, 400)
+    verdict = judge(world, log, log, resamples=20)
+    assert f"judged on {few.num_sessions} of 900 visits, drawn at random" in verdict.remarks
+    assert any(remark.startswith("toys learnt from") for remark in verdict.remarks)
+    assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
+
+
+def test_trees_learn_from_the_latest_rows_of_a_long_past(monkeypatch):
+    world, log = log_of(400, 2_400)
+    early = np.arange(log.num_sessions) < 2_000
+    past, late = align(world, part(log, early)), align(world, part(log, ~early))
+    whole = boosted_trees.boosted(world, past, late, "click")
+    monkeypatch.setattr(boosted_trees, "MOST", 900)  # fewer than the last tenth
+    chance = boosted_trees.boosted(world, past, late, "click")
+    assert 0.2 < np.corrcoef(chance, whole)[0, 1] < 0.999

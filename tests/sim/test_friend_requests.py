@@ -1,0 +1,166 @@
+"""Suggesting friends: candidates, acceptance and edges against a second writing over dense matrices."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from frequencies import check_frequencies, engine_of, surprise
+from reference import acceptance, friends_who_like
+
+from recgym.jit import njit
+from recgym.logs.sample import sample_log
+from recgym.sim.engine import make_reward
+from recgym.sim.friend_requests import (
+    KINDS,
+    befriended,
+    common_friends,
+    common_items,
+    endorsers,
+    most_candidates,
+    suggesting,
+)
+from recgym.sim.session import affinity
+from recgym.sim.synthetic import synthetic
+
+WORLD = synthetic(1, domain="social")
+
+
+def dense(world):
+    """The graph as a matrix (U, U)."""
+    a = world.arrays
+    edge = np.zeros((world.num_users, world.num_users))
+    edge[np.repeat(np.arange(world.num_users), np.diff(a.friend_start)), a.friend] = 1
+    return edge
+
+
+def engine(num, candidates=20, world=WORLD, **changes):
+    friends = suggesting(world.with_params(**changes), candidates)
+    return engine_of(friends, num, reward=make_reward(friends, {"connect": 1.0}), horizon=30)
+
+
+def test_what_the_graph_tells_is_what_a_matrix_tells():
+    a, edge = WORLD.arrays, dense(WORLD)
+    likes = np.zeros((WORLD.num_users, WORLD.num_items), int)
+    np.put_along_axis(likes, a.library, 1, axis=1)
+    both, shared, counted = edge @ edge, likes @ likes.T, friends_who_like(a)
+    for u in range(0, WORLD.num_users, 7):
+        for v in range(WORLD.num_users):
+            assert befriended(a, u, v) == edge[u, v]
+            assert common_friends(a, u, v) == both[u, v]
+            assert common_items(a, u, v) == shared[u, v]
+        for item in range(WORLD.num_items):
+            assert endorsers(a, u, item) == counted[u, item]
+
+
+def test_influence_moves_answers_as_often_as_the_equations_say():
+    check_frequencies(WORLD.with_params(omega=0.7), 1, 100_000, steps=2)
+    alone = synthetic(1, domain="content").with_params(omega=3.0)  # no graph, no influence
+    check_frequencies(alone.with_params(omega=0.0), 1, 2_000, steps=1)
+    assert endorsers(alone.arrays, 0, 0) == 0
+
+
+def test_candidates_are_other_people_found_as_their_kind_says():
+    run, edge = engine(400), dense(WORLD)
+    s, kinds = run.sessions, run.world.arrays.category
+    for b in range(run.num):
+        assert len(set(s.candidate[b])) == 20
+        assert s.user[b] not in s.candidate[b]
+        assert not edge[s.user[b], s.candidate[b]].any()
+    np.testing.assert_array_equal(s.tie, np.take_along_axis((edge @ edge)[s.user], s.candidate, 1))
+    assert [KINDS[k] for k in np.unique(kinds)] == list(KINDS)
+    assert np.bincount(kinds).tolist() == [8, 6, 6]
+    assert (s.tie[:, kinds == 0] > 0).mean() > 0.95 > (s.tie[:, kinds == 2] > 0).mean()
+    assert s.shared[:, kinds == 1].mean() > s.shared[:, kinds == 2].mean() + 0.5
+
+
+def test_acceptance_happens_as_often_as_the_equation_says_and_adds_an_edge():
+    run = engine(100_000, leave_bias=-60.0)
+    rng, rows = np.random.default_rng(0), np.arange(run.num)
+    kept = rows[:500]  # sessions whose graph is followed as a matrix
+    graph = np.repeat(dense(WORLD)[None], len(kept), axis=0)
+    for _ in range(6):
+        before = run.snapshot()
+        p = 1.0 / (1.0 + np.exp(-logits(run)))
+        few = type(before)(*(array[kept] for array in before))
+        np.testing.assert_allclose(run.expected_reward(), p, atol=1e-9)
+        np.testing.assert_allclose(p[kept], acceptance(run.world, graph, few), atol=1e-6)
+        slate = rng.integers(0, 20, (run.num, 1))
+        feedback = run.step(slate)
+        assert abs(surprise(feedback.events[:, 0], p[rows, slate[:, 0]])) < 4
+        np.testing.assert_array_equal(feedback.reward, feedback.events[:, 0])
+        new = kept[feedback.events[kept, 0] == 1]
+        ends = before.user[new], before.candidate[new, slate[new, 0]]
+        graph[new, ends[0], ends[1]] = graph[new, ends[1], ends[0]] = 1
+        assert (run.sessions.tie[new, slate[new, 0]] == -1).all()
+    assert (run.sessions.tie > before.tie).any()
+
+
+def logits(run):
+    out = np.zeros(run.sessions.candidate.shape)
+    fill(run.world.arrays, run.sessions, out)
+    return out
+
+
+@njit()
+def fill(w, s, out):
+    for b in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[b, c] = affinity(w, s, b, c)
+
+
+def test_a_friend_is_barred_and_observed():
+    env = gym.make("recgym/SocialFriends-v1", world=WORLD.with_params(connect_bias=60.0, leave_bias=-60.0))
+    env.reset(seed=0)
+    count = int(env.action_space.n)
+    assert env.unwrapped.action_masks().all()
+    observation, reward, *_ = env.step(3)
+    assert reward == 1.0
+    assert np.flatnonzero(~env.unwrapped.action_masks()).tolist() == [3]
+    accepted, refused = observation[-count:], observation[-2 * count : -count]
+    assert np.flatnonzero(accepted).tolist() == [3]
+    assert not refused.any()
+    assert env.step(3)[1] == 0.0
+    no = gym.make("recgym/SocialFriends-v1", world=WORLD.with_params(connect_bias=-60.0, leave_bias=-60.0))
+    no.reset(seed=0)
+    observation = no.step(3)[0]
+    assert observation[-2 * count + 3] == pytest.approx(0.2)
+
+
+def test_impossible_graphs_and_candidates_are_named():
+    with pytest.raises(ValueError, match="world synthetic-1 has no graph of friends"):
+        suggesting(synthetic(1, domain="content"), 5)
+    most = most_candidates(WORLD)
+    with pytest.raises(
+        ValueError, match=f"n_items is {most + 1}, world synthetic-1 allows 1 to {most} candidates"
+    ):
+        suggesting(WORLD, most + 1)
+    assert gym.make("recgym/SocialFriends-v1", world=WORLD, n_items="all").action_space.n == most
+    a = WORLD.arrays
+    with pytest.raises(ValueError, match=r"friend must be mutual|once and ascending"):
+        WORLD.with_arrays(friend=np.roll(a.friend, 1))
+    with pytest.raises(ValueError, match="friend_start must rise from 0"):
+        WORLD.with_arrays(friend_start=a.friend_start[:-1])
+    with pytest.raises(ValueError, match="library must rise"):
+        WORLD.with_arrays(library=a.library[:, ::-1])
+    with pytest.raises(ValueError, match="needs suggestions of friends"):
+        gym.make("recgym/Social-v1", reward="connections")
+
+
+def test_a_new_friend_speaks_for_those_whom_he_knows():
+    run = engine(2_000, connect_bias=60.0, leave_bias=-60.0)  # whoever is suggested is accepted
+    before, was = run.snapshot(), logits(run)
+    run.step(np.zeros((run.num, 1), np.int64))
+    knows = dense(WORLD)[before.candidate[:, :1], before.candidate[:, 1:]] > 0
+    np.testing.assert_array_equal(run.sessions.tie[:, 1:] - before.tie[:, 1:], knows)
+    run.world.arrays.params[:] = suggesting(WORLD, 20).arrays.params  # logits that are not clipped
+    bare = logits(run)[:, 1:]
+    run.restore(before)
+    np.testing.assert_array_equal(bare > logits(run)[:, 1:], knows)
+    assert (was == 30.0).all()
+
+
+def test_agents_that_start_from_a_log_have_one_of_suggested_friends():
+    friends = suggesting(WORLD, 20)
+    log = sample_log(friends, "random", 200, seed=1, horizon=10)
+    assert (log.domain, log.events) == ("friends", ("connect",))
+    assert 0 < log.column("connect").mean() < 1
+    assert log.column("item").max() < 20
