@@ -5,11 +5,11 @@ lengths of the leaving tables (their last entry serves all that is longer), Q qu
 where a user's friends begin, F friends, S items of a library, k dimensions of taste.
 """
 
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, NamedTuple, get_type_hints
 
 import numpy as np
 
-from recgym.arrays import Doubles, Floats, Indices
+from recgym.arrays import Array, Doubles, Floats, Indices
 
 # choice models: one item a slate, every item for itself, or a friend to be suggested (items are candidates' places)
 ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
@@ -31,7 +31,7 @@ class Span(NamedTuple):
     high: float = np.inf
     is_open: bool = False
 
-    def holds(self, values: NDArray[Any]) -> bool:
+    def holds(self, values: Array) -> bool:
         """Whether all of these finite numbers lie within."""
         below = values < self.high if self.is_open else values <= self.high
         return bool(np.all((values >= self.low) & below))
