@@ -19,7 +19,7 @@ from recgym.bench.report_page import OPENING, PAGE, refuse_to_lose, title_of
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
 from recgym.fidelity.card import planning_text
-from recgym.storage import write_file
+from recgym.storage import write_files
 
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
 
@@ -52,19 +52,19 @@ class Results:
 
 
 def write_report(folder: Path) -> Results:
-    """The page and one picture a preset, each replaced whole.
+    """The page and one picture a preset, replaced all or, where one cannot be written, none.
 
     ValueError where there are no runs, and where the page shows runs whose rows are not in the folder.
     """
     results = Results(folder)
     refuse_to_lose(folder)
-    parts = [_ABOUT]
+    parts, files = [_ABOUT], dict[Path, bytes]()
     for preset, tables in results.tables.items():
         parts.append(_preset_text(results, preset))
         parts += [_table_text(table) for table in tables]
         if tables:
-            write_file(folder / f"{preset}.png", _picture(preset, tables))
-    write_file(folder / PAGE, "\n".join(parts).encode())
+            files[folder / f"{preset}.png"] = _picture(preset, tables)
+    write_files({**files, folder / PAGE: "\n".join(parts)})
     return results
 
 

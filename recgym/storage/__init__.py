@@ -1,6 +1,7 @@
 """What is stored: folders and files written whole or not at all, read with their checksums.
 
-Writing: `whole_folder`, `write_file`, `remove`, `sweep`, `locked`. Reading: `Stored`, `read_file`, `parse_json`.
+Writing: `whole_folder`, `write_file`, `write_files`, `remove`, `sweep`, `locked`. Reading: `Stored`, `read_file`,
+`parse_json`.
 """
 
 from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, refusing, safe_name
@@ -13,6 +14,7 @@ from recgym.storage.write import (
     whole_folder,
     write_arrays,
     write_file,
+    write_files,
     write_json,
     write_manifest,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "whole_folder",
     "write_arrays",
     "write_file",
+    "write_files",
     "write_json",
     "write_manifest",
 ]

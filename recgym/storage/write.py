@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,14 +150,15 @@ def is_vacant(folder: Path) -> bool:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An error of the system without a name (a full disk), or of a hidden name beside the path, names the path."""
+    """An error of the system in its own words; it names `path`, or a file within, and never what is hidden beside."""
     try:
         yield
     except OSError as error:
-        is_hidden = error.filename is not None and _HIDDEN.fullmatch(Path(os.fsdecode(error.filename)).name)
-        if error.errno is not None and (error.filename is None or is_hidden):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
+        if error.errno is None:
+            raise
+        hidden = rf"\.{re.escape(path.name)}\.(tmp|old)-[0-9a-f]{{8}}"
+        place = re.sub(hidden, lambda _: path.name, os.fsdecode(error.filename or path))
+        raise OSError(error.errno, os.strerror(error.errno), place) from error
 
 
 @contextmanager
@@ -241,6 +242,22 @@ def _link(source: str, target: str) -> None:
 def write_file(path: str | Path, data: bytes | str) -> Path:
     """Write one file (text as UTF-8) whole or not at all, in place of one that is there."""
     path = Path(path).resolve()
+    write_files({path: data})
+    return path
+
+
+def write_files(files: Mapping[Path, bytes | str]) -> None:
+    """The same of several files: where one fails (a full disk) all stay as they were."""
+    with ExitStack() as stack:
+        ready = [stack.enter_context(_beside(path.resolve(), data)) for path, data in files.items()]
+        for work, path in ready:
+            os.replace(work, path)
+            _sync(path.parent)
+
+
+@contextmanager
+def _beside(path: Path, data: bytes | str) -> Iterator[tuple[Path, Path]]:
+    """A hidden file that holds the data, on the disk, and the path that it is for; it goes unless it is renamed."""
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no regular file")
     sweep(path.parent, path.name)
@@ -253,12 +270,10 @@ def write_file(path: str | Path, data: bytes | str) -> Path:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(work, path)
-        _sync(path.parent)
+            yield work, path
     finally:
         with suppress(FileNotFoundError):
             work.unlink()
-    return path
 
 
 def remove(folder: Path) -> None:
@@ -310,6 +325,8 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
         path.chmod(mode)  # save_file gives it to its owner alone
     except SafetensorError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
         raise OSError(f"{path} cannot be written: {error}") from None
 
 

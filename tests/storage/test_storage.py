@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
 from recgym import storage
+from recgym.sim.world import World
 from recgym.storage import Stored, locked, whole_folder, write_file
 from recgym.storage import write as writing
 
@@ -62,6 +64,53 @@ def test_where_filling_fails_the_old_folder_stays(tmp_path):
     assert entries(tmp_path) == ["f"]
     with pytest.raises(OSError, match="File name too long"), whole_folder(tmp_path / ("f" * 250)):
         pass
+
+
+SMALL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+from recgym.storage import write_file, write_files
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+root = Path(sys.argv[1])
+world = synthetic(3, num_items=12, num_users=20)
+log = sample_log(world, "random", 200, seed=3)
+synthetic(4, num_items=12, num_users=20).save(root / "world")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+for write in (
+    lambda: world.save(root / "world"),
+    lambda: log.write(root / "log"),
+    lambda: write_file(root / "page", "x" * 1001),
+    lambda: write_files({root / "page": "new", root / "picture": b"x" * 1001}),
+):
+    try:
+        write()
+    except OSError as error:
+        print(f"{error.strerror}: {Path(error.filename).relative_to(root)}")
+"""
+
+
+def test_a_failed_write_names_the_place_and_the_systems_reason(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    (tmp_path / "page").write_text("old")
+    words = [sys.executable, "-c", SMALL_DISK, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    places = ["world/world.safetensors", "log", "page", "picture"]
+    assert done.stdout.splitlines() == [f"File too large: {place}" for place in places], done.stderr
+    assert entries(tmp_path) == ["page", "world"]
+    assert (tmp_path / "page").read_text() == "old"
+    assert World.load(tmp_path / "world").name == "synthetic-4"
+
+
+@pytest.mark.parametrize(
+    "write", [lambda place: write_file(place, "x"), lambda place: World.save(None, place)]
+)
+def test_where_nothing_can_be_made_no_hidden_name_is_shown(tmp_path, write):
+    place = tmp_path / ("f" * 250)
+    with pytest.raises(OSError, match="File name too long") as caught:
+        write(place)
+    assert caught.value.filename == str(place)
 
 
 def kill_at(count, work):
