@@ -1,8 +1,10 @@
 """A published page survives the commands: a page is replaced only where the folder has the rows of all its runs."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,23 @@ def test_a_readme_that_is_no_report_is_not_replaced(run, checkout):
     assert err == "recgym: README.md: no report of recgym, so it is not replaced; name another folder\n"
     assert (checkout / "README.md").read_text() == "# My project\n"
     assert not (checkout / "quick").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "quick/ecommerce-random-000-00000000/run.json"])
+def test_a_pipe_in_a_folder_of_results_is_not_waited_for(checkout, name):
+    """In a process of its own: a read that waits for a writer ends by the alarm."""
+    place = checkout / "results" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    code = (
+        "import signal, sys; signal.alarm(30)\n"
+        "from pathlib import Path\n"
+        "from recgym.bench.report_page import refuse_to_lose\n"
+        "refuse_to_lose(Path(sys.argv[1]))"
+    )
+    words = [sys.executable, "-c", code, str(checkout / "results")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said = {"README.md": "is no regular file", "run.json": "the folder has rows of 0"}[place.name]
+    assert said in done.stderr.splitlines()[-1]
