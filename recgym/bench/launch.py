@@ -51,7 +51,8 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         workers: processes, by default one a core.
         progress: a started rich Progress, or None.
 
-    KeyboardInterrupt ends the workers at once; what was whole stays, the next call goes on.
+    KeyboardInterrupt ends the workers at once, as does a run that cannot be written (OSError); what was whole stays,
+    the next call goes on.
     """
     workers = workers or cores()
     with run_folder.only_one(out):
@@ -66,6 +67,8 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         outcomes = run_jobs(execute, missing, workers, bar.started)
         try:
             for outcome in outcomes:
+                if isinstance(outcome.error, OSError):  # a full disk: every other run would fail as well
+                    raise outcome.error
                 job = missing[outcome.job]
                 error = outcome.error or ("" if outcome.value == "ok" else outcome.value)
                 if outcome.error:

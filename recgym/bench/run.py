@@ -97,17 +97,21 @@ def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
 
 
 def execute(job: Job) -> str:
-    """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line."""
+    """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line.
+
+    OSError where the folder cannot be written: that is no failure of the run.
+    """
     record = blank_record(job)
     with run_folder.run_folder(Path(job.out), record) as work:
         try:
-            _measure(job.run, record, work)
+            tables = _measure(job.run, record)
         except Exception as error:
-            for name in run_folder.TABLES:
-                (work / name).unlink(missing_ok=True)
+            tables = {}
             (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             lines = traceback.format_exception_only(error)
             record |= {"status": "error", "error": " ".join(lines[-1].split()), "final": {}}
+        for name, table in tables.items():
+            pq.write_table(table, work / name, compression="zstd")
     return record["error"] or "ok"
 
 
@@ -117,12 +121,12 @@ def record_failure(job: Job, error: str) -> None:
         pass
 
 
-def _measure(run: Run, record: dict[str, Any], work: Path) -> None:
+def _measure(run: Run, record: dict[str, Any]) -> dict[str, Any]:
+    """Its tables, by the names of `run_folder.TABLES`."""
     curve = Curve()
     _, columns, facts = learn_and_play(run, record, curve)
     record["final"] = final_figures(columns, facts)
-    pq.write_table(curve.table(), work / "curve.parquet", compression="zstd")
-    pq.write_table(sessions_table(columns, facts), work / "sessions.parquet", compression="zstd")
+    return dict(zip(run_folder.TABLES, (curve.table(), sessions_table(columns, facts)), strict=True))
 
 
 def learn_and_play(

@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
 
     job: int
     value: Any  # what the function gave, None where it failed
-    error: str  # one line, "" where it worked
+    error: str | OSError  # one line, "" where it worked; what the function could not write or read
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
@@ -33,6 +33,9 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
             job = pipe.recv()
             try:
                 pipe.send((function(job), ""))
+            except OSError as error:
+                parts = (error.errno, error.strerror, error.filename) if error.strerror else (str(error),)
+                pipe.send((None, OSError(*parts)))
             except Exception as error:
                 pipe.send((None, traceback.format_exception_only(error)[-1].strip()))
 

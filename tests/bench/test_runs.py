@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -284,6 +285,43 @@ def test_a_failing_run_is_recorded_and_stops_no_other(worlds, tmp_path):
     assert launch(preset, tmp_path / "quick", workers=1).skipped == 2  # the failed ones are tried again
     write_report(tmp_path)
     assert "2 runs failed:" in (tmp_path / "README.md").read_text()
+
+
+FULL_DISK = """
+import resource, sys
+from recgym.bench import suite
+from recgym.bench.suite import Experiment, Preset
+from recgym.cli.main import main
+row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": sys.argv[1]},
+                 env_steps=200, offline_sessions=20, eval_sessions=int(sys.argv[3]))
+suite.PRESETS["quick"] = Preset(name="quick", about="", experiments=(row,), seeds=2, agents=("random", "popularity"))
+limit = int(sys.argv[4])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+main(["bench", "--workers", "1", "--out", sys.argv[2]])
+"""
+
+
+def bench_with_room(worlds, out, sessions, room):
+    words = [sys.executable, "-c", FULL_DISK, str(worlds["ecommerce"]), str(out), str(sessions), str(room)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_full_disk_is_no_failure_of_a_run(worlds, tmp_path):
+    """A limit on the size of files stands for the disk: the tables of a run have no room, its run.json has."""
+    assert (
+        bench_with_room(worlds, tmp_path / "first", 20, 1 << 30).returncode == 0
+    )  # what it compiles has room
+    done = bench_with_room(worlds, tmp_path / "full", 2_000, 9_000)
+    place = f"{tmp_path / 'full' / 'quick'}{os.sep}ecommerce-random-000-"
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert re.fullmatch(rf"recgym: {re.escape(place)}[0-9a-f]{{8}}: File too large\n", done.stderr), (
+        done.stderr
+    )
+    assert files_of(tmp_path / "full") == {}
 
 
 def job(number):
