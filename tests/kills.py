@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,7 @@ def benched(out):
 
 def start(words, errors):
     """The command in a process of its own, forked from this one, which has imported everything; its id."""
+    errors.write_text("")
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -103,7 +105,10 @@ def start(words, errors):
             main(words)
         except SystemExit as end:
             code = end.code or 0
-        os._exit(code)
+        except BaseException:  # must not unwind into this harness, whose folder it would remove
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     return child
 
 
