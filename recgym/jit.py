@@ -38,7 +38,12 @@ MAX_THREADS: int = _numba.config.NUMBA_NUM_THREADS
 
 def _compiled_sources() -> list[Path]:
     package = Path(__file__).parent
-    return [package / "jit.py", package / "rng.py", *sorted((package / "sim").glob("*.py"))]
+    return [
+        package / "jit.py",
+        package / "observation.py",
+        package / "rng.py",
+        *sorted((package / "sim").glob("*.py")),
+    ]
 
 
 def _roots() -> Iterator[Path]:

@@ -28,7 +28,7 @@ import pytest
 
 from recgym.envs import ENVIRONMENTS
 from recgym.logs.sample import sample_log
-from recgym.sim.state import HISTORY
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.synthetic import synthetic
 
 ROOT = Path(__file__).parents[1]
@@ -46,11 +46,11 @@ def test_history_holds_items_and_events_in_order_and_apart(slots):
         record = env.unwrapped.privileged().sessions
         shown += items.tolist()
         answered += record.events[0, -slots:].tolist()
-        want = ([200] * HISTORY + shown)[-HISTORY:]
+        want = ([200] * HISTORY_LENGTH + shown)[-HISTORY_LENGTH:]
         np.testing.assert_array_equal(observation["shown"], want)
-        bits = ([0] * HISTORY + answered)[-HISTORY:]
+        bits = ([0] * HISTORY_LENGTH + answered)[-HISTORY_LENGTH:]
         unpacked = [[(b >> e) & 1 for e in range(len(world.events))] for b in bits]
-        np.testing.assert_array_equal(observation["events"].reshape(HISTORY, -1), unpacked)
+        np.testing.assert_array_equal(observation["events"].reshape(HISTORY_LENGTH, -1), unpacked)
     assert sum(answered) > 0
 
 

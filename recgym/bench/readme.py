@@ -12,7 +12,8 @@ from typing import Any
 
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.arguments import Arguments
-from recgym.envs.tasks import REWARDS, WORLDS, feature_blocks, make_engine, task_world
+from recgym.envs.rewards import REWARDS
+from recgym.envs.tasks import WORLDS, feature_blocks, make_engine, task_world
 from recgym.events import EVENTS
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World

@@ -15,8 +15,8 @@ from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.envs.tasks import world_of
 from recgym.jit import MAX_THREADS
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.schema import LAYOUT
-from recgym.sim.state import HISTORY
 from recgym.sim.world import World
 
 BATCH = 1024
@@ -88,7 +88,7 @@ def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: An
     if threads > 1:
         threaded = _vector(make_vector(row.id, BATCH, threads=threads, **kwargs), batches, seconds)
     world = engine.world
-    sizes = (num, world.num_factors, len(world.categories), HISTORY, engine.features_width, slots)
+    sizes = (num, world.num_factors, len(world.categories), HISTORY_LENGTH, engine.features_width, slots)
     return Speed(name, *sizes, single, rate, threaded)
 
 

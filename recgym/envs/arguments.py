@@ -11,15 +11,6 @@ from recgym.sim.world import World
 
 OBSERVATIONS = ("features", "history", "tabular", "features+history")
 RENDER_MODES = ("ansi", "rgb_array")
-# name -> what is paid
-REWARDS = {
-    "clicks": "1 for each response (click, valid play, listen)",
-    "engagement": "the event weights of the domain's table",
-    "conversion": "1 for each purchase",
-    "revenue": "price of each purchase over the catalogue's mean price",
-    "watch_time": "minutes watched, at most 5 an item",
-    "connections": "1 for each accepted suggestion of a friend",
-}
 _NO_ROW = EnvRow("", "", "", None, 1, 50, "engagement", "")
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import accepting
 from recgym.sim.schema import FRIENDS
-from recgym.sim.state import HISTORY, Feedback
+from recgym.sim.state import Feedback
 
 Last = tuple[NDArray[np.int64], Feedback] | None
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -70,7 +71,7 @@ def draw(engine: Engine, b: int, last: Last, *, hidden: bool) -> NDArray[np.uint
     axes: Any = figure.add_axes((0.08, 0.13, 0.38, 0.3))
     bits = s.events[b][s.items[b] >= 0]
     axes.bar(range(len(bits)), [1 if value & 1 else 0.15 for value in bits], color="#3465a4")
-    axes.set(title="answers, oldest first", xlim=(-1, HISTORY), ylim=(0, 1.1), yticks=[])
+    axes.set(title="answers, oldest first", xlim=(-1, HISTORY_LENGTH), ylim=(0, 1.1), yticks=[])
     axes = figure.add_axes((0.56, 0.13, 0.4, 0.3))
     places = np.arange(len(world.categories))
     axes.bar(places - 0.2, s.shown[b], 0.4, label="shown", color="#babdb6")

@@ -30,6 +30,7 @@ from recgym.envs.inputs import (
     users_of,
 )
 from recgym.envs.render import describe, draw
+from recgym.envs.rewards import RewardSpec, task_reward
 from recgym.envs.tasks import Observation
 from recgym.sim.engine import Engine
 from recgym.sim.schema import FRIENDS
@@ -47,13 +48,13 @@ class _Face:
     def __init__(self, num: int, threads: int, arguments: Mapping[str, Any]) -> None:
         asked = Arguments.parse(arguments)
         world = tasks.task_world(asked)
-        self.arguments = replace(asked, reward=tasks.task_reward(asked, world))
+        self.arguments = replace(asked, reward=task_reward(asked, world))
         self._spec: EnvSpec | None = None
-        self._engine, paid = tasks.make_engine(self.arguments, world, num, threads)
+        self._engine, self._reward_spec = tasks.make_engine(self.arguments, world, num, threads)
         self._names = [event.name for event in world.events]
         self._infos = Infos(
             self._engine,
-            is_assumed=not world.assumed_events.isdisjoint(paid),
+            is_assumed=not world.assumed_events.isdisjoint(self._reward_spec.paid),
             masks=self._masks if self.arguments.action_mask else None,
         )
         users = self.arguments.users
@@ -168,10 +169,14 @@ class _Face:
         return len(self._engine.world.contexts)
 
     @property
+    def reward_spec(self) -> RewardSpec:
+        """The task's reward: weights by event, whether by price, reward per minute watched and its limit."""
+        return self._reward_spec._replace(weights=dict(self._reward_spec.weights))
+
+    @property
     def reward_weights(self) -> dict[str, float]:
-        """What the task pays for each event (for "revenue": at the catalogue's mean price); watch time is apart."""
-        reward = self._engine.reward
-        return {name: float(reward.weight[e] + reward.price_weight[e]) for e, name in enumerate(self._names)}
+        """Weight of each event in the reward; for "revenue" at the catalogue's mean price. Watch time has no weight."""
+        return self.reward_spec.weights
 
     @property
     def event_names(self) -> tuple[str, ...]:

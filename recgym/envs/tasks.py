@@ -3,7 +3,6 @@
 Axes: B sessions, N items, K slate positions, C categories, E events, F public user features, H history.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,13 @@ from numpy.typing import NDArray
 from recgym.checks import said
 from recgym.envs import EnvRow
 from recgym.envs.arguments import OBSERVATIONS as OBSERVATIONS
-from recgym.envs.arguments import REWARDS as REWARDS
 from recgym.envs.arguments import Arguments as Arguments
-from recgym.envs.arguments import one_of
-from recgym.events import event_index
+from recgym.envs.rewards import RewardSpec, parse_reward, task_reward
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim import observations
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import most_candidates, suggesting
 from recgym.sim.schema import FRIENDS
-from recgym.sim.state import HISTORY, Reward
 from recgym.sim.world import MEMBERS, World
 from recgym.storage import Stored
 
@@ -81,45 +78,6 @@ def load_member(world: str | Path | World, member: int) -> World:
     return World.load(Path(place) / MEMBERS / str(member))
 
 
-def _weighted(world: World, weights: Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
-    """The reward that pays `weights` by event."""
-    if not weights:
-        raise ValueError("reward is {}, expected a weight for at least one event")
-    for name, weight in weights.items():
-        event_index(world.events, name)
-        if (
-            isinstance(weight, bool)
-            or not isinstance(weight, int | float | np.number)
-            or not np.isfinite(weight)
-        ):
-            raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
-    return make_reward(world, dict(weights)), tuple(name for name, weight in weights.items() if weight)
-
-
-def parse_reward(world: World, reward: str | Mapping[str, float]) -> tuple[Reward, tuple[str, ...]]:
-    """The reward as arrays, and the events that it pays for; ValueError names what this world allows."""
-    names = [event.name for event in world.events]
-    if not isinstance(reward, str):
-        return _weighted(world, reward)
-    one_of("reward", reward, (*REWARDS, "a dict of event weights"))
-    if reward == "connections" and "connect" not in names:
-        raise ValueError(
-            f"reward {reward!r} needs suggestions of friends; {world.name} has the events {', '.join(names)}"
-        )
-    if reward in ("clicks", "connections"):
-        return make_reward(world, {names[0]: 1.0}), (names[0],)
-    if reward == "engagement":
-        weights = {event.name: event.engagement for event in world.events if event.engagement}
-        return make_reward(world, weights), tuple(weights)
-    if reward == "watch_time":
-        if not world.arrays.watch[0]:
-            raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
-        return make_reward(world, {}, watch=1.0), ("watch",)
-    if "purchase" not in names:
-        raise ValueError(f"reward {reward!r} needs purchases; {world.name} has the events {', '.join(names)}")
-    return make_reward(world, {"purchase": 1.0}, price=reward == "revenue"), ("purchase",)
-
-
 def feature_blocks(engine: Engine) -> dict[str, int]:
     """Blocks of the observation "features" in order, with their widths; all values lie in [-1, 1]."""
     world = engine.world
@@ -153,8 +111,8 @@ def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
         return spaces.Discrete((len(world.categories) + 1) * observations.TABULAR_STATES)
     history: dict[str, spaces.Space[Any]] = {
         "user": spaces.Discrete(world.num_users),
-        "shown": spaces.Box(0, world.num_items, (HISTORY,), np.int32),
-        "events": spaces.Box(0.0, 1.0, (HISTORY * num_events,), np.float32),
+        "shown": spaces.Box(0, world.num_items, (HISTORY_LENGTH,), np.int32),
+        "events": spaces.Box(0.0, 1.0, (HISTORY_LENGTH * num_events,), np.float32),
         "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
     }
     return spaces.Dict(history if kind == "history" else {"features": features, **history})
@@ -171,8 +129,8 @@ def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | No
     world, num = engine.world, engine.num
     batch: dict[str, NDArray[Any]] = {
         "user": np.empty(num, np.int64),
-        "shown": np.empty((num, HISTORY), np.int32),
-        "events": np.empty((num, HISTORY * len(world.events)), np.float32),
+        "shown": np.empty((num, HISTORY_LENGTH), np.int32),
+        "events": np.empty((num, HISTORY_LENGTH * len(world.events)), np.float32),
         "context": np.empty((num, 3), np.float32),
     }
     observations.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
@@ -201,29 +159,19 @@ def task_world(arguments: Arguments) -> World:
     return suggesting(world, count) if friends else world.subset(count)
 
 
-def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]:
-    """The reward asked for; None: the row's.
-
-    Where another world than the row's is played, no log of which shows any event that the row's reward pays for, it
-    is "clicks", if the log shows those: a default rests on fitted signals.
-    """
-    if arguments.reward is not None:
-        return arguments.reward
-    paid = parse_reward(world, arguments.row.reward)[1]
-    is_unseen = world.assumed_events.issuperset(paid) and world.events[0].name not in world.assumed_events
-    return "clicks" if arguments.world is not None and is_unseen else arguments.row.reward
-
-
-def make_engine(
-    arguments: Arguments, world: World, num: int, threads: int = 1
-) -> tuple[Engine, tuple[str, ...]]:
-    """The engine of that task on that world, and the events that the reward pays for."""
-    reward, paid = parse_reward(world, task_reward(arguments, world))
+def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:
+    """The engine of that task on that world, and its reward."""
+    spec = parse_reward(world, task_reward(arguments, world))
     horizon = min(arguments.horizon, arguments.max_episode_steps or arguments.horizon)
     engine = Engine(
-        world, num, slate_size=int(arguments.slate_size), horizon=int(horizon), reward=reward, threads=threads
+        world,
+        num,
+        slate_size=int(arguments.slate_size),
+        horizon=int(horizon),
+        reward=spec.arrays(world),
+        threads=threads,
     )
-    return engine, paid
+    return engine, spec
 
 
 def item_table(world: World) -> dict[str, NDArray[Any]]:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Floats
 from recgym.jit import MAX_THREADS, njit
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.expectations import expected
 from recgym.sim.friend_requests import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observations import features
 from recgym.sim.schema import FRIENDS, WorldArrays
 from recgym.sim.session import advance, affinity, begin, least, start, watch_time
-from recgym.sim.state import HISTORY, MEMORY, WATCH_CAP_MINUTES, Feedback, Reward, Sessions, Slates
+from recgym.sim.state import MEMORY, WATCH_CAP_MINUTES, Feedback, Reward, Sessions, Slates
 from recgym.sim.world import World
 
 
@@ -163,8 +164,8 @@ def empty_sessions(world: World, num: int) -> Sessions:
         satiation=floats(categories),
         memory=ints(MEMORY),
         engaged=ints(),
-        items=ints(HISTORY),
-        events=ints(HISTORY),
+        items=ints(HISTORY_LENGTH),
+        events=ints(HISTORY_LENGTH),
         shown=floats(categories),
         liked=floats(categories),
         liked_category=ints(),

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Floats, Indices
 from recgym.jit import njit
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.schema import WorldArrays
 from recgym.sim.session import clip, least
-from recgym.sim.state import HISTORY, Sessions
+from recgym.sim.state import Sessions
 
 RUN_SCALE = 10  # run lengths from here on look alike in `features`
 PRICE_SCALE = 3.0  # standard deviations of log price that map to 1
@@ -68,10 +69,10 @@ def history(
     context: Floats,
 ) -> None:
     """Fill the parts of the observation "history": user (B,), shown (B, H), events (B, H E), context (B, 3)."""
-    num_events = events.shape[1] // HISTORY
+    num_events = events.shape[1] // HISTORY_LENGTH
     for b in range(user.shape[0]):
         user[b] = s.user[b]
-        for j in range(HISTORY):
+        for j in range(HISTORY_LENGTH):
             item = s.items[b, j]
             shown[b, j] = item if item >= 0 else num_items
             for e in range(num_events):

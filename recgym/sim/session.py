@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from recgym.arrays import Doubles
 from recgym.jit import njit
+from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 from recgym.rng import (
     CHOICE,
     CONTEXT,
@@ -58,9 +59,8 @@ from recgym.sim.schema import (
 )
 from recgym.sim.schema import MOOD as MOOD_SD
 from recgym.sim.schema import PATIENCE as PATIENCE_SD
-from recgym.sim.state import HISTORY, MEMORY, Feedback, Sessions, Slates
+from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
 
-OBSERVED_DECAY = 0.8  # of the two category histograms that are shown to agents; public, no world's
 LIMIT = 30.0  # logits are clipped to [-LIMIT, LIMIT]
 
 
@@ -315,20 +315,20 @@ def remember(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) ->
     num_factors, num_categories, slots = s.intent.shape[1], s.shown.shape[1], slate.shape[1]
     for c in range(num_categories):
         s.satiation[b, c] *= w.params[DECAY]
-        s.shown[b, c] *= OBSERVED_DECAY
-        s.liked[b, c] *= OBSERVED_DECAY
-    unit = (1.0 - OBSERVED_DECAY) / slots
+        s.shown[b, c] *= HISTOGRAM_DECAY
+        s.liked[b, c] *= HISTOGRAM_DECAY
+    unit = (1.0 - HISTOGRAM_DECAY) / slots
     bits = 0
     for k in range(slots):
         if is_repeat(slate, b, k):
             continue
         item = slate[b, k]
         category = w.category[item]
-        for j in range(HISTORY - 1):
+        for j in range(HISTORY_LENGTH - 1):
             s.items[b, j] = s.items[b, j + 1]
             s.events[b, j] = s.events[b, j + 1]
-        s.items[b, HISTORY - 1] = item
-        s.events[b, HISTORY - 1] = f.events[b, k]
+        s.items[b, HISTORY_LENGTH - 1] = item
+        s.events[b, HISTORY_LENGTH - 1] = f.events[b, k]
         bits |= f.events[b, k]
         if w.choice[0] == FRIENDS:
             settle(w, s, b, item, f.events[b, k] & 1 == 1)

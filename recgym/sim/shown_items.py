@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Indices
 from recgym.jit import njit
-from recgym.sim.state import HISTORY, Sessions, Slates
+from recgym.observation import HISTORY_LENGTH
+from recgym.sim.state import Sessions, Slates
 
 
 class ShownItems(NamedTuple):
@@ -30,7 +31,7 @@ def new_visits(num: int, slots: int, num_items: int) -> ShownItems:
     return ShownItems(
         np.zeros(num, np.uint64),
         np.full(num, -1, np.int32),
-        np.full((num, 2 * max(slots, HISTORY)), -1, np.int32),
+        np.full((num, 2 * max(slots, HISTORY_LENGTH)), -1, np.int32),
         np.zeros(num, np.int32),
         np.zeros((num, slots), np.int64),
         np.ones((1, num_items), np.bool_),
@@ -40,7 +41,7 @@ def new_visits(num: int, slots: int, num_items: int) -> ShownItems:
 
 def with_room(v: ShownItems) -> ShownItems:
     """The same with room for another slate in every row."""
-    more = max(v.last.shape[1], HISTORY)
+    more = max(v.last.shape[1], HISTORY_LENGTH)
     if int(v.num.max(initial=0)) + more <= v.shown.shape[1]:
         return v
     return v._replace(shown=np.pad(v.shown, ((0, 0), (0, v.shown.shape[1])), constant_values=-1))
@@ -98,15 +99,15 @@ def follow(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) -> None
         if s.key[b] == v.key[b] and s.step[b] == v.step[b] + 1:
             for k in range(slots):
                 # a slate longer than the history can only be known by what was drawn
-                item = s.items[b, HISTORY - 1 - k] if slots <= HISTORY else v.last[b, k]
+                item = s.items[b, HISTORY_LENGTH - 1 - k] if slots <= HISTORY_LENGTH else v.last[b, k]
                 if item >= 0 and is_shown(v, b, item):
                     _forget(v, b, unit_of, unit_of[item] if is_paged else -1)
             for k in range(slots):
-                _add(v, b, s.items[b, HISTORY - 1 - k] if slots <= HISTORY else v.last[b, k])
+                _add(v, b, s.items[b, HISTORY_LENGTH - 1 - k] if slots <= HISTORY_LENGTH else v.last[b, k])
         else:
             if s.key[b] != v.key[b] or s.step[b] < v.step[b]:
                 v.num[b] = 0
-            for j in range(HISTORY):
+            for j in range(HISTORY_LENGTH):
                 _add(v, b, s.items[b, j])
         v.key[b] = s.key[b]
         v.step[b] = s.step[b]

@@ -12,7 +12,6 @@ from recgym.arrays import Doubles, Floats, Indices
 
 Slates = NDArray[np.int64]
 
-HISTORY = 20  # H, shown items that an observation can hold
 MEMORY = 20  # M, positively answered items that a user remembers having answered
 WATCH_CAP_MINUTES = 5.0  # of an item's watch time in a reward
 

@@ -13,7 +13,8 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 from recgym import envs
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow, row_of
-from recgym.envs.tasks import OBSERVATIONS, WORLDS, feature_blocks, parse_reward
+from recgym.envs.rewards import parse_reward
+from recgym.envs.tasks import OBSERVATIONS, WORLDS, feature_blocks
 from recgym.sim.friend_requests import suggesting
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
@@ -293,7 +294,7 @@ def declared(row: EnvRow, make) -> None:
     assert engine.num == 1
     assert engine.world.domain == row.domain
     assert engine.world.num_items == (row.n_items or world.num_items)
-    paid = parse_reward(world_for_row(row), row.reward)[0]
+    paid = parse_reward(world_for_row(row), row.reward).arrays(engine.world)
     np.testing.assert_array_equal(engine.reward.weight, paid.weight)
     np.testing.assert_array_equal(engine.reward.price_weight, paid.price_weight)
     assert engine.reward.watch_weight == paid.watch_weight

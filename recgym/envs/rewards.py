@@ -1,0 +1,111 @@
+"""Rewards of a task: their names, and the weights that each of them means in a world.
+
+Axes: E events.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from recgym.checks import said
+from recgym.envs.arguments import Arguments, one_of
+from recgym.events import event_index
+from recgym.sim.engine import make_reward
+from recgym.sim.state import WATCH_CAP_MINUTES, Reward
+from recgym.sim.world import World
+
+# name -> definition
+REWARDS = {
+    "clicks": "1 for each response (click, valid play, listen)",
+    "engagement": "the event weights of the domain's table",
+    "conversion": "1 for each purchase",
+    "revenue": "price of each purchase over the catalogue's mean price",
+    "watch_time": "minutes watched, at most 5 an item",
+    "connections": "1 for each accepted suggestion of a friend",
+}
+
+
+class RewardSpec(NamedTuple):
+    """Weights of a task's reward.
+
+    The reward of a step is the sum over its shown items, repeats excluded, of
+        p sum_e weights[e] 1{event e} + per_minute min(minutes watched, max_minutes),
+    where p is the item's price over the catalogue's mean price if `by_price`, else 1.
+    """
+
+    weights: dict[str, float]  # (E,) by name, every event of the world in its order
+    by_price: bool = False
+    per_minute: float = 0.0  # reward per minute watched
+    max_minutes: float = WATCH_CAP_MINUTES  # [minutes] of one item that are rewarded
+
+    @property
+    def paid(self) -> frozenset[str]:
+        """Signals that change the reward: events of nonzero weight, and "watch"."""
+        events = {name for name, weight in self.weights.items() if weight}
+        return frozenset(events | ({"watch"} if self.per_minute else set()))
+
+    def arrays(self, world: World) -> Reward:
+        """The same for the engine's kernels."""
+        return make_reward(world, self.weights, price=self.by_price, watch=self.per_minute)
+
+
+def _check_weights(world: World, weights: Mapping[str, float]) -> None:
+    """ValueError unless there is at least one weight, each a finite number of one of the world's events."""
+    if not weights:
+        raise ValueError("reward is {}, expected a weight for at least one event")
+    for name, weight in weights.items():
+        event_index(world.events, name)
+        if (
+            isinstance(weight, bool)
+            or not isinstance(weight, int | float | np.number)
+            or not np.isfinite(weight)
+        ):
+            raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
+
+
+def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
+    """The weights that a name of REWARDS, or a mapping from events to weights, means in a world.
+
+    Raises:
+        ValueError: the name is unknown, the world has no such signal, or a weight is not a finite number of one of its
+            events.
+    """
+    names = [event.name for event in world.events]
+
+    def spec(by_event: Mapping[str, float], *, by_price: bool = False, per_minute: float = 0.0) -> RewardSpec:
+        weights = {name: float(by_event.get(name, 0.0)) for name in names}
+        return RewardSpec(weights, by_price, per_minute)
+
+    if not isinstance(reward, str):
+        _check_weights(world, reward)
+        return spec(reward)
+    one_of("reward", reward, (*REWARDS, "a dict of event weights"))
+    if reward == "connections" and "connect" not in names:
+        raise ValueError(
+            f"reward {reward!r} needs suggestions of friends; {world.name} has the events {', '.join(names)}"
+        )
+    if reward in ("clicks", "connections"):
+        return spec({names[0]: 1.0})
+    if reward == "engagement":
+        return spec({event.name: event.engagement for event in world.events})
+    if reward == "watch_time":
+        if not world.arrays.watch[0]:
+            raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
+        return spec({}, per_minute=1.0)
+    if "purchase" not in names:
+        raise ValueError(f"reward {reward!r} needs purchases; {world.name} has the events {', '.join(names)}")
+    return spec({"purchase": 1.0}, by_price=reward == "revenue")
+
+
+def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]:
+    """The reward asked for, by default the one of the environment's row.
+
+    Exception: "clicks" where the world is not the row's, its log has none of the events that the row's reward pays
+    for, and its log has the response. So a default reward depends on fitted terms only.
+    """
+    if arguments.reward is not None:
+        return arguments.reward
+    paid = parse_reward(world, arguments.row.reward).paid
+    is_unseen = world.assumed_events.issuperset(paid) and world.events[0].name not in world.assumed_events
+    return "clicks" if arguments.world is not None and is_unseen else arguments.row.reward

@@ -1,0 +1,83 @@
+"""The weights that an environment publishes are those that it pays."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from recgym.envs.rewards import REWARDS, RewardSpec, parse_reward
+from recgym.sim.synthetic import synthetic
+
+STEPS = 200
+CASES = [
+    ("recgym/Ecommerce-v0", "clicks"),
+    ("recgym/Ecommerce-v0", "conversion"),
+    ("recgym/Ecommerce-v0", "revenue"),
+    ("recgym/Ecommerce-v0", {"cart": 0.25, "click": np.float32(0.5)}),
+    ("recgym/Content-v0", "engagement"),
+    ("recgym/Content-v0", "watch_time"),
+    ("recgym/SocialFriends-v1", "connections"),
+]
+
+
+def expected_reward(spec, items, actions, info):
+    """Reward of one item a row, from what info counts, shape (B,)."""
+    paid = sum(weight * info[name] for name, weight in spec.weights.items())
+    if spec.by_price:
+        paid = paid * items["price_ratio"][actions]
+    if spec.per_minute:
+        paid = paid + spec.per_minute * np.minimum(info["watch_minutes"], spec.max_minutes)
+    return paid
+
+
+@pytest.mark.parametrize(("env_id", "reward"), CASES, ids=str)
+def test_rewards_are_those_of_the_published_weights(env_id, reward):
+    world = synthetic(domain={"Eco": "ecommerce", "Con": "content", "Soc": "social"}[env_id[7:10]])
+    kwargs = {"reward": reward, "world": world, "n_items": 12}
+    env = gym.make_vec(env_id, num_envs=16, **kwargs).unwrapped
+    spec = env.reward_spec
+    assert spec == gym.make(env_id, **kwargs).unwrapped.reward_spec
+    assert spec.weights == env.reward_weights
+    assert tuple(spec.weights) == env.event_names
+    env.reset(seed=0)
+    rng, total = np.random.default_rng(0), 0.0
+    for _ in range(STEPS):
+        actions = rng.integers(0, 12, 16)
+        _, rewards, _, _, info = env.step(actions)
+        np.testing.assert_allclose(rewards, expected_reward(spec, env.items, actions, info), rtol=1e-12)
+        total += rewards.sum()
+    assert total > 0
+
+
+def test_the_longest_videos_are_rewarded_up_to_the_limit():
+    world = synthetic(domain="content")
+    hour = world.with_arrays(duration=np.full(world.num_items, 3_600_000.0))
+    env = gym.make_vec("recgym/Content-v0", num_envs=64, world=hour, reward="watch_time").unwrapped
+    env.reset(seed=0)
+    minutes = [env.step(np.zeros(64, int)) for _ in range(20)]
+    assert max(info["watch_minutes"].max() for *_, info in minutes) > env.reward_spec.max_minutes
+    assert max(rewards.max() for _, rewards, *_ in minutes) == env.reward_spec.max_minutes == 5.0
+
+
+def test_published_weights_are_a_copy():
+    env = gym.make("recgym/Ecommerce-v0").unwrapped
+    env.reward_spec.weights["click"] = 9.0
+    assert env.reward_spec.weights["click"] == 1.0
+
+
+def test_signals_that_a_reward_pays_for():
+    paid = {
+        domain: {name: spec_of(domain, name).paid for name in REWARDS if spec_of(domain, name)}
+        for domain in ("ecommerce", "content", "social")
+    }
+    assert paid["ecommerce"]["revenue"] == paid["ecommerce"]["conversion"] == {"purchase"}
+    assert paid["content"]["engagement"] == {"long_view", "like", "comment", "share", "follow", "hate"}
+    assert paid["content"]["watch_time"] == {"watch"}
+    assert paid["social"] == {"clicks": {"listen"}, "engagement": {"listen"}}
+    assert RewardSpec({"click": 0.0}).paid == set()
+
+
+def spec_of(domain, name):
+    try:
+        return parse_reward(synthetic(domain=domain), name)
+    except ValueError:
+        return None
