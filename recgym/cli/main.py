@@ -109,8 +109,8 @@ def validate(
     for problem in problems:
         print(problem)
     if problems:
-        more = f" (and {len(problems) - 1} more, on stdout)" if len(problems) > 1 else ""
-        print(f"recgym: {problems[0]}{more}", file=sys.stderr)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+        print(escaped(f"recgym: {', '.join(map(str, log))}: {count}, listed on stdout"), file=sys.stderr)
         raise typer.Exit(2)
     for remark in read.remarks:
         print(escaped(remark))

@@ -74,14 +74,23 @@ def _event_findings(log: "Log") -> Iterator[Finding]:
 
 
 def event_remarks(log: "Log") -> list[str]:
-    """One line for each event rule that rows break, with how many and the first of them."""
+    """One line for each event rule that rows break, with how many and the first of them, and one without negatives."""
     places = _places(log)
+    response = EVENTS[log.domain][0].name
+    alone = has_no_negatives(log, response)
     return [
+        f"all rows are responses ({response}): the log does not say what was shown without one"
+    ] * alone + [
         f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "
         + "{}, row {}".format(*places(int(rows[0])))
         for column, rule, rows in _event_findings(log)
         if len(rows)
     ]
+
+
+def has_no_negatives(log: "Log", response: str) -> bool:
+    """Whether every row has the response: nothing says what was shown without it."""
+    return len(log) > 0 and response in log.events and bool(log.column(response).all())
 
 
 def _order_findings(log: "Log") -> Iterator[Finding]:

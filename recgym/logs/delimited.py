@@ -14,6 +14,7 @@ import pyarrow.csv as pacsv
 from recgym.arrays import Array
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
+from recgym.logs.lines import line_numbers
 from recgym.logs.problems import LogError, LogProblem, problems_of, refuse, shown
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
@@ -125,6 +126,13 @@ class TextLayout(NamedTuple):
     encoding: str
     header: Sequence[str] | None  # of a file that has none
 
+    def lines(self, files: Files, name: str, rows: int) -> Array:
+        """Line of the file at which each of so many rows begins."""
+        has_header = self.header is None
+        return line_numbers(
+            files, name, rows, delimiter=self.delimiter, is_quoted=self.is_quoted, has_header=has_header
+        )
+
     @contextmanager
     def open(self, files: Files, name: str, **parse: Any) -> Iterator[tuple[Any, Any, Any]]:
         """The stream of a file and Arrow's options to read and to parse it."""
@@ -202,9 +210,11 @@ def read_words(
             except pa.ArrowInvalid:
                 refuse(widths)
                 raise
+    lines = layout.lines(files, name, len(table) + len(widths))
     first = 2 if layout.header is None else 1
-    rows = np.arange(first, len(table) + len(widths) + first)
-    return table, np.setdiff1d(rows, [problem.row for problem in widths]), widths
+    skipped = np.array([problem.row for problem in widths], np.int64) - first
+    widths = [problem._replace(row=int(lines[at])) for problem, at in zip(widths, skipped, strict=True)]
+    return table, np.delete(lines, skipped), widths
 
 
 def _diagnose(

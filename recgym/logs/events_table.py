@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.arrow_types import plain, refuse_spans
-from recgym.logs.check import validate
+from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.data_frames import of_frame
 from recgym.logs.delimited import require_columns
@@ -288,4 +288,4 @@ def log_of_frame(
     log = log_of_table(table, given, build)
     log = replace(log, remarks=(*of_users, *of_items, *log.remarks))
     refuse(validate(log, event_rules=False))
-    return log
+    return replace(log, remarks=(*log.remarks, *event_remarks(log)))

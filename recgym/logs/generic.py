@@ -9,8 +9,8 @@ table leaves open is settled so:
 
 * time: numbers are s, ms, us or ns, or dates as 20080401 and 20080401123000: by what puts them between 1990 and 2100,
   or `time_unit` states the unit. Dates have the year first, or the month or the day where a row shows which, or are as
-  `time_format` states; without a zone they are UTC. All rows must have one unit, which a remark names, and
-  years from 1990 to 2100 unless `time_unit` is given;
+  `time_format` states; without a zone they are UTC. All rows have a zone, or none; they have one unit, which a remark
+  names, and years from 1990 to 2100 unless `time_unit` is given;
 * ids are text without spaces around it, and 7.0 is 7; NA, None, null, nan and the like are no ids, unless the table of
   users or items lists them;
 * session: ends where a user does nothing for 30 minutes (`gap_minutes`); without a time, one session a user;

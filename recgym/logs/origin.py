@@ -10,7 +10,7 @@ from recgym.arrays import Array
 
 
 class Origin(NamedTuple):
-    """File, and row as a person counts, of each of R rows; the header is row 1, blank lines do not count."""
+    """File, and row as a person counts, of each of R rows; the line of a text file, else below a header."""
 
     names: Sequence[str]
     file: Array  # (R,) index into names

@@ -46,7 +46,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
             table = pa.Table.from_batches([_events(batch) for batch in batches])
     except (pa.ArrowInvalid, OSError) as error:
         like = "{'session': 0, 'events': [{'aid': 1, 'ts': 2, 'type': 'clicks'}]}"
-        raise LogError(f"{name}: a line must be as {like}; {' '.join(str(error).split())}") from error
+        raise LogError(
+            f"{name}: JSON is read in the form of OTTO alone: a line must be as {like}; other logs must be tables of "
+            f"text or Parquet; {' '.join(str(error).split())}"
+        ) from error
     return from_table(
         table.unify_dictionaries(), Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms")
     )

@@ -36,7 +36,7 @@ from recgym.logs.mapping import (
     unknown_words,
 )
 from recgym.logs.origin import Origin
-from recgym.logs.prices import RULES, read_prices
+from recgym.logs.prices import RULES, read_prices, sign_read
 from recgym.logs.problems import LogProblem, problems_of, shown
 from recgym.logs.times import NUMBER, Times, is_text, is_time, read_times
 
@@ -50,6 +50,7 @@ WHOLE_LIMIT = {
     pa.float32(): 1 << 24,
     FLOAT: 1 << 53,
 }  # whole numbers are exact to here
+MOST_WORDS = 10  # unknown words of an event column that are named
 WHOLE_NUMBER = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
@@ -89,8 +90,11 @@ class Cells:
         self.are_outcomes = True  # each row says all that came of an item; False: rows are single actions
         self.has_impressions = False  # actions that say of an item no more than that it was shown
 
-    def reject(self, key: str, bad: Any, rule: str, alike: bool = False) -> None:
-        """Note the rows where `bad` is true; as one problem where they are all rows, or `alike`."""
+    def reject(self, key: str, bad: Any, rule: str, alike: bool = False, nothing: str = "nothing") -> None:
+        """Note the rows where `bad` is true; as one problem where they are all rows, or `alike`.
+
+        `nothing` is what a message calls an empty cell.
+        """
         rows = np.flatnonzero(bad)
         if not len(rows):
             return
@@ -103,7 +107,7 @@ class Cells:
             self.origin.place,
             name,
             rule,
-            lambda row: _shown(cells[row].as_py()),
+            lambda row: _shown(cells[row].as_py(), nothing),
             alike,
         )
 
@@ -139,7 +143,9 @@ class Cells:
             self.reject(key, bad & ~wrong, rule)
             wrong = wrong | bad
         if key not in NULLABLE:
-            self.reject(key, empty & ~wrong, NEEDED)
+            self.reject(
+                key, empty & ~wrong, NEEDED, nothing="nothing: an empty cell, NA, nan, null or the like"
+            )
         values = np.where(wrong, 0, values).astype(kind.to_pandas_dtype())
         if key == "slate":
             empty |= values == -1
@@ -152,9 +158,11 @@ class Cells:
         missing = as_numpy(is_missing(words))
         if key == "price":
             rows = np.bincount(codes[codes >= 0], minlength=len(words)) * ~missing
-            values, broken, currency = read_prices(words.to_pylist(), rows)
+            texts = words.to_pylist()
+            values, broken, currency = read_prices(texts, rows)
             rules = dict(enumerate(RULES))
-            self.remarks += [f"{self.given.name}: prices are in {currency}"] if currency else []
+            read_as = (f"are in {currency}" if currency else "", sign_read(texts, values, broken))
+            self.remarks += [f"{self.given.name}: prices {what}" for what in read_as if what]
         else:
             broken = np.where(as_numpy(pc.match_substring_regex(words, NUMBER)), -1, 0)
             values = _exact(pc.if_else(pa.array(broken >= 0), "0", words), kind)
@@ -192,8 +200,7 @@ class Cells:
         codes, names = encode(cells if is_text(cells.type) else as_text(_decoded(cells)))
         words: list[str] = names.to_pylist()
         unknown, rule = unknown_words(words, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
-        for code in (code for code, word in enumerate(words) if word in unknown):
-            self.reject(key, codes == code, rule, alike=True)
+        self._reject_words(key, codes, [code for code, word in enumerate(words) if word in unknown], rule)
         known = [word for word in words if word not in unknown]
         meant = meaning(known, domain)
         self._note_words(meant, codes, words)
@@ -205,6 +212,19 @@ class Cells:
             event: np.array([event in meant.get(word, ()) for word in [*words, ""]])[codes]
             for event in events
         }
+
+    def _reject_words(self, key: str, codes: Array, unknown: list[int], rule: str) -> None:
+        """Note the rows of unknown words: a problem for each of the first, and one for all the others."""
+        most = MOST_WORDS if len(unknown) > MOST_WORDS + 1 else len(unknown)
+        named, others = unknown[:most], unknown[most:]
+        for code in named:
+            self.reject(key, codes == code, rule, alike=True)
+        rows = np.flatnonzero(np.isin(codes, others))
+        if len(rows):
+            self.bad[rows] = True
+            what = f"{len(others):,} further unknown words in {len(rows):,} rows"
+            place, name = self.origin.place(int(rows[0])), self.given.columns.get(key, key)
+            self.problems.append(LogProblem(*place, name, rule, what))
 
     def _note_words(self, meant: Mapping[str, tuple[str, ...]], codes: Array, words: list[str]) -> None:
         """What the words of an event column say of the rows, and a remark of what each counts as."""
@@ -324,7 +344,7 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, nothing: str) -> str:
     if isinstance(value, date):
         return str(value)
-    return "nothing" if value is None or value == "" or value != value else repr(value)
+    return nothing if value is None or value == "" or value != value else repr(value)

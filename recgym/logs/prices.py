@@ -58,6 +58,16 @@ def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
     return values, rules, most
 
 
+def sign_read(words: Sequence[str], values: Array, rules: Array) -> str:
+    """What was read as the decimal sign, by an example; "" where no word has a comma or can be read in two ways."""
+    for word, value, rule in zip(words, values.tolist(), rules.tolist(), strict=True):
+        bare = _parts(word)[1]
+        if rule < 0 and ("," in bare or ("." in bare and EITHER.fullmatch(bare))):
+            sign = "." if _number(bare, ".") == abs(value) else ","
+            return f"have the decimal sign {sign!r}: {word} is {value:.12g}"
+    return ""
+
+
 def _parts(word: str) -> tuple[float, str, str]:
     """Sign, digits with their commas and points, and currency; without digits where the word is no price."""
     if PLAIN.fullmatch(word):

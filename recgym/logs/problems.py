@@ -10,8 +10,8 @@ COMPARED = 1000  # rows of which a message says whether they are alike
 class LogProblem(NamedTuple):
     """One value that breaks a rule.
 
-    `row` is the row a person sees in the file: the header is row 1, blank lines do not count. Row 0 stands
-    for the file as a whole.
+    `row` is the line of a text file at which the row begins, blank lines counted, and the row of another table, where
+    the header is row 1. Row 0 stands for the file as a whole.
     """
 
     file: str

@@ -159,8 +159,7 @@ class _Table(NamedTuple):
         if table is None:
             table, rows, left_out = read_words(self.files, self.name, words, layout)
         else:
-            first = 1 if self.is_placed else 2
-            rows = np.arange(first, len(table) + first)
+            rows = layout.lines(self.files, self.name, len(table))
         if not len(table):
             refuse(left_out)
             raise LogError(f"{self.name}: there are no rows below the header")
@@ -300,27 +299,34 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
     delimiter = separator_of(read_line(files, name)) or ","
     header = read_header(files, name, delimiter)
     types = {column: TEXT if column == "id" else None for column in ("id", *header)}
-    return with_id(name, read_csv(files, name, types, delimiter=delimiter, nullable=header))
+    table = read_csv(files, name, types, delimiter=delimiter, nullable=header)
+    return with_id(name, table, TextLayout(delimiter, True, "utf8", None).lines(files, name, len(table)))
 
 
-def with_id(name: str, table: Any) -> tuple[Any, list[str]]:
+def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:
     """The table with its ids as strings, other columns as words, numbers or booleans; a remark names those left out.
 
+    `lines` (rows,) are those of the file; None: from 2 on, below a header.
     LogError where there is no column id, or an item's category, price, duration or page is of no use.
     """
     require_columns(name, table.column_names, ("id", *table.column_names))
     if not len(table):
         raise LogError(f"{name}: there are no rows")
+    lines = np.arange(2, len(table) + 2) if lines is None else lines
     columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
     ids = columns["id"].to_pylist()
     first = {key: row for row, key in reversed(list(enumerate(ids)))}
     rule = "an id must occur once"
     refuse(
-        [LogProblem(name, row + 2, "id", rule, repr(key)) for row, key in enumerate(ids) if first[key] != row]
+        [
+            LogProblem(name, int(lines[row]), "id", rule, repr(key))
+            for row, key in enumerate(ids)
+            if first[key] != row
+        ]
     )
     for column in table.column_names:
         try:
-            columns[column] = columns.get(column) or _fact(name, column, table[column])
+            columns[column] = columns.get(column) or _fact(name, column, table[column], lines)
         except LogError:
             if column in ITEM_COLUMNS:
                 raise
@@ -329,7 +335,7 @@ def with_id(name: str, table: Any) -> tuple[Any, list[str]]:
     return pa.table(columns), remarks
 
 
-def _fact(name: str, column: str, values: Any) -> Any:
+def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
     """A column of a table of users or items: dates as ms, those that a log knows by name as what they are there."""
     cells = values.cast(FLOAT) if pa.types.is_decimal(values.type) else plain(values, name, column)
     if pa.types.is_dictionary(cells.type):
@@ -341,14 +347,14 @@ def _fact(name: str, column: str, values: Any) -> Any:
     if ITEM_COLUMNS[column] is is_words:
         return pc.fill_null(as_text(cells), UNKNOWN)
     if cells.type == TEXT:
-        refuse(misfits(lambda row: (name, row + 2), column, cells, FLOAT, True))
+        refuse(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
         known = pc.match_substring_regex(cells, "[0-9]")
         cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
-    refuse(_beyond(name, column, as_numpy(cells).astype(np.float64)))
+    refuse(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
     return cells
 
 
-def _beyond(name: str, column: str, values: Array) -> list[LogProblem]:
+def _beyond(name: str, column: str, values: Array, lines: Array) -> list[LogProblem]:
     """The prices and durations of items that no item has; NaN is an unknown one."""
     rules = {
         "price": ("a price must be 0 or above and finite", values < 0),
@@ -356,4 +362,4 @@ def _beyond(name: str, column: str, values: Array) -> list[LogProblem]:
     }
     rule, bad = rules.get(column, ("a finite number is needed", np.zeros(len(values), bool)))
     rows = np.flatnonzero(bad | np.isinf(values))
-    return [LogProblem(name, int(row) + 2, column, rule, f"{values[row]:g}") for row in rows]
+    return [LogProblem(name, int(lines[row]), column, rule, f"{values[row]:g}") for row in rows]

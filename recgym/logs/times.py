@@ -45,9 +45,11 @@ FLOAT32_TIMES = 10  # distinct times that all are such as float32 holds: by chan
 FLOAT32_WHOLE = 1 << 24  # up to here float32 holds every whole number
 EIGHT_HOURS_S = 28_800  # float32 holds times that are multiples of it apart, if it holds one of them
 
+ANY_ZONE = r"[T: ][0-9.:]+ ?([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$|(UTC|GMT)$"  # of a date with single spaces
+
 HOURS = 10  # digits of 2008040112
 SPAN = "a time from 1990 to 2100 is needed"
-FORM, UNIT, STATED, ORDER, ROUNDED, OTHER, EITHER = range(7)
+FORM, UNIT, STATED, ORDER, ROUNDED, OTHER, EITHER, ZONED, ZONELESS = range(9)
 RULES = {
     FORM: "a time is needed: a number, or a date as 2008-04-01 12:30:00; "
     "time_format (--time-format) states another form",
@@ -56,6 +58,8 @@ RULES = {
     ORDER: "no row tells the day from the month; time_format (--time-format) states them, as in %d/%m/%Y or %m/%d/%Y",
     EITHER: "seconds after 2032 or dates as 2008040112, year to hour; time_unit (--time-unit s) or time_format "
     "(--time-format %Y%m%d%H) states which",
+    ZONED: "a time without a zone is needed, as other rows have",
+    ZONELESS: "a time with a zone is needed, as other rows have",
     ROUNDED: "the times are rounded as float32 rounds them, by up to 64 s; whole numbers or float64 are needed",
 }
 
@@ -289,7 +293,20 @@ def _dates(words: Any, rows: Array) -> _Entries:
         part = _slashed(tidy.take(pa.array(others)), rows[others])
         for whole, some in zip(entries, part, strict=True):
             whole[others] = some
+    _refuse_mixed_zones(entries, words, rows)
     return entries
+
+
+def _refuse_mixed_zones(entries: _Entries, words: Any, rows: Array) -> None:
+    """Dates with a zone among more rows without break a rule, and dates without among others: their hours differ."""
+    is_date = entries.label >= 0
+    zoned = as_numpy(pc.match_substring_regex(pc.replace_substring_regex(words, r"\s+", " "), ANY_ZONE))
+    zoned &= is_date
+    with_zone, without = (int(rows[part].sum()) for part in (zoned, is_date & ~zoned))
+    if with_zone and without:
+        fewer = zoned if with_zone < without else is_date & ~zoned
+        entries.label[fewer] = -1
+        entries.rule[fewer] = ZONED if with_zone < without else ZONELESS
 
 
 def _year_first(words: Any) -> tuple[Array, Array]:

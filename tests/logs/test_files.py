@@ -93,9 +93,9 @@ def test_a_header_of_any_length_below_a_million_is_read(tmp_path):
     assert len(message) < 400
 
 
-def test_blank_lines_before_the_header_do_not_count(tmp_path):
+def test_blank_lines_are_lines_of_the_file(tmp_path):
     log = read_log(write(tmp_path / "t.csv", "\n\nuser,item\n\na,b\n"), domain="content")
-    assert log.column("file_row").tolist() == [2]
+    assert log.column("file_row").tolist() == [5]
 
 
 def test_a_truncated_or_damaged_parquet_file_is_refused(tmp_path):

@@ -249,7 +249,7 @@ def test_eshop_rows_items_and_users(tmp_path):
     assert log.column("context_date").tolist() == ["2008-04-01", "2008-04-01", "2008-07-15", "2008-07-15"]
     assert log.rows["time"].null_count == 4
     assert log.duplicates == 1
-    assert log.remarks == ()
+    assert log.remarks == ("all rows are responses (click): the log does not say what was shown without one",)
 
 
 def test_eshop_tells_an_item_in_two_categories_and_keeps_the_usual_one(tmp_path):
@@ -261,6 +261,7 @@ def test_eshop_tells_an_item_in_two_categories_and_keeps_the_usual_one(tmp_path)
     assert log.items["category"].to_pylist() == ["trousers"]
     assert log.remarks == (
         "e-shop clothing 2008.csv, row 3: item A18 has page 1 (main category) 2; elsewhere 1, kept",
+        "all rows are responses (click): the log does not say what was shown without one",
     )
 
 
@@ -483,6 +484,7 @@ def test_actions_join_the_row_of_their_item_and_sessions_end_after_a_gap(tmp_pat
         "events.csv: times from 2015-06-02 05:02:10 to 2015-06-02 05:32:16 UTC, unit ms",
         "events.csv: event words: view 3 as click, transaction 2 as click+cart+purchase, addtocart 1 as click+cart",
         "events.csv: 2 rows joined an earlier row of their item",
+        "all rows are responses (click): the log does not say what was shown without one",
     )
     assert told(log) == []
 
@@ -633,10 +635,10 @@ def test_a_file_in_another_encoding_is_told_by_row(tmp_path):
         read_log(tmp_path / "t.parquet", domain="social")
 
 
-def test_dates_with_and_without_zone_and_rows_of_a_slate_in_any_order(tmp_path):
+def test_dates_of_several_zones_and_rows_of_a_slate_in_any_order(tmp_path):
     path = table(
         tmp_path,
-        "user,item,slate,time\na,b,1,2022-01-01 00:00:00\na,c,,2022-01-01T00:00:01Z\n"
+        "user,item,slate,time\na,b,1,2022-01-01 00:00:00 UTC\na,c,,2022-01-01T00:00:01Z\n"
         "a,d,1,2022-01-01T01:00:02+01:00\n",
     )
     log = read_log(path, domain="social")

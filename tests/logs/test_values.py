@@ -113,7 +113,7 @@ NOON = "2020-09-13 12:26:40"
         (["2020-09-13T12:26:40Z", "2020-09-14T14:26:40+02:00"], "date"),
         (["2020-09-13 12:26:40 +0000 UTC", "2020-09-14 12:26:40 GMT"], "date"),
         (["2020/9/13 12:26:40", "2020.09.14 12:26:40.000"], "date"),
-        (["20200913T122640", "20200914T122640Z"], "date"),
+        (["20200913T122640Z", "20200914T122640Z"], "date"),
         (["9/13/2020 12:26:40 PM", "9/14/2020 12:26:40 PM"], "date (month/day/year)"),
         (["13/09/2020 12:26:40", "14.9.2020 12:26:40"], "date (day/month/year)"),
     ],
@@ -438,7 +438,10 @@ def test_prices_that_are_not_clear_are_refused(words, bad, rule):
 def test_prices_of_a_file(tmp_path):
     log = read_log(table(tmp_path, 'user,item,price\na,x,$9.99\na,y,"$1,234.50"\na,z,\n'), domain="ecommerce")
     np.testing.assert_allclose(log.column("price"), [9.99, 1234.5, np.nan])
-    assert log.remarks == ("t.csv: prices are in $",)
+    assert log.remarks == (
+        "t.csv: prices are in $",
+        "t.csv: prices have the decimal sign '.': $1,234.50 is 1234.5",
+    )
     error = refused(table(tmp_path, 'user,item,price\na,x,"1,234"\na,y,"5,678"\na,z,5\n'), domain="ecommerce")
     assert rows_of(error) == [(2, "price"), (3, "price")]
 
@@ -508,9 +511,7 @@ def test_categories_are_the_same_from_csv_and_parquet(tmp_path):
 
 def test_rows_of_another_width_hide_no_other_fault(tmp_path):
     error = refused(table(tmp_path, "user,item,price\na,b,1\na,b,c,d\na,b,cheap\n\na,b\n,b,2\n"))
-    assert rows_of(error) == [(3, ""), (5, ""), (6, "user"), (4, "price")] or set(rows_of(error)) == {
-        (3, ""), (5, ""), (6, "user"), (4, "price"),
-    }  # fmt: skip
+    assert set(rows_of(error)) == {(3, ""), (6, ""), (7, "user"), (4, "price")}
 
 
 def test_a_rule_that_all_rows_break_is_one_problem(tmp_path):
@@ -641,7 +642,7 @@ def test_the_price_paid_and_the_longest_watch_time_stand(tmp_path):
     )
     log = read_log(path, domain="ecommerce")
     assert (log.column("price").tolist(), log.column("context_page").tolist()) == ([4.0], ["list"])
-    assert log.remarks[-3:] == (
+    assert log.remarks[-4:-1] == (
         "t.csv: 2 rows joined an earlier row of their item",
         "t.csv: price differs in 2 joined rows: that of the strongest event, as the price paid, stands",
         "t.csv: joined rows lose values that differ from the row they join: context_page in 1",
@@ -655,7 +656,7 @@ def test_the_price_paid_and_the_longest_watch_time_stand(tmp_path):
     )
     log = read_log(path, domain="content")
     assert log.column("watch_ms").tolist() == [900]
-    assert log.remarks[-1] == "t.csv: watch_ms differs in 1 joined rows: the longest stands"
+    assert log.remarks[-2] == "t.csv: watch_ms differs in 1 joined rows: the longest stands"
 
 
 @pytest.mark.parametrize("word", ["remove_from_cart", "removefromcart", "unlike"])

@@ -1,0 +1,170 @@
+"""Rows of a text file are named by its lines; what a table leaves open is refused or said."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from recgym.logs import Log, LogError, read_log
+
+HEADER = "user,item,time\n"
+
+
+def table(tmp_path, text, name="t.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def refused(path, **options):
+    with pytest.raises(LogError) as error:
+        read_log(path, **{"domain": "social"} | options)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+def rows_of(error):
+    return [(problem.row, problem.column) for problem in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        (HEADER + "\na,x,2020-01-01\n\n\nb,x,oops\n", 6),
+        ("\n\n" + HEADER + "a,x,2020-01-01\nb,x,oops\n\n\n", 5),
+        (HEADER + "a,x,2020-01-01\nb,x,oops", 3),
+        (HEADER + "a,x,2020-01-01\nb,x,oops\n\n\n", 3),
+        ("user,item,time\r\n\r\na,x,2020-01-01\r\n\r\nb,x,oops\r\n", 5),
+        (HEADER + '"a\nb",x,2020-01-01\nb,x,oops\n', 4),
+        (HEADER + '\n"a""b",x,2020-01-01\n"c,""d",x,oops\n', 4),
+        (HEADER.replace(",", " ") + "\na x 2020-01-01\n  \nb x oops\n", 5),
+        (HEADER.replace(",", "::") + '\na"::x::2020-01-01\n\nb::x::oops\n', 5),
+        ("\ufeff" + HEADER + "\na,x,2020-01-01\nb,x,oops\n", 4),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(tmp_path, text, bad):
+    assert rows_of(refused(table(tmp_path, text))) == [(bad, "time")]
+    assert text.encode().splitlines()[bad - 1].endswith(b"oops")
+    good = read_log(table(tmp_path, text.replace("oops", "2020-01-02")), domain="social")
+    assert good.column("file_row").max() == bad
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    assert rows_of(refused(packed)) == [(bad, "time")]
+
+
+def test_lines_of_other_faults_and_of_files_without_header(tmp_path):
+    placed = {"mapping": "user=#1,item=#2,time=#3"}
+    error = refused(table(tmp_path, "a,x,2020-01-01\n\nb,x,oops\n"), **placed)
+    assert rows_of(error) == [(3, "#3")]
+    error = refused(table(tmp_path, HEADER + "\na,x,2020-01-01\n\nb,x,2020-01-02,5\n\nb,x\n,x,2020-01-01\n"))
+    assert rows_of(error) == [(5, ""), (7, ""), (8, "user")]
+    items = tmp_path / "items.csv"
+    items.write_text("id,price\n\nx,1\n\ny,-1\n")
+    events = table(tmp_path, HEADER + "a,x,2020-01-01\n")
+    assert rows_of(refused(events, items=items)) == [(5, "price")]
+    items.write_text("id,price\n\nx,1\n\nx,2\n")
+    assert rows_of(refused(events, items=items)) == [(5, "id")]
+
+
+def test_many_blank_lines_between_many_rows(tmp_path):
+    rng = np.random.default_rng(3)
+    lines = [f"u{k},x,2020-01-01" + "\n" * int(rng.integers(1, 4)) for k in range(50_000)]
+    text = HEADER + "".join(lines)
+    log = read_log(table(tmp_path, text), domain="social")
+    named = dict(zip(log.users["id"].to_pylist(), log.column("file_row").tolist(), strict=True))
+    for line, row in enumerate(text.split("\n"), 1):
+        if line > 1 and row:
+            assert named[row.split(",")[0]] == line
+
+
+# zones
+
+
+@pytest.mark.parametrize(
+    ("times", "bad", "needed"),
+    [
+        (["2020-01-01T10:00:00Z", "2020-01-01T11:00:00Z", "2020-01-01 10:00:00"], 4, "with a zone"),
+        (["2020-01-01T10:00:00+02:00", "2020-01-01", "2020-01-01 10:00:00"], 2, "without a zone"),
+        (["2020-01-01 10:00:00 UTC", "2020-01-01 11:00:00 UTC", "2020-01-01 10:00"], 4, "with a zone"),
+        (["20200101T100000Z", "20200102T100000", "20200102T110000"], 2, "without a zone"),
+        (["11/15/2019 8:55 UTC", "11/15/2019 8:55", "11/15/2019 8:56"], 2, "without a zone"),
+        (["2020-01-01T10:00:00Z", "2020-01-01T11:00:00"], 3, "with a zone"),
+    ],
+)
+def test_times_that_mix_a_zone_and_none_are_refused(tmp_path, times, bad, needed):
+    rows = "".join(f"u,i{k},{time}\n" for k, time in enumerate(times))
+    error = refused(table(tmp_path, HEADER + rows))
+    assert rows_of(error) == [(bad, "time")]
+    assert f"a time {needed} is needed, as other rows have" in str(error)
+
+
+def test_several_zones_are_one_clock(tmp_path):
+    times = (
+        "2020-01-01T10:00:00+02:00",
+        "2020-01-01T10:00:00Z",
+        "2020-01-01 10:00:00 UTC",
+        "2020-01-01 05:00:00 -0500",
+    )
+    rows = "".join(f"u,i{k},{time}\n" for k, time in enumerate(times))
+    hours = read_log(table(tmp_path, HEADER + rows), domain="social").column("time") // 3_600_000 % 24
+    assert sorted(hours.tolist()) == [8, 10, 10, 10]
+
+
+# what was read is said
+
+
+@pytest.mark.parametrize(
+    ("words", "remarks"),
+    [
+        (["1,50", "1,234"], ["have the decimal sign ',': 1,50 is 1.5"]),
+        (["$1.50", "$1.234"], ["are in $", "have the decimal sign '.': $1.234 is 1.234"]),
+        (["1.50", "1,234"], ["have the decimal sign '.': 1,234 is 1234"]),
+        (["1.234,50", "1.234"], ["have the decimal sign ',': 1.234,50 is 1234.5"]),
+        (["9.99", "12.5"], []),
+        (["$9.99", "$12"], ["are in $"]),
+    ],
+)
+def test_the_decimal_sign_of_prices_is_said(tmp_path, words, remarks):
+    rows = "".join(f"a;i{k};{word}\n" for k, word in enumerate(words))
+    log = read_log(table(tmp_path, "user;item;price\n" + rows), domain="ecommerce")
+    assert log.remarks == tuple(f"t.csv: prices {remark}" for remark in remarks)
+
+
+def test_a_log_of_responses_alone_is_said(tmp_path):
+    for domain, text in (
+        ("ecommerce", "user,item,event\na,x,view\nb,y,purchase\n"),
+        ("social", "user,item,listen\na,x,1\nb,y,1\n"),
+        ("content", "user,item,rating\na,x,5\nb,y,4\n"),
+    ):
+        log = read_log(table(tmp_path, text), domain=domain)
+        assert log.remarks[-1].startswith("all rows are responses (")
+    more = table(tmp_path, "user,item,listen\na,x,1\nb,y,0\n")
+    assert not read_log(more, domain="social").remarks
+    frame = read_log(table(tmp_path, "user,item,listen\na,x,1\nb,y,1\n"), domain="social").to_pandas()
+    again = Log.from_pandas(frame[["user", "item", "listen"]], domain="social")
+    assert again.remarks[-1].startswith("all rows are responses (listen)")
+
+
+def test_thousands_of_unknown_words_are_eleven_problems(tmp_path):
+    rows = "".join(f"a,x{k},w{k}\na,y{k},w{k}\n" for k in range(3_000))
+    error = refused(table(tmp_path, "user,item,event\na,x,click\n" + rows), domain="ecommerce")
+    assert len(error.problems) == 11
+    assert error.problems[0].row == 3
+    assert error.problems[-1].value == "2,990 further unknown words in 5,980 rows"
+    assert error.problems[-1].row == 23
+    few = "".join(f"a,x{k},w{k}\n" for k in range(11))
+    assert len(refused(table(tmp_path, "user,item,event\n" + few), domain="ecommerce").problems) == 11
+
+
+@pytest.mark.parametrize("cell", ["nan", "NA", "", "null"])
+def test_a_rating_that_is_none_says_why(tmp_path, cell):
+    error = refused(table(tmp_path, f"user,item,rating\na,x,5\na,y,{cell}\nb,x,3\n"), domain="content")
+    assert str(error) == (
+        "t.csv, row 3, rating: a value is needed; found nothing: an empty cell, NA, nan, null or the like"
+    )
+
+
+def test_json_lines_that_are_not_ottos(tmp_path):
+    error = refused(table(tmp_path, '{"user": 1, "item": 2}\n', "t.jsonl"), domain="ecommerce")
+    assert str(error).startswith("t.jsonl: JSON is read in the form of OTTO alone: a line must be as {")
+    assert "other logs must be tables of text or Parquet" in str(error)
