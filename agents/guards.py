@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from agents.as_made import as_made
 from agents.slates import check_kind, check_log
 from recgym.checks import difference, said, seed_of, whole
 
@@ -95,6 +96,7 @@ class Part(NamedTuple):
     low: float
     high: float
     is_whole: bool
+    dtype: Any  # np.dtype
 
 
 def parts_of(space: spaces.Space[Any]) -> tuple[Part, ...]:
@@ -103,10 +105,11 @@ def parts_of(space: spaces.Space[Any]) -> tuple[Part, ...]:
     parts = []
     for name, part in named.items():
         if isinstance(part, spaces.Discrete):
-            parts.append(Part(name, (), float(part.start), float(part.start + part.n - 1), True))
+            parts.append(Part(name, (), float(part.start), float(part.start + part.n - 1), True, part.dtype))
         elif isinstance(part, spaces.Box):
             is_whole = np.issubdtype(part.dtype, np.integer)
-            parts.append(Part(name, part.shape, float(part.low.min()), float(part.high.max()), is_whole))
+            low, high = float(part.low.min()), float(part.high.max())
+            parts.append(Part(name, part.shape, low, high, is_whole, part.dtype))
     return tuple(parts)
 
 
@@ -116,6 +119,9 @@ def as_batch(agent: Any, observation: Any) -> tuple[Any, bool]:
     ValueError where it is of another kind, shape or size, or leaves its space; an agent that reads none takes it as
     it is.
     """
+    found = as_made(agent.parts, observation)
+    if found is not None:
+        return found
     try:
         return _as_batch(agent, observation)
     except ValueError:
