@@ -31,7 +31,7 @@ from agents import Problem, agent_class
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
 from recgym.bench.suite import Experiment, Preset
-from recgym.envs.tasks import load_world
+from recgym.envs.world_lookup import load_world
 from recgym.sim.synthetic import synthetic
 from recgym.storage import MANIFEST, write_manifest
 

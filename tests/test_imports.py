@@ -1,6 +1,7 @@
 """The data flows one way: what each package may import, read from the syntax trees."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,3 +66,12 @@ def test_third_parties_stay_out(package):
             assert top in HEAVY[package] | {"recgym"} or top in sys.stdlib_module_names, (
                 f"{file.name}: {name}"
             )
+
+
+def test_importing_recgym_is_light():
+    code = (
+        "import sys, recgym, recgym.logs; "
+        "print([m for m in ('torch', 'pandas', 'matplotlib', 'numba', 'stable_baselines3') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -81,13 +81,13 @@ def test_an_earlier_version_says_that_there_is_a_later_one():
 
 
 def test_the_digest_hears_a_world_that_answers_a_little_more(monkeypatch):
-    from recgym.envs import tasks
+    from recgym.envs import task_engine
 
-    whole, load = digest("recgym/Ecommerce-v0"), tasks.world_of
+    whole, load = digest("recgym/Ecommerce-v0"), task_engine.world_of
 
     def eager(*arguments):
         world = load(*arguments)
         return world.with_params(outside=world.params["outside"] - 0.05)
 
-    monkeypatch.setattr(tasks, "world_of", eager)
+    monkeypatch.setattr(task_engine, "world_of", eager)
     assert digest("recgym/Ecommerce-v0") != whole

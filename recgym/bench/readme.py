@@ -13,7 +13,9 @@ from typing import Any
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.arguments import Arguments
 from recgym.envs.rewards import REWARDS
-from recgym.envs.tasks import WORLDS, feature_blocks, make_engine, task_world
+from recgym.envs.spaces import feature_blocks
+from recgym.envs.task_engine import make_engine, task_world
+from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World

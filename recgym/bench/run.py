@@ -21,7 +21,7 @@ from recgym.bench import run_folder
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.envs import row_of
-from recgym.envs.tasks import world_of
+from recgym.envs.world_lookup import world_of
 
 _PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS, EnvRow
-from recgym.envs.tasks import world_of
+from recgym.envs.world_lookup import world_of
 from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim.schema import LAYOUT

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recgym import storage
-from recgym.envs.tasks import load_member
+from recgym.envs.world_lookup import load_member
 from recgym.sim.world import MEMBERS, World
 
 UNFINISHED = "unfinished"  # entry of a card: digest of the log, and what is left to do

@@ -224,7 +224,7 @@ def card(
     Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
     `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
     """
-    from recgym.envs.tasks import load_world
+    from recgym.envs.world_lookup import load_world
 
     _refuse(log, since, graph, png, planning, terms)
     if png is not None:

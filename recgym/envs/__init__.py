@@ -1,4 +1,4 @@
-"""The table of environments; README, tests, command line and benchmark are derived from it."""
+"""The table of environments. README, tests, command line and benchmark are derived from it."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import gymnasium
 
 
 class EnvRow(NamedTuple):
-    """One registered environment and its defaults."""
+    """A registered environment and its default arguments."""
 
     id: str
-    domain: str  # "friends" suggests friends to the users of a social world
-    world: str  # shipped world
-    n_items: int | None  # None: all
-    slate_size: int
-    horizon: int
-    reward: str
-    about: str
+    domain: str  # a key of recgym.events.EVENTS; "friends": suggestions of friends in a social world
+    world: str  # name of a shipped world
+    n_items: int | None  # N; None: all
+    slate_size: int  # K
+    horizon: int  # [steps]
+    reward: str  # a key of recgym.envs.rewards.REWARDS
+    about: str  # what an action does
 
 
 ENVIRONMENTS = (
@@ -58,12 +58,12 @@ EARLIER = tuple(
     for row in ENVIRONMENTS
     if row.world == "social-2"
 )
-"""Ids that a newer version stands for: they behave as they did, so that what was measured in them can be again."""
+"""Earlier versions of ids. Their behaviour does not change, so that published results can be repeated."""
 REGISTERED = (*ENVIRONMENTS, *EARLIER)
 
 
 def row_of(env_id: str) -> EnvRow:
-    """The table's row for an id, earlier versions too; ValueError that lists the ids."""
+    """The row of an id, earlier versions included; ValueError lists the ids."""
     for row in REGISTERED:
         if row.id == env_id:
             return row
@@ -73,18 +73,18 @@ def row_of(env_id: str) -> EnvRow:
 
 
 def register_environments(rows: tuple[EnvRow, ...] = REGISTERED) -> None:
-    """Put rows into Gymnasium's registry, single and vectorised, entry points as strings.
+    """Add rows to Gymnasium's registry, with entry points of the single environment and of the vector.
 
-    The constructor gets the whole row by value (`row`), so no row depends on what else the table holds or in which
-    order. An argument of the same name wins over the row's.
+    The constructor gets the whole row as argument `row`, so that an environment does not depend on other rows. Keyword
+    arguments override the values of the row.
     """
     for row in rows:
         if row.id in gymnasium.registry:
             continue
         gymnasium.register(
             id=row.id,
-            entry_point="recgym.envs.shells:RecEnv",
-            vector_entry_point="recgym.envs.shells:RecVectorEnv",
-            max_episode_steps=None,  # the environment truncates by itself, so that a vector and a single agree
+            entry_point="recgym.envs.environment:RecEnv",
+            vector_entry_point="recgym.envs.vector_environment:RecVectorEnv",
+            max_episode_steps=None,  # the environment truncates, so that single and vector agree
             kwargs={"row": row._asdict()},
         )

@@ -1,4 +1,4 @@
-"""What an environment can be asked for, checked where it is made."""
+"""Arguments of an environment, checked when it is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,42 +15,38 @@ _NO_ROW = EnvRow("", "", "", None, 1, 50, "engagement", "")
 
 
 class UnknownArgumentError(ValueError, TypeError):
-    """A keyword that no environment knows: a TypeError to clients that retry without it, a ValueError as all else."""
+    """Unknown keyword. It is a TypeError because TorchRL retries after one, and a ValueError like all other errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What an environment is asked for. Checked at construction; an unknown name is refused by `parse`."""
+    """Arguments of an environment; ValueError names the one that is out of range, `parse` those that are unknown."""
 
     domain: str
     world: str | World | None = (
-        None  # a shipped name, a folder that `recgym fit` wrote, a World; None: the row's
+        None  # name of a shipped world, folder of a fitted one, or World; None: the row's
     )
-    member: int | None = (
-        None  # number of a bootstrap world that `recgym fit --ensemble` made beside it, from 1
-    )
-    n_items: int | str | None = (
-        None  # the most shown items, or "all"; None: the row's, if the world has as many
-    )
-    slate_size: int = 1  # [items] shown at a step, from 1 to 50
-    horizon: int = 50  # [slates] after which an episode is truncated, at least 1
+    member: int | None = None  # number of a bootstrap world of the folder's ensemble, at least 1
+    n_items: int | str | None = None  # N, the most exposed items; "all"; None: the row's, at most the world's
+    slate_size: int = 1  # K, 1 to 50 items shown at a step
+    horizon: int = 50  # [steps] after which an episode is truncated, at least 1
     reward: str | Mapping[str, float] | None = (
-        None  # a name in REWARDS, or weights by event; None: the row's, or "clicks" (see `task_reward`)
+        None  # name in REWARDS, or weights by event; None: see `task_reward`
     )
-    users: Sequence[int] | None = None  # indices of the users that episodes draw from; None: all
+    users: Sequence[int] | None = None  # indices of the users that are drawn; None: all
     observation: str = "features"  # one of OBSERVATIONS
-    max_episode_steps: int | None = None  # [slates] a second horizon; the smaller one counts
-    action_mask: bool = False  # put the mask of allowed actions into every info
+    max_episode_steps: int | None = None  # [steps] another horizon; the smaller one holds
+    action_mask: bool = False  # whether info holds the mask of allowed items
     render_mode: str | None = None  # one of RENDER_MODES
-    render_hidden: bool = False  # show the hidden intent in pictures
-    output: str = "numpy"  # type of what comes back
-    device: str = "cpu"  # where it lies
-    row: EnvRow = _NO_ROW  # of the table of environments: what holds where nothing else is asked for
+    render_hidden: bool = False  # whether pictures show the hidden intent
+    row: EnvRow = _NO_ROW  # row of the table of environments, with the defaults
 
     def __post_init__(self) -> None:
         one_of("domain", self.domain, tuple(EVENTS))
         if self.world is None and not self.row.world:
-            raise ValueError("world is missing: only an environment made by its id has one of its own")
+            raise ValueError(
+                "world is missing; only an environment that is made by its id has a default world"
+            )
         if self.reward is not None and not isinstance(self.reward, str | Mapping):
             raise ValueError(f"reward is {said(self.reward)}, expected a name or a dict of event weights")
         one_of("observation", self.observation, OBSERVATIONS)
@@ -64,15 +60,10 @@ class Arguments:
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {said(getattr(self, name))}, expected True or False")
-        for name, only in (("output", "numpy"), ("device", "cpu")):
-            if getattr(self, name) != only:
-                raise ValueError(
-                    f"{name}={said(getattr(self, name))} comes in a later version; allowed now: {only!r}"
-                )
 
     @classmethod
     def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
-        """Arguments by name, over those of the row; UnknownArgumentError names an unknown one and what is allowed."""
+        """Arguments from keywords, defaults from the row; UnknownArgumentError names unknown and allowed ones."""
         allowed = [field.name for field in fields(cls) if field.name != "row"]
         given = {name: value for name, value in arguments.items() if name != "row"}
         if unknown := sorted(set(given) - set(allowed)):
@@ -97,6 +88,6 @@ def _row(fields_of_row: Any) -> EnvRow:
 
 
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
-    """ValueError that names the argument unless its value is one of those allowed."""
+    """ValueError that names the argument, unless its value is one of those allowed."""
     if not any(isinstance(value, type(other)) and value == other for other in allowed):
         raise ValueError(f"{name} is {said(value)}, allowed: {', '.join(map(repr, allowed))}")

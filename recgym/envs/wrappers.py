@@ -1,4 +1,4 @@
-"""Wrappers for clients that read the action mask in the observation.
+"""Wrappers for clients that read the action mask from the observation.
 
 Axes: K slate positions, N items.
 """
@@ -14,7 +14,8 @@ from gymnasium.utils import RecordConstructorArgs
 class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
     """A single environment whose observation is a Dict of the observation and the mask of allowed actions.
 
-    The mask is int8, shape (K N,), 1 where the item may be shown at that position: all but a friend won already.
+    The mask is int8, shape (K N,): 1 where an item is allowed at that position, that is all but friends accepted in
+    this episode.
     Libraries look for it under other names: RLlib's action-masking example reads "observations" and "action_mask",
     Tianshou's policies "obs" and "mask".
 
@@ -37,18 +38,18 @@ class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordC
         RecordConstructorArgs.__init__(self, observation_key=observation_key, mask_key=mask_key)
         gymnasium.ObservationWrapper.__init__(self, env)
         self._observation_key, self._mask_key = observation_key, mask_key
-        face: Any = env.unwrapped
-        self._face = face
+        native: Any = env.unwrapped
+        self._native = native
         self.observation_space = spaces.Dict(
             {
                 observation_key: env.observation_space,
-                mask_key: spaces.Box(0, 1, face.action_masks().shape, np.int8),
+                mask_key: spaces.Box(0, 1, native.action_masks().shape, np.int8),
             }
         )
 
     def observation(self, observation: Any) -> dict[str, Any]:
-        """The observation with the mask that holds after it."""
+        """The observation with the mask for the next action."""
         return {
             self._observation_key: observation,
-            self._mask_key: self._face.action_masks().astype(np.int8),
+            self._mask_key: self._native.action_masks().astype(np.int8),
         }

@@ -29,7 +29,7 @@ TABULAR_STATES = (len(RUN_BUCKETS) + 1) * (len(ENGAGED_BUCKETS) + 1) * (len(STEP
 def features(
     w: WorldArrays, s: Sessions, b: int, user_features: Floats, num_pages: int, horizon: int, out: Floats
 ) -> None:
-    """Fill row b of `out` (B, width) in [-1, 1]; the blocks in order are those of `envs.tasks.feature_blocks`."""
+    """Fill row b of `out` (B, width) in [-1, 1]; the blocks in order are those of `envs.spaces.feature_blocks`."""
     num_features, num_categories = user_features.shape[1], s.shown.shape[1]
     num_events, num_contexts = w.event_bias.shape[0], w.context_cdf.shape[0]
     user, lead = s.user[b], s.lead[b]

@@ -208,7 +208,7 @@ def test_other_environments_are_refused_in_one_line():
         cart = gym.make("CartPole-v1")
     several = gym.vector.SyncVectorEnv([lambda: gym.make(ENV, world=WORLD)] * 2)
     wrapped = gym.wrappers.TransformReward(gym.make(ENV, world=WORLD), lambda r: 2 * r)
-    from recgym.envs.shells import RecEnv
+    from recgym.envs.environment import RecEnv
 
     bare = RecEnv(domain="ecommerce", world=WORLD)
     for env, match in (

@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from env_helpers import SMALL, content
 
 from recgym.envs.rewards import REWARDS, RewardSpec, parse_reward
 from recgym.sim.synthetic import synthetic
@@ -81,3 +82,25 @@ def spec_of(domain, name):
         return parse_reward(synthetic(domain=domain), name)
     except ValueError:
         return None
+
+
+def click_only(*fitted):
+    terms = [
+        {"term": f"event:{event.name}", "status": "fitted" if event.name in fitted else "assumed"}
+        for event in SMALL.events
+    ]
+    return SMALL.with_card(terms=terms)
+
+
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_a_world_of_clicks_alone_pays_clicks_by_default(make):
+    env = content(make, world=click_only("click")).unwrapped
+    assert env.arguments.reward == "clicks"
+    assert env.reward_weights["click"] == 1
+    assert sum(env.reward_weights.values()) == 1
+    assert np.all(env.reset(seed=0)[1]["reward_is_assumed"] == 0)
+    asked = content(make, world=click_only("click"), reward="engagement").unwrapped
+    assert asked.reward_weights["long_view"] == 1
+    assert np.all(asked.reset(seed=0)[1]["reward_is_assumed"] == 1)
+    for fitted in (("click", "long_view"), (), ("like",)):
+        assert content(make, world=click_only(*fitted)).unwrapped.arguments.reward == "engagement"

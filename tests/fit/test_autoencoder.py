@@ -7,7 +7,7 @@ from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from recgym.envs.tasks import load_world
+from recgym.envs.world_lookup import load_world
 from recgym.fidelity.pair_metrics import TEST, PairCase, recall
 from recgym.fit.autoencoder import fit_taste
 from recgym.fit.config import FitConfig

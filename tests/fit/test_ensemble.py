@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recgym.cli.main import main
-from recgym.envs.tasks import load_world
+from recgym.envs.world_lookup import load_world
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import TEST, TRAIN, UNUSED, VALIDATION, make_dataset, periods
 from recgym.fit.recipe_pairs import drawn

@@ -12,7 +12,7 @@ from zoo import LIGHT
 
 from agents import AGENTS, Problem, agent_class, make_agent
 from recgym.bench.rollout import make_vector
-from recgym.envs.tasks import WORLDS, shipped_worlds
+from recgym.envs.world_lookup import WORLDS, shipped_worlds
 from recgym.fidelity.indexed_log import align
 from recgym.fit.api import with_ids
 from recgym.logs.columns import Source

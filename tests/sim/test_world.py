@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from recgym.envs.tasks import WORLDS, load_world, shipped_worlds
+from recgym.envs.world_lookup import WORLDS, load_world, shipped_worlds
 from recgym.sim.schema import ANY, ARRAY_SPANS, LAYOUT, PARAMS, params
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World

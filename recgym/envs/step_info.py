@@ -1,8 +1,8 @@
-"""What `info` holds: the same keys at reset and at every step, of a single environment and of a vector.
+"""The dict `info`: the same keys at reset and at every step, in the single environment and in the vector.
 
-Numbers are numpy's: int64 counts, float64 minutes, a bool mask. Row i of the vector's info equals the single
-environment's, bit for bit; a row that has just begun holds what `reset` gives: its user, and counts of nothing. No key
-is one of an observation's with other values: TorchRL lays both side by side.
+Values are numpy scalars or arrays: int64 counts, float64 minutes, a bool mask. Row i of the vector's info is
+bit-identical to the single environment's. A row that begins an episode holds what `reset` returns: its user, and counts
+of 0. A key that is also one of the observation has the same value, because TorchRL merges the two.
 
 Axes: B sessions, K slate positions, N items, E events.
 """
@@ -17,14 +17,14 @@ from recgym.sim.engine import Engine
 from recgym.sim.state import Feedback
 
 Info = dict[str, Any]
-_MINUTE = np.float64(60_000.0)  # [ms]; a scalar, so that a Python number over it is one
+_MINUTE = np.float64(60_000.0)  # [ms]; a numpy scalar, so that a Python float divided by it is one
 
 
-class Infos:
-    """Makes infos of an engine's sessions and of the feedback to their last slates.
+class InfoBuilder:
+    """Builds infos from an engine's sessions and the feedback to their last slates.
 
     Keys: user, context_index, reward_is_assumed (0 or 1), one count for each event of the world, repeats,
-    watch_minutes (where the world has watch time) and action_mask (K N,) where `masks` is given.
+    watch_minutes if the world has watch time, and action_mask (K N,) if `masks` is given.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class Infos:
         self._names = [event.name for event in engine.world.events]
         self._watched = bool(engine.world.arrays.watch[0])
         self._visit = -1, -1  # the single environment's user and context
-        self._known: dict[int, Info] = {}  # by the events of an item: what holds of it, shown to them
-        self._by_bits: dict[int, Info] = {}  # ... and shown to anybody
+        self._of_visit: dict[int, Info] = {}  # info of one shown item for that user, by its event bits
+        self._by_bits: dict[int, Info] = {}  # its entries that do not depend on the user
 
     def batch(self, feedback: Feedback) -> Info:
-        """Of all rows, arrays (B,) and the mask (B, K N), fresh."""
+        """Info of all rows in new arrays: (B,), and (B, K N) for the mask."""
         sessions, events = self._engine.sessions, feedback.events
         info: Info = {
             "user": sessions.user.astype(np.int64),
@@ -61,7 +61,7 @@ class Infos:
         return info
 
     def single(self, feedback: Feedback) -> Info:
-        """Of the only row: the same numbers as scalars, and the mask (K N,), at a tenth of the time."""
+        """Info of the only row: the same values as scalars, and the mask (K N,); ten times as fast."""
         is_slate = self._engine.slate_size > 1
         info = self._of_slate(feedback) if is_slate else self._of_item(feedback.events.item()).copy()
         if self._watched:
@@ -71,23 +71,23 @@ class Infos:
         return info
 
     def _of_item(self, bits: int) -> Info:
-        """What holds of one item shown to this user, by its events: made once, for `single` to copy."""
+        """Info of one shown item with these events, kept for the next time: `single` copies it."""
         sessions = self._engine.sessions
         visit = sessions.user.item(), sessions.context.item()
         if visit != self._visit:
-            self._visit, self._known = visit, {}
-        known = self._known.get(bits)
-        if known is None:
+            self._visit, self._of_visit = visit, {}
+        info = self._of_visit.get(bits)
+        if info is None:
             counts = self._by_bits.get(bits)
             if counts is None:
                 counts = self._by_bits[bits] = self._counts([bits], 0)
-            known = self._known[bits] = self._begun() | counts
-        return known
+            info = self._of_visit[bits] = self._session_info() | counts
+        return info
 
     def _of_slate(self, feedback: Feedback) -> Info:
-        return self._begun() | self._counts(feedback.events[0].tolist(), feedback.repeats.item())
+        return self._session_info() | self._counts(feedback.events[0].tolist(), feedback.repeats.item())
 
-    def _begun(self) -> Info:
+    def _session_info(self) -> Info:
         sessions = self._engine.sessions
         return {"user": np.int64(sessions.user.item()), "context_index": np.int64(sessions.context.item())}
 
@@ -100,6 +100,6 @@ class Infos:
 
 
 def _minutes(feedback: Feedback) -> NDArray[np.float64]:
-    """Watched over the slate, shape (B,); float64 before the sum, so that it depends on the row alone."""
+    """Minutes watched of the slate, shape (B,). The sum is in float64, so that it does not depend on the batch."""
     minutes: NDArray[np.float64] = feedback.watch.astype(np.float64).sum(axis=1) / _MINUTE
     return minutes

@@ -1,17 +1,21 @@
-"""Pictures of a session: text, and pixels drawn with matplotlib."""
+"""Pictures of a session: text, or pixels drawn with matplotlib.
+
+Axes: B sessions, K slate positions.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.arrays import Ints
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import accepting
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import Feedback
 
-Last = tuple[NDArray[np.int64], Feedback] | None
+LastStep = tuple[Ints, Feedback] | None  # slates (B, K) and the feedback to them; None before the first step
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -20,8 +24,8 @@ def _events(engine: Engine, bits: int) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _liked(engine: Engine, b: int) -> NDArray[np.int64]:
-    """Items of the most affinity now, best first: what the hidden intent points at; candidates, by acceptance."""
+def _most_wanted(engine: Engine, b: int) -> NDArray[np.int64]:
+    """Three items that the hidden intent points at, best first; of candidate friends those of the highest logit."""
     arrays = engine.world.arrays
     if arrays.choice[0] == FRIENDS:
         logits = [accepting(arrays, engine.sessions, b, c) for c in range(engine.world.num_items)]
@@ -29,15 +33,15 @@ def _liked(engine: Engine, b: int) -> NDArray[np.int64]:
     return np.argsort(-(arrays.factors @ engine.sessions.intent[b] + arrays.item_bias))[:3]
 
 
-def describe(engine: Engine, b: int, last: Last, *, hidden: bool) -> str:
-    """The session as text: the user, the history as one line, the last slate with what happened."""
+def describe(engine: Engine, b: int, last: LastStep, *, hidden: bool) -> str:
+    """Session b as text: the user, a line for the history, and a line for each item of the last slate."""
     s, world = engine.sessions, engine.world
     context = world.contexts[s.context[b]]
     lines = [f"{world.name}  user {s.user[b]}  context {context}  step {s.step[b]} of {engine.horizon}"]
-    answered = "".join(
+    history = "".join(
         "x" if bits & 1 else "." for item, bits in zip(s.items[b], s.events[b], strict=True) if item >= 0
     )
-    lines.append(f"history {answered or '(empty)'}  positive {s.engaged[b]}  run {s.run[b]}")
+    lines.append(f"history {history or '(empty)'}  responses {s.engaged[b]}  run {s.run[b]}")
     if last is not None:
         slate, feedback = last
         for k, item in enumerate(slate[b]):
@@ -50,13 +54,13 @@ def describe(engine: Engine, b: int, last: Last, *, hidden: bool) -> str:
         size = np.abs(s.intent[b])
         scale = size / max(float(size.max()), 1e-9) * (len(_BARS) - 1)
         bars = "".join(_BARS[int(value)] for value in scale)
-        liked = ", ".join(world.item_label(int(item)) for item in _liked(engine, b))
-        lines.append(f"hidden: intent |{bars}|  wants {liked}")
+        wanted = ", ".join(world.item_label(int(item)) for item in _most_wanted(engine, b))
+        lines.append(f"hidden: intent |{bars}|  wants {wanted}")
     return "\n".join(lines)
 
 
-def draw(engine: Engine, b: int, last: Last, *, hidden: bool) -> NDArray[np.uint8]:
-    """The session as pixels (400, 640, 3): the text, the history's answers, what was shown and liked by category."""
+def draw(engine: Engine, b: int, last: LastStep, *, hidden: bool) -> NDArray[np.uint8]:
+    """Session b as pixels (400, 640, 3): the text, the responses of the history, the histograms of categories."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -71,11 +75,11 @@ def draw(engine: Engine, b: int, last: Last, *, hidden: bool) -> NDArray[np.uint
     axes: Any = figure.add_axes((0.08, 0.13, 0.38, 0.3))
     bits = s.events[b][s.items[b] >= 0]
     axes.bar(range(len(bits)), [1 if value & 1 else 0.15 for value in bits], color="#3465a4")
-    axes.set(title="answers, oldest first", xlim=(-1, HISTORY_LENGTH), ylim=(0, 1.1), yticks=[])
+    axes.set(title="responses, oldest first", xlim=(-1, HISTORY_LENGTH), ylim=(0, 1.1), yticks=[])
     axes = figure.add_axes((0.56, 0.13, 0.4, 0.3))
     places = np.arange(len(world.categories))
     axes.bar(places - 0.2, s.shown[b], 0.4, label="shown", color="#babdb6")
-    axes.bar(places + 0.2, s.liked[b], 0.4, label="answered", color="#4e9a06")
+    axes.bar(places + 0.2, s.liked[b], 0.4, label="with response", color="#4e9a06")
     axes.set(title="categories (decayed)", ylim=(0, 1))
     if len(places) <= 8:
         axes.set_xticks(places, world.categories, fontsize=7)

@@ -1,18 +1,19 @@
-"""What comes into an environment from outside, checked: actions, seeds, options of a reset."""
+"""Checks of actions and of reset options.
 
-from collections.abc import Mapping, Sequence
+Axes: B sessions, K slate positions.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.checks import line_of, said, seed_of
-
-MODULUS = 1 << 64  # of seeds
+from recgym.checks import line_of, said
 
 
 def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[np.int64]:
-    """The action as int64 (B, K); ValueError where its shape is wrong or an item is not a whole number in range."""
+    """The action as int64 (B, K); ValueError if its shape is wrong or an item is not a whole number in [0, N)."""
     if (
         isinstance(action, int | np.integer)
         and not isinstance(action, bool)
@@ -42,29 +43,8 @@ def _short(values: NDArray[Any]) -> str:
     return line_of(np.array2string(values, threshold=8, separator=", "))
 
 
-def entropy() -> int:
-    """A seed of 64 bits that nobody chose."""
-    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-
-
-def seeds_of(values: Any, num: int) -> int | list[int | None]:
-    """The seed of row 0, or one for each of `num` rows, None where a row keeps its own; ValueError names the row."""
-    listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
-    if not listed and np.ndim(values) != 1:
-        return seed_of(values)
-    seeds = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    if len(seeds) != num:
-        raise ValueError(f"seed lists {len(seeds)} numbers, expected one for each of {num} environments")
-    return [None if value is None else seed_of(value, f"seed {i}") for i, value in enumerate(seeds)]
-
-
-def spread(seed: int, num: int) -> NDArray[np.uint64]:
-    """Seeds s, s + 1, ..., modulo 2^64."""
-    return np.arange(num, dtype=np.uint64) + np.uint64(seed % MODULUS)
-
-
-def users_of(values: Any, num_users: int, name: str = "users") -> NDArray[np.int64]:
-    """Distinct user indices, ascending; ValueError names one that is no user, or is there twice."""
+def check_users(values: Any, num_users: int, name: str = "users") -> NDArray[np.int64]:
+    """Distinct user indices, ascending; ValueError names an index that is out of range or listed twice."""
     listed = list(values) if isinstance(values, set | frozenset) else values
     users = _indices(listed, num_users, name, "a list of users")
     if users.ndim != 1 or not len(users):
@@ -75,8 +55,8 @@ def users_of(values: Any, num_users: int, name: str = "users") -> NDArray[np.int
     return distinct
 
 
-def user_of_rows(value: Any, num_users: int, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The option "user" as (B,): one index for all rows, or one for each (read where the row is reset alone)."""
+def check_user_rows(value: Any, num_users: int, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The reset option "user" as (B,): one index for all rows or one for each; only rows that are reset use theirs."""
     users = _indices(value, num_users, "reset option user", "a user, or one for each environment")
     if users.shape not in ((), rows.shape):
         raise ValueError(
@@ -100,8 +80,8 @@ def _indices(values: Any, num_users: int, name: str, wanted: str) -> NDArray[np.
     return users.astype(np.int64)
 
 
-def refuse_options(options: Any, allowed: tuple[str, ...]) -> dict[str, Any]:
-    """Options of `reset` that are not None; ValueError that names one which is not known."""
+def check_options(options: Any, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """Options of `reset` that are not None; ValueError names unknown ones."""
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(f"options is {said(options)}, expected a dict of {', '.join(allowed)}")
     if unknown := sorted(map(str, set(options or ()) - set(allowed))):

@@ -1,0 +1,179 @@
+"""Shared part of the single environment and the vector environment. It holds no dynamics.
+
+Axes: B sessions, N items, K slate positions, U users.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from numpy.typing import NDArray
+
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.envs.arguments import Arguments
+from recgym.envs.input_checks import check_user_rows, check_users
+from recgym.envs.rewards import RewardSpec, task_reward
+from recgym.envs.spaces import Observation, observation_of
+from recgym.envs.step_info import InfoBuilder
+from recgym.envs.task_engine import make_engine, task_world
+from recgym.sim.engine import Engine
+from recgym.sim.schema import FRIENDS
+from recgym.sim.state import Feedback
+
+FRAMES_PER_SECOND = 2  # of videos
+
+
+class EpisodeUsers(NamedTuple):
+    """Users of the episodes that begin."""
+
+    population: Doubles  # (U,) cumulative weights of the users that are drawn from
+    user: Ints | None  # (B,) given users; None: drawn
+
+
+class BaseEnvironment:
+    """Shared part of the single environment and the vector: engine, observations, infos, masks, public facts."""
+
+    def __init__(self, num: int, threads: int, arguments: Mapping[str, Any]) -> None:
+        parsed = Arguments.parse(arguments)
+        world = task_world(parsed)
+        self.arguments = replace(parsed, reward=task_reward(parsed, world))
+        self._spec: EnvSpec | None = None
+        self._engine, self._reward_spec = make_engine(self.arguments, world, num, threads)
+        self._names = [event.name for event in world.events]
+        self._infos = InfoBuilder(
+            self._engine,
+            is_assumed=not world.assumed_events.isdisjoint(self._reward_spec.paid),
+            masks=self._masks if self.arguments.action_mask else None,
+        )
+        users = self.arguments.users
+        self._population = self._engine.population(
+            None if users is None else check_users(users, world.num_users, "users")
+        )
+        self._engine.draw_from(self._population)
+
+    def _users_of_options(self, options: Mapping[str, Any], rows: Bools) -> EpisodeUsers:
+        """Population and users that the options of `reset` name, checked before any state changes."""
+        if {"user", "users"} <= options.keys():
+            raise ValueError(
+                "reset options user and users exclude each other: one user, or a set to draw from"
+            )
+        population, user = self._population, None
+        if "users" in options:
+            users = check_users(options["users"], self.num_users, "reset option users")
+            population = self._engine.population(users)
+        if "user" in options:
+            user = check_user_rows(options["user"], self.num_users, rows)
+        return EpisodeUsers(population, user)
+
+    def _begin(self, rows: Bools, users: EpisodeUsers) -> tuple[Observation, Feedback]:
+        """Begin the next episode of those rows with users drawn from a population, or with given users."""
+        engine = self._engine
+        engine.draw_from(users.population)
+        result = self._tick(engine.no_slate, engine.no_rows, rows)
+        engine.draw_from(self._population)
+        if users.user is None:
+            return result
+        engine.begin_as(users.user, rows)
+        return self._tick(engine.no_slate, engine.no_rows, engine.no_rows)
+
+    def _tick(self, slate: Ints, steps: Bools | None, resets: Bools | None) -> tuple[Observation, Feedback]:
+        """One step of the engine and the observation after it, all in new arrays."""
+        engine, kind = self._engine, self.arguments.observation
+        features = None
+        if kind.startswith("features"):
+            features = np.empty((engine.num, engine.features_width), np.float32)
+        feedback = engine.step(slate, steps, resets, features)
+        return observation_of(engine, kind, features), feedback
+
+    def _masks(self) -> Bools:
+        """Mask of the items allowed at each position, shape (B, K N): all but friends accepted in this episode."""
+        if self._engine.world.arrays.choice[0] == FRIENDS:
+            return np.tile(self._engine.sessions.tie >= 0, (1, self._engine.slate_size))
+        return np.ones((self._engine.num, self._engine.slate_size * self._engine.world.num_items), np.bool_)
+
+    def privileged(self) -> Engine:
+        """The simulator with its hidden variables, for oracles and tests only."""
+        return self._engine
+
+    @property
+    def items(self) -> dict[str, NDArray[Any]]:
+        """Public item table, arrays (N,): category, page, price (standardised log), price_ratio, seconds."""
+        arrays = self._engine.world.arrays
+        return {
+            "category": arrays.category.copy(),
+            "page": arrays.page.copy(),
+            "price": arrays.price.copy(),
+            "price_ratio": arrays.price_ratio.copy(),
+            "seconds": (arrays.duration / 1000.0).astype(np.float32),
+        }
+
+    @property
+    def horizon(self) -> int:
+        """Steps after which an episode is truncated."""
+        return self._engine.horizon
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The spec that Gymnasium made the environment from, with the horizon as `max_episode_steps`.
+
+        The registered spec has None there, because with a number `gymnasium.make` adds a TimeLimit wrapper. An
+        environment that is made from this spec has the wrapper, and is truncated at the same step.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, made: EnvSpec | None) -> None:
+        self._spec = None if made is None else replace(made, max_episode_steps=self.horizon)
+
+    @property
+    def item_ids(self) -> NDArray[np.object_] | None:
+        """(N,) ids of the items in the fitted log: action i shows `item_ids[i]`; None if the world has none."""
+        ids = self._engine.world.item_ids
+        return None if ids is None else np.array(ids, object)
+
+    @property
+    def user_ids(self) -> NDArray[np.object_] | None:
+        """(U,) ids of the users in the fitted log, indexed as `info["user"]`; None if the world has none."""
+        ids = self._engine.world.user_ids
+        return None if ids is None else np.array(ids, object)
+
+    @property
+    def index_digest(self) -> str:
+        """Digest of the meaning of user and item indices (`World.index_digest`); logs on these indices carry it."""
+        return self._engine.world.index_digest
+
+    def index_log(self, log: Any) -> Any:
+        """The log on the indices of this environment; ValueError if it is of other items (`World.index_log`)."""
+        return self._engine.world.index_log(log)
+
+    @property
+    def world_sha256(self) -> str:
+        """Digest of the world, cut to the environment's items; tasks of different worlds differ in it."""
+        return self._engine.world.sha256
+
+    @property
+    def num_users(self) -> int:
+        """Number of users of the world, U."""
+        return self._engine.world.num_users
+
+    @property
+    def num_contexts(self) -> int:
+        """Number of contexts; observations map them to the unit circle."""
+        return len(self._engine.world.contexts)
+
+    @property
+    def reward_spec(self) -> RewardSpec:
+        """The task's reward: weights by event, whether by price, reward per minute watched and its limit."""
+        return self._reward_spec._replace(weights=dict(self._reward_spec.weights))
+
+    @property
+    def reward_weights(self) -> dict[str, float]:
+        """Weight of each event in the reward; for "revenue" at the catalogue's mean price. Watch time has no weight."""
+        return self.reward_spec.weights
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """Names of the events, in the order of the observation's columns; the first is the response."""
+        return tuple(self._names)

@@ -1,0 +1,116 @@
+"""The single environment.
+
+`terminated`: the user left. `truncated`: the horizon was reached. The last observation belongs to the user who left.
+
+Axes: N items, K slate positions.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from recgym.arrays import Bools
+from recgym.checks import seed_of
+from recgym.envs.arguments import RENDER_MODES
+from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
+from recgym.envs.input_checks import check_options, check_slates
+from recgym.envs.rendering import LastStep, describe, draw
+from recgym.envs.seeding import MODULUS, entropy_seed
+from recgym.envs.spaces import Observation, action_space, observation_space
+from recgym.envs.step_info import Info
+
+
+class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
+    """One session at a time. Keyword arguments are the fields of `Arguments`; the README lists spaces and infos."""
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012 - as Env's
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(1, 1, arguments)
+        self.observation_space = observation_space(self._engine, self.arguments.observation)
+        self.action_space = action_space(self._engine)
+        self.render_mode = self.arguments.render_mode
+        self._num_items, self._slots = self._engine.world.num_items, self._engine.slate_size
+        self._is_over, self._has_begun = False, False
+        self._last: LastStep = None
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
+        """Begin the next episode.
+
+        Args:
+            seed: the episode is number 0 of this seed; None: the next one of the seed before. An environment that was
+                never seeded takes a seed from the operating system.
+            options: `user`, index of the episode's user, or `users`, indices of the users that it is drawn from. The
+                other draws of the episode do not depend on them.
+
+        Raises:
+            ValueError: the seed or an option is not as above; no state has changed.
+        """
+        engine = self._engine
+        users = self._users_of_options(check_options(options, ("user", "users")), engine.all_rows)
+        if seed is not None:
+            seed = seed_of(seed)
+        super().reset(seed=seed)
+        if seed is not None:
+            self._engine.seed(np.array([seed % MODULUS], np.uint64))
+        elif not self._has_begun:
+            self._engine.seed(np.array([entropy_seed()], np.uint64))
+        self._has_begun, self._is_over, self._last = True, False, None
+        observation, feedback = self._begin(engine.all_rows, users)
+        return _row(observation, 0), self._infos.single(feedback)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
+        """Show an item or a slate.
+
+        Args:
+            action: an item in [0, N), or K of them.
+
+        Returns:
+            Observation, reward, terminated (the user left), truncated (the horizon), info.
+
+        Raises:
+            ValueError: the action is outside the space; no state has changed.
+            gymnasium.error.ResetNeeded: the episode is over, or none has begun.
+        """
+        if not self._has_begun or self._is_over:
+            raise gymnasium.error.ResetNeeded(
+                "call reset() before the first step and after the last of an episode"
+            )
+        slate = check_slates(action, 1, self._slots, self._num_items)
+        observation, feedback = self._tick(slate, None, None)
+        terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
+        self._is_over = terminated or truncated
+        self._last = (slate, feedback)
+        return (
+            _row(observation, 0),
+            float(feedback.reward[0]),
+            terminated,
+            truncated,
+            self._infos.single(feedback),
+        )
+
+    def action_masks(self) -> Bools:
+        """Mask of the items allowed at each position, shape (K N,); the format of sb3-contrib's MaskablePPO."""
+        mask: Bools = self._masks()[0]
+        return mask
+
+    def render(self) -> Any:
+        """The user, the last slate and its events: text for "ansi", pixels (400, 640, 3) for "rgb_array"."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() without a render_mode: give gym.make render_mode='ansi' or 'rgb_array'"
+            )
+            return None
+        text = describe(self._engine, 0, self._last, hidden=self.arguments.render_hidden)
+        if self.render_mode == "ansi":
+            return text
+        return draw(self._engine, 0, self._last, hidden=self.arguments.render_hidden)
+
+
+def _row(observation: Observation, row: int) -> Any:
+    """One row of a batch: an array, a number for a Discrete space, or a dict of them."""
+    if isinstance(observation, dict):
+        return {name: value[row] for name, value in observation.items()}
+    return observation[row]

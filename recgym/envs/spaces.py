@@ -1,0 +1,89 @@
+"""Spaces and observations of an environment.
+
+Axes: B sessions, N items, K slate positions, C categories, E events, F public user features, H history.
+"""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from recgym.observation import HISTORY_LENGTH
+from recgym.sim import observations
+from recgym.sim.engine import Engine
+from recgym.sim.schema import FRIENDS
+
+Observation = NDArray[Any] | dict[str, NDArray[Any]]
+
+
+def feature_blocks(engine: Engine) -> dict[str, int]:
+    """Blocks of the observation "features", in the order of its columns, with their widths; values are in [-1, 1]."""
+    world = engine.world
+    candidates = world.num_items if world.arrays.choice[0] == FRIENDS else 0
+    return {
+        "public user features": world.user_features.shape[1],
+        "category histogram of what was shown (decay 0.8)": len(world.categories),
+        "category histogram of responses (decay 0.8)": len(world.categories),
+        "category of the last item, one-hot": len(world.categories),
+        "price of the last item (standardised log price / 3)": 1,
+        "events of the last slate": len(world.events),
+        "responses in a row in one category / 10": 1,
+        "step / horizon": 1,
+        "context on the circle, sine and cosine": 2,
+        "page of the last item / number of pages": 1,
+        "friends in common with each candidate (log1p / log 51)": candidates,
+        "friends of each candidate (log1p / log 151)": candidates,
+        "items in common with each candidate / 25": candidates,
+        "suggestions without response of each candidate / 5": candidates,
+        "whether each candidate was accepted": candidates,
+    }
+
+
+def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
+    """Space of the observation of one session; `kind` is one of `recgym.envs.arguments.OBSERVATIONS`."""
+    world, num_events = engine.world, len(engine.world.events)
+    features = spaces.Box(-1.0, 1.0, (engine.features_width,), np.float32)
+    if kind == "features":
+        return features
+    if kind == "tabular":
+        return spaces.Discrete((len(world.categories) + 1) * observations.TABULAR_STATES)
+    history: dict[str, spaces.Space[Any]] = {
+        "user": spaces.Discrete(world.num_users),
+        "shown": spaces.Box(0, world.num_items, (HISTORY_LENGTH,), np.int32),
+        "events": spaces.Box(0.0, 1.0, (HISTORY_LENGTH * num_events,), np.float32),
+        "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
+    }
+    return spaces.Dict(history if kind == "history" else {"features": features, **history})
+
+
+def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | None) -> Observation:
+    """Observation of all sessions, in new arrays.
+
+    Args:
+        engine: the sessions.
+        kind: one of `recgym.envs.arguments.OBSERVATIONS`.
+        features: (B, width) as written by `Engine.step`; None if `kind` does not include them.
+    """
+    if kind == "features" and features is not None:
+        return features
+    if kind == "tabular":
+        states = np.empty(engine.num, np.int64)
+        observations.tabular(engine.sessions, states)
+        return states
+    world, num = engine.world, engine.num
+    batch: dict[str, NDArray[Any]] = {
+        "user": np.empty(num, np.int64),
+        "shown": np.empty((num, HISTORY_LENGTH), np.int32),
+        "events": np.empty((num, HISTORY_LENGTH * len(world.events)), np.float32),
+        "context": np.empty((num, 3), np.float32),
+    }
+    observations.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
+    return batch if features is None else {"features": features, **batch}
+
+
+def action_space(engine: Engine) -> spaces.Discrete | spaces.MultiDiscrete:
+    """Discrete(N) for one item a step, MultiDiscrete([N] * K) for a slate."""
+    if engine.slate_size == 1:
+        return spaces.Discrete(engine.world.num_items)
+    return spaces.MultiDiscrete([engine.world.num_items] * engine.slate_size)

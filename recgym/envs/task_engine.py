@@ -1,0 +1,44 @@
+"""The engine of a task: the world cut to its items, slate size, horizon and reward."""
+
+from recgym.envs.arguments import Arguments
+from recgym.envs.rewards import RewardSpec, parse_reward, task_reward
+from recgym.envs.world_lookup import world_of
+from recgym.sim.engine import Engine
+from recgym.sim.friend_requests import most_candidates, suggesting
+from recgym.sim.world import World
+
+
+def task_world(arguments: Arguments) -> World:
+    """The world of the arguments, cut to its `n_items` most exposed items.
+
+    In the domain "friends" it is the world of friend suggestions over a social world.
+
+    Raises:
+        ValueError: the world is of another domain, or has fewer items.
+    """
+    world = world_of(arguments.row, arguments.world, arguments.member)
+    friends = arguments.domain == "friends"
+    needed = "social" if friends else arguments.domain
+    if world.domain != needed:
+        raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {needed}")
+    most = most_candidates(world) if friends else world.num_items
+    if arguments.n_items is None:
+        count = min(arguments.row.n_items or most, most)
+    else:
+        count = most if arguments.n_items == "all" else int(arguments.n_items)
+    return suggesting(world, count) if friends else world.subset(count)
+
+
+def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:
+    """An engine of `num` sessions for the task, and the reward that it pays."""
+    spec = parse_reward(world, task_reward(arguments, world))
+    horizon = min(arguments.horizon, arguments.max_episode_steps or arguments.horizon)
+    engine = Engine(
+        world,
+        num,
+        slate_size=int(arguments.slate_size),
+        horizon=int(horizon),
+        reward=spec.arrays(world),
+        threads=threads,
+    )
+    return engine, spec

@@ -1,0 +1,31 @@
+"""Environments and worlds for the tests of recgym.envs."""
+
+import gymnasium as gym
+import numpy as np
+
+from recgym.envs import ENVIRONMENTS, row_of
+from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
+
+IDS = [row.id for row in ENVIRONMENTS]
+
+
+def world_for(env_id, **sizes) -> World:
+    domain = row_of(env_id).domain
+    return synthetic(5, domain="social" if domain == "friends" else domain, **sizes)
+
+
+def flat(observation):
+    return observation if isinstance(observation, dict) else {"": observation}
+
+
+SMALL = synthetic(5, domain="content", num_items=12)
+
+
+def content(make=gym.make, **kwargs):
+    return make("recgym/Content-v0", **{"world": SMALL, **kwargs})
+
+
+def same(first, second):
+    for name, value in first.items() if isinstance(first, dict) else [("", first)]:
+        np.testing.assert_array_equal(value, second[name] if name else second)

@@ -1,0 +1,39 @@
+"""Entries of info."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from env_helpers import IDS
+
+from recgym.envs import ENVIRONMENTS
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_info_holds_fresh_numbers_only(env_id):
+    env = gym.make(env_id, action_mask=True)
+    _, info = env.reset(seed=0)
+    infos = [info, env.step(env.action_space.sample())[4]]
+    for info in infos:
+        for name, value in info.items():
+            assert isinstance(value, np.ndarray | np.generic), name
+            assert value.dtype.kind in "biuf", name
+        mask = info["action_mask"]
+        assert (mask.shape, mask.dtype) == (env.unwrapped.action_masks().shape, bool)
+        assert info.keys() == infos[0].keys()
+        won = info.get("connect", 0)  # a friend who was won is barred, nothing else ever is
+        assert (~info["action_mask"]).sum() == won
+    vector = gym.make_vec(env_id, num_envs=3)
+    vector.reset(seed=0)
+    first = vector.step(vector.action_space.sample())
+    copies = {name: np.array(value) for name, value in first[4].items()}
+    vector.step(vector.action_space.sample())
+    for name, value in first[4].items():
+        np.testing.assert_array_equal(value, copies[name])
+
+
+def test_assumed_rewards_say_so():
+    for reward, assumed in (("clicks", 0), ("conversion", 1), ("revenue", 1)):
+        _, info = gym.make("recgym/Ecommerce-v0", reward=reward).reset(seed=0)
+        assert info["reward_is_assumed"] == assumed
+    for row in ENVIRONMENTS:  # defaults use fitted signals only
+        assert gym.make(row.id).reset(seed=0)[1]["reward_is_assumed"] == 0

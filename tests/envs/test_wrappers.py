@@ -1,0 +1,42 @@
+"""The action mask in the observation."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from env_helpers import content, same
+from gymnasium.utils.env_checker import check_env
+
+from recgym.envs.wrappers import ActionMaskObservation
+
+
+@pytest.mark.parametrize("names", [("observation", "action_mask"), ("obs", "mask")])
+@pytest.mark.parametrize("observation", ["features", "history", "tabular"])
+@pytest.mark.parametrize("env_id", ["recgym/Content-v0", "recgym/ContentSlate-v0", "recgym/SocialFriends-v1"])
+def test_the_mask_in_the_observation(env_id, observation, names):
+    inner = gym.make(env_id, observation=observation)
+    env = ActionMaskObservation(inner, *names)
+    check_env(env.unwrapped, skip_render_check=True)
+    plain = gym.make(env_id, observation=observation, action_mask=True)
+    seen, (expected, info) = env.reset(seed=3)[0], plain.reset(seed=3)
+    rng, barred = np.random.default_rng(0), 0
+    for _ in range(40):
+        assert env.observation_space.contains(seen)
+        same(seen[names[0]], expected)
+        np.testing.assert_array_equal(seen[names[1]], info["action_mask"])
+        assert seen[names[1]].dtype == np.int8
+        barred += (seen[names[1]] == 0).sum()
+        action = np.asarray(rng.choice(np.flatnonzero(seen[names[1]]))) % 12
+        action = int(action) if env.action_space.shape == () else np.full(6, action)
+        seen, _, *end, _ = env.step(action)
+        expected, *_, info = plain.step(action)
+        if any(end):
+            seen, (expected, info) = env.reset()[0], plain.reset()
+    assert (barred > 0) == ("Friends" in env_id)
+    assert gym.make(env.spec).observation_space == env.observation_space
+
+
+def test_a_mask_needs_an_environment_that_has_one():
+    with pytest.raises(ValueError, match=r"expected a single environment with action_masks\(\)"):
+        ActionMaskObservation(gym.make("CartPole-v1"))
+    with pytest.raises(ValueError, match="observation_key and mask_key are both 'mask'"):
+        ActionMaskObservation(content(), "mask", "mask")
