@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from agents.problem import Problem
 from recgym.arrays import Doubles
+from recgym.observation import HISTOGRAM_DECAY
 
-DECAY = 0.8  # a slate, of the histograms; that of the observation "features"
 MATCHES = (
     "share of its category among what was shown",
     "share of its category among what was answered",
@@ -63,7 +63,7 @@ class Contexts:
         batch, length = items.shape
         events = observation["events"].reshape(batch, length, -1)
         age = (length - 1 - np.arange(length)) // self.slots
-        weight = (1.0 - DECAY) / self.slots * DECAY**age
+        weight = (1.0 - HISTOGRAM_DECAY) / self.slots * HISTOGRAM_DECAY**age
         bins = self.category[items] + (self.categories + 1) * np.arange(batch)[:, None]
 
         def count(weights: NDArray[Any]) -> Doubles:

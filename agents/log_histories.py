@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.deep.encoders import HISTORY
 from agents.problem import Problem
 from agents.slates import check_log, logged_pay
+from recgym.observation import HISTORY_LENGTH
 
 
 class Histories(NamedTuple):
@@ -28,7 +28,7 @@ class Histories(NamedTuple):
 
     def observation(self, rows: NDArray[np.int64], num_items: int) -> dict[str, NDArray[Any]]:
         """The observation "history" before each of some rows was shown."""
-        window = self.slate[rows][:, None] - HISTORY + np.arange(HISTORY)
+        window = self.slate[rows][:, None] - HISTORY_LENGTH + np.arange(HISTORY_LENGTH)
         inside = window >= self.start[rows][:, None]
         window = np.where(inside, window, 0)
         events = np.where(inside[:, :, None], self.events[window], np.float32(0))

@@ -11,9 +11,6 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.environments import face_of
-from recgym.events import EVENTS
-
-WATCH_CAP_MINUTES = 5.0  # of the reward "watch_time", an item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,8 @@ class Problem:
     reward_range: tuple[float, float]  # of one step
     reward_weights: Mapping[str, float]  # paid for each event of a shown item
     reward_by_price: bool = False  # the weights are multiplied by the item's price ratio
-    reward_per_minute: float = 0.0  # paid for each minute watched, up to WATCH_CAP_MINUTES an item
+    reward_per_minute: float = 0.0  # paid for each minute watched
+    reward_max_minutes: float = 0.0  # [minutes] of one item that are paid
     index_digest: str = ""  # of what user and item indices stand for; a log to learn from is marked with it
     world_sha256: str = ""  # digest of the world; "": unknown
 
@@ -46,8 +44,8 @@ class Problem:
         action = getattr(face, "single_action_space", face.action_space)
         slate_size = 1 if isinstance(action, spaces.Discrete) else len(action.nvec)
         items = face.items
-        weights, by_price, per_minute = _reward(arguments.reward, EVENTS[arguments.domain])
-        low, high = item_range(weights, items["price_ratio"] if by_price else None, per_minute)
+        reward = face.reward_spec
+        low, high = item_range(reward, items["price_ratio"])
         return cls(
             env_id="" if spec is None else spec.id,
             env_kwargs=_plain({} if spec is None else spec.kwargs),
@@ -60,9 +58,10 @@ class Problem:
             items=items,
             observation_space=space,
             reward_range=(slate_size * low, slate_size * high),
-            reward_weights=weights,
-            reward_by_price=by_price,
-            reward_per_minute=per_minute,
+            reward_weights=reward.weights,
+            reward_by_price=reward.by_price,
+            reward_per_minute=reward.per_minute,
+            reward_max_minutes=reward.max_minutes,
             index_digest=face.index_digest,
             world_sha256=face.world_sha256,
         )
@@ -109,23 +108,14 @@ def _plain(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return ours
 
 
-def _reward(reward: str | Mapping[str, float], events: Any) -> tuple[dict[str, float], bool, float]:
-    """Weights by event, whether they go by price, reward a minute; the names are the environments'."""
-    if not isinstance(reward, str):
-        return {event.name: float(reward.get(event.name, 0.0)) for event in events}, False, 0.0
-    weights = {event.name: event.engagement if reward == "engagement" else 0.0 for event in events}
-    if reward in ("clicks", "connections"):
-        weights[events[0].name] = 1.0
-    if reward in ("conversion", "revenue"):
-        weights["purchase"] = 1.0
-    return weights, reward == "revenue", float(reward == "watch_time")
+def item_range(reward: Any, price_ratio: NDArray[Any]) -> tuple[float, float]:
+    """Smallest and largest reward of one item: all events of that sign, and all the minutes that are paid.
 
-
-def item_range(
-    weights: Mapping[str, float], price_ratio: NDArray[Any] | None = None, per_minute: float = 0.0
-) -> tuple[float, float]:
-    """Least and most reward of one item: every event of that sign at once, and all the minutes that count."""
-    scale = 1.0 if price_ratio is None else float(price_ratio.max())
-    low = scale * sum(min(weight, 0.0) for weight in weights.values())
-    high = scale * sum(max(weight, 0.0) for weight in weights.values())
-    return low, high + per_minute * WATCH_CAP_MINUTES
+    Args:
+        reward: the environment's `RewardSpec`.
+        price_ratio: (N,) price over the catalogue's mean price.
+    """
+    scale = float(price_ratio.max()) if reward.by_price else 1.0
+    low = scale * sum(min(weight, 0.0) for weight in reward.weights.values())
+    high = scale * sum(max(weight, 0.0) for weight in reward.weights.values())
+    return low, high + reward.per_minute * reward.max_minutes

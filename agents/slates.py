@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.interface import Actions, Masks, Transition
-from agents.problem import WATCH_CAP_MINUTES, Problem
+from agents.problem import Problem
 from recgym.arrays import Doubles
 from recgym.checks import said
 from recgym.jit import njit
@@ -95,7 +95,7 @@ def pay(
     if problem.reward_by_price:
         paid = paid * problem.items["price_ratio"][items]
     if problem.reward_per_minute and minutes is not None:
-        paid = paid + problem.reward_per_minute * np.minimum(minutes, WATCH_CAP_MINUTES)
+        paid = paid + problem.reward_per_minute * np.minimum(minutes, problem.reward_max_minutes)
     return paid
 
 

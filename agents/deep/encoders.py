@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
-HISTORY = 20  # H of the observation "history"
+from recgym.observation import HISTORY_LENGTH
 
 
 def _flush_left(history: Tensor, length: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Attention(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(inputs, width)
-        self.places = nn.Parameter(0.1 * torch.randn(HISTORY, width))
+        self.places = nn.Parameter(0.1 * torch.randn(HISTORY_LENGTH, width))
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width, width)
 

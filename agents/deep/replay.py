@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.deep.encoders import HISTORY
 from agents.deep.towers import States
 from agents.problem import Problem
 from agents.saved import check_within
+from recgym.observation import HISTORY_LENGTH
 
 
 def n_step(
@@ -63,8 +63,8 @@ def _check_states(
 ) -> None:
     """ValueError unless stored states (shape ...) are of users and items of the problem."""
     check_shape(f"{place}: user", arrays["user"], shape, np.int32)
-    check_shape(f"{place}: items", arrays["items"], (*shape, HISTORY), np.int32)
-    check_shape(f"{place}: events", arrays["events"], (*shape, HISTORY, events), np.uint8)
+    check_shape(f"{place}: items", arrays["items"], (*shape, HISTORY_LENGTH), np.int32)
+    check_shape(f"{place}: events", arrays["events"], (*shape, HISTORY_LENGTH, events), np.uint8)
     check_shape(f"{place}: context", arrays["context"], (*shape, 3), np.float32)
     check_within(f"{place}: user", arrays["user"], 0, problem.num_users - 1)
     check_within(f"{place}: items", arrays["items"], 0, problem.num_items)

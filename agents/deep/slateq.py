@@ -28,7 +28,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.deep.deep_q import DeepQ, DeepQParams
-from agents.deep.encoders import HISTORY
 from agents.deep.pretraining import descend, train_best
 from agents.deep.replay import Ring
 from agents.deep.slate_optimizers import OPTIMIZERS, best_slates
@@ -39,6 +38,7 @@ from agents.problem import Problem
 from agents.slates import shrunk_means
 from agents.torch_utils import moments_of, put_moments, put_weights, seeded, weights_of
 from recgym.arrays import Arrays
+from recgym.observation import HISTORY_LENGTH
 
 SMOOTHING = 20.0  # [answers] at the mean pay that every item's first value starts with
 
@@ -64,9 +64,9 @@ class SlateQ(DeepQ):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        if problem.slate_size > HISTORY:
+        if problem.slate_size > HISTORY_LENGTH:
             raise ValueError(
-                f"agent slateq reads what was chosen from a history of {HISTORY} items, not of {problem.slate_size}"
+                f"agent slateq reads responses from a history of {HISTORY_LENGTH} items, not of {problem.slate_size}"
             )
         p = self.params
         with seeded(seed + 1):
@@ -192,7 +192,7 @@ class SlateQ(DeepQ):
     def learn(self, transition: Transition) -> Figures:
         """And see whether a slate has several answers, which a log may not have told."""
         after, slots = transition.next_observation["events"], self.problem.slate_size
-        answers = after.reshape(len(after), HISTORY, -1)[:, -slots:, 0].sum(axis=1)
+        answers = after.reshape(len(after), HISTORY_LENGTH, -1)[:, -slots:, 0].sum(axis=1)
         self.apart[:] |= answers.max() > 1
         return super().learn(transition)
 

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.deep.encoders import ENCODERS, HISTORY
-from agents.features import DECAY
+from agents.deep.encoders import ENCODERS
 from agents.problem import Problem
-
-__all__ = ["ENCODERS", "HISTORY", "States", "Towers", "to_states"]
+from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
 TASTE = 3.0  # times the categories' shares, which are small beside the tower's other inputs
 KEEN = (
@@ -169,9 +167,11 @@ class Towers(nn.Module):
         for head in (self.recall, self.outlook, self.ahead, self.follow, self.idle):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
-        age = torch.arange(HISTORY - 1, -1, -1) // problem.slate_size
+        age = torch.arange(HISTORY_LENGTH - 1, -1, -1) // problem.slate_size
         self.register_buffer(
-            "age_weight", TASTE * (1.0 - DECAY) / problem.slate_size * DECAY**age, persistent=False
+            "age_weight",
+            TASTE * (1.0 - HISTOGRAM_DECAY) / problem.slate_size * HISTOGRAM_DECAY**age,
+            persistent=False,
         )
         low, high = problem.item_reward_range
         # a logistic's slope at one half

@@ -12,7 +12,6 @@ from worlds import chain_world
 
 from agents import Problem, Transition, make_agent
 from agents.deep.dcf_dqn import credited
-from agents.deep.encoders import HISTORY
 from agents.deep.pretraining import logits_of_log
 from agents.deep.replay import Ring, n_step
 from agents.deep.top_k_search import TopKSearch
@@ -22,6 +21,7 @@ from agents.log_histories import read_histories, return_to_go
 from agents.slates import credit
 from agents.torch_utils import pick_device, seeded
 from recgym.logs.sample import sample_log
+from recgym.observation import HISTORY_LENGTH
 from recgym.sim.synthetic import synthetic
 
 torch.set_num_threads(1)
@@ -175,7 +175,7 @@ def test_an_update_is_double_dqn_by_hand():
     spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, judged[rows, best])
     idle, follow = 0.3 * spread, 0.9 * spread
-    answered = after["events"].reshape(4, HISTORY, -1)[:, -1, 0] > 0
+    answered = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -1, 0] > 0
     assert set(answered) == {False, True}
     known = np.where(answered, follow, idle)
     error, wrong = (now[rows, action] - own - known) / spread, (known - later) / spread
@@ -229,7 +229,7 @@ def test_an_update_of_slates_by_hand():
     after, reward, terminated, truncated, _ = env.step(action)
     transition = Transition(observation, action, reward, after, terminated, truncated)
     agent.learn(transition)
-    answered = after["events"].reshape(4, HISTORY, -1)[:, -2:, 0]
+    answered = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -2:, 0]
     assert set(answered.sum(axis=1)) == {0.0, 1.0}
     states, slates = to_states(observation, pick_device("cpu")), torch.as_tensor(action)
     with torch.no_grad():
