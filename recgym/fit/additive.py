@@ -8,16 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Floats
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
+from recgym.fit import baseline_guard
+from recgym.fit.baseline_guard import held_out, mean_of, search, weights
+from recgym.fit.dataset import Dataset
 from recgym.fit.logistic import Side, fit_logistic
 from recgym.numerics import log_loss
 
 OWN_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # features have many rows behind them, but they come in many columns
-WIDE_OWN, WIDE_FEATURES = (32.0, 100.0, np.inf), (1_000.0, np.inf)  # infinite: left out
+WIDE_FEATURES = (30.0, 300.0, np.inf)  # those that are averaged may be fewer
 CONTEXT_RIDGE = 30.0
 MAX_ROWS = 500_000  # of more, so many drawn at random choose the ridges
-FOLDS, FOLD_ROWS = 5, 20_000  # of visits, in logs of at most so many rows
 
 
 class Ridges(NamedTuple):
@@ -27,9 +28,14 @@ class Ridges(NamedTuple):
     item: float = 4.0
     features: float = 100.0
 
-    def own(self, value: float) -> "Ridges":
-        """With this weight on what users and items add by themselves."""
-        return self._replace(user=value, item=value)
+
+class Blend(NamedTuple):
+    """Ridges whose fits are averaged."""
+
+    shares: dict[Ridges, float]
+    logits: Doubles | None = (
+        None  # (rows,) of fits to other folds of visits, NaN in the test; None without folds
+    )
 
 
 class Additive(NamedTuple):
@@ -46,40 +52,45 @@ class Additive(NamedTuple):
         return value
 
 
-def choose_ridges(frame: Dataset, user_features: Floats, item_features: Floats, wide: bool = True) -> Ridges:
+def choose_ridges(frame: Dataset, user_features: Floats, item_features: Floats, wide: bool = True) -> Blend:
     """The ridges that are best on rows that they were not fitted to, that of the features first.
 
-    `wide`: stronger ones are tried, too, and one for users and one for items, on folds where the log is small: a
-    validation period of 200 rows takes chance for users and items that differ.
+    `wide`: weaker and stronger ones are tried, too, one for items and one for users, on folds where the log is small,
+    and averaged.
     """
-    parts = _parts(frame, wide)
+    parts = held_out(frame, np.ones(len(frame.item), bool), MAX_ROWS, wide)
     flag = frame.positive.astype(np.float64)
+    found: dict[Ridges, Doubles] = {}
 
     def loss(ridges: Ridges) -> float:
-        total = 0.0
+        total, logits = 0.0, np.full(len(flag), np.nan)
         for known, judged in parts:
             fitted = fit_additive(frame, known, user_features, item_features, ridges)
-            total += float(judged.sum()) * log_loss(flag[judged], fitted.logits(frame)[judged])
+            logits[judged] = fitted.logits(frame)[judged]
+            total += float(judged.sum()) * log_loss(flag[judged], logits[judged])
+        if len(parts) > 1:
+            found[ridges] = logits
         return total
 
-    features = (*FEATURE_RIDGES, *(WIDE_FEATURES if wide else ()))
-    own = (*OWN_RIDGES, *(WIDE_OWN if wide else ()))
-    best = min((Ridges(features=value) for value in features), key=loss)
-    best = min((best.own(value) for value in own), key=loss)
-    if wide:
-        best = min((best._replace(user=value) for value in own), key=loss)
-        best = min((best._replace(item=value) for value in own), key=loss)
-    return best
+    if not wide:
+        both = [{"user": value, "item": value} for value in OWN_RIDGES]
+        tried = search(Ridges(), ([{"features": value} for value in FEATURE_RIDGES], both), loss)
+        return Blend({next(iter(tried)): 1.0})
+    varies = bool(np.ptp(item_features, axis=0).any() or np.ptp(user_features, axis=0).any())
+    sides = [[{side: value} for value in baseline_guard.OWN_RIDGES] for side in ("item", "user")]
+    features = [{"features": value} for value in (WIDE_FEATURES if varies else (np.inf,))]
+    shares = weights(search(Ridges(), (features, *sides), loss))
+    logits = mean_of([found[each] for each in shares], list(shares.values())) if found else None
+    return Blend(shares, logits)
 
 
-def _parts(frame: Dataset, folds: bool) -> list[tuple[Bools, Bools]]:
-    """Rows to fit to and rows to judge by: of the two periods, or of FOLDS folds of the visits of a small log."""
-    past = frame.row_period <= VALIDATION
-    if not folds or past.sum() > FOLD_ROWS:
-        train, judged = (sample(frame.row_period == k, MAX_ROWS) for k in (TRAIN, VALIDATION))
-        return [(train, judged)]
-    fold = np.random.default_rng(0).permutation(len(frame.starts))[frame.session] % FOLDS
-    return [(past & (fold != k), past & (fold == k)) for k in range(FOLDS) if (past & (fold == k)).any()]
+def fit_blend(
+    frame: Dataset, rows: Bools, user_features: Floats, item_features: Floats, blend: Blend
+) -> Additive:
+    """The mean of the fits on these rows under each of the ridges."""
+    fits = [fit_additive(frame, rows, user_features, item_features, ridges) for ridges in blend.shares]
+    shares = list(blend.shares.values())
+    return Additive(*(mean_of(parts, shares) for parts in zip(*fits, strict=True)))
 
 
 def fit_additive(

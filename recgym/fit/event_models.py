@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.events import EVENTS
+from recgym.fit import baseline_guard
+from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.config import ASSUMED, assumed
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
-from recgym.fit.logistic import Logistic, Side, fit_logistic
+from recgym.fit.dataset import VALIDATION, Dataset, sample
+from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance, mean_kept_bias
 from recgym.fit.random_intercept import over_intercepts
 from recgym.fit.two_tower import one_hot
@@ -27,31 +29,24 @@ PLACES = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)  # the longest replay
 
 
 class Shrinkage(NamedTuple):
-    """Ridges of an event's head, chosen on validation one after the other, in this order."""
+    """Ridges of an event's head, tried one after the other, in this order."""
 
     slopes: float = float("inf")
     item: float = float("inf")
     user: float = float("inf")
 
 
-class Head(NamedTuple):
-    """An event's logistic regression and the ridges that validation chose."""
-
-    fit: Logistic
-    ridges: Shrinkage
-
-
 def fit_head(
-    frame: Dataset, flag: Bools, dense: Doubles, rows: Bools, tables: tuple[Floats, Floats]
-) -> Head | None:
+    frame: Dataset, flag: Bools, dense: Doubles, rows: Bools, tables: tuple[Floats, Floats], wide: bool = True
+) -> Logistic | None:
     """Fitted on the rows of train and validation; None where the event is too rare to fit.
 
-    `tables` hold what is known of items and of users.
+    `tables` hold what is known of items and of users. `wide` as in `choose_ridges`.
     """
     past = rows & (frame.row_period <= VALIDATION)
     if not MIN_EVENTS <= flag[past].sum() <= past.sum() - MIN_EVENTS:
         return None
-    known, judged = (sample(past & (frame.row_period == k), MAX_ROWS) for k in (TRAIN, VALIDATION))
+    parts = held_out(frame, rows, MAX_ROWS, wide)
     target = flag.astype(np.float64)
 
     def fitted(part: Bools, ridges: Shrinkage) -> Logistic:
@@ -63,13 +58,18 @@ def fit_head(
         return fit_logistic(target[part], dense[part], sides)
 
     def loss(ridges: Shrinkage) -> float:
-        logit = fitted(known, ridges).logits(dense[judged], (frame.item[judged], frame.user[judged]))
-        return log_loss(target[judged], logit)
+        total = 0.0
+        for known, judged in parts:
+            logit = fitted(known, ridges).logits(dense[judged], (frame.item[judged], frame.user[judged]))
+            total += float(judged.sum()) * log_loss(target[judged], logit)
+        return total
 
-    best = Shrinkage()
-    for name, tried in (("slopes", SLOPE_RIDGES), ("item", OWN_RIDGES), ("user", OWN_RIDGES)):
-        best = min((best._replace(**{name: ridge}) for ridge in tried), key=loss)
-    return Head(fitted(past, best), best)
+    own = baseline_guard.OWN_RIDGES if wide else OWN_RIDGES
+    groups = (("slopes", SLOPE_RIDGES), ("item", own), ("user", own))
+    tried = search(Shrinkage(), [[{name: ridge} for ridge in ridges] for name, ridges in groups], loss)
+    shares = weights(tried) if wide else {next(iter(tried)): 1.0}
+    fits = [fitted(past, ridges) for ridges in shares]
+    return mean_logistic(fits, list(shares.values()))
 
 
 def watch_quantiles(frame: Dataset, rows: Bools) -> NDArray[np.float64]:
@@ -128,10 +128,10 @@ def inputs_of(frame: Dataset, event: int) -> tuple[list[int], Bools]:
     return links, rows
 
 
-def fit_events(frame: Dataset, x: Doubles, ledger: Provenance, arrays: Arrays) -> None:
+def fit_events(frame: Dataset, x: Doubles, ledger: Provenance, arrays: Arrays, wide: bool = True) -> None:
     """Write the heads of all events after the first; those the log lacks, or hardly has, are assumed.
 
-    `x` is the response's logit of every known row.
+    `x` is the response's logit of every known row; `wide` as in `fit_head`.
     """
     table = EVENTS[frame.domain]
     tables = item_table(frame), earlier_rates(frame.user_columns)
@@ -141,7 +141,7 @@ def fit_events(frame: Dataset, x: Doubles, ledger: Provenance, arrays: Arrays) -
         flags = [frame.positive, frame.events.get(table[1].name, frame.positive)]
         dense = np.column_stack([x, *(flags[f].astype(np.float64) for f in links)])
         head = (
-            fit_head(frame, frame.events[event.name], dense, rows, tables)
+            fit_head(frame, frame.events[event.name], dense, rows, tables, wide)
             if event.name in frame.events
             else None
         )
@@ -149,13 +149,13 @@ def fit_events(frame: Dataset, x: Doubles, ledger: Provenance, arrays: Arrays) -
             usable = frame.known & rows
             assume_event(ledger, arrays, index, x[usable if usable.any() else frame.known])
             continue
-        arrays["event_bias"][index] = head.fit.bias
-        arrays["event_gain"][index] = head.fit.slopes[0]
-        arrays["event_link"][index, links] = head.fit.slopes[1:]
-        arrays["event_item"][:, index], arrays["event_user"][:, index] = head.fit.effects
+        arrays["event_bias"][index] = head.bias
+        arrays["event_gain"][index] = head.slopes[0]
+        arrays["event_link"][index, links] = head.slopes[1:]
+        arrays["event_item"][:, index], arrays["event_user"][:, index] = head.effects
         spread = {side: float(arrays[f"event_{side}"][:, index].std()) for side in ("item", "user")}
         words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
-        ledger.fitted(f"event:{event.name}", float(head.fit.slopes[0]), f"slope on affinity; {words}")
+        ledger.fitted(f"event:{event.name}", float(head.slopes[0]), f"slope on affinity; {words}")
     if arrays["event_user"].any():
         how = "standard deviation; rates before the log and own effects, shrunk on validation"
         ledger.fitted("event_user", float(arrays["event_user"].std()), how)

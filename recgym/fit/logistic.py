@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from recgym.arrays import Bools, Codes, Doubles, Floats
+from recgym.fit.baseline_guard import mean_of
 
 
 class Side(NamedTuple):
@@ -39,6 +40,15 @@ class Logistic(NamedTuple):
         for effect, one in zip(self.effects, which, strict=True):
             value = value + effect[one]
         return value
+
+
+def mean_logistic(fits: Sequence[Logistic], shares: Sequence[float]) -> Logistic:
+    """The regression whose logit is the weighted mean of those of `fits`, of the same inputs."""
+    return Logistic(
+        float(mean_of([np.array(fit.bias) for fit in fits], shares)),
+        mean_of([fit.slopes for fit in fits], shares),
+        tuple(mean_of(effects, shares) for effects in zip(*(fit.effects for fit in fits), strict=True)),
+    )
 
 
 def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logistic:

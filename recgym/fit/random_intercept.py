@@ -25,27 +25,50 @@ class RandomIntercept(NamedTuple):
     sd: float
 
 
-def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints) -> RandomIntercept:
-    """Of rows in visits, numbered as one likes; the flags of a visit are independent given its mood."""
-    _, code = np.unique(visit, return_inverse=True)
-    rows, place = torch.as_tensor(code), torch.tensor([z for z, _ in NODES], dtype=torch.float64)
-    sign, given = torch.as_tensor(2.0 * flag - 1.0), torch.as_tensor(x.astype(np.float64))
-    weight = torch.tensor([w for _, w in NODES], dtype=torch.float64).log()
+def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, moods: bool = True) -> RandomIntercept:
+    """Of rows in visits, numbered as one likes; the flags of a visit are independent given its mood.
+
+    Without `moods` their standard deviation is 0.
+    """
+    losses_of = _losses(flag, x, visit)
+    spread = torch.tensor(1.0 if moods else 0.0, dtype=torch.float64)
     values = torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([values], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         solver.zero_grad()
-        logit = (values[0] + values[1] * given)[:, None] + values[2] * place
-        each = torch.nn.functional.logsigmoid(sign[:, None] * logit)
-        joint = torch.zeros(int(code.max()) + 1, len(place), dtype=torch.float64).index_add(0, rows, each)
-        loss = -torch.logsumexp(joint + weight, 1).sum() / len(flag)
+        loss = losses_of(values[0], values[1], spread * values[2]).sum() / len(flag)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
     shift, scale, sd = values.detach().tolist()
-    return RandomIntercept(shift, scale, abs(sd))
+    return RandomIntercept(shift, scale, abs(sd) if moods else 0.0)
+
+
+def visit_losses(mood: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) -> Doubles:
+    """(visits,) negative log-likelihood of each visit's flags, in ascending order of `visit`."""
+    values = (torch.tensor(value, dtype=torch.float64) for value in mood)
+    losses: Doubles = _losses(flag, x, visit)(*values).numpy()
+    return losses
+
+
+def _losses(
+    flag: Doubles, x: Doubles, visit: Ints
+) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """What gives (visits,) losses under shift, scale and standard deviation."""
+    _, code = np.unique(visit, return_inverse=True)
+    rows, place = torch.as_tensor(code), torch.tensor([z for z, _ in NODES], dtype=torch.float64)
+    sign, given = torch.as_tensor(2.0 * flag - 1.0), torch.as_tensor(x.astype(np.float64))
+    weight = torch.tensor([w for _, w in NODES], dtype=torch.float64).log()
+
+    def losses(shift: torch.Tensor, scale: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+        logit = (shift + scale * given)[:, None] + sd * place
+        each = torch.nn.functional.logsigmoid(sign[:, None] * logit)
+        joint = torch.zeros(int(code.max()) + 1, len(place), dtype=torch.float64).index_add(0, rows, each)
+        return -torch.logsumexp(joint + weight, 1)
+
+    return losses
 
 
 def over_intercepts(chance: Callable[[float], Doubles], sd: float) -> Doubles:

@@ -49,7 +49,7 @@ def fit_clicks(
     arrays = plain_arrays(frame, config.dim)
     numbers = affinity_terms(frame, model, config, arrays, ledger)
     outside = numbers["outside"] = _outside(frame, page_sum, ledger)
-    fit_events(frame, x - outside, ledger, arrays)
+    fit_events(frame, x - outside, ledger, arrays, config.guard is not None)
     ledger.fitted(
         f"event:{EVENTS[frame.domain][0].name}",
         "multinomial logit",

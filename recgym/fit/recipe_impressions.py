@@ -43,7 +43,7 @@ def fit_impressions(
         ledger.fitted(
             "watch", "quantiles of three pieces", "skipped, click, long view; shares of what the item lasts"
         )
-    fit_events(frame, x, ledger, arrays)
+    fit_events(frame, x, ledger, arrays, config.guard is not None)
     keep_rates(frame, arrays, x, response.mood)
     report("leaving", 0, 1, "")
     numbers |= leaving_terms(leaving(frame, log, config), True, arrays, ledger)
@@ -101,7 +101,10 @@ def response_terms(
         ledger.fitted("theta", numbers["theta"], "between items")
     else:
         ledger.absent("theta", "no prices")
-    ledger.fitted("mood", response.mood, "marginal likelihood of the validation period's visits")
+    if response.mood > 0.0:
+        ledger.fitted("mood", response.mood, "marginal likelihood of the validation period's visits")
+    else:
+        ledger.absent("mood", "visits do not differ by more than chance, on validation")
     ledger.absent("sigma", "spread of first intents is not fitted yet")
     ledger.absent("patience", "not fitted from a log with unanswered items")
     ledger.absent("outside", "every item is answered by itself: the item bias holds it")

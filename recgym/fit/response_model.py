@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.arrays import Doubles
-from recgym.fit.additive import Ridges, choose_ridges, fit_additive
+from recgym.arrays import Doubles, Ints
+from recgym.fit.additive import Blend, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
 from recgym.fit.event_models import MAX_ROWS, latest
 from recgym.fit.memory_terms import MemoryTerms
-from recgym.fit.random_intercept import fit_random_intercept, over_intercepts
+from recgym.fit.random_intercept import RandomIntercept, fit_random_intercept, over_intercepts, visit_losses
 from recgym.fit.session_model import SessionModel, item_features
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
@@ -26,17 +26,17 @@ from recgym.numerics import log_loss, sigmoid
 
 def train(
     frame: Dataset, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
-    report: Report, ridges: Ridges, judge: Callable[[SessionModel, Budget], bool] | None = None,
+    report: Report, blend: Blend, judge: Callable[[SessionModel, Budget], bool] | None = None,
 ) -> SessionModel:  # fmt: skip
     """The response's logit, by cross-entropy, after so many rounds; None: as the plan has it.
 
-    First the additive part, with `ridges`; then the towers on top of it. `judge(model)` sees it before the first round
-    and after each; training ends where it says so.
+    First the additive part, with the ridges of `blend`; then the towers on top of it. `judge(model)` sees it before
+    the first round and after each; training ends where it says so.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     users, items = tower_user_features(frame), item_features(frame)
-    base = fit_additive(frame, np.isin(frame.row_period, periods), users, items, ridges)
+    base = fit_blend(frame, np.isin(frame.row_period, periods), users, items, blend)
     memory = MemoryTerms.of(frame, config, is_choice=False)
     model = SessionModel(frame, users, config, drift=memory.push, fixed=memory.fixed(), base=base).to(device)
     rows = int(np.isin(frame.row_period, periods).sum())
@@ -103,11 +103,12 @@ def fit_response(
             best_model[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
 
-    ridges = choose_ridges(frame, tower_user_features(frame), item_features(frame), config.guard is not None)
-    train(frame, config, (TRAIN,), None, seed, device, report, ridges, judge)
+    blend = choose_ridges(frame, tower_user_features(frame), item_features(frame), config.guard is not None)
+    train(frame, config, (TRAIN,), None, seed, device, report, blend, judge)
     best = int(np.argmin(losses))
-    model = train(frame, config, (TRAIN, VALIDATION), best, seed, device, report, ridges)
-    calibrated = calibrate(frame, best_model[0], judged, config)
+    calibrated = calibrate(frame, best_model[0], judged, config, blend.logits)
+    rounds = best if calibrated.kept > 0.0 else 0
+    model = train(frame, config, (TRAIN, VALIDATION), rounds, seed, device, report, blend)
     model.shrinkage.fill_(calibrated.kept)
     scale, mood = calibrated.scale, calibrated.mood
     every = frame.batches(frame.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
@@ -126,8 +127,18 @@ class Calibration(NamedTuple):
     mood: float
 
 
-def calibrate(frame: Dataset, model: SessionModel, judged: Sequence[Batch], config: FitConfig) -> Calibration:
-    """How much of the towers, and what slope and moods, are kept: by `config.guard`, or all without one."""
+def calibrate(
+    frame: Dataset,
+    model: SessionModel,
+    judged: Sequence[Batch],
+    config: FitConfig,
+    alone: Doubles | None = None,
+) -> Calibration:
+    """How much of the towers, and what slope and moods, are kept: by `config.guard`, or all without one.
+
+    `alone` (rows,) are logits of the additive part where it was not fitted, NaN elsewhere: slope and moods are of
+    these rows, more than validation has, where nothing of the towers is kept.
+    """
     rows = np.flatnonzero(np.isfinite(logged_x(frame, model, judged)))
     flag, visit = frame.positive[rows].astype(np.float64), frame.session[rows]
 
@@ -142,13 +153,26 @@ def calibrate(frame: Dataset, model: SessionModel, judged: Sequence[Batch], conf
     if config.guard is not None:
         kept = best_share(lambda share: losses(x_of(share)), visit, config.guard)
     x = x_of(kept)
-    found = fit_random_intercept(flag, x, visit)
+    if kept == 0.0 and alone is not None:
+        rows = np.flatnonzero(np.isfinite(alone))
+        flag, visit, x = frame.positive[rows].astype(np.float64), frame.session[rows], alone[rows]
+    found = choose_mood(flag, x, visit, config.guard)
     scale = float(np.clip(found.scale, 0.2, 1.5))
     if config.guard is None:
         return Calibration(kept, scale, found.sd)
     level = [intercept(flag, share * x, 0.0) + share * x for share in (1.0, scale)]
     scaled = beats(losses(level[1]), losses(level[0]), visit, config.guard)
     return Calibration(kept, scale if scaled else 1.0, found.sd)
+
+
+def choose_mood(flag: Doubles, x: Doubles, visit: Ints, guard: float | None) -> RandomIntercept:
+    """`fit_random_intercept`, without moods where they explain visits no better than chance does."""
+    moody = fit_random_intercept(flag, x, visit)
+    if guard is None:
+        return moody
+    even = fit_random_intercept(flag, x, visit, moods=False)
+    losses = [visit_losses(mood, flag, x, visit) for mood in (moody, even)]
+    return moody if beats(losses[0], losses[1], np.arange(len(losses[0])), guard) else even
 
 
 def intercept(flag: Doubles, logit: Doubles, mood: float) -> float:
