@@ -23,15 +23,15 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork of a process with Op
 
 import gymnasium
 import numpy as np
-from recgym.bench.training import Plan, train
-from recgym.sim.card import card_markdown
 from safetensors.numpy import load, save
 
 from agents import Problem, agent_class
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
 from recgym.bench.suite import Experiment, Preset
+from recgym.bench.trainer import Plan, train
 from recgym.envs.world_lookup import load_world
+from recgym.fidelity.card import card_markdown
 from recgym.sim.synthetic import synthetic
 from recgym.storage import MANIFEST, write_manifest
 

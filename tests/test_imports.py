@@ -15,7 +15,7 @@ BELOW = {  # tables, the compiler's door, devices, files: anybody's
 ALLOWED = {
     "rng.py": set(),
     "storage": set(),
-    "logs": {"recgym.sim"},  # a log may be drawn from a world
+    "logs": {"recgym.rng", "recgym.sim"},  # a log may be drawn from a world
     "fit": {"recgym.fidelity", "recgym.logs", "recgym.rng", "recgym.sim"},
     "fidelity": {"recgym.logs", "recgym.rng", "recgym.sim"},
     "sim": {"recgym.rng"},
@@ -56,6 +56,14 @@ def test_imports_go_one_way(package):
             if name == "recgym" or not within(name, {"recgym", "agents"}):
                 continue
             assert within(name, ALLOWED[package] | BELOW | own), f"{file.name} imports {name}"
+
+
+def test_a_fit_uses_of_fidelity_the_judge_alone():
+    names = {name for file in (ROOT / "fit").rglob("*.py") for name in imported(file)}
+    assert {name for name in names if within(name, {"recgym.fidelity"})} == {
+        "recgym.fidelity",
+        "recgym.fidelity.judge",
+    }
 
 
 @pytest.mark.parametrize("package", sorted(HEAVY))

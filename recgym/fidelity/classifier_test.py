@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
 from recgym.fidelity.evaluation import Evaluation, LackingError, visit_seed
-from recgym.fidelity.indexed_log import CHOICES, IndexedLog
+from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import USERS, Figure, figure
+from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
 from recgym.sim.schema import params
 from recgym.sim.teacher_forcing import simulate

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fidelity.indexed_log import CHOICES, IndexedLog
+from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
+from recgym.logs.kinds import CHOICES
 from recgym.sim.teacher_forcing import PageItems, Predicted, predict, predict_choices, simulate
 from recgym.sim.world import World
 

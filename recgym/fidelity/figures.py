@@ -15,10 +15,11 @@ from recgym.fidelity import (
     pair_metrics,
 )
 from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.indexed_log import CHOICES, IMPRESSIONS, PAIRS, align, is_sampled, kind_of
+from recgym.fidelity.indexed_log import align
 from recgym.fidelity.resampling import Figure
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
+from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of
 from recgym.logs.splits import has_clock, split_since, thinned
 from recgym.logs.visit_history import cut_length
 from recgym.sim.world import World
@@ -31,7 +32,7 @@ class Group(NamedTuple):
     """Figures that are made together; each says itself whether it judges the users or the logging policy."""
 
     name: str
-    kinds: tuple[str, ...]  # of logs, see `recgym.fidelity.indexed_log.kind_of`
+    kinds: tuple[str, ...]  # of logs, see `recgym.logs.kinds.kind_of`
     figures: Callable[[Any], list[Figure]]
 
 

@@ -11,22 +11,13 @@ from numpy.typing import NDArray
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.events import EVENTS
 from recgym.logs import Log
-from recgym.logs.splits import MANY_USERS
+from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
+from recgym.logs.splits import MIN_USERS_AS_UNITS
 from recgym.logs.visit_history import cut_length, repeats, runs
 from recgym.sim.state import MEMORY
 from recgym.sim.teacher_forcing import LoggedVisits
 from recgym.sim.world import World
 from recgym.sim.world_index import contexts_of, places
-
-IMPRESSIONS, CHOICES, PAIRS = "impressions", "choices", "pairs"
-
-
-def kind_of(log: Log) -> str:
-    """Impressions with and without an answer; a shop's clicks, one chosen item a page; else pairs of user and item."""
-    response = EVENTS[log.domain][0].name
-    if response in log.events and not bool(log.column(response).astype(bool).all()):
-        return IMPRESSIONS
-    return CHOICES if log.domain == "ecommerce" else PAIRS
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ class IndexedLog:
     @cached_property
     def by_user(self) -> bool:
         """Whether users are many enough to be resampled (a shop's users may be countries)."""
-        return len(np.unique(self.user)) > MANY_USERS
+        return len(np.unique(self.user)) > MIN_USERS_AS_UNITS
 
     @cached_property
     def cluster(self) -> Ints:
@@ -145,11 +136,6 @@ def align(world: World, log: Log) -> IndexedLog:
         columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
         (*remarks, *told),
     )  # fmt: skip
-
-
-def is_sampled(log: Log) -> bool:
-    """Whether a log was sampled from a world."""
-    return log.source.name.startswith("sampled from the world ")
 
 
 def _events(log: Log, known: Bools) -> dict[str, Bools]:

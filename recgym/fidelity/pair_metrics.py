@@ -14,38 +14,12 @@ from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.resampling import USERS, Figure, Resampling, figure
-from recgym.jit import njit
 from recgym.logs import Log
-from recgym.rng import uniform
+from recgym.logs.splits import TEST, TRAIN, split_pairs
 from recgym.sim.world import World
 from recgym.sim.world_index import places, row_numbers
 
-LOT = 40  # stream of random numbers: who is held out
 TOP = 20  # recall is counted at this rank
-TRAIN, VALIDATION, TEST = range(3)
-
-
-def split_pairs(log: Log, seed: int, keys: tuple[Ints, Ints] | None = None) -> tuple[Ints, Ints, Ints]:
-    """Distinct pairs (user, item) by the rows of the log's tables and their periods, 80/10/10.
-
-    By time of their first row where there is one, else each at random by its `keys`, numbers of the tables' rows
-    (default: these), so that what is held out moves no other pair.
-    """
-    code, first = np.unique(
-        log.column("user") * np.int64(log.num_items) + log.column("item"), return_index=True
-    )
-    user, item = code // log.num_items, code % log.num_items
-    time = np.asarray(log.column("time"), np.float64)[first]
-    if np.isfinite(time).all():
-        rank = np.empty(len(code), np.int64)
-        rank[np.argsort(time, kind="stable")] = np.arange(len(code))
-        period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
-    else:
-        lots = np.empty(len(code))
-        of_user, of_item = (user, item) if keys is None else (keys[0][user], keys[1][item])
-        _draw_lots(of_user, of_item, np.uint64(seed), lots)
-        period = np.searchsorted([0.8, 0.9], lots, side="right")
-    return user, item, period.astype(np.int64)
 
 
 def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None:
@@ -58,12 +32,6 @@ def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None
         for what, index in (("user", users), ("item", items))
     )
     return user, item
-
-
-@njit()
-def _draw_lots(user: Ints, item: Ints, key: np.uint64, out: Doubles) -> None:
-    for pair in range(len(out)):
-        out[pair] = uniform(key, user[pair], LOT, item[pair])
 
 
 @dataclass(frozen=True)

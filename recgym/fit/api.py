@@ -10,17 +10,17 @@ from rich.progress import Progress, TaskID
 
 from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
-from recgym.fidelity.indexed_log import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import TEST, UNUSED, periods
+from recgym.fit.dataset import periods
 from recgym.fit.exposure_terms import validated
 from recgym.fit.recipe_clicks import fit_clicks
 from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.recipe_pairs import fit_pairs
 from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
-from recgym.logs.splits import moment, part, visit_days
+from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
+from recgym.logs.splits import TEST, UNUSED, moment, part, visit_days
 from recgym.sim.world import Ids, World
 
 

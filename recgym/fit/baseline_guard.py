@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
+from recgym.fit.dataset import Dataset, sample
+from recgym.logs.splits import TRAIN, VALIDATION
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 FOLDS, FOLD_ROWS = 5, 20_000  # of visits, in logs of at most so many rows

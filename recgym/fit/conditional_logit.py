@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from recgym.arrays import Doubles
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import TRAIN, Batches, Dataset
+from recgym.fit.dataset import Batches, Dataset
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.session_model import SessionModel
 from recgym.fit.torch_session import Batch, SessionTerms, affinities, logged_affinity, seen_among, seen_logged
 from recgym.fit.training_loop import Average, Budget, descend, step_rows
+from recgym.logs.splits import TRAIN
 
 LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
 CELLS, SCORED = (

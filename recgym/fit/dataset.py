@@ -19,9 +19,8 @@ from recgym.events import EVENTS
 from recgym.fit.config import FitConfig
 from recgym.fit.torch_session import Batch
 from recgym.logs import Log
-from recgym.logs.splits import dates, visit_days
+from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, dates, visit_days
 
-TRAIN, VALIDATION, TEST, UNUSED = range(4)
 MIN_ROWS, MIN_VISITS = 20, 6
 MIN_EVIDENCE = 20  # rows that tell something of a number, to fit it
 LONG = 512  # rows of a visit that a batch holds in one piece

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
-from recgym.fidelity.graph_metrics import Graph
 from recgym.jit import njit
+from recgym.logs.friend_graph import FriendGraph
 from recgym.rng import uniform
 
 LOOKED_AT = 256  # stubs looked at for a stranger to befriend
@@ -112,7 +112,7 @@ def _join(
         left[other] -= 1
 
 
-def draw_graph(degree: Ints, kin: Doubles, slope: float, closing: float, seed: int) -> Graph:
+def draw_graph(degree: Ints, kin: Doubles, slope: float, closing: float, seed: int) -> FriendGraph:
     """A graph in which user u has degree[u] friends (or a few fewer, where nobody fits)."""
     pool = np.repeat(np.arange(len(degree)), degree)
     friend = np.zeros((len(degree), max(int(degree.max()), 1)), np.int64)
@@ -124,19 +124,19 @@ def draw_graph(degree: Ints, kin: Doubles, slope: float, closing: float, seed: i
     owner = np.repeat(np.arange(len(degree)), count)
     ends = friend[np.arange(friend.shape[1]) < count[:, None]]
     once = owner < ends
-    return Graph.of(np.stack([owner[once], ends[once]], axis=1), len(degree))
+    return FriendGraph.of(np.stack([owner[once], ends[once]], axis=1), len(degree))
 
 
 class Draw(NamedTuple):
     """A drawn graph and the numbers that it was drawn by."""
 
-    graph: Graph
+    graph: FriendGraph
     slope: float
     closing: float
 
 
 def draw_alike(
-    log: Graph, kin: Doubles, lift: Callable[[Ints], float], wanted: float, slope: float, seed: int
+    log: FriendGraph, kin: Doubles, lift: Callable[[Ints], float], wanted: float, slope: float, seed: int
 ) -> Draw:
     """Draw with the slope and closing at which `lift` of the pairs is `wanted` and transitivity is that of `log`.
 

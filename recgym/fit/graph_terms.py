@@ -16,22 +16,22 @@ import numpy as np
 import torch
 
 from recgym.arrays import Arrays, Doubles, Ints
-from recgym.fidelity.graph_metrics import (
-    Graph,
-    draw_libraries,
-    friend_pairs,
-    inclusion,
-    libraries,
-    lift,
-    matched_strangers,
-    split_friends,
-)
 from recgym.fit.autoencoder import Taste
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset
 from recgym.fit.graph_sampler import draw_alike
 from recgym.fit.provenance import Provenance, mean_kept_bias, term_names
 from recgym.logs import Log
+from recgym.logs.friend_graph import (
+    FriendGraph,
+    draw_libraries,
+    inclusion_probabilities,
+    indexed_friend_pairs,
+    library_table,
+    matched_non_friends,
+    sharing_lift,
+    split_friend_pairs,
+)
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.friend_requests import most_candidates, suggesting
 from recgym.sim.session import affinity
@@ -66,14 +66,14 @@ class Acceptance(NamedTuple):
         return kin
 
 
-def fit_acceptance(profile: Doubles, train: Ints, whole: Graph, seed: int) -> Acceptance:
+def fit_acceptance(profile: Doubles, train: Ints, whole: FriendGraph, seed: int) -> Acceptance:
     """Penalised likelihood by L-BFGS; `whole` says who are no strangers, `train` alone what a graph tells."""
-    graph = Graph.of(train, len(profile))
-    pairs = np.concatenate([train, matched_strangers(train, STRANGERS, whole, seed)])
+    graph = FriendGraph.of(train, len(profile))
+    pairs = np.concatenate([train, matched_non_friends(train, STRANGERS, whole, seed)])
     flag = torch.as_tensor((np.arange(len(pairs)) < len(train)).astype(np.float64))
     unit = _unit(profile)
     products = torch.as_tensor(unit[pairs[:, 0]] * unit[pairs[:, 1]])
-    known = torch.as_tensor(graph.facts(pairs))
+    known = torch.as_tensor(graph.pair_features(pairs))
     raw = torch.full((profile.shape[1],), 1.0, dtype=torch.float64, requires_grad=True)
     slopes = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([raw, slopes], max_iter=100, line_search_fn="strong_wolfe")
@@ -103,18 +103,20 @@ def graph_terms(
     """
     number = np.full(log.num_users, -1)
     number[frame.user_row] = np.arange(frame.num_users)
-    pairs = np.zeros((0, 2), np.int64) if log.friends is None else friend_pairs(log, number)
+    pairs = np.zeros((0, 2), np.int64) if log.friends is None else indexed_friend_pairs(log, number)
     if no_graph(log, len(pairs), ledger):
         return {}
-    whole = Graph.of(pairs, frame.num_users)
-    accept = fit_acceptance(taste.profile, split_friends(pairs, seed)[0], whole, seed)
+    whole = FriendGraph.of(pairs, frame.num_users)
+    accept = fit_acceptance(taste.profile, split_friend_pairs(pairs, seed)[0], whole, seed)
     kin = accept.kin(taste.profile)
     library = draw_libraries(
-        inclusion(taste.scores(), np.bincount(had.user, minlength=frame.num_users)), LONGEST, seed
+        inclusion_probabilities(taste.scores(), np.bincount(had.user, minlength=frame.num_users)),
+        LONGEST,
+        seed,
     )
-    wanted = lift(libraries(had.user, had.item, frame.num_users), pairs, frame.num_items)
+    wanted = sharing_lift(library_table(had.user, had.item, frame.num_users), pairs, frame.num_items)
     drawn = draw_alike(
-        whole, kin, lambda ends: lift(library, ends, frame.num_items), wanted, accept.taste, seed
+        whole, kin, lambda ends: sharing_lift(library, ends, frame.num_items), wanted, accept.taste, seed
     )
     arrays["friend_start"], arrays["friend"] = drawn.graph
     arrays["kin"], arrays["library"] = kin, library

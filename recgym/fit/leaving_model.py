@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Codes, Doubles, Ints
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset
+from recgym.fit.dataset import Dataset
 from recgym.fit.hazard import EffectTable, Hazard, VisitRows, chances, fit_hazard, marginal_loss
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import cut_length, repeats, runs
 from recgym.sim.state import MEMORY
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from recgym.arrays import Arrays
-from recgym.fidelity.indexed_log import is_sampled
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import MIN_EVIDENCE, TRAIN, VALIDATION, Dataset
+from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.hazard_baseline import fit_lengths, is_better
 from recgym.fit.leaving_model import Leaving, fit_leaving, hazard_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.logs import Log
+from recgym.logs.kinds import is_sampled
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import cut_length
 
 MIN_VISITS = 200  # known visits of two rows or more that a fitted hazard asks for

@@ -11,7 +11,7 @@ from recgym.fit import conditional_logit
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import ChoiceModel, Report
 from recgym.fit.config import FitConfig, assumed
-from recgym.fit.dataset import TRAIN, VALIDATION, Batches, Dataset, make_dataset
+from recgym.fit.dataset import Batches, Dataset, make_dataset
 from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
@@ -21,6 +21,7 @@ from recgym.fit.memory_terms import FEW, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.training_loop import Budget
 from recgym.logs import Log
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
 
 VECTORS = {

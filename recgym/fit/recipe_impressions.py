@@ -7,7 +7,7 @@ from recgym.arrays import Arrays
 from recgym.fit.autoencoder import Taste
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, make_dataset
+from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events, has_watch, keep_rates, watch_quantiles
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
@@ -16,6 +16,7 @@ from recgym.fit.memory_terms import FEW, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.response_model import Response, fit_response
 from recgym.logs import Log
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
 
 NO_BETTER = "no better on validation than effects of users, items and contexts"

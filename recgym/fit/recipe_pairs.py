@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Codes, Doubles, Ints
 from recgym.events import EVENTS
-from recgym.fidelity.pair_metrics import split_pairs
 from recgym.fit.autoencoder import Taste, fit_taste
 from recgym.fit.baseline_guard import best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.dataset import TEST, TRAIN, VALIDATION, Dataset, few_listeners_dropped, make_dataset
+from recgym.fit.dataset import Dataset, few_listeners_dropped, make_dataset
 from recgym.fit.event_models import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.provenance import (
@@ -32,6 +31,7 @@ from recgym.fit.provenance import (
 )
 from recgym.fit.training_loop import Budget
 from recgym.logs import Log
+from recgym.logs.splits import TEST, TRAIN, VALIDATION, split_pairs
 from recgym.sim.world import World
 
 CALIBRATION_DRAWS = 20_000

@@ -13,7 +13,7 @@ from recgym.fit.additive import Blend, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import TRAIN, VALIDATION, Dataset, sample
+from recgym.fit.dataset import Dataset, sample
 from recgym.fit.event_models import MAX_ROWS, latest
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.random_intercept import RandomIntercept, fit_random_intercept, over_intercepts, visit_losses
@@ -21,6 +21,7 @@ from recgym.fit.session_model import SessionModel, item_features
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss, sigmoid
 
 

@@ -1,4 +1,4 @@
-"""When visits were, and a log cut into its earlier and its later part by whole visits."""
+"""Splits of a log: by day or time into whole visits, by random visits, and of pairs of user and item."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,14 +8,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recgym.arrays import Bools, Doubles
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.jit import njit
 from recgym.logs.log import Log
+from recgym.rng import uniform
 
-MANY_USERS = 200  # of fewer (a shop's may be countries) each is too much of a log to be drawn whole
+TRAIN, VALIDATION, TEST, UNUSED = range(4)  # periods; UNUSED: before the training period
+HOLD_OUT_STREAM = 40  # stream of random numbers that assigns pairs to periods
+MIN_USERS_AS_UNITS = 200  # with fewer (users may be countries) visits are the units of sampling
 
 
 def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
-    """ISO date of every visit, by the first of its rows in `keep`; its time or number where the log has no date."""
+    """(V,) ISO date of every visit's first row in `keep`; its time in ms, or its number, in a log without dates."""
     kept = log if keep is None else replace(log, rows=log.rows.filter(pa.array(keep)))
     starts, names = kept.session_starts(), log.rows.column_names
     if "context_date" in names:
@@ -28,43 +32,43 @@ def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
 
 
 def has_clock(log: Log) -> bool:
-    """Whether every visit has a day or a time."""
+    """Whether every visit has a date or a time."""
     days = visit_days(log)
     return isinstance(days, list) or bool(len(days) and days.max() >= len(days))
 
 
 def dates(days: list[str] | Doubles) -> NDArray[np.str_]:
-    """Visits' days as ISO dates; ValueError where the log has none."""
+    """(V,) ISO dates of visits from the result of `visit_days`; ValueError in a log without dates and times."""
     if not isinstance(days, list):
         if days.max() < len(days):  # numbers of visits, not ms
-            raise ValueError("the log has no dates: period, split and since cannot be asked of it")
+            raise ValueError("the log has no dates or times; period, split and since need them")
         days = [datetime.fromtimestamp(ms / 1000, UTC).date().isoformat() for ms in days.tolist()]
     return np.array(days)
 
 
 def part(log: Log, chosen: Bools) -> Log:
-    """The visits (V,) that are chosen."""
+    """Log of the chosen visits; `chosen` (V,)."""
     starts = log.session_starts()
     rows = np.repeat(chosen, np.diff(np.r_[starts, log.num_rows]))
     return replace(log, rows=log.rows.filter(pa.array(rows)))
 
 
 def thinned(log: Log, most: int, seed: int = 0) -> Log:
-    """The log; of more than `most` rows about as many, at random in whole users where they are many, else in visits.
+    """Random sample of about `most` rows of a longer log: whole users where there are enough, else whole visits.
 
-    A user has one lot whatever the log: of two parts of a log, the larger share holds all users of the smaller one.
+    A user's draw depends on `seed` alone: of two parts of a log, the larger sample holds all users of the smaller.
     """
     share = most / max(log.num_rows, 1)
     if share >= 1.0:
         return log
     user, rng = log.column("user")[log.session_starts()], np.random.default_rng(seed)
-    if len(np.unique(user)) >= MANY_USERS:
+    if len(np.unique(user)) >= MIN_USERS_AS_UNITS:
         return part(log, rng.random(log.num_users)[user] < share)
     return part(log, rng.random(len(user)) < share)
 
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:
-    """The visits before a moment and those from it on: an ISO date, or what `moment` wrote."""
+    """Visits before a point in time, and those from it on; `since` is an ISO date or a result of `moment`."""
     days = visit_days(log)
     kind, _, value = since.partition(":")
     if kind in ("ms", "visit"):
@@ -76,12 +80,12 @@ def split_since(log: Log, since: str) -> tuple[Log, Log]:
             raise ValueError(f"since is {since!r}, expected a day such as 2022-04-30") from error
         late = dates(days) >= since
     if not late.any():
-        raise ValueError(f"since is {since}: the log has no visit from then on")
+        raise ValueError(f"since is {since}: the log has no later visit")
     return part(log, ~late), part(log, late)
 
 
 def moment(log: Log, late: Bools) -> str | None:
-    """When the late visits (V,) begin, as `split_since` reads it; None where others are as late as all of them."""
+    """Start of the late visits (V,) in the form of `split_since`; None if other visits are as late as all of them."""
     days: Any = np.asarray(visit_days(log))
     mine, others = np.unique(days[late]), np.unique(days[~late])
     after = mine[mine > others[-1]] if len(others) else mine
@@ -90,3 +94,40 @@ def moment(log: Log, late: Bools) -> str | None:
     if days.dtype.kind == "U":
         return str(after[0])
     return f"{'visit' if days.max() < len(days) else 'ms'}:{int(after[0])}"
+
+
+def split_pairs(log: Log, seed: int, keys: tuple[Ints, Ints] | None = None) -> tuple[Ints, Ints, Ints]:
+    """Split of the distinct pairs of user and item: 80 % train, 10 % validation, 10 % test.
+
+    The split is by the time of a pair's first row, or, in a log without times, random: a pair's draw depends on `seed`
+    and its keys alone, so that leaving out a pair does not move another.
+
+    Args:
+        log: a log.
+        seed: random seed of the split.
+        keys: (users,), (items,) keys of the rows of the log's tables; default: the row numbers.
+
+    Returns:
+        user (P,), item (P,): rows of the log's tables; period (P,): TRAIN, VALIDATION or TEST.
+    """
+    code, first = np.unique(
+        log.column("user") * np.int64(log.num_items) + log.column("item"), return_index=True
+    )
+    user, item = code // log.num_items, code % log.num_items
+    time = np.asarray(log.column("time"), np.float64)[first]
+    if np.isfinite(time).all():
+        rank = np.empty(len(code), np.int64)
+        rank[np.argsort(time, kind="stable")] = np.arange(len(code))
+        period = np.searchsorted([int(0.8 * len(code)), int(0.9 * len(code))], rank, side="right")
+    else:
+        draws = np.empty(len(code))
+        of_user, of_item = (user, item) if keys is None else (keys[0][user], keys[1][item])
+        _pair_draws(of_user, of_item, np.uint64(seed), draws)
+        period = np.searchsorted([0.8, 0.9], draws, side="right")
+    return user, item, period.astype(np.int64)
+
+
+@njit()
+def _pair_draws(user: Ints, item: Ints, key: np.uint64, out: Doubles) -> None:
+    for pair in range(len(out)):
+        out[pair] = uniform(key, user[pair], HOLD_OUT_STREAM, item[pair])

@@ -1,25 +1,16 @@
 """The graph's fit and its figures, against worlds whose answer is known and matrices."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from recgym.fidelity.graph_metrics import (
-    Graph,
-    apart,
-    distance,
-    draw_libraries,
-    inclusion,
-    lift,
-    lifting,
-    matched_strangers,
-    mixed_pairs,
-    split_friends,
-)
+from recgym.fidelity.graph_metrics import apart, distance
 from recgym.fidelity.resampling import Resampling
 from recgym.fit.graph_sampler import draw_alike, draw_graph
 from recgym.fit.graph_terms import fit_acceptance
-from recgym.logs import Log
+from recgym.logs.friend_graph import (
+    FriendGraph,
+    weighted_sharing_lift,
+)
 
 
 def random_pairs(rng, users, count):
@@ -27,47 +18,9 @@ def random_pairs(rng, users, count):
     return np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
 
 
-def matrix(pairs, users):
-    edge = np.zeros((users, users))
-    edge[pairs[:, 0], pairs[:, 1]] = edge[pairs[:, 1], pairs[:, 0]] = 1
-    return edge
-
-
 def sphere(rng, users, dim=4):
     kin = rng.normal(size=(users, dim))
     return kin / np.linalg.norm(kin, axis=1, keepdims=True)
-
-
-def test_a_graph_tells_what_its_matrix_tells():
-    rng = np.random.default_rng(0)
-    pairs = random_pairs(rng, 40, 200)
-    graph, edge = Graph.of(pairs, 40), matrix(pairs, 40)
-    np.testing.assert_array_equal(graph.degree, edge.sum(1))
-    np.testing.assert_array_equal(graph.pairs, pairs)
-    np.testing.assert_array_equal(graph.common(pairs), (edge @ edge)[pairs[:, 0], pairs[:, 1]])
-    wedges = (edge.sum(1) * (edge.sum(1) - 1)).sum()
-    assert graph.transitivity() == pytest.approx(np.trace(edge @ edge @ edge) / wedges)
-    clique = Graph.of(np.array([[0, 1], [0, 2], [1, 2]]), 3)
-    assert clique.transitivity() == 1.0
-    weight = rng.integers(3, size=40).astype(float)
-    scaled = edge * np.sqrt(np.outer(weight, weight))
-    two_steps = np.einsum("uv,v,vw->uw", edge, weight, edge) * (1 - np.eye(40)) * np.outer(weight, weight)
-    share = np.trace(scaled @ scaled @ scaled) / two_steps.sum()
-    assert graph.closing()(weight) == pytest.approx(share)
-    assert graph.closing()(np.ones(40)) == graph.transitivity()
-
-
-def test_strangers_are_no_friends_and_have_friends_degrees():
-    rng = np.random.default_rng(1)
-    pairs = random_pairs(rng, 200, 1_500)
-    graph = Graph.of(pairs, 200)
-    strangers = matched_strangers(pairs, 3, graph, 0)
-    assert not matrix(pairs, 200)[strangers[:, 0], strangers[:, 1]].any()
-    ours, theirs = graph.degree[pairs].mean(), graph.degree[strangers].mean()
-    assert theirs == pytest.approx(ours, rel=0.03)
-    parts = split_friends(pairs, 0)
-    assert sorted(map(tuple, np.concatenate(parts))) == sorted(map(tuple, pairs))
-    assert len(mixed_pairs(pairs, 2, 0)) > 1.9 * len(pairs)
 
 
 def test_acceptance_finds_the_metric_that_made_the_friends():
@@ -79,7 +32,7 @@ def test_acceptance_finds_the_metric_that_made_the_friends():
     logit = np.einsum("ud,vd,d->uv", unit, unit, true) - 4.0
     edge = np.triu(rng.random(logit.shape) < 1 / (1 + np.exp(-logit)), 1)
     pairs = np.argwhere(edge)
-    found = fit_acceptance(profile, pairs, Graph.of(pairs, 600), 0)
+    found = fit_acceptance(profile, pairs, FriendGraph.of(pairs, 600), 0)
     weight = found.taste * found.metric
     assert weight[:2].min() > 5 * weight[2:].max()
     assert weight[:2].mean() == pytest.approx(10.0, rel=0.3)
@@ -116,57 +69,17 @@ def test_drawing_finds_the_slope_and_closing_of_a_graph_that_it_drew():
     assert drawn.slope == pytest.approx(3.0, rel=0.2)
 
 
-def test_libraries_hold_each_item_as_often_as_its_chance():
-    rng = np.random.default_rng(5)
-    score, sizes = 2.0 * rng.normal(size=(3_000, 20)), np.full(3_000, 6)
-    chance = inclusion(score, sizes)
-    np.testing.assert_allclose(chance.sum(1), 6.0, rtol=0.02)
-    assert chance.max() <= 1.0
-    library = draw_libraries(chance, 20, 0)
-    held = np.bincount(library[library >= 0], minlength=20)
-    error = np.sqrt((chance * (1 - chance)).sum(0))
-    assert (abs(held - chance.sum(0)) < 4 * error).all()
-    assert draw_libraries(chance, 4, 0).shape == (3_000, 4)
-
-
-def test_lift_is_one_among_strangers_and_more_among_the_alike():
-    rng = np.random.default_rng(6)
-    group = rng.integers(2, size=400)
-    library = np.sort(
-        rng.permuted(np.tile(np.arange(10), (400, 1)), axis=1)[:, :5] + 10 * group[:, None], axis=1
-    )
-    pairs = random_pairs(rng, 400, 3_000)
-    assert lift(library, pairs, 20) == pytest.approx(1.0, abs=0.1)
-    assert lift(library, pairs[group[pairs[:, 0]] == group[pairs[:, 1]]], 20) == pytest.approx(2.0, abs=0.2)
-
-
-def test_friends_of_a_log_are_written_and_read(tmp_path):
-    rows = {
-        "user": [0, 1, 2],
-        "item": [0, 0, 1],
-        "session": [0, 1, 2],
-        "step": [0, 0, 0],
-        "listen": [True] * 3,
-    }
-    friends = pa.table({"user": pa.array([0], pa.int32()), "friend": pa.array([2], pa.int32())})
-    from recgym.logs.columns import Source
-
-    log = Log.build(
-        rows, users=pa.table({"id": ["a", "b", "c"]}), items=pa.table({"id": ["x", "y"]}), domain="social",
-        source=Source("s", "l", "c"), friends=friends,
-    )  # fmt: skip
-    log.write(tmp_path / "log")
-    assert Log.read(tmp_path / "log").friends.equals(friends)
-
-
 def test_resampling_users_tells_how_much_a_graph_varies():
     users, probability, found = 120, 0.15, []
     for seed in range(40):
         rng = np.random.default_rng(seed)
         pairs = np.argwhere(np.triu(rng.random((users, users)) < probability, 1))
-        graph, library = Graph.of(pairs, users), rng.integers(30, size=(users, 6))
+        graph, library = FriendGraph.of(pairs, users), rng.integers(30, size=(users, 6))
         draws = Resampling(np.arange(users), 60, seed)
-        closing, shared = graph.closing(), lifting(np.sort(library, axis=1), pairs, 30)
+        closing, shared = (
+            graph.weighted_transitivity(),
+            weighted_sharing_lift(np.sort(library, axis=1), pairs, 30),
+        )
         found.append((draws.of(closing, 60), draws.of(shared, 60), shared(np.ones(users))))
     for place, truth in ((0, probability), (1, 1.0)):
         inside = [row[place].low <= truth <= row[place].high for row in found]

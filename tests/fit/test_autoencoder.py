@@ -8,10 +8,11 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from recgym.envs.world_lookup import load_world
-from recgym.fidelity.pair_metrics import TEST, PairCase, recall
+from recgym.fidelity.pair_metrics import PairCase, recall
 from recgym.fit.autoencoder import fit_taste
 from recgym.fit.config import FitConfig
 from recgym.logs import read_log
+from recgym.logs.splits import TEST
 
 USERS, ITEMS, DIM, HAS = 600, 300, 6, 25
 CPU = torch.device("cpu")

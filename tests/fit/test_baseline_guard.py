@@ -7,12 +7,13 @@ import pytest
 from recgym.fit import FitConfig, fit
 from recgym.fit.additive import Ridges, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import held_out, search, weights
-from recgym.fit.dataset import TEST, TRAIN, VALIDATION, Dataset, make_dataset
+from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_head, item_table
 from recgym.fit.response_model import choose_mood
 from recgym.fit.session_model import item_features
 from recgym.fit.user_features import tower_user_features
 from recgym.logs import Log
+from recgym.logs.splits import TEST, TRAIN, VALIDATION
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 USERS, ITEMS, LENGTH = 25, 10, 8

@@ -11,10 +11,10 @@ import torch
 from click_logs import click_log
 
 from recgym.fidelity import judge_since
-from recgym.fidelity.card import worse_than_baselines
+from recgym.fidelity.card import card_markdown, worse_than_baselines
 from recgym.fidelity.leaving_metrics import MEASURES, survival
 from recgym.fidelity.pair_metrics import PairCase
-from recgym.fit import FitConfig, card_markdown, fit, recipe_impressions
+from recgym.fit import FitConfig, fit, recipe_impressions
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.dataset import make_dataset, seen_before
 from recgym.fit.exposure_terms import fit_stay, validated

@@ -10,8 +10,9 @@ import torch
 from click_logs import click_log
 from sklearn.metrics import roc_auc_score
 
+from recgym.fidelity.card import card_markdown
 from recgym.fidelity.resampling import Resampling, calibration_slope
-from recgym.fit import ASSUMED, PRESETS, FitConfig, card_markdown, fit
+from recgym.fit import ASSUMED, PRESETS, FitConfig, fit
 from recgym.fit.dataset import fold_categories, make_dataset
 from recgym.fit.event_models import event_chances
 from recgym.fit.leaving_model import Choices, fit_leaving, hazard_rows

@@ -8,10 +8,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from recgym.fidelity.pair_metrics import TEST as HELD_OUT
-from recgym.fidelity.pair_metrics import split_pairs
 from recgym.fit import FitConfig
-from recgym.fit.dataset import TEST, make_dataset, periods
+from recgym.fit.dataset import make_dataset, periods
 from recgym.fit.leaving_terms import can_leave
 from recgym.fit.provenance import cdf, plain_arrays
 from recgym.fit.recipe_clicks import fit_clicks
@@ -19,7 +17,8 @@ from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.recipe_pairs import fit_pairs
 from recgym.logs import Log, Source
 from recgym.logs.sample import sample_log
-from recgym.logs.splits import visit_days
+from recgym.logs.splits import TEST, split_pairs, visit_days
+from recgym.logs.splits import TEST as HELD_OUT
 from recgym.logs.visit_history import cut_length
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.logging_policy import LoggedPolicy

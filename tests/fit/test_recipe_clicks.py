@@ -10,11 +10,12 @@ from click_logs import click_log
 from recgym.fidelity.click_metrics import remembered
 from recgym.fit import FitConfig, conditional_logit
 from recgym.fit.config import assumed
-from recgym.fit.dataset import TRAIN, VALIDATION, make_dataset
+from recgym.fit.dataset import make_dataset
 from recgym.fit.provenance import Provenance, plain_arrays
 from recgym.fit.recipe_clicks import _outside, affinity_terms, fit_clicks, trained
 from recgym.fit.torch_session import affinities, terms_from_world
 from recgym.fit.training_loop import Average, step_rows
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import repeats
 from recgym.sim.state import MEMORY
 
