@@ -29,7 +29,7 @@ from agents import Problem, agent_class
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
 from recgym.bench.suite import Experiment, Preset
-from recgym.bench.trainer import Plan, train
+from recgym.bench.trainer import TrainingPlan, train
 from recgym.envs.world_lookup import load_world
 from recgym.fidelity.card import card_markdown
 from recgym.sim.synthetic import synthetic
@@ -61,7 +61,7 @@ def plan_of(name, world):
         offline_sessions=40,
         eval_sessions=4,
     )
-    return Plan(agent=name, params=LIGHT.get(name, {}), seed=3, device="cpu", every=300), experiment
+    return TrainingPlan(agent=name, params=LIGHT.get(name, {}), seed=3, device="cpu", every=300), experiment
 
 
 def problem_of(name, world):

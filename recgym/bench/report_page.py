@@ -11,7 +11,7 @@ from typing import NamedTuple
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import Run
 from recgym.storage import parse_json, read_file
-from recgym.storage.read import MOST_JSON
+from recgym.storage.read import MAX_JSON_BYTES
 
 PAGE = "README.md"
 MOST_PAGE = 16 << 20  # [bytes] read of it
@@ -75,7 +75,7 @@ def _held(folder: Path) -> set[Cell]:
     cells = set()
     for path in (inner / "run.json" for preset in folder.glob("*") for inner in run_folders(preset)):
         try:
-            record = parse_json(read_file(path, MOST_JSON), path)
+            record = parse_json(read_file(path, MAX_JSON_BYTES), path)
             name, env, run = record["experiment"], record["env"]["id"], record["seed"]["run"]
             line = line_of(record["run_id"], name)
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -214,7 +214,6 @@ _OPTIONAL = (
     "sb3_contrib",
     "tensorboard",
     "matplotlib",
-    "scipy",
     "sklearn",
     "agents",
 )

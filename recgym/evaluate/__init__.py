@@ -1,4 +1,4 @@
-"""What runs are judged by: statistics, metrics of sessions, off-policy estimates. Imports numpy alone."""
+"""Evaluation: statistics of runs, metrics of sessions, and off-policy estimates."""
 
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, score
 from recgym.evaluate.ope import Estimate, ips, snips

@@ -1,4 +1,4 @@
-"""Logged rounds for off-policy estimates, checked: rewards, and both policies' probabilities of what was logged.
+"""Checked input of off-policy estimates: rewards, and both policies' probabilities of the logged actions.
 
 Axes: n logged rounds, A actions.
 """
@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from recgym.arrays import Array
 
-OFF_ONE = 1e-6  # that the sum of a distribution may lie from 1
-_LARGEST = 1e70  # of a weight or a reward: squares of their product stay finite
+SUM_TOLERANCE = 1e-6  # of the sum of a distribution
+MAX_MAGNITUDE = 1e70  # of a weight or a reward: the square of their product is finite
 
 
 class Rounds(NamedTuple):
-    """What a value is estimated from."""
+    """Rewards and importance weights of logged rounds."""
 
     reward: Array  # (n,)
     weight: Array  # (n,)
-    range: tuple[float, float] | None  # of a possible reward, where it is known
-    unsupported: float  # target's mean probability of actions that the logging policy never takes
+    range: tuple[float, float] | None  # smallest and largest possible reward, if known
+    unsupported: float  # mean target probability of actions with propensity 0
 
 
 def _numbers(name: str, values: ArrayLike) -> Array:
@@ -38,7 +38,7 @@ def _row_of(wrong: NDArray[np.bool_]) -> int:
 
 
 def _within(name: str, values: Array, low: float) -> None:
-    """Refuse what is no probability; `low` is 0, or above it where 0 is none either."""
+    """Raises ValueError unless low <= values <= 1."""
     wrong: NDArray[np.bool_] = np.any(np.atleast_2d(~((values >= low) & (values <= 1.0)).T), axis=0)
     if wrong.any():
         row = _row_of(wrong)
@@ -47,12 +47,12 @@ def _within(name: str, values: Array, low: float) -> None:
 
 
 def _distribution(name: str, values: Array, n: int) -> Array:
-    """(n, A), or (A,) for all rounds, each row with sum 1."""
+    """(n, A) distributions, checked; `values` is (n, A), or (A,) for all rounds."""
     values = values if values.ndim == 2 else np.tile(values, (n, 1))
     if len(values) != n:
         raise ValueError(f"{name} has {len(values)} rows, action has {n}")
     _within(name, values, 0.0)
-    wrong = np.abs(values.sum(1) - 1.0) > OFF_ONE
+    wrong = np.abs(values.sum(1) - 1.0) > SUM_TOLERANCE
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(f"{name} has sum {values[row].sum():.6g} in row {row}, a distribution has sum 1")
@@ -60,7 +60,7 @@ def _distribution(name: str, values: Array, n: int) -> Array:
 
 
 def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
-    """Both policies' probabilities of the logged action, and what the target does beyond the logging policy."""
+    """(n,) target probability and propensity of the logged actions, and `Rounds.unsupported`."""
     number = _numbers("action", action)
     if number.ndim != 1 or p.ndim not in (1, 2) or q.ndim not in (1, 2) or p.shape[-1] != q.shape[-1]:
         raise ValueError(
@@ -83,7 +83,7 @@ def checked(
     action: ArrayLike | None,
     reward_range: tuple[float, float] | None,
 ) -> Rounds:
-    """What `recgym.evaluate.ips` is given; ValueError names the argument and row that is out of range."""
+    """Checked arguments of `recgym.evaluate.ips`; ValueError names the argument and row that is out of range."""
     named = (("reward", reward), ("target", target), ("propensity", propensity))
     r, p, q = (_numbers(name, values) for name, values in named)
     unsupported = 0.0
@@ -93,8 +93,8 @@ def checked(
         raise ValueError(
             f"reward {r.shape}, target {p.shape}, propensity {q.shape} must be of one length, at least 2"
         )
-    low, high = reward_range or (-_LARGEST, _LARGEST)
-    if not -_LARGEST <= low < high <= _LARGEST:
+    low, high = reward_range or (-MAX_MAGNITUDE, MAX_MAGNITUDE)
+    if not -MAX_MAGNITUDE <= low < high <= MAX_MAGNITUDE:
         raise ValueError(f"reward_range is {reward_range}, expected a smaller and a larger finite number")
     if not np.isfinite(r).all():
         raise ValueError(f"reward is not finite in row {_row_of(~np.isfinite(r))}")
@@ -104,10 +104,10 @@ def checked(
         raise ValueError(f"reward is {r[row]:g} in row {row}, allowed: {low:g} to {high:g}")
     _within("target", p, 0.0)
     _within("propensity", q, float(np.nextafter(0.0, 1.0)))
-    wrong = p > q * _LARGEST
+    wrong = p > q * MAX_MAGNITUDE
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(
-            f"propensity is {q[row]:g} in row {row} where target is {p[row]:g}: their ratio is over {_LARGEST:g}"
+            f"propensity is {q[row]:g} in row {row} where target is {p[row]:g}: their ratio is over {MAX_MAGNITUDE:g}"
         )
     return Rounds(r, p / q, reward_range, unsupported)

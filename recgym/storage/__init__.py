@@ -1,16 +1,14 @@
-"""What is stored: folders and files written whole or not at all, read with their checksums.
+"""Stored files and folders: written atomically, and read with their checksums.
 
 Writing: `whole_folder`, `write_file`, `write_files`, `remove`, `sweep`, `locked`. Reading: `Stored`, `read_file`,
 `parse_json`.
 """
 
+from recgym.storage.locks import is_vacant, locked, sweep
 from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, refusing, safe_name
 from recgym.storage.write import (
     file_sha256,
-    is_vacant,
-    locked,
     remove,
-    sweep,
     whole_folder,
     write_arrays,
     write_file,

@@ -1,8 +1,6 @@
-"""Writing folders and files whole or not at all, also where the process is killed or the machine stops.
+"""Atomic writing of files and folders: a killed process or a stopped machine leaves the old one or the new one.
 
-What is not whole yet is hidden beside its place, `.NAME.tmp-XXXXXXXX`, and locked by its writer; a lock dies with
-its process, so that the next writer of the same name knows what a dead one left, and removes it. (Where the system
-has no file locks, left-overs stay.)
+Unfinished files and folders have hidden names and locks, see `recgym.storage.locks`.
 """
 
 import ctypes
@@ -10,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,79 +15,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recgym.storage.locks import HIDDEN_NAME, delete, hidden_path, new_file, new_folder, sweep
 from recgym.storage.read import MANIFEST, Stored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # typeshed: a module is never None
-
-_HIDDEN = re.compile(r"\..+\.(tmp|old)-[0-9a-f]{8}")
-_FOLDER = getattr(os, "O_DIRECTORY", 0)
-
-
-def _hidden(path: Path, kind: str = "tmp") -> Path:
-    return path.parent / f".{path.name}.{kind}-{secrets.token_hex(4)}"
-
-
-class _NoLocks(OSError):
-    """The system, or the file system, knows no file locks."""
-
-
-def _hold(path: Path, flags: int = os.O_RDONLY) -> int | None:
-    """A descriptor that locks what is at `path` until it is closed; None where a living process holds it."""
-    if fcntl is None:
-        raise _NoLocks
-    while True:
-        handle = os.open(path, flags, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
-                return handle
-            os.close(handle)  # another stands there by now
-        except FileNotFoundError:
-            os.close(handle)  # it was removed before we had the lock
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except OSError as error:
-            os.close(handle)
-            raise _NoLocks from error
-
-
-def _new_folder(folder: Path) -> tuple[Path, int | None]:
-    """A hidden folder beside `folder`, and what holds it."""
-    while True:
-        work = _hidden(folder)
-        work.mkdir()
-        with suppress(FileNotFoundError):  # a sweep was quicker
-            try:
-                handle = _hold(work)
-            except _NoLocks:
-                return work, None
-            if handle is not None:
-                return work, handle
-
-
-def _new_file(path: Path) -> tuple[Path, int]:
-    """A hidden file beside `path`, and its descriptor, which holds it."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    while True:
-        work = _hidden(path)
-        try:
-            handle = _hold(work, flags)
-        except _NoLocks:
-            work.unlink(missing_ok=True)
-            return work, os.open(work, flags, 0o666)
-        if handle is not None:
-            return work, handle
-
 
 def _sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     if os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)
@@ -101,7 +34,7 @@ def _sync(path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names at once; False where the system cannot."""
+    """Exchange two names atomically; False on a system that cannot."""
     libc = ctypes.CDLL(None, use_errno=True) if os.name != "nt" else None
     first, second = os.fsencode(one), os.fsencode(other)
     if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
@@ -112,45 +45,9 @@ def _exchange(one: Path, other: Path) -> bool:
     return False
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
-
-
-def sweep(parent: Path, name: str | None = None) -> int:
-    """Remove what dead writers of `name` (None: of any name) left half-written in `parent`; how many."""
-    removed = 0
-    entries = list(parent.iterdir()) if parent.is_dir() else []
-    for left in entries:
-        if not _HIDDEN.fullmatch(left.name) or (name is not None and left.name[1:-13] != name):
-            continue
-        place = parent / left.name[1:-13]
-        if left.name[-13:].startswith(".old") and not place.exists():
-            left.rename(place)  # the writer died between two renames
-            continue
-        handle = None
-        with suppress(OSError):
-            handle = _hold(left)
-        if handle is not None:
-            _delete(left)
-            os.close(handle)
-            removed += 1
-    return removed
-
-
-def is_vacant(folder: Path) -> bool:
-    """Whether nothing is at `folder`, or a folder that is empty but for what dead writers left."""
-    return not os.path.lexists(folder) or (
-        folder.is_dir() and all(_HIDDEN.fullmatch(entry.name) for entry in folder.iterdir())
-    )
-
-
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An error of the system in its own words; it names `path`, or a file within, and never what is hidden beside."""
+    """Puts the system's reason and `path`, or a file below it, into an OSError; hidden names are replaced."""
     try:
         yield
     except OSError as error:
@@ -163,26 +60,30 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[Path]:
-    """A hidden folder to fill; as the block ends it is at `folder`, checksums and all, or, where it fails, nowhere.
+    """Context of a hidden folder that becomes `folder`, with checksums, at the end of the block; removed on an error.
 
-    Of a folder that is there, all that its own SHA256SUMS lists goes, and the names in `drop`; other entries (a
-    licence) are kept. At every moment either the old folder or the new one is there, whole.
+    Of an existing folder, the entries in its SHA256SUMS and those in `drop` are replaced; other entries (a licence) are
+    kept. At any time either the old or the new folder is there, complete.
+
+    Raises:
+        ValueError: `folder` is a file, or contains the working folder.
+        OSError: it cannot be written; the error names `folder`.
     """
     folder = Path(folder).resolve()
     if os.path.lexists(folder) and not folder.is_dir():
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):
-        raise ValueError(f"{folder} is, or holds, the working folder: name a folder inside it")
+        raise ValueError(f"{folder} is or contains the working folder, expected a folder inside it")
     with _named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep(folder.parent, folder.name)
-        work, handle = _new_folder(folder)
+        work, handle = new_folder(folder)
     try:
         with _named(folder):
             yield work
             _finish(work, folder, drop)
     finally:
-        _delete(work)  # after an exchange: the old folder
+        delete(work)  # after an exchange: the old folder
         if handle is not None:
             os.close(handle)
 
@@ -203,19 +104,19 @@ def _finish(work: Path, folder: Path, drop: tuple[str, ...]) -> None:
 
 
 def _rename_twice(new: Path, folder: Path) -> None:
-    """Where names cannot be exchanged: a kill between the renames leaves it to `sweep` to put the old one back."""
-    old = _hidden(folder, "old")
+    """Replacement for `_exchange`; after a kill between the two renames, `sweep` restores the old folder."""
+    old = hidden_path(folder, "old")
     folder.rename(old)
     try:
         new.rename(folder)
     except OSError:
         old.rename(folder)
         raise
-    _delete(old)
+    delete(old)
 
 
 def _take_along(old: Path, new: Path, drop: tuple[str, ...]) -> None:
-    """Link into `new` what others put into `old`."""
+    """Link entries of `old` that this package did not write into `new`."""
     try:
         listed = Stored(old, "folder").digests or {}
     except ValueError:
@@ -223,7 +124,7 @@ def _take_along(old: Path, new: Path, drop: tuple[str, ...]) -> None:
     ours = {name.split("/")[0] for name in listed} | {MANIFEST, *drop}
     for entry in old.iterdir():
         target = new / entry.name
-        if entry.name in ours or os.path.lexists(target) or _HIDDEN.fullmatch(entry.name):
+        if entry.name in ours or os.path.lexists(target) or HIDDEN_NAME.fullmatch(entry.name):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.copytree(entry, target, symlinks=True, copy_function=_link)
@@ -232,7 +133,7 @@ def _take_along(old: Path, new: Path, drop: tuple[str, ...]) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """A second name of the same file, a copy where the file system has no such thing."""
+    """Hard link of a file, or a copy on a file system without hard links."""
     try:
         os.link(source, target, follow_symlinks=False)
     except (OSError, NotImplementedError):
@@ -240,14 +141,14 @@ def _link(source: str, target: str) -> None:
 
 
 def write_file(path: str | Path, data: bytes | str) -> Path:
-    """Write one file (text as UTF-8) whole or not at all, in place of one that is there."""
+    """Write or replace one file (text as UTF-8) atomically."""
     path = Path(path).resolve()
     write_files({path: data})
     return path
 
 
 def write_files(files: Mapping[Path, bytes | str]) -> None:
-    """The same of several files: where one fails (a full disk) all stay as they were."""
+    """Write or replace several files; if one cannot be written (a full disk), none is replaced."""
     with ExitStack() as stack:
         ready = [stack.enter_context(_beside(path.resolve(), data)) for path, data in files.items()]
         for work, path in ready:
@@ -257,12 +158,12 @@ def write_files(files: Mapping[Path, bytes | str]) -> None:
 
 @contextmanager
 def _beside(path: Path, data: bytes | str) -> Iterator[tuple[Path, Path]]:
-    """A hidden file that holds the data, on the disk, and the path that it is for; it goes unless it is renamed."""
+    """Context of a hidden file with the data, flushed to the disk, and its destination; removed unless renamed."""
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no regular file")
+        raise ValueError(f"{path} is not a regular file")
     sweep(path.parent, path.name)
     with _named(path):
-        work, handle = _new_file(path)
+        work, handle = new_file(path)
     try:
         with _named(path), os.fdopen(handle, "wb") as file:
             if path.exists():
@@ -277,44 +178,20 @@ def _beside(path: Path, data: bytes | str) -> Iterator[tuple[Path, Path]]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder at once: killed, it leaves the whole folder or none under its name."""
-    hidden = _hidden(folder)
+    """Remove a folder atomically: a killed process leaves the complete folder or none under its name."""
+    hidden = hidden_path(folder)
     with suppress(FileNotFoundError):
         folder.rename(hidden)
-        _delete(hidden)
-
-
-@contextmanager
-def locked(folder: str | Path, message: str) -> Iterator[None]:
-    """Hold the name `folder`, which need not exist, until the block or the process ends.
-
-    ValueError with `message` where another process holds it. Where the system has no file locks, nothing is held.
-    """
-    folder = Path(folder).resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    path = folder.parent / f".{folder.name}.lock"
-    try:
-        handle = _hold(path, os.O_RDWR | os.O_CREAT)
-    except _NoLocks:
-        yield
-        return
-    if handle is None:
-        raise ValueError(message)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink()
-        os.close(handle)
+        delete(hidden)
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
-    """JSON and an end of line, for a folder that is not whole yet."""
+    """Write JSON and a newline, in an unfinished folder."""
     path.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
 
 
 def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
-    """A safetensors file, for a folder that is not whole yet; OSError where the disk is full."""
+    """Write a safetensors file, in an unfinished folder; OSError if the disk is full."""
     import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
@@ -323,7 +200,7 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
         path.touch()
         mode = path.stat().st_mode
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
-        path.chmod(mode)  # save_file gives it to its owner alone
+        path.chmod(mode)  # save_file lets only the owner read it
     except SafetensorError as error:
         if number := re.search(r"\(os error (\d+)\)", str(error)):
             raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
@@ -331,13 +208,13 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path) -> None:
-    """SHA256SUMS of all files in a folder and below, for one that is not whole yet."""
+    """Write SHA256SUMS of all files in an unfinished folder and its subfolders."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")

@@ -19,11 +19,28 @@ from recgym.evaluate import (
 )
 from recgym.evaluate.metrics import response_rate
 
+# by bisection of the incomplete beta function (continued fraction), 15 digits
+T_QUANTILES = [
+    (0.6, 1, 0.32491969623290673), (0.6, 12.5, 0.2588028773692512), (0.6, 999, 0.25341458333023814),
+    (0.9, 2, 1.8856180831641267), (0.9, 29, 1.3114336473015582), (0.95, 4, 2.1318467863266504),
+    (0.95, 47.3, 1.6777127832264571), (0.975, 1, 12.706204736174687), (0.975, 2, 4.302652729749459),
+    (0.975, 4, 2.7764451051977934), (0.975, 9, 2.2621571627982036), (0.975, 12.5, 2.1691859427125406),
+    (0.975, 29, 2.0452296421327016), (0.975, 47.3, 2.0114037532826687), (0.975, 999, 1.9623414611335392),
+    (0.995, 4, 4.604094871349993), (0.995, 29, 2.756385903670603), (0.9995, 1, 636.6192487687888),
+    (0.9995, 9, 4.780912585931215), (0.9995, 999, 3.300292440398813),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("p", "df", "expected"), T_QUANTILES)
+def test_t_quantile_agrees_with_bisection(p, df, expected):
+    assert t_quantile(p, df) == pytest.approx(expected, rel=1e-9)
+    assert t_quantile(1.0 - p, df) == pytest.approx(-expected, rel=1e-9)
+
 
 @pytest.mark.parametrize("df", [1, 2, 3, 7, 19, 100, 5000])
 @pytest.mark.parametrize("p", [0.01, 0.25, 0.5, 0.9, 0.975, 0.9995])
-def test_t_quantile_is_scipys(p, df):
-    assert t_quantile(p, df) == pytest.approx(scipy_stats.t.ppf(p, df), rel=1e-9, abs=1e-9)
+def test_t_quantile_inverts_the_distribution(p, df):
+    assert scipy_stats.t.cdf(t_quantile(p, df), df) == pytest.approx(p, rel=1e-9)
 
 
 def test_t_quantile_refuses_what_has_none():
@@ -299,9 +316,9 @@ HALF = [0.5, 0.5]
         ({"reward": ["a", "b"]}, "reward must be an array of real numbers"),
         ({"reward": [1j, 0.0]}, "reward must be an array of real numbers"),
         ({"reward": [[1], [2, 3]]}, "reward must be an array of real numbers"),
-        ({"level": 1.5}, "level is 1.5, it must lie between 0 and 1"),
-        ({"level": "a"}, "level is 'a', it must lie between 0 and 1"),
-        ({"level": None}, "level is None, it must lie between 0 and 1"),
+        ({"level": 1.5}, "level is 1.5, expected a number between 0 and 1"),
+        ({"level": "a"}, "level is 'a', expected a number between 0 and 1"),
+        ({"level": None}, "level is None, expected a number between 0 and 1"),
         ({"reward_range": (1, 0)}, r"reward_range is \(1, 0\), expected a smaller and a larger"),
         ({"reward": [0, 2], "reward_range": (0, 1)}, "reward is 2 in row 1, allowed: 0 to 1"),
         ({"action": [0, 1], "target": [0.5, 0.6]}, "target has sum 1.1 in row 0, a distribution has sum 1"),
@@ -336,7 +353,7 @@ def test_every_interval_names_a_wrong_level(level):
         lambda: paired_difference([[1.0, 2.0]], [[0.0, 1.0]], level),
         lambda: bootstrap_interval([[1.0, 2.0]], seed=0, level=level),
     ):
-        with pytest.raises(ValueError, match=f"level is {level!r}, it must lie between 0 and 1"):
+        with pytest.raises(ValueError, match=f"level is {level!r}, expected a number between 0 and 1"):
             call()
 
 

@@ -245,13 +245,13 @@ def test_ids_are_stored_beside_an_own_world_and_in_none_that_ships(world, tmp_pa
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{", r"ids\.json is no JSON that can be read"),
+        ("{", r"ids\.json is not valid JSON"),
         ("[]", r"ids\.json holds a JSON list, expected an object"),
         ('{"users": [], "items": []}', r"ids\.json: schema is missing"),
         ('{"schema": "x", "users": [], "items": []}', "expected the schema"),
         ('{"schema": "recgym.ids/1", "users": {}, "items": []}', r"ids\.json: users is {}, expected list"),
         ('{"schema": "recgym.ids/1", "users": [], "items": []}', "user ids must be 40 different texts"),
-        ("[" * 100_000, r"ids\.json is no JSON that can be read"),
+        ("[" * 100_000, r"ids\.json is not valid JSON"),
     ],
 )
 def test_a_broken_table_of_ids_is_refused(world, tmp_path, text, match):

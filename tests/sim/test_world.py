@@ -124,7 +124,7 @@ def test_broken_folders_name_the_file(tmp_path):
     (folder / "SHA256SUMS").unlink()
     for text, message in (
         (json.dumps({**about, "schema": "x"}), "schema is 'x'"),
-        ("{", r"world\.json is no JSON that can be read"),
+        ("{", r"world\.json is not valid JSON"),
         (
             json.dumps({**about, "categories": [1]}),
             r"world\.json: categories holds something that is no name",
