@@ -1,6 +1,7 @@
 """One agent trained from the command line: saved whole or not at all, taken up again after a kill, gone on with."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -155,13 +156,34 @@ def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Tell, ...]]:
         return
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(folder / run)) as writer:
+    place = folder / run
+    with _writer_errors(place), SummaryWriter(str(place)) as writer:
 
         def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
             for name, value in figures.items():
                 writer.add_scalar(f"{stage}/{name}", value, env_steps)
 
         yield (tell,)
+
+
+@contextmanager
+def _writer_errors(place: Path) -> Iterator[None]:
+    """An OSError of TensorBoard's thread, raised again where the writer is called, names `place`; nothing prints it."""
+    hook = threading.excepthook
+
+    def unless_raised_again(failure: threading.ExceptHookArgs) -> None:
+        if not isinstance(failure.exc_value, OSError):
+            hook(failure)
+
+    threading.excepthook = unless_raised_again
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+    finally:
+        threading.excepthook = hook
 
 
 def _say(

@@ -1,6 +1,8 @@
 """Arguments of the environment on the command line: checked first, part of what a run is, kept with the agent."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,19 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(run, tmp_path, 
             continue
         refused(run(*words, place), f"{option} {place}", "cannot be written")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_curves_without_room_are_one_line(world, tmp_path):
+    """A limit on the size of files stands for the disk; it is TensorBoard's thread that meets it."""
+    code = (
+        "import resource, sys, torch.utils.tensorboard\n"
+        "from recgym.cli.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "main(['train', 'ucb1', *sys.argv[1:]])"
+    )
+    words = [sys.executable, "-c", code, SHOP, "--world", world, "--out", str(tmp_path / "agent")]
+    words += ["--tensorboard", str(tmp_path / "tb")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    place = tmp_path / "tb" / "ucb1-Ecommerce-v0-0"
+    assert (done.returncode, done.stderr) == (2, f"recgym: {place}: File too large\n")
+    assert not (tmp_path / "agent").exists()
