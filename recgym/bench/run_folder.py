@@ -127,5 +127,4 @@ def run_folder(out: Path, record: dict[str, Any]) -> Iterator[Path]:
 
 def only_one(out: Path) -> AbstractContextManager[None]:
     """Hold a folder of runs while this process lives; ValueError where another bench holds it."""
-    out.mkdir(parents=True, exist_ok=True)
     return storage.locked(out, f"--out {out}: another bench is writing there")

@@ -117,24 +117,52 @@ def is_vacant(folder: Path) -> bool:
 
 
 @contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Puts the system's reason and `path`, or a file below it, into an OSError; hidden names are replaced."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        hidden = rf"\.{re.escape(path.name)}\.(lock|(tmp|old)-[0-9a-f]{{8}})"
+        place = re.sub(hidden, lambda _: path.name, os.fsdecode(error.filename or path))
+        raise OSError(error.errno, os.strerror(error.errno), place) from error
+
+
+@contextmanager
+def parents_made(path: Path) -> Iterator[None]:
+    """Makes the parents of `path`; if the block fails, those that it made and that are empty are removed."""
+    absent = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for parent in absent:
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
 def locked(folder: str | Path, message: str) -> Iterator[None]:
     """Hold the name `folder`, which need not exist, until the block or the process ends.
 
     Raises ValueError with `message` if another process holds it. Without file locks nothing is held.
     """
     folder = Path(folder).resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     path = folder.parent / f".{folder.name}.lock"
-    try:
-        handle = hold(path, os.O_RDWR | os.O_CREAT)
-    except LocksUnsupportedError:
-        yield
-        return
-    if handle is None:
-        raise ValueError(message)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink()
-        os.close(handle)
+    with parents_made(folder):
+        try:
+            with named(folder):
+                handle = hold(path, os.O_RDWR | os.O_CREAT)
+        except LocksUnsupportedError:
+            yield
+            return
+        if handle is None:
+            raise ValueError(message)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+            os.close(handle)

@@ -15,7 +15,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recgym.storage.locks import HIDDEN_NAME, delete, hidden_path, new_file, new_folder, sweep
+from recgym.storage.locks import (
+    HIDDEN_NAME,
+    delete,
+    hidden_path,
+    named,
+    new_file,
+    new_folder,
+    parents_made,
+    sweep,
+)
 from recgym.storage.read import MANIFEST, Stored
 
 if TYPE_CHECKING:
@@ -46,19 +55,6 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Puts the system's reason and `path`, or a file below it, into an OSError; hidden names are replaced."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None:
-            raise
-        hidden = rf"\.{re.escape(path.name)}\.(tmp|old)-[0-9a-f]{{8}}"
-        place = re.sub(hidden, lambda _: path.name, os.fsdecode(error.filename or path))
-        raise OSError(error.errno, os.strerror(error.errno), place) from error
-
-
-@contextmanager
 def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[Path]:
     """Context of a hidden folder that becomes `folder`, with checksums, at the end of the block; removed on an error.
 
@@ -74,18 +70,16 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):
         raise ValueError(f"{folder} is or contains the working folder, expected a folder inside it")
-    with _named(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    with named(folder), parents_made(folder):
         sweep(folder.parent, folder.name)
         work, handle = new_folder(folder)
-    try:
-        with _named(folder):
+        try:
             yield work
             _finish(work, folder, drop)
-    finally:
-        delete(work)  # after an exchange: the old folder
-        if handle is not None:
-            os.close(handle)
+        finally:
+            delete(work)  # after an exchange: the old folder
+            if handle is not None:
+                os.close(handle)
 
 
 def _finish(work: Path, folder: Path, drop: tuple[str, ...]) -> None:
@@ -162,10 +156,10 @@ def _beside(path: Path, data: bytes | str) -> Iterator[tuple[Path, Path]]:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file")
     sweep(path.parent, path.name)
-    with _named(path):
+    with named(path):
         work, handle = new_file(path)
     try:
-        with _named(path), os.fdopen(handle, "wb") as file:
+        with named(path), os.fdopen(handle, "wb") as file:
             if path.exists():
                 work.chmod(path.stat().st_mode)
             file.write(data.encode() if isinstance(data, str) else data)

@@ -103,6 +103,15 @@ def test_a_failed_write_names_the_place_and_the_systems_reason(tmp_path):
     assert World.load(tmp_path / "world").name == "synthetic-4"
 
 
+def test_folders_made_for_one_that_fails_go_again(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(KeyError), whole_folder(tmp_path / "mine" / "a" / "b" / "f"):
+        raise KeyError
+    with pytest.raises(KeyError), locked(tmp_path / "x" / "f", ""), whole_folder(tmp_path / "x" / "f" / "g"):
+        raise KeyError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+
+
 @pytest.mark.parametrize(
     "write", [lambda place: write_file(place, "x"), lambda place: World.save(None, place)]
 )
