@@ -65,7 +65,7 @@ def plan_of(name, world):
 
 
 def problem_of(name, world):
-    needs = agent_class(name).needs(LIGHT.get(name, {}))[0]
+    needs = agent_class(name).requirements(LIGHT.get(name, {}))[0]
     return Problem.of(
         gymnasium.make_vec("recgym/Ecommerce-v0", num_envs=4, world=str(world), observation=needs)
     )
@@ -303,16 +303,17 @@ def run(count, seed, kinds):
         whole = make(root, kinds)
         for kind in kinds:
             folders, read = whole[kind]
-            (root / "scratch").mkdir(exist_ok=True)
+            scratch = root / "scratch" / kind
+            scratch.mkdir(parents=True)
             expected = {}
             for folder in folders:  # warm: compiled here, once
-                copy = shutil.copytree(folder, root / "scratch" / (folder.name + "+whole"))
+                copy = shutil.copytree(folder, scratch / (folder.name + "+whole"))
                 expected[folder] = read(copy, root)
             counts = dict.fromkeys(("same", "refused", "other in range"), 0)
             for number in range(count):
                 rng = random.Random(f"{seed} {kind} {number}")
                 folder = rng.choice(folders)
-                copy = shutil.copytree(folder, root / "scratch" / f"{folder.name}+{number}")
+                copy = shutil.copytree(folder, scratch / f"{folder.name}+{number}")
                 how, is_deep = harm(rng, copy)
                 word, seconds, megabytes = outcome_of(read, copy, root, expected[folder])
                 shutil.rmtree(copy)
