@@ -1,9 +1,8 @@
-"""Ctrl-C at any moment of a command: one line and exit code 130, also while modules are imported or Python ends.
+"""Ctrl-C ends a command with one line and exit code 130 at any time, also during imports and at interpreter exit.
 
-Python turns Ctrl-C into an exception wherever it happens to be. Within an import, a finaliser or a callback the
-exception is printed with a traceback, changed into another one, or swallowed. So a command ends at once while it has
-nothing to tidy up (imports before `main`, the interpreter's end after it), and in between the exception is sent again
-where it was swallowed.
+Python raises KeyboardInterrupt wherever it is. Inside an import, a finaliser or a callback the exception is printed
+with a traceback, replaced by another one, or swallowed. Therefore a command ends at once while there is nothing to
+clean up (during imports before `main`, and at interpreter exit); in between a swallowed exception is raised again.
 """
 
 import os
@@ -19,22 +18,22 @@ STOPPED = "recgym: stopped"
 
 
 class _State:
-    presses = 0  # of Ctrl-C since the command began
+    presses = 0  # of Ctrl-C since the start of the command
 
 
 def is_command() -> bool:
-    """Whether this process is `recgym ...` or `python -m recgym ...`, and no program that imports the package."""
+    """Whether this process is `recgym ...` or `python -m recgym ...`, not a program that imports the package."""
     program = os.path.basename(sys.argv[0]) if sys.argv else ""
     return program.partition(".")[0] == "recgym" or (program == "-m" and "recgym" in sys.orig_argv)
 
 
 def is_pressed() -> bool:
-    """Whether Ctrl-C came since the command began, whatever became of its exception."""
+    """Whether Ctrl-C was pressed since the start of the command, also where its exception was swallowed."""
     return _State.presses > 0
 
 
 def end_at_once() -> None:
-    """From now on Ctrl-C ends the process where it is: only where there is nothing to tidy up."""
+    """From now on Ctrl-C ends the process at once; to be called only while there is nothing to clean up."""
     _handle(_leave)
 
 
@@ -53,7 +52,7 @@ def raised() -> Iterator[None]:
         _State.presses, is_done = 0, threading.Event()
 
         def again() -> None:
-            is_done.wait()  # within this hook it would be swallowed as well
+            is_done.wait()  # inside this hook it would be swallowed, too
             time.sleep(0.02)
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -73,7 +72,7 @@ def raised() -> Iterator[None]:
 
 
 def _handle(handler: Any) -> None:
-    """Install a handler, unless Ctrl-C is ignored (a shell's background job) or this is not the main thread."""
+    """Installs a handler, unless Ctrl-C is ignored (a shell's background job) or this is not the main thread."""
     if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
         with suppress(ValueError):
             signal.signal(signal.SIGINT, handler)
@@ -93,5 +92,5 @@ def _leave(number: int, frame: FrameType | None) -> None:
         os._exit(EXIT_CODE)
 
 
-if is_command():  # what follows is imports alone, until `recgym.cli.main.main` begins
+if is_command():  # only imports follow, until `recgym.cli.main.main` starts
     end_at_once()

@@ -1,7 +1,7 @@
-"""Two packages on PyPI install a top-level name of ours; sharing an environment with one would mix two programs.
+"""Detects packages that install the same top-level packages as recgym.
 
-scope-rl ships a top-level `recgym`, openai-agents a top-level `agents`. Whichever is installed last overwrites files
-of the other, so the clash is found when recgym is imported, and named.
+scope-rl has a top-level package `recgym`, openai-agents a top-level package `agents`. The package installed last
+overwrites files of the other; importing recgym detects this.
 """
 
 from importlib.metadata import PackageNotFoundError, distribution
@@ -10,13 +10,13 @@ CLASHES = {"scope-rl": "recgym", "openai-agents": "agents"}
 
 
 def refuse_clash() -> None:
-    """ImportError that names the distribution which shares a top-level package with this one."""
+    """ImportError where an installed distribution shares a top-level package with recgym."""
     for name, package in CLASHES.items():
         try:
             distribution(name)
         except PackageNotFoundError:
             continue
         raise ImportError(
-            f"{name} is installed and brings its own top-level package '{package}', which overwrites recgym's: "
+            f"{name} is installed and has its own top-level package '{package}', which overwrites recgym's: "
             f"keep them in separate virtual environments (here: pip uninstall {name}, then reinstall recgym)"
         )

@@ -1,20 +1,20 @@
-"""Where numbers are computed: one rule for agents, fitting and the command line. Only a GPU needs torch to look."""
+"""Names of devices: one rule for agents, fitting and the command line. torch is imported only for a GPU."""
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-FITTING = ("cpu", "cuda")  # what a world can be fitted on; agents with networks take MPS, too
+FITTING = ("cpu", "cuda")  # devices for fitting; agents with networks can also use MPS
 
 
 def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who: str = "") -> str:
-    """The device that a name stands for, such as "cpu" or "cuda:1".
+    """The device of a name, such as "cpu" or "cuda:1".
 
     Args:
-        device: "auto" (of `able` the first GPU that is here, else the CPU), "cpu", "cuda", "cuda:N", "mps", or a
+        device: "auto" (the first available GPU of `able`, otherwise the CPU), "cpu", "cuda", "cuda:N", "mps", or a
             torch.device.
-        able: kinds that can be used.
-        who: what would use it, for the message.
+        able: kinds of devices that can be used.
+        who: user of the device, for the message.
 
     Raises:
-        ValueError: an unknown name, one that `who` cannot use, or a GPU that is not here.
+        ValueError: an unknown name, one that `who` cannot use, or a GPU that is not available.
     """
     name = str(device)
     kind, colon, number = name.partition(":")
@@ -28,14 +28,14 @@ def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who:
         return next((each for each in ("cuda", "mps") if each in able and _count(each)), "cpu")
     if kind not in able:
         allowed = ", ".join(map(repr, ("auto", *able)))
-        raise ValueError(f"device is {name!r}, {who or 'this'} can use {allowed} alone")
+        raise ValueError(f"device is {name!r}, {who or 'this'} can use only {allowed}")
     if int(number or 0) >= _count(kind):
         raise ValueError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
     return name
 
 
 def _count(kind: str) -> int:
-    """Devices of a kind on this machine."""
+    """Number of devices of a kind on this machine."""
     if kind == "cpu":
         return 1
     import torch

@@ -26,9 +26,9 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from agents import Problem, agent_class
+from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
-from recgym.bench.suite import Experiment, Preset
 from recgym.bench.trainer import TrainingPlan, train
 from recgym.envs.world_lookup import load_world
 from recgym.fidelity.card import card_markdown

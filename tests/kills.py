@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 
 import agents.deep.dcf_dqn  # noqa: F401 - imported once, before the forks
 from recgym.bench import suite
-from recgym.bench.suite import Experiment, Preset
+from recgym.bench.experiment import Experiment, Preset
 from recgym.cli.main import main
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic

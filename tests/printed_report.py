@@ -14,7 +14,20 @@ def report():
         Row(name, 10, interval, interval, interval, None, 5.0, 0.25, 0.5, 0.3, 12.0) for name in AGENTS
     )
     env = "recgym/EcommerceSlate-v0"
-    table = Leaderboard("ladder", "ecommerce-slate", env, "ecommerce-1", 1, 2, 10, rows, interval, None, True)
+    table = Leaderboard(
+        "ladder",
+        "ecommerce-slate",
+        env,
+        "ecommerce-1",
+        1,
+        2,
+        10,
+        rows,
+        interval,
+        None,
+        True,
+        reference="dcf-dqn",
+    )
 
     class Results:
         tables = {"ladder": [table]}  # noqa: RUF012

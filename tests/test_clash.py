@@ -15,6 +15,6 @@ def test_a_clash_of_top_level_packages_is_named(monkeypatch, stranger, package):
 
     monkeypatch.setattr(clash, "distribution", distribution)
     with pytest.raises(
-        ImportError, match=f"{stranger} is installed and brings its own top-level package '{package}'"
+        ImportError, match=f"{stranger} is installed and has its own top-level package '{package}'"
     ):
         clash.refuse_clash()

@@ -1,6 +1,6 @@
-"""Decisions per second of the bandits: 1,000 arms, 32 features, one thread if OMP_NUM_THREADS=1.
+"""Decisions per second of the bandits, with 1,000 arms and 32 features; one thread if OMP_NUM_THREADS=1.
 
-A decision with its update is `act(explore=True)` and `learn`; rewards are drawn before the clock starts. The best of
+A decision with an update is `act(explore=True)` and `learn`. Rewards are drawn before the clock starts. The best of
 three windows counts, as in `recgym.bench.speed`.
 """
 
@@ -12,8 +12,9 @@ from gymnasium import spaces
 
 from recgym.bench.speed import best_rate
 
-ARMS, FEATURES, BATCH, HISTORY = 1_000, 32, 256, 20
-WARM = 40  # batches learnt from before the clock starts
+NUM_ARMS, NUM_FEATURES, HISTORY_LENGTH = 1_000, 32, 20
+BATCH_SIZE = 256  # decisions
+WARMUP_BATCHES = 40  # learned from before the clock starts
 BANDITS: dict[str, dict[str, Any]] = {
     "linucb": {"mode": "disjoint"},
     "lints": {"mode": "disjoint"},
@@ -24,23 +25,23 @@ BANDITS: dict[str, dict[str, Any]] = {
 
 
 class BanditSpeed(NamedTuple):
-    """Decisions a second of one bandit."""
+    """Decisions per second of a bandit."""
 
     name: str
-    batch: float  # BATCH at a time, without updates
-    batch_updates: float  # with updates
+    batch: float  # BATCH_SIZE at a time, without updates
+    batch_updates: float  # BATCH_SIZE at a time, with updates
     single_updates: float  # one at a time, with updates
 
 
 def _problem(space: spaces.Space[Any]) -> Any:
     from agents import Problem
 
-    zeros = np.zeros(ARMS)
+    zeros = np.zeros(NUM_ARMS)
     indices = zeros.astype(np.int64)
     return Problem(
         env_id="",
         env_kwargs={},
-        num_items=ARMS,
+        num_items=NUM_ARMS,
         num_users=1,
         slate_size=1,
         horizon=50,
@@ -53,48 +54,48 @@ def _problem(space: spaces.Space[Any]) -> Any:
 
 
 def _observations(name: str, num: int, rng: np.random.Generator) -> tuple[spaces.Space[Any], Any]:
-    """Contexts of FEATURES numbers, the constant among them, or histories, for those that read no context."""
+    """Contexts of NUM_FEATURES numbers, a constant included; histories for bandits without contexts."""
     if name in ("linucb", "lints"):
-        space = spaces.Box(-1.0, 1.0, (FEATURES - 1,), np.float32)
-        return space, rng.uniform(-1.0, 1.0, (num, FEATURES - 1)).astype(np.float32)
-    shown = rng.integers(0, ARMS + 1, (num, HISTORY)).astype(np.int32)
-    events = np.zeros((num, HISTORY), np.float32)
+        space = spaces.Box(-1.0, 1.0, (NUM_FEATURES - 1,), np.float32)
+        return space, rng.uniform(-1.0, 1.0, (num, NUM_FEATURES - 1)).astype(np.float32)
+    shown = rng.integers(0, NUM_ARMS + 1, (num, HISTORY_LENGTH)).astype(np.int32)
+    events = np.zeros((num, HISTORY_LENGTH), np.float32)
     parts: dict[str, Any] = {"shown": shown, "events": events}
     boxes: dict[str, spaces.Space[Any]] = {
-        "shown": spaces.Box(0, ARMS, (HISTORY,), np.int32),
-        "events": spaces.Box(0.0, 1.0, (HISTORY,), np.float32),
+        "shown": spaces.Box(0, NUM_ARMS, (HISTORY_LENGTH,), np.int32),
+        "events": spaces.Box(0.0, 1.0, (HISTORY_LENGTH,), np.float32),
     }
     return spaces.Dict(boxes), parts
 
 
 def measure_bandits(seconds: float = 0.5) -> Iterator[BanditSpeed]:
-    """One row a bandit."""
+    """One row for each bandit."""
     from agents import Transition, make_agent
 
     rng = np.random.default_rng(0)
-    chance = rng.uniform(0.05, 0.5, ARMS)
+    probability = rng.uniform(0.05, 0.5, NUM_ARMS)
     for name, params in BANDITS.items():
         rates = []
-        for num in (BATCH, 1):
+        for num in (BATCH_SIZE, 1):
             space, observation = _observations(name, num, rng)
             agent = make_agent(name, _problem(space), 0, **params)
-            never, luck = np.zeros(num, np.bool_), rng.random((64, num))
+            not_ended, uniforms = np.zeros(num, np.bool_), rng.random((64, num))
 
             def decide(
                 call: int,
                 agent: Any = agent,
                 observation: Any = observation,
-                never: Any = never,
-                luck: Any = luck,
+                not_ended: Any = not_ended,
+                uniforms: Any = uniforms,
             ) -> None:
                 action = agent.act(observation, explore=True)
-                reward = (luck[call % 64] < chance[action]).astype(np.float64)
-                agent.learn(Transition(observation, action, reward, observation, never, never))
+                reward = (uniforms[call % 64] < probability[action]).astype(np.float64)
+                agent.learn(Transition(observation, action, reward, observation, not_ended, not_ended))
 
-            for call in range(WARM):
+            for call in range(WARMUP_BATCHES):
                 decide(call)
             rates.append(best_rate(decide, num, seconds))
-            if num == BATCH:
+            if num == BATCH_SIZE:
 
                 def only_act(call: int, agent: Any = agent, observation: Any = observation) -> None:
                     agent.act(observation, explore=True)

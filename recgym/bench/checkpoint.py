@@ -1,10 +1,10 @@
-"""What a killed training leaves, and how it goes on: the agent, its environment, the loop, the curve.
+"""Checkpoints of a training: the agent, its environment, the loop and the curve.
 
 OUT/checkpoint/<steps>/agent/             the agent as it saves itself
 OUT/checkpoint/<steps>/state.safetensors  arrays: the agent's training state, the environment's, the loop's
 OUT/checkpoint/<steps>/state.json         the loop's counts, the curve, seconds, and the settings of the run
 
-OUT/checkpoint is replaced as a whole: it holds one checkpoint, the newest.
+OUT/checkpoint holds the newest checkpoint only, and is replaced as a whole.
 """
 
 import json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "checkpoint"
 Arrays = Mapping[str, NDArray[Any]]
 _NUMBER = (int, float)
-_FACTS = {
+_STATE_KEYS = {
     "settings": dict,
     "loop": dict,
     "curve": list,
@@ -36,7 +36,7 @@ _FACTS = {
 
 
 class Checkpoints:
-    """The checkpointer of one training: a checkpoint every so many environment steps; the newest stays."""
+    """The checkpointer of a training: one checkpoint every `every` environment steps; the newest is kept."""
 
     def __init__(
         self,
@@ -50,41 +50,43 @@ class Checkpoints:
         record: dict[str, Any],
     ) -> None:
         self.folder = out / FOLDER
-        self.settings = json.loads(json.dumps(settings))  # as JSON gives them back
+        self.settings = json.loads(json.dumps(settings))  # as JSON reads them back
         self.agent, self.env = agent, env
         self.every, self.due, self.curve, self.record = every, 0, curve, record
-        self.is_resumed = True  # False: a training begins, whatever checkpoint lies there
+        self.is_resumed = True  # False: the training starts anew, whatever checkpoint there is
 
     def latest(self) -> str | None:
-        """Name of the newest checkpoint, its environment steps."""
-        whole = [folder.name for folder in self.folder.glob("*") if folder.name.isdecimal()]
-        return max(whole, key=int, default=None)
+        """Name of the newest checkpoint, which is its number of environment steps."""
+        names = [folder.name for folder in self.folder.glob("*") if folder.name.isdecimal()]
+        return max(names, key=int, default=None)
 
     @property
     def steps(self) -> int:
-        """Environment steps of the newest checkpoint; 0: there is none."""
+        """Environment steps of the newest checkpoint; 0 where there is none."""
         return int(self.latest() or 0)
 
     def check(self) -> bool:
-        """Whether there is a checkpoint to go on from; ValueError where it is of another run, or damaged."""
+        """Whether there is a checkpoint to resume from; ValueError where it is of another run, or damaged."""
         name = self.latest()
         if name is None:
             return False
-        self.refuse_other(self._facts(name)["settings"])
+        self.check_settings(self._facts(name)["settings"])
         return True
 
-    def refuse_other(self, theirs: Mapping[str, Any]) -> None:
-        """ValueError where settings are not this training's: which one, and how it was begun."""
+    def check_settings(self, theirs: Mapping[str, Any]) -> None:
+        """ValueError where settings differ from those of this training; the message names the first difference."""
         for name, ours in self.settings.items():
             if theirs.get(name) != ours:
-                there, here = difference(theirs.get(name), ours)
-                raise ValueError(f"--resume: {self.folder.parent} was begun with {name} {there}, not {here}")
+                stored, asked = difference(theirs.get(name), ours)
+                raise ValueError(
+                    f"--resume: {self.folder.parent} was begun with {name} {stored}, not {asked}"
+                )
 
     def _facts(self, name: str) -> dict[str, Any]:
-        return storage.Stored(self.folder, "checkpoint").json(f"{name}/state.json", _FACTS)
+        return storage.Stored(self.folder, "checkpoint").json(f"{name}/state.json", _STATE_KEYS)
 
     def resume(self) -> "LoopState | None":
-        """Put everything back as the newest checkpoint has it; ValueError where it is damaged."""
+        """Restores the newest checkpoint; None where there is none, ValueError where it is damaged."""
         name = self.latest() if self.is_resumed else None
         if name is None:
             return None
@@ -114,7 +116,7 @@ class Checkpoints:
         return LoopState(parts["loop"], facts["loop"])
 
     def keep(self, steps: int, loop_state: Callable[[], "LoopState"]) -> None:
-        """Write a checkpoint where one is due, the first before the first step; it takes the place of older ones."""
+        """Writes a checkpoint where one is due, the first before the first step; older ones are removed."""
         if steps < self.due:
             return
         self.due = steps + self.every

@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-OPEN = ("world", "member", "n_items", "slate_size", "horizon", "reward")
+ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward")
 
 
 def json_object(option: str, text: str | None) -> dict[str, Any]:
-    """The JSON object of an option, {} where it is not given; ValueError names the option."""
+    """The JSON object of an option, {} where it is not given; ValueError that names the option."""
     if text is None:
         return {}
     try:
         value = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{option}: {text[:80]!r} is no JSON object: {error}") from None
+        raise ValueError(f"{option}: {text[:80]!r} is not a JSON object: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f'{option} is {text[:80]}, expected a JSON object: {{"name": value}}')
     return value
@@ -30,25 +30,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
-    """Arguments beside the environment's own, by name.
+    """Arguments of the environment that replace its defaults, by name.
 
     Args:
         text: JSON of --env-args, or None.
         world: of --world, or None.
 
-    ValueError where one is not open to the command line (the agent chooses its observation) or is given twice.
-    Values are checked by the environment: see `check_arguments`.
+    ValueError where one may not be set on the command line (the agent decides the observation) or is given twice.
+    Values are checked by `check_arguments`.
     """
     arguments = json_object("--env-args", text)
-    if closed := [name for name in arguments if name not in OPEN]:
-        raise ValueError(f"--env-args: {closed[0]!r} is none of {', '.join(OPEN)}")
+    if closed := [name for name in arguments if name not in ALLOWED]:
+        raise ValueError(f"--env-args: {closed[0]!r} is not one of {', '.join(ALLOWED)}")
     if world is not None and "world" in arguments:
         raise ValueError("--env-args: the world is given by --world as well")
     return arguments if world is None else {"world": world, **arguments}
 
 
 def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
-    """ValueError of the option where the environment refuses what --env-args asks for."""
+    """ValueError where the environment rejects the arguments of --env-args."""
     from recgym.bench.rollout import make_vector
     from recgym.envs import row_of
 
@@ -60,7 +60,7 @@ def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
 
 
 def tag_of(arguments: Mapping[str, Any]) -> str:
-    """A short name for the arguments, fit for a folder's name; "" for none."""
+    """A short name of the arguments that can be part of a folder's name; "" for none."""
     if not arguments:
         return ""
     is_plain = all(isinstance(value, str | int) for value in arguments.values())

@@ -1,4 +1,4 @@
-"""The main job: every run of a preset in parallel processes, taking up what a kill left."""
+"""The runs of a preset in parallel processes; runs that are complete are not made again."""
 
 import os
 import sys
@@ -9,22 +9,22 @@ import numpy as np
 
 from recgym import storage
 from recgym.bench import run_folder
+from recgym.bench.experiment import Preset, runs_of
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
-from recgym.bench.suite import Preset, runs_of
 from recgym.bench.worker_pool import run_jobs
 
 
 class Summary(NamedTuple):
-    """What a call did."""
+    """Outcome of a call."""
 
-    done: int  # runs of this call that worked
-    skipped: int  # runs that were whole already
-    failed: list[str]  # one line a failed run
+    done: int  # runs completed by this call
+    skipped: int  # runs that were complete before
+    failed: list[str]  # one line for each failed run
 
 
 def warm_up(preset: Preset) -> None:
-    """Compile the simulator once, into the cache on disk that all workers read."""
+    """Compiles the simulator once, into the cache on disk that all workers read."""
     from recgym.sim.lookahead import plan
 
     for experiment in preset.experiments:
@@ -38,21 +38,21 @@ def warm_up(preset: Preset) -> None:
 
 
 def cores() -> int:
-    """Cores that this process may use (a container's quota of time is not seen: say --workers)."""
+    """Cores that this process may use; a container's quota of CPU time is not taken into account."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any = None) -> Summary:
-    """Do what is missing of a preset in `out`; a run that fails is recorded and stops no other.
+    """Makes the missing runs of a preset in `out`; a failed run is recorded and does not stop the others.
 
     Args:
-        preset: what to run.
-        out: folder of the preset's runs, held by this process alone.
-        workers: processes, by default one a core.
+        preset: experiments, agents and seeds.
+        out: folder of the preset's runs, locked by this process.
+        workers: processes, by default one for each core.
         progress: a started rich Progress, or None.
 
-    KeyboardInterrupt ends the workers at once, as does a run that cannot be written (OSError); what was whole stays,
-    the next call goes on.
+    KeyboardInterrupt, or an OSError where a run cannot be written, ends the workers at once. Complete runs are
+    kept, and the next call makes the missing ones.
     """
     workers = workers or cores()
     with run_folder.only_one(out):
@@ -60,9 +60,9 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         jobs = [job_of(run, out) for run in runs_of(preset)]
         missing = [job for job in jobs if not run_folder.is_whole(out / job.run_id, job.run_id)]
         skipped, failed = len(jobs) - len(missing), []
-        bar = _Bar(progress, len(jobs), skipped, missing)
+        bar = _ProgressBar(progress, len(jobs), skipped, missing)
         if missing:
-            bar.tell("loading the simulator")
+            bar.describe("loading the simulator")
             warm_up(preset)
         outcomes = run_jobs(execute, missing, workers, bar.started)
         try:
@@ -77,39 +77,39 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
                     failed.append(f"{job.run_id}: {error}")
                 bar.ended(outcome.job, bool(error))
         finally:
-            outcomes.close()  # also where Ctrl-C broke the loop: no worker outlives the call
+            outcomes.close()  # also after Ctrl-C: no worker outlives the call
     return Summary(len(missing) - len(failed), skipped, failed)
 
 
-class _Bar:
-    """How many runs are done, which ones run now, how many failed."""
+class _ProgressBar:
+    """Number of finished and failed runs, and the names of those in progress."""
 
     def __init__(self, progress: Any, total: int, done: int, jobs: list[Job]) -> None:
         self.progress, self.jobs, self.total, self.done = progress, jobs, total, done
-        self.now: list[int] = []
+        self.running: list[int] = []
         self.failed = 0
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
 
-    def tell(self, what: str) -> None:
+    def describe(self, text: str) -> None:
         if self.progress is not None:
-            self.progress.update(self.task, description=what)
+            self.progress.update(self.task, description=text)
 
     def _show(self, advance: int) -> None:
         if self.progress is None:
             return
-        names = [self.jobs[i].run_id.rpartition("-")[0] for i in self.now]
+        names = [self.jobs[i].run_id.rpartition("-")[0] for i in self.running]
         failed = f"  {self.failed} failed" if self.failed else ""
         self.progress.update(self.task, advance=advance, description=", ".join(names) + failed)
 
     def started(self, job: int) -> None:
-        self.now.append(job)
+        self.running.append(job)
         self._show(0)
 
     def ended(self, job: int, is_failed: bool) -> None:
-        self.now.remove(job)
+        self.running.remove(job)
         self.failed += is_failed
         self.done += 1
         self._show(1)
-        if self.progress is not None and self.progress.disable:  # no terminal: a line a run
+        if self.progress is not None and self.progress.disable:  # no terminal: one line for each run
             state = "failed" if is_failed else "done"
             print(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}", file=sys.stderr, flush=True)

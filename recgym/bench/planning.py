@@ -1,4 +1,4 @@
-"""How much planning is worth in a world: oracle-plan over oracle, on the same users; and which term makes it so."""
+"""Worth of planning in a world: oracle-plan over oracle, on the same users, and the share of each term."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -12,23 +12,24 @@ from recgym.sim.engine import Engine, make_reward
 from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.world import World
 
-# term of the session model -> how a world is without it
-WITHOUT: dict[str, Callable[[World], World]] = {
+# ablations: name of a term -> the world without it
+ABLATIONS: dict[str, Callable[[World], World]] = {
     "leaving by run (leave_run)": lambda w: w.with_arrays(leave_run=np.zeros(len(w.arrays.leave_run))),
     "leaving by repeat (leave_repeat)": lambda w: w.with_params(leave_repeat=0.0),
     "leaving by item (leave_item)": lambda w: w.with_arrays(leave_item=np.zeros(w.num_items)),
-    "leaving where nothing is answered (leave_idle)": lambda w: w.with_params(leave_idle=0.0),
-    "patience": lambda w: w.with_params(patience=0.0),
-    "mood": lambda w: w.with_params(mood=0.0),
+    "leaving after no response (leave_idle)": lambda w: w.with_params(leave_idle=0.0),
+    "frailty (patience)": lambda w: w.with_params(patience=0.0),
+    "random intercept (mood)": lambda w: w.with_params(mood=0.0),
     "push (eta)": lambda w: w.with_arrays(push=np.zeros_like(w.arrays.push)),
     "satiation (kappa)": lambda w: w.with_params(kappa=0.0),
     "repeat of an item (rho)": lambda w: w.with_params(rho=0.0),
 }
-VISITS = 4_000  # simulated visits behind a mean length
+LENGTH_SESSIONS = 4_000  # simulated sessions of which the mean length is taken
+BISECTIONS = 14  # of the search for `leave_bias`
 
 
-class Worth(NamedTuple):
-    """Returns over the judged sessions, and the paired difference."""
+class PlanningWorth(NamedTuple):
+    """Returns of the judged sessions, and the paired difference."""
 
     env_id: str
     oracle: Interval
@@ -36,7 +37,7 @@ class Worth(NamedTuple):
     difference: Interval
 
     def entry(self) -> dict[str, Any]:
-        """As a card keeps it."""
+        """The entry `planning` of a card."""
         gain = self.difference
         return {
             "env": self.env_id,
@@ -57,15 +58,15 @@ def planning_worth(
     seed: int = 0,
     simulations: int = 50,
     progress: Callable[[int], None] = lambda done: None,
-) -> Worth:
+) -> PlanningWorth:
     """Worth of planning in the single-item environment of the world's domain, at its defaults.
 
     Args:
         world: judged with its domain's default items, horizon and reward.
         sessions: users, the same for both, at least 2.
-        seed: of the users and of the planner's luck.
-        simulations: branches a decision of oracle-plan.
-        progress: told the number of finished sessions of both together.
+        seed: of the users and of the planner.
+        simulations: branches of oracle-plan for each decision.
+        progress: called with the number of finished sessions of both together.
     """
     from agents import make_agent
     from agents.problem import Problem
@@ -82,15 +83,15 @@ def planning_worth(
             agent.bind(env)
             return agent
 
-        def tell(count: int, before: int = done * sessions) -> None:
+        def report(count: int, before: int = done * sessions) -> None:
             progress(before + count)
 
         kwargs = {"world": world, "observation": "tabular"}
-        columns, _ = play(row.id, kwargs, make, (words[0] << 32) + words[1], sessions, tell)
+        columns, _ = play(row.id, kwargs, make, (words[0] << 32) + words[1], sessions, report)
         returns.append(columns["return"])
     oracle, plan = returns
     gain = paired_difference([plan], [oracle], is_learned=False)
-    return Worth(row.id, t_interval(oracle), t_interval(plan), gain)
+    return PlanningWorth(row.id, t_interval(oracle), t_interval(plan), gain)
 
 
 def planning_terms(
@@ -101,47 +102,50 @@ def planning_terms(
     full: dict[str, Any] | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[dict[str, Any]]:
-    """Worth of planning with each term of the session model switched off: what is lost is what the term adds.
+    """Ablation: the worth of planning without each term of the session model.
 
-    A term that is off already is left out. The level of leaving is set anew, so that a visit under the logging
-    policy lasts as long as it did: otherwise a term would seem to add what longer visits add.
+    A term adds the difference to the worth in the whole world. Terms without effect are left out. `leave_bias` is
+    adjusted so that sessions under the logging policy have the same mean length: otherwise a term would be given credit
+    for longer sessions.
 
     Args:
         world: as in `planning_worth`.
-        sessions: users a term, the same for all.
+        sessions: users for each term, the same for all.
         seed: as in `planning_worth`.
-        full: the world's own entry over the same users; computed where it is not given.
-        progress: told the number of finished sessions of all terms together.
+        full: entry of the whole world over the same users; computed where it is not given.
+        progress: called with the number of finished sessions of all terms together.
 
     Returns:
-        One entry a term: term, gain without it and the share of the return that it adds, both in shares of the
-        oracle's return; interval of the gain.
+        One entry for each term: term, gain without it and its interval, and the difference `adds`; all in shares of the
+        oracle's return.
     """
-    lasts = visit_length(world, seed)
+    length = session_length(world, seed)
     whole = _gain(planning_worth(world, sessions, seed=seed).entry() if full is None else full)
     rows = []
-    for done, (term, without) in enumerate(_at_work(world)):
+    for done, (term, without) in enumerate(_active_terms(world)):
 
-        def tell(count: int, before: int = 2 * sessions * done) -> None:
+        def report(count: int, before: int = 2 * sessions * done) -> None:
             progress(before + count)
 
-        worth = planning_worth(_lasting(without, lasts, seed), sessions, seed=seed, progress=tell).entry()
+        worth = planning_worth(
+            _with_session_length(without, length, seed), sessions, seed=seed, progress=report
+        ).entry()
         gain, low, high = _gain(worth)
         rows.append({"term": term, "gain": gain, "low": low, "high": high, "adds": whole[0] - gain})
     return sorted(rows, key=lambda row: -row["adds"])
 
 
 def num_terms(world: World) -> int:
-    """Terms that are at work in a world: rows of its table."""
-    return sum(1 for _ in _at_work(world))
+    """Number of terms that have an effect in a world."""
+    return sum(1 for _ in _active_terms(world))
 
 
-def visit_length(world: World, seed: int = 0, horizon: int = 50) -> float:
-    """Mean slates of a visit under the world's logging policy, at most `horizon`."""
-    engine = Engine(world, VISITS, slate_size=1, horizon=horizon, reward=make_reward(world, {}))
-    engine.seed(np.arange(VISITS, dtype=np.uint64) + np.uint64(seed))
+def session_length(world: World, seed: int = 0, horizon: int = 50) -> float:
+    """Mean number of slates of a session under the logging policy, at most `horizon`."""
+    engine = Engine(world, LENGTH_SESSIONS, slate_size=1, horizon=horizon, reward=make_reward(world, {}))
+    engine.seed(np.arange(LENGTH_SESSIONS, dtype=np.uint64) + np.uint64(seed))
     engine.reset()
-    policy, running = LoggedPolicy(world), np.ones(VISITS, np.bool_)
+    policy, running = LoggedPolicy(world), np.ones(LENGTH_SESSIONS, np.bool_)
     while running.any():
         slates, _ = policy(engine)
         feedback = engine.step(slates, running)
@@ -149,21 +153,21 @@ def visit_length(world: World, seed: int = 0, horizon: int = 50) -> float:
     return float(engine.sessions.step.mean())
 
 
-def _at_work(world: World) -> Iterator[tuple[str, World]]:
-    for term, change in WITHOUT.items():
+def _active_terms(world: World) -> Iterator[tuple[str, World]]:
+    for term, change in ABLATIONS.items():
         without = change(world)
         if without.sha256 != world.sha256:
             yield term, without
 
 
-def _lasting(world: World, slates: float, seed: int) -> World:
-    """The world with `leave_bias` such that visits last that long (bisection on common random numbers)."""
+def _with_session_length(world: World, slates: float, seed: int) -> World:
+    """The world with `leave_bias` for a mean session length (bisection under common random numbers)."""
     bias = world.params["leave_bias"]
     low, high = bias - 6.0, bias + 6.0
-    for _ in range(14):
+    for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        lasts = visit_length(world.with_params(leave_bias=middle), seed)
-        low, high = (middle, high) if lasts > slates else (low, middle)
+        length = session_length(world.with_params(leave_bias=middle), seed)
+        low, high = (middle, high) if length > slates else (low, middle)
     return world.with_params(leave_bias=0.5 * (low + high))
 
 

@@ -1,7 +1,7 @@
-"""The tables of README.md and of docs/ that come from code.
+"""Generated tables of README.md and docs/.
 
-They stand between the marks `<!-- begin: NAME -->` and `<!-- end: NAME -->`. `python -m recgym.bench.readme`, in the
-folder of README.md, brings them up to date; a test fails where they are not.
+They are between the marks `<!-- begin: NAME -->` and `<!-- end: NAME -->`. `python -m recgym.bench.readme`, in the
+folder of README.md, updates them; a test fails where they are not up to date.
 """
 
 import re
@@ -55,12 +55,12 @@ def _status(row: dict[str, Any] | None) -> str:
 
 
 def _worlds() -> list[World]:
-    """Those of the environments, in their order."""
+    """The worlds of the environments, in the order of the table."""
     return [World.load(WORLDS / name) for name in dict.fromkeys(row.world for row in ENVIRONMENTS)]
 
 
 def terms() -> str:
-    """What is fitted and what is assumed in each shipped world: a row a term, a column a world."""
+    """Provenance in each shipped world: one row for each term, one column for each world."""
     worlds = _worlds()
     cards = [{row["term"]: row for row in world.card.get("terms", ())} for world in worlds]
     names = list(dict.fromkeys(name for card in cards for name in card))
@@ -69,7 +69,7 @@ def terms() -> str:
     return _markdown(("term", *(world.name for world in worlds)), rows)
 
 
-# figures of the cards that README shows, in this order
+# figures of the cards in README, in this order
 HEADLINES = (
     "log-loss of the clicked item on its page",
     "log-loss of the clicked item over the catalogue",
@@ -98,23 +98,23 @@ HEADLINES = (
 
 
 def fidelity() -> str:
-    """Headlines of the shipped worlds' cards; the classifier's is best at .5."""
+    """Figures of the cards of the shipped worlds."""
     rows = []
     for world in _worlds():
         figures = {row["figure"]: row for row in reversed(world.card.get("figures", []))}
         for row in (figures[name] for name in HEADLINES if name in figures):
-            toy = (
+            baseline = (
                 ""
                 if row["toy"] is None
                 else f"{row['toy']:.4g}" + f" ({row['toy_name']})" * bool(row["toy_name"])
             )
             log = "" if row["log"] is None else f"{row['log']:.4g}"
-            rows.append((world.name, row["figure"], row["judges"], log, f"{row['world']:.4g}", toy))
-    return _markdown(("world", "figure", "judges", "log", "world's", "toy's"), rows)
+            rows.append((world.name, row["figure"], row["judges"], log, f"{row['world']:.4g}", baseline))
+    return _markdown(("world", "figure", "judges", "log", "world's", "baseline's"), rows)
 
 
 def agents() -> str:
-    """The zoo, from its registry."""
+    """The table of agents."""
     from agents import AGENTS
 
     return _markdown(
@@ -123,7 +123,7 @@ def agents() -> str:
 
 
 def events() -> str:
-    """The event table of each domain."""
+    """The events of each domain."""
     rows = (
         (domain, f"`{event.name}`", f"`{event.needs}`" if event.needs else "-", f"{event.engagement:g}")
         for domain, table in EVENTS.items()
@@ -144,7 +144,7 @@ def observation() -> str:
         asked = Arguments.parse({"row": row._asdict()})
         engine, _ = make_engine(asked, task_world(asked), 1)
         columns.append((row.id.removeprefix("recgym/"), feature_blocks(engine)))
-    places: dict[str, list[str]] = {}  # by block, a cell an id
+    places: dict[str, list[str]] = {}  # by block, one cell for each id
     for _, blocks in columns:
         first = 0
         for name, width in blocks.items():
@@ -173,7 +173,7 @@ PAGES = {"README.md": BLOCKS, "docs/contract.md": CONTRACT_BLOCKS}
 
 
 def fill(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
-    """The text with every block made anew; ValueError for a mark that is missing."""
+    """The text with every block updated; ValueError where a mark is missing."""
     for name, make in blocks.items():
         pattern = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
         found = pattern.search(text)

@@ -1,47 +1,39 @@
-"""Makes the page of a results folder and its pictures from raw rows alone; the same rows give the same bytes."""
+"""The page and pictures of a results folder, made from raw rows alone; the same rows give the same bytes."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from recgym.bench.leaderboard import (
-    HEAD,
-    PLAN,
-    RANDOM,
-    Judged,
-    Leaderboard,
-    cells,
-    describe_planning,
-    read_runs,
-    tables_of,
-)
+from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, read_runs
+from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.report_page import OPENING, PAGE, refuse_to_lose, title_of
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
+from recgym.bench.table_text import cells, describe_planning, head
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
 
-Agents of one seed meet the same users with the same luck, so "over random" is a paired difference, as is what
-DCF-DQN, our own agent, gains over each of the others: averaged over the sessions of a seed, with a Student-t
-interval over the seeds (over all sessions where neither side learns anything: random, the oracles, the logging
-policy). Score: 0 is random, 1 is oracle-plan, which reads the users' hidden state and looks ahead; it is
-undefined where oracle-plan gains less than 5 % on random. Response rate: positive answers per shown item.
-Length: slates a session. Coverage: share of the catalogue shown in the judged sessions of a seed. CPU seconds:
-preparing and training, on one thread; what else the machine does hardly changes them. Agents are judged without
-exploration.
+Agents of one seed are compared under common random numbers: they meet the same users. Differences in return are
+therefore paired: "over random" is the gain of an agent over random, "AGENT over it" the gain of the preset's reference
+agent over the agent of the row. They are averaged over the sessions of a seed, with a Student-t interval over the seeds
+(over all sessions where neither agent learns: random, the oracles, the logging policy). Score: 0 is random, 1 is
+oracle-plan, which reads the hidden intent of users and plans ahead; it is undefined where oracle-plan gains less than
+5 % on random. Response rate: responses per impression. Length: slates of a session. Coverage: share of the catalogue
+shown in the judged sessions of a seed. CPU seconds: preparing and training, on one thread; other work of the machine
+changes them little. Agents are judged without exploration.
 """
 
 
 class Results:
-    """All presets under a folder: their tables and failures."""
+    """The presets of a folder: runs, tables and failed runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tables: dict[str, list[Leaderboard]] = {}
         self.failed: dict[str, list[dict[str, Any]]] = {}
-        self.runs: dict[str, list[Judged]] = {}
+        self.runs: dict[str, list[JudgedRun]] = {}
         order = list(PRESETS)
         found = sorted(preset.name for preset in folder.glob("*") if run_folders(preset))
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else 99, name)):
@@ -52,7 +44,7 @@ class Results:
 
 
 def write_report(folder: Path) -> Results:
-    """The page and one picture a preset, replaced all or, where one cannot be written, none.
+    """Writes the page and one picture for each preset: all files are replaced, or none where one cannot be written.
 
     ValueError where there are no runs, and where the page shows runs whose rows are not in the folder.
     """
@@ -83,8 +75,8 @@ def _preset_text(results: Results, preset: str) -> str:
     return "\n".join(lines)
 
 
-def _provenance(runs: list[Judged]) -> str:
-    """Machines, packages and commits, each as often as it occurs."""
+def _provenance(runs: list[JudgedRun]) -> str:
+    """Machines, packages and commits, with the number of their runs."""
     cpus = Counter(f"{run.record['host']['cpu']} ({run.record['host']['cores']} cores)" for run in runs)
     packages = Counter(
         ", ".join(f"{name} {number}" for name, number in run.record["versions"].items()) for run in runs
@@ -106,6 +98,7 @@ def _named(counts: Counter[str]) -> str:
 def _table_text(table: Leaderboard) -> str:
     title = f"### {title_of(table.env_id, table.experiment)}" + (f" ({table.mark})" if table.mark else "")
     assumed = " The reward rests on assumed parameters." if table.is_assumed else ""
+    names = head(table)
     lines = [
         title,
         "",
@@ -114,9 +107,9 @@ def _table_text(table: Leaderboard) -> str:
         + f"{table.sessions:,} judged sessions a seed, "
         f"{table.seeds} seeds.{assumed} {describe_planning(table)}".rstrip(),
         "",
-        "| " + " | ".join(HEAD) + " |",
-        "| --- " + "| ---: " * (len(HEAD) - 1) + "|",
-        *("| " + " | ".join(cells(row)) + " |" for row in table.rows),
+        "| " + " | ".join(names) + " |",
+        "| --- " + "| ---: " * (len(names) - 1) + "|",
+        *("| " + " | ".join(cells(table, row)) + " |" for row in table.rows),
         "",
         *(f"* {note}" for note in table.notes),
     ]
@@ -126,7 +119,7 @@ def _table_text(table: Leaderboard) -> str:
 
 
 def _picture(preset: str, tables: list[Leaderboard]) -> bytes:
-    """Gain over random a panel: a dot an agent with its interval; the references are hollow."""
+    """One panel for each table: gain over random of each agent with its interval; privileged agents are hollow."""
     import io
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -165,7 +158,7 @@ def _panel(axes: Any, table: Leaderboard, agents: list[str]) -> None:
             )
         face = "white" if privileged else colour
         axes.plot(row.gain.mean, y, "o", markersize=5, color=colour, markerfacecolor=face)
-        if row.agent == PLAN:
+        if row.agent == ORACLE_PLAN:
             axes.axvline(row.gain.mean, color="#bbbbbb", linewidth=0.8, linestyle="--", zorder=0)
     axes.axvline(0.0, color="#bbbbbb", linewidth=0.8, zorder=0)
     axes.set_title(table.env_id.removeprefix("recgym/"), fontsize=9)

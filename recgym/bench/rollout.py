@@ -1,6 +1,6 @@
-"""Sessions played to their end, one row each: what every figure of the benchmark is computed from.
+"""Plays whole sessions and records one row for each; all figures of the benchmark are computed from these rows.
 
-Axes: B sessions side by side, S sessions in all.
+Axes: B sessions in parallel, S sessions in all.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ import recgym  # noqa: F401 - importing it registers the environments
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
 
-SIDE_BY_SIDE = 32  # few, so that little is played for nothing while the last sessions end
-_MODULUS = 1 << 64
+PARALLEL_SESSIONS = 32  # few, because rows without a session are stepped as well while the last ones end
+_NUM_SEEDS = 1 << 64
 Columns = dict[str, NDArray[Any]]
 
 
@@ -36,31 +36,30 @@ def play(
     count: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Columns, dict[str, Any]]:
-    """Play S sessions with an agent that does not explore.
+    """Plays S sessions with an agent that does not explore.
 
-    Session i is begun by the seed `seed` + i, whatever the agent and however many play side by side: rows i
-    of two agents met the same user with the same luck.
+    Session i has the random seed `seed` + i, whatever the agent and the number of parallel sessions: rows i of two
+    agents are under common random numbers.
 
     Args:
         env_id: of the environment.
         kwargs: its arguments.
-        make: given the vector environment, the agent.
+        make: makes the agent for the vector environment.
         seed: of session 0.
         count: S, at least 1.
-        progress: told the number of finished sessions.
+        progress: called with the number of finished sessions.
 
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
-        count an event, watch_minutes where there are; `items`, all shown items in order, `offsets` (S + 1,)
-        into it. And facts: num_items, events, reward_is_assumed, planning (the card's entry, or None).
+        count for each event, watch_minutes in content worlds; `items`, all shown items in order, and `offsets` (S + 1,)
+        into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
     """
-    num = min(SIDE_BY_SIDE, count)
+    num = min(PARALLEL_SESSIONS, count)
     env = make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
     agent = make(env)
-    face = env.unwrapped
-    record = _Record(count, seed, face.event_names)
-    session = np.arange(num)  # that each row plays; -1: none is left for it
-    observation, info = env.reset(seed=seed % _MODULUS)
+    record = _SessionRecorder(count, seed, env.unwrapped.event_names)
+    session = np.arange(num)  # of each row; -1: none
+    observation, info = env.reset(seed=seed % _NUM_SEEDS)
     assumed = int(np.asarray(info["reward_is_assumed"])[0])
     record.begin(session, info)
     begun, done = num, 0
@@ -77,26 +76,31 @@ def play(
         for row in np.flatnonzero(over):
             session[row] = begun if begun < count else -1
             begun += 1
-            seeds[row] = (seed + max(int(session[row]), 0)) % _MODULUS
+            seeds[row] = (seed + max(int(session[row]), 0)) % _NUM_SEEDS
         if done == count:
             break
         observation, info = env.reset(seed=seeds, options={"reset_mask": over})
         record.begin(np.where(over, session, -1), info)
-    facts = {
-        "num_items": int(face.privileged().world.num_items),
-        "events": list(face.event_names),
-        "reward_is_assumed": assumed,
-        "planning": face.privileged().world.card.get("planning"),
-    }
+    facts = _facts(env.unwrapped, assumed)
     env.close()
     return record.columns(), facts
 
 
-class _Record:
-    """Sums a session, and the items that it saw in order."""
+def _facts(env: Any, reward_is_assumed: int) -> dict[str, Any]:
+    world = env.privileged().world
+    return {
+        "num_items": int(world.num_items),
+        "events": list(env.event_names),
+        "reward_is_assumed": reward_is_assumed,
+        "planning": world.card.get("planning"),
+    }
+
+
+class _SessionRecorder:
+    """Sums of each session, and its items in order."""
 
     def __init__(self, count: int, seed: int, events: tuple[str, ...]) -> None:
-        seeds = np.arange(count, dtype=np.uint64) + np.uint64(seed % _MODULUS)
+        seeds = np.arange(count, dtype=np.uint64) + np.uint64(seed % _NUM_SEEDS)
         self.rows: Columns = {
             "session": np.arange(count, dtype=np.int32),
             "seed": seeds,

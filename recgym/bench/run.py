@@ -1,4 +1,4 @@
-"""One run: make the environment and the agent, prepare on a log, train, judge, write one folder."""
+"""One run: makes the environment and the agent, prepares on a log, trains, judges, and writes a folder."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 import recgym
 from recgym.bench import run_folder
+from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
-from recgym.bench.suite import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of
 
@@ -28,7 +28,7 @@ _PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 
 @dataclass(frozen=True)
 class Job:
-    """A run and where it is written; sent to a worker."""
+    """A run and its folder, as sent to a worker."""
 
     run: Run
     out: str
@@ -38,7 +38,7 @@ class Job:
 
 
 def job_of(run: Run, out: Path) -> Job:
-    """The job of a run; its id ends in a digest of everything that its rows depend on but the code."""
+    """The job of a run. Its id ends in a digest of all that its rows depend on, except the code."""
     experiment = run.experiment
     kwargs = experiment.kwargs
     world = world_of(row_of(experiment.env_id), kwargs.get("world"), kwargs.get("member"))
@@ -52,7 +52,7 @@ def job_of(run: Run, out: Path) -> Job:
 
 @cache
 def settings_of(agent: str, overrides: str) -> dict[str, Any]:
-    """An agent's parameters, defaults included, with these (JSON) in their place."""
+    """Parameters of an agent, defaults included; `overrides` is JSON."""
     from agents import agent_class
     from agents.params import parse_params
 
@@ -60,25 +60,25 @@ def settings_of(agent: str, overrides: str) -> dict[str, Any]:
 
 
 class Curve:
-    """What the agent reports, as rows; called as the agent's `report`."""
+    """Figures that an agent reports while it learns, as rows; called as its `report`."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, int, float, str, float]] = []
         self.stage, self.begun = "prepare", time.process_time()  # [CPU seconds]
 
     def enter(self, stage: str) -> float:
-        """Begin a stage, its clock at 0."""
+        """Starts a stage with its clock at 0."""
         self.stage, self.begun = stage, time.process_time()
         return self.begun
 
     def __call__(self, env_steps: int, figures: Any) -> None:
-        """Keep one report."""
+        """Keeps one report."""
         seconds = time.process_time() - self.begun
         for name, value in figures.items():
             self.rows.append((self.stage, int(env_steps), seconds, name, float(value)))
 
     def table(self) -> Any:
-        """One row a figure: stage, env_steps, CPU seconds since the stage began, figure, value."""
+        """One row for each figure: stage, env_steps, CPU seconds since the start of the stage, figure, value."""
         names = ("stage", "env_steps", "seconds", "figure", "value")
         kinds = (pa.string(), pa.int64(), pa.float64(), pa.string(), pa.float64())
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(names)
@@ -88,7 +88,7 @@ class Curve:
 
 
 def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
-    """Sessions as an Arrow table; the facts that reports need lie in its metadata under "recgym"."""
+    """Sessions as an Arrow table, with the facts that reports need in its metadata under "recgym"."""
     flat = {name: values for name, values in columns.items() if name not in ("items", "offsets")}
     table = pa.table(flat).append_column(
         "items", pa.ListArray.from_arrays(pa.array(columns["offsets"]), pa.array(columns["items"]))
@@ -97,9 +97,9 @@ def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
 
 
 def execute(job: Job) -> str:
-    """Do a run and write its folder, also where it fails; its status, "ok" or the error in one line.
+    """Makes a run and writes its folder, also where it fails. Returns "ok", or the error in one line.
 
-    OSError where the folder cannot be written: that is no failure of the run.
+    OSError where the folder cannot be written; this is not a failure of the run.
     """
     record = blank_record(job)
     with run_folder.run_folder(Path(job.out), record) as work:
@@ -116,7 +116,7 @@ def execute(job: Job) -> str:
 
 
 def record_failure(job: Job, error: str) -> None:
-    """Write the folder of a run whose worker died."""
+    """Writes the folder of a run whose worker died."""
     with run_folder.run_folder(Path(job.out), blank_record(job) | {"status": "error", "error": error}):
         pass
 
@@ -132,7 +132,7 @@ def _measure(run: Run, record: dict[str, Any]) -> dict[str, Any]:
 def learn_and_play(
     run: Run, record: dict[str, Any], curve: "Curve", device: str = "cpu"
 ) -> tuple[Any, Columns, dict[str, Any]]:
-    """The whole of a run: offline rows and seconds go into the record, reports into the curve."""
+    """Learns and judges. Offline rows and seconds are put into the record, reports into the curve."""
     agent, env = agent_and_env(run, device)
     learn(run, record, curve, agent, env)
     return agent, *judge(run, record, agent)
@@ -149,7 +149,7 @@ def learn(
     checkpointer: Any = None,
     is_resumed: bool = False,
 ) -> None:
-    """Both stages; the offline one on a log sampled for it unless one is given, and not again where resumed."""
+    """The offline and the online stage. Without `log` one is sampled; a resumed training has no offline stage."""
     experiment, clock = run.experiment, record["timing"]
     if not is_resumed:
         started = time.process_time()
@@ -166,23 +166,23 @@ def learn(
 
 
 def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[str, Any]]:
-    """Sessions of their own that the agent plays without exploring."""
+    """Plays the judged sessions, without exploration."""
     experiment, started = run.experiment, time.process_time()
 
-    def same(env: Any) -> Any:
+    def bound(env: Any) -> Any:
         agent.bind(env)
         return agent
 
     observation, _ = agent.requirements(asdict(agent.params), agent.problem.slate_size)
     kwargs = {**experiment.kwargs, "observation": observation}
     seed = run.env_seed(EVALUATE)
-    columns, facts = play(experiment.env_id, kwargs, same, seed, experiment.eval_sessions)
+    columns, facts = play(experiment.env_id, kwargs, bound, seed, experiment.eval_sessions)
     record["timing"]["evaluate_s"] = _since(started)
     return columns, facts
 
 
 def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
-    """An agent of the registry, attached to the vector environment that it trains in."""
+    """An agent of the registry, and the vector environment that it trains in."""
     from agents import agent_class, make_agent
     from agents.problem import Problem
 
@@ -198,7 +198,7 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
 
 
 def sampled_log(env: Any, sessions: int, seed: int) -> Any:
-    """A log under the logging policy, over the environment's items; the seed's agents all get this one."""
+    """A log of the logging policy over the items of the environment, the same for all agents of a seed."""
     from recgym.logs.sample import sample_log
 
     return sample_log(env, sessions=sessions, seed=seed)
@@ -209,7 +209,7 @@ def _since(started: float) -> float:
 
 
 def blank_record(job: Job) -> dict[str, Any]:
-    """A run.json before anything happened."""
+    """The run.json of a run before it starts."""
     experiment = job.run.experiment
     return {
         "schema": run_folder.SCHEMA,
@@ -242,7 +242,7 @@ def blank_record(job: Job) -> dict[str, Any]:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that figures depend on."""
+    """Versions of Python and of the packages that figures depend on."""
     found = {"python": platform.python_version(), "recgym": recgym.__version__}
     for name in _PACKAGES:
         try:
@@ -254,7 +254,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def host() -> dict[str, Any]:
-    """What the run ran on; no names, no paths."""
+    """The machine, without names and paths."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -266,7 +266,7 @@ def host() -> dict[str, Any]:
 
 @cache
 def git() -> dict[str, Any]:
-    """Commit of the code, and whether files differed from it; null where no checkout holds this code."""
+    """Commit of the code, and whether files differ from it; None where this code is not in a checkout."""
     place = Path(recgym.__file__).parent
 
     def ask(*words: str) -> str:
@@ -275,7 +275,7 @@ def git() -> dict[str, Any]:
         ).stdout.strip()
 
     try:
-        ask("ls-files", "--error-unmatch", "__init__.py")  # else the checkout is somebody else's
+        ask("ls-files", "--error-unmatch", "__init__.py")  # otherwise the checkout is of another project
         dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
         return {"sha": ask("rev-parse", "HEAD"), "dirty": bool(dirty)}
     except (OSError, subprocess.SubprocessError):

@@ -1,9 +1,9 @@
-"""One folder a run: written whole or not at all, known again by its checksums.
+"""The folder of a run, written whole or not at all and checked by its checksums.
 
 <run_id>/run.json          the schema recgym.run/1
 <run_id>/sessions.parquet  one row a judged session
-<run_id>/curve.parquet     what the agent reported while it learned: stage, env_steps, seconds, figure, value
-<run_id>/error.txt         where the run failed: the traceback
+<run_id>/curve.parquet     figures reported during learning: stage, env_steps, seconds, figure, value
+<run_id>/error.txt         the traceback of a failed run
 """
 
 import glob
@@ -46,7 +46,7 @@ TABLES = ("curve.parquet", "sessions.parquet")
 
 
 def check_record(record: Mapping[str, Any]) -> None:
-    """ValueError that names the first point where a run.json departs from the schema."""
+    """ValueError that names the first difference of a run.json from the schema `recgym.run/1`."""
     if set(record) != set(KEYS):
         odd = sorted(set(record) ^ set(KEYS))
         raise ValueError(f"run.json: keys {', '.join(odd)} are missing or unknown")
@@ -65,13 +65,16 @@ def _check_status(record: Mapping[str, Any]) -> None:
     if record["schema"] != SCHEMA or record["status"] not in ("ok", "error"):
         raise ValueError(f"run.json: schema {record['schema']!r}, status {record['status']!r}")
     if (record["status"] == "error") != (record["error"] is not None):
-        raise ValueError("run.json: error must be told where, and only where, the status is error")
+        raise ValueError(
+            f"run.json: error is {record['error']!r} with status {record['status']!r}; expected text where the "
+            "status is error, else null"
+        )
     if record["status"] == "ok" and set(record["files"]) != set(TABLES):
         raise ValueError(f"run.json: files has {sorted(record['files'])}, expected {sorted(TABLES)}")
 
 
 def load_record(folder: Path) -> dict[str, Any]:
-    """The run.json of a folder; ValueError where it is absent, damaged, of another run, or a file is not as written."""
+    """The run.json of a folder; ValueError where it is absent, damaged or of another run, or a file was changed."""
     stored = storage.Stored(folder, "run")
     record = stored.json("run.json")
     with storage.refusing(folder / "run.json"):
@@ -86,7 +89,7 @@ def load_record(folder: Path) -> dict[str, Any]:
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """The same, None where it would be an error."""
+    """The run.json of a folder, or None where `load_record` raises."""
     try:
         return load_record(folder)
     except ValueError:
@@ -94,37 +97,40 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def run_folders(out: Path) -> list[Path]:
-    """Folders that hold a run, or what is left of one, in their order; what is hidden is not whole yet."""
+    """Folders that hold a run or parts of one, sorted; hidden folders are runs in progress and are left out."""
     entries = sorted(out.iterdir()) if out.is_dir() else []
-    signs = ("run.json", storage.MANIFEST, *TABLES)
+    files = ("run.json", storage.MANIFEST, *TABLES)
     return [
         entry
         for entry in entries
-        if not entry.name.startswith(".") and any((entry / name).exists() for name in signs)
+        if not entry.name.startswith(".") and any((entry / name).exists() for name in files)
     ]
 
 
 def is_whole(folder: Path, run_id: str) -> bool:
-    """Whether this very run is there, worked, and is as it was written."""
+    """Whether the run is in its folder, completed and unchanged."""
     record = read_record(folder)
     return record is not None and record["status"] == "ok" and record["run_id"] == run_id
 
 
 @contextmanager
 def run_folder(out: Path, record: dict[str, Any]) -> Iterator[Path]:
-    """A folder to fill; at the end it is whole, with run.json, and a run of the same cell by another setting goes."""
+    """A folder to fill; run.json is added at the end.
+
+    Runs of the same experiment, agent and seed with other settings are removed.
+    """
     run_id = record["run_id"]
     with storage.whole_folder(out / run_id, drop=("run.json", "error.txt", *TABLES)) as work:
         yield work
         record["files"] = {path.name: storage.file_sha256(path) for path in sorted(work.iterdir())}
         check_record(record)
         storage.write_json(work / "run.json", record)
-    cell = run_id.rpartition("-")[0]
-    for old in out.glob(f"{glob.escape(cell)}-*"):
-        if old.name.rpartition("-")[0] == cell and old.name != run_id:
+    prefix = run_id.rpartition("-")[0]
+    for old in out.glob(f"{glob.escape(prefix)}-*"):
+        if old.name.rpartition("-")[0] == prefix and old.name != run_id:
             storage.remove(old)
 
 
 def only_one(out: Path) -> AbstractContextManager[None]:
-    """Hold a folder of runs while this process lives; ValueError where another bench holds it."""
+    """Locks a folder of runs while this process lives; ValueError where another process has locked it."""
     return storage.locked(out, f"--out {out}: another bench is writing there")

@@ -1,7 +1,7 @@
 """Steps per second of the environments, beside Gymnasium's CartPole in the same process.
 
 A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows
-counts, because what disturbs a run on a shared machine only slows it.
+counts, because other work of the machine can only slow a window down.
 """
 
 import time
@@ -19,12 +19,12 @@ from recgym.observation import HISTORY_LENGTH
 from recgym.sim.schema import LAYOUT
 from recgym.sim.world import World
 
-BATCH = 1024
-_WINDOWS = 3
+NUM_ENVS = 1024  # of the vector environment
+NUM_WINDOWS = 3
 
 
 class Speed(NamedTuple):
-    """One environment: its size, and steps a second."""
+    """Size of an environment, and its steps per second."""
 
     name: str
     items: int  # N
@@ -34,15 +34,15 @@ class Speed(NamedTuple):
     width: int  # columns of the observation "features"
     slate: int  # K
     single: float  # gym.make, unwrapped, one thread
-    vector: float  # native vector of BATCH sessions, one thread
+    vector: float  # native vector of NUM_ENVS sessions, one thread
     threaded: float | None  # the same on all threads; None for CartPole
 
 
 def best_rate(step: Callable[[int], None], per_call: int, seconds: float) -> float:
-    """Steps a second: best of three windows of `seconds` each."""
+    """Steps per second: the best of three windows of `seconds` each."""
     step(0)
     best = 0.0
-    for _ in range(_WINDOWS):
+    for _ in range(NUM_WINDOWS):
         calls, started = 0, time.perf_counter()
         while (spent := time.perf_counter() - started) < seconds:
             step(calls)
@@ -81,19 +81,19 @@ def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: An
     shape: tuple[int, ...] = (256,) if slots == 1 else (256, slots)
     singles = rng.integers(0, num, shape)
     single = _single(env, [int(a) for a in singles] if slots == 1 else list(singles), seconds)
-    batches = rng.integers(0, num, (16, BATCH, *shape[1:]))
-    vector = make_vector(row.id, BATCH, **kwargs)
+    batches = rng.integers(0, num, (16, NUM_ENVS, *shape[1:]))
+    vector = make_vector(row.id, NUM_ENVS, **kwargs)
     rate = _vector(vector, batches, seconds)
     threaded = rate
     if threads > 1:
-        threaded = _vector(make_vector(row.id, BATCH, threads=threads, **kwargs), batches, seconds)
+        threaded = _vector(make_vector(row.id, NUM_ENVS, threads=threads, **kwargs), batches, seconds)
     world = engine.world
     sizes = (num, world.num_factors, len(world.categories), HISTORY_LENGTH, engine.features_width, slots)
     return Speed(name, *sizes, single, rate, threaded)
 
 
 def _resized(world: World, num_items: int) -> World:
-    """The world with its most shown items, each as often as it takes to make `num_items`."""
+    """The world with `num_items` items: the first ones, or all of them repeated."""
     index = np.sort(np.arange(num_items) % world.num_items)
     arrays = {n: getattr(world.arrays, n)[index] for n, layout in LAYOUT.items() if layout.axes[0] == "N"}
     arrays["exposure"] = arrays["exposure"] / arrays["exposure"].sum()
@@ -104,13 +104,13 @@ def _cartpole(seconds: float) -> Speed:
     rng = np.random.default_rng(0)
     env: Any = gymnasium.make("CartPole-v1").unwrapped
     single = _single(env, [int(a) for a in rng.integers(0, 2, 256)], seconds)
-    vector: Any = gymnasium.make_vec("CartPole-v1", BATCH, vectorization_mode="vector_entry_point")
-    rate = _vector(vector, rng.integers(0, 2, (16, BATCH)), seconds)
+    vector: Any = gymnasium.make_vec("CartPole-v1", NUM_ENVS, vectorization_mode="vector_entry_point")
+    rate = _vector(vector, rng.integers(0, 2, (16, NUM_ENVS)), seconds)
     return Speed("Gymnasium CartPole-v1", 2, 0, 0, 0, 4, 1, single, rate, None)
 
 
 def measure(seconds: float = 0.5) -> Iterator[Speed]:
-    """One row an environment, the Content world at 200 and at 6,000 items (its own twice over), and CartPole."""
+    """One row for each environment, for content-1 with 200 and with 6,000 items, and for CartPole."""
     threads = MAX_THREADS
     for row in ENVIRONMENTS:
         yield _measure(row, seconds, threads, row.id)

@@ -1,4 +1,4 @@
-"""One agent trained from the command line: saved whole or not at all, taken up again after a kill, gone on with."""
+"""Trains one agent for the command line: with checkpoints, saved whole or not at all, resumed after a kill."""
 
 import sys
 import threading
@@ -10,38 +10,38 @@ from typing import Any
 
 from recgym import storage
 from recgym.bench.checkpoint import FOLDER, Checkpoints
+from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.rollout import final_figures
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
-from recgym.bench.suite import Entry, Experiment, Run
 
-Tell = Callable[[str, int, Any], None]  # stage, environment steps so far, figures
+Listener = Callable[[str, int, Any], None]  # called with stage, environment steps so far, figures
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """What a training is, beside its experiment. Where it is killed, the same plan takes it up again."""
+    """A training, apart from its experiment. A killed training is resumed by the same plan."""
 
     agent: str  # name of the registry
-    params: Mapping[str, Any] = field(default_factory=dict)  # of the agent, beside its defaults
+    params: Mapping[str, Any] = field(default_factory=dict)  # of the agent, where not its defaults
     seed: int = 0
     device: str = "auto"
-    start: Path | None = None  # folder of a trained agent that goes on; its parameters, then `params`
+    start: Path | None = None  # folder of a trained agent that is trained further; `params` replace its own
     log: Path | None = None  # folder of a log for the offline stage; None: one sampled from the environment
     every: int = 10_000  # [environment steps] between checkpoints
 
 
-class _Told(Curve):
-    """A curve that also tells somebody."""
+class _ReportingCurve(Curve):
+    """A curve that passes its reports on to listeners."""
 
-    def __init__(self, tells: tuple[Tell, ...]) -> None:
+    def __init__(self, listeners: tuple[Listener, ...]) -> None:
         super().__init__()
-        self.tells = tells
+        self.listeners = listeners
 
     def __call__(self, env_steps: int, figures: Any) -> None:
-        """Keep one report and pass it on."""
+        """Keeps one report and passes it on."""
         super().__call__(env_steps, figures)
-        for tell in self.tells:
-            tell(self.stage, env_steps, figures)
+        for listener in self.listeners:
+            listener(self.stage, env_steps, figures)
 
 
 def train(
@@ -51,39 +51,42 @@ def train(
     *,
     resume: bool = False,
     replace: bool = False,
-    tells: tuple[Tell, ...] = (),
+    listeners: tuple[Listener, ...] = (),
 ) -> dict[str, Any]:
-    """Train, judge on sessions of their own, save to `out`: the agent's files and training.json.
+    """Trains an agent, judges it, and saves it to `out`: the agent's files and training.json.
 
-    A training that was stopped goes on from its last checkpoint, exactly as if nothing had been (on the CPU with one
-    thread; SB3's agents, whose loop is not ours, go on from their weights alone).
+    A stopped training is resumed from its last checkpoint. The result is the same to the bit (on the CPU with one
+    thread; Stable-Baselines3's agents, whose training loop is not ours, resume from their weights alone).
 
     Args:
-        plan: the agent, where it starts, its seed.
+        plan: the agent, its first weights, its seed.
         experiment: the environment and the budget.
-        out: folder, locked; checkpoints lie in it until the training ends.
-        resume: begin where there is no checkpoint, and do nothing where the training had ended.
-        replace: a trained agent in `out`, or a checkpoint of other settings, goes once the new one is whole.
-        tells: called with stage, environment steps and figures, at last "judged" with the means. Where a training
-            goes on, the stage says how: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left.
+        out: folder, locked; it holds checkpoints until the training ends.
+        resume: start anew where there is no checkpoint, and do nothing where the training had ended.
+        replace: a trained agent in `out`, or a checkpoint of other settings, is removed once the new agent is complete.
+        listeners: called with stage, environment steps and figures; the last stage is "judged", with the means. With
+            `resume` a stage says how: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left.
 
-    Returns what training.json holds. ValueError where `out` holds a trained agent or something else, where another
-    training writes there, where it was begun with other settings, and where `start` or `log` do not fit the agent and
-    the environment.
+    Returns:
+        The content of training.json.
+
+    Raises:
+        ValueError: `out` holds a trained agent or something else, another training writes there, its checkpoint has
+            other settings, or `start` or `log` do not fit the agent and the environment.
     """
     with storage.locked(out, f"--out {out}: another training is writing there"):
         refuse_taken(out, resume=resume, replace=replace)
-        return _train(plan, experiment, out, resume=resume, replace=replace, tells=tells)
+        return _train(plan, experiment, out, resume=resume, replace=replace, listeners=listeners)
 
 
 def refuse_taken(out: Path, *, resume: bool, replace: bool) -> None:
-    """ValueError where `out` holds what a training must not touch."""
+    """ValueError where `out` holds something that a training must not replace."""
     has_agent, has_checkpoint = (out / "training.json").is_file(), (out / FOLDER).is_dir()
     if not (has_agent or has_checkpoint or storage.is_vacant(out)):
         raise ValueError(f"--out {out}: exists and holds no trained agent; name another folder")
     if has_agent and not (has_checkpoint or resume or replace):
         raise ValueError(
-            f"--out {out}: holds a trained agent; name another folder (--from {out} goes on with the agent), "
+            f"--out {out}: holds a trained agent; name another folder (--from {out} trains the agent further), "
             "or say --replace"
         )
 
@@ -95,7 +98,7 @@ def _train(
     *,
     resume: bool,
     replace: bool,
-    tells: tuple[Tell, ...],
+    listeners: tuple[Listener, ...],
 ) -> dict[str, Any]:
     params = {**_params_of(plan), **plan.params}
     run = Run(experiment=experiment, entry=Entry(agent=plan.agent, params=params), run=plan.seed)
@@ -106,28 +109,33 @@ def _train(
         "from": None if plan.start is None else str(plan.start),
         "log": None if plan.log is None else str(plan.log),
     }
-    curve = _Told(tells)
+    curve = _ReportingCurve(listeners)
     agent, env = agent_and_env(run, plan.device)
     checkpointer = Checkpoints(out, settings, agent, env, every=plan.every, curve=curve, record=record)
-    is_resumed = _goes_on(checkpointer, replace)
+    is_resumed = _can_resume(checkpointer, replace)
     if resume and not is_resumed and (out / "training.json").is_file() and not replace:
         about = storage.Stored(out, "trained agent").json("training.json", {"settings": dict, "final": dict})
-        checkpointer.refuse_other({**about["settings"], "steps": experiment.env_steps})
+        checkpointer.check_settings({**about["settings"], "steps": experiment.env_steps})
         if about["settings"].get("steps") != experiment.env_steps:
             raise ValueError(
                 f"--resume: the training in {out} ended after {about['settings'].get('steps')} environment steps, "
-                f"not {experiment.env_steps}; its agent goes on with --from {out} and another --out"
+                f"not {experiment.env_steps}; train its agent further with --from {out} and another --out"
             )
-        _say("ended", experiment.env_steps, tells)
+        _notify("ended", experiment.env_steps, listeners)
         return about
     if resume or is_resumed:
-        _say("resumed" if is_resumed else "anew", checkpointer.steps if is_resumed else 0, tells)
-    log = None if is_resumed else _start(plan, agent, env)
+        _notify("resumed" if is_resumed else "anew", checkpointer.steps if is_resumed else 0, listeners)
+    log = None if is_resumed else _initialise(plan, agent, env)
     checkpointer.is_resumed = is_resumed
     learn(run, record, curve, agent, env, log=log, checkpointer=checkpointer, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
     record["final"] = final_figures(columns, facts)
-    _say("judged", experiment.env_steps, tells, {name: row["mean"] for name, row in record["final"].items()})
+    _notify(
+        "judged",
+        experiment.env_steps,
+        listeners,
+        {name: row["mean"] for name, row in record["final"].items()},
+    )
     kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
     about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}, "settings": settings}
     about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
@@ -138,8 +146,8 @@ def _train(
     return about
 
 
-def _goes_on(checkpointer: Checkpoints, replace: bool) -> bool:
-    """Whether there is a checkpoint to go on from; one of other settings is passed over where it may be replaced."""
+def _can_resume(checkpointer: Checkpoints, replace: bool) -> bool:
+    """Whether there is a checkpoint to resume from; with `replace`, one of other settings is ignored."""
     try:
         return checkpointer.check()
     except ValueError:
@@ -149,8 +157,8 @@ def _goes_on(checkpointer: Checkpoints, replace: bool) -> bool:
 
 
 @contextmanager
-def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Tell, ...]]:
-    """A teller that writes TensorBoard's curves to FOLDER/RUN, one a stage and figure; none without a folder."""
+def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Listener, ...]]:
+    """A listener that writes TensorBoard curves to FOLDER/RUN, one for each stage and figure; none without a folder."""
     if folder is None:
         yield ()
         return
@@ -159,16 +167,16 @@ def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Tell, ...]]:
     place = folder / run
     with _writer_errors(place), SummaryWriter(str(place)) as writer:
 
-        def tell(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
+        def write(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
             for name, value in figures.items():
                 writer.add_scalar(f"{stage}/{name}", value, env_steps)
 
-        yield (tell,)
+        yield (write,)
 
 
 @contextmanager
 def _writer_errors(place: Path) -> Iterator[None]:
-    """An OSError of TensorBoard's thread, raised again where the writer is called, names `place`; nothing prints it."""
+    """Names `place` in an OSError of TensorBoard's thread, which is raised again where the writer is called."""
     hook = threading.excepthook
 
     def unless_raised_again(failure: threading.ExceptHookArgs) -> None:
@@ -186,26 +194,26 @@ def _writer_errors(place: Path) -> Iterator[None]:
         threading.excepthook = hook
 
 
-def _say(
-    stage: str, env_steps: int, tells: tuple[Tell, ...], figures: Mapping[str, Any] | None = None
+def _notify(
+    stage: str, env_steps: int, listeners: tuple[Listener, ...], figures: Mapping[str, Any] | None = None
 ) -> None:
-    for tell in tells:
-        tell(stage, env_steps, figures or {})
+    for listener in listeners:
+        listener(stage, env_steps, figures or {})
 
 
-def _start(plan: TrainingPlan, agent: Any, env: Any) -> Any:
-    """Give the agent the weights that it starts from; the log of its offline stage, or None."""
+def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
+    """Loads the first weights of the agent. Returns the log of its offline stage, or None."""
     if plan.start is not None:
         try:
             agent.reload(plan.start)
         except ValueError as error:
-            raise ValueError(f"--from: {error}") from None  # it begins with the folder
+            raise ValueError(f"--from: {error}") from None  # the message starts with the folder
     if plan.log is None:
         return None
     from recgym.logs.log import Log
 
     if not agent.requirements(asdict(agent.params))[1]:
-        raise ValueError(f"--log {plan.log}: agent {plan.agent} learns nothing from a log")
+        raise ValueError(f"--log {plan.log}: agent {plan.agent} has no offline stage")
     try:
         log = Log.read(plan.log)
     except ValueError as error:
@@ -223,7 +231,7 @@ def _start(plan: TrainingPlan, agent: Any, env: Any) -> Any:
 
 
 def _params_of(plan: TrainingPlan) -> dict[str, Any]:
-    """Parameters of the agent that goes on; ValueError where the folder holds another one."""
+    """Parameters of the agent that is trained further; ValueError where the folder holds another agent."""
     if plan.start is None:
         return {}
     from agents.saved import read_about

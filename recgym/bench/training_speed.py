@@ -1,8 +1,8 @@
-"""How long training takes: DCF-DQN, its offline stage included, against Stable-Baselines3's DQN, by the clock.
+"""Wall time of training: DCF-DQN, offline stage included, against the DQN of Stable-Baselines3.
 
-In one world, of ten items, one pays; its log is of a time when another one did. The other is ecommerce-1 cut to the 50
-products that were clicked most, with a log of its own. A score is 0 for random and 1 for oracle-plan, on the same
-sessions. Judging stops the clock.
+Two tasks. In a world of ten items one item has a high response rate, and the log is from a period in which another item
+had. The second is ecommerce-1 with the 50 most clicked products and a log sampled from it. A score is 0 for random and
+1 for oracle-plan, on the same sessions. The clock is stopped during evaluation.
 """
 
 import time
@@ -18,8 +18,8 @@ from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
-SESSIONS = 500  # that judge
-EVERY = 256  # [environment steps] between DCF-DQN's judgements
+NUM_EVAL_SESSIONS = 500
+STEPS_PER_EVALUATION = 256  # environment steps of DCF-DQN
 SB3_DEFAULTS = {
     "learning_rate": 1e-4,
     "discount": 0.99,
@@ -31,8 +31,8 @@ SB3_DEFAULTS = {
 }
 
 
-class Trained(NamedTuple):
-    """One training."""
+class TimedTraining(NamedTuple):
+    """Time and score of a training."""
 
     where: str
     agent: str
@@ -43,7 +43,7 @@ class Trained(NamedTuple):
 
 
 def ten_items(best: int = 7) -> World:
-    """Users alike, one item that pays and does not tire; the others seldom."""
+    """A world of identical users without satiation; item `best` has a high response rate, the others a low one."""
     world = synthetic(domain="social", num_items=10, num_users=20, spread=0.0)
     bias = np.full(10, -1.5)
     bias[best] = 1.5
@@ -53,33 +53,33 @@ def ten_items(best: int = 7) -> World:
 
 
 def stale_log() -> Log:
-    """An earlier period's: item 3 was the one that people took."""
+    """A log of an earlier period, in which item 3 had the high response rate."""
     return sample_log(ten_items(best=3), "random", 300, 1)
 
 
-class Task(NamedTuple):
-    """Where the two are compared."""
+class TimingTask(NamedTuple):
+    """An environment and a log for which training is timed."""
 
     where: str
     env_id: str
     kwargs: dict[str, Any]
-    log: Callable[[], Log]  # what the offline stage learns from
+    log: Callable[[], Log]  # of the offline stage
     params: dict[str, Any]  # of DCF-DQN
 
 
-def tasks() -> Iterator[Task]:
-    """A world where the log is misleading, and a logged one small enough for SB3's defaults."""
+def tasks() -> Iterator[TimingTask]:
+    """A world whose log is misleading, and a fitted one small enough for SB3's defaults."""
     small = {"width": 16, "hidden": 32, "batch_size": 64, "steps_per_update": 32, "warmup": 200}
-    yield Task(
+    yield TimingTask(
         "ten items",
         "recgym/Social-v1",
         {"world": ten_items(), "horizon": 20},
         stale_log,
-        # a log of another time is not replayed
+        # a log of another period is not replayed
         {**small, "log_weight": 0.0, "online_rate": 2e-3, "epsilon_steps": 3_000},
     )
     shop, kwargs = "recgym/Ecommerce-v0", {"n_items": 50}
-    yield Task(
+    yield TimingTask(
         "50 products",
         shop,
         kwargs,
@@ -88,12 +88,12 @@ def tasks() -> Iterator[Task]:
     )
 
 
-class _Reached(Exception):
+class _TargetReached(Exception):
     pass
 
 
-class _Until:
-    """A checkpointer that keeps nothing: it judges now and then, its clock stopped, and ends what is good enough."""
+class _StopAtScore:
+    """A checkpointer that stores nothing: evaluates with the clock stopped, and ends the training at a target score."""
 
     def __init__(self, judge: Callable[[], float], target: float) -> None:
         self.judge, self.target = judge, target
@@ -102,26 +102,26 @@ class _Until:
 
     @property
     def seconds(self) -> float:
-        """Of training."""
+        """Seconds of training."""
         return time.perf_counter() - self.begun - self.judging
 
     def resume(self) -> None:
-        """There is nothing to go on from."""
+        """There is no checkpoint."""
 
     def keep(self, steps: int, loop_state: Any) -> None:
-        """Judge, if it is time to."""
+        """Evaluates, if an evaluation is due."""
         if steps < self.due:
             return
-        self.due = steps + EVERY
+        self.due = steps + STEPS_PER_EVALUATION
         stopped = time.perf_counter()
         self.steps, self.score = steps, self.judge()
         self.judging += time.perf_counter() - stopped
         if self.score >= self.target:
-            raise _Reached
+            raise _TargetReached
 
 
-def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator[Trained]:
-    """SB3's DQN with its defaults, singly and in our vector of eight, then DCF-DQN up to the first's score."""
+def measure_training(task: TimingTask, steps: int = 20_000, seed: int = 0) -> Iterator[TimedTraining]:
+    """SB3's DQN with its defaults, in one environment and in a vector of 8; DCF-DQN up to the score of the first."""
     from agents import agent_class, make_agent
     from agents.problem import Problem
 
@@ -130,12 +130,12 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
         return make_agent(name, Problem.of(env), seed, **params), env
 
     def mean_return(agent: Any) -> float:
-        def same(env: Any) -> Any:
+        def bound(env: Any) -> Any:
             agent.bind(env)
             return agent
 
         kwargs = {**task.kwargs, "observation": type(agent).observation}
-        columns, _ = play(task.env_id, kwargs, same, 10**6, SESSIONS)
+        columns, _ = play(task.env_id, kwargs, bound, 10**6, NUM_EVAL_SESSIONS)
         return float(columns["return"].mean())
 
     low = mean_return(make("random", 1)[0])
@@ -144,11 +144,11 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
     def score(agent: Any) -> float:
         return (mean_return(agent) - low) / (high - low)
 
-    def sb3(num_envs: int, how: str) -> Trained:
+    def sb3(num_envs: int, how: str) -> TimedTraining:
         agent, env = make("sb3-dqn", num_envs, **SB3_DEFAULTS)
         begun = time.perf_counter()
         agent.train(env, steps, seed)
-        return Trained(task.where, "sb3-dqn", how, steps, time.perf_counter() - begun, score(agent))
+        return TimedTraining(task.where, "sb3-dqn", how, steps, time.perf_counter() - begun, score(agent))
 
     # compile and import before the clock starts
     for name, params in (("sb3-dqn", SB3_DEFAULTS), ("dcf-dqn", task.params)):
@@ -159,19 +159,19 @@ def measure_training(task: Task, steps: int = 20_000, seed: int = 0) -> Iterator
     yield sb3(8, "our vector of 8, SB3's defaults")
     agent, env = make("dcf-dqn", 64, **task.params)
     log = task.log()
-    clock = _Until(lambda: score(agent), single.score)
+    clock = _StopAtScore(lambda: score(agent), single.score)
     agent.prepare(log, seed)
     try:
         agent.train(env, steps, seed, checkpointer=clock)
         clock.steps, clock.score = steps, score(agent)
-    except _Reached:
+    except _TargetReached:
         pass
     how = "our vector of 64, offline stage first"
-    yield Trained(task.where, "dcf-dqn", how, clock.steps, clock.seconds, clock.score)
+    yield TimedTraining(task.where, "dcf-dqn", how, clock.steps, clock.seconds, clock.score)
 
 
 def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -> float:
-    """Milliseconds of one decision of DCF-DQN for so many sessions over so many items: the best of some."""
+    """Milliseconds of one decision of DCF-DQN for `batch` sessions over `num_items` items: the best of `repeats`."""
     from agents import make_agent
     from agents.problem import Problem
 
@@ -179,7 +179,7 @@ def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -
     env = make_vector("recgym/Social-v1", batch, world=world, observation="history", n_items="all")
     agent = make_agent("dcf-dqn", Problem.of(env), epochs=0)
     observation, _ = env.reset(seed=0)
-    agent.act(observation)  # lays the catalogue out
+    agent.act(observation)  # computes the item tower of the catalogue
     best = np.inf
     for _ in range(repeats):
         begun = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Long-lived worker processes, spawned, never forked: a process that ran a threaded kernel must not fork.
+"""Long-lived worker processes, spawned and not forked: a process that ran a threaded kernel must not fork.
 
-A worker that dies takes only the job that it held: the parent knows which one, and starts another worker.
+A worker that dies loses only its own job: the parent knows which one, and starts another worker.
 """
 
 import multiprocessing
@@ -17,15 +17,15 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Outcome(NamedTuple):
-    """What became of job number `job`."""
+    """Outcome of job number `job`."""
 
     job: int
-    value: Any  # what the function gave, None where it failed
-    error: str | OSError  # one line, "" where it worked; what the function could not write or read
+    value: Any  # return value of the function, None where it failed
+    error: str | OSError  # one line, "" where the job succeeded; an OSError is not a failure of the job
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
-    """Loop of a worker: a job in, its outcome out; Ctrl-C is the parent's."""
+    """Loop of a worker: receives a job, sends its outcome; only the parent handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
@@ -41,7 +41,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
 
 
 def _die_with_parent() -> None:
-    """A killed parent cannot end its workers: they watch for it."""
+    """Ends this worker when its parent dies; a killed parent cannot end its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -50,7 +50,7 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """A process that is started inside never gets Ctrl-C, not even in its imports; this one gets it afterwards."""
+    """Blocks Ctrl-C inside: a process started here never gets it, not even in its imports; this one gets it after."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -62,7 +62,7 @@ def _interrupts_wait() -> Iterator[None]:
 
 
 class _Worker:
-    """A process and the job it holds, -1 for none."""
+    """A process, and the number of its job, -1 for none."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -82,9 +82,9 @@ class _Worker:
 def run_jobs(
     function: Callable[[Any], Any], jobs: Sequence[Any], workers: int, started: Callable[[int], None]
 ) -> Generator[Outcome]:
-    """Outcomes as they come, in no fixed order; `started` is told the number of each job that begins.
+    """Outcomes in the order in which jobs end; `started` is called with the number of each job that starts.
 
-    Each worker has one thread for numerics. Closing the iterator ends the workers at once, whatever they do.
+    Each worker has one thread for numerics. Closing the iterator ends the workers at once.
     """
     waiting = list(range(len(jobs)))[::-1]
     team: list[_Worker] = []
@@ -92,7 +92,7 @@ def run_jobs(
     def give(worker: _Worker) -> None:
         worker.index = waiting.pop() if waiting else -1
         if worker.index >= 0:
-            with suppress(OSError):  # it died idle: `_collect` finds out
+            with suppress(OSError):  # it died while it waited: `_collect` reports it
                 worker.pipe.send(jobs[worker.index])
             started(worker.index)
 
@@ -117,7 +117,7 @@ def run_jobs(
 
 
 def _collect(worker: _Worker) -> tuple[Outcome, bool]:
-    """The outcome of a worker that is ready, and whether it is dead."""
+    """The outcome of a worker that is ready, and whether the worker is dead."""
     try:
         value, error = worker.pipe.recv()
     except (EOFError, OSError):
@@ -128,7 +128,7 @@ def _collect(worker: _Worker) -> tuple[Outcome, bool]:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Processes started inside have one thread for numerics: as many workers as cores share the machine."""
+    """Processes started inside have one thread for numerics, because there are as many workers as cores."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:

@@ -1,7 +1,7 @@
-"""The stages of `recgym fit`, each kept as soon as it is done: the world, its ensemble, what planning is worth.
+"""The stages of `recgym fit`: the world, its ensemble, the worth of planning. Each is stored when it is complete.
 
-A fit that is stopped after the world leaves it in its folder, with an entry "unfinished" on its card; the same command
-on the same log goes on from there, and ends with the world that nobody disturbed.
+A fit that is stopped after the first stage leaves the world in its folder, with an entry "unfinished" on the card. The
+same command on the same log resumes it, with the same result as an uninterrupted fit.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from recgym import storage
 from recgym.envs.world_lookup import load_member
 from recgym.sim.world import MEMBERS, World
 
-UNFINISHED = "unfinished"  # entry of a card: digest of the log, and what is left to do
+UNFINISHED = "unfinished"  # entry of a card: digest of the log, and the stages that are left
 
 
 def log_digest(log: Any) -> str:
@@ -44,7 +44,7 @@ def log_digest(log: Any) -> str:
 def begun(out: Path, command: str, *, is_replaced: bool) -> World | None:
     """The world that a stopped fit by this command left in `out`, or None.
 
-    ValueError where something else is there, and a world that is to be replaced only if that was said.
+    ValueError where `out` holds something else, or a complete world that is not to be replaced.
     """
     if storage.is_vacant(out):
         return None
@@ -71,15 +71,15 @@ def finish(
     digest: str,
     ensemble: int,
 ) -> World:
-    """Do what is left of a fit, and write it to `out`; ValueError where it was begun with another log.
+    """Completes a fit and writes it to `out`; ValueError where it was begun with another log.
 
     Args:
         out: folder of the world.
         world: what `begun` found there.
         make: fits the world, `make(0)`, and member n of its ensemble, `make(n)`.
-        worth: what planning is worth in a world; None: that is not said.
+        worth: computes the worth of planning in a world; None: not computed.
         digest: of the log.
-        ensemble: members.
+        ensemble: number of members.
     """
     left = ["ensemble"] * (ensemble > 0) + ["planning"] * (worth is not None)
     members: list[World] = []
@@ -89,14 +89,14 @@ def finish(
         world.with_card(**note).save(out, members)
         if left:
             print(
-                f"wrote {out}; now its {' and '.join(left)} (if stopped, the same command goes on)",
+                f"wrote {out}; now its {' and '.join(left)} (if stopped, the same command resumes)",
                 file=sys.stderr,
             )
 
     if world is None:
         keep(world := make(0))
     else:
-        world = _taken_up(out, world, digest)
+        world = _resumed(out, world, digest)
         if (out / MEMBERS).is_dir():
             members = [load_member(out, number) for number in range(1, ensemble + 1)]
             left.remove("ensemble")
@@ -112,8 +112,8 @@ def finish(
     return world
 
 
-def _taken_up(out: Path, world: World, digest: str) -> World:
-    """The world without its note; ValueError where that is of another log."""
+def _resumed(out: Path, world: World, digest: str) -> World:
+    """The world without the entry "unfinished"; ValueError where that names another log."""
     card = dict(world.card)
     if card.pop(UNFINISHED).get("log") != digest:
         raise ValueError(f"--out {out}: holds a world begun with another log; name another folder")

@@ -1,7 +1,7 @@
-"""Tables on stdout that lose no character: where the terminal is narrow, whole columns are left out, and named.
+"""Tables on stdout. On a narrow terminal whole columns are left out, and a line names them.
 
-Ids, numbers and intervals are never cut nor wrapped; columns of words are wrapped between words. Into a pipe or a file
-goes everything, one line a row.
+Ids, numbers and intervals are never cut or wrapped; columns of words are wrapped between words. Pipes and files get all
+columns, one line for each row.
 """
 
 import sys
@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from recgym.cli.terminal import console, is_terminal
 
-_GAP = 3  # between two columns
+_COLUMN_GAP = 3  # characters between two columns
 
 
 class TableColumn(NamedTuple):
     """One column of a table."""
 
     name: str
-    rank: int = 0  # 0: always shown; the others in this order as long as there is room
-    is_text: bool = False  # words that may go on in the next line; the column is set left
+    rank: int = 0  # 0: always shown; others are added in this order while there is space
+    is_text: bool = False  # words that may be wrapped; aligned left
 
 
 def _width(text: str) -> int:
@@ -27,19 +27,19 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _least(column: TableColumn, cells: Sequence[str]) -> int:
-    """Width below which something would be cut: of the longest cell, of words the longest word."""
+def _min_width(column: TableColumn, cells: Sequence[str]) -> int:
+    """Smallest width without a cut: that of the longest cell, or of the longest word in a column of words."""
     pieces = [word for cell in cells for word in cell.split()] if column.is_text else list(cells)
     return max(map(_width, (*pieces, *column.name.split())), default=0)
 
 
 def widths(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], room: int | None) -> dict[int, int]:
-    """Which columns are shown, and how wide each is.
+    """Width of each column that is shown, by its index.
 
     Args:
-        columns: of the table, in its order.
-        rows: their cells.
-        room: characters of a line, None for as many as it takes.
+        columns: of the table, in order.
+        rows: cells.
+        room: characters of a line; None: no limit.
     """
     cells = [[row[i] for row in rows] for i in range(len(columns))]
     natural = [
@@ -47,13 +47,13 @@ def widths(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], room: 
     ]
     if room is None:
         return dict(enumerate(natural))
-    least = [_least(column, inside) for column, inside in zip(columns, cells, strict=True)]
-    shown, used = {}, -_GAP
+    min_widths = [_min_width(column, inside) for column, inside in zip(columns, cells, strict=True)]
+    shown, used = {}, -_COLUMN_GAP
     for i in sorted(range(len(columns)), key=lambda i: columns[i].rank):
-        if columns[i].rank == 0 or used + _GAP + least[i] <= room:
-            shown[i] = least[i]
-            used += _GAP + least[i]
-    for i in sorted(shown):  # what is left over goes to the words, from the left
+        if columns[i].rank == 0 or used + _COLUMN_GAP + min_widths[i] <= room:
+            shown[i] = min_widths[i]
+            used += _COLUMN_GAP + min_widths[i]
+    for i in sorted(shown):  # columns of words get the remaining space, from the left
         more = min(natural[i] - shown[i], max(room - used, 0)) if columns[i].is_text else 0
         shown[i] += more
         used += more
@@ -61,7 +61,7 @@ def widths(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], room: 
 
 
 def show_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table; a line below it names the columns that were left out."""
+    """Prints a table, and a line with the columns that were left out."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -78,7 +78,7 @@ def show_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], ti
         table.add_row(*(Text(row[i]) for i in shown))
     if title:
         show_text(title, style="bold")
-    out.width = max(out.width, sum(shown.values()) + _GAP * (len(shown) - 1))
+    out.width = max(out.width, sum(shown.values()) + _COLUMN_GAP * (len(shown) - 1))
     out.print(table)
     if left := [column.name for i, column in enumerate(columns) if i not in shown]:
         show_text(
@@ -88,19 +88,19 @@ def show_table(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], ti
 
 
 def show_text(text: str, style: str = "") -> None:
-    """Print a paragraph, wrapped between words where it goes to a terminal."""
+    """Prints a paragraph, wrapped between words on a terminal."""
     from rich.text import Text
 
     console().print(Text(text, style=style), soft_wrap=not is_terminal(sys.stdout))
 
 
-# columns of a card's tables that give way, and those of words
+# columns of the tables of a card: ranks, and columns of words
 _RANKS = {"toy": 1, "baseline": 1, "n": 2, "noise": 3, "judges": 4}
 _WORDS = ("figure", "term", "world", "toy", "baseline", "where from", "value")
 
 
 def show_markdown(text: str) -> None:
-    """Print Markdown on a terminal; its tables as `show_table` does."""
+    """Prints Markdown on a terminal, its tables by `show_table`."""
     from rich.markdown import Markdown
 
     prose: list[str] = []

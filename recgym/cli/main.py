@@ -1,6 +1,6 @@
 """The command line. A command imports what it needs when it runs, so that `recgym --help` is quick.
 
-Exit codes: 0 done; 1 some benchmark runs failed, or nobody reads the output on; 2 wrong arguments, files or rows,
+Exit codes: 0 success; 1 some benchmark runs failed, or the reader closed a pipe; 2 wrong arguments, files or rows,
 named in one line on stderr; 130 stopped by Ctrl-C.
 """
 
@@ -14,8 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import __version__, _interrupt
-from recgym.cli import runs as runs
-from recgym.cli import worlds
+from recgym.cli import benchmark, timing, training, worlds
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -34,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    epilog="`recgym COMMAND --help` explains a command. To begin: `recgym envs`, then "
+    epilog="`recgym COMMAND --help` explains a command. To start: `recgym envs`, then "
     "`recgym train ucb1 recgym/Ecommerce-v0 --steps 2000`.",
 )
 
@@ -88,7 +87,7 @@ def validate(
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
 ) -> None:
-    """Every bad row of a log: file, row, column, rule, what was found. Exit code 2 where there is any.
+    """Check a log: prints file, row, column, rule and value of every bad row; exit code 2 where there is one.
 
     Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
     """
@@ -119,12 +118,22 @@ def validate(
           "no rule is broken")  # fmt: skip
 
 
-for command in (envs, worlds.fit, worlds.card, validate, runs.train, runs.bench, runs.report, runs.speed):
+COMMANDS = (
+    envs,
+    worlds.fit,
+    worlds.card,
+    validate,
+    training.train,
+    benchmark.bench,
+    benchmark.report,
+    timing.speed,
+)
+for command in COMMANDS:
     app.command()(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit; what a user can cause ends in one line. RECGYM_DEBUG=1 shows the traceback."""
+    """Runs a command and exits. Errors that a user can cause are one line; RECGYM_DEBUG=1 shows the traceback."""
     args = sys.argv[1:] if arguments is None else arguments
     code: Any = _interrupt.EXIT_CODE
     for name in ("stdout", "stderr"):
@@ -139,12 +148,12 @@ def main(arguments: list[str] | None = None) -> None:
             if not _interrupt.is_pressed():
                 raise
     if code == _interrupt.EXIT_CODE:
-        _say(_interrupt.STOPPED + _GOES_ON.get(args[0] if args else "", ""))
+        _print_error(_interrupt.STOPPED + _RESUME_HINT.get(args[0] if args else "", ""))
     sys.exit(code)
 
 
 def _run(args: Sequence[str]) -> int:
-    """The exit code of a command; what is wrong is said."""
+    """Runs a command. Returns its exit code; prints errors."""
     try:
         code = typer.main.get_command(app).main(args, prog_name="recgym", standalone_mode=False)
         sys.stdout.flush()
@@ -152,49 +161,49 @@ def _run(args: Sequence[str]) -> int:
     except typer.Abort:
         return _interrupt.EXIT_CODE
     except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+        _redirect_to_null(sys.stdout)
         return 1
     except Exception as error:
-        if _interrupt.is_pressed():  # an import or a callback made another exception of it
+        if _interrupt.is_pressed():  # an import or a callback replaced the KeyboardInterrupt
             return _interrupt.EXIT_CODE
         message = _message(error)
         if message is None or os.environ.get("RECGYM_DEBUG"):
             raise
         _flush()
-        _say(f"recgym: {' '.join(message.split())}")
+        _print_error(f"recgym: {' '.join(message.split())}")
         return 2
 
 
 def _flush() -> None:
-    """What was printed goes out; a stream that takes nothing leads nowhere, else Python's end complains of it."""
+    """Flushes stdout; one that cannot be written is redirected, or the interpreter prints an error when it ends."""
     try:
         sys.stdout.flush()
     except OSError:
-        _to_nowhere(sys.stdout)
+        _redirect_to_null(sys.stdout)
 
 
-def _to_nowhere(stream: Any) -> None:
+def _redirect_to_null(stream: Any) -> None:
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _say(line: str) -> None:
-    """One line on stderr, where anybody reads it."""
+def _print_error(line: str) -> None:
+    """Prints one line to stderr, if it can be written."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        _to_nowhere(sys.stderr)
+        _redirect_to_null(sys.stderr)
 
 
-_GOES_ON = {
-    "bench": "; what was whole is kept, the same command goes on",
-    "train": "; the same command goes on from the last checkpoint",
+_RESUME_HINT = {
+    "bench": "; complete runs are kept, the same command resumes",
+    "train": "; the same command resumes from the last checkpoint",
 }
 
 
 def _message(error: Exception) -> str | None:
-    """What a user reads, None where the error is a bug of ours."""
-    if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL:
+    """The message for a user; None where the error is a fault of recgym."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL_MODULES:
         return f"this needs {error.name}: pip install 'recgym[agents]'"
     if isinstance(error, MemoryError):
         return f"not enough memory. {error}"
@@ -203,12 +212,12 @@ def _message(error: Exception) -> str | None:
         return f"{place}: {error.strerror}"
     if isinstance(error, ValueError | OSError):
         return str(error)
-    if hasattr(error, "format_message"):  # typer's own complaints about arguments
+    if hasattr(error, "format_message"):  # typer's errors about arguments
         return str(error.format_message())
     return None
 
 
-_OPTIONAL = (
+_OPTIONAL_MODULES = (
     "torch",
     "stable_baselines3",
     "sb3_contrib",

@@ -1,4 +1,4 @@
-"""What the commands share: options, the console, the progress bar. Imports nothing heavy."""
+"""Options, console and progress bar, shared by the commands; imports nothing heavy."""
 
 import errno
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _device(name: str) -> str:
-    """Refused before anything is read; an agent that runs on the CPU alone refuses a GPU itself."""
+    """Checks --device before anything is read; an agent that runs on the CPU only rejects a GPU itself."""
     return _named(name, ("cpu", "cuda", "mps"), "")
 
 
@@ -24,7 +24,7 @@ def _fitting_device(name: str) -> str:
 
 
 def _named(name: str, able: tuple[str, ...], who: str) -> str:
-    """The name as it is; what `resolve` says of another begins with the option."""
+    """The name unchanged; ValueError that starts with the option where `resolve` rejects it."""
     try:
         resolve(name, able, who)
     except ValueError as error:
@@ -40,13 +40,13 @@ Device = Annotated[
     typer.Option(
         metavar="NAME",
         callback=_device,
-        help="auto, cpu, cuda or mps; auto takes a GPU that is here and of use.",
+        help="auto, cpu, cuda or mps; auto takes an available GPU that can be used.",
     ),
 ]
 FittingDevice = Annotated[
     str,
     typer.Option(
-        metavar="NAME", callback=_fitting_device, help="auto, cpu or cuda; auto takes a GPU that is here."
+        metavar="NAME", callback=_fitting_device, help="auto, cpu or cuda; auto takes an available GPU."
     ),
 ]
 EnvArgs = Annotated[
@@ -67,9 +67,7 @@ LogFile = Annotated[
 ]
 Graph = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Who is whose friend in a social log: pairs of its users' ids, CSV or Parquet."
-    ),
+    typer.Option(metavar="FILE", help="Friends in a social log: pairs of user ids, CSV or Parquet."),
 ]
 Domain = Annotated[
     str | None,
@@ -79,7 +77,7 @@ Source = Annotated[
     str | None,
     typer.Option(
         help="Reader of a known data set, as in recgym.logs.SOURCES, with its options: obd:policy=bts,campaign=men. "
-        "Default: told by the files' names."
+        "Default: recognised by the names of the files."
     ),
 ]
 Map = Annotated[
@@ -117,7 +115,7 @@ def given(**options: Any) -> dict[str, Any]:
 
 
 def refuse_unwritable(option: str, path: Path) -> None:
-    """ValueError of the option where nothing can be written at `path`, found before any work is done."""
+    """ValueError that names the option where `path` cannot be written; called before any work is done."""
     place = path.absolute()
     try:
         while not place.exists() and place != place.parent:
@@ -131,12 +129,12 @@ def refuse_unwritable(option: str, path: Path) -> None:
 
 
 def is_terminal(stream: Any) -> bool:
-    """Whether somebody reads a stream on a screen."""
+    """Whether a stream is a terminal."""
     return bool(stream.isatty())
 
 
 def console() -> "Console":
-    """Stdout as rich prints to it."""
+    """The rich console of stdout."""
     from rich.console import Console
 
     return Console() if is_terminal(sys.stdout) else Console(width=160)
@@ -156,10 +154,10 @@ def progress(*columns: Any) -> Any:
 
 
 def names(option: str, text: str | None) -> list[str] | None:
-    """Names between commas; ValueError for a list without any, such as an unset variable makes."""
+    """Names separated by commas; ValueError for an empty list, such as an unset variable gives."""
     if text is None:
         return None
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
-        raise ValueError(f"{option} is {text!r}, expected names with commas between them")
+        raise ValueError(f"{option} is {text!r}, expected names, separated by commas")
     return found

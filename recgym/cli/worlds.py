@@ -1,4 +1,4 @@
-"""The commands about a world: fit and card; `recgym.cli.main` puts them in its table."""
+"""The commands `recgym fit` and `recgym card`."""
 
 import json
 import shlex
@@ -29,9 +29,7 @@ from recgym.cli.terminal import (
 )
 
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
-Replace = Annotated[
-    bool, typer.Option("--replace", metavar="", help="Put the world in place of the one in --out.")
-]
+Replace = Annotated[bool, typer.Option("--replace", metavar="", help="Replace the world in --out.")]
 Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
 Config = Annotated[
     str | None,
@@ -42,7 +40,7 @@ Period = Annotated[
     typer.Option(
         metavar="FROM:TO",
         help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
-        "them, and later days judge. Default: the first nine tenths of the log, or --config's.",
+        "them, and the world is judged on later days. Default: the first nine tenths of the log, or --config's.",
     ),
 ]
 Ensemble = Annotated[
@@ -50,16 +48,20 @@ Ensemble = Annotated[
     typer.Option(
         metavar="M",
         min=0,
-        help="Bootstrap worlds to fit as well, from visits drawn with replacement; environments take "
-        "them by the argument member=1 ... M.",
+        help="Also fit M bootstrap worlds, on sessions drawn with replacement; the argument member=1 ... M of "
+        "environments selects one.",
     ),
 ]
-PlanningSaid = Annotated[
+PlanningUsers = Annotated[
     int,
-    typer.Option(metavar="N", help="Users on whom the card says how much planning is worth; 0: not said."),
+    typer.Option(
+        metavar="N",
+        help="Users on whom the worth of planning is computed for the card; 0: it is not computed.",
+    ),
 ]
-TermsSaid = Annotated[
-    bool, typer.Option("--terms", metavar="", help="Say also what each term of the session model adds to it.")
+FitTerms = Annotated[
+    bool,
+    typer.Option("--terms", metavar="", help="Also compute what each term of the session model adds to it."),
 ]
 WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
 JudgingLog = Annotated[
@@ -73,20 +75,22 @@ Since = Annotated[
     str | None,
     typer.Option(
         metavar="DAY",
-        help="With --log: judge on visits from this day on; toys learn from earlier ones. Default: the card's.",
+        help="With --log: judge on sessions from this day on; baselines learn from earlier ones. Default: the card's.",
     ),
 ]
 Png = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the card's pictures, one page, as PNG.")
+    Path | None, typer.Option(metavar="FILE", help="Write the pictures of the card, one page, as PNG.")
 ]
 Planning = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Compute how much planning is worth on N users: oracle-plan over oracle."),
+    typer.Option(metavar="N", help="Compute the worth of planning on N users: oracle-plan over oracle."),
 ]
 Terms = Annotated[
     bool,
     typer.Option(
-        "--terms", metavar="", help="With --planning: what each term of the session model adds to it."
+        "--terms",
+        metavar="",
+        help="With --planning: also compute what each term of the session model adds to it.",
     ),
 ]
 
@@ -105,13 +109,13 @@ def fit(
     config: Config = None,
     period: Period = None,
     ensemble: Ensemble = 0,
-    planning: PlanningSaid = 500,
-    terms: TermsSaid = False,
+    planning: PlanningUsers = 500,
+    terms: FitTerms = False,
     replaced: Replace = False,
     seed: Seed = 0,
     device: FittingDevice = "auto",
 ) -> None:
-    """Fit a world from a log: minutes on a laptop, with a card that says how true it is to the log.
+    """Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
 
     Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
     Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
@@ -121,13 +125,11 @@ def fit(
 
     refuse_unwritable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    said = {
+    command = _command({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
-    }  # fmt: skip
-    words = " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in said.items() if value is not None)
-    command = f"recgym fit LOG {words}"
+    })  # fmt: skip
     with storage.locked(out, f"--out {out}: another fit is writing there"):
         stopped = begun(out, command, is_replaced=replaced)
         read = _read(log, source, domain, mapping, graph, options)
@@ -141,18 +143,18 @@ def fit(
             world = fit_world(read, name=title, config=settings, seed=seed, device=device, progress=shown)
             return world.with_card(command=command)
 
-        world = finish(
-            out,
-            stopped,
-            make,
-            (lambda world: _planning(world, planning, seed, terms)) if planning else None,
-            digest=log_digest(read),
-            ensemble=ensemble,
-        )
+        worth = (lambda world: _planning(world, planning, seed, terms)) if planning else None
+        world = finish(out, stopped, make, worth, digest=log_digest(read), ensemble=ensemble)
     _print_card(world)
     print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
     if worse := worse_than_baselines(world.card):
         print(worse, file=sys.stderr)
+
+
+def _command(options: dict[str, Any]) -> str:
+    """The command line of a fit, as its card keeps it."""
+    words = (f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None)
+    return f"recgym fit LOG {' '.join(words)}"
 
 
 def _read(
@@ -163,7 +165,7 @@ def _read(
     graph: Path | None,
     options: dict[str, Any],
 ) -> Any:
-    """The log; what its reader remarks goes to stderr."""
+    """The log; remarks of its reader go to stderr."""
     from recgym.logs import read_log
 
     read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
@@ -182,7 +184,7 @@ def _settings(config: str | None, period: str | None) -> Any:
 
 
 def _days(period: str) -> tuple[str | None, str | None]:
-    """FROM:TO as days, either may be left out."""
+    """The days of FROM:TO; one of them may be left out."""
     first, colon, end = period.partition(":")
     if not colon or not (first or end):
         raise ValueError(
@@ -219,14 +221,14 @@ def card(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """What a world is and how true it is to its log: sources, licence, fitted and assumed, figures.
+    """The card of a world: sources, licence, provenance of each term, fidelity figures.
 
     Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
     `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
     """
     from recgym.envs.world_lookup import load_world
 
-    _refuse(log, since, graph, png, planning, terms)
+    _check_options(log, since, graph, png, planning, terms)
     if png is not None:
         refuse_unwritable("--png", png)
     loaded = load_world(world)
@@ -251,7 +253,7 @@ def card(
         _print_planning(loaded.name, worth)
 
 
-def _refuse(
+def _check_options(
     log: list[Path] | None,
     since: str | None,
     graph: Path | None,
@@ -259,15 +261,15 @@ def _refuse(
     planning: int | None,
     terms: bool,
 ) -> None:
-    """Options that do nothing together, before anything is computed."""
+    """ValueError for options that have no effect together."""
     if terms and planning is None:
-        raise ValueError("--terms says what each term adds to the worth of planning: it needs --planning N")
+        raise ValueError("--terms has an effect only with --planning N")
     if since is not None and log is None:
-        raise ValueError("--since says which part of a log judges the world: it needs --log LOG")
+        raise ValueError("--since has an effect only with --log LOG")
     if graph is not None and log is None:
-        raise ValueError("--graph says who are friends in a log: it needs --log LOG")
+        raise ValueError("--graph has an effect only with --log LOG")
     if png is not None and png.suffix.lower() != ".png":
-        raise ValueError(f"--png {png}: the pictures are PNG, so the file's name must end in .png")
+        raise ValueError(f"--png {png}: the name must end in .png")
 
 
 def _print_planning(name: str, worth: dict[str, Any]) -> None:
@@ -279,19 +281,19 @@ def _print_planning(name: str, worth: dict[str, Any]) -> None:
 
 
 def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
-    """What looking ahead is worth in a world, as its card keeps it; with `terms`, what each of them adds."""
+    """The worth of planning in a world, as on its card; with `terms`, also what each term adds."""
     from recgym.bench.planning import num_terms, planning_terms, planning_worth
 
     rounds = 1 + (num_terms(world) if terms else 0)
     with progress() as bar:
         task = bar.add_task("planning", total=2 * users * rounds)
 
-        def tell(done: int) -> None:
+        def show(done: int) -> None:
             bar.update(task, completed=done)
 
-        entry = planning_worth(world, users, seed=seed, progress=tell).entry()
+        entry = planning_worth(world, users, seed=seed, progress=show).entry()
         if terms:
             entry["terms"] = planning_terms(
-                world, users, seed=seed, full=entry, progress=lambda done: tell(2 * users + done)
+                world, users, seed=seed, full=entry, progress=lambda done: show(2 * users + done)
             )
         return entry

@@ -271,7 +271,7 @@ def test_a_device_is_used_or_refused(name):
             make_agent(name, Problem.of(env_for(name, params)), device=device, **params)
         assert one_line(error)
     if agent_class(name).devices == ("cpu",):
-        with pytest.raises(ValueError, match=f"device is 'cuda', agent {name} can use 'auto', 'cpu' alone"):
+        with pytest.raises(ValueError, match=f"device is 'cuda', agent {name} can use only 'auto', 'cpu'"):
             make_agent(name, Problem.of(env_for(name, params)), device="cuda", **params)
 
 
@@ -285,7 +285,7 @@ def there(device):
 def test_one_rule_for_devices():
     assert DEVICES == ("auto", "cpu", "cuda", "mps")
     assert resolve("auto", ("cpu",)) == resolve("cpu") == resolve(torch.device("cpu")) == "cpu"
-    with pytest.raises(ValueError, match="device is 'mps', fitting can use 'auto', 'cpu', 'cuda' alone"):
+    with pytest.raises(ValueError, match="device is 'mps', fitting can use only 'auto', 'cpu', 'cuda'"):
         fit(None, name="x", device="mps", progress=False)
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device 'cuda' is not available here; use 'auto' or 'cpu'"):
@@ -296,7 +296,7 @@ def test_the_command_line_refuses_devices_before_it_begins(run, tmp_path):
     log = tmp_path / "none.csv"
     refused(
         run("fit", log, "--out", tmp_path / "w", "--device", "mps"),
-        "fitting can use 'auto', 'cpu', 'cuda' alone",
+        "fitting can use only 'auto', 'cpu', 'cuda'",
     )
     refused(run("fit", log, "--out", tmp_path / "w", "--device", "tpu"), "device is 'tpu', allowed: 'auto'")
     train = ("train", "ucb1", ENV, "--out", tmp_path / "a", "--device")
@@ -308,7 +308,7 @@ def test_the_command_line_refuses_devices_before_it_begins(run, tmp_path):
 
 def test_a_gpu_is_refused_by_what_cannot_use_it(monkeypatch):
     monkeypatch.setattr("recgym.device._count", lambda kind: 1)
-    with pytest.raises(ValueError, match="device is 'cuda', agent ucb1 can use 'auto', 'cpu' alone"):
+    with pytest.raises(ValueError, match="device is 'cuda', agent ucb1 can use only 'auto', 'cpu'"):
         make_agent("ucb1", Problem.of(env_for("ucb1", {})), device="cuda")
     assert make_agent("ucb1", Problem.of(env_for("ucb1", {})), device="auto").device == "cpu"
     assert resolve("auto") == "cuda"

@@ -18,9 +18,9 @@ from agents import AGENTS, agent_class
 from agents.base import BaseAgent
 from agents.torch_utils import moments_of, put_moments, weights_of
 from recgym.bench.checkpoint import FOLDER
-from recgym.bench.suite import Experiment
+from recgym.bench.experiment import Experiment
 from recgym.bench.trainer import TrainingPlan, train
-from recgym.cli.runs import how_it_goes_on
+from recgym.cli.training import resume_message
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 from recgym.storage import Stored, locked
@@ -156,11 +156,12 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
     assert any((final[key] != value).any() for key, value in kept.items())
 
 
-def test_it_is_said_how_a_training_goes_on():
-    assert how_it_goes_on("resumed", "ucb1", 1_200) == (
-        "ucb1 goes on after 1,200 environment steps, as if nothing had been (to the bit on the CPU with one thread)"
+def test_a_message_says_how_a_training_resumes():
+    assert resume_message("resumed", "ucb1", 1_200) == (
+        "ucb1 resumes after 1,200 environment steps, with the result of an uninterrupted training (to the bit on the "
+        "CPU with one thread)"
     )
-    assert "weights alone: replay, random numbers and visits begin anew" in how_it_goes_on(
+    assert "weights alone: replay, random numbers and sessions start anew" in resume_message(
         "resumed", "sb3-dqn", 1_200
     )
 

@@ -9,9 +9,9 @@ import pytest
 
 from recgym.bench import run_folder, suite
 from recgym.bench.env_args import tag_of
+from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.leaderboard import tables_of
 from recgym.bench.report import Results
-from recgym.bench.suite import Experiment, Preset
 from recgym.sim.synthetic import synthetic
 
 SHOP = "recgym/Ecommerce-v0"
@@ -63,15 +63,15 @@ def refused(result, *words):
         ('{"n_items": "some"}', ["--env-args", "n_items"]),
         ('{"n_items": 1000000}', ["--env-args", "1000000"]),
         ('{"member": 3}', ["--env-args", "member"]),
-        ('{"observation": "tabular"}', ["--env-args: 'observation' is none of world, member"]),
-        ('{"num_envs": 4}', ["--env-args: 'num_envs' is none of"]),
-        ('{"Reward": "clicks"}', ["--env-args: 'Reward' is none of"]),
-        ("reward=clicks", ["--env-args: 'reward=clicks' is no JSON object"]),
-        ("{'reward': 'clicks'}", ["--env-args", "is no JSON object"]),
+        ('{"observation": "tabular"}', ["--env-args: 'observation' is not one of world, member"]),
+        ('{"num_envs": 4}', ["--env-args: 'num_envs' is not one of"]),
+        ('{"Reward": "clicks"}', ["--env-args: 'Reward' is not one of"]),
+        ("reward=clicks", ["--env-args: 'reward=clicks' is not a JSON object"]),
+        ("{'reward': 'clicks'}", ["--env-args", "is not a JSON object"]),
         ('["reward"]', ["--env-args", "expected a JSON object"]),
         ("null", ["--env-args is null"]),
-        ("", ["--env-args: '' is no JSON object"]),
-        ("[" * 100_000, ["--env-args", "is no JSON object"]),
+        ("", ["--env-args: '' is not a JSON object"]),
+        ("[" * 100_000, ["--env-args", "is not a JSON object"]),
         ('{"reward": {"click": "x"}}', ["--env-args", "click"]),
         ('{"reward": {"flies": 1}}', ["--env-args", "flies"]),
         ('{"reward": 3}', ["--env-args", "reward is 3"]),
@@ -135,8 +135,10 @@ def test_bench_does_not_mix_runs_of_other_arguments(run, preset, tmp_path):
     args = '{"reward": "conversion", "horizon": 3}'
     assert run("bench", "--out", out, "--agents", "random", "--workers", 1)[0] == 0
     code, text, err = run("bench", "--out", out, "--workers", 1, "--env-args", args)
-    assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 were there, 0 failed")
-    assert run("bench", "--out", out, "--workers", 1, "--env-args", args)[2].startswith("0 runs done, 2 were")
+    assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 skipped, 0 failed")
+    assert run("bench", "--out", out, "--workers", 1, "--env-args", args)[2].startswith(
+        "0 runs done, 2 skipped"
+    )
     plain, other = Results(out).tables["quick"]
     assert [row.agent for row in plain.rows] == ["random"]
     assert {row.agent for row in other.rows} == {"random", "ucb1"}

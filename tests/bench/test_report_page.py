@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from recgym.bench import suite
+from recgym.bench.experiment import Experiment, Preset, runs_of
 from recgym.bench.report_page import refuse_to_lose
-from recgym.bench.suite import Experiment, Preset, runs_of
 from recgym.sim.synthetic import synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_readmes_commands_leave_the_published_results(run, checkout):
     assert {"README.md", "ladder.png"} <= set(before)
     (command,) = [line for line in readmes_commands() if line.startswith("recgym bench")]
     code, _, err = run(*command.split()[1:])
-    assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 were there, 0 failed")
+    assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 skipped, 0 failed")
     assert "## quick" in (checkout / "runs" / "README.md").read_text()
     assert run("report")[0] == 0
     assert files(checkout / "results") == before
@@ -106,7 +106,7 @@ def test_a_readme_that_is_no_report_is_not_replaced(run, checkout):
     (checkout / "README.md").write_text("# My project\n")
     code, out, err = run("bench", "--out", ".")
     assert (code, out) == (2, "")
-    assert err == "recgym: README.md: no report of recgym, so it is not replaced; name another folder\n"
+    assert err == "recgym: README.md: not a report of recgym, so it is not replaced; name another folder\n"
     assert (checkout / "README.md").read_text() == "# My project\n"
     assert not (checkout / "quick").exists()
 

@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from recgym.bench import rollout, run_folder, suite, training_speed
+from recgym.bench import experiment, rollout, run_folder, suite, training_speed
+from recgym.bench.experiment import Entry, Experiment, Preset, Run, runs_of
 from recgym.bench.launch import launch
-from recgym.bench.leaderboard import tables_of, text
+from recgym.bench.leaderboard import tables_of
 from recgym.bench.report import Results, write_report
 from recgym.bench.run import blank_record, job_of, settings_of
-from recgym.bench.suite import Entry, Experiment, Preset, Run, runs_of
+from recgym.bench.table_text import format_number
 from recgym.bench.worker_pool import run_jobs
 from recgym.sim.synthetic import synthetic
 
@@ -73,7 +74,7 @@ def test_run_json_is_the_contracts(results, worlds):
     assert (record["schema"], record["run_id"], record["status"]) == ("recgym.run/1", folder.name, "ok")
     assert record["env"]["id"] == "recgym/Content-v0"
     assert record["env"]["world_sha256"] == synthetic(3, domain="content").sha256
-    assert record["seed"] == {"entropy": suite.ENTROPY, "run": 1}
+    assert record["seed"] == {"entropy": experiment.ENTROPY, "run": 1}
     assert record["budget"]["env_steps"] == 600
     assert record["budget"]["offline_rows"] > 60
     assert set(record["files"]) == {"curve.parquet", "sessions.parquet"}
@@ -88,7 +89,7 @@ def test_run_json_is_the_contracts(results, worlds):
     [
         ({"extra": 1}, "keys extra"),
         ({"status": "fine"}, "status 'fine'"),
-        ({"error": "x"}, "error must be told"),
+        ({"error": "x"}, "error is 'x' with status 'ok'"),
         ({"budget": {"env_steps": 1}}, "budget has"),
         ({"files": {}}, "files has"),
         ({"final": {"return": 1.0}}, "final return is 1.0, expected mean, se, n"),
@@ -102,7 +103,7 @@ def test_a_record_off_the_schema_is_refused(results, change, message):
 
 
 def test_every_use_has_its_own_seed():
-    streams = suite.STREAMS.values()
+    streams = experiment.STREAMS.values()
     experiments = [Experiment(name=name, env_id="") for name in ("content", "social")]
     runs = [
         Run(experiment=experiment, entry=Entry(agent=agent), run=run)
@@ -110,15 +111,19 @@ def test_every_use_has_its_own_seed():
         for agent in ("ucb1", "thompson")
         for run in range(20)
     ]
-    shared = {(r.experiment.name, r.run, s): r.seed(s) for r in runs for s in (suite.LOG, suite.EVALUATE)}
-    own = [r.seed(s) for r in runs for s in streams if s not in (suite.LOG, suite.EVALUATE)]
+    shared = {
+        (r.experiment.name, r.run, s): r.seed(s) for r in runs for s in (experiment.LOG, experiment.EVALUATE)
+    }
+    own = [r.seed(s) for r in runs for s in streams if s not in (experiment.LOG, experiment.EVALUATE)]
     seeds = [*shared.values(), *own]
     assert len(set(seeds)) == len(seeds) == 2 * 20 * 2 + 80 * 3
     assert min(seeds) > 1000
     assert all(
-        r.seed(s) == shared[r.experiment.name, r.run, s] for r in runs for s in (suite.LOG, suite.EVALUATE)
+        r.seed(s) == shared[r.experiment.name, r.run, s]
+        for r in runs
+        for s in (experiment.LOG, experiment.EVALUATE)
     )
-    far = np.sort(np.array([r.env_seed(suite.EVALUATE) for r in runs[:20]], dtype=np.float64))
+    far = np.sort(np.array([r.env_seed(experiment.EVALUATE) for r in runs[:20]], dtype=np.float64))
     assert np.diff(far).min() > 1e6
 
 
@@ -147,7 +152,7 @@ class Fixed:
 
 @pytest.mark.parametrize("side_by_side", [1, 7, 32])
 def test_played_sessions_are_those_of_the_single_environment(worlds, monkeypatch, side_by_side):
-    monkeypatch.setattr(rollout, "SIDE_BY_SIDE", side_by_side)
+    monkeypatch.setattr(rollout, "PARALLEL_SESSIONS", side_by_side)
     kwargs = {"world": str(worlds["content"]), "observation": "tabular"}
     columns, facts = rollout.play("recgym/Content-v0", kwargs, lambda env: Fixed(), 2**64 - 5, 20)
     env = gym.make("recgym/Content-v0", **kwargs)
@@ -217,7 +222,7 @@ import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started deaf to it
 from recgym.bench import suite
-from recgym.bench.suite import Experiment, Preset
+from recgym.bench.experiment import Experiment, Preset
 if __name__ == "__main__":
     world, out = sys.argv[1:]
     row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": world},
@@ -247,7 +252,7 @@ def test_a_stopped_bench_goes_on_where_it_was(worlds, tmp_path, how):
         _, errors = process.communicate(timeout=20)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert errors.splitlines()[-1].startswith("recgym: stopped; what was whole is kept")
+        assert errors.splitlines()[-1].startswith("recgym: stopped; complete runs are kept")
         assert "Traceback" not in errors
     deadline = time.monotonic() + 5
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
@@ -424,11 +429,11 @@ def test_an_agent_judged_on_fewer_visits_is_paired_on_these(results):
     assert table.planning.mean == pytest.approx(plan - oracle)
     assert rows["oracle"].score.value == pytest.approx((oracle - random) / (plan - random))
     assert rows["oracle"].gain == before["oracle"].gain
-    assert table.notes[0].startswith("oracle-plan is judged on the first 15 of these visits")
+    assert table.notes[0].startswith("oracle-plan is judged on the first 15 of these sessions")
 
 
 def test_a_preset_judges_a_slow_agent_on_the_first_visits(worlds):
-    runs = suite.runs_of(small(worlds, visits={"oracle-plan": 7}))
+    runs = runs_of(small(worlds, eval_sessions={"oracle-plan": 7}))
     visits = {(run.entry.agent, run.experiment.eval_sessions) for run in runs}
     assert visits == {(agent, 7 if agent == "oracle-plan" else 40) for agent in AGENTS}
 
@@ -450,7 +455,7 @@ def test_presets_choose_and_refuse():
     chosen = suite.choose("quick", envs=["recgym/Content-v0"], agents=["ucb1", "ucb1"], seeds=5)
     assert [row.name for row in chosen.experiments] == ["content"]
     assert [entry.agent for entry in chosen.entries] == ["ucb1"]
-    assert len(suite.runs_of(chosen)) == 5
+    assert len(runs_of(chosen)) == 5
     for changes, message in (
         ({"envs": ["shop"]}, "environment 'shop' is not in preset quick"),
         ({"agents": ["nobody"]}, "agent 'nobody' is unknown; there are random"),
@@ -470,10 +475,10 @@ def test_an_agent_stands_in_two_lines_with_settings_of_their_own(worlds, tmp_pat
         agents=("random", "ucb1", "thompson"),
         params={"ucb1": {"scale": 2.0}},
         tuned={"content": {"ucb1": {"fresh": False}}},
-        again=(suite.Entry(agent="ucb1", params={"scale": 0.5}, label="ucb1, narrow"),),
-        of_slates=("thompson",),
+        variants=(Entry(agent="ucb1", params={"scale": 0.5}, label="ucb1, narrow"),),
+        slate_agents=("thompson",),
     )
-    runs = suite.runs_of(preset)
+    runs = runs_of(preset)
     settings = {
         (run.experiment.name, run.entry.line): (run.entry.params.get("scale"), run.entry.params.get("fresh"))
         for run in runs
@@ -487,7 +492,7 @@ def test_an_agent_stands_in_two_lines_with_settings_of_their_own(worlds, tmp_pat
     assert len(folders(tmp_path / "quick")) == len(runs)
     for table in Results(tmp_path).tables["quick"]:
         assert [row.agent for row in table.rows] == ["random", "ucb1", "ucb1, narrow"]
-        assert all(row.gain is not None and row.lead is None for row in table.rows[1:])
+        assert all(row.gain is not None and row.reference_gain is None for row in table.rows[1:])
 
 
 def test_every_preset_is_of_registered_environments_and_agents():
@@ -498,7 +503,7 @@ def test_every_preset_is_of_registered_environments_and_agents():
 
 
 def test_numbers_are_written_short():
-    assert [text(value) for value in (0.0, 12.3456, -0.012345, 1234.5, float("nan"))] == [
+    assert [format_number(value) for value in (0.0, 12.3456, -0.012345, 1234.5, float("nan"))] == [
         "0",
         "12.3",
         "-0.0123",
@@ -539,12 +544,12 @@ def test_judging_stops_the_clock_of_a_training(monkeypatch):
         now[0] += 100.0
         return 0.1 if now[0] < 250.0 else 0.6
 
-    clock = training_speed._Until(judge, target=0.5)
+    clock = training_speed._StopAtScore(judge, target=0.5)
     for steps in range(0, 10_000, 128):
         now[0] += 1.0
         try:
             clock.keep(steps, None)
-        except training_speed._Reached:
+        except training_speed._TargetReached:
             break
     assert (clock.steps, clock.score) == (512, 0.6)
     assert clock.seconds == 5.0

@@ -62,7 +62,7 @@ def test_what_cannot_be_judged_ends_in_one_line(run, places, tmp_path):
     world, log = places
     other = synthetic(7, domain="social").save(tmp_path / "other")
     for arguments, words in (
-        (("--since", "2022-04-30"), "it needs --log LOG"),
+        (("--since", "2022-04-30"), "only with --log LOG"),
         (("--log", log, "--since", "2022-04-30"), "the log has no dates"),
         (("--png", tmp_path / "x.png"), "has no figures to draw"),
     ):

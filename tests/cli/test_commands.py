@@ -90,8 +90,8 @@ def test_every_option_is_explained():
             ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v0"],
         ),
         (["train", "ucb1", "recgym/Content-v0", "--device", "abacus"], ["--device", "'abacus'"]),
-        (["bench", "--agents", ""], ["--agents is ''", "names with commas"]),
-        (["bench", "--envs", " , "], ["--envs is ' , '", "names with commas"]),
+        (["bench", "--agents", ""], ["--agents is ''", "names, separated by commas"]),
+        (["bench", "--envs", " , "], ["--envs is ' , '", "names, separated by commas"]),
         (["train", "ucb1", "recgym/Content-v0", "--steps", "many"], ["--steps", "integer"]),
         (["train", "ucb1", "recgym/Content-v0", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
         (

@@ -58,7 +58,7 @@ def test_ctrl_c_in_any_import_is_one_line(world):
         assert (done.returncode, done.stderr) in ((130, "recgym: stopped\n"), STOPPED_TRAIN), (nth, done)
 
 
-STOPPED_TRAIN = (130, "recgym: stopped; the same command goes on from the last checkpoint\n")
+STOPPED_TRAIN = (130, "recgym: stopped; the same command resumes from the last checkpoint\n")
 
 IN_MAIN = """
 import os, signal, sys

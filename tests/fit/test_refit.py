@@ -126,7 +126,7 @@ def test_it_is_said_what_resuming_comes_to(train, tmp_path):
     out = tmp_path / "out"
     code, figures, err = train("ucb1", "--out", out, "--resume")
     assert code == 0
-    assert err.splitlines() == [f"{out}: there is no checkpoint; the training begins", f"wrote {out}"]
+    assert err.splitlines() == [f"{out}: there is no checkpoint; the training starts", f"wrote {out}"]
     code, again, err = train("ucb1", "--out", out, "--resume")
     assert (code, again) == (0, figures)
     ended = "the training of 600 environment steps had ended; nothing is left to do"

@@ -852,7 +852,7 @@ def test_bad_files_are_one_line_and_exit_code_2_in_every_command(run, tmp_path, 
             assert (code, out, err.count("\n")) == (2, "", 1)
             assert err.startswith("recgym: ")
             assert path.name in err
-    assert "--graph says who are friends in a log" in run("card", "social-2", "--graph", bad)[2]
+    assert "--graph has an effect only with --log LOG" in run("card", "social-2", "--graph", bad)[2]
     assert not (tmp_path / "w").exists()
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from worlds import chain_optimum, chain_world
 
-from recgym.bench.planning import _lasting, num_terms, planning_terms, planning_worth, visit_length
+from recgym.bench.planning import (
+    _with_session_length,
+    num_terms,
+    planning_terms,
+    planning_worth,
+    session_length,
+)
 from recgym.sim.engine import Engine, make_reward
 from recgym.sim.expectations import slate_outlook
 from recgym.sim.lookahead import plan
@@ -113,6 +119,6 @@ def test_the_table_of_terms_says_what_makes_planning_worth_something():
 
 def test_without_a_term_visits_last_as_long_as_before():
     world = synthetic(4).with_params(leave_repeat=1.5)
-    without = _lasting(world.with_params(leave_repeat=0.0), visit_length(world), 0)
+    without = _with_session_length(world.with_params(leave_repeat=0.0), session_length(world), 0)
     assert without.params["leave_bias"] > world.params["leave_bias"]
-    assert visit_length(without) == pytest.approx(visit_length(world), rel=0.01)
+    assert session_length(without) == pytest.approx(session_length(world), rel=0.01)

@@ -1,0 +1,139 @@
+"""Experiments, presets of experiments and agents, and the runs of a preset with their random seeds.
+
+A preset is experiments x agents x seeds. Budgets count environment steps, one per slate; the sessions of the log of the
+offline stage are counted apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+ENTROPY = 20261124  # of all seeds of the published tables
+
+# streams of random seeds, one for each use
+AGENT, LOG, PREPARE, TRAIN, EVALUATE = range(5)
+STREAMS = {"agent": AGENT, "log": LOG, "prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE}
+_SLOW_AGENTS = ("dcf-dqn", "sb3-", "oracle-plan")  # prefixes of names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An environment and a budget."""
+
+    name: str
+    env_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)  # of the environment, where not its defaults
+    env_steps: int = 20_000  # [slates] of the online stage
+    offline_sessions: int = 2_000  # sessions in the log of the offline stage
+    eval_sessions: int = 300  # judged sessions, the same for all agents of a seed
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An agent of a preset."""
+
+    agent: str
+    params: Mapping[str, Any] = field(default_factory=dict)  # where not the agent's defaults
+    label: str = ""  # name of the row in tables; empty: the agent's
+
+    @property
+    def line(self) -> str:
+        """Name of the row in tables."""
+        return self.label or self.agent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The experiments and agents of one call of `recgym bench`."""
+
+    name: str
+    about: str
+    experiments: tuple[Experiment, ...]
+    seeds: int  # runs of each agent in each experiment
+    agents: tuple[str, ...] = ()  # empty: every agent of the registry
+    reference: str = (
+        ""  # agent whose paired difference to each other agent is a column; empty: no such column
+    )
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by agent, where not its defaults
+    # by experiment, then by agent
+    tuned: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    variants: tuple[Entry, ...] = ()  # further rows of agents; params differ from those of the first row
+    eval_sessions: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by agent, where fewer than the experiment's
+    slate_agents: tuple[str, ...] = ()  # agents that run only where a slate holds several items
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The agents with their parameters, in the order of the preset or of the registry."""
+        rows = []
+        for name in self.agents or registered():
+            first = self.params.get(name, {})
+            rows.append(Entry(agent=name, params=first))
+            rows += [
+                replace(variant, params={**first, **variant.params})
+                for variant in self.variants
+                if variant.agent == name
+            ]
+        return tuple(rows)
+
+    def entry_in(self, experiment: Experiment, entry: Entry) -> Entry:
+        """The entry with the parameters tuned for an experiment."""
+        own = self.tuned.get(experiment.name.partition("+")[0], {}).get(entry.agent, {})
+        return replace(entry, params={**entry.params, **own})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One agent in one experiment with one random seed."""
+
+    experiment: Experiment
+    entry: Entry
+    run: int  # from 0
+    entropy: int = ENTROPY
+
+    def seed(self, stream: int) -> int:
+        """Random seed of 32 bits for one use.
+
+        The seeds of logs and of judged sessions do not depend on the agent: agents of an experiment and seed are
+        compared under common random numbers.
+        """
+        words = [self.entropy, self.run, stream, *self.experiment.name.encode()]
+        if stream not in (LOG, EVALUATE):
+            words += [len(words), *self.entry.agent.encode()]
+        return int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])
+
+    def env_seed(self, stream: int) -> int:
+        """Random seed of 64 bits for sessions: number i takes seed + i, and with 32 bits runs could share users."""
+        return (self.seed(stream) << 32) + int(
+            np.random.SeedSequence([self.seed(stream)]).generate_state(1)[0]
+        )
+
+
+def registered() -> tuple[str, ...]:
+    """Names of all agents; loads none."""
+    from agents import AGENTS
+
+    return tuple(row.name for row in AGENTS)
+
+
+def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
+    """Every run of a preset, slow agents first, so that no core waits for a late one at the end."""
+    runs = [
+        Run(
+            experiment=replace(
+                experiment, eval_sessions=preset.eval_sessions.get(entry.agent, experiment.eval_sessions)
+            ),
+            entry=preset.entry_in(experiment, entry),
+            run=run,
+            entropy=entropy,
+        )
+        for run in range(preset.seeds)
+        for experiment in preset.experiments
+        for entry in preset.entries
+        if "slate" in experiment.tags or entry.agent not in preset.slate_agents
+    ]
+    return sorted(runs, key=lambda run: not run.entry.agent.startswith(_SLOW_AGENTS))

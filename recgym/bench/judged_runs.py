@@ -1,0 +1,121 @@
+"""Completed runs read from their folders, and comparisons of agents under common random numbers."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recgym.bench.run_folder import load_record, run_folders
+from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
+from recgym.evaluate.stats import Interval, paired_difference
+from recgym.storage import check_keys, parse_json, refusing
+
+RANDOM, ORACLE, ORACLE_PLAN = "random", "oracle", "oracle-plan"
+# agents that learn nothing: the units of their intervals are sessions, not seeds
+UNLEARNED = frozenset((RANDOM, ORACLE, ORACLE_PLAN, "logged"))
+MAX_ITEMS = 10_000_000  # of an environment, as a bound on what is read
+
+
+class JudgedRun(NamedTuple):
+    """A completed run: its record, the returns of its S judged sessions, and figures of these."""
+
+    record: dict[str, Any]
+    first_seed: int  # of the first judged session; session i has first_seed + i
+    returns: NDArray[np.float64]  # (S,)
+    length: float  # mean slates of a session
+    response_rate: float
+    coverage: float
+    gini: float
+    facts: dict[str, Any]
+
+    @property
+    def setting(self) -> tuple[str, dict[str, Any]]:
+        """Digest of the world, wherever it is stored, and the other arguments of the environment."""
+        env = self.record["env"]
+        return env["world_sha256"], {name: value for name, value in env["kwargs"].items() if name != "world"}
+
+
+SeedRuns = dict[int, JudgedRun]  # runs of one agent in one experiment, by number of the random seed
+
+
+def read_runs(out: Path) -> tuple[list[JudgedRun], list[dict[str, Any]]]:
+    """Completed runs of a folder, and the records of failed ones, both in the order of their ids.
+
+    ValueError where a run is damaged.
+    """
+    judged, failed = [], []
+    for folder in run_folders(out):
+        record = load_record(folder)
+        if record["status"] == "error":
+            failed.append(record)
+        else:
+            with refusing(folder / "sessions.parquet"):
+                judged.append(_judged(record, folder / "sessions.parquet"))
+    return judged, failed
+
+
+def _judged(record: dict[str, Any], path: Path) -> JudgedRun:
+    table = pq.read_table(path)
+    facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
+    kinds = {"num_items": int, "events": list, "reward_is_assumed": int, "planning": (dict, type(None))}
+    check_keys(facts, kinds, "its metadata")
+    if not 1 <= facts["num_items"] <= MAX_ITEMS or not np.isfinite(table["return"].to_numpy()).all():
+        raise ValueError("num_items or a return is out of range")
+    items = table["items"].combine_chunks().flatten().to_numpy()
+    counts = exposure_counts(items, facts["num_items"])
+    return JudgedRun(
+        record,
+        table["seed"][0].as_py(),
+        table["return"].to_numpy(),
+        float(table["length"].to_numpy().mean()),
+        response_rate(table[facts["events"][0]].to_numpy(), table["shown"].to_numpy()),
+        coverage(counts),
+        exposure_gini(counts),
+        facts,
+    )
+
+
+def _paired_seeds(first: SeedRuns, second: SeedRuns) -> list[int]:
+    """Seeds at which both agents met the same users in the same world and task."""
+    return [
+        seed
+        for seed in sorted(first.keys() & second.keys())
+        if first[seed].first_seed == second[seed].first_seed and first[seed].setting == second[seed].setting
+    ]
+
+
+def _common_returns(*runs: JudgedRun) -> tuple[NDArray[np.float64], ...]:
+    """Returns of the first sessions, as many as all of the runs have."""
+    num = min(len(run.returns) for run in runs)
+    return tuple(run.returns[:num] for run in runs)
+
+
+def difference(first: SeedRuns, second: SeedRuns) -> Interval | None:
+    """Paired difference in return of two agents, first less second; None where no seed is shared."""
+    seeds = _paired_seeds(first, second)
+    if not seeds:
+        return None
+    names = {runs[seeds[0]].record["agent"]["name"] for runs in (first, second)}
+    returns = [_common_returns(first[seed], second[seed]) for seed in seeds]
+    return paired_difference(
+        [ours for ours, _ in returns],
+        [theirs for _, theirs in returns],
+        is_learned=not names <= UNLEARNED,
+    )
+
+
+def agent_score(agents: dict[str, SeedRuns], agent: str) -> Score | None:
+    """Score on the seeds and sessions that the agent, random and oracle-plan share; None where there are none."""
+    if RANDOM not in agents or ORACLE_PLAN not in agents:
+        return None
+    runs = agents[agent]
+    seeds = set(_paired_seeds(runs, agents[RANDOM])) & set(_paired_seeds(runs, agents[ORACLE_PLAN]))
+    if not seeds:
+        return None
+    rows = [agents[name] for name in (agent, RANDOM, ORACLE_PLAN)]
+    means = np.mean(
+        [[r.mean() for r in _common_returns(*(row[seed] for row in rows))] for seed in sorted(seeds)], axis=0
+    )
+    return score(*(float(mean) for mean in means))

@@ -1,0 +1,62 @@
+"""Leaderboards as text: the head, cells and remarks of a table."""
+
+import math
+
+from recgym.bench.leaderboard import Leaderboard, Row
+from recgym.evaluate.stats import Interval
+
+REFERENCE_HEAD = "{} over it, paired 95 %"  # of the preset's reference agent
+
+
+def head(table: Leaderboard) -> list[str]:
+    """Names of the columns."""
+    reference = [REFERENCE_HEAD.format(table.reference)] * bool(table.reference)
+    measures = ["score", "response rate", "length", "coverage", "CPU seconds"]
+    return ["agent", "return", "over random, paired 95 %", *reference, *measures]
+
+
+def cells(table: Leaderboard, row: Row) -> list[str]:
+    """A row as text, in the order of `head`."""
+    scored = "" if row.score is None else "undefined" if row.score.value is None else f"{row.score.value:.2f}"
+    if row.score is not None and row.score.is_above_oracle_plan:
+        scored += " (!)"
+    return [
+        row.agent,
+        format_number(row.value.mean),
+        _with_bounds(row.gain),
+        *[_with_bounds(row.reference_gain)] * bool(table.reference),
+        scored,
+        f"{row.response_rate:.3f}",
+        f"{row.length:.1f}",
+        f"{format_number(100 * row.coverage, 2)} %",
+        f"{row.seconds:.1f}",
+    ]
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with some significant digits and no exponent; "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    if value == 0:
+        return "0"
+    places = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{min(places, 6)}f}"
+
+
+def _with_bounds(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    mean = f"{interval.mean:+.2f}"
+    if math.isnan(interval.low):
+        return mean
+    return f"{mean} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def describe_planning(table: Leaderboard) -> str:
+    """The worth of planning in one sentence; "" where no run shows it."""
+    if table.planning is None:
+        return ""
+    worth = _with_bounds(table.planning)
+    if table.planning.low <= 0:
+        return f"Planning (oracle-plan over oracle) is worth {worth}: possibly nothing, as in a bandit."
+    return f"Planning (oracle-plan over oracle) is worth {worth}."

@@ -1,0 +1,98 @@
+"""The commands `recgym bench` and `recgym report`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recgym.cli.terminal import EnvArgs, names, progress, refuse_unwritable
+
+PresetName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="quick (minutes), ladder (three hours), standard (hours) or full (a day)."
+    ),
+]
+ResultsFolder = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder of results; runs go to OUT/PRESET, one folder each.")
+]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Processes. Default: one for each core.")
+]
+Seeds = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Runs of each agent. Default: the preset's.")
+]
+Agents = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Agents, separated by commas. Default: the preset's.")
+]
+Environments = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Such as content,social, or ids, separated by commas. Default: the preset's.",
+    ),
+]
+
+
+def bench(
+    preset: PresetName = "quick",
+    out: ResultsFolder = Path("runs"),
+    workers: Workers = None,
+    seeds: Seeds = None,
+    agents: Agents = None,
+    envs: Environments = None,
+    env_args: EnvArgs = None,
+) -> None:
+    """Compare agents: every agent in every environment with every seed, then the report.
+
+    The same command resumes a benchmark that was stopped. A failed run is recorded and does not stop the others; the
+    exit code is then 1.
+
+    Example: `recgym bench --preset quick --agents random,oracle-plan,dcf-dqn --envs content --seeds 5`
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+    from recgym.bench.env_args import env_arguments
+    from recgym.bench.experiment import runs_of
+    from recgym.bench.launch import launch
+    from recgym.bench.report import write_report
+    from recgym.bench.report_page import refuse_to_lose
+    from recgym.bench.suite import choose
+    from recgym.cli.results import print_report
+
+    chosen = choose(
+        preset,
+        envs=names("--envs", envs),
+        agents=names("--agents", agents),
+        seeds=seeds,
+        env_args=env_arguments(env_args),
+    )
+    refuse_unwritable("--out", out)
+    refuse_unwritable("--out", out / preset)
+    refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with progress(*columns) as bar:
+        summary = launch(chosen, out / preset, workers, bar)
+    print_report(write_report(out))
+    print(
+        f"{summary.done} runs done, {summary.skipped} skipped, {len(summary.failed)} failed",
+        file=sys.stderr,
+    )
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder that `recgym bench` wrote.")] = Path("runs"),
+) -> None:
+    """Make the report of `recgym bench` again: README.md and pictures from the rows of its runs.
+
+    The same rows give the same bytes. A README.md that shows runs whose rows are not in the folder is not replaced.
+
+    Example: `recgym report runs`
+    """
+    from recgym.bench.report import write_report
+    from recgym.cli.results import print_report
+
+    print_report(write_report(results))

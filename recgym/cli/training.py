@@ -1,0 +1,176 @@
+"""The command `recgym train`."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_unwritable
+
+AgentName = Annotated[str, typer.Argument(help="Name, such as dcf-dqn, ucb1, sb3-dqn; README lists them.")]
+EnvId = Annotated[str, typer.Argument(help="Id, such as recgym/Content-v0; `recgym envs` lists them.")]
+AgentFolder = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of the agent. Default: trained/AGENT-ENV.")
+]
+Steps = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Environment steps of training; a step shows one slate.")
+]
+OfflineSessions = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=1, help="Sessions of the log for the offline stage, for agents that have one."
+    ),
+]
+JudgedSessions = Annotated[
+    int, typer.Option(metavar="N", min=2, help="Sessions of other users on which the agent is judged.")
+]
+TrainingWorld = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORLD",
+        help="Shipped world, or a folder that `recgym fit` wrote. Default: the environment's.",
+    ),
+]
+AgentParams = Annotated[
+    str | None,
+    typer.Option(metavar="JSON", help='Parameters of the agent, such as {"scale": 0.5}. Default: its own.'),
+]
+Start = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="DIR", help="Folder of a trained agent of this name, to train further."),
+]
+OfflineLog = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Log for the offline stage: a folder that Log.write made, of the users and items of the environment.",
+    ),
+]
+CheckpointSteps = Annotated[
+    int,
+    typer.Option("--checkpoint-every", metavar="N", min=1, help="Environment steps between checkpoints."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", metavar="", help="Resume from the checkpoint in --out, or start where there is none."
+    ),
+]
+ReplaceAgent = Annotated[
+    bool, typer.Option("--replace", metavar="", help="Replace the trained agent in --out.")
+]
+Tensorboard = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Write TensorBoard curves and the judged returns to DIR/AGENT-ENV-SEED."
+    ),
+]
+
+
+def train(
+    agent: AgentName,
+    env: EnvId,
+    out: AgentFolder = None,
+    steps: Steps = 50_000,
+    offline: OfflineSessions = 5_000,
+    sessions: JudgedSessions = 500,
+    world: TrainingWorld = None,
+    params: AgentParams = None,
+    start: Start = None,
+    log: OfflineLog = None,
+    every: CheckpointSteps = 10_000,
+    resume: Resume = False,
+    replaced: ReplaceAgent = False,
+    tensorboard: Tensorboard = None,
+    env_args: EnvArgs = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Train one agent, judge it on other users, save it.
+
+    The same command resumes a training that was stopped. With --from a trained agent is trained further: on a log if it
+    has an offline stage, then in the environment.
+
+    Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
+    """
+    from recgym.bench.env_args import env_arguments, json_object, tag_of
+    from recgym.bench.experiment import Experiment
+    from recgym.bench.trainer import TrainingPlan, tensorboard_of
+    from recgym.bench.trainer import train as train_agent
+
+    experiment = Experiment(
+        name="train",
+        env_id=env,
+        kwargs=_checked_arguments(env, env_args, world),
+        env_steps=steps,
+        offline_sessions=offline,
+        eval_sessions=sessions,
+    )
+    name = f"{agent}-{env.rpartition('/')[2]}"
+    folder = out or Path("trained") / name
+    refuse_unwritable("--out", folder)
+    if tensorboard is not None:
+        refuse_unwritable("--tensorboard", tensorboard)
+    run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
+    settings = json_object("--params", params)
+    plan = TrainingPlan(
+        agent=agent, params=settings, seed=seed, device=device, start=start, log=log, every=every
+    )
+    with progress() as bar, tensorboard_of(tensorboard, run) as curves:
+        listener = _ProgressListener(bar, agent, folder, steps)
+        about = train_agent(
+            plan, experiment, folder, resume=resume, replace=replaced, listeners=(listener, *curves)
+        )
+    _print_figures(about["final"])
+    if "ended" not in listener.stages:
+        print(f"wrote {folder}", file=sys.stderr)
+
+
+def _checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
+    """Arguments of the environment; ValueError where it rejects those of --env-args."""
+    from recgym.bench.env_args import check_arguments, env_arguments
+
+    kwargs = env_arguments(env_args, world)
+    if env_args is not None:
+        check_arguments(env, kwargs)
+    return kwargs
+
+
+class _ProgressListener:
+    """Listener of a training: moves a progress bar, and prints how the training is resumed."""
+
+    def __init__(self, bar: Any, agent: str, folder: Path, steps: int) -> None:
+        self.bar, self.task = bar, bar.add_task(agent, total=steps)
+        self.agent, self.folder = agent, folder
+        self.stages: set[str] = set()
+
+    def __call__(self, stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
+        self.stages.add(stage)
+        if stage in ("resumed", "anew", "ended"):
+            print(f"{self.folder}: {resume_message(stage, self.agent, env_steps)}", file=sys.stderr)
+            return
+        shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
+        done = env_steps if stage in ("train", "judged") else 0
+        self.bar.update(self.task, completed=done, description=f"{self.agent} {stage}  {shown}")
+
+
+def _print_figures(final: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, figure in final.items():
+        error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
+        print(f"{name}: {figure['mean']:.4f}{error}")
+
+
+def resume_message(stage: str, agent: str, env_steps: int) -> str:
+    """One line on how a training is resumed; `stage` is "resumed", "anew" or "ended"."""
+    from agents import agent_class
+
+    if stage == "anew":
+        return "there is no checkpoint; the training starts"
+    if stage == "ended":
+        return f"the training of {env_steps:,} environment steps had ended; nothing is left to do"
+    how = "with the result of an uninterrupted training (to the bit on the CPU with one thread)"
+    if not agent_class(agent).resumes_exactly:
+        how = "from its weights alone: replay, random numbers and sessions start anew, so the result differs"
+    return f"{agent} resumes after {env_steps:,} environment steps, {how}"
