@@ -295,7 +295,7 @@ def test_a_failing_run_is_recorded_and_stops_no_other(worlds, tmp_path):
 FULL_DISK = """
 import resource, sys
 from recgym.bench import suite
-from recgym.bench.suite import Experiment, Preset
+from recgym.bench.experiment import Experiment, Preset
 from recgym.cli.main import main
 row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": sys.argv[1]},
                  env_steps=200, offline_sessions=20, eval_sessions=int(sys.argv[3]))
