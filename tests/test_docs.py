@@ -1,4 +1,4 @@
-"""README's Python and the notebooks run as they stand."""
+"""README's Python and the notebooks run unchanged."""
 
 import re
 from dataclasses import replace
