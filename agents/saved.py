@@ -1,5 +1,6 @@
 """What a saved agent holds, read and checked."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.problem import Problem
 from recgym import storage
+from recgym.arrays import Arrays
 from recgym.checks import difference, line_of, said
 
 SCHEMA = "recgym.agent/1"
@@ -64,3 +66,23 @@ def check_within(name: str, value: NDArray[Any], low: float, high: float = np.in
     """ValueError that names an array which holds a number outside [low, high]."""
     if value.size and not (value.min() >= low and value.max() <= high):
         raise ValueError(f"{name} leaves [{low}, {high}]")
+
+
+def check_shape(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: Any) -> None:
+    """ValueError that names an array of another shape or type."""
+    if value.shape != shape or value.dtype != kind:
+        raise ValueError(f"{name} is {value.dtype} {value.shape}, expected {np.dtype(kind)} {shape}")
+
+
+def join_parts(parts: Mapping[str, Arrays]) -> Arrays:
+    """Arrays of several parts, each named PART.NAME."""
+    return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+
+
+def split_parts(state: Mapping[str, NDArray[Any]]) -> dict[str, Arrays]:
+    """The inverse of `join_parts`; a part without arrays is empty."""
+    parts: defaultdict[str, Arrays] = defaultdict(dict)
+    for key, value in state.items():
+        part, _, name = key.partition(".")
+        parts[part][name] = value
+    return parts

@@ -1,14 +1,13 @@
-"""Why DCF-DQN shows an item: Q(s, a) taken apart into shares that sum to it.
+"""Explanations of DCF-DQN: Q(s, a) as a sum of contributions.
 
-The state tower ends in one rectified layer, and everything after it is linear: f, V, r and u are sums over what went
-into that layer, and Q's last product <f, g> is a sum over the same things. So with the rectifiers held as they are in
-this state, Q splits exactly into the user, each past item, the context, what the shown item brings itself, and
-constants. A past item's share is what it wrote into the history's code and what later steps kept of it: for the
-recurrent encoder its write times the update gates after it, for attention its weighted value, for convolutions what
-reaches the last place from it (`agents.deep.encoders`, `shares`). It is no counterfactual: without that item the
-gates and weights would have stood otherwise.
+The state tower has one rectified hidden layer and is linear otherwise. With the rectifiers fixed at their values in
+this state, Q is a sum of contributions of the user, each past item, the context, the shown item itself and constants.
+The contribution of a past item is its part of the history's code (`shares` of `agents.deep.encoders`: for the
+recurrent encoder its input times the later update gates, for attention its weighted value, for convolutions its part
+of the last output) and its part of the category shares. It is not a counterfactual: without the item, gates and
+attention weights would differ.
 
-Axes: B sessions, H history, K slate positions, d width of the towers.
+Axes: B sessions, H history, K slate positions, C categories, d width of the towers.
 """
 
 import copy
@@ -23,61 +22,61 @@ from agents.explain import named
 from agents.problem import Problem
 
 CONTEXT = ("time of day: sine", "time of day: cosine", "step of the visit")
-MEMORY = ("shown before in this visit", "answered before in this visit", "of the last item's category")
+REPEAT = ("shown before in this visit", "response before in this visit", "of the last item's category")
 
 
 @torch.no_grad()
 def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -> list[dict[str, float]]:
-    """Names to contributions for each session; they sum to the Q of its items (B, K), in reward units."""
+    """Contributions by name for each session; they sum to the Q of its items (B, K), in reward units."""
     t = copy.deepcopy(towers).double()
     states = states._replace(events=states.events.double(), context=states.context.double())
     history, present = t.history(states)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
-    trunk = t.trunk(states, t.encoder(history, present))
-    code, user, _, deep = trunk
-    layer, width = cast(nn.Linear, t.deep[0]), code.shape[1]
+    features = t.state_features(states, t.encoder(history, present))
+    code, user, _, hidden = features
+    layer, width = cast(nn.Linear, t.hidden[0]), code.shape[1]
     vectors, bias = t.items.of(items)
-    g, recall = vectors.sum(dim=1), t.valued(t.heads(trunk)).recall
-    # what one unit of the rectified layer is worth to Q, (B, hidden), and what the code is worth directly, (B, d)
-    slots = items.shape[1]
-    worth = t.scale * (g @ t.head.weight[:-1] + slots * t.head.weight[-1])
-    later = g @ t.ahead.weight[:-3] + slots * t.outlook.weight[0]
-    worth = (worth + t.spread * later) * (deep > 0)
-    into = functional.linear(worth, layer.weight.T)  # (B, 2 d + 3 + 2 C)
-    direct = t.scale * g
-    for_code, for_user = into[:, :width] + direct, into[:, width : 2 * width] + direct
-    for_shares = into[:, 2 * width + 3 :] + direct @ t.tastes.weight
-    from_past = (past * for_code[:, None]).sum(dim=-1) + _of_categories(t, states, for_shares)
-    from_rest = ((code - past.sum(dim=1)) * for_code).sum(dim=1)
+    g, repeat = vectors.sum(dim=1), t.q_coefficients(t.heads(features)).repeat
+    # derivative of Q by the hidden layer, (B, hidden), by its inputs, and directly by f, (B, d)
+    slots, later = items.shape[1], t.continuation_head
+    by_hidden = t.scale * (g @ t.reward_head.weight[:-1] + slots * t.reward_head.weight[-1])
+    by_continuation = g @ later.weight[:-3] + slots * t.continuation_constant.weight[0]
+    by_hidden = (by_hidden + t.spread * by_continuation) * (hidden > 0)
+    by_input = functional.linear(by_hidden, layer.weight.T)  # (B, 2 d + 3 + 2 C)
+    by_f = t.scale * g
+    by_code, by_user = by_input[:, :width] + by_f, by_input[:, width : 2 * width] + by_f
+    by_shares = by_input[:, 2 * width + 3 :] + by_f @ t.category_weights.weight
+    from_past = (past * by_code[:, None]).sum(dim=-1) + _from_categories(t, states, by_shares)
+    from_encoder_bias = ((code - past.sum(dim=1)) * by_code).sum(dim=1)
     constant = (
         slots * t.shift
-        + worth @ layer.bias
-        + t.scale * (g @ t.head.bias[:-1] + slots * t.head.bias[-1])
-        + t.spread * (g @ t.ahead.bias[:-3] + slots * t.outlook.bias[0])
-        + from_rest
+        + by_hidden @ layer.bias
+        + t.scale * (g @ t.reward_head.bias[:-1] + slots * t.reward_head.bias[-1])
+        + t.spread * (g @ later.bias[:-3] + slots * t.continuation_constant.bias[0])
+        + from_encoder_bias
     )
     columns = [
         constant[:, None],
-        (user * for_user).sum(dim=1, keepdim=True),
-        states.context * into[:, 2 * width : 2 * width + 3],
+        (user * by_user).sum(dim=1, keepdim=True),
+        states.context * by_input[:, 2 * width : 2 * width + 3],
         from_past,
-        t.scale * bias + t.spread * t.items.ahead[items],
-        (recall[:, None] * t.memory(states, items)).flatten(1),
+        t.scale * bias + t.spread * t.items.continuation_bias[items],
+        (repeat[:, None] * t.repeat_features(states, items)).flatten(1),
     ]
     values = torch.cat(columns, dim=1).cpu().numpy()
     return [named(_names(problem, states, items, b), values[b]) for b in range(len(values))]
 
 
-def _of_categories(t: Towers, states: States, for_shares: Tensor) -> Tensor:
-    """What each past item adds by its category's shares, (B, H), given what one unit of a share is worth (B, 2 C)."""
-    shown, answered = (functional.pad(part, (0, 1)) for part in for_shares.chunk(2, dim=1))
+def _from_categories(t: Towers, states: States, by_shares: Tensor) -> Tensor:
+    """Contribution of each past item by its category's shares, (B, H), given Q's derivative by them (B, 2 C)."""
+    by_shown, by_response = (functional.pad(part, (0, 1)) for part in by_shares.chunk(2, dim=1))
     category = t.category[states.items]
-    worth = shown.gather(1, category) + states.events[..., 0] * answered.gather(1, category)
-    return t.age_weight * worth
+    derivative = by_shown.gather(1, category) + states.events[..., 0] * by_response.gather(1, category)
+    return t.age_weight * derivative
 
 
 def _names(problem: Problem, states: States, items: Tensor, b: int) -> list[str]:
-    """Of the columns of session b."""
+    """Names of the columns of session b."""
     category, past = problem.items["category"], states.items[b].tolist()
     names = ["always", f"user {int(states.user[b])}", *CONTEXT]
     for h, item in enumerate(past):
@@ -89,4 +88,4 @@ def _names(problem: Problem, states: States, items: Tensor, b: int) -> list[str]
         names.append(f"{len(past) - h} back: item {item} ({what})")
     shown = items[b].tolist()
     names += [f"item {item}: itself" for item in shown]
-    return names + [f"item {item}: {what}" for item in shown for what in MEMORY]
+    return names + [f"item {item}: {what}" for item in shown for what in REPEAT]

@@ -1,30 +1,27 @@
-"""DCF-DQN: deep collaborative filtering that learns from a log, then double DQN over the same towers.
+"""DCF-DQN: deep collaborative filtering fitted to a log, then double DQN on the same networks.
 
-Q(s, a) = V(s) + <f(s), g(a)> + b_a, with f a deep state tower and g a deep item tower, and terms for repeats
-(`agents.deep.towers`): Q over the whole catalogue is one matrix product.
+Q(s, a) = shift + scale x(s, a) + spread y(s, a), with x the logit of the item's immediate reward and y the standardised
+continuation value (`agents.deep.towers`).
 
-Stage 1, offline: x(s, a) is trained on a log's shown items by cross-entropy with AdamW (Loshchilov and Hutter,
-2019), the label being the item's reward scaled into [0, 1]; for the reward `clicks` that is the click itself.
-Histories are the logged ones. The weights that do best on the last tenth of the sessions are kept. Then
-Q = shift + scale x + spread y(s, a): the scale is the slope of the logged reward on x, so greedy choices stay as they
-were; shift and spread are mean and deviation of the log's discounted returns; y, what comes later, starts at zero.
+Offline stage (`agents.deep.pretraining`): x is fitted to a log's impressions by cross-entropy. The scale is the slope
+of the logged reward on x, so the greedy policy does not change; y is zero.
 
-Stage 2, online: double DQN (van Hasselt, Guez and Silver, 2016) with n-step targets (Sutton, 1988), a
-Polyak-averaged target network (Lillicrap et al., 2016) and replay on the device, by priority where asked (Schaul et
-al., 2016, ICLR; deviation: their correction does not grow). Deviation from all of these: the error of Q moves y alone,
-while x goes on learning the item's own reward by cross-entropy, and the first reward of a target is what x expects, not
-what was drawn. So chance in an item's own reward never reaches y, and where nothing comes later of a choice, y stays
-near what all items have alike: a bandit. Rows of the log are replayed beside the agent's own, for x alone (after Ball
-et al., 2023, ICML, who draw half of each batch from it): what the first stage learnt is not lost to the few items that
-a greedy agent sees.
+Online stage: double DQN (van Hasselt, Guez and Silver, 2016, AAAI) with n-step targets (Sutton, 1988), Polyak
+averaging of the target network (Lillicrap et al., 2016, ICLR) and prioritised replay as an option (Schaul et al.,
+2016, ICLR; deviation: a constant importance exponent). With credits r_t of a slate's items, the target of the
+continuation value after step t is
 
-What comes later is learnt where it was answered from, and only then shared out: one head learns what follows an answer
-to an item, another what follows a slate that nobody answers, both from n-step targets, and y learns what they expect.
-Most users leave by chance, and an item moves that chance by its answer alone, so an item is judged by its answers
-and not by all the slates that it stood in. In a slate each shown item is credited with its own events' reward, and the
-answered ones with what follows above no answer, K times, so that a slate is worth the mean of its items (SlateQ's
-credit: Ie et al., 2019; here chance and worth of an answer are learnt as one product, which stays an inner product and
-needs no choice model). The value of the next state is the mean of its K best items.
+    G_t = sum_{i=1}^{n-1} discount^i mean(r_{t+i}) + discount^n mean of the K largest Q(s_{t+n}, .)
+
+where the K items are those of the online network and Q is the target network's. Deviations:
+
+* The immediate reward of a target is its expectation low + (high - low) sigmoid(x), and the squared error of Q trains y
+  alone. x is trained by cross-entropy on the credit of each shown item, and on rows of the log of weight `log_weight`
+  (after Ball et al., 2023, ICML, who sample half of each batch from it). So the noise of an item's own reward is not
+  in y, and in a bandit y is the same for all items.
+* Two heads are trained on G / spread: F(s, a), the continuation value after a response to a, and F_0(s), that after no
+  response. The target of y is the `continuation_credit` of these heads, whose mean over a slate is the slate's
+  continuation value (itemwise credit as in SlateQ: Ie et al., 2019, IJCAI; here without a choice model).
 """
 
 from collections.abc import Mapping
@@ -53,16 +50,16 @@ from recgym.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True)
 class DcfDqnParams(DeepQParams):
-    """And the targets' length, the replay's order, a GPU's arithmetic."""
+    """And length of the targets, weight of the log, priorities, arithmetic on a GPU."""
 
     steps: int = 1  # n of the n-step targets
-    # what a row of the log counts beside one of the replay when x learns online, at least 0; 0: the log is left behind
-    log_weight: float = 0.3
-    # of the error in what came later in a transition's chance to be replayed, in [0, 1]; 0: even chances
-    priority_exponent: float = 0.0
-    priority_correction: float = 0.5  # in [0, 1]; 1 weighs the drawn rows back to even chances
-    mixed_precision: bool = False  # bfloat16 in the online stage, on CUDA alone
-    compile: bool = False  # torch.compile in the online stage, on CUDA alone
+    log_weight: float = (
+        0.3  # loss weight of a batch of log rows in the online stage, at least 0; 0: no log rows
+    )
+    priority_exponent: float = 0.0  # of the continuation heads' error, in [0, 1]; 0: uniform replay
+    priority_correction: float = 0.5  # exponent of the importance weights, in [0, 1]; 1: unbiased
+    mixed_precision: bool = False  # bfloat16 in the online stage, only on CUDA
+    compile: bool = False  # torch.compile in the online stage, only on CUDA
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,7 +70,7 @@ class DcfDqnParams(DeepQParams):
 
 
 class DcfDqn(DeepQ):
-    """Shows the largest Q; slates: the K largest."""
+    """Shows the K items of the largest Q."""
 
     name: ClassVar[str] = "dcf-dqn"
     config: ClassVar[type[Any]] = DcfDqnParams
@@ -83,8 +80,8 @@ class DcfDqn(DeepQ):
         super().__init__(problem, seed, device, **params)
         p = self.params
         self.steps, self.prioritised = p.steps, p.priority_exponent > 0
-        self.past: LoggedRows | None = None  # of the log, the latest as many as the replay holds
-        self.catalogues: dict[bool, TopKSearch] = {}  # by `explore`, of weights that did not change since
+        self.log_rows: LoggedRows | None = None  # the latest of the log, at most as many as the replay holds
+        self.searches: dict[bool, TopKSearch] = {}  # by `explore`, of the present weights
         is_cuda = self.torch_device.type == "cuda"
         self.is_mixed = p.mixed_precision and is_cuda
         low, high = problem.item_reward_range
@@ -93,35 +90,35 @@ class DcfDqn(DeepQ):
         if p.compile and is_cuda:
             self.terms_of = torch.compile(self.online.terms_of)
 
-    def _changed(self) -> None:
-        self.catalogues.clear()
+    def _weights_changed(self) -> None:
+        self.searches.clear()
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Stage 1: fit x to a log by cross-entropy and put it into reward units; `report` counts rows seen."""
+        """The offline stage; `report` gets the number of rows so far and the validation loss."""
         if self.params.epochs == 0:
             return {}
         histories = read_histories(self.problem, log)
-        figures = fit_towers(self.online, self.problem, histories, seed, self.params.stage, report)
+        figures = fit_towers(self.online, self.problem, histories, seed, self.params.offline_settings, report)
         if self.params.log_weight > 0:
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
-            self.past = logged_rows(self.problem, histories, latest, self.torch_device)
+            self.log_rows = logged_rows(self.problem, histories, latest, self.torch_device)
         self.target.load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
         self.counts[2] = 1
-        self._changed()
+        self._weights_changed()
         return figures
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
         """The K largest Q."""
-        if explore not in self.catalogues:
-            self.catalogues[explore] = TopKSearch(self.online if explore else self.target)
-        return self.catalogues[explore].best(states, self.problem.slate_size, allowed)
+        if explore not in self.searches:
+            self.searches[explore] = TopKSearch(self.online if explore else self.target)
+        return self.searches[explore].best(states, self.problem.slate_size, allowed)
 
     def _update(self, ring: Ring) -> Tensor:
-        """Stage 2: one double-DQN step; everything stays on the device."""
+        """One double-DQN update; its loss, on the device."""
         p, slots = self.params, self.problem.slate_size
         self.online.train()
-        self._changed()
+        self._weights_changed()
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = TopKSearch(self.online).best(sample.after, slots, sample.after_mask)
         with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
@@ -129,54 +126,62 @@ class DcfDqn(DeepQ):
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
                 later = (sample.later + sample.bootstrap * value) / spread
-                own = self.low + self.range * torch.sigmoid(terms.x)
-                goal = own + spread * credited(terms.follow, terms.idle, sample.answered)
+                immediate = self.low + self.range * torch.sigmoid(terms.reward_logit)
+                parts = continuation_credit(terms.after_response, terms.after_none, sample.response)
+                target = immediate + spread * parts
                 label = ((sample.credit - self.low) / self.range).clamp(0.0, 1.0)
-            q = self.online.shift + self.online.scale * terms.x.detach() + spread * terms.y
-            error = (q - goal) / spread
-            surprise = functional.binary_cross_entropy_with_logits(terms.x, label, reduction="none")
-            is_idle = ~sample.answered.any(dim=1)
-            after_none = is_idle * (terms.idle - later) ** 2
-            after_answer = sample.answered * (terms.follow - later[:, None]) ** 2
-            each = error**2 + surprise + after_answer + after_none[:, None]
+            x = terms.reward_logit
+            q = self.online.shift + self.online.scale * x.detach() + spread * terms.continuation
+            error = (q - target) / spread
+            cross_entropy = functional.binary_cross_entropy_with_logits(x, label, reduction="none")
+            no_response = ~sample.response.any(dim=1)
+            after_none = no_response * (terms.after_none - later) ** 2
+            after_response = sample.response * (terms.after_response - later[:, None]) ** 2
+            each = error**2 + cross_entropy + after_response + after_none[:, None]
         loss = (sample.weight[:, None] * each).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
-        if self.past is not None:
-            again = self.past.sample(p.batch_size, self.generator)
-            loss = loss + p.log_weight * logged_loss(self.online, again)
+        if self.log_rows is not None:
+            rows = self.log_rows.sample(p.batch_size, self.generator)
+            loss = loss + p.log_weight * logged_loss(self.online, rows)
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
-            wrong = (after_answer.sum(dim=1) + after_none).sqrt()
-            ring.judge(sample.place, (wrong + 1e-3).float() ** p.priority_exponent)
-        self._follow()
+            wrong = (after_response.sum(dim=1) + after_none).sqrt()
+            ring.update_priorities(sample.place, (wrong + 1e-3).float() ** p.priority_exponent)
+        self._average_target()
         return loss.detach()
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
-        """Q of every item by the averaged network, (B, N), in reward units."""
+        """Q of every item by the target network, (B, N), in reward units."""
         with torch.no_grad():
             values = self.target.values(to_states(observation, self.torch_device))
         return np.asarray(values.cpu().numpy(), np.float64)
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
-        """Shares of the user, of past items, context and the item itself in Q (`agents.deep.attribution`)."""
+        """Contributions of user, past items, context and the item itself to Q (`agents.deep.attribution`)."""
         items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
         return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
 
     def training_parts(self) -> dict[str, Arrays]:
         """And the rows of the log."""
-        return super().training_parts() | {"past": self.past.arrays() if self.past else {}}
+        return super().training_parts() | {"past": self.log_rows.arrays() if self.log_rows else {}}
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
         """Put back what `training_parts` gave."""
         super().put_training(parts, num_envs)
-        self.past = LoggedRows.of(parts["past"], self.torch_device, self.problem) if parts["past"] else None
+        self.log_rows = (
+            LoggedRows.of(parts["past"], self.torch_device, self.problem) if parts["past"] else None
+        )
 
 
-def credited(follow: Tensor, idle: Tensor, answered: Tensor) -> Tensor:
-    """Each item's part (B, K) of what comes after a slate, whose mean is the slate's.
+def continuation_credit(after_response: Tensor, after_none: Tensor, response: Tensor) -> Tensor:
+    """Each item's part of a slate's continuation value, (B, K); their mean is the slate's.
 
-    All have what comes after a slate that nobody answers, `idle` (B,); the answered ones, 1 in `answered` (B, K), have
-    what follows their answer, `follow` (B, K), above it, K times and shared among them.
+    Part of item i: F_0 + K c_i / (sum of c) (F_i - F_0); F_0 for all if there is no response.
+
+    Args:
+        after_response: (B, K) F, the continuation value after a response to each item.
+        after_none: (B,) F_0, the continuation value after no response.
+        response: (B, K) c, 1 for an item with a response, else 0.
     """
-    share = answered.shape[1] * answered / answered.sum(dim=1, keepdim=True).clamp(min=1.0)
-    kind = follow.dtype  # mixed precision leaves them in several
-    return torch.lerp(idle[:, None].to(kind), follow, share.to(kind))
+    share = response.shape[1] * response / response.sum(dim=1, keepdim=True).clamp(min=1.0)
+    dtype = after_response.dtype  # mixed precision has several
+    return torch.lerp(after_none[:, None].to(dtype), after_response, share.to(dtype))

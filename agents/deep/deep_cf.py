@@ -1,9 +1,8 @@
-"""Deep collaborative filtering: two towers of the agent's own, fitted to a log, then greedy (Covington et al., 2016).
+"""Deep collaborative filtering: two towers fitted to a log, used greedily (Covington et al., 2016, RecSys).
 
-DCF-DQN without its second stage: x(s, a) = V(s) + <f(s), g(a)> + b_a and terms for repeats (`agents.deep.towers`), f
-over the user and the visit so far, g over the item's id and features; trained on a log's shown items by cross-entropy
-with AdamW (`agents.deep.pretraining`). Nothing is learnt online; what the visit reveals enters through f. `embed`
-gives f(s) to whoever wants to build on it.
+DCF-DQN without its online stage: items are ranked by the logit x(s, a) of their reward (`agents.deep.towers`), which is
+fitted to a log's impressions by cross-entropy with AdamW (`agents.deep.pretraining`). The session so far enters through
+the state tower f(s), which `embed` returns.
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from agents.base import BaseAgent
 from agents.deep.attribution import shares_of
 from agents.deep.encoders import ENCODERS
-from agents.deep.pretraining import Stage, fit_towers
+from agents.deep.pretraining import OfflineSettings, fit_towers
 from agents.deep.towers import Towers, to_states
 from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import read_histories
@@ -29,18 +28,18 @@ from agents.torch_utils import GPUS, pick_device, put_weights, seeded, weights_o
 
 @dataclass(frozen=True, kw_only=True)
 class DeepCfParams:
-    """Network and training."""
+    """Settings of the network and of training."""
 
     width: int = 32  # d of both towers
     hidden: int = 64  # of the towers' hidden layers
     encoder: str = "recurrent"  # of the history, one of ENCODERS
-    epochs: int = 10  # at most; it stops where the last tenth of the sessions is predicted no better
-    epoch_rows: int = 100_000  # [shown items] an epoch takes, drawn anew from a log that has more
+    epochs: int = 10  # at most; early stopping on the last tenth of the sessions
+    epoch_rows: int = 100_000  # [shown items] per epoch; a new random subset of a log with more
     batch: int = 512  # [shown items]
     rate: float = 3e-3  # learning rate, above 0
     weight_decay: float = 0.01  # AdamW's
     clip: float = 10.0  # largest norm of a gradient
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -53,7 +52,7 @@ class DeepCfParams:
 
 
 class DeepCf(BaseAgent):
-    """Shows the best expected reward; slates: the K best."""
+    """Shows the K items of the largest expected reward."""
 
     name: ClassVar[str] = "deep-cf"
     observation: ClassVar[str] = "history"
@@ -71,9 +70,9 @@ class DeepCf(BaseAgent):
         self.towers.to(self.torch_device)
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Fit both towers to a log; `report` counts rows seen."""
+        """Fit both towers to a log; `report` gets the number of rows so far and the validation loss."""
         p = self.params
-        stage = Stage(
+        settings = OfflineSettings(
             epochs=p.epochs,
             epoch_rows=p.epoch_rows,
             batch=p.batch,
@@ -82,19 +81,21 @@ class DeepCf(BaseAgent):
             clip=p.clip,
             discount=0.0,
         )
-        return fit_towers(self.towers, self.problem, read_histories(self.problem, log), seed, stage, report)
+        return fit_towers(
+            self.towers, self.problem, read_histories(self.problem, log), seed, settings, report
+        )
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
-        """Expected reward of every item less a constant, (B, N)."""
+        """Expected reward of every item up to a constant, (B, N)."""
         with torch.no_grad():
             values = self.towers.values(to_states(observation, self.torch_device))
         return np.asarray(values.cpu().numpy(), np.float64)
 
     def embed(self, observation: Any) -> NDArray[np.float32]:
-        """State tower f(s), (B, width): user and visit so far, in the space whose inner products are affinities."""
+        """State tower f(s), (B, width), of the user and the session so far."""
         with torch.no_grad():
-            code = self.towers.code(to_states(observation, self.torch_device))
-        return np.asarray(code.own.state.cpu().numpy(), np.float32)
+            heads = self.towers.state_heads(to_states(observation, self.torch_device))
+        return np.asarray(heads.reward.state.cpu().numpy(), np.float32)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
@@ -105,7 +106,7 @@ class DeepCf(BaseAgent):
         return top_k(self.scores(observation), slots, mask)
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
-        """Shares of the user, past items, context and the item itself; they sum to `scores` of the action."""
+        """Contributions of the user, past items, context and the item itself; they sum to `scores` of the action."""
         items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
         return shares_of(self.towers, self.problem, to_states(observation, self.torch_device), items)
 
@@ -114,5 +115,5 @@ class DeepCf(BaseAgent):
         return weights_of(self.towers)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Load what `state` gave."""
+        """Put back what `state` gave."""
         put_weights(self.towers, state)

@@ -1,9 +1,8 @@
-"""What DCF-DQN and SlateQ share: towers, replay on the device, exploration, checkpoints. Not the update rule.
+"""Base class of DCF-DQN and SlateQ: networks, replay, exploration and checkpoints, without the update rule.
 
 Axes: B sessions, K slate positions, N items.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,13 +14,14 @@ from torch import Tensor
 
 from agents.base import BaseAgent
 from agents.deep.encoders import ENCODERS
-from agents.deep.pretraining import Stage
-from agents.deep.replay import Ring, check_shape
+from agents.deep.exploration import sample_slates
+from agents.deep.pretraining import OfflineSettings
+from agents.deep.replay import Ring
 from agents.deep.towers import States, Towers, to_states
 from agents.interface import Actions, Figures, Masks, Transition
 from agents.params import check_range
 from agents.problem import Problem
-from agents.saved import check_arrays
+from agents.saved import check_arrays, check_shape, join_parts, split_parts
 from agents.slates import check_mask, credit
 from agents.torch_utils import (
     GPUS,
@@ -40,28 +40,28 @@ from recgym.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True)
 class DeepQParams:
-    """Network, offline stage, online stage, exploration."""
+    """Settings of the network, the offline stage, the online stage and exploration."""
 
     width: int = 32  # d of both towers
     hidden: int = 64  # of the towers' hidden layers
     encoder: str = "recurrent"  # of the history: recurrent, convolutional or attention
-    epochs: int = 6  # offline, at most; 0 skips the stage
-    epoch_rows: int = 50_000  # [shown items] an epoch takes, drawn anew from a log that has more
+    epochs: int = 6  # offline, at most; 0: no offline stage
+    epoch_rows: int = 50_000  # [shown items] per epoch; a new random subset of a log with more
     offline_batch: int = 512  # [shown items]
     offline_rate: float = 3e-3  # learning rate, above 0
     weight_decay: float = 0.01  # AdamW's, both stages
-    discount: float = 0.8  # a slate, in [0, 1]
+    discount: float = 0.8  # per slate, in [0, 1]
     batch_size: int = 256  # [transitions]
     online_rate: float = 1e-3  # learning rate, above 0
-    polyak: float = 0.02  # of the target network an update, in (0, 1]
+    polyak: float = 0.02  # step of the target network toward the online network per update, in (0, 1]
     replay: int = 50_000  # [transitions]
     warmup: int = 1_000  # [environment steps] before the first update
     steps_per_update: int = 64  # [environment steps]
     clip: float = 10.0  # largest norm of a gradient
-    epsilon_start: float = 0.3  # share of slates that are drawn, not the best; 1 where no log was learnt from
+    epsilon_start: float = 0.3  # share of random slates, in [0, 1]; 1 without an offline stage
     epsilon_end: float = 0.05
-    even_share: float = 0.1  # of those slates, drawn with even chances, in [0, 1]
-    temperature: float = 0.5  # of the other ones, in standard deviations of the items' values, above 0
+    even_share: float = 0.1  # share of the random slates that are uniform, in [0, 1]
+    temperature: float = 0.5  # softmax of the others, in standard deviations of the items' values, above 0
     epsilon_steps: int = 15_000  # [environment steps] from start to end, linear
 
     def __post_init__(self) -> None:
@@ -73,21 +73,14 @@ class DeepQParams:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("epochs", "weight_decay", "warmup"):
             check_range(name, getattr(self, name), 0)
-        counts = (
-            "width",
-            "hidden",
-            "offline_batch",
-            "batch_size",
-            "steps_per_update",
-            "epsilon_steps",
-        )
+        counts = ("width", "hidden", "offline_batch", "batch_size", "steps_per_update", "epsilon_steps")
         for name in (*counts, "replay"):
             check_range(name, getattr(self, name), 1)
 
     @property
-    def stage(self) -> Stage:
-        """The offline stage's part."""
-        return Stage(
+    def offline_settings(self) -> OfflineSettings:
+        """Settings of the offline stage."""
+        return OfflineSettings(
             epochs=self.epochs,
             epoch_rows=self.epoch_rows,
             batch=self.offline_batch,
@@ -99,7 +92,7 @@ class DeepQParams:
 
 
 class DeepQ(BaseAgent):
-    """Two towers that value items, the newest and an average of it; sessions remembered on the device."""
+    """An online and a target network of towers, and a replay buffer on the device."""
 
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
@@ -112,7 +105,7 @@ class DeepQ(BaseAgent):
 
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
-        """The history, and a log unless no epoch is spent on it."""
+        """The history, and a log unless there are no epochs."""
         return cls.observation, params.get("epochs", 1) != 0
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
@@ -127,30 +120,30 @@ class DeepQ(BaseAgent):
         self.target.requires_grad_(False).load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
         self.generator = generator_on(self.torch_device, seed)
-        self.counts = np.zeros(3, np.int64)  # environment steps, updates, whether a log was learnt from
+        self.counts = np.zeros(3, np.int64)  # environment steps, updates, 1 after an offline stage
         self.ring: Ring | None = None
-        self.over = np.zeros(0, np.bool_)  # rows whose last slate ended a session
+        self.is_over = np.zeros(0, np.bool_)  # (B,) the session ended with the last step
         self.loss: list[Tensor] = []
 
     def _optimizer(self) -> torch.optim.Optimizer:
         p = self.params
         return torch.optim.AdamW(self.online.parameters(), lr=p.online_rate, weight_decay=p.weight_decay)
 
-    def _changed(self) -> None:
-        """Weights are not what they were: an agent forgets what it computed from them."""
+    def _weights_changed(self) -> None:
+        """Called after each change of the weights, for a subclass that caches results of them."""
 
     # acting
 
     @property
     def epsilon(self) -> float:
-        """Share of slates shown at random now."""
+        """Share of random slates at the present step."""
         p = self.params
         start = p.epsilon_start if self.counts[2] else 1.0
         done = min(float(self.counts[0]) / p.epsilon_steps, 1.0)
         return float(start + done * (p.epsilon_end - start))
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The best slates by the averaged network; with `explore` by the newest, and some rows are drawn."""
+        """The best slates of the target network; with `explore`, of the online network, and some random ones."""
         slots, device = self.problem.slate_size, self.torch_device
         check_mask(mask, slots)
         allowed = None if mask is None else torch.as_tensor(mask, device=device)
@@ -158,51 +151,42 @@ class DeepQ(BaseAgent):
         slates = self.best(states, allowed, explore)
         if explore and len(rows := np.flatnonzero(self.rng.random(len(slates)) < self.epsilon)):
             index = torch.as_tensor(rows, device=device)
-            few = States(*(part[index] for part in states))
-            slates[index] = self._drawn(few, None if allowed is None else allowed[index])
+            some = States(*(part[index] for part in states))
+            slates[index] = self._random_slates(some, None if allowed is None else allowed[index])
         chosen = to_host(slates)
         return chosen[:, 0] if slots == 1 else chosen
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
-        """The best slates (B, K), all of allowed items (B, N), by the newest network or the averaged one."""
+        """The best slates (B, K) of allowed items (B, N): by the online network if `explore`, else by the target."""
         raise NotImplementedError
 
-    def _drawn(self, states: States, allowed: Tensor | None) -> Tensor:
-        """Slates (B, K) drawn item by item without replacement: some evenly, some by how good items look.
-
-        The latter in proportion to exp(z / temperature), z being `appeal` standardised over the items: even chances
-        waste most slates of a large catalogue, but only they find what a log was wrong about. Until anything is
-        learnt all chances are even. The largest of logits and Gumbel noise make such a draw (Kool, van Hoof and
-        Welling, 2019, ICML).
-        """
-        shape, device = (len(states.user), self.problem.num_items), self.torch_device
-        noise = torch.rand(shape, generator=self.generator, device=device)
-        keys = -torch.log(-torch.log(noise.clamp(1e-12, 1.0 - 1e-7)))
-        if self.counts[1:].any():
-            z = self.appeal(states)
-            z = (z - z.mean(dim=1, keepdim=True)) / z.std(dim=1, keepdim=True).clamp(min=1e-9)
-            is_even = (
-                torch.rand((len(z), 1), generator=self.generator, device=device) < self.params.even_share
-            )
-            keys = keys + (z / self.params.temperature).masked_fill(is_even, 0.0)
-        if allowed is not None:
-            keys = keys.masked_fill(~allowed, -torch.inf)
-        return keys.topk(self.problem.slate_size, dim=1).indices
+    def _random_slates(self, states: States, allowed: Tensor | None) -> Tensor:
+        """Slates (B, K) of `sample_slates`, all uniform before anything is learnt."""
+        return sample_slates(
+            (len(states.user), self.problem.num_items),
+            self.exploration_values(states) if self.counts[1:].any() else None,
+            self.problem.slate_size,
+            allowed,
+            self.generator,
+            device=self.torch_device,
+            uniform_share=self.params.even_share,
+            temperature=self.params.temperature,
+        )
 
     @torch.no_grad()
-    def appeal(self, states: States) -> Tensor:
-        """What exploring goes by, (B, N): the newest network's values."""
+    def exploration_values(self, states: States) -> Tensor:
+        """Values of the items for the softmax of random slates, (B, N)."""
         return self.online.values(states)
 
-    # stage 2: online
+    # the online stage
 
     def part_from_sessions(self) -> None:
-        """A fresh replay: sessions of another environment do not go on in it."""
+        """Start with an empty replay: its sessions are of another environment."""
         self.ring = None
 
     def learn(self, transition: Transition) -> Figures:
-        """Remember a vector step; make the updates that its environment steps call for. Figures now and then."""
-        self._remember(transition)
+        """Add a vector step to the replay and make the updates that are due; figures after 16 updates."""
+        self._add_to_replay(transition)
         p, before = self.params, int(self.counts[0])
         self.counts[0] += len(transition.reward)
         if self.ring is None or self.counts[0] < p.warmup or not self.ring.ready(self.steps):
@@ -215,8 +199,8 @@ class DeepQ(BaseAgent):
         loss, self.loss = float(torch.stack(self.loss).mean()), []
         return {"loss": loss, "epsilon": self.epsilon, "updates": float(self.counts[1])}
 
-    def _remember(self, transition: Transition) -> None:
-        """Put a vector step into the ring."""
+    def _add_to_replay(self, transition: Transition) -> None:
+        """Add a vector step to the replay."""
         rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
         states, after = (
             to_states(each, self.torch_device)
@@ -227,9 +211,9 @@ class DeepQ(BaseAgent):
             self.ring = Ring(
                 slots, states, self.problem.slate_size, self.torch_device, prioritised=self.prioritised
             )
-            self.over = np.zeros(len(rows), np.bool_)
-        if self.over[rows].any():
-            self.ring.skip()  # every row restarted in a step that was dropped whole
+            self.is_over = np.zeros(len(rows), np.bool_)
+        if self.is_over[rows].any():
+            self.ring.skip()  # all rows restarted, and the loop dropped that step
         shares = credit(self.problem, transition)
 
         def there(array: NDArray[Any]) -> Tensor:
@@ -241,15 +225,15 @@ class DeepQ(BaseAgent):
         action = there(transition.action.reshape(len(rows), -1))
         ends = there(transition.terminated), there(transition.truncated)
         self.ring.add(there(rows), states, action, there(shares.astype(np.float32)), after, ends, masks)
-        self.over[:] = False
-        self.over[rows] = transition.terminated | transition.truncated
+        self.is_over[:] = False
+        self.is_over[rows] = transition.terminated | transition.truncated
 
     def _update(self, ring: Ring) -> Tensor:
-        """One update and its loss; everything stays on the device."""
+        """One update; its loss, on the device."""
         raise NotImplementedError
 
-    def _follow(self) -> None:
-        """The averaged network moves toward the newest (Lillicrap et al., 2016)."""
+    def _average_target(self) -> None:
+        """Polyak averaging of the target network (Lillicrap et al., 2016)."""
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.online.parameters(), strict=True):
                 slow.lerp_(fast, self.params.polyak)
@@ -262,41 +246,38 @@ class DeepQ(BaseAgent):
         return {**networks, "counts": self.counts, "generator": self.generator.get_state().numpy()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Load what `state` gave."""
+        """Put back what `state` gave."""
         put_weights(self.online, state, "online.")
         put_weights(self.target, state, "target.")
         self.counts = np.array(state["counts"])
-        self._changed()
+        self._weights_changed()
         generator = torch.as_tensor(state["generator"])
-        if generator.shape == self.generator.get_state().shape:  # else saved on another kind of device
+        if (
+            generator.shape == self.generator.get_state().shape
+        ):  # otherwise it was saved on another kind of device
             put_generator(self.generator, state["generator"])
         else:
             self.generator.manual_seed(int(self.counts[0]))
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """The generator's state is of another length where it was saved on another kind of device."""
+        """ValueError if arrays do not fit; the generator's state has another length on another kind of device."""
         check_arrays(f"saved {self.name}", self.state(), state, free=("generator",))
 
     def training_state(self) -> Arrays:
         """`training_parts`, each array named PART.NAME."""
-        parts = self.training_parts()
-        return {f"{part}.{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+        return join_parts(self.training_parts())
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
         """Put back what `training_state` gave."""
-        parts: defaultdict[str, Arrays] = defaultdict(dict)
-        for key, value in state.items():
-            part, _, name = key.partition(".")
-            parts[part][name] = value
-        self.put_training(parts, num_envs)
+        self.put_training(split_parts(state), num_envs)
 
     def training_parts(self) -> dict[str, Arrays]:
-        """The optimizer's moments, the replay, losses that are not told yet; a subclass adds its own."""
+        """The optimizer's moments, the replay, losses that were not reported; a subclass adds its own."""
         loss = np.array([float(loss) for loss in self.loss], np.float32)
         return {
             "optimizer": moments_of(self.optimizer),
             "ring": {} if self.ring is None else self.ring.arrays(),
-            "own": {"over": self.over, "loss": loss},
+            "own": {"over": self.is_over, "loss": loss},
         }
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
@@ -305,6 +286,6 @@ class DeepQ(BaseAgent):
         self.ring = None
         if parts["ring"]:
             self.ring = Ring.of(parts["ring"], self.torch_device, self.problem, num_envs)
-        self.over = np.array(parts["own"]["over"])
-        check_shape("replay: over", self.over, (num_envs if self.ring else len(self.over),), np.bool_)
+        self.is_over = np.array(parts["own"]["over"])
+        check_shape("replay: over", self.is_over, (num_envs if self.ring else len(self.is_over),), np.bool_)
         self.loss = list(torch.as_tensor(parts["own"]["loss"], device=self.torch_device))

@@ -1,4 +1,4 @@
-"""Three ways to read a visit's history: recurrent, convolutional, by attention. Each says what a past item added.
+"""Encoders of a session's history: recurrent, convolutional and attention. `shares` gives each past item's part.
 
 Axes: B sessions, H history, d width. A row of the history is zeros where there is no item; padding is on the left.
 """
@@ -14,7 +14,7 @@ from recgym.observation import HISTORY_LENGTH
 
 
 def _flush_left(history: Tensor, length: Tensor) -> Tensor:
-    """The history with its first item in the first column, (B, H, inputs)."""
+    """The history with padding on the right, (B, H, inputs)."""
     span = history.shape[1]
     place = (torch.arange(span, device=history.device) + span - length[:, None]) % span
     return history.gather(1, place[..., None].expand(-1, -1, history.shape[2]))
@@ -30,7 +30,7 @@ class Recurrent(nn.Module):
     def forward(self, history: Tensor, present: Tensor) -> Tensor:
         """(B, H, inputs) and its mask (B, H) to (B, d)."""
         length = present.sum(dim=1)
-        if history.device.type == "cpu":  # elsewhere the lengths would have to come to the host
+        if history.device.type == "cpu":  # packing on a GPU would copy the lengths to the host
             lengths = length.clamp(min=1)
             packed = pack_padded_sequence(
                 _flush_left(history, length), lengths, batch_first=True, enforce_sorted=False
@@ -43,7 +43,7 @@ class Recurrent(nn.Module):
         return last * (length > 0)[:, None]
 
     def shares(self, history: Tensor, present: Tensor) -> Tensor:
-        """What each step wrote and the update gates after it kept, (B, H, d): they sum to the code."""
+        """Each item's part of the code, (B, H, d), which sum to it: its new state times the later update gates."""
         weights = [
             getattr(self.gru, f"{kind}_{side}_l0") for kind in ("weight", "bias") for side in ("ih", "hh")
         ]
@@ -72,7 +72,7 @@ class Convolutional(nn.Module):
         self.layers = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=gap) for gap in self.DILATIONS)
 
     def _run(self, x: Tensor, gates: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
-        """(B, d, H) through the layers; with the gates of another input the run is linear: no bias, no rectifier."""
+        """(B, d, H) through the layers; given the gates of another input it is linear: no bias, no rectifier."""
         opened = []
         for i, layer in enumerate(self.layers):
             gap: Any = self.DILATIONS[i]
@@ -89,7 +89,7 @@ class Convolutional(nn.Module):
         return self._run(self.project(history).transpose(1, 2))[0][:, :, -1]
 
     def shares(self, history: Tensor, present: Tensor) -> Tensor:
-        """What reaches the code from each place, the rectifiers held as they are, (B, H, d); biases are not in it."""
+        """Each place's part of the code with fixed rectifiers, (B, H, d), without the biases."""
         tokens = self.project(history).transpose(1, 2)
         _, gates = self._run(tokens)
         batch, width, length = tokens.shape
@@ -122,7 +122,7 @@ class Attention(nn.Module):
         return code
 
     def shares(self, history: Tensor, present: Tensor) -> Tensor:
-        """Each item's weighted value, the weights held as they are, (B, H, d); the last bias is not in it."""
+        """Each item's part of the code with fixed attention weights, (B, H, d), without the last bias."""
         return functional.linear(self._weighted(history, present), self.out.weight)
 
 

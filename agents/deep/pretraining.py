@@ -1,4 +1,4 @@
-"""The offline stage that agents with towers share: x(s, a) learnt from a log, and put into reward units.
+"""The offline stage of the agents with towers: the reward logit x(s, a) is fitted to a log and scaled to reward units.
 
 Axes: R rows of the log.
 """
@@ -21,20 +21,20 @@ from agents.problem import Problem
 from agents.slates import scaled, shrunk_means
 from agents.torch_utils import put_weights, to_host, weights_of
 
-SMOOTHING = 20.0  # [rows] at the log's mean that every item starts with
+SMOOTHING_ROWS = 20.0  # pseudo-rows of each item at the mean of all items
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """How long and how fast."""
+class OfflineSettings:
+    """Settings of the offline stage."""
 
     epochs: int  # at most
-    epoch_rows: int  # [shown items] an epoch takes, drawn anew from a log that has more
+    epoch_rows: int  # [shown items] per epoch; a new random subset of a log with more
     batch: int  # [shown items]
-    rate: float
+    rate: float  # learning rate
     weight_decay: float
     clip: float  # largest norm of a gradient
-    discount: float  # of the returns that give shift and spread
+    discount: float  # per slate, of the returns from which shift and spread are computed
 
 
 def fit_towers(
@@ -42,76 +42,90 @@ def fit_towers(
     problem: Problem,
     histories: Histories,
     seed: int,
-    stage: Stage,
+    settings: OfflineSettings,
     report: Report | None = None,
 ) -> Figures:
-    """Cross-entropy on a log's shown items by AdamW (Loshchilov and Hutter, 2019), then reward units.
+    """Fits the reward logit x to a log's impressions by cross-entropy, then calibrates Q's scale, shift and spread.
 
-    The label is the item's reward scaled into [0, 1]. The weights that do best on the last tenth of the sessions are
-    kept. `report` counts rows seen. ValueError where the log has a single session.
+    The optimizer is AdamW (Loshchilov and Hutter, 2019). The label is the item's reward scaled to [0, 1]. Validation is
+    on the last tenth of the sessions; the weights of the smallest validation loss are kept.
+
+    Returns:
+        offline_rows, loss (of validation), scale; `report` gets the number of rows so far and the loss.
+
+    Raises:
+        ValueError: the log has a single session.
     """
-    is_late = histories.number >= 0.9 * histories.number[-1]
-    train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: stage.epoch_rows // 5]
+    is_validation = histories.number >= 0.9 * histories.number[-1]
+    train, validation = (
+        np.flatnonzero(~is_validation),
+        np.flatnonzero(is_validation)[: settings.epoch_rows // 5],
+    )
     if not len(train):
         raise ValueError("the log needs at least two sessions")
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(histories.item)]))
-    _start(towers, problem, histories, train)
+    _initialise_biases(towers, problem, histories, train)
 
     def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
-        taken = rng.permutation(train)[: stage.epoch_rows]
-        for rows in np.array_split(taken, -(-len(taken) // stage.batch)):
+        taken = rng.permutation(train)[: settings.epoch_rows]
+        for rows in np.array_split(taken, -(-len(taken) // settings.batch)):
             yield len(rows), logged_loss(towers, logged_rows(problem, histories, rows, towers.scale.device))
 
     best_loss = train_best(
-        towers, epoch, lambda: _held_out_loss(towers, problem, histories, late), stage, report
+        towers, epoch, lambda: _validation_loss(towers, problem, histories, validation), settings, report
     )
-    _calibrate(towers, problem, histories, late, stage.discount)
+    _calibrate(towers, problem, histories, validation, settings.discount)
     return {"offline_rows": float(len(histories.item)), "loss": best_loss, "scale": float(towers.scale)}
 
 
 @torch.no_grad()
-def _start(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> None:
-    """Begin at what items paid on average, each shrunk toward all: interactions must earn their place."""
+def _initialise_biases(
+    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
+) -> None:
+    """Set V and b_a to the logits of the mean reward and of the items' shrunk mean rewards."""
     label = _labels(problem, histories, rows)
-    paid, mean = shrunk_means(histories.item[rows], label, problem.num_items, SMOOTHING)
+    rewards, mean = shrunk_means(histories.item[rows], label, problem.num_items, SMOOTHING_ROWS)
 
     def logit(p: Any) -> Any:
         p = np.clip(p, 1e-4, 1.0 - 1e-4)
         return np.log(p / (1.0 - p))
 
-    towers.items.bias.copy_(torch.as_tensor(logit(paid) - logit(mean)))
-    towers.head.bias[-1] = float(logit(mean))
+    towers.items.bias.copy_(torch.as_tensor(logit(rewards) - logit(mean)))
+    towers.reward_head.bias[-1] = float(logit(mean))
 
 
 def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Rewards of rows scaled into [0, 1]."""
+    """Rewards of rows scaled to [0, 1], (R,)."""
     return scaled(problem, histories.pay[rows]).astype(np.float32)
 
 
 def train_best(
     towers: Towers,
     epoch: Callable[[], Iterator[tuple[int, Tensor]]],
-    held_out: Callable[[], float],
-    stage: Stage,
+    validation_loss: Callable[[], float],
+    settings: OfflineSettings,
     report: Report | None,
 ) -> float:
-    """AdamW until held-out rows are told no better; the best weights stay, their held-out loss is returned.
+    """Early stopping: trains until an epoch does not lower the validation loss, and keeps the best weights.
 
     Args:
-        towers: what learns.
-        epoch: yields a batch's rows and its loss, one batch after the other.
-        held_out: loss of the rows that are kept back.
-        stage: how long and how fast.
-        report: counts rows seen.
+        towers: trained in place.
+        epoch: yields the number of rows and the loss of each batch.
+        validation_loss: of the present weights.
+        settings: of AdamW.
+        report: gets the number of rows so far and the validation loss.
+
+    Returns:
+        The smallest validation loss.
     """
-    optimizer = torch.optim.AdamW(towers.parameters(), lr=stage.rate, weight_decay=stage.weight_decay)
-    best, best_loss, seen = weights_of(towers), held_out(), 0
-    for _ in range(stage.epochs):
+    optimizer = torch.optim.AdamW(towers.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    best, best_loss, seen = weights_of(towers), validation_loss(), 0
+    for _ in range(settings.epochs):
         for rows, loss in epoch():
-            descend(towers, optimizer, loss, stage.clip)
+            descend(towers, optimizer, loss, settings.clip)
             seen += rows
-        found = held_out()
+        found = validation_loss()
         if report is not None:
             report(seen, {"loss": found})
         if found >= best_loss:
@@ -122,7 +136,7 @@ def train_best(
 
 
 def descend(towers: Towers, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
-    """One step of the optimizer, the gradient's norm clipped."""
+    """One step of the optimizer, with the norm of the gradient clipped to `clip`."""
     optimizer.zero_grad()
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(towers.parameters(), clip)
@@ -151,7 +165,7 @@ def logged_loss(towers: Towers, rows: LoggedRows) -> Tensor:
 def logits_of_log(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Logits and labels of rows of a log, (R,) each."""
+    """Reward logits and labels of rows of a log, (R,) each."""
     towers.eval()
     logits, labels = [], []
     for part in np.array_split(rows, -(-len(rows) // 4096)):
@@ -162,7 +176,9 @@ def logits_of_log(
     return to_host(torch.cat(logits)), to_host(torch.cat(labels))
 
 
-def _held_out_loss(towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> float:
+def _validation_loss(
+    towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
+) -> float:
     logits, labels = (torch.as_tensor(array) for array in logits_of_log(towers, problem, histories, rows))
     return float(functional.binary_cross_entropy_with_logits(logits, labels))
 
@@ -171,18 +187,20 @@ def _held_out_loss(towers: Towers, problem: Problem, histories: Histories, rows:
 def _calibrate(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64], discount: float
 ) -> None:
-    """Scale: slope of held-out reward on x. Shift and spread: mean and deviation of the discounted returns.
+    """Sets scale, shift and spread, and the initial continuation values.
 
-    And what comes after a slate of the log, as a first guess at what comes after one, answered or not.
+    The scale is the least-squares slope of the validation rewards on x; shift and spread are mean and standard
+    deviation of the log's discounted returns. The log's mean continuation value is the first value of both
+    continuation heads.
     """
     logits, _ = logits_of_log(towers, problem, histories, rows)
     centred = logits - logits.mean()
     slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
-    smallest = 0.01 * float(towers.scale)  # a log that tells nothing leaves a slope of zero or less
+    smallest = 0.01 * float(towers.scale)  # without a relation in the log the slope is zero or less
     scale = max(slope, smallest)
     returns = return_to_go(histories, discount)
     towers.scale.fill_(scale)
     towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
     towers.spread.fill_(max(float(returns.std()), scale))
     later = float((returns - histories.pay).mean()) / float(towers.spread)
-    towers.idle.bias[0] = towers.follow.bias[0] = later
+    towers.after_none_head.bias[0] = towers.after_response_head.bias[0] = later

@@ -1,4 +1,4 @@
-"""Replay on the device: a ring of vector steps, and n-step returns read from it without a copy to the host.
+"""Replay buffer on the device: a ring of vector steps, and n-step returns without a copy to the host.
 
 Axes: T slots of the ring, B sessions, b rows sampled, n steps, K slate positions, N items.
 """
@@ -11,21 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.deep.saved_states import check_states
 from agents.deep.towers import States
 from agents.problem import Problem
-from agents.saved import check_within
-from recgym.observation import HISTORY_LENGTH
+from agents.saved import check_shape, check_within
 
 
 def n_step(
     reward: Tensor, terminated: Tensor, truncated: Tensor, discount: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Rewards of n steps in a row up to the episode's end, all arguments (b, n) (Sutton, 1988).
+    """Calculates n-step returns without their bootstrap (Sutton, 1988).
+
+    Args:
+        reward: (b, n) of n consecutive steps; those after the episode's end are ignored.
+        terminated: (b, n) bool.
+        truncated: (b, n) bool.
+        discount: per step, in [0, 1].
 
     Returns:
-        The discounted sum (b,); how many steps it holds, 1 to n, (b,) int64; and what multiplies the value of
-        the state after them (b,): discount to their number, 0 where the user left. A truncated episode is cut
-        there, its last state's value kept.
+        The discounted sum (b,); the number of steps in it, 1 to n, (b,) int64; and the factor of the value of the state
+        after them, (b,): discount to the power of their number, 0 after termination. A truncated episode keeps the
+        value of its last state.
     """
     over = (terminated | truncated).to(reward.dtype)
     before = torch.cumprod(1.0 - over, dim=1)
@@ -43,32 +49,13 @@ class Sample(NamedTuple):
     states: States  # (b, ...)
     action: Tensor  # (b, K)
     credit: Tensor  # (b, K) of each shown item
-    answered: Tensor  # (b, K) 1 for an item that was answered positively, else 0
+    response: Tensor  # (b, K) 1 for an item with a response, else 0
     later: Tensor  # (b,) discounted mean credit of the steps 1 to n - 1
     after: States  # states after the last of the steps
-    bootstrap: Tensor  # (b,) what multiplies the value of `after`
+    bootstrap: Tensor  # (b,) factor of the value of `after`
     after_mask: Tensor | None  # (b, N)
-    weight: Tensor  # (b,) 0 for a slot that holds no slate, else 1, or what corrects a draw by priority
+    weight: Tensor  # (b,) 0 for a slot without a slate, else 1 or an importance weight
     place: tuple[Tensor, Tensor]  # (b,) slot and session
-
-
-def check_shape(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: Any) -> None:
-    """ValueError that names an array of another shape or type."""
-    if value.shape != shape or value.dtype != kind:
-        raise ValueError(f"{name} is {value.dtype} {value.shape}, expected {np.dtype(kind)} {shape}")
-
-
-def _check_states(
-    place: str, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, ...], events: int, problem: Problem
-) -> None:
-    """ValueError unless stored states (shape ...) are of users and items of the problem."""
-    check_shape(f"{place}: user", arrays["user"], shape, np.int32)
-    check_shape(f"{place}: items", arrays["items"], (*shape, HISTORY_LENGTH), np.int32)
-    check_shape(f"{place}: events", arrays["events"], (*shape, HISTORY_LENGTH, events), np.uint8)
-    check_shape(f"{place}: context", arrays["context"], (*shape, 3), np.float32)
-    check_within(f"{place}: user", arrays["user"], 0, problem.num_users - 1)
-    check_within(f"{place}: items", arrays["items"], 0, problem.num_items)
-    check_within(f"{place}: events", arrays["events"], 0, 1)
 
 
 class LoggedRows(NamedTuple):
@@ -79,12 +66,12 @@ class LoggedRows(NamedTuple):
     label: Tensor  # (R,) float32, the item's reward scaled into [0, 1]
 
     def sample(self, batch: int, generator: torch.Generator) -> "LoggedRows":
-        """Rows drawn evenly, with replacement."""
+        """A uniform sample of rows, with replacement."""
         rows = torch.randint(len(self.item), (batch,), generator=generator, device=self.item.device)
         return LoggedRows(States(*(part[rows] for part in self.states)), self.item[rows], self.label[rows])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """A copy, flat and as small as it goes."""
+        """A copy, in the smallest types that hold it."""
         parts = {**self.states._asdict(), "item": self.item, "label": self.label}
         small = {"user": np.int32, "items": np.int32, "events": np.uint8, "item": np.int32}
         return {
@@ -95,7 +82,7 @@ class LoggedRows(NamedTuple):
     def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem) -> "LoggedRows":
         """The rows that `arrays` were taken from, on a device; ValueError where they are not of this problem."""
         rows, events = len(arrays["item"]), len(problem.event_names)
-        _check_states("rows of the log", arrays, (rows,), events, problem)
+        check_states("rows of the log", arrays, (rows,), events, problem)
         check_shape("rows of the log: label", arrays["label"], (rows,), np.float32)
         check_shape("rows of the log: item", arrays["item"], (rows,), np.int32)
         check_within("rows of the log: item", arrays["item"], 0, problem.num_items - 1)
@@ -108,10 +95,10 @@ class LoggedRows(NamedTuple):
 
 
 class Ring:
-    """T slots of B rows. The state after slot t stands in slot t + 1, also where that only restarts a session.
+    """T slots of B rows. The state after slot t is in slot t + 1, also where that step only restarts a session.
 
-    With `prioritised`, rows are drawn in proportion to their priority: at first the largest that any row had, later
-    what `judge` says (Schaul et al., 2016, ICLR, the proportional variant).
+    With `prioritised`, rows are sampled in proportion to their priority: at first the largest of any row, later that of
+    `update_priorities` (Schaul et al., 2016, ICLR, the proportional variant).
     """
 
     def __init__(
@@ -144,7 +131,7 @@ class Ring:
         ends: tuple[Tensor, Tensor],
         masks: tuple[Tensor, Tensor] | None,
     ) -> None:
-        """One vector step of some rows; the others, which only restarted, are marked as holding no slate."""
+        """Add one vector step of some rows; the others only restarted, and have no slate in this slot."""
         t, following = self.count % self.slots, (self.count + 1) % self.slots
         if masks is not None and self.mask is None:
             shape = (*self.shown.shape, masks[0].shape[-1])
@@ -168,7 +155,7 @@ class Ring:
         self.count += 1
 
     def skip(self) -> None:
-        """Leave a slot that holds no slate, only the states that came after the one before it."""
+        """Leave a slot without slates: it holds the states after the slot before it."""
         t = self.count % self.slots
         self.shown[t], self.terminated[t], self.truncated[t] = False, False, False
         if self.priority is not None:
@@ -176,15 +163,15 @@ class Ring:
         self.count += 1
 
     def ready(self, steps: int) -> int:
-        """Slots with `steps` slots after them; one slot of the ring is always the next state's."""
+        """Number of slots with `steps` slots after them; one slot of the ring is always the next state's."""
         return max(min(self.count, self.slots - 1) - steps + 1, 0)
 
     def sample(
         self, batch: int, steps: int, discount: float, generator: torch.Generator, correction: float = 0.0
     ) -> Sample:
-        """Rows drawn evenly from the slots that have n slots after them, or by priority.
+        """A sample of b rows of the slots with n slots after them, uniform or by priority.
 
-        `correction` is the paper's beta: 1 undoes in the weights what the priorities do to the draw, 0 leaves it.
+        `correction` is the paper's beta, the exponent of the importance weights; at 1 the sample is unbiased.
         """
         if self.priority is None:
             age = torch.randint(self.ready(steps), (batch,), generator=generator, device=self.device)
@@ -215,7 +202,7 @@ class Ring:
     def _by_priority(
         self, priority: Tensor, batch: int, steps: int, generator: torch.Generator, correction: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Slots, sessions and weights, (b,) each: one draw from each of b equal parts of the priorities' sum."""
+        """Slots, sessions and weights, (b,) each: stratified, one draw from each of b equal parts of the sum."""
         ready = torch.arange(self.ready(steps), device=self.device)
         slots = (self.count - steps - ready) % self.slots
         flat = priority[slots].flatten()
@@ -229,8 +216,8 @@ class Ring:
         t, b = slots[place // num], place % num
         return t, b, weight / weight.max() * self.shown[t, b]
 
-    def judge(self, place: tuple[Tensor, Tensor], priority: Tensor) -> None:
-        """New priorities (b,), above 0, of rows that were drawn."""
+    def update_priorities(self, place: tuple[Tensor, Tensor], priority: Tensor) -> None:
+        """Set new priorities (b,), above 0, of sampled rows."""
         if self.priority is not None:
             self.priority[place] = priority * self.shown[place]
             self.largest = torch.maximum(self.largest, priority.max())
@@ -250,7 +237,7 @@ class Ring:
         shape = (len(arrays["shown"]), num_envs)
         if shape[0] < 2:
             raise ValueError("replay: shown has fewer than 2 slots")
-        _check_states("replay", arrays, shape, len(problem.event_names), problem)
+        check_states("replay", arrays, shape, len(problem.event_names), problem)
         slate = (*shape, problem.slate_size)
         for name, wanted, kind in (
             *((name, shape, np.bool_) for name in ("shown", "terminated", "truncated")),

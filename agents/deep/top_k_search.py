@@ -1,4 +1,4 @@
-"""Decisions over a large catalogue: the items' vectors laid out in blocks that stay in a processor's cache.
+"""Exact top-K search of Q over a large catalogue, in blocks of items that fit a processor's cache.
 
 Axes: B sessions, H history, K slate positions, N items, C categories, d width of the towers.
 """
@@ -11,22 +11,23 @@ from torch.nn import functional
 
 from agents.deep.towers import States, Towers
 
-BLOCK = 2048  # [items] of a block on the CPU; elsewhere the catalogue is one block
+ITEMS_PER_BLOCK = 2048  # on the CPU; on a GPU the catalogue is one block
 
 
 class Block(NamedTuple):
-    """Items that lie side by side when the catalogue is sorted by category."""
+    """Consecutive items of the catalogue sorted by category."""
 
-    low: int  # its first item's place in that order
+    low: int  # position of its first item in that order
     matrix: Tensor  # (d + c, items): vectors, and a row for each of its c categories
     bias: Tensor  # (items,)
     first: int  # its first category
 
 
 class TopKSearch:
-    """The best items of sessions under frozen weights, by Q less what all items have alike, never more than a block.
+    """Finds the K items of the largest Q under fixed weights; scores of one block at a time are in memory.
 
-    In order of category the term of the last item's category is a few more rows of the matrix product.
+    Constants of a session are left out. Items are sorted by category, so that the repeat feature "of the last item's
+    category" is a few more rows of the matrix product.
     """
 
     def __init__(self, towers: Towers) -> None:
@@ -35,11 +36,11 @@ class TopKSearch:
         self.order, self.place = order, torch.argsort(order)
         with torch.no_grad():
             vectors, bias = towers.items()
-            bias = towers.worth(bias)
+            bias = towers.q_bias(bias)
             category = towers.category[:-1][order]
             num_items = len(order)
             is_host = order.device.type == "cpu"
-            step = BLOCK if is_host else num_items
+            step = ITEMS_PER_BLOCK if is_host else num_items
             self.blocks = []
             for low in range(0, num_items, step):
                 rows, own = order[low : low + step], category[low : low + step]
@@ -51,12 +52,12 @@ class TopKSearch:
     @torch.no_grad()
     def best(self, states: States, slots: int, mask: Tensor | None = None) -> Tensor:
         """The K items of the largest Q, best first, (B, K). `mask` (B, N) leaves each row at least K."""
-        left, _, recall = self.towers.valued(self.towers.code(states))
-        kinds = self.towers.by_category(states, recall)
-        items, added = self.towers.repeats(states, recall)
+        left, _, repeat = self.towers.q_coefficients(self.towers.state_heads(states))
+        kinds = self.towers.category_terms(states, repeat)
+        items, added = self.towers.repeat_terms(states, repeat)
         place = self.place[items]
         buffer = left.new_empty(len(left) * self.blocks[0].matrix.shape[1])
-        top: Top | None = None
+        top: BestItems | None = None
         for low, matrix, bias, first in self.blocks:
             width = matrix.shape[1]
             x = buffer[: len(left) * width].view(len(left), width)
@@ -71,24 +72,24 @@ class TopKSearch:
         return self.order[top.place]
 
 
-class Top(NamedTuple):
-    """The best so far."""
+class BestItems(NamedTuple):
+    """The K best of the blocks so far."""
 
-    value: Tensor  # (B, K), -inf where less than K were seen
+    value: Tensor  # (B, K), -inf where fewer than K were seen
     place: Tensor  # (B, K)
 
 
-def _top(x: Tensor, slots: int, low: int) -> Top:
-    """The best of a block."""
+def _top(x: Tensor, slots: int, low: int) -> BestItems:
+    """The K best of a block."""
     value, place = x.topk(min(slots, x.shape[1]), dim=1)
     if missing := slots - value.shape[1]:
         value = functional.pad(value, (0, missing), value=-torch.inf)
         place = functional.pad(place, (0, missing))
-    return Top(value, place + low)
+    return BestItems(value, place + low)
 
 
-def _better(top: Top, x: Tensor, low: int) -> Top:
-    """The best so far and of one more block: few rows improve, and the largest value is ten times as fast to find."""
+def _better(top: BestItems, x: Tensor, low: int) -> BestItems:
+    """The K best of the blocks so far and one more; few rows improve, and a maximum is fast."""
     rows = (x.amax(dim=1) > top.value[:, -1]).nonzero()[:, 0]
     if len(rows):
         own = _top(x[rows], top.value.shape[1], low)

@@ -1,4 +1,19 @@
-"""Deep collaborative filtering: a state tower over the session's history, an item tower over public features.
+"""Q of deep collaborative filtering: a state tower over the session's history and an item tower over public features.
+
+    Q(s, a) = shift + scale x(s, a) + spread y(s, a)                          in reward units
+    x(s, a) = V(s) + <f(s), g(a)> + b_a + <r(s), h(s, a)>                     logit of the item's immediate reward
+    y(s, a) = u(s) + <w(s), g(a)> + c_a + <r'(s), h(s, a)>                    standardised continuation value
+
+g(a) is the item's vector (`agents.deep.item_tower`). h(s, a) has three binary repeat features: a was shown in the
+history, a had a response in the history (repeat consumption: Anderson et al., 2014, WWW), and a is of the last item's
+category. Two further outputs are the continuation value after a response to a, which has the form of y,
+F(s, a) = u''(s) + <w''(s), g(a)> + c''_a + <r''(s), h(s, a)>, and the continuation value after no response, F_0(s).
+
+The state tower reads the user, the session's context, the code of the history (`agents.deep.encoders`; each item is its
+vector g, the same vector times the response, and the event bits), and decayed shares of the categories shown and of
+those with a response. The shares also enter f linearly (a wide part beside the deep one: Cheng et al., 2016, DLRS). All
+heads are linear in the one hidden layer. The split of Q into immediate reward and continuation is after van Seijen et
+al. (2017, NIPS); Q stays one inner product <scale f + spread w, g> and sparse terms.
 
 Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers. Item index N
 is padding.
@@ -13,12 +28,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS
+from agents.deep.item_tower import ItemTower
+from agents.deep.stored_names import keep_stored_names
 from agents.problem import Problem
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
-TASTE = 3.0  # times the categories' shares, which are small beside the tower's other inputs
-KEEN = (
-    10.0  # times the weights of h: few, and of large effect, they may learn that much faster than the others
+CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small beside the tower's other inputs
+REPEAT_LR_SCALE = (
+    10.0  # learning-rate multiplier of the repeat weights r(s): the output of their head times it
 )
 
 
@@ -39,113 +56,52 @@ def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> Sta
     return States(user, items, events, torch.as_tensor(observation["context"], device=device))
 
 
-def item_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
-    """Public item features: standardised numbers (N, 3), and indices of category and page (N,) each."""
-    numbers = [
-        np.asarray(problem.items["price"], np.float64),
-        np.asarray(problem.items["price_ratio"], np.float64),
-        np.log1p(np.asarray(problem.items["seconds"], np.float64)),
-    ]
-    scaled = [(column - column.mean()) / max(column.std(), 1e-6) for column in numbers]
-    indices = [np.asarray(problem.items[name], np.int64) for name in ("category", "page")]
-    return np.stack(scaled, axis=1).astype(np.float32), indices
-
-
-class ItemTower(nn.Module):
-    """g: embeddings of id, category and page, and numbers, to d; residual, so that the id alone can do."""
-
-    numbers: Tensor
-    groups: Tensor
-
-    def __init__(self, problem: Problem, width: int, hidden: int) -> None:
-        super().__init__()
-        numbers, indices = item_features(problem)
-        self.register_buffer("numbers", torch.as_tensor(numbers), persistent=False)
-        self.register_buffer("groups", torch.as_tensor(np.stack(indices)), persistent=False)
-        self.ids = _embedding(problem.num_items, width)
-        self.group_embeddings = nn.ModuleList(_embedding(int(index.max()) + 1, width) for index in indices)
-        sizes = 3 * width + numbers.shape[1]
-        last = nn.Linear(hidden, width + 1)
-        for part in (last.weight, last.bias):
-            nn.init.zeros_(part[-1:])  # the bias of an item begins as its own
-        self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
-        self.bias = nn.Parameter(torch.zeros(problem.num_items))
-        self.ahead = nn.Parameter(torch.zeros(problem.num_items))  # c
-        self.follow = nn.Parameter(torch.zeros(problem.num_items))  # of what follows an answer, as c of y
-
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Vectors (N, d) and biases (N,) of the whole catalogue."""
-        return self._tower(self.ids.weight, self.bias, self.groups, self.numbers)
-
-    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (..., d) and biases (...) of some items, by the whole catalogue where that is less work."""
-        if items.numel() >= len(self.bias):
-            vectors, bias = self()
-            return vectors[items], bias[items]
-        return self._tower(self.ids(items), self.bias[items], self.groups[:, items], self.numbers[items])
-
-    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]
-        deep = self.deep(torch.cat([ids, *embedded, numbers], dim=-1))
-        return ids + deep[..., :-1], bias + deep[..., -1]
-
-
-class Trunk(NamedTuple):
-    """What the heads of the state tower read."""
+class StateFeatures(NamedTuple):
+    """Inputs of the state tower's linear heads."""
 
     code: Tensor  # (B, d) of the history
     user: Tensor  # (B, d)
-    shares: Tensor  # (B, 2 C) of the categories
-    deep: Tensor  # (B, hidden), rectified
+    category_shares: Tensor  # (B, 2 C)
+    hidden: Tensor  # (B, hidden), rectified
 
 
-class Sum(NamedTuple):
-    """What a sum over state, item and h takes from B sessions: alike + <state, g(a)> + bias of a + <recall, h>."""
+class Bilinear(NamedTuple):
+    """Coefficients of constant + <state, g(a)> + <repeat, h(s, a)>; the item's bias is added to it."""
 
     state: Tensor  # (B, d)
-    alike: Tensor  # (B,)
-    recall: Tensor  # (B, 3)
+    constant: Tensor  # (B,)
+    repeat: Tensor  # (B, 3)
 
 
-class Code(NamedTuple):
-    """What the state tower makes of B sessions."""
+class StateHeads(NamedTuple):
+    """Outputs of the state tower."""
 
-    own: Sum  # of x: f, V and r
-    later: Sum  # of y: w, u and r'
-    follow: Sum  # of what follows an answer
-    idle: Tensor  # (B,) what follows none
+    reward: Bilinear  # of x: f, V and r
+    continuation: Bilinear  # of y: w, u and r'
+    after_response: Bilinear  # of F: w'', u'' and r''
+    after_none: Tensor  # (B,) F_0
 
 
 class QTerms(NamedTuple):
-    """What Q is made of, for K items of B sessions; `follow` and `idle` are no part of it, but may teach y."""
+    """Terms of Q for K items of B sessions, and the two continuation values that y is trained on."""
 
-    x: Tensor  # (B, K)
-    y: Tensor  # (B, K)
-    follow: Tensor  # (B, K) what comes after a slate in which this item is answered, in units of spread
-    idle: Tensor  # (B,) what comes after a slate that nobody answers, too
+    reward_logit: Tensor  # (B, K) x
+    continuation: Tensor  # (B, K) y
+    after_response: Tensor  # (B, K) continuation value after a response to this item, in units of spread
+    after_none: Tensor  # (B,) continuation value after a slate without a response, in units of spread
 
 
 class Towers(nn.Module):
-    """x(s, a) = V(s) + <f(s), g(a)> + b_a + <r(s), h(s, a)>; no layer is as wide as the catalogue but its embedding.
+    """State tower, item tower and the heads of Q; see the module's docstring.
 
-    h holds what an inner product cannot say: whether this item was shown and whether it was answered positively in
-    the history (repeat consumption: Anderson et al., 2014, WWW), and whether the last item was of its category.
-
-    The history is read as the items' own vectors g, once as they were shown and once where they were answered
-    positively, beside the event bits; and as decayed shares of the categories shown and answered, which enter f
-    linearly, too (a wide part beside the deep one: Cheng et al., 2016, DLRS).
-
-    Reward units: Q(s, a) = shift + scale x(s, a) + spread y(s, a). Here x is the logit of the item's own reward, and
-    y(s, a) = u(s) + <w(s), g(a)> + c_a + <r'(s), h(s, a)> is what comes after it, zero until the online stage: Q is
-    split into now and later (after van Seijen et al., 2017, NIPS) and stays one inner product of a state and an item,
-    <scale f + spread w, g>.
+    Only item embeddings and biases are as wide as the catalogue. The continuation heads start at zero.
     """
 
     scale: Tensor
     shift: Tensor
     spread: Tensor
     category: Tensor
-    age_weight: Tensor  # (H,) of a past item in the shares
+    age_weight: Tensor  # (H,) weight of a past item in the category shares
 
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
         super().__init__()
@@ -153,150 +109,146 @@ class Towers(nn.Module):
         self.num_items, self.num_categories = problem.num_items, problem.num_categories
         self.items = ItemTower(problem, width, hidden)
         self.users = nn.Embedding(problem.num_users, width)
-        nn.init.zeros_(self.users.weight)  # a user of whom nothing was learnt is the average one
-        # padding is of a category of its own
-        category = np.append(np.asarray(problem.items["category"], np.int64), self.num_categories)
+        nn.init.zeros_(self.users.weight)
+        category = np.append(
+            np.asarray(problem.items["category"], np.int64), self.num_categories
+        )  # padding: C
         self.register_buffer("category", torch.as_tensor(category), persistent=False)
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
-        self.deep = nn.Sequential(nn.Linear(2 * width + 3 + 2 * self.num_categories, hidden), nn.ReLU())
-        self.tastes = nn.Linear(2 * self.num_categories, width, bias=False)
-        self.head, self.recall = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
-        self.outlook, self.ahead = nn.Linear(hidden, 1), nn.Linear(hidden, width + 3)
-        self.follow, self.idle = nn.Linear(hidden, width + 4), nn.Linear(hidden, 1)
-        nn.init.zeros_(self.tastes.weight)
-        for head in (self.recall, self.outlook, self.ahead, self.follow, self.idle):
+        self.hidden = nn.Sequential(nn.Linear(2 * width + 3 + 2 * self.num_categories, hidden), nn.ReLU())
+        self.category_weights = nn.Linear(2 * self.num_categories, width, bias=False)
+        self.reward_head, self.repeat_head = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
+        self.continuation_constant = nn.Linear(hidden, 1)
+        self.continuation_head = nn.Linear(hidden, width + 3)
+        self.after_response_head, self.after_none_head = nn.Linear(hidden, width + 4), nn.Linear(hidden, 1)
+        nn.init.zeros_(self.category_weights.weight)
+        for head in (self.repeat_head, self.continuation_constant, self.continuation_head,
+                     self.after_response_head, self.after_none_head):  # fmt: skip
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         age = torch.arange(HISTORY_LENGTH - 1, -1, -1) // problem.slate_size
-        self.register_buffer(
-            "age_weight",
-            TASTE * (1.0 - HISTOGRAM_DECAY) / problem.slate_size * HISTOGRAM_DECAY**age,
-            persistent=False,
-        )
+        weight = CATEGORY_SHARE_SCALE * (1.0 - HISTOGRAM_DECAY) / problem.slate_size * HISTOGRAM_DECAY**age
+        self.register_buffer("age_weight", weight, persistent=False)
         low, high = problem.item_reward_range
         # a logistic's slope at one half
         self.register_buffer("scale", torch.full((), max(high - low, 1e-3) / 4.0))
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
+        keep_stored_names(self)
 
     def history(self, states: States) -> tuple[Tensor, Tensor]:
-        """What the encoder reads, (B, H, 2 d + E), and where there is an item, (B, H)."""
+        """Input of the encoder, (B, H, 2 d + E), and whether there is an item, (B, H)."""
         present = states.items < self.num_items
         vectors, _ = self.items.of(states.items.clamp(max=self.num_items - 1))
         shown = vectors * present[..., None]
         return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), present
 
     def category_shares(self, states: States) -> Tensor:
-        """Decayed shares of the categories shown, then of those answered, times TASTE, (B, 2 C)."""
+        """Decayed shares of the categories shown, then of those with a response, times the scale, (B, 2 C)."""
         category = self.category[states.items]
         weight = self.age_weight.to(states.events.dtype).expand(category.shape)
         empty = weight.new_zeros((len(category), self.num_categories + 1))
         shown = empty.scatter_add(1, category, weight)
-        answered = empty.scatter_add(1, category, weight * states.events[..., 0])
-        return torch.cat([shown[:, :-1], answered[:, :-1]], dim=1)
+        responded = empty.scatter_add(1, category, weight * states.events[..., 0])
+        return torch.cat([shown[:, :-1], responded[:, :-1]], dim=1)
 
-    def code(self, states: States) -> Code:
+    def state_heads(self, states: States) -> StateHeads:
         """The state tower."""
-        return self.heads(self.trunk(states, self.encoder(*self.history(states))))
+        return self.heads(self.state_features(states, self.encoder(*self.history(states))))
 
-    def trunk(self, states: States, code: Tensor) -> Trunk:
-        """The state tower up to its rectified layer, given the history's code (B, d)."""
+    def state_features(self, states: States, code: Tensor) -> StateFeatures:
+        """The state tower up to its hidden layer, given the history's code (B, d)."""
         user, shares = self.users(states.user), self.category_shares(states)
-        deep = self.deep(torch.cat([code, user, states.context, shares], dim=1))
-        return Trunk(code, user, shares, deep)
+        hidden = self.hidden(torch.cat([code, user, states.context, shares], dim=1))
+        return StateFeatures(code, user, shares, hidden)
 
-    def heads(self, trunk: Trunk) -> Code:
-        """All that is linear in the trunk's parts."""
-        code, user, shares, deep = trunk
-        head, ahead, follow = self.head(deep), self.ahead(deep), self.follow(deep)
-        f = user + code + self.tastes(shares) + head[:, :-1]
-        return Code(
-            Sum(f, head[:, -1], KEEN * self.recall(deep)),
-            Sum(ahead[:, :-3], self.outlook(deep)[:, 0], ahead[:, -3:]),
-            Sum(follow[:, 1:-3], follow[:, 0], follow[:, -3:]),
-            self.idle(deep)[:, 0],
+    def heads(self, features: StateFeatures) -> StateHeads:
+        """The linear heads."""
+        code, user, shares, hidden = features
+        reward, continuation = self.reward_head(hidden), self.continuation_head(hidden)
+        after_response = self.after_response_head(hidden)
+        f = user + code + self.category_weights(shares) + reward[:, :-1]
+        return StateHeads(
+            Bilinear(f, reward[:, -1], REPEAT_LR_SCALE * self.repeat_head(hidden)),
+            Bilinear(continuation[:, :-3], self.continuation_constant(hidden)[:, 0], continuation[:, -3:]),
+            Bilinear(after_response[:, 1:-3], after_response[:, 0], after_response[:, -3:]),
+            self.after_none_head(hidden)[:, 0],
         )
 
-    def repeats(self, states: States, recall: Tensor) -> tuple[Tensor, Tensor]:
-        """Items of the history (B, H) and what is added to the logit of each, 0 but at an item's last place."""
+    def repeat_terms(self, states: States, repeat: Tensor) -> tuple[Tensor, Tensor]:
+        """Items of the history and <repeat, h> of the first two features, (B, H) each; 0 except at the last place."""
         items = states.items
         same = items[:, :, None] == items[:, None, :]
         is_last = ~same.triu(diagonal=1).any(dim=2) & (items < self.num_items)
-        answered = (same * states.events[:, None, :, 0]).amax(dim=2)
-        added = (recall[:, :1] + recall[:, 1:2] * answered) * is_last
+        responded = (same * states.events[:, None, :, 0]).amax(dim=2)
+        added = (repeat[:, :1] + repeat[:, 1:2] * responded) * is_last
         return items.clamp(max=self.num_items - 1), added
 
-    def by_category(self, states: States, recall: Tensor) -> Tensor:
-        """What is added to the logits of a category, (B, C): of the last item's own."""
+    def category_terms(self, states: States, repeat: Tensor) -> Tensor:
+        """<repeat, h> of the third feature by category, (B, C): not 0 for the last item's alone."""
         last = functional.one_hot(self.category[states.items[:, -1]], self.num_categories + 1)
-        return recall[:, 2:] * last[:, :-1]
+        return repeat[:, 2:] * last[:, :-1]
+
+    def repeat_features(self, states: States, items: Tensor) -> Tensor:
+        """Repeat features h of some items of each session, (B, K, 3) bool."""
+        here = states.items[:, None, :] == items[:, :, None]
+        responded = (here & (states.events[:, None, :, 0] > 0)).any(dim=2)
+        same = self.category[states.items[:, -1:]] == self.category[items]
+        return torch.stack([here.any(dim=2), responded, same], dim=2)
 
     def logits(self, states: States) -> tuple[Tensor, Tensor]:
-        """Logits x (B, N), one matrix product over the catalogue and sparse terms; and u (B,)."""
+        """Reward logits x of all items, (B, N), and u, (B,)."""
         vectors, bias = self.items()
-        code = self.code(states)
-        return self._of_all(states, code.own, vectors, bias), code.later.alike
+        heads = self.state_heads(states)
+        return self._of_all(states, heads.reward, vectors, bias), heads.continuation.constant
 
     def logit_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits x of some items of each session (B, K), and u (B,)."""
+        """Reward logits x of some items of each session, (B, K), and u, (B,)."""
         vectors, bias = self.items.of(items)
-        code = self.code(states)
-        memory = self.memory(states, items).to(vectors.dtype)
-        return _of_some(code.own, vectors, bias, memory), code.later.alike
+        heads = self.state_heads(states)
+        h = self.repeat_features(states, items).to(vectors.dtype)
+        return _of_some(heads.reward, vectors, bias, h), heads.continuation.constant
 
-    def memory(self, states: States, items: Tensor) -> Tensor:
-        """H of some items of each session, (B, K, 3), 0 or 1."""
-        here = states.items[:, None, :] == items[:, :, None]
-        answered = (here & (states.events[:, None, :, 0] > 0)).any(dim=2)
-        same = self.category[states.items[:, -1:]] == self.category[items]
-        return torch.stack([here.any(dim=2), answered, same], dim=2)
+    def q_coefficients(self, heads: StateHeads) -> Bilinear:
+        """Coefficients of Q without the items' biases, in reward units."""
+        reward, later = heads.reward, heads.continuation
+        constant = self.shift + self.scale * reward.constant + self.spread * later.constant
+        repeat = self.scale * reward.repeat + self.spread * later.repeat
+        return Bilinear(self.scale * reward.state + self.spread * later.state, constant, repeat)
 
-    def valued(self, code: Code) -> Sum:
-        """Q less the bias of items."""
-        own, later = code.own, code.later
-        alike = self.shift + self.scale * own.alike + self.spread * later.alike
-        recall = self.scale * own.recall + self.spread * later.recall
-        return Sum(self.scale * own.state + self.spread * later.state, alike, recall)
-
-    def worth(self, bias: Tensor) -> Tensor:
-        """The items' part of Q that no state moves, (N,), given their logits' biases."""
-        worth: Tensor = self.scale * bias + self.spread * self.items.ahead
-        return worth
+    def q_bias(self, bias: Tensor) -> Tensor:
+        """Items' biases in Q, (N,), given those of their reward logits."""
+        q_bias: Tensor = self.scale * bias + self.spread * self.items.continuation_bias
+        return q_bias
 
     def values(self, states: States) -> Tensor:
-        """Q of every item in reward units, shape (B, N)."""
+        """Q of every item in reward units, (B, N)."""
         vectors, bias = self.items()
-        return self._of_all(states, self.valued(self.code(states)), vectors, self.worth(bias))
+        return self._of_all(states, self.q_coefficients(self.state_heads(states)), vectors, self.q_bias(bias))
 
     def terms_of(self, states: States, items: Tensor) -> QTerms:
-        """Of some items of each session (B, K)."""
+        """Terms of Q of some items of each session (B, K)."""
         vectors, bias = self.items.of(items)
-        code = self.code(states)
-        memory = self.memory(states, items).to(vectors.dtype)
-        biases = (bias, self.items.ahead[items], self.items.follow[items])
-        sums = zip((code.own, code.later, code.follow), biases, strict=True)
-        x, y, follow = (_of_some(of, vectors, each, memory) for of, each in sums)
-        return QTerms(x, y, follow, code.idle)
+        heads = self.state_heads(states)
+        h = self.repeat_features(states, items).to(vectors.dtype)
+        biases = (bias, self.items.continuation_bias[items], self.items.after_response_bias[items])
+        forms = zip((heads.reward, heads.continuation, heads.after_response), biases, strict=True)
+        x, y, after_response = (_of_some(form, vectors, each, h) for form, each in forms)
+        return QTerms(x, y, after_response, heads.after_none)
 
     def values_of(self, states: States, items: Tensor) -> Tensor:
-        """Q of some items of each session in reward units, shape (B, K)."""
+        """Q of some items of each session in reward units, (B, K)."""
         terms = self.terms_of(states, items)
-        return self.shift + self.scale * terms.x + self.spread * terms.y
+        return self.shift + self.scale * terms.reward_logit + self.spread * terms.continuation
 
-    def _of_all(self, states: States, of: Sum, vectors: Tensor, bias: Tensor) -> Tensor:
-        """A sum for every item, (B, N): one matrix product over the catalogue and sparse terms."""
-        value: Tensor = of.alike[:, None] + of.state @ vectors.T + bias
-        value = value + self.by_category(states, of.recall)[:, self.category[:-1]]
-        return value.scatter_add(1, *self.repeats(states, of.recall))
-
-
-def _of_some(of: Sum, vectors: Tensor, bias: Tensor, memory: Tensor) -> Tensor:
-    """A sum for some items of each session, (B, K), given their vectors, biases and h."""
-    value = of.alike[:, None] + (of.state[:, None] * vectors).sum(dim=-1) + bias
-    return value + (of.recall[:, None] * memory).sum(dim=-1)
+    def _of_all(self, states: States, form: Bilinear, vectors: Tensor, bias: Tensor) -> Tensor:
+        """A bilinear form for every item, (B, N): one matrix product over the catalogue and sparse terms."""
+        value: Tensor = form.constant[:, None] + form.state @ vectors.T + bias
+        value = value + self.category_terms(states, form.repeat)[:, self.category[:-1]]
+        return value.scatter_add(1, *self.repeat_terms(states, form.repeat))
 
 
-def _embedding(size: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(size, width)
-    nn.init.normal_(embedding.weight, std=0.1)
-    return embedding
+def _of_some(form: Bilinear, vectors: Tensor, bias: Tensor, repeat_features: Tensor) -> Tensor:
+    """A bilinear form for some items of each session, (B, K)."""
+    value = form.constant[:, None] + (form.state[:, None] * vectors).sum(dim=-1) + bias
+    return value + (form.repeat[:, None] * repeat_features).sum(dim=-1)

@@ -14,7 +14,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from agents.deep.pretraining import Stage, fit_towers
+from agents.deep.pretraining import OfflineSettings, fit_towers
 from agents.deep.towers import Towers, to_states
 from agents.interface import Figures, Report
 from agents.log_histories import read_histories
@@ -57,11 +57,11 @@ class DeepCfState:
 
     def fit(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Deep CF's offline stage, with the settings that DCF-DQN has by default."""
-        stage = Stage(
+        settings = OfflineSettings(
             epochs=6, epoch_rows=50_000, batch=512, rate=3e-3, weight_decay=0.01, clip=10.0, discount=0.8
         )
         figures = fit_towers(
-            self.towers, self.problem, read_histories(self.problem, log), seed, stage, report
+            self.towers, self.problem, read_histories(self.problem, log), seed, settings, report
         )
         self.towers.eval()
         return figures
@@ -71,7 +71,9 @@ class DeepCfState:
         states = to_states(observation, self.device)
         with torch.no_grad():
             learnt = torch.tanh(
-                torch.cat([self.towers.users(states.user), self.towers.code(states).own.state], dim=1)
+                torch.cat(
+                    [self.towers.users(states.user), self.towers.state_heads(states).reward.state], dim=1
+                )
             )
         return np.concatenate([observation["features"], learnt.cpu().numpy()], axis=1, dtype=np.float32)
 

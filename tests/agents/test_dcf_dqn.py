@@ -11,11 +11,12 @@ from sklearn.metrics import roc_auc_score
 from worlds import chain_world
 
 from agents import Problem, Transition, make_agent
-from agents.deep.dcf_dqn import credited
+from agents.deep.dcf_dqn import continuation_credit
+from agents.deep.encoders import ENCODERS
 from agents.deep.pretraining import logits_of_log
 from agents.deep.replay import Ring, n_step
 from agents.deep.top_k_search import TopKSearch
-from agents.deep.towers import ENCODERS, TASTE, States, Towers, to_states
+from agents.deep.towers import CATEGORY_SHARE_SCALE, States, Towers, to_states
 from agents.features import Contexts
 from agents.log_histories import read_histories, return_to_go
 from agents.slates import credit
@@ -97,8 +98,8 @@ def test_rows_are_drawn_by_priority():
         ring.add(*step_of([0, 1, 2], number))
     priority = torch.arange(1.0, 13.0).reshape(4, 3)  # of the slots that have two slots after them, 0 to 3
     place = torch.meshgrid(torch.arange(4), torch.arange(3), indexing="ij")
-    ring.judge((place[0].flatten(), place[1].flatten()), priority.flatten())
-    ring.judge((torch.tensor([1]), torch.tensor([2])), torch.tensor([0.5]))
+    ring.update_priorities((place[0].flatten(), place[1].flatten()), priority.flatten())
+    ring.update_priorities((torch.tensor([1]), torch.tensor([2])), torch.tensor([0.5]))
     priority[1, 2] = 0.5
     sample = ring.sample(60_000, 3, 1.0, torch.Generator().manual_seed(0), 1.0)
     drawn = torch.bincount(sample.place[0] * 3 + sample.place[1], minlength=12) / 60_000
@@ -157,8 +158,8 @@ def test_an_update_is_double_dqn_by_hand():
     after, reward, terminated, truncated, _ = env.step(action)
     agent.learn(Transition(observation, action, reward, after, terminated, truncated))
     with torch.no_grad():
-        agent.online.idle.bias.fill_(0.3)
-        agent.online.follow.bias[0] = 0.9
+        agent.online.after_none_head.bias.fill_(0.3)
+        agent.online.after_response_head.bias[0] = 0.9
         for weight in agent.target.parameters():
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)))
         now = agent.online.values(to_states(observation, pick_device("cpu"))).numpy()
@@ -185,7 +186,10 @@ def test_an_update_is_double_dqn_by_hand():
     picked = torch.randint(4, (64,), generator=drawn).numpy()
     expected = float((error**2 + wrong**2 + surprise)[picked].mean())
     assert float(agent._update(agent.ring)) == pytest.approx(expected, rel=1e-4)
-    assert all(part.grad.abs().sum() > 0 for part in (agent.online.outlook.bias, agent.online.items.ahead))
+    assert all(
+        part.grad.abs().sum() > 0
+        for part in (agent.online.continuation_constant.bias, agent.online.items.continuation_bias)
+    )
     for was, now, fast in zip(slow, agent.target.parameters(), agent.online.parameters(), strict=True):
         torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
 
@@ -199,16 +203,22 @@ def test_what_comes_later_goes_to_the_answered_item():
     choice = (chance.cumsum(axis=1) < rng.random((num, 1))).sum(axis=1)
     answered = (choice[:, None] == np.arange(3)).astype(np.float64)
     follow = idle + worth[slates]
-    parts = credited(*(torch.as_tensor(each) for each in (follow, np.full(num, idle), answered))).numpy()
+    parts = continuation_credit(
+        *(torch.as_tensor(each) for each in (follow, np.full(num, idle), answered))
+    ).numpy()
     np.testing.assert_allclose(parts.mean(axis=1), idle + (answered * worth[slates]).sum(axis=1))
     for item in range(5):
         row, place = np.nonzero(slates == item)
         expected = idle + 3 * chance[row, place].mean() * worth[item]
         spread = parts[row, place].std() / np.sqrt(len(row))
         assert abs(parts[row, place].mean() - expected) < 4 * spread + 1e-12
-    two = credited(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([0.4]), torch.tensor([[1.0, 1.0, 0.0]]))
+    two = continuation_credit(
+        torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([0.4]), torch.tensor([[1.0, 1.0, 0.0]])
+    )
     torch.testing.assert_close(two, torch.tensor([[1.3, 2.8, 0.4]]))
-    mixed = credited(torch.tensor([[2.0]]), torch.tensor([0.5], dtype=torch.bfloat16), torch.tensor([[1.0]]))
+    mixed = continuation_credit(
+        torch.tensor([[2.0]]), torch.tensor([0.5], dtype=torch.bfloat16), torch.tensor([[1.0]])
+    )
     torch.testing.assert_close(mixed, torch.tensor([[2.0]]))
 
 
@@ -221,8 +231,8 @@ def test_an_update_of_slates_by_hand():
         "dcf-dqn", problem, 0, steps=1, discount=0.5, epochs=0, warmup=10**6, batch_size=64, **SMALL
     )
     with torch.no_grad():
-        agent.online.idle.bias.fill_(0.7)
-        agent.online.follow.bias[0] = 1.1
+        agent.online.after_none_head.bias.fill_(0.7)
+        agent.online.after_response_head.bias[0] = 1.1
     agent.target.load_state_dict(agent.online.state_dict())
     observation, _ = env.reset(seed=1)
     action = agent.act(observation)
@@ -234,7 +244,7 @@ def test_an_update_of_slates_by_hand():
     states, slates = to_states(observation, pick_device("cpu")), torch.as_tensor(action)
     with torch.no_grad():
         q = agent.online.values_of(states, slates).numpy()
-        x = agent.online.terms_of(states, slates).x.numpy()
+        x = agent.online.terms_of(states, slates).reward_logit.numpy()
         then = agent.online.values(to_states(after, pick_device("cpu"))).numpy()
     spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, np.sort(then, axis=1)[:, -2:].mean(axis=1))
@@ -250,7 +260,10 @@ def test_an_update_of_slates_by_hand():
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(4, (64,), generator=drawn).numpy()
     assert float(agent._update(agent.ring)) == pytest.approx(float(loss[picked].mean()), rel=1e-4)
-    assert all(part.grad.abs().sum() > 0 for part in (agent.online.idle.bias, agent.online.items.follow))
+    assert all(
+        part.grad.abs().sum() > 0
+        for part in (agent.online.after_none_head.bias, agent.online.items.after_response_bias)
+    )
 
 
 def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
@@ -266,8 +279,8 @@ def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
     for each in (agent, alone):
         each.prepare(log, 0)
         each.learn(Transition(observation, action, rest[0], after, *rest[1:3]))
-    assert alone.past is None
-    np.testing.assert_array_equal(agent.past.item, log.column("item")[-30:])
+    assert alone.log_rows is None
+    np.testing.assert_array_equal(agent.log_rows.item, log.column("item")[-30:])
     rows = np.arange(len(log) - 30, len(log))
     histories = read_histories(problem, log)
     x, label = logits_of_log(agent.online, problem, histories, rows)
@@ -279,11 +292,11 @@ def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
     surprise = (np.log1p(np.exp(x)) - label * x)[picked].mean()
     more = float(agent._update(agent.ring)) - float(alone._update(alone.ring))
     assert more == pytest.approx(0.7 * surprise, rel=1e-4)
-    agent.past = None
-    agent.restore_training(kept, len(agent.over))
+    agent.log_rows = None
+    agent.restore_training(kept, len(agent.is_over))
     for name, value in agent.training_state().items():
         np.testing.assert_array_equal(value, kept[name], err_msg=name)
-    again = agent.past.sample(1_000, torch.Generator().manual_seed(1))
+    again = agent.log_rows.sample(1_000, torch.Generator().manual_seed(1))
     assert set(again.states.items.flatten().tolist()) <= set(range(7))
     assert again.label.dtype == again.states.events.dtype == torch.float32
 
@@ -298,7 +311,7 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     empty = towers.logits(to_states(observation, torch.device("cpu")))[0]
     for item in range(6):
         observation, *_ = env.step(np.full(5, item))
-    torch.nn.init.normal_(towers.recall.weight)
+    torch.nn.init.normal_(towers.repeat_head.weight)
     states = to_states(observation, torch.device("cpu"))
     logits, outlook = towers.logits(states)
     assert logits.shape == (5, 9)
@@ -313,21 +326,21 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
     logits, outlook = towers.logits(states)
     other = states._replace(user=(states.user + 1) % problem.num_users)
     assert not torch.allclose(towers.logits(other)[0], logits)
-    torch.nn.init.normal_(towers.ahead.weight)
-    torch.nn.init.normal_(towers.items.ahead)
+    torch.nn.init.normal_(towers.continuation_head.weight)
+    torch.nn.init.normal_(towers.items.continuation_bias)
     values = towers.values(states)
     assert not torch.allclose(values, towers.shift + towers.scale * logits + towers.spread * outlook[:, None])
     for item in range(9):
         torch.testing.assert_close(towers.values_of(states, torch.full((5, 1), item))[:, 0], values[:, item])
     terms = towers.terms_of(states, torch.zeros((5, 1), dtype=torch.int64))
-    (logits.sum() + values.sum() + terms.follow.sum() + terms.idle.sum()).backward()
+    (logits.sum() + values.sum() + terms.after_response.sum() + terms.after_none.sum()).backward()
     for name, weight in towers.named_parameters():
         assert weight.grad is not None
         assert weight.grad.abs().sum() > 0, name
     widest = max(
         weight.shape[0]
         for name, weight in towers.named_parameters()
-        if not name.startswith("items.ids") and "bias" not in name and name != "items.ahead"
+        if not name.startswith("items.ids") and "bias" not in name and name != "items.continuation_bias"
     )
     assert widest <= max(problem.num_users, 3 * 16)  # no layer as wide as the catalogue
 
@@ -355,7 +368,7 @@ def test_the_best_of_a_large_catalogue_is_the_best_of_all():
         history_env(synthetic(domain="social", num_items=5_000), 40, n_items="all"), 6
     )
     towers, states = random_towers(problem), to_states(observation, torch.device("cpu"))
-    for head in (towers.recall, towers.ahead):  # so that the terms for repeats decide some
+    for head in (towers.repeat_head, towers.continuation_head):  # so that the terms for repeats decide some
         torch.nn.init.constant_(head.bias[-3:], 3.0)
     catalogue = TopKSearch(towers)
     assert len(catalogue.blocks) == 3
@@ -412,6 +425,24 @@ def test_exploring_slates_are_drawn_by_their_values(slots):
     assert not (first(mask) == values.argmax()).any()
 
 
+def test_saved_networks_keep_the_names_of_their_parts():
+    """The keys of agent.safetensors are a file format: agents that were saved earlier still load."""
+    problem = Problem.of(history_env(synthetic(domain="social", num_items=6), 1))
+    towers = random_towers(problem)
+    state = towers.state_dict()
+    heads = [f"{name}.{part}" for name in ("head", "recall", "outlook", "ahead", "follow", "idle")
+             for part in ("weight", "bias")]  # fmt: skip
+    items = [f"items.{name}" for name in ("ids.weight", "bias", "ahead", "follow", "deep.0.weight")]
+    assert {*heads, *items, "tastes.weight", "deep.0.weight", "users.weight", "scale"} <= set(state)
+    assert len(state) == len(list(towers.named_parameters())) + 3
+    other = random_towers(problem)
+    torch.nn.init.zeros_(other.repeat_head.weight)
+    other.load_state_dict(state)
+    torch.testing.assert_close(other.repeat_head.weight, towers.repeat_head.weight)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        other.load_state_dict({name: value for name, value in state.items() if name != "outlook.bias"})
+
+
 def test_no_layer_is_as_wide_as_the_catalogue():
     num_items = 100_000
     problem = Problem.of(history_env(synthetic(domain="social", num_items=num_items), 1, n_items="all"))
@@ -420,8 +451,8 @@ def test_no_layer_is_as_wide_as_the_catalogue():
     assert wide == {
         "items.ids.weight",
         "items.bias",
-        "items.ahead",
-        "items.follow",
+        "items.continuation_bias",
+        "items.after_response_bias",
     }  # an embedding of vectors and three of numbers
 
 
@@ -432,7 +463,7 @@ def test_categories_have_the_shares_that_the_linear_agents_count(task, slots):
     counted = Contexts(problem)(observation)[:, 1 : 1 + 2 * problem.num_categories]
     shares = random_towers(problem).category_shares(to_states(observation, torch.device("cpu")))
     assert (counted[:, problem.num_categories :] > 0).any()
-    np.testing.assert_allclose(shares, TASTE * counted, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(shares, CATEGORY_SHARE_SCALE * counted, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))

@@ -214,7 +214,7 @@ def test_a_log_with_several_answers_makes_every_item_a_page_of_its_own():
     agent = make_agent("slateq", Problem.of(env), 0, **SMALL, epochs=2)
     log = sample_log(world, "random", 300, 1, slate_size=3)
     agent.prepare(log, 0)
-    assert agent.apart[0]
+    assert agent.is_itemwise[0]
     histories = read_histories(agent.problem, log)
     slates = np.arange(30).reshape(10, 3)
     states, items, answered = agent._logged(histories, slates)

@@ -1,0 +1,72 @@
+"""The item tower of deep collaborative filtering: a vector and biases for every item of the catalogue.
+
+Axes: N items, d width of the towers.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agents.problem import Problem
+
+
+def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
+    """Public item features: standardised numbers (N, 3), and indices of category and page (N,) each."""
+    numbers = [
+        np.asarray(problem.items["price"], np.float64),
+        np.asarray(problem.items["price_ratio"], np.float64),
+        np.log1p(np.asarray(problem.items["seconds"], np.float64)),
+    ]
+    scaled = [(column - column.mean()) / max(column.std(), 1e-6) for column in numbers]
+    indices = [np.asarray(problem.items[name], np.int64) for name in ("category", "page")]
+    return np.stack(scaled, axis=1).astype(np.float32), indices
+
+
+class ItemTower(nn.Module):
+    """Vectors g(a) = e_a + MLP(e_a, category, page, numbers): a residual network on the item's embedding e_a.
+
+    Each of the three terms in which an item takes part has a bias per item: the reward logit (b_a; the network's last
+    output is added to it), the continuation value (c_a) and the continuation value after a response.
+    """
+
+    numbers: Tensor
+    groups: Tensor
+
+    def __init__(self, problem: Problem, width: int, hidden: int) -> None:
+        super().__init__()
+        numbers, indices = public_features(problem)
+        self.register_buffer("numbers", torch.as_tensor(numbers), persistent=False)
+        self.register_buffer("groups", torch.as_tensor(np.stack(indices)), persistent=False)
+        self.ids = _embedding(problem.num_items, width)
+        self.group_embeddings = nn.ModuleList(_embedding(int(index.max()) + 1, width) for index in indices)
+        sizes = 3 * width + numbers.shape[1]
+        last = nn.Linear(hidden, width + 1)
+        for part in (last.weight, last.bias):
+            nn.init.zeros_(part[-1:])  # the network adds nothing to the bias before training
+        self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
+        self.bias = nn.Parameter(torch.zeros(problem.num_items))
+        self.continuation_bias = nn.Parameter(torch.zeros(problem.num_items))
+        self.after_response_bias = nn.Parameter(torch.zeros(problem.num_items))
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Vectors (N, d) and reward biases (N,) of the whole catalogue."""
+        return self._tower(self.ids.weight, self.bias, self.groups, self.numbers)
+
+    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (..., d) and reward biases (...) of some items; from the whole catalogue if that is less work."""
+        if items.numel() >= len(self.bias):
+            vectors, bias = self()
+            return vectors[items], bias[items]
+        return self._tower(self.ids(items), self.bias[items], self.groups[:, items], self.numbers[items])
+
+    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]
+        deep = self.deep(torch.cat([ids, *embedded, numbers], dim=-1))
+        return ids + deep[..., :-1], bias + deep[..., -1]
+
+
+def _embedding(size: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(size, width)
+    nn.init.normal_(embedding.weight, std=0.1)
+    return embedding
