@@ -1,21 +1,21 @@
-"""The sixteen mistakes of the peers: those that could happen here, each with its test or where it stands.
+"""Sixteen faults of other simulators: those that could occur here, each with the place of its test.
 
-1  sigmoid twice, rates off     test_session (frequencies), test_fit (rates of each event on unseen days)
-2  time and feedback mixed      here (history)
-3  global random state          test_envs (global randomness), test_rng
-4  next user's observation      test_envs (last observation)
-5  time limit as termination    test_envs (horizon)
-6  unused or swallowed argument test_session (each parameter, each array), test_envs (arguments)
-7  mean without its axis        test_session (satiation moves its own category alone)
-8  observation outside space    here (spaces)
-9  window of the wrong length   here (history shorter and longer than H)
-10 the environment in info      test_envs (info holds numbers), test_envs (nothing hidden is observed)
-11 the true quit rule           test_agents (no agent but the oracles reads the world)
-12 what was not logged as a no  here (a sampled log holds what was shown, and no more)
-13 no overlap diagnostics       test_evaluate (effective sample size and guards)
-14 eval and pickle              here
-15 heavy dependencies           here, test_envs (importing recgym is light)
-16 coverage hidden              test_bench (coverage beside return)
+1  sigmoid applied twice, wrong rates       tests/sim (frequencies), tests/fit (rates of each event on unseen days)
+2  time and feedback mixed up               here (history)
+3  global random state                      tests/envs (seeding), test_rng
+4  next user's observation                  tests/envs (last observation)
+5  time limit as termination                tests/envs (horizon)
+6  unused or swallowed argument             tests/sim (each parameter, each array), tests/envs (arguments)
+7  mean without its axis                    tests/sim (satiation changes in its own category only)
+8  observation outside its space            here (spaces)
+9  window of the wrong length               here (history shorter and longer than H)
+10 the environment in info                  tests/envs (step_info: numbers, nothing hidden)
+11 the true hazard of leaving               tests/agents (only privileged agents read the world)
+12 missing impressions taken as no response here (a sampled log holds what was shown, and no more)
+13 no diagnostics of overlap                tests/evaluate (effective sample size and reasons)
+14 eval and pickle                          here
+15 heavy dependencies                       here, tests/envs (what importing recgym loads)
+16 coverage not reported                    tests/bench (coverage beside return)
 """
 
 import ast
@@ -39,19 +39,19 @@ def test_history_holds_items_and_events_in_order_and_apart(slots):
     world = synthetic(5, domain="content", num_items=200).with_params(leave_bias=-60.0, patience=0.0)
     env = gym.make("recgym/Content-v0", world=world, slate_size=slots, observation="history", horizon=60)
     observation, _ = env.reset(seed=0)
-    shown, answered = [], []
+    shown, responses = [], []
     for step in range(40):
         items = (np.arange(slots) + step * slots) % 200  # every item at most once among the last H
         observation, *_ = env.step(items if slots > 1 else int(items[0]))
         record = env.unwrapped.privileged().sessions
         shown += items.tolist()
-        answered += record.events[0, -slots:].tolist()
+        responses += record.events[0, -slots:].tolist()
         want = ([200] * HISTORY_LENGTH + shown)[-HISTORY_LENGTH:]
         np.testing.assert_array_equal(observation["shown"], want)
-        bits = ([0] * HISTORY_LENGTH + answered)[-HISTORY_LENGTH:]
+        bits = ([0] * HISTORY_LENGTH + responses)[-HISTORY_LENGTH:]
         unpacked = [[(b >> e) & 1 for e in range(len(world.events))] for b in bits]
         np.testing.assert_array_equal(observation["events"].reshape(HISTORY_LENGTH, -1), unpacked)
-    assert sum(answered) > 0
+    assert sum(responses) > 0
 
 
 @pytest.mark.parametrize("observation", ["features", "history", "tabular"])

@@ -53,7 +53,7 @@ class Checkpoints:
         self.settings = json.loads(json.dumps(settings))  # as JSON reads them back
         self.agent, self.env = agent, env
         self.every, self.due, self.curve, self.record = every, 0, curve, record
-        self.is_resumed = True  # False: the training starts anew, whatever checkpoint there is
+        self.is_resumed = True  # False: the training starts anew, also where there is a checkpoint
 
     def latest(self) -> str | None:
         """Name of the newest checkpoint, which is its number of environment steps."""

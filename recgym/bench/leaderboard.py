@@ -153,7 +153,7 @@ def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:
     notes += [f"score undefined: {note}" for note in sorted(undefined)]
     sessions = {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
     notes += [
-        f"{line} is judged on the first {num} of these sessions; comparisons with it use these alone"
+        f"{line} is judged on the first {num} of these sessions; comparisons with it use only these"
         for line, num in sessions.items()
         if num < max(sessions.values())
     ]

@@ -1,4 +1,4 @@
-"""The page and pictures of a results folder, made from raw rows alone; the same rows give the same bytes."""
+"""The page and pictures of a results folder, made from raw rows only; the same rows give the same bytes."""
 
 from collections import Counter
 from pathlib import Path

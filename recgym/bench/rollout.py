@@ -38,7 +38,7 @@ def play(
 ) -> tuple[Columns, dict[str, Any]]:
     """Plays S sessions with an agent that does not explore.
 
-    Session i has the random seed `seed` + i, whatever the agent and the number of parallel sessions: rows i of two
+    Session i has the random seed `seed` + i, for any agent and any number of parallel sessions: rows i of two
     agents are under common random numbers.
 
     Args:

@@ -65,7 +65,7 @@ def train(
         resume: start anew where there is no checkpoint, and do nothing where the training had ended.
         replace: a trained agent in `out`, or a checkpoint of other settings, is removed once the new agent is complete.
         listeners: called with stage, environment steps and figures; the last stage is "judged", with the means. With
-            `resume` a stage says how: "resumed", "anew" where there is no checkpoint, "ended" where nothing is left.
+            `resume` a stage says how: "resumed", "anew" where there is no checkpoint, "ended" where it had ended.
 
     Returns:
         The content of training.json.

@@ -145,7 +145,7 @@ def test_closed_and_full_streams():
 
 
 def test_a_disk_without_room_for_a_picture_is_one_line(tmp_path):
-    """A limit on the size of files stands for the disk."""
+    """The disk is a limit on the size of files."""
     code = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -1,0 +1,98 @@
+"""Tables of results against the rows of runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from bench_runs import AGENTS
+
+from recgym.bench import suite
+from recgym.bench.leaderboard import tables_of
+from recgym.bench.report import Results
+from recgym.bench.table_text import cells, head
+
+
+def test_tables_follow_from_the_rows(results):
+    content = next(table for table in Results(results).tables["quick"] if table.experiment == "content")
+    rows = {row.agent: row for row in content.rows}
+    assert list(rows) == list(AGENTS)
+    assert content.mark == "smoke run: 2 seeds, not ranked"
+    returns = {}
+    for agent in AGENTS:
+        paths = sorted((results / "quick").glob(f"content-{agent}-0*/sessions.parquet"))
+        returns[agent] = np.stack([pq.read_table(path)["return"].to_numpy() for path in paths])
+        assert rows[agent].value.mean == pytest.approx(returns[agent].mean())
+    gain = (returns["ucb1"] - returns["random"]).mean(axis=1)
+    half = (
+        12.706204736432095 * abs(gain[1] - gain[0]) / 2
+    )  # t(0.975, 1) times the standard error of two values
+    assert rows["ucb1"].gain[1:3] == pytest.approx((gain.mean() - half, gain.mean() + half))
+    top = returns["oracle-plan"].mean() - returns["random"].mean()
+    assert rows["oracle"].score.value == pytest.approx(
+        (returns["oracle"].mean() - returns["random"].mean()) / top
+    )
+    assert rows["random"].gain is None
+    assert content.planning.n == 80
+    assert content.planning.mean == pytest.approx((returns["oracle-plan"] - returns["oracle"]).mean())
+
+
+def test_tables_with_few_seeds_are_marked(results):
+    table = Results(results).tables["quick"][0]
+    marks = [replace(table, seeds=seeds).mark for seeds in (1, 9, 10, 19, 20)]
+    assert marks[0] == "smoke run: 1 seed, not ranked"
+    assert marks[1].startswith("smoke run")
+    assert marks[2:4] == ["preliminary: 10 seeds", "preliminary: 19 seeds"]
+    assert marks[4] == ""
+
+
+def test_runs_of_another_world_are_not_paired(results):
+    found = Results(results)
+    runs = [run for run in found.runs["quick"] if run.record["experiment"] == "content"]
+    odd = [
+        run._replace(record=run.record | {"env": run.record["env"] | {"world_sha256": "other"}})
+        if run.record["agent"]["name"] == "random"
+        else run
+        for run in runs
+    ]
+    (table,) = tables_of("quick", odd)
+    assert all(row.gain is None for row in table.rows if row.agent != "random")
+    assert "2 versions of the world" in " ".join(table.notes)
+
+
+def test_an_agent_judged_on_fewer_sessions_is_paired_on_these(results):
+    found = Results(results)
+    runs = [run for run in found.runs["quick"] if run.record["experiment"] == "content"]
+    cut = [
+        run._replace(returns=run.returns[:15]) if run.record["agent"]["name"] == "oracle-plan" else run
+        for run in runs
+    ]
+    (table,), (whole,) = tables_of("quick", cut), tables_of("quick", runs)
+    rows, before = ({row.agent: row for row in each.rows} for each in (table, whole))
+    of = {
+        name: np.stack([run.returns for run in runs if run.record["agent"]["name"] == name])
+        for name in ("random", "oracle", "oracle-plan")
+    }
+    random, oracle, plan = (of[name][:, :15].mean() for name in of)
+    assert table.sessions == 40
+    assert table.planning.n == 30
+    assert table.planning.mean == pytest.approx(plan - oracle)
+    assert rows["oracle"].score.value == pytest.approx((oracle - random) / (plan - random))
+    assert rows["oracle"].gain == before["oracle"].gain
+    assert table.notes[0].startswith("oracle-plan is judged on the first 15 of these sessions")
+
+
+@pytest.mark.parametrize("reference", ["ucb1", "oracle-plan", ""])
+def test_the_reference_of_the_preset_has_a_column(results, monkeypatch, reference):
+    monkeypatch.setitem(suite.PRESETS, "quick", replace(suite.PRESETS["quick"], reference=reference))
+    table = Results(results).tables["quick"][0]
+    assert [name for name in head(table) if "over it" in name] == [
+        f"{reference} over it, paired 95 %"
+    ] * bool(reference)
+    rows = {row.agent: row for row in table.rows}
+    assert {agent for agent, row in rows.items() if row.reference_gain is None} == (
+        {reference} if reference else set(AGENTS)
+    )
+    assert all(len(cells(table, row)) == len(head(table)) for row in table.rows)
+    if reference:
+        assert rows["random"].reference_gain.mean == pytest.approx(rows[reference].gain.mean)

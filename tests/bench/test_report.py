@@ -1,0 +1,37 @@
+"""The page of a results folder."""
+
+import shutil
+import time
+
+import pytest
+from bench_runs import folders
+
+from recgym.bench.report import Results, write_report
+
+
+def test_the_same_rows_give_the_same_bytes(results, tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b" / "elsewhere"
+    (first / "quick").mkdir(parents=True)
+    for folder in reversed(folders(results / "quick")):
+        shutil.copytree(folder, first / "quick" / folder.name)
+    shutil.copytree(results, second, ignore=shutil.ignore_patterns(".lock"))
+    write_report(first)
+    time.sleep(1.1)  # a timestamp of a second would show
+    write_report(second)
+    for name in ("README.md", "quick.png"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    write_report(second)
+    assert (first / "README.md").read_bytes() == (second / "README.md").read_bytes()
+
+
+def test_a_changed_file_is_an_error(results, tmp_path):
+    shutil.copytree(results / "quick", tmp_path / "quick")
+    victim = folders(tmp_path / "quick")[3]
+    (victim / "sessions.parquet").write_bytes(
+        (folders(results / "quick")[0] / "sessions.parquet").read_bytes()
+    )
+    with pytest.raises(ValueError, match=f"{victim.name}/sessions.parquet differs from its checksum"):
+        Results(tmp_path)
+    (victim / "run.json").unlink()  # a run is not left out in silence
+    with pytest.raises(ValueError, match=rf"{victim.name} holds no run: run\.json is missing"):
+        Results(tmp_path)

@@ -1,0 +1,51 @@
+"""Played sessions against the single environment."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from recgym.bench import rollout
+
+
+class Fixed:
+    """Shows item (number of steps so far) % 7 to everybody."""
+
+    def act(self, observation, mask=None, explore=False):
+        return np.asarray(observation) % 7
+
+
+@pytest.mark.parametrize("side_by_side", [1, 7, 32])
+def test_played_sessions_are_those_of_the_single_environment(worlds, monkeypatch, side_by_side):
+    monkeypatch.setattr(rollout, "PARALLEL_SESSIONS", side_by_side)
+    kwargs = {"world": str(worlds["content"]), "observation": "tabular"}
+    columns, facts = rollout.play("recgym/Content-v0", kwargs, lambda env: Fixed(), 2**64 - 5, 20)
+    env = gym.make("recgym/Content-v0", **kwargs)
+    for i in range(20):
+        observation, info = env.reset(seed=(2**64 - 5 + i) % 2**64)
+        total, items, likes, over = 0.0, [], 0, False
+        assert columns["user"][i] == info["user"]
+        while not over:
+            items.append(int(observation) % 7)
+            observation, reward, terminated, truncated, info = env.step(items[-1])
+            total, likes, over = total + reward, likes + info["like"], terminated or truncated
+        assert columns["return"][i] == pytest.approx(total)
+        assert columns["length"][i] == columns["shown"][i] == len(items)
+        assert columns["items"][columns["offsets"][i] : columns["offsets"][i + 1]].tolist() == items
+        assert columns["like"][i] == likes
+        assert columns["terminated"][i] == terminated
+    assert facts["num_items"] == 30
+
+
+class FixedSlate:
+    """The same item twice in every slate, among others."""
+
+    def act(self, observation, mask=None, explore=False):
+        return np.tile([3, 5, 3, 1, 0, 2], (len(observation), 1))
+
+
+def test_a_repeat_in_a_slate_is_not_shown(worlds):
+    kwargs = {"world": str(worlds["ecommerce"]), "observation": "tabular"}
+    columns, _ = rollout.play("recgym/EcommerceSlate-v0", kwargs, lambda env: FixedSlate(), 7, 40)
+    assert np.array_equal(columns["shown"], 5 * columns["length"])
+    assert columns["click"].sum() > 0
+    assert len(columns["items"]) == 6 * columns["length"].sum()
