@@ -1,0 +1,146 @@
+"""Help, errors, and the commands envs and validate."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from refusals import refused
+
+import recgym
+from recgym.cli.main import app
+from recgym.envs import ENVIRONMENTS
+
+COMMANDS = ("envs", "fit", "card", "validate", "train", "bench", "report", "speed")
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    heavy = ["torch", "numba", "pandas", "pyarrow", "matplotlib", "stable_baselines3"]
+    code = (
+        "import sys\nfrom recgym.cli.main import main\ntry:\n main(['--help'])\nexcept SystemExit as stop:\n"
+        f" loaded = [name for name in {heavy} if name in sys.modules]\n"
+        " sys.exit(f'{loaded} {stop.code}' if loaded or stop.code else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f" {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"recgym {command}" in out.replace("Usage: recgym", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_into_80_columns(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.count("<bool>") == 1  # --help's own; a flag takes no value
+
+
+def test_version(run):
+    assert run("--version") == (0, f"recgym {recgym.__version__}\n", "")
+
+
+def test_no_command_shows_the_help(run):
+    code, out, _ = run()
+    assert code == 0
+    assert "Usage: recgym" in out
+
+
+def test_every_option_is_explained():
+    for command in app.registered_commands:
+        assert command.callback.__doc__.count("\n") > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], ["nonsense"]),
+        (["card"], ["Missing argument"]),
+        (["card", "atlantis"], ["world 'atlantis' is unknown"]),
+        (["card", "/"], ["/ holds no world: world.json is missing"]),
+        (["card", "content-1", "--png", "x.foo"], ["--png x.foo", "must end in .png"]),
+        (["envs", "--csv"], ["No such option: --csv"]),
+        (
+            ["train", "ucb1", "recgym/Shop-v0"],
+            ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v0"],
+        ),
+        (["train", "ucb1", "recgym/Content-v0", "--device", "abacus"], ["--device", "'abacus'"]),
+        (["bench", "--agents", ""], ["--agents is ''", "names, separated by commas"]),
+        (["bench", "--envs", " , "], ["--envs is ' , '", "names, separated by commas"]),
+        (["train", "ucb1", "recgym/Content-v0", "--steps", "many"], ["--steps", "integer"]),
+        (["train", "ucb1", "recgym/Content-v0", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
+        (
+            ["bench", "--preset", "fast"],
+            ["preset 'fast' is unknown; there are quick, ladder, standard, full"],
+        ),
+        (["bench", "--agents", "ucb1,nobody"], ["agent 'nobody' is unknown; there are random"]),
+        (["bench", "--envs", "moon"], ["environment 'moon' is not in preset quick"]),
+        (["bench", "--seeds", "0"], ["--seeds"]),
+        (["report", "no-such-folder"], ["no-such-folder: no runs here"]),
+        (["validate", "no-such.csv", "--domain", "social"], ["no-such.csv"]),
+        (["speed", "--seconds", "0"], ["--seconds"]),
+    ],
+)
+def test_a_wrong_argument_is_one_line(run, arguments, words):
+    refused(run(*arguments), *words)
+
+
+def test_envs_is_the_table(run):
+    code, out, _ = run("envs", "--json")
+    assert code == 0
+    assert [row["id"] for row in json.loads(out)] == [row.id for row in ENVIRONMENTS]
+    _, out, _ = run("envs")
+    assert all(row.id in out for row in ENVIRONMENTS)
+
+
+def test_an_error_of_a_log_names_file_and_column(run, table, tmp_path):
+    columns = "user=visitor,item=article"
+    for command in (("validate", table), ("fit", table, "--out", tmp_path / "world")):
+        code, out, err = run(*command, "--domain", "ecommerce", "--map", columns)
+        refused((code, out, err), "events.csv")
+        assert "article" in out + err
+        refused(run(*command, "--domain", "shop", "--map", columns), "shop")
+    assert not (tmp_path / "world").exists()
+
+
+def test_validate_lists_every_bad_row(run, table):
+    columns = "user=visitor,item=product,time=when,propensity=p"
+    run_of = ("validate", table, "--domain", "ecommerce", "--map", columns)
+    out = refused(run(*run_of), "events.csv: 1 problem, listed on stdout")
+    assert run(*run_of)[2].count("row 4") == 0
+    assert out.count("\n") == out.count("events.csv, row 4, p") == 1
+    assert "(0, 1]" in out
+    assert "1.5" in out
+    table.write_text(table.read_text().replace("1.5", "0.5"))
+    code, out, err = run("validate", table, "--domain", "ecommerce", "--map", columns)
+    assert (code, err) == (0, "")
+    assert "3 rows" in out
+
+
+def test_times_of_a_table_are_named_and_stated(run, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("user,item,time\na,x,1/2/2020\na,x,1/2/2020\nb,y,3/2/2020\n")
+    out = refused(run("validate", table, "--domain", "social"), "t.csv: 1 problem, listed")
+    assert "t.csv, row 2, time" in out
+    assert "--time-format" in out
+    assert "all 3 rows break this rule" in out
+    code, out, _ = run("validate", table, "--domain", "social", "--time-format", "%d/%m/%Y")
+    assert (code, out.splitlines()[:2]) == (0, [
+        "t.csv: times from 2020-02-01 to 2020-02-03 UTC, unit date (%d/%m/%Y)",
+        "t.csv: 1 exact duplicate rows kept, as times are whole days; duplicates=drop drops them",
+    ])  # fmt: skip
+    arguments = ("validate", table, "--domain", "social", "--time-format", "%d/%m/%Y", "--duplicates", "drop")
+    assert "2 rows, 2 sessions, 2 users, 2 items, 1 duplicates dropped" in run(*arguments)[1]
+    table.write_text("user,item,time\na,x,1\nb,y,3\n")
+    out = refused(run("validate", table, "--domain", "social"), "t.csv: 1 problem, listed")
+    assert "t.csv, row 2, time" in out
+    assert "--time-unit" in out
+    assert "1970-01-01 00:00:01 to" in run("validate", table, "--domain", "social", "--time-unit", "s")[1]
+    refused(run("validate", table, "--domain", "social", "--time-unit", "h"), "time_unit 'h' is unknown")

@@ -1,0 +1,28 @@
+"""The command speed."""
+
+import json
+
+from recgym.bench import speed as speed_module
+from recgym.envs import ENVIRONMENTS
+from recgym.sim.synthetic import synthetic
+
+
+def test_speed_measures_every_environment(run, world, monkeypatch):
+    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
+    rows = [row._replace(world=world) for row in ENVIRONMENTS if row.domain == "ecommerce"]
+    monkeypatch.setattr(
+        speed_module, "ENVIRONMENTS", [*rows, content._replace(world=synthetic(4, domain="content"))]
+    )
+    code, out, _ = run("speed", "--seconds", "0.01", "--json")
+    assert code == 0
+    measured = json.loads(out)
+    assert [row["name"] for row in measured] == [
+        *(row.id for row in rows),
+        "recgym/Content-v0",
+        "recgym/Content-v0, 200 items",
+        "recgym/Content-v0, 6000 items",
+        "Gymnasium CartPole-v1",
+    ]
+    assert measured[0]["slate"] == 1
+    assert measured[1]["slate"] == 6
+    assert all(row["vector"] > row["single"] > 100 for row in measured)

@@ -1,0 +1,50 @@
+"""The command train."""
+
+import json
+
+import numpy as np
+from refusals import refused
+
+from agents import agent_class
+from agents.problem import Problem
+from recgym.bench.rollout import make_vector
+
+
+def test_unknown_agents_and_wrong_worlds_are_one_line(run, world):
+    refused(
+        run("train", "nobody", "recgym/Ecommerce-v0", "--world", world), "agent 'nobody' is unknown", "ucb1"
+    )
+    refused(
+        run("train", "ucb1", "recgym/Content-v0", "--world", world), "is of domain ecommerce", "needs content"
+    )
+
+
+def test_train_saves_an_agent_that_loads(run, world, tmp_path):
+    folder = tmp_path / "agent"
+    arguments = (
+        "train",
+        "ucb1",
+        "recgym/Ecommerce-v0",
+        "--world",
+        world,
+        "--steps",
+        "2000",
+        "--sessions",
+        "40",
+    )
+    code, out, _ = run(*arguments, "--out", folder, "--seed", "3")
+    assert code == 0
+    assert out.startswith("return: ")
+    about = json.loads((folder / "training.json").read_text())
+    assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
+    kind = agent_class("ucb1")
+    env = make_vector("recgym/Ecommerce-v0", 4, world=world, observation=kind.observation)
+    agent = kind.load(folder, Problem.of(env))
+    observation, _ = env.reset(seed=0)
+    assert np.asarray(agent.act(observation)).shape == (4,)
+    refused(run(*arguments, "--out", folder, "--seed", "3"), "holds a trained agent", "--from", "--replace")
+    again = run(*arguments, "--out", folder, "--seed", "3", "--replace")
+    assert again[:2] == (0, out)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes").write_text("kept")
+    refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no trained agent")

@@ -1,0 +1,151 @@
+"""The commands fit and card: files, figures, pictures and errors."""
+
+import json
+
+import gymnasium
+import pytest
+from refusals import refused
+
+from recgym.fidelity.card import card_markdown
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+
+def test_fit_does_not_replace_a_folder_that_is_no_world(run, table, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("kept")
+    refused(run("fit", table, "--domain", "ecommerce", "--out", tmp_path / "mine"), "--out", "holds no world")
+
+
+def test_card_and_the_worth_of_planning(run, world):
+    code, out, _ = run("card", world)
+    assert code == 0
+    assert out.startswith("# synthetic-4 (ecommerce)")
+    code, out, _ = run("card", world, "--planning", "10", "--json")
+    about = json.loads(out)
+    assert (code, about["name"]) == (0, "synthetic-4")
+    worth = about["planning"]
+    assert worth["sessions"] == 10
+    assert worth["low"] < worth["difference"] < worth["high"]
+    assert worth["difference"] == pytest.approx(worth["oracle_plan"] - worth["oracle"])
+    assert run("card", world, "--planning", "10", "--json")[1] == out
+    refused(run("card", world, "--planning", "1"), "--planning is 1")
+
+
+def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypatch):
+    asked = {}
+
+    def fit(log, **settings):
+        asked.update(settings, rows=log.num_rows)
+        return synthetic(4, domain="ecommerce")
+
+    monkeypatch.setattr("recgym.fit.fit", fit)
+    table.write_text(table.read_text().replace("1.5", "0.5"))
+    columns = "user=visitor,item=product,time=when,propensity=p"
+    arguments = (
+        "fit",
+        table,
+        "--domain",
+        "ecommerce",
+        "--map",
+        columns,
+        "--out",
+        tmp_path / "mine",
+        "--seed",
+        3,
+        "--planning",
+        0,
+    )
+    code, out, err = run(*arguments)
+    assert code == 0
+    assert out.startswith("# synthetic-4 (ecommerce)")
+    assert err.endswith(f"wrote {tmp_path / 'mine'}\n")
+    assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
+    assert f"fit LOG --domain ecommerce --map {columns} --out mine --seed 3\n" in out
+    assert run("card", tmp_path / "mine")[1] == out
+    assert "--out mine --name other --seed 3\n" in run(*arguments, "--replace", "--name", "other")[1]
+    code, _, err = run(*arguments)  # a world that is there stays, unless one says otherwise
+    assert code == 2
+    assert "--replace" in err
+    assert run(*arguments, "--replace")[0] == 0
+    table.write_text(
+        "visitor,product,when,p\na,x,3/9/2020 10:00,0.5\na,y,3/9/2020 10:01,0.5\nb,x,4/9/2020 10:00,1\n"
+    )
+    out = run(*arguments, "--replace", "--time-format", "%d/%m/%Y %H:%M", "--duplicates", "drop")[1]
+    assert f"--map {columns} --time-format '%d/%m/%Y %H:%M' --duplicates drop --out mine --seed 3\n" in out
+
+
+def test_the_shipped_log_is_fitted_to_an_environment(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("fit", "sample", "--out", "mine", "--planning", 20)
+    assert code == 0
+    assert "sampled from the world ecommerce-1" in out
+    assert "looking ahead is worth" in out
+    env = gymnasium.make("recgym/Ecommerce-v0", world="mine")
+    env.reset(seed=0)
+    env.step(0)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Folders of a world and of a log sampled from it."""
+    folder = tmp_path_factory.mktemp("card")
+    world = synthetic(6, domain="social", num_users=30).with_params(sigma=0.0)
+    sample_log(world, "random", 150, seed=3).write(folder / "log")
+    return world.save(folder / "world"), folder / "log"
+
+
+def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
+    world, log = places
+    code, out, err = run(
+        "card", world, "--log", log, "--since", "visit:100", "--png", tmp_path / "card.png", "--json"
+    )
+    assert code == 0, err
+    about = json.loads(out)
+    figures = {row["figure"]: row for row in about["figures"]}
+    assert set(figures["rate of listen"]) == {
+        "figure", "judges", "log", "world", "toy", "toy_name", "low", "high", "noise", "n",
+    }  # fmt: skip
+    assert about["judged"][-1] == "since visit:100"
+    assert figures["AUC of leaving"]["n"] > 100
+    assert (tmp_path / "card.png").read_bytes()[:4] == b"\x89PNG"
+    code, out, _ = run("card", world, "--log", log)
+    assert code == 0
+    assert "| rate of listen | users |" in out
+    assert "* judged on " in out
+
+
+def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
+    def cells(log, world, low, high):
+        row = {
+            "figure": "f",
+            "judges": "users",
+            "log": log,
+            "world": world,
+            "toy": None,
+            "low": low,
+            "high": high,
+        }
+        card = {"figures": [{**row, "n": 9}]}
+        return card_markdown(synthetic(6).with_card(**card))
+
+    assert "0.5 (outside)" in cells(0.2, 0.5, 0.1, 0.3)
+    assert "(outside)" not in cells(0.2, 0.25, 0.1, 0.3)
+    assert "5 (outside)" in cells(4.0, 5.0, 4.0, 4.0)  # a median
+    assert "(outside)" not in cells(0.0, 0.001, 0.0, 0.0)  # what never happened: how rare it is, nobody knows
+
+
+def test_a_log_that_cannot_be_judged_is_one_line(run, places, tmp_path):
+    world, log = places
+    other = synthetic(7, domain="social").save(tmp_path / "other")
+    for arguments, words in (
+        (("--since", "2022-04-30"), "only with --log LOG"),
+        (("--log", log, "--since", "2022-04-30"), "the log has no dates"),
+        (("--png", tmp_path / "x.png"), "has no figures to draw"),
+    ):
+        code, _, err = run("card", world, *arguments)
+        assert (code, err.count("\n")) == (2, 1)
+        assert words in err
+    code, _, err = run("card", other, "--log", log)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the log's items are not those that world synthetic-7 was fitted on" in err
