@@ -124,6 +124,34 @@ def test_the_glossary_has_every_word_once():
     assert len(single) > 60
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("Impression", "Slate", "Session", "Step", "Response", "Intent", "Hazard", "Satiation"),
+        *("Logging policy", "Propensity", "Provenance", "Baseline", "Common random numbers"),
+    ],
+)
+def test_the_glossary_gives_a_word_and_what_it_replaces(word):
+    entries = re.split(r"^(?=\* \*\*)", text_of("docs/glossary.md"), flags=re.MULTILINE)
+    (entry,) = [entry for entry in entries if entry.startswith(f"* **{word}**")]
+    assert "*Not*" in entry
+
+
+def test_the_layout_has_every_package_and_family():
+    section = text_of("docs/design.md").split("## How the code is laid out")[1].split("\n## ")[0]
+    packages = [folder.parent.name for folder in (ROOT / "recgym").glob("*/__init__.py")]
+    assert all(f"| `recgym.{package}` |" in section for package in packages)
+    families = [folder.parent.name for folder in (ROOT / "agents").glob("*/__init__.py")]
+    assert all(re.search(rf"\b{family}\b", section) for family in families)
+    modules = {file.stem for file in (ROOT / "recgym").glob("*.py")} - {
+        "__init__",
+        "__main__",
+        "_interrupt",
+        "clash",
+    }
+    assert all(f"`recgym.{module}`" in section for module in modules)
+
+
 @pytest.mark.parametrize("page", ["docs/glossary.md", "docs/design.md", "docs/contract.md"])
 def test_names_from_the_code_are_in_the_code(page):
     files = [file for top in ("recgym", "agents") for file in (ROOT / top).rglob("*.py")]
