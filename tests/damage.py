@@ -137,7 +137,7 @@ def make(root, kinds):
 
     for name in TRAINED:
         with contextlib.suppress(Stop):
-            train(*plan_of(name, root / "world"), root / "checkpoints" / name, tells=(stop,))
+            train(*plan_of(name, root / "world"), root / "checkpoints" / name, listeners=(stop,))
     if "results" in kinds:
         _, row = plan_of("random", root / "world")
         launch(Preset(name="quick", about="", experiments=(row,), seeds=1, agents=("random", "ucb1", "oracle")),

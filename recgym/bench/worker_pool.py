@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREAD_VARIABLES", "MKL_NUM_THREAD_VARIABLES", "OPENBLAS_NUM_THREAD_VARIABLES")
 
 
 class Outcome(NamedTuple):
@@ -129,8 +129,8 @@ def _collect(worker: _Worker) -> tuple[Outcome, bool]:
 @contextmanager
 def _single_threaded() -> Iterator[None]:
     """Processes started inside have one thread for numerics, because there are as many workers as cores."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
         yield
     finally:

@@ -41,7 +41,7 @@ def log_digest(log: Any) -> str:
     return digest.hexdigest()
 
 
-def begun(out: Path, command: str, *, is_replaced: bool) -> World | None:
+def unfinished_world(out: Path, command: str, *, is_replaced: bool) -> World | None:
     """The world that a stopped fit by this command left in `out`, or None.
 
     ValueError where `out` holds something else, or a complete world that is not to be replaced.
@@ -75,7 +75,7 @@ def finish(
 
     Args:
         out: folder of the world.
-        world: what `begun` found there.
+        world: the result of `unfinished_world`.
         make: fits the world, `make(0)`, and member n of its ensemble, `make(n)`.
         worth: computes the worth of planning in a world; None: not computed.
         digest: of the log.

@@ -120,7 +120,7 @@ def fit(
     Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
     Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
     """
-    from recgym.cli.fitting import begun, finish, log_digest
+    from recgym.cli.fitting import finish, log_digest, unfinished_world
     from recgym.fidelity.card import worse_than_baselines
 
     refuse_unwritable("--out", out)
@@ -131,7 +131,7 @@ def fit(
         "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     })  # fmt: skip
     with storage.locked(out, f"--out {out}: another fit is writing there"):
-        stopped = begun(out, command, is_replaced=replaced)
+        stopped = unfinished_world(out, command, is_replaced=replaced)
         read = _read(log, source, domain, mapping, graph, options)
         from recgym.fit import fit as fit_world
 

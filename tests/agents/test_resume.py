@@ -76,7 +76,7 @@ def train_and_die(name, world, out):
             if stage == "train" and steps > 1_200:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        train(*plan_of(name, world), out, tells=(die,))
+        train(*plan_of(name, world), out, listeners=(die,))
         os._exit(0)
     return os.waitpid(child, 0)[1]
 
@@ -136,7 +136,7 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
         return learn(model, total, *args, **kwargs)
 
     monkeypatch.setattr(agent_class(name).algorithm, "learn", watch)
-    resumed = train(*plan_of(name, world), out, resume=True, tells=(lambda *each: told.append(each),))
+    resumed = train(*plan_of(name, world), out, resume=True, listeners=(lambda *each: told.append(each),))
     ((at, weights, momentum),) = begun
     assert at == steps
     assert told[0] == ("resumed", steps, {})
@@ -174,7 +174,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(*plan_of("ucb1", world), tmp_path / "run", tells=(stop,))
+        train(*plan_of("ucb1", world), tmp_path / "run", listeners=(stop,))
     with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
         train(*plan_of("ucb1", world, 1_500), tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match=r"was begun with agent .*'ucb1'.*, not .*'thompson'"):
@@ -200,11 +200,11 @@ def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
     assert entries(tmp_path / "runs") == []
     out.mkdir()  # empty, as earlier versions left it
     with pytest.raises(KeyboardInterrupt):
-        train(*plan_of("ucb1", world), out, tells=(stop,))
+        train(*plan_of("ucb1", world), out, listeners=(stop,))
     assert (entries(tmp_path / "runs"), entries(out)) == (["shop"], ["checkpoint"])
     with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
         train(*plan_of("ucb1", world, 1_500), out)
-    resumed = train(*plan_of("ucb1", world), out, tells=(lambda stage, *_: told.append(stage),))
+    resumed = train(*plan_of("ucb1", world), out, listeners=(lambda stage, *_: told.append(stage),))
     assert told.count("resumed") == 1
     whole = train(*plan_of("ucb1", world), tmp_path / "whole")
     assert resumed["final"] == whole["final"]
@@ -223,7 +223,7 @@ def test_a_trained_agent_stays_until_the_new_one_is_whole(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(*plan_of("thompson", world), out, replace=True, tells=(stop,))
+        train(*plan_of("thompson", world), out, replace=True, listeners=(stop,))
     assert json.loads((out / "training.json").read_text())["agent"] == first["agent"]
     Stored(out, "saved agent").read("agent.safetensors")
     second = train(*plan_of("thompson", world), out)  # begun with --replace, it goes on without
