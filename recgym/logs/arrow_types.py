@@ -1,7 +1,7 @@
-"""Columns of the kinds that Parquet and data frames know, as the few that a log is made from.
+"""Conversion of the column types of Parquet and data frames to the few types that a log is read from.
 
-Numbers, booleans, moments and words stay; words of every kind become plain strings. Decimals become their text, as they
-stand in a CSV file, so that an id of 30 digits stays whole; UUIDs and UTF-8 bytes become text, time spans whole ms.
+Numbers, booleans, timestamps and strings are kept; all string types become plain strings. Decimals become text, as in a
+CSV file, so that an id of 30 digits keeps its digits. UUIDs and UTF-8 bytes become text, durations whole ms.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from recgym.logs.problems import LogError
 
 TEXT = pa.string()
-NEEDED = "numbers, words, booleans or times are needed"
+TYPES_RULE = "numbers, words, booleans or times are needed"
 
 
 def plain(values: Any, name: str, column: str) -> Any:
-    """A column (Arrow) as numbers, booleans, moments or words; LogError, which names it, for any other kind."""
+    """Arrow column of numbers, booleans, timestamps or strings; LogError that names the column for another type."""
     if isinstance(values, pa.ChunkedArray):
         chunks = [plain(chunk, name, column) for chunk in values.chunks or [pa.array([], values.type)]]
         return pa.chunked_array(chunks)
@@ -33,19 +33,21 @@ def plain(values: Any, name: str, column: str) -> Any:
     try:
         return _plain(values)
     except pa.ArrowInvalid:
-        raise LogError(f"{name}, {column}: {NEEDED}; the column has bytes that are no UTF-8 text") from None
+        raise LogError(
+            f"{name}, {column}: {TYPES_RULE}; the column has bytes that are not UTF-8 text"
+        ) from None
     except NotImplementedError:
-        raise LogError(f"{name}, {column}: {NEEDED}; the column is {kind}") from None
+        raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}") from None
 
 
 def refuse_spans(kind: Any, name: str, column: str) -> None:
-    """LogError where a column of times has spans of time."""
+    """Raises LogError if a column of times holds durations."""
     if pa.types.is_duration(kind):
-        raise LogError(f"{name}, {column}: a time is a moment; the column has spans of time, {kind}")
+        raise LogError(f"{name}, {column}: a time is needed; the column holds durations, {kind}")
 
 
 def _plain(values: Any) -> Any:
-    """NotImplementedError for a kind that is none of them, ArrowInvalid for bytes that are no text."""
+    """Column of a plain type; NotImplementedError for another type, ArrowInvalid for bytes that are not UTF-8."""
     kind = values.type
     if pa.types.is_decimal(kind):
         return pc.replace_substring_regex(values.cast(TEXT), r"^([+-]?[0-9]+)\.0+$", r"\1")
@@ -60,6 +62,32 @@ def _plain(values: Any) -> Any:
     raise NotImplementedError
 
 
+def is_number(kind: Any) -> bool:
+    """Whether an Arrow type is numeric; the type of a column of nulls is."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text, plain or dictionary-coded."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_time(kind: Any) -> bool:
+    """Whether an Arrow type is numeric, a timestamp or a date."""
+    types = pa.types
+    allowed = (types.is_integer, types.is_floating, types.is_timestamp, types.is_date, types.is_null)
+    return any(of_kind(kind) for of_kind in allowed)
+
+
+def plain_strings(cells: Any) -> Any:
+    """Dictionary-coded and large strings as plain strings; other columns unchanged."""
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        kind = TEXT
+    return cells if cells.type == kind else cells.cast(kind)
+
+
 _TYPES = pa.types
 _WORDS = (
     _TYPES.is_string, _TYPES.is_large_string, _TYPES.is_string_view,
@@ -71,7 +99,7 @@ _KEPT = (
 
 
 def plain_uuids(values: Any) -> Any:
-    """UUIDs (Arrow's extension type) as the text that everybody writes: 8-4-4-4-12 hexadecimal digits."""
+    """UUIDs (an extension type of Arrow) as text of 8-4-4-4-12 hexadecimal digits."""
     coded = values.storage.dictionary_encode()
     words = pa.array(
         [None if raw is None else str(UUID(bytes=raw)) for raw in coded.dictionary.to_pylist()], TEXT

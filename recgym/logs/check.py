@@ -1,4 +1,4 @@
-"""The rules of a log, told row by row; nothing is dropped or mended here."""
+"""Validation of a log, row by row; nothing is changed."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,12 +27,14 @@ RANGES: dict[str, tuple[str, Callable[[Array], Any]]] = {
 
 
 def validate(log: "Log", *, event_rules: bool = False) -> list[LogProblem]:
-    """Every value that breaks a rule: required, ranges, indices, events, keys, time, slates, ids.
+    """Finds all values that break a rule: required columns, ranges, indices, keys, order of time, slates, ids.
 
-    Problems name the file and row they came from where the reader knew it; for other logs the file is the
-    source's name and the row that of the table written out under a header. Which event needs which other is no
-    such rule, logs break it in places without being wrong: `event_remarks` counts the rows, `event_rules=True` lists
-    them.
+    A problem names the file and row of the reader; for other logs the file is the name of the source, and rows count
+    from 2, below a header. Logs may break the rules which event needs which other: `event_remarks` counts these rows,
+    and `event_rules=True` lists them.
+
+    Returns:
+        One problem for each value; one for all rows if they all break a rule. Empty for a valid log.
     """
     places = _places(log)
     problems: list[LogProblem] = []
@@ -74,7 +76,7 @@ def _event_findings(log: "Log") -> Iterator[Finding]:
 
 
 def event_remarks(log: "Log") -> list[str]:
-    """One line for each event rule that rows break, with how many and the first of them, and one without negatives."""
+    """One line for each event rule that rows break, their number and the first; and for a log without negatives."""
     places = _places(log)
     response = EVENTS[log.domain][0].name
     alone = has_no_negatives(log, response)
@@ -89,7 +91,7 @@ def event_remarks(log: "Log") -> list[str]:
 
 
 def has_no_negatives(log: "Log", response: str) -> bool:
-    """Whether every row has the response: nothing says what was shown without it."""
+    """Whether every row has the response, so that impressions without one are not logged."""
     return len(log) > 0 and response in log.events and bool(log.column(response).all())
 
 
@@ -110,7 +112,7 @@ def _order_findings(log: "Log") -> Iterator[Finding]:
 
 
 def _backwards(session: Array, step: Array, time: Array) -> Array:
-    """First rows of steps that begin before the step ahead of them; rows within a step come in any order."""
+    """First rows of steps that start earlier than the step before; within a step rows may have any order."""
     if not len(session):
         return np.zeros(0, np.int64)
     starts = np.flatnonzero(np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])])
@@ -120,7 +122,7 @@ def _backwards(session: Array, step: Array, time: Array) -> Array:
 
 
 def _repeats(log: "Log") -> Array:
-    """Rows whose key occurred before; where a slate has no positions, the item stands for the position."""
+    """Rows whose key occurred before; without positions the item takes the place of the position."""
     position, item = log.column("position").astype(np.float64), log.column("item")
     unplaced = np.isnan(position)
     place = np.where(unplaced, item, position)
@@ -160,7 +162,7 @@ def _table_problems(log: "Log") -> list[LogProblem]:
 
 
 def _friend_problems(log: "Log") -> list[LogProblem]:
-    """Pairs of friends that are not two users of the log, the lower index first, each pair once."""
+    """Pairs of friends that are not two indices of the users table, the lower first, or that are repeated."""
     if log.friends is None:
         return []
     user, friend = (as_numpy(log.friends[name]).astype(np.float64) for name in ("user", "friend"))

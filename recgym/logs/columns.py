@@ -1,4 +1,4 @@
-"""Columns of a log: their names and types, and Arrow columns as numpy."""
+"""Columns of a log: names, types, and conversion of Arrow columns to numpy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import is_number
 from recgym.logs.problems import LogError, shown
 
 ROWS: dict[str, Any] = {
@@ -29,7 +30,7 @@ REQUIRED = ("user", "item", "session", "step")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a log comes from and what may be done with it."""
+    """Origin and licence of a log."""
 
     name: str
     licence: str
@@ -38,7 +39,7 @@ class Source:
 
 
 def require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
-    """LogError where a column is missing, there twice or of another type."""
+    """Raises LogError if a column is missing, repeated or of another type."""
     names = table.column_names
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -51,23 +52,19 @@ def require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def is_words(kind: Any) -> bool:
-    """Whether a type is text, plain or coded, or empty."""
+    """Whether a type is text, plain or dictionary-coded, or null."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
 
 
-def _is_number(kind: Any) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
-
-
 ITEM_COLUMNS = {
     **dict.fromkeys(("category", "label"), is_words),
-    **dict.fromkeys(("price", "duration_ms", "page"), _is_number),
+    **dict.fromkeys(("price", "duration_ms", "page"), is_number),
 }
 
 
 def as_numpy(values: Any) -> Array:
-    """An Arrow column as numpy: numbers with nulls as float64 with NaN, strings as objects."""
+    """Arrow column as a numpy array: numbers with nulls as float64 with NaN, strings as objects."""
     if isinstance(values, np.ndarray):
         return values
     if pa.types.is_dictionary(values.type):
@@ -77,7 +74,7 @@ def as_numpy(values: Any) -> Array:
 
 
 def cast(name: str, values: Any, kind: Any) -> Any:
-    """A column as the type of its name; LogError where a value does not fit."""
+    """Column as an Arrow array of a type; LogError if a value does not fit."""
     array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
     try:
         return array if kind is None or array.type == kind else array.cast(kind)
@@ -86,7 +83,7 @@ def cast(name: str, values: Any, kind: Any) -> Any:
 
 
 def is_in_order(rows: Any) -> bool:
-    """Whether rows are sorted by session, step, position already; nulls of a position come last."""
+    """Whether rows are sorted by session, step and position; null positions are last."""
     if rows["session"].null_count or rows["step"].null_count:
         return False
     position = pc.fill_null(rows["position"].cast(pa.int32()), 1 << 16)
@@ -96,3 +93,11 @@ def is_in_order(rows: Any) -> bool:
             return False
         later |= values[1:] > values[:-1]
     return True
+
+
+def numbers_of_text(words: Any) -> Array:
+    """Numbers of a text column: int64 if all are whole numbers, else float64."""
+    try:
+        return as_numpy(words.cast(pa.int64()))
+    except pa.ArrowInvalid:
+        return as_numpy(words.cast(pa.float64()))

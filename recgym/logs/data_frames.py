@@ -1,4 +1,4 @@
-"""Data frames as Arrow tables. A column has one kind; one that mixes kinds is refused by its first other row."""
+"""Data frames as Arrow tables. A column must have one type; an error names the first row of another type."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -18,7 +18,7 @@ INT64 = 1 << 63
 
 
 def of_frame(name: str, frame: "pd.DataFrame") -> Any:
-    """A frame as Arrow; LogError where it is none, has a column twice, or a column has no one kind."""
+    """Arrow table of a data frame; LogError if it is not one, or a column is repeated or of several types."""
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
@@ -34,15 +34,13 @@ def of_frame(name: str, frame: "pd.DataFrame") -> Any:
 
 
 def _arrow(name: str, column: str, values: "pd.Series[Any]") -> Any:
-    """A column as Arrow."""
+    """Arrow array of a column."""
     import pandas as pd
 
     if isinstance(values.dtype, pd.SparseDtype):
         values = values.astype(values.dtype.subtype)
     if isinstance(values.dtype, pd.PeriodDtype):
-        raise LogError(
-            f"{name}, {column}: {values.dtype} is no moment; to_timestamp() makes moments of periods"
-        )
+        raise LogError(f"{name}, {column}: {values.dtype} is not a time; to_timestamp() converts periods")
     if values.dtype == object:
         values = _one_kind(name, column, values)
     try:
@@ -55,7 +53,7 @@ def _arrow(name: str, column: str, values: "pd.Series[Any]") -> Any:
 
 
 def _one_kind(name: str, column: str, values: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Objects of several kinds that have one in common: ids as text, numbers as floats, days as moments."""
+    """Objects of several types as a common type: ids as text, numbers as floats, dates as timestamps."""
     known = values.dropna()
     kinds = set(map(type, known))
     if column in IDS and all(issubclass(kind, str | int | float | np.number) for kind in kinds):
@@ -71,7 +69,7 @@ def _one_kind(name: str, column: str, values: "pd.Series[Any]") -> "pd.Series[An
 
 
 def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "pd.Series[Any]":
-    """Days among moments begin at midnight; all have a zone or none has."""
+    """Dates among timestamps become midnights; LogError if some have a time zone and others not."""
     if mixed:
         values = values.map(
             lambda day: day if isinstance(day, datetime) else datetime(day.year, day.month, day.day),
@@ -88,7 +86,7 @@ def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "
 
 
 def _odd(values: "pd.Series[Any]") -> tuple[str, int]:
-    """The rule that a column breaks, and the first row whose kind is not that of the first."""
+    """Rule that a column breaks, and the first row of another type than the first."""
     rows: Sequence[int] = np.flatnonzero(values.notna()).tolist()
     first = type(values.iloc[rows[0]])
     odd = next((row for row in rows if type(values.iloc[row]) is not first), rows[0])

@@ -1,4 +1,4 @@
-"""Delimited text, as CSV, with errors by row."""
+"""Files of delimited text, such as CSV, with errors by row."""
 
 import io
 import re
@@ -18,7 +18,7 @@ from recgym.logs.lines import line_numbers
 from recgym.logs.problems import LogError, LogProblem, problems_of, refuse, shown
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
-MARKS = {  # the first bytes of files that hold a table in another way
+SIGNATURES = {  # first bytes of files of other formats
     "\x1f\x8b": "packed by gzip, whose names end in .gz",
     "BZh": "packed by bzip2, whose names end in .bz2",
     "\x28\xb5\x2f\xfd": "packed by zstd, whose names end in .zst",
@@ -26,7 +26,7 @@ MARKS = {  # the first bytes of files that hold a table in another way
     "ARROW1": "an Arrow or Feather file",
     "FEA1": "a Feather file",
 }
-MOST_LINE = 1 << 20  # [characters] of a line
+MAX_LINE_CHARACTERS = 1 << 20
 FLAG = pa.bool_()
 ID = pa.dictionary(pa.int32(), pa.string())
 PATTERNS: dict[Any, tuple[str, str]] = {
@@ -37,11 +37,11 @@ PATTERNS: dict[Any, tuple[str, str]] = {
 
 
 def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
-    """The first line that is not blank; LogError where there is none, or what is there is no text."""
+    """First line that is not blank; LogError for an empty file and for a file that is not text."""
     with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, encoding="latin-1") as text:
         line = "\n"
         while line and not line.strip("\xef\xbb\xbf \t\r\n"):
-            line = text.readline(MOST_LINE + 1)
+            line = text.readline(MAX_LINE_CHARACTERS + 1)
     _refuse_other_format(name, line)
     try:
         line = line.encode("latin-1").decode("utf-8-sig" if encoding == "utf8" else encoding)
@@ -49,16 +49,18 @@ def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
         raise LogError(f"{name}, row 1: the file is not in {encoding}") from error
     if not line:
         raise LogError(f"{name}: the file is empty; a header and rows are needed")
-    if len(line) > MOST_LINE:
-        raise LogError(f"{name}, row 1: a line of more than {MOST_LINE:,} characters; a table is needed")
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise LogError(
+            f"{name}, row 1: a line of more than {MAX_LINE_CHARACTERS:,} characters; a table is needed"
+        )
     if "\0" in line:
-        raise LogError(f"{name}, row 1: the file is no text in UTF-8")
+        raise LogError(f"{name}, row 1: the file is not UTF-8 text")
     return line.strip("\r\n")
 
 
 def _refuse_other_format(name: str, line: str) -> None:
-    """LogError that names the format of a file that is no text, by its first bytes."""
-    for mark, what in MARKS.items():
+    """Raises LogError that names the format of a file that is not text, by its first bytes."""
+    for mark, what in SIGNATURES.items():
         if line.startswith(mark):
             raise LogError(f"{name}, row 1: a table of text or Parquet is needed; the file is {what}")
     if line.startswith('{"'):
@@ -66,30 +68,74 @@ def _refuse_other_format(name: str, line: str) -> None:
 
 
 def read_header(files: Files, name: str, delimiter: str = ",", encoding: str = "utf8") -> list[str]:
-    """Column names of a CSV file; LogError for an empty one."""
+    """Column names of a file of delimited text; LogError for an empty one."""
     return cells_of(read_line(files, name, encoding), delimiter, name)
+
+
+class TextLayout(NamedTuple):
+    """Form of a file of delimited text."""
+
+    delimiter: str = ","
+    is_quoted: bool = True
+    encoding: str = "utf8"
+    header: Sequence[str] | None = None  # names of the columns of a file without header
+
+    def lines(self, files: Files, name: str, rows: int) -> Array:
+        """(rows,) line of the file at which each row starts."""
+        has_header = self.header is None
+        return line_numbers(
+            files, name, rows, delimiter=self.delimiter, is_quoted=self.is_quoted, has_header=has_header
+        )
+
+    @contextmanager
+    def open(self, files: Files, name: str, **parse: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """Context of the stream of a file and the options with which Arrow reads and parses it."""
+        with files.open(name) as packed:
+            stream, delimiter = single(packed, self.delimiter)
+            if self.header is None and delimiter == self.delimiter:
+                line = read_line(files, name, self.encoding)
+                is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
+                stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
+            yield (
+                stream,
+                pacsv.ReadOptions(
+                    encoding=self.encoding,
+                    column_names=self.header,
+                    use_threads=not parse,
+                    block_size=MAX_LINE_CHARACTERS,
+                ),
+                pacsv.ParseOptions(delimiter=delimiter, quote_char='"' if self.is_quoted else False, **parse),
+            )
+
+
+CSV = TextLayout()
 
 
 def read_csv(
     files: Files,
     name: str,
     types: Mapping[str, Any],
+    layout: TextLayout = CSV,
     *,
-    delimiter: str = ",",
-    encoding: str = "utf8",
-    quoted: bool = True,
     nullable: Iterable[str] = (),
-    header: Sequence[str] | None = None,
     where: tuple[str, str] | None = None,
 ) -> Any:
-    """The columns of `types` as an Arrow table; a type of None is inferred.
+    """Columns of a file of delimited text as an Arrow table.
 
-    `header` names the columns of a file that has none. With `where`, (column, word), only the rows with that word
-    are kept, block by block: memory is theirs. Raises LogError for a missing column, a row of another width, an empty
-    cell outside `nullable`, and text where a number belongs; its `problems` list every such row.
+    Args:
+        files: the files of the log.
+        name: the file.
+        types: Arrow type of each column to read; None: inferred by Arrow.
+        layout: form of the file.
+        nullable: columns that may have empty cells.
+        where: (column, word): only rows with this word in the column are kept, block by block.
+
+    Raises:
+        LogError: a column is missing, a row has another width, a cell outside `nullable` is empty, or text is in place
+            of a number; its `problems` list all such rows.
     """
-    require_columns(name, header or read_header(files, name, delimiter, encoding), types)
-    layout = TextLayout(delimiter, quoted, encoding, header)
+    header = layout.header or read_header(files, name, layout.delimiter, layout.encoding)
+    require_columns(name, header, types)
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     with reading(name):
@@ -108,7 +154,7 @@ def read_csv(
 
 
 def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextLayout") -> Any:
-    """The columns as an Arrow table of these types; None where a cell or a row does not fit."""
+    """Columns as an Arrow table of these types; None if a cell or a row does not fit."""
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     with reading(name), layout.open(files, name) as options:
@@ -118,51 +164,15 @@ def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextL
             return None
 
 
-class TextLayout(NamedTuple):
-    """How a file of text is written."""
-
-    delimiter: str
-    is_quoted: bool
-    encoding: str
-    header: Sequence[str] | None  # of a file that has none
-
-    def lines(self, files: Files, name: str, rows: int) -> Array:
-        """Line of the file at which each of so many rows begins."""
-        has_header = self.header is None
-        return line_numbers(
-            files, name, rows, delimiter=self.delimiter, is_quoted=self.is_quoted, has_header=has_header
-        )
-
-    @contextmanager
-    def open(self, files: Files, name: str, **parse: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """The stream of a file and Arrow's options to read and to parse it."""
-        with files.open(name) as packed:
-            stream, delimiter = single(packed, self.delimiter)
-            if self.header is None and delimiter == self.delimiter:
-                line = read_line(files, name, self.encoding)
-                is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
-                stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
-            yield (
-                stream,
-                pacsv.ReadOptions(
-                    encoding=self.encoding,
-                    column_names=self.header,
-                    use_threads=not parse,
-                    block_size=MOST_LINE,
-                ),
-                pacsv.ParseOptions(delimiter=delimiter, quote_char='"' if self.is_quoted else False, **parse),
-            )
-
-
 def _matching(options: tuple[Any, ...], column: str, word: str) -> Any:
-    """The rows whose column has this word."""
+    """Rows with this word in the column."""
     with pacsv.open_csv(*options) as batches:
         kept = [batch.filter(pc.equal(batch.column(column).cast(TEXT), word)) for batch in batches]
     return pa.Table.from_batches(kept).unify_dictionaries()
 
 
 def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> None:
-    """LogError that names the columns which `header` lacks or has twice."""
+    """Raises LogError that names columns which are missing from `header` or repeated."""
     missing = [column for column in wanted if column not in header]
     if missing:
         rule = f"the header must have {', '.join(map(repr, missing))}"
@@ -181,9 +191,13 @@ def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> 
 def read_words(
     files: Files, name: str, types: Mapping[str, Any], layout: TextLayout
 ) -> tuple[Any, Array, list[LogProblem]]:
-    """The columns of `types` as text, those of None as Arrow infers them; their file rows; and the rows left out.
+    """Columns of `types` as text (a type of None is inferred), without rows of another width than the header.
 
-    Left out are rows of another width than the header's. LogError where the file cannot be read at all.
+    Returns:
+        The table; the line of each row; and problems of the rows left out.
+
+    Raises:
+        LogError: the file cannot be read.
     """
     undecoded = _not_utf8(files, name) if layout.encoding == "utf8" else 0
     if undecoded:
@@ -204,7 +218,7 @@ def read_words(
     with reading(name):
         try:
             table = read({column: ID for column, kind in types.items() if kind is not None})
-        except pa.ArrowInvalid:  # a column is of another kind below the rows from which Arrow infers
+        except pa.ArrowInvalid:  # a later row does not fit the type that Arrow inferred
             try:
                 table = read(dict.fromkeys(types, ID))
             except pa.ArrowInvalid:
@@ -224,7 +238,7 @@ def _diagnose(
     layout: TextLayout,
     nullable: set[str],
 ) -> list[LogProblem]:
-    """Read again as text, row by row, and list what does not fit."""
+    """Cells that do not fit, found by reading the file again as text."""
     table, rows, problems = read_words(files, name, types, layout)
 
     def place(row: int) -> tuple[str, int]:
@@ -236,7 +250,7 @@ def _diagnose(
 
 
 def _not_utf8(files: Files, name: str) -> int:
-    """First row that is not UTF-8, 0 where there is none."""
+    """First row that is not UTF-8, 0 for none."""
     with files.open(name) as stream, io.TextIOWrapper(stream, "utf8", errors="surrogateescape") as text:
         return next((row for row, line in enumerate(text, 1) if re.search("[\ud800-\udfff]", line)), 0)
 
@@ -244,7 +258,7 @@ def _not_utf8(files: Files, name: str) -> int:
 def misfits(
     place: Callable[[int], tuple[str, int]], column: str, texts: Any, kind: Any, may_be_empty: bool
 ) -> list[LogProblem]:
-    """Cells of a text column that are no `kind`; `place` gives file and row of an index."""
+    """Problems of the cells of a text column that are not of type `kind`; `place` returns file and row of an index."""
     pattern, rule = PATTERNS.get(kind, (r"(?s).", "a value is needed"))
     empty = pc.fill_null(pc.match_substring_regex(texts, r"^\s*(NA|NaN|nan|null|NULL|None)?\s*$"), True)
     fits = pc.fill_null(pc.match_substring_regex(texts, pattern), False)

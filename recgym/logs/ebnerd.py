@@ -1,7 +1,7 @@
-"""EB-NeRD (Ekstra Bladet news, 2024): pages of articles in view, which of them were clicked.
+"""EB-NeRD (Ekstra Bladet news, 2024): pages of articles in view, and the clicked ones.
 
-A row of behaviors.parquet is a page: here every article in view is a row, those of a page share a slate. The order in
-view is shuffled in the file, so there is no position. `read_time` is that of the page itself and not of an article.
+A row of behaviors.parquet is a page. In the log every article in view is a row, and the articles of a page are a slate.
+The file shuffles them, so there is no position. `read_time` is of the page, not of an article; it is not read.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ from recgym.logs.generic import from_table
 from recgym.logs.ids import TEXT, renamed
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.parsing import Given
+from recgym.logs.parquet_files import parquet_columns
 from recgym.logs.problems import LogError, LogProblem, refuse
-from recgym.logs.table_files import parquet_columns
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "ebnerd",
@@ -35,7 +35,7 @@ COLUMNS = {"user": "user_id", "time": "impression_time", "session": "session_id"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of one split, a folder with behaviors.parquet; articles.parquet is with it or one level above."""
+    """Log of one split: a folder with behaviors.parquet, and articles.parquet in it or one level above."""
     name = files.one(BEHAVIORS)
     table = parquet_columns(files, name, [*COLUMNS.values(), SHOWN, CLICKED], lists=(SHOWN, CLICKED))
     page, item = _flat(name, SHOWN, table[SHOWN])
@@ -64,20 +64,23 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     named = {**COLUMNS, "item": SHOWN, "click": CLICKED}
     log = from_table(
         pa.table(rows),
-        Given(name, "content", SOURCE, named, GAP_MINUTES, "ms", origin=Origin.of(name, page + 2)),
+        TableSettings(name, "content", SOURCE, named, GAP_MINUTES, "ms", origin=Origin.of(name, page + 2)),
     )
     return replace(log, remarks=(remark, *log.remarks))
 
 
 def _categories(files: Files, name: str) -> tuple[dict[str, str | None] | None, str]:
-    """Category of every article, None where no file of articles is with the pages or one level above; a remark."""
+    """Category of every article (None without a file of articles in the folder or one level above), and a remark."""
     place = files
     if not files.find(ARTICLES) and files.zip is None:
         pages = files.path / name if files.path.is_dir() else files.path
         found = [path for level in pages.absolute().parents[:2] for path in sorted(level.glob(ARTICLES))]
         place = Files(found[0]) if found else files
     if not place.find(ARTICLES):
-        return None, f"{name}: no articles.parquet with it or one level above: articles have no category"
+        return (
+            None,
+            f"{name}: no articles.parquet in its folder or one level above: articles have no category",
+        )
     articles = parquet_columns(place, place.one(ARTICLES), ["article_id", "category_str"])
     words = (articles[column].cast(TEXT).to_pylist() for column in ("article_id", "category_str"))
     where = place.path if place is not files else place.one(ARTICLES)
@@ -85,7 +88,7 @@ def _categories(files: Files, name: str) -> tuple[dict[str, str | None] | None, 
 
 
 def _flat(name: str, column: str, lists: Any) -> tuple[Any, Any]:
-    """Page and article of every entry of a column of lists; LogError where it is another column."""
+    """Page and article of every entry of a column of lists; LogError for another column type."""
     kind = lists.type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_integer(
         kind.value_type

@@ -1,12 +1,12 @@
 """UCI 553, "e-shop clothing 2008": clicks of a Polish shop for maternity clothes, April to August 2008.
 
-No row says what was shown and not clicked, no user has an id, and no click has a clock time. So:
+Items without a click, ids of users and times of day are not logged. Therefore:
 
-* a user is the *country* of the session's address (a segment, not a person);
-* `time` is null; the day stands in `context_date` (ISO), the month in `context_month`;
-* `step` is the file's ORDER less one; every row is a click;
-* the page of the shop that a click stands on is in `context_page`; `page` and `region` of an item (1 to 6,
-  from top left to bottom right) never change, so the page of 18 pictures can be rebuilt.
+* a user is the country of the session's address (a segment, not a person);
+* `time` is null; `context_date` is the day (ISO), `context_month` the month;
+* `step` is the file's ORDER minus 1; every row is a click;
+* `context_page` is the page of the shop on which the item was clicked; `page` and `region` (1 to 6, from top left to
+  bottom right) of an item never change, so that the page of 18 pictures is known.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import read_csv
+from recgym.logs.delimited import TextLayout, read_csv
 from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, usual
 from recgym.logs.log import Log
@@ -56,7 +56,14 @@ LIMITS = {  # column -> lowest and highest code of the official description
     PHOTO: (1, 2),
     "page": (1, 5),
 }
-FIXED = (CATEGORY, "colour", "location", PHOTO, "price", "page")  # one value an item, by the description
+FIXED = (
+    CATEGORY,
+    "colour",
+    "location",
+    PHOTO,
+    "price",
+    "page",
+)  # constant for an item, by the official description
 COLUMNS = {
     "year": INT,
     "order": INT,
@@ -69,9 +76,9 @@ PATTERNS = ("e-shop clothing 2008.csv", "e-shop clothing 2008.csv.gz")
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of all clicks; a remark tells each item that the file puts in two places."""
+    """Log of all clicks; a remark names each item that has two places in the file."""
     name = files.names[0] if len(files.names) == 1 else files.one(*PATTERNS)
-    table = read_csv(files, name, COLUMNS, delimiter=";")
+    table = read_csv(files, name, COLUMNS, TextLayout(";"))
     kept = first_rows(table)
     duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), kept + 2
     cells = {column: as_numpy(table[column]) for column in COLUMNS if column != ITEM}
@@ -109,7 +116,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 def _items(
     name: str, ids: list[str], item: Array, cells: Mapping[str, Array], file_row: Array
 ) -> tuple[Any, list[str]]:
-    """The table of items by what most of their rows say, and a remark for each row that says otherwise."""
+    """Table of items by the most frequent values of their rows, and a remark for each row with another value."""
     most, remarks = {}, []
     for column in FIXED:
         most[column], deviates = usual(item, cells[column], len(ids))
@@ -150,7 +157,7 @@ def _beyond_limits(name: str, cells: Mapping[str, Array], file_row: Array) -> li
 
 
 def _broken_orders(name: str, cells: Mapping[str, Array], file_row: Array) -> list[LogProblem]:
-    """Rows at which ORDER does not run 1, 2, 3 ... within its session."""
+    """Rows at which ORDER is not 1, 2, 3 ... within the session."""
     order = np.lexsort((cells["order"], cells["session ID"]))
     session, number = cells["session ID"][order], cells["order"][order]
     expected = number_steps(session) + 1

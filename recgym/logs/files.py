@@ -1,4 +1,4 @@
-"""The files of a log, a folder, a zip, one file or several, as names that can be searched and opened."""
+"""Files of a log: in a folder or a zip, a single file, or several files."""
 
 import os
 import re
@@ -17,24 +17,24 @@ import pyarrow as pa
 from recgym.logs.problems import LogError, shown
 
 Place = str | PathLike[str]
-PACKED = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # ending of a name -> how it is packed
-TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in PACKED))
+COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix of a file -> its compression
+TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 DATA = (*TABLES, "*.dat", "*.data", "*.jsonl")
-MOST_LEVELS, MOST_FILES = 8, 100_000  # of a folder
+MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
 FAILURES = (
     pa.ArrowException,
     OSError,
     EOFError,
     zlib.error,
     zipfile.BadZipFile,
-    NotImplementedError,  # a zip packed in a way that Python does not know
+    NotImplementedError,  # an unknown compression of a zip
     UnicodeError,
 )
 
 
 @contextmanager
 def reading(name: object, what: str = "cannot be read") -> Iterator[None]:
-    """What a library raises about a file that is read becomes a LogError that names it, in one line."""
+    """Turns errors of a library in the block into a LogError of one line that names the file."""
     try:
         yield
     except FAILURES as error:
@@ -43,7 +43,7 @@ def reading(name: object, what: str = "cannot be read") -> Iterator[None]:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether the path is a folder or a regular file; LogError where it is neither."""
+    """Whether a path is a folder; LogError if it is neither a folder nor a regular file."""
     with reading(path):
         try:
             mode = path.stat().st_mode
@@ -55,10 +55,12 @@ def is_folder(path: Path) -> bool:
 
 
 class Files:
-    """A folder, a zip, a single file or several of them, as names that can be searched and opened.
+    """Names of the files in a folder or a zip, of a single file, or of several files; to search and to open.
 
-    Hidden files are left out. A folder with one zip and no data beside it is that zip. Raises LogError for what is
-    not there, and for a pipe or a device.
+    Hidden files are left out. A folder that holds one zip and no other data is read as the zip.
+
+    Raises:
+        LogError: a path does not exist, or is a pipe or a device.
     """
 
     def __init__(self, path: Place | Sequence[Place]):
@@ -66,7 +68,7 @@ class Files:
         paths = [Path(path)] if isinstance(path, str | PathLike) else [Path(each) for each in path]
         if not paths:
             raise LogError("a log needs at least one file")
-        self.is_named = len(paths) > 1  # each file by the caller, not found in a folder or zip
+        self.is_named = len(paths) > 1  # the caller has named each file
         if self.is_named:
             self.path, self.names = _several(paths)
             return
@@ -75,7 +77,7 @@ class Files:
             self.names = _inside(self.path)
             zips = [name for name in self.names if fnmatch(name, "*.zip") and "/" not in name]
             if len(zips) == 1 and not self.find(*DATA):
-                self.path /= zips[0]  # a folder around a zip, as data sets are often kept
+                self.path /= zips[0]  # many data sets are downloaded so
         else:
             self.names = [self.path.name]
         if self.path.is_dir():
@@ -83,7 +85,7 @@ class Files:
         if zipfile.is_zipfile(self.path):
             self._unzip()
         elif self.path.suffix == ".zip":
-            raise LogError(f"{self.path}: no zip, or not the whole of one")
+            raise LogError(f"{self.path}: not a zip, or an incomplete one")
 
     def _unzip(self) -> None:
         with reading(self.path):
@@ -98,15 +100,15 @@ class Files:
             raise LogError(f"{self.path}: {locked[0]} is encrypted; unpack it first")
 
     def find(self, *patterns: str) -> list[str]:
-        """Names whose last part matches a shell pattern, in order."""
+        """Names whose last part matches one of the shell patterns, in order."""
         return _matching(self.names, patterns)
 
     def tables(self) -> list[str]:
-        """Names of the files of a table: the only file, all that were named, or those that look like tables."""
+        """Names of the files of a table: the only file, all named files, or those with a suffix of TABLES."""
         return self.names if len(self.names) == 1 or self.is_named else _tables(self.names)
 
     def one(self, *patterns: str) -> str:
-        """The single name that matches; LogError where there is none, or more than one."""
+        """The only name that matches; LogError for none or several."""
         found = self.find(*patterns)
         if len(found) != 1:
             what = f"several files match ({shown(found)})" if found else "there is no file"
@@ -114,13 +116,13 @@ class Files:
         return found[0]
 
     def open(self, name: str) -> Any:
-        """The bytes of a file as an Arrow stream, unpacked where its name says that it is packed."""
+        """Arrow stream of a file, decompressed by the suffix of its name."""
         with reading(name):
             source = str(self._local(name)) if self.zip is None else self.zip.open(name)
-            return pa.input_stream(source, compression=PACKED.get(Path(name).suffix))
+            return pa.input_stream(source, compression=COMPRESSION.get(Path(name).suffix))
 
     def seekable(self, name: str) -> Any:
-        """The bytes of a file as an Arrow file that can be read anywhere."""
+        """Arrow file with random access."""
         with reading(name):
             return (
                 pa.OSFile(str(self._local(name)))
@@ -140,17 +142,17 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
 
 
 def _tables(names: Sequence[str]) -> list[str]:
-    """Those that look like a part of a table; writers of folders put their own notes under names with a _."""
+    """Names of tables; names that start with _ are metadata of writers such as Spark."""
     return [name for name in _matching(names, TABLES) if not re.search("(^|/)_", name)]
 
 
 def _several(paths: Sequence[Path]) -> tuple[Path, list[str]]:
-    """The folder around all of these files, and tables of these folders, and their names in it."""
+    """Common folder of the files, and of the tables in the folders, and their names in it."""
     files: list[Path] = []
     for path in paths:
         if not is_folder(path):
             if zipfile.is_zipfile(path):
-                raise LogError(f"{path}: of several paths none may be a zip; unpack it")
+                raise LogError(f"{path}: a zip must be the only path; unpack it")
             files.append(path.absolute())
             continue
         found = _tables(_inside(path))
@@ -170,12 +172,12 @@ def _is_seen(name: str) -> bool:
 
 
 def _inside(folder: Path) -> list[str]:
-    """Relative names of the regular files in a folder that are not hidden, sorted; each folder once."""
+    """Sorted relative names of the regular files in a folder that are not hidden; each folder is searched once."""
     found: list[str] = []
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         inner = Path(place).relative_to(folder)
-        is_new = os.path.realpath(place) not in seen and len(inner.parts) < MOST_LEVELS
+        is_new = os.path.realpath(place) not in seen and len(inner.parts) < MAX_FOLDER_DEPTH
         seen.add(os.path.realpath(place))
         folders[:] = sorted(each for each in folders if is_new and _is_seen(each))
         if is_new:
@@ -184,6 +186,6 @@ def _inside(folder: Path) -> list[str]:
                 for file in files
                 if _is_seen(file) and (Path(place) / file).is_file()
             ]
-        if len(found) > MOST_FILES:
-            raise LogError(f"{folder}: more than {MOST_FILES:,} files; name the folder of the log")
+        if len(found) > MAX_FILES:
+            raise LogError(f"{folder}: more than {MAX_FILES:,} files; name the folder of the log")
     return sorted(found)

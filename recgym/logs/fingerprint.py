@@ -1,6 +1,6 @@
-"""Which row of a log's tables each user and item of a world came from: row numbers and digests, never an id.
+"""Fingerprint of a log: digests of its ids, and the rows of its tables that are users and items of a world.
 
-A world keeps this so that it can be judged later on its own log, or on another one with the same tables.
+A world keeps it in its card, without any id, to be judged later on its own log or on another one with the same tables.
 """
 
 import base64
@@ -20,9 +20,9 @@ def digest(table: Any) -> str:
 
 
 def identity(log: Log, users: Ints, items: Ints) -> dict[str, str]:
-    """What a card holds, from the row of the log's tables of every user (U,) and item (N,) of its world.
+    """Fingerprint for a card; `users` (U,) and `items` (N,) are rows of the log's tables, by world index.
 
-    A log on the indices of a world (one that was drawn from it) leaves its mark: its ids are that world's numbers.
+    For a log on the indices of a world, it contains `indexed_by`, because the ids are that world's indices.
     """
     mark = {} if log.indexed_by is None else {"indexed_by": log.indexed_by}
     return {
@@ -35,5 +35,5 @@ def identity(log: Log, users: Ints, items: Ints) -> dict[str, str]:
 
 
 def _pack(rows: Ints) -> str:
-    """JSON writes a list a line a number: this is a tenth of it."""
+    """Compressed numbers as text; a tenth of a JSON list."""
     return base64.b64encode(zlib.compress(rows.astype("<i4").tobytes(), 9)).decode()

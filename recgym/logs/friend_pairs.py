@@ -1,4 +1,4 @@
-"""Who is whose friend, for a social log of any source: a table of pairs of its users' ids."""
+"""Pairs of friends of a social log, from a table of ids of its users."""
 
 import re
 from dataclasses import replace
@@ -11,24 +11,28 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
-from recgym.logs.delimited import read_csv, read_line
+from recgym.logs.delimited import TextLayout, read_csv, read_line
 from recgym.logs.files import Files
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
+from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, refuse, shown
 from recgym.logs.separators import cells_of, separator_of
-from recgym.logs.table_files import holds_parquet, parquet_columns, parquet_file
 
 NAMES = ("user", "friend")
 
 
 def with_friends(log: Log, path: str | PathLike[str]) -> Log:
-    """The log with the pairs of a file, and a remark that counts them.
+    """The log with the pairs of friends in a file, and a remark with their number.
 
-    The file is text or Parquet with the columns user and friend, or of two columns of any name; text has no header
-    where its first row has a user of the log, or a number. A pair in both directions, or twice, is one; pairs with
-    somebody whom the log does not know, and of somebody with himself, are left out and counted. LogError where the log
-    is not social or has friends already, and where no pair is left.
+    Args:
+        log: a social log without friends.
+        path: text or Parquet file with the columns user and friend, or with two columns of any name. Text whose first
+            row has a user of the log, or a number, has no header. Repeated pairs, in either direction, count once;
+            pairs with an unknown user, and of a user with himself, are left out and counted in the remark.
+
+    Raises:
+        LogError: the log is not social or has friends already, or no pair is left.
     """
     if log.domain != "social":
         raise LogError(f"friends: a log of the domain social has them; this one is {log.domain}")
@@ -39,10 +43,12 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
     known, other = (ends[0] >= 0) & (ends[1] >= 0), ends[0] != ends[1]
     kept = np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1)[known & other]
     if not len(kept):
-        raise LogError(f"{name}: no row has two users of the log; {log.num_users:,} are known, by their ids")
+        raise LogError(
+            f"{name}: no row has two users of the log; expected ids of its {log.num_users:,} users"
+        )
     both = np.unique(kept, axis=0).astype(np.int32)
     counts = {
-        "rows with a user whom the log does not know left out": int((~known).sum()),
+        "rows with an unknown user left out": int((~known).sum()),
         "rows of a user with himself left out": int((known & ~other).sum()),
         "rows that repeat a pair": len(kept) - len(both),
     }
@@ -52,7 +58,7 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
 
 
 def _indices(cells: Any, users: Any) -> Array:
-    """Index of every id among the users', -1 where it is not there; an id is read as that of a log's row is."""
+    """Index of every id in the users table, -1 for an unknown id; ids are read as in a table of events."""
     codes, words = encode_ids(cells, users)
     found = pc.fill_null(pc.index_in(words, value_set=users), -1).to_numpy().astype(np.int64)
     index: Array = np.append(found, -1)[codes]
@@ -60,7 +66,7 @@ def _indices(cells: Any, users: Any) -> Array:
 
 
 def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
-    """The file's name and its two columns."""
+    """Name of the file, and its two columns."""
     files = Files(path)
     name = files.one("*")
     if holds_parquet(files, name):
@@ -75,7 +81,9 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         has_header = not any(cell in ids or re.fullmatch("[0-9]+", cell) for cell in cells)
         header = None if has_header else [f"#{k + 1}" for k in range(len(cells))]
         chosen = _two(name, header or cells)
-        table = read_csv(files, name, dict.fromkeys(chosen, TEXT), delimiter=separator or ",", header=header)
+        table = read_csv(
+            files, name, dict.fromkeys(chosen, TEXT), TextLayout(separator or ",", header=header)
+        )
         first = 2 if has_header else 1
     for column in chosen:
         cells = table[column]
@@ -88,7 +96,7 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
 
 
 def _two(name: str, header: list[str]) -> list[str]:
-    """The columns of a pair."""
+    """Names of the two columns of a pair."""
     if all(column in header for column in NAMES):
         return list(NAMES)
     if len(header) != 2 or header[0] == header[1]:

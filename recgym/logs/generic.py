@@ -1,71 +1,68 @@
-"""A table of events, CSV or Parquet or a data frame, with a map of its columns.
+"""A table of events, as text, Parquet or a data frame, with a map of its columns.
 
     read_log("events.csv", domain="ecommerce",
     mapping="user=visitorid,item=itemid,time=timestamp,event=event")
 
-`user` and `item` are needed; without a map the columns must carry the keys' own names
-(`recgym.logs.mapping`). The columns of a file without header are named by their place, user=#1,item=#2. What the
-table leaves open is settled so:
+`user` and `item` are needed. Without a map the columns must have the names of the keys (`recgym.logs.mapping`). The
+columns of a file without header are named by their number, user=#1,item=#2. Conventions:
 
-* time: numbers are s, ms, us or ns, or dates as 20080401 and 20080401123000: by what puts them between 1990 and 2100,
-  or `time_unit` states the unit. Dates have the year first, or the month or the day where a row shows which, or are as
-  `time_format` states; without a zone they are UTC. All rows have a zone, or none; they have one unit, which a remark
-  names, and years from 1990 to 2100 unless `time_unit` is given;
-* ids are text without spaces around it, and 7.0 is 7; NA, None, null, nan and the like are no ids, unless the table of
-  users or items lists them;
-* session: ends where a user does nothing for 30 minutes (`gap_minutes`); without a time, one session a user;
-* step: rows of one slate are one step; without slates every row is one; by time, then by order in the file;
-* event: a column of words (`recgym.logs.mapping.meaning`) is a log of actions: a cart or purchase joins the
-  last earlier row of the same item in the session that lacks it, or stands alone with the events it needs; a click
-  joins the impression before it. In a slate the actions of an item join its row. `recgym.logs.joining` says whose
-  price and watch time stand. Words that take an event back (remove_from_cart) are left out. A remark counts all words.
-  Columns named like events hold 0 or 1 (yes, no, true, false) and stay as they are; one named listen may hold counts:
-  above 0 is a listen, and `listens` keeps them;
-* rating: 4 or more is the domain's response (click, listen), less is shown only; "rating=stars>=8" in the map sets
-  another bound. This is an assumption, which a remark of the log states;
-* positions count from 0 as they stand in the table; a slate of -1 is none;
-* prices may have a currency ($9.99) and one sign between thousands where the column tells which it is;
-* exact duplicates (in the mapped columns) are dropped where time, step or position tells rows apart, and kept where
-  a repeat may be meant: without these, or where all times are whole days. `duplicates`, keep or drop, decides
-  otherwise. A remark counts them;
-* items: `category`, `price`, `duration_ms` are the first that an item's rows have, in time, else in the file; a
-  remark counts the items whose rows differ. A row's own price stays. The option `items` names a table with a column
-  `id` instead (and `users` likewise): then a row that names no id of it is an error.
+* time: numbers are s, ms, us or ns, or dates such as 20080401 and 20080401123000; the unit is that which puts them
+  between 1990 and 2100, or `time_unit`. Dates start with the year, or with the month or the day if a row shows which,
+  or have the format `time_format`; without a zone they are UTC. All rows must have the same unit, which a remark names;
+  all must have a zone, or none; and years must be from 1990 to 2100 unless `time_unit` is given;
+* ids are text without surrounding spaces, and 7.0 is 7; NA, None, null, nan and the like are missing ids, unless the
+  table of users or items lists them;
+* session: a session ends when a user has no event for 30 minutes (`gap_minutes`); without times each user has one;
+* step: rows of one slate are one step; without slates each row is one, in order of time, then of the file;
+* event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase joins
+  the last earlier row of the same item in the session that lacks it, else it is a row with the events that it needs; a
+  click joins the impression before it. In a slate the actions of an item join its row. `recgym.logs.joining` says which
+  price and watch time are kept. Words that take an event back (remove_from_cart) are left out. A remark counts all
+  words. Columns with the name of an event hold 0 or 1 (yes, no, true, false); a column listen may hold counts: above 0
+  is a listen, and the extra column `listens` has the counts;
+* rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
+  changes the bound. This is an assumption, which a remark states;
+* positions are as in the table, from 0; a slate of -1 is none;
+* prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is;
+* exact duplicates (of the mapped columns) are dropped if the table has a time, step or position, and kept if a repeat
+  may be meant: without these, or if all times are whole days. `duplicates`, keep or drop, overrides this. A remark
+  counts them;
+* items: `category`, `price` and `duration_ms` of an item are the first values of its rows, in time, else in the file; a
+  remark counts items with other values. The price of a row is kept. The option `items` names a table with a column `id`
+  instead (`users` likewise); then a row with an id that is not in it is an error.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recgym.events import DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.files import TABLES, Files
+from recgym.logs.id_tables import read_ids
 from recgym.logs.log import Log
 from recgym.logs.mapping import parse_mapping, rating_rule
-from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError, shown
-from recgym.logs.table_files import read_ids, read_tables, unused
-
-if TYPE_CHECKING:
-    pass
+from recgym.logs.table_files import read_tables, unused
+from recgym.logs.table_settings import TableSettings
 
 OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes", "time_unit", "time_format", "duplicates")
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of a table of text or Parquet: a file, or several of the same columns."""
+    """Log of a table of text or Parquet: a file, or several with the same columns."""
     domain = options.get("domain")
     if domain is None:
         known = ", ".join(DOMAINS)
         raise LogError(f"{files.path}: a table needs a domain, {known}: say --domain, or domain= in Python")
     if domain not in DOMAINS:
-        raise LogError(f"domain {domain!r} is unknown; a table needs one of {', '.join(DOMAINS)}")
+        raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
     names = files.tables()
     if not names:
-        raise LogError(f"{files.path}: there is no table; its files must be {', '.join(TABLES)}")
+        raise LogError(f"{files.path}: there is no table; expected files {', '.join(TABLES)}")
     columns, least = rating_rule(parse_mapping(options.get("mapping"), domain))
     name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
@@ -80,9 +77,11 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if not isinstance(gap, int | float) or not gap > 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
     said = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
-    given = Given(name, domain, source, columns, float(gap), **beside, **said, least_rating=least)
-    table, origin, left_out = read_tables(files, names, columns, domain, dated=given.time_format is not None)
-    log = from_table(table, replace(given, origin=origin, left_out=tuple(left_out)))
+    settings = TableSettings(name, domain, source, columns, float(gap), **beside, **said, least_rating=least)
+    table, origin, left_out = read_tables(
+        files, names, columns, domain, dated=settings.time_format is not None
+    )
+    log = from_table(table, replace(settings, origin=origin, left_out=tuple(left_out)))
     left = unused(files, names[0], columns, domain)
     together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
     together += [remark for _, remarks in tables.values() for remark in remarks]
@@ -90,6 +89,6 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     return replace(log, remarks=(*together, *log.remarks))
 
 
-def from_table(table: Any, given: Given) -> Log:
-    """The log of a table whose columns carry the keys' names; LogError where a cell does not fit."""
-    return log_of_table(table, given, Log.build)
+def from_table(table: Any, settings: TableSettings) -> Log:
+    """Log of a table whose columns have the names of the keys; LogError if a cell does not fit."""
+    return log_of_table(table, settings, Log.build)

@@ -1,4 +1,4 @@
-"""Ids and words as codes: a column of text is held as numbers and its distinct values."""
+"""Ids and words as codes: integer codes and the distinct strings of a text column."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from recgym.arrays import Array
 
 INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()
-SHORTENED = r"^[0-9]\.[0-9]+[eE]\+[0-9]+$"  # as programs write large numbers of a column of floats
-MISSING = (  # words that programs write for a value they do not have
+SHORTENED = r"^[0-9]\.[0-9]+[eE]\+[0-9]+$"  # large numbers of a float column in scientific notation
+MISSING = (  # words for a missing value
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "null", "NULL", "Null",
     "(null)", "None", "NONE", "none", "nil", "undefined", r"\N",
 )  # fmt: skip
 
 
 def natural(key: str) -> tuple[Any, ...]:
-    """Sort key that puts 2 before 10 and A2 before A10."""
+    """Key of natural order: 2 is before 10 and A2 before A10."""
     parts = re.split(r"([0-9]{1,300})", key)
     return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
 
 
 def encode(values: Any) -> tuple[Array, Any]:
-    """Code of every value (rows,) int32, -1 where it is null, and the values behind the codes as strings."""
+    """Code of every value (rows,) int32, -1 for null, and the string of each code."""
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     chunks = coded.unify_dictionaries().chunks if isinstance(coded, pa.ChunkedArray) else [coded]
     if not chunks:
@@ -36,9 +36,9 @@ def encode(values: Any) -> tuple[Array, Any]:
 
 
 def encode_ids(values: Any, listed: Any = None) -> tuple[Array, Any]:
-    """As `encode`, of ids: those that differ by spaces around them or by a decimal part of zeros are one.
+    """Codes of ids as in `encode`; ids that differ by surrounding spaces or a decimal part of zeros have one code.
 
-    The code is -1 where a cell is empty or has one of the words MISSING that is not among the ids `listed`.
+    The code is -1 for an empty cell, and for one of the words MISSING unless it is in `listed`.
     """
     codes, words = encode(values)
     words = id_text(words)
@@ -51,7 +51,7 @@ def encode_ids(values: Any, listed: Any = None) -> tuple[Array, Any]:
 
 
 def id_text(values: Any) -> Any:
-    """Ids as strings without spaces around them; a whole number has no decimal part: 7.0 is 7, and 007 is 007."""
+    """Ids as strings without surrounding spaces and without a decimal part of zeros: 7.0 is 7; 007 stays 007."""
     words = pc.utf8_trim_whitespace(as_text(values))
     short = pc.match_substring_regex(words, SHORTENED)
     if pc.any(short).as_py():
@@ -64,7 +64,7 @@ def id_text(values: Any) -> Any:
 
 
 def _full(word: str) -> str:
-    """A whole number written with an exponent in full, where it has all its digits."""
+    """Whole number in scientific notation with all its digits, if they are given; else unchanged."""
     digits, exponent = word.lower().split("e+")
     whole, decimals = digits.split(".")
     size = int(exponent)
@@ -73,12 +73,12 @@ def _full(word: str) -> str:
 
 
 def is_missing(words: Any) -> Any:
-    """Which strings are empty or one of the words MISSING, spaces aside; a null is."""
+    """Whether each string is null, empty, or one of the words MISSING, without surrounding spaces."""
     return pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(words), value_set=pa.array(MISSING)), True)
 
 
 def renamed(values: Any, name: Callable[[str], str]) -> Any:
-    """Words with every distinct one put through `name`; a null counts as an empty word."""
+    """Strings with `name` applied to each distinct one; null counts as an empty string."""
     codes, words = encode(values)
     coded = pa.array([name(word or "") for word in words.to_pylist()] + [name("")]).dictionary_encode()
     return pa.DictionaryArray.from_arrays(
@@ -102,7 +102,7 @@ def in_natural_order(codes: Array, names: Any) -> tuple[Array, list[str]]:
 
 
 def lookup(values: Any, ids: Any) -> Array:
-    """Index of every value among `ids`, -1 where it is not there."""
+    """Index of every value in `ids`, -1 if it is not in it."""
     codes, names = encode(values)
     found = pc.fill_null(pc.index_in(names, value_set=as_text(ids)), -1).to_numpy().astype(np.int32)
     index: Array = np.append(found, np.int32(-1))[codes]
@@ -110,7 +110,7 @@ def lookup(values: Any, ids: Any) -> Array:
 
 
 def as_text(values: Any) -> Any:
-    """Numbers and words as strings; whole numbers in full, without an exponent."""
+    """Numbers and strings as strings; whole numbers without an exponent."""
     if pa.types.is_floating(values.type):
         whole = pc.fill_null(
             pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63)), False
@@ -121,7 +121,7 @@ def as_text(values: Any) -> Any:
 
 
 def labels(categories: Sequence[str]) -> list[str]:
-    """A label an item, made of its category and its number within it: "skirts 1", "skirts 2" ..."""
+    """Label of each item: its category and its number in it, "skirts 1", "skirts 2" ..."""
     count: dict[str, int] = {}
     made = []
     for category in categories:
@@ -131,9 +131,9 @@ def labels(categories: Sequence[str]) -> list[str]:
 
 
 def first_rows(table: Any) -> Array:
-    """Rows of a table that do not repeat an earlier row exactly, in order.
+    """Rows of a table that are not exact duplicates of an earlier row, in order.
 
-    Equal rows have equal hashes; only rows that share one are compared, so the memory is that of the hashes.
+    Only rows with equal hashes are compared, to save memory.
     """
     hashes = row_hashes(table)
     order = np.argsort(hashes, kind="stable")
@@ -155,7 +155,7 @@ def first_rows(table: Any) -> Array:
 
 
 def row_hashes(table: Any) -> NDArray[np.uint64]:
-    """A number for every row, the same for equal rows; columns that are neither numbers nor words do not count."""
+    """(rows,) hashes, equal for equal rows; only columns of numbers, times and strings count."""
     hashes = np.zeros(len(table), np.uint64)
     for name in table.column_names:
         kind = table[name].type
@@ -180,10 +180,12 @@ def _is_words(kind: Any) -> bool:
 
 
 def usual(groups: Array, values: Array, num_groups: int) -> tuple[Array, Array]:
-    """The most frequent value (the smaller at a tie) of each group, and which rows deviate from it."""
+    """Most frequent value of each group (the smallest of ties), and which rows have another value."""
     size = int(values.max()) + 1 if len(values) else 1
     pairs, counts = np.unique(groups.astype(np.int64) * size + values, return_counts=True)
-    order = np.lexsort((-(pairs % size), counts))  # the last one written wins: most frequent, then smallest
+    order = np.lexsort(
+        (-(pairs % size), counts)
+    )  # the last one written is kept: most frequent, then smallest
     most = np.full(num_groups, -1, np.int64)
     most[pairs[order] // size] = pairs[order] % size
     return most, values != most[groups]

@@ -1,4 +1,4 @@
-"""Rows of single actions as rows of shown items: which join, and what the row that stays says."""
+"""Joins rows of single actions (a view, a cart, a purchase of one item) to one row of the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,22 +12,22 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.problems import shown
 from recgym.logs.sessionize import join_actions, join_in_slates, last_known, merged
 
-PLACES = ("slate", "step")  # what names the items shown together
+PLACES = ("slate", "step")  # keys of items that were shown together
 KEPT = ("user", "item", "session", "time", "file", "file_row", "price", "watch_ms", "position", *PLACES)
 
 
 def join_rows(
     columns: Mapping[str, Any], events: Sequence[str], impressions: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """The columns of the rows that stay, and what was joined.
+    """Columns of the rows that are kept, and remarks on the join.
 
-    The price is that of the strongest event, the last of these; watch time is the longest; all else is as the row that
-    stays has it.
+    The price is that of the strongest event, of the last row if several have it; watch time is the longest; the other
+    values are those of the row that is kept.
 
     Args:
-        columns: of actions sorted by session and time.
+        columns: columns of actions, sorted by session and time.
         events: the domain's events that are columns.
-        impressions: whether some rows say no more than that an item was shown.
+        impressions: whether some rows are impressions without an event.
     """
     flags = np.stack([columns[name] for name in events], axis=1)
     into = _into(columns, flags, impressions)
@@ -49,7 +49,7 @@ def join_rows(
 
 
 def _into(columns: Mapping[str, Any], flags: Array, impressions: bool) -> Array:
-    """For every row the row that it joins, itself where it joins none."""
+    """(rows,) the row that each row joins; its own index if it joins none."""
     session, item = (as_numpy(columns[name]).astype(np.int64) for name in ("session", "item"))
     position = last_known(_whole(columns, "position"), session, item, flags)
     place = next((name for name in PLACES if name in columns), None)
@@ -65,7 +65,7 @@ def _into(columns: Mapping[str, Any], flags: Array, impressions: bool) -> Array:
 
 
 def _whole(columns: Mapping[str, Any], name: str) -> Array:
-    """A column of whole numbers, -1 where it is empty or there is none."""
+    """Column of whole numbers, -1 for an empty cell or a missing column."""
     if name not in columns:
         return np.full(len(columns["item"]), -1)
     values = columns[name]
@@ -73,7 +73,7 @@ def _whole(columns: Mapping[str, Any], name: str) -> Array:
 
 
 def _strongest(columns: Mapping[str, Any], flags: Array, into: Array) -> Array | None:
-    """For every row that stays the row whose price it takes: that of the last of the strongest events with one."""
+    """Row whose price each kept row takes: the last of the strongest events with a price."""
     if "price" not in columns:
         return None
     strength = np.where(flags.any(axis=1), flags.shape[1] - np.argmax(flags[:, ::-1], axis=1), 0)
@@ -81,24 +81,24 @@ def _strongest(columns: Mapping[str, Any], flags: Array, into: Array) -> Array |
 
 
 def _longest(columns: Mapping[str, Any], into: Array) -> Array | None:
-    """For every row that stays the row whose watch time it takes."""
+    """Row whose watch time each kept row takes."""
     if "watch_ms" not in columns:
         return None
     return _last(columns["watch_ms"], into, as_numpy(pc.fill_null(columns["watch_ms"], -1)))
 
 
 def _last(values: Any, into: Array, rank: Array) -> Array:
-    """The row of the highest rank of those that join a row and have a value, the last at a tie."""
+    """Row of the highest rank (the last of ties) that has a value, of the rows that join a row."""
     known = as_numpy(values.is_valid())
     order = np.lexsort((rank, into))
     order = order[known[order]]
     best = np.arange(len(into))
-    best[into[order]] = order  # the last one written wins
+    best[into[order]] = order  # the last one written is kept
     return best
 
 
 def _joined(flags: Array, into: Array, less: Array) -> list[str]:
-    """How many rows joined which."""
+    """Remarks on the number of joined rows."""
     clicks = flags[less, 0] & ~flags[less, 1:].any(axis=1) & ~flags[into[less]].any(axis=1)
     count, others = int(clicks.sum()), int((~clicks).sum())
     remarks = [f"{count:,} click rows joined the impression of their item in the visit"] if count else []
@@ -106,14 +106,14 @@ def _joined(flags: Array, into: Array, less: Array) -> list[str]:
 
 
 def _chosen(name: str, values: Any, best: Array, into: Array, less: Array) -> list[str]:
-    """How many joined rows have another value than the row that they join, and which stands."""
+    """Remark on the number of joined rows with another value than their row, and the value that is kept."""
     count = int(_differs(values, less, into[less]).sum())
     rule = {"price": "that of the strongest event, as the price paid,", "watch_ms": "the longest"}[name]
-    return [f"{name} differs in {count:,} joined rows: {rule} stands"] if count else []
+    return [f"{name} differs in {count:,} joined rows: {rule} is kept"] if count else []
 
 
 def _left_out(columns: Mapping[str, Any], events: Sequence[str], into: Array, less: Array) -> list[str]:
-    """Which columns of joined rows hold what the row that stays has otherwise."""
+    """Remark on columns whose values of joined rows differ from the kept row."""
     counts = {
         name: int(_differs(values, less, into[less]).sum())
         for name, values in columns.items()
@@ -124,7 +124,7 @@ def _left_out(columns: Mapping[str, Any], events: Sequence[str], into: Array, le
 
 
 def _differs(values: Any, rows: Array, others: Array) -> Array:
-    """Which of the rows have a value, and another one than the other row."""
+    """Which rows have a value that differs from that of the other row."""
     cells = pa.array(values) if isinstance(values, np.ndarray) else values
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)

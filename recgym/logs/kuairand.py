@@ -1,20 +1,19 @@
 """KuaiRand (Kuaishou short video): impressions with feedback and watch time; Pure, 1K, 27K and parts of them.
 
-Settled here:
+Conventions of this reader:
 
-* tab 1, the single-column feed, unless `tab` says otherwise (`tab=None`: all): elsewhere a click is a click
-  on a cover;
-* the standard policy's files, unless `policy="random"`;
+* only tab 1, the single-column feed, is read by default (`tab=None`: all tabs); in the other tabs a click is a click on
+  a cover;
+* only files of the standard policy are read, unless `policy="random"`;
 * exact duplicate rows of the chosen tabs are dropped and counted;
-* a play is recorded again once it is over: of two rows of a user, video and day, an earlier one without play time is
-  dropped and counted (both have the same click, minutes apart; it looks like a second exposure and is none);
-* a session is what one user saw on one day (the file's `date`), a step is an impression in order of time,
-  sessions are numbered by their first moment. Only videos of the candidate pool are logged in Pure, so
-  sessions have holes;
-* a duration of 0 means unknown; an item's duration is the log's, then the video table's, then NaN;
-* sequences of what each user was shown before the log begins become counts of users and items: `earlier.py`;
-* `is_live_streamer` -124 means unknown and becomes null; other user features stay as they are;
-* the flags stay as logged. The documented rules on play time do not hold everywhere: `rule_shares`.
+* a play is logged again when it ends: of two rows of a user, video and day, an earlier one without play time is dropped
+  and counted (it is not a second impression);
+* a session is the day of a user (the file's `date`), a step is an impression in order of time, and sessions are
+  numbered by their first time. Pure logs only videos of the candidate pool, so its sessions have gaps;
+* a duration of 0 means unknown; the duration of an item is that of the log, else of the video table, else NaN;
+* sequences of earlier impressions become counts of users and items (`recgym.logs.kuairand_history`);
+* `is_live_streamer` -124 means unknown and becomes null; other user features are unchanged;
+* event flags are as logged. They do not always follow the documented rules on play time: `rule_shares`.
 """
 
 from collections.abc import Mapping
@@ -58,13 +57,13 @@ COLUMNS = (
     "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
-CLICK_MS, LONG_MS = 7_000, 18_000  # play that counts as valid and as long, unless the video is shorter
+CLICK_MS, LONG_MS = 7_000, 18_000  # play time of a valid and of a long play, if the video is not shorter
 UNKNOWN = "unknown"
-NOT_LISTED = "the {0} must stand in the table of {0} features"
+NOT_LISTED = "the {0} must be in the table of {0} features"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of one tab with all users and videos of the feature tables, shown in it or not."""
+    """Log of one tab, with all users and videos of the feature tables."""
     tab, policy = options.get("tab", 1), options.get("policy", "standard")
     if policy not in ("standard", "random"):
         raise LogError(f"policy must be standard or random; it is {policy!r}")
@@ -123,7 +122,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def rule_shares(log: Log) -> dict[str, float]:
-    """Share of impressions of known duration at which the documented rules on play time give the logged flag."""
+    """Share of impressions with a known duration at which the documented rules on play time agree with the flag."""
     duration = log.items["duration_ms"].to_numpy()[log.column("item")]
     known = duration > 0
     flags = watch_flags(log.column("watch_ms")[known], duration[known])
@@ -131,10 +130,10 @@ def rule_shares(log: Log) -> dict[str, float]:
 
 
 def watch_flags(watch: Array, duration: Array) -> dict[str, Array]:
-    """Events that watch times [ms] mean for videos of these durations [ms, 0: unknown, taken as long].
+    """Events by watch time [ms] and duration [ms, 0: unknown, taken as long].
 
-    `click`: played to the end where the video lasts at most 7 s, else above 7 s. `long_view`: to the end where it
-    lasts at most 18 s, else 18 s or more (README of KuaiRand, fields of log_xxx.csv).
+    click: watch >= duration if duration <= 7 s, else watch > 7 s; long_view: watch >= min(duration, 18 s). Source:
+    README of KuaiRand, fields of log_xxx.csv.
     """
     duration = np.where(duration > 0, duration, np.iinfo(np.int32).max)
     return {
@@ -158,7 +157,7 @@ def _impressions(files: Files, names: list[str], tab: int | None) -> tuple[Any, 
 
 
 def _finished(table: Any) -> tuple[Any, int]:
-    """The rows without those of plays that a later row of the same user, video and day completes; and their number."""
+    """Rows without plays that a later row of the same user, video and day completes, and the number of these."""
     user, video, date, time, play = (
         as_numpy(table[column]) for column in ("user_id", "video_id", "date", "time_ms", "play_time_ms")
     )
@@ -173,7 +172,7 @@ def _finished(table: Any) -> tuple[Any, int]:
 
 
 def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
-    """Session and step of every row: a session is a user's day, numbered by its first moment."""
+    """Session and step of every row; a session is the day of a user, numbered by its first time."""
     order = np.lexsort((time, date, user))
     fresh = np.r_[True, (user[order][1:] != user[order][:-1]) | (date[order][1:] != date[order][:-1])]
     step = np.empty(len(user), np.int64)
@@ -182,7 +181,7 @@ def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
 
 
 def read_users(files: Files, name: str) -> Any:
-    """The users of a table of user features."""
+    """Table of users, from the table of user features."""
     header = read_header(files, name)
     types = {column: INT if column == "user_id" else None for column in ("user_id", *header)}
     table = read_csv(files, name, types, nullable=header[1:])
@@ -225,7 +224,7 @@ def _items(videos: Any, item: Array, duration: Array) -> Any:
 def _problems(
     names: list[str], cells: Mapping[str, Array], column: str, bad: Array, rule: str
 ) -> list[LogProblem]:
-    """The rows where `bad` is true."""
+    """Problems of the rows where `bad` is true."""
     origin = Origin(names, cells["file_index"], cells["file_row"])
     return problems_of(
         np.flatnonzero(bad), len(bad), origin.place, column, rule, lambda row: str(cells[column][row])

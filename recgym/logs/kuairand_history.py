@@ -1,9 +1,8 @@
-"""What users did before a log begins, as counts of users and items: KuaiRand's sequences of each user's last exposures.
+"""Impressions before the log starts, as counts of users and items: the user sequences of KuaiRand.
 
-A file `user_sequences_*.parquet` has one row a user: `watch_seq` the videos shown last (50 here), oldest first, in all
-tabs; `long_watch_seq` and `like_seq` the last ones that were viewed long and liked, from the user's whole past;
-`last_time_ms` the last exposure. A video of the latter two is matched to its exposure from the end, so what lies before
-the window stays out.
+A file `user_sequences_*.parquet` has one row per user: `watch_seq` are the last videos shown in all tabs, oldest first;
+`long_watch_seq` and `like_seq` the last long views and likes of all time; `last_time_ms` is the time of the last
+impression. Long views and likes are matched to impressions from the end, so that those before the window do not count.
 """
 
 from collections.abc import Sequence
@@ -20,18 +19,28 @@ from recgym.logs.files import Files, reading
 from recgym.logs.ids import lookup
 from recgym.logs.problems import LogError, LogProblem, refuse
 
-PREFIX = "earlier_"  # of the columns; f"{PREFIX}shown" counts exposures, the others events among them
+PREFIX = "earlier_"  # of the columns; earlier_shown counts impressions, the others events
 EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}
 
 
 def with_earlier(
     files: Files, users: Any, items: Any, user: Array, time: Array, day: Array
 ) -> tuple[Any, Any, list[str]]:
-    """Both tables with `earlier_*` counts, and remarks, where there is such a file.
+    """Tables of users and items with `earlier_*` counts, and remarks; unchanged without a file of sequences.
 
-    It is left alone where a user's sequence does not end before his first row, or any ends after the log's first day:
-    what somebody who comes late did until then would tell a fit on early days of later ones. `user`, `time` [ms] and
-    `day` are the rows'. LogError for a broken file and for users or videos that the tables lack.
+    The file is not used if a sequence does not end before the first row of its user, or ends after the first day of the
+    log: a model that is fitted on early days would then know of later ones.
+
+    Args:
+        files: files of the log.
+        users: table of users.
+        items: table of items.
+        user: (rows,) index of the user.
+        time: (rows,) ms.
+        day: (rows,) number of the day.
+
+    Raises:
+        LogError: the file is damaged, or has users or videos that are not in the tables.
     """
     names = files.find("user_sequences_*.parquet")
     if not names:
@@ -52,9 +61,7 @@ def with_earlier(
     row = np.repeat(np.arange(2, len(table) + 2), lengths)
     refuse(
         [
-            LogProblem(
-                name, int(row[i]), column, f"the {what} must stand in the table of {what} features", ""
-            )
+            LogProblem(name, int(row[i]), column, f"the {what} must be in the table of {what} features", "")
             for what, column, index in (("user", "user_id", user), ("video", "watch_seq", item))
             for i in np.flatnonzero(index < 0)
         ]
@@ -70,12 +77,12 @@ def with_earlier(
             users.append_column(PREFIX + event, of_user),
             items.append_column(PREFIX + event, of_item),
         )
-    return users, items, [f"{name}: {len(item)} earlier exposures are counted for their users and items"]
+    return users, items, [f"{name}: {len(item)} earlier impressions are counted for their users and items"]
 
 
 def _read(files: Files, name: str) -> Any:
     wanted = ["user_id", "last_time_ms", "watch_seq", *EVENTS.values()]
-    with reading(name, "no Parquet file"):
+    with reading(name, "not a Parquet file"):
         file = pq.ParquetFile(files.seekable(name))
         require_columns(name, file.schema_arrow.names, wanted)
         for column in wanted[2:]:
@@ -86,7 +93,7 @@ def _read(files: Files, name: str) -> Any:
 
 
 def _happened(shown: Any, chosen: Any) -> Array:
-    """Of every exposure (flat), whether it is among the chosen ones; both lists oldest first."""
+    """For every impression (flat) whether it is one of the chosen; both lists are oldest first."""
     parts = [_matches(*pair) for pair in zip(shown.to_pylist(), chosen.to_pylist(), strict=True)]
     return np.array([flag for part in parts for flag in part], np.int64)
 

@@ -1,14 +1,14 @@
 """KuaiRec 2.0 (Kuaishou short video): watch times of 7,176 users on 10,728 videos; no other feedback, no screen.
 
-Settled here:
+Conventions of this reader:
 
-* `matrix="big"`, what users saw as they used the app, unless `matrix="small"`: 1,411 users to whom nearly every one of
-  3,327 videos was shown, whatever they liked (no policy's choice, and no visit as people make it);
-* no click is logged: `click` and `long_view` are derived from watch time by the rules that KuaiRand documents
-  (`watch_flags`), and a remark says so;
-* a session is what one user saw on one day (the file's `date`, Beijing's), a step is a video in order of time;
+* `matrix="big"` (default) are impressions of normal use of the app; `matrix="small"` are 1,411 users to whom almost all
+  of 3,327 videos were shown, without a policy and without natural visits;
+* clicks are not logged: `click` and `long_view` are derived from watch time by the rules that KuaiRand documents
+  (`watch_flags`), and a remark states it;
+* a session is the day of a user (the file's `date`, Beijing time), a step is a video in order of time;
 * rows without a time (the small matrix has some) are left out, exact duplicates are dropped; remarks count both;
-* an item's category is the first of its tags, its duration the mean of its rows;
+* the category of an item is the first of its tags, its duration that of its first row in time;
 * `is_live_streamer` -124 means unknown and becomes null.
 """
 
@@ -29,8 +29,8 @@ from recgym.logs.ids import FLOAT, INT, TEXT, lookup, renamed
 from recgym.logs.kuairand import read_users, watch_flags
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "kuairec",
@@ -46,7 +46,7 @@ BEIJING_MS, HOUR_MS = 8 * 3_600_000, 3_600_000
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of one matrix."""
+    """Log of one matrix."""
     matrix = options.get("matrix", "big")
     if matrix not in ("big", "small"):
         raise LogError(f"matrix must be big or small; it is {matrix!r}")
@@ -58,7 +58,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(f"{name}: no row has a timestamp and a date")
     videos = read_csv(files, files.one(CATEGORIES), {"video_id": INT, "feat": TEXT})
     unknown = np.flatnonzero(lookup(table["video_id"], videos["video_id"]) < 0)
-    rule = f"the video must stand in {CATEGORIES}"
+    rule = f"the video must be in {CATEGORIES}"
     refuse(
         [
             LogProblem(name, int(file_row[row]), "video_id", rule, str(table["video_id"][int(row)]))
@@ -68,7 +68,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
     first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
     tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
-    given = Given(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
+    given = TableSettings(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
                   GAP_MINUTES, "s", read_users(files, files.one(USERS)), origin=Origin.of(name, file_row))  # fmt: skip
     log = from_table(_rows(table, tag), given)
     remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]
@@ -78,7 +78,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def _rows(table: Any, tag: Mapping[str, str]) -> Any:
-    """The rows under the names of the generic table."""
+    """Rows with the column names of the generic table."""
     user, watch, duration = (as_numpy(table[name]) for name in ("user_id", "play_duration", "video_duration"))
     time = np.round(as_numpy(table["timestamp"]) * 1000).astype(np.int64)
     day = as_numpy(table["date"]).astype(np.int64)

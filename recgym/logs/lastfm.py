@@ -1,9 +1,8 @@
-"""HetRec 2011 Last.fm-2k: how often 1,892 users heard artists, who befriends whom, and what tags they gave.
+"""HetRec 2011 Last.fm-2k: listening counts of 1,892 users, their friends and their tags.
 
-There are no times of listening. So a row is a (user, artist) pair with `listen` true and the count in the
-extra column `listens`; a session is a user, and a step is the rank of the artist by that count (ties by
-artist id). The log names only the (at most 50) artists a user heard most: artists that are not there were not
-refused.
+Times of listening are not logged. A row is a pair of user and artist, with `listen` true and the count in the extra
+column `listens`; a session is a user, and a step is the rank of the artist by the count (ties by artist id). The log
+has at most 50 artists of a user, those with the highest counts; an artist that is missing was not skipped.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import read_csv
+from recgym.logs.delimited import TextLayout, read_csv
 from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, lookup
 from recgym.logs.log import Log
@@ -31,11 +30,12 @@ SOURCE = Source(
     "A session is a user, a step the rank of an artist by listening count; there is no time.",
 )
 LISTENS, FRIENDS, TAGGED, TAGS = "user_artists.dat", "user_friends.dat", "user_taggedartists.dat", "tags.dat"
+TABS = TextLayout("\t", is_quoted=False)
 NUM_TAGS, OTHER, UNTAGGED = 24, "other", "unknown"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of listening counts; users and artists are those that occur in it."""
+    """Log of listening counts; users and artists are those that occur."""
     name, table = _listens(files)
     kept = first_rows(table)
     duplicates, table = len(table) - len(kept), table.take(pa.array(kept))
@@ -73,7 +73,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def friends(path: str | PathLike[str]) -> Array:
-    """Pairs of user indices of the log at `path`, (pairs, 2) int32: each once, the smaller index first."""
+    """(pairs, 2) int32 indices of the users of the log at `path`: each pair once, the smaller index first."""
     files = Files(path)
     _, table = _listens(files)
     pairs = _friends(files, index_ids(table["userID"])[1])
@@ -82,12 +82,12 @@ def friends(path: str | PathLike[str]) -> Array:
 
 def _friends(files: Files, users: list[str]) -> Any:
     name = files.one(FRIENDS)
-    pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, delimiter="\t", quoted=False)
+    pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, TABS)
     ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
     refuse(
         [
             LogProblem(
-                name, int(row) + 2, column, f"the user must stand in {LISTENS}", str(pairs[column][int(row)])
+                name, int(row) + 2, column, f"the user must be in {LISTENS}", str(pairs[column][int(row)])
             )
             for column, index in ends.items()
             for row in np.flatnonzero(index < 0)
@@ -97,7 +97,11 @@ def _friends(files: Files, users: list[str]) -> Any:
     refuse(
         [
             LogProblem(
-                name, int(row) + 2, "friendID", "nobody befriends himself", str(pairs["friendID"][int(row)])
+                name,
+                int(row) + 2,
+                "friendID",
+                "a friend must be another user",
+                str(pairs["friendID"][int(row)]),
             )
             for row in np.flatnonzero(left == right)
         ]
@@ -109,14 +113,14 @@ def _friends(files: Files, users: list[str]) -> Any:
 def _listens(files: Files) -> tuple[str, Any]:
     name = files.one(LISTENS)
     types = {"userID": INT, "artistID": INT, "weight": INT}
-    return name, read_csv(files, name, types, delimiter="\t", quoted=False)
+    return name, read_csv(files, name, types, TABS)
 
 
 def _categories(files: Files, artists: list[str]) -> list[str]:
-    """Of each artist the most given tag among the NUM_TAGS commonest; ties go to the commoner tag."""
-    given = read_csv(files, files.one(TAGGED), {"artistID": INT, "tagID": INT}, delimiter="\t", quoted=False)
+    """Category of each artist: its most frequent tag among the NUM_TAGS most frequent ones of all artists."""
+    given = read_csv(files, files.one(TAGGED), {"artistID": INT, "tagID": INT}, TABS)
     types = {"tagID": INT, "tagValue": TEXT}
-    names = read_csv(files, files.one(TAGS), types, delimiter="\t", quoted=False, encoding="latin-1")
+    names = read_csv(files, files.one(TAGS), types, TABS._replace(encoding="latin-1"))
     name_of = dict(zip(names["tagID"].to_pylist(), names["tagValue"].to_pylist(), strict=True))
 
     artist = lookup(given["artistID"], pa.array(artists))

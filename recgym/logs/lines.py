@@ -1,4 +1,4 @@
-"""At which lines of a file the rows of its table begin: blank lines, and line breaks in quotes, are lines too."""
+"""Line numbers of the rows of a file of text; blank lines and line breaks within quotes count as lines."""
 
 import io
 from collections.abc import Iterator
@@ -9,35 +9,35 @@ from recgym.arrays import Array
 from recgym.logs.files import Files, reading
 from recgym.logs.separators import BLANKS, COLONS
 
-BLOCK = 1 << 20  # [bytes] read at once
+BLOCK_BYTES = 1 << 20  # read at once
 
 
 def line_numbers(
     files: Files, name: str, rows: int, *, delimiter: str, is_quoted: bool = True, has_header: bool = True
 ) -> Array:
-    """Line of the file, from 1, at which each of so many rows below the header begins, (rows,).
+    """(rows,) line of the file, from 1, at which each row starts.
 
-    Where every line is a row, which one pass over the bytes shows, no line is looked at.
+    If every line is a row, by a count of line breaks, the lines are not parsed.
     """
     first = 2 if has_header else 1
     if _count(files, name) == rows + first - 1:
         return np.arange(first, rows + first)
     quotes = is_quoted and delimiter != COLONS
     begins = np.fromiter(_begins(files, name, quotes, delimiter == BLANKS), np.int64)[first - 1 :]
-    if len(begins) != rows:  # what is a line to Arrow is another thing here: rows are counted, then
+    if len(begins) != rows:  # Arrow splits lines otherwise: rows count as lines
         return np.arange(first, rows + first)
     return begins
 
 
 def _count(files: Files, name: str) -> int:
-    """Lines up to the last that is not empty."""
+    """Number of lines up to the last one that is not empty."""
     lines, empty, ended = (
         0,
         0,
         True,
     )  # line ends; those that follow one another at the end; whether the last has one
     with reading(name), files.open(name) as stream:
-        while block := stream.read(BLOCK):
+        while block := stream.read(BLOCK_BYTES):
             kept = block.rstrip(b"\r\n")
             tail = block.count(b"\n", len(kept))
             lines += block.count(b"\n")
@@ -47,7 +47,7 @@ def _count(files: Files, name: str) -> int:
 
 
 def _begins(files: Files, name: str, quotes: bool, is_blank_empty: bool) -> Iterator[int]:
-    """Lines, from 1, at which a row begins: not empty, and not within quotes."""
+    """Lines, from 1, at which a row starts: not empty and not within quotes."""
     is_open = False
     with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, "latin-1") as text:
         for number, line in enumerate(text, 1):

@@ -1,15 +1,14 @@
-"""The validated table of logged events: one row a shown item (schema: ROWS, the project's contract).
+"""A log: a validated table of impressions, one row per shown item.
 
-Every column of ROWS is always there: what a log does not know is all null. Beside them stand one bool column
-an event (only those the log has), `context_*` columns, and extras that a reader documents. `file` and
-`file_row`, where a reader gives them, say where a row came from.
+The rows have all columns of ROWS (all null if unknown), one bool column for each logged event, `context_*` columns, and
+extra columns that a reader documents. `file` and `file_row` are the origin of a row, where a reader knows it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -34,23 +33,43 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class LogFields(TypedDict, total=False):
+    """Optional fields of a log, see `Log`."""
+
+    duplicates: int
+    remarks: Sequence[str]
+    friends: Any
+
+
+class TableOptions(TypedDict, total=False):
+    """Options of a table of events, see `recgym.logs.generic`."""
+
+    time_unit: str | None
+    time_format: str | None
+    duplicates: str | None
+
+
+def _check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> None:
+    """Raises TypeError for an option that is not a field of a TypedDict."""
+    names = fields.__annotations__
+    for name in options:
+        if name not in names:
+            raise TypeError(f"Log.{method} has no argument {name!r}; its options are {', '.join(names)}")
+
+
 @dataclass(frozen=True)
 class Log:
-    """A log in memory. Build one with `Log.build`, `recgym.logs.read_log` or `Log.from_pandas`."""
+    """A log in memory, made by `recgym.logs.read_log`, `Log.from_pandas` or `Log.build`."""
 
     rows: Any  # pa.Table, sorted by session, step, position
     users: Any  # pa.Table: "id" (string) and public features; row i is user index i
     items: Any  # pa.Table: "id" (string) and, where known, category, price, duration_ms, page, label
     domain: str
     source: Source
-    duplicates: int = 0  # exact duplicate rows that the reader dropped
-    remarks: tuple[str, ...] = ()  # what the reader noticed or settled, one line each
-    friends: Any = (
-        None  # pairs of users who are friends, each once: int32 columns user and friend; None: not known
-    )
-    indexed_by: str | None = (
-        None  # `World.index_digest` of the world whose users and items are meant; None: its own tables' rows
-    )
+    duplicates: int = 0  # number of exact duplicate rows that the reader dropped
+    remarks: tuple[str, ...] = ()  # observations and decisions of the reader, one line each
+    friends: Any = None  # pa.Table of distinct pairs, int32 columns user and friend; None: unknown
+    indexed_by: str | None = None  # `World.index_digest` if user and item are indices of a world
 
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:
@@ -60,7 +79,10 @@ class Log:
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
             if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
-                raise LogError(f"column {name} of a log says where rows came from; it is {kind}")
+                expected = "text" if name == "file" else "integers"
+                raise LogError(
+                    f"column {name} of a log is the origin of rows: {expected} needed; it is {kind}"
+                )
         for name, table in (("users", self.users), ("items", self.items)):
             require(f"the {name} table", table, {"id": pa.string()})
         for name, is_kind in ITEM_COLUMNS.items():
@@ -79,14 +101,23 @@ class Log:
         items: Any,
         domain: str,
         source: Source,
-        duplicates: int = 0,
-        remarks: Sequence[str] = (),
-        friends: Any = None,
+        **about: Unpack[LogFields],
     ) -> "Log":
-        """A log from columns (numpy or Arrow): absent ones become null, types are cast, rows sorted.
+        """Builds a log from columns; types are cast, absent columns become null, rows are sorted.
 
-        Raises LogError where a value does not fit its column's type.
+        Args:
+            columns: numpy or Arrow arrays (rows,); those of REQUIRED are needed.
+            users: Arrow table of the users; row i is user index i.
+            items: Arrow table of the items; row i is item index i.
+            domain: ecommerce, content or social.
+            source: origin of the log.
+            **about: duplicates, number of exact duplicate rows that were dropped; remarks, one line each; friends,
+                Arrow table of pairs of friends.
+
+        Raises:
+            LogError: a required column is missing, or a value does not fit the type of its column.
         """
+        _check_names("build", about, LogFields)
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
             raise LogError(f"a log must have the columns {', '.join(REQUIRED)}; missing {', '.join(missing)}")
@@ -100,44 +131,47 @@ class Log:
         if not is_in_order(rows):
             keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
-        return cls(rows, users, items, domain, source, duplicates, tuple(remarks), friends)
+        remarks = tuple(about.get("remarks", ()))
+        return cls(
+            rows, users, items, domain, source, about.get("duplicates", 0), remarks, about.get("friends")
+        )
 
     @property
     def events(self) -> tuple[str, ...]:
-        """Events of the domain that the log has, in the order of the event table."""
+        """Logged events of the domain, in the order of the event table."""
         return tuple(event.name for event in EVENTS[self.domain] if event.name in self.rows.column_names)
 
     @property
     def num_rows(self) -> int:
-        """Shown items."""
+        """Number of rows (impressions)."""
         return int(self.rows.num_rows)
 
     @property
     def num_users(self) -> int:
-        """Users of the table, with and without rows."""
+        """Number of users in the users table."""
         return int(self.users.num_rows)
 
     @property
     def num_items(self) -> int:
-        """Items of the table, with and without rows."""
+        """Number of items in the items table."""
         return int(self.items.num_rows)
 
     @property
     def num_sessions(self) -> int:
-        """Visits that have rows."""
+        """Number of sessions."""
         return len(self.session_starts())
 
     def __len__(self) -> int:
         return self.num_rows
 
     def column(self, name: str) -> Array:
-        """A column of the rows; numbers with nulls come as float64 with NaN, strings as objects with None."""
+        """(rows,) a column: numbers with nulls as float64 with NaN, strings as objects with None."""
         if name not in self.rows.column_names:
             raise LogError(f"the log has no column {name!r}; it has {', '.join(self.rows.column_names)}")
         return as_numpy(self.rows[name])
 
     def session_starts(self) -> Array:
-        """Row at which each session begins, shape (sessions,)."""
+        """(sessions,) row at which each session starts."""
         session = self.column("session")
         return (
             np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
@@ -146,13 +180,16 @@ class Log:
         )
 
     def split(self, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> "tuple[Log, ...]":
-        """Parts with these fractions of the sessions, earlier ones first; usually train, validation, test.
+        """Splits the sessions by time into parts with these fractions, such as train, validation and test.
 
-        Sessions go by the time of their first row, by their number where the log has no clock. A session is
-        never cut; users and items keep their indices.
+        Sessions are ordered by the time of their first row, or by their number in a log without times. Users and items
+        keep their indices.
+
+        Raises:
+            LogError: a fraction is not above 0, or their sum is not 1.
         """
         if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1.0) > 1e-9:
-            raise LogError(f"fractions must be above 0 and sum to 1; they are {tuple(fractions)}")
+            raise LogError(f"fractions must be above 0 and sum to 1; found {tuple(fractions)}")
         starts = self.session_starts()
         time = self.column("time")[starts]
         order = np.arange(len(starts)) if np.isnan(time).any() else np.argsort(time, kind="stable")
@@ -162,13 +199,16 @@ class Log:
         return self._parts(part, len(fractions))
 
     def split_at(self, column: str, *values: Any) -> "tuple[Log, ...]":
-        """Parts before the first value, from it to before the second, and so on.
+        """Splits the sessions at rising values of a column, by the value of their first row.
 
-        A session goes whole where the value of its first row puts it. Any ordered column serves: ms of
-        `time`, ISO strings of `context_date`.
+        A part includes its lower bound. The column may be any ordered one, such as `time` in ms or ISO dates in
+        `context_date`.
+
+        Raises:
+            LogError: the values do not rise, or the column is empty at the start of a session.
         """
         if not values or any(not low < high for low, high in pairwise(values)):
-            raise LogError(f"split_at needs values that rise; they are {values}")
+            raise LogError(f"split_at needs values that rise; found {values}")
         starts = self.session_starts()
         if self.rows[column].take(pa.array(starts)).null_count:
             raise LogError(
@@ -188,13 +228,13 @@ class Log:
         )
 
     def on_indices(self, users: Array, items: Array, **how: Any) -> "Log":
-        """The log with other numbers for users and items (`recgym.logs.reindex`): what `World.index_log` uses."""
+        """Log with other indices of users and items, for `World.index_log`; see `recgym.logs.reindex`."""
         from recgym.logs.reindex import on_indices
 
         return on_indices(self, users, items, **how)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The rows as a frame; `user` and `item` are the original ids, all-null columns are left out."""
+        """Rows as a data frame; `user` and `item` are the original ids, and all-null columns are left out."""
         rows = self.rows
         for name, table in (("user", self.users), ("item", self.items)):
             rows = rows.set_column(rows.schema.get_field_index(name), name, table["id"].take(rows[name]))
@@ -215,18 +255,27 @@ class Log:
         users: "pd.DataFrame | None" = None,
         items: "pd.DataFrame | None" = None,
         source: Source | None = None,
-        time_unit: str | None = None,
-        time_format: str | None = None,
-        duplicates: str | None = None,
+        **options: Unpack[TableOptions],
     ) -> "Log":
-        """A log from a frame whose `user` and `item` are ids of any kind; other columns are named as in ROWS.
+        """Builds a log from a data frame by the rules of the generic table (`recgym.logs.generic`).
 
-        The rules of the generic table (`recgym.logs.generic`) fill in what is missing, those of files for times too:
-        numbers of seconds are seconds. `users` and `items` have a column `id`; an id they do not hold is an error.
-        Without them the tables list the ids that occur. Raises LogError for values that do not fit.
+        Args:
+            rows: `user` and `item` are ids of any type; the other columns have the names of ROWS.
+            domain: ecommerce, content or social.
+            users: table of users with a column `id`; a user of `rows` that is not in it is an error. Default: the ids
+                that occur.
+            items: the same of items.
+            source: origin of the log.
+            **options: time_unit (s, ms, us or ns) of numeric times, time_format of dates in the form of
+                `datetime.strptime`, and duplicates (keep or drop), as in `recgym.logs.generic`.
+
+        Raises:
+            LogError: a value does not fit.
+            TypeError: an option has another name.
         """
         from recgym.logs.events_table import log_of_frame
 
+        _check_names("from_pandas", options, TableOptions)
         return log_of_frame(
             cls.build,
             rows,
@@ -234,22 +283,21 @@ class Log:
             users=users,
             items=items,
             source=source,
-            time_unit=time_unit,
-            time_format=time_format,
-            duplicates=duplicates,
+            **options,
         )
 
     def write(self, folder: str | PathLike[str]) -> None:
-        """Write the tables as Parquet beside meta.json; the folder appears whole, with checksums, or not at all."""
+        """Writes a folder of Parquet tables, meta.json and checksums, atomically; LogError if it exists."""
         from recgym.logs.stored import write_log
 
         write_log(self, folder)
 
     @classmethod
     def read(cls, folder: str | PathLike[str], *, check: bool = True) -> "Log":
-        """A log that `write` made; LogError where the folder is none, a file of it is broken, or a value breaks a rule.
+        """Reads a folder that `write` made; `check=False` skips the validation of values.
 
-        `check=False` leaves the values to `validate`.
+        Raises:
+            LogError: the folder is not a log, a file is damaged, or a value breaks a rule.
         """
         from recgym.logs.check import validate
         from recgym.logs.stored import read_folder

@@ -1,4 +1,4 @@
-"""The words of the generic table: which columns a map may name, what values of an event column mean."""
+"""Vocabulary of the generic table: keys of a map of columns, and words of an event column."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,12 +23,12 @@ KEYS = (
 ATTRIBUTES = ("category", "duration_ms")  # of items; price goes to both
 ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
 CONTEXT = "context_"
-LEAST_RATING = 4.0  # from here on a rating counts as the domain's response, unless the map says otherwise
+MIN_RESPONSE_RATING = 4.0  # default of the lowest rating that counts as a response
 
 TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
-SHOWN = "shown"  # the item was shown, nothing more is said
-OPENED = "view"  # shown, or clicked: `meaning` tells
-WITHDRAWN = "withdrawn"  # an earlier event is taken back: no item was shown
+SHOWN = "shown"  # an impression without an event
+OPENED = "view"  # an impression or a click, see `meaning`
+WITHDRAWN = "withdrawn"  # takes an earlier event back; not an impression
 CLICKED = ("click", "clicks", "clicked")
 SYNONYMS: dict[str, str] = {
     **dict.fromkeys(("shown", "show", "impression", "impressions", "exposure", "exposed", "none"), SHOWN),
@@ -53,10 +53,12 @@ SYNONYMS: dict[str, str] = {
 
 
 def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[str, str]:
-    """Key -> column name, from a dict or "user=visitorid,item=itemid"; {} where there is no map.
+    """Column name of each key, from a dict or "user=visitorid,item=itemid"; {} without a map.
 
-    Keys are KEYS, ATTRIBUTES, the events of the domain and `context_*`; user and item are needed. LogError
-    otherwise.
+    Keys are KEYS, ATTRIBUTES, the events of the domain and `context_*`; user and item are needed.
+
+    Raises:
+        LogError: a key is unknown, repeated or missing.
     """
     if mapping is None:
         return {}
@@ -86,10 +88,10 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
 
 
 def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
-    """The map with a plain column for the rating, and the least rating that is a response: of "stars>=8" 8."""
+    """The map without a bound of the rating, and the lowest rating that counts as a response: 8 for "stars>=8"."""
     column, bound, least = columns.get("rating", "").partition(">=")
     if not bound:
-        return dict(columns), LEAST_RATING
+        return dict(columns), MIN_RESPONSE_RATING
     try:
         return {**columns, "rating": column.strip()}, float(least)
     except ValueError as error:
@@ -99,9 +101,9 @@ def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
 
 
 def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], str]:
-    """Words of an event column, each of so many rows, that have no meaning, and the rule that they break.
+    """Unknown words of an event column, and the rule that they break; `rows` is the number of rows of each word.
 
-    Where most rows have a word of TRUE or FALSE, the others are unknown.
+    If most rows have a word of TRUE or FALSE, all other words are unknown.
     """
     plain = {word: word.strip().lower() for word in words}
     count = dict(zip(words, rows.tolist(), strict=True))
@@ -117,11 +119,11 @@ def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], s
 
 
 def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
-    """Value of an event column -> events that are true, each with the events it needs; () for shown only.
+    """Events of each known word of an event column, with the events that they need; () for an impression only.
 
-    Values are such as `unknown_words` leaves. Those of TRUE are the domain's response. A "view" is the response (a
-    product page was opened), and shown only where the table also has a word of CLICKED. A synonym of click is a listen
-    in a social log. A word of WITHDRAWN has no events: its rows are left out (`is_withdrawn`).
+    A word of TRUE is the response of the domain. A "view" is a response (a product page was opened), but an impression
+    if the table also has a word of CLICKED. A synonym of click is a listen in a social log. A word of WITHDRAWN has no
+    events; its rows are left out (`is_withdrawn`).
     """
     response = EVENTS[domain][0].name
     plain = {value: value.strip().lower() for value in values}
@@ -136,27 +138,27 @@ def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
 
 
 def is_binary(values: Iterable[str]) -> bool:
-    """Whether all values of an event column are words of yes and no."""
+    """Whether all words of an event column are in TRUE or FALSE."""
     return {value.strip().lower() for value in values} <= {*TRUE, *FALSE, ""}
 
 
 def is_withdrawn(value: str) -> bool:
-    """Whether a value of an event column takes an earlier event back."""
+    """Whether a word of an event column takes an earlier event back."""
     return SYNONYMS.get(value.strip().lower()) == WITHDRAWN
 
 
 def shows(value: str, meant: tuple[str, ...]) -> bool:
-    """Whether a value that means these events says that an item was shown, whatever came of it."""
+    """Whether a word with these events is an impression."""
     return not meant and value.strip().lower() in SYNONYMS.keys() - {"none"} and not is_withdrawn(value)
 
 
 def counted_as(value: str, meant: tuple[str, ...]) -> str:
-    """What the rows of a value count as, for a remark."""
+    """Part of a remark: what the rows of a word count as."""
     return "left out" if is_withdrawn(value) else f"as {'+'.join(reversed(meant)) or 'shown only'}"
 
 
 def _chain(name: str, domain: str) -> tuple[str, ...]:
-    """The event with those it needs; () for one that is none."""
+    """An event with the events that it needs; () for another word."""
     needs = {event.name: event.needs for event in EVENTS[domain]}
     chain: list[str] = []
     following: str | None = name if name in needs else None

@@ -1,11 +1,11 @@
-"""MovieLens 100k, 1m and 25m (and what came between): ratings of films, no exposure, no watch time.
+"""MovieLens 100k, 1m, 25m and similar sets: ratings of films, without impressions and watch time.
 
-Settled here:
+Conventions of this reader:
 
-* the domain is content; a rating of 4 or more counts as a click: an assumption, which a remark states. A film is rated
-  by those who chose to see it, so what is not rated was not refused;
-* `time` is when the rating was given, often many in a row: a session ends after 30 minutes without one and says
-  nothing about viewing;
+* the domain is content; a rating of 4 or more counts as a click, which is an assumption that a remark states. A film
+  without a rating was not skipped;
+* `time` is the time of the rating; many are given in a row. A session ends after 30 minutes without a rating; it is not
+  a session of viewing;
 * an item's category is its first genre (100k: the first of the official order).
 """
 
@@ -16,16 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.columns import Source
-from recgym.logs.delimited import ID, read_csv
+from recgym.logs.delimited import ID, TextLayout, read_csv
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
 from recgym.logs.ids import FLOAT, INT, TEXT, renamed
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.parsing import Given
 from recgym.logs.problems import LogProblem, refuse
 from recgym.logs.separators import COLONS
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "movielens",
@@ -38,10 +38,11 @@ GENRES = (
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
 KEYS = ("user", "item", "rating", "time")
+COMMAS = TextLayout(is_quoted=False)
 
 
 def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
-    """u.data, u.item and u.user: ratings split by tabs, the others by | in latin-1."""
+    """Log of u.data, u.item and u.user: ratings separated by tabs, the other files by | in latin-1."""
 
     def genre(cells: list[str]) -> str:
         return next((name for name, flag in zip(GENRES, cells[5:], strict=True) if flag == "1"), "")
@@ -50,20 +51,20 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
     genres = {cells[0]: genre(cells) for cells in _lines(files, "u.item", "|", 5 + len(GENRES))}
     people = [(user, age, gender, work) for user, age, gender, work, _ in _lines(files, "u.user", "|", 5)]
     users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
-    return _read(files, "u.data", columns, genres, users, delimiter="\t", header=columns)
+    return _read(files, "u.data", columns, genres, users, TextLayout("\t", False, header=columns))
 
 
 def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
-    """ratings.dat, movies.dat and users.dat, split by ::."""
+    """Log of ratings.dat, movies.dat and users.dat, separated by ::."""
     columns = ("UserID", "MovieID", "Rating", "Timestamp")
     genres = {cells[0]: cells[2].split("|")[0] for cells in _lines(files, "movies.dat", "::", 3)}
     people = [(user, age, gender, work) for user, gender, age, work, _ in _lines(files, "users.dat", "::", 5)]
     users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
-    return _read(files, "ratings.dat", columns, genres, users, delimiter=COLONS, header=columns)
+    return _read(files, "ratings.dat", columns, genres, users, TextLayout(COLONS, False, header=columns))
 
 
 def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
-    """ratings.csv and movies.csv, as in all later sets (20m, 25m, 32m, latest); nothing is known of users."""
+    """Log of ratings.csv and movies.csv, as in the sets 20m, 25m, 32m and latest; without features of users."""
     movies = read_csv(files, files.one("movies.csv"), {"movieId": TEXT, "genres": TEXT}, nullable=("genres",))
     first = [(genres or "").split("|")[0] for genres in movies["genres"].to_pylist()]
     known = [genre if not genre.startswith("(no genres") else "" for genre in first]
@@ -77,18 +78,20 @@ def _read(
     columns: tuple[str, ...],
     genres: Mapping[str, str],
     users: Mapping[str, Any] | None,
-    **layout: Any,
+    layout: TextLayout = COMMAS,
 ) -> Log:
     name = files.one(base)
     types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
-    table = read_csv(files, name, types, quoted=False, **layout)
+    table = read_csv(files, name, types, layout)
     rows = {key: table[column] for key, column in zip(KEYS, columns, strict=True)}
     rows["category"] = renamed(rows["item"], lambda item: genres.get(item, ""))
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
-    file_row = np.arange(len(table)) + (1 if "header" in layout else 2)
-    given = Given(name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, file_row))
-    return from_table(pa.table(rows), given)
+    file_row = np.arange(len(table)) + (2 if layout.header is None else 1)
+    settings = TableSettings(
+        name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, file_row)
+    )
+    return from_table(pa.table(rows), settings)
 
 
 def _lines(files: Files, base: str, delimiter: str, width: int) -> Iterator[list[str]]:

@@ -1,13 +1,13 @@
 """Open Bandit Dataset (ZOZOTOWN, a fashion shop): impressions with positions and true propensities.
 
-It serves off-policy evaluation; there is nothing about visits to be fitted from it.
+The log is for off-policy evaluation; it has no sessions that a world could be fitted to.
 
-Settled here:
+Conventions of this reader:
 
-* `policy="random"` unless "bts" (Bernoulli Thompson sampling), `campaign="all"` unless "men" or "women": the hashes of
-  features are not comparable between the two policies, so a log holds one of them;
-* no row says whose it is: a user is the combination of the four hashed features (a segment, not a person);
-* the three places of a page do not stand together: every row is a session of its own, numbered by its time;
+* `policy` is "random" (default) or "bts" (Bernoulli Thompson sampling), `campaign` "all" (default), "men" or "women".
+  Hashed features are not comparable between policies, so a log has one policy;
+* ids of users are not logged: a user is a combination of the four hashed features (a segment, not a person);
+* the three items of a page cannot be matched: every row is a session, numbered by its time;
 * `position` 1, 2, 3 of the file (left, centre, right) is 0, 1, 2;
 * an item's category is the number of its `item_feature_1` among its values; the affinities of user and item, which
   count past clicks, are left out.
@@ -28,8 +28,9 @@ from recgym.logs.generic import from_table
 from recgym.logs.ids import FLOAT, INT, TEXT, encode, index_ids, labels
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.parsing import Cells, Given
+from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, refuse
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "obd",
@@ -47,7 +48,7 @@ COLUMNS = {"user": "user_feature_0", "item": "item_id", "time": "timestamp", "po
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of one policy on one campaign."""
+    """Log of one policy on one campaign."""
     policy, campaign = options.get("policy", "random"), options.get("campaign", "all")
     for key, value, known in (("policy", policy, POLICIES), ("campaign", campaign, CAMPAIGNS)):
         if value not in known:
@@ -58,8 +59,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     segment, users = _segments(table)
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
-    given = Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context))
-    cells = Cells(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2)))
+    given = TableSettings(
+        name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context)
+    )
+    cells = TableParser(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2)))
     time = cells.times("time").ms
     refuse(cells.problems)
     session = np.empty(len(table), np.int64)
@@ -73,11 +76,11 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def _within(files: Files, policy: str, campaign: str, base: str) -> str:
-    """The file of this name in the policy's folder, and in the campaign's where there is one of that name too."""
+    """File of this name in the folder of the policy, and in that of the campaign if it has one."""
     found = [name for name in files.find(base) if policy in Path(name).parts[:-1]]
     found = [name for name in found if campaign in Path(name).parts[:-1]] or found
     if len(found) != 1:
-        raise LogError(f"{files.path}: one file {policy}/{campaign}/{base} is needed; there are {len(found)}")
+        raise LogError(f"{files.path}: one file {policy}/{campaign}/{base} is needed; found {len(found)}")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""Where the rows of a table came from."""
+"""Origin of the rows of a table: file and row."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from recgym.arrays import Array
 
 
 class Origin(NamedTuple):
-    """File, and row as a person counts, of each of R rows; the line of a text file, else below a header."""
+    """File and row of each of R rows; the row is the line of a text file, else counts from 2, below a header."""
 
     names: Sequence[str]
     file: Array  # (R,) index into names
@@ -18,12 +18,12 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, name: str, row: Array) -> "Origin":
-        """Rows of one file."""
+        """Origin of the rows of one file."""
         return cls((name,), np.broadcast_to(np.int32(0), len(row)), row)
 
     @classmethod
     def of_each(cls, parts: Sequence["Origin"]) -> "Origin":
-        """The rows of several tables, one table after the other."""
+        """Origin of the concatenated rows of several tables."""
         names = [name for part in parts for name in part.names]
         first = np.cumsum([0, *(len(part.names) for part in parts)])
         files = [part.file + before for part, before in zip(parts, first, strict=False)]
@@ -36,11 +36,11 @@ class Origin(NamedTuple):
         return self.names[int(self.file[index])], int(self.row[index])
 
     def take(self, rows: Array) -> "Origin":
-        """Of these rows alone."""
+        """Origin of a selection of rows."""
         return Origin(self.names, self.file[rows], self.row[rows])
 
     def columns(self) -> dict[str, Any]:
-        """The columns `file` and `file_row` of a log."""
+        """Columns `file` and `file_row` of a log."""
         file = pa.array(np.ascontiguousarray(self.file), pa.int32())
         names = pa.array(self.names, pa.string())
         return {

@@ -1,7 +1,7 @@
-"""OTTO (2022): clicks, carts and orders of a shop, one JSON line a visitor.
+"""OTTO (2022): clicks, carts and orders of a shop, one JSON line per visitor.
 
-The file's `session` is all that one device did over weeks: here it is the user, and a session ends after 30 minutes
-without an event. Nothing says what was shown; no item has a category.
+The file's `session` has all events of a device over weeks: it becomes the user, and a session ends after 30 minutes
+without an event. Impressions without an event and categories are not logged.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from recgym.logs.files import Files
 from recgym.logs.generic import from_table
 from recgym.logs.ids import INT, TEXT
 from recgym.logs.log import Log
-from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "otto",
@@ -35,7 +35,7 @@ BLOCK_BYTES = 1 << 24
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of all events; `file_row` counts them, not the lines."""
+    """Log of all events; `file_row` counts events, not lines."""
     name = files.one(FILE)
     parse = pajson.ParseOptions(explicit_schema=SCHEMA, unexpected_field_behavior="error")
     try:
@@ -51,12 +51,12 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
             f"text or Parquet; {' '.join(str(error).split())}"
         ) from error
     return from_table(
-        table.unify_dictionaries(), Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms")
+        table.unify_dictionaries(), TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms")
     )
 
 
 def _events(batch: Any) -> Any:
-    """One row an event."""
+    """Table with one row per event."""
     lists = batch.column("events")
     events = lists.flatten()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)

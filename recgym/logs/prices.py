@@ -1,4 +1,4 @@
-"""Prices as people write them, $9.99 or 1.234,50 EUR -> numbers. A column has one decimal sign and one currency."""
+"""Prices as text, such as $9.99 or 1.234,50 EUR; a column must have one decimal sign and one currency."""
 
 import re
 from collections.abc import Sequence
@@ -25,18 +25,18 @@ EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}|[0-9]+")
 NUMBER, SIGN, OTHER_SIGN, OTHER_CURRENCY = range(4)
 RULES = (
     "a number is needed",
-    "no row tells a decimal sign from one between thousands: a decimal point is needed, without currency",
+    "no row shows which sign is decimal and which separates thousands: a decimal point is needed, without currency",
     "prices must have one decimal sign",
     "prices must have one currency",
 )
 
 
 def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
-    """Numbers of distinct words, each of so many rows; the rule that each breaks; the currency.
+    """Numbers of distinct words; `rows` (words,) is the number of rows of each.
 
     Returns:
-        Numbers (words,) float64; index into RULES (words,), -1 where no rule is broken; the currency, "" where none
-        is written.
+        Numbers (words,) float64; index into RULES of the rule that a word breaks (words,), -1 for none; the currency,
+        "" for none.
     """
     parts = [_parts(word) for word in words]
     point, comma = (
@@ -59,7 +59,7 @@ def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
 
 
 def sign_read(words: Sequence[str], values: Array, rules: Array) -> str:
-    """What was read as the decimal sign, by an example; "" where no word has a comma or can be read in two ways."""
+    """Decimal sign, with an example, for a remark; "" if no word is ambiguous or has a comma."""
     for word, value, rule in zip(words, values.tolist(), rules.tolist(), strict=True):
         bare = _parts(word)[1]
         if rule < 0 and ("," in bare or ("." in bare and EITHER.fullmatch(bare))):
@@ -69,7 +69,7 @@ def sign_read(words: Sequence[str], values: Array, rules: Array) -> str:
 
 
 def _parts(word: str) -> tuple[float, str, str]:
-    """Sign, digits with their commas and points, and currency; without digits where the word is no price."""
+    """Sign, digits with commas and points, and currency; digits are "" for a word that is not a price."""
     if PLAIN.fullmatch(word):
         return (-1.0 if word.startswith("-") else 1.0), word.lstrip("+-"), ""
     found = PRICE.fullmatch(word)
@@ -84,7 +84,7 @@ def _parts(word: str) -> tuple[float, str, str]:
 
 
 def _broken(bare: str, point: int, comma: int, has_currency: bool) -> int:
-    """The rule that digits break where so many rows have a decimal point or comma for sure."""
+    """Index of the broken rule, -1 for none; `point` and `comma` are the numbers of unambiguous rows."""
     if "e" in bare.lower() and PLAIN.fullmatch(bare):
         return OTHER_SIGN if comma > point else -1
     if POINT.fullmatch(bare):
@@ -93,7 +93,7 @@ def _broken(bare: str, point: int, comma: int, has_currency: bool) -> int:
         return -1 if comma > point else OTHER_SIGN
     if not EITHER.fullmatch(bare):
         return NUMBER
-    is_open = "," in bare or ("." in bare and has_currency)  # a program writes no currency
+    is_open = "," in bare or ("." in bare and has_currency)  # numbers written by programs have no currency
     return SIGN if is_open and not point + comma else -1
 
 

@@ -1,23 +1,23 @@
-"""What is wrong with a file or a log: one row a problem, one line a message."""
+"""Problems of files and logs; a message is one line: file, row, column, rule, and what was found."""
 
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-COMPARED = 1000  # rows of which a message says whether they are alike
+MAX_COMPARED_ROWS = 1000  # rows that are compared to call them alike
 
 
 class LogProblem(NamedTuple):
-    """One value that breaks a rule.
+    """A value that breaks a rule.
 
-    `row` is the line of a text file at which the row begins, blank lines counted, and the row of another table, where
-    the header is row 1. Row 0 stands for the file as a whole.
+    `row` is the line of a text file at which the row starts (blank lines count), or the row of another table, whose
+    header is row 1. Row 0 means the whole file.
     """
 
     file: str
     row: int
     column: str
-    rule: str  # what is allowed
+    rule: str  # what is needed
     value: str  # what was found
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class LogProblem(NamedTuple):
 
 
 class LogError(ValueError):
-    """A log cannot be read, built, split or written; `problems` holds every bad row that was found."""
+    """A log cannot be read, built, split or written; `problems` are all problems that were found."""
 
     def __init__(self, message: str, problems: Sequence[LogProblem] = ()):
         super().__init__(escaped(message))
@@ -38,7 +38,7 @@ class LogError(ValueError):
 
 
 def escaped(text: str) -> str:
-    """One line that a terminal only shows: control characters and changes of direction as their escapes."""
+    """Text as one safe line: control characters and changes of direction are escaped."""
     return re.sub(
         "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
         lambda found: found[0].encode("unicode_escape").decode(),
@@ -55,20 +55,20 @@ def problems_of(
     shown: Callable[[int], str],
     alike: bool = False,
 ) -> list[LogProblem]:
-    """One problem for each of these rows of a table; where all its rows break the rule, one for all of them.
+    """One problem for each of some rows of a table; a single one if all rows of the table break the rule.
 
     Args:
-        rows: indices of the rows that break the rule, (bad,).
-        total: rows of the table.
-        place: file and row, as a person counts, of an index.
+        rows: (bad,) indices of the rows that break the rule.
+        total: number of rows of the table.
+        place: returns file and row of an index.
         column: name of the column.
-        rule: what is allowed.
-        shown: what stands in a row.
-        alike: one problem for the rows even where they are not all.
+        rule: what is needed.
+        shown: returns the cell at an index, as text.
+        alike: return a single problem in any case.
     """
     if len(rows) > 1 and (alike or len(rows) == total):
         first, some = int(rows[0]), "all" if len(rows) == total else f"{len(rows):,} of"
-        is_same = all(shown(int(row)) == shown(first) for row in rows[:COMPARED])
+        is_same = all(shown(int(row)) == shown(first) for row in rows[:MAX_COMPARED_ROWS])
         more = (
             f", and alike in {some} {total:,} rows" if is_same else f"; {some} {total:,} rows break this rule"
         )
@@ -77,13 +77,13 @@ def problems_of(
 
 
 def refuse(problems: Sequence[LogProblem]) -> None:
-    """Raise a LogError that tells the first problem and how many follow; nothing where there is none."""
+    """Raises LogError with the first problem and the number of others, if there is a problem."""
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise LogError(f"{problems[0]}{more}", problems)
 
 
 def shown(names: Sequence[str], most: int = 12, width: int = 40) -> str:
-    """Names in one line of bounded length."""
+    """Names as one line of bounded length."""
     cut = [name if len(name) <= width else f"{name[: width - 3]}..." for name in names[:most]]
     return ", ".join([*cut, *([f"and {len(names) - most} more"] if len(names) > most else [])])

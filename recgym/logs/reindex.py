@@ -1,4 +1,4 @@
-"""A log's tables put on the indices of a world; which row is which, `recgym.sim.world_index` says."""
+"""Changes the indices of a log to those of a world, by the maps of `recgym.sim.world_index`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,17 +24,17 @@ def on_indices(
     mark: str,
     remarks: Sequence[str],
 ) -> "Log":
-    """The log with other numbers for its users and items; rows of what has none are left out.
+    """The log with other indices of users and items; rows of users and items without one are left out.
 
     Args:
-        log: in its own order.
+        log: any log.
         users: new index of each row of its users table, below 0 for none.
-        items: of its items table.
-        sizes: rows of the new users table and of the new items table.
-        ids: of the new tables, None where nobody knows them.
-        context: `context_index` of the rows that are kept; None: left as it is.
+        items: new index of each row of its items table, below 0 for none.
+        sizes: numbers of rows of the new users and items tables.
+        ids: ids of the new tables; None: those of the log.
+        context: `context_index` of the rows that are kept; None: unchanged.
         mark: `indexed_by` of the new log.
-        remarks: added to the log's.
+        remarks: new remarks.
     """
     user, item = users[log.column("user")], items[log.column("item")]
     kept = (user >= 0) & (item >= 0)
@@ -57,7 +57,7 @@ def on_indices(
 
 
 def _table(table: Any, index: Ints, size: int, ids: Sequence[str] | None) -> Any:
-    """Rows in the new order, null where the log has none."""
+    """Table in the new order, with null rows for indices that the log does not have."""
     origin = np.full(size, -1)
     known = np.flatnonzero(index >= 0)
     origin[index[known]] = known
@@ -68,7 +68,7 @@ def _table(table: Any, index: Ints, size: int, ids: Sequence[str] | None) -> Any
 
 
 def _friends(friends: Any, users: Ints) -> Any:
-    """Pairs of whom both are known."""
+    """Pairs of friends who both have an index."""
     if friends is None:
         return None
     pairs = np.stack([users[np.asarray(friends[name])] for name in ("user", "friend")])

@@ -1,12 +1,12 @@
-"""RetailRocket (2015): views, carts and purchases of a shop over 4.5 months; nothing says what was shown.
+"""RetailRocket (2015): views, carts and purchases of a shop over 4.5 months; impressions are not logged.
 
-Settled here:
+Conventions of this reader:
 
-* a view is a click (a product page was opened), a cart or purchase joins the view it follows
-  (`recgym.logs.generic`), an `addtocart` or `transaction` without a view stands with the events it needs;
+* a view is a click (a product page was opened); a cart or purchase joins the view before it
+  (`recgym.logs.generic`), and one without a view is a row with the events that it needs;
 * a session ends after 30 minutes without an event;
 * an item's category is the last value of its property `categoryid` before the last event, else its first value, else
-  "unknown"; a remark counts the rows of the latter. Other properties are hashed words and are left out, prices too.
+  "unknown"; a remark counts the rows of the latter. Other properties, also prices, are hashed words and are left out.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from recgym.logs.files import Files
 from recgym.logs.generic import from_table
 from recgym.logs.ids import INT, TEXT, renamed
 from recgym.logs.log import Log
-from recgym.logs.parsing import Given
 from recgym.logs.problems import LogError
+from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
     "retailrocket",
@@ -38,7 +38,7 @@ PROPERTIES = "item_properties_part*.csv"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
-    """The log of all events."""
+    """Log of all events."""
     name = files.one("events.csv")
     types = {"timestamp": INT, "visitorid": ID, "event": ID, "itemid": ID}
     table = read_csv(files, name, types)
@@ -46,13 +46,13 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["category"] = renamed(table["itemid"], lambda item: categories.get(item, ""))
     unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
-    log = from_table(pa.table(columns), Given(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms"))
+    log = from_table(pa.table(columns), TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms"))
     remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []
     return replace(log, remarks=(*remarks, *log.remarks))
 
 
 def _categories(files: Files, end: int) -> dict[str, str]:
-    """Category of every item that has one, as it stood at `end` [ms]."""
+    """Category, at the time `end` [ms], of every item that has one."""
     types = {"timestamp": INT, "itemid": ID, "property": ID, "value": TEXT}
     names = files.find(PROPERTIES)
     if not names:

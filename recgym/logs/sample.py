@@ -1,4 +1,4 @@
-"""A log drawn from a world: what an agent that learns offline is given, so that it never reads the world itself."""
+"""Logs sampled from a world, for the offline stage of agents."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,20 +28,23 @@ def sample_log(
     slate_size: int | None = None,
     horizon: int | None = None,
 ) -> Log:
-    """Sessions of the world's users under a policy, one row a shown item.
+    """Samples sessions of a world under a policy, one row per shown item.
 
     Args:
-        world: whose users: a World, or an environment, whose log has its items, slates and horizon.
-        policy: "logged" (the world's logging policy), "random" (uniform), or a function of the engine that gives
+        world: a World, or an environment, whose items, slate size and horizon are used.
+        policy: "logged" (the logging policy of the world), "random" (uniform), or a function of the engine that returns
             slates (B, K) int64 and propensities (B, K).
-        sessions: visits, each begun by a user drawn from the population.
-        seed: visit i has the key of an environment's first episode under seed + i.
-        slate_size: K; default 1, or the environment's.
-        horizon: [slates] after which a visit is cut; default 50, or the environment's.
+        sessions: number of sessions; their users are drawn from the population.
+        seed: session i has the random numbers of the first episode of an environment with the seed `seed` + i.
+        slate_size: K; default 1, or that of the environment.
+        horizon: number of steps after which a session is truncated; default 50, or that of the environment.
 
     Returns:
-        A log with propensities, events, watch time, and `context_index`; indices are the world's. It has order but no
-        clock (`time` is null). Its source says that it was sampled.
+        A log with propensities, events, watch time and `context_index`, on the indices of the world. `time` is null.
+        Its source states that it was sampled.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     if not isinstance(world, World):
         own = world.unwrapped.privileged()
@@ -74,7 +77,7 @@ def sample_log(
 
 
 def _steps(engine: Engine, choose: Policy) -> Any:
-    """Rows of each step of all sessions that still run."""
+    """Rows of each step of all sessions that have not ended."""
     running = np.ones(engine.num, np.bool_)
     slots = engine.slate_size
     while running.any():

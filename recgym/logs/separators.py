@@ -1,4 +1,4 @@
-"""What stands between the cells of a table of text: one character, two colons, or any white space."""
+"""Separators of the cells of a text table: one character, two colons, or white space."""
 
 import csv
 import io
@@ -13,12 +13,12 @@ from recgym.logs.problems import LogError
 COLONS, BLANKS = "::", " "  # BLANKS: one or more spaces or tabs
 SEPARATORS = (",", ";", "\t", "|", COLONS)
 KNOWN = ", ; tab | :: and white space"
-BLOCK = 1 << 20  # [bytes] that are rewritten at once
-_INSTEAD = {COLONS: "\x1f", BLANKS: "\t"}  # one character, for a reader that knows no others
+BLOCK_BYTES = 1 << 20  # rewritten at once
+_REPLACEMENT = {COLONS: "\x1f", BLANKS: "\t"}  # a single character, as readers of CSV need
 
 
 def separator_of(line: str) -> str:
-    """The separator that is most frequent in a header; BLANKS where there is none but white space; "" without any."""
+    """Most frequent separator of a header; BLANKS if it has only white space, "" if it has no separator."""
     best = max(SEPARATORS, key=line.count)
     if best in line:
         return best
@@ -26,7 +26,7 @@ def separator_of(line: str) -> str:
 
 
 def cells_of(line: str, separator: str, name: str) -> list[str]:
-    """The cells of the first line of a file; LogError for a quoted one that is too long to be one."""
+    """Cells of the first line of a file; LogError for a quote that is not closed."""
     if separator == BLANKS:
         return line.split()
     if separator == COLONS or '"' not in line:
@@ -38,19 +38,19 @@ def cells_of(line: str, separator: str, name: str) -> list[str]:
 
 
 def single(stream: Any, separator: str) -> tuple[Any, str]:
-    """The stream with one character between its cells, and this character."""
-    if separator not in _INSTEAD:
+    """Stream with a single character as separator, and this character."""
+    if separator not in _REPLACEMENT:
         return stream, separator
-    return rewritten(stream, _one_tab if separator == BLANKS else _one_character), _INSTEAD[separator]
+    return rewritten(stream, _one_tab if separator == BLANKS else _one_character), _REPLACEMENT[separator]
 
 
 def rewritten(stream: Any, rewrite: Callable[[bytes], bytes]) -> Any:
-    """The stream whose whole lines go through a function, block by block."""
-    return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK))
+    """Stream whose lines are rewritten by a function of a block of whole lines."""
+    return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK_BYTES))
 
 
 def trimmed_header(separator: str) -> Callable[[bytes], bytes]:
-    """For `rewritten`: the first line that is not blank loses the white space around its cells outside of quotes."""
+    """Function for `rewritten` that strips the unquoted cells of the first line that is not blank."""
     is_done = False
 
     def rewrite(lines: bytes) -> bytes:
@@ -66,11 +66,11 @@ def trimmed_header(separator: str) -> Callable[[bytes], bytes]:
 
 
 def _one_character(lines: bytes) -> bytes:
-    return lines.replace(COLONS.encode(), _INSTEAD[COLONS].encode())
+    return lines.replace(COLONS.encode(), _REPLACEMENT[COLONS].encode())
 
 
 def _one_tab(lines: bytes) -> bytes:
-    """White space outside of quotes as one tab, none at the ends of a line."""
+    """Lines with one tab for white space outside quotes, stripped."""
     if b'"' in lines:
         lines = re.sub(rb'("[^"\n]*")|[ \t]+', lambda found: found[1] or b"\t", lines)
     else:
@@ -79,18 +79,18 @@ def _one_tab(lines: bytes) -> bytes:
 
 
 class _Rewritten(io.RawIOBase):
-    """A stream whose whole lines go through a function, block by block."""
+    """Raw stream of `rewritten`."""
 
     def __init__(self, stream: Any, rewrite: Callable[[bytes], bytes]):
         self._stream, self._rewrite = stream, rewrite
-        self._rest = self._ready = b""  # a line that is not whole yet; what may be read
+        self._rest = self._ready = b""  # an incomplete line; bytes to be read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
-            block = self._stream.read(BLOCK)
+            block = self._stream.read(BLOCK_BYTES)
             whole, end, self._rest = (
                 (self._rest + block).rpartition(b"\n") if block else (self._rest, b"", b"")
             )

@@ -1,4 +1,4 @@
-"""From moments and actions to sessions, steps and rows: plain numpy over rows in order of time."""
+"""Sessions, steps and joined rows from times and actions, in numpy."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,12 @@ UNKNOWN = "unknown"
 
 
 def number_by_start(order: Array, fresh: Array, time: Array) -> Array:
-    """Session of every row, numbered by first moment (ties by the given order).
+    """Session of every row (rows,), numbered by its first time; ties are in the given order.
 
-    `order` sorts the rows, `fresh` marks the sorted rows that begin a session, `time` is in the rows' own
-    order.
+    Args:
+        order: (rows,) order in which the rows of a session follow each other.
+        fresh: (rows,) whether a row starts a session, in that order.
+        time: (rows,) in the original order.
     """
     starts = np.flatnonzero(fresh)
     number = np.empty(len(starts), np.int64)
@@ -28,7 +30,7 @@ def number_by_start(order: Array, fresh: Array, time: Array) -> Array:
 
 
 def gap_sessions(user: Array, time: Array | None, gap_minutes: float) -> Array:
-    """A new session after a pause longer than the gap; one a user without a clock (time in ms)."""
+    """Session of every row: a new one after a pause longer than the gap; without times [ms] one per user."""
     if time is None:
         return user.astype(np.int64)
     order = np.lexsort((time, user))
@@ -38,13 +40,13 @@ def gap_sessions(user: Array, time: Array | None, gap_minutes: float) -> Array:
 
 
 def number_steps(session: Array, slate: Array | None = None) -> Array:
-    """Step of every row, for rows by session and time; rows of one slate share a step (-1: alone)."""
+    """Step of every row, for rows sorted by session and time; rows of a slate share a step (slate -1: no slate)."""
     rows = np.arange(len(session))
     leads = np.ones(len(session), bool)
     lead = rows
     if slate is not None:
         key = np.where(slate < 0, -1 - rows, slate)
-        order = np.lexsort((key, session))  # stable: the first row of a slate stands first
+        order = np.lexsort((key, session))  # stable: the first row of a slate stays first
         starts = np.flatnonzero(np.r_[True, _moved(session[order], key[order])])
         lead = np.empty(len(rows), np.int64)
         lead[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(rows)]))
@@ -57,12 +59,12 @@ def number_steps(session: Array, slate: Array | None = None) -> Array:
 
 
 def join_actions(session: Array, item: Array, flags: Array, impressions: bool = False) -> Array:
-    """For every row (rows,) the row that it joins, itself where it joins none.
+    """(rows,) the row that each row joins; its own index if it joins none.
 
-    Rows are single actions sorted by session and time; `flags` (rows, E): the action's event with those it needs. A row
-    with an event beyond the first joins the last row of its session and item that showed it or had the first event
-    only; the k-th such event since then makes the k-th row. With `impressions` the first row that has the first event
-    joins the row before it that showed its item. Nothing is lost: a second purchase is a second row.
+    Rows are single actions, sorted by session and time; `flags` (rows, E) are the event of the action and the events
+    that it needs. A row with an event beyond the first joins the last row of its session and item without such an
+    event; the k-th event of a kind since then makes the k-th row, so that a second purchase is a second row. With
+    `impressions` the first row with the first event joins the impression of its item before it.
     """
     rows = np.arange(len(session))
     acts: Array = np.asarray(flags[:, 1:].any(axis=1))
@@ -90,7 +92,7 @@ def join_actions(session: Array, item: Array, flags: Array, impressions: bool = 
 
 
 def _first_clicks(fresh: Array, acts: Array, clicked: Array) -> Array:
-    """Rows with the first event only, the first since an impression; `fresh` begins a session's item."""
+    """Rows with the first event only, the first since an impression; `fresh` starts an item of a session."""
     shown = ~acts & ~clicked
     starts = np.flatnonzero(fresh | shown)
     lengths = np.diff(np.r_[starts, len(fresh)])
@@ -101,9 +103,9 @@ def _first_clicks(fresh: Array, acts: Array, clicked: Array) -> Array:
 
 
 def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:
-    """As `join_actions`, where one row shows an item in a place of a slate: all its actions join it, the first else.
+    """As `join_actions` for slates: all actions join the impression of the item in the slate, or else the first action.
 
-    `keys` (rows,) each: the slate, the item, its position.
+    `keys` are (rows,) each: position, item, slate and session.
     """
     happened = flags.any(axis=1)
     order = np.lexsort((happened, *keys))
@@ -114,7 +116,7 @@ def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:
 
 
 def last_known(values: Array, session: Array, item: Array, flags: Array) -> Array:
-    """Numbers (-1: not known) of rows in order, those of actions as last known of their item in the session."""
+    """Values (-1: unknown) of sorted rows; unknown values of actions become the last known of item and session."""
     order = np.lexsort((item, session))
     fresh = np.r_[True, _moved(session[order], item[order])]
     rows = np.arange(len(order))
@@ -127,14 +129,14 @@ def last_known(values: Array, session: Array, item: Array, flags: Array) -> Arra
 
 
 def merged(into: Array, flags: Array) -> tuple[Array, Array]:
-    """The rows that stay where every row joins the one of `into`, in order, and their flags."""
+    """Kept rows, in order, when every row joins the row of `into`, and their flags."""
     order = np.argsort(into, kind="stable")
     starts = np.flatnonzero(np.r_[True, _moved(into[order])])
     return into[order][starts], np.logical_or.reduceat(flags[order], starts, axis=0)
 
 
 def _moved(*keys: Array) -> Array:
-    """Rows but the first that differ from the row before in one of the keys, shape (rows - 1,)."""
+    """(rows - 1,) whether a row differs from the row before it in one of the keys."""
     moved = np.zeros(max(len(keys[0]) - 1, 0), bool)
     for key in keys:
         moved |= key[1:] != key[:-1]
@@ -142,16 +144,16 @@ def _moved(*keys: Array) -> Array:
 
 
 def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], time: Array | None) -> Any:
-    """The table of items from their rows: category, numbers (NaN: unknown), a label, each as first known.
+    """Table of items: the first known category and numbers (NaN: unknown) of their rows, and a label.
 
-    The first in `time`, else in the file: what later rows say of an item would tell a fit on early days of later ones.
+    The first row is that in `time`, else in the file. Later values would be unknown to a model fitted on early days.
     """
     order = np.arange(len(item)) if time is None else np.argsort(time, kind="stable")
 
     def first(known: Array) -> Array:
         rows = order[known[order]][::-1]
         found = np.full(len(ids), -1)
-        found[item[rows]] = rows  # the last one written wins: the earliest
+        found[item[rows]] = rows  # the last one written, the earliest, is kept
         return found
 
     table = {"id": ids}

@@ -1,4 +1,4 @@
-"""The data sets that can be read: one table, one row a data set. A new one is one row and one file."""
+"""Table of the readers of data sets: a new data set is one row here and one file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +17,12 @@ from recgym.logs.stored import is_written
 
 
 class Reader(NamedTuple):
-    """How a data set is known and read."""
+    """Reader of a data set."""
 
     read: Callable[[Files, Mapping[str, Any]], Log]
-    domain: str | None  # None: the caller says it
-    patterns: tuple[str, ...]  # file names of which all must be there for the set to be recognised
-    options: tuple[str, ...]  # names that read_log passes on
+    domain: str | None  # None: an argument of read_log
+    patterns: tuple[str, ...]  # patterns of file names by which the data set is recognised; all must match
+    options: tuple[str, ...]  # names of the options
     about: str
 
 
@@ -99,18 +99,24 @@ def read_log(
     check: bool = True,
     **options: Any,
 ) -> Log:
-    """The log at `path`: a folder, zip or file of a known data set, a log that recgym wrote, or a table.
+    """Reads a log: a known data set, a log that recgym wrote, or a table of events.
 
-    Several paths, or a folder of tables, of the same columns are one log.
+    Args:
+        path: folder, zip or file; several paths, or a folder, of tables with the same columns are one log. "sample", if
+            no file has this name, is the log that is shipped with the package; it is sampled from a world.
+        source: name of the reader in SOURCES, with options if any, as "kuairec:matrix=small". Default: recognised by
+            the names of the files; the generic table with a `mapping`.
+        domain: ecommerce, content or social, for a table of events.
+        mapping: columns of a table of events, a dict or "user=visitorid,item=itemid,..." (see recgym.logs.generic).
+        friends: file of pairs of the users of a social log (recgym.logs.friend_pairs).
+        check: raise LogError for values out of range and repeated keys; else use `validate`.
+        **options: options of the reader (SOURCES).
 
-    "sample", where no file has that name, is the small log that ships: sampled from a world, not logged.
+    Returns:
+        The log. Rows that break the rules which event needs which other are not errors; a remark counts them.
 
-    `source` names the reader and may carry its options, "kuairec:matrix=small"; without it the files' names tell, or a
-    `mapping` the generic table. `mapping` is "user=visitorid,item=itemid,..." or a dict (see recgym.logs.generic),
-    `options` are the reader's own (SOURCES). `friends` is a file of pairs of the users of a social log
-    (recgym.logs.friend_pairs). Raises LogError for the first value that is wrong; `check=False` leaves
-    the ranges and keys to `validate`. Which event needs which other is never an error here: a remark of the log counts
-    the rows that break it.
+    Raises:
+        LogError: a file cannot be read, or a value is wrong; its `problems` list all of them.
     """
     if not isinstance(path, str | PathLike) and len(path) == 1:
         path = path[0]
@@ -123,7 +129,7 @@ def read_log(
 def _written(
     path: Any, domain: str | None, source: str | None, mapping: Any, options: Mapping[str, Any], check: bool
 ) -> Log | None:
-    """A log that recgym wrote, None where it is something else."""
+    """A log that recgym wrote; None for another path."""
     if not isinstance(path, str | PathLike) or source is not None:
         return None
     if str(path) in SHIPPED and not Path(path).exists():
@@ -148,7 +154,7 @@ def _read(
     check: bool,
     options: dict[str, Any],
 ) -> Log:
-    """A log that a reader makes."""
+    """A log from the reader of a data set."""
     source, said = _source_options(source)
     options = said | options
     if source is not None and source not in SOURCES:
@@ -169,7 +175,7 @@ def _read(
 
 
 def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
-    """Name and options of "name:option=value,..."; whole numbers are numbers, "none" is None."""
+    """Name and options of "name:option=value,..."; digits become a number, "none" becomes None."""
     name, _, text = (source or "").partition(":")
     options: dict[str, Any] = {}
     for pair in filter(None, text.split(",")):

@@ -1,4 +1,4 @@
-"""A log as a folder: Parquet tables beside meta.json and checksums, written whole or not at all."""
+"""A log as a folder of Parquet tables, meta.json and checksums, written atomically."""
 
 import os
 from dataclasses import asdict, fields
@@ -22,15 +22,15 @@ META = "meta.json"
 TABLES = ("rows", "users", "items")
 FRIENDS = "friends"
 KINDS = {"schema": str, "domain": str, "source": dict, "duplicates": int, "remarks": list, "num_rows": int}
-MOST_ROWS = 1 << 48
-MOST_BYTES = 1 << 36  # of a table
+MAX_ROWS = 1 << 48
+MAX_TABLE_BYTES = 1 << 36
 
 
 def write_log(log: "Log", folder: str | PathLike[str]) -> None:
-    """`Log.write`."""
+    """Writes a log, see `Log.write`."""
     target = Path(folder)
     if os.path.lexists(target):
-        raise LogError(f"{target}: exists already; a log is written once")
+        raise LogError(f"{target}: exists already, expected a new folder")
     tables = {name: getattr(log, name) for name in TABLES}
     if log.friends is not None:
         tables[FRIENDS] = log.friends
@@ -44,13 +44,13 @@ def write_log(log: "Log", folder: str | PathLike[str]) -> None:
 
 
 def is_written(folder: Path) -> bool:
-    """Whether a folder is one that `write_log` made, whole or not: it has meta.json, or all of the tables."""
+    """Whether a folder is a log of `write_log`, maybe damaged: it has meta.json or all of the tables."""
     marks = [[META], [f"{name}.parquet" for name in TABLES]]
     return any(all(os.path.lexists(folder / name) for name in mark) for mark in marks)
 
 
 def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
-    """The log that `write_log` made, its values unchecked; LogError where a file is missing, damaged or another."""
+    """Log that `write_log` wrote, without validation of values; LogError for a missing, damaged or other file."""
     place = Path(folder)
     try:
         stored = Stored(place, "log")
@@ -59,7 +59,7 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
         check_keys(source, {field.name: str for field in fields(Source)}, place / META)
         if meta["schema"] != SCHEMA:
             raise LogError(f"{place / META}: schema is {meta['schema']!r}, expected {SCHEMA!r}")
-        if type(meta["duplicates"]) is not int or not 0 <= meta["duplicates"] <= MOST_ROWS:
+        if type(meta["duplicates"]) is not int or not 0 <= meta["duplicates"] <= MAX_ROWS:
             raise LogError(
                 f"{place / META}: duplicates is {str(meta['duplicates'])[:20]}, expected a count of rows"
             )
@@ -68,7 +68,7 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
         if not isinstance(meta.get("indexed_by"), str | None):
             raise LogError(f"{place / META}: indexed_by is {meta['indexed_by']!r}, expected a digest or null")
         if not all(isinstance(remark, str) for remark in meta["remarks"]):
-            raise LogError(f"{place / META}: a remark is no text")
+            raise LogError(f"{place / META}: a remark is not text")
         tables = {name: _table(stored, name) for name in TABLES}
         file = f"{FRIENDS}.parquet"
         has_friends = file in (stored.digests or ()) or os.path.lexists(place / file)
@@ -89,7 +89,7 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
 
 def _table(stored: Stored, name: str) -> Any:
     file = f"{name}.parquet"
-    data = stored.read(file, MOST_BYTES)
+    data = stored.read(file, MAX_TABLE_BYTES)
     with reading(stored.folder / file):
         table = pq.ParquetFile(pa.BufferReader(data)).read()
         table.validate(full=True)

@@ -1,4 +1,4 @@
-"""Facts of a visit that hang on what came before in it. Axes: R rows, whole visits one after the other."""
+"""Features of a step that depend on earlier steps of its session. Axes: R rows, whole sessions in order."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from recgym.arrays import Bools, Codes, Ints
 
 
 def runs(visit: Ints, category: Codes, answered: Bools) -> Ints:
-    """(R,) at an answer: answers in a row of its category in the visit, itself included; 0 elsewhere."""
+    """(R,) at a response: the number of responses in a row in its category, itself included; 0 elsewhere."""
     rows = np.flatnonzero(answered)
     session, kind, place = visit[rows], category[rows], np.arange(len(rows))
     fresh = (place == 0) | (session != np.roll(session, 1)) | (kind != np.roll(kind, 1))
@@ -16,13 +16,13 @@ def runs(visit: Ints, category: Codes, answered: Bools) -> Ints:
 
 
 def repeats(visit: Ints, item: Codes, answered: Bools, memory: int) -> Bools:
-    """(R,) rows whose item was among the last `memory` positive answers of the visit."""
+    """(R,) whether the item is among the last `memory` responses of the session."""
     key = visit * (int(item.max(initial=0)) + 1) + item
-    order = np.argsort(key, kind="stable")  # rows of one visit and item side by side, in time
-    before: Ints = (np.cumsum(answered) - answered)[order]  # answers before the row, over all visits
+    order = np.argsort(key, kind="stable")  # groups the rows of a session and item, in time
+    before: Ints = (np.cumsum(answered) - answered)[order]  # responses before the row, over all sessions
     place = np.arange(len(order))
     last = np.maximum.accumulate(np.where(answered[order], place, -1))
-    last = np.concatenate([[-1], last[:-1]])[: len(order)]  # the last answer above
+    last = np.concatenate([[-1], last[:-1]])[: len(order)]  # the last response before
     same = (last >= 0) & (key[order][last] == key[order])
     out = np.zeros(len(key), bool)
     out[order] = same & (before - before[last] - 1 < memory)
@@ -30,10 +30,11 @@ def repeats(visit: Ints, item: Codes, answered: Bools, memory: int) -> Bools:
 
 
 def cut_length(lengths: Ints) -> int:
-    """The length at which a log cuts its visits; 0 where it does not.
+    """Length at which a log cuts its sessions; 0 if it does not.
 
-    Visits that end by themselves thin out with length: significantly more of the greatest length than of the one below
-    means that a horizon cut them. Such a visit is censored, it did not end there (Kaplan and Meier, 1958).
+    The number of sessions that end by themselves falls with their length. Significantly more sessions of the greatest
+    length than of the length below it (by 4 standard errors) were cut by a horizon: they are censored (Kaplan and
+    Meier, 1958).
     """
     longest = int(lengths.max())
     at, below = int((lengths == longest).sum()), int((lengths == longest - 1).sum())

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recgym.logs import Log, LogError, Source, read_log, validate
-from recgym.logs.separators import BLOCK, separator_of, single
+from recgym.logs.separators import BLOCK_BYTES, separator_of, single
 
 HEADER = "user,item,time\n"
 ROWS = "".join(f"u{k % 7},i{k % 11},{1_600_000_000 + k}\n" for k in range(2_000))
@@ -71,12 +71,12 @@ PACKED = gzip.compress((HEADER + ROWS).encode(), mtime=0)
         ("t.csv.gz", PACKED[: len(PACKED) // 2], "t.csv.gz: cannot be read: Truncated compressed stream"),
         ("t.csv.gz", PACKED[:-8] + b"12345678", "t.csv.gz: cannot be read: zlib inflate failed"),
         ("t.csv.gz", b"user,item\na,b\n", "t.csv.gz: cannot be read: zlib inflate failed"),
-        ("t.parquet", b"", "t.parquet: no Parquet file"),
+        ("t.parquet", b"", "t.parquet: not a Parquet file"),
         ("t.csv", "user,item\na,b\n".encode("utf-16"), "t.csv, row 1: the file is not in utf8"),
-        ("t.csv", "user,item\na,b\n".encode("utf-16-le"), "t.csv, row 1: the file is no text in UTF-8"),
+        ("t.csv", "user,item\na,b\n".encode("utf-16-le"), "t.csv, row 1: the file is not UTF-8 text"),
         ("t.csv", b"x" * 3_000_000, "t.csv, row 1: a line of more than 1,048,576 characters"),
         ("t.csv", b'user,"' + b"x" * 200_000 + b'",item\n', "t.csv, row 1: a quote is not closed, or field larger"),
-        ("t.zip", b"PK\x03\x04 and then nothing", "no zip, or not the whole of one"),
+        ("t.zip", b"PK\x03\x04 and then nothing", "not a zip, or an incomplete one"),
     ],
 )  # fmt: skip
 def test_broken_files_are_refused_in_one_line(tmp_path, name, data, message):
@@ -102,7 +102,7 @@ def test_a_truncated_or_damaged_parquet_file_is_refused(tmp_path):
     path = parquet(tmp_path / "t.parquet", user=["a"] * 500, item=[f"i{k}" for k in range(500)])
     whole = path.read_bytes()
     write(path, whole[: len(whole) // 2])
-    assert refused(path).startswith("t.parquet: no Parquet file: ")
+    assert refused(path).startswith("t.parquet: not a Parquet file: ")
     write(path, whole[:30] + b"\xff" * 40 + whole[70:])
     assert "t.parquet" in refused(path)
 
@@ -258,7 +258,7 @@ ODD = {
     "map<string, int64>": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
     "time64[us]": pa.array([1], pa.time64("us")),
     "fixed_size_binary[12]": pa.array([b"123456789012"], pa.binary(12)),
-    "bytes that are no UTF-8 text": pa.array([b"\xff\xfe"]),
+    "bytes that are not UTF-8 text": pa.array([b"\xff\xfe"]),
 }
 
 
@@ -276,7 +276,7 @@ def test_columns_that_no_log_is_made_from_are_named(tmp_path, key, kind):
 
 def test_a_parquet_file_without_a_column_or_without_rows_is_refused(tmp_path):
     path = parquet(tmp_path / "t.parquet", user=["a"], thing=["x"])
-    assert refused(path).startswith("t.parquet, row 1: there is no column 'item'; say which column is what")
+    assert refused(path).startswith("t.parquet, row 1: there is no column 'item'; name the columns")
     assert refused(path, mapping="user=user,item=product").endswith("must have 'product'; found user, thing")
     assert refused(parquet(path, user=pa.array([], "string"), item=pa.array([], "string"))).endswith(
         "no rows"
@@ -397,9 +397,9 @@ def test_a_table_of_one_column_is_told_the_separators(tmp_path):
 
 
 def test_lines_across_blocks_are_rewritten_whole():
-    lines = [f"{k}::{'x' * (k % 50)}::{k}" for k in range(3 * BLOCK // 30)]
+    lines = [f"{k}::{'x' * (k % 50)}::{k}" for k in range(3 * BLOCK_BYTES // 30)]
     text = "\n".join(lines).encode()
-    assert len(text) > 2 * BLOCK
+    assert len(text) > 2 * BLOCK_BYTES
     stream, separator = single(pa.BufferReader(text), "::")
     assert b"".join(iter(lambda: stream.read(100_000), b"")) == text.replace(b"::", separator.encode())
 
@@ -618,7 +618,7 @@ META = (
         (META.replace('"social"', '"shop"'), "domain 'shop' is unknown"),
         (META.replace('"social"', '"content"'), "log"),
         (META.replace('"remarks": []', '"remarks": "one"'), "remarks is 'one', expected list"),
-        (META.replace('"remarks": []', '"remarks": [1]'), "a remark is no text"),
+        (META.replace('"remarks": []', '"remarks": [1]'), "a remark is not text"),
         (META.replace('"num_rows": 3', '"num_rows": 4'), "3 rows; it had 4"),
         (META.replace('"num_rows": 3', '"num_rows": "3"'), "num_rows is '3', expected int"),
         (META.replace('"note": ""', '"note": 1'), "note is 1, expected str"),
@@ -649,7 +649,7 @@ def ints(*values):
         ("rows", "item", pa.array(["x", "y", "y"]), "column item of a log must be int32; it is string"),
         ("rows", "session", pa.array([1, 0, 1]), "row 3, session: rows must be sorted"),
         ("rows", "listen", ints(1, 1, 0), "column listen of a log must be bool"),
-        ("rows", "file", ints(1, 1, 0), "column file of a log says where rows came from; it is int32"),
+        ("rows", "file", ints(1, 1, 0), "column file of a log is the origin of rows: text needed; it is int32"),
         ("rows", "file", pa.array([None, None, "a"]), None),
         ("rows", "step", ints(0, -1, 0), "row 3, step: a step must be 0 or above"),
         ("users", "id", ints(1, 2), "column id of the users table must be string; it is int32"),
@@ -772,7 +772,7 @@ def test_what_is_left_out_of_a_graph_is_counted(tmp_path, listens):
     rows = "u0,u1\nu1,u0\nu0,u1\nu4,u4\nu9,u0\nu8,u8\n"
     log = read_log(listens, domain="social", friends=write(tmp_path / "g.csv", "user,friend\n" + rows))
     assert log.remarks[-1] == (
-        "g.csv: 1 pairs of friends; 2 rows with a user whom the log does not know left out; "
+        "g.csv: 1 pairs of friends; 2 rows with an unknown user left out; "
         "1 rows of a user with himself left out; 2 rows that repeat a pair"
     )
 
@@ -792,7 +792,7 @@ def test_friends_of_parquet_have_ids_of_every_kind(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user,friend\nu8,u9\n", "g.csv: no row has two users of the log; 5 are known, by their ids"),
+        ("user,friend\nu8,u9\n", "g.csv: no row has two users of the log; expected ids of its 5 users"),
         ("a,b,c\nu0,u1,u2\n", "g.csv: the columns user and friend are needed, or two columns; found a, b, c"),
         ("user\nu0\n", "g.csv: the columns user and friend are needed, or two columns; found user"),
         ("user,friend\nu0,u1\nu0, \n", "g.csv, row 3, friend: a user is needed; found nothing"),
@@ -823,7 +823,7 @@ def test_validate_takes_several_files_and_a_graph(run, tmp_path, listens):
     code, out, err = run("validate", listens, more, "--domain", "social", "--graph", graph)
     assert (code, err) == (0, "")
     assert "2 files are one log: listens.csv, more.csv\n" in out
-    assert "g.tsv: 1 pairs of friends; 1 rows with a user whom the log does not know left out\n" in out
+    assert "g.tsv: 1 pairs of friends; 1 rows with an unknown user left out\n" in out
     assert out.endswith(
         f"{listens}, {more}: 6 rows, 6 sessions, 5 users, 4 items, 0 duplicates dropped; no rule is broken\n"
     )
@@ -889,7 +889,7 @@ def test_a_column_of_a_folder_and_a_file_must_agree(tmp_path):
     (folder / "a.csv").write_text("user,item,event\nu,i,view\nu,j,cart\n")
     message = refused(tmp_path / "d", domain="ecommerce")
     assert message.startswith(
-        "event=view/a.csv, row 3, event: a cell must be as the folder's name says, view"
+        "event=view/a.csv, row 3, event: a cell must agree with the name of the folder, view"
     )
     (folder / "a.csv").write_text("user,item,event\nu,i,view\n")
     assert len(read_log(tmp_path / "d", domain="ecommerce")) == 1

@@ -127,9 +127,9 @@ def test_watch_flags_at_the_bounds_of_the_documented_rules():
     ("name", "old", "new", "message"),
     [
         ("big_matrix.csv", "0,9598,7000", "0,9599,7000",
-         "big_matrix.csv, row 3, video_id: the video must stand in item_categories.csv; found 9599 (and 1 more)"),
+         "big_matrix.csv, row 3, video_id: the video must be in item_categories.csv; found 9599 (and 1 more)"),
         ("big_matrix.csv", "14,3649,18000", "15,3649,18000",
-         "big_matrix.csv, row 5, user_id: the id must stand in the table of users; found 15"),
+         "big_matrix.csv, row 5, user_id: the id must be in the table of users; found 15"),
         ("big_matrix.csv", "0,3649,13838", "0,3649,long",
          "row 2, play_duration: a whole number is needed; found 'long'"),
         ("big_matrix.csv", "0,3649,13838", "0,3649,-5",
@@ -255,7 +255,7 @@ def test_obd_impressions_with_propensities(tmp_path):
         (
             "1,3,0,0.5",
             "7,3,0,0.5",
-            "all.csv, row 2, item_id: the id must stand in the table of items; found 7",
+            "all.csv, row 2, item_id: the id must be in the table of items; found 7",
         ),
         ("1,3,0,0.5", "1,0,0,0.5", "all.csv, row 2, position: a position must be 0 or above; found -1"),
         ("2019-11-24 00:00:17+00:00", "yesterday", "all.csv, row 3, timestamp: a time is needed"),
@@ -343,7 +343,7 @@ def test_movielens_25m(tmp_path):
         (ML100K, "ml-100k/u.data", "302\t5", "302\tfive",
          "u.data, row 2, rating: a number is needed; found 'five' (and 1"),
         (ML100K, "ml-100k/u.data", "22\t302", "23\t302",
-         "u.data, row 2, user id: the id must stand in the table of users"),
+         "u.data, row 2, user id: the id must be in the table of users"),
         (ML100K, "ml-100k/u.user", "|85711", "", "u.user, row 1: a row must have 5 cells; found 4"),
         (ML1M, "ml-1m/ratings.dat", "661::3", "661:3", "ratings.dat, row 2: a row must have 4 cells; found 3"),
         (ML1M, "ml-1m/movies.dat", "::Drama", ":Drama", "movies.dat, row 2: a row must have 3 cells; found 2"),
@@ -438,7 +438,7 @@ def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing
     log = read_log(tmp_path / "train")
     assert "category" not in log.items.column_names
     assert log.remarks[0] == (
-        "behaviors.parquet: no articles.parquet with it or one level above: articles have no category"
+        "behaviors.parquet: no articles.parquet in its folder or one level above: articles have no category"
     )
 
 

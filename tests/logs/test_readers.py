@@ -142,6 +142,17 @@ def test_reading_a_broken_folder_is_one_clear_error(tmp_path):
         Log.read(tmp_path / "log")
 
 
+def test_an_unknown_option_of_a_log_is_named():
+    with pytest.raises(
+        TypeError, match="from_pandas has no argument 'timeunit'; its options are time_unit, "
+    ):
+        Log.from_pandas(None, domain="content", timeunit="s")
+    with pytest.raises(
+        TypeError, match="build has no argument 'remark'; its options are duplicates, remarks, f"
+    ):
+        Log.build({}, users=None, items=None, domain="content", source=None, remark="x")
+
+
 def test_pandas_there_and_back():
     log = tiny(price=[1.0, 2.0, 3.0, 4.0, 5.0], context_tab=[1, 1, 2, 2, 1])
     frame = log.to_pandas()
@@ -377,12 +388,12 @@ def test_a_broken_event_rule_is_told_and_nothing_is_mended(tmp_path):
         (
             "7,10,2022",
             "7,99,2022",
-            "row 3, video_id: the video must stand in the table of video features; found 99",
+            "row 3, video_id: the video must be in the table of video features; found 99",
         ),
         (
             "7,10,2022",
             "8,10,2022",
-            "row 3, user_id: the user must stand in the table of user features; found 8",
+            "row 3, user_id: the user must be in the table of user features; found 8",
         ),
         ("1000,1,1,0", "1000,1,2,0", "row 3, is_like: 0 or 1 is needed; found 2"),
         ("1650800001000", "1650800001", "row 3, time_ms: a time from 1990 to 2100 is needed"),
@@ -444,7 +455,7 @@ def test_friends_are_undirected_pairs_of_user_indices(tmp_path):
     assert pairs.tolist() == [[0, 1], [0, 2]]
     assert pairs.dtype == np.int32
     (tmp_path / "user_friends.dat").write_text("userID\tfriendID\n2\t11\n")
-    with pytest.raises(LogError, match="row 2, friendID: the user must stand in user_artists"):
+    with pytest.raises(LogError, match="row 2, friendID: the user must be in user_artists"):
         friends(tmp_path)
 
 
@@ -588,7 +599,7 @@ def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path
         ("user,item\n", "events.csv: there are no rows below the header"),
         (
             "user,thing\na,b\n",
-            "events.csv, row 1: there is no column 'item'; say which column is what by a map",
+            "events.csv, row 1: there is no column 'item'; name the columns by a map",
         ),
         ("user,item,item\na,b,c\n", "events.csv, row 1, item: a column must occur once"),
         ("user,item,time\na,b,1\na,b,soon\n", "events.csv, row 3, time: a time is needed"),
@@ -631,7 +642,7 @@ def test_a_file_in_another_encoding_is_told_by_row(tmp_path):
     with pytest.raises(LogError, match=r"t.csv, row 3: the file must be in UTF-8"):
         read_log(tmp_path / "t.csv", domain="social")
     (tmp_path / "t.parquet").write_bytes(b"user")
-    with pytest.raises(LogError, match=r"t.parquet: no Parquet file"):
+    with pytest.raises(LogError, match=r"t.parquet: not a Parquet file"):
         read_log(tmp_path / "t.parquet", domain="social")
 
 
@@ -663,7 +674,7 @@ def test_check_false_leaves_ranges_to_validate(tmp_path):
 def test_rows_may_only_name_items_of_a_given_table(tmp_path):
     (tmp_path / "items.csv").write_text("id,price\nx,2.5\ny,3\n")
     path = table(tmp_path, "user,item\na,y\na,z\n")
-    with pytest.raises(LogError, match="row 3, item: the id must stand in the table of items; found 'z'"):
+    with pytest.raises(LogError, match="row 3, item: the id must be in the table of items; found 'z'"):
         read_log(path, domain="social", items=tmp_path / "items.csv")
     log = read_log(table(tmp_path, "user,item\na,y\n"), domain="social", items=tmp_path / "items.csv")
     assert log.items.to_pylist() == [{"id": "x", "price": 2.5}, {"id": "y", "price": 3.0}]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recgym.logs import LogError, read_log, table_files
+from recgym.logs import LogError, parquet_files, read_log
 from recgym.logs.ids import first_rows, index_ids, lookup
 from recgym.logs.sessionize import join_actions, merged, number_steps
 
@@ -78,10 +78,10 @@ def test_columns_of_a_file_without_header_are_named_by_their_place(tmp_path):
     [
         ("1,7,1511544070\n", "user=user_id,item=item",
          "my.csv, row 1: there is no column 'user_id', and '1,7,1511544070' looks like data: where a file has no "
-         "header, name its columns by their place, as in user=#1,item=#2,time=#3"),
+         "header, name its columns by their number, as in user=#1,item=#2,time=#3"),
         ("1,7,1511544070\n", None, "my.csv, row 1: there is no column 'user', and '1,7,1511544070' looks like data"),
-        ("who,what\na,b\n", None, "my.csv, row 1: there is no column 'user'; say which column is what by a map, --map"),
-        ("1,7,1511544070\n", "user=#1,item=thing", "map: 'thing' is a name and '#1' a place"),
+        ("who,what\na,b\n", None, "my.csv, row 1: there is no column 'user'; name the columns by a map, --map"),
+        ("1,7,1511544070\n", "user=#1,item=thing", "map: 'thing' is a name and '#1' the number of a column"),
         ("1,7\n1,8,9\n", "user=#1,item=#2", "my.csv, row 2: a row must have 2 cells; found 3"),
         ("1,7,x\n1,8,5\n", "user=#1,item=#2,price=#3", "my.csv, row 1, #3: a number is needed; found 'x'"),
         ("1,7\n", "user=#1,item=#3", "my.csv, row 1: the header must have '#3'; found #1, #2"),
@@ -181,8 +181,8 @@ def test_batches_of_a_parquet_file_give_the_rows_of_the_whole(tmp_path, monkeypa
     )
     pq.write_table(frame, tmp_path / "t.parquet")
     whole = read_log(tmp_path / "t.parquet", domain="content")
-    monkeypatch.setattr(table_files, "BATCH_ROWS", 7)
-    monkeypatch.setattr(table_files, "MERGED", 3)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 7)
+    monkeypatch.setattr(parquet_files, "MAX_DICTIONARIES", 3)
     parts = read_log(tmp_path / "t.parquet", domain="content")
     assert parts.rows.equals(whole.rows)
     assert parts.items.equals(whole.items)

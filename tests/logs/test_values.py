@@ -84,7 +84,7 @@ def test_rows_that_differ_from_the_others_are_refused(tmp_path, cells, bad, word
     ("cells", "words"),
     [
         ([5, 6, 7], "found 5; all 3 rows break this rule"),
-        (["1/2/2020", "2/2/2020", "2/3/2020"], "no row tells the day from the month; time_format"),
+        (["1/2/2020", "2/2/2020", "2/3/2020"], "no row shows which number is the day; time_format"),
         (["12:30:00", "12:31:00"], "a date is needed beside the time of day"),
         (["soon"] * 4000, "found 'soon', and alike in all 4,000 rows"),
         (["Sun Sep 13 2020"] * 9, "time_format (--time-format) states another form"),
@@ -194,7 +194,7 @@ def test_every_unit_and_type_gives_the_same_times(moments):
         times = read_times(cells, None, None)
         faults = [rule for bad, rule in times.faults if bad.any()]
         if name == "MIND" and faults:
-            assert all("no row tells the day from the month" in rule for rule in faults)
+            assert all("no row shows which number is the day" in rule for rule in faults)
             continue
         assert not faults, name
         np.testing.assert_array_equal(times.ms, ms, err_msg=name)
@@ -644,7 +644,7 @@ def test_the_price_paid_and_the_longest_watch_time_stand(tmp_path):
     assert (log.column("price").tolist(), log.column("context_page").tolist()) == ([4.0], ["list"])
     assert log.remarks[-4:-1] == (
         "t.csv: 2 rows joined an earlier row of their item",
-        "t.csv: price differs in 2 joined rows: that of the strongest event, as the price paid, stands",
+        "t.csv: price differs in 2 joined rows: that of the strongest event, as the price paid, is kept",
         "t.csv: joined rows lose values that differ from the row they join: context_page in 1",
     )
     path = of_actions(
@@ -656,7 +656,7 @@ def test_the_price_paid_and_the_longest_watch_time_stand(tmp_path):
     )
     log = read_log(path, domain="content")
     assert log.column("watch_ms").tolist() == [900]
-    assert log.remarks[-2] == "t.csv: watch_ms differs in 1 joined rows: the longest stands"
+    assert log.remarks[-2] == "t.csv: watch_ms differs in 1 joined rows: the longest is kept"
 
 
 @pytest.mark.parametrize("word", ["remove_from_cart", "removefromcart", "unlike"])
@@ -732,7 +732,7 @@ def test_what_is_no_frame_is_said_in_one_line():
             Log.from_pandas(rows, domain="social", items=wrong)
     with pytest.raises(LogError, match=r"^frame, user: a column must occur once"):
         Log.from_pandas(rows[["user", "item", "user"]], domain="social")
-    with pytest.raises(LogError, match=r"time: period\[M\] is no moment"):
+    with pytest.raises(LogError, match=r"time: period\[M\] is not a time"):
         Log.from_pandas(rows.assign(time=pd.Period("2020-03", "M")), domain="social")
 
 

@@ -1,0 +1,44 @@
+"""Rules of the cells of a table of events."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.arrays import Array
+from recgym.logs.columns import ROWS
+from recgym.logs.ids import FLOAT
+from recgym.logs.mapping import FALSE, TRUE
+
+NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
+YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
+VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"
+BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count, 0 or above, is needed"
+COUNT_COLUMNS = {"listen": "listens"}  # event whose column may hold counts -> extra column of the counts
+MAX_EXACT_WHOLE = {pa.float16(): 1 << 11, pa.float32(): 1 << 24, FLOAT: 1 << 53}  # all up to it are exact
+MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
+WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
+
+
+def broken_rules(key: str, values: Array, kind: Any) -> list[tuple[Array, str]]:
+    """Rows whose number does not fit the column of the log, and the rule that each breaks."""
+    if kind == FLOAT:
+        most = np.inf if key == "propensity" else np.finfo(np.float32).max
+        beyond = ~np.isfinite(values.astype(np.float64)) | (np.abs(values) > most)
+        below = (values < 0) & (key == "duration_ms")
+        return [(beyond, "a finite number is needed"), (below & ~beyond, "a duration must be 0 ms or above")]
+    limits = np.iinfo(ROWS[key].to_pandas_dtype() if key in ROWS else np.int64)
+    low, high = int(limits.min), int(limits.max)
+    beyond = (values < low) | (values > high) | (values >= 2.0**63)
+    broken = (
+        (values != np.floor(values)) & ~beyond if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    )
+    return [(broken, WHOLE_RULE), (beyond, f"a whole number from {low} to {high} is needed")]
+
+
+def shown_cell(value: Any, nothing: str) -> str:
+    """A cell as a message shows it; `nothing` for an empty one."""
+    if isinstance(value, date):
+        return str(value)
+    return nothing if value is None or value == "" or value != value else repr(value)

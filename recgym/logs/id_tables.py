@@ -1,0 +1,98 @@
+"""Tables of users and items: an id, and public features."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.arrays import Array
+from recgym.logs.arrow_types import TEXT, TYPES_RULE, plain
+from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
+from recgym.logs.delimited import TextLayout, misfits, read_csv, read_header, read_line, require_columns
+from recgym.logs.files import Files, reading
+from recgym.logs.ids import FLOAT, INT, as_text, id_text
+from recgym.logs.parquet_files import holds_parquet, parquet_file
+from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.separators import separator_of
+from recgym.logs.sessionize import UNKNOWN
+
+
+def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
+    """Table of users or items from a CSV or Parquet file with a column `id`, and remarks."""
+    files = Files(path)
+    name = files.one("*")
+    if holds_parquet(files, name):
+        with reading(name):
+            table = parquet_file(files, name).read()
+        return with_id(name, table)
+    layout = TextLayout(separator_of(read_line(files, name)) or ",")
+    header = read_header(files, name, layout.delimiter)
+    types = {column: TEXT if column == "id" else None for column in ("id", *header)}
+    table = read_csv(files, name, types, layout, nullable=header)
+    return with_id(name, table, layout.lines(files, name, len(table)))
+
+
+def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:
+    """Table with ids as strings and the other columns as strings, numbers or booleans; and remarks.
+
+    Columns of other types are left out, with a remark. `lines` (rows,) are line numbers for messages; default: from 2.
+
+    Raises:
+        LogError: there is no column `id`, an id is repeated, or a value of a column of ITEM_COLUMNS does not fit.
+    """
+    require_columns(name, table.column_names, ("id", *table.column_names))
+    if not len(table):
+        raise LogError(f"{name}: there are no rows")
+    lines = np.arange(2, len(table) + 2) if lines is None else lines
+    columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
+    ids = columns["id"].to_pylist()
+    first = {key: row for row, key in reversed(list(enumerate(ids)))}
+    rule = "an id must occur once"
+    refuse(
+        [
+            LogProblem(name, int(lines[row]), "id", rule, repr(key))
+            for row, key in enumerate(ids)
+            if first[key] != row
+        ]
+    )
+    for column in table.column_names:
+        try:
+            columns[column] = columns.get(column) or _fact(name, column, table[column], lines)
+        except LogError:
+            if column in ITEM_COLUMNS:
+                raise
+            left_out.append(column)
+    remarks = [f"{name}: left out are {shown(left_out)}: {TYPES_RULE}"] if left_out else []
+    return pa.table(columns), remarks
+
+
+def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
+    """Column of a table of users or items: dates as ms, columns of ITEM_COLUMNS as their types."""
+    cells = values.cast(FLOAT) if pa.types.is_decimal(values.type) else plain(values, name, column)
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(TEXT)
+    if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
+        cells = cells.cast(pa.timestamp("ms"), safe=False).cast(INT)
+    if column not in ITEM_COLUMNS:
+        return cells
+    if ITEM_COLUMNS[column] is is_words:
+        return pc.fill_null(as_text(cells), UNKNOWN)
+    if cells.type == TEXT:
+        refuse(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
+        known = pc.match_substring_regex(cells, "[0-9]")
+        cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
+    refuse(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
+    return cells
+
+
+def _beyond(name: str, column: str, values: Array, lines: Array) -> list[LogProblem]:
+    """Problems of prices and durations out of range; NaN is unknown."""
+    rules = {
+        "price": ("a price must be 0 or above and finite", values < 0),
+        "duration_ms": ("a duration must be above 0 ms and finite", values <= 0),
+    }
+    rule, bad = rules.get(column, ("a finite number is needed", np.zeros(len(values), bool)))
+    rows = np.flatnonzero(bad | np.isinf(values))
+    return [LogProblem(name, int(lines[row]), column, rule, f"{values[row]:g}") for row in rows]
