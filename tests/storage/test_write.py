@@ -1,35 +1,19 @@
-"""Folders and files: whole or not at all, also where the writer is killed; read with their checksums."""
+"""Atomic writing of folders and files, also of writers that are killed."""
 
 import errno
-import json
 import os
 import signal
 import subprocess
 import sys
 import warnings
 
-import numpy as np
 import pytest
+from stored_folders import entries, fill, texts
 
 from recgym import storage
 from recgym.sim.world import World
-from recgym.storage import Stored, locked, whole_folder, write_file
+from recgym.storage import locked, whole_folder, write_file
 from recgym.storage import write as writing
-
-
-def fill(folder, text, names=("a.json", "inner/b.json")):
-    for name in names:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps({"text": text}))
-
-
-def texts(folder):
-    stored = Stored(folder, "thing")
-    return [stored.json(name)["text"] for name in stored.digests]
-
-
-def entries(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_folder_is_replaced_whole_and_keeps_what_others_put_there(tmp_path):
@@ -92,7 +76,7 @@ for write in (
 
 
 def test_a_failed_write_names_the_place_and_the_systems_reason(tmp_path):
-    """A limit on the size of files stands for a full disk."""
+    """A limit on the size of files imitates a full disk."""
     (tmp_path / "page").write_text("old")
     words = [sys.executable, "-c", SMALL_DISK, str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -194,31 +178,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         write_file("/dev/null", "x")
 
 
-def test_a_living_writers_folder_is_not_swept(tmp_path):
-    with whole_folder(tmp_path / "f") as work:
-        fill(work, "first")
-        assert storage.sweep(tmp_path) == 0
-        with whole_folder(tmp_path / "f") as second:
-            fill(second, "second")
-    assert texts(tmp_path / "f") == ["first", "first"]
-    (tmp_path / ".f.tmp-of-mine").mkdir()
-    assert storage.sweep(tmp_path) == 0
-
-
-def test_one_holder_of_a_folder(tmp_path):
-    def second():
-        with locked(tmp_path / "f", "f is being written"):
-            pass
-
-    with locked(tmp_path / "f", "held"), pytest.raises(ValueError, match="f is being written"):
-        second()
-    second()
-    assert entries(tmp_path) == []
-    (tmp_path / ".f.lock").touch()  # of a holder who was killed
-    second()
-    assert entries(tmp_path) == []
-
-
 def test_a_removed_folder_is_gone_at_once(tmp_path):
     with whole_folder(tmp_path / "f") as work:
         fill(work, "x")
@@ -230,111 +189,3 @@ def test_a_removed_folder_is_gone_at_once(tmp_path):
         storage.sweep(tmp_path)
         count += 1
     assert entries(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"[1]", "holds a JSON list, expected an object"),
-        (b"{" + b'"a": {' * 100_000, "is not valid JSON"),
-        (b'{"a": ' * 70 + b"1" + b"}" * 70, "is nested deeper than 64"),
-        (b"{", "is not valid JSON: Expecting"),
-        (b"\xff\xfe{", "is not valid JSON"),
-        (b'{"a": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
-        (b'{"other": 1}', "x.json: a is missing"),
-        (b'{"a": "1"}', "x.json: a is '1', expected int"),
-    ],
-)
-def test_json_that_is_not_what_it_should_be(tmp_path, data, message):
-    (tmp_path / "x.json").write_bytes(data)
-    with pytest.raises(ValueError, match=message) as found:
-        Stored(tmp_path, "thing").json("x.json", {"a": int})
-    assert "\n" not in str(found.value)
-
-
-def damaged_arrays():
-    from safetensors.numpy import save
-
-    whole = save({"a": np.arange(6, dtype=np.float32), "b": np.zeros(2, np.int32)})
-    header = int.from_bytes(whole[:8], "little")
-    yield "cut", whole[:-1], "is truncated or damaged: 15"
-    yield "short", whole[:5], "is truncated or damaged"
-    yield "longer", whole + b"\0", "is truncated or damaged"
-    yield "header", (1 << 40).to_bytes(8, "little") + whole[8:], "its header does not fit"
-    yield "names", whole[:8] + b"x" * header + whole[8 + header :], "is damaged"
-    yield "shape", whole.replace(b'"shape":[6]', b'"shape":[7]'), "is damaged"
-    yield "kind", whole.replace(b'"F32"', b'"F99"'), "is damaged"
-    yield "nan", save({"a": np.array([1.0, np.nan])}), "a holds a number that is not finite"
-    yield "inf", save({"a": np.array([1.0, -np.inf], np.float16)}), "a holds a number that is not finite"
-
-
-@pytest.mark.parametrize(
-    ("data", "message"), [pytest.param(*rest, id=name) for name, *rest in damaged_arrays()]
-)
-def test_damaged_arrays_are_refused(tmp_path, data, message):
-    (tmp_path / "x.safetensors").write_bytes(data)
-    with pytest.raises(ValueError, match=message) as found:
-        Stored(tmp_path, "thing").arrays("x.safetensors")
-    assert "x.safetensors" in str(found.value)
-    assert "\n" not in str(found.value)
-
-
-def test_sizes_are_checked_before_reading(tmp_path):
-    with (tmp_path / "x.safetensors").open("wb") as file:
-        file.truncate(1 << 40)  # a terabyte of nothing
-    (tmp_path / "x.json").symlink_to("x.safetensors")
-    for read in (Stored(tmp_path, "thing").arrays, Stored(tmp_path, "thing").json):
-        with pytest.raises(ValueError, match=r"has 1,099,511,627,776 bytes, expected at most"):
-            read("x.json")
-    with (tmp_path / "x.safetensors").open("wb") as file:
-        file.truncate(1 << 30)
-    with pytest.raises(ValueError, match="is damaged: it has no safetensors header"):
-        Stored(tmp_path, "thing").arrays("x.safetensors")
-
-
-def test_only_regular_files_inside_the_folder_are_read(tmp_path):
-    (tmp_path / "outside.json").write_text("{}")
-    folder = tmp_path / "f"
-    folder.mkdir()
-    os.mkfifo(folder / "pipe")
-    (folder / "device").symlink_to("/dev/zero")
-    (folder / "out").symlink_to("../outside.json")
-    (folder / "loop").symlink_to("loop")
-    (folder / "inner").mkdir()
-    stored = Stored(folder, "thing")
-    for name, message in {
-        "pipe": "is not a regular file",
-        "device": "is a link to a file outside the folder",
-        "out": "is a link to a file outside the folder",
-        "loop": "loop",
-        "inner": "inner: Is a directory",
-        "none": "f holds no thing: none is missing",
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            stored.read(name)
-    for place in ("/dev/zero", tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match="holds no thing: it is not a folder"):
-            Stored(place, "thing")
-
-
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "", "a\\b", "c:x", "a\nb", 3, None])
-def test_names_stay_inside_the_folder(tmp_path, name):
-    with pytest.raises(ValueError, match="is not the name of a file inside the folder"):
-        storage.safe_name(name, "run.json")
-
-
-def test_checksums_find_every_change(tmp_path):
-    with whole_folder(tmp_path / "f") as work:
-        fill(work, "x")
-    (tmp_path / "f" / "c.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"SHA256SUMS does not list c\.json"):
-        Stored(tmp_path / "f", "thing").json("c.json")
-    (tmp_path / "f" / "a.json").write_text('{"text": "y"}')
-    with pytest.raises(ValueError, match=r"f/a\.json differs from its checksum"):
-        Stored(tmp_path / "f", "thing").json("a.json")
-    (tmp_path / "f" / "SHA256SUMS").write_text("nonsense\n")
-    with pytest.raises(ValueError, match="SHA256SUMS: a line is not"):
-        Stored(tmp_path / "f", "thing")
-    (tmp_path / "f" / "SHA256SUMS").write_text(f"{'0' * 64}  ../x\n")
-    with pytest.raises(ValueError, match=r"'\.\./x' is not the name of a file inside the folder"):
-        Stored(tmp_path / "f", "thing")

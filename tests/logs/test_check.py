@@ -1,0 +1,61 @@
+"""Validation of a log: every rule names its rows."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+from small_logs import found_problems, tiny
+
+from recgym.logs import validate
+
+
+def test_a_sound_log_has_no_problem():
+    assert found_problems(tiny()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"propensity": [1.2, 0.5, 1.0, 0.0, 0.1]}, [2, 5]),
+        ({"propensity": pa.array([None, 0.5, float("nan"), None, 1.0])}, [4]),
+        ({"position": [0, -1, 0, 0, 0]}, [3]),
+        ({"watch_ms": [-1, 0, 0, 0, 0]}, [2]),
+        ({"price": pa.array([float("inf"), 1, 1, 1, None])}, [2]),
+        ({"item": [0, 1, 3, 0, -1]}, [4, 6]),
+        ({"user": [0, 0, 0, 0, 2]}, [6]),
+        ({"user": [0, 1, 0, 0, 1]}, [3]),  # a session of two users
+        ({"click": pa.array([True, None, True, True, False])}, [3]),
+        ({"step": [0, 0, 0, 1, 0], "position": [4, 4, 0, 0, 0]}, [3]),  # one key twice
+        ({"step": [0, 0, 0, 1, 0], "item": [1, 1, 2, 0, 1]}, [3]),  # the same without positions
+        ({"time": [2_000, 1_000, 50_000, 60_000, 30_000]}, [3]),
+        ({"step": [0, 0, 0, 1, 0], "slate": [7, 8, 9, 10, 11]}, [3]),  # a step of two slates
+        ({"slate": [7, 8, 9, 10, 7]}, [6]),  # a slate in two sessions
+        ({"step": [-1, 1, 0, 1, 0]}, [2]),
+    ],
+)
+def test_every_rule_tells_its_rows(changes, expected):
+    assert [row for row, _, _ in found_problems(tiny(**changes))] == expected
+
+
+def test_two_items_of_a_slate_without_positions_are_sound():
+    assert found_problems(tiny(step=[0, 0, 0, 1, 0])) == []
+
+
+def test_a_problem_names_file_row_column_rule_and_value():
+    problem = validate(tiny(propensity=[1.2, 0.5, 1.0, 0.1, 0.1]))[0]
+    assert str(problem) == "tiny, row 2, propensity: a propensity must be in (0, 1]; found 1.2"
+
+
+def test_ids_of_a_table_occur_once():
+    assert found_problems(replace(tiny(), users=pa.table({"id": ["a", "a"]}))) == [
+        (3, "id", "an id must occur once")
+    ]
+
+
+def test_rows_out_of_order_are_told():
+    log = tiny()
+    assert [
+        row
+        for row, column, _ in found_problems(replace(log, rows=log.rows.take([2, 3, 0, 1, 4])))
+        if column == "session"
+    ] == [4]

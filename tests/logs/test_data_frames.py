@@ -1,0 +1,86 @@
+"""Data frames: types of columns, and errors by row."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from recgym.logs import Log, LogError
+
+
+def test_a_frame_is_checked_as_a_file_is():
+    frame = pd.DataFrame({"user": [7, 8], "item": ["x", "y"], "propensity": [1.5, 0.5], "position": [0, -1]})
+    with pytest.raises(
+        LogError, match=r"frame, row 3, position: a position must be 0 or above; found -1 .and 1 more"
+    ):
+        Log.from_pandas(frame, domain="content")
+    with pytest.raises(LogError, match="users, row 3, id: an id must occur once; found '7'"):
+        Log.from_pandas(
+            frame[["user", "item"]], domain="content", users=pd.DataFrame({"id": ["7", "7.0", "8"]})
+        )
+
+
+def test_days_among_moments_of_a_frame_keep_the_time_of_day():
+    day, moment = date(2020, 3, 1), datetime(2020, 3, 1, 10)
+    for times in ([day, moment], [moment, day]):
+        frame = pd.DataFrame({"user": ["a"] * 2, "item": ["x", "y"], "time": pd.Series(times, dtype=object)})
+        log = Log.from_pandas(frame, domain="social")
+        assert np.ptp(log.column("time")) == 10 * 3_600_000
+    frame["time"] = pd.Series([moment, moment.replace(tzinfo=UTC)], dtype=object)
+    with pytest.raises(LogError, match=r"^frame, row 3, time: all times must have a zone or none"):
+        Log.from_pandas(frame, domain="social")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        (
+            "click",
+            [True, "1"],
+            "frame, row 3, click: a column must have one kind of values, here bool; found '1'",
+        ),
+        (
+            "time",
+            ["2020-03-01", 1600000000],
+            "frame, row 3, time: a column must have one kind of values, here str",
+        ),
+        ("price", [2**70, 1], "frame, row 2, price: numbers, words, booleans or times are needed"),
+        ("user", [("a", 1), ("b", 2)], "frame, row 2, user: numbers, words"),
+    ],
+)
+def test_frames_that_mix_kinds_are_refused_by_row(column, values, message):
+    frame = pd.DataFrame({"user": ["a"] * 2, "item": ["x", "y"], column: pd.Series(values, dtype=object)})
+    with pytest.raises(LogError) as error:
+        Log.from_pandas(frame, domain="ecommerce")
+    assert str(error.value).startswith(message)
+
+
+def test_what_is_no_frame_is_said_in_one_line():
+    rows = pd.DataFrame({"user": ["a"], "item": ["x"]})
+    for wrong in ({"user": ["a"]}, pa.table({"user": ["a"]}), "it.csv"):
+        with pytest.raises(LogError, match=r"^frame: a pandas DataFrame is needed; found "):
+            Log.from_pandas(wrong, domain="social")
+        with pytest.raises(LogError, match=r"^items: a pandas DataFrame is needed; found "):
+            Log.from_pandas(rows, domain="social", items=wrong)
+    with pytest.raises(LogError, match=r"^frame, user: a column must occur once"):
+        Log.from_pandas(rows[["user", "item", "user"]], domain="social")
+    with pytest.raises(LogError, match=r"time: period\[M\] is not a time"):
+        Log.from_pandas(rows.assign(time=pd.Period("2020-03", "M")), domain="social")
+
+
+def test_sparse_columns_and_large_whole_ids_of_a_frame_are_read():
+    frame = pd.DataFrame(
+        {
+            "user": pd.Series([2**70, 2**70 + 1], dtype=object),
+            "item": [1, 2],
+            "click": pd.arrays.SparseArray([1, 0]),
+            "price": pd.Series([Decimal("1.5"), 2.5], dtype=object),
+        }
+    )
+    log = Log.from_pandas(frame, domain="ecommerce")
+    assert log.users["id"].to_pylist() == [str(2**70), str(2**70 + 1)]
+    assert log.column("click").tolist() == [True, False]
+    assert log.column("price").tolist() == [1.5, 2.5]

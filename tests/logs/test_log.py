@@ -1,0 +1,139 @@
+"""A log: columns, splits, storage and data frames."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from small_logs import SOURCE, tiny
+
+from recgym.logs import Log, LogError, read_log
+
+
+def test_importing_logs_imports_neither_pandas_nor_torch():
+    code = "import sys, recgym.logs; print(sorted({'pandas', 'torch', 'numba'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_build_sorts_rows_casts_types_and_fills_absent_columns_with_nulls():
+    log = tiny(step=[1, 0, 0, 1, 0])
+    assert log.rows["item"].to_pylist() == [1, 0, 2, 0, 1]
+    assert log.rows["price"].null_count == 5
+    assert str(log.rows.schema.field("position").type) == "int16"
+    assert str(log.rows.schema.field("user").type) == "int32"
+    assert (log.num_rows, log.num_users, log.num_items, log.num_sessions) == (5, 2, 3, 3)
+    assert log.events == ("click", "long_view")
+
+
+def test_column_gives_numpy_with_nan_where_a_number_is_null():
+    log = tiny(
+        price=pa.array([1.5, None, 2.0, None, 3.0], pa.float32()), position=pa.array([0, None, 0, 0, 0])
+    )
+    np.testing.assert_array_equal(log.column("position"), [0, np.nan, 0, 0, 0])
+    np.testing.assert_array_equal(log.column("price"), np.float32([1.5, np.nan, 2.0, np.nan, 3.0]))
+    assert log.column("click").dtype == np.bool_
+    with pytest.raises(LogError, match="no column 'clicks'; it has user, item"):
+        log.column("clicks")
+
+
+def test_build_refuses_what_does_not_fit():
+    with pytest.raises(LogError, match="missing session, step"):
+        Log.build({"user": [0], "item": [0]}, users=None, items=None, domain="content", source=SOURCE)
+    with pytest.raises(LogError, match="column watch_ms must be int32"):
+        tiny(watch_ms=[3_000_000_000, 0, 0, 0, 0])
+    with pytest.raises(LogError, match="domain 'shop' is unknown"):
+        tiny(domain="shop")
+
+
+def test_split_goes_by_the_time_of_the_first_row_and_never_cuts_a_session():
+    train, validation, test = tiny().split((0.34, 0.33, 0.33))
+    assert train.column("session").tolist() == [0, 0]
+    assert validation.column("session").tolist() == [2]  # starts at 30 s, session 1 at 50 s
+    assert test.column("session").tolist() == [1, 1]
+    assert test.num_users == 2
+    with pytest.raises(LogError, match="sum to 1"):
+        tiny().split((0.5, 0.4))
+
+
+def test_split_without_a_clock_goes_by_session_number():
+    parts = tiny(time=pa.nulls(5, pa.int64())).split((0.34, 0.33, 0.33))
+    assert [part.column("session").tolist() for part in parts] == [[0, 0], [1, 1], [2]]
+
+
+def test_split_at_a_value_of_any_ordered_column():
+    dates = ["2008-04-01", "2008-04-02", "2008-05-01", "2008-05-01", "2008-06-01"]
+    log = tiny(context_date=dates)
+    parts = log.split_at("context_date", "2008-04-02", "2008-06-01")
+    assert [part.column("session").tolist() for part in parts] == [[0, 0], [1, 1], [2]]
+    assert [len(part) for part in log.split_at("time", 30_000)] == [2, 3]
+    with pytest.raises(LogError, match="values that rise"):
+        log.split_at("time", 2, 1)
+    with pytest.raises(LogError, match="'price': it is empty"):
+        log.split_at("price", 1)
+
+
+def test_write_and_read_give_the_same_log(tmp_path):
+    log = replace(tiny(), duplicates=3, remarks=("one",))
+    log.write(tmp_path / "log")
+    again = read_log(tmp_path / "log")
+    assert again.rows.equals(log.rows)
+    assert again.users.equals(log.users)
+    assert (again.domain, again.source, again.duplicates, again.remarks) == ("content", SOURCE, 3, ("one",))
+    with pytest.raises(LogError, match="exists already"):
+        log.write(tmp_path / "log")
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    calls = []
+
+    def fail(table, path, **kwargs):
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError("disk full")
+        path.write_text("half")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    with pytest.raises(OSError, match="disk full"):
+        tiny().write(tmp_path / "log")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_a_broken_folder_is_one_clear_error(tmp_path):
+    with pytest.raises(LogError, match="not a log written by recgym"):
+        Log.read(tmp_path)
+    tiny().write(tmp_path / "log")
+    (tmp_path / "log" / "items.parquet").write_bytes(b"nothing")
+    with pytest.raises(LogError, match="not a log written by recgym"):
+        Log.read(tmp_path / "log")
+
+
+def test_an_unknown_option_of_a_log_is_named():
+    with pytest.raises(
+        TypeError, match="from_pandas has no argument 'timeunit'; its options are time_unit, "
+    ):
+        Log.from_pandas(None, domain="content", timeunit="s")
+    with pytest.raises(
+        TypeError, match="build has no argument 'remark'; its options are duplicates, remarks, f"
+    ):
+        Log.build({}, users=None, items=None, domain="content", source=None, remark="x")
+
+
+def test_pandas_there_and_back():
+    log = tiny(price=[1.0, 2.0, 3.0, 4.0, 5.0], context_tab=[1, 1, 2, 2, 1])
+    frame = log.to_pandas()
+    assert frame["user"].tolist() == ["a", "a", "a", "a", "b"]
+    assert "watch_ms" not in frame
+    again = Log.from_pandas(
+        frame,
+        domain="content",
+        users=log.users.to_pandas(),
+        items=log.items.to_pandas(),
+        source=SOURCE,
+        time_unit="ms",
+    )
+    assert again.rows.select(log.rows.column_names).equals(log.rows)
+    assert again.items["id"].equals(log.items["id"])

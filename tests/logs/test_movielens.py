@@ -1,0 +1,64 @@
+"""Readers of MovieLens: three layouts and errors."""
+
+import pytest
+from log_layouts import ML1M, ML25M, ML100K, changed, refused, write
+
+from recgym.logs import read_log, validate
+
+
+def test_movielens_100k(tmp_path):
+    log = read_log(write(tmp_path, ML100K))
+    assert log.domain == "content"
+    assert log.users.to_pylist() == [
+        {"id": "22", "age": "24", "gender": "M", "occupation": "technician"},
+        {"id": "196", "age": "53", "gender": "F", "occupation": "other"},
+    ]
+    assert log.items["category"].to_pylist() == ["Comedy", "unknown"]
+    assert log.column("user").tolist() == [1, 1, 0]
+    assert log.column("item").tolist() == [0, 1, 1]
+    assert log.column("click").tolist() == [False, True, True]
+    assert log.column("rating").tolist() == [3, 4, 5]
+    assert log.column("time").tolist() == [881250949000, 881250951000, 881250950000]
+    assert log.column("session").tolist() == [0, 0, 1]
+    assert log.column("file_row").tolist() == [1, 3, 2]
+    assert log.duplicates == 1
+    assert (
+        log.remarks[-1] == "ml-100k/u.data: a rating of 4 or more counts as click, an assumption: 2 of 3 rows"
+    )
+    assert validate(log) == []
+
+
+def test_movielens_1m(tmp_path):
+    log = read_log(write(tmp_path, ML1M))
+    assert log.users["gender"].to_pylist() == ["F", "M"]
+    assert log.users["age"].to_pylist() == ["1", "56"]
+    assert log.items["category"].to_pylist() == ["Animation", "Drama"]
+    assert log.column("session").tolist() == [0, 1, 1]
+    assert log.column("item").tolist() == [1, 1, 0]
+    assert log.column("click").tolist() == [True, True, False]
+    assert log.column("file_row").tolist() == [3, 1, 2]
+
+
+def test_movielens_25m(tmp_path):
+    log = read_log(write(tmp_path, ML25M))
+    assert log.items["category"].to_pylist() == ["Comedy", "unknown"]
+    assert log.column("rating").tolist() == [3.5, 5.0]
+    assert log.column("session").tolist() == [0, 1]
+    assert log.column("click").tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("texts", "name", "old", "new", "message"),
+    [
+        (ML100K, "ml-100k/u.data", "302\t5", "302\tfive",
+         "u.data, row 2, rating: a number is needed; found 'five' (and 1"),
+        (ML100K, "ml-100k/u.data", "22\t302", "23\t302",
+         "u.data, row 2, user id: the id must be in the table of users"),
+        (ML100K, "ml-100k/u.user", "|85711", "", "u.user, row 1: a row must have 5 cells; found 4"),
+        (ML1M, "ml-1m/ratings.dat", "661::3", "661:3", "ratings.dat, row 2: a row must have 4 cells; found 3"),
+        (ML1M, "ml-1m/movies.dat", "::Drama", ":Drama", "movies.dat, row 2: a row must have 3 cells; found 2"),
+        (ML25M, "ml-25m/ratings.csv", "1147868817", "", "ratings.csv, row 3, timestamp: a whole number is needed"),
+    ],
+)  # fmt: skip
+def test_movielens_errors_name_the_place(tmp_path, texts, name, old, new, message):
+    assert message in refused(write(tmp_path, changed(texts, name, old, new)))

@@ -1,0 +1,65 @@
+"""Recognition of data sets and options of readers."""
+
+import zipfile
+
+import pytest
+from log_layouts import (
+    KUAIREC,
+    ML1M,
+    ML25M,
+    ML100K,
+    OTTO,
+    RETAILROCKET,
+    obd,
+    refused,
+    write,
+)
+
+from recgym.logs import read_log, validate
+from recgym.logs.sources import SOURCES
+
+
+@pytest.mark.parametrize(
+    "texts", [KUAIREC, RETAILROCKET, obd(), ML100K, ML1M, ML25M], ids=lambda texts: next(iter(texts))
+)
+def test_a_zip_with_a_top_folder_reads_as_the_folder(tmp_path, texts):
+    log = read_log(write(tmp_path / "folder", texts))
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in texts:
+            packed.write(tmp_path / "folder" / name, f"some top folder/{name}")
+    packed_log = read_log(tmp_path / "set.zip")
+    assert packed_log.rows.drop(["file"]).equals(log.rows.drop(["file"]))
+    assert packed_log.items.equals(log.items)
+
+
+def test_a_source_may_carry_its_options(tmp_path):
+    folder = write(tmp_path, obd())
+    log = read_log(folder, source="obd:policy=bts,campaign=men")
+    assert log.rows.equals(read_log(folder, policy="bts", campaign="men").rows)
+    assert refused(folder, source="obd:policy") == "source 'obd:policy': 'policy' must look like option=value"
+    assert refused(folder, source="obd:tab=1") == "option 'tab' is unknown; this reader has policy, campaign"
+    assert refused(folder, source="odb:tab=1").startswith(
+        "source 'odb' is unknown; there are eshop2008, kuairand"
+    )
+
+
+def test_no_data_set_is_taken_for_another(tmp_path):
+    layouts = {"kuairec": KUAIREC, "retailrocket": RETAILROCKET, "obd": obd(), "movielens_100k": ML100K}
+    layouts |= {"movielens_1m": ML1M, "movielens_25m": ML25M, "otto": {"train.jsonl": OTTO}}
+    for name, texts in layouts.items():
+        log = read_log(write(tmp_path / name, texts))
+        assert log.rows.equals(read_log(tmp_path / name, source=name).rows)
+        assert log.domain == SOURCES[name].domain
+        assert log.source.licence
+
+
+@pytest.mark.data
+def test_facts_of_the_impression_samples(data_folder):
+    folder = data_folder / "impression_samples"
+    otto = read_log(folder / "otto_train_20sessions.jsonl")
+    assert (otto.num_users, otto.num_items, int(otto.column("click").sum())) == (20, 510, 817)
+    news = read_log(folder / "ebnerd_behaviors.parquet")
+    assert (len(news), news.num_users, int(news.column("click").sum())) == (10_848, 38, 1_047)
+    mapping = "user=userId,item=itemId,time=showTime,position=showPos,click=click,context_network=network"
+    yidian = read_log(folder / "yidian_news_sampled.csv", domain="content", mapping=mapping)
+    assert validate(yidian) == validate(otto) == validate(news) == []
