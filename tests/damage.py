@@ -1,8 +1,8 @@
-"""Random damage to a stored world, agent, checkpoint and folder of results; each is read in a process of its own.
+"""Random damage to stored worlds, agents, checkpoints and results; each is read in its own process.
 
-`python tests/damage.py --count 300 --seed 0` prints, a kind: how many were read as they were, refused in one line, read
-with other numbers (their checksums recomputed, and in range: another valid thing), and what must not be: signals,
-tracebacks, other numbers under the old checksums, more than a second or 500 MB beyond the import.
+`python tests/damage.py --count 300 --seed 0` prints for each kind the number that were read unchanged, refused in one
+line, and read with other numbers (in range, with new checksums), and lists the failures: signals, tracebacks, other
+numbers under the old checksums, and more than a second or 500 MB beyond the import.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork of a process with OpenMP threads waits for ever
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a fork of a process with OpenMP threads hangs
 
 import gymnasium
 import numpy as np
@@ -111,11 +111,11 @@ def read_results(folder, root):
 
 
 class Stop(Exception):
-    """In the middle of a training."""
+    """Raised in the middle of a training."""
 
 
 def make(root, kinds):
-    """The whole things, by kind: their folders and how each is read."""
+    """Undamaged folders of each kind, and the function that reads them."""
     world = synthetic(3, num_items=12, num_users=20).with_card(terms=[], notes=["made up"])
     world.save(root / "world")
     for name in AGENTS:
@@ -256,7 +256,7 @@ DEEP = (edit_json, edit_array, edit_array)  # and the checksums are recomputed
 
 
 def harm(rng, folder):
-    """Damage a folder; what was done, and whether its checksums were made to fit."""
+    """Damages a folder; returns the change, and whether the checksums were recomputed."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
     is_deep = rng.random() < 0.4
     how = rng.choice(DEEP if is_deep else PLAIN)
@@ -268,7 +268,7 @@ def harm(rng, folder):
 
 
 def outcome_of(read, folder, root, expected):
-    """What reading it in a process of its own leads to, with CPU seconds and megabytes beyond this process."""
+    """Result of reading in its own process, with CPU seconds and megabytes beyond this process."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -296,7 +296,7 @@ def outcome_of(read, folder, root, expected):
 
 
 def run(count, seed, kinds):
-    """Counts by kind, and what must not be."""
+    """Counts by kind, and the failures."""
     table, bad = {}, []
     with tempfile.TemporaryDirectory() as place:
         root = Path(place).resolve()

@@ -1,8 +1,8 @@
-"""kill -9 at random moments of bench, of train and of fit; the same command goes on until it ends.
+"""kill -9 at random times of bench, train and fit; the same command resumes until it ends.
 
-`python tests/kills.py --count 25` kills each of them so often, in chains: a command is started, killed after a random
-time, and started again, the third time to the end. Then what it wrote must be what the undisturbed command wrote. It
-prints, a command: kills, chains, how many were stuck (the same command was refused), how many ended otherwise.
+`python tests/kills.py --count 25` kills each of them 25 times, in chains: a command is started, killed after a random
+time, and started again, the third time to its end. Its output must be that of the undisturbed command. For each command
+it prints the kills, the chains, how many were refused on restart, and how many ended with another output.
 """
 
 import argparse
@@ -32,7 +32,7 @@ DCF = {"epochs": 1, "width": 8, "hidden": 8, "warmup": 100, "replay": 500, "batc
 
 
 def commands(root):
-    """Command line and what it writes, by name."""
+    """Command line, and function that reads its output, by name."""
     train = [
         "--world",
         str(root / "world"),
@@ -68,7 +68,7 @@ def commands(root):
 
 
 def trained(out):
-    """The agent's arrays, figures and curve, less seconds."""
+    """Arrays, figures and curve of the agent, without seconds."""
     about = json.loads((out / "training.json").read_text())
     curve = [row[:2] + row[3:] for row in json.loads((out / "curve.json").read_text())]
     arrays = {name: array.tolist() for name, array in load_file(out / "agent.safetensors").items()}
@@ -76,14 +76,14 @@ def trained(out):
 
 
 def fitted(out):
-    """Every file."""
+    """Contents of all files."""
     return {
         str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
     }
 
 
 def benched(out):
-    """The judged sessions and figures of every run."""
+    """Judged sessions and figures of all runs."""
     found = {}
     for folder in sorted((out / "quick").glob("[!.]*")):
         record = json.loads((folder / "run.json").read_text())
@@ -92,7 +92,7 @@ def benched(out):
 
 
 def start(words, errors):
-    """The command in a process of its own, forked from this one, which has imported everything; its id."""
+    """Starts the command in a fork of this process, which has imported everything; returns its id."""
     errors.write_text("")
     child = os.fork()
     if child == 0:
@@ -113,7 +113,7 @@ def start(words, errors):
 
 
 def chain(words, out, kills, longest, rng, errors):
-    """Kill so often, then let it end; exit codes that should not have been, and kills that hit."""
+    """Kills the command some times, then lets it end; returns wrong exit codes, and the number of kills."""
     odd, hit = [], 0
     for number in range(kills + 1):
         child = start([*words, "--out", str(out)], errors)

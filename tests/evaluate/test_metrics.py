@@ -25,7 +25,7 @@ def test_score_runs_from_random_to_oracle_plan():
 
 
 @pytest.mark.parametrize(("random", "plan"), [(10.0, 10.4), (-10.0, -9.6), (1.0, 0.5), (0.0, 0.0)])
-def test_score_is_undefined_where_planning_gains_nothing(random, plan):
+def test_score_is_undefined_if_planning_gains_nothing(random, plan):
     assert score(random + 0.1, random, plan).value is None
 
 

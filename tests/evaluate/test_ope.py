@@ -48,7 +48,7 @@ def test_estimates_cover_the_truth_of_a_bandit():
 
 
 @pytest.mark.parametrize("estimator", [ips, snips])
-def test_equal_weights_give_wilsons_interval(estimator):
+def test_equal_weights_give_the_wilson_interval(estimator):
     """Roots of (p - theta)^2 = t^2 theta (1 - theta) / n, with 2 x responses + 10 degrees of freedom."""
     same = np.full(400, 0.2)
     for responses in (0, 1, 17, 200, 400):
@@ -71,7 +71,7 @@ def test_rewards_of_one_alone_have_no_value_above_one(estimator, n):
 
 
 @pytest.mark.parametrize("estimator", [ips, snips])
-def test_no_response_has_a_bound_that_says_so(estimator):
+def test_the_interval_without_a_response_is_a_bound_with_a_reason(estimator):
     same = np.full(300, 0.2)
     estimate = estimator(np.zeros(300), same, same)
     assert estimate.low == estimate.value == 0.0
@@ -163,7 +163,7 @@ def test_distributions_are_looked_up():
         )
 
 
-def test_poor_overlap_is_told():
+def test_poor_overlap_is_a_reason():
     target, propensity = np.full(500, 1e-4), np.full(500, 0.5)
     target[:3] = 1.0
     assert "poor overlap: 500 rounds are worth 3" in snips(np.ones(500), target, propensity).warning
@@ -212,7 +212,7 @@ HALF = [0.5, 0.5]
         ({"action": [0, 1], "target": [HALF] * 3}, "target has 3 rows, action has 2"),
     ],
 )
-def test_what_is_no_log_is_refused_by_name(changes, message):
+def test_wrong_arguments_are_refused_by_name(changes, message):
     for estimator in (ips, snips):
         with pytest.raises(ValueError, match=message):
             estimator(**{"reward": [1, 0], "target": HALF, "propensity": HALF, **changes})

@@ -38,13 +38,13 @@ def test_t_quantile_inverts_the_distribution(p, df):
     assert scipy_stats.t.cdf(t_quantile(p, df), df) == pytest.approx(p, rel=1e-9)
 
 
-def test_t_quantile_refuses_what_has_none():
+def test_t_quantile_refuses_arguments_out_of_range():
     for p, df in ((0.0, 3), (1.0, 3), (0.5, 0)):
         with pytest.raises(ValueError, match="t_quantile needs"):
             t_quantile(p, df)
 
 
-def test_t_interval_is_scipys():
+def test_t_interval_agrees_with_scipy():
     values = np.random.default_rng(5).normal(3.0, 2.0, 12)
     expected = scipy_stats.t.interval(0.95, 11, values.mean(), scipy_stats.sem(values))
     assert t_interval(values)[1:3] == pytest.approx(expected)
@@ -57,7 +57,7 @@ def test_one_value_has_a_mean_and_no_interval():
     assert all(math.isnan(value) for value in interval[1:4])
 
 
-def test_pairing_takes_out_what_users_share():
+def test_pairing_removes_the_variance_between_users():
     rng = np.random.default_rng(3)
     users = [rng.normal(0, 50, 200) for _ in range(4)]
     ours = [user + 1.0 + 0.1 * rng.normal(size=200) for user in users]
@@ -96,7 +96,7 @@ def test_bootstrap_keeps_its_strata_apart():
     assert interval.low == interval.high == interval.mean == pytest.approx(50 / 55)
 
 
-def test_sessions_are_the_units_where_nothing_is_learned():
+def test_sessions_are_the_units_without_training():
     rng = np.random.default_rng(2)
     ours = [rng.normal(1, 1, 50) for _ in range(3)]
     theirs = [np.zeros(50)] * 3

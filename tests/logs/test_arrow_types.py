@@ -41,7 +41,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_ids_of_every_kind_become_text(tmp_path, kind):
+def test_ids_of_every_type_become_text(tmp_path, kind):
     values, (one, other) = KINDS[kind]
     path = parquet(tmp_path / "t.parquet", user=values, item=["x", "y", "z"])
     listed = parquet(tmp_path / "users.parquet", id=values[:2])
@@ -61,7 +61,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_numbers_of_every_kind_are_numbers(tmp_path, kind):
+def test_numbers_of_every_type_are_numbers(tmp_path, kind):
     path = parquet(tmp_path / "t.parquet", user=["a"] * 3, item=["x", "y", "z"], price=NUMBERS[kind])
     np.testing.assert_array_equal(read_log(path, domain="ecommerce").column("price"), [1.5, np.nan, 2.25])
 
@@ -77,12 +77,12 @@ def test_numbers_of_every_kind_are_numbers(tmp_path, kind):
     ],
     ids=lambda values: str(values.type),
 )
-def test_times_of_every_kind_become_ms(tmp_path, values):
+def test_times_of_every_type_become_ms(tmp_path, values):
     path = parquet(tmp_path / "t.parquet", user=["a"], item=["x"], time=values)
     assert read_log(path, domain="content").column("time").tolist() == [1_600_000_000_500]
 
 
-def test_flags_events_and_spans_of_odd_kinds(tmp_path):
+def test_flags_events_and_durations_of_other_types(tmp_path):
     click = pa.array([Decimal(1), Decimal(0)], pa.decimal128(3, 1))
     watch = pa.array([1_500_000, 20_000_000], pa.duration("us"))
     path = parquet(tmp_path / "t.parquet", user=["a", "a"], item=["x", "y"], click=click, watch_ms=watch)
@@ -108,7 +108,7 @@ ODD = {
     "key", ["user", "item", "time", "event", "session", "price", "category", "context_x"]
 )
 @pytest.mark.parametrize("kind", ODD)
-def test_columns_that_no_log_is_made_from_are_named(tmp_path, key, kind):
+def test_errors_name_columns_of_other_types(tmp_path, key, kind):
     columns = {"user": pa.array(["a"]), "item": pa.array(["x"]), key: ODD[kind]}
     message = refused(parquet(tmp_path / "t.parquet", **columns), domain="ecommerce")
     assert message.startswith(f"t.parquet, {key}: numbers, words, booleans or times are needed; the column ")
@@ -126,7 +126,7 @@ def test_a_parquet_file_without_a_column_or_without_rows_is_refused(tmp_path):
     assert "t.parquet, row 2, user" in refused(parquet(path, user=pa.nulls(2), item=["x", "y"]))
 
 
-def test_a_frame_may_have_columns_of_these_kinds():
+def test_a_frame_may_have_columns_of_these_types():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(
         {

@@ -9,7 +9,7 @@ from small_logs import found_problems, tiny
 from recgym.logs import validate
 
 
-def test_a_sound_log_has_no_problem():
+def test_a_valid_log_has_no_problem():
     assert found_problems(tiny()) == []
 
 
@@ -33,11 +33,11 @@ def test_a_sound_log_has_no_problem():
         ({"step": [-1, 1, 0, 1, 0]}, [2]),
     ],
 )
-def test_every_rule_tells_its_rows(changes, expected):
+def test_every_rule_names_its_rows(changes, expected):
     assert [row for row, _, _ in found_problems(tiny(**changes))] == expected
 
 
-def test_two_items_of_a_slate_without_positions_are_sound():
+def test_two_items_of_a_slate_without_positions_are_valid():
     assert found_problems(tiny(step=[0, 0, 0, 1, 0])) == []
 
 
@@ -52,7 +52,7 @@ def test_ids_of_a_table_occur_once():
     ]
 
 
-def test_rows_out_of_order_are_told():
+def test_rows_out_of_order_are_problems():
     log = tiny()
     assert [
         row

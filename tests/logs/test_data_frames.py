@@ -23,7 +23,7 @@ def test_a_frame_is_checked_as_a_file_is():
         )
 
 
-def test_days_among_moments_of_a_frame_keep_the_time_of_day():
+def test_dates_among_timestamps_of_a_frame_keep_the_time_of_day():
     day, moment = date(2020, 3, 1), datetime(2020, 3, 1, 10)
     for times in ([day, moment], [moment, day]):
         frame = pd.DataFrame({"user": ["a"] * 2, "item": ["x", "y"], "time": pd.Series(times, dtype=object)})
@@ -51,14 +51,14 @@ def test_days_among_moments_of_a_frame_keep_the_time_of_day():
         ("user", [("a", 1), ("b", 2)], "frame, row 2, user: numbers, words"),
     ],
 )
-def test_frames_that_mix_kinds_are_refused_by_row(column, values, message):
+def test_frames_of_mixed_types_are_refused_by_row(column, values, message):
     frame = pd.DataFrame({"user": ["a"] * 2, "item": ["x", "y"], column: pd.Series(values, dtype=object)})
     with pytest.raises(LogError) as error:
         Log.from_pandas(frame, domain="ecommerce")
     assert str(error.value).startswith(message)
 
 
-def test_what_is_no_frame_is_said_in_one_line():
+def test_another_object_than_a_frame_is_refused_in_one_line():
     rows = pd.DataFrame({"user": ["a"], "item": ["x"]})
     for wrong in ({"user": ["a"]}, pa.table({"user": ["a"]}), "it.csv"):
         with pytest.raises(LogError, match=r"^frame: a pandas DataFrame is needed; found "):

@@ -42,7 +42,7 @@ def test_ebnerd(tmp_path):
     assert validate(log) == []
 
 
-def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing(tmp_path):
+def test_ebnerd_finds_articles_one_level_above_or_has_a_remark(tmp_path):
     whole = read_log(ebnerd(tmp_path))
     articles = tmp_path / "articles.parquet"
     for path in (tmp_path / "train", tmp_path / "train" / "behaviors.parquet"):
@@ -69,7 +69,7 @@ def test_ebnerd_finds_the_articles_above_its_split_or_says_that_they_are_missing
         (pa.array([["a"], ["b"]]), "article_ids_inview: lists of whole numbers are needed; the column is list"),
     ],
 )  # fmt: skip
-def test_ebnerd_lists_of_another_kind_are_refused(tmp_path, inview, message):
+def test_ebnerd_lists_of_another_type_are_refused(tmp_path, inview, message):
     place = ebnerd(tmp_path) / "train" / "behaviors.parquet"
     table = pq.read_table(place)
     pq.write_table(

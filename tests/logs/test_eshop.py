@@ -45,7 +45,7 @@ def test_eshop_rows_items_and_users(tmp_path):
     assert log.remarks == ("all rows are responses (click): the log does not say what was shown without one",)
 
 
-def test_eshop_tells_an_item_in_two_categories_and_keeps_the_usual_one(tmp_path):
+def test_eshop_keeps_the_most_frequent_category_with_a_remark(tmp_path):
     path = eshop(
         tmp_path,
         "2008;4;1;1;29;1;1;A18;1;6;1;38;2;1\n2008;4;1;2;29;1;2;A18;1;6;1;38;2;1\n2008;4;1;3;29;1;1;A18;1;6;1;38;2;1\n",

@@ -45,7 +45,7 @@ def test_actions_join_the_row_of_their_item_and_sessions_end_after_a_gap(tmp_pat
     assert found_problems(log) == []
 
 
-def test_join_keeps_a_second_action_of_a_kind():
+def test_join_keeps_a_second_action_of_one_event():
     # view, cart, cart, purchase of one item; then a view and a cart of it again
     click, cart, buy = (True, False, False), (True, True, False), (True, True, True)
     flags = np.array([click, cart, cart, buy, click, cart])
@@ -59,7 +59,7 @@ def test_steps_of_slates():
     assert number_steps(session, slate).tolist() == [0, 1, 0, 2, 3, 0, 0]
 
 
-def test_sessions_are_numbered_by_their_first_moment():
+def test_sessions_are_numbered_by_their_first_time():
     user, time = np.array([0, 1, 0, 1]), np.array([200_000, 100_000, 0, 20_000])
     assert gap_sessions(user, time, gap_minutes=2).tolist() == [2, 1, 0, 1]
     assert gap_sessions(user, None, gap_minutes=2).tolist() == [0, 1, 0, 1]
@@ -99,7 +99,7 @@ def test_times_of_every_unit_become_ms(tmp_path, times, expected):
     assert read_log(path, domain="social").column("time").tolist() == expected
 
 
-def test_a_stated_unit_of_time_wins_over_the_guess(tmp_path):
+def test_a_given_unit_of_time_overrides_the_guess(tmp_path):
     path = table(tmp_path, "user,item,time\na,b,5000\n")
     with pytest.raises(LogError, match=r"time: a time from 1990 to 2100 is needed.*; found 5000"):
         read_log(path, domain="social")
@@ -182,7 +182,7 @@ def test_generic_errors_name_file_row_and_column(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_file_in_another_encoding_is_told_by_row(tmp_path):
+def test_an_error_names_the_row_of_another_encoding(tmp_path):
     (tmp_path / "t.csv").write_bytes("user,item\na,b\né,c\n".encode("latin-1"))
     with pytest.raises(LogError, match=r"t.csv, row 3: the file must be in UTF-8"):
         read_log(tmp_path / "t.csv", domain="social")
@@ -202,7 +202,7 @@ def test_dates_of_several_zones_and_rows_of_a_slate_in_any_order(tmp_path):
     assert log.column("step").tolist() == [0, 0, 1]
 
 
-def test_all_bad_rows_are_told_at_once(tmp_path):
+def test_all_bad_rows_are_problems_of_one_error(tmp_path):
     path = table(tmp_path, "user,item,price\na,b,x\na,b,1\na,b,y\n")
     with pytest.raises(LogError, match="and 1 more") as error:
         read_log(path, domain="ecommerce")
@@ -247,7 +247,7 @@ def test_words_of_events():
     assert meaning(["Click", "share"], "social") == {"Click": ("listen",), "share": ("share", "listen")}
 
 
-def test_what_is_not_there_or_not_known(tmp_path):
+def test_missing_files_and_unknown_names_are_refused(tmp_path):
     with pytest.raises(LogError, match="there is no such file or folder"):
         read_log(tmp_path / "nothing.csv")
     with pytest.raises(LogError, match="source 'movies' is unknown; there are eshop2008"):

@@ -18,7 +18,7 @@ ROWS = "".join(f"u{k % 7},i{k % 11},{1_600_000_000 + k}\n" for k in range(2_000)
 
 
 @pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
-def test_packed_files_read_as_the_plain_one(tmp_path, ending, pack):
+def test_compressed_files_are_read_as_the_plain_one(tmp_path, ending, pack):
     plain = read_log(write(tmp_path / "t.csv", HEADER + ROWS), domain="content")
     packed = read_log(write(tmp_path / f"t.csv{ending}", pack((HEADER + ROWS).encode())), domain="content")
     assert packed.rows.drop(["file"]).equals(plain.rows.drop(["file"]))
@@ -78,7 +78,7 @@ def test_a_truncated_or_damaged_parquet_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet", "zip", "log"])
-def test_no_damage_is_more_than_one_line(tmp_path, kind):
+def test_errors_on_damaged_files_are_one_line(tmp_path, kind):
     """60 random changes of a file of each kind: read or refused, nothing else; with checksums, refused."""
     rng = np.random.default_rng(7)
     path = tmp_path / f"t.{kind}"
@@ -129,7 +129,7 @@ def test_zips_that_are_broken_locked_or_no_data(tmp_path):
     assert refused(tmp_path / "t.xlsx").endswith("a document of an office program; save its table as CSV")
 
 
-def test_pipes_and_devices_are_refused_and_never_waited_for(tmp_path):
+def test_pipes_and_devices_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     assert "it is a pipe or a device" in refused(tmp_path / "pipe.csv")
     assert "it is a pipe or a device" in refused(Path("/dev/null"))

@@ -41,7 +41,7 @@ def test_friends_are_pairs_of_the_logs_users(tmp_path, listens, name, text):
     assert again.remarks[-1] == log.remarks[-1]
 
 
-def test_what_is_left_out_of_a_graph_is_counted(tmp_path, listens):
+def test_pairs_that_are_left_out_are_counted(tmp_path, listens):
     rows = "u0,u1\nu1,u0\nu0,u1\nu4,u4\nu9,u0\nu8,u8\n"
     log = read_log(listens, domain="social", friends=write(tmp_path / "g.csv", "user,friend\n" + rows))
     assert log.remarks[-1] == (
@@ -50,7 +50,7 @@ def test_what_is_left_out_of_a_graph_is_counted(tmp_path, listens):
     )
 
 
-def test_friends_of_parquet_have_ids_of_every_kind(tmp_path):
+def test_friends_of_parquet_have_ids_of_every_type(tmp_path):
     path = parquet(tmp_path / "l.parquet", user=[7, 8, 9], item=["x", "y", "z"])
     for values in (
         pa.array([7, 9]),
@@ -74,7 +74,7 @@ def test_friends_of_parquet_have_ids_of_every_kind(tmp_path):
         ("", "g.csv: the file is empty"),
     ],
 )
-def test_a_graph_that_is_none_is_refused(tmp_path, listens, text, message):
+def test_an_invalid_table_of_friends_is_refused(tmp_path, listens, text, message):
     assert refused(listens, domain="social", friends=write(tmp_path / "g.csv", text)).startswith(message)
 
 

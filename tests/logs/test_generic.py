@@ -30,7 +30,7 @@ STARS = "u,i,stars,t\na,x,5,1600000100\na,y,3.5,1600000101\nb,x,4,1600000102\n"
         ("stars >= 3.5", "content", "click", [True, True, True], "my.csv: a rating of 3.5 or more counts"),
     ],
 )  # fmt: skip
-def test_ratings_become_answers_and_stay(tmp_path, rating, domain, event, expected, remark):
+def test_ratings_become_responses_and_are_kept(tmp_path, rating, domain, event, expected, remark):
     log = read_log(table(tmp_path, STARS), domain=domain, mapping=f"user=u,item=i,rating={rating},time=t")
     assert log.events == (event,)
     assert log.column(event).tolist() == expected
@@ -47,7 +47,7 @@ def test_ratings_become_answers_and_stay(tmp_path, rating, domain, event, expect
         ("u,i,stars,click\na,x,5,1\n", "user=u,item=i,rating=stars,click=click", "my.csv: give either event or rat"),
     ],
 )  # fmt: skip
-def test_bad_ratings_are_told(tmp_path, text, mapping, message):
+def test_bad_ratings_are_refused_by_row(tmp_path, text, mapping, message):
     assert refused(table(tmp_path, text), domain="content", mapping=mapping).startswith(message)
 
 
@@ -74,11 +74,11 @@ def test_columns_of_a_file_without_header_are_named_by_their_place(tmp_path):
         ("1,7\n", "user=#1,item=#3", "my.csv, row 1: the header must have '#3'; found #1, #2"),
     ],
 )  # fmt: skip
-def test_what_is_missing_is_told_with_what_to_do(tmp_path, text, mapping, message):
+def test_errors_on_missing_columns_give_advice(tmp_path, text, mapping, message):
     assert refused(table(tmp_path, text), domain="ecommerce", mapping=mapping).startswith(message)
 
 
-def test_a_table_without_a_domain_is_told_how_to_say_it(tmp_path):
+def test_an_error_without_a_domain_names_the_option(tmp_path):
     assert refused(table(tmp_path, "user,item\na,b\n")).endswith(
         "my.csv: a table needs a domain, ecommerce, content, social: say --domain, or domain= in Python"
     )

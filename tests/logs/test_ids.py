@@ -114,7 +114,7 @@ def test_ids_of_any_text_have_an_order_and_keep_apart(words):
             assert names[place] == id_text(pa.array([word]))[0].as_py()
 
 
-def test_a_number_in_an_id_does_not_meet_text():
+def test_numbers_and_text_in_ids_are_not_compared():
     assert index_ids(pa.array(["-", "-5", "-10", "a", "a7b", "a07"]))[1] == [
         "-",
         "-5",

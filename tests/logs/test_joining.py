@@ -70,7 +70,7 @@ def test_all_actions_of_an_item_in_a_slate_are_one_row(tmp_path):
     assert (len(log), log.column("cart").tolist()) == (1, [True])
 
 
-def test_two_impressions_of_one_place_are_still_refused(tmp_path):
+def test_two_impressions_of_one_position_are_refused(tmp_path):
     path = of_actions(
         tmp_path,
         f"u,i,{AT},impression,1,1",
@@ -96,7 +96,7 @@ def test_rows_of_yes_and_no_never_join(tmp_path):
     assert "t.csv: event words: 0 1 as shown only, 1 1 as click" in log.remarks
 
 
-def test_the_price_paid_and_the_longest_watch_time_stand(tmp_path):
+def test_the_price_paid_and_the_longest_watch_time_are_kept(tmp_path):
     path = of_actions(
         tmp_path,
         f"u,i,{AT},view,5,list",

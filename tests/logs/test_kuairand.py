@@ -77,7 +77,7 @@ def test_kuairand_other_tabs_and_options(tmp_path):
         read_log(folder, policy="random")
 
 
-def test_a_broken_event_rule_is_told_and_nothing_is_mended(tmp_path):
+def test_a_broken_event_rule_is_a_remark_and_changes_no_row(tmp_path):
     log = read_log(
         kuairand(
             tmp_path,

@@ -52,7 +52,7 @@ def test_a_bad_row_is_named_by_its_line(tmp_path, text, bad):
     assert rows_of(refused(packed)) == [(bad, "time")]
 
 
-def test_lines_of_other_faults_and_of_files_without_header(tmp_path):
+def test_lines_of_other_errors_and_of_files_without_header(tmp_path):
     placed = {"mapping": "user=#1,item=#2,time=#3"}
     error = refused(table(tmp_path, "a,x,2020-01-01\n\nb,x,oops\n"), **placed)
     assert rows_of(error) == [(3, "#3")]
@@ -91,7 +91,7 @@ def test_many_blank_lines_between_many_rows(tmp_path):
         (["2020-01-01T10:00:00Z", "2020-01-01T11:00:00"], 3, "with a zone"),
     ],
 )
-def test_times_that_mix_a_zone_and_none_are_refused(tmp_path, times, bad, needed):
+def test_times_with_and_without_a_zone_are_refused(tmp_path, times, bad, needed):
     rows = "".join(f"u,i{k},{time}\n" for k, time in enumerate(times))
     error = refused(table(tmp_path, HEADER + rows))
     assert rows_of(error) == [(bad, "time")]
@@ -124,13 +124,13 @@ def test_several_zones_are_one_clock(tmp_path):
         (["$9.99", "$12"], ["are in $"]),
     ],
 )
-def test_the_decimal_sign_of_prices_is_said(tmp_path, words, remarks):
+def test_a_remark_names_the_decimal_sign_of_prices(tmp_path, words, remarks):
     rows = "".join(f"a;i{k};{word}\n" for k, word in enumerate(words))
     log = read_log(table(tmp_path, "user;item;price\n" + rows), domain="ecommerce")
     assert log.remarks == tuple(f"t.csv: prices {remark}" for remark in remarks)
 
 
-def test_a_log_of_responses_alone_is_said(tmp_path):
+def test_a_remark_states_that_all_rows_are_responses(tmp_path):
     for domain, text in (
         ("ecommerce", "user,item,event\na,x,view\nb,y,purchase\n"),
         ("social", "user,item,listen\na,x,1\nb,y,1\n"),

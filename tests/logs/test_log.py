@@ -49,7 +49,7 @@ def test_build_refuses_what_does_not_fit():
         tiny(domain="shop")
 
 
-def test_split_goes_by_the_time_of_the_first_row_and_never_cuts_a_session():
+def test_split_is_by_the_time_of_the_first_row_and_keeps_sessions_whole():
     train, validation, test = tiny().split((0.34, 0.33, 0.33))
     assert train.column("session").tolist() == [0, 0]
     assert validation.column("session").tolist() == [2]  # starts at 30 s, session 1 at 50 s
@@ -59,7 +59,7 @@ def test_split_goes_by_the_time_of_the_first_row_and_never_cuts_a_session():
         tiny().split((0.5, 0.4))
 
 
-def test_split_without_a_clock_goes_by_session_number():
+def test_split_without_times_is_by_session_number():
     parts = tiny(time=pa.nulls(5, pa.int64())).split((0.34, 0.33, 0.33))
     assert [part.column("session").tolist() for part in parts] == [[0, 0], [1, 1], [2]]
 
@@ -122,7 +122,7 @@ def test_an_unknown_option_of_a_log_is_named():
         Log.build({}, users=None, items=None, domain="content", source=None, remark="x")
 
 
-def test_pandas_there_and_back():
+def test_a_log_survives_a_data_frame():
     log = tiny(price=[1.0, 2.0, 3.0, 4.0, 5.0], context_tab=[1, 1, 2, 2, 1])
     frame = log.to_pandas()
     assert frame["user"].tolist() == ["a", "a", "a", "a", "b"]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from recgym.logs import parquet_files, read_log
 
 
-def test_batches_of_a_parquet_file_give_the_rows_of_the_whole(tmp_path, monkeypatch):
+def test_batches_of_a_parquet_file_give_all_rows(tmp_path, monkeypatch):
     rng = np.random.default_rng(2)
     words = {
         "user": [f"u{k}" for k in rng.integers(0, 50, 1000)],

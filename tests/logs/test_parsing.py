@@ -43,7 +43,7 @@ BOUGHT = "user,item,time\n" + "a,milk,{0}\n" * 3 + "a,bread,{0}\nb,milk,{1}\n"
         (AT, AT + 1, 3),
     ],
 )
-def test_repeats_within_a_day_are_bought_twice(tmp_path, first, second, kept):
+def test_duplicates_are_kept_if_times_are_whole_days(tmp_path, first, second, kept):
     path = table(tmp_path, BOUGHT.format(first, second))
     log = read_log(path, domain="ecommerce")
     assert (len(log), log.duplicates) == (kept, 5 - kept)
@@ -81,7 +81,7 @@ def test_words_of_yes_and_no(tmp_path, words, key):
     ) in message
 
 
-def test_a_slate_of_minus_one_is_none(tmp_path):
+def test_a_slate_of_minus_one_is_no_slate(tmp_path):
     text = "user,item,slate\na,x,-1\na,y,-1\nb,x,5\nb,y,5\n"
     log = read_log(table(tmp_path, text), domain="social")
     assert log.rows["slate"].to_pylist() == [None, None, 5, 5]
@@ -136,7 +136,7 @@ def test_categories_are_the_same_from_csv_and_parquet(tmp_path):
     assert Log.from_pandas(frame, domain="social").items["category"].to_pylist() == ["7", "unknown"]
 
 
-def test_rows_of_another_width_hide_no_other_fault(tmp_path):
+def test_rows_of_another_width_hide_no_other_error(tmp_path):
     error = refused(table(tmp_path, "user,item,price\na,b,1\na,b,c,d\na,b,cheap\n\na,b\n,b,2\n"))
     assert set(rows_of(error)) == {(3, ""), (6, ""), (7, "user"), (4, "price")}
 
@@ -154,7 +154,7 @@ def test_whole_numbers_may_have_a_point_in_csv_as_in_parquet(tmp_path):
     assert log.rows["watch_ms"].to_pylist() == [5, None, 1000]
 
 
-def test_a_column_that_changes_its_kind_far_below_is_read_as_text(tmp_path):
+def test_a_column_with_text_in_a_late_row_is_read_as_text(tmp_path):
     rows = "".join(f"a,i{k},{AT + k}\n" for k in range(90_000))
     error = refused(table(tmp_path, f"user,item,time\n{rows}a,last,soon\n"))
     assert rows_of(error) == [(90_002, "time")]
@@ -163,7 +163,7 @@ def test_a_column_that_changes_its_kind_far_below_is_read_as_text(tmp_path):
 @pytest.mark.parametrize(
     ("column", "value"), [("price", "-1.5"), ("price", "inf"), ("duration_ms", "-5"), ("duration_ms", "0")]
 )
-def test_items_with_prices_and_durations_of_no_item_are_refused(tmp_path, column, value):
+def test_prices_and_durations_of_items_out_of_range_are_refused(tmp_path, column, value):
     path = table(tmp_path, "user,item\na,x\na,y\n")
     items = pd.DataFrame({"id": ["x", "y"], column: [2.5, float(value)]})
     items.to_parquet(tmp_path / "it.parquet")
@@ -175,7 +175,7 @@ def test_items_with_prices_and_durations_of_no_item_are_refused(tmp_path, column
         Log.from_pandas(rows, domain="social", items=items)
 
 
-def test_what_is_not_used_or_differs_is_said(tmp_path):
+def test_remarks_name_unused_columns_and_differing_values(tmp_path):
     text = f"user,item,time,like,timestamp,category,price\na,x,{AT},1,5,p,1\na,x,{AT + 1},1,5,q,2\na,y,{AT},1,5,,1\n"
     log = read_log(table(tmp_path, text), domain="ecommerce")
     assert "t.csv: columns not used: like, timestamp" in log.remarks
@@ -193,7 +193,7 @@ def test_what_is_not_used_or_differs_is_said(tmp_path):
     )
 
 
-def test_what_can_be_read_in_two_ways_is_refused(tmp_path):
+def test_ambiguous_values_are_refused(tmp_path):
     hours = of_times(tmp_path, [2020030110, 2020030111])
     assert "2008040112" in str(refused(hours))
     assert read_log(hours, domain="social", time_unit="s").column("time")[0] == 2020030110000
@@ -211,7 +211,7 @@ def test_what_can_be_read_in_two_ways_is_refused(tmp_path):
     assert set(read_log(path, domain="social").users["id"].to_pylist()) == {"-0", "0", "z"}
 
 
-def test_messages_name_ids_and_say_nothing_that_the_rows_do_not(tmp_path):
+def test_messages_name_ids_and_only_what_is_in_the_rows(tmp_path):
     path = table(tmp_path, "user,item,session\nanna,x,5\nbert,x,5\n")
     assert "a session must have one user; found 'bert'" in str(refused(path))
     path = table(tmp_path, "user,item,click\na,x,ja\na,y,nein\n")

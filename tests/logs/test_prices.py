@@ -40,7 +40,7 @@ def test_prices_as_people_write_them(words, values, currency):
         (["$5 €", "5"], [0], 0),
     ],
 )
-def test_prices_that_are_not_clear_are_refused(words, bad, rule):
+def test_ambiguous_prices_are_refused(words, bad, rule):
     rules = read_prices(words, np.ones(len(words), int))[1]
     assert [k for k, found in enumerate(rules) if found >= 0] == bad
     assert {RULES[rules[k]] for k in bad} == {RULES[rule]}

@@ -1,4 +1,4 @@
-"""A log and a world have indices of their own: `World.index_log` maps the log; agents learn from mapped logs alone."""
+"""Mapping of a log to the indices of a world by `World.index_log`; agents learn from mapped logs only."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def named(world: World) -> World:
 
 
 def as_own(world: World, log: Log, seed: int | None = None) -> Log:
-    """The log as a shop would hold it: ids in its tables, by id or in a random order, and no mark."""
+    """The log with ids in its tables, in order of ids or random order, and without `indexed_by`."""
     changes, columns = {}, {}
     for what, ids in (("user", world.user_ids), ("item", world.item_ids)):
         order = (
@@ -120,7 +120,7 @@ def test_a_partial_log_is_mapped_with_counts(world, drawn):
     assert mapped.rows["user"].equals(expected["user"])
 
 
-def test_contexts_are_the_worlds(world, drawn):
+def test_contexts_are_those_of_the_world(world, drawn):
     own = as_own(world, drawn)
     hour = own.column("context_index").astype(np.int64)
     rows = own.rows.drop_columns(["context_index"]).append_column("context_hour", pa.array(hour))
@@ -138,7 +138,7 @@ def test_contexts_are_the_worlds(world, drawn):
     )
 
 
-def test_friends_go_along():
+def test_friends_are_mapped():
     world = named(synthetic(1, domain="social", num_users=12))
     drawn = sample_log(world, "random", 30, 1)
     own = as_own(world, drawn)
@@ -150,7 +150,7 @@ def test_friends_go_along():
     assert world.index_log(replace(own, friends=friends)).friends.to_pylist() == [{"user": 0, "friend": 7}]
 
 
-def test_a_cut_or_changed_world_takes_the_log_of_the_whole(world, drawn, tmp_path):
+def test_a_log_maps_to_a_world_with_fewer_items_or_other_parameters(world, drawn, tmp_path):
     small = world.subset(12)
     assert small.item_ids == world.item_ids[:12]
     for log in (drawn, as_own(world, drawn), world.index_log(as_own(world, drawn))):
@@ -167,7 +167,7 @@ def test_a_cut_or_changed_world_takes_the_log_of_the_whole(world, drawn, tmp_pat
 # refused
 
 
-def test_foreign_logs_are_refused_with_what_differs(world, drawn):
+def test_logs_of_other_items_are_refused_with_the_difference(world, drawn):
     own = as_own(world, drawn)
 
     def refuses(log, match, where=world):
@@ -204,7 +204,7 @@ def test_foreign_logs_are_refused_with_what_differs(world, drawn):
     refuses(own, "holds no table of ids", replace(world, ids=None))
 
 
-def test_a_sampled_log_does_not_pass_for_the_log_behind_a_world(world, drawn):
+def test_a_sampled_log_is_not_mapped_as_the_log_of_the_world(world, drawn):
     """Ids of a sampled log are the numbers 0, 1, ... of its world: a world fitted on them numbers items anew."""
     turned = np.arange(world.num_items)[::-1].copy()
     refitted = synthetic(3, num_items=30, num_users=40).with_card(
@@ -217,7 +217,7 @@ def test_a_sampled_log_does_not_pass_for_the_log_behind_a_world(world, drawn):
         world.index_log(again)
 
 
-def test_judging_goes_by_the_same_rule(world, drawn):
+def test_judging_uses_the_same_mapping(world, drawn):
     own = as_own(world, drawn, 3)
     np.testing.assert_array_equal(align(world, own).item, align(world, drawn).item)
     with pytest.raises(ValueError, match="unknown to the world"):
@@ -319,7 +319,7 @@ def made(name, world, **kwargs):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_ones_own_log_teaches_what_the_worlds_does(world, drawn, name):
+def test_an_agent_learns_the_same_from_a_mapped_log(world, drawn, name):
     own = world.index_log(as_own(world, drawn))
     acts = []
     for log in (drawn, own):
@@ -370,13 +370,13 @@ def test_train_maps_the_log(run, place, tmp_path):
         out, options = tmp_path / log, ("--world", place / "world", "--log", place / log, "--sessions", 40)
         return out, run("train", "popularity", ENV, *options, "--out", out)
 
-    (_, (code, own, err)), (_, (_, drawn, _)), (_, (_, part, told)) = map(train, ("log", "drawn", "part"))
+    (_, (code, own, err)), (_, (_, drawn, _)), (_, (_, part, remarks)) = map(train, ("log", "drawn", "part"))
     assert code == 0
     assert own == drawn
     assert (
         "mapped by the ids of world synthetic-3: the log has 40 of its 40 users and 30 of its 30 items" in err
     )
-    assert "rows left out: their 1 items have no row in world synthetic-3" in told
+    assert "rows left out: their 1 items have no row in world synthetic-3" in remarks
     assert part.startswith("return: ")
     out, foreign = train("foreign")
     refused(

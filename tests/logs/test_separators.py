@@ -51,7 +51,7 @@ def test_colons_without_a_header_and_cells_that_have_one_colon(tmp_path):
     assert log.column("click").tolist() == [True, False]
 
 
-def test_spaces_in_quotes_stay_and_other_widths_are_told_by_row(tmp_path):
+def test_quoted_spaces_are_kept_and_other_widths_are_refused_by_row(tmp_path):
     path = write(tmp_path / "t.txt", 'user item category\na x "science fiction"\nb y drama\n')
     log = read_log(path, domain="content")
     assert log.items["category"].to_pylist() == ["science fiction", "drama"]
@@ -59,12 +59,12 @@ def test_spaces_in_quotes_stay_and_other_widths_are_told_by_row(tmp_path):
     assert refused(path) == "t.txt, row 2: a row must have 3 cells; found 4"
 
 
-def test_a_table_of_one_column_is_told_the_separators(tmp_path):
+def test_a_table_of_one_column_gets_the_list_of_separators(tmp_path):
     message = "t.csv, row 1: one column found, 'user^item'; separators known are , ; tab | :: and white space"
     assert refused(write(tmp_path / "t.csv", "user^item\na^b\n")) == message
 
 
-def test_lines_across_blocks_are_rewritten_whole():
+def test_lines_across_blocks_are_rewritten_as_one():
     lines = [f"{k}::{'x' * (k % 50)}::{k}" for k in range(3 * BLOCK_BYTES // 30)]
     text = "\n".join(lines).encode()
     assert len(text) > 2 * BLOCK_BYTES

@@ -43,7 +43,7 @@ def test_a_source_may_carry_its_options(tmp_path):
     )
 
 
-def test_no_data_set_is_taken_for_another(tmp_path):
+def test_no_data_set_is_recognised_as_another(tmp_path):
     layouts = {"kuairec": KUAIREC, "retailrocket": RETAILROCKET, "obd": obd(), "movielens_100k": ML100K}
     layouts |= {"movielens_1m": ML1M, "movielens_25m": ML25M, "otto": {"train.jsonl": OTTO}}
     for name, texts in layouts.items():

@@ -1,4 +1,4 @@
-"""A big log is judged, and learnt from by toys, on a part drawn at random: whole users or whole visits."""
+"""Samples of a large log, by whole users or whole visits, for judging and for baselines."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def lengths(log):
 
 
 @pytest.mark.parametrize("users", [20, 400])
-def test_whole_visits_are_kept_and_whole_users_where_they_are_many(users):
+def test_samples_have_whole_visits_and_whole_users_of_many(users):
     _, log = log_of(users)
     few = thinned(log, len(log) // 3)
     assert len(few) == pytest.approx(len(log) / 3, rel=0.15)
@@ -37,7 +37,7 @@ def test_whole_visits_are_kept_and_whole_users_where_they_are_many(users):
     assert thinned(log, len(log)) is log
 
 
-def test_those_who_judge_are_among_those_whom_toys_have_met():
+def test_a_larger_sample_holds_the_users_of_a_smaller_one():
     _, log = log_of(400, 2_400)
     early = np.arange(log.num_sessions) < 1_200
     past, late = part(log, early), part(log, ~early)
@@ -47,7 +47,7 @@ def test_those_who_judge_are_among_those_whom_toys_have_met():
     assert np.isin(met_before, known.column("user")).all()
 
 
-def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):
+def test_a_card_states_the_number_of_judged_visits(monkeypatch):
     world, log = log_of(20)
     monkeypatch.setattr(figures, "MAX_JUDGED", 400)
     monkeypatch.setattr(figures, "MAX_PAST", 300)
@@ -58,7 +58,7 @@ def test_a_card_says_on_how_many_visits_it_was_judged(monkeypatch):
     assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
 
 
-def test_trees_learn_from_the_latest_rows_of_a_long_past(monkeypatch):
+def test_trees_are_fitted_on_the_latest_rows(monkeypatch):
     world, log = log_of(400, 2_400)
     early = np.arange(log.num_sessions) < 2_000
     past, late = align(world, part(log, early)), align(world, part(log, ~early))

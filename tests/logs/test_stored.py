@@ -12,7 +12,7 @@ from log_files import refused, tiny, unsigned
 from recgym.logs import Log, LogError, read_log, validate
 
 
-def test_a_written_log_has_checksums_and_any_damage_is_refused(stored):
+def test_a_saved_log_has_checksums_and_any_damage_is_refused(stored):
     names = {path.name for path in stored.iterdir()}
     assert names == {
         "SHA256SUMS",
@@ -112,7 +112,7 @@ def ints(*values):
         ("friends", "friend", pa.array([1]), "column friend of the friends table must be int32"),
     ],
 )  # fmt: skip
-def test_tables_of_a_written_log_are_judged_by_their_contents(stored, table, column, values, message):
+def test_tables_of_a_saved_log_are_checked_by_their_contents(stored, table, column, values, message):
     place = unsigned(stored) / f"{table}.parquet"
     whole = pq.read_table(place)
     at = whole.schema.get_field_index(column)
@@ -137,7 +137,7 @@ def test_a_table_without_a_column_or_with_one_twice_is_refused(stored, table):
     assert f"must have a column {name}" in refused(stored)
 
 
-def test_a_log_that_breaks_rules_is_read_unchecked_only_where_that_is_said(stored):
+def test_a_log_that_breaks_rules_is_read_only_without_checks(stored):
     place = unsigned(stored) / "rows.parquet"
     whole = pq.read_table(place)
     pq.write_table(whole.set_column(whole.schema.get_field_index("step"), "step", ints(0, -1, -2)), place)
@@ -149,7 +149,7 @@ def test_a_log_that_breaks_rules_is_read_unchecked_only_where_that_is_said(store
     ]
 
 
-def test_a_full_disk_leaves_nothing_and_is_told_in_one_line(tmp_path):
+def test_a_full_disk_leaves_nothing_and_gives_one_line(tmp_path):
     """A limit on the size of files imitates a full disk: the tables need more."""
     code = (
         "import resource, sys; import numpy as np, pyarrow as pa; from recgym.logs import Log, Source\n"

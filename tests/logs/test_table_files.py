@@ -33,7 +33,7 @@ def test_files_of_one_layout_are_one_log(tmp_path, ending, how):
     assert log.remarks[0].startswith("2 files are one log: ")
 
 
-def test_a_bad_row_of_the_second_file_is_told_by_its_own_row(tmp_path):
+def test_a_bad_row_of_the_second_file_is_named_by_its_own_row(tmp_path):
     files = parts(tmp_path / "events")
     files[1].write_text(files[1].read_text().replace("1600000002", "soon"))
     assert refused(tmp_path / "events").startswith("part-1.csv, row 3, time: a time is needed")
@@ -41,7 +41,7 @@ def test_a_bad_row_of_the_second_file_is_told_by_its_own_row(tmp_path):
     assert refused(tmp_path / "events").startswith("part-1.csv, row ")
 
 
-def test_files_of_other_layouts_are_refused(tmp_path):
+def test_files_with_other_columns_are_refused(tmp_path):
     files = parts(tmp_path / "events")
     write(tmp_path / "events" / "users.csv", "user,item,time,age\nu1,x,1,30\n")
     message = "users.csv: has also age, unlike part-0.csv; files of one log must have the same columns"
@@ -53,7 +53,7 @@ def test_files_of_other_layouts_are_refused(tmp_path):
     assert refused([]) == "a log needs at least one file"
 
 
-def test_columns_may_stand_in_another_order_and_be_of_like_kinds(tmp_path):
+def test_columns_may_have_another_order_and_related_types(tmp_path):
     one = parquet(tmp_path / "a.parquet", user=[1, 2], item=pa.array([7, 8], pa.int32()), price=[1, 2])
     two = parquet(tmp_path / "b.parquet", price=[2.5], item=["9"], user=pa.array([1], pa.int16()))
     log = read_log([one, two], domain="ecommerce")
@@ -66,7 +66,7 @@ def test_columns_may_stand_in_another_order_and_be_of_like_kinds(tmp_path):
     )
 
 
-def test_files_without_header_are_one_log_and_doubles_across_files_are_counted(tmp_path):
+def test_files_without_header_are_one_log_and_duplicates_are_counted(tmp_path):
     for name in ("a.csv", "b.csv"):
         write(tmp_path / "x" / name, f"u1,i1,1600000000.5\nu2,i{name[0]},1600000001.5\n")
     log = read_log(tmp_path / "x", domain="content", mapping="user=#1,item=#2,time=#3")

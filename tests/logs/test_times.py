@@ -14,7 +14,7 @@ from recgym.logs import Log, LogError, read_log
 from recgym.logs.times import read_times
 
 
-def test_one_time_far_away_is_refused_by_its_row_and_moves_no_other(tmp_path):
+def test_one_distant_time_is_refused_by_row_and_changes_no_other(tmp_path):
     seconds = [AT + 60 * k for k in range(240)]
     error = refused(of_times(tmp_path, [*seconds, 253402300799]))
     assert rows_of(error) == [(242, "time")]
@@ -58,7 +58,7 @@ def test_rows_that_differ_from_the_others_are_refused(tmp_path, cells, bad, word
         (["Sun Sep 13 2020"] * 9, "time_format (--time-format) states another form"),
     ],
 )
-def test_a_fault_of_all_rows_is_one_problem(tmp_path, cells, words):
+def test_an_error_in_all_rows_is_one_problem(tmp_path, cells, words):
     error = refused(of_times(tmp_path, cells))
     assert len(error.problems) == 1
     assert words in str(error)
@@ -83,7 +83,7 @@ def test_a_fault_of_all_rows_is_one_problem(tmp_path, cells, words):
         (["13/09/2020 12:26:40", "14.9.2020 12:26:40"], "date (day/month/year)"),
     ],
 )
-def test_a_moment_is_the_same_however_it_is_written(tmp_path, cells, unit):
+def test_a_time_is_the_same_in_every_format(tmp_path, cells, unit):
     log = read_log(of_times(tmp_path, cells), domain="social")
     assert log.column("time").tolist() == [1000 * AT, 1000 * AT + 86_400_000]
     assert log.remarks == (f"t.csv: times from 2020-09-13 12:26:40 to 2020-09-14 12:26:40 UTC, unit {unit}",)
@@ -97,7 +97,7 @@ def test_one_row_with_a_day_above_twelve_decides_for_the_column(tmp_path):
     ]
 
 
-def test_time_unit_and_time_format_say_what_rows_cannot(tmp_path):
+def test_time_unit_and_time_format_resolve_ambiguous_times(tmp_path):
     assert read_log(of_times(tmp_path, [5, 6]), domain="social", time_unit="s").remarks == (
         "t.csv: times from 1970-01-01 00:00:05 to 1970-01-01 00:00:06 UTC, unit s, 2 of 2 rows outside 1990-2100",
     )

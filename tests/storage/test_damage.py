@@ -21,7 +21,7 @@ def test_damage_is_refused_in_one_line(kind):
 
 
 @pytest.mark.parametrize("command", ["train q-learning"])  # fit takes minutes: by hand
-def test_a_killed_command_goes_on_and_ends_as_if_undisturbed(command):
+def test_a_killed_command_resumes_to_the_same_result(command):
     words = [sys.executable, HERE / "kills.py", "--count", "2", "--seed", "7", "--commands", command]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)[command]

@@ -7,7 +7,7 @@ from recgym import storage
 from recgym.storage import locked, whole_folder
 
 
-def test_a_living_writers_folder_is_not_swept(tmp_path):
+def test_the_folder_of_a_running_writer_is_not_removed(tmp_path):
     with whole_folder(tmp_path / "f") as work:
         fill(work, "first")
         assert storage.sweep(tmp_path) == 0
@@ -18,7 +18,7 @@ def test_a_living_writers_folder_is_not_swept(tmp_path):
     assert storage.sweep(tmp_path) == 0
 
 
-def test_one_holder_of_a_folder(tmp_path):
+def test_a_locked_folder_has_one_holder(tmp_path):
     def second():
         with locked(tmp_path / "f", "f is being written"):
             pass

@@ -23,7 +23,7 @@ from recgym.storage import Stored, whole_folder
         (b'{"a": "1"}', "x.json: a is '1', expected int"),
     ],
 )
-def test_json_that_is_not_what_it_should_be(tmp_path, data, message):
+def test_invalid_json_is_refused(tmp_path, data, message):
     (tmp_path / "x.json").write_bytes(data)
     with pytest.raises(ValueError, match=message) as found:
         Stored(tmp_path, "thing").json("x.json", {"a": int})

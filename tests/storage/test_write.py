@@ -16,7 +16,7 @@ from recgym.storage import locked, whole_folder, write_file
 from recgym.storage import write as writing
 
 
-def test_a_folder_is_replaced_whole_and_keeps_what_others_put_there(tmp_path):
+def test_a_folder_is_replaced_and_keeps_other_files(tmp_path):
     with whole_folder(tmp_path / "f") as work:
         fill(work, "old", ("a.json", "gone.json"))
     (tmp_path / "f" / "LICENSE").write_text("mine")
@@ -33,7 +33,7 @@ def test_a_folder_is_replaced_whole_and_keeps_what_others_put_there(tmp_path):
     assert done.stdout == "a.json: OK\ninner/b.json: OK\n"
 
 
-def test_where_filling_fails_the_old_folder_stays(tmp_path):
+def test_the_old_folder_is_kept_after_an_error(tmp_path):
     with whole_folder(tmp_path / "f") as work:
         fill(work, "old")
 
@@ -87,7 +87,7 @@ def test_a_failed_write_names_the_place_and_the_systems_reason(tmp_path):
     assert World.load(tmp_path / "world").name == "synthetic-4"
 
 
-def test_folders_made_for_one_that_fails_go_again(tmp_path):
+def test_parent_folders_are_removed_after_an_error(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(KeyError), whole_folder(tmp_path / "mine" / "a" / "b" / "f"):
         raise KeyError
@@ -99,7 +99,7 @@ def test_folders_made_for_one_that_fails_go_again(tmp_path):
 @pytest.mark.parametrize(
     "write", [lambda place: write_file(place, "x"), lambda place: World.save(None, place)]
 )
-def test_where_nothing_can_be_made_no_hidden_name_is_shown(tmp_path, write):
+def test_errors_show_no_hidden_name(tmp_path, write):
     place = tmp_path / ("f" * 250)
     with pytest.raises(OSError, match="File name too long") as caught:
         write(place)
@@ -134,7 +134,7 @@ def kill_at(count, work):
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])
-def test_killed_at_any_step_it_leaves_the_old_or_the_new_folder(tmp_path, monkeypatch, can_exchange):
+def test_a_writer_killed_at_any_step_leaves_the_old_or_the_new_folder(tmp_path, monkeypatch, can_exchange):
     if not can_exchange:
         monkeypatch.setattr(writing, "_exchange", lambda one, other: False)
     place, seen = tmp_path / "f", set()
@@ -159,7 +159,7 @@ def test_killed_at_any_step_it_leaves_the_old_or_the_new_folder(tmp_path, monkey
     assert seen == {("old", "old"), ("new", "new")}
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+def test_a_file_is_written_atomically(tmp_path):
     place = tmp_path / "x.txt"
     write_file(place, "old")
     place.chmod(0o640)
@@ -178,7 +178,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         write_file("/dev/null", "x")
 
 
-def test_a_removed_folder_is_gone_at_once(tmp_path):
+def test_a_folder_is_removed_atomically(tmp_path):
     with whole_folder(tmp_path / "f") as work:
         fill(work, "x")
     died, count = True, 0
