@@ -80,7 +80,7 @@ def split_since(log: Log, since: str) -> tuple[Log, Log]:
             raise ValueError(f"since is {since!r}, expected a day such as 2022-04-30") from error
         late = dates(days) >= since
     if not late.any():
-        raise ValueError(f"since is {since}: the log has no later visit")
+        raise ValueError(f"since is {since}: the log has no visit from then on")
     return part(log, ~late), part(log, late)
 
 

@@ -127,5 +127,5 @@ def test_a_pipe_in_a_folder_of_results_is_not_waited_for(checkout, name):
     words = [sys.executable, "-c", code, str(checkout / "results")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    said = {"README.md": "is no regular file", "run.json": "the folder has rows of 0"}[place.name]
+    said = {"README.md": "is not a regular file", "run.json": "the folder has rows of 0"}[place.name]
     assert said in done.stderr.splitlines()[-1]
