@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.environments import vector_of
-from agents.guards import ANY, begin_preparing, begin_training, check_observation, guard, parts_of
+from agents.guards import begin_preparing, begin_training, check_observation, guard
 from agents.interface import Actions, Checkpointer, Figures, Masks, Report, Transition
 from agents.loop import run
+from agents.observation_checks import ANY, parts_of
 from agents.params import NoParams, parse_params
 from agents.problem import Problem
 from agents.saved import SCHEMA, check_arrays, read_about, refuse_other_task
@@ -60,7 +61,7 @@ class BaseAgent:
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """Every observation that it can read with these parameters (`agents.guards.ANY`: it reads none)."""
+        """Every observation that it can read with these parameters (`agents.observation_checks.ANY`: it reads none)."""
         return (cls.requirements(params, slate_size)[0],)
 
     @property

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import BaseAgent
-from agents.guards import ANY
 from agents.interface import Actions, Figures, Masks, Transition
+from agents.observation_checks import ANY
 from agents.problem import Problem
 from agents.slates import num_rows, top_k, unit_rewards, unseen
 

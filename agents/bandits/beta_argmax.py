@@ -1,13 +1,13 @@
-"""The largest of many independent Beta draws without drawing them all, for many rows at once.
+"""The K largest of N independent Beta draws, without drawing all N, for many rows at once.
 
-A draw with distribution function F is the topmost point of a Poisson process that has -log F(x) points above x on
-average. Laid over one another, the processes of all arms are one process: its points are walked from the top down, a
-point of the sum at a time (Exp(1) apart in Lambda(x) = sum of -log F_a(x)), and each belongs to an arm in proportion
-to the arm's share there. The first point of an arm is its draw; the first K arms met are the K largest draws, and
-barred arms are passed over. A row costs a few steps instead of N draws.
+A draw with distribution function F is the largest point of a Poisson process with -log F(x) expected points above x.
+The superposition of the arms' processes has Lambda(x) = sum of -log F_a(x) expected points above x. Its points are
+generated from the largest down, Exp(1) apart in Lambda; each belongs to arm a with probability proportional to the
+arm's share of the growth of Lambda there. The first point of an arm is its draw, so the first K different allowed
+arms have the K largest draws. A row takes a few steps instead of N draws.
 
-Lambda is tabulated at G levels, a fifteenth apart or so in Lambda; two draws that fall between the same two levels
-are ranked by chance. Below the last level, where Lambda is about 40, arms are drawn one by one.
+Lambda is tabulated at G levels, a factor of about 1.07 apart; two draws between the same two levels are ranked at
+random. Below the last level, where Lambda is about 40, arms are drawn one by one.
 
 Axes: B rows, N arms, K picks, G cells between G + 1 levels.
 """
@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from agents.bandits.beta_cdf import BLOCK, follow, heights
+from agents.bandits.beta_cdf import ARMS_PER_BLOCK, BetaTable, heights, update_table
 from agents.interface import Actions, Masks
 from agents.slates import top_k
 from recgym.arrays import Doubles
@@ -24,15 +24,15 @@ from recgym.jit import njit
 from recgym.rng import uniform
 
 CELLS = 128  # G
-MOST, LEAST = 40.0, 0.01  # Lambda at the lowest level and at the highest below 1
-COARSE = 64  # levels of the first pass
-STREAM = 0  # of the generator: the key is drawn for each call, so one will do
-TRIES = 100  # draws of an arm that must lie below the lowest level
+MAX_RATE, MIN_RATE = 40.0, 0.01  # Lambda at the lowest level, and at the highest level below 1
+COARSE_LEVELS = 64  # of the first pass of their placement
+STREAM = 0  # of the generator; each call has its own key
+MAX_REDRAWS = 100  # of an arm, until it is below the lowest level
 
 
 @njit()
 def _search(ascending: Doubles, value: float) -> int:
-    """The first place whose entry is above the value; the last place if none is."""
+    """Index of the first entry above the value; the last index if there is none."""
     low, high = 0, ascending.shape[0] - 1
     while low < high:
         middle = (low + high) // 2
@@ -45,7 +45,7 @@ def _search(ascending: Doubles, value: float) -> int:
 
 @njit()
 def _owner(shares: Doubles, blocks: Doubles, cell: int, u: float) -> int:
-    """The arm to which a share u of a cell's sum belongs."""
+    """The arm at a fraction u of a cell's sum of shares."""
     rest = 0.0
     for block in range(len(blocks)):
         rest += blocks[block, cell]
@@ -54,7 +54,7 @@ def _owner(shares: Doubles, blocks: Doubles, cell: int, u: float) -> int:
     while block < len(blocks) - 1 and rest >= blocks[block, cell]:
         rest -= blocks[block, cell]
         block += 1
-    arm, last = block * BLOCK, min((block + 1) * BLOCK, len(shares)) - 1
+    arm, last = block * ARMS_PER_BLOCK, min((block + 1) * ARMS_PER_BLOCK, len(shares)) - 1
     while arm < last and rest >= shares[arm, cell]:
         rest -= shares[arm, cell]
         arm += 1
@@ -71,10 +71,10 @@ def _walk(
     slates: Actions,
     found: Actions,
 ) -> None:
-    """Fill `slates` (B, K) from the top; `found` (B,) says how many before the table ended.
+    """Fill `slates` (B, K) from the largest draw down; `found` (B,) is the number of arms above the last level.
 
     `total` (G,) is Lambda at the lower level of each cell, the topmost cell first, as in `shares` (N, G) and their
-    sums over BLOCK arms each; `mask` (B or 0, N).
+    sums over ARMS_PER_BLOCK arms each; `mask` (B or 0, N).
     """
     for b in range(slates.shape[0]):
         depth, column, k = 0.0, 0, 0
@@ -94,23 +94,20 @@ def _walk(
         found[b] = k
 
 
-class Race:
-    """Beta posteriors of N arms, kept for drawing: only arms that changed are computed anew."""
+class BetaArgmax:
+    """Samples the K largest draws of N Beta posteriors; an update computes only the arms that changed."""
 
     def __init__(self, num_arms: int) -> None:
-        self.levels = np.zeros(CELLS + 1)  # from 1 down; all 0: not yet placed. Part of an agent's state
-        self.a, self.b = np.zeros(num_arms), np.zeros(num_arms)  # that the table was computed for
-        self.since = np.zeros(num_arms, np.int64)  # steps since an arm was computed anew
+        self.levels = np.zeros(CELLS + 1)  # from 1 down; 0 before they are placed; part of an agent's state
+        self.a, self.b = np.zeros(num_arms), np.zeros(num_arms)  # of the present table
+        self.since = np.zeros(num_arms, np.int64)  # steps since an arm was computed directly
         self.tails, self.fronts = np.zeros((2, num_arms, CELLS + 1))  # see `agents.bandits.beta_cdf`
         self.shares = np.zeros((num_arms, CELLS))
-        self.blocks, self.total = np.zeros((-(-num_arms // BLOCK), CELLS)), np.zeros(CELLS)
+        self.blocks, self.total = np.zeros((-(-num_arms // ARMS_PER_BLOCK), CELLS)), np.zeros(CELLS)
 
     def settle(self) -> None:
-        """Compute all arms anew at the next refresh: the table then holds no rounding of earlier steps.
-
-        A saved agent and the one that goes on draw the same.
-        """
-        self.a[:] = 0.0  # of no Beta
+        """Make the next refresh compute all arms directly, so that a saved agent and the running one draw the same."""
+        self.a[:] = 0.0  # no Beta distribution has it
 
     def _sum(self, levels: Doubles) -> Doubles:
         """Lambda at levels."""
@@ -126,28 +123,29 @@ class Race:
         return 0.5 * (low + high)
 
     def _place(self) -> None:
-        """Put the levels where Lambda grows evenly on a logarithmic scale, from LEAST to MOST."""
-        coarse = np.linspace(self._level_of(LEAST), self._level_of(MOST), COARSE)
-        wanted = np.linspace(np.log(LEAST), np.log(MOST), CELLS)
+        """Place the levels evenly in log Lambda, from MIN_RATE to MAX_RATE."""
+        coarse = np.linspace(self._level_of(MIN_RATE), self._level_of(MAX_RATE), COARSE_LEVELS)
+        wanted = np.linspace(np.log(MIN_RATE), np.log(MAX_RATE), CELLS)
         self.levels[1:] = np.interp(wanted, np.log(self._sum(coarse)), coarse)
         self.levels[0] = 1.0
 
-    def _follow(self, a: Doubles, b: Doubles) -> None:
-        table = (self.tails, self.fronts, self.shares, self.blocks, self.total)
-        follow(self.levels, self.a, self.b, a, b, self.since, *table)
+    def _update(self, a: Doubles, b: Doubles) -> None:
+        posteriors = (self.levels, self.a, self.b, self.since)
+        table = BetaTable(*posteriors, self.tails, self.fronts, self.shares, self.blocks, self.total)
+        update_table(table, a, b)
 
     def refresh(self, a: Doubles, b: Doubles) -> None:
-        """Take over posteriors Beta(a, b), (N,) each."""
+        """Update the table to posteriors Beta(a, b), (N,) each."""
         is_placed = self.levels[0] == 1.0
         if is_placed:
-            self._follow(a, b)
+            self._update(a, b)
             top, bottom = self.total[0], self.total[-1]
-            is_placed = LEAST / 5 <= top <= 5 * LEAST and MOST / 2 <= bottom <= 10 * MOST
+            is_placed = MIN_RATE / 5 <= top <= 5 * MIN_RATE and MAX_RATE / 2 <= bottom <= 10 * MAX_RATE
         if not is_placed:
             self.a[:], self.b[:] = a, b
             self._place()
             self.settle()
-            self._follow(a, b)
+            self._update(a, b)
 
     def best(self, rng: np.random.Generator, rows: int, slots: int, mask: Masks | None) -> Actions:
         """Arms of the K largest draws of each row, best first, (B,) where K is 1, else (B, K)."""
@@ -163,14 +161,14 @@ class Race:
     def _below(
         self, rng: np.random.Generator, slates: Actions, found: Actions, mask: Masks | None
     ) -> Actions:
-        """Slates (b, K) of which `found` arms stand; the others are drawn, below the table."""
+        """Slates (b, K) with `found` arms in place; the others are drawn below the table."""
         batch, slots = slates.shape
         lowest, num = self.levels[-1], len(self.a)
         draws = rng.beta(self.a, self.b, (batch, num))
         wanted = np.ones((batch, num), np.bool_) if mask is None else mask.copy()
         rows, places = np.nonzero(np.arange(slots) < found[:, None])
         wanted[rows, slates[rows, places]] = False
-        for _ in range(TRIES):
+        for _ in range(MAX_REDRAWS):
             high, arms = np.nonzero((draws > lowest) & wanted)
             if not len(high):
                 break

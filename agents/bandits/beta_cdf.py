@@ -1,12 +1,13 @@
-"""-log F of many Beta distributions at the same levels, kept up to date while their parameters grow by ones.
+"""Distribution functions F of many Beta distributions at common levels, updated as their parameters grow by 1.
 
-An arm that was pulled once more has a Beta one step on: 1 - F at the levels follows by a recurrence (DLMF 8.17.20 and
-8.17.21) and is computed anew now and then, before rounding could add up.
+1 - F(x) of Beta(a + 1, b) and Beta(a, b + 1) follows from that of Beta(a, b) by a recurrence (DLMF 8.17.20 and
+8.17.21). It is computed directly at intervals, before rounding errors add up.
 
-Axes: N arms, G cells between G + 1 levels, which fall from 1; sums are kept over BLOCK arms.
+Axes: N arms, G cells between G + 1 levels, which fall from 1.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,19 +15,19 @@ from agents.interface import Actions
 from recgym.arrays import Doubles
 from recgym.jit import njit
 
-BLOCK = 32  # arms whose shares are summed
-FRESH = 16  # steps that an arm may always take before it is computed anew; later an eighth of its pulls
-NOTHING = 1e-13  # 1 - F that is taken for 0
-SMALL = 1e-5  # 1 - F below which two terms of the logarithm do, and F below which 1 - F says too little of it
-EQUAL = 1e-6  # how far from whole numbers steps may be
-TERMS = 10_000  # of the continued fraction, at most
+ARMS_PER_BLOCK = 32
+MIN_RECURRENCE_STEPS = 16  # an arm is computed directly after more steps than this and an eighth of its pulls
+ZERO_TAIL = 1e-13  # 1 - F below it is 0
+SMALL_PROBABILITY = 1e-5  # of 1 - F: two terms of the logarithm are exact; of F: 1 - F is too inexact
+INTEGER_TOLERANCE = 1e-6  # of a step of a or b
+MAX_TERMS = 10_000  # of the continued fraction
 
 
 @njit()
 def _fraction(a: float, b: float, x: float) -> float:
     """The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method."""
     value, above, below = 1.0, 1.0, 0.0
-    for j in range(1, TERMS):
+    for j in range(1, MAX_TERMS):
         m = j // 2
         if j % 2 == 0:
             term = m * (b - m) * x / ((a + j - 1.0) * (a + j))
@@ -61,14 +62,14 @@ def heights(levels: Doubles, a: Doubles, b: Doubles, out: Doubles) -> None:
     for arm in range(len(a)):
         constant, height = _constant(a[arm], b[arm]), np.inf
         for g in range(len(levels) - 1, -1, -1):
-            is_above = levels[g] >= 1.0 or height < NOTHING
+            is_above = levels[g] >= 1.0 or height < ZERO_TAIL
             height = 0.0 if is_above else _height(a[arm], b[arm], constant, levels[g])
             out[arm, g] = height
 
 
 @njit()
-def _anew(levels: Doubles, a: float, b: float, tails: Doubles, fronts: Doubles) -> None:
-    """Fill 1 - F of Beta(a, b) at the levels, and x^a (1 - x)^b / (a B(a, b)), by which it grows as a does."""
+def _compute(levels: Doubles, a: float, b: float, tails: Doubles, fronts: Doubles) -> None:
+    """Fill 1 - F of Beta(a, b) at the levels, and its increment x^a (1 - x)^b / (a B(a, b)) as a grows by 1."""
     constant, tails[:], fronts[:] = _constant(a, b), 0.0, 0.0
     for g in range(len(levels)):
         x = levels[g]
@@ -82,7 +83,9 @@ def _anew(levels: Doubles, a: float, b: float, tails: Doubles, fronts: Doubles) 
 
 
 @njit()
-def _steps(levels: Doubles, a: float, b: float, won: int, lost: int, tails: Doubles, fronts: Doubles) -> None:
+def _step_up(
+    levels: Doubles, a: float, b: float, won: int, lost: int, tails: Doubles, fronts: Doubles
+) -> None:
     """Take 1 - F and the fronts from Beta(a, b) to Beta(a + won, b + lost) (DLMF 8.17.20 and 8.17.21)."""
     for _ in range(won):
         ratio = (a + b) / (a + 1.0)
@@ -100,13 +103,13 @@ def _steps(levels: Doubles, a: float, b: float, won: int, lost: int, tails: Doub
 
 @njit()
 def _shares(levels: Doubles, a: float, b: float, tails: Doubles, shares: Doubles) -> None:
-    """Fill how much -log F grows from level to level (G,)."""
+    """Fill the growth of -log F over each cell, (G,)."""
     constant, above = _constant(a, b), 0.0
     for g in range(len(shares)):
         tail = tails[g + 1]
-        if tail < SMALL:
+        if tail < SMALL_PROBABILITY:
             height = max(tail, 0.0) * (1.0 + 0.5 * tail)
-        elif tail < 1.0 - SMALL:
+        elif tail < 1.0 - SMALL_PROBABILITY:
             height = -math.log(1.0 - tail)
         else:
             height = _height(a, b, constant, levels[g + 1])
@@ -114,46 +117,52 @@ def _shares(levels: Doubles, a: float, b: float, tails: Doubles, shares: Doubles
         above = height
 
 
+class BetaTable(NamedTuple):
+    """Beta posteriors of N arms at G + 1 levels."""
+
+    levels: Doubles  # (G + 1,) falling from 1
+    a: Doubles  # (N,) parameter of the Beta distribution, 0 before the first update
+    b: Doubles  # (N,)
+    since: Actions  # (N,) steps of the recurrence since an arm was computed directly
+    tails: Doubles  # (N, G + 1) 1 - F
+    fronts: Doubles  # (N, G + 1) x^a (1 - x)^b / (a B(a, b)), the increment of 1 - F as a grows by 1
+    shares: Doubles  # (N, G) growth of -log F over each cell
+    blocks: Doubles  # (blocks, G) sums of the shares of ARMS_PER_BLOCK arms
+    total: Doubles  # (G,) Lambda at the lower level of each cell
+
+
 @njit()
-def follow(
-    levels: Doubles,
-    a: Doubles,
-    b: Doubles,
-    new_a: Doubles,
-    new_b: Doubles,
-    since: Actions,
-    tails: Doubles,
-    fronts: Doubles,
-    shares: Doubles,
-    blocks: Doubles,
-    total: Doubles,
-) -> None:
-    """Take the table over to new posteriors: arms that took few steps step by step, others anew."""
-    for block in range(len(blocks)):
-        first, end = block * BLOCK, min((block + 1) * BLOCK, len(a))
+def update_table(t: BetaTable, new_a: Doubles, new_b: Doubles) -> None:
+    """Move the table to posteriors Beta(new_a, new_b), (N,) each: by the recurrence after few steps, else directly."""
+    for block in range(len(t.blocks)):
+        first, end = block * ARMS_PER_BLOCK, min((block + 1) * ARMS_PER_BLOCK, len(t.a))
         is_changed = False
         for arm in range(first, end):
-            up, down = new_a[arm] - a[arm], new_b[arm] - b[arm]
+            up, down = new_a[arm] - t.a[arm], new_b[arm] - t.b[arm]
             if up == 0.0 and down == 0.0:
                 continue
             is_changed = True
             won, lost = round(up), round(down)
-            since[arm] += won + lost
-            are_steps = won >= 0 and lost >= 0 and abs(up - won) + abs(down - lost) < EQUAL
-            if a[arm] > 0.0 and are_steps and since[arm] <= max(FRESH, (a[arm] + b[arm]) / 8.0):
-                _steps(levels, a[arm], b[arm], won, lost, tails[arm], fronts[arm])
+            t.since[arm] += won + lost
+            are_steps = won >= 0 and lost >= 0 and abs(up - won) + abs(down - lost) < INTEGER_TOLERANCE
+            if (
+                t.a[arm] > 0.0
+                and are_steps
+                and t.since[arm] <= max(MIN_RECURRENCE_STEPS, (t.a[arm] + t.b[arm]) / 8.0)
+            ):
+                _step_up(t.levels, t.a[arm], t.b[arm], won, lost, t.tails[arm], t.fronts[arm])
             else:
-                _anew(levels, new_a[arm], new_b[arm], tails[arm], fronts[arm])
-                since[arm] = 0
-            a[arm], b[arm] = new_a[arm], new_b[arm]
-            _shares(levels, a[arm], b[arm], tails[arm], shares[arm])
+                _compute(t.levels, new_a[arm], new_b[arm], t.tails[arm], t.fronts[arm])
+                t.since[arm] = 0
+            t.a[arm], t.b[arm] = new_a[arm], new_b[arm]
+            _shares(t.levels, t.a[arm], t.b[arm], t.tails[arm], t.shares[arm])
         if is_changed:
-            blocks[block] = 0.0
+            t.blocks[block] = 0.0
             for arm in range(first, end):
-                for g in range(shares.shape[1]):
-                    blocks[block, g] += shares[arm, g]
+                for g in range(t.shares.shape[1]):
+                    t.blocks[block, g] += t.shares[arm, g]
     below = 0.0
-    for g in range(len(total)):
-        for block in range(len(blocks)):
-            below += blocks[block, g]
-        total[g] = below
+    for g in range(len(t.total)):
+        for block in range(len(t.blocks)):
+            below += t.blocks[block, g]
+        t.total[g] = below

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from agents.base import BaseAgent
-from agents.guards import ANY
 from agents.interface import Actions, Masks
+from agents.observation_checks import ANY
 from agents.slates import num_rows, top_k
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import BaseAgent
-from agents.guards import ANY
 from agents.interface import Actions, Figures, Masks, Report
+from agents.observation_checks import ANY
 from agents.params import check_range
 from agents.problem import Problem
 from agents.slates import logged_pay, num_rows, shrunk_means, top_k, unseen

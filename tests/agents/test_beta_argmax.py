@@ -6,7 +6,7 @@ from learners import bandit_problem, pulls
 from scipy.special import betainc
 
 from agents import make_agent
-from agents.bandits.beta_argmax import Race
+from agents.bandits.beta_argmax import BetaArgmax
 from agents.bandits.beta_cdf import heights
 
 
@@ -26,7 +26,7 @@ def test_a_table_that_followed_its_arms_step_by_step_is_scipys():
     rng = np.random.default_rng(6)
     chance = np.r_[rng.uniform(0.0, 0.5, 98), 0.9, 1.0]
     a, b = rng.uniform(0.1, 3.0, (2, 100))
-    race = Race(100)
+    race = BetaArgmax(100)
     for round_ in range(400):
         arms = rng.integers(0, 100, 100) if round_ % 2 else np.full(30, 99 - round_ % 3)
         won = np.bincount(arms, rng.random(len(arms)) < chance[arms], 100)
@@ -59,7 +59,7 @@ CASES = {
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_a_race_is_won_as_often_as_by_drawing_everybody(case):
     a, b = CASES[case]
-    race, rng, rows = Race(len(a)), np.random.default_rng(1), 100_000
+    race, rng, rows = BetaArgmax(len(a)), np.random.default_rng(1), 100_000
     race.refresh(a, b)
     direct = np.concatenate([rng.beta(a, b, (1_000, len(a))).argmax(axis=1) for _ in range(rows // 1_000)])
     mine = shares(race.best(rng, rows, 1, None), len(a))
@@ -69,7 +69,7 @@ def test_a_race_is_won_as_often_as_by_drawing_everybody(case):
 
 def test_a_race_ranks_and_passes_over_the_barred():
     a, b = np.r_[9.0, 6, 5, 2, 1], np.r_[3.0, 4, 5, 6, 9]
-    race, rng, rows = Race(5), np.random.default_rng(2), 100_000
+    race, rng, rows = BetaArgmax(5), np.random.default_rng(2), 100_000
     race.refresh(a, b)
     for allowed in ([0, 1, 2, 3, 4], [2, 3, 4], [0, 4]):
         mask = np.tile(np.isin(np.arange(5), allowed), (rows, 1))
@@ -88,7 +88,7 @@ def test_a_race_follows_its_posteriors_and_its_levels_are_state():
     for _ in range(30):
         arms = agents[0].act(np.zeros(400), explore=True)
         agents[0].learn(pulls(arms, rng.random(400) < chance[arms]))
-    assert agents[0].race.levels[0] == 1.0  # 400 * 60 draws are many: it raced
+    assert agents[0].argmax.levels[0] == 1.0  # 400 * 60 draws: the table is in use
     agents[1].restore({name: value.copy() for name, value in agents[0].state().items()})
     agents[1].rng.bit_generator.state = agents[0].rng.bit_generator.state
     for _ in range(2):

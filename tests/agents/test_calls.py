@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from agents import judge, load_agent, make_agent
-from agents.as_made import as_made
-from agents.guards import _as_batch, as_batch
+from agents.fast_checks import fast_batch
+from agents.observation_checks import _as_batch, as_batch
 from recgym.evaluate import bootstrap_interval
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -111,7 +111,9 @@ def test_the_long_check_is_for_other_observations_alone(env, monkeypatch):
     agent = make_agent("ucb1", env)
     observation, _ = agent.env.reset(seed=1)
     asked = []
-    monkeypatch.setattr("agents.guards._as_batch", lambda *given: asked.append(given) or _as_batch(*given))
+    monkeypatch.setattr(
+        "agents.observation_checks._as_batch", lambda *given: asked.append(given) or _as_batch(*given)
+    )
     assert as_batch(agent, observation)
     assert asked == []
     as_batch(agent, {name: np.asarray(value).tolist() for name, value in observation.items()})
@@ -127,7 +129,7 @@ def test_what_an_environment_shows_is_a_batch_as_it_is(shown):
     agent = make_agent(name, one)
     first, observation = one.reset(seed=5)[0], several.reset(seed=5)[0]
     for given, is_single in ((first, True), (observation, False)):
-        quick, slow = as_made(agent.parts, given), _as_batch(agent, given)
+        quick, slow = fast_batch(agent.parts, given), _as_batch(agent, given)
         assert quick[1] == slow[1] == is_single
         for each, other in zip(arrays(quick[0]), arrays(slow[0]), strict=True):
             np.testing.assert_array_equal(each, other)
@@ -135,7 +137,7 @@ def test_what_an_environment_shows_is_a_batch_as_it_is(shown):
     as_lists = (
         {key: value.tolist() for key, value in first.items()} if isinstance(first, dict) else first.tolist()
     )
-    assert as_made(agent.parts, as_lists) is None
+    assert fast_batch(agent.parts, as_lists) is None
     assert as_batch(agent, as_lists)[1]
 
 

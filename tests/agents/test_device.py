@@ -1,7 +1,7 @@
-"""DCF-DQN on a device that is not the host: nothing is mixed, nothing is copied back but a decision's items.
+"""DCF-DQN on an accelerator: no operation mixes devices, and only the items of a decision are copied to the host.
 
-Without a GPU a pretend one serves: PyTorch's backend for Python and tensors without contents raise wherever an
-operation mixes devices or asks for a number; a dispatch mode of our own counts the copies between devices.
+Without a GPU the tests use a fake device: PyTorch's Python backend with fake tensors, which raises if an operation
+mixes devices or reads a number. A dispatch mode counts the copies between devices.
 """
 
 import os
@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+import agents.base as base
 import agents.deep.deep_q as deep_q
-import agents.interface as base
 from agents import Problem, Transition, make_agent
 from recgym.sim.synthetic import synthetic
 
@@ -31,7 +31,7 @@ CASES = [
 
 
 class Copies(TorchDispatchMode):
-    """Counts what moves between the host and the device, and refuses operations that mix them."""
+    """Counts the copies between host and device; AssertionError for an operation that mixes them."""
 
     def __init__(self, device):
         super().__init__()
@@ -60,21 +60,21 @@ def round_of(agent, env, mask):
     observation, _ = env.reset(seed=0)
     batch, num_items = env.num_envs, agent.problem.num_items
     allowed = np.ones((batch, num_items), bool) if mask else None
-    told = []
+    counts = []
     for _ in range(4):
         with Copies(agent.torch_device.type) as acting:
             action = agent.act(observation, allowed, explore=True)
         after, reward, terminated, truncated, _ = env.step(action)
         live = ~(terminated | truncated)
         step = Transition(observation, action, reward, after, live & False, live & False, allowed, allowed)
-        with Copies(agent.torch_device.type) as remembering:
-            agent._remember(step)
+        with Copies(agent.torch_device.type) as storing:
+            agent._add_to_replay(step)
         with Copies(agent.torch_device.type) as updating:
             if agent.ring.ready(agent.steps):
                 agent._update(agent.ring)
-        told.append((acting, remembering, updating))
+        counts.append((acting, storing, updating))
         observation = after
-    return told
+    return counts
 
 
 def make(device, *, encoder, slate_size=1, mask=False, **params):
@@ -87,7 +87,7 @@ def make(device, *, encoder, slate_size=1, mask=False, **params):
 
 
 def gru_without_contents():
-    """Shapes of the fused cell that accelerators run, which PyTorch tells for none."""
+    """Shapes of the fused GRU cell of accelerators, which PyTorch has for no fake device."""
     library = torch.library.Library("aten", "IMPL", "Meta")
 
     def cell(to_gates, own_gates, state, bias=None, own_bias=None):
@@ -103,12 +103,12 @@ def gru_without_contents():
     return library
 
 
-def pretend(case):
-    """The round on the pretend accelerator; only in a process of its own, which the backend changes for good."""
+def on_fake_device(case):
+    """The round on the fake accelerator, in a process of its own: the backend cannot be unregistered."""
     _setup_privateuseone_for_python_backend("pretend")
-    host = torch.Generator("cpu")  # the pretend device has none; fake tensors draw nothing from it
+    host = torch.Generator("cpu")  # the fake device has none; fake tensors do not use it
     deep_q.pick_device = torch.device
-    base.resolve = lambda device, able, who: device  # the pretend device is in no list of real ones
+    base.resolve = lambda device, able, who: device  # the fake device is in no list
     deep_q.generator_on = lambda device, seed: host
     slots = case.get("slate_size", 1)
     copied = []
@@ -121,24 +121,24 @@ def pretend(case):
     deep_q.to_host = to_host
     torch.nn.Module.to = lambda module, device: (
         module
-    )  # fake weights cannot move: they are built where they stay
+    )  # fake weights cannot move: they are built on the device
     library = gru_without_contents()
     with FakeTensorMode():
         with torch.device("pretend"):
             made = make("pretend", **case)
         assert {weight.device.type for weight in made[0].online.state_dict().values()} == {"pretend"}
-        told = round_of(*made)
+        counts = round_of(*made)
     assert len(copied) == 4
-    for acting, remembering, updating in told:
-        assert (acting.down, remembering.down) == (0, 0)
+    for acting, storing, updating in counts:
+        assert (acting.down, storing.down) == (0, 0)
         assert (updating.up, updating.down) == (0, 0)
         assert acting.up > 0
-        assert remembering.up > 0
-    del library  # alive until here
+        assert storing.up > 0
+    del library  # in use until here
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_a_round_on_a_pretend_accelerator(case):
+def test_act_store_and_update_on_a_fake_accelerator(case):
     done = subprocess.run(
         [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=os.environ
     )
@@ -147,7 +147,7 @@ def test_a_round_on_a_pretend_accelerator(case):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("extra", [{}, {"mixed_precision": True}, {"compile": True}])
-def test_a_round_on_cuda(extra):
+def test_act_store_and_update_on_cuda(extra):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     for case in CASES:
@@ -156,4 +156,4 @@ def test_a_round_on_cuda(extra):
 
 
 if __name__ == "__main__":
-    pretend(CASES[int(sys.argv[1])])
+    on_fake_device(CASES[int(sys.argv[1])])

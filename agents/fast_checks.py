@@ -1,4 +1,4 @@
-"""Observations as our environments make them, checked quickly: act is called at every step.
+"""A fast check of observations in the form that recgym environments return; `act` makes it at every step.
 
 Axes: B sessions.
 """
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from recgym.jit import njit
 
 if TYPE_CHECKING:
-    from agents.guards import Part
+    from agents.observation_checks import Part
 
 
-def as_made(parts: "tuple[Part, ...]", observation: Any) -> tuple[Any, bool] | None:
-    """A batch of it, and whether it was a single one; None where it is another thing, which `as_batch` looks into."""
+def fast_batch(parts: "tuple[Part, ...]", observation: Any) -> tuple[Any, bool] | None:
+    """A batch of observations, and whether it was a single one; None for any other form, which `as_batch` checks."""
     if not isinstance(observation, dict):
-        found = _part_as_made(parts[0], observation) if len(parts) == 1 and not parts[0].name else None
+        found = _fast_part(parts[0], observation) if len(parts) == 1 and not parts[0].name else None
         return None if found is None else (found[0], found[1] < 0)
     batch, rows = {}, set()
     for part in parts:
-        found = _part_as_made(part, observation.get(part.name))
+        found = _fast_part(part, observation.get(part.name))
         if found is None:
             return None
         batch[part.name] = found[0]
@@ -31,8 +31,8 @@ def as_made(parts: "tuple[Part, ...]", observation: Any) -> tuple[Any, bool] | N
     return batch, rows.pop() < 0
 
 
-def _part_as_made(part: "Part", value: Any) -> tuple[NDArray[Any], int] | None:
-    """A batch of it, and its rows, -1 of a single one; None where its type, its shape or a number is another."""
+def _fast_part(part: "Part", value: Any) -> tuple[NDArray[Any], int] | None:
+    """A batch of one part and its number of rows, -1 for a single one; None for another type, shape or range."""
     if not isinstance(value, np.ndarray | np.generic) or value.dtype != part.dtype:
         return None
     values = np.asarray(value)
@@ -47,7 +47,7 @@ def _part_as_made(part: "Part", value: Any) -> tuple[NDArray[Any], int] | None:
 
 @njit()
 def _is_within(values: NDArray[Any], low: float, high: float) -> bool:
-    """Whether low <= value <= high for each value, which NaN is not."""
+    """Whether low <= value <= high for each value; False if one is NaN."""
     for value in values:  # noqa: SIM110  # compiled
         if not low <= value <= high:
             return False
