@@ -17,6 +17,7 @@ from recgym.envs.spaces import feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
+from recgym.fidelity.metrics import figures_of
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -69,47 +70,44 @@ def terms() -> str:
     return _markdown(("term", *(world.name for world in worlds)), rows)
 
 
-# figures of the cards in README, in this order
+# ids of the figures that README shows, in this order
 HEADLINES = (
-    "log-loss of the clicked item on its page",
-    "log-loss of the clicked item over the catalogue",
-    "clicks on an item clicked before",
-    "log-loss of leaving",
-    "AUC of leaving",
-    "leaving after step 1",
-    "largest gap in leaving over run lengths 1 to 12",
-    "visit length, mean",
-    "AUC of click",
-    "AUC of long_view",
-    "AUC of click, gain on boosted trees",
-    "AUC of long_view, gain on boosted trees",
-    "calibration error of click, 15 bins",
-    "rate of click",
-    "rate of long_view",
-    "rate of like",
-    "variance of users' share of click",
-    "correlation of click with that of the row before",
-    "recall at 20 of held-out items",
-    "AUC of held-out friends against strangers of like degrees",
-    "transitivity of the graph",
-    "items that friends share, over pairs of like degrees",
-    "AUC of a classifier of log against world",
+    "page_log_loss",
+    "catalogue_log_loss",
+    "repeat_share",
+    "log_loss/leaving",
+    "auc/leaving",
+    "leaving_after_step/1",
+    "leaving_run_gap/12",
+    "length/mean",
+    "auc/click",
+    "auc/long_view",
+    "trees_auc_gain/click",
+    "trees_auc_gain/long_view",
+    "calibration_error/click",
+    "rate/click",
+    "rate/long_view",
+    "rate/like",
+    "user_variance/click",
+    "autocorrelation/click",
+    "held_out_recall/20",
+    "friends_auc",
+    "transitivity",
+    "shared_items",
+    "classifier_auc",
 )
 
 
 def fidelity() -> str:
-    """Figures of the cards of the shipped worlds."""
+    """Headline figures of the cards of the shipped worlds."""
     rows = []
     for world in _worlds():
-        figures = {row["figure"]: row for row in reversed(world.card.get("figures", []))}
+        figures = {row.id: row for row in figures_of(world.card)}
         for row in (figures[name] for name in HEADLINES if name in figures):
-            baseline = (
-                ""
-                if row["toy"] is None
-                else f"{row['toy']:.4g}" + f" ({row['toy_name']})" * bool(row["toy_name"])
-            )
-            log = "" if row["log"] is None else f"{row['log']:.4g}"
-            rows.append((world.name, row["figure"], row["judges"], log, f"{row['world']:.4g}", baseline))
+            name = f" ({row.baseline_name})" * bool(row.baseline_name)
+            baseline = "" if row.baseline is None else f"{row.baseline:.4g}{name}"
+            log = "" if row.log is None else f"{row.log:.4g}"
+            rows.append((world.name, row.text, row.judges, log, f"{row.world:.4g}", baseline))
     return _markdown(("world", "figure", "judges", "log", "world's", "baseline's"), rows)
 
 

@@ -1,4 +1,4 @@
-"""How true a world is to a log: a World and a Log -> figures, each beside a toy's and beside the log's own noise."""
+"""Fidelity of a world to a log: figures with intervals, each beside a baseline and the noise floor of the log."""
 
 from recgym.fidelity.figures import TABLE, Verdict, judge, judge_since
 

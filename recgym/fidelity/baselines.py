@@ -1,7 +1,7 @@
-"""Simulators that anybody could write in an hour: what a world has to beat to be worth its trouble.
+"""Baselines: simple forecasts of an event, beside which the figures of a world are given.
 
-Each learns from one log and is asked about another: (R,) chances of an event. How far a rate is shrunk to the mean is
-chosen on the last tenth of what it learns from.
+Each is trained on one log and returns (R,) probabilities of an event for the rows of another. The ridge penalty of
+rates is chosen on the last tenth of the training rows.
 """
 
 import numpy as np
@@ -15,21 +15,21 @@ RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 def constant(known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
-    """The event's rate."""
+    """The rate of the event."""
     return np.full(len(asked.step), _rate(known.events[event]))
 
 
 def item_rates(known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
-    """Every item's rate, shrunk."""
+    """Rates of items, with a ridge penalty."""
     return sigmoid(_logits(known, asked, event, ("item",)))
 
 
 def user_item_rates(known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
-    """Every item's and user's rate, shrunk, added on the logit's scale."""
+    """Additive effects of item and user on the logit, each with a ridge penalty."""
     return sigmoid(_logits(known, asked, event, ("item", "user")))
 
 
-ROW_TOYS = {
+ROW_BASELINES = {
     "constant rate": constant,
     "item rates": item_rates,
     "user x item rates": user_item_rates,
@@ -54,7 +54,7 @@ def _logits(known: IndexedLog, asked: IndexedLog, event: str, sides: tuple[str, 
 
 
 def _effects(code: Ints, flag: Doubles, logit: Doubles, ridge: float, size: int) -> Doubles:
-    """(size,) shift of every code's logit: penalised likelihood by Newton's steps."""
+    """(size,) effect of each code on the logit: penalised maximum likelihood by clipped Newton steps."""
     effect = np.zeros(size)
     for _ in range(6):
         chance = sigmoid(logit + effect[code])

@@ -1,9 +1,10 @@
-"""Boosted trees on what the world's forecasts are given: the reference beside which the world's ranking stands.
+"""Boosted trees on the inputs of the world's forecasts: the reference for its AUC and log-loss.
 
-No simulator, only a forecast of each row: who looks at it, what is shown and when, how often this user and this item
-answered before, what happened in the visit's earlier steps. Rates of rows to learn from are those of other visits, so
-that no row tells its own answer (Micci-Barreca, 2001; folds as in scikit-learn's TargetEncoder). Gradient boosting over
-histograms (Friedman, 2001; Ke et al., 2017), the number of trees chosen on the last tenth of what it learns from.
+A forecast of each row, without a simulator. Features are the user, the item, the context, the response rates of user
+and item so far, and the earlier steps of the session. Rates of training rows are those of other folds of sessions, so
+that no row contributes to its own features (target encoding: Micci-Barreca, 2001; folds as in scikit-learn's
+TargetEncoder). Gradient boosting over histograms (Friedman, 2001; Ke et al., 2017); the number of trees is chosen on
+the last tenth of the training rows.
 
 Axes: R rows, S steps, F features.
 """
@@ -17,74 +18,74 @@ import numpy as np
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.resampling import USERS, Figure, figure
+from recgym.fidelity.metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses
 from recgym.sim.world import World
 
-FOLDS = 10  # of visits, for rates
-PRIOR = 5.0  # rows of the general rate that every rate is shrunk by
-LEAST = 500  # rows to learn from
-MOST = 100_000  # ... of more, the latest visits
-MOST_TREES, STEP = 600, 60
-MACHINES = 3  # whose chances are averaged; they differ in the features that a tree may look at
-CODES = 255  # values of a column of words or codes that trees can split
+FOLDS = 10  # of sessions, for rates
+PRIOR = 5.0  # [rows] at the overall rate that are added to every rate
+MIN_TRAINING_ROWS = 500
+MAX_TRAINING_ROWS = 100_000  # of more, the latest sessions
+MAX_TREES, TREES_AT_ONCE = 600, 60
+NUM_MODELS = 3  # whose probabilities are averaged; they differ in the random subset of features of each tree
+MAX_CATEGORIES = 255  # distinct words of a column of features
 
 
-def reference(case: Evaluation) -> list[Figure]:
-    """What the world gains on the trees in the first two events, with the interval of the paired difference."""
-    known = case.past or case.log
-    if len(known.step) < LEAST:
-        raise LackingError(f"fewer than {LEAST} rows for the trees to learn from")
+def reference(evaluation: Evaluation) -> list[Figure]:
+    """Gain of the world over the trees in AUC and log-loss of the first two events, with paired intervals."""
+    known = evaluation.past or evaluation.log
+    if len(known.step) < MIN_TRAINING_ROWS:
+        raise LackingError(f"fewer than {MIN_TRAINING_ROWS} rows for the trees to learn from")
     found = []
-    for name in list(case.log.events)[:2]:
-        flag, ours = case.log.events[name], case.chance(name)
-        theirs = case.toy(partial(boosted, case.world), name)
+    for name in list(evaluation.log.events)[:2]:
+        flag, ours = evaluation.log.events[name], evaluation.chance(name)
+        theirs = evaluation.baseline(partial(boosted, evaluation.world), name)
         codes = [np.unique(chance, return_inverse=True)[1] for chance in (ours, theirs)]
         areas = [auc(flag, chance) for chance in (ours, theirs)]
         losses = [log_losses(flag, chance) for chance in (ours, theirs)]
+        paired = losses[1] - losses[0]
 
         def gain(weight: Doubles, flag: Bools = flag, codes: list[Ints] = codes) -> float:
             first, second = (auc_of_codes(flag, code, weight) for code in codes)
             return first - second
 
         found += [
-            figure(f"AUC of {name}, gain on boosted trees", USERS, world=areas[0] - areas[1], n=len(flag),
-                   toys={"boosted trees": areas[1]}, spread=case.rows.of(gain)),
-            figure(f"log-loss of {name}, gain on boosted trees", USERS, n=len(flag),
-                   world=float((losses[1] - losses[0]).mean()), spread=case.rows.of_ratio(losses[1] - losses[0]),
-                   toys={"boosted trees": float(losses[1].mean())}),
+            figure("trees_auc_gain", name, world=areas[0] - areas[1], n=len(flag),
+                   baselines={"boosted trees": areas[1]}, spread=evaluation.rows.of(gain)),
+            figure("trees_log_loss_gain", name, world=float(paired.mean()), n=len(flag),
+                   baselines={"boosted trees": float(losses[1].mean())}, spread=evaluation.rows.of_ratio(paired)),
         ]  # fmt: skip
     return found
 
 
 def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
-    """(R,) chances of an event by trees that learnt from `known`."""
+    """(R,) probabilities of an event for the rows of `asked`, by trees trained on `known`."""
     fold = np.random.default_rng(0).permutation(int(known.visit[-1]) + 1)[known.visit] % FOLDS
     mine, theirs = features(world, known, known, fold), features(world, known, asked, None)
-    latest = known.visit > known.visit[-MOST - 1] if len(fold) > MOST else np.ones(len(fold), bool)
+    latest = (
+        known.visit > known.visit[-MAX_TRAINING_ROWS - 1]
+        if len(fold) > MAX_TRAINING_ROWS
+        else np.ones(len(fold), bool)
+    )
     flag = known.events[event]
     first = np.cumsum(latest) - 1 < 0.9 * latest.sum()  # nine tenths of the latest rows
     trees = _best_number(mine, flag, latest & first, latest & ~first)
-    machines = [
-        _machine(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(MACHINES)
-    ]
-    return np.asarray(
-        np.mean([machine.predict_proba(theirs)[:, 1] for machine in machines], axis=0), np.float64
-    )
+    models = [_model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)]
+    return np.asarray(np.mean([fitted.predict_proba(theirs)[:, 1] for fitted in models], axis=0), np.float64)
 
 
 def _best_number(table: Doubles, flag: Bools, known: Bools, judged: Bools) -> int:
-    """The number of trees that forecasts the rows `judged` best; ends where STEP more brought nothing."""
-    model, best, trees = _machine(0, warm_start=True, random_state=0), 0, 0
-    while trees - best < STEP and trees < MOST_TREES:
-        trees += STEP
+    """The number of trees of the lowest log-loss on `judged`; stops where TREES_AT_ONCE more bring no gain."""
+    model, best, trees = _model(0, warm_start=True, random_state=0), 0, 0
+    while trees - best < TREES_AT_ONCE and trees < MAX_TREES:
+        trees += TREES_AT_ONCE
         model.set_params(max_iter=trees).fit(table[known], flag[known])
         stages = model.staged_predict_proba(table[judged])
         best = int(np.argmin([log_losses(flag[judged], chance[:, 1]).mean() for chance in stages])) + 1
     return best
 
 
-def _machine(trees: int, **more: Any) -> Any:
+def _model(trees: int, **more: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
@@ -94,7 +95,7 @@ def _machine(trees: int, **more: Any) -> Any:
 
 
 def features(world: World, known: IndexedLog, asked: IndexedLog, fold: Ints | None) -> Doubles:
-    """(R, F); `fold` (R,) of the rows, where those asked about are those learnt from."""
+    """(R, F) features of `asked`; `fold` (R,) of its rows where they are the training rows, else None."""
     arrays = world.arrays
     columns: dict[str, Any] = {
         "step": asked.clock,
@@ -114,7 +115,7 @@ def features(world: World, known: IndexedLog, asked: IndexedLog, fold: Ints | No
 
 
 def _coded(table: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, Doubles]]:
-    """Columns as numbers: those of words by the number of the word; ids, lists and too many words are left out."""
+    """Columns as numbers, words by their sorted number; without ids, lists and columns of too many words."""
     for name, values in table:
         if name == "id" or name.endswith("_id") or any(isinstance(value, list) for value in values):
             continue
@@ -122,12 +123,12 @@ def _coded(table: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, Double
             yield name, np.array([np.nan if value is None else float(value) for value in values])
             continue
         words, code = np.unique([str(value) for value in values], return_inverse=True)
-        if len(words) <= CODES:
+        if len(words) <= MAX_CATEGORIES:
             yield name, code.astype(np.float64)
 
 
 def _rates(known: IndexedLog, asked: IndexedLog, fold: Ints | None, categories: int) -> dict[str, Doubles]:
-    """How often users, items and users in a category answered before, and out of how many rows."""
+    """Event rates and numbers of rows of users, items and users in a category."""
     sides = {
         "user": (known.user, asked.user),
         "item": (known.item, asked.item),
@@ -150,7 +151,7 @@ def _rates(known: IndexedLog, asked: IndexedLog, fold: Ints | None, categories: 
 
 
 def _before(mine: Ints, theirs: Ints, fold: Ints | None, value: Doubles, size: int) -> Doubles:
-    """(R,) sum of a known column over the rows with the code asked about, but those of the same fold."""
+    """(R,) sum of a training column over the rows of the same code, without those of the same fold."""
     total = np.bincount(mine, value, size)[theirs]
     if fold is None:
         return np.asarray(total, np.float64)
@@ -159,17 +160,17 @@ def _before(mine: Ints, theirs: Ints, fold: Ints | None, value: Doubles, size: i
 
 
 def _earlier_steps(asked: IndexedLog) -> dict[str, Doubles]:
-    """What a visit's earlier steps tell of the one asked about, -1 where there is none."""
+    """Features of the session's earlier steps, -1 where there is none."""
     lead, step = asked.lead, np.unique(asked.step, return_inverse=True)[1]
     visit = asked.visit[lead]
     begin = np.searchsorted(visit, visit)
     found = {}
     for name, flag in asked.events.items():
-        answered = np.zeros(len(lead))
-        np.maximum.at(answered, step, flag.astype(np.float64))
+        responses = np.zeros(len(lead))
+        np.maximum.at(responses, step, flag.astype(np.float64))
         for back in (1, 2):
-            found[f"{name}, {back} steps ago"] = _shifted(answered, visit, back)[step]
-        total = np.cumsum(answered) - answered
+            found[f"{name}, {back} steps ago"] = _shifted(responses, visit, back)[step]
+        total = np.cumsum(responses) - responses
         found[f"{name} so far"] = (total - total[begin])[step]
     category = asked.category[lead].astype(np.float64)
     for back in (1, 2):
@@ -180,6 +181,6 @@ def _earlier_steps(asked: IndexedLog) -> dict[str, Doubles]:
 
 
 def _shifted(value: Doubles, visit: Ints, back: int) -> Doubles:
-    """(S,) the value so many steps ago in the visit."""
+    """(S,) the value `back` steps earlier in the session, -1 where there is none."""
     same = np.r_[np.zeros(back, bool), visit[back:] == visit[:-back]]
     return np.where(same, np.roll(value, back), -1.0)

@@ -1,13 +1,14 @@
-"""A world's card as Markdown: what was fitted, what is assumed, and how true it is to its log."""
+"""The card of a world as Markdown: fidelity figures and the provenance of each term."""
 
 from typing import Any
 
+from recgym.fidelity.metrics import LOG_LOSS, Figure, figures_of
 from recgym.sim.world import World
 from recgym.storage import refusing
 
 
 def card_markdown(world: World) -> str:
-    """The card; a world without one says so. ValueError where it is not as `fit` writes it."""
+    """The card, or a line that there is none; ValueError where the card is not as `fit` writes it."""
     if not world.card:
         return f"# {world.name}\n\nThis world has no card.\n"
     with refusing(f"the card of world {world.name}"):
@@ -20,32 +21,32 @@ def _markdown(world: World) -> str:
     lines = [*([f"**{worse}**", ""] if worse else []), f"# {world.name} ({world.domain})", ""]
     if card.get("unfinished"):
         left = " and ".join(card["unfinished"]["left"])
-        lines += [f"Its fit was stopped before its {left}: the same command goes on.", ""]
+        lines += [f"Its fit was stopped before its {left}: the same command resumes it.", ""]
     lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")
         lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
-    lines += ["", "## How true it is to its log", "", *_figures(card), ""]
-    lines += ["## What is fitted and what is assumed", "", *_terms(card.get("terms", [])), ""]
+    lines += ["", "## Fidelity to its log", "", *_figure_lines(card), ""]
+    lines += ["## Fitted and assumed terms", "", *_term_lines(card.get("terms", [])), ""]
     if card.get("notes"):
         lines += ["## Notes", "", *(f"* {note}" for note in card["notes"]), ""]
     return "\n".join(lines)
 
 
-LOSS, MARGIN = "log-loss of ", 0.001  # figures that are losses in nats; what rounding may add
+MARGIN = 0.001  # [nats] that rounding may add
 
 
 def worse_than_baselines(card: dict[str, Any]) -> str:
-    """On which figures of its own log a world forecasts worse than a baseline, in one line; empty where on none."""
-    found = []
-    for row in card.get("figures", []):
-        if row["toy"] is None or not row["figure"].startswith(LOSS) or "gain on" in row["figure"]:
-            continue
-        if row["world"] - row["toy"] > MARGIN:
-            found.append(
-                f"{row['figure'].removeprefix(LOSS)} {row['world']:.3f} nats against {row['toy']:.3f} of "
-                f"{row['toy_name']} ({row['n']:,} rows, judges the {row['judges']})"
-            )
+    """The log-losses of a card that are above those of a baseline, as one line; empty where there are none."""
+    found = [
+        f"{row.text.removeprefix('log-loss of ')} {row.world:.3f} nats against {row.baseline:.3f} of "
+        f"{row.baseline_name} ({row.n:,} rows, judges the {row.judges})"
+        for row in figures_of(card)
+        if row.metric.kind == LOG_LOSS
+        and row.world is not None
+        and row.baseline is not None
+        and row.world - row.baseline > MARGIN
+    ]
     return f"On its own log this world loses to a baseline: {'; '.join(found)}" if found else ""
 
 
@@ -53,11 +54,11 @@ _HEAD = ("sources", "licence", "citation", "period", "rows", "command", "log", "
 
 
 def planning_text(worth: dict[str, Any]) -> str:
-    """How much planning is worth, as one line: oracle-plan over oracle on the same users."""
+    """The worth of planning as one line: the return of oracle-plan less that of oracle, on the same users."""
     share = 100.0 / max(abs(worth["oracle"]), 1e-9)
     low, high = worth["low"], worth["high"]
     return (
-        f"looking ahead is worth {worth['difference']:+.3f} a session, 95 % [{low:+.3f}, {high:+.3f}], "
+        f"planning is worth {worth['difference']:+.3f} a session, 95 % [{low:+.3f}, {high:+.3f}], "
         f"{worth['difference'] * share:+.1f} % [{low * share:+.1f}, {high * share:+.1f}] of the "
         f"oracle's {worth['oracle']:.3f}, over {worth['sessions']} users"
         + ("; possibly nothing: a bandit" if worth["is_bandit"] else "")
@@ -65,13 +66,13 @@ def planning_text(worth: dict[str, Any]) -> str:
 
 
 def planning_terms_table(terms: list[dict[str, Any]]) -> list[str]:
-    """What each term of the session model adds to the worth of planning, as lines of Markdown; none without terms."""
+    """The contribution of each term of the session model to the worth of planning, as Markdown; empty without terms."""
     if not terms:
         return []
     lines = [
-        "## What makes planning worth something",
+        "## The worth of planning by term",
         "",
-        "Gain of oracle-plan over oracle with the term switched off (visits last as before), and what the term adds.",
+        "Gain of oracle-plan over oracle without the term (at the same mean session length), and the difference.",
         "",
         "| term | gain without it | 95 % | adds |",
         "| --- | --- | --- | --- |",
@@ -83,51 +84,51 @@ def planning_terms_table(terms: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _figures(card: dict[str, Any]) -> list[str]:
-    """The table of figures, with what the log said nothing about below it."""
+def _figure_lines(card: dict[str, Any]) -> list[str]:
+    """The table of figures, and below it what was judged and what was left out."""
     lines = [
-        "| figure | judges | log | world | toy | 95 % | noise | n |",
+        "| figure | judges | log | world | baseline | 95 % | noise | n |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in card.get("figures", []):
-        toy = _text(row["toy"]) + (f" ({row['toy_name']})" if row.get("toy_name") else "")
-        bounds = "" if row["low"] is None else f"{_text(row['low'])} to {_text(row['high'])}"
+    for row in figures_of(card):
         cells = [
-            row["figure"],
-            row["judges"],
-            _text(row["log"]),
-            _text(row["world"]) + _outside(row),
-            toy,
-            bounds,
-            _text(row.get("noise")),
-            f"{row['n']:,}",
+            row.text,
+            row.judges,
+            _text(row.log),
+            _text(row.world) + _outside(row),
+            _text(row.baseline) + (f" ({row.baseline_name})" if row.baseline_name else ""),
+            "" if row.low is None else f"{_text(row.low)} to {_text(row.high)}",
+            _text(row.noise),
+            f"{row.n:,}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    told = [f"* judged on {', '.join(card['judged'])}"] if card.get("judged") else []
-    told += [f"* left out: {row['figures']}: {row['why']}" for row in card.get("left_out", [])]
-    return [*lines, "", *_HOW, *told]
+    judged = [f"* judged on {', '.join(card['judged'])}"] if card.get("judged") else []
+    judged += [f"* left out: {row['figures']}: {row['why']}" for row in card.get("left_out", [])]
+    return [*lines, "", *_NOTES, *judged]
 
 
-_HOW = (
-    "* 95 % is the log's interval, the world's where the log has no such figure by itself. Of distances (calibration "
-    "error, largest gap, Kolmogorov-Smirnov) it leaves out what chance alone adds.",
-    "* noise bounds, 19 times in 20, how far two random halves of the log lie apart; the classifier's is its figure "
-    "for two simulations of one world. A classifier at .5 tells nothing apart.",
-    "* of several toys the best is shown. Gain on boosted trees: what the world's forecasts gain on those of trees "
-    "that are given the same; the trees' own figure stands as the toy.",
-    "* drawn to match: the world was drawn to have it, so it says nothing of what is held out.",
+_NOTES = (
+    "* 95 %: interval of the log's figure, or of the world's where the log has none. Intervals of distances "
+    "(calibration error, largest gap, Kolmogorov-Smirnov) are corrected for sampling noise.",
+    "* noise: 95 % bound of the difference of two random halves of the log; for the classifier, its figure for two "
+    "simulations of one world. A classifier at .5 cannot separate log and world.",
+    "* baseline: the best of several. Gain on boosted trees: the world's figure less that of trees with the same "
+    "inputs; the baseline is the figure of the trees.",
+    "* drawn to match: the world was drawn to have this value, so it is no forecast of held-out rows.",
 )
 
 
-def _outside(row: dict[str, Any]) -> str:
-    """A mark where the world's figure leaves the interval of the log's; what never happened in the log has none."""
-    if row["log"] is None or row["low"] is None or row["low"] <= row["world"] <= row["high"]:
+def _outside(row: Figure) -> str:
+    """A mark where the world's figure is outside the interval of the log's; none for events that never happened."""
+    if row.log is None or row.low is None or row.high is None or row.world is None:
         return ""
-    return "" if row["low"] == row["high"] == 0 else " (outside)"
+    if row.low <= row.world <= row.high or row.low == row.high == 0:
+        return ""
+    return " (outside)"
 
 
-def _terms(terms: list[dict[str, Any]]) -> list[str]:
-    lines = ["| term | status | value | where from |", "| --- | --- | --- | --- |"]
+def _term_lines(terms: list[dict[str, Any]]) -> list[str]:
+    lines = ["| term | status | value | source |", "| --- | --- | --- | --- |"]
     for row in terms:
         cells = [row["term"], row["status"], _text(row["value"]), row["source"]]
         lines.append("| " + " | ".join(cells) + " |")

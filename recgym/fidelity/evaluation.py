@@ -1,6 +1,6 @@
-"""What is judged: a world, the part of a log that it has not seen, the earlier part that toys learn from.
+"""The evaluation of a world: the world, the part of a log that it was not fitted on, and the earlier part.
 
-Axes: R rows, E events, D draws of the simulator, S steps, V visits.
+Baselines learn from the earlier part. Axes: R rows, E events, D draws of the simulator, S steps.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,18 @@ from recgym.sim.teacher_forcing import PageItems, Predicted, predict, predict_ch
 from recgym.sim.world import World
 
 DRAWS = 20
-Toy = Callable[[IndexedLog, IndexedLog, str], Doubles]  # learnt from, asked about, event -> (R,) chances
+Baseline = Callable[
+    [IndexedLog, IndexedLog, str], Doubles
+]  # training rows, rows to forecast, event -> (R,) probabilities
 
 
 class LackingError(ValueError):
-    """What a figure needs and the log has not; the card says so in a line."""
+    """The log lacks what a figure needs; the card reports it in one line."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A world before a log. What is dear is computed once."""
+    """A world and a log, with the forecasts and draws that figures share; each is computed once, when first used."""
 
     world: World
     log: IndexedLog
@@ -37,17 +39,17 @@ class Evaluation:
     kind: str
     resamples: int
     seed: int
-    curves: dict[str, Any] = field(default_factory=dict)  # what the picture draws, filled by the figures
+    curves: dict[str, Any] = field(default_factory=dict)  # for the picture, filled by the figures
     origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
     _steps: dict[bytes, Resampling] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Resampling:
-        """Of the log's rows."""
+        """Resampling of the log's rows."""
         return Resampling(self.log.cluster, self.resamples, self.seed)
 
     def steps(self, part: Bools) -> Resampling:
-        """Of the steps (S,) that are in `part`."""
+        """Resampling of the steps in `part` (S,)."""
         key = part.tobytes()
         if key not in self._steps:
             self._steps[key] = Resampling(self.log.cluster[self.log.lead][part], self.resamples, self.seed)
@@ -60,44 +62,44 @@ class Evaluation:
 
     @cached_property
     def forecast(self) -> Predicted:
-        """Before each slate, given the visit so far."""
+        """Probabilities before each slate under teacher forcing."""
         if self.kind == CHOICES:
             return predict_choices(self.world, self.log.visits, self.options)
         return predict(self.world, self.log.visits)
 
     @cached_property
     def draws(self) -> NDArray[np.int32]:
-        """(D, R) event bits of simulated users before the logged slates."""
+        """(D, R) event bits of simulated users who are shown the logged slates."""
         return np.stack([draw_events(self.world, self.log, self.seed, number) for number in range(DRAWS)])
 
     def chance(self, event: str) -> Doubles:
-        """(R,) forecast of an event."""
+        """(R,) forecast probability of an event."""
         return np.asarray(self.forecast.chance[self.log.step, self.log.place, self.index(event)], np.float64)
 
     def simulated(self, event: str) -> NDArray[np.bool_]:
-        """(D, R) an event in the draws."""
+        """(D, R) whether an event happened in the draws."""
         return ((self.draws >> self.index(event)) & 1).astype(bool)
 
     def index(self, event: str) -> int:
         """Number of an event in the world's table."""
         return [entry.name for entry in self.world.events].index(event)
 
-    def toy(self, toy: Toy, event: str) -> Doubles:
-        """(R,) chances of a toy that learnt from the earlier part of the log.
+    def baseline(self, model: Baseline, event: str) -> Doubles:
+        """(R,) probabilities of a baseline that is trained on the earlier part of the log.
 
-        Without one it learns from one half of the visits and is asked about the other.
+        Without one, it is trained on each half of the sessions and forecasts the other.
         """
         if self.past is not None:
-            return toy(self.past, self.log, event)
+            return model(self.past, self.log, event)
         out = np.empty(len(self.log.step))
         half = np.random.default_rng(self.seed).permutation(self.log.visit.max() + 1)[self.log.visit] % 2 == 0
         for side in (half, ~half):
-            out[~side] = toy(rows_of(self.log, side), rows_of(self.log, ~side), event)
+            out[~side] = model(rows_of(self.log, side), rows_of(self.log, ~side), event)
         return out
 
 
 def rows_of(log: IndexedLog, keep: Bools) -> IndexedLog:
-    """Some rows of a log, for toys that look at rows alone."""
+    """Some rows of a log, for baselines that use rows alone."""
     events = {name: flag[keep] for name, flag in log.events.items()}
     return IndexedLog(
         log.visits, log.step[keep], log.place[keep], log.visit[keep], log.user[keep], log.item[keep], events,
@@ -112,17 +114,17 @@ def draw_events(world: World, log: IndexedLog, seed: int, number: int) -> NDArra
 
 
 def visit_seed(seed: int, number: int) -> int:
-    """Seeds of draws that share no visit: a visit's seed is the draw's plus its number."""
+    """Seed of a draw; the seed of a session is this plus its number, so that no two draws share one."""
     return (seed * DRAWS + number + 1) << 32
 
 
 def pages(world: World, item: Ints) -> PageItems:
-    """The items that stand in the category and on the page of each clicked item."""
+    """The items of the category and page of each clicked item."""
     category, page = world.arrays.category.astype(np.int64), world.arrays.page
-    shelf = np.unique(category * (int(page.max()) + 1) + page, return_inverse=True)[1]
-    order = np.argsort(shelf, kind="stable")
-    size = np.bincount(shelf)
-    first, count = (np.cumsum(size) - size)[shelf[item]], size[shelf[item]]
+    number_of_page = np.unique(category * (int(page.max()) + 1) + page, return_inverse=True)[1]
+    order = np.argsort(number_of_page, kind="stable")
+    size = np.bincount(number_of_page)
+    first, count = (np.cumsum(size) - size)[number_of_page[item]], size[number_of_page[item]]
     begin = np.r_[0, np.cumsum(count)]
     place = np.arange(begin[-1]) - np.repeat(begin[:-1], count)
     return PageItems(begin.astype(np.int64), order[np.repeat(first, count) + place].astype(np.int64))

@@ -1,4 +1,4 @@
-"""The card's figures, one table: a row says for which logs a group of figures is, and who makes it."""
+"""The figures of a card, from one table: for each group of figures the kinds of logs and the function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from recgym.fidelity import (
 )
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import align
-from recgym.fidelity.resampling import Figure
+from recgym.fidelity.metrics import Figure
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of
@@ -24,12 +24,12 @@ from recgym.logs.splits import has_clock, split_since, thinned
 from recgym.logs.visit_history import cut_length
 from recgym.sim.world import World
 
-# rows that judge a world, and that toys learn from; of more, so many drawn at random
+# rows that a world is judged on, and that baselines are trained on; of more, a random sample
 MAX_JUDGED, MAX_PAST = 100_000, 1_000_000
 
 
 class Group(NamedTuple):
-    """Figures that are made together; each says itself whether it judges the users or the logging policy."""
+    """Figures that one function computes; each says whether it judges the users or the logging policy."""
 
     name: str
     kinds: tuple[str, ...]  # of logs, see `recgym.logs.kinds.kind_of`
@@ -42,10 +42,10 @@ TABLE = (
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
     Group("events against boosted trees", (IMPRESSIONS,), boosted_trees.reference),
     Group("variance between users", (IMPRESSIONS,), impression_metrics.user_spread),
-    Group("memory within a visit", (IMPRESSIONS,), impression_metrics.memory),
-    Group("answers after a run", (IMPRESSIONS,), impression_metrics.after_runs),
+    Group("autocorrelation within a session", (IMPRESSIONS,), impression_metrics.autocorrelation),
+    Group("responses after a run in one category", (IMPRESSIONS,), impression_metrics.after_runs),
     Group("the clicked item on its page", (CHOICES,), click_metrics.on_page),
-    Group("what is clicked on a page", (CHOICES,), click_metrics.on_page_shares),
+    Group("clicks on given pages", (CHOICES,), click_metrics.on_page_shares),
     Group("the clicked item over the catalogue", (CHOICES,), click_metrics.catalogue),
     Group("leaving", (IMPRESSIONS, CHOICES), leaving_metrics.leaving),
     Group("visit length", (IMPRESSIONS, CHOICES), leaving_metrics.lengths),
@@ -57,11 +57,11 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a log says about a world."""
+    """The figures of a world on a log."""
 
-    figures: list[Figure]
+    figures: list[dict[str, Any]]  # rows of a card, see `recgym.fidelity.metrics.Figure.entry`
     left_out: list[dict[str, str]]  # group and why
-    curves: dict[str, Any]  # what the picture draws
+    curves: dict[str, Any]  # for the picture
     remarks: list[str]
 
     def entries(self) -> dict[str, Any]:
@@ -75,52 +75,57 @@ class Verdict:
 
 
 def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0) -> Verdict:
-    """Every figure of the table that the log can carry.
+    """Computes every figure of the table for which the log has the data.
 
     Args:
-        world: what is judged.
-        log: what it has not seen; of pairs without a clock the whole log, of which the world's own held-out pairs are
-            taken.
-        past: the earlier part of the same log, from which toys learn; None: they learn from the other half of the log.
-        resamples: behind an interval.
+        world: the world to judge.
+        log: rows that the world was not fitted on; of pairs without a clock the whole log, of which the world's own
+            held-out pairs are taken.
+        past: the earlier part of the same log, on which baselines are trained; None: each half of the log in turn.
+        resamples: bootstrap draws of an interval.
         seed: of resampling and of simulated users.
 
     Raises:
-        ValueError: the log is not one on which this world can be judged.
+        ValueError: the log cannot be mapped onto the world's users and items.
     """
     kind = kind_of(log)
-    case: Any
+    evaluation: Any
     if kind == PAIRS:
-        case = pair_metrics.PairCase.of(world, log, past, resamples, seed)
-        remarks = list(case.remarks)
+        evaluation = pair_metrics.PairEvaluation.of(world, log, past, resamples, seed)
+        remarks = list(evaluation.remarks)
     else:
-        few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
-        logged, earlier = align(world, few), None if known is None else align(world, known)
-        if earlier is not None:  # both parts tell whether a horizon cut the log's visits
-            cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
-            logged, earlier = replace(logged, cut=cut), replace(earlier, cut=cut)
-        origin = tuple(each for each in (past, log) if each is not None)
-        case = Evaluation(world, logged, earlier, kind, resamples, seed, origin=origin)
-        remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
-        for part, whole, what in ((few, log, "judged on"), (known, past, "toys learnt from")):
-            if part is not None and whole is not None and part.num_rows < whole.num_rows:
-                remarks.append(
-                    f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random"
-                )
+        evaluation, remarks = _evaluation(world, log, past, resamples, seed)
     figures: list[Figure] = []
     left_out = []
     for group in TABLE:
         if kind not in group.kinds:
             continue
         try:
-            figures += group.figures(case)
+            figures += group.figures(evaluation)
         except LackingError as lack:
             left_out.append({"figures": group.name, "why": str(lack)})
-    return Verdict(figures, left_out, case.curves, remarks)
+    return Verdict([found.entry() for found in figures], left_out, evaluation.curves, remarks)
+
+
+def _evaluation(
+    world: World, log: Log, past: Log | None, resamples: int, seed: int
+) -> tuple[Evaluation, list[str]]:
+    """Of sessions, and remarks: how much was judged."""
+    few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
+    logged, earlier = align(world, few), None if known is None else align(world, known)
+    if earlier is not None:  # the horizon that cut the sessions of a log shows in both parts
+        cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
+        logged, earlier = replace(logged, cut=cut), replace(earlier, cut=cut)
+    origin = tuple(each for each in (past, log) if each is not None)
+    remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]
+    for part, whole, what in ((few, log, "judged on"), (known, past, "baselines trained on")):
+        if part is not None and whole is not None and part.num_rows < whole.num_rows:
+            remarks.append(f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random")
+    return Evaluation(world, logged, earlier, kind_of(log), resamples, seed, origin=origin), remarks
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
-    """Numbers of a nested structure, short enough for a card."""
+    """A nested structure with numbers rounded for a card; None for those that are not finite."""
     if isinstance(value, dict):
         return {key: rounded(entry, digits) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -136,10 +141,10 @@ def rounded(value: Any, digits: int = 4) -> Any:
 def judge_since(
     world: World, log: Log, since: str | None = None, *, resamples: int = 200, seed: int = 0
 ) -> Verdict:
-    """As `judge`, on the visits from a moment on, by default the one at which the world's own test period begins.
+    """Like `judge`, on the sessions from a moment on, by default the start of the world's own test period.
 
-    A log that was sampled from the world judges as a whole. Any other that maps onto the world's indices is of the
-    source that the world was fitted on, whatever its tables: what came before that moment the world has seen.
+    A log that was sampled from the world is judged on as a whole. Any other log that maps onto the world's indices is
+    from the source of the world, so that its rows before that moment may have been training data.
     """
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)
@@ -154,7 +159,7 @@ def judge_since(
             verdict.remarks.append(
                 "the whole log, of which the world has seen a part"
                 if known is None
-                else f"the whole log: it has no clock that says what came before {known} in the world's own"
+                else f"the whole log: it has no clock, so its part before {known} of the world's own log is not known"
             )
         return verdict
     past, late = split_since(log, since)
@@ -163,14 +168,16 @@ def judge_since(
     verdict = judge(world, late, past if past.num_rows else None, resamples=resamples, seed=seed)
     verdict.remarks.append(f"since {since}")
     if not past.num_rows:
-        verdict.remarks.append("the log has no earlier visits: baselines learnt from the other half of these")
+        verdict.remarks.append(
+            "the log has no earlier visits: baselines are trained on the other half of these"
+        )
     return verdict
 
 
 def _is_reached(known: str, log: Log, same: bool) -> bool:
-    """Whether a log can be split at the moment `known` of a card; `same`: its tables are the world's.
+    """Whether a log can be split at the moment `known` of a card; `same`: its items are those of the world's log.
 
-    The number of a visit means something in the world's own log alone, and only where that goes as far.
+    A number of a visit is valid in the world's own log alone, and only where that has more visits.
     """
     kind, _, value = known.partition(":")
     return same and log.num_sessions > int(value) if kind == "visit" else has_clock(log)

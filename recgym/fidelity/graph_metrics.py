@@ -15,7 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Doubles, Ints
-from recgym.fidelity.resampling import MATCHED, USERS, Figure, Resampling, figure, largest
+from recgym.fidelity.calibration import largest
+from recgym.fidelity.metrics import MATCHED, Figure, figure
+from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.friend_graph import (
     FriendGraph,
@@ -33,11 +35,11 @@ from recgym.numerics import auc, auc_of_codes
 from recgym.sim.world import World
 from recgym.sim.world_index import places
 
-OMEGAS = (1.0, 1.5, 2.0, 3.0)  # looked at: below, influence is weak; above, all come to like the same few
+OMEGAS = (1.0, 1.5, 2.0, 3.0)  # candidates: below, influence is weak; above, all libraries become alike
 
 
-class FriendCase(NamedTuple):
-    """A world with a graph before a log with friends, on the world's users."""
+class GraphEvaluation(NamedTuple):
+    """A world with a graph and a log with friends, on the world's users."""
 
     world: World
     graph: FriendGraph  # the world's
@@ -47,7 +49,7 @@ class FriendCase(NamedTuple):
     users: Resampling
 
     @classmethod
-    def of(cls, world: World, logs: tuple[Log, ...], resamples: int, seed: int) -> "FriendCase":
+    def of(cls, world: World, logs: tuple[Log, ...], resamples: int, seed: int) -> "GraphEvaluation":
         """Of logs with the same tables, all rows of which judge; ValueError where world or logs have no friends."""
         log = next((each for each in logs if each.friends is not None), None)
         if not world.has_graph or log is None:
@@ -76,95 +78,102 @@ def _responses(log: Log, event: str) -> Ints:
     return np.stack([log.column("user")[rows], log.column("item")[rows]])
 
 
-def pair_auc(case: FriendCase) -> Figure:
-    """Held-out friends against strangers of like degrees, by acceptance over the graph of 80 %."""
-    train, _, test = split_friend_pairs(case.log.pairs, case.seed)
-    pairs = np.concatenate([test, matched_non_friends(test, 5, case.log, case.seed + 1)])
+def pair_auc(evaluation: GraphEvaluation) -> Figure:
+    """AUC of held-out friends against degree-matched pairs, by the acceptance model on 80 % of the graph."""
+    world = evaluation.world
+    train, _, test = split_friend_pairs(evaluation.log.pairs, evaluation.seed)
+    pairs = np.concatenate([test, matched_non_friends(test, 5, evaluation.log, evaluation.seed + 1)])
     facts, kin = (
-        FriendGraph.of(train, case.world.num_users).pair_features(pairs),
-        case.world.arrays.kin.astype(np.float64),
+        FriendGraph.of(train, world.num_users).pair_features(pairs),
+        world.arrays.kin.astype(np.float64),
     )
-    numbers = case.world.params
+    numbers = world.params
     logit = numbers["connect_taste"] * (kin[pairs[:, 0]] * kin[pairs[:, 1]]).sum(1)
     logit += facts @ np.array([numbers["connect_common"], numbers["connect_degree"]])
     flag, code = np.arange(len(pairs)) < len(test), np.unique(logit, return_inverse=True)[1]
-    spread = case.users.of(lambda weight: auc_of_codes(flag, code, weight[pairs].prod(1)))
-    return figure("AUC of held-out friends against strangers of like degrees", USERS, world=auc(flag, logit),
-                  n=len(test), toys={"degrees": auc(flag, facts[:, 1])}, best=max, spread=spread)  # fmt: skip
+    spread = evaluation.users.of(lambda weight: auc_of_codes(flag, code, weight[pairs].prod(1)))
+    return figure("friends_auc", world=auc(flag, logit), n=len(test),
+                  baselines={"degrees": auc(flag, facts[:, 1])}, spread=spread)  # fmt: skip
 
 
-def degrees(case: FriendCase) -> Figure:
-    """Kolmogorov-Smirnov distance of the numbers of friends; the toy joins everybody with everybody alike."""
-    ours, theirs = case.graph.degree, case.log.degree
-    even = np.random.default_rng(case.seed).poisson(theirs.mean(), len(theirs))
-    return figure("Kolmogorov-Smirnov distance of the numbers of friends", MATCHED, world=distance(ours, theirs),
-                  n=len(theirs), toys={"equal chances": distance(even, theirs)},
-                  spread=case.users.of_distance(partial(apart, ours, theirs), largest))  # fmt: skip
+def degrees(evaluation: GraphEvaluation) -> Figure:
+    """Kolmogorov-Smirnov distance of the degree distributions; the baseline is a Poisson distribution."""
+    ours, theirs = evaluation.graph.degree, evaluation.log.degree
+    even = np.random.default_rng(evaluation.seed).poisson(theirs.mean(), len(theirs))
+    return figure("degree_distance", judges=MATCHED, world=distance(ours, theirs), n=len(theirs),
+                  baselines={"equal chances": distance(even, theirs)},
+                  spread=evaluation.users.of_distance(partial(apart, ours, theirs), largest))  # fmt: skip
 
 
 def distance(ours: Ints, theirs: Ints) -> float:
-    """Largest gap of two empirical distributions."""
+    """Kolmogorov-Smirnov distance of two samples."""
     return largest(apart(ours, theirs, np.ones(len(theirs))))
 
 
 def apart(ours: Ints, theirs: Ints, weight: Doubles) -> Doubles:
-    """Gaps of two empirical distributions at every value that occurs; `weight` is that of `theirs`."""
+    """Difference of two empirical distribution functions at every value that occurs; `weight` is that of `theirs`."""
     at, code = np.unique(np.r_[ours, theirs], return_inverse=True)
     mine = np.bincount(code[: len(ours)], minlength=len(at)) / len(ours)
     other = np.bincount(code[len(ours) :], weight, len(at)) / weight.sum()
     return np.asarray(np.cumsum(mine - other), np.float64)
 
 
-def triangles(case: FriendCase) -> Figure:
-    """Transitivity; the toy keeps degrees alone."""
-    pairs = np.unique(configuration_pairs(case.log.pairs, 1, case.seed), axis=0)
-    toy = FriendGraph.of(pairs, case.world.num_users).transitivity()
-    return figure("transitivity of the graph", MATCHED, n=len(case.log.pairs), toys={"degrees alone": toy},
-                  log=case.log.transitivity(), world=case.graph.transitivity(),
-                  spread=case.users.of(case.log.weighted_transitivity()))  # fmt: skip
+def triangles(evaluation: GraphEvaluation) -> Figure:
+    """Transitivity; the baseline is a random graph with the same degrees."""
+    pairs = np.unique(configuration_pairs(evaluation.log.pairs, 1, evaluation.seed), axis=0)
+    baseline = FriendGraph.of(pairs, evaluation.world.num_users).transitivity()
+    return figure("transitivity", judges=MATCHED, n=len(evaluation.log.pairs),
+                  baselines={"degrees alone": baseline}, log=evaluation.log.transitivity(),
+                  world=evaluation.graph.transitivity(),
+                  spread=evaluation.users.of(evaluation.log.weighted_transitivity()))  # fmt: skip
 
 
-def shared(case: FriendCase) -> list[Figure]:
-    """Lift of friends in what they share: the world's, and both extremes of what it may come from."""
-    items, pairs = case.world.num_items, case.log.pairs
-    lift_of = weighted_sharing_lift(case.library, pairs, items)
-    log, spread = lift_of(np.ones(len(case.library))), case.users.of(lift_of)
-    omega, influence = all_influence(case, log)
-    name = "items that friends share, over pairs of like degrees"
+def shared(evaluation: GraphEvaluation) -> list[Figure]:
+    """Items that friends share: the world's, under homophily alone and under influence alone."""
+    graph, items, pairs = evaluation.graph, evaluation.world.num_items, evaluation.log.pairs
+    lift_of = weighted_sharing_lift(evaluation.library, pairs, items)
+    log, spread = lift_of(np.ones(len(evaluation.library))), evaluation.users.of(lift_of)
+    omega, influence = all_influence(evaluation, log)
     return [
-        figure(name, MATCHED, log=log, n=len(pairs), toys={"pairs at random": 1.0}, spread=spread,
-               world=sharing_lift(case.world.arrays.library, case.graph.pairs, items)),
-        figure(f"{name}: all homophily (omega 0)", MATCHED, log=log, n=len(pairs), spread=spread,
-               world=sharing_lift(_drawn(case, None, 0.0), case.graph.pairs, items)),
-        figure(f"{name}: all influence (nearest: omega {omega:g}; friends of unrelated taste)", MATCHED, log=log,
-               world=influence, n=len(pairs), spread=spread),
+        figure("shared_items", judges=MATCHED, log=log, n=len(pairs), spread=spread,
+               world=sharing_lift(evaluation.world.arrays.library, graph.pairs, items), baselines={"pairs at random": 1.0}),
+        figure("shared_items_homophily", judges=MATCHED, log=log, n=len(pairs), spread=spread,
+               world=sharing_lift(_drawn(evaluation, None, 0.0), graph.pairs, items)),
+        figure("shared_items_influence", f"{omega:g}", judges=MATCHED, log=log, world=influence, n=len(pairs),
+               spread=spread),
     ]  # fmt: skip
 
 
-def all_influence(case: FriendCase, wanted: float) -> tuple[float, float]:
-    """The omega in OMEGAS at which people put anywhere in the world's graph come nearest to `wanted`, and the lift."""
-    places = np.random.default_rng([case.seed, 24]).permutation(case.world.num_users)
-    graph = FriendGraph.of(np.sort(places[case.graph.pairs], axis=1), case.world.num_users)
-    lifts = [sharing_lift(_drawn(case, graph, omega), graph.pairs, case.world.num_items) for omega in OMEGAS]
+def all_influence(evaluation: GraphEvaluation, wanted: float) -> tuple[float, float]:
+    """The omega of OMEGAS whose lift is nearest to `wanted`, and that lift, under influence alone.
+
+    Users are permuted over the nodes of the world's graph, so that friends have unrelated profiles.
+    """
+    places = np.random.default_rng([evaluation.seed, 24]).permutation(evaluation.world.num_users)
+    graph = FriendGraph.of(np.sort(places[evaluation.graph.pairs], axis=1), evaluation.world.num_users)
+    lifts = [
+        sharing_lift(_drawn(evaluation, graph, omega), graph.pairs, evaluation.world.num_items)
+        for omega in OMEGAS
+    ]
     nearest = int(np.argmin(np.abs(np.array(lifts) - wanted)))
     return OMEGAS[nearest], lifts[nearest]
 
 
-def _drawn(case: FriendCase, graph: FriendGraph | None, omega: float) -> Ints:
-    """Libraries drawn anew from the world's affinities, one user after another.
+def _drawn(evaluation: GraphEvaluation, graph: FriendGraph | None, omega: float) -> Ints:
+    """Libraries drawn again from the world's affinities, one user after another.
 
-    With a `graph`, omega log(1 + friends who have the item already) is added, so each pair has one who came first.
+    With a `graph`, omega log(1 + friends who already have the item) is added to the affinity.
     """
-    arrays, items = case.world.arrays, case.world.num_items
-    terms = {row["term"]: row for row in case.world.card.get("terms", [])}
-    row = terms.get("item_bias", {})  # fitted from impressions: shown as often as in the log
+    arrays, items = evaluation.world.arrays, evaluation.world.num_items
+    terms = {row["term"]: row for row in evaluation.world.card.get("terms", [])}
+    row = terms.get("item_bias", {})  # fitted from impressions: exposure as in the log
     power = float(row["value"]) if row.get("status") == "assumed" else float(bool(row))
     score = arrays.profile.astype(np.float64) @ arrays.factors.T.astype(np.float64) + arrays.item_bias
-    score += power * np.log(np.maximum(arrays.exposure, 1e-12))  # shown as popularity to this power
+    score += power * np.log(np.maximum(arrays.exposure, 1e-12))  # exposure ~ popularity ** power
     sizes = (arrays.library >= 0).sum(1)
     if graph is None:
-        return draw_libraries(inclusion_probabilities(score, sizes), items, case.seed + 1)
-    rng = np.random.default_rng([case.seed, 23])
+        return draw_libraries(inclusion_probabilities(score, sizes), items, evaluation.seed + 1)
+    rng = np.random.default_rng([evaluation.seed, 23])
     has = np.zeros(score.shape, bool)
     for user in rng.permutation(len(has)):
         friends = has[graph.friend[graph.start[user] : graph.start[user + 1]]].sum(0)
@@ -176,6 +185,6 @@ def _drawn(case: FriendCase, graph: FriendGraph | None, omega: float) -> Ints:
     return library_table(user, item, len(has))
 
 
-def friends(case: FriendCase) -> list[Figure]:
+def friends(evaluation: GraphEvaluation) -> list[Figure]:
     """All figures of the graph."""
-    return [pair_auc(case), degrees(case), triangles(case), *shared(case)]
+    return [pair_auc(evaluation), degrees(evaluation), triangles(evaluation), *shared(evaluation)]

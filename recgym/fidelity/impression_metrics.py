@@ -1,4 +1,4 @@
-"""Figures of impressions with and without an answer: rates, ranking, calibration, users' differences, memory.
+"""Figures of logs of impressions: rates, log-loss, AUC, calibration, variance between users, autocorrelation.
 
 Axes: R rows, D draws of the simulator.
 """
@@ -8,79 +8,82 @@ from functools import partial
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fidelity.baselines import ROW_TOYS, constant, user_item_rates
-from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.resampling import (
-    BINS,
-    USERS,
-    Figure,
+from recgym.fidelity.baselines import ROW_BASELINES, constant, user_item_rates
+from recgym.fidelity.calibration import (
     bins_of,
     calibration_error,
     calibration_gaps,
     calibration_slope,
-    figure,
     reliability,
     total,
 )
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.indexed_log import IndexedLog
+from recgym.fidelity.metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses, logit
 
-LEAST_ROWS = 3  # of a user whose share of answers is looked at
-RUN = 3  # answers
-LEAST_AFTER = 20  # rows after such a run, and after a mixed one
-RARE = ("comment", "share", "follow", "hate")  # too few to be judged one by one: together
+MIN_ROWS_OF_USER = 3  # for the variance between users
+MIN_USERS = 100  # for that variance, exclusive
+MIN_ROWS = 100  # of a group, and with a previous row in the session, exclusive
+RUN = 3  # responses
+MIN_ROWS_AFTER_RUN = 20  # after responses in one category, and after mixed ones
+RARE = ("comment", "share", "follow", "hate")  # too rare to be judged one by one: judged as a sum
 
 
-def rates(case: Evaluation) -> list[Figure]:
-    """How often each event happens when the log's slates are shown to simulated users."""
+def rates(evaluation: Evaluation) -> list[Figure]:
+    """Rate of each event when the log's slates are shown to simulated users."""
     found = [
-        rate_of(case, f"rate of {name}", flag, case.simulated(name), toy=case.toy(constant, name))
-        for name, flag in case.log.events.items()
+        rate_of(
+            evaluation, "rate", (name,), flag, evaluation.simulated(name), evaluation.baseline(constant, name)
+        )
+        for name, flag in evaluation.log.events.items()
     ]
-    names = [name for name in RARE if name in case.log.events]
+    names = [name for name in RARE if name in evaluation.log.events]
     if len(names) > 1:
-        flags = sum(case.log.events[name].astype(np.float64) for name in names)
-        drawn = sum(case.simulated(name).astype(np.float64) for name in names)
-        toy = sum(case.toy(constant, name) for name in names)
+        flags = sum(evaluation.log.events[name].astype(np.float64) for name in names)
+        drawn = sum(evaluation.simulated(name).astype(np.float64) for name in names)
+        baseline = sum(evaluation.baseline(constant, name) for name in names)
+        label = (" + ".join(names),)
         found.append(
             rate_of(
-                case, f"{' + '.join(names)} a row", np.asarray(flags), np.asarray(drawn), toy=np.asarray(toy)
+                evaluation, "rare_rate", label, np.asarray(flags), np.asarray(drawn), np.asarray(baseline)
             )
         )
     return found
 
 
 def rate_of(
-    case: Evaluation,
-    name: str,
+    evaluation: Evaluation,
+    metric: str,
+    labels: tuple[str, ...],
     flag: Bools | Doubles,
     drawn: Bools | Doubles,
-    *,
-    toy: Doubles,
+    baseline: Doubles,
     part: Bools | None = None,
 ) -> Figure:
     """A rate over the rows in `part` (all by default) beside that of draws (D, R)."""
     part = np.ones(len(flag), bool) if part is None else part
-    spread = case.rows.of_ratio(flag * part, part)
+    spread = evaluation.rows.of_ratio(flag * part, part)
     return figure(
-        name, USERS, log=float(flag[part].mean()), world=float(drawn[:, part].mean()),
-        toys={"constant rate": float(toy[part].mean())}, spread=spread, n=int(part.sum()),
+        metric, *labels, log=float(flag[part].mean()), world=float(drawn[:, part].mean()),
+        baselines={"constant rate": float(baseline[part].mean())}, spread=spread, n=int(part.sum()),
     )  # fmt: skip
 
 
-def rates_by_context(case: Evaluation) -> list[Figure]:
-    """Of the first two events: by part of the day, by how long items last, by their category."""
+def rates_by_context(evaluation: Evaluation) -> list[Figure]:
+    """Rates of the first two events by part of the day, by duration and by category of the item."""
     found = []
-    for name in list(case.log.events)[:2]:
-        flag, drawn, toy = case.log.events[name], case.simulated(name), case.toy(constant, name)
-        for label, part in contexts(case).items():
-            found.append(rate_of(case, f"rate of {name}, {label}", flag, drawn, toy=toy, part=part))
+    for name in list(evaluation.log.events)[:2]:
+        flag, drawn = evaluation.log.events[name], evaluation.simulated(name)
+        baseline = evaluation.baseline(constant, name)
+        for label, part in contexts(evaluation).items():
+            found.append(rate_of(evaluation, "context_rate", (name, label), flag, drawn, baseline, part))
     return found
 
 
-def contexts(case: Evaluation, most: int = 4) -> dict[str, Bools]:
-    """Groups of rows, by what was known before the answer."""
-    log, world = case.log, case.world
+def contexts(evaluation: Evaluation, most: int = 4) -> dict[str, Bools]:
+    """Groups of rows by facts that are known before the response; those with more than MIN_ROWS rows."""
+    log, world = evaluation.log, evaluation.world
     groups: dict[str, Bools] = {}
     if set(world.contexts) == {str(hour) for hour in range(24)}:
         hour = np.array([int(name) for name in world.contexts])[log.visits.context][log.visit]
@@ -97,53 +100,56 @@ def contexts(case: Evaluation, most: int = 4) -> dict[str, Bools]:
         for c in np.argsort(-share)[:most]
         if len(world.categories) > 1
     }
-    return {label: part for label, part in groups.items() if part.sum() > 100}
+    return {label: part for label, part in groups.items() if part.sum() > MIN_ROWS}
 
 
-def ranking(case: Evaluation) -> list[Figure]:
-    """Log-loss, area under the curve, calibration of the forecasts of the first two events."""
+def ranking(evaluation: Evaluation) -> list[Figure]:
+    """Log-loss, AUC and calibration of the forecasts of the first two events."""
     found = []
-    for name in list(case.log.events)[:2]:
-        flag, chance = case.log.events[name], case.chance(name)
-        toys = {label: case.toy(toy, name) for label, toy in ROW_TOYS.items()}
+    for name in list(evaluation.log.events)[:2]:
+        flag, chance = evaluation.log.events[name], evaluation.chance(name)
+        baselines = {label: evaluation.baseline(model, name) for label, model in ROW_BASELINES.items()}
         losses = log_losses(flag, chance)
         found.append(figure(
-            f"log-loss of {name}", USERS, world=float(losses.mean()), spread=case.rows.of_ratio(losses), n=len(flag),
-            toys={label: float(log_losses(flag, toy).mean()) for label, toy in toys.items()},
+            "log_loss", name, world=float(losses.mean()), spread=evaluation.rows.of_ratio(losses), n=len(flag),
+            baselines={label: float(log_losses(flag, other).mean()) for label, other in baselines.items()},
         ))  # fmt: skip
         code = np.unique(chance, return_inverse=True)[1]
         found.append(figure(
-            f"AUC of {name}", USERS, world=auc(flag, chance), n=len(flag), best=max,
-            spread=case.rows.of(partial(auc_of_codes, flag, code)),
-            toys={label: auc(flag, toy) for label, toy in toys.items()},
+            "auc", name, world=auc(flag, chance), n=len(flag),
+            spread=evaluation.rows.of(partial(auc_of_codes, flag, code)),
+            baselines={label: auc(flag, other) for label, other in baselines.items()},
         ))  # fmt: skip
-        case.curves.setdefault("reliability", {})[name] = reliability(flag, chance, case.rows.of_ratio)
-        found += calibration(case, name, flag, chance, toys["user x item rates"])
+        curves = evaluation.curves.setdefault("reliability", {})
+        curves[name] = reliability(flag, chance, evaluation.rows.of_ratio)
+        found += calibration(evaluation, name, flag, chance, baselines["user x item rates"])
     return found
 
 
-def calibration(case: Evaluation, name: str, flag: Bools, chance: Doubles, toy: Doubles) -> list[Figure]:
-    """Error over equal-mass bins, and the slope of the logit."""
+def calibration(
+    evaluation: Evaluation, name: str, flag: Bools, chance: Doubles, baseline: Doubles
+) -> list[Figure]:
+    """Calibration error over equal-mass bins, and calibration slope."""
     code = bins_of(chance)
-    spread = case.rows.of_distance(partial(calibration_gaps, flag, chance, code), total)
+    spread = evaluation.rows.of_distance(partial(calibration_gaps, flag, chance, code), total)
     slope = calibration_slope(flag, logit(chance))[1]
     return [
         figure(
-            f"calibration error of {name}, {BINS} bins", USERS, world=calibration_error(flag, chance, code),
-            toys={"user x item rates": calibration_error(flag, toy, bins_of(toy))}, spread=spread, n=len(flag),
+            "calibration_error", name, world=calibration_error(flag, chance, code), spread=spread, n=len(flag),
+            baselines={"user x item rates": calibration_error(flag, baseline, bins_of(baseline))},
         ),
-        figure(f"calibration slope of {name}", USERS, log=1.0, world=slope, n=len(flag)),
+        figure("calibration_slope", name, log=1.0, world=slope, n=len(flag)),
     ]  # fmt: skip
 
 
-def user_spread(case: Evaluation) -> list[Figure]:
-    """Variance between users of their share of answers."""
-    log, name = case.log, next(iter(case.log.events))
+def user_spread(evaluation: Evaluation) -> list[Figure]:
+    """Variance between users of their share of responses."""
+    log, name = evaluation.log, next(iter(evaluation.log.events))
     users = np.unique(log.user, return_inverse=True)[1]
     rows = np.bincount(users)
-    kept = rows >= LEAST_ROWS
-    if kept.sum() <= 100:
-        raise LackingError(f"at most 100 users with {LEAST_ROWS} rows")
+    kept = rows >= MIN_ROWS_OF_USER
+    if kept.sum() <= MIN_USERS:
+        raise LackingError(f"at most {MIN_USERS} users have {MIN_ROWS_OF_USER} rows")
 
     def of(flag: Bools | Doubles, weight: Doubles) -> float:
         return _weighted_variance(np.bincount(users, weights=flag) / rows, weight * kept)
@@ -151,53 +157,54 @@ def user_spread(case: Evaluation) -> list[Figure]:
     ones = np.ones(len(rows))
     first = np.full(len(rows), len(users))
     np.minimum.at(first, users, np.arange(len(users)))
-    toy = np.random.default_rng(case.seed).random((len(case.draws), len(users))) < case.toy(constant, name)
+    rng = np.random.default_rng(evaluation.seed)
+    drawn = rng.random((len(evaluation.draws), len(users))) < evaluation.baseline(constant, name)
     return [figure(
-        f"variance of users' share of {name}", USERS, log=of(log.response, ones),
-        world=float(np.mean([of(draw, ones) for draw in case.simulated(name)])),
-        toys={"constant rate": float(np.mean([of(draw, ones) for draw in toy]))},
-        spread=case.rows.of(lambda w: of(log.response, w[first])), n=int(kept.sum()),
+        "user_variance", name, log=of(log.response, ones),
+        world=float(np.mean([of(draw, ones) for draw in evaluation.simulated(name)])),
+        baselines={"constant rate": float(np.mean([of(draw, ones) for draw in drawn]))},
+        spread=evaluation.rows.of(lambda w: of(log.response, w[first])), n=int(kept.sum()),
     )]  # fmt: skip
 
 
-def memory(case: Evaluation) -> list[Figure]:
-    """How an answer hangs on the one before it in the visit.
+def autocorrelation(evaluation: Evaluation) -> list[Figure]:
+    """Correlation of a response with that of the previous row of the session.
 
-    The world's is that of its forecasts, given the logged visit so far: in a free run the logged slates would go on
-    to follow the logged answers, which simulated users did not give.
+    The world's figure is computed from its forecasts under teacher forcing: free-running, the logged slates would
+    depend on logged responses that the simulated users did not give.
     """
-    log, name = case.log, next(iter(case.log.events))
+    log, name = evaluation.log, next(iter(evaluation.log.events))
     second = np.flatnonzero((log.visit[1:] == log.visit[:-1]) & (log.step[1:] != log.step[:-1])) + 1
-    if len(second) <= 100:
-        raise LackingError("at most 100 rows have one before them in their visit")
+    if len(second) <= MIN_ROWS:
+        raise LackingError(f"at most {MIN_ROWS} rows have a previous row in their session")
     flag = log.response.astype(np.float64)
 
     def correlation(chance: Doubles, weight: Doubles) -> float:
         return _weighted_correlation(chance[second], flag[second - 1], weight[second])
 
     def scaled(chance: Doubles) -> float:
-        """Of answers that have these chances, each by itself."""
+        """Correlation of independent draws with these probabilities."""
         mean = chance[second].mean()
         return correlation(chance, ones) * float(chance[second].std() / np.sqrt(mean * (1 - mean)))
 
     ones = np.ones(len(log.step))
     return [figure(
-        f"correlation of {name} with that of the row before", USERS, log=correlation(flag, ones),
-        world=scaled(case.chance(name)), toys={"user x item rates": scaled(case.toy(user_item_rates, name))},
-        spread=case.rows.of(lambda w: correlation(flag, w)), n=len(second),
+        "autocorrelation", name, log=correlation(flag, ones), world=scaled(evaluation.chance(name)),
+        baselines={"user x item rates": scaled(evaluation.baseline(user_item_rates, name))},
+        spread=evaluation.rows.of(lambda w: correlation(flag, w)), n=len(second),
     )]  # fmt: skip
 
 
-def after_runs(case: Evaluation) -> list[Figure]:
-    """Rate of answers where the visit's last RUN were of one category, less that where they were mixed; as `memory`."""
-    log, name = case.log, next(iter(case.log.events))
-    after = _last_answers(log, log.response)
+def after_runs(evaluation: Evaluation) -> list[Figure]:
+    """Response rate after RUN responses in one category, less that after mixed ones; see `autocorrelation`."""
+    log, name = evaluation.log, next(iter(evaluation.log.events))
+    after = _last_responses(log, log.response)
     one, mixed = after == 1, after == 2
     counts = int(one.sum()), int(mixed.sum())
-    if min(counts) < LEAST_AFTER:
+    if min(counts) < MIN_ROWS_AFTER_RUN:
         raise LackingError(
-            f"{counts[0]} rows come after {RUN} answers of one category, {counts[1]} after mixed ones; "
-            f"each needs {LEAST_AFTER}"
+            f"{counts[0]} rows follow {RUN} responses in one category, {counts[1]} follow mixed ones; "
+            f"each needs {MIN_ROWS_AFTER_RUN}"
         )
 
     def difference(value: Doubles, weight: Doubles) -> float:
@@ -208,22 +215,22 @@ def after_runs(case: Evaluation) -> list[Figure]:
 
     ones, flag = np.ones(len(log.step)), log.response.astype(np.float64)
     return [figure(
-        f"{name} after {RUN} answers of one category, less after mixed ones", USERS, log=difference(flag, ones),
-        world=difference(case.chance(name), ones), n=sum(counts),
-        toys={"user x item rates": difference(case.toy(user_item_rates, name), ones)},
-        spread=case.rows.of(lambda w: difference(flag, w)),
+        "after_run", name, RUN, log=difference(flag, ones),
+        world=difference(evaluation.chance(name), ones), n=sum(counts),
+        baselines={"user x item rates": difference(evaluation.baseline(user_item_rates, name), ones)},
+        spread=evaluation.rows.of(lambda w: difference(flag, w)),
     )]  # fmt: skip
 
 
-def _last_answers(log: IndexedLog, flag: Bools) -> Ints:
-    """(R,) before the row: 1 the visit's last RUN answers were of one category, 2 not, 0 there were fewer."""
+def _last_responses(log: IndexedLog, flag: Bools) -> Ints:
+    """(R,) the session's last RUN responses before the row: 1 in one category, 2 in several, 0 there are fewer."""
     rows = np.flatnonzero(flag)
     category, visit = log.category[rows], log.visit[rows]
     same, enough = np.ones(len(rows), bool), np.ones(len(rows), bool)
     for back in range(1, RUN):
         same &= np.roll(category, back) == category
         enough &= (np.roll(visit, back) == visit) & (np.arange(len(rows)) >= back)
-    last = np.cumsum(flag) - flag - 1  # number of the last answer before the row
+    last = np.cumsum(flag) - flag - 1  # number of the last response before the row
     known = (last >= 0) & (visit[np.maximum(last, 0)] == log.visit if len(rows) else False)
     last = np.maximum(last, 0)
     out = np.where(known & enough[last], np.where(same[last], 1, 2), 0) if len(rows) else np.zeros(len(flag))

@@ -1,4 +1,4 @@
-"""A log on a world's indices: which of its rows the world can be asked about, and what had to be left out."""
+"""A log on the indices of a world, with remarks on the rows that were left out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from recgym.sim.world_index import contexts_of, places
 
 @dataclass(frozen=True)
 class IndexedLog:
-    """Rows of a log on a world's indices, whole visits one after the other. Axes: R rows, S steps, V visits."""
+    """Rows of a log on a world's indices, one whole session after the other. Axes: R rows, S steps, V visits."""
 
     visits: LoggedVisits
     step: Ints  # (R,) step of all steps
@@ -35,8 +35,8 @@ class IndexedLog:
     category: Ints  # (R,) of the item
     columns: Mapping[str, Any]  # the log's other item columns, (N,) each, by the world's items
     users: Any  # the log's users table
-    is_whole: bool  # visits end where the log ends them
-    cut: int  # steps after which visits were cut, 0 for never
+    is_whole: bool  # the log ends visits where the user left
+    cut: int  # [steps] horizon at which visits were truncated, 0 for none
     remarks: tuple[str, ...]
 
     @property
@@ -51,21 +51,21 @@ class IndexedLog:
 
     @cached_property
     def lead(self) -> Ints:
-        """(S,) row of each step's item: the first that was answered, else the top one."""
+        """(S,) row of each step's item: the first with a response, else the top one."""
         rows = np.arange(len(self.step))
         best = np.lexsort((rows, ~self.response, self.step))
         return best[np.r_[True, np.diff(self.step[best]) > 0]]
 
     @cached_property
     def run(self) -> Ints:
-        """(S,) answers in a row of one category, 0 where the step had none."""
+        """(S,) responses in a row in one category, 0 where the step had none."""
         return runs(self.visit[self.lead], self.category[self.lead], self.response[self.lead])
 
     @cached_property
     def repeat(self) -> Bools:
-        """(S,) the step's answer went to an item answered before in the visit."""
-        answered = self.response[self.lead]
-        return answered & repeats(self.visit[self.lead], self.item[self.lead], answered, MEMORY)
+        """(S,) whether the response is to an item with an earlier response in the visit."""
+        responded = self.response[self.lead]
+        return responded & repeats(self.visit[self.lead], self.item[self.lead], responded, MEMORY)
 
     @cached_property
     def left(self) -> Doubles:
@@ -76,17 +76,17 @@ class IndexedLog:
 
     @cached_property
     def by_user(self) -> bool:
-        """Whether users are many enough to be resampled (a shop's users may be countries)."""
+        """Whether there are enough users to resample them (users of a shop may be countries)."""
         return len(np.unique(self.user)) > MIN_USERS_AS_UNITS
 
     @cached_property
     def cluster(self) -> Ints:
-        """(R,) what is resampled: users where they are many, else visits."""
+        """(R,) unit of resampling: the user where users are many, else the visit."""
         return np.unique(self.user, return_inverse=True)[1].astype(np.int64) if self.by_user else self.visit
 
 
 def align(world: World, log: Log) -> IndexedLog:
-    """The log's rows on the world's indices; ValueError where they cannot be told."""
+    """The rows of a log on a world's indices; ValueError where the log cannot be mapped."""
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
     users, items, found = places(world, log)
@@ -108,7 +108,7 @@ def align(world: World, log: Log) -> IndexedLog:
     item, user = item[known], log.column("user")[known].astype(np.int64)
     begin = np.r_[np.flatnonzero(np.r_[True, np.diff(visit[first]) > 0]), len(first)]
     starts = first[begin[:-1]]
-    context, told = contexts_of(world, log, known)
+    context, context_remarks = contexts_of(world, log, known)
     visits = LoggedVisits(
         users[user[starts]].astype(np.int32),
         context[starts].astype(np.int32),
@@ -116,8 +116,8 @@ def align(world: World, log: Log) -> IndexedLog:
         *_slates(step, place, item, events, world),
         np.array([sum(1 << e for e, event in enumerate(world.events) if event.name in events)], np.int32),
     )
-    if strangers := int((visits.user < 0).sum()):
-        remarks.append(f"{strangers} visits of users that the world does not know: drawn from its population")
+    if unknown := int((visits.user < 0).sum()):
+        remarks.append(f"{unknown} visits of users that the world does not know: drawn from its population")
     watch = np.asarray(log.column("watch_ms"), np.float64)[known]
     sampled = is_sampled(log)
     single = len(first) == len(step)
@@ -134,12 +134,12 @@ def align(world: World, log: Log) -> IndexedLog:
     return IndexedLog(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
         columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
-        (*remarks, *told),
+        (*remarks, *context_remarks),
     )  # fmt: skip
 
 
 def _events(log: Log, known: Bools) -> dict[str, Bools]:
-    """Every event the log has, the first one first; a log of positives alone has that one."""
+    """(R,) flags of each event of the log, the response first; all True where a log lists responses alone."""
     response = EVENTS[log.domain][0].name
     events = {name: log.column(name).astype(bool)[known] for name in log.events}
     return {response: events.pop(response, np.ones(int(known.sum()), bool)), **events}
@@ -148,7 +148,7 @@ def _events(log: Log, known: Bools) -> dict[str, Bools]:
 def _slates(
     step: Ints, place: Ints, item: Ints, events: Mapping[str, Bools], world: World
 ) -> tuple[Ints, NDArray[np.int32]]:
-    """(S, K) items, short slates filled up with their first, and event bits."""
+    """(S, K) items and event bits; short slates are padded with their first item."""
     shape = int(step[-1]) + 1, int(place.max()) + 1
     slate = np.repeat(item[place == 0][:, None], shape[1], axis=1).astype(np.int64)
     slate[step, place] = item

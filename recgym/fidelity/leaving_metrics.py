@@ -1,7 +1,7 @@
-"""Figures of how visits end, on a log that shows whole visits. Axes: S steps, V visits.
+"""Figures of leaving and session lengths, of logs with whole sessions. Axes: S steps.
 
-Everything is given the logged answers: the world says how likely each step was to be the last. Lengths follow from
-that by the product limit: the world's mean hazard among the visits that got as far (Kaplan and Meier, 1958).
+Hazards are forecast under teacher forcing. The distribution of lengths is the product-limit estimate from the mean
+hazard of the sessions at risk at each step. Source: Kaplan and Meier (1958), JASA 53.
 """
 
 from collections.abc import Callable
@@ -10,88 +10,80 @@ from functools import partial
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.resampling import (
-    BINS,
-    USERS,
-    Figure,
+from recgym.fidelity.calibration import (
     bins_of,
     calibration_error,
     calibration_gaps,
     calibration_slope,
-    figure,
     largest,
     total,
 )
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.indexed_log import IndexedLog
+from recgym.fidelity.metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses
 
-STEPS = (1, 2, 3, 5, 10, 20)  # whose rates stand on the card
-RUNS = 12  # lengths
-TIMES = 60  # steps of a curve
+STEPS = (1, 2, 3, 5, 10, 20)  # whose leaving rates are on the card
+MAX_RUN_LENGTH = 12  # responses in a row in one category
+MAX_CURVE_STEP = 20  # of the curve of leaving by step
+MAX_LENGTH = 60  # [steps] of the curve of session lengths
+MIN_STEPS = 100  # of a group, exclusive
 
 
 def open_steps(log: IndexedLog) -> Bools:
-    """(S,) steps after which the visit could be seen to go on: not those at which a sampled log cut it."""
+    """(S,) steps that are not censored: those before the horizon of a sampled log."""
     clock = log.clock[log.lead]
     return np.asarray((clock < log.cut) if log.cut else np.ones(len(clock), bool))
 
 
-def whole(case: Evaluation) -> tuple[Bools, Doubles, Doubles]:
-    """(S,) which steps count, whether they ended the visit, the world's chance of it."""
-    if not case.log.is_whole:
+def whole(evaluation: Evaluation) -> tuple[Bools, Doubles, Doubles]:
+    """(S,) steps that are not censored; whether each ended its session, and the world's hazard, of these alone."""
+    if not evaluation.log.is_whole:
         raise LackingError(
-            "the log does not show whole visits: where a visit of it ends, the user need not have left"
+            "the log does not show whole visits: at the end of a visit the user need not have left"
         )
-    part = open_steps(case.log)
-    return part, case.log.left[part], case.forecast.left[part]
+    part = open_steps(evaluation.log)
+    return part, evaluation.log.left[part], evaluation.forecast.left[part]
 
 
-def leaving(case: Evaluation) -> list[Figure]:
-    """Forecasts of leaving, beside one rate and a rate for every step number."""
-    part, left, chance = whole(case)
-    log, clock = case.log, case.log.clock[case.log.lead][part]
-    known = case.past or log
+def leaving(evaluation: Evaluation) -> list[Figure]:
+    """Log-loss, AUC and calibration of the hazard; the baselines are one rate, and one rate a step."""
+    part, left, chance = whole(evaluation)
+    log, clock = evaluation.log, evaluation.log.clock[evaluation.log.lead][part]
+    known = evaluation.past or log
     seen = open_steps(known)
     gone, when = known.left[seen], known.clock[known.lead][seen]
     by_step = (np.bincount(when, gone) + 1.0) / (np.bincount(when) + 7.0)
-    toys = {
-        "constant rate": np.full(len(left), gone.mean()),
-        "step number": by_step[np.minimum(clock, len(by_step) - 1)],
-    }
+    by_number = by_step[np.minimum(clock, len(by_step) - 1)]
+    baselines = {"constant rate": np.full(len(left), gone.mean()), "step number": by_number}
     losses, code, bins = log_losses(left, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
-    spread = case.steps(part)
+    spread = evaluation.steps(part)
     found = [
-        figure("log-loss of leaving", USERS, world=float(losses.mean()), spread=spread.of_ratio(losses), n=len(left),
-               toys={name: float(log_losses(left, toy).mean()) for name, toy in toys.items()}),
-        figure("AUC of leaving", USERS, world=auc(left, chance), n=len(left), best=max,
+        figure("log_loss", "leaving", world=float(losses.mean()), spread=spread.of_ratio(losses), n=len(left),
+               baselines={name: float(log_losses(left, other).mean()) for name, other in baselines.items()}),
+        figure("auc", "leaving", world=auc(left, chance), n=len(left),
                spread=spread.of(lambda w: auc_of_codes(left, code, w)),
-               toys={name: auc(left, toy) for name, toy in toys.items()}),
-        figure(f"calibration error of leaving, {BINS} bins", USERS, n=len(left),
-               world=calibration_error(left, chance, bins),
+               baselines={name: auc(left, other) for name, other in baselines.items()}),
+        figure("calibration_error", "leaving", n=len(left), world=calibration_error(left, chance, bins),
                spread=spread.of_distance(partial(calibration_gaps, left, chance, bins), total),
-               toys={"step number": calibration_error(left, toys["step number"], bins_of(toys["step number"]))}),
-        figure("calibration slope of leaving", USERS, log=1.0, n=len(left),
+               baselines={"step number": calibration_error(left, by_number, bins_of(by_number))}),
+        figure("calibration_slope", "leaving", log=1.0, n=len(left),
                world=calibration_slope(left, np.log(chance / (1 - chance)))[1]),
     ]  # fmt: skip
-    return found + _rates(case, part, left, chance)
+    return found + _rates(evaluation, part, left, chance)
 
 
-def _rates(case: Evaluation, part: Bools, left: Doubles, chance: Doubles) -> list[Figure]:
-    """Of leaving by step, run and repeat, beside the earlier part's."""
-    log, spread = case.log, case.steps(part)
-    clock, run, again = log.clock[log.lead][part], log.run[part], log.repeat[part]
-    groups = {"leaving": np.ones(len(left), bool)}
-    groups |= {f"leaving after step {t}": clock == t for t in STEPS}
-    groups |= {f"leaving at run length {r}": run == r for r in range(1, RUNS + 1)}
-    groups |= {"leaving after a repeated item": again, "leaving after a new item": ~again & (run > 0)}
-    before = _earlier(case, groups)
+def _rates(evaluation: Evaluation, part: Bools, left: Doubles, chance: Doubles) -> list[Figure]:
+    """Leaving rates by step, run length and repeat, beside those of the earlier part of the log."""
+    log, spread = evaluation.log, evaluation.steps(part)
+    clock, run = log.clock[log.lead][part], log.run[part]
+    before = _earlier(evaluation)
     found = [
-        figure(name, USERS, log=float(left[group].mean()), world=float(chance[group].mean()), toys=before.get(name),
-               spread=spread.of_ratio(left * group, group), n=int(group.sum()))
-        for name, group in groups.items() if group.sum() > 100
+        figure(*labels, log=float(left[group].mean()), world=float(chance[group].mean()),
+               baselines=before.get(labels), spread=spread.of_ratio(left * group, group), n=int(group.sum()))
+        for labels, group in _groups(clock, run, log.repeat[part]).items() if group.sum() > MIN_STEPS
     ]  # fmt: skip
-    lengths = [r for r in range(1, RUNS + 1) if (run == r).sum() > 100]
+    lengths = [r for r in range(1, MAX_RUN_LENGTH + 1) if (run == r).sum() > MIN_STEPS]
 
     def gaps(other: Doubles, weight: Doubles) -> Doubles:
         return np.array([_mean(left - other, weight * (run == r)) for r in lengths])
@@ -99,42 +91,53 @@ def _rates(case: Evaluation, part: Bools, left: Doubles, chance: Doubles) -> lis
     if lengths:
         flat, ones = np.full(len(left), left.mean()), np.ones(len(left))
         found.append(figure(
-            f"largest gap in leaving over run lengths 1 to {RUNS}", USERS, n=len(left),
-            toys={"constant rate": largest(gaps(flat, ones))}, world=largest(gaps(chance, ones)),
+            "leaving_run_gap", MAX_RUN_LENGTH, n=len(left),
+            baselines={"constant rate": largest(gaps(flat, ones))}, world=largest(gaps(chance, ones)),
             spread=spread.of_distance(partial(gaps, chance), largest),
         ))  # fmt: skip
-    _curves(case, clock, run, left, chance, part)
+    _curves(evaluation, clock, run, left, chance, part)
     return found
+
+
+def _groups(clock: Ints, run: Ints, again: Bools) -> dict[tuple[str, ...], Bools]:
+    """Groups of steps by metric and label."""
+    found: dict[tuple[str, ...], Bools] = {("leaving_rate",): np.ones(len(clock), bool)}
+    found |= {("leaving_after_step", str(t)): clock == t for t in STEPS}
+    found |= {("leaving_at_run", str(r)): run == r for r in range(1, MAX_RUN_LENGTH + 1)}
+    return found | {("leaving_after_repeat",): again, ("leaving_after_new",): ~again & (run > 0)}
 
 
 def _mean(value: Doubles, weight: Doubles) -> float:
     return float(np.sum(value * weight) / max(np.sum(weight), 1e-12))
 
 
-def _earlier(case: Evaluation, groups: dict[str, Bools]) -> dict[str, dict[str, float]]:
-    """The same rates in the earlier part of the log, as toys."""
-    if case.past is None:
+def _earlier(evaluation: Evaluation) -> dict[tuple[str, ...], dict[str, float]]:
+    """The same rates in the earlier part of the log, as baselines."""
+    if evaluation.past is None:
         return {}
-    log = case.past
+    log = evaluation.past
     part = open_steps(log)
-    left, clock, run, again = log.left[part], log.clock[log.lead][part], log.run[part], log.repeat[part]
-    found = {"leaving": np.ones(len(left), bool), "leaving after a repeated item": again}
-    found |= {"leaving after a new item": ~again & (run > 0)}
-    found |= {f"leaving after step {t}": clock == t for t in STEPS}
-    found |= {f"leaving at run length {r}": run == r for r in range(1, RUNS + 1)}
+    left, groups = log.left[part], _groups(log.clock[log.lead][part], log.run[part], log.repeat[part])
     return {
-        name: {"earlier periods": float(left[group].mean())} for name, group in found.items() if group.any()
+        labels: {"earlier periods": float(left[group].mean())}
+        for labels, group in groups.items()
+        if group.any()
     }
 
 
-def _curves(case: Evaluation, clock: Ints, run: Ints, left: Doubles, chance: Doubles, part: Bools) -> None:
+def _curves(
+    evaluation: Evaluation, clock: Ints, run: Ints, left: Doubles, chance: Doubles, part: Bools
+) -> None:
     """Leaving by step and by run length, for the picture: place, log, low, high, world, n."""
-    spread = case.steps(part)
-    for name, code, longest in (("leaving_by_step", clock, 20), ("leaving_by_run", run, RUNS)):
+    spread = evaluation.steps(part)
+    for name, code, longest in (
+        ("leaving_by_step", clock, MAX_CURVE_STEP),
+        ("leaving_by_run", run, MAX_RUN_LENGTH),
+    ):
         rows = []
         for value in range(1, longest + 1):
             group = code == value
-            if group.sum() > 100:
+            if group.sum() > MIN_STEPS:
                 bounds = spread.of_ratio(left * group, group)
                 rows.append(
                     [
@@ -146,28 +149,30 @@ def _curves(case: Evaluation, clock: Ints, run: Ints, left: Doubles, chance: Dou
                         int(group.sum()),
                     ]
                 )
-        case.curves[name] = rows
+        evaluation.curves[name] = rows
 
 
-def lengths(case: Evaluation) -> list[Figure]:
-    """How long visits are, in steps."""
-    part, left, chance = whole(case)
-    clock = case.log.clock[case.log.lead][part]
-    spread, ones = case.steps(part), np.ones(len(left))
-    known = case.past or case.log
+def lengths(evaluation: Evaluation) -> list[Figure]:
+    """Mean, quantiles and distribution of session lengths, in steps."""
+    part, left, chance = whole(evaluation)
+    clock = evaluation.log.clock[evaluation.log.lead][part]
+    spread, ones = evaluation.steps(part), np.ones(len(left))
+    known = evaluation.past or evaluation.log
     rate = float(known.left[open_steps(known)].mean())
     ours, theirs = survival(clock, left, ones), survival(clock, chance, ones)
-    toy: Doubles = np.power(1.0 - rate, np.arange(1, len(ours) + 1))
-    case.curves["length"] = [[t + 1, ours[t], theirs[t], toy[t]] for t in range(min(TIMES, len(ours)))]
+    baseline: Doubles = np.power(1.0 - rate, np.arange(1, len(ours) + 1))
+    evaluation.curves["length"] = [
+        [t + 1, ours[t], theirs[t], baseline[t]] for t in range(min(MAX_LENGTH, len(ours)))
+    ]
     found = [
-        figure(f"visit length, {name}", USERS, log=measure(ours), world=measure(theirs), n=len(case.log.visits.user),
-               toys={"constant rate": measure(toy)},
+        figure("length", name, log=measure(ours), world=measure(theirs), n=len(evaluation.log.visits.user),
+               baselines={"constant rate": measure(baseline)},
                spread=spread.of(partial(_measured, measure, clock, left)))
         for name, measure in MEASURES.items()
     ]  # fmt: skip
     return [*found, figure(
-        "visit length, Kolmogorov-Smirnov distance", USERS, world=largest(ours - theirs),
-        toys={"constant rate": largest(ours - toy)}, n=len(case.log.visits.user),
+        "length_distance", world=largest(ours - theirs),
+        baselines={"constant rate": largest(ours - baseline)}, n=len(evaluation.log.visits.user),
         spread=spread.of_distance(lambda w: survival(clock, left, w) - survival(clock, chance, w), largest),
     )]  # fmt: skip
 
@@ -177,7 +182,7 @@ def _measured(measure: Callable[[Doubles], float], clock: Ints, left: Doubles, w
 
 
 def survival(clock: Ints, hazard: Doubles, weight: Doubles) -> Doubles:
-    """Share of visits that go on after step 1, 2, ...: products of one less the mean hazard of those that got there."""
+    """Survival function at steps 1, 2, ...: the product of 1 - mean hazard of the sessions at risk."""
     risk = np.bincount(clock, weight)[1:]
     ends = np.bincount(clock, weight * hazard)[1:]
     return np.asarray(np.cumprod(1.0 - ends / np.maximum(risk, 1e-12)), np.float64)
@@ -186,7 +191,7 @@ def survival(clock: Ints, hazard: Doubles, weight: Doubles) -> Doubles:
 def _quantile(share: float) -> Callable[[Doubles], float]:
     def measure(goes_on: Doubles) -> float:
         reached = np.flatnonzero(goes_on <= 1.0 - share + 1e-12)
-        return float(reached[0] + 1 if len(reached) else len(goes_on) + 1)  # longer than all that was seen
+        return float(reached[0] + 1 if len(reached) else len(goes_on) + 1)  # longer than all observed
 
     return measure
 

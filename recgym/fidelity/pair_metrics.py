@@ -1,4 +1,4 @@
-"""Figures of pairs of users and items without exposures: held-out items of a user against the whole catalogue.
+"""Figures of user-item pairs without impressions: held-out items of a user ranked over the catalogue.
 
 Axes: P pairs, U users, N items.
 """
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
 from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.resampling import USERS, Figure, Resampling, figure
+from recgym.fidelity.metrics import Figure, figure
+from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, split_pairs
 from recgym.sim.world import World
 from recgym.sim.world_index import places, row_numbers
 
-TOP = 20  # recall is counted at this rank
+RECALL_DEPTH = 20  # items
 
 
 def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None:
@@ -35,8 +36,8 @@ def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None
 
 
 @dataclass(frozen=True)
-class PairCase:
-    """A world before distinct pairs of which it has not seen those of the test."""
+class PairEvaluation:
+    """A world and distinct pairs of users and items; it was not fitted on those of the test."""
 
     world: World
     log: Log
@@ -49,8 +50,11 @@ class PairCase:
     curves: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, world: World, log: Log, past: Log | None, resamples: int, seed: int) -> "PairCase":
-        """The world's own split of the log, or `log` as the test where `past` is given; ValueError for strangers."""
+    def of(cls, world: World, log: Log, past: Log | None, resamples: int, seed: int) -> "PairEvaluation":
+        """The world's own split of the log, or `log` as the test set where `past` is given.
+
+        ValueError where no user or item of a log is known to the world.
+        """
         parts, remarks = [], []
         for part in (log,) if past is None else (past, log):
             users, items, _ = places(world, part)
@@ -88,9 +92,9 @@ class PairCase:
 
     @cached_property
     def score(self) -> NDArray[np.float64]:
-        """(U, N) log-probabilities of a user's items: affinity, and how often an item was there to be met.
+        """(U, N) log-probabilities of items by affinity and exposure.
 
-        The world's item bias has exposure, assumed to grow as a power of popularity, taken out: it goes in again.
+        The item bias of the world excludes exposure, a power of popularity by assumption; here it is added again.
         """
         arrays = self.world.arrays
         terms = {row["term"]: row for row in self.world.card.get("terms", [])}
@@ -106,51 +110,53 @@ class PairCase:
 
     @cached_property
     def popularity(self) -> Doubles:
-        """(N,) log of the items' shares of the pairs that are not held out."""
+        """(N,) log of the items' shares of the pairs of training and validation, add-one smoothed."""
         known = self.period != TEST
         share = np.bincount(self.item[known], minlength=self.world.num_items) + 1.0
         return np.asarray(np.log(share / share.sum()), np.float64)
 
 
-def held_out(case: PairCase) -> list[Figure]:
-    """Log-loss of a held-out item over the catalogue, and recall among the best that the user did not have before."""
-    test = case.period == TEST
-    toy = np.broadcast_to(case.popularity, case.score.shape)
-    loss, plain = (-table[case.user[test], case.item[test]] for table in (case.score, toy))
-    users, ours = recall(case.score, case)
-    theirs = recall(toy, case)[1]
-    spread = Resampling(case.user[test], case.resamples, case.seed)
+def held_out(evaluation: PairEvaluation) -> list[Figure]:
+    """Log-loss of held-out items over the catalogue, and recall."""
+    test, score = evaluation.period == TEST, evaluation.score
+    baseline = np.broadcast_to(evaluation.popularity, score.shape)
+    loss, plain = (-table[evaluation.user[test], evaluation.item[test]] for table in (score, baseline))
+    users, ours = recall(score, evaluation)
+    theirs = recall(baseline, evaluation)[1]
+    spread = Resampling(evaluation.user[test], evaluation.resamples, evaluation.seed)
     return [
-        figure("log-loss of a held-out item over the catalogue", USERS, world=float(loss.mean()), n=len(loss),
-               toys={"popularity": float(plain.mean())}, spread=spread.of_ratio(loss)),
-        figure(f"recall at {TOP} of held-out items", USERS, world=float(ours.mean()), n=len(users), best=max,
-               toys={"popularity": float(theirs.mean())},
-               spread=Resampling(users, case.resamples, case.seed).of_ratio(ours)),
+        figure("held_out_log_loss", world=float(loss.mean()), n=len(loss),
+               baselines={"popularity": float(plain.mean())}, spread=spread.of_ratio(loss)),
+        figure("held_out_recall", RECALL_DEPTH, world=float(ours.mean()), n=len(users),
+               baselines={"popularity": float(theirs.mean())},
+               spread=Resampling(users, evaluation.resamples, evaluation.seed).of_ratio(ours)),
     ]  # fmt: skip
 
 
-def friends(case: PairCase | Evaluation) -> list[Figure]:
-    """Who is whose friend, where the world has a graph and the log friends."""
-    if case.world.domain != "social":
+def friends(evaluation: PairEvaluation | Evaluation) -> list[Figure]:
+    """Figures of the graph of friends, of a social world; LackingError where log or world have none."""
+    if evaluation.world.domain != "social":
         return []
-    logs = (case.log,) if isinstance(case, PairCase) else case.origin
+    logs = (evaluation.log,) if isinstance(evaluation, PairEvaluation) else evaluation.origin
     if not any(log.friends is not None for log in logs):
         raise LackingError("the log has no friends")
-    if not case.world.has_graph:
+    if not evaluation.world.has_graph:
         raise LackingError("the world has no graph")
-    return graph_metrics.friends(graph_metrics.FriendCase.of(case.world, logs, case.resamples, case.seed))
+    return graph_metrics.friends(
+        graph_metrics.GraphEvaluation.of(evaluation.world, logs, evaluation.resamples, evaluation.seed)
+    )
 
 
-def recall(score: NDArray[np.float64], case: PairCase) -> tuple[Ints, Doubles]:
-    """Users with a held-out pair, and the share of their held-out items among the TOP best that they had not before."""
+def recall(score: NDArray[np.float64], evaluation: PairEvaluation) -> tuple[Ints, Doubles]:
+    """Users with a held-out pair, and each one's recall among the RECALL_DEPTH best items that are not in training."""
     hidden = score.copy()
-    past = case.period != TEST
-    hidden[case.user[past], case.item[past]] = -np.inf
-    users = np.unique(case.user[~past])
-    depth = min(TOP, score.shape[1])
+    past = evaluation.period != TEST
+    hidden[evaluation.user[past], evaluation.item[past]] = -np.inf
+    users = np.unique(evaluation.user[~past])
+    depth = min(RECALL_DEPTH, score.shape[1])
     best = np.argpartition(-hidden[users], depth - 1, axis=1)[:, :depth]
     top = np.zeros((len(users), score.shape[1]), bool)
     np.put_along_axis(top, best, True, axis=1)
-    row = np.searchsorted(users, case.user[~past])
-    hits = np.bincount(row, weights=top[row, case.item[~past]])
+    row = np.searchsorted(users, evaluation.user[~past])
+    hits = np.bincount(row, weights=top[row, evaluation.item[~past]])
     return users, np.asarray(hits / np.bincount(row), np.float64)

@@ -8,28 +8,28 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from card_figures import by_id
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recgym.fidelity import TABLE, Verdict, figures, judge, judge_since
 from recgym.fidelity.baselines import user_item_rates
 from recgym.fidelity.boosted_trees import FOLDS, PRIOR, features, reference
-from recgym.fidelity.card_picture import TREES, _gain, page
-from recgym.fidelity.classifier_test import _told, classifier
-from recgym.fidelity.click_metrics import usual_choice
-from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.impression_metrics import _last_answers
-from recgym.fidelity.indexed_log import align
-from recgym.fidelity.leaving_metrics import MEASURES, survival
-from recgym.fidelity.resampling import (
-    Resampling,
+from recgym.fidelity.calibration import (
     bins_of,
     calibration_error,
     calibration_gaps,
     calibration_slope,
-    figure,
     largest,
     total,
 )
+from recgym.fidelity.card_picture import gain, page
+from recgym.fidelity.classifier_test import _above_half, classifier
+from recgym.fidelity.click_metrics import usual_choice
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.impression_metrics import _last_responses
+from recgym.fidelity.indexed_log import align
+from recgym.fidelity.leaving_metrics import MEASURES, survival
+from recgym.fidelity.resampling import Resampling
 from recgym.fit import FitConfig
 from recgym.fit.api import judged
 from recgym.logs import Log
@@ -56,7 +56,7 @@ def verdict(content):
 
 
 def named(verdict):
-    return {row["figure"]: row for row in verdict.figures}
+    return by_id(verdict.entries())
 
 
 # statistics
@@ -129,16 +129,6 @@ def test_intervals_of_distances_hold_the_true_one(size):
             )  # what it replaces: chance, counted twice, lies above the truth
 
 
-def test_of_several_toys_the_best_is_shown_and_all_are_kept():
-    row = figure("AUC", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6}, best=max)
-    assert (row["toy"], row["toy_name"], row["toys"]) == (0.6, "b", {"a": 0.5, "b": 0.6})
-    assert figure("loss", "users", world=0.7, n=10, toys={"a": 0.5, "b": 0.6})["toy_name"] == "a"
-    with pytest.raises(
-        ValueError, match="judges users, logging policy or users, drawn to match, not 'nobody'"
-    ):
-        figure("x", "nobody", world=0.0, n=1)
-
-
 def test_a_product_of_hazards_is_the_share_that_goes_on():
     lengths = np.random.default_rng(3).geometric(0.2, 3000)
     clock = np.concatenate([np.arange(1, n + 1) for n in lengths])
@@ -165,7 +155,7 @@ def test_runs_and_repeats_by_hand():
 
 def test_rows_after_three_answers_by_hand(content):
     log = align(content[0], content[1])
-    found = _last_answers(log, log.response)
+    found = _last_responses(log, log.response)
     for row in np.random.default_rng(0).integers(len(found), size=300):
         before = np.flatnonzero(log.response[:row] & (log.visit[:row] == log.visit[row]))[-3:]
         expected = 0 if len(before) < 3 else 1 if len(set(log.category[before])) == 1 else 2
@@ -178,29 +168,29 @@ def test_rows_after_three_answers_by_hand(content):
 def test_every_group_is_judged_or_says_why_not(content, verdict):
     kinds = {group.name for group in TABLE if "impressions" in group.kinds}
     assert {entry["figures"] for entry in verdict.left_out} <= kinds
-    assert {"AUC of click", "AUC of leaving", "rate of like", "visit length, mean"} <= set(named(verdict))
-    assert {row["judges"] for row in verdict.figures} == {"users"}
+    assert {"auc/click", "auc/leaving", "rate/like", "length/mean"} <= set(named(verdict))
+    assert {row.judges for row in named(verdict).values()} == {"users"}
     json.dumps(verdict.entries(), allow_nan=False)
 
 
 def test_a_world_passes_on_its_own_sample(content, verdict):
     _world, *_ = content
-    rows = [row for row in verdict.figures if row["log"] is not None and row["noise"]]
+    rows = [row for row in named(verdict).values() if row.log is not None and row.noise]
     assert len(rows) > 40
-    far = [row["figure"] for row in rows if abs(row["world"] - row["log"]) > 1.5 * row["noise"]]
+    far = [row.id for row in rows if abs(row.world - row.log) > 1.5 * row.noise]
     assert not far
-    inside = np.mean([row["low"] <= row["world"] <= row["high"] for row in rows])
+    inside = np.mean([row.low <= row.world <= row.high for row in rows])
     assert inside > 0.8
     figures = named(verdict)
     for name in ("click", "long_view"):
-        loss, area = figures[f"log-loss of {name}"], figures[f"AUC of {name}"]
-        assert loss["world"] < min(loss["toys"].values())
-        assert area["world"] > max(area["toys"].values())
-        assert figures[f"calibration slope of {name}"]["world"] == pytest.approx(1.0, abs=0.12)
-        assert figures[f"calibration error of {name}, 15 bins"]["world"] < 0.03
-    told = figures["AUC of a classifier of log against world"]
-    assert told["world"] < 0.56
-    assert told["toy"] > told["world"] + 0.05
+        loss, area = figures[f"log_loss/{name}"], figures[f"auc/{name}"]
+        assert loss.world < min(loss.baselines.values())
+        assert area.world > max(area.baselines.values())
+        assert figures[f"calibration_slope/{name}"].world == pytest.approx(1.0, abs=0.12)
+        assert figures[f"calibration_error/{name}"].world < 0.03
+    told = figures["classifier_auc"]
+    assert told.world < 0.56
+    assert told.baseline > told.world + 0.05
 
 
 def test_another_world_is_found_out(content, monkeypatch):
@@ -210,14 +200,14 @@ def test_another_world_is_found_out(content, monkeypatch):
     other = world.with_arrays(item_bias=arrays.item_bias[::-1].copy(), event_bias=arrays.event_bias + 0.7)
     other = other.with_params(mood=0.0, leave_bias=world.params["leave_bias"] + 0.5)
     ours, theirs = (named(judge(w, late, past, resamples=40)) for w in (world, other))
-    for name in ("rate of like", "leaving", "visit length, mean"):
-        assert not theirs[name]["low"] <= theirs[name]["world"] <= theirs[name]["high"], name
-    assert theirs["log-loss of click"]["world"] > ours["log-loss of click"]["world"] + 0.01
-    gap = [abs(f["correlation of click with that of the row before"]["world"] -
-               f["correlation of click with that of the row before"]["log"]) for f in (ours, theirs)]  # fmt: skip
+    for name in ("rate/like", "leaving_rate", "length/mean"):
+        assert not theirs[name].low <= theirs[name].world <= theirs[name].high, name
+    assert theirs["log_loss/click"].world > ours["log_loss/click"].world + 0.01
+    gap = [abs(f["autocorrelation/click"].world -
+               f["autocorrelation/click"].log) for f in (ours, theirs)]  # fmt: skip
     assert gap[1] > gap[0] + 0.02
-    area = "AUC of a classifier of log against world"
-    assert theirs[area]["world"] > ours[area]["world"] + 0.05
+    area = "classifier_auc"
+    assert theirs[area].world > ours[area].world + 0.05
 
 
 def test_few_users_do_not_give_away_which_half_they_are_of():
@@ -226,13 +216,13 @@ def test_few_users_do_not_give_away_which_half_they_are_of():
     case = Evaluation(world, align(world, log), None, "impressions", 20, 0)
     assert not case.log.by_user
     row = classifier(case)[0]
-    assert row["world"] < 0.55
-    assert min(row["low"], row["world"], row["noise"]) >= 0.5
-    assert row["low"] <= row["world"] <= row["high"]
+    assert row.world < 0.55
+    assert min(row.low, row.world, row.noise) >= 0.5
+    assert row.low <= row.world <= row.high
 
 
 def test_an_area_below_one_half_tells_as_much_as_one_above():
-    assert [round(_told(area), 3) for area in (0.33, 0.5, 0.67)] == [0.67, 0.5, 0.67]
+    assert [round(_above_half(area), 3) for area in (0.33, 0.5, 0.67)] == [0.67, 0.5, 0.67]
 
 
 def test_judging_twice_gives_the_same(content, verdict):
@@ -351,20 +341,20 @@ def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
     assert isinstance(late, Log)
     verdict = judge(world, late, past, resamples=40)
     figures = named(verdict)
-    loss = figures["log-loss of the clicked item on its page"]
-    assert loss["world"] < loss["toys"]["Markov table"] + 0.01 < loss["toys"]["popularity"] + 0.02
-    for name in ("clicks on an item clicked before", "clicks on the world's likeliest item of the page"):
-        assert abs(figures[name]["world"] - figures[name]["log"]) < 1.5 * figures[name]["noise"], name
-    assert figures["calibration error of the item on its page, 15 bins"]["world"] < 0.02
+    loss = figures["page_log_loss"]
+    assert loss.world < loss.baselines["Markov table"] + 0.01 < loss.baselines["popularity"] + 0.02
+    for name in ("repeat_share", "page_top_share"):
+        assert abs(figures[name].world - figures[name].log) < 1.5 * figures[name].noise, name
+    assert figures["page_calibration_error"].world < 0.02
     why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
     assert "navigation" in why["the clicked item over the catalogue"]
     pages = np.unique(world.arrays.category * 100 + world.arrays.page)
     way = {"reach": [0.0] * len(pages), "same_page": 30.0, "next_page": 0.0}
     over = named(judge(world.with_card(navigation=way), late, past, resamples=20))
-    row = over["log-loss of the clicked item over the catalogue"]
-    assert row["judges"] == "logging policy"
+    row = over["catalogue_log_loss"]
+    assert row.judges == "logging policy"
     # turning to another page is as good as ruled out, so all but first clicks cost what they cost on the page
-    assert row["world"] < loss["world"] + 0.6
+    assert row.world < loss.world + 0.6
 
 
 def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
@@ -373,14 +363,10 @@ def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert page(world) == data
     assert len(json.dumps(verdict.entries())) < 60_000
-    for name in ("log-loss of click", "AUC of click"):
-        own, trees = (named(verdict)[f"{name}{ending}"] for ending in ("", TREES))
-        sign = -1 if name.startswith("log-loss") else 1
-        assert _gain(own, "world") == pytest.approx(sign * (own["world"] - own["toy"]))
-        assert [_gain(trees, key) for key in ("low", "world")] == [
-            trees["low"],
-            trees["world"],
-        ]  # a gain already
+    for metric, sign in (("log_loss", -1), ("auc", 1)):
+        own, trees = named(verdict)[f"{metric}/click"], named(verdict)[f"trees_{metric}_gain/click"]
+        assert gain(own, own.world) == pytest.approx(sign * (own.world - own.baseline))
+        assert [gain(trees, value) for value in (trees.low, trees.world)] == [trees.low, trees.world]
     with pytest.raises(ValueError, match="has no figures to draw"):
         page(content[0].with_card(figures=[]))
 
@@ -435,14 +421,14 @@ def test_rates_of_trees_by_hand(tables):
 def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
     figures = named(verdict)
     for name in ("click", "long_view"):
-        for what in ("AUC", "log-loss"):
-            row = figures[f"{what} of {name}, gain on boosted trees"]
-            assert row["world"] > 0
-            assert row["low"] < row["world"] < row["high"]
-            own = figures[f"{what} of {name}"]
-            assert abs(own["world"] - row["toy"]) == pytest.approx(row["world"], abs=1e-4)
-            # and they are no straw: better than what they know one by one
-            assert (row["toy"] - own["toys"]["item rates"]) * (1 if what == "AUC" else -1) > 0
+        for metric, sign in (("auc", 1), ("log_loss", -1)):
+            row = figures[f"trees_{metric}_gain/{name}"]
+            assert row.world > 0
+            assert row.low < row.world < row.high
+            own = figures[f"{metric}/{name}"]
+            assert abs(own.world - row.baseline) == pytest.approx(row.world, abs=1e-4)
+            # a strong reference: better than the rates of items
+            assert (row.baseline - own.baselines["item rates"]) * sign > 0
     world, past, late = content
     few = dataclasses.replace(past, rows=past.rows.slice(0, 400))
     case = Evaluation(world, align(world, late), align(world, few), "impressions", 20, 0)

@@ -8,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+from card_figures import by_id
 from click_logs import click_log
 
 from recgym.fidelity import judge_since
 from recgym.fidelity.card import card_markdown, worse_than_baselines
 from recgym.fidelity.leaving_metrics import MEASURES, survival
+from recgym.fidelity.metrics import LOG_LOSS
 from recgym.fidelity.pair_metrics import PairCase
 from recgym.fit import FitConfig, fit, recipe_impressions
 from recgym.fit.baseline_guard import beats, best_share
@@ -44,11 +46,8 @@ def visits(rows: int, items: int, seed: int, length: int = 5) -> pd.DataFrame:
 
 def losses(world) -> dict[str, tuple[float, float]]:
     """The world's and the best baseline's of every log-loss on its card."""
-    return {
-        row["figure"]: (row["world"], row["toy"])
-        for row in world.card["figures"]
-        if row["figure"].startswith("log-loss") and "gain on" not in row["figure"]
-    }
+    rows = by_id(world.card).items()
+    return {name: (row.world, row.baseline) for name, row in rows if row.metric.kind == LOG_LOSS}
 
 
 def fitted(frame: pd.DataFrame, domain: str, **settings):
@@ -60,7 +59,7 @@ def fitted(frame: pd.DataFrame, domain: str, **settings):
 def test_a_log_of_popularity_alone_is_learnt(rows):
     world = fitted(visits(rows, 40, seed=0), "ecommerce")
     figures = losses(world)
-    assert figures["log-loss of the clicked item on its page"]
+    assert figures["page_log_loss"]
     for name, (ours, baseline) in figures.items():
         assert ours < baseline + MARGIN, name
     assert worse_than_baselines(world.card) == "" or "against" in worse_than_baselines(world.card)
@@ -76,7 +75,15 @@ def test_a_world_that_loses_says_so_first():
     log, _ = click_log(visits=60)
     config = FitConfig(dim=2, epochs=1, start="zero", guard=None, bootstrap=20)
     world = fit(log, name="w", config=config, progress=False)
-    row = {"figure": "log-loss of x", "judges": "users", "log": None, "world": 2.5, "toy": 2.0, "low": None}
+    row = {
+        "id": "log_loss/x",
+        "figure": "log-loss of x",
+        "judges": "users",
+        "log": None,
+        "world": 2.5,
+        "toy": 2.0,
+        "low": None,
+    }
     bad = world.with_card(figures=[{**row, "high": None, "noise": None, "toy_name": "popularity", "n": 50}])
     said = "On its own log this world loses to a baseline: x 2.500 nats against 2.000 of popularity"
     assert worse_than_baselines(bad.card) == f"{said} (50 rows, judges the users)"
@@ -271,8 +278,7 @@ def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
     rows = {row["term"]: row for row in world.card["terms"]}
     assert rows["graph"]["status"] == rows["connect_taste"]["status"] == "fitted"
     assert rows["connect_taste"]["value"] > 0
-    names = [row["figure"] for row in world.card["figures"]]
-    assert "AUC of held-out friends against strangers of like degrees" in names
+    assert "friends_auc" in by_id(world.card)
     assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
 
 
@@ -305,7 +311,7 @@ def test_visits_of_few_rows_leave_as_in_the_log(longest):
         frame["user"] = [f"u{session % 50}" for session in frame["session"]]
         frame = frame.drop(index=frame.index[3::8]).reset_index(drop=True)
     world = fitted(frame, "ecommerce")
-    ours, baseline = losses(world)["log-loss of leaving"]
+    ours, baseline = losses(world)["log_loss/leaving"]
     assert ours < baseline + MARGIN
     rows = {row["term"]: row["status"] for row in world.card["terms"]}
     assert rows["leave_bias"] == "fitted"
@@ -323,7 +329,7 @@ def test_a_chain_of_items_is_learnt():
             item[row] = follows[item[row - 1]]
     frame["item"] = [f"i{i:02}" for i in item]
     world = fitted(frame, "ecommerce", steps=240)
-    ours, baseline = losses(world)["log-loss of the clicked item on its page"]
+    ours, baseline = losses(world)["page_log_loss"]
     assert ours < baseline + MARGIN
     assert baseline < 2.0
     rows = {row["term"]: row for row in world.card["terms"]}
@@ -337,10 +343,12 @@ def test_a_log_of_later_days_alone_judges_a_world():
         world = fit(log, name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
         late = split_since(log, world.card["since"])[1]
         whole, alone = judge_since(world, log, resamples=20), judge_since(world, late, resamples=20)
-        name = "log-loss of the clicked item on its page"
-        ours = [next(row for row in each.figures if row["figure"] == name) for each in (whole, alone)]
-        assert ours[0]["world"] == ours[1]["world"]
-        assert "baselines learnt from the other half" in alone.remarks[-1] or "no clock" in alone.remarks[-1]
+        name = "page_log_loss"
+        ours = [by_id(each.entries())[name] for each in (whole, alone)]
+        assert ours[0].world == ours[1].world
+        assert (
+            "baselines are trained on the other half" in alone.remarks[-1] or "no clock" in alone.remarks[-1]
+        )
 
 
 def test_a_log_of_one_user_says_what_it_needs():
@@ -374,11 +382,11 @@ def test_a_later_log_with_other_tables_judges_a_world(run, tmp_path):
     judged = json.loads(out)["judged"]
     assert any(line.startswith("mapped by the ids of world w") for line in judged)
     assert "5 rows left out: their items have no row in the world" in judged
-    name = "log-loss of the clicked item on its page"
+    name = "page_log_loss"
     whole = Log.from_pandas(pd.concat([frame, new]), domain="ecommerce")
-    figures = {row["figure"]: row["world"] for row in judge_since(world, whole, resamples=20).figures}
-    assert figures[name] == {row["figure"]: row["world"] for row in json.loads(out)["figures"]}[name]
-    assert figures[name] == losses(world)[name][0]  # what the world has seen judges nothing
+    found = by_id(judge_since(world, whole, resamples=20).entries())[name].world
+    assert found == by_id(json.loads(out))[name].world
+    assert found == losses(world)[name][0]  # what the world has seen judges nothing
 
 
 def test_pairs_of_other_tables_are_held_out_as_they_were():

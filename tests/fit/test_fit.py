@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from card_figures import by_id
 from click_logs import click_log
 from sklearn.metrics import roc_auc_score
 
+from recgym.fidelity.calibration import calibration_slope
 from recgym.fidelity.card import card_markdown
-from recgym.fidelity.resampling import Resampling, calibration_slope
+from recgym.fidelity.resampling import Resampling
 from recgym.fit import ASSUMED, PRESETS, FitConfig, fit
 from recgym.fit.dataset import fold_categories, make_dataset
 from recgym.fit.event_models import event_chances
@@ -132,9 +134,9 @@ def test_choice_and_leaving_recover_the_shop_that_made_the_log():
     config = FitConfig(dim=4, hidden=16, epochs=10, learning_rate=1e-2, bootstrap=20)
     world = fit(log, name="shop", config=config, progress=False)
     assert world.params["rho"] == pytest.approx(truth["rho"], abs=0.35)
-    figures = {row["figure"]: row for row in world.card["figures"]}
-    on_page = figures["log-loss of the clicked item on its page"]
-    assert on_page["world"] < on_page["toy"] < np.log(6)
+    figures = by_id(world.card)
+    on_page = figures["page_log_loss"]
+    assert on_page.world < on_page.baseline < np.log(6)
     frame = make_dataset(log, config, positives_only=True)
     hazard = fit_leaving(frame, hazard_rows(frame), (0, 1, 2))
     clock = np.arange(1, 20)
@@ -142,7 +144,7 @@ def test_choice_and_leaving_recover_the_shop_that_made_the_log():
     np.testing.assert_allclose(hazard.run[:8], truth["run"] * np.log(clock[:8]), atol=0.25)
     assert hazard.repeat == pytest.approx(truth["repeat"], abs=0.2)
     assert np.corrcoef(hazard.item, truth["leave"][frame.item_row])[0, 1] > 0.9
-    assert figures["calibration slope of leaving"]["world"] == pytest.approx(1.0, abs=0.35)
+    assert figures["calibration_slope/leaving"].world == pytest.approx(1.0, abs=0.35)
 
 
 def test_the_worlds_leaving_is_the_fitted_hazard():
@@ -178,14 +180,14 @@ def test_impressions_recover_the_world_that_made_the_log():
         dim=4, hidden=16, epochs=12, learning_rate=1e-2, item_ridge=1.0, user_ridge=1.0, bootstrap=20
     )
     fitted = fit(log, name="again", config=config, progress=False)
-    figures = {row["figure"]: row for row in fitted.card["figures"]}
-    click = figures["log-loss of click"]
-    assert set(click["toys"]) == {"constant rate", "item rates", "user x item rates"}
-    assert click["world"] < click["toy"] == min(click["toys"].values())
-    assert figures["calibration slope of click"]["world"] == pytest.approx(1.0, abs=0.2)
+    figures = by_id(fitted.card)
+    click = figures["log_loss/click"]
+    assert set(click.baselines) == {"constant rate", "item rates", "user x item rates"}
+    assert click.world < click.baseline == min(click.baselines.values())
+    assert figures["calibration_slope/click"].world == pytest.approx(1.0, abs=0.2)
     for event in ("click", "long_view", "like"):
-        row = figures[f"rate of {event}"]
-        assert row["world"] == pytest.approx(row["log"], rel=0.15), event
+        row = figures[f"rate/{event}"]
+        assert row.world == pytest.approx(row.log, rel=0.15), event
     assert fitted.arrays.watch[0] == 1
 
 
@@ -305,9 +307,9 @@ def test_what_ships(name):
     assert {param.name for param in PARAMS} <= set(rows)
     assert {row["status"] for row in rows.values()} == {"fitted", "assumed", "absent"}
     assert all(row["source"] for row in rows.values())
-    for figure in world.card["figures"]:
-        assert figure["judges"] in ("users", "logging policy", "users, drawn to match")
-        assert figure["n"] > 100
+    for figure in by_id(world.card).values():
+        assert figure.judges in ("users", "logging policy", "users, drawn to match")
+        assert figure.n > 100
     for key in ("sources", "licence", "citation", "command", "rows", "validated", "rewards_assumed"):
         assert key in world.card
     assert np.abs(world.user_features).max(initial=0) <= 1
@@ -315,33 +317,30 @@ def test_what_ships(name):
 
 
 def test_the_shops_card_keeps_its_promises():
-    figures = {row["figure"]: row for row in World.load(WORLDS / "ecommerce-1").card["figures"]}
-    assert figures["log-loss of the clicked item on its page"]["world"] <= 2.56
-    assert figures["log-loss of the clicked item over the catalogue"]["world"] <= 4.00
-    assert figures["AUC of leaving"]["world"] >= 0.64
-    assert figures["log-loss of leaving"]["world"] <= 0.392
+    figures = by_id(World.load(WORLDS / "ecommerce-1").card)
+    assert figures["page_log_loss"].world <= 2.56
+    assert figures["catalogue_log_loss"].world <= 4.00
+    assert figures["auc/leaving"].world >= 0.64
+    assert figures["log_loss/leaving"].world <= 0.392
 
 
 def test_contents_card_keeps_its_promises():
-    rows = World.load(WORLDS / "content-1").card["figures"]
-    for row in rows:
-        if row["figure"] == "log-loss of click":
-            assert row["world"] < row["toy"], row["toy_name"]
-    figures = {row["figure"]: row for row in rows}
-    ratio = {name: row["world"] / row["log"] for name, row in figures.items() if row["log"]}
-    assert ratio["rate of click"] == pytest.approx(1.0, abs=0.03)
-    assert ratio["rate of long_view"] == pytest.approx(1.0, abs=0.03)
-    assert ratio["rate of like"] == pytest.approx(1.0, abs=0.10)
+    figures = by_id(World.load(WORLDS / "content-1").card)
+    assert figures["log_loss/click"].world < figures["log_loss/click"].baseline
+    ratio = {name: row.world / row.log for name, row in figures.items() if row.log}
+    assert ratio["rate/click"] == pytest.approx(1.0, abs=0.03)
+    assert ratio["rate/long_view"] == pytest.approx(1.0, abs=0.03)
+    assert ratio["rate/like"] == pytest.approx(1.0, abs=0.10)
     # the rare ones together, 99 rows of the day: share alone, 22 rows, is at .54 of the log's
-    assert 0.8 <= ratio["comment + share + follow + hate a row"] <= 1.25
-    assert figures["AUC of click"]["world"] >= 0.70
-    assert figures["AUC of long_view"]["world"] >= 0.71
+    assert 0.8 <= ratio["rare_rate/comment + share + follow + hate"] <= 1.25
+    assert figures["auc/click"].world >= 0.70
+    assert figures["auc/long_view"].world >= 0.71
     for event in ("click", "long_view"):
-        assert figures[f"calibration error of {event}, 15 bins"]["world"] < 0.02
-    assert figures["variance of users' share of click"]["world"] >= 0.085
-    told_apart = figures["AUC of a classifier of log against world"]
-    assert told_apart["world"] <= 0.53
-    assert told_apart["toy"] >= 0.57
+        assert figures[f"calibration_error/{event}"].world < 0.02
+    assert figures["user_variance/click"].world >= 0.085
+    told_apart = figures["classifier_auc"]
+    assert told_apart.world <= 0.53
+    assert told_apart.baseline >= 0.57
 
 
 def test_an_assumed_term_is_never_called_fitted():
@@ -358,8 +357,8 @@ def test_a_part_of_the_real_shop_fits(data_folder):
     log = read_log(data_folder / "eshop2008")
     early = replace(log, rows=log.rows.slice(0, 20_000))
     world = fit(early, name="part", config=FitConfig(dim=8, epochs=4, bootstrap=20), progress=False)
-    figures = {row["figure"]: row for row in world.card["figures"]}
-    assert figures["AUC of leaving"]["world"] > figures["AUC of leaving"]["toy"]
+    figures = by_id(world.card)
+    assert figures["auc/leaving"].world > figures["auc/leaving"].baseline
     assert params(**world.params)[0] == 0.0
 
 

@@ -54,7 +54,7 @@ def test_a_card_states_the_number_of_judged_visits(monkeypatch):
     few = thinned(log, 400)
     verdict = judge(world, log, log, resamples=20)
     assert f"judged on {few.num_sessions} of 900 visits, drawn at random" in verdict.remarks
-    assert any(remark.startswith("toys learnt from") for remark in verdict.remarks)
+    assert any(remark.startswith("baselines trained on") for remark in verdict.remarks)
     assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
 
 
@@ -63,6 +63,6 @@ def test_trees_are_fitted_on_the_latest_rows(monkeypatch):
     early = np.arange(log.num_sessions) < 2_000
     past, late = align(world, part(log, early)), align(world, part(log, ~early))
     whole = boosted_trees.boosted(world, past, late, "click")
-    monkeypatch.setattr(boosted_trees, "MOST", 900)  # fewer than the last tenth
+    monkeypatch.setattr(boosted_trees, "MAX_TRAINING_ROWS", 900)  # fewer than the last tenth
     chance = boosted_trees.boosted(world, past, late, "click")
     assert 0.2 < np.corrcoef(chance, whole)[0, 1] < 0.999
