@@ -136,7 +136,8 @@ def shared(evaluation: GraphEvaluation) -> list[Figure]:
     omega, influence = all_influence(evaluation, log)
     return [
         figure("shared_items", judges=MATCHED, log=log, n=len(pairs), spread=spread,
-               world=sharing_lift(evaluation.world.arrays.library, graph.pairs, items), baselines={"pairs at random": 1.0}),
+               baselines={"pairs at random": 1.0},
+               world=sharing_lift(evaluation.world.arrays.library, graph.pairs, items)),
         figure("shared_items_homophily", judges=MATCHED, log=log, n=len(pairs), spread=spread,
                world=sharing_lift(_drawn(evaluation, None, 0.0), graph.pairs, items)),
         figure("shared_items_influence", f"{omega:g}", judges=MATCHED, log=log, world=influence, n=len(pairs),
