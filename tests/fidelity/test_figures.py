@@ -289,7 +289,7 @@ def test_what_a_small_log_lacks_is_said(content):
     verdict = judge(world, few, resamples=20)
     why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
     assert why["real or simulated"] == "fewer than 500 rows: too few to tell real from simulated"
-    assert "users with 3 rows" in why["variance between users"]
+    assert "users have 3 rows" in why["variance between users"]
 
 
 def test_a_log_is_cut_where_its_late_visits_begin(content, monkeypatch):
