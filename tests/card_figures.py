@@ -1,6 +1,6 @@
 """Figures of a card by their ids."""
 
-from recgym.fidelity.metrics import Figure, figures_of
+from recgym.fidelity.card_metrics import Figure, figures_of
 
 
 def by_id(card) -> dict[str, Figure]:

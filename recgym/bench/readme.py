@@ -17,7 +17,7 @@ from recgym.envs.spaces import feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
-from recgym.fidelity.metrics import figures_of
+from recgym.fidelity.card_metrics import figures_of
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 

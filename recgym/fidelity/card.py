@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recgym.fidelity.metrics import LOG_LOSS, Figure, figures_of
+from recgym.fidelity.card_metrics import LOG_LOSS, Figure, figures_of
 from recgym.sim.world import World
 from recgym.storage import refusing
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recgym.fidelity.metrics import (
+from recgym.fidelity.card_metrics import (
     GAIN,
     GROUP,
     HIGHER,

@@ -16,7 +16,7 @@ from recgym.fidelity import (
 )
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import align
-from recgym.fidelity.metrics import Figure
+from recgym.fidelity.card_metrics import Figure
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of
@@ -59,7 +59,7 @@ TABLE = (
 class Verdict:
     """The figures of a world on a log."""
 
-    figures: list[dict[str, Any]]  # rows of a card, see `recgym.fidelity.metrics.Figure.entry`
+    figures: list[dict[str, Any]]  # rows of a card, see `recgym.fidelity.card_metrics.Figure.entry`
     left_out: list[dict[str, str]]  # group and why
     curves: dict[str, Any]  # for the picture
     remarks: list[str]

@@ -16,7 +16,7 @@ import numpy as np
 
 from recgym.arrays import Doubles, Ints
 from recgym.fidelity.calibration import largest
-from recgym.fidelity.metrics import MATCHED, Figure, figure
+from recgym.fidelity.card_metrics import MATCHED, Figure, figure
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.friend_graph import (

@@ -19,7 +19,7 @@ from recgym.fidelity.calibration import (
 )
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.metrics import Figure, figure
+from recgym.fidelity.card_metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses, logit
 
 MIN_ROWS_OF_USER = 3  # for the variance between users

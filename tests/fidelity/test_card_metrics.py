@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recgym.fidelity.metrics import METRICS, Figure, figure, figures_of, id_of, text_of
+from recgym.fidelity.card_metrics import METRICS, Figure, figure, figures_of, id_of, text_of
 
 WORLDS = Path(__file__).parents[2] / "recgym" / "worlds"
 SHIPPED = sorted(folder.name for folder in WORLDS.iterdir() if folder.is_dir())
