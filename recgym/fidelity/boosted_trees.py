@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
+from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.card_metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses
 from recgym.sim.world import World
 

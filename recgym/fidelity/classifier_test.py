@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
+from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError, visit_seed
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes

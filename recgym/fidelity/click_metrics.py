@@ -10,9 +10,9 @@ import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, reliability, total
+from recgym.fidelity.card_metrics import POLICY, Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.card_metrics import POLICY, Figure, figure
 from recgym.fidelity.resampling import Spread
 from recgym.sim.state import MEMORY
 from recgym.sim.teacher_forcing import LoggedVisits, PageItems, predict_choices

@@ -14,9 +14,9 @@ from recgym.fidelity import (
     leaving_metrics,
     pair_metrics,
 )
+from recgym.fidelity.card_metrics import Figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import align
-from recgym.fidelity.card_metrics import Figure
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of

@@ -17,9 +17,9 @@ from recgym.fidelity.calibration import (
     reliability,
     total,
 )
+from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.card_metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses, logit
 
 MIN_ROWS_OF_USER = 3  # for the variance between users

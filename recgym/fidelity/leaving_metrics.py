@@ -18,9 +18,9 @@ from recgym.fidelity.calibration import (
     largest,
     total,
 )
+from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.card_metrics import Figure, figure
 from recgym.numerics import auc, auc_of_codes, log_losses
 
 STEPS = (1, 2, 3, 5, 10, 20)  # whose leaving rates are on the card

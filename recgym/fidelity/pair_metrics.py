@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
-from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.card_metrics import Figure, figure
+from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, split_pairs
