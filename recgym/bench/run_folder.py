@@ -40,6 +40,7 @@ _INNER: dict[str, dict[str, Any]] = {
     "budget": {"env_steps": int, "offline_rows": int},
     "seed": {"entropy": int, "run": int},
     "timing": dict.fromkeys(("prepare_s", "train_s", "evaluate_s"), _NUMBER),
+    "host": {"system": str, "machine": str, "cpu": str, "cores": (int, type(None))},
     "git": {"sha": _TEXT_OR_NONE, "dirty": (bool, type(None))},
 }
 TABLES = ("curve.parquet", "sessions.parquet")

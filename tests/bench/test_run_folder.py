@@ -42,6 +42,8 @@ def test_run_json_has_the_keys_of_the_contract(results, worlds):
         ({"status": "fine"}, "status 'fine'"),
         ({"error": "x"}, "error is 'x' with status 'ok'"),
         ({"budget": {"env_steps": 1}}, "budget has"),
+        ({"host": {"cpu": "x"}}, "host has"),
+        ({"host": {"system": "", "machine": "", "cpu": "x", "cores": "2"}}, "cores is '2', expected int"),
         ({"files": {}}, "files has"),
         ({"final": {"return": 1.0}}, "final return is 1.0, expected mean, se, n"),
     ],
