@@ -128,6 +128,19 @@ def refuse_unwritable(option: str, path: Path) -> None:
         raise ValueError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
+def refuse_irreplaceable(option: str, folder: Path) -> None:
+    """The same of a folder that is replaced as a whole: it cannot be a mount point, or contain the working folder."""
+    refuse_unwritable(option, folder)
+    if not folder.exists():
+        return
+    place = folder.resolve()  # is_mount() of Python 3.11 takes "." for one
+    if place.is_mount():
+        raise ValueError(f"{option} {folder}: is a mount point, expected a folder inside it")
+    if Path.cwd().is_relative_to(place):
+        raise ValueError(f"{option} {folder}: is or contains the working folder, expected a folder inside it")
+    refuse_unwritable(option, place.parent)
+
+
 def is_terminal(stream: Any) -> bool:
     """Whether a stream is a terminal."""
     return bool(stream.isatty())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_unwritable
+from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
 
 AgentName = Annotated[str, typer.Argument(help="Name, such as dcf-dqn, ucb1, sb3-dqn; README lists them.")]
 EnvId = Annotated[str, typer.Argument(help="Id, such as recgym/Content-v0; `recgym envs` lists them.")]
@@ -110,7 +110,7 @@ def train(
     )
     name = f"{agent}-{env.rpartition('/')[2]}"
     folder = out or Path("trained") / name
-    refuse_unwritable("--out", folder)
+    refuse_irreplaceable("--out", folder)
     if tensorboard is not None:
         refuse_unwritable("--tensorboard", tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")

@@ -25,6 +25,7 @@ from recgym.cli.terminal import (
     given,
     is_terminal,
     progress,
+    refuse_irreplaceable,
     refuse_unwritable,
 )
 
@@ -123,7 +124,7 @@ def fit(
     from recgym.cli.fitting import finish, log_digest, unfinished_world
     from recgym.fidelity.card import worse_than_baselines
 
-    refuse_unwritable("--out", out)
+    refuse_irreplaceable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     command = _command({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",

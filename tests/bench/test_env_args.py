@@ -217,6 +217,16 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(run, tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("words", [("train", "ucb1", SHOP), ("fit", "sample")])
+def test_a_folder_that_cannot_be_replaced_is_found_before_the_work(run, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for place in (".", "..", tmp_path):
+        refused(run(*words, "--out", place), f"--out {place}", "is or contains the working folder")
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "volume")
+    refused(run(*words, "--out", "volume"), "--out volume", "is a mount point, expected a folder inside it")
+
+
 def test_curves_without_room_are_one_line(world, tmp_path):
     """A limit on the size of files stands for the disk; it is TensorBoard's thread that meets it."""
     code = (
