@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from recgym.envs.world_lookup import load_world
-from recgym.fidelity.pair_metrics import PairCase, recall
+from recgym.fidelity.pair_metrics import PairEvaluation, recall
 from recgym.fit.autoencoder import fit_taste
 from recgym.fit.config import FitConfig
 from recgym.logs import read_log
@@ -57,7 +57,7 @@ def test_where_there_is_more_room_than_taste_told_items_must_weigh_less(populati
 def test_the_social_world_recalls_no_less_than_least_squares(data_folder):
     """Of some 190 settings of implicit's ALS (up to 768 factors) this is the best by recall on the validation pairs."""
     log = read_log(data_folder / "lastfm_hetrec2k", domain="social")
-    case = PairCase.of(load_world("social-2"), log, None, resamples=20, seed=0)
+    case = PairEvaluation.of(load_world("social-2"), log, None, resamples=20, seed=0)
     told = case.period != TEST
     pairs = (np.ones(told.sum(), np.float32), (case.user[told], case.item[told]))
     with threadpool_limits(1, "blas"):

@@ -15,7 +15,7 @@ from recgym.fidelity import judge_since
 from recgym.fidelity.card import card_markdown, worse_than_baselines
 from recgym.fidelity.card_metrics import LOG_LOSS
 from recgym.fidelity.leaving_metrics import MEASURES, survival
-from recgym.fidelity.pair_metrics import PairCase
+from recgym.fidelity.pair_metrics import PairEvaluation
 from recgym.fit import FitConfig, fit, recipe_impressions
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.dataset import make_dataset, seen_before
@@ -394,7 +394,7 @@ def test_pairs_of_other_tables_are_held_out_as_they_were():
     world = fitted(frame, "social", steps=60)
     new = pd.DataFrame({"user": ["a", "u1"], "item": ["a", "a"], "listen": True})
     own, other = (
-        PairCase.of(world, Log.from_pandas(part, domain="social"), None, 20, 0)
+        PairEvaluation.of(world, Log.from_pandas(part, domain="social"), None, 20, 0)
         for part in (frame, pd.concat([new, frame]))
     )
     for name in ("user", "item", "period"):
