@@ -1,7 +1,7 @@
-"""What a user can do with a shown item, one table a domain.
+"""Events of a shown item, one table for each domain.
 
-The first event is the *response*: the positive answer that moves intent, fills the history and that the choice
-model decides. An event with `needs` happens only where that other event happened; no other rule is enforced.
+The first event is the *response*, which the choice model decides and which changes the intent. An event with `needs`
+happens only together with that other event; there is no other rule, so a like may happen without a click.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ DOMAINS = ("ecommerce", "content", "social")  # of logs and of the worlds fitted
 
 
 class Event(NamedTuple):
-    """One kind of feedback."""
+    """One kind of feedback to a shown item."""
 
     name: str
     needs: str | None  # the event without which this one cannot happen
@@ -34,16 +34,16 @@ EVENTS: dict[str, tuple[Event, ...]] = {
     ),
     "social": (
         Event("listen", None, 1.0),
-        Event("share", "listen", 0.0),  # no log here has it: assumed, so no default reward rests on it
+        Event("share", "listen", 0.0),  # in no supported log: assumed, so its weight is 0
         Event("comment", "listen", 0.0),
     ),
-    # suggested to a social world's users: no log is of it, the graph says who accepts
+    # friend requests to users of a social world: in no log, derived from the graph
     "friends": (Event("connect", None, 1.0),),
 }
 
 
 def event_index(events: tuple[Event, ...], name: str) -> int:
-    """Position of the event `name`; ValueError that names what there is."""
+    """Position of the event `name`; ValueError lists the events of the domain."""
     names = [event.name for event in events]
     if name not in names:
         raise ValueError(f"event {name!r} is unknown; this domain has {', '.join(names)}")

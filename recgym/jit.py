@@ -1,12 +1,12 @@
-"""One typed door to numba: `njit` keeps the signature of what it wraps, and caches machine code on disk.
+"""A typed `njit`: it keeps the signature of the function that it compiles, and caches machine code on disk.
 
-Three facts of numba are behind it. Its cache notices an edit in the file of a function but not in a file that the
-function calls into, so the cache's folder is named by a hash of every file with compiled code, and of the versions of
-numba and numpy. It files a function under the path of its source, so that each virtual environment would compile anew;
-here it is filed under its module, and numba's own key adds the Python version and the CPU. And a process that forks
-after a threaded kernel hangs or dies (OpenMP), so kernels are serial unless they say `parallel=True`.
+It works around three properties of numba. The cache notices an edit in the file of a function, but not in the file of a
+function that is called; so the folder of the cache is named by a hash of all files with compiled code, and of the
+versions of numba and numpy. The cache is filed by the path of the source, so that each virtual environment would
+compile again; here it is filed by module, and the key of numba has the Python version and the CPU. A process that
+forks after a threaded kernel hangs or dies (OpenMP); so kernels are serial unless they have `parallel=True`.
 
-A process that compiles says so once on stderr; workers that it started do not.
+A process that compiles prints one line on stderr; its worker processes do not.
 
 Environment variables: RECGYM_CACHE is the folder of the cache (default: the user's cache folder);
 NUMBA_DISABLE_JIT=1 and NUMBA_ENABLE_CUDASIM=1 are numba's own and leave plain Python.
@@ -31,8 +31,8 @@ R = TypeVar("R")
 
 _numba: Any = numba  # its published types know neither `config`'s settings nor `_nrt`
 
-# What NUMBA_NUM_THREADS or the machine allows. numba.get_num_threads() would start numba's pool to tell, and that gives
-# every library on OpenMP as many threads, PyTorch among them, whatever OMP_NUM_THREADS says.
+# Limit of NUMBA_NUM_THREADS or of the machine. numba.get_num_threads() would start the thread pool, which gives every
+# library on OpenMP, PyTorch among them, as many threads, whatever OMP_NUM_THREADS is.
 MAX_THREADS: int = _numba.config.NUMBA_NUM_THREADS
 
 
@@ -47,7 +47,7 @@ def _compiled_sources() -> list[Path]:
 
 
 def _roots() -> Iterator[Path]:
-    """Folders for the cache, best first: the named or the user's own, then a private temporary one."""
+    """Folders for the cache, best first: RECGYM_CACHE or that of the user, then a private temporary one."""
     with contextlib.suppress(RuntimeError):  # no home
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         yield Path(os.environ.get("RECGYM_CACHE") or Path(home) / "recgym").expanduser().absolute()
@@ -55,7 +55,7 @@ def _roots() -> Iterator[Path]:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Whether files can be written there; of a folder that anybody may have made, that it is this user's own."""
+    """Whether files can be written there; a temporary folder must also belong to this user."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def _is_usable(folder: Path) -> bool:
 
 
 def cache_folder() -> Path | None:
-    """Folder of this version's machine code, made if absent; None where none can be written."""
+    """Folder of the machine code of this version, created if absent; None if none can be written."""
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
     for source in _compiled_sources():
         digest.update(source.read_bytes())
@@ -82,19 +82,19 @@ _FOLDER = cache_folder()
 
 
 def _say(line: str) -> None:
-    """One line on stderr, unless this is a worker process."""
+    """Print a line on stderr, unless this is a worker process."""
     if multiprocessing.parent_process() is None:
         with contextlib.suppress(OSError, ValueError):  # closed
             print(f"recgym: {line}", file=sys.stderr, flush=True)
 
 
 class _Notice(event.Listener):
-    """Says that kernels are compiled, when the first of them is."""
+    """Prints a line when the first kernel is compiled."""
 
     is_said = False
 
     def on_start(self, event: Any) -> None:
-        """One kernel's compilation begins."""
+        """Called before a kernel is compiled."""
         package = event.data["dispatcher"].py_func.__module__.partition(".")[0]
         if self.is_said or package not in ("recgym", "agents"):
             return
@@ -108,14 +108,14 @@ class _Notice(event.Listener):
         _say(f"compiling, once on this machine (about half a minute){where}")
 
     def on_end(self, event: Any) -> None:
-        """One kernel is compiled."""
+        """Called after a kernel was compiled."""
 
 
 event.register("numba:compile", _Notice())
 
 
 class _Locator(caching.UserProvidedCacheLocator):
-    """Where a function's machine code lies: under its module's name, whatever folder that was installed in."""
+    """Folder of a function's machine code: by module, independent of the folder of the installation."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         self._py_file = py_file
@@ -123,7 +123,7 @@ class _Locator(caching.UserProvidedCacheLocator):
         self._cache_path = str((_FOLDER or Path()) / py_func.__module__)
 
     def get_source_stamp(self) -> str:
-        """Digest of the source: an installed copy of the same file has another time."""
+        """Digest of the source, because copies of a file have different times."""
         return hashlib.sha256(Path(self._py_file).read_bytes()).hexdigest()
 
     @classmethod
@@ -139,13 +139,13 @@ class _Files(caching.CompileResultCacheImpl):
 
 
 class _Cache(caching.FunctionCache):
-    """Numba's cache; a file that cannot be read is compiled anew, one that cannot be written is done without."""
+    """Cache of numba. A file that cannot be read is compiled again; one that cannot be written is left out."""
 
     _impl_class = _Files
     has_room = True  # of all kernels of this process
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The kernel for a signature, None where it is absent or damaged."""
+        """The kernel of a signature, None if it is absent or damaged."""
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # whatever half a pickle raises
@@ -154,7 +154,7 @@ class _Cache(caching.FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a kernel, where the disk has room."""
+        """Write a kernel, unless the disk is full."""
         if not _Cache.has_room:
             return
         try:
@@ -165,11 +165,11 @@ class _Cache(caching.FunctionCache):
 
 
 def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile at the first call; without JIT the function comes back as it is.
+    """Compile at the first call; without JIT the function is returned as it is.
 
-    No fastmath: a row must come out the same in every batch. Division follows numpy (inf, no exception). Kernels
-    allocate nothing, so reference counting is off: with it, handing tuples of arrays from function to function cost
-    twenty times what the arithmetic does. A threaded kernel needs it for its own book-keeping.
+    No fastmath, so that a row has the same result in every batch. Division is that of numpy (inf, no exception).
+    Kernels allocate nothing, so reference counting is off: with it, passing tuples of arrays between functions took
+    twenty times as long as the arithmetic. Threaded kernels need it.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,8 +1,8 @@
-"""The simulator's only randomness: a pure function of (key, step, stream, column).
+"""Random numbers of the simulator: a pure function of (key, step, stream, column).
 
-There is no generator object and no order of draws, so what happens to a session depends on its own key and its own
-slates alone: not on the batch it stands in, its neighbours, the number of threads or the moment of a reset. Two
-policies meet the same user with the same luck (common random numbers), and a new stream moves no old one.
+There is no generator object and no order of draws. So a session depends only on its key and its slates, and not on the
+batch, the number of threads or the time of a reset. Two policies with the same seeds are compared by common random
+numbers, and a new stream does not change the numbers of another.
 
 The mixing function is SplitMix64's finaliser, variant 13 of Stafford (Steele, Lea and Flood, 2014, "Fast splittable
 pseudorandom number generators", OOPSLA), applied once to the counters and once more to the key.
@@ -14,7 +14,7 @@ import numpy as np
 
 from recgym.jit import njit
 
-# one stream per use
+# one stream for each use
 USER, CONTEXT, INTENT, PATIENCE, EXAMINE, CHOICE, EVENT, WATCH, LEAVE, POLICY, PLAN, MOOD, CANDIDATE = range(
     13
 )
@@ -39,13 +39,13 @@ def mix(z: np.uint64) -> np.uint64:
 
 @njit()
 def episode_key(seed: np.uint64, episode: int) -> np.uint64:
-    """Key of episode n of an environment seeded `seed`; neighbouring seeds share nothing."""
+    """Key of an episode, from the seed of its row and its number, at least 0."""
     return mix(mix(seed + _GOLDEN) + _GOLDEN * np.uint64(episode + 1))
 
 
 @njit()
 def uniform(key: np.uint64, step: int, stream: int, column: int) -> float:
-    """A number in [0, 1) with 53 random bits."""
+    """A uniform number in [0, 1) with 53 random bits."""
     counter = mix(
         _GOLDEN * (np.uint64(step) + _ONE)
         + _STREAM * (np.uint64(stream) + _ONE)

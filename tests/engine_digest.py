@@ -1,10 +1,11 @@
-"""A digest of what an engine does."""
+"""Digest of an engine's results."""
 
 import numpy as np
 
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy, random_policy
 from recgym.sim.lookahead import plan
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
 
 DOMAINS = ("ecommerce", "content", "social")

@@ -1,6 +1,8 @@
-"""The session model a second time, as whole-array numpy written from the design's equations: an oracle for tests.
+"""Reference implementation of the session model in numpy, from the equations of the design.
 
-Axes: B sessions, K positions, E events. Slow, plain, and sharing no line with the simulator.
+It shares no code with the simulator.
+
+Axes: B sessions, K positions, E events.
 """
 
 from itertools import product
@@ -15,19 +17,19 @@ def logistic(x):
 
 
 def affinities(world: World, s, slate):
-    """x less the outside option, (B, K)."""
+    """Affinity less the logit of the outside option, (B, K)."""
     a, p = world.arrays, world.params
     x = np.einsum("bd,bkd->bk", s.intent.astype(float), a.factors[slate].astype(float))
     x += a.item_bias[slate] + (a.user_bias[s.user] + s.mood + a.context_bias[s.context])[:, None]
     x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
     if p["omega"]:
-        x += p["omega"] * np.log1p(friends_who_like(a)[s.user[:, None], slate])
+        x += p["omega"] * np.log1p(friends_with_item(a)[s.user[:, None], slate])
     return np.clip(x - p["outside"], -30, 30)
 
 
-def friends_who_like(a):
-    """friends(u, i) from dense tables, (U, N)."""
+def friends_with_item(a):
+    """friends(u, i) from dense matrices, (U, N)."""
     users, items = len(a.profile), len(a.factors)
     edge, likes = np.zeros((users, users)), np.zeros((users, items + 1))
     edge[np.repeat(np.arange(users), np.diff(a.friend_start)), a.friend] = 1
@@ -36,7 +38,7 @@ def friends_who_like(a):
 
 
 def acceptance(world: World, graph, s):
-    """P(a candidate is accepted), (B, M), from a dense graph (B, U, U) that holds the episode's own edges too."""
+    """P(a candidate is accepted), (B, M), from a dense graph (B, U, U) with the edges of the episode."""
     a, p = world.arrays, world.params
     rows = np.arange(len(s.user))
     base = np.diff(a.friend_start)
@@ -59,12 +61,12 @@ def response_probability(world: World, s, slate):
     if world.arrays.choice[0] == 1:
         return there * eps * logistic(x)
     total = np.zeros_like(x)
-    for looked in product([0.0, 1.0], repeat=slate.shape[1]):
-        looked = np.array(looked)
-        chance = np.prod(np.where(looked == 1, eps, 1 - eps))
+    for examined in product([0.0, 1.0], repeat=slate.shape[1]):
+        examined = np.array(examined)
+        chance = np.prod(np.where(examined == 1, eps, 1 - eps))
         if chance == 0:
             continue
-        weight = there * looked * np.exp(x)
+        weight = there * examined * np.exp(x)
         total += chance * weight / (1 + weight.sum(1, keepdims=True))
     return total
 
@@ -87,22 +89,22 @@ def event_probability(world: World, s, slate, bits, event):
 
 
 def leaving_probability(world: World, before, after, slate, events):
-    """P(leave) given the answer, (B,); `before` and `after` are snapshots round the step."""
+    """P(leave) given the events, (B,); `before` and `after` are snapshots around the step."""
     a, p = world.arrays, world.params
     rows = np.arange(len(slate))
-    answered = (events & 1).astype(bool)
-    lead = slate[rows, np.where(answered.any(1), answered.argmax(1), 0)]
+    responded = (events & 1).astype(bool)
+    lead = slate[rows, np.where(responded.any(1), responded.argmax(1), 0)]
     run = np.where(before.liked_category == a.category[lead], before.run + 1, 1)
     step = before.step + 1
     logit = p["leave_bias"] + after.patience + a.leave_context[after.context]
     logit = logit + a.leave_time[np.minimum(step, len(a.leave_time)) - 1]
     moved = a.leave_item[lead] + a.leave_run[np.minimum(run, len(a.leave_run)) - 1]
     moved = moved + p["leave_repeat"] * (before.memory == lead[:, None]).any(1)
-    return logistic(np.clip(logit + np.where(answered.any(1), moved, p["leave_idle"]), -30, 30))
+    return logistic(np.clip(logit + np.where(responded.any(1), moved, p["leave_idle"]), -30, 30))
 
 
 def next_intent(world: World, before, slate, events):
-    """Intent after the answer, (B, d)."""
+    """Intent after the events, (B, d)."""
     a, p = world.arrays, world.params
     pushed = before.intent + p["eta"] * np.einsum("bk,bkd->bd", (events & 1).astype(float), a.push[slate])
     return pushed + p["pull"] * (a.profile[before.user] - pushed)

@@ -4,10 +4,10 @@ import numba
 import numpy as np
 import pytest
 
-from recgym.sim.engine import empty_sessions
 from recgym.sim.observations import features
-from recgym.sim.session import advance, start
-from recgym.sim.state import Feedback
+from recgym.sim.session import advance
+from recgym.sim.session_arrays import empty_feedback, empty_sessions
+from recgym.sim.session_start import start_episode
 from recgym.sim.synthetic import synthetic
 
 
@@ -28,20 +28,13 @@ def test_a_session_step_compiles_to_ptx(monkeypatch):
     monkeypatch.setattr(dispatcher, "get_current_device", Hopper)
     world = synthetic(domain="content")
     sessions, slate = empty_sessions(world, 4), np.zeros((4, 2), np.int64)
-    feedback = Feedback(
-        np.zeros((4, 2), np.int32),
-        np.zeros((4, 2), np.float32),
-        np.zeros(4, np.int32),
-        np.zeros(4),
-        np.zeros(4, np.bool_),
-        np.zeros(4, np.bool_),
-    )
+    feedback = empty_feedback(4, 2)
     view = np.zeros((4, 20), np.float32)
 
     def kernel(w, s, slate, f, user_features, view):
         b = cuda.grid(1)
         if b < slate.shape[0]:
-            start(w, s, b)
+            start_episode(w, s, b)
             advance(w, s, b, slate, 50, f)
             features(w, s, b, user_features, 3, 50, view)
 

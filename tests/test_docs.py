@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from recgym.logs import Log, sample_log
 from recgym.sim.synthetic import synthetic
-from recgym.sim.world import Ids
+from recgym.sim.world_ids import Ids
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

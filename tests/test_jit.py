@@ -1,4 +1,4 @@
-"""Compiling is said once, kept for every environment of the machine, and survives folders that fail."""
+"""The cache of machine code: shared by virtual environments, robust to damage, full disks and missing rights."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def compiled(place, code=KERNEL, **env):
     return done.stdout, done.stderr
 
 
-def test_one_environment_compiles_for_the_others_and_says_so_once(copies, tmp_path):
+def test_virtual_environments_share_the_cache_and_one_line_is_printed(copies, tmp_path):
     first, second = copies
     out, err = compiled(first, RECGYM_CACHE=tmp_path)
     assert err == SAID + "\n"
@@ -47,7 +47,7 @@ def test_one_environment_compiles_for_the_others_and_says_so_once(copies, tmp_pa
     assert compiled(second, RECGYM_CACHE=tmp_path) == (out, "")
 
 
-def test_an_edit_of_a_kernels_source_compiles_anew(copies, tmp_path):
+def test_an_edit_of_a_source_compiles_again(copies, tmp_path):
     first, _ = copies
     compiled(first, RECGYM_CACHE=tmp_path / "cache")
     shutil.copytree(first / "recgym", tmp_path / "recgym")
@@ -56,7 +56,7 @@ def test_an_edit_of_a_kernels_source_compiles_anew(copies, tmp_path):
     assert compiled(tmp_path, RECGYM_CACHE=tmp_path / "cache")[1] == SAID + "\n"
 
 
-def test_a_damaged_cache_compiles_anew(copies, tmp_path):
+def test_a_damaged_cache_compiles_again(copies, tmp_path):
     first, _ = copies
     out, _ = compiled(first, RECGYM_CACHE=tmp_path)
     files = [file for file in tmp_path.rglob("*.nb?") if file.is_file()]
@@ -79,7 +79,7 @@ def test_a_cache_that_is_not_writable_falls_back_in_one_line(copies, tmp_path):
     assert compiled(first, HOME=tmp_path / "file", TMPDIR=tmp_path / "tmp") == (out, "")
 
 
-def test_where_no_folder_is_writable_it_compiles_without_a_cache(copies, tmp_path):
+def test_without_a_writable_folder_there_is_no_cache(copies, tmp_path):
     code = "import recgym.jit as jit, pathlib\nassert jit._FOLDER is None, jit._FOLDER\n" + KERNEL
     (tmp_path / "file").write_text("")
     patched = f"import tempfile; tempfile.gettempdir = lambda: {str(tmp_path / 'file')!r}\n" + code
@@ -88,7 +88,7 @@ def test_where_no_folder_is_writable_it_compiles_without_a_cache(copies, tmp_pat
     assert err == SAID + f"; again at the next start, because {tmp_path / 'file' / 'cache'} is not writable\n"
 
 
-def test_a_disk_without_room_compiles_and_says_that_nothing_is_kept(copies, tmp_path):
+def test_a_full_disk_compiles_and_warns_in_one_line(copies, tmp_path):
     full = (
         "from numba.core import caching\n"
         "def save(self, key, data): raise OSError(28, 'No space left on device')\n"

@@ -41,14 +41,14 @@ def test_uniform_over_step_stream_and_column(vary):
     assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 4 / np.sqrt(len(u))
 
 
-def test_counters_do_not_stand_in_for_one_another():
+def test_key_step_stream_and_column_are_not_interchangeable():
     streams = [draws(vary, 20_000) for vary in (0, 1, 2)]
     for i in range(3):
         for j in range(i):
             assert abs(np.corrcoef(streams[i], streams[j])[0, 1]) < 4 / np.sqrt(20_000)
 
 
-def test_neighbouring_seeds_share_nothing():
+def test_keys_of_neighbouring_seeds_differ():
     first, second = np.empty(20_000), np.empty(20_000)
     fill_keys(np.uint64(0), first)
     fill_keys(np.uint64(1), second)

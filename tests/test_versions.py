@@ -1,7 +1,7 @@
-"""A version of an id is a promise: what happens in a fixed rollout of it never changes again.
+"""A version of an id is a promise: the digest of a fixed rollout of it never changes.
 
 The digests hold integers and booleans alone: users, contexts, events, ends, tabular states. Where one changes, the id
-needs a new `-vN` and a row of its own here, the earlier one goes to `EARLIER`; a digest that stands here is never
+needs a new `-vN` and a row of its own here, the earlier one goes to `EARLIER`; a digest in this table is never
 replaced.
 """
 
@@ -63,7 +63,7 @@ def digest(env_id: str) -> str:
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
 @pytest.mark.parametrize("row", REGISTERED, ids=lambda row: row.id)
-def test_what_happens_in_an_environment_is_frozen(row):
+def test_an_environment_id_has_its_digest(row):
     assert digest(row.id) == DIGESTS[row.id], f"{row.id} behaves differently: that is a new version of the id"
 
 
@@ -71,7 +71,7 @@ def test_every_digest_is_of_a_registered_id():
     assert sorted(DIGESTS) == sorted(row.id for row in REGISTERED)
 
 
-def test_an_earlier_version_says_that_there_is_a_later_one():
+def test_an_earlier_version_warns_of_the_later_one():
     with pytest.warns(DeprecationWarning, match=r"Social-v0 is out of date.*`v1`"):
         env = gymnasium.make("recgym/Social-v0")
     assert env.unwrapped.privileged().world.name == "social-1"
@@ -80,14 +80,14 @@ def test_an_earlier_version_says_that_there_is_a_later_one():
         assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v1"
 
 
-def test_the_digest_hears_a_world_that_answers_a_little_more(monkeypatch):
+def test_the_digest_depends_on_the_response_rate(monkeypatch):
     from recgym.envs import task_engine
 
-    whole, load = digest("recgym/Ecommerce-v0"), task_engine.world_of
+    original, load = digest("recgym/Ecommerce-v0"), task_engine.world_of
 
-    def eager(*arguments):
+    def with_more_responses(*arguments):
         world = load(*arguments)
         return world.with_params(outside=world.params["outside"] - 0.05)
 
-    monkeypatch.setattr(task_engine, "world_of", eager)
-    assert digest("recgym/Ecommerce-v0") != whole
+    monkeypatch.setattr(task_engine, "world_of", with_more_responses)
+    assert digest("recgym/Ecommerce-v0") != original

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from recgym.fit.torch_session import Batch, HazardTerms, SessionTerms, logged_affinity, seen_logged
+from recgym.sim.scalar_math import MAX_LOGIT
 from recgym.sim.schema import WATCH_CLICK_MS
-from recgym.sim.session import LIMIT
 from recgym.sim.world import World
 
 
@@ -104,7 +104,7 @@ def event_chances(heads: Heads, slates: Slates, x: Tensor, first: Tensor, second
     after = torch.arange(len(heads.bias), device=x.device) > 1
     logit = logit + after * heads.link[:, 1] * second[..., None]
     barred = ((heads.needs == 0) & (first[..., None] == 0)) | ((heads.needs == 1) & (second[..., None] == 0))
-    chance = torch.where(barred, 0.0, torch.sigmoid(logit.clamp(-LIMIT, LIMIT)))
+    chance = torch.where(barred, 0.0, torch.sigmoid(logit.clamp(-MAX_LOGIT, MAX_LOGIT)))
     certain = (heads.short[slates.item] & (first > 0))[..., None] & (torch.arange(len(heads.bias)) == 1)
     chance = torch.where(certain, 1.0, chance)
     return torch.cat([first[..., None].to(chance.dtype), chance[..., 1:]], dim=-1)

@@ -1,4 +1,4 @@
-"""Worlds with known answers, for tests."""
+"""Worlds with known optimal policies, for tests."""
 
 import numpy as np
 

@@ -8,8 +8,9 @@ import numpy as np
 from recgym.bench.rollout import play
 from recgym.envs import ENVIRONMENTS
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.world import World
 
 # ablations: name of a term -> the world without it

@@ -71,14 +71,16 @@ class BaseEnvironment:
         """Begin the next episode of those rows with users drawn from a population, or with given users."""
         engine = self._engine
         engine.draw_from(users.population)
-        result = self._tick(engine.no_slate, engine.no_rows, rows)
+        result = self._engine_step(engine.no_slate, engine.no_rows, rows)
         engine.draw_from(self._population)
         if users.user is None:
             return result
         engine.begin_as(users.user, rows)
-        return self._tick(engine.no_slate, engine.no_rows, engine.no_rows)
+        return self._engine_step(engine.no_slate, engine.no_rows, engine.no_rows)
 
-    def _tick(self, slate: Ints, steps: Bools | None, resets: Bools | None) -> tuple[Observation, Feedback]:
+    def _engine_step(
+        self, slate: Ints, steps: Bools | None, resets: Bools | None
+    ) -> tuple[Observation, Feedback]:
         """One step of the engine and the observation after it, all in new arrays."""
         engine, kind = self._engine, self.arguments.observation
         features = None

@@ -79,7 +79,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
                 "call reset() before the first step and after the last of an episode"
             )
         slate = check_slates(action, 1, self._slots, self._num_items)
-        observation, feedback = self._tick(slate, None, None)
+        observation, feedback = self._engine_step(slate, None, None)
         terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
         self._is_over = terminated or truncated
         self._last = (slate, feedback)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recgym.arrays import Ints
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim.engine import Engine
-from recgym.sim.friend_requests import accepting
+from recgym.sim.friend_requests import acceptance_logit
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import Feedback
 
@@ -28,7 +28,7 @@ def _most_wanted(engine: Engine, b: int) -> NDArray[np.int64]:
     """Three items that the hidden intent points at, best first; of candidate friends those of the highest logit."""
     arrays = engine.world.arrays
     if arrays.choice[0] == FRIENDS:
-        logits = [accepting(arrays, engine.sessions, b, c) for c in range(engine.world.num_items)]
+        logits = [acceptance_logit(arrays, engine.sessions, b, c) for c in range(engine.world.num_items)]
         return np.argsort(-np.array(logits))[:3]
     return np.argsort(-(arrays.factors @ engine.sessions.intent[b] + arrays.item_bias))[:3]
 

@@ -11,7 +11,7 @@ import numpy as np
 from recgym.checks import said
 from recgym.envs.arguments import Arguments, one_of
 from recgym.events import event_index
-from recgym.sim.engine import make_reward
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.state import WATCH_CAP_MINUTES, Reward
 from recgym.sim.world import World
 

@@ -4,7 +4,7 @@ from recgym.envs.arguments import Arguments
 from recgym.envs.rewards import RewardSpec, parse_reward, task_reward
 from recgym.envs.world_lookup import world_of
 from recgym.sim.engine import Engine
-from recgym.sim.friend_requests import most_candidates, suggesting
+from recgym.sim.friend_requests import friend_request_world, most_candidates
 from recgym.sim.world import World
 
 
@@ -26,7 +26,7 @@ def task_world(arguments: Arguments) -> World:
         count = min(arguments.row.n_items or most, most)
     else:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
-    return suggesting(world, count) if friends else world.subset(count)
+    return friend_request_world(world, count) if friends else world.subset(count)
 
 
 def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:

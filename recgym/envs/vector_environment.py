@@ -112,7 +112,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
             )
         slates = check_slates(actions, self.num_envs, engine.slate_size, engine.world.num_items)
         resets = self._is_over if mode == AutoresetMode.NEXT_STEP else None
-        observation, feedback = self._tick(slates, None, resets)
+        observation, feedback = self._engine_step(slates, None, resets)
         info = self._infos.batch(feedback)
         over = feedback.left | feedback.horizon
         self._last = (slates, feedback)
@@ -126,7 +126,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
     ) -> tuple[Any, Doubles, Bools, Bools, Info]:
         """Result of a SAME_STEP step that ended the episodes of rows `over`: their next ones begin."""
         engine = self._engine
-        observation, begun = self._tick(engine.no_slate, engine.no_rows, over)
+        observation, begun = self._engine_step(engine.no_slate, engine.no_rows, over)
         now = feedback._replace(
             events=np.where(over[:, None], begun.events, feedback.events),
             watch=np.where(over[:, None], begun.watch, feedback.watch),

@@ -14,8 +14,9 @@ from recgym.fidelity.card_metrics import POLICY, Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Spread
+from recgym.sim.logged_visits import LoggedVisits, PageItems
 from recgym.sim.state import MEMORY
-from recgym.sim.teacher_forcing import LoggedVisits, PageItems, predict_choices
+from recgym.sim.teacher_forcing import predict_choices
 
 PRIORS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # weight of popularity in a Markov table, in clicks
 MAX_PAIRS = 20_000_000  # of click and item over the catalogue: of more, the first visits are used

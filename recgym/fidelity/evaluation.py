@@ -16,7 +16,8 @@ from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES
-from recgym.sim.teacher_forcing import PageItems, Predicted, predict, predict_choices, simulate
+from recgym.sim.logged_visits import PageItems, Predicted
+from recgym.sim.teacher_forcing import predict, predict_choices, simulate
 from recgym.sim.world import World
 
 DRAWS = 20

@@ -14,8 +14,8 @@ from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
 from recgym.logs.splits import MIN_USERS_AS_UNITS
 from recgym.logs.visit_history import cut_length, repeats, runs
+from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.state import MEMORY
-from recgym.sim.teacher_forcing import LoggedVisits
 from recgym.sim.world import World
 from recgym.sim.world_index import contexts_of, places
 

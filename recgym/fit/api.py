@@ -21,7 +21,8 @@ from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.splits import TEST, UNUSED, moment, part, visit_days
-from recgym.sim.world import Ids, World
+from recgym.sim.world import World
+from recgym.sim.world_ids import Ids
 
 
 def fit(

@@ -32,8 +32,9 @@ from recgym.logs.friend_graph import (
     sharing_lift,
     split_friend_pairs,
 )
-from recgym.sim.engine import Engine, make_reward
-from recgym.sim.friend_requests import most_candidates, suggesting
+from recgym.sim.engine import Engine
+from recgym.sim.friend_requests import friend_request_world, most_candidates
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import affinity
 from recgym.sim.world import World
 
@@ -153,7 +154,7 @@ def acceptance_rate(world: World, ledger: Provenance) -> World:
     """The world with `connect_bias` at which a candidate is accepted as often as is assumed."""
     if not world.has_graph:
         return world
-    friends = suggesting(world, min(CANDIDATES, most_candidates(world)))
+    friends = friend_request_world(world, min(CANDIDATES, most_candidates(world)))
     engine = Engine(friends, SUGGESTED_TO, slate_size=1, horizon=1, reward=make_reward(friends, {}))
     engine.seed(np.arange(SUGGESTED_TO, dtype=np.uint64))
     engine.reset()

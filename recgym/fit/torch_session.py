@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recgym.sim.session import LIMIT
+from recgym.sim.scalar_math import MAX_LOGIT
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
 
@@ -146,7 +146,7 @@ def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -
     x = x + shift(terms, batch)[:, None, None]
     x = x + terms.kappa * satiation(terms, batch)[..., terms.category[items]]
     x = x + terms.rho * seen_among(batch, items).to(x.dtype)
-    return x.clamp(-LIMIT, LIMIT)
+    return x.clamp(-MAX_LOGIT, MAX_LOGIT)
 
 
 def logged_affinity(terms: SessionTerms, batch: Batch) -> Tensor:
@@ -156,7 +156,7 @@ def logged_affinity(terms: SessionTerms, batch: Batch) -> Tensor:
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)
-    return x.clamp(-LIMIT, LIMIT)
+    return x.clamp(-MAX_LOGIT, MAX_LOGIT)
 
 
 def run_lengths(category: Tensor, positive: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from recgym.arrays import Doubles
 from recgym.checks import seed_of, whole
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy, random_policy
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.state import Slates
 from recgym.sim.world import World
 

@@ -1,15 +1,15 @@
-"""Who befriends whom: what friends do to affinity, and suggesting friends, the session in which items are people.
+"""The graph of friends: its effect on affinity, and friend requests, the session model in which items are people.
 
-An episode of suggesting friends is a user with M candidates, drawn when it begins; item c is the c-th of them. Its
-category says how he was found:
-    friend of a friend   two steps of a walk over the graph
-    shares items         of EIGHT strangers the one with the most items in common
-    stranger             anybody
-and what cannot be found so is a stranger. He is accepted with the logit
+An episode of friend requests has a user and M candidates, drawn at its start; item c is candidate c. The category of an
+item is how the candidate was drawn:
+    friend of a friend   by a walk of two steps in the graph
+    shares items         of NUM_STRANGERS random users the one with the most items in common
+    stranger             a random user; also if the other two ways find nobody
+The logit of accepting candidate c is
     x = connect_bias + connect_taste <kin_u, kin_c> + connect_common log(1 + common)
-        + connect_degree (log(1 + friends_u) + log(1 + friends_c)) + connect_again refusals
-An accepted candidate is a friend for the rest of the episode: he counts among the friends in common of every other
-candidate whom he knows, and cannot be accepted again.
+        + connect_degree (log(1 + friends_u) + log(1 + friends_c)) + connect_again refusals,
+where `common` is the number of friends in common. An accepted candidate is a friend of the user for the rest of the
+episode: no longer available, and a friend in common with those candidates whom he or she knows.
 
 Axes: B sessions, U users, M candidates.
 """
@@ -35,27 +35,25 @@ from recgym.sim.state import Sessions
 from recgym.sim.world import World
 
 KINDS = ("friend of a friend", "shares items", "stranger")
-SHARES = (0.4, 0.3, 0.3)  # of the candidates, by kind
-WALKS, EIGHT = 16, 8  # tries of a walk; strangers looked at for one who shares items
-COLUMNS = 2 * WALKS + EIGHT + 1  # random numbers set aside for a candidate
-BARRED = -1e6  # logit of a candidate who is a friend already
-COMMON_SCALE, FRIENDS_SCALE = (
-    math.log(51.0),
-    math.log(151.0),
-)  # of log(1 + friends in common), log(1 + friends): 1
-SHARED_SCALE, REFUSED_SCALE = 25.0, 5.0  # items in common, refusals
-CANDIDATE_FEATURES = 5  # numbers of a candidate in the observation "features"
+KIND_SHARES = (0.4, 0.3, 0.3)  # of the candidates, by kind
+MAX_WALKS, NUM_STRANGERS = 16, 8  # walks that are tried; random users that are compared
+COLUMNS_PER_CANDIDATE = 2 * MAX_WALKS + NUM_STRANGERS + 1  # random numbers of a candidate
+FRIEND_LOGIT = -1e6  # logit of a candidate who was accepted
+COMMON_SCALE = math.log(51.0)  # log(1 + friends in common) that maps to 1 in the observation
+FRIENDS_SCALE = math.log(151.0)  # log(1 + friends) that maps to 1
+SHARED_SCALE, REFUSED_SCALE = 25.0, 5.0  # items in common, and refusals, that map to 1
+CANDIDATE_FEATURES = 5  # columns of a candidate in the observation "features"
 
 
 @njit()
 def num_friends(w: WorldArrays, user: int) -> int:
-    """In the graph; what this episode added is not counted."""
+    """Friends in the graph, without those accepted in this episode."""
     return w.friend_start[user + 1] - w.friend_start[user]
 
 
 @njit()
-def befriended(w: WorldArrays, user: int, other: int) -> bool:
-    """Whether the graph has the edge (binary search)."""
+def are_friends(w: WorldArrays, user: int, other: int) -> bool:
+    """Whether the graph has the edge. Binary search."""
     low, high = w.friend_start[user], w.friend_start[user + 1]
     while low < high:
         middle = (low + high) // 2
@@ -67,8 +65,8 @@ def befriended(w: WorldArrays, user: int, other: int) -> bool:
 
 
 @njit()
-def likes(w: WorldArrays, user: int, item: int) -> bool:
-    """Whether the item stands in the user's library (binary search)."""
+def in_library(w: WorldArrays, user: int, item: int) -> bool:
+    """Whether the item is in the user's library. Binary search."""
     low, high = 0, w.library.shape[1]
     while low < high:
         middle = (low + high) // 2
@@ -80,19 +78,19 @@ def likes(w: WorldArrays, user: int, item: int) -> bool:
 
 
 @njit()
-def endorsers(w: WorldArrays, user: int, item: int) -> int:
-    """friends(u, i): how many friends of the user have the item in their library; 0 in a world without a graph."""
+def num_friends_with_item(w: WorldArrays, user: int, item: int) -> int:
+    """friends(u, i): number of the user's friends with the item in their library; 0 in a world without a graph."""
     count = 0
     if w.friend_start.shape[0] > 1:
         for at in range(w.friend_start[user], w.friend_start[user + 1]):
-            if likes(w, w.friend[at], item):
+            if in_library(w, w.friend[at], item):
                 count += 1
     return count
 
 
 @njit()
 def common_friends(w: WorldArrays, user: int, other: int) -> int:
-    """Friends of both, a merge of two ascending lists."""
+    """Number of friends in common. Merge of two ascending lists."""
     a, b, count = w.friend_start[user], w.friend_start[other], 0
     while a < w.friend_start[user + 1] and b < w.friend_start[other + 1]:
         x, y = w.friend[a], w.friend[b]
@@ -107,7 +105,7 @@ def common_friends(w: WorldArrays, user: int, other: int) -> int:
 
 @njit()
 def common_items(w: WorldArrays, user: int, other: int) -> int:
-    """Items in both libraries."""
+    """Number of items in both libraries."""
     a, b, count, size = 0, 0, 0, w.library.shape[1]
     while a < size and b < size:
         x, y = w.library[user, a], w.library[other, b]
@@ -121,10 +119,10 @@ def common_items(w: WorldArrays, user: int, other: int) -> int:
 
 
 @njit()
-def is_free(w: WorldArrays, s: Sessions, b: int, count: int, other: int) -> bool:
-    """Whether `other` may be the next candidate: not the user, not a friend, none of the first `count`."""
+def is_available(w: WorldArrays, s: Sessions, b: int, count: int, other: int) -> bool:
+    """Whether `other` can be candidate number `count`: not the user, not a friend, not an earlier candidate."""
     user = s.user[b]
-    if other == user or befriended(w, user, other):
+    if other == user or are_friends(w, user, other):
         return False
     for c in range(count):  # noqa: SIM110 - a generator does not compile
         if s.candidate[b, c] == other:
@@ -133,45 +131,48 @@ def is_free(w: WorldArrays, s: Sessions, b: int, count: int, other: int) -> bool
 
 
 @njit()
-def walk(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
-    """A free friend of a friend, -1 where the walk found none."""
+def draw_friend_of_friend(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+    """A friend of a friend for candidate c, -1 if the walks find none."""
     user = s.user[b]
     own = num_friends(w, user)
-    for i in range(WALKS if own > 0 else 0):
-        column = c * COLUMNS + 2 * i
+    for i in range(MAX_WALKS if own > 0 else 0):
+        column = c * COLUMNS_PER_CANDIDATE + 2 * i
         middle = w.friend[w.friend_start[user] + int(uniform(s.key[b], 0, CANDIDATE, column) * own)]
         place = int(uniform(s.key[b], 0, CANDIDATE, column + 1) * num_friends(w, middle))
         other = w.friend[w.friend_start[middle] + place]
-        if is_free(w, s, b, c, other):
+        if is_available(w, s, b, c, other):
             return other
     return -1
 
 
 @njit()
-def kindred(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
-    """Of EIGHT strangers the one who shares the most items, -1 where none is free."""
+def draw_similar_user(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+    """Of NUM_STRANGERS random users the one with the most items in common, -1 if none is available."""
     best, most, num_users = -1, -1, w.library.shape[0]
-    for i in range(EIGHT):
-        other = int(uniform(s.key[b], 0, CANDIDATE, c * COLUMNS + 2 * WALKS + i) * num_users)
+    for i in range(NUM_STRANGERS):
+        other = int(
+            uniform(s.key[b], 0, CANDIDATE, c * COLUMNS_PER_CANDIDATE + 2 * MAX_WALKS + i) * num_users
+        )
         shared = common_items(w, s.user[b], other)
-        if shared > most and is_free(w, s, b, c, other):
+        if shared > most and is_available(w, s, b, c, other):
             best, most = other, shared
     return best
 
 
 @njit()
-def meet(w: WorldArrays, s: Sessions, b: int) -> None:
+def draw_candidates(w: WorldArrays, s: Sessions, b: int) -> None:
     """Draw the episode's candidates."""
     user, num_users = s.user[b], w.library.shape[0]
     for c in range(s.candidate.shape[1]):
         other = -1
         if w.category[c] == 0:
-            other = walk(w, s, b, c)
+            other = draw_friend_of_friend(w, s, b, c)
         elif w.category[c] == 1:
-            other = kindred(w, s, b, c)
-        if other < 0:  # anybody: the first free one from a random place on
-            other = int(uniform(s.key[b], 0, CANDIDATE, c * COLUMNS + COLUMNS - 1) * num_users)
-            while not is_free(w, s, b, c, other):
+            other = draw_similar_user(w, s, b, c)
+        if other < 0:  # the first available user from a random index on
+            column = (c + 1) * COLUMNS_PER_CANDIDATE - 1
+            other = int(uniform(s.key[b], 0, CANDIDATE, column) * num_users)
+            while not is_available(w, s, b, c, other):
                 other = (other + 1) % num_users
         s.candidate[b, c] = other
         s.shared[b, c] = common_items(w, user, other)
@@ -180,10 +181,10 @@ def meet(w: WorldArrays, s: Sessions, b: int) -> None:
 
 
 @njit()
-def accepting(w: WorldArrays, s: Sessions, b: int, c: int) -> float:
-    """Logit with which the user accepts candidate c now."""
+def acceptance_logit(w: WorldArrays, s: Sessions, b: int, c: int) -> float:
+    """Logit of accepting candidate c."""
     if s.tie[b, c] < 0:
-        return BARRED
+        return FRIEND_LOGIT
     user, other = s.user[b], s.candidate[b, c]
     taste = 0.0
     for j in range(w.kin.shape[1]):
@@ -195,20 +196,20 @@ def accepting(w: WorldArrays, s: Sessions, b: int, c: int) -> float:
 
 
 @njit()
-def settle(w: WorldArrays, s: Sessions, b: int, c: int, accepted: bool) -> None:
-    """What the answer to candidate c leaves behind: a refusal, or an edge until the episode ends."""
+def apply_reply(w: WorldArrays, s: Sessions, b: int, c: int, accepted: bool) -> None:
+    """Update after candidate c was suggested: count a refusal, or add an edge until the episode ends."""
     if not accepted:
         s.refused[b, c] += 1
         return
     s.tie[b, c] = -1
     for d in range(s.candidate.shape[1]):
-        if s.tie[b, d] >= 0 and befriended(w, s.candidate[b, c], s.candidate[b, d]):
+        if s.tie[b, d] >= 0 and are_friends(w, s.candidate[b, c], s.candidate[b, d]):
             s.tie[b, d] += 1
 
 
 @njit()
 def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
-    """Fill the last 5 M columns of row b: friends in common, friends, items in common, refusals, whether accepted."""
+    """Fill the last 5 M columns of row b: friends in common, friends, items in common, refusals, accepted or not."""
     size = s.candidate.shape[1]
     at = out.shape[1] - CANDIDATE_FEATURES * size
     for c in range(size):
@@ -223,12 +224,12 @@ def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None
 
 @njit()
 def min_one(x: float) -> float:
-    """x, at most 1."""
+    """The smaller of x and 1."""
     return x if x < 1.0 else 1.0
 
 
 def most_candidates(world: World) -> int:
-    """Candidates that every user of the world has; ValueError where it has no graph."""
+    """Largest M such that every user of the world has M candidates; ValueError if the world has no graph."""
     if not world.has_graph:
         why = {row["term"]: row["source"] for row in world.card.get("terms", [])}.get("graph")
         raise ValueError(
@@ -237,18 +238,18 @@ def most_candidates(world: World) -> int:
     return world.num_users - 1 - int(np.diff(world.arrays.friend_start).max())
 
 
-def suggesting(world: World, candidates: int) -> World:
-    """The world in which friends are suggested to a social world's users; leaving keeps time, context and idleness.
+def friend_request_world(world: World, candidates: int) -> World:
+    """The world of friend requests over a social world. Of the leaving terms it keeps time, context and no response.
 
     Args:
-        world: one with a graph.
+        world: a social world with a graph.
         candidates: M, from 1 to `most_candidates(world)`.
     """
     if not 1 <= candidates <= most_candidates(world):
         raise ValueError(
             f"n_items is {candidates}, world {world.name} allows 1 to {most_candidates(world)} candidates"
         )
-    places = np.floor(np.cumsum(SHARES) * candidates + 0.5)
+    places = np.floor(np.cumsum(KIND_SHARES) * candidates + 0.5)
     width = {"d": 1, "E": 1, "2": 2, "N": candidates, "U": world.num_users}
     arrays = world.arrays._asdict() | {
         name: np.zeros([width[axis] for axis in layout.axes])
@@ -277,5 +278,5 @@ def suggesting(world: World, candidates: int) -> World:
         user_features=world.user_features,
         card=world.card,
         ids=None if world.ids is None else world.ids._replace(items=()),
-        origin=f"friends {world.index_digest}",  # items are candidates: no log of the world's own items fits
+        origin=f"friends {world.index_digest}",  # items are candidates, so logs of the social world do not fit
     )

@@ -1,21 +1,22 @@
-"""The world's logging policy: who chose what the log shows, in a form that can be drawn from and gives propensities.
+"""The logging policy of a world: it imitates the policy that chose the items of the log, and gives propensities.
 
-With probability `logged_stay` the next item comes from the category of the step before, else from the whole
-catalogue. What is drawn there depends on what the log is of:
+With probability `logged_stay` the next item is drawn within the category of the step before, else from the whole
+catalogue. The drawn unit depends on the choice model of the world:
 
-    one choice a page    a page (the items of one category and page number) by its share of the log's clicks; the slate
-                         holds items of this page, each as likely as the others. The choice among them makes the
-                         popularity: a page's items were shown together.
-    independent          items by exposure. Where no exposure is logged (the card: assumed), responses stand for it,
-                         and fitting has taken popularity to a power out of the item biases: items are shown as
-                         popularity to this power, so that responses have the popularity of the log.
+    one choice a page    a page (the items of a category with one page number) by its share of the log's clicks; the
+                         slate holds items of this page, with equal probabilities
+    independent          an item by its exposure. If the card says that exposure is assumed, the log has responses only:
+                         then items are drawn by a power of their popularity, which fitting has subtracted from the item
+                         biases, so that responses have the popularity of the log.
 
-No item is shown twice in a visit before all there is, of its page or with any exposure, has been shown. The slate is
-filled from the top: each position's propensity is the probability of its item given the items above it and the visit so
-far (the whole slate's is their product). A page too small for a slate is continued by the next one of its category.
+An item is shown again in a session only after all items of its page, or all with any exposure, have been shown. A slate
+is filled from the top. The propensity of a position is the probability of its item given the items above it and the
+session so far; that of the slate is their product. If a page has too few items, the next one of its category follows.
 
 Axes: B sessions, N items, K slate positions, C categories, M units.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,37 +26,49 @@ from recgym.jit import njit
 from recgym.rng import POLICY, uniform
 from recgym.sim.engine import Engine
 from recgym.sim.page_exposure import Exposure, exposure_of
+from recgym.sim.scalar_math import draw
 from recgym.sim.schema import WorldArrays
-from recgym.sim.session import draw
-from recgym.sim.shown_items import ShownItems, follow, is_open, is_shown, new_visits, with_room
+from recgym.sim.shown_items import ShownItems, is_open, is_shown, new_visits, update_visits, with_capacity
 from recgym.sim.state import Sessions, Slates
 from recgym.sim.world import World
 
-_TRIES = 100  # draws of one position before the rest is looked through
-_LEAST_MASS = 1e-9  # of what is left to draw, below which it is summed up item by item
+_MAX_TRIES = 100  # rejected draws of one position before all units are enumerated
+_MIN_MASS = 1e-9  # probability of the units that can be drawn, below which all are enumerated
+
+
+class Position(NamedTuple):
+    """The position that is filled."""
+
+    b: int  # row
+    k: int  # position in the slate
+    key: np.uint64  # of the episode
+    step: int
+    column: int  # its first random number
+    category: int  # of the step before, -1 for none
+    stay: float  # probability that the category is kept
 
 
 @njit()
-def _chance(w: WorldArrays, e: Exposure, unit: int, category: int, stay: float) -> float:
-    """How likely a unit is drawn, after a step in `category`."""
-    chance = (1.0 - stay) * e.share[unit]
+def _unit_probability(w: WorldArrays, e: Exposure, unit: int, category: int, stay: float) -> float:
+    """Probability that a unit is drawn after a step in `category`."""
+    p = (1.0 - stay) * e.share[unit]
     if stay > 0.0 and w.category[e.items[e.first[unit]]] == category:
-        chance += stay * e.share[unit] / e.category_share[category]
-    return chance
+        p += stay * e.share[unit] / e.category_share[category]
+    return p
 
 
 @njit()
-def _draw_unit(e: Exposure, key: np.uint64, step: int, column: int, category: int, stay: float) -> int:
-    """A unit by its chance, from a column and the next."""
-    u = uniform(key, step, POLICY, column + 1)
-    if uniform(key, step, POLICY, column) < stay:
-        return draw(e.category_cdf, e.begin[category], e.begin[category + 1], u)
+def _draw_unit(e: Exposure, p: Position, column: int) -> int:
+    """A unit by its probability, from the random numbers of a column and the next."""
+    u = uniform(p.key, p.step, POLICY, column + 1)
+    if uniform(p.key, p.step, POLICY, column) < p.stay:
+        return draw(e.category_cdf, e.begin[p.category], e.begin[p.category + 1], u)
     return draw(e.cdf, 0, e.cdf.shape[0], u)
 
 
 @njit()
 def _num_shown(e: Exposure, v: ShownItems, b: int, unit: int) -> int:
-    """Items of a unit that the visit was shown."""
+    """Items of a unit that the session was shown."""
     count = 0
     for t in range(v.num[b]):
         if e.unit[v.shown[b, t]] == unit:
@@ -64,164 +77,145 @@ def _num_shown(e: Exposure, v: ShownItems, b: int, unit: int) -> int:
 
 
 @njit()
-def _num_open(e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, unit: int, is_fresh: bool) -> int:
-    """Items of a unit that position k may hold."""
+def _num_open(e: Exposure, v: ShownItems, slate: Slates, p: Position, unit: int, is_fresh: bool) -> int:
+    """Items of a unit that are allowed at the position."""
     low, high = e.first[unit], e.first[unit + 1]
-    if v.is_masked[b]:
+    if v.is_masked[p.b]:
         count = 0
         for at in range(low, high):
-            if is_open(v, b, slate, k, e.items[at], is_fresh):
+            if is_open(v, p.b, slate, p.k, e.items[at], is_fresh):
                 count += 1
         return count
     count = high - low
     if is_fresh:
-        count -= _num_shown(e, v, b, unit)
-    for above in range(k):
-        if e.unit[slate[b, above]] == unit and not (is_fresh and is_shown(v, b, slate[b, above])):
+        count -= _num_shown(e, v, p.b, unit)
+    for above in range(p.k):
+        if e.unit[slate[p.b, above]] == unit and not (is_fresh and is_shown(v, p.b, slate[p.b, above])):
             count -= 1
     return count
 
 
 @njit()
 def _draw_item(
-    s: Sessions,
-    e: Exposure,
-    v: ShownItems,
-    b: int,
-    slate: Slates,
-    k: int,
-    low: int,
-    high: int,
-    is_fresh: bool,
-    column: int,
+    e: Exposure, v: ShownItems, slate: Slates, p: Position, low: int, high: int, is_fresh: bool, column: int
 ) -> int:
-    """One of the items at [low, high) that position k may hold, each as likely; there must be one."""
+    """One of the items at [low, high) that are allowed at the position, uniformly; there must be one."""
     count = 0
-    for attempt in range(_TRIES):
-        item = e.items[low + int(uniform(s.key[b], s.step[b], POLICY, column + attempt) * (high - low))]
-        if is_open(v, b, slate, k, item, is_fresh):
+    for attempt in range(_MAX_TRIES):
+        item = e.items[low + int(uniform(p.key, p.step, POLICY, column + attempt) * (high - low))]
+        if is_open(v, p.b, slate, p.k, item, is_fresh):
             return item
     for at in range(low, high):
-        if is_open(v, b, slate, k, e.items[at], is_fresh):
+        if is_open(v, p.b, slate, p.k, e.items[at], is_fresh):
             count += 1
-    rank, item = int(uniform(s.key[b], s.step[b], POLICY, column + _TRIES) * count), -1
+    rank, item = int(uniform(p.key, p.step, POLICY, column + _MAX_TRIES) * count), -1
     for at in range(low, high):
-        if rank >= 0 and is_open(v, b, slate, k, e.items[at], is_fresh):
+        if rank >= 0 and is_open(v, p.b, slate, p.k, e.items[at], is_fresh):
             item = e.items[at]
             rank -= 1
     return item
 
 
 @njit()
-def _weight(
-    w: WorldArrays, e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, unit: int, category: int, stay: float,
-    is_fresh: bool,
-) -> float:  # fmt: skip
-    """Chance that a unit is drawn and gives an item that position k may hold."""
-    allowed = _num_open(e, v, b, slate, k, unit, is_fresh)
+def _unit_weight(
+    w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position, unit: int, is_fresh: bool
+) -> float:
+    """Probability that a unit is drawn, and an item of it that is allowed at the position."""
+    allowed = _num_open(e, v, slate, p, unit, is_fresh)
     if allowed == 0:
         return 0.0
     size = e.first[unit + 1] - e.first[unit]
     return (
-        _chance(w, e, unit, category, stay)
+        _unit_probability(w, e, unit, p.category, p.stay)
         * allowed
-        / (size - _num_shown(e, v, b, unit) if is_fresh else size)
+        / (size - _num_shown(e, v, p.b, unit) if is_fresh else size)
     )
 
 
 @njit()
-def _fresh(e: Exposure, v: ShownItems, b: int, unit: int, is_fresh: bool) -> bool:
-    """Whether only what was not shown counts: a page that was shown whole begins anew."""
+def _is_fresh(e: Exposure, v: ShownItems, b: int, unit: int, is_fresh: bool) -> bool:
+    """Whether items that were shown are excluded: a page all of whose items were shown starts again."""
     size = e.first[unit + 1] - e.first[unit]
     return is_fresh and not (e.paged[0] and _num_shown(e, v, b, unit) == size)
 
 
 @njit()
-def _left(
-    w: WorldArrays, e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, category: int, stay: float
-) -> float:
-    """Chance of all that position k may hold, where no item is barred; pages are never used up."""
-    left = 1.0
+def _open_mass(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
+    """Probability of all items that are allowed at the position, without a mask; pages are never used up."""
+    mass = 1.0
     if not e.paged[0]:
-        for t in range(v.num[b]):
-            left -= _chance(w, e, e.unit[v.shown[b, t]], category, stay)
-        for above in range(k):
-            if not is_shown(v, b, slate[b, above]):
-                left -= _chance(w, e, e.unit[slate[b, above]], category, stay)
-    return left
+        for t in range(v.num[p.b]):
+            mass -= _unit_probability(w, e, e.unit[v.shown[p.b, t]], p.category, p.stay)
+        for above in range(p.k):
+            if not is_shown(v, p.b, slate[p.b, above]):
+                mass -= _unit_probability(w, e, e.unit[slate[p.b, above]], p.category, p.stay)
+    return mass
 
 
 @njit()
-def _quick(
-    w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, category: int, stay: float,
-    column: int,
-) -> float:  # fmt: skip
-    """Draw position k where no item is barred; its propensity, 0 where too little is left to draw so."""
-    left = _left(w, e, v, b, slate, k, category, stay)
-    if left < _LEAST_MASS:
+def _fill_by_rejection(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
+    """Fill the position by rejection sampling, without a mask; its propensity, 0 if no draw was accepted."""
+    mass = _open_mass(w, e, v, slate, p)
+    if mass < _MIN_MASS:
         return 0.0
-    for attempt in range(_TRIES):
-        unit = _draw_unit(e, s.key[b], s.step[b], column + 2 * attempt, category, stay)
-        is_fresh = _fresh(e, v, b, unit, True)
-        count = _num_open(e, v, b, slate, k, unit, is_fresh)
+    for attempt in range(_MAX_TRIES):
+        unit = _draw_unit(e, p, p.column + 2 * attempt)
+        is_fresh = _is_fresh(e, v, p.b, unit, True)
+        count = _num_open(e, v, slate, p, unit, is_fresh)
         if count > 0:
             low, high = e.first[unit], e.first[unit + 1]
-            slate[b, k] = _draw_item(s, e, v, b, slate, k, low, high, is_fresh, column + 2 * _TRIES)
-            return _chance(w, e, unit, category, stay) / left / count
+            column = p.column + 2 * _MAX_TRIES
+            slate[p.b, p.k] = _draw_item(e, v, slate, p, low, high, is_fresh, column)
+            return _unit_probability(w, e, unit, p.category, p.stay) / mass / count
     return 0.0
 
 
 @njit()
-def _search(
-    w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, category: int, stay: float,
-    column: int,
-) -> float:  # fmt: skip
-    """Draw position k from the chances of all units, what was shown only if nothing else is left; its propensity."""
-    num, column = e.share.shape[0], column + 3 * _TRIES + 1
+def _fill_by_enumeration(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
+    """Fill the position by the weights of all units, with shown items only if no others are left; its propensity."""
+    num, column = e.share.shape[0], p.column + 3 * _MAX_TRIES + 1
     for stage in range(2):
         total = 0.0
         for unit in range(num):
-            total += _weight(w, e, v, b, slate, k, unit, category, stay, _fresh(e, v, b, unit, stage == 0))
+            total += _unit_weight(w, e, v, slate, p, unit, _is_fresh(e, v, p.b, unit, stage == 0))
         if total <= 0.0:
             continue
-        rest, chosen, chance = uniform(s.key[b], s.step[b], POLICY, column) * total, -1, 0.0
+        rest, chosen, chance = uniform(p.key, p.step, POLICY, column) * total, -1, 0.0
         for unit in range(num):
-            weight = _weight(w, e, v, b, slate, k, unit, category, stay, _fresh(e, v, b, unit, stage == 0))
+            weight = _unit_weight(w, e, v, slate, p, unit, _is_fresh(e, v, p.b, unit, stage == 0))
             if rest >= 0.0 and weight > 0.0:
                 chosen, chance = unit, weight
             rest -= weight
-        is_fresh = _fresh(e, v, b, chosen, stage == 0)
+        is_fresh = _is_fresh(e, v, p.b, chosen, stage == 0)
         low, high = e.first[chosen], e.first[chosen + 1]
-        slate[b, k] = _draw_item(s, e, v, b, slate, k, low, high, is_fresh, column + 1)
-        return chance / total / _num_open(e, v, b, slate, k, chosen, is_fresh)
-    # all that has any exposure stands above or is barred
+        slate[p.b, p.k] = _draw_item(e, v, slate, p, low, high, is_fresh, column + 1)
+        return chance / total / _num_open(e, v, slate, p, chosen, is_fresh)
+    # every item with any exposure is above or masked
     count = 0
     for item in range(e.items.shape[0]):
-        if is_open(v, b, slate, k, item, False):
+        if is_open(v, p.b, slate, p.k, item, False):
             count += 1
-    slate[b, k] = _draw_item(s, e, v, b, slate, k, 0, e.items.shape[0], False, column + 1)
+    slate[p.b, p.k] = _draw_item(e, v, slate, p, 0, e.items.shape[0], False, column + 1)
     return 1.0 / count
 
 
 @njit()
-def _on_page(
-    w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, b: int, slate: Slates, k: int, column: int
-) -> float:
-    """Draw position k from the page of the top item; its propensity.
+def _fill_from_page(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
+    """Fill the position from the page of the top item; its propensity.
 
-    Where the page is used up, from what the visit was shown of it, then from the next page of the category.
+    If all items of the page are used, those that earlier slates showed follow, then the next page of the category.
     """
-    at, num = e.unit[slate[b, 0]], len(e.begin) - 1
+    at, num = e.unit[slate[p.b, 0]], len(e.begin) - 1
     for move in range(num):
-        category = (w.category[slate[b, 0]] + move) % num
+        category = (w.category[slate[p.b, 0]] + move) % num
         low, high = e.begin[category], e.begin[category + 1]
         for page in range(high - low):
             unit = low + (page + (at - low if move == 0 else 0)) % (high - low)
             for stage in range(2):
-                count = _num_open(e, v, b, slate, k, unit, stage == 0)
+                count = _num_open(e, v, slate, p, unit, stage == 0)
                 if count > 0:
                     begin, end = e.first[unit], e.first[unit + 1]
-                    slate[b, k] = _draw_item(s, e, v, b, slate, k, begin, end, stage == 0, column)
+                    slate[p.b, p.k] = _draw_item(e, v, slate, p, begin, end, stage == 0, p.column)
                     return 1.0 / count
     return 0.0
 
@@ -230,26 +224,26 @@ def _on_page(
 def logged_slates(
     w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, slate: Slates, propensity: Doubles
 ) -> None:
-    """Fill `slate` and `propensity`, both (B, K), for the sessions as they stand."""
+    """Fill `slate` and `propensity`, both (B, K), for the current step of the sessions."""
     slots = slate.shape[1]
     for b in range(slate.shape[0]):
         category = w.category[s.lead[b]] if s.lead[b] >= 0 else -1
         stay = w.logged_stay[0] if category >= 0 and e.category_share[category] > 0.0 else 0.0
         for k in range(slots):
-            column = 8 * _TRIES * k
+            p = Position(b, k, s.key[b], s.step[b], 8 * _MAX_TRIES * k, category, stay)
             if e.paged[0] and k > 0:
-                propensity[b, k] = _on_page(w, s, e, v, b, slate, k, column)
+                propensity[b, k] = _fill_from_page(w, e, v, slate, p)
                 continue
-            p = 0.0
+            drawn = 0.0
             if not v.is_masked[b]:
-                p = _quick(w, s, e, v, b, slate, k, category, stay, column)
-            propensity[b, k] = p if p > 0.0 else _search(w, s, e, v, b, slate, k, category, stay, column)
+                drawn = _fill_by_rejection(w, e, v, slate, p)
+            propensity[b, k] = drawn if drawn > 0.0 else _fill_by_enumeration(w, e, v, slate, p)
 
 
 class LoggedPolicy:
-    """Draws slates for an engine's sessions as the log's own policy would.
+    """Draws slates for an engine's sessions as the policy of the log would.
 
-    It remembers what each visit was shown: call it at every step of the visits, from the first on.
+    It keeps the items that each session was shown: call it at every step, from the first on.
     """
 
     def __init__(self, world: World) -> None:
@@ -257,16 +251,18 @@ class LoggedPolicy:
         self.visits = new_visits(0, 1, world.num_items)
 
     def __call__(self, engine: Engine, allowed: Bools | None = None) -> tuple[Slates, NDArray[np.float64]]:
-        """Slates (B, K) and their propensities (B, K); the same visits at the same step draw the same.
+        """Slates (B, K) and their propensities (B, K), in (0, 1]; a repeated call at the same step gives the same.
 
-        `allowed` (B, N) bars items, at least K a row must be left: the policy is then renormalised, one position
-        after the other.
+        Args:
+            engine: the sessions.
+            allowed: (B, N) mask of the allowed items, at least K in each row. The policy is then renormalised, position
+                by position.
         """
         exposure, size = self.exposure, (engine.num, engine.slate_size)
         if self.visits.last.shape != size:
             self.visits = new_visits(*size, engine.world.num_items)
-        self.visits = with_room(self.visits)
-        follow(engine.sessions, self.visits, exposure.unit, bool(exposure.paged[0]))
+        self.visits = with_capacity(self.visits)
+        update_visits(engine.sessions, self.visits, exposure.unit, bool(exposure.paged[0]))
         slate, propensity = self.visits.last, np.ones(size)
         visits = self.visits
         if allowed is not None:
@@ -277,7 +273,7 @@ class LoggedPolicy:
 
 
 def random_policy(engine: Engine) -> tuple[Slates, NDArray[np.float64]]:
-    """Uniform slates without repeats, drawn from the sessions' own keys; propensities as above."""
+    """Slates (B, K) uniform over the items, without repeats, and their propensities (B, K)."""
     num_items, slots = engine.world.num_items, engine.slate_size
     slate = np.zeros((engine.num, slots), np.int64)
     _uniform_slates(engine.sessions, num_items, slate)
@@ -288,7 +284,7 @@ def random_policy(engine: Engine) -> tuple[Slates, NDArray[np.float64]]:
 def _uniform_slates(s: Sessions, num_items: int, slate: Slates) -> None:
     for b in range(slate.shape[0]):
         for k in range(slate.shape[1]):
-            # the rank of the item among those not yet shown, then its number
+            # draw the rank of the item among those that are not above, then find it
             rank = int(uniform(s.key[b], s.step[b], POLICY, k) * (num_items - k))
             item = -1
             while rank >= 0:

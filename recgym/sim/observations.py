@@ -1,7 +1,8 @@
-"""What an agent may see of a session, computed from its public record alone.
+"""Observations of a session, computed from its public record.
 
-Axes: B sessions, F public user features, C categories, E events, H history. Nothing here reads the hidden intent,
-patience or satiation, nor any fitted number of the world: only the item table and the public user features.
+They depend on the item table and the public user features, and on no hidden variable or fitted number of the world.
+
+Axes: B sessions, F public user features, C categories, E events, H history.
 """
 
 import math
@@ -12,17 +13,21 @@ from numpy.typing import NDArray
 from recgym.arrays import Floats, Indices
 from recgym.jit import njit
 from recgym.observation import HISTORY_LENGTH
+from recgym.sim.scalar_math import clip, minimum
 from recgym.sim.schema import WorldArrays
-from recgym.sim.session import clip, least
 from recgym.sim.state import Sessions
 
-RUN_SCALE = 10  # run lengths from here on look alike in `features`
+RUN_SCALE = 10  # run length that maps to 1; longer ones, too
 PRICE_SCALE = 3.0  # standard deviations of log price that map to 1
 
-RUN_BUCKETS = (1, 2, 4)  # tabular: runs up to 1, 2, 4, longer
-ENGAGED_BUCKETS = (0, 1, 3)  # positive answers up to 0, 1, 3, more
-STEP_BUCKETS = (0, 2, 5, 10)  # slates shown up to 0, 2, 5, 10, more
-TABULAR_STATES = (len(RUN_BUCKETS) + 1) * (len(ENGAGED_BUCKETS) + 1) * (len(STEP_BUCKETS) + 1)
+RUN_BUCKETS = (
+    1,
+    2,
+    4,
+)  # upper bounds of the run lengths of a state of "tabular"; the last state has the rest
+RESPONSE_BUCKETS = (0, 1, 3)  # ... of the number of responses
+STEP_BUCKETS = (0, 2, 5, 10)  # ... of the number of steps
+TABULAR_STATES = (len(RUN_BUCKETS) + 1) * (len(RESPONSE_BUCKETS) + 1) * (len(STEP_BUCKETS) + 1)
 
 
 @njit()
@@ -49,8 +54,8 @@ def features(
     for e in range(num_events):
         out[b, at + e] = (s.lead_events[b] >> e) & 1
     at += num_events
-    out[b, at] = least(s.run[b] / RUN_SCALE, 1.0)
-    out[b, at + 1] = least(s.step[b] / horizon, 1.0)
+    out[b, at] = minimum(s.run[b] / RUN_SCALE, 1.0)
+    out[b, at + 1] = minimum(s.step[b] / horizon, 1.0)
     angle = 2.0 * math.pi * s.context[b] / num_contexts
     out[b, at + 2] = math.sin(angle) if num_contexts > 1 else 0.0
     out[b, at + 3] = math.cos(angle) if num_contexts > 1 else 0.0
@@ -80,7 +85,7 @@ def history(
         angle = 2.0 * math.pi * s.context[b] / num_contexts
         context[b, 0] = math.sin(angle) if num_contexts > 1 else 0.0
         context[b, 1] = math.cos(angle) if num_contexts > 1 else 0.0
-        context[b, 2] = least(s.step[b] / horizon, 1.0)
+        context[b, 2] = minimum(s.step[b] / horizon, 1.0)
 
 
 @njit()
@@ -93,12 +98,12 @@ def _bucket(value: int, limits: tuple[int, ...]) -> int:
 
 @njit()
 def tabular(s: Sessions, out: NDArray[np.int64]) -> None:
-    """Fill `out` (B,): ((liked * 4 + run bucket) * 4 + engagement bucket) * 5 + step bucket.
+    """Fill `out` (B,): ((category * 4 + run bucket) * 4 + response bucket) * 5 + step bucket.
 
-    `liked` is the category of the last positive answer plus one, 0 for none yet.
+    `category` is that of the last response plus 1, or 0 before the first.
     """
     for b in range(out.shape[0]):
         index = s.liked_category[b] + 1
         index = index * (len(RUN_BUCKETS) + 1) + _bucket(s.run[b], RUN_BUCKETS)
-        index = index * (len(ENGAGED_BUCKETS) + 1) + _bucket(s.engaged[b], ENGAGED_BUCKETS)
+        index = index * (len(RESPONSE_BUCKETS) + 1) + _bucket(s.engaged[b], RESPONSE_BUCKETS)
         out[b] = index * (len(STEP_BUCKETS) + 1) + _bucket(s.step[b], STEP_BUCKETS)

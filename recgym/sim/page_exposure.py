@@ -1,4 +1,4 @@
-"""What a log's pages showed: the exposure that a world's logging policy draws by.
+"""Exposure of pages and items: the distribution of a world's logging policy.
 
 Axes: N items, C categories, M units.
 """
@@ -13,23 +13,23 @@ from recgym.sim.world import World
 
 
 class Exposure(NamedTuple):
-    """What the policy draws by: units, in order of their categories. A unit is a page, or an item by itself."""
+    """Distribution over units, in order of their categories. A unit is a page, or a single item."""
 
     paged: Bools  # (1,) whether units are pages
     share: Doubles  # (M,) of a unit
     cdf: Doubles  # (M,) cumulative over the catalogue
     category_cdf: Doubles  # (M,) cumulative within a category
-    begin: Indices  # (C + 1,) where a category's units begin
+    begin: Indices  # (C + 1,) first unit of each category, and M
     category_share: Doubles  # (C,)
     unit: Indices  # (N,) an item's unit
     items: Indices  # (N,) items in order of their units
-    first: Indices  # (M + 1,) where a unit's items begin
+    first: Indices  # (M + 1,) first item of each unit, and N
 
 
 def shown_share(world: World) -> Doubles:
-    """(N,) how often an item is shown where it is shown by itself, with sum 1.
+    """(N,) probability that an item is shown, if units are items.
 
-    The card says whether exposure was logged; where it is assumed, the power of popularity is the card's `item_bias`.
+    If the card says that exposure is assumed, it is popularity to the power that the card gives for `item_bias`.
     """
     terms = {row["term"]: row for row in world.card.get("terms", ())}
     exposure, bias = terms.get("exposure", {}), terms.get("item_bias", {})
@@ -42,7 +42,7 @@ def shown_share(world: World) -> Doubles:
 
 
 def exposure_of(world: World) -> Exposure:
-    """Prepare a world's exposure for drawing."""
+    """The distribution of a world's logging policy."""
     arrays, num = world.arrays, world.num_items
     paged = bool(arrays.choice[0] == ONE_CHOICE)
     share = arrays.exposure / arrays.exposure.sum() if paged else shown_share(world)
@@ -73,7 +73,7 @@ def exposure_of(world: World) -> Exposure:
 
 
 def _cumulative(share: Doubles) -> Doubles:
-    """1 from the last item with any share on: what has none is never drawn."""
+    """Cumulative distribution, exactly 1 from the last positive share on, so that later items are never drawn."""
     cdf: Doubles = np.cumsum(share) / share.sum()
     cdf[np.flatnonzero(share)[-1] :] = 1.0
     return cdf

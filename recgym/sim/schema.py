@@ -1,4 +1,4 @@
-"""What a world is made of: the numbers and arrays of the session model, one table for memory, disk and checks.
+"""Parameters and arrays of a world: one table for memory, files and checks.
 
 Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, K slate positions, T steps and R run
 lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time; of the graph: V,
@@ -11,7 +11,7 @@ import numpy as np
 
 from recgym.arrays import Array, Doubles, Floats, Indices
 
-# choice models: one item a slate, every item for itself, or a friend to be suggested (items are candidates' places)
+# choice models: one response a slate, one for each item, or friend requests (items are candidates)
 ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
 CHOICES = ("one", "independent", "friends")
 WATCH_CLICK_MS, WATCH_LONG_MS = (
@@ -20,19 +20,18 @@ WATCH_CLICK_MS, WATCH_LONG_MS = (
 )  # KuaiRand's rules: at least min(duration, this) is a click, a long view
 
 WATCH_EDGES_MS = (10_000.0, 14_000.0, 18_000.0, 25_000.0, 40_000.0, 60_000.0, 90_000.0, 150_000.0, 240_000.0)
-"""How long people watch depends on how long the item is: a world may have one table of watch times, or one between
-each two of these durations."""
+"""Bounds of the groups of durations: a world has one table of watch times for all items, or one for each group."""
 
 
 class Span(NamedTuple):
-    """Numbers from `low` to `high`, both among them unless `is_open` leaves `high` out."""
+    """Interval [low, high], or [low, high) if `is_open`."""
 
     low: float = -np.inf
     high: float = np.inf
     is_open: bool = False
 
     def holds(self, values: Array) -> bool:
-        """Whether all of these finite numbers lie within."""
+        """Whether all of these finite numbers are in it."""
         below = values < self.high if self.is_open else values <= self.high
         return bool(np.all((values >= self.low) & below))
 
@@ -42,11 +41,11 @@ class Span(NamedTuple):
         return f"in [{self.low:g}, {self.high:g}{')' if self.is_open else ']'}"
 
 
-ANY, SPREAD, SHARE = Span(), Span(0.0), Span(0.0, 1.0)
+ANY, NON_NEGATIVE, SHARE = Span(), Span(0.0), Span(0.0, 1.0)
 
 
 class Param(NamedTuple):
-    """A number of the session model."""
+    """A parameter of the session model."""
 
     name: str
     default: float
@@ -55,29 +54,51 @@ class Param(NamedTuple):
 
 
 PARAMS = (
-    Param("sigma", 0.0, "spread of a visit's first intent round the profile, in factor units", SPREAD),
-    Param("patience", 0.0, "standard deviation of a visit's own shift of the leaving logit", SPREAD),
+    Param(
+        "sigma",
+        0.0,
+        "standard deviation of the first intent around the profile, in factor units",
+        NON_NEGATIVE,
+    ),
+    Param(
+        "patience",
+        0.0,
+        "standard deviation of the frailty, a session's shift of the leaving logit",
+        NON_NEGATIVE,
+    ),
     Param("eta", 1.0, "scale of the push vectors"),
-    Param("pull", 0.0, "share of the way back to the profile at each step, in [0, 1]", SHARE),
-    Param("kappa", 0.0, "slope of affinity on the category's satiation (negative tires, positive holds)"),
+    Param(
+        "pull",
+        0.0,
+        "share of its distance to the profile that the intent loses at each step, in [0, 1]",
+        SHARE,
+    ),
+    Param("kappa", 0.0, "slope of affinity on the satiation of the category"),
     Param("decay", 0.8, "share of satiation that a step leaves, in [0, 1)", Span(0.0, 1.0, is_open=True)),
-    Param("rho", 0.0, "affinity of an item answered positively earlier in the visit"),
+    Param("rho", 0.0, "added to the affinity of an item with an earlier response in the session"),
     Param("theta", 0.0, "slope of affinity on standardised log price"),
-    Param("outside", 0.0, "logit of taking nothing"),
+    Param("outside", 0.0, "logit of the outside option"),
     Param("leave_bias", -2.0, "logit of leaving after the first slate, other terms 0"),
-    Param("leave_repeat", 0.0, "leaving logit where the answered item had been answered positively before"),
+    Param(
+        "leave_repeat", 0.0, "added to the leaving logit if the item had an earlier response in the session"
+    ),
     Param(
         "leave_idle",
         0.0,
-        "leaving logit where nothing was answered positively, in place of item, run and repeat",
+        "leaving logit of a slate without a response, in place of item, run and repeat",
     ),
-    Param("mood", 0.0, "standard deviation of a visit's own shift of the affinity of every item", SPREAD),
-    Param("omega", 0.0, "slope of affinity on log(1 + friends who engaged with the item)"),
+    Param(
+        "mood",
+        0.0,
+        "standard deviation of the random intercept, a session's shift of every affinity",
+        NON_NEGATIVE,
+    ),
+    Param("omega", 0.0, "slope of affinity on log(1 + friends with the item in their library)"),
     Param("connect_bias", 0.0, "logit of accepting a suggested friend, other terms 0"),
-    Param("connect_taste", 0.0, "... slope on likeness of taste, in [-1, 1]"),
+    Param("connect_taste", 0.0, "... slope on similarity of taste, in [-1, 1]"),
     Param("connect_common", 0.0, "... slope on log(1 + friends in common)"),
     Param("connect_degree", 0.0, "... slope on log(1 + friends) of both together"),
-    Param("connect_again", 0.0, "... for each time that he was refused already in this visit"),
+    Param("connect_again", 0.0, "... for each earlier refusal in this session"),
 )
 (
     SIGMA,
@@ -104,26 +125,24 @@ ARRAY_SPANS = {
     "examine": SHARE,
     "exposure": SHARE,
     "logged_stay": SHARE,
-    "price_ratio": SPREAD,
-    "duration": SPREAD,
+    "price_ratio": NON_NEGATIVE,
+    "duration": NON_NEGATIVE,
     "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
 }
 PARAM_INDEX = {param.name: i for i, param in enumerate(PARAMS)}
 
 
 class WorldArrays(NamedTuple):
-    """What the kernels read. Each field: its axes, and the type it is stored in (float16 keeps a world small)."""
+    """Arrays that the kernels read. Each field: its axes, and the type in which it is stored."""
 
     params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
     choice: Annotated[Indices, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
-    watch: Annotated[
-        Indices, "1", np.int32
-    ]  # 1: watch time is drawn, from the table of what events 0 and 1 say
+    watch: Annotated[Indices, "1", np.int32]  # 1: watch time is drawn, given events 0 and 1
     user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
     profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
     user_bias: Annotated[Floats, "U", np.float16]  # a_u
     factors: Annotated[Floats, "N d", np.float16]  # q_i
-    push: Annotated[Floats, "N d", np.float16]  # m_i, added to the intent when i is answered positively
+    push: Annotated[Floats, "N d", np.float16]  # m_i, added to the intent after a response to i
     item_bias: Annotated[Floats, "N", np.float16]  # b_i
     event_item: Annotated[Floats, "N E", np.float16]  # shift of an event's logit by item; column 0 is unused
     event_user: Annotated[Floats, "U E", np.float16]  # ... by user
@@ -136,7 +155,7 @@ class WorldArrays(NamedTuple):
     exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, descending, sums to 1
     logged_stay: Annotated[
         Doubles, "1", np.float64
-    ]  # logging policy: probability that it keeps to the last category
+    ]  # logging policy: probability of staying in the last category
     context_cdf: Annotated[Doubles, "X", np.float64]  # cumulative weights of a visit's context
     context_bias: Annotated[Floats, "X", np.float16]  # added to affinity
     leave_context: Annotated[Floats, "X", np.float16]
@@ -146,19 +165,17 @@ class WorldArrays(NamedTuple):
     event_link: Annotated[
         Floats, "E 2", np.float32
     ]  # [e, f] added to the logit of e where f, event 0 or 1, happened
-    event_needs: Annotated[Indices, "E", np.int32]  # event 0 or 1, without which e cannot happen; -1 for none
+    event_needs: Annotated[Indices, "E", np.int32]  # event 0 or 1 that e requires, -1 for none
     watch_quantiles: Annotated[
         Floats, "W Q", np.float32
-    ]  # skipped, click, long view, again for the next group of durations ...: see `session.watch_time`
+    ]  # rows skipped, click, long view for each group of durations: see `watch_time`
     leave_time: Annotated[Floats, "T", np.float32]  # added to the leaving logit after slate t = 1, 2, ...
     leave_run: Annotated[Floats, "R", np.float32]  # ... at run length 1, 2, ... in one category
-    # a graph drawn from a model of friend pairs; a world without one leaves these out
-    friend_start: Annotated[
-        Indices, "V", np.int32
-    ]  # V is U + 1: where a user's friends begin; V is 1: no graph
+    # the graph, drawn from a model of friend pairs; absent in worlds without one
+    friend_start: Annotated[Indices, "V", np.int32]  # V is U + 1: start of a user's friends; V is 1: no graph
     friend: Annotated[Indices, "F", np.int32]  # both ways, ascending within a user
-    library: Annotated[Indices, "U S", np.int32]  # items a user is known to like, drawn, ascending; -1: fewer
-    kin: Annotated[Floats, "U k", np.float16]  # where a user stands in taste: likeness is the product of two
+    library: Annotated[Indices, "U S", np.int32]  # simulated items that a user likes, ascending; padded by -1
+    kin: Annotated[Floats, "U k", np.float16]  # vector of taste; similarity is the inner product
 
 
 class Layout(NamedTuple):
@@ -188,7 +205,7 @@ LAYOUT = _layout()
 
 
 def params(**values: float) -> Doubles:
-    """The array `params` from numbers by name; what is not named takes its default."""
+    """The array `params` from numbers by name, the others with their defaults; ValueError for unknown names."""
     if unknown := sorted(set(values) - set(PARAM_INDEX)):
         raise ValueError(f"parameters {', '.join(unknown)} are unknown; there are {', '.join(PARAM_INDEX)}")
     return np.array([values.get(param.name, param.default) for param in PARAMS])

@@ -1,4 +1,4 @@
-"""What a logging policy knows of each visit: the items it has shown, and those that it may show now.
+"""State of a logging policy: the items that each session (visit) was shown, and those that are allowed.
 
 Axes: B sessions, N items, K slate positions, H history, T shown items.
 """
@@ -15,19 +15,19 @@ from recgym.sim.state import Sessions, Slates
 
 
 class ShownItems(NamedTuple):
-    """Row b is session b. An item stands in `shown` once; a unit that was shown whole begins anew."""
+    """Row b is session b. Each item is in `shown` once; a unit is removed after all its items were shown."""
 
-    key: NDArray[np.uint64]  # (B,) of the visit
-    step: Indices  # (B,) slates shown when the row was last brought up to date
+    key: NDArray[np.uint64]  # (B,) of the episode
+    step: Indices  # (B,) steps at the last update of the row
     shown: Indices  # (B, T)
-    num: Indices  # (B,) how many of `shown` hold an item
+    num: Indices  # (B,) items in `shown`
     last: Slates  # (B, K) drawn at `step`
-    allowed: Bools  # (B, N), or (1, N) where no item is barred
-    is_masked: Bools  # (B,) whether the row bars an item
+    allowed: Bools  # (B, N), or (1, N) if no row has a mask
+    is_masked: Bools  # (B,) whether the row has a mask
 
 
 def new_visits(num: int, slots: int, num_items: int) -> ShownItems:
-    """Visits that have not begun."""
+    """State before the first step."""
     return ShownItems(
         np.zeros(num, np.uint64),
         np.full(num, -1, np.int32),
@@ -39,8 +39,8 @@ def new_visits(num: int, slots: int, num_items: int) -> ShownItems:
     )
 
 
-def with_room(v: ShownItems) -> ShownItems:
-    """The same with room for another slate in every row."""
+def with_capacity(v: ShownItems) -> ShownItems:
+    """The same, with columns for another slate in every row."""
     more = max(v.last.shape[1], HISTORY_LENGTH)
     if int(v.num.max(initial=0)) + more <= v.shown.shape[1]:
         return v
@@ -49,7 +49,7 @@ def with_room(v: ShownItems) -> ShownItems:
 
 @njit()
 def is_shown(v: ShownItems, b: int, item: int) -> bool:
-    """Whether the visit was shown the item."""
+    """Whether session b was shown the item."""
     for t in range(v.num[b]):  # noqa: SIM110 - a generator does not compile
         if v.shown[b, t] == item:
             return True
@@ -58,7 +58,7 @@ def is_shown(v: ShownItems, b: int, item: int) -> bool:
 
 @njit()
 def is_open(v: ShownItems, b: int, slate: Slates, k: int, item: int, is_fresh: bool) -> bool:
-    """Whether position k may hold an item: allowed, not above, and where `is_fresh` not shown in this visit."""
+    """Whether an item is possible at position k: allowed, not above, and if `is_fresh` not shown in this session."""
     if v.is_masked[b] and not v.allowed[b, item]:
         return False
     for above in range(k):
@@ -69,7 +69,7 @@ def is_open(v: ShownItems, b: int, slate: Slates, k: int, item: int, is_fresh: b
 
 @njit()
 def _forget(v: ShownItems, b: int, unit_of: Indices, unit: int) -> None:
-    """Begin a unit anew; -1 means all of them."""
+    """Remove the items of a unit from `shown`; -1 removes all items."""
     kept = 0
     for t in range(v.num[b]):
         if unit >= 0 and unit_of[v.shown[b, t]] != unit:
@@ -86,11 +86,11 @@ def _add(v: ShownItems, b: int, item: int) -> None:
 
 
 @njit()
-def follow(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) -> None:
-    """Bring the visits up to date with the sessions.
+def update_visits(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) -> None:
+    """Add the items of the sessions' last slates.
 
-    A visit that is followed from its first step on is known whole; one that is joined later, or was put back to an
-    earlier step, by the last H items.
+    A session that is updated at every step from its first on is known completely. Of one that is joined later, or was
+    restored to an earlier step, the last H items are known.
     """
     slots = v.last.shape[1]
     for b in range(v.key.shape[0]):
@@ -98,7 +98,7 @@ def follow(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) -> None
             continue
         if s.key[b] == v.key[b] and s.step[b] == v.step[b] + 1:
             for k in range(slots):
-                # a slate longer than the history can only be known by what was drawn
+                # of a slate longer than the history only the drawn one is known
                 item = s.items[b, HISTORY_LENGTH - 1 - k] if slots <= HISTORY_LENGTH else v.last[b, k]
                 if item >= 0 and is_shown(v, b, item):
                     _forget(v, b, unit_of, unit_of[item] if is_paged else -1)

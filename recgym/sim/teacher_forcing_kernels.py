@@ -1,4 +1,4 @@
-"""Teacher-forced forecasts of logged visits: the kernels of `recgym.sim.teacher_forcing`, which says what they mean.
+"""Kernels of `recgym.sim.teacher_forcing`: forecasts of logged sessions (visits), teacher-forced.
 
 Axes: V visits, S steps of all visits, K positions, E events, O options of all steps, P draws, Q and R quadrature nodes.
 """
@@ -11,60 +11,60 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Indices
 from recgym.jit import njit
-from recgym.sim.schema import INDEPENDENT, SIGMA, WATCH_CLICK_MS, WorldArrays
-from recgym.sim.session import LIMIT, affinity, begin, clip, event_logit, is_repeat, react, sigmoid
+from recgym.sim.logged_visits import LoggedVisits, PageItems, Predicted
+from recgym.sim.scalar_math import MAX_LOGIT, clip, sigmoid
+from recgym.sim.schema import INDEPENDENT, SIGMA, WorldArrays
+from recgym.sim.session import (
+    affinity,
+    apply_feedback,
+    event_logit,
+    has_required_event,
+    is_repeat,
+    second_event_probability,
+)
+from recgym.sim.session_start import begin_session
 from recgym.sim.state import Feedback, Sessions, Slates
 
 Keys = NDArray[np.uint64]
-LEAST = 1e-12  # likelihood of an answer that breaks a rule of the event table
-
-
-class LoggedVisits(NamedTuple):
-    """Whole visits one after the other. A slate shorter than K is filled up with its first item: an empty place."""
-
-    user: Indices  # (V,) -1 for a stranger
-    context: Indices  # (V,)
-    begin: Slates  # (V + 1,) first step of each visit, and S
-    slate: Slates  # (S, K) items of the world
-    events: Indices  # (S, K) bit e for event e
-    known: Indices  # (1,) bit e: the log has event e
-
-
-class PageItems(NamedTuple):
-    """What could have been chosen at each step, where one item was."""
-
-    begin: Slates  # (S + 1,) first option of each step, and O
-    item: Slates  # (O,)
-
-
-class Predicted(NamedTuple):
-    """Before each step, given the visit so far."""
-
-    x: Doubles  # affinity at average mood, (S, K), or (O,) for choices
-    chance: Doubles  # of each event (S, K, E); of each option, given that one is chosen, (O,)
-    left: Doubles  # (S,) chance that the visit ends with the step, given its answer
+MIN_LIKELIHOOD = 1e-12  # added to that of each logged response, which may break a rule of the event table
 
 
 class Hidden(NamedTuple):
-    """What is averaged out, and room for its weights."""
+    """Hidden variables that are averaged out, and arrays for their weights."""
 
-    user: Indices  # (P,) whom a stranger may be
+    user: Indices  # (P,) candidates for an unknown user
     key: Keys  # (P,) of the first intents
     mood: Doubles  # (Q,)
     mood_prior: Doubles  # (Q,)
     patience: Doubles  # (R,)
     patience_prior: Doubles  # (R,)
-    by_mood: Doubles  # (P, Q) weight by the answers so far
-    by_patience: Doubles  # (P, R) ... by having stayed
+    by_mood: Doubles  # (P, Q) weights by the responses so far
+    by_patience: Doubles  # (P, R) weights by having stayed
+
+
+class Impression(NamedTuple):
+    """An item shown to a user."""
+
+    user: int
+    item: int
+    x: float  # affinity
+
+
+class HiddenState(NamedTuple):
+    """One draw of the hidden variables at one quadrature node."""
+
+    draw: int  # in [0, P)
+    mood: float  # random intercept
+    weight: float  # in [0, 1]
 
 
 @njit()
 def _open_visit(w: WorldArrays, v: LoggedVisits, visit: int, s: Sessions, h: Hidden) -> int:
-    """Begin a visit for all draws; returns how many it needs."""
+    """Begin a visit for all draws; returns their number: 1 if neither user nor first intent is random."""
     draws = 1 if v.user[visit] >= 0 and w.params[SIGMA] == 0.0 else h.user.shape[0]
     for b in range(draws):
         s.key[b] = h.key[b]
-        begin(w, s, b, v.user[visit] if v.user[visit] >= 0 else h.user[b], v.context[visit])
+        begin_session(w, s, b, v.user[visit] if v.user[visit] >= 0 else h.user[b], v.context[visit])
         s.mood[b] = 0.0
         s.patience[b] = 0.0
         for q in range(h.mood.shape[0]):
@@ -84,7 +84,7 @@ def _row_sum(table: Doubles, row: int) -> float:
 
 @njit()
 def _scale(table: Doubles, rows: int) -> None:
-    """Make the first rows sum to 1."""
+    """Divide the first `rows` rows by their sum."""
     total = 0.0
     for b in range(rows):
         total += _row_sum(table, b)
@@ -95,7 +95,7 @@ def _scale(table: Doubles, rows: int) -> None:
 
 @njit()
 def _normaliser(h: Hidden, draws: int) -> float:
-    """Total weight of what is hidden."""
+    """Total weight of the hidden variables."""
     total = 0.0
     for b in range(draws):
         total += _row_sum(h.by_mood, b) * _row_sum(h.by_patience, b)
@@ -103,87 +103,89 @@ def _normaliser(h: Hidden, draws: int) -> float:
 
 
 @njit()
-def _second(w: WorldArrays, user: int, item: int, x: float, first: bool) -> float:
-    """Chance of event 1, given whether event 0 happened; as `session.follow_up` has it."""
-    if w.event_bias.shape[0] < 2 or (not first and w.event_needs[1] == 0):
-        return 0.0
-    if first and w.watch[0] == 1 and w.duration[item] <= WATCH_CLICK_MS:
-        return 1.0
-    return sigmoid(event_logit(w, user, item, 1, x, first, False))
-
-
-@njit()
 def _add_marginals(
-    w: WorldArrays, user: int, item: int, x: float, answered: float, refused: float, weight: float,
-    chance: Doubles, step: int, k: int,
-) -> None:  # fmt: skip
-    """Add weight times the chance of every event; `answered` and `refused` are those of event 0 and of its absence."""
-    chance[step, k, 0] += weight * answered
-    yes, no = _second(w, user, item, x, True), _second(w, user, item, x, False)
+    w: WorldArrays,
+    i: Impression,
+    responded: float,
+    skipped: float,
+    weight: float,
+    p: Doubles,
+    step: int,
+    k: int,
+) -> None:
+    """Add `weight` times the probability of every event to p[step, k].
+
+    `responded` and `skipped` are the probabilities that the item is examined with a response, and with none.
+    """
+    p[step, k, 0] += weight * responded
+    yes = second_event_probability(w, i.user, i.item, i.x, True)
+    no = second_event_probability(w, i.user, i.item, i.x, False)
     if w.event_bias.shape[0] > 1:
-        chance[step, k, 1] += weight * (answered * yes + refused * no)
+        p[step, k, 1] += weight * (responded * yes + skipped * no)
     for e in range(2, w.event_bias.shape[0]):
         for cell in range(4):
             first, second = cell & 1 == 1, cell & 2 == 2
-            if (w.event_needs[e] == 0 and not first) or (w.event_needs[e] == 1 and not second):
+            if not has_required_event(w, e, first, second):
                 continue
             given = yes if first else no
-            mass = weight * (answered if first else refused) * (given if second else 1.0 - given)
+            mass = weight * (responded if first else skipped) * (given if second else 1.0 - given)
             if mass > 0.0:
-                chance[step, k, e] += mass * sigmoid(event_logit(w, user, item, e, x, first, second))
+                p[step, k, e] += mass * sigmoid(event_logit(w, i.user, i.item, e, i.x, first, second))
 
 
 @njit()
-def _likelihood(w: WorldArrays, user: int, item: int, x: float, bits: int, known: int) -> float:
-    """Of the logged events after event 0, given it."""
+def _likelihood(w: WorldArrays, i: Impression, bits: int, known: int) -> float:
+    """Likelihood of the logged events after event 0, given event 0; events that the log does not have are left out."""
     first, second = bits & 1 == 1, bits & 2 == 2
     total = 1.0
     if known & 2:
-        chance = _second(w, user, item, x, first)
-        total *= chance if second else 1.0 - chance
+        p = second_event_probability(w, i.user, i.item, i.x, first)
+        total *= p if second else 1.0 - p
     for e in range(2, w.event_bias.shape[0]):
         if not (known >> e) & 1:
             continue
-        chance = 0.0
-        if not ((w.event_needs[e] == 0 and not first) or (w.event_needs[e] == 1 and not second)):
-            chance = sigmoid(event_logit(w, user, item, e, x, first, second))
-        total *= chance if (bits >> e) & 1 else 1.0 - chance
+        p = 0.0
+        if has_required_event(w, e, first, second):
+            p = sigmoid(event_logit(w, i.user, i.item, e, i.x, first, second))
+        total *= p if (bits >> e) & 1 else 1.0 - p
     return total
 
 
 @njit()
 def _expect_state(
-    w: WorldArrays, v: LoggedVisits, step: int, s: Sessions, slate: Slates, b: int, mood: float, weight: float,
-    out: Predicted,
-) -> float:  # fmt: skip
-    """Add one hidden state's chances of the step's events to `out`; returns how likely it made what was logged.
+    w: WorldArrays, v: LoggedVisits, step: int, s: Sessions, slate: Slates, h: HiddenState, out: Predicted
+) -> float:
+    """Add the event probabilities of one hidden state to `out`; returns the likelihood of the logged events under it.
 
-    Where one item is chosen, not being looked at weakens an item instead of removing it: exact where all are seen.
+    With one choice a slate, the weight of an item is multiplied by its examination probability. This is exact where all
+    items are examined.
     """
-    independent, attraction, likely, answers = w.choice[0] == INDEPENDENT, 1.0, 1.0, 0
+    b, independent, attraction, likely, responses = h.draw, w.choice[0] == INDEPENDENT, 1.0, 1.0, 0
     if not independent:
         for k in range(slate.shape[1]):
             if not is_repeat(slate, b, k):
-                attraction += w.examine[k] * math.exp(clip(affinity(w, s, b, slate[b, k]) + mood, LIMIT))
+                x = clip(affinity(w, s, b, slate[b, k]) + h.mood, MAX_LOGIT)
+                attraction += w.examine[k] * math.exp(x)
     for k in range(slate.shape[1]):
         if is_repeat(slate, b, k):
             continue
-        item, bits, looked = slate[b, k], v.events[step, k], float(w.examine[k])
-        x = clip(affinity(w, s, b, item) + mood, LIMIT)
-        answered = looked * (sigmoid(x) if independent else math.exp(x) / attraction)
-        refused = looked - answered if independent else 0.0
-        _add_marginals(w, s.user[b], item, x, answered, refused, weight, out.chance, step, k)
-        rest = _likelihood(w, s.user[b], item, x, bits, v.known[0])
+        item, bits, examined = slate[b, k], v.events[step, k], float(w.examine[k])
+        x = clip(affinity(w, s, b, item) + h.mood, MAX_LOGIT)
+        responded = examined * (sigmoid(x) if independent else math.exp(x) / attraction)
+        skipped = examined - responded if independent else 0.0
+        impression = Impression(s.user[b], item, x)
+        _add_marginals(w, impression, responded, skipped, h.weight, out.chance, step, k)
+        rest = _likelihood(w, impression, bits, v.known[0])
         if bits & 1:
-            answers += 1
-            likely *= answered * rest + LEAST
+            responses += 1
+            likely *= responded * rest + MIN_LIKELIHOOD
         elif independent:
-            likely *= refused * rest + (1.0 - looked if bits == 0 else 0.0) + LEAST
-    return likely if independent or answers > 0 else likely / attraction
+            likely *= skipped * rest + (1.0 - examined if bits == 0 else 0.0) + MIN_LIKELIHOOD
+    return likely if independent or responses > 0 else likely / attraction
 
 
 @njit()
-def _expect_answers(
+def _expect_events(
     w: WorldArrays,
     v: LoggedVisits,
     step: int,
@@ -193,7 +195,7 @@ def _expect_answers(
     draws: int,
     out: Predicted,
 ) -> None:
-    """Chances of a step's events over all that is hidden, which then is weighed by what was logged."""
+    """Event probabilities of a step, averaged over the hidden variables, whose weights then get the likelihood."""
     total = _normaliser(h, draws)
     for b in range(draws):
         stayed = _row_sum(h.by_patience, b) / total
@@ -201,8 +203,8 @@ def _expect_answers(
         for k in range(slate.shape[1]):
             out.x[step, k] += share * affinity(w, s, b, slate[b, k])
         for q in range(h.mood.shape[0]):
-            weight = h.by_mood[b, q] * stayed
-            h.by_mood[b, q] *= _expect_state(w, v, step, s, slate, b, h.mood[q], weight, out)
+            state = HiddenState(b, h.mood[q], h.by_mood[b, q] * stayed)
+            h.by_mood[b, q] *= _expect_state(w, v, step, s, slate, state, out)
     _scale(h.by_mood, draws)
 
 
@@ -210,11 +212,11 @@ def _expect_answers(
 def _expect_choice(
     w: WorldArrays, s: Sessions, item: int, o: PageItems, step: int, h: Hidden, draws: int, out: Predicted
 ) -> None:
-    """Chances of a step's options, given that one is chosen: mood, the same for all of them, is silent."""
+    """Probabilities of a step's options, given that one is chosen; the random intercept cancels."""
     total = _normaliser(h, draws)
     for b in range(draws):
-        answered = _row_sum(h.by_mood, b)
-        weight, attraction, chosen = answered * _row_sum(h.by_patience, b) / total, 0.0, 0.0
+        responded = _row_sum(h.by_mood, b)
+        weight, attraction, chosen = responded * _row_sum(h.by_patience, b) / total, 0.0, 0.0
         for j in range(o.begin[step], o.begin[step + 1]):
             x = affinity(w, s, b, o.item[j])
             out.x[j] += weight * x
@@ -224,27 +226,30 @@ def _expect_choice(
         for j in range(o.begin[step], o.begin[step + 1]):
             out.chance[j] += weight * math.exp(affinity(w, s, b, o.item[j])) / attraction
         for q in range(h.mood.shape[0]):
-            h.by_mood[b, q] *= chosen / attraction + LEAST
+            h.by_mood[b, q] *= chosen / attraction + MIN_LIKELIHOOD
     _scale(h.by_mood, draws)
 
 
 @njit()
 def _expect_leaving(w: WorldArrays, s: Sessions, slate: Slates, f: Feedback, h: Hidden, draws: int) -> float:
-    """The step's answer moves every draw; chance that the visit ends here, and what its going on tells of patience."""
-    total, chance = _normaliser(h, draws), 0.0
+    """Apply the logged response to every draw; probability that the visit ends here.
+
+    The weights of the frailty then get the likelihood of staying.
+    """
+    total, leaving = _normaliser(h, draws), 0.0
     for b in range(draws):
-        logit, share = react(w, s, b, slate, f), _row_sum(h.by_mood, b) / total
+        logit, share = apply_feedback(w, s, b, slate, f), _row_sum(h.by_mood, b) / total
         for r in range(h.patience.shape[0]):
-            leaves = sigmoid(logit + h.patience[r])
-            chance += share * h.by_patience[b, r] * leaves
-            h.by_patience[b, r] *= 1.0 - leaves + LEAST
+            p = sigmoid(logit + h.patience[r])
+            leaving += share * h.by_patience[b, r] * p
+            h.by_patience[b, r] *= 1.0 - p + MIN_LIKELIHOOD
     _scale(h.by_patience, draws)
-    return chance
+    return leaving
 
 
 @njit()
-def show(v: LoggedVisits, step: int, draws: int, slate: Slates, f: Feedback) -> None:
-    """The logged slate and answer, to every draw."""
+def copy_step(v: LoggedVisits, step: int, draws: int, slate: Slates, f: Feedback) -> None:
+    """Copy the logged slate and events to every draw."""
     for b in range(draws):
         for k in range(slate.shape[1]):
             slate[b, k] = v.slate[step, k]
@@ -255,12 +260,12 @@ def show(v: LoggedVisits, step: int, draws: int, slate: Slates, f: Feedback) -> 
 def forecast(
     w: WorldArrays, v: LoggedVisits, s: Sessions, slate: Slates, f: Feedback, h: Hidden, out: Predicted
 ) -> None:
-    """Fill `out` for impressions; `s`, `slate` and `f` are room for P draws."""
+    """Fill `out` for impressions; `s`, `slate` and `f` have P rows, whose content is overwritten."""
     for visit in range(v.user.shape[0]):
         draws = _open_visit(w, v, visit, s, h)
         for step in range(v.begin[visit], v.begin[visit + 1]):
-            show(v, step, draws, slate, f)
-            _expect_answers(w, v, step, s, slate, h, draws, out)
+            copy_step(v, step, draws, slate, f)
+            _expect_events(w, v, step, s, slate, h, draws, out)
             out.left[step] = _expect_leaving(w, s, slate, f, h, draws)
 
 
@@ -275,10 +280,10 @@ def forecast_choices(
     h: Hidden,
     out: Predicted,
 ) -> None:
-    """Fill `out` for choices; as `forecast`."""
+    """Fill `out` for choices; arguments as in `forecast`."""
     for visit in range(v.user.shape[0]):
         draws = _open_visit(w, v, visit, s, h)
         for step in range(v.begin[visit], v.begin[visit + 1]):
-            show(v, step, draws, slate, f)
+            copy_step(v, step, draws, slate, f)
             _expect_choice(w, s, v.slate[step, 0], o, step, h, draws, out)
             out.left[step] = _expect_leaving(w, s, slate, f, h, draws)

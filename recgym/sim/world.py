@@ -1,8 +1,7 @@
-"""A World: the frozen arrays fitted from a Log, and the card that says what they are worth.
+"""A world: the arrays of the session model fitted to a log, and the card with their provenance.
 
-Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, F public user features, K slate
-positions, T steps and R run lengths of the leaving tables (their last entry serves all that is longer),
-W pieces and Q quantiles of watch time.
+Axes: U users, N items, C categories, X contexts, F public user features, d factors. The axes of the arrays are in
+`recgym.sim.schema`.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,166 +18,23 @@ from numpy.typing import NDArray
 from recgym import storage
 from recgym.arrays import Floats
 from recgym.events import EVENTS, Event
-from recgym.sim.schema import (
-    ARRAY_SPANS,
-    CHOICES,
-    FRIENDS,
-    LAYOUT,
-    PARAM_INDEX,
-    PARAMS,
-    WATCH_EDGES_MS,
-    WorldArrays,
-)
+from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WorldArrays
+from recgym.sim.world_checks import check_arrays, normalise_arrays
+from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
+from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
 
-IDS = "ids.json"  # beside a world of one's own: the log's id of every user and item
-MEMBERS = "members"  # folder of a world's folder: its bootstrap worlds, by number
+MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a world
 _SCHEMA = "recgym.world/1"
-_MOST_IDS = 256 << 20  # [bytes] of ids.json
 _NAMES = ("categories", "contexts", "user_feature_names")
 _ABOUT = {"name": str, "domain": str, "events": list, **dict.fromkeys(_NAMES, list), "card": dict}
-_CDFS = ("user_cdf", "context_cdf")
-_GRAPH = ("friend_start", "friend", "library", "kin")
-
-
-def _no_graph(users: int) -> dict[str, NDArray[Any]]:
-    """What stands for a graph where a world has none."""
-    return dict(
-        zip(_GRAPH, (np.zeros(1), np.zeros(1), np.full((users, 1), -1), np.zeros((users, 1))), strict=True)
-    )
-
-
-def _normalise(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) -> WorldArrays:
-    """One layout, type and writability for every world, values rounded as they are stored; ValueError by name."""
-    if missing := [name for name in LAYOUT if name not in arrays and name not in _GRAPH]:
-        raise ValueError(f"world lacks {', '.join(missing)}")
-    if unknown := sorted(set(arrays) - set(LAYOUT)):
-        raise ValueError(f"world has unknown arrays: {', '.join(unknown)}")
-    fields = {}
-    arrays = {**_no_graph(len(arrays["profile"])), **arrays}
-    for name, layout in LAYOUT.items():
-        value = np.asarray(arrays[name])
-        if value.ndim != len(layout.axes):
-            raise ValueError(
-                f"world array {name} has shape {value.shape}, expected axes ({', '.join(layout.axes)})"
-            )
-        for axis, size in zip(layout.axes, value.shape, strict=True):
-            expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
-            if size != expected or size == 0:
-                raise ValueError(
-                    f"world array {name}: axis {axis} has size {size}, expected {expected or 'at least 1'}"
-                )
-        with np.errstate(invalid="ignore", over="ignore"):
-            stored = value.astype(layout.stored)
-        if stored.dtype.kind == "i" and np.any(stored != value):
-            raise ValueError(f"world array {name} holds a number that {stored.dtype} cannot hold")
-        value = np.array(stored.astype(layout.dtype), order="C")
-        if not np.all(np.isfinite(value)):
-            raise ValueError(f"world array {name} holds a number that is not finite")
-        fields[name] = value
-    return WorldArrays(**fields)
-
-
-def _check_spans(arrays: WorldArrays) -> None:
-    """ValueError that names a parameter or an array whose numbers are not as documented."""
-    for param, value in zip(PARAMS, arrays.params, strict=True):
-        if not param.span.holds(value):
-            raise ValueError(f"world parameter {param.name} is {value:g}, expected a number {param.span}")
-    for name, span in ARRAY_SPANS.items():
-        values = getattr(arrays, name)
-        if not span.holds(values):
-            low, high = values.min(), values.max()
-            raise ValueError(f"world array {name} has numbers from {low:g} to {high:g}, expected all {span}")
-    if np.any(np.diff(arrays.watch_quantiles, axis=1) < 0):
-        raise ValueError("world array watch_quantiles falls along a row")
-    if np.any(np.diff(arrays.exposure) > 1e-12):
-        raise ValueError("world items are not ordered by exposure, most shown first")
-    if abs(arrays.exposure.sum() - 1.0) > 1e-6:
-        raise ValueError(f"world array exposure has the sum {arrays.exposure.sum():.9g}, expected 1")
-
-
-def _check(arrays: WorldArrays, num_categories: int, num_events: int) -> None:
-    """Ranges that a kernel relies on (it checks no bounds)."""
-    for name in _CDFS:
-        cdf = getattr(arrays, name)
-        if np.any(np.diff(cdf) < 0) or cdf[0] < 0 or abs(cdf[-1] - 1.0) > 1e-9:
-            raise ValueError(f"world array {name} is not a cumulative distribution that ends at 1")
-    if arrays.category.min() < 0 or arrays.category.max() >= num_categories:
-        raise ValueError(f"world array category leaves [0, {num_categories})")
-    if arrays.page.min() < 0:
-        raise ValueError("world array page holds a negative number")
-    needs = arrays.event_needs
-    if np.any(needs >= np.arange(num_events)) or needs.min() < -1 or needs.max() > 1:
-        raise ValueError("world array event_needs must name an earlier event, 0 or 1, or be -1")
-    if arrays.watch[0] and (num_events < 2 or arrays.duration.min() <= 0):
-        raise ValueError(
-            "a world with watch time needs click and long_view first and a positive duration of every item"
-        )
-    rows = arrays.watch_quantiles.shape[0]
-    if rows % 3 or rows > 3 * (len(WATCH_EDGES_MS) + 1):
-        raise ValueError(f"world array watch_quantiles has {rows} rows, expected three a group of durations")
-
-
-class Ids(NamedTuple):
-    """A log's own ids of a world's users and items."""
-
-    users: tuple[str, ...]  # (U,)
-    items: tuple[
-        str, ...
-    ]  # (N,) and, where the world was cut, those of the items that are left out; (): none
-
-
-def _check_ids(ids: Ids, num_users: int, num_items: int) -> None:
-    """One text an index, none twice."""
-    for what, texts, size in (("user", ids.users, num_users), ("item", ids.items, num_items)):
-        is_whole = len(texts) == size or (what == "item" and (len(texts) > size or not texts))
-        if not is_whole or len(set(texts)) != len(texts) or not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"{what} ids must be {size} different texts, one for each {what} of the world")
-
-
-def _read_ids(stored: storage.Stored) -> Ids | None:
-    """What `World.save` wrote of ids; ValueError where the file is broken."""
-    place = stored.folder / IDS
-    if not place.exists():
-        return None
-    about = stored.json(IDS, {"schema": str, "users": list, "items": list}, most=_MOST_IDS)
-    if about["schema"] != "recgym.ids/1":
-        raise ValueError(f"{place} is broken: expected the schema recgym.ids/1 with lists of users and items")
-    if not all(isinstance(text, str) for text in (*about["users"], *about["items"])):
-        raise ValueError(f"{place} is broken: ids must be texts")
-    return Ids(tuple(about["users"]), tuple(about["items"]))
-
-
-def _check_kind(arrays: WorldArrays, domain: str) -> None:
-    """Which model of the session is meant."""
-    if arrays.choice[0] not in range(len(CHOICES)) or arrays.watch[0] not in (0, 1):
-        raise ValueError("world arrays choice and watch must be 0, 1 or 2, and 0 or 1")
-    if (arrays.choice[0] == FRIENDS) != (domain == "friends"):
-        raise ValueError(f"world array choice is {arrays.choice[0]}, which is not of the domain {domain}")
-
-
-def _check_graph(arrays: WorldArrays) -> None:
-    """Friends both ways, ascending; libraries ascending."""
-    start, friend, users = arrays.friend_start, arrays.friend, len(arrays.profile)
-    if len(start) != users + 1 or start[0] != 0 or start[-1] != len(friend) or np.any(np.diff(start) < 0):
-        raise ValueError(f"world array friend_start must rise from 0 to {len(friend)} over {users} users")
-    owner = np.repeat(np.arange(users), np.diff(start))
-    code = owner * users + friend
-    if friend.min() < 0 or friend.max() >= users or np.any(np.diff(code) <= 0) or np.any(owner == friend):
-        raise ValueError("world array friend must list each user's friends, other users, once and ascending")
-    if np.any(np.sort(friend.astype(np.int64) * users + owner) != code):
-        raise ValueError("world array friend must be mutual")
-    if np.any(np.diff(arrays.library, axis=1) < 0) or arrays.library.min() < -1:
-        raise ValueError(
-            "world array library must rise along each user's row, from -1 where there is nothing"
-        )
 
 
 @dataclass(frozen=True)
 class World:
-    """Frozen arrays, the names behind their indices, and the card.
+    """Arrays of the session model, the names of their indices, and the card.
 
-    Build one with `World.build`, `World.load` or `synthetic`. `user_features` (U, F) in [-1, 1] and the item table
-    are public; all else is known to the simulator alone.
+    Made by `World.build`, `World.load` or `synthetic`. `user_features` and the item table are public; all other arrays
+    are hidden from agents.
     """
 
     name: str
@@ -190,8 +46,8 @@ class World:
     user_features: Floats  # (U, F) in [-1, 1]
     arrays: WorldArrays
     card: dict[str, Any]
-    ids: Ids | None = None  # of the log that it was fitted on; never of a world that ships
-    origin: str = ""  # index_digest of the world that this one was cut or changed from
+    ids: Ids | None = None  # of the log that it was fitted on; None for shipped worlds
+    origin: str = ""  # index_digest of the world that this one is a cut or changed copy of
 
     @classmethod
     def build(
@@ -199,82 +55,77 @@ class World:
         name: str,
         domain: str,
         arrays: Mapping[str, NDArray[Any]],
-        *,
-        categories: tuple[str, ...],
-        contexts: tuple[str, ...] = ("any",),
-        user_feature_names: tuple[str, ...] = (),
-        user_features: NDArray[Any] | None = None,
-        card: dict[str, Any] | None = None,
-        ids: Ids | None = None,
-        origin: str = "",
+        **about: Unpack[WorldMetadata],
     ) -> "World":
-        """Check and normalise; `params` may be a mapping under the key "params" built by `params(...)`."""
+        """Check and normalise the arrays.
+
+        Args:
+            name: of the world.
+            domain: a key of `recgym.events.EVENTS`.
+            arrays: by name of `WorldArrays`; those of the graph may be absent. "params" is made by `schema.params`.
+            **about: fields of `WorldMetadata`; `categories` is required.
+
+        Raises:
+            ValueError: an array, feature or id is not as documented; the message names it.
+        """
+        about = {**DEFAULT_METADATA, **about}
         if domain not in EVENTS:
             raise ValueError(f"domain {domain!r} is unknown; there are {', '.join(EVENTS)}")
         events = EVENTS[domain]
+        categories, contexts = about["categories"], about["contexts"]
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
-        checked = _normalise(arrays, sizes)
-        _check_kind(checked, domain)
-        _check_spans(checked)
-        _check(checked, len(categories), len(events))
-        if len(checked.friend_start) > 1:
-            _check_graph(checked)
-        features = np.zeros((sizes["U"], 0)) if user_features is None else np.asarray(user_features)
-        if features.shape != (sizes["U"], len(user_feature_names)):
-            raise ValueError(
-                f"user_features has shape {features.shape}, expected ({sizes['U']}, {len(user_feature_names)})"
-            )
-        public: Floats = features.astype(np.float16).astype(np.float32)
-        if public.size and (not np.all(np.isfinite(features)) or np.abs(public).max() > 1):
-            raise ValueError("user_features leave [-1, 1]")
-        if ids is not None:
-            _check_ids(ids, sizes["U"], sizes["N"])
+        checked = normalise_arrays(arrays, sizes)
+        check_arrays(checked, domain, len(categories), len(events))
+        features = public_features(about["user_features"], sizes["U"], len(about["user_feature_names"]))
+        if about["ids"] is not None:
+            check_ids(about["ids"], sizes["U"], sizes["N"])
         return cls(
-            name, domain, events, categories, contexts, user_feature_names, public, checked, card or {}, ids, origin,
+            name, domain, events, categories, contexts, about["user_feature_names"], features, checked,
+            about["card"] or {}, about["ids"], about["origin"],
         )  # fmt: skip
 
     def __repr__(self) -> str:
-        """One line: the arrays would fill pages of an error message."""
+        """One line with the sizes, for error messages."""
         return f"World({self.name!r}, {self.domain!r}, {self.num_users} users, {self.num_items} items)"
 
     @property
     def num_users(self) -> int:
-        """U."""
+        """Number of users, U."""
         return int(self.arrays.profile.shape[0])
 
     @property
     def num_items(self) -> int:
-        """N."""
+        """Number of items, N."""
         return int(self.arrays.factors.shape[0])
 
     @property
     def num_factors(self) -> int:
-        """Width of the hidden intent, d."""
+        """Dimension of the intent, d."""
         return int(self.arrays.factors.shape[1])
 
     @property
     def params(self) -> dict[str, float]:
-        """The numbers of the session model by name."""
+        """Numbers of the session model by name."""
         return {param.name: float(self.arrays.params[i]) for i, param in enumerate(PARAMS)}
 
     @property
     def assumed_events(self) -> frozenset[str]:
-        """Events that the card does not call fitted: a reward that pays for one rests on assumed numbers."""
+        """Events whose term in the card is not `fitted`: a reward that pays for one depends on assumed terms."""
         rows = (row for row in self.card.get("terms", ()) if row["term"].startswith("event:"))
         return frozenset(row["term"].removeprefix("event:") for row in rows if row["status"] != "fitted")
 
     @property
     def has_graph(self) -> bool:
-        """Whether it says who befriends whom."""
+        """Whether the world has a graph of friends."""
         return len(self.arrays.friend_start) > 1
 
     def item_label(self, item: int) -> str:
-        """A made-up label: category and number, never a name from the log."""
+        """Category and index of an item; it is no name from the log."""
         return f"{self.categories[self.arrays.category[item]]} {item}"
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of all that moves the simulation: arrays as stored, public features, names; not the card."""
+        """Digest of all that the simulation depends on: arrays as stored, public features, names; not the card."""
         digest = hashlib.sha256()
         for name, array in sorted(self._stored().items()):
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
@@ -284,19 +135,19 @@ class World:
 
     @property
     def user_ids(self) -> tuple[str, ...] | None:
-        """(U,) ids of the fitted log; None where they are not kept."""
+        """(U,) ids of the users in the fitted log; None if the world has none."""
         return None if self.ids is None else self.ids.users
 
     @property
     def item_ids(self) -> tuple[str, ...] | None:
-        """(N,) ids of the fitted log; None where they are not kept."""
+        """(N,) ids of the items in the fitted log; None if the world has none."""
         return None if self.ids is None or not self.ids.items else self.ids.items[: self.num_items]
 
     @cached_property
     def index_digest(self) -> str:
-        """Digest of what user and item indices stand for: that of the fitted log's rows, else of the world itself.
+        """Digest of the meaning of user and item indices: that of the fitted log's rows, else of the world itself.
 
-        A cut or changed copy keeps it, and so do worlds fitted on the same rows of the same log.
+        It is the same for a cut or changed copy, and for worlds that are fitted on the same rows of one log.
         """
         if "identity" in self.card:
             facts = json.dumps([self.domain, self.card["identity"]], sort_keys=True)
@@ -304,21 +155,21 @@ class World:
         return self.origin or self.sha256
 
     def index_log(self, log: Any) -> Any:
-        """A `recgym.logs.Log` of this world's users and items, put on the world's indices: what agents learn from.
+        """Map a `recgym.logs.Log` of this world's users and items onto the indices of the world.
 
         Returns:
-            The log marked `indexed_by` this world, with `context_index` where the world has contexts. Rows whose
-            user or item the world does not know are left out; its remarks count them.
+            The log marked `indexed_by` this world, with `context_index` if the world has contexts. Rows with a user or
+            item that is not in the world are left out; the log's remarks give their number.
 
         Raises:
-            ValueError: the log is another one's, with what differs (`recgym.sim.world_index`).
+            ValueError: the log is of other users or items; the message says what differs (`recgym.sim.world_index`).
         """
         from recgym.sim.world_index import index_log
 
         return index_log(self, log)
 
     def with_params(self, **changes: float) -> "World":
-        """The same world with other numbers in its session model; ValueError for an unknown name."""
+        """A copy with other numbers in the session model; ValueError for an unknown name."""
         values = self.arrays.params.copy()
         for name, value in changes.items():
             if name not in PARAM_INDEX:
@@ -327,7 +178,7 @@ class World:
         return self.with_arrays(params=values)
 
     def with_arrays(self, **changes: NDArray[Any]) -> "World":
-        """The same world with some arrays replaced, checked again."""
+        """A copy with some arrays replaced, and checked again."""
         return World.build(
             self.name,
             self.domain,
@@ -342,7 +193,7 @@ class World:
         )
 
     def subset(self, num_items: int) -> "World":
-        """The world with its `num_items` most shown items."""
+        """A copy with the `num_items` most exposed items; ValueError if there are fewer."""
         if not 1 <= num_items <= self.num_items:
             raise ValueError(f"n_items is {num_items}, world {self.name} allows 1 to {self.num_items}")
         if num_items == self.num_items:
@@ -356,7 +207,7 @@ class World:
         return self.with_arrays(**cut)
 
     def with_card(self, **entries: Any) -> "World":
-        """The same world with entries of the card added or replaced."""
+        """A copy with entries of the card added or replaced."""
         return replace(self, card={**self.card, **entries})
 
     def _stored(self) -> dict[str, NDArray[Any]]:
@@ -364,10 +215,13 @@ class World:
         return {**stored, "user_features": self.user_features.astype(np.float16)}
 
     def save(self, folder: str | Path, members: Sequence["World"] = ()) -> Path:
-        """Write the world and its ensemble's members, whole or not at all; a world that is there is replaced.
+        """Write the world and the members of its ensemble, completely or not at all.
 
-        With it goes its ensemble. Of a world with ids, ids.json too: which user and item of its log each index is.
-        Other files in the folder (a licence) are kept. ValueError where `folder` is a file.
+        A world in the folder is replaced together with its ensemble; other files (a licence) are kept. A world with ids
+        also has ids.json, the ids of its users and items in the log.
+
+        Raises:
+            ValueError: `folder` is a file.
         """
         with storage.whole_folder(folder, drop=(MEMBERS, IDS)) as work:
             self._write(work)
@@ -379,7 +233,7 @@ class World:
         return Path(folder)
 
     def _write(self, folder: Path) -> None:
-        """The world's two files, into a folder that is not whole yet."""
+        """Write the files of the world into a folder that is not complete yet."""
         about = {
             "schema": _SCHEMA,
             "name": self.name,
@@ -394,12 +248,11 @@ class World:
         storage.write_arrays(folder / "world.safetensors", self._stored())
         storage.write_json(folder / "world.json", about)
         if self.ids is not None:
-            ids = {"schema": "recgym.ids/1", **self.ids._asdict()}
-            storage.write_json(folder / IDS, ids, indent=None)
+            write_ids(folder, self.ids)
 
     @classmethod
     def load(cls, folder: str | Path) -> "World":
-        """Read what `save` wrote; ValueError names the file that is missing or broken."""
+        """Read a world that `save` wrote; ValueError names the file that is missing or broken."""
         stored = storage.Stored(folder, "world")
         place = stored.folder / "world.json"
         about = stored.json("world.json")
@@ -408,14 +261,14 @@ class World:
         storage.check_keys(about, _ABOUT, place)
         for key in ("events", *_NAMES):
             if not all(isinstance(name, str) for name in about[key]):
-                raise ValueError(f"{place}: {key} holds something that is no name")
+                raise ValueError(f"{place}: {key} holds a value that is not a text")
         arrays = stored.arrays("world.safetensors")
-        ids = _read_ids(stored)
+        ids = read_ids(stored)
         with storage.refusing(stored.folder):
-            return cls._of_file(about, arrays, ids)
+            return cls._from_file(about, arrays, ids)
 
     @classmethod
-    def _of_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
+    def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
         kinds = {name: np.dtype(layout.stored) for name, layout in LAYOUT.items()}
         for name, kind in {**kinds, "user_features": np.dtype(np.float16)}.items():
             if name in arrays and arrays[name].dtype != kind:
@@ -433,5 +286,5 @@ class World:
             origin=str(about.get("origin", "")),
         )
         if about["events"] != [event.name for event in world.events]:
-            raise ValueError(f"world has the events {about['events']}, its domain has others")
+            raise ValueError(f"world has the events {about['events']}, expected those of its domain")
         return world

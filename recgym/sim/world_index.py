@@ -1,13 +1,13 @@
-"""A log on a world's indices: one rule, for agents that learn from a log and for judging a world.
+"""Mapping of a log onto the indices of a world.
 
-A log and a world number users and items each in their own way: a log in the order of its tables, a world its items by
-exposure. Three things say which is which, looked at in this order:
+A log numbers users and items in the order of its tables, a world numbers items by exposure. The mapping is, in this
+order:
 
-* the log's mark `indexed_by`: it is on the world's indices already (`sample_log`, `index_log`);
-* the card's fingerprint: the log's tables hold the ids, in their order, that the world was fitted on;
-* the id table of a world of one's own: ids are looked up, what is missing or unknown is counted in a remark.
+* the identity, if the log's mark `indexed_by` is that of the world (`sample_log`, `index_log`);
+* by the card's fingerprint, if the log's tables have the ids that the world was fitted on, in their order;
+* by the table of ids of the world; ids that are missing or unknown are counted in a remark.
 
-Whatever fits none of them is refused, with what differs. A log comes in as an object; nothing of `recgym.logs` is used.
+Other logs are a ValueError that says what differs. A log is used by its interface only: `recgym.logs` is not imported.
 
 Axes: U users, N items, R rows of the log.
 """
@@ -26,13 +26,13 @@ from recgym.arrays import Ints
 if TYPE_CHECKING:
     from recgym.sim.world import World
 
-CONTEXTS = ("context_hour", "context_index")  # columns that a world's contexts are the codes of
-LEAST_KNOWN = 0.5  # share of a log's rows whose items an id table must know
-VAGUE = ("item", "other", "None", "nan", "")  # categories that say nothing
+CONTEXTS = ("context_hour", "context_index")  # columns with the codes of a world's contexts
+MIN_KNOWN_SHARE = 0.5  # of a log's rows, with an item in the table of ids
+UNINFORMATIVE_CATEGORIES = ("item", "other", "None", "nan", "")
 
 
 class IndexMap(NamedTuple):
-    """Where the rows of a log's tables stand in a world; -1: the world does not know them."""
+    """World indices of the rows of a log's tables; -1 for those that are not in the world."""
 
     users: Ints  # (rows of the users table,)
     items: Ints  # (rows of the items table,)
@@ -40,18 +40,18 @@ class IndexMap(NamedTuple):
 
 
 def ids_digest(ids: Sequence[str]) -> str:
-    """SHA-256 of ids in their order."""
+    """SHA-256 of ids, in their order."""
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 
 
 def row_numbers(packed: str) -> Ints:
-    """The numbers behind a card's entry `user_rows` or `item_rows`."""
+    """Row numbers of a card's entry `user_rows` or `item_rows`."""
     raw = zlib.decompress(base64.b64decode(packed))
     return np.frombuffer(raw, "<i4").astype(np.int64)
 
 
 def index_log(world: "World", log: Any) -> Any:
-    """The log on the world's indices; see `World.index_log`."""
+    """The log on the indices of the world; see `World.index_log`."""
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
     found = places(world, log)
@@ -60,15 +60,15 @@ def index_log(world: "World", log: Any) -> Any:
     kept = (item >= 0) & (user >= 0)
     if not kept.any():
         raise ValueError(f"no row of the log has both a user and an item of world {world.name}")
-    context, told = contexts_of(world, log, kept)
+    context, remark = contexts_of(world, log, kept)
     return log.on_indices(
         found.users, found.items, sizes=(world.num_users, world.num_items), ids=(world.user_ids, world.item_ids),
-        context=context if len(world.contexts) > 1 else None, mark=world.index_digest, remarks=(*remarks, *told),
+        context=context if len(world.contexts) > 1 else None, mark=world.index_digest, remarks=(*remarks, *remark),
     )  # fmt: skip
 
 
 def _lost(what: str, log: Any, index: Ints, world: "World") -> list[str]:
-    """A line on the rows whose users or items the world does not know."""
+    """A remark that counts the rows with unknown users or items."""
     unknown = index < 0
     if not unknown.any():
         return []
@@ -80,7 +80,7 @@ def _lost(what: str, log: Any, index: Ints, world: "World") -> list[str]:
 
 
 def places(world: "World", log: Any) -> IndexMap:
-    """World index of every row of the log's tables; ValueError where nothing says so, with what differs."""
+    """World indices of the rows of the log's tables; ValueError says what differs if there is no mapping."""
     if log.indexed_by == world.index_digest:
         users, items = (np.full(size, -1) for size in (log.num_users, log.num_items))
         for places, size in ((users, world.num_users), (items, world.num_items)):
@@ -92,8 +92,8 @@ def places(world: "World", log: Any) -> IndexMap:
     known_users = _by_fingerprint(world, log, "user", user_ids, world.num_users)
     if known_items is not None:
         if known_users is None:
-            strangers = np.full(len(user_ids), -1)
-            known_users = strangers if world.ids is None else _by_ids(world.ids.users, user_ids)
+            unknown = np.full(len(user_ids), -1)
+            known_users = unknown if world.ids is None else _by_ids(world.ids.users, user_ids)
         return IndexMap(known_users, known_items)
     if log.indexed_by is not None or log.source.name.startswith("sampled from the world "):
         raise ValueError(_of_another(world, log))
@@ -101,7 +101,7 @@ def places(world: "World", log: Any) -> IndexMap:
 
 
 def _by_fingerprint(world: "World", log: Any, what: str, ids: list[str], size: int) -> Ints | None:
-    """By the rows of a card's fingerprint; None where the log's table is another one."""
+    """Mapping by the rows of the card's fingerprint; None if the log's table is a different one."""
     known = world.card.get("identity", {})
     if known.get(f"{what}s") != ids_digest(ids) or known.get("indexed_by") != log.indexed_by:
         return None
@@ -111,7 +111,7 @@ def _by_fingerprint(world: "World", log: Any, what: str, ids: list[str], size: i
 
 
 def _by_ids(known: tuple[str, ...], ids: list[str]) -> Ints:
-    """By a world's id table."""
+    """Mapping by a table of ids."""
     number = {key: index for index, key in enumerate(known)}
     return np.array([number.get(key, -1) for key in ids], np.int64)
 
@@ -119,7 +119,7 @@ def _by_ids(known: tuple[str, ...], ids: list[str]) -> Ints:
 def _looked_up(
     world: "World", log: Any, user_ids: list[str], item_ids: list[str], known_users: Ints | None
 ) -> IndexMap:
-    """By the id tables, with the counts of what is missing; ValueError where it is another one's log."""
+    """Mapping by the tables of ids, with a remark; ValueError if the log is of other items or users."""
     name = world.name
     if world.ids is None:
         raise ValueError(
@@ -130,14 +130,14 @@ def _looked_up(
     items = _by_ids(world.ids.items, item_ids)
     users = _by_ids(world.ids.users, user_ids) if known_users is None else known_users
     shown, unknown = items[log.column("item")] >= 0, int((items < 0).sum())
-    if not len(shown) or shown.mean() < LEAST_KNOWN:
+    if not len(shown) or shown.mean() < MIN_KNOWN_SHARE:
         raise ValueError(
             f"the log's items are not those that world {name} was fitted on: {unknown:,} of its "
             f"{log.num_items:,} items ({int((~shown).sum()):,} of {len(shown):,} rows) are unknown to the world; "
             "fit a world on this log"
         )
     items[items >= world.num_items] = -1  # the world was cut
-    _refuse_other_categories(world, log, items)
+    _check_categories(world, log, items)
     if not (users >= 0).any():
         raise ValueError(
             f"none of the log's {log.num_users:,} users is one of world {name}'s {world.num_users:,}"
@@ -152,14 +152,18 @@ def _looked_up(
     return IndexMap(users, items, (f"mapped by the ids of world {name}: the log has {' and '.join(parts)}",))
 
 
-def _refuse_other_categories(world: "World", log: Any, items: Ints) -> None:
-    """The same ids may be another shop's: their categories say so."""
+def _check_categories(world: "World", log: Any, items: Ints) -> None:
+    """ValueError if most categories differ: two shops may use the same ids."""
     if "category" not in log.items.column_names:
         return
     theirs, same, other = log.items["category"].to_pylist(), 0, []
     for row in np.flatnonzero(items >= 0):
         ours = world.categories[world.arrays.category[items[row]]]
-        if ours in VAGUE or theirs[row] is None or str(theirs[row]) in VAGUE:
+        if (
+            ours in UNINFORMATIVE_CATEGORIES
+            or theirs[row] is None
+            or str(theirs[row]) in UNINFORMATIVE_CATEGORIES
+        ):
             continue
         if str(theirs[row]) == ours:
             same += 1
@@ -176,7 +180,7 @@ def _refuse_other_categories(world: "World", log: Any, items: Ints) -> None:
 
 
 def _of_another(world: "World", log: Any) -> str:
-    """Why a log on the indices of another world is refused."""
+    """Message for a log on the indices of another world."""
     head = f"the log's items are not those that world {world.name} was fitted on: "
     if log.indexed_by is None:
         return (
@@ -190,7 +194,7 @@ def _of_another(world: "World", log: Any) -> str:
 
 
 def contexts_of(world: "World", log: Any, known: NDArray[np.bool_]) -> tuple[Ints, list[str]]:
-    """The world's context of some rows, and a remark; the commonest where the log does not say."""
+    """World contexts of some rows, the most frequent one if the log has none, and a remark."""
     weight = np.diff(world.arrays.context_cdf, prepend=0.0)
     usual = int(np.argmax(weight))
     code = {name: index for index, name in enumerate(world.contexts)}
@@ -200,10 +204,10 @@ def contexts_of(world: "World", log: Any, known: NDArray[np.bool_]) -> tuple[Int
             codes = [code.get(str(int(value)), -1) if np.isfinite(value) else -1 for value in values]
             found = np.array(codes, np.int64)[inverse]
             if lost := int((found < 0).sum()):
-                told = [
+                remark = [
                     f"{lost:,} rows have a {name} that the world does not know: they get the commonest context"
                 ]
-                return np.where(found < 0, usual, found), told
+                return np.where(found < 0, usual, found), remark
             return found, []
-    told = [f"the log has none of the columns {', '.join(CONTEXTS)}: every visit has the commonest context"]
-    return np.full(int(known.sum()), usual), told if len(code) > 1 else []
+    remark = [f"the log has none of the columns {', '.join(CONTEXTS)}: every visit has the commonest context"]
+    return np.full(int(known.sum()), usual), remark if len(code) > 1 else []

@@ -46,7 +46,7 @@ def test_impossible_arguments_are_named(arguments, message):
 
 
 def test_an_unknown_keyword_is_a_type_error_too():
-    """TorchRL's GymEnv passes frameskip=1, and tries again without it at a TypeError that says so."""
+    """TorchRL's GymEnv passes frameskip=1, and tries again without it after a TypeError that names it."""
     for make in (gym.make, gym.make_vec):
         for kwargs in ({}, {"world": world_for(IDS[0])}):
             with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'") as caught:
@@ -98,7 +98,7 @@ def test_impossible_users_are_named(users):
         ({"num_envs": 2, "threads": True}, "threads is True"),
     ],
 )
-def test_empty_and_boolean_arguments_are_refused(arguments, line):
+def test_empty_and_boolean_arguments_are_errors(arguments, line):
     make = gym.make_vec if "num_envs" in arguments else gym.make
     with pytest.raises(ValueError, match=re.escape(line)):
         make("recgym/Ecommerce-v0", **arguments)

@@ -91,7 +91,7 @@ def test_unmodified_sb3_trains(algorithm, policy, env_id, observation):
 
 @pytest.mark.parametrize("observation", ["features+history", "tabular"])
 @pytest.mark.parametrize("env_id", IDS)
-def test_a_visit_with_the_user_asked_for(env_id, observation):
+def test_a_reset_with_a_given_user(env_id, observation):
     """A row of the vector is the single environment; seed and all other draws are those of the same reset."""
     arguments = {"observation": observation}
     single, vector = gym.make(env_id, **arguments), gym.make_vec(env_id, num_envs=3, **arguments)
@@ -113,7 +113,7 @@ def test_a_visit_with_the_user_asked_for(env_id, observation):
     assert again["user"] == drawn["user"]
 
 
-def test_asking_for_the_user_who_comes_anyway_changes_nothing():
+def test_a_reset_with_the_drawn_user_changes_nothing():
     env, plain = content(observation="features+history"), content(observation="features+history")
     for seed in range(20):
         expected, info = plain.reset(seed=seed)
@@ -153,9 +153,9 @@ def test_the_argument_holds_at_restarts_and_an_option_for_one_episode(mode):
     assert single.reset()[1]["user"] == restarted[2]
 
 
-def test_the_horizon_is_where_clients_look_for_it():
+def test_the_spec_has_the_horizon():
     for row in ENVIRONMENTS:
-        assert gym.spec(row.id).max_episode_steps is None  # a number there would wrap a TimeLimit round it
+        assert gym.spec(row.id).max_episode_steps is None  # with a number Gymnasium adds a TimeLimit wrapper
         for env in (gym.make(row.id), gym.make_vec(row.id, num_envs=2)):
             assert env.spec.max_episode_steps == env.unwrapped.horizon == row.horizon
     env = content(horizon=7)

@@ -105,7 +105,7 @@ def refusal(env, **call) -> str:
 
 @settings(max_examples=150, deadline=None)
 @given(seed=VALUES, user=VALUES, users=VALUES)
-def test_any_seed_and_options_work_or_are_refused_in_one_line(seed, user, users):
+def test_any_seed_and_options_are_valid_or_an_error_of_one_line(seed, user, users):
     for env in (CHECKED[0], CHECKED[1]):
         for call in ({"seed": seed}, {"options": {"user": user}}, {"options": {"users": users}}):
             message = refusal(env, **call)
@@ -118,7 +118,7 @@ CHECKED = (content(), content(gym.make_vec, num_envs=3))
 
 
 @pytest.mark.parametrize("action", [True, np.True_])
-def test_a_boolean_is_no_item(action):
+def test_a_boolean_is_not_an_item(action):
     env = gym.make("recgym/Ecommerce-v0").unwrapped
     env.reset(seed=0)
     with pytest.raises(ValueError, match="not a whole number of the items"):

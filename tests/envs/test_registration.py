@@ -8,12 +8,12 @@ from recgym import envs
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.rewards import parse_reward
 from recgym.envs.world_lookup import WORLDS
-from recgym.sim.friend_requests import suggesting
+from recgym.sim.friend_requests import friend_request_world
 from recgym.sim.world import World
 
 
 def declared(row: EnvRow, make) -> None:
-    """What the environment plays is what its row says."""
+    """Assert that the environment has the values of its row."""
     engine = make(row.id).unwrapped.privileged()
     world = World.load(WORLDS / row.world)
     assert (engine.world.name, engine.slate_size, engine.horizon) == (row.world, row.slate_size, row.horizon)
@@ -28,13 +28,13 @@ def declared(row: EnvRow, make) -> None:
 
 def world_for_row(row: EnvRow) -> World:
     world = World.load(WORLDS / row.world)
-    return suggesting(world, row.n_items) if row.domain == "friends" else world
+    return friend_request_world(world, row.n_items) if row.domain == "friends" else world
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
 @pytest.mark.parametrize("make", [gym.make, gym.make_vec])
 @pytest.mark.parametrize("row", REGISTERED, ids=lambda row: row.id)
-def test_a_row_plays_what_it_declares(row, make):
+def test_an_environment_is_as_its_row_declares(row, make):
     declared(row, make)
 
 
@@ -47,7 +47,7 @@ ADDED = (
 
 
 @pytest.mark.filterwarnings("ignore:.*is out of date")
-def test_rows_put_first_play_what_they_declare_and_change_no_other(monkeypatch):
+def test_added_rows_are_as_declared_and_change_no_other(monkeypatch):
     rows = (*ADDED, *REGISTERED)
     monkeypatch.setattr(envs, "ENVIRONMENTS", (*ADDED, *ENVIRONMENTS))
     monkeypatch.setattr(envs, "REGISTERED", rows)

@@ -9,7 +9,7 @@ from recgym.envs import ENVIRONMENTS
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_info_holds_fresh_numbers_only(env_id):
+def test_info_has_new_arrays_and_numpy_scalars(env_id):
     env = gym.make(env_id, action_mask=True)
     _, info = env.reset(seed=0)
     infos = [info, env.step(env.action_space.sample())[4]]
@@ -20,8 +20,8 @@ def test_info_holds_fresh_numbers_only(env_id):
         mask = info["action_mask"]
         assert (mask.shape, mask.dtype) == (env.unwrapped.action_masks().shape, bool)
         assert info.keys() == infos[0].keys()
-        won = info.get("connect", 0)  # a friend who was won is barred, nothing else ever is
-        assert (~info["action_mask"]).sum() == won
+        accepted = info.get("connect", 0)  # only accepted friends are masked
+        assert (~info["action_mask"]).sum() == accepted
     vector = gym.make_vec(env_id, num_envs=3)
     vector.reset(seed=0)
     first = vector.step(vector.action_space.sample())
@@ -31,7 +31,7 @@ def test_info_holds_fresh_numbers_only(env_id):
         np.testing.assert_array_equal(value, copies[name])
 
 
-def test_assumed_rewards_say_so():
+def test_info_says_whether_the_reward_is_assumed():
     for reward, assumed in (("clicks", 0), ("conversion", 1), ("revenue", 1)):
         _, info = gym.make("recgym/Ecommerce-v0", reward=reward).reset(seed=0)
         assert info["reward_is_assumed"] == assumed

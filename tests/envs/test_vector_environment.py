@@ -116,7 +116,7 @@ def shape(vector):
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
-def test_same_step_returns_the_last_observation_apart(observation):
+def test_same_step_returns_the_last_observation_separately(observation):
     env_id = IDS[0]
     kwargs = {"world": world_for(env_id), "observation": observation, "horizon": 4}
     same = gym.make_vec(env_id, num_envs=16, vector_kwargs=None, autoreset_mode="SameStep", **kwargs)
@@ -143,7 +143,7 @@ def test_same_step_returns_the_last_observation_apart(observation):
     assert (step[over] == 0).all()
 
 
-def test_disabled_waits_for_the_mask():
+def test_disabled_needs_a_reset_mask():
     vector = gym.make_vec(IDS[0], num_envs=4, autoreset_mode=AutoresetMode.DISABLED, horizon=1)
     vector.reset(seed=0)
     vector.step(np.zeros(4, np.int64))
@@ -158,7 +158,7 @@ def test_disabled_waits_for_the_mask():
         vector.reset(options={"reset_mask": np.ones(3, np.bool_)})
 
 
-def test_a_restarted_row_holds_what_a_reset_gives():
+def test_info_of_a_restarted_row_equals_that_of_a_reset():
     for mode in ("NextStep", "SameStep"):
         vector = gym.make_vec("recgym/Content-v0", num_envs=6, horizon=1, autoreset_mode=mode)
         first = vector.reset(seed=0)[1]["user"]
@@ -232,7 +232,7 @@ def test_async_works_after_a_native_vector_ran(tmp_path):
     assert done.stdout.strip().endswith("True"), done.stderr
 
 
-def test_a_partial_reset_leaves_the_other_rows_alone():
+def test_a_partial_reset_does_not_change_the_other_rows():
     vector = content(gym.make_vec, num_envs=3, autoreset_mode="Disabled", observation="history")
     before = vector.reset(seed=0)[1]["user"]
     vector.step(np.arange(3))

@@ -5,10 +5,10 @@ import pytest
 from env_helpers import IDS, world_for
 
 
-def test_a_shipped_name_is_the_shipped_world(tmp_path, monkeypatch):
+def test_a_shipped_name_loads_the_shipped_world(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     world_for(IDS[0]).save(tmp_path / "ecommerce-1")
-    assert gym.make(IDS[0]).unwrapped.privileged().world.name == "ecommerce-1"  # nobody named the folder
+    assert gym.make(IDS[0]).unwrapped.privileged().world.name == "ecommerce-1"  # not the folder of that name
     with pytest.raises(ValueError, match=r"world 'ecommerce-1' is both shipped and a folder here"):
         gym.make(IDS[0], world="ecommerce-1")
     assert gym.make(IDS[0], world="./ecommerce-1").unwrapped.privileged().world.name == "synthetic-5"

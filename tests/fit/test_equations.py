@@ -16,8 +16,9 @@ from torch_slates import (
 
 from recgym.fit.torch_session import hazard_from_world, terms_from_world
 from recgym.sim import session as sim
-from recgym.sim.engine import empty_sessions
-from recgym.sim.schema import WATCH_CLICK_MS
+from recgym.sim.scalar_math import sigmoid
+from recgym.sim.session_arrays import empty_feedback, empty_sessions
+from recgym.sim.session_start import begin_session
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
@@ -53,12 +54,9 @@ def simulated(world: World, slates: Slates):
     w, s, events = world.arrays, empty_sessions(world, num), len(world.events)
     x, response = np.full((num, steps, slots), np.nan), np.zeros((num, steps, slots))
     chance, leave = np.zeros((num, steps, slots, 2, 2, events)), np.zeros((num, steps))
-    feedback = sim.Feedback(
-        np.zeros((num, slots), np.int32), np.zeros((num, slots), np.float32), np.zeros(num, np.int32),
-        np.zeros(num), np.zeros(num, bool), np.zeros(num, bool),
-    )  # fmt: skip
+    feedback = empty_feedback(num, slots)
     for b in range(num):
-        sim.begin(w, s, b, int(slates.user[b]), int(slates.context[b]))
+        begin_session(w, s, b, int(slates.user[b]), int(slates.context[b]))
         s.intent[b] = w.profile[s.user[b]]
         s.mood[b], s.patience[b] = float(slates.mood[b]), float(slates.patience[b])
     for t in range(steps):
@@ -74,12 +72,11 @@ def simulated(world: World, slates: Slates):
                             logit = sim.event_logit(
                                 w, s.user[b], item, e, x[b, t, k], bool(first), bool(second and e > 1)
                             )
-                            needs = w.event_needs[e]
-                            allowed = (needs != 0 or first) and (needs != 1 or second)
-                            chance[b, t, k, first, second, e] = sim.sigmoid(logit) if allowed else 0.0
-                        if w.watch[0] and first and w.duration[item] <= WATCH_CLICK_MS:
+                            possible = sim.has_required_event(w, e, bool(first), bool(second))
+                            chance[b, t, k, first, second, e] = sigmoid(logit) if possible else 0.0
+                        if first and sim.click_is_long_view(w, item):
                             chance[b, t, k, first, second, 1] = 1.0
-            leave[b, t] = sim.react(w, s, b, slate, feedback)
+            leave[b, t] = sim.apply_feedback(w, s, b, slate, feedback)
     return x, response, chance, leave
 
 

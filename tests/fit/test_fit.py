@@ -33,8 +33,8 @@ from recgym.logs import Log, read_log
 from recgym.logs.sample import sample_log
 from recgym.numerics import auc
 from recgym.sim import session as sim
-from recgym.sim.engine import empty_sessions
 from recgym.sim.schema import PARAMS, params
+from recgym.sim.session_arrays import empty_feedback, empty_sessions
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
@@ -64,10 +64,7 @@ def simulated(world: World, batch: Batch):
     s = empty_sessions(world, num)
     w = world.arrays
     x, leave = np.zeros((num, steps, world.num_items)), np.zeros((num, steps))
-    feedback = sim.Feedback(
-        np.zeros((num, 1), np.int32), np.zeros((num, 1), np.float32), np.zeros(num, np.int32),
-        np.zeros(num), np.zeros(num, bool), np.zeros(num, bool),
-    )  # fmt: skip
+    feedback = empty_feedback(num, 1)
     for b in range(num):
         s.user[b], s.context[b] = int(batch.user[b]), int(batch.context[b])
         s.intent[b] = w.profile[s.user[b]]
@@ -75,13 +72,13 @@ def simulated(world: World, batch: Batch):
             x[b, t] = [sim.affinity(w, s, b, item) for item in range(world.num_items)]
             item = int(batch.item[b, t])
             feedback.events[b, 0] = int(batch.positive[b, t])
-            was_seen = sim.seen(s, b, item)
+            was_seen = sim.had_response(s, b, item)
             if batch.positive[b, t]:
                 s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
             s.lead[b] = item
             s.step[b] += 1
             slate = np.full((num, 1), item, np.int64)
-            sim.remember(w, s, b, slate, feedback)
+            sim.update_record(w, s, b, slate, feedback)
             leave[b, t] = sim.leave_logit(w, s, b, item, s.run[b], was_seen, feedback.events[b, 0] == 0)
     return x, leave
 

@@ -20,9 +20,10 @@ from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, split_pairs, visit_days
 from recgym.logs.splits import TEST as HELD_OUT
 from recgym.logs.visit_history import cut_length
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy
-from recgym.sim.session import draw
+from recgym.sim.reward_arrays import make_reward
+from recgym.sim.scalar_math import draw
 from recgym.sim.synthetic import synthetic
 
 pytestmark = pytest.mark.usefixtures("one_thread")

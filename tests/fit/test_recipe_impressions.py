@@ -16,8 +16,8 @@ from recgym.fit.user_features import earlier_rates
 from recgym.logs import LogError, read_log
 from recgym.logs.sample import sample_log
 from recgym.sim.schema import WATCH_EDGES_MS
-from recgym.sim.session import watch_time
 from recgym.sim.synthetic import synthetic
+from recgym.sim.watch_time import watch_time
 
 AT = 1_650_000_000_000  # [ms]
 LOG = (

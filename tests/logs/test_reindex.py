@@ -20,7 +20,8 @@ from recgym.logs.fingerprint import identity
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
-from recgym.sim.world import IDS, Ids, World
+from recgym.sim.world import World
+from recgym.sim.world_ids import IDS, Ids
 
 ENV = "recgym/Ecommerce-v0"
 BY_IDS = "mapped by the ids of world synthetic-3:"

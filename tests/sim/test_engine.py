@@ -1,4 +1,4 @@
-"""The batch: rows do not meet, threads and plain Python change nothing, one compilation serves the registry."""
+"""The batch engine: independent rows, equal results with threads and in plain Python, one compilation for all ids."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 from engine_digest import DOMAINS, trace
 
 from recgym.sim import engine as engine_module
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
 
 
@@ -23,7 +24,7 @@ def test_a_row_depends_on_its_seed_alone(domain, slots):
             np.testing.assert_array_equal(many[row], one[0])
 
 
-def test_threads_change_nothing():
+def test_results_do_not_depend_on_threads():
     world = synthetic(domain="content")
     for serial, threaded in zip(
         trace(world, range(65), 3), trace(world, range(65), 3, threads=2), strict=True
@@ -32,7 +33,7 @@ def test_threads_change_nothing():
 
 
 def test_other_libraries_keep_their_threads():
-    """One OpenMP serves numba and PyTorch: whoever asks for one thread gets one, an environment made or not."""
+    """numba and PyTorch share OpenMP: OMP_NUM_THREADS=1 gives PyTorch one thread, with an environment or without."""
     code = (
         "import gymnasium, torch, recgym, agents;"
         "e = gymnasium.make_vec('recgym/Social-v1', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
@@ -44,7 +45,7 @@ def test_other_libraries_keep_their_threads():
     )
 
 
-def test_steps_and_resets_touch_only_their_rows():
+def test_steps_and_resets_change_only_their_rows():
     world = synthetic()
     engine = Engine(world, 6, slate_size=1, horizon=9, reward=make_reward(world, {"click": 1.0}))
     engine.seed(np.arange(6, dtype=np.uint64))
@@ -60,11 +61,11 @@ def test_steps_and_resets_touch_only_their_rows():
     np.testing.assert_array_equal(engine.sessions.intent, before.intent)
 
 
-def test_one_signature_a_kernel_over_the_registry():
+def test_a_kernel_has_one_signature_for_all_ids():
     for domain in DOMAINS:
         for slots in (1, 6):
             trace(synthetic(domain=domain, num_factors=4 + slots, num_categories=3 + slots), range(3), slots)
-    assert len(engine_module._tick.signatures) == 1
+    assert len(engine_module._step.signatures) == 1
 
 
 _PLAIN = """
@@ -88,7 +89,7 @@ def test_plain_python_and_machine_code_agree():
     assert out["0"] == out["1"]
 
 
-def test_impossible_sizes_are_refused():
+def test_impossible_sizes_are_errors():
     world = synthetic()
     reward = make_reward(world, {})
     with pytest.raises(ValueError, match="slate_size is 51, world synthetic-0 allows 1 to 30"):

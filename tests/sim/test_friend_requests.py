@@ -1,23 +1,23 @@
-"""Suggesting friends: candidates, acceptance and edges against a second writing over dense matrices."""
+"""Friend requests: candidates, acceptance and edges against an implementation with dense matrices."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from frequencies import check_frequencies, engine_of, surprise
-from reference import acceptance, friends_who_like
+from frequencies import check_frequencies, engine_of, z_score
+from reference import acceptance, friends_with_item
 
 from recgym.jit import njit
 from recgym.logs.sample import sample_log
-from recgym.sim.engine import make_reward
 from recgym.sim.friend_requests import (
     KINDS,
-    befriended,
+    are_friends,
     common_friends,
     common_items,
-    endorsers,
+    friend_request_world,
     most_candidates,
-    suggesting,
+    num_friends_with_item,
 )
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import affinity
 from recgym.sim.synthetic import synthetic
 
@@ -33,32 +33,32 @@ def dense(world):
 
 
 def engine(num, candidates=20, world=WORLD, **changes):
-    friends = suggesting(world.with_params(**changes), candidates)
+    friends = friend_request_world(world.with_params(**changes), candidates)
     return engine_of(friends, num, reward=make_reward(friends, {"connect": 1.0}), horizon=30)
 
 
-def test_what_the_graph_tells_is_what_a_matrix_tells():
+def test_the_graph_equals_a_dense_matrix():
     a, edge = WORLD.arrays, dense(WORLD)
     likes = np.zeros((WORLD.num_users, WORLD.num_items), int)
     np.put_along_axis(likes, a.library, 1, axis=1)
-    both, shared, counted = edge @ edge, likes @ likes.T, friends_who_like(a)
+    both, shared, counted = edge @ edge, likes @ likes.T, friends_with_item(a)
     for u in range(0, WORLD.num_users, 7):
         for v in range(WORLD.num_users):
-            assert befriended(a, u, v) == edge[u, v]
+            assert are_friends(a, u, v) == edge[u, v]
             assert common_friends(a, u, v) == both[u, v]
             assert common_items(a, u, v) == shared[u, v]
         for item in range(WORLD.num_items):
-            assert endorsers(a, u, item) == counted[u, item]
+            assert num_friends_with_item(a, u, item) == counted[u, item]
 
 
-def test_influence_moves_answers_as_often_as_the_equations_say():
+def test_response_frequencies_with_influence_match_their_probabilities():
     check_frequencies(WORLD.with_params(omega=0.7), 1, 100_000, steps=2)
     alone = synthetic(1, domain="content").with_params(omega=3.0)  # no graph, no influence
     check_frequencies(alone.with_params(omega=0.0), 1, 2_000, steps=1)
-    assert endorsers(alone.arrays, 0, 0) == 0
+    assert num_friends_with_item(alone.arrays, 0, 0) == 0
 
 
-def test_candidates_are_other_people_found_as_their_kind_says():
+def test_candidates_are_other_users_of_their_kind():
     run, edge = engine(400), dense(WORLD)
     s, kinds = run.sessions, run.world.arrays.category
     for b in range(run.num):
@@ -72,7 +72,7 @@ def test_candidates_are_other_people_found_as_their_kind_says():
     assert s.shared[:, kinds == 1].mean() > s.shared[:, kinds == 2].mean() + 0.5
 
 
-def test_acceptance_happens_as_often_as_the_equation_says_and_adds_an_edge():
+def test_acceptance_frequencies_match_the_equation_and_add_edges():
     run = engine(100_000, leave_bias=-60.0)
     rng, rows = np.random.default_rng(0), np.arange(run.num)
     kept = rows[:500]  # sessions whose graph is followed as a matrix
@@ -85,7 +85,7 @@ def test_acceptance_happens_as_often_as_the_equation_says_and_adds_an_edge():
         np.testing.assert_allclose(p[kept], acceptance(run.world, graph, few), atol=1e-6)
         slate = rng.integers(0, 20, (run.num, 1))
         feedback = run.step(slate)
-        assert abs(surprise(feedback.events[:, 0], p[rows, slate[:, 0]])) < 4
+        assert abs(z_score(feedback.events[:, 0], p[rows, slate[:, 0]])) < 4
         np.testing.assert_array_equal(feedback.reward, feedback.events[:, 0])
         new = kept[feedback.events[kept, 0] == 1]
         ends = before.user[new], before.candidate[new, slate[new, 0]]
@@ -107,7 +107,7 @@ def fill(w, s, out):
             out[b, c] = affinity(w, s, b, c)
 
 
-def test_a_friend_is_barred_and_observed():
+def test_an_accepted_friend_is_masked_and_observed():
     env = gym.make("recgym/SocialFriends-v1", world=WORLD.with_params(connect_bias=60.0, leave_bias=-60.0))
     env.reset(seed=0)
     count = int(env.action_space.n)
@@ -127,12 +127,12 @@ def test_a_friend_is_barred_and_observed():
 
 def test_impossible_graphs_and_candidates_are_named():
     with pytest.raises(ValueError, match="world synthetic-1 has no graph of friends"):
-        suggesting(synthetic(1, domain="content"), 5)
+        friend_request_world(synthetic(1, domain="content"), 5)
     most = most_candidates(WORLD)
     with pytest.raises(
         ValueError, match=f"n_items is {most + 1}, world synthetic-1 allows 1 to {most} candidates"
     ):
-        suggesting(WORLD, most + 1)
+        friend_request_world(WORLD, most + 1)
     assert gym.make("recgym/SocialFriends-v1", world=WORLD, n_items="all").action_space.n == most
     a = WORLD.arrays
     with pytest.raises(ValueError, match=r"friend must be mutual|once and ascending"):
@@ -145,21 +145,21 @@ def test_impossible_graphs_and_candidates_are_named():
         gym.make("recgym/Social-v1", reward="connections")
 
 
-def test_a_new_friend_speaks_for_those_whom_he_knows():
+def test_a_new_friend_counts_as_a_friend_in_common():
     run = engine(2_000, connect_bias=60.0, leave_bias=-60.0)  # whoever is suggested is accepted
     before, was = run.snapshot(), logits(run)
     run.step(np.zeros((run.num, 1), np.int64))
     knows = dense(WORLD)[before.candidate[:, :1], before.candidate[:, 1:]] > 0
     np.testing.assert_array_equal(run.sessions.tie[:, 1:] - before.tie[:, 1:], knows)
-    run.world.arrays.params[:] = suggesting(WORLD, 20).arrays.params  # logits that are not clipped
+    run.world.arrays.params[:] = friend_request_world(WORLD, 20).arrays.params  # logits that are not clipped
     bare = logits(run)[:, 1:]
     run.restore(before)
     np.testing.assert_array_equal(bare > logits(run)[:, 1:], knows)
     assert (was == 30.0).all()
 
 
-def test_agents_that_start_from_a_log_have_one_of_suggested_friends():
-    friends = suggesting(WORLD, 20)
+def test_a_log_of_friend_requests_can_be_sampled_for_agents():
+    friends = friend_request_world(WORLD, 20)
     log = sample_log(friends, "random", 200, seed=1, horizon=10)
     assert (log.domain, log.events) == ("friends", ("connect",))
     assert 0 < log.column("connect").mean() < 1

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from recgym.logs import sample_log, validate
-from recgym.sim.engine import Engine, make_reward
+from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy
+from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
 
 
@@ -20,14 +21,14 @@ def test_propensities_are_frequencies(policy, domain):
         for i in range(10):
             could = np.ones(40_000, bool)
             if now and policy == "logged":  # the first is not shown again, but for a page of one item
-                alone = [bool((shelf(world) == shelf(world)[a]).sum() == 1) for a in range(10)]
+                alone = [bool((page_numbers(world) == page_numbers(world)[a]).sum() == 1) for a in range(10)]
                 could = (item[:, 0] != i) | (domain == "ecommerce" and alone[i])
             share = (1.0 / p[:, now])[item[:, now] == i]
             assert abs(share.sum() - could.sum()) < 5 * np.sqrt((share**2).sum())
 
 
-def shelf(world):
-    """(N,) number of the page that an item stands on."""
+def page_numbers(world):
+    """(N,) number of the page of each item."""
     return world.arrays.category * (world.arrays.page.max() + 1) + world.arrays.page
 
 
@@ -50,7 +51,7 @@ def walk(world, slots, seen, lead=None, mask=None):
 
 
 def mixed(world, share, lead):
-    """Shares over the whole catalogue, and over the lead's category with probability `logged_stay`."""
+    """Probabilities over the catalogue, or with probability `logged_stay` over the category of the lead item."""
     if lead is None:
         return share
     same = world.arrays.category == world.arrays.category[lead]
@@ -76,7 +77,7 @@ def feed(world, lead):
 
 def shop(world, lead):
     """A page by its share of clicks, then its items evenly."""
-    page = shelf(world)
+    page = page_numbers(world)
     share = mixed(world, np.bincount(page, world.arrays.exposure)[page], None)
     same = np.ones(len(page), bool) if lead is None else world.arrays.category == world.arrays.category[lead]
     pages, first = np.unique(page, return_index=True)
@@ -106,7 +107,7 @@ def shop(world, lead):
         category = world.arrays.category[slate[0]]
         own = [g for g, f in zip(pages, first, strict=True) if world.arrays.category[f] == category]
         turn = own.index(page[slate[0]])
-        others = [g for g in pages if g not in own]  # of the other one of two categories
+        others = [g for g in pages if g not in own]  # of the other of two categories
         candidates = [
             there for g in own[turn:] + own[:turn] + others for there in items(g, slate, seen, allowed)
         ]
@@ -125,7 +126,7 @@ def small(domain):
 
 
 def at(world, slots, num, before):
-    """An engine whose visits were shown these slates, the policy that followed them, and the lead item."""
+    """An engine whose sessions were shown these slates, the policy called at each of them, and the lead item."""
     engine = Engine(world, num, slate_size=slots, horizon=50, reward=make_reward(world, {}))
     engine.seed(np.arange(num, dtype=np.uint64))
     engine.reset()
@@ -143,10 +144,10 @@ CASES = [
     ("content", 2, [], ()),
     ("content", 2, [(4, 0), (2, 7)], (4, 0, 2, 7)),
     ("content", 3, [(4, 0, 1), (2, 7, 3)], (4, 0, 1, 2, 7, 3)),
-    ("content", 3, [(4, 0, 1), (2, 7, 3), (5, 6, 0)], (5, 6, 0)),  # 8 was left: the round began anew
+    ("content", 3, [(4, 0, 1), (2, 7, 3), (5, 6, 0)], (5, 6, 0)),  # 8 was left: then all items are open again
     ("ecommerce", 1, [], ()),
     ("ecommerce", 2, [], ()),
-    ("ecommerce", 4, [], ()),  # pages of 3 and 2 are continued
+    ("ecommerce", 4, [], ()),  # pages of 3 and 2 are followed by the next
     ("ecommerce", 1, "page", None),
     ("ecommerce", 2, "page", None),
     ("ecommerce", 2, "whole page", None),
@@ -157,7 +158,7 @@ def slates_before(world, slots, before, seen):
     """What a case was shown; "page": the first slate of the page of 4, "whole page": all of it."""
     if not isinstance(before, str):
         return before, seen
-    four = [int(i) for i in np.flatnonzero(shelf(world) == np.bincount(shelf(world)).argmax())]
+    four = [int(i) for i in np.flatnonzero(page_numbers(world) == np.bincount(page_numbers(world)).argmax())]
     shown = four if before == "whole page" else four[:slots]
     return [tuple(shown[i : i + slots]) for i in range(0, len(shown), slots)], tuple(shown)
 
@@ -187,20 +188,22 @@ def test_slates_and_propensities_are_those_of_an_enumeration(case, masked):
 @pytest.mark.parametrize(
     ("domain", "slots"), [("ecommerce", 1), ("content", 1), ("content", 4), ("social", 25)]
 )
-def test_no_item_is_shown_twice_in_a_visit_before_all_were(domain, slots):
+def test_no_item_is_shown_twice_in_a_session_before_all_were(domain, slots):
     world = synthetic(2, domain=domain, num_items=60).with_params(leave_bias=-60.0)
     log = sample_log(world, "logged", 200, seed=1, slate_size=slots, horizon=60 // slots)
-    page = shelf(world) if domain == "ecommerce" else np.zeros(60, int)
+    page = page_numbers(world) if domain == "ecommerce" else np.zeros(60, int)
     whole = np.bincount(page)[page]
     item, session = log.column("item"), log.column("session")
     for visit in range(200):
         own = item[session == visit]
         times = np.bincount(own, minlength=60)
         shown = np.bincount(page, times)[page]
-        np.testing.assert_array_less(times - 1, shown / whole + 1e-9)  # as often as its page was gone through
+        np.testing.assert_array_less(
+            times - 1, shown / whole + 1e-9
+        )  # as often as all items of its page were shown
 
 
-def test_a_policy_that_joins_late_or_is_put_back_knows_the_last_items():
+def test_a_policy_that_joins_late_or_is_restored_knows_the_last_items():
     world = synthetic(2, domain="content", num_items=60).with_params(leave_bias=-60.0)
     engine, policy = at(world, 1, 50, [(i,) for i in range(5)])
     state = engine.snapshot()
@@ -236,7 +239,7 @@ def test_responses_have_the_popularity_of_a_log_without_exposures():
 
 
 @pytest.mark.parametrize("name", ["exposure", "logged_stay"])
-def test_the_logging_policy_reads_its_numbers(name):
+def test_each_number_of_the_logging_policy_changes_it(name):
     world = synthetic(1)
     changed = {
         "exposure": world.with_arrays(exposure=np.full(30, 1 / 30)),
@@ -247,7 +250,7 @@ def test_the_logging_policy_reads_its_numbers(name):
 
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
-def test_a_sampled_log_is_a_valid_log_that_says_what_it_is(domain):
+def test_a_sampled_log_is_valid_and_names_its_source(domain):
     world = synthetic(2, domain=domain)
     log = sample_log(world, "logged", 300, seed=1, slate_size=3, horizon=7)
     assert validate(log) == []
@@ -259,7 +262,7 @@ def test_a_sampled_log_is_a_valid_log_that_says_what_it_is(domain):
     assert (log.column("context_index") < 24).all()
 
 
-def test_a_session_is_the_environments_own():
+def test_a_sampled_session_equals_that_of_an_environment():
     """Row i of a sampled log is episode 0 of an environment that was reset with seed + i and shown the same items."""
     import gymnasium as gym
 
@@ -279,14 +282,14 @@ def test_a_session_is_the_environments_own():
         assert over
 
 
-def test_impossible_samples_are_refused():
+def test_impossible_samples_are_errors():
     with pytest.raises(ValueError, match="policy is 'best', allowed: 'logged', 'random' or a function"):
         sample_log(synthetic(), "best")
     with pytest.raises(ValueError, match="sessions is 0"):
         sample_log(synthetic(), sessions=0)
 
 
-def test_the_log_that_ships_says_that_it_was_sampled():
+def test_the_shipped_log_names_its_source():
     from recgym.logs import read_log
 
     log = read_log("sample")

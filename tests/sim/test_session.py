@@ -1,4 +1,4 @@
-"""The simulator against the same equations written a second time, and each of its parts against its meaning."""
+"""The session model against a reference implementation, and each of its terms against its definition."""
 
 import gymnasium as gym
 import numpy as np
@@ -6,10 +6,17 @@ import pytest
 from frequencies import check_frequencies, engine_of
 
 from recgym.envs import ENVIRONMENTS
-from recgym.sim.engine import make_reward
 from recgym.sim.expectations import expected
-from recgym.sim.session import affinity
+from recgym.sim.reward_arrays import make_reward
+from recgym.sim.session import (
+    affinity,
+    click_is_long_view,
+    event_logit,
+    has_required_event,
+    second_event_probability,
+)
 from recgym.sim.synthetic import synthetic
+from recgym.sim.watch_time import watch_time
 
 DOMAINS = ("ecommerce", "content", "social")
 SESSIONS = 100_000
@@ -21,20 +28,20 @@ def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
     check_frequencies(synthetic(1, domain=domain), slots, SESSIONS // slots, steps=3)
 
 
-# who accepts a suggested friend is counted in test_friends_env
+# acceptance of friends: tests/sim/test_friend_requests.py
 @pytest.mark.parametrize("row", [r for r in ENVIRONMENTS if r.domain in DOMAINS], ids=lambda row: row.id)
 def test_frequencies_of_every_registered_environment(row):
     world = gym.make(row.id).unwrapped.privileged().world
     check_frequencies(world, row.slate_size, SESSIONS, steps=2)
 
 
-def test_one_choice_a_page_means_at_most_one_click():
+def test_one_choice_a_page_gives_at_most_one_click():
     engine = engine_of(synthetic(2), 5_000, 6)
     feedback = engine.step(np.tile(np.arange(6), (5_000, 1)))
     assert (feedback.events & 1).sum(1).max() == 1
 
 
-def test_needs_are_kept_and_watch_time_agrees_with_the_flags_it_makes():
+def test_watch_time_agrees_with_its_events_and_required_events_happen():
     world = synthetic(3, domain="content")
     engine = engine_of(world, 20_000)
     slate = np.random.default_rng(0).integers(0, world.num_items, (20_000, 1))
@@ -47,7 +54,36 @@ def test_needs_are_kept_and_watch_time_agrees_with_the_flags_it_makes():
     assert not np.any((shop & 4 > 0) & (shop & 2 == 0))
 
 
-def test_a_repeat_in_a_slate_is_an_empty_place():
+@pytest.mark.parametrize(
+    ("domain", "event", "possible"),  # given events 0 and 1: neither, 0 alone, 1 alone, both
+    [
+        ("ecommerce", 1, (False, True, False, True)),  # a cart requires a click
+        ("ecommerce", 2, (False, False, True, True)),  # a purchase requires a cart
+        ("content", 1, (False, True, False, True)),  # a long view requires a click
+        ("content", 2, (True, True, True, True)),  # a like requires nothing
+        ("social", 2, (False, True, False, True)),  # a comment requires a listen
+    ],
+)
+def test_an_event_requires_the_event_of_the_table(domain, event, possible):
+    world = synthetic(domain=domain)
+    cells = [(False, False), (True, False), (False, True), (True, True)]
+    assert tuple(bool(has_required_event(world.arrays, event, *cell)) for cell in cells) == possible
+    barred = [event_logit(world.arrays, 0, 0, event, 9.0, *cell) == -30.0 for cell in cells]
+    assert barred == [not each for each in possible]
+
+
+def test_a_click_on_an_item_of_at_most_seven_seconds_is_a_long_view():
+    duration = np.r_[6_999.0, 7_000.0, 7_001.0, np.full(27, 9_000.0)]
+    for domain in DOMAINS:
+        w = synthetic(domain=domain).with_arrays(duration=duration).arrays
+        short = [bool(click_is_long_view(w, item)) for item in range(3)]
+        assert short == ([True, True, False] if domain == "content" else [False] * 3)
+        p = [second_event_probability(w, 0, item, 0.5, True) for item in range(3)]
+        assert [each == 1.0 for each in p] == short
+        assert second_event_probability(w, 0, 0, 0.5, False) == 0.0
+
+
+def test_a_repeat_in_a_slate_is_an_empty_position():
     world = synthetic(4, domain="social")
     engine = engine_of(world, 10_000, 3)
     feedback = engine.step(np.tile([5, 5, 7], (10_000, 1)))
@@ -64,9 +100,9 @@ def test_expected_reward_is_the_mean_of_rewards(domain):
     reward = make_reward(world, weights, watch=0.5 if domain == "content" else 0.0)
     engine = engine_of(world, 60_000, reward=reward)
     slate = np.random.default_rng(0).integers(0, 6, (60_000, 1))
-    hoped = engine.expected_reward()[np.arange(60_000), slate[:, 0]]
+    expected_reward = engine.expected_reward()[np.arange(60_000), slate[:, 0]]
     got = engine.step(slate).reward
-    assert abs((got - hoped).mean()) < 4 * (got - hoped).std() / np.sqrt(60_000)
+    assert abs((got - expected_reward).mean()) < 4 * (got - expected_reward).std() / np.sqrt(60_000)
 
 
 def test_expected_reward_of_one_item_is_the_batch_row():
@@ -78,9 +114,7 @@ def test_expected_reward_of_one_item_is_the_batch_row():
     )
 
 
-def test_watch_time_stays_within_its_piece_and_follows_its_quantiles():
-    from recgym.sim.session import watch_time
-
+def test_watch_time_is_the_quantile_of_its_interval():
     world = synthetic(7, domain="content").with_arrays(
         duration=np.full(30, 30_000.0), watch_quantiles=[[0, 0.5, 1], [0, 0.5, 1], [0, 1, 4]]
     )
@@ -91,7 +125,7 @@ def test_watch_time_stays_within_its_piece_and_follows_its_quantiles():
 
 
 def rollout(world, steps=6, num=400, slots=2):
-    """What a session leaves behind, for telling two worlds apart."""
+    """Feedback and first state of sessions, to compare two worlds."""
     engine = engine_of(
         world, num, slots, reward=make_reward(world, {e.name: 1.0 for e in world.events}, watch=1.0)
     )
@@ -130,7 +164,7 @@ def test_each_parameter_changes_behaviour(name, value):
     assert (rollout(world) != rollout(world.with_params(**{name: value}))).any()
 
 
-# what to put in an array's place, where shifting and scaling it would not be a world
+# replacements of arrays whose shifted and scaled values would be invalid
 CHANGES = {
     "choice": lambda array: np.zeros(1),
     "watch": lambda array: np.zeros(1),
@@ -151,7 +185,7 @@ ELSEWHERE = {
     "price_ratio",
     "logged_stay",
     "exposure",
-}  # tests of their own, here, in test_logged and test_friends_env
+}  # tested below, in test_logging_policy.py and in test_friend_requests.py
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
@@ -184,7 +218,7 @@ def test_revenue_follows_the_price():
     assert paid[0] > 0
 
 
-def test_satiation_moves_its_own_category_alone():
+def test_satiation_changes_its_category_only():
     world = synthetic(10, num_categories=3).with_params(kappa=-1.0, eta=0.0, pull=0.0, rho=0.0)
     engine = engine_of(world, 2_000)
     item = int(np.flatnonzero(world.arrays.category == 1)[0])
@@ -200,7 +234,7 @@ def test_satiation_moves_its_own_category_alone():
     np.testing.assert_allclose((after - before)[~clicked], 0.0, atol=1e-6)
 
 
-def test_sure_and_impossible_events():
+def test_certain_and_impossible_events():
     sure = synthetic(11, domain="social").with_params(outside=-60.0)
     engine = engine_of(sure.with_arrays(examine=np.ones(50)), 5_000)
     assert (engine.step(np.zeros((5_000, 1), np.int64)).events & 1).all()

@@ -1,4 +1,4 @@
-"""Replaying logs: a world is calibrated on a log sampled from itself, and forecasts equal the slow way round."""
+"""Teacher forcing: a world is calibrated on a log sampled from it, and forecasts equal those of a single session."""
 
 import numpy as np
 import pytest
@@ -6,21 +6,15 @@ import pytest
 from recgym.fidelity.evaluation import pages
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
-from recgym.sim.engine import empty_sessions
-from recgym.sim.session import affinity, begin, event_logit, react, respond, sigmoid
-from recgym.sim.state import Feedback
+from recgym.sim.logged_visits import LoggedVisits
+from recgym.sim.scalar_math import sigmoid
+from recgym.sim.session import affinity, apply_feedback, event_logit, respond
+from recgym.sim.session_arrays import empty_feedback, empty_sessions
+from recgym.sim.session_start import begin_session
 from recgym.sim.synthetic import synthetic
-from recgym.sim.teacher_forcing import DRAWS, LoggedVisits, predict, predict_choices, simulate
+from recgym.sim.teacher_forcing import DRAWS, predict, predict_choices, simulate
 
 PLAIN = {"sigma": 0.0, "mood": 0.0, "patience": 0.0}
-
-
-def one(slots):
-    """Room for the answer of one session."""
-    return Feedback(
-        np.zeros((1, slots), np.int32), np.zeros((1, slots), np.float32), np.zeros(1, np.int32), np.zeros(1),
-        np.zeros(1, bool), np.zeros(1, bool),
-    )  # fmt: skip
 
 
 def visits_of(world, *, sessions=300, seed=3, slate_size=3, horizon=12):
@@ -32,18 +26,18 @@ def z_score(flag, chance):
 
 
 @pytest.mark.parametrize("domain", ["content", "social", "ecommerce"])
-def test_forecasts_are_calibrated_where_everything_hidden_is_at_work(domain):
+def test_forecasts_are_calibrated_with_all_hidden_variables(domain):
     world = synthetic(1, domain=domain).with_params(
         mood=1.0, patience=0.8, sigma=0.3 if domain == "social" else 0.0
     )
-    if domain == "ecommerce":  # with a position that is not looked at, the choice is exact for one item alone
+    if domain == "ecommerce":  # where a position may not be examined, the choice is exact for one item only
         world = world.with_arrays(examine=np.ones(50))
     log = visits_of(world, sessions=1500)
     out = predict(world, log.visits)
     for e, event in enumerate(world.events):
         flag, chance = log.events[event.name], out.chance[log.step, log.place, e]
         assert abs(z_score(flag, chance)) < 4, event.name
-        late = log.clock > 3  # what a visit has shown of its mood has moved the forecasts by then
+        late = log.clock > 3  # by then the forecasts depend on the random intercept
         assert abs(z_score(flag[late], chance[late])) < 4, event.name
     part = log.clock[log.lead] < log.cut
     assert abs(z_score(log.left[part], out.left[part])) < 4
@@ -51,7 +45,7 @@ def test_forecasts_are_calibrated_where_everything_hidden_is_at_work(domain):
     assert abs(z_score(log.left[late], out.left[late])) < 4
 
 
-def test_what_a_visit_showed_of_its_mood_makes_forecasts_sharper():
+def test_the_posterior_of_the_random_intercept_improves_forecasts():
     world = synthetic(1, domain="content").with_params(mood=1.5, sigma=0.0)
     log = visits_of(world, sessions=600)
     click = log.response.astype(float)
@@ -64,13 +58,13 @@ def test_what_a_visit_showed_of_its_mood_makes_forecasts_sharper():
 
 
 @pytest.mark.parametrize("domain", ["content", "social"])
-def test_forecasts_equal_the_session_run_by_hand(domain):
+def test_forecasts_equal_those_of_the_scalar_functions(domain):
     world = synthetic(2, domain=domain).with_params(**PLAIN)
     log = visits_of(world, sessions=20)
     out, v, w = predict(world, log.visits), log.visits, world.arrays
     for visit in range(20):
-        s, f = empty_sessions(world, 1), one(3)
-        begin(w, s, 0, int(v.user[visit]), int(v.context[visit]))
+        s, f = empty_sessions(world, 1), empty_feedback(1, 3)
+        begin_session(w, s, 0, int(v.user[visit]), int(v.context[visit]))
         for step in range(v.begin[visit], v.begin[visit + 1]):
             for k in range(3):
                 item = int(v.slate[step, k])
@@ -84,10 +78,10 @@ def test_forecasts_equal_the_session_run_by_hand(domain):
                 assert out.chance[step, k, 1] == pytest.approx(first * second, abs=1e-12)
             f.events[0] = v.events[step]
             slate = v.slate[step : step + 1].copy()
-            assert out.left[step] == pytest.approx(sigmoid(react(w, s, 0, slate, f)), abs=1e-12)
+            assert out.left[step] == pytest.approx(sigmoid(apply_feedback(w, s, 0, slate, f)), abs=1e-12)
 
 
-def test_chances_of_rare_events_equal_a_count_of_many_answers():
+def test_probabilities_of_rare_events_equal_their_frequencies():
     world = synthetic(3, domain="content").with_params(**PLAIN)
     log = visits_of(world, sessions=1, slate_size=2)
     slate, events = log.visits.slate[:1], log.visits.events[:1]
@@ -95,8 +89,8 @@ def test_chances_of_rare_events_equal_a_count_of_many_answers():
         log.visits.user[:1], log.visits.context[:1], np.array([0, 1]), slate, events, log.visits.known
     )
     chance = predict(world, visits).chance[0]
-    s, f, count = empty_sessions(world, 1), one(2), np.zeros((2, len(world.events)))
-    begin(world.arrays, s, 0, int(visits.user[0]), int(visits.context[0]))
+    s, f, count = empty_sessions(world, 1), empty_feedback(1, 2), np.zeros((2, len(world.events)))
+    begin_session(world.arrays, s, 0, int(visits.user[0]), int(visits.context[0]))
     for key in range(40_000):
         s.key[0] = np.uint64(key * 7_919 + 1)
         respond(world.arrays, s, 0, slate, f)
@@ -106,7 +100,7 @@ def test_chances_of_rare_events_equal_a_count_of_many_answers():
     assert (np.abs(count / 40_000 - chance) < 4.5 * error).all()
 
 
-def test_a_visit_alone_is_forecast_as_among_others():
+def test_forecasts_of_a_visit_do_not_depend_on_other_visits():
     world = synthetic(4, domain="content")
     log = visits_of(world, sessions=15).visits
     together = predict(world, log)
@@ -122,7 +116,7 @@ def test_a_visit_alone_is_forecast_as_among_others():
         np.testing.assert_array_equal(found.left, together.left[steps])
 
 
-def test_a_stranger_is_the_population_until_he_shows_himself():
+def test_an_unknown_user_has_the_posterior_of_the_population():
     world = synthetic(5, domain="social", num_users=2, spread=3.0).with_params(**PLAIN)
     world = world.with_arrays(examine=np.ones(50))
     log = visits_of(world, sessions=400, slate_size=1)
@@ -141,11 +135,11 @@ def test_a_stranger_is_the_population_until_he_shows_himself():
     assert np.abs(out - known)[clock > 8].mean() < 0.5 * np.abs(out - known)[clock == 1].mean()
 
 
-def test_simulated_answers_have_the_rates_that_are_forecast():
+def test_simulated_responses_have_the_forecast_rates():
     world = synthetic(6, domain="content").with_params(**PLAIN)
     log = visits_of(world, sessions=800)
     drawn = np.stack([simulate(world, log.visits, seed << 32).events for seed in range(10)])
-    first = log.visits.begin[:-1]  # later steps hang on the simulated answers, not on the logged ones
+    first = log.visits.begin[:-1]  # later steps depend on the simulated responses, not on the logged ones
     for e in range(len(world.events)):
         chance = predict(world, log.visits).chance[first, :, e]
         flag = (drawn[:, first] >> e) & 1
@@ -163,24 +157,24 @@ def test_choices_are_a_softmax_over_the_page():
     )  # fmt: skip
     options = pages(world, log.item)
     out, w = predict_choices(world, clicks, options), world.arrays
-    shelf = w.category * 100 + w.page
+    page_number = w.category * 100 + w.page
     for visit in range(40):
-        s, f = empty_sessions(world, 1), one(1)
-        begin(w, s, 0, int(clicks.user[visit]), int(clicks.context[visit]))
+        s, f = empty_sessions(world, 1), empty_feedback(1, 1)
+        begin_session(w, s, 0, int(clicks.user[visit]), int(clicks.context[visit]))
         f.events[:] = 1
         for step in range(clicks.begin[visit], clicks.begin[visit + 1]):
             item = int(clicks.slate[step, 0])
-            page = np.flatnonzero(shelf == shelf[item])
+            page = np.flatnonzero(page_number == page_number[item])
             part = slice(options.begin[step], options.begin[step + 1])
             np.testing.assert_array_equal(np.sort(options.item[part]), page)
             weight = np.exp([affinity(w, s, 0, int(i)) for i in options.item[part]])
             np.testing.assert_allclose(out.chance[part], weight / weight.sum(), atol=1e-12)
-            chance = sigmoid(react(w, s, 0, clicks.slate[step : step + 1].copy(), f))
+            chance = sigmoid(apply_feedback(w, s, 0, clicks.slate[step : step + 1].copy(), f))
             assert out.left[step] == pytest.approx(chance, abs=1e-12)
 
 
-def test_choices_are_of_one_item_a_step():
+def test_a_choice_needs_one_item_a_step():
     world = synthetic(7, domain="ecommerce")
     log = visits_of(world, sessions=3)
-    with pytest.raises(ValueError, match="slates have 3 places"):
+    with pytest.raises(ValueError, match="slates have 3 items"):
         predict_choices(world, log.visits, pages(world, log.item))

@@ -1,4 +1,4 @@
-"""Worlds: saved and loaded bit for bit, checked, cut, and never half-written."""
+"""Worlds: saving and loading bit for bit, checks, subsets, atomic writes."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def test_save_and_load_give_the_same_world(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w"]
 
 
-def test_digest_sees_every_array_and_not_the_card():
+def test_the_digest_depends_on_every_array_and_not_on_the_card():
     world = synthetic(3)
     assert world.with_card(x=1).sha256 == world.sha256
     assert world.with_params(rho=9.0).sha256 != world.sha256
@@ -39,7 +39,7 @@ def test_saving_keeps_the_licence_beside_the_world(tmp_path):
     assert (tmp_path / "w" / "LICENSE").read_text() == "mine"
 
 
-def test_subset_keeps_the_most_shown():
+def test_a_subset_has_the_most_exposed_items():
     world = synthetic(3, num_items=20)
     cut = world.subset(5)
     np.testing.assert_array_equal(cut.arrays.factors, world.arrays.factors[:5])
@@ -69,12 +69,12 @@ def test_subset_keeps_the_most_shown():
         ),
         ({"duration": np.full(30, -1.0)}, "duration has numbers from -1"),
         ({"watch_quantiles": np.full((3, 2), -1.5)}, "watch_quantiles has numbers .* at least -1"),
-        ({"watch_quantiles": np.tile([1.0, 0.5], (3, 1))}, "watch_quantiles falls along a row"),
+        ({"watch_quantiles": np.tile([1.0, 0.5], (3, 1))}, "watch_quantiles must not fall along a row"),
         ({"params": np.zeros(3)}, "world array params: axis params has size 3"),
         ({"nonsense": np.zeros(3)}, "unknown arrays: nonsense"),
     ],
 )
-def test_an_impossible_world_is_refused_by_name(change, message):
+def test_an_impossible_array_is_an_error_that_names_it(change, message):
     with pytest.raises(ValueError, match=message):
         synthetic().with_arrays(**change)
 
@@ -87,7 +87,7 @@ def test_an_impossible_world_is_refused_by_name(change, message):
         ("decay", (-0.1, 1.0, 2.0), (0.0, 0.999999), "in [0, 1)"),
     ],
 )
-def test_parameters_keep_to_their_documented_ranges(name, wrong, right, span):
+def test_parameters_outside_their_documented_range_are_errors(name, wrong, right, span):
     for value in wrong:
         with pytest.raises(
             ValueError, match=re.escape(f"world parameter {name} is {value:g}, expected a number {span}")
@@ -100,13 +100,13 @@ def test_parameters_keep_to_their_documented_ranges(name, wrong, right, span):
             synthetic().with_params(**{name: value})
 
 
-def test_every_range_that_is_documented_is_of_a_parameter_or_array():
+def test_every_documented_range_is_of_a_parameter_or_array():
     ranged = {param.name for param in PARAMS if param.span != ANY}
     assert ranged == {"sigma", "patience", "mood", "pull", "decay"}
     assert set(ARRAY_SPANS) <= set(LAYOUT)
 
 
-def test_unknown_parameters_are_refused():
+def test_unknown_parameters_are_errors():
     with pytest.raises(ValueError, match="parameter 'roh' is unknown; there are sigma"):
         synthetic().with_params(roh=1.0)
     with pytest.raises(ValueError, match="parameters roh are unknown"):
@@ -127,14 +127,17 @@ def test_broken_folders_name_the_file(tmp_path):
         ("{", r"world\.json is not valid JSON"),
         (
             json.dumps({**about, "categories": [1]}),
-            r"world\.json: categories holds something that is no name",
+            r"world\.json: categories holds a value that is not a text",
         ),
         (json.dumps({**about, "card": []}), r"world\.json: card is \[\], expected dict"),
         (
             json.dumps({**about, "domain": "content"}),
             "w: world array event_item: axis E has size 3, expected 7",
         ),
-        (json.dumps({**about, "events": ["click"]}), r"has the events \['click'\], its domain has others"),
+        (
+            json.dumps({**about, "events": ["click"]}),
+            r"has the events \['click'\], expected those of its domain",
+        ),
         (json.dumps({**about, "contexts": []}), "w: world array context_cdf: axis X has size 24, expected"),
     ):
         (folder / "world.json").write_text(text)
@@ -151,7 +154,7 @@ def test_broken_folders_name_the_file(tmp_path):
         synthetic().save(file)
 
 
-def test_a_world_of_another_layout_is_refused(tmp_path):
+def test_a_world_of_another_layout_is_an_error(tmp_path):
     folder = synthetic(3).save(tmp_path / "w")
     (folder / "SHA256SUMS").unlink()
     arrays = load_file(folder / "world.safetensors")
@@ -159,7 +162,7 @@ def test_a_world_of_another_layout_is_refused(tmp_path):
         ({"page": arrays["page"].astype(np.float64)}, "world array page is of float64, expected int16"),
         ({"push": np.full_like(arrays["push"], np.inf)}, "push holds a number that is not finite"),
         ({"category": arrays["category"] + 100}, "category leaves"),
-        ({"choice": np.array([2], np.int32)}, "choice is 2, which is not of the domain ecommerce"),
+        ({"choice": np.array([2], np.int32)}, "choice is 2, which is not one of the domain ecommerce"),
         ({"choice": np.array([7], np.int32)}, "choice and watch must be"),
     ):
         save_file({**arrays, **change}, folder / "world.safetensors")
@@ -182,7 +185,7 @@ def test_a_world_is_replaced_with_its_ensemble(tmp_path):
         load_world(folder, 1)
 
 
-def test_the_shipped_worlds_are_whole():
+def test_the_shipped_worlds_match_their_checksums():
     for name in shipped_worlds():
         stored = Stored(WORLDS / name, "world")
         assert set(stored.digests) == {"LICENSE", "world.json", "world.safetensors"}, name

@@ -1,0 +1,44 @@
+"""Scalar functions of the compiled code. They allocate nothing, so CUDA kernels can call them."""
+
+import math
+from typing import TypeVar
+
+from recgym.arrays import Doubles
+from recgym.jit import njit
+
+MAX_LOGIT = 30.0  # logits are clipped to [-MAX_LOGIT, MAX_LOGIT]
+
+Number = TypeVar("Number", int, float)
+
+
+@njit()
+def minimum(a: Number, b: Number) -> Number:
+    """The smaller of two numbers. The built-in `min` does not compile for a CUDA device."""
+    return a if a < b else b
+
+
+@njit()
+def clip(x: float, limit: float) -> float:
+    """X clipped to [-limit, limit]."""
+    if x > limit:
+        return limit
+    return x if x > -limit else -limit
+
+
+@njit()
+def sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)), x clipped to [-30, 30]."""
+    return 1.0 / (1.0 + math.exp(-clip(x, MAX_LOGIT)))
+
+
+@njit()
+def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
+    """Smallest index in [low, high) whose cumulative weight exceeds u: a draw from `cdf` where u is uniform."""
+    high -= 1
+    while low < high:
+        middle = (low + high) // 2
+        if cdf[middle] > u:
+            high = middle
+        else:
+            low = middle + 1
+    return low

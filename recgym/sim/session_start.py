@@ -1,0 +1,49 @@
+"""Start of a session: user, context, first intent, frailty (`patience`) and random intercept (`mood`) are drawn.
+
+Axes: B sessions, d factors.
+"""
+
+from recgym.jit import njit
+from recgym.rng import CONTEXT, INTENT, MOOD, PATIENCE, USER, episode_key, normal, uniform
+from recgym.sim.friend_requests import draw_candidates
+from recgym.sim.scalar_math import draw
+from recgym.sim.schema import FRIENDS, SIGMA, WorldArrays
+from recgym.sim.schema import MOOD as MOOD_SD
+from recgym.sim.schema import PATIENCE as PATIENCE_SD
+from recgym.sim.state import Sessions
+
+
+@njit()
+def start_episode(w: WorldArrays, s: Sessions, b: int) -> None:
+    """Begin the next episode of row b: its key, its user, its context, and the draws of `begin_session`."""
+    s.episode[b] += 1
+    key = episode_key(s.seed[b], s.episode[b])
+    s.key[b] = key
+    user = draw(w.user_cdf, 0, w.user_cdf.shape[0], uniform(key, 0, USER, 0))
+    begin_session(w, s, b, user, draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0)))
+
+
+@njit()
+def begin_session(w: WorldArrays, s: Sessions, b: int, user: int, context: int) -> None:
+    """Begin the session of key `s.key[b]`: draw first intent, frailty and random intercept, clear the record."""
+    key = s.key[b]
+    s.user[b] = user
+    s.context[b] = context
+    for j in range(s.intent.shape[1]):
+        s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
+    s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
+    s.mood[b] = w.params[MOOD_SD] * normal(key, 0, MOOD, 0)
+    s.satiation[b, :] = 0.0
+    s.shown[b, :] = 0.0
+    s.liked[b, :] = 0.0
+    s.memory[b, :] = -1
+    s.items[b, :] = -1
+    s.events[b, :] = 0
+    s.step[b] = 0
+    s.engaged[b] = 0
+    s.liked_category[b] = -1
+    s.lead[b] = -1
+    s.lead_events[b] = 0
+    s.run[b] = 0
+    if w.choice[0] == FRIENDS:
+        draw_candidates(w, s, b)

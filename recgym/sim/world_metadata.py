@@ -1,0 +1,40 @@
+"""Fields of a world beside its arrays.
+
+Axes: U users, C categories, X contexts, F public user features.
+"""
+
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Floats
+from recgym.sim.world_ids import Ids
+
+
+class WorldMetadata(TypedDict, total=False):
+    """Fields of a World beside its arrays, as keyword arguments of `World.build`."""
+
+    categories: tuple[str, ...]  # (C,)
+    contexts: tuple[str, ...]  # (X,), default ("any",)
+    user_feature_names: tuple[str, ...]  # (F,), default ()
+    user_features: NDArray[Any] | None  # (U, F) in [-1, 1]
+    card: dict[str, Any] | None
+    ids: Ids | None  # of the log
+    origin: str  # index_digest of the world that this one is a copy of, default ""
+
+
+DEFAULT_METADATA: WorldMetadata = {
+    "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "origin": "",
+}  # fmt: skip
+
+
+def public_features(values: NDArray[Any] | None, num_users: int, width: int) -> Floats:
+    """User features (U, F) as stored; ValueError unless their shape and range are right."""
+    features = np.zeros((num_users, 0)) if values is None else np.asarray(values)
+    if features.shape != (num_users, width):
+        raise ValueError(f"user_features has shape {features.shape}, expected ({num_users}, {width})")
+    public: Floats = features.astype(np.float16).astype(np.float32)
+    if public.size and (not np.all(np.isfinite(features)) or np.abs(public).max() > 1):
+        raise ValueError("user_features leave [-1, 1]")
+    return public
