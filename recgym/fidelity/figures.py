@@ -20,7 +20,7 @@ from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of
-from recgym.logs.splits import has_clock, split_since, thinned
+from recgym.logs.splits import has_times, split_since, subsample
 from recgym.logs.visit_history import cut_length
 from recgym.sim.world import World
 
@@ -111,7 +111,7 @@ def _evaluation(
     world: World, log: Log, past: Log | None, resamples: int, seed: int
 ) -> tuple[Evaluation, list[str]]:
     """Of sessions, and remarks: how much was judged."""
-    few, known = thinned(log, MAX_JUDGED, seed), None if past is None else thinned(past, MAX_PAST, seed)
+    few, known = subsample(log, MAX_JUDGED, seed), None if past is None else subsample(past, MAX_PAST, seed)
     logged, earlier = align(world, few), None if known is None else align(world, known)
     if earlier is not None:  # the horizon that cut the sessions of a log shows in both parts
         cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
@@ -180,4 +180,4 @@ def _is_reached(known: str, log: Log, same: bool) -> bool:
     A number of a visit is valid in the world's own log alone, and only where that has more visits.
     """
     kind, _, value = known.partition(":")
-    return same and log.num_sessions > int(value) if kind == "visit" else has_clock(log)
+    return same and log.num_sessions > int(value) if kind == "visit" else has_times(log)

@@ -20,7 +20,7 @@ from recgym.fit.recipe_pairs import fit_pairs
 from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
-from recgym.logs.splits import TEST, UNUSED, moment, part, visit_days
+from recgym.logs.splits import TEST, UNUSED, select_visits, split_point, visit_days
 from recgym.sim.world import World
 from recgym.sim.world_ids import Ids
 
@@ -66,9 +66,14 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
         return world.with_card(**judge(world, log, resamples=config.bootstrap).entries())
     period = periods(visit_days(log), config)
     late = period == TEST
-    verdict = judge(world, part(log, late), part(log, ~late & (period != UNUSED)), resamples=config.bootstrap)
+    verdict = judge(
+        world,
+        select_visits(log, late),
+        select_visits(log, ~late & (period != UNUSED)),
+        resamples=config.bootstrap,
+    )
     first = {} if config.period is None or config.period[0] is None else {"learnt_from": config.period[0]}
-    return world.with_card(**verdict.entries(), since=moment(log, late), **first)
+    return world.with_card(**verdict.entries(), since=split_point(log, late), **first)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def of_frame(name: str, frame: "pd.DataFrame") -> Any:
         )
     twice = [str(column) for column in frame.columns[frame.columns.duplicated()]]
     if twice:
-        refuse(
+        raise_problems(
             [LogProblem(name, 0, twice[0], "a column must occur once", f"{list(map(str, frame.columns))}")]
         )
     return pa.table({str(column): _arrow(name, str(column), frame[column]) for column in frame.columns})
@@ -79,7 +79,7 @@ def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "
     zoned = [getattr(moment, "tzinfo", None) is not None for moment in known]
     if len(set(zoned)) > 1:
         row = int(np.flatnonzero(values.notna())[zoned.index(not zoned[0])])
-        refuse(
+        raise_problems(
             [LogProblem(name, row + 2, column, "all times must have a zone or none", str(values.iloc[row]))]
         )
     return values

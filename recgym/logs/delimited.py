@@ -15,7 +15,7 @@ from recgym.arrays import Array
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
 from recgym.logs.lines import line_numbers
-from recgym.logs.problems import LogError, LogProblem, problems_of, refuse, shown
+from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
 SIGNATURES = {  # first bytes of files of other formats
@@ -144,10 +144,10 @@ def read_csv(
                 options = (stream, read, parse, convert)
                 table = pacsv.read_csv(*options) if where is None else _matching(options, *where)
         except pa.ArrowInvalid:
-            refuse(_diagnose(files, name, types, layout, set(nullable)))
+            raise_problems(_diagnose(files, name, types, layout, set(nullable)))
             raise
         if any(table[column].null_count for column in types if column not in set(nullable)):
-            refuse(_diagnose(files, name, types, layout, set(nullable)))
+            raise_problems(_diagnose(files, name, types, layout, set(nullable)))
     if not table.num_rows:
         raise LogError(f"{name}: there are no rows below the header")
     return table
@@ -176,10 +176,10 @@ def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> 
     missing = [column for column in wanted if column not in header]
     if missing:
         rule = f"the header must have {', '.join(map(repr, missing))}"
-        refuse([LogProblem(name, 1, "", rule, shown(header))])
+        raise_problems([LogProblem(name, 1, "", rule, shown(header))])
     for column in wanted:
         if header.count(column) > 1:
-            refuse(
+            raise_problems(
                 [
                     LogProblem(
                         name, 1, column, "a column must occur once", f"{header.count(column)} of that name"
@@ -201,7 +201,7 @@ def read_words(
     """
     undecoded = _not_utf8(files, name) if layout.encoding == "utf8" else 0
     if undecoded:
-        refuse([LogProblem(name, undecoded, "", "the file must be in UTF-8", "another encoding")])
+        raise_problems([LogProblem(name, undecoded, "", "the file must be in UTF-8", "another encoding")])
     widths: list[LogProblem] = []
 
     def note(row: Any) -> str:
@@ -222,7 +222,7 @@ def read_words(
             try:
                 table = read(dict.fromkeys(types, ID))
             except pa.ArrowInvalid:
-                refuse(widths)
+                raise_problems(widths)
                 raise
     lines = layout.lines(files, name, len(table) + len(widths))
     first = 2 if layout.header is None else 1

@@ -16,11 +16,11 @@ from recgym.logs.columns import Source, as_numpy
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import TEXT, renamed
+from recgym.logs.ids import TEXT, map_strings
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import parquet_columns
-from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -42,7 +42,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     clicked_page, clicked_item = _flat(name, CLICKED, table[CLICKED])
     size = int(max(item.max(initial=0), clicked_item.max(initial=0))) + 1
     shown, clicked = page * size + item, clicked_page * size + clicked_item
-    refuse(
+    raise_problems(
         [
             LogProblem(
                 name,
@@ -58,7 +58,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     rows |= {"item": pa.array(item), "click": pa.array(np.isin(shown, clicked))}
     categories, remark = _categories(files, name)
     if categories is not None:
-        rows["category"] = renamed(rows["item"], lambda article: categories.get(article) or "")
+        rows["category"] = map_strings(rows["item"], lambda article: categories.get(article) or "")
         unknown = sum(not categories.get(article) for article in map(str, np.unique(item).tolist()))
         remark += f"; of {unknown} articles it is unknown" if unknown else ""
     named = {**COLUMNS, "item": SHOWN, "click": CLICKED}
@@ -97,5 +97,7 @@ def _flat(name: str, column: str, lists: Any) -> tuple[Any, Any]:
     lengths = as_numpy(pc.fill_null(pc.list_value_length(lists), 0))
     page, articles = np.repeat(np.arange(len(lists)), lengths), pc.list_flatten(lists)
     empty = np.flatnonzero(as_numpy(articles.is_null()))
-    refuse([LogProblem(name, int(page[at]) + 2, column, "an article is needed", "nothing") for at in empty])
+    raise_problems(
+        [LogProblem(name, int(page[at]) + 2, column, "an article is needed", "nothing") for at in empty]
+    )
     return page, as_numpy(articles).astype(np.int64)

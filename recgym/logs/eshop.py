@@ -19,10 +19,10 @@ from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.delimited import TextLayout, read_csv
 from recgym.logs.files import Files
-from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, usual
+from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, most_frequent
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogProblem, refuse
+from recgym.logs.problems import LogProblem, raise_problems
 from recgym.logs.sessionize import number_steps
 
 SOURCE = Source(
@@ -82,7 +82,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     kept = first_rows(table)
     duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), kept + 2
     cells = {column: as_numpy(table[column]) for column in COLUMNS if column != ITEM}
-    refuse([*_beyond_limits(name, cells, file_row), *_broken_orders(name, cells, file_row)])
+    raise_problems([*_beyond_limits(name, cells, file_row), *_broken_orders(name, cells, file_row)])
 
     item, ids = index_ids(table[ITEM])
     user, countries = index_ids(table["country"])
@@ -119,7 +119,7 @@ def _items(
     """Table of items by the most frequent values of their rows, and a remark for each row with another value."""
     most, remarks = {}, []
     for column in FIXED:
-        most[column], deviates = usual(item, cells[column], len(ids))
+        most[column], deviates = most_frequent(item, cells[column], len(ids))
         for row in np.flatnonzero(deviates):
             said, kept = cells[column][row], most[column][item[row]]
             remarks.append(

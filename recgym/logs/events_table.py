@@ -21,7 +21,7 @@ from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, number_steps
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
@@ -49,7 +49,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     parser = TableParser(table, settings, origin)
     columns, users, items = _columns(parser)
     if parser.problems or settings.left_out:
-        refuse([*settings.left_out, *parser.problems, *_further(parser, build)])
+        raise_problems([*settings.left_out, *parser.problems, *_further(parser, build)])
     remarks = parser.remarks
     kept, repeats = _repeats(table, columns, settings)
     remarks += repeats
@@ -292,5 +292,5 @@ def log_of_frame(
     settings = TableSettings("frame", domain, source, {}, GAP_MINUTES, users=users, items=items, **said)
     log = log_of_table(table, settings, build)
     log = replace(log, remarks=(*of_users, *of_items, *log.remarks))
-    refuse(validate(log, event_rules=False))
+    raise_problems(validate(log, event_rules=False))
     return replace(log, remarks=(*log.remarks, *event_remarks(log)))

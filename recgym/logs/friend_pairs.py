@@ -16,7 +16,7 @@ from recgym.logs.files import Files
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
 from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
-from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import cells_of, separator_of
 
 NAMES = ("user", "friend")
@@ -91,7 +91,9 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         if cells.type == TEXT:
             empty |= as_numpy(pc.equal(pc.utf8_trim_whitespace(cells), "").fill_null(True))
         rows = np.flatnonzero(empty)
-        refuse([LogProblem(name, int(row) + first, column, "a user is needed", "nothing") for row in rows])
+        raise_problems(
+            [LogProblem(name, int(row) + first, column, "a user is needed", "nothing") for row in rows]
+        )
     return name, table.select(chosen)
 
 

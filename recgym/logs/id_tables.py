@@ -14,7 +14,7 @@ from recgym.logs.delimited import TextLayout, misfits, read_csv, read_header, re
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
 from recgym.logs.parquet_files import holds_parquet, parquet_file
-from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
 
@@ -50,7 +50,7 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
     ids = columns["id"].to_pylist()
     first = {key: row for row, key in reversed(list(enumerate(ids)))}
     rule = "an id must occur once"
-    refuse(
+    raise_problems(
         [
             LogProblem(name, int(lines[row]), "id", rule, repr(key))
             for row, key in enumerate(ids)
@@ -80,10 +80,10 @@ def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
     if ITEM_COLUMNS[column] is is_words:
         return pc.fill_null(as_text(cells), UNKNOWN)
     if cells.type == TEXT:
-        refuse(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
+        raise_problems(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
         known = pc.match_substring_regex(cells, "[0-9]")
         cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
-    refuse(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
+    raise_problems(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
     return cells
 
 

@@ -19,7 +19,7 @@ MISSING = (  # words for a missing value
 )  # fmt: skip
 
 
-def natural(key: str) -> tuple[Any, ...]:
+def natural_key(key: str) -> tuple[Any, ...]:
     """Key of natural order: 2 is before 10 and A2 before A10."""
     parts = re.split(r"([0-9]{1,300})", key)
     return tuple(int(part) if place % 2 else part for place, part in enumerate(parts))
@@ -77,7 +77,7 @@ def is_missing(words: Any) -> Any:
     return pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(words), value_set=pa.array(MISSING)), True)
 
 
-def renamed(values: Any, name: Callable[[str], str]) -> Any:
+def map_strings(values: Any, name: Callable[[str], str]) -> Any:
     """Strings with `name` applied to each distinct one; null counts as an empty string."""
     codes, words = encode(values)
     coded = pa.array([name(word or "") for word in words.to_pylist()] + [name("")]).dictionary_encode()
@@ -95,7 +95,7 @@ def in_natural_order(codes: Array, names: Any) -> tuple[Array, list[str]]:
     """`index_ids` of values that are encoded already; the index of a code of -1 is 0."""
     occurs = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     ids: list[str] = names.take(pa.array(occurs)).to_pylist()
-    order = sorted(range(len(ids)), key=lambda place: (natural(ids[place]), ids[place]))
+    order = sorted(range(len(ids)), key=lambda place: (natural_key(ids[place]), ids[place]))
     rank = np.zeros(len(names) + 1, np.int32)  # the last one: of -1
     rank[occurs[order]] = np.arange(len(ids), dtype=np.int32)
     return rank[codes], [ids[place] for place in order]
@@ -179,7 +179,7 @@ def _is_words(kind: Any) -> bool:
     return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def usual(groups: Array, values: Array, num_groups: int) -> tuple[Array, Array]:
+def most_frequent(groups: Array, values: Array, num_groups: int) -> tuple[Array, Array]:
     """Most frequent value of each group (the smallest of ties), and which rows have another value."""
     size = int(values.max()) + 1 if len(values) else 1
     pairs, counts = np.unique(groups.astype(np.int64) * size + values, return_counts=True)

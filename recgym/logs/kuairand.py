@@ -27,11 +27,11 @@ from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.delimited import read_csv, read_header
 from recgym.logs.files import Files
-from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural
+from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural_key
 from recgym.logs.kuairand_history import with_earlier
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, LogProblem, problems_of, refuse
+from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
 from recgym.logs.sessionize import number_by_start, number_steps
 from recgym.logs.times import read_times, remark
 
@@ -87,7 +87,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         (column, (cells[column] != 0) & (cells[column] != 1), "0 or 1 is needed") for column in FLAGS.values()
     ]
     unfit += [("time_ms", bad, rule) for bad, rule in times.faults]
-    refuse([problem for what in unfit for problem in _problems(names, cells, *what)])
+    raise_problems([problem for what in unfit for problem in _problems(names, cells, *what)])
 
     session, step = _visits(user, cells["date"], cells["time_ms"])
     columns = {
@@ -199,7 +199,7 @@ def _videos(files: Files) -> Any:
     types = {"video_id": INT, "video_type": TEXT, "video_duration": FLOAT, "tag": TEXT}
     table = read_csv(files, name, types, nullable=("video_type", "video_duration", "tag"))
     table = table.set_column(0, "id", table["video_id"].cast(TEXT))
-    order = sorted(range(len(table)), key=lambda row: natural(table["id"][row].as_py()))
+    order = sorted(range(len(table)), key=lambda row: natural_key(table["id"][row].as_py()))
     return table.take(pa.array(order))
 
 

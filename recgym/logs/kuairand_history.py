@@ -17,7 +17,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import require_columns
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import lookup
-from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 PREFIX = "earlier_"  # of the columns; earlier_shown counts impressions, the others events
 EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}
@@ -59,7 +59,7 @@ def with_earlier(
     lengths = np.diff(as_numpy(shown.offsets))
     user, item = np.repeat(owner, lengths), lookup(shown.flatten(), items["id"])
     row = np.repeat(np.arange(2, len(table) + 2), lengths)
-    refuse(
+    raise_problems(
         [
             LogProblem(name, int(row[i]), column, f"the {what} must be in the table of {what} features", "")
             for what, column, index in (("user", "user_id", user), ("video", "watch_seq", item))

@@ -25,11 +25,11 @@ from recgym.logs.delimited import read_csv
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import FLOAT, INT, TEXT, lookup, renamed
+from recgym.logs.ids import FLOAT, INT, TEXT, lookup, map_strings
 from recgym.logs.kuairand import read_users, watch_flags
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, LogProblem, refuse
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -59,7 +59,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     videos = read_csv(files, files.one(CATEGORIES), {"video_id": INT, "feat": TEXT})
     unknown = np.flatnonzero(lookup(table["video_id"], videos["video_id"]) < 0)
     rule = f"the video must be in {CATEGORIES}"
-    refuse(
+    raise_problems(
         [
             LogProblem(name, int(file_row[row]), "video_id", rule, str(table["video_id"][int(row)]))
             for row in unknown
@@ -93,7 +93,7 @@ def _rows(table: Any, tag: Mapping[str, str]) -> Any:
             ),
             "watch_ms": watch,
             "duration_ms": pa.array(np.where(duration > 0, duration, np.nan)),
-            "category": renamed(
+            "category": map_strings(
                 table["video_id"], lambda video: f"tag{tag[video]}" if tag.get(video) else ""
             ),
             "context_hour": ((time + BEIJING_MS) // HOUR_MS % 24).astype(np.int16),

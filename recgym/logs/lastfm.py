@@ -19,7 +19,7 @@ from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, lookup
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogProblem, refuse
+from recgym.logs.problems import LogProblem, raise_problems
 from recgym.logs.sessionize import number_steps
 
 SOURCE = Source(
@@ -42,7 +42,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     user, users = index_ids(table["userID"])
     item, artists = index_ids(table["artistID"])
     weight = as_numpy(table["weight"])
-    refuse(
+    raise_problems(
         [
             LogProblem(name, int(kept[row]) + 2, "weight", "a count of 1 or more is needed", str(weight[row]))
             for row in np.flatnonzero(weight < 1)
@@ -84,7 +84,7 @@ def _friends(files: Files, users: list[str]) -> Any:
     name = files.one(FRIENDS)
     pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, TABS)
     ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
-    refuse(
+    raise_problems(
         [
             LogProblem(
                 name, int(row) + 2, column, f"the user must be in {LISTENS}", str(pairs[column][int(row)])
@@ -94,7 +94,7 @@ def _friends(files: Files, users: list[str]) -> Any:
         ]
     )
     left, right = ends["userID"], ends["friendID"]
-    refuse(
+    raise_problems(
         [
             LogProblem(
                 name,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -27,34 +27,11 @@ from recgym.logs.columns import (
     is_words,
     require,
 )
-from recgym.logs.problems import LogError, refuse
+from recgym.logs.log_options import LogFields, TableOptions, check_names
+from recgym.logs.problems import LogError, raise_problems
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class LogFields(TypedDict, total=False):
-    """Optional fields of a log, see `Log`."""
-
-    duplicates: int
-    remarks: Sequence[str]
-    friends: Any
-
-
-class TableOptions(TypedDict, total=False):
-    """Options of a table of events, see `recgym.logs.generic`."""
-
-    time_unit: str | None
-    time_format: str | None
-    duplicates: str | None
-
-
-def _check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> None:
-    """Raises TypeError for an option that is not a field of a TypedDict."""
-    names = fields.__annotations__
-    for name in options:
-        if name not in names:
-            raise TypeError(f"Log.{method} has no argument {name!r}; its options are {', '.join(names)}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +94,7 @@ class Log:
         Raises:
             LogError: a required column is missing, or a value does not fit the type of its column.
         """
-        _check_names("build", about, LogFields)
+        check_names("build", about, LogFields)
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
             raise LogError(f"a log must have the columns {', '.join(REQUIRED)}; missing {', '.join(missing)}")
@@ -275,7 +252,7 @@ class Log:
         """
         from recgym.logs.events_table import log_of_frame
 
-        _check_names("from_pandas", options, TableOptions)
+        check_names("from_pandas", options, TableOptions)
         return log_of_frame(
             cls.build,
             rows,
@@ -304,5 +281,5 @@ class Log:
 
         log = read_folder(folder, cls)
         if check:
-            refuse(validate(log))
+            raise_problems(validate(log))
         return log

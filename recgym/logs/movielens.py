@@ -20,10 +20,10 @@ from recgym.logs.delimited import ID, TextLayout, read_csv
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import FLOAT, INT, TEXT, renamed
+from recgym.logs.ids import FLOAT, INT, TEXT, map_strings
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogProblem, refuse
+from recgym.logs.problems import LogProblem, raise_problems
 from recgym.logs.separators import COLONS
 from recgym.logs.table_settings import TableSettings
 
@@ -84,7 +84,7 @@ def _read(
     types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
     table = read_csv(files, name, types, layout)
     rows = {key: table[column] for key, column in zip(KEYS, columns, strict=True)}
-    rows["category"] = renamed(rows["item"], lambda item: genres.get(item, ""))
+    rows["category"] = map_strings(rows["item"], lambda item: genres.get(item, ""))
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
     file_row = np.arange(len(table)) + (2 if layout.header is None else 1)
@@ -102,6 +102,6 @@ def _lines(files: Files, base: str, delimiter: str, width: int) -> Iterator[list
     for row, line in enumerate(lines, 1):
         cells = line.split(delimiter)
         if line and len(cells) != width:
-            refuse([LogProblem(name, row, "", f"a row must have {width} cells", str(len(cells)))])
+            raise_problems([LogProblem(name, row, "", f"a row must have {width} cells", str(len(cells)))])
         if line:
             yield cells

@@ -29,7 +29,7 @@ from recgym.logs.ids import FLOAT, INT, TEXT, encode, index_ids, labels
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, refuse
+from recgym.logs.problems import LogError, raise_problems
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -64,7 +64,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     )
     cells = TableParser(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2)))
     time = cells.times("time").ms
-    refuse(cells.problems)
+    raise_problems(cells.problems)
     session = np.empty(len(table), np.int64)
     session[np.argsort(time, kind="stable")] = np.arange(len(table))
     columns |= {

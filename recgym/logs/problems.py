@@ -76,7 +76,7 @@ def problems_of(
     return [LogProblem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
 
 
-def refuse(problems: Sequence[LogProblem]) -> None:
+def raise_problems(problems: Sequence[LogProblem]) -> None:
     """Raises LogError with the first problem and the number of others, if there is a problem."""
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -22,7 +22,7 @@ from recgym.logs.delimited import ID, read_csv
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import INT, TEXT, renamed
+from recgym.logs.ids import INT, TEXT, map_strings
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError
 from recgym.logs.table_settings import TableSettings
@@ -44,7 +44,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table = read_csv(files, name, types)
     categories = _categories(files, int(pc.max(table["timestamp"]).as_py()))
     columns = {key: table[column] for key, column in COLUMNS.items()}
-    columns["category"] = renamed(table["itemid"], lambda item: categories.get(item, ""))
+    columns["category"] = map_strings(table["itemid"], lambda item: categories.get(item, ""))
     unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
     log = from_table(pa.table(columns), TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms"))
     remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []

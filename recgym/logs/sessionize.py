@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import index_ids, labels, renamed
+from recgym.logs.ids import index_ids, labels, map_strings
 
 UNKNOWN = "unknown"
 
@@ -63,7 +63,7 @@ def join_actions(session: Array, item: Array, flags: Array, impressions: bool = 
 
     Rows are single actions, sorted by session and time; `flags` (rows, E) are the event of the action and the events
     that it needs. A row with an event beyond the first joins the last row of its session and item without such an
-    event; the k-th event of a kind since then makes the k-th row, so that a second purchase is a second row. With
+    event; the k-th such event since then makes the k-th row, so that a second purchase is a second row. With
     `impressions` the first row with the first event joins the impression of its item before it.
     """
     rows = np.arange(len(session))
@@ -158,7 +158,7 @@ def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], 
 
     table = {"id": ids}
     if category is not None:
-        codes, names = index_ids(renamed(category, lambda word: word or UNKNOWN))
+        codes, names = index_ids(map_strings(category, lambda word: word or UNKNOWN))
         rows = first(codes != (names.index(UNKNOWN) if UNKNOWN in names else -1))
         table["category"] = pa.array([names[codes[row]] if row >= 0 else UNKNOWN for row in rows.tolist()])
     for name, values in numbers.items():

@@ -12,7 +12,7 @@ from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, reading
 from recgym.logs.friend_pairs import with_friends
 from recgym.logs.log import Log
-from recgym.logs.problems import LogError, refuse
+from recgym.logs.problems import LogError, raise_problems
 from recgym.logs.stored import is_written
 
 
@@ -204,5 +204,5 @@ def _recognise(files: Files) -> str:
 
 def _checked(log: Log, check: bool) -> Log:
     if check:
-        refuse(validate(log))
+        raise_problems(validate(log))
     return replace(log, remarks=(*log.remarks, *event_remarks(log)))

@@ -31,7 +31,7 @@ def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
     return np.arange(len(starts), dtype=np.float64) if np.isnan(time).any() else time
 
 
-def has_clock(log: Log) -> bool:
+def has_times(log: Log) -> bool:
     """Whether every visit has a date or a time."""
     days = visit_days(log)
     return isinstance(days, list) or bool(len(days) and days.max() >= len(days))
@@ -46,14 +46,14 @@ def dates(days: list[str] | Doubles) -> NDArray[np.str_]:
     return np.array(days)
 
 
-def part(log: Log, chosen: Bools) -> Log:
+def select_visits(log: Log, chosen: Bools) -> Log:
     """Log of the chosen visits; `chosen` (V,)."""
     starts = log.session_starts()
     rows = np.repeat(chosen, np.diff(np.r_[starts, log.num_rows]))
     return replace(log, rows=log.rows.filter(pa.array(rows)))
 
 
-def thinned(log: Log, most: int, seed: int = 0) -> Log:
+def subsample(log: Log, most: int, seed: int = 0) -> Log:
     """Random sample of about `most` rows of a longer log: whole users where there are enough, else whole visits.
 
     A user's draw depends on `seed` alone: of two parts of a log, the larger sample holds all users of the smaller.
@@ -63,12 +63,12 @@ def thinned(log: Log, most: int, seed: int = 0) -> Log:
         return log
     user, rng = log.column("user")[log.session_starts()], np.random.default_rng(seed)
     if len(np.unique(user)) >= MIN_USERS_AS_UNITS:
-        return part(log, rng.random(log.num_users)[user] < share)
-    return part(log, rng.random(len(user)) < share)
+        return select_visits(log, rng.random(log.num_users)[user] < share)
+    return select_visits(log, rng.random(len(user)) < share)
 
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:
-    """Visits before a point in time, and those from it on; `since` is an ISO date or a result of `moment`."""
+    """Visits before a point in time, and those from it on; `since` is an ISO date or a result of `split_point`."""
     days = visit_days(log)
     kind, _, value = since.partition(":")
     if kind in ("ms", "visit"):
@@ -81,10 +81,10 @@ def split_since(log: Log, since: str) -> tuple[Log, Log]:
         late = dates(days) >= since
     if not late.any():
         raise ValueError(f"since is {since}: the log has no visit from then on")
-    return part(log, ~late), part(log, late)
+    return select_visits(log, ~late), select_visits(log, late)
 
 
-def moment(log: Log, late: Bools) -> str | None:
+def split_point(log: Log, late: Bools) -> str | None:
     """Start of the late visits (V,) in the form of `split_since`; None if other visits are as late as all of them."""
     days: Any = np.asarray(visit_days(log))
     mine, others = np.unique(days[late]), np.unique(days[~late])

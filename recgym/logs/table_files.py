@@ -27,7 +27,7 @@ from recgym.logs.ids import FLOAT, INT, TEXT, as_text
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
-from recgym.logs.problems import LogError, LogProblem, refuse, shown
+from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
@@ -148,7 +148,9 @@ class _Table(NamedTuple):
         differs = pc.not_equal(as_text(cells), pa.scalar(self.folders[column], TEXT))
         bad = np.flatnonzero(as_numpy(pc.fill_null(differs, True)))
         rule = f"a cell must agree with the name of the folder, {self.folders[column]}"
-        refuse([LogProblem(self.name, int(rows[row]), column, rule, repr(cells[row].as_py())) for row in bad])
+        raise_problems(
+            [LogProblem(self.name, int(rows[row]), column, rule, repr(cells[row].as_py())) for row in bad]
+        )
 
     def _text(
         self, types: Mapping[str, Any], words: Mapping[str, Any]
@@ -162,7 +164,7 @@ class _Table(NamedTuple):
         else:
             rows = layout.lines(self.files, self.name, len(table))
         if not len(table):
-            refuse(left_out)
+            raise_problems(left_out)
             raise LogError(f"{self.name}: there are no rows below the header")
         return table, rows, left_out
 

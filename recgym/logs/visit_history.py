@@ -5,9 +5,9 @@ import numpy as np
 from recgym.arrays import Bools, Codes, Ints
 
 
-def runs(visit: Ints, category: Codes, answered: Bools) -> Ints:
+def runs(visit: Ints, category: Codes, response: Bools) -> Ints:
     """(R,) at a response: the number of responses in a row in its category, itself included; 0 elsewhere."""
-    rows = np.flatnonzero(answered)
+    rows = np.flatnonzero(response)
     session, kind, place = visit[rows], category[rows], np.arange(len(rows))
     fresh = (place == 0) | (session != np.roll(session, 1)) | (kind != np.roll(kind, 1))
     out = np.zeros(len(visit), np.int64)
@@ -15,13 +15,13 @@ def runs(visit: Ints, category: Codes, answered: Bools) -> Ints:
     return out
 
 
-def repeats(visit: Ints, item: Codes, answered: Bools, memory: int) -> Bools:
+def repeats(visit: Ints, item: Codes, response: Bools, memory: int) -> Bools:
     """(R,) whether the item is among the last `memory` responses of the session."""
     key = visit * (int(item.max(initial=0)) + 1) + item
     order = np.argsort(key, kind="stable")  # groups the rows of a session and item, in time
-    before: Ints = (np.cumsum(answered) - answered)[order]  # responses before the row, over all sessions
+    before: Ints = (np.cumsum(response) - response)[order]  # responses before the row, over all sessions
     place = np.arange(len(order))
-    last = np.maximum.accumulate(np.where(answered[order], place, -1))
+    last = np.maximum.accumulate(np.where(response[order], place, -1))
     last = np.concatenate([[-1], last[:-1]])[: len(order)]  # the last response before
     same = (last >= 0) & (key[order][last] == key[order])
     out = np.zeros(len(key), bool)

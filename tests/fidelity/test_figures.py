@@ -35,7 +35,7 @@ from recgym.fit.api import judged
 from recgym.logs import Log
 from recgym.logs.fingerprint import identity, row_numbers
 from recgym.logs.sample import sample_log
-from recgym.logs.splits import dates, moment, split_since, visit_days
+from recgym.logs.splits import dates, split_point, split_since, visit_days
 from recgym.logs.visit_history import repeats, runs
 from recgym.numerics import auc, auc_of_codes, log_losses
 from recgym.sim.synthetic import synthetic
@@ -297,9 +297,9 @@ def test_a_log_is_cut_where_its_late_visits_begin(content, monkeypatch):
     world, past, late = content
     log = sample_log(world, "random", 1_500, seed=5, horizon=40)
     chosen = np.arange(log.num_sessions) >= 900
-    assert moment(log, chosen) == "visit:900"
+    assert split_point(log, chosen) == "visit:900"
     assert (past.num_sessions, late.num_sessions) == (900, 600)
-    assert moment(log, np.arange(log.num_sessions) % 2 == 0) is None
+    assert split_point(log, np.arange(log.num_sessions) % 2 == 0) is None
     for since, what in (("lately", "since is 'lately'"), ("visit:99999", "the log has no later visit")):
         with pytest.raises(ValueError, match=what):
             split_since(log, since)

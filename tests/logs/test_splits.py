@@ -6,7 +6,7 @@ import pytest
 from recgym.fidelity import boosted_trees, figures, judge
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
-from recgym.logs.splits import part, thinned
+from recgym.logs.splits import select_visits, subsample
 from recgym.sim.synthetic import synthetic
 
 
@@ -25,23 +25,23 @@ def lengths(log):
 @pytest.mark.parametrize("users", [20, 400])
 def test_samples_have_whole_visits_and_whole_users_of_many(users):
     _, log = log_of(users)
-    few = thinned(log, len(log) // 3)
+    few = subsample(log, len(log) // 3)
     assert len(few) == pytest.approx(len(log) / 3, rel=0.15)
     before, after = lengths(log), lengths(few)
     assert all(before[session] == length for session, length in after.items())
     left_out = ~np.isin(log.column("session"), list(after))
     torn = np.intersect1d(few.column("user"), log.column("user")[left_out])  # some visits kept, others not
     assert (len(torn) > 0) == (users < 200)
-    assert lengths(thinned(log, len(log) // 3)) == after
-    assert lengths(thinned(log, len(log) // 3, seed=1)) != after
-    assert thinned(log, len(log)) is log
+    assert lengths(subsample(log, len(log) // 3)) == after
+    assert lengths(subsample(log, len(log) // 3, seed=1)) != after
+    assert subsample(log, len(log)) is log
 
 
 def test_a_larger_sample_holds_the_users_of_a_smaller_one():
     _, log = log_of(400, 2_400)
     early = np.arange(log.num_sessions) < 1_200
-    past, late = part(log, early), part(log, ~early)
-    judged, known = thinned(late, len(late) // 5), thinned(past, len(past) // 3)
+    past, late = select_visits(log, early), select_visits(log, ~early)
+    judged, known = subsample(late, len(late) // 5), subsample(past, len(past) // 3)
     met_before = np.intersect1d(judged.column("user"), past.column("user"))
     assert len(met_before) > 10
     assert np.isin(met_before, known.column("user")).all()
@@ -51,7 +51,7 @@ def test_a_card_states_the_number_of_judged_visits(monkeypatch):
     world, log = log_of(20)
     monkeypatch.setattr(figures, "MAX_JUDGED", 400)
     monkeypatch.setattr(figures, "MAX_PAST", 300)
-    few = thinned(log, 400)
+    few = subsample(log, 400)
     verdict = judge(world, log, log, resamples=20)
     assert f"judged on {few.num_sessions} of 900 visits, drawn at random" in verdict.remarks
     assert any(remark.startswith("baselines trained on") for remark in verdict.remarks)
@@ -61,7 +61,7 @@ def test_a_card_states_the_number_of_judged_visits(monkeypatch):
 def test_trees_are_fitted_on_the_latest_rows(monkeypatch):
     world, log = log_of(400, 2_400)
     early = np.arange(log.num_sessions) < 2_000
-    past, late = align(world, part(log, early)), align(world, part(log, ~early))
+    past, late = align(world, select_visits(log, early)), align(world, select_visits(log, ~early))
     whole = boosted_trees.boosted(world, past, late, "click")
     monkeypatch.setattr(boosted_trees, "MAX_TRAINING_ROWS", 900)  # fewer than the last tenth
     chance = boosted_trees.boosted(world, past, late, "click")

@@ -1,0 +1,28 @@
+"""Optional arguments of the methods that build a log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+
+class LogFields(TypedDict, total=False):
+    """Optional fields of a log, see `Log`."""
+
+    duplicates: int
+    remarks: Sequence[str]
+    friends: Any
+
+
+class TableOptions(TypedDict, total=False):
+    """Options of a table of events, see `recgym.logs.generic`."""
+
+    time_unit: str | None
+    time_format: str | None
+    duplicates: str | None
+
+
+def check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> None:
+    """Raises TypeError for an option that is not a field of a TypedDict."""
+    names = fields.__annotations__
+    for name in options:
+        if name not in names:
+            raise TypeError(f"Log.{method} has no argument {name!r}; its options are {', '.join(names)}")
