@@ -95,8 +95,8 @@ def show_text(text: str, style: str = "") -> None:
 
 
 # columns of the tables of a card: ranks, and columns of words
-_RANKS = {"toy": 1, "baseline": 1, "n": 2, "noise": 3, "judges": 4}
-_WORDS = ("figure", "term", "world", "toy", "baseline", "where from", "value")
+_RANKS = {"baseline": 1, "n": 2, "noise": 3, "judges": 4}
+_WORDS = ("figure", "term", "world", "baseline", "source", "value")
 
 
 def show_markdown(text: str) -> None:

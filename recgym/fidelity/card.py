@@ -27,7 +27,7 @@ def _markdown(world: World) -> str:
         lines.append(f"* planning: {planning_text(card['planning'])}")
         lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
     lines += ["", "## Fidelity to its log", "", *_figure_lines(card), ""]
-    lines += ["## Fitted and assumed terms", "", *_term_lines(card.get("terms", [])), ""]
+    lines += ["## What is fitted and what is assumed", "", *_term_lines(card.get("terms", [])), ""]
     if card.get("notes"):
         lines += ["## Notes", "", *(f"* {note}" for note in card["notes"]), ""]
     return "\n".join(lines)

@@ -80,7 +80,7 @@ def test_the_shipped_log_is_fitted_to_an_environment(run, tmp_path, monkeypatch)
     code, out, _ = run("fit", "sample", "--out", "mine", "--planning", 20)
     assert code == 0
     assert "sampled from the world ecommerce-1" in out
-    assert "looking ahead is worth" in out
+    assert "planning is worth" in out
     env = gymnasium.make("recgym/Ecommerce-v0", world="mine")
     env.reset(seed=0)
     env.step(0)
@@ -102,12 +102,12 @@ def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
     )
     assert code == 0, err
     about = json.loads(out)
-    figures = {row["figure"]: row for row in about["figures"]}
-    assert set(figures["rate of listen"]) == {
-        "figure", "judges", "log", "world", "toy", "toy_name", "low", "high", "noise", "n",
+    figures = {row["id"]: row for row in about["figures"]}
+    assert set(figures["rate/listen"]) == {
+        "id", "figure", "judges", "log", "world", "toy", "toy_name", "low", "high", "noise", "n",
     }  # fmt: skip
     assert about["judged"][-1] == "since visit:100"
-    assert figures["AUC of leaving"]["n"] > 100
+    assert figures["auc/leaving"]["n"] > 100
     assert (tmp_path / "card.png").read_bytes()[:4] == b"\x89PNG"
     code, out, _ = run("card", world, "--log", log)
     assert code == 0
