@@ -1,4 +1,4 @@
-"""The zoo of agents: one table of names; classes are loaded when asked, so this import brings in no torch."""
+"""All agents, in the table AGENTS. Their modules are imported on use, so that `import agents` imports no torch."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class AgentRow(NamedTuple):
-    """One agent of the zoo."""
+    """One agent: its name, its class, its family and a short description for README's table."""
 
     name: str
     entry: str  # "module:Class"
@@ -43,85 +43,107 @@ class AgentRow(NamedTuple):
 
 
 AGENTS = (
-    AgentRow("random", "agents.references.random_agent:Random", "references", "shows items at random"),
+    AgentRow(
+        "random", "agents.references.random_agent:Random", "references", "uniformly random allowed items"
+    ),
     AgentRow(
         "popularity",
         "agents.references.popularity:Popularity",
         "references",
-        "shows what paid best in the log",
+        "items of the largest mean reward in the log",
     ),
     AgentRow(
-        "logged", "agents.references.logged:Logged", "references", "privileged: who chose what the log shows"
+        "logged",
+        "agents.references.logged:Logged",
+        "references",
+        "privileged: the logging policy of the world",
     ),
     AgentRow(
-        "oracle", "agents.references.oracle:Oracle", "references", "privileged: the best expected reward now"
+        "oracle",
+        "agents.references.oracle:Oracle",
+        "references",
+        "privileged: largest expected reward of the next step",
     ),
     AgentRow(
-        "oracle-plan", "agents.references.oracle_plan:OraclePlan", "references", "privileged: looks ahead"
+        "oracle-plan",
+        "agents.references.oracle_plan:OraclePlan",
+        "references",
+        "privileged: lookahead search in the simulator",
     ),
     AgentRow(
         "user-knn",
         "agents.neighbours.user_knn:UserKnn",
         "collaborative filtering",
-        "people who answered alike",
+        "user-based nearest neighbours",
     ),
     AgentRow(
-        "item-knn", "agents.neighbours.item_knn:ItemKnn", "collaborative filtering", "items answered alike"
+        "item-knn",
+        "agents.neighbours.item_knn:ItemKnn",
+        "collaborative filtering",
+        "item-based nearest neighbours",
     ),
     AgentRow(
         "content-based",
         "agents.neighbours.content_based:ContentBased",
         "collaborative filtering",
-        "like features",
+        "nearest neighbours by item features",
     ),
     AgentRow(
         "hybrid",
         "agents.neighbours.hybrid:Hybrid",
         "collaborative filtering",
-        "the three before it, weighted",
+        "weighted sum of the three before it",
     ),
     AgentRow(
-        "deep-cf", "agents.deep.deep_cf:DeepCf", "collaborative filtering", "two towers fitted to a log"
+        "deep-cf",
+        "agents.deep.deep_cf:DeepCf",
+        "collaborative filtering",
+        "two-tower network fitted to a log",
     ),
     AgentRow(
         "epsilon-greedy",
         "agents.bandits.epsilon_greedy:EpsilonGreedy",
         "bandits",
-        "the best mean, sometimes any",
+        "largest mean reward, random with probability epsilon",
     ),
+    AgentRow("ucb1", "agents.bandits.ucb1:Ucb1", "bandits", "upper confidence bound of the mean reward"),
     AgentRow(
-        "ucb1", "agents.bandits.ucb1:Ucb1", "bandits", "optimism: mean plus a bonus for the little tried"
+        "thompson", "agents.bandits.thompson:Thompson", "bandits", "Thompson sampling with Beta posteriors"
     ),
-    AgentRow("thompson", "agents.bandits.thompson:Thompson", "bandits", "draws from Beta posteriors"),
-    AgentRow(
-        "linucb", "agents.bandits.linucb:LinUcb", "bandits", "upper confidence bound of a linear reward"
-    ),
-    AgentRow("lints", "agents.bandits.lints:LinTs", "bandits", "posterior draws of a linear reward"),
+    AgentRow("linucb", "agents.bandits.linucb:LinUcb", "bandits", "upper confidence bound of a linear model"),
+    AgentRow("lints", "agents.bandits.lints:LinTs", "bandits", "Thompson sampling with a linear model"),
     AgentRow(
         "neural-linear",
         "agents.bandits.neural_linear:NeuralLinear",
         "bandits",
-        "posterior draws on a network's features",
+        "Thompson sampling on the last layer of a network",
     ),
-    AgentRow("q-learning", "agents.tabular.q_learning:QLearning", "tabular", "a table of state and item"),
-    AgentRow("sarsa", "agents.tabular.sarsa:Sarsa", "tabular", "a table, on what the policy does next"),
+    AgentRow("q-learning", "agents.tabular.q_learning:QLearning", "tabular", "Q-learning with a table"),
+    AgentRow("sarsa", "agents.tabular.sarsa:Sarsa", "tabular", "SARSA with a table"),
     AgentRow(
         "expected-sarsa",
         "agents.tabular.expected_sarsa:ExpectedSarsa",
         "tabular",
-        "a table, on what it expects",
+        "expected SARSA with a table",
     ),
     AgentRow("sb3-dqn", "agents.sb3.dqn:Sb3Dqn", "deep RL", "DQN of Stable-Baselines3"),
     AgentRow("sb3-qrdqn", "agents.sb3.qrdqn:Sb3QrDqn", "deep RL", "QR-DQN of sb3-contrib"),
     AgentRow("sb3-ppo", "agents.sb3.ppo:Sb3Ppo", "deep RL", "PPO of Stable-Baselines3"),
-    AgentRow("sb3-maskable-ppo", "agents.sb3.maskable_ppo:Sb3MaskablePpo", "deep RL", "PPO that heeds masks"),
-    AgentRow("dcf-dqn", "agents.deep.dcf_dqn:DcfDqn", "deep RL", "deep CF on a log, then double DQN"),
-    AgentRow("slateq", "agents.deep.slateq:SlateQ", "slates", "values items once chosen, and the choice"),
+    AgentRow(
+        "sb3-maskable-ppo",
+        "agents.sb3.maskable_ppo:Sb3MaskablePpo",
+        "deep RL",
+        "PPO of sb3-contrib with action masks",
+    ),
+    AgentRow("dcf-dqn", "agents.deep.dcf_dqn:DcfDqn", "deep RL", "deep CF fitted to a log, then double DQN"),
+    AgentRow(
+        "slateq", "agents.deep.slateq:SlateQ", "slates", "item values after a choice, and a choice model"
+    ),
 )
 
 
 def row_of(name: str) -> AgentRow:
-    """The table's row; ValueError that lists the names there are."""
+    """The table's row; ValueError for an unknown name, with all names."""
     for row in AGENTS:
         if row.name == name:
             return row
@@ -129,21 +151,21 @@ def row_of(name: str) -> AgentRow:
 
 
 def agent_class(name: str) -> type[Any]:
-    """The agent's class; ValueError that lists the names there are."""
+    """The agent's class; ValueError for an unknown name, with all names."""
     module, _, attribute = row_of(name).entry.partition(":")
     loaded: type[Any] = getattr(import_module(module), attribute)
     return loaded
 
 
 def make_agent(name: str, task: Any, seed: int = 0, device: str = "cpu", **params: Any) -> Agent:
-    """A fresh agent; ValueError names an unknown agent or parameter and what is allowed.
+    """A new agent; ValueError for an unknown agent or parameter, with what is allowed.
 
     Args:
-        name: of the table.
-        task: an environment of ours, single or vector, or its `Problem`. Of an environment, `agent.env` is the task
-            with the observation that the agent reads: `task` itself where it shows that, else one made alike.
-        seed: of what it draws.
-        device: "auto", "cpu", or a GPU for agents with networks.
+        name: in AGENTS.
+        task: a recgym environment, single or vector, or its `Problem`. For an environment, `agent.env` is the same task
+            with the observation that the agent reads: `task` itself if it has that, else a new environment.
+        seed: random seed of the agent.
+        device: "auto", "cpu", "cuda" or "mps"; a GPU for agents with networks only.
         **params: of the agent.
     """
     kind = agent_class(name)
@@ -154,9 +176,10 @@ def make_agent(name: str, task: Any, seed: int = 0, device: str = "cpu", **param
 
 
 def load_agent(folder: str | Path, task: Any, device: str = "cpu", *, transfer: bool = False) -> Agent:
-    """The agent that was saved in a folder; `task` as for `make_agent`. ValueError where it does not fit.
+    """The agent that was saved in a folder; `task` as for `make_agent`.
 
-    With `transfer`, an agent of another task of the same size is taken over all the same.
+    Raises:
+        ValueError: the folder is damaged, or the agent is of another task and `transfer` is False.
     """
     about = read_about(Path(folder))
     kind = agent_class(about["name"])
@@ -172,14 +195,12 @@ def load_agent(folder: str | Path, task: Any, device: str = "cpu", *, transfer: 
 
 
 def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem], Any]) -> Agent:
-    """An agent attached to an environment of the task that shows what it reads."""
+    """An agent bound to an environment of the task with the observation that it reads."""
     from agents.environments import face_of, observing
     from agents.guards import wanted
 
     shown, settings = face_of(task).arguments, asdict(parse_params(kind.name, kind.config, params))
-    best = kind.requirements(settings, shown.slate_size)[
-        0
-    ]  # others that it accepts may leave its offline stage out
+    best = kind.requirements(settings, shown.slate_size)[0]  # others may exclude the offline stage
     asked = wanted(kind, settings, shown.slate_size, shown.observation)
     env = observing(task, best if asked == "features" and best == "history" else asked)
     agent: Agent = make(Problem.of(env))
@@ -189,7 +210,7 @@ def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem
 
 
 def __getattr__(name: str) -> Any:
-    """`judge` plays whole sessions: it is loaded when asked for."""
+    """`judge` is imported on use: it imports the benchmark."""
     if name != "judge":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from agents.judging import judge

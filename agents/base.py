@@ -1,4 +1,4 @@
-"""The base class of the agents: its defaults, and how an agent is saved and loaded. Axes: B sessions."""
+"""Base class of all agents: defaults of the interface, saving and loading. Axes: B sessions."""
 
 import zlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from recgym.device import resolve
 
 
 class BaseAgent:
-    """The defaults: nothing offline, the shared loop online, numpy state saved as safetensors beside JSON."""
+    """Defaults: no offline stage, the shared training loop online, numpy state saved as safetensors and JSON."""
 
     name: ClassVar[str]
     observation: ClassVar[str] = "tabular"
@@ -31,11 +31,11 @@ class BaseAgent:
     num_envs: ClassVar[int] = 256
     resumes_exactly: ClassVar[bool] = True
     config: ClassVar[type[Any]] = NoParams  # a frozen, kw_only dataclass
-    devices: ClassVar[tuple[str, ...]] = ("cpu",)  # what it can compute on
-    env: Any = None  # of `make_agent(name, env)`: the task with the observation that the agent reads
-    learns_from_log: bool = False  # with its parameters
-    is_learnt: bool = False  # whether it was prepared or trained
-    is_indifferent: bool = False  # whether it reads no observation
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)  # devices that it can use
+    env: Any = None  # set by `make_agent(name, env)`: the task with the observation that the agent reads
+    learns_from_log: bool = False  # whether `prepare` uses a log, given the parameters
+    is_learnt: bool = False  # whether an offline or online stage has run
+    is_indifferent: bool = False  # whether it reads no observations
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -56,21 +56,21 @@ class BaseAgent:
 
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
-        """The same whatever the parameters and the slates."""
+        """`observation` and `offline`, for all parameters and slate sizes."""
         return cls.observation, cls.offline
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """Every observation that it can read with these parameters (`agents.observation_checks.ANY`: it reads none)."""
+        """All observations that it can read with these parameters (`agents.observation_checks.ANY`: it reads none)."""
         return (cls.requirements(params, slate_size)[0],)
 
     @property
     def learns_online(self) -> bool:
-        """Whether it learns from its own experience."""
+        """Whether it has an online stage."""
         return type(self).learn is not BaseAgent.learn
 
     def bind(self, env: Any) -> None:
-        """Nothing: only oracles look into an environment."""
+        """Nothing; only privileged agents read the simulator."""
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Nothing is learnt offline."""
@@ -78,7 +78,7 @@ class BaseAgent:
         return {}
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """Each agent's own."""
+        """The agent's policy."""
         raise NotImplementedError
 
     def learn(self, transition: Transition) -> Figures:
@@ -93,7 +93,7 @@ class BaseAgent:
         report: Report | None = None,
         checkpointer: Checkpointer | None = None,
     ) -> Figures:
-        """The shared loop; an agent that overrides no `learn` has nothing to train and returns at once."""
+        """The shared training loop; an agent without `learn` returns at once."""
         budget, seed = begin_training(self, budget, seed)
         if not self.learns_online:
             return {}
@@ -101,10 +101,10 @@ class BaseAgent:
         return run(self, vector_of(env, self.num_envs), budget, seed, report, checkpointer)
 
     def part_from_sessions(self) -> None:
-        """Called before the shared loop: forget what belongs to the sessions of an environment before this one."""
+        """Called before the training loop: drop what belongs to the sessions of an earlier environment."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that make up what was learnt."""
+        """Learnt arrays by name."""
         return {}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -115,19 +115,19 @@ class BaseAgent:
             own[key][...] = value
 
     def training_state(self) -> dict[str, NDArray[Any]]:
-        """What the online stage needs beside `state` to go on exactly: replay, moments, pending steps."""
+        """Arrays other than `state` for an exact resumption: replay, optimizer moments, pending steps."""
         return {}
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
-        """Put back what `training_state` gave, in training on B sessions; ValueError where it is damaged."""
+        """Put back what `training_state` gave, in training on B sessions; ValueError if it is damaged."""
 
     def save(self, folder: Path) -> None:
-        """Write agent.json and agent.safetensors into `folder`, whole or not at all, in place of a saved agent's."""
+        """Write agent.json and agent.safetensors into `folder`, both or neither; a saved agent there is replaced."""
         with storage.whole_folder(folder) as work:
             self.write(work)
 
     def write(self, folder: Path) -> None:
-        """The same into a folder that is not whole yet."""
+        """Write the same files into a temporary folder."""
         about = {
             "schema": SCHEMA,
             "name": self.name,
@@ -141,9 +141,10 @@ class BaseAgent:
 
     @classmethod
     def load(cls, folder: Path, problem: Problem, device: str = "cpu", *, transfer: bool = False) -> Self:
-        """Read what `save` wrote; ValueError where the folder holds another agent, or one of another task.
+        """Read what `save` wrote.
 
-        With `transfer`, an agent of another task of the same size is taken over all the same.
+        Raises:
+            ValueError: the folder is damaged or has another agent, or one of another task and `transfer` is False.
         """
         about = read_about(folder)
         if about["name"] != cls.name:
@@ -156,7 +157,7 @@ class BaseAgent:
         return agent
 
     def reload(self, folder: Path) -> None:
-        """Take over what an agent with the same parameters saved; ValueError where it is damaged or does not fit."""
+        """Load the state that an agent with the same parameters saved; ValueError if it is damaged or does not fit."""
         stored = storage.Stored(folder, "saved agent")
         state, about = stored.arrays("agent.safetensors"), read_about(folder)
         with storage.refusing(folder):
@@ -166,5 +167,5 @@ class BaseAgent:
         self.is_learnt = about["is_learnt"]
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """ValueError where arrays are not such as `state` gives, by name, shape, type and range."""
+        """ValueError if names, shapes, types or ranges of arrays differ from those of `state`."""
         check_arrays(f"saved {self.name}", self.state(), state)

@@ -1,14 +1,14 @@
-"""The environment of an agent: the same task, with the observation that it reads, alone or many at once."""
+"""Environments for an agent: the same task with another observation, or as a vector."""
 
 from typing import Any
 
 import gymnasium
 
-OURS = ("num_envs", "vectorization_mode", "autoreset_mode", "threads")  # arguments of a vector alone
+VECTOR_ARGUMENTS = ("num_envs", "vectorization_mode", "autoreset_mode", "threads")
 
 
 def face_of(env: Any) -> Any:
-    """What our environments say of themselves; ValueError for any other environment."""
+    """The unwrapped environment; ValueError if it is not a recgym environment."""
     face = getattr(env, "unwrapped", env)
     if not hasattr(face, "index_digest"):
         more = " (a vector of ours: gymnasium.make_vec(id, n, vectorization_mode='vector_entry_point'))"
@@ -20,7 +20,7 @@ def face_of(env: Any) -> Any:
 
 
 def arguments_of(env: Any) -> tuple[str, dict[str, Any]]:
-    """Id and arguments by which an environment can be made again; ValueError where that would leave something out."""
+    """Id and arguments to make an equal environment; ValueError if it has wrappers or no spec."""
     face_of(env)
     spec = env.spec
     if spec is None:
@@ -30,11 +30,11 @@ def arguments_of(env: Any) -> tuple[str, dict[str, Any]]:
             f"the environment is wrapped in {', '.join(wrappers)}: the agent needs another one of the same task, which "
             "would lose that; give it the environment without wrappers"
         )
-    return spec.id, {name: value for name, value in spec.kwargs.items() if name not in OURS}
+    return spec.id, {name: value for name, value in spec.kwargs.items() if name not in VECTOR_ARGUMENTS}
 
 
 def observing(env: Any, observation: str) -> Any:
-    """The environment itself where it shows this observation, else one made alike, single or vector, that does."""
+    """The environment if it has this observation, else a new one of the task, single or vector, that does."""
     face = face_of(env)
     if face.arguments.observation == observation:
         return env
@@ -48,7 +48,7 @@ def observing(env: Any, observation: str) -> Any:
 
 
 def vector_of(env: Any, num_envs: int) -> Any:
-    """A native vector of the environment's task; itself where it is one."""
+    """A native vector environment of the task: the environment itself if it is one."""
     if hasattr(env, "num_envs"):
         return env
     face_of(env)

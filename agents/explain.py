@@ -1,4 +1,4 @@
-"""Explanations: what each feature or each past item adds to the score of what was shown."""
+"""Explanations: contributions of features and past items to the score of the shown items."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -11,19 +11,19 @@ from agents.interface import Actions
 
 @runtime_checkable
 class Explains(Protocol):
-    """An agent that can say why."""
+    """An agent with explanations."""
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
-        """What `act` ranks when it does not explore, (B, N)."""
+        """The scores that `act` ranks without exploration, (B, N)."""
         ...
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
-        """One dict a session: readable names to contributions; they sum to the score, a slate's to its items' sum."""
+        """Contributions by readable name, a dict per session; they sum to the score, or to the sum over a slate."""
         ...
 
 
 def named(names: Sequence[str], values: NDArray[Any]) -> dict[str, float]:
-    """Contributions by name without those that are nil; values of one name are added."""
+    """Nonzero contributions by name; values of one name are added."""
     totals: dict[str, float] = {}
     for name, value in zip(names, values, strict=True):
         if value != 0.0:

@@ -1,7 +1,7 @@
-"""What linear agents know of a session and of an item: public features, by name.
+"""Named public features of sessions and items, for linear models.
 
-The context of a session holds what the observation "features" holds, counted from the observation "history": it
-reaches 20 items back. Where the environment gives "features", or any other Box, its numbers are the context.
+The context of a session has the quantities of the observation "features", computed from the observation "history", that
+is from the last 20 items. If the environment's observation is "features" or another Box, its numbers are the context.
 
 Axes: B sessions, N items, K slate positions, H history, C categories, E events.
 """
@@ -27,7 +27,7 @@ MATCHES = (
 
 
 class Contexts:
-    """Reads observations of one problem."""
+    """Maps observations of one problem to contexts, and to the match of each item with the session."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, space = problem, problem.observation_space
@@ -80,9 +80,9 @@ class Contexts:
         batch, length = items.shape
         answered = observation["events"].reshape(batch, length, -1)[:, :, 0]
         out = np.zeros((batch, self.problem.num_items, len(MATCHES)))
-        shown, liked, _ = self._histograms(observation)
+        shown, responded, _ = self._histograms(observation)
         category = self.category[:-1]
-        out[:, :, 0], out[:, :, 1] = shown[:, category], liked[:, category]
+        out[:, :, 0], out[:, :, 1] = shown[:, category], responded[:, category]
         same = self.category[items[:, -1:]] == category
         out[:, :, 2], out[:, :, 3] = same * answered[:, -1:], same * (1.0 - answered[:, -1:])
         rows, columns = np.nonzero(items < self.problem.num_items)

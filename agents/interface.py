@@ -1,4 +1,4 @@
-"""What every agent is: the interface that the runner, the benchmark and the command line use.
+"""The interface of agents, which the training loop, the benchmark and the command line use.
 
 Axes: B sessions, K slate positions, N items.
 """
@@ -19,17 +19,17 @@ Report = Callable[[int, Figures], None]  # (environment steps so far, figures)
 
 
 class LoopState(NamedTuple):
-    """Where a training loop stands."""
+    """State of a training loop."""
 
     arrays: dict[str, NDArray[Any]]
-    facts: dict[str, Any]  # what JSON can hold
+    facts: dict[str, Any]  # values of JSON
 
 
 class Checkpointer(Protocol):
-    """Writes checkpoints of a training, and takes it up again from one."""
+    """Writes checkpoints of a training, and resumes from one."""
 
     def resume(self) -> LoopState | None:
-        """Put agent and environment back where the checkpoint left them, and tell the loop's part; None: no such."""
+        """Restore agent and environment, and return the loop's state; None if there is no checkpoint."""
         ...
 
     def keep(self, steps: int, loop_state: Callable[[], LoopState]) -> None:
@@ -38,25 +38,25 @@ class Checkpointer(Protocol):
 
 
 class Transition(NamedTuple):
-    """b <= B rows of experience: restart rows are dropped already.
+    """b <= B rows of experience, without rows that only restarted.
 
-    `next_observation` belongs to the same session as `observation`, also where that session ended. `row` says
-    which of the B sessions each row came from (None: row i from session i), for agents that follow sessions.
+    `next_observation` is of the same session as `observation`, also at its end. `row` is the index in B of each row
+    (None: row i is session i), for agents that follow sessions.
     """
 
     observation: Any
     action: Actions  # (b,) or (b, K)
     reward: NDArray[np.float64]  # (b,)
     next_observation: Any
-    terminated: NDArray[np.bool_]  # (b,) the user left: nothing follows
-    truncated: NDArray[np.bool_]  # (b,) the horizon: more would have followed
+    terminated: NDArray[np.bool_]  # (b,) the user left: the continuation value is 0
+    truncated: NDArray[np.bool_]  # (b,) the horizon: the continuation value is not 0
     mask: Masks | None = None  # (b, N)
     next_mask: Masks | None = None  # (b, N)
     row: NDArray[np.int64] | None = None  # (b,)
 
 
 class Agent(Protocol):
-    """What the runner, the benchmark and the command line use. One agent, one file.
+    """An agent. One agent, one file.
 
     Made by `cls(problem, seed=0, device="cpu", **params)`; an unknown parameter is a ValueError.
     """
@@ -64,9 +64,11 @@ class Agent(Protocol):
     name: ClassVar[str]
     observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
     offline: ClassVar[bool]  # whether `prepare` learns from a log
-    num_envs: ClassVar[int]  # sessions at once that `train` does best with; any other number works
-    resumes_exactly: ClassVar[bool]  # whether a training taken up again is the one that nobody disturbed
-    env: Any  # of `make_agent(name, env)`: the task with the observation that it reads; else None
+    num_envs: ClassVar[
+        int
+    ]  # sessions at once for which the defaults of `train` were chosen; any other number works
+    resumes_exactly: ClassVar[bool]  # whether a resumed training equals an uninterrupted one to the bit
+    env: Any  # set by `make_agent(name, env)`: the task with the observation that it reads; else None
 
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
@@ -74,9 +76,9 @@ class Agent(Protocol):
         ...
 
     def bind(self, env: Any) -> None:
-        """Called before `train` and before every evaluation, with the environment that it will act in.
+        """Called before `train` and before every evaluation, with the environment to act in.
 
-        Only the oracles use it: they keep `env.unwrapped.privileged()`.
+        Only privileged agents use it: they keep `env.unwrapped.privileged()`.
         """
         ...
 
@@ -112,5 +114,5 @@ class Agent(Protocol):
 
     @classmethod
     def load(cls, folder: Path, problem: Problem, device: str = "cpu", *, transfer: bool = False) -> "Agent":
-        """Read what `save` wrote; ValueError for an agent of another task, unless it is to be taken over there."""
+        """Read what `save` wrote; ValueError for an agent of another task, unless `transfer`."""
         ...

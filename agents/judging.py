@@ -1,4 +1,4 @@
-"""How good an agent is: whole sessions that it plays without exploring, the same users for every agent."""
+"""Evaluation of an agent on whole sessions without exploration, with common random numbers."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from recgym.checks import seed_of, whole
 def judge(
     agent: Any, env: Any, sessions: int = 500, seed: int = 0
 ) -> dict[str, dict[str, float | int | None]]:
-    """Mean return of whole sessions, and more, each with its standard error.
+    """Mean return and other figures of whole sessions, with their standard errors.
 
     Args:
-        agent: that reads the environment's observation.
-        env: a native environment, single or vector; sessions are played in one made alike, so it stays as it is.
-        sessions: played to their end, at least 2.
-        seed: of the first session; session i has seed + i, the same user and visit for every agent.
+        agent: must read the environment's observation.
+        env: a recgym environment, single or vector; a copy is used, so its state does not change.
+        sessions: number of sessions, each to its end; at least 2.
+        seed: random seed of session 0; session i has seed + i, so that all agents meet the same users.
 
     Returns:
-        return, length [slates], response_rate, coverage, exposure_gini: mean, se (None where sessions are not the
+        return, length [slates], response_rate, coverage, exposure_gini: mean, se (None if sessions are not the
         units), n.
     """
     from recgym.bench.rollout import final_figures, play

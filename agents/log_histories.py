@@ -1,4 +1,4 @@
-"""A log as a learner sees it: for each shown item what the observation "history" would have held.
+"""Histories of a log: for each impression the observation "history" before it.
 
 Axes: R rows, H history, E events.
 """
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.problem import Problem
-from agents.slates import check_log, logged_pay
+from agents.slates import check_log, logged_rewards
 from recgym.observation import HISTORY_LENGTH
 
 
 class Histories(NamedTuple):
-    """Rows of a log in its order. A row's history goes from where its session begins to where its slate does."""
+    """Rows of a log in its order. The history of a row is from the start of its session to the start of its slate."""
 
     user: NDArray[np.int64]  # (R,)
     item: NDArray[np.int64]  # (R,)
@@ -23,11 +23,11 @@ class Histories(NamedTuple):
     context: NDArray[np.float32]  # (R, 3) hour as sine and cosine, step over horizon
     start: NDArray[np.int64]  # (R,) first row of the session
     slate: NDArray[np.int64]  # (R,) first row of the slate
-    pay: NDArray[np.float64]  # (R,) this task's reward for the row
-    number: NDArray[np.int64]  # (R,) of the session, from 0 in the log's order
+    reward: NDArray[np.float64]  # (R,) under this task
+    session: NDArray[np.int64]  # (R,) number of the session, from 0 in the log's order
 
     def observation(self, rows: NDArray[np.int64], num_items: int) -> dict[str, NDArray[Any]]:
-        """The observation "history" before each of some rows was shown."""
+        """The observation "history" before each of some rows."""
         window = self.slate[rows][:, None] - HISTORY_LENGTH + np.arange(HISTORY_LENGTH)
         inside = window >= self.start[rows][:, None]
         window = np.where(inside, window, 0)
@@ -41,7 +41,7 @@ class Histories(NamedTuple):
 
 
 def read_histories(problem: Problem, log: Any) -> Histories:
-    """Read a log; ValueError where its indices are not this task's."""
+    """Histories of a log; ValueError if its indices are not those of the task."""
     check_log(problem, log)
     num_rows, starts = len(log), log.session_starts()
     session = np.zeros(num_rows, np.int64)
@@ -60,25 +60,27 @@ def read_histories(problem: Problem, log: Any) -> Histories:
         context=_context(problem, log, step),
         start=starts[session],
         slate=np.flatnonzero(first)[np.cumsum(first) - 1],
-        pay=logged_pay(problem, log),
-        number=session,
+        reward=logged_rewards(problem, log),
+        session=session,
     )
 
 
 def _context(problem: Problem, log: Any, step: NDArray[np.int64]) -> NDArray[np.float32]:
     angle = np.zeros(len(step))
-    many = problem.num_contexts > 1 and "context_index" in log.rows.column_names
-    if many:
+    has_contexts = problem.num_contexts > 1 and "context_index" in log.rows.column_names
+    if has_contexts:
         angle = 2.0 * math.pi * log.column("context_index") / problem.num_contexts
-    sine, cosine = (np.sin(angle), np.cos(angle)) if many else (np.zeros(len(step)), np.zeros(len(step)))
+    sine, cosine = (
+        (np.sin(angle), np.cos(angle)) if has_contexts else (np.zeros(len(step)), np.zeros(len(step)))
+    )
     return np.stack([sine, cosine, np.minimum(step / problem.horizon, 1.0)], axis=1).astype(np.float32)
 
 
 def return_to_go(histories: Histories, discount: float) -> NDArray[np.float64]:
-    """Discounted sum of the mean pay of a row's slate and of those after it in its session, shape (R,)."""
+    """Discounted sum of the mean rewards of a row's slate and the later slates of its session, (R,)."""
     begins = np.flatnonzero(histories.slate == np.arange(len(histories.slate)))
-    mean = np.add.reduceat(histories.pay, begins) / np.diff(np.r_[begins, len(histories.pay)])
-    number, total = histories.number[begins], mean.copy()
+    mean = np.add.reduceat(histories.reward, begins) / np.diff(np.r_[begins, len(histories.reward)])
+    number, total = histories.session[begins], mean.copy()
     for i in range(len(begins) - 2, -1, -1):
         if number[i] == number[i + 1]:
             total[i] += discount * total[i + 1]

@@ -1,4 +1,4 @@
-"""The loop that trains an agent on a native vector environment, shared by all that have none of their own.
+"""The training loop of all agents but those of Stable-Baselines3, on a native vector environment.
 
 Axes: B sessions, K slate positions, N items.
 """
@@ -15,7 +15,7 @@ from agents.interface import Agent, Checkpointer, Figures, LoopState, Masks, Rep
 from agents.saved import check_arrays
 from recgym.storage import check_keys, refusing
 
-REPORTS = 50  # reports over a budget
+REPORTS = 50  # per budget
 
 
 def take(observation: Any, rows: NDArray[Any]) -> Any:
@@ -26,7 +26,7 @@ def take(observation: Any, rows: NDArray[Any]) -> Any:
 
 
 def item_mask(info: dict[str, Any], slate_size: int) -> Masks | None:
-    """The info's mask as (B, N): items that may stand at every position; None where none is given."""
+    """The info's mask as (B, N): items that may be shown at every position; None if there is no mask."""
     mask = info.get("action_mask")
     if mask is None:
         return None
@@ -68,7 +68,7 @@ class Statistics:
 
 
 class Loop:
-    """Where the training stands: what the sessions show, which are over, what was counted."""
+    """State of a training: latest observations, sessions that ended, statistics."""
 
     def __init__(self, env: Any, budget: int) -> None:
         mode = env.metadata.get("autoreset_mode")
@@ -90,7 +90,7 @@ class Loop:
         self.mask = item_mask(info, self.slate_size)
 
     def step(self, agent: Agent, report: Report | None) -> None:
-        """One vector step, what the agent learns from it, and a report if one is due."""
+        """One vector step, one call of `learn`, and a report if one is due."""
         action = agent.act(self.observation, self.mask, explore=True)
         after, reward, terminated, truncated, info = self.env.step(action)
         next_mask, live = item_mask(info, self.slate_size), ~self.over
@@ -109,7 +109,7 @@ class Loop:
                 report(statistics.steps, self.latest)
 
     def loop_state(self) -> LoopState:
-        """All of it, for a checkpoint."""
+        """The state, for a checkpoint."""
         seen = self.observation if isinstance(self.observation, dict) else {"": self.observation}
         statistics = dict(vars(self.statistics))
         arrays = {f"observation.{name}": value for name, value in seen.items()}
@@ -119,7 +119,7 @@ class Loop:
         return LoopState(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
 
     def restore(self, loop_state: LoopState) -> None:
-        """Put back what `loop_state` gave; ValueError where it is not of such sessions, or damaged."""
+        """Put back what `loop_state` gave; ValueError if it is damaged or does not fit."""
         with refusing("the loop's part of the checkpoint"):
             self._restore(*loop_state)
 
@@ -163,12 +163,12 @@ def run(
 ) -> Figures:
     """Train for `budget` environment steps: slates shown. Steps that only restart a session do not count.
 
-    The vector step that reaches the budget is the last. Needs NEXT_STEP autoreset (Gymnasium's default):
-    there, the row after an episode's end ignores its action, so it is dropped, and the observation before it
-    is the last of the session that ended.
+    The vector step that reaches the budget is the last. The environment must have NEXT_STEP autoreset (Gymnasium's
+    default): the row after an episode's end ignores its action and is dropped; the observation before it is the last
+    of the session.
 
     Returns:
-        env_steps, episodes, reward a step, and the latest means. Reports come where episodes have ended.
+        env_steps, episodes, reward a step, and the latest means. There is a report only after episodes have ended.
     """
     loop = Loop(env, budget)
     check_env(agent, env)

@@ -1,4 +1,4 @@
-"""Parameters of agents: a frozen dataclass each, checked by name, type and range."""
+"""Parameters of agents: checks of names, types and ranges for their frozen dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-KINDS = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text"}
+TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def _typed(what: str, value: Any, kind: type[Any]) -> Any:
         return value
     if kind is not float and type(value) is kind:
         return value
-    raise ValueError(f"{what} is {value!r}, expected {KINDS[kind]}")
+    raise ValueError(f"{what} is {value!r}, expected {TYPE_NAMES[kind]}")
 
 
 def check_range(name: str, value: float, low: float, high: float = np.inf) -> None:

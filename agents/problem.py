@@ -15,13 +15,13 @@ from agents.environments import face_of
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The public facts of a task: spaces, item table, names, reward. None of the World's hidden numbers."""
+    """Public facts of a task: spaces, item table, names, reward; no hidden number of the world."""
 
     env_id: str
     env_kwargs: Mapping[str, Any]
     num_items: int
     num_users: int
-    num_contexts: int = 1  # a visit's context stands on a circle of so many
+    num_contexts: int = 1  # number of contexts, which lie on a circle
     slate_size: int
     horizon: int  # [slates]
     event_names: tuple[str, ...]  # the first is the response
@@ -32,12 +32,12 @@ class Problem:
     reward_by_price: bool = False  # the weights are multiplied by the item's price ratio
     reward_per_minute: float = 0.0  # paid for each minute watched
     reward_max_minutes: float = 0.0  # [minutes] of one item that are paid
-    index_digest: str = ""  # of what user and item indices stand for; a log to learn from is marked with it
+    index_digest: str = ""  # digest of the meaning of user and item indices; a log of the task has the same
     world_sha256: str = ""  # digest of the world; "": unknown
 
     @classmethod
     def of(cls, env: Any) -> "Problem":
-        """The problem that a native environment, single or vector, poses."""
+        """The problem of a recgym environment, single or vector."""
         face, spec = face_of(env), env.spec
         arguments = face.arguments
         space = getattr(face, "single_observation_space", face.observation_space)
@@ -68,7 +68,7 @@ class Problem:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells this task from others of the same size, as JSON holds it: a saved agent keeps it."""
+        """Facts that distinguish the task from others, as JSON values; they are saved with an agent."""
         items = hashlib.sha256()
         for name, values in sorted(self.items.items()):
             items.update(name.encode() + np.ascontiguousarray(values).tobytes())
@@ -96,12 +96,12 @@ class Problem:
 
     @property
     def item_reward_range(self) -> tuple[float, float]:
-        """Least and most reward of one shown item."""
+        """Smallest and largest reward of one shown item."""
         return self.reward_range[0] / self.slate_size, self.reward_range[1] / self.slate_size
 
 
 def _plain(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment's arguments, less the vector's own; a World object (hidden truth) leaves its name."""
+    """An environment's arguments without those of a vector; a World is replaced by its name."""
     ours = {name: value for name, value in kwargs.items() if name not in ("num_envs", "vectorization_mode")}
     if not isinstance(ours.get("world", ""), str):
         ours["world"] = ours["world"].name

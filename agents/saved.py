@@ -1,4 +1,4 @@
-"""What a saved agent holds, read and checked."""
+"""Reading and checking the files of a saved agent."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SCHEMA = "recgym.agent/1"
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """A saved agent's name, parameters, generator and task; ValueError where the folder holds none."""
+    """agent.json: name, parameters, generator state and task; ValueError if the folder has no saved agent."""
     kinds = {"schema": str, "name": str, "params": dict, "rng": dict, "is_learnt": bool}
     about = storage.Stored(folder, "saved agent").json("agent.json", kinds)
     place = Path(folder) / "agent.json"
@@ -28,7 +28,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) -> None:
-    """ValueError where an agent was saved for another task, with what differs, or without a task."""
+    """ValueError if an agent was saved for another task, with the differences, or without a task."""
     if "task" not in about:
         raise ValueError(
             f"{Path(folder) / 'agent.json'}: task is missing, so it may be of another one; transfer=True takes it over"
@@ -43,7 +43,7 @@ def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) 
 def check_arrays(
     place: str, own: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]], free: tuple[str, ...] = ()
 ) -> None:
-    """ValueError where `state` has other names, shapes or types than `own`, or an integer below 0: all are counts.
+    """ValueError if `state` has other names, shapes or types than `own`, or an integer below 0 (integers are counts).
 
     Arrays named in `free` may have any length.
     """
@@ -63,7 +63,7 @@ def check_arrays(
 
 
 def check_within(name: str, value: NDArray[Any], low: float, high: float = np.inf) -> None:
-    """ValueError that names an array which holds a number outside [low, high]."""
+    """ValueError if an array has a number outside [low, high]."""
     if value.size and not (value.min() >= low and value.max() <= high):
         raise ValueError(f"{name} leaves [{low}, {high}]")
 

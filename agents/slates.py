@@ -1,4 +1,4 @@
-"""What every agent does with slates: the best K without repeats, and each shown item's share of the reward.
+"""Slates: the best K items without repeats, the credit of each shown item, and rewards of log rows.
 
 Axes: B sessions, K slate positions, N items, H history, E events.
 """
@@ -47,7 +47,7 @@ def top_k(scores: NDArray[Any], slate_size: int, mask: Masks | None = None) -> A
 
 
 @njit()
-def _awake(shown: NDArray[np.int32], slate_size: int, mask: Masks, allowed: Masks) -> None:
+def _exclude_shown(shown: NDArray[np.int32], slate_size: int, mask: Masks, allowed: Masks) -> None:
     """Fill `allowed` (B, N) with the mask (B or 0, N) less the items shown, where K or more are left."""
     num_items = allowed.shape[1]
     for b in range(allowed.shape[0]):
@@ -69,16 +69,15 @@ def _awake(shown: NDArray[np.int32], slate_size: int, mask: Masks, allowed: Mask
 
 
 def unseen(observation: Any, num_items: int, slate_size: int, mask: Masks | None) -> Masks:
-    """The mask without the items that the observation "history" says were shown in this visit, (B, N).
+    """The mask without the items shown in this session according to the observation "history", (B, N).
 
-    Arms that sleep once they were pulled (Kleinberg, Niculescu-Mizil and Sharma, 2010, "Regret bounds for sleeping
-    experts and bandits"): one item over and over is no recommendation. A row that would have fewer than K items
-    left keeps all that the mask allows.
+    A sleeping bandit: an arm is not available after it was pulled (Kleinberg, Niculescu-Mizil and Sharma, 2010,
+    Machine Learning 80). A row with fewer than K items left has all items that the mask allows.
     """
     shown = np.ascontiguousarray(observation["shown"], np.int32)
     allowed = np.empty((len(shown), num_items), np.bool_)
     given = np.empty((0, num_items), np.bool_) if mask is None else np.ascontiguousarray(mask)
-    _awake(shown, slate_size, given, allowed)
+    _exclude_shown(shown, slate_size, given, allowed)
     return allowed
 
 
@@ -87,7 +86,7 @@ def weight_vector(problem: Problem) -> Doubles:
     return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])
 
 
-def pay(
+def item_rewards(
     problem: Problem, items: NDArray[Any], events: NDArray[Any], minutes: Doubles | None = None
 ) -> Doubles:
     """Reward of shown items (...) for their events (..., E) and minutes watched (...)."""
@@ -100,11 +99,11 @@ def pay(
 
 
 def credit(problem: Problem, transition: Transition) -> Doubles:
-    """Each shown item's share of the reward, shape (b, K); a row sums to its reward.
+    """Credit of each shown item, (b, K): its part of the reward; a row sums to its reward.
 
-    An item is paid for its own events where the next observation is a "history" (its last entries are the
-    slate and what happened to it); the rest (all of it for other observations, and minutes watched) is split
-    evenly. An assumption for slates alone: with one item the share is the reward.
+    An item has the reward of its own events if the next observation is a "history" (its last entries are the slate
+    and its events). The rest is split evenly: all of it for other observations, and that of minutes watched. This is an
+    assumption; with one item the credit is the reward.
     """
     slate = transition.action.reshape(len(transition.reward), -1)
     slots = slate.shape[1]
@@ -116,7 +115,9 @@ def credit(problem: Problem, transition: Transition) -> Doubles:
         known = min(slots, after["shown"].shape[1])
         events = after["events"].reshape(len(slate), after["shown"].shape[1], -1)[:, -known:]
         same = after["shown"][:, -known:] == slate[:, slots - known :]  # a repeat would shift the history
-        shares[:, slots - known :] = np.where(same, pay(problem, slate[:, slots - known :], events), 0.0)
+        shares[:, slots - known :] = np.where(
+            same, item_rewards(problem, slate[:, slots - known :], events), 0.0
+        )
     rest: Doubles = (transition.reward - shares.sum(axis=1)) / slots
     return np.asarray(shares + rest[:, None])
 
@@ -130,9 +131,9 @@ def scaled(problem: Problem, rewards: Doubles) -> Doubles:
 def shrunk_means(
     items: NDArray[Any], values: NDArray[Any], num_items: int, smoothing: float
 ) -> tuple[Doubles, float]:
-    """Mean of rows' values by item, (N,), each pulled to the mean of all by so many rows of it; and that mean.
+    """Mean of the values of each item, (N,), shrunk to the mean of all by `smoothing` pseudo-rows; and the mean of all.
 
-    Without rows the mean of all is 0; an item without rows has it where `smoothing` is 0.
+    The mean of all is 0 without rows; an item without rows has it.
     """
     mean, count = float(values.mean()) if len(values) else 0.0, np.bincount(items, minlength=num_items)
     total = np.bincount(items, values, num_items) + smoothing * mean
@@ -140,23 +141,23 @@ def shrunk_means(
 
 
 def unit_rewards(problem: Problem, transition: Transition) -> tuple[NDArray[np.int64], Doubles]:
-    """Items shown and their rewards in [0, 1], (b K,) each; a session's K stand together."""
+    """Items shown and their rewards in [0, 1], (b K,) each; the K of a session are consecutive."""
     return transition.action.reshape(-1), scaled(problem, credit(problem, transition)).reshape(-1)
 
 
-def logged_pay(problem: Problem, log: Any) -> Doubles:
-    """Reward that this task pays for each row of a log, shape (rows,); an event it lacks counts as absent."""
+def logged_rewards(problem: Problem, log: Any) -> Doubles:
+    """Reward of each row of a log under this task, (rows,); an event that the log lacks counts as absent."""
     items = log.column("item")
     events = np.zeros((len(items), len(problem.event_names)))
     for e, name in enumerate(problem.event_names):
         if name in log.events:
             events[:, e] = log.column(name)
     minutes = np.nan_to_num(log.column("watch_ms").astype(np.float64)) / 60_000.0
-    return pay(problem, items, events, minutes)
+    return item_rewards(problem, items, events, minutes)
 
 
 def check_kind(log: Any) -> None:
-    """ValueError for what is no log."""
+    """ValueError if the object is not a Log."""
     from recgym.logs import Log
 
     if not isinstance(log, Log):
@@ -165,7 +166,7 @@ def check_kind(log: Any) -> None:
 
 
 def check_log(problem: Problem, log: Any) -> None:
-    """ValueError where a log's indices are not this task's: only a mark of its world says that they are."""
+    """ValueError if a log's indices are not the task's, by the index digest of its world."""
     check_kind(log)
     if not len(log):
         raise ValueError("the log has no rows")

@@ -1,4 +1,4 @@
-"""What agents with networks share: device, weights as numpy arrays, a seed that moves no global state."""
+"""PyTorch helpers: devices, weights and optimizer moments as numpy arrays, seeding without global state."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from torch import nn
 
 from recgym.device import resolve
 
-GPUS = ("cpu", "cuda", "mps")  # devices that agents with networks compute on
+GPUS = ("cpu", "cuda", "mps")  # devices of the agents with networks
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a name; ValueError where it is not there (`recgym.device`)."""
+    """The device of a name; ValueError if it is not available (`recgym.device`)."""
     return torch.device(resolve(name))
 
 
-MOST_UPDATES = 1e9  # that an optimizer has made
+MAX_UPDATES = 1e9  # of an optimizer
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def generator_on(device: torch.device, seed: int) -> torch.Generator:
 
 
 def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:
-    """Set a generator's state; ValueError where torch would read beside it (it checks two of its counts singly)."""
+    """Set a generator's state; ValueError if it is damaged, which torch does not check."""
     if generator.device.type == "cpu":
         left, following = state[8:12].view(np.int32)[0], state[16:24].view(np.int64)[0]
         if not (1 <= left <= 624 and 0 <= following <= 624 and left + following <= 625):
@@ -45,7 +45,7 @@ def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:
 
 
 def to_host(tensor: torch.Tensor) -> NDArray[Any]:
-    """A tensor as a numpy array: the one copy from the device that a decision makes."""
+    """A tensor as a numpy array; `act` calls it once."""
     array: NDArray[Any] = tensor.cpu().numpy()
     return array
 
@@ -56,7 +56,7 @@ def weights_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
 
 
 def put_weights(module: nn.Module, state: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
-    """Load what `weights_of` gave; ValueError where a name or a shape differs."""
+    """Load what `weights_of` gave; ValueError if a name or a shape differs."""
     own = {
         name: torch.as_tensor(state[prefix + name]) for name in module.state_dict() if prefix + name in state
     }
@@ -77,7 +77,7 @@ def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
 
 
 def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[Any]]) -> None:
-    """Load what `moments_of` gave, of an optimizer over the same parameters; its rate stays. ValueError: of others."""
+    """Load what `moments_of` gave, but not the learning rate; ValueError if it does not fit the parameters."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in moments.items():
@@ -91,6 +91,6 @@ def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[
     for weight, named in state.items():
         if set(named) != {"step", "exp_avg", "exp_avg_sq"}:
             raise ValueError(f"saved moments of weight {weight} are {', '.join(sorted(named))}, not Adam's")
-        if not 0 <= float(named["step"]) <= MOST_UPDATES or float(named["exp_avg_sq"].min()) < 0:
+        if not 0 <= float(named["step"]) <= MAX_UPDATES or float(named["exp_avg_sq"].min()) < 0:
             raise ValueError(f"saved moments of weight {weight} are out of range")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

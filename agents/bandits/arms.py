@@ -1,4 +1,4 @@
-"""What bandits without context share: counts and sums of each item's reward, scaled into [0, 1]."""
+"""Base class of the bandits without context: counts and sums of each item's reward, scaled to [0, 1]."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,18 +14,18 @@ from agents.slates import num_rows, top_k, unit_rewards, unseen
 
 
 class Arms(BaseAgent):
-    """Statistics of N arms. A decision's reward arrives after its batch: decisions of one batch share them.
+    """Statistics of N arms, updated once per batch of decisions.
 
-    Rewards are scaled from the task's range for one item into [0, 1]. In a slate each shown item is an arm
-    pulled, paid by its own events (`slates.credit`), which is why the observation is "history".
+    Rewards are scaled from the task's range for one item to [0, 1]. In a slate each shown item is a pull of its arm
+    with the item's credit as reward (`slates.credit`), for which the observation "history" is needed.
     """
 
     observation: ClassVar[str] = "history"
-    fresh: bool  # whether an item is shown at most once a visit, as far as the history goes back
+    fresh: bool  # show an item at most once per session, within the history
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """The history says what was shown; where items may come again, any will do."""
+        """The history, for the items shown; any observation if items may be repeated."""
         return (cls.observation,) if params.get("fresh", True) else ANY
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
@@ -41,17 +41,17 @@ class Arms(BaseAgent):
         self.total += np.bincount(arms, rewards, len(self.pulls))
         return {"untried": float((self.pulls == 0).sum())}
 
-    def awake(self, observation: Any, mask: Masks | None) -> Masks | None:
-        """The arms that may be pulled for each session."""
+    def allowed_arms(self, observation: Any, mask: Masks | None) -> Masks | None:
+        """Arms that each session may be shown, (B, N); None: all."""
         if not self.fresh:
             return mask
         return unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
 
     def greedy(self, observation: Any, mask: Masks | None) -> Actions:
-        """The best means; arms never tried come last."""
+        """The best means; untried arms come last."""
         mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), -1.0)
         rows = np.broadcast_to(mean, (num_rows(observation), len(mean)))
-        return top_k(rows, self.problem.slate_size, self.awake(observation, mask))
+        return top_k(rows, self.problem.slate_size, self.allowed_arms(observation, mask))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Pulls and sums."""

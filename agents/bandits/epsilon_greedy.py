@@ -1,7 +1,7 @@
-"""Epsilon-greedy: the best mean, and now and then anything (Watkins, 1989; for bandits: Auer et al., 2002, figure 3).
+"""Epsilon-greedy (Watkins, 1989; for bandits: Auer et al., 2002, Machine Learning 47, figure 3).
 
-The share of random slates falls as in the latter: min(1, c N / t) with N arms and t pulls, but no lower than
-`epsilon`; arms never tried come first.
+The share of random slates is max(epsilon, min(1, c N / t)) with N arms and t pulls, as in the latter; untried arms come
+first.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from agents.slates import num_rows, top_k
 
 @dataclass(frozen=True, kw_only=True)
 class EpsilonGreedyParams:
-    """How much is tried, and whether arms sleep."""
+    """Exploration, and whether items are repeated."""
 
     epsilon: float = 0.05  # least share of random slates, in [0, 1]
-    decay: float = 5.0  # c: [pulls an arm] while everything is random, at least 0
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    decay: float = 5.0  # c: [pulls per arm] while all slates are random, at least 0
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         check_range("epsilon", self.epsilon, 0, 1)
@@ -37,7 +37,7 @@ class EpsilonGreedy(Arms):
 
     @property
     def epsilon(self) -> float:
-        """Share of random slates now."""
+        """Share of random slates at the present step."""
         tried = self.params.decay * len(self.pulls) / max(int(self.pulls.sum()), 1)
         return max(self.params.epsilon, min(1.0, tried))
 
@@ -50,4 +50,4 @@ class EpsilonGreedy(Arms):
         mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
         random = self.rng.random(batch) < self.epsilon
         scores = np.where(random[:, None], noise, mean + 1e-9 * noise)
-        return top_k(scores, self.problem.slate_size, self.awake(observation, mask))
+        return top_k(scores, self.problem.slate_size, self.allowed_arms(observation, mask))

@@ -1,13 +1,13 @@
-"""What linear bandits share: contexts, ridge regression, a log to start from, explanations.
+"""Base class of the linear bandits: contexts, ridge regression, an offline stage, explanations.
 
 Two modes. "shared": one regression for all items over features of the session (constant, events, context), features
 of the item (category, page, price, length, mean reward in the log) and their matches (`agents.features.MATCHES`),
-concatenated; what is learnt from one item serves all. "disjoint": one regression an item over the session's
-features alone (Li et al., 2010, Algorithm 1); an item is learnt from its own exposures.
+concatenated. "disjoint": one regression an item over the session's
+features (Li et al., 2010, Algorithm 1), from the item's own impressions.
 
 Rewards are scaled from the task's range for one item into [0, 1]; widths and draws are in units of the noise, whose
-variance is estimated from the errors, so that no parameter hangs on the reward's unit. A log's rows enter the same
-regression (`log_weight`): regression on the log does not ask why an item was shown.
+variance is estimated from the errors, so no parameter depends on the unit of the reward. A log's rows enter the same
+regression with weight `log_weight`; no correction for the logging policy is made.
 
 Axes: B sessions, N items, K slate positions, n rows, d features.
 """
@@ -30,7 +30,7 @@ from agents.slates import check_mask, scaled, top_k, unit_rewards, unseen
 from recgym.arrays import Doubles
 
 MODES = ("shared", "disjoint")
-CHUNK = 256  # rows of a log at once
+ROWS_PER_BATCH = 256  # of a log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ class LinearParams:
     """The regression."""
 
     mode: str = "disjoint"  # one of MODES
-    ridge: float = 1.0  # prior precision of a weight in units of the noise's, above 0
+    ridge: float = 1.0  # prior precision of a weight over that of the noise, above 0
     log_weight: float = 1.0  # what a row of a log counts beside one of the agent's own, at least 0; 0: no log
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -58,12 +58,12 @@ class Linear(BaseAgent):
 
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
-        """The history, and a log unless its rows weigh nothing."""
+        """The history, and a log unless its weight is 0."""
         return cls.observation, params.get("log_weight", 1.0) != 0
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """Any numbers are a context, but "shared" features are of the history."""
+        """The features are a context, too; the mode "shared" needs the history."""
         return (cls.observation,) if params.get("mode") == "shared" else (cls.observation, "features")
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
@@ -80,19 +80,19 @@ class Linear(BaseAgent):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the features, (d,)."""
+        """Names of the features, (d,)."""
         if self.params.mode == "disjoint":
             return self.contexts.names
         return (*self.contexts.names, *self.item_names, "mean reward in the log", *MATCHES)
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the scaled rewards' noise, estimated; one row of variance 1/4 to begin with."""
+        """Standard deviation of the scaled rewards' noise, estimated with one pseudo-row of variance 1/4."""
         misfit, rows = float(self.model.misfit.sum()), float(self.model.rows.sum())
         return float(np.sqrt((0.25 + misfit) / (1.0 + rows)))
 
     def design(self, observation: Any) -> Any:
-        """What the model reads: contexts (B, d), or a Design."""
+        """Input of the model: contexts (B, d), or a Design."""
         x = self.contexts(observation)
         if self.params.mode == "disjoint":
             return x
@@ -110,7 +110,7 @@ class Linear(BaseAgent):
         raise NotImplementedError
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The largest scores; means that agree to nine digits tie, whatever the batch did to their rounding."""
+        """The largest scores; means equal to nine digits are ties, so that rounding by batch size has no effect."""
         slots = self.problem.slate_size
         check_mask(mask, slots)
         if self.params.fresh and self.contexts.is_history:
@@ -122,7 +122,7 @@ class Linear(BaseAgent):
     # learning
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Put a log's rows into the regression, each with the history that it was shown to."""
+        """Put a log's rows into the regression, each with the history before it."""
         if self.params.log_weight == 0:
             return {}
         from agents.log_histories import read_histories
@@ -132,12 +132,12 @@ class Linear(BaseAgent):
                 f"agent {self.name} learns from a log where it observes 'history', not 'features'"
             )
         histories = read_histories(self.problem, log)
-        reward = scaled(self.problem, histories.pay)
+        reward = scaled(self.problem, histories.reward)
         shown = np.bincount(histories.item, minlength=len(self.rate)) + 20.0
         mean = reward.mean()
         self.rate[:] = np.bincount(histories.item, reward - mean, len(self.rate)) / shown
-        for begin in range(0, len(log), CHUNK):
-            rows = np.arange(begin, min(begin + CHUNK, len(log)))
+        for begin in range(0, len(log), ROWS_PER_BATCH):
+            rows = np.arange(begin, min(begin + ROWS_PER_BATCH, len(log)))
             seen = histories.observation(rows, self.problem.num_items)
             items = histories.item[rows]
             self._absorb(seen, np.arange(len(rows)), items, reward[rows], self.params.log_weight)
@@ -146,7 +146,7 @@ class Linear(BaseAgent):
         return {"offline_rows": float(len(log)), "noise": self.noise}
 
     def learn(self, transition: Transition) -> Figures:
-        """Put a batch of exposures into the regression."""
+        """Put a batch of impressions into the regression."""
         arms, rewards = unit_rewards(self.problem, transition)
         session = np.repeat(np.arange(len(transition.reward)), self.problem.slate_size)
         self._absorb(transition.observation, session, arms, rewards, 1.0)
@@ -161,20 +161,20 @@ class Linear(BaseAgent):
         else:
             self.model.update(design.row(session, items), rewards, weight)
 
-    # telling
+    # explanations
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
         """Each feature times its weight; they sum to `scores` of the action."""
         design = self.design(observation)
         slates = np.asarray(action).reshape(len(action), -1)
-        told = []
+        explanations = []
         for b, slate in enumerate(slates):
             if isinstance(self.model, Disjoint):
                 parts = design[b] * self.model.weights[slate].sum(axis=0)
             else:
                 parts = design.row(np.full(len(slate), b), slate).sum(axis=0) * self.model.weights
-            told.append(named(self.names, parts))
-        return told
+            explanations.append(named(self.names, parts))
+        return explanations
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The regression and the log's rates."""

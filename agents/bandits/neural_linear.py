@@ -48,7 +48,7 @@ class NeuralLinearParams:
     ridge: float = 1.0  # prior precision of a weight in units of the noise's, above 0
     strength: float = 6.0  # [exposures / 2] that the noise's prior counts as, above 0
     scale: float = 0.5  # of the posterior's standard deviations, at least 0; 1 is the paper's
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         for name in ("width", "hidden", "batch", "memory", "refresh"):
@@ -139,7 +139,7 @@ class NeuralLinear(BaseAgent):
                 f"agent {self.name} learns from a log where it observes 'history', not 'features'"
             )
         histories = read_histories(self.problem, log)
-        rewards = scaled(self.problem, histories.pay)
+        rewards = scaled(self.problem, histories.reward)
         for rows in np.array_split(np.arange(len(log))[-p.memory :], -(-len(log) // 4096)):
             seen = histories.observation(rows, self.problem.num_items)
             self._remember(self.contexts(seen), histories.item[rows], rewards[rows])

@@ -27,7 +27,7 @@ class ThompsonParams:
 
     successes: float = 1.0  # pseudo-count, above 0
     failures: float = 1.0  # pseudo-count, above 0
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         check_range("successes", self.successes, 1e-6)
@@ -65,7 +65,7 @@ class Thompson(Arms):
         a, b = self.posterior()
         batch, slots = num_rows(observation), self.problem.slate_size
         check_mask(mask, slots)
-        mask = self.awake(observation, mask)
+        mask = self.allowed_arms(observation, mask)
         if batch * len(a) < MIN_TABLE_DRAWS:
             return top_k(self.rng.beta(a, b, (batch, len(a))), slots, mask)
         self.argmax.refresh(a, b)

@@ -1,7 +1,7 @@
 """UCB1: optimism in the face of uncertainty (Auer, Cesa-Bianchi and Fischer, 2002, Machine Learning 47).
 
-Deviation: decisions come in batches, so within a batch a pull that is still unpaid counts as a pull at the
-arm's mean (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014): a batch spreads.
+Deviation: decisions come in batches. Within a batch a pull without its reward counts as a pull with the arm's mean
+reward (as in batched Gaussian-process UCB: Desautels, Krause and Burdick, 2014, JMLR 15).
 """
 
 import math
@@ -17,16 +17,14 @@ from agents.params import check_range
 from agents.slates import check_mask, num_rows
 from recgym.jit import njit
 
-UNTRIED = 1e6  # above every bound, and finite, so that untried arms can be ordered at random
-
-
-BLOCK = 32  # arms whose largest bound is kept: a pick looks into few blocks
+UNTRIED_BOUND = 1e6  # above every bound, and finite: untried arms are ordered at random
+ARMS_PER_BLOCK = 32  # the largest bound of each block is kept, so that a search reads few blocks
 
 
 @njit()
 def _end(index: NDArray[np.float64], block: int) -> int:
     """Arm after the last of a block."""
-    end = (block + 1) * BLOCK
+    end = (block + 1) * ARMS_PER_BLOCK
     return end if end < index.shape[0] else index.shape[0]
 
 
@@ -34,7 +32,7 @@ def _end(index: NDArray[np.float64], block: int) -> int:
 def _largest(index: NDArray[np.float64], block: int) -> float:
     """Largest bound of a block."""
     top = -np.inf
-    for a in range(block * BLOCK, _end(index, block)):
+    for a in range(block * ARMS_PER_BLOCK, _end(index, block)):
         top = index[a] if index[a] > top else top
     return top
 
@@ -48,7 +46,7 @@ def _best(
     for block in range(tops.shape[0]):
         if tops[block] <= bound:
             continue
-        for a in range(block * BLOCK, _end(index, block)):
+        for a in range(block * ARMS_PER_BLOCK, _end(index, block)):
             if index[a] > bound and (mask.shape[0] == 0 or mask[b, a]):
                 taken = False
                 for above in range(k):
@@ -68,7 +66,7 @@ def _pick(
     tops: NDArray[np.float64],
     slates: Actions,
 ) -> None:
-    """Fill `slates` (B, K), row by row: each pull counts for the rows after it.
+    """Fill `slates` (B, K), row by row: each pull counts for the later rows.
 
     `mask` (B or 0, N); `tops` is scratch, one a block. Ties go to the lower arm.
     """
@@ -81,15 +79,15 @@ def _pick(
             a = slates[b, k]
             pulls[a] += 1
             index[a] = mean[a] + spread / math.sqrt(pulls[a])
-            tops[a // BLOCK] = _largest(index, a // BLOCK)
+            tops[a // ARMS_PER_BLOCK] = _largest(index, a // ARMS_PER_BLOCK)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ucb1Params:
-    """How optimistic, and whether arms sleep."""
+    """Width of the bounds, and whether items are repeated."""
 
     scale: float = 1.0  # times sqrt(2 ln t / n), at least 0; 1 is the paper's, for rewards in [0, 1]
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         check_range("scale", self.scale, 0)
@@ -103,16 +101,16 @@ class Ucb1(Arms):
     params: Ucb1Params
 
     def bounds(self, arms: NDArray[Any], pulls: NDArray[Any]) -> NDArray[np.float64]:
-        """Upper confidence bounds of arms, of which `pulls` are paid or begun."""
+        """Upper confidence bounds of arms with `pulls` pulls, pending ones included."""
         return np.asarray(self.means()[arms] + self.spread / np.sqrt(np.maximum(pulls, 1)))
 
     def means(self) -> NDArray[np.float64]:
-        """Mean of every arm, (N,); an unpaid arm's is 1."""
+        """Mean of every arm, (N,); 1 for an untried arm."""
         return np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
 
     @property
     def spread(self) -> float:
-        """What is divided by the root of an arm's pulls."""
+        """Numerator of the bound's width; the denominator is the root of an arm's pulls."""
         return self.params.scale * math.sqrt(2.0 * math.log(max(int(self.pulls.sum()), 1)))
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
@@ -121,12 +119,12 @@ class Ucb1(Arms):
             return self.greedy(observation, mask)
         batch, slots = num_rows(observation), self.problem.slate_size
         check_mask(mask, slots)
-        mask = self.awake(observation, mask)
+        mask = self.allowed_arms(observation, mask)
         pulls = self.pulls.copy()
         index = self.bounds(np.arange(len(pulls)), pulls)
-        index[pulls == 0] = UNTRIED + self.rng.random(int((pulls == 0).sum()))
+        index[pulls == 0] = UNTRIED_BOUND + self.rng.random(int((pulls == 0).sum()))
         slates = np.empty((batch, slots), np.int64)
         masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask
-        tops = np.empty(-(-len(pulls) // BLOCK))
+        tops = np.empty(-(-len(pulls) // ARMS_PER_BLOCK))
         _pick(index, self.means(), pulls, self.spread, masks, tops, slates)
         return slates[:, 0] if slots == 1 else slates

@@ -56,7 +56,7 @@ def fit_towers(
     Raises:
         ValueError: the log has a single session.
     """
-    is_validation = histories.number >= 0.9 * histories.number[-1]
+    is_validation = histories.session >= 0.9 * histories.session[-1]
     train, validation = (
         np.flatnonzero(~is_validation),
         np.flatnonzero(is_validation)[: settings.epoch_rows // 5],
@@ -97,7 +97,7 @@ def _initialise_biases(
 
 def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Rewards of rows scaled to [0, 1], (R,)."""
-    return scaled(problem, histories.pay[rows]).astype(np.float32)
+    return scaled(problem, histories.reward[rows]).astype(np.float32)
 
 
 def train_best(
@@ -195,12 +195,12 @@ def _calibrate(
     """
     logits, _ = logits_of_log(towers, problem, histories, rows)
     centred = logits - logits.mean()
-    slope = float(centred @ histories.pay[rows]) / max(float(centred @ centred), 1e-9)
+    slope = float(centred @ histories.reward[rows]) / max(float(centred @ centred), 1e-9)
     smallest = 0.01 * float(towers.scale)  # without a relation in the log the slope is zero or less
     scale = max(slope, smallest)
     returns = return_to_go(histories, discount)
     towers.scale.fill_(scale)
     towers.shift.fill_(float(returns.mean()) - scale * float(logits.mean()))
     towers.spread.fill_(max(float(returns.std()), scale))
-    later = float((returns - histories.pay).mean()) / float(towers.spread)
+    later = float((returns - histories.reward).mean()) / float(towers.spread)
     towers.after_none_head.bias[0] = towers.after_response_head.bias[0] = later

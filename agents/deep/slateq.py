@@ -104,8 +104,8 @@ class SlateQ(DeepQ):
         histories = read_histories(self.problem, log)
         slates = _slates_of(histories)
         self.is_itemwise[:] = np.bincount(histories.slate, histories.events[:, 0]).max() > 1
-        number = histories.number[slates[:, 0]]
-        is_validation = number >= 0.9 * histories.number[-1]
+        number = histories.session[slates[:, 0]]
+        is_validation = number >= 0.9 * histories.session[-1]
         train, validation = slates[~is_validation], slates[is_validation]
         if not len(train):
             raise ValueError("the log needs at least two sessions")
@@ -132,12 +132,12 @@ class SlateQ(DeepQ):
     def _initialise(self, histories: Histories) -> None:
         """Set q to the mean reward of an item's responses plus the mean continuation value of the log's slates."""
         chosen, slots = histories.events[:, 0] > 0, self.problem.slate_size
-        items, rewards = histories.item[chosen], histories.pay[chosen]
+        items, rewards = histories.item[chosen], histories.reward[chosen]
         means, _ = shrunk_means(items, rewards, self.problem.num_items, SMOOTHING_RESPONSES)
         returns = return_to_go(histories, self.params.discount) * slots
-        later, none, parts = returns.mean() - histories.pay.mean() * slots, 0.0, 1
+        later, none, parts = returns.mean() - histories.reward.mean() * slots, 0.0, 1
         if self.is_itemwise[0]:
-            parts, none = slots, float(histories.pay[~chosen].mean()) if (~chosen).any() else 0.0
+            parts, none = slots, float(histories.reward[~chosen].mean()) if (~chosen).any() else 0.0
         for network in (self.online, self.target):
             network.items.bias.copy_(torch.as_tensor((means - none) / float(network.scale)))
             network.shift.fill_(float(later) / parts + none)

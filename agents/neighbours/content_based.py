@@ -1,9 +1,8 @@
-"""Content-based: items whose public features are like those of what was answered (Pazzani and Billsus, 2007).
+"""Content-based recommendation: items with features like those of items with a response (Pazzani and Billsus, 2007).
 
-Likeness is the cosine of category, page, price and length, each less its mean. What is expected of an item without
-regard to the session begins with its features too, by ridge regression on the log, from which its own record leads
-away: an item that the log never showed is judged by its features. See `agents.neighbours.neighbourhood` for profiles
-and the mix.
+Similarity is the cosine of category, page, price and length, each less its mean. The expected reward of an item is
+shrunk to a ridge regression on its features, so an item without impressions is scored by its features. Profiles and
+weights: `agents.neighbours.neighbourhood`.
 """
 
 from typing import ClassVar
@@ -12,7 +11,7 @@ from agents.neighbours.neighbourhood import Collaborative
 
 
 class ContentBased(Collaborative):
-    """Scores by the answers that this session, and this user in the log, gave to items with such features."""
+    """Scores by the responses of this session, and of this user in the log, to items with similar features."""
 
     name: ClassVar[str] = "content-based"
     terms: ClassVar[tuple[str, ...]] = ("content",)

@@ -10,7 +10,7 @@ from agents.neighbours.neighbourhood import Collaborative
 
 
 class Hybrid(Collaborative):
-    """Scores by similar items, similar people and similar features."""
+    """Scores by similar items, similar users and similar features."""
 
     name: ClassVar[str] = "hybrid"
     terms: ClassVar[tuple[str, ...]] = ("items", "people", "content")

@@ -1,7 +1,7 @@
-"""Item-based nearest neighbours: items answered like those met (Sarwar, Karypis, Konstan and Riedl, 2001, WWW).
+"""Item-based nearest neighbours (Sarwar, Karypis, Konstan and Riedl, 2001, WWW).
 
-Adjusted cosine over the people of a log, shrunk (Koren, 2010); see `agents.neighbours.neighbourhood` for profiles and
-the mix.
+Similarity is the adjusted cosine over the users of a log, shrunk (Koren, 2010); see `agents.neighbours.neighbourhood`
+for profiles and weights.
 """
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from agents.neighbours.neighbourhood import Collaborative
 
 
 class ItemKnn(Collaborative):
-    """Scores by the answers that this session, and this user in the log, gave to similar items."""
+    """Scores by the responses of this session, and of this user in the log, to similar items."""
 
     name: ClassVar[str] = "item-knn"
     terms: ClassVar[tuple[str, ...]] = ("items",)

@@ -1,10 +1,10 @@
-"""What the neighbourhood methods share: profiles from a log and from the session, a mix of terms, explanations.
+"""Base class of the neighbourhood methods: profiles of log and session, a weighted sum of terms, explanations.
 
-Every item has an expected reward: its mean in the log, pulled to the mean of all (content-based: to what its features
-say). A profile holds by how much each item met was answered better than that, less the person's own mean: the log's
-visits of this user, and what the session reveals, so the agents follow a session without learning online. Answers of
-"not shown" are not guessed: a log of impressions says what was shown and not answered (as in Koren, 2010, TKDD 4,
-"Factor in the neighbors").
+Each item has an expected reward: its mean in the log, shrunk to the mean of all items (content-based: to a ridge
+regression on its features). The profile of a user has, for each item shown to the user, the residual of the reward
+from that expectation, less the user's mean residual. It consists of the user's sessions in the log and the session so
+far, so the agents adapt in a session without an online stage. Items that were not shown have no residual: a log of
+impressions has the items without a response (as in Koren, 2010, TKDD 4, "Factor in the neighbors").
 
 score(a) = constant + w_0 expected(a) + sum over terms w_m term_m(a), the weights (none below zero) fitted by least
 squares on the last tenth of the log's sessions with terms that have not seen it (stacking: Wolpert, 1992).
@@ -29,27 +29,27 @@ from agents.neighbours.similarity import ItemSimilarity, Matrix, UserSimilarity,
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays
-from agents.slates import check_mask, pay, top_k, unseen
+from agents.slates import check_mask, item_rewards, top_k, unseen
 from recgym.arrays import Doubles
 
 PEOPLE = ("session", "user")
-MATRICES = ("users", "people", "alike")
-CHUNK = 512  # rows judged at once
-LEAST = 5.0  # [items] at which half of a person's own mean is believed
+MATRICES = ("users", "people", "alike")  # names in saved agents
+ROWS_PER_BATCH = 512
+MEAN_SHRINKAGE = 5.0  # [items] at which a user's mean residual is shrunk by half
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollaborativeParams:
-    """Neighbourhoods."""
+    """Parameters of the neighbourhoods."""
 
-    people: str = "user"  # who is compared: a "user" of the log or each "session" of it
-    recent: int = 5_000  # sessions of the log that are compared with, the latest, at least 1
-    neighbours: int = 500  # nearest people, or items, that are heard, at least 1
-    shrink: float = 30.0  # [items or people in common] at which likeness is halved, at least 0
-    damping: float = 3.0  # [likeness] that says nothing, above 0
-    memory: float = 1.0  # what an item met in the log counts beside one of this session, at least 0
-    smoothing: float = 20.0  # [exposures] at the log's mean that every item starts with, at least 0
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    people: str = "user"  # rows of the comparison: each "user" of the log, or each "session"
+    recent: int = 5_000  # number of the log's latest sessions that are compared, at least 1
+    neighbours: int = 500  # number of nearest users, or items, at least 1
+    shrink: float = 30.0  # [items or users in common] at which a similarity is halved, at least 0
+    damping: float = 3.0  # [similarity] added to the denominator of a weighted mean, above 0
+    memory: float = 1.0  # weight of an item in the log beside one of this session, at least 0
+    smoothing: float = 20.0  # pseudo-impressions of each item at the mean of all, at least 0
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         if self.people not in PEOPLE:
@@ -62,14 +62,14 @@ class CollaborativeParams:
 
 
 class Collaborative(BaseAgent):
-    """Shows the best score; slates: the K best."""
+    """Shows the K items of the best scores."""
 
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
     config: ClassVar[type[Any]] = CollaborativeParams
     params: CollaborativeParams
     terms: ClassVar[tuple[str, ...]]  # of "items", "people", "content"
-    by_content: ClassVar[bool] = False  # what is expected of an item begins with its features
+    by_content: ClassVar[bool] = False  # expected rewards are shrunk to a regression on item features
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
@@ -81,14 +81,14 @@ class Collaborative(BaseAgent):
         self.mix[1] = 1.0
         self.users = _empty(problem.num_users, problem.num_items)  # (U, N) profiles in the log
         self.people = _empty(0, problem.num_items)  # (P, N)
-        self.alike = _empty(problem.num_items, problem.num_items)  # (N, N) of items by answers
+        self.alike = _empty(problem.num_items, problem.num_items)  # (N, N) similarity of items
         features = item_features(problem)[1]
         features = features - features.mean(axis=0)
         self.features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
         self._build()
 
     def _build(self) -> None:
-        """The terms, from what was learnt."""
+        """Build the terms from the learnt matrices."""
         self.models = [self._term(name) for name in self.terms]
 
     def _term(self, name: str) -> ItemSimilarity | UserSimilarity:
@@ -98,17 +98,17 @@ class Collaborative(BaseAgent):
         return ItemSimilarity(self.alike if name == "items" else self._by_features(), p.damping)
 
     def _by_features(self) -> Matrix:
-        """Cosine of the items' public features, the nearest of each, (N, N)."""
+        """Cosine similarity of the items' public features, the nearest of each item, (N, N)."""
         return nearest(sparse.csr_array(self.features @ self.features.T), self.params.neighbours)
 
     # from the log
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Weigh the terms on the last tenth of the sessions, then fit them to all; `report` counts rows."""
+        """Fit the weights of the terms on the last tenth of the sessions, then the terms on all; `report` gets rows."""
         from agents.log_histories import read_histories
 
         histories = read_histories(self.problem, log)
-        late = np.flatnonzero(histories.number >= 0.9 * (histories.number[-1] + 1))
+        late = np.flatnonzero(histories.session >= 0.9 * (histories.session[-1] + 1))
         early = np.arange(late[0])
         if len(early):
             self._fit(histories, early)
@@ -121,9 +121,9 @@ class Collaborative(BaseAgent):
         return {"offline_rows": float(len(log)), "weight": float(self.mix[1]), **figures}
 
     def _fit(self, histories: Any, rows: NDArray[np.int64]) -> None:
-        """Expectations, profiles and likeness from some rows of a log."""
+        """Expected rewards, profiles and similarities from some rows of a log."""
         p, num_items = self.params, self.problem.num_items
-        item, reward = histories.item[rows], histories.pay[rows]
+        item, reward = histories.item[rows], histories.reward[rows]
         shown, mean = np.bincount(item, minlength=num_items), reward.mean()
         prior = np.full(num_items, mean)
         if self.by_content:
@@ -134,48 +134,48 @@ class Collaborative(BaseAgent):
         own = np.bincount(item, reward - prior[item], num_items)
         self.expected[:] = prior + own / np.maximum(shown + p.smoothing, 1e-9)
         if self.problem.reward_per_minute:
-            paid = pay(self.problem, item, histories.events[rows])
+            paid = item_rewards(self.problem, item, histories.events[rows])
             minutes = (reward - paid) / self.problem.reward_per_minute
             x = np.column_stack([histories.events[rows], np.ones(len(rows))])
             self.minutes[:] = np.linalg.lstsq(x, minutes, rcond=None)[0]
-        surprise = reward - self.expected[item]
-        user, session = histories.user[rows], histories.number[rows]
-        self.users = _profiles(user, item, surprise, (self.problem.num_users, num_items))
+        residual = reward - self.expected[item]
+        user, session = histories.user[rows], histories.session[rows]
+        self.users = _profiles(user, item, residual, (self.problem.num_users, num_items))
         first = max(int(session[-1]) + 1 - p.recent, 0)
-        by_session = _profiles(session, item, surprise, (int(session[-1]) + 1, num_items))
-        everybody = by_session if p.people == "session" else self.users
+        by_session = _profiles(session, item, residual, (int(session[-1]) + 1, num_items))
+        rows_compared = by_session if p.people == "session" else self.users
         self.people = by_session[first:] if p.people == "session" else self.users
         if "items" in self.terms:
-            self.alike = nearest(cosine(everybody, p.shrink), p.neighbours)
+            self.alike = nearest(cosine(rows_compared, p.shrink), p.neighbours)
         self._build()
 
     def _weigh(self, histories: Any, rows: NDArray[np.int64]) -> None:
-        """Fit the mix to rows that the terms have not seen."""
+        """Fit the weights to rows on which the terms were not fitted."""
         parts = []
-        for chunk in np.array_split(rows, -(-len(rows) // CHUNK)):
+        for chunk in np.array_split(rows, -(-len(rows) // ROWS_PER_BATCH)):
             there = np.arange(len(chunk)), histories.item[chunk]
             profile = self.profile(histories.observation(chunk, self.problem.num_items))
             parts.append(
                 np.column_stack([self.expected[there[1]], *(t[there] for t in self._terms(profile))])
             )
-        x, y = np.concatenate(parts), histories.pay[rows]
+        x, y = np.concatenate(parts), histories.reward[rows]
         weights, _ = nnls(x - x.mean(axis=0), y - y.mean())
         if weights[0] == 0.0:
-            weights[0] = 1e-6  # something must order the items of a session of which nothing is known
+            weights[0] = 1e-6  # so that items are ordered in a session without history
         self.mix[:] = y.mean() - x.mean(axis=0) @ weights, *weights
 
     # acting
 
     def profile(self, observation: Any) -> Matrix:
-        """Profiles of sessions as they stand, (B, N)."""
+        """Profiles of the present sessions, (B, N)."""
         items = observation["shown"]
         batch, length = items.shape
         events = observation["events"].reshape(batch, length, -1).astype(np.float64)
         rows, places = np.nonzero(items < self.problem.num_items)
         item, event = items[rows, places].astype(np.int64), events[rows, places]
         minutes = np.clip(event @ self.minutes[:-1] + self.minutes[-1], 0.0, None)
-        surprise = pay(self.problem, item, event, minutes) - self.expected[item]
-        now: Matrix = _profiles(rows, item, surprise, (batch, self.problem.num_items))
+        residual = item_rewards(self.problem, item, event, minutes) - self.expected[item]
+        now: Matrix = _profiles(rows, item, residual, (batch, self.problem.num_items))
         before = self.users[np.asarray(observation["user"], np.int64)]
         return sparse.csr_array(now + self.params.memory * before)
 
@@ -197,12 +197,12 @@ class Collaborative(BaseAgent):
             mask = unseen(observation, self.problem.num_items, slots, mask)
         return top_k(self.scores(observation), slots, mask)
 
-    # telling
+    # explanations
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
-        """What was expected of the items shown, and each past item's part; they sum to `scores` of the action."""
+        """Contributions of the items' expected rewards and of each past item; they sum to `scores` of the action."""
         profile = self.profile(observation)
-        told = []
+        explanations = []
         for b, slate in enumerate(np.asarray(action).reshape(len(action), -1)):
             row = profile[[b]]
             names = ["constant", "mean reward of the item"]
@@ -210,14 +210,14 @@ class Collaborative(BaseAgent):
             for weight, model in zip(self.mix[2:], self.models, strict=True):
                 for item in slate:
                     names += [f"past item {past}" for past in row.indices]
-                    values += (weight * model.because(row, int(item))).tolist()
-            told.append(named(names, np.array(values)))
-        return told
+                    values += (weight * model.contributions(row, int(item))).tolist()
+            explanations.append(named(names, np.array(values)))
+        return explanations
 
     # saving
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Expectations, mix, and the sparse matrices part by part."""
+        """Expected rewards, weights, and the parts of the sparse matrices."""
         arrays = {"expected": self.expected, "minutes": self.minutes, "mix": self.mix}
         for name in MATRICES:
             matrix = getattr(self, name)
@@ -225,7 +225,7 @@ class Collaborative(BaseAgent):
         return arrays
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """The sparse matrices have any number of entries; scipy looks at their indices in full."""
+        """ValueError if arrays do not fit; scipy checks the indices of the sparse matrices, of any size."""
         own, place = self.state(), f"saved {self.name}"
         parts = tuple(name for name in own if "." in name)
         same = {
@@ -244,7 +244,7 @@ class Collaborative(BaseAgent):
         return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, self.problem.num_items))
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave; ValueError where it is another task's."""
+        """Put back what `state` gave; ValueError if it is another task's."""
         self.check_state(state)
         for name, array in (("expected", self.expected), ("minutes", self.minutes), ("mix", self.mix)):
             array[:] = state[name]
@@ -257,10 +257,10 @@ def _empty(rows: int, columns: int) -> Matrix:
     return sparse.csr_array((rows, columns))
 
 
-def _profiles(who: NDArray[Any], item: NDArray[Any], surprise: Doubles, shape: tuple[int, int]) -> Matrix:
-    """Mean surprise of each person with each item met, less the person's own mean, pulled to zero."""
-    count, total = np.bincount(who, minlength=shape[0]), np.bincount(who, surprise, shape[0])
-    centred = surprise - (total / (count + LEAST))[who]
+def _profiles(who: NDArray[Any], item: NDArray[Any], residual: Doubles, shape: tuple[int, int]) -> Matrix:
+    """Mean residual of each user and item shown, less the user's shrunk mean residual."""
+    count, total = np.bincount(who, minlength=shape[0]), np.bincount(who, residual, shape[0])
+    centred = residual - (total / (count + MEAN_SHRINKAGE))[who]
     cells, inverse, times = np.unique(
         who.astype(np.int64) * shape[1] + item, return_inverse=True, return_counts=True
     )

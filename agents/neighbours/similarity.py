@@ -1,10 +1,9 @@
-"""The two halves of neighbourhood methods: items that are answered alike, and people who answer alike.
+"""Terms of the neighbourhood methods: item-based and user-based weighted means of residuals.
 
-A profile is what is known of a person: for each item met, how much better than expected it was answered. Both halves
-turn profiles into a term for every item: the mean of what neighbours say, weighted by likeness, and pulled to zero
-where little was said.
+A profile has a user's residual (reward less expectation) for each item shown. A term is the mean residual of the
+neighbours, weighted by similarity; a constant in the denominator shrinks it to zero.
 
-Axes: B profiles, N items, P people of the log. All matrices are sparse (scipy.sparse, CSR).
+Axes: B profiles, N items, P users or sessions of the log. All matrices are sparse (scipy.sparse, CSR).
 """
 
 from typing import Any
@@ -18,7 +17,7 @@ Matrix = Any  # scipy.sparse.csr_array of float64
 
 
 def known(matrix: Matrix) -> Matrix:
-    """One where a matrix holds an entry."""
+    """1 where a matrix has an entry."""
     return sparse.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), matrix.shape)
 
 
@@ -48,38 +47,39 @@ def nearest(matrix: Matrix, count: int) -> Matrix:
 
 
 class ItemSimilarity:
-    """Items like those met: sum of e_j s_ja over |s_ja|, j the items of the profile."""
+    """Item-based term: sum of e_j s_ja / (damping + sum of |s_ja|), j the items of the profile, e their residuals."""
 
-    def __init__(self, likeness: Matrix, damping: float) -> None:
-        self.likeness, self.damping = likeness, damping
+    def __init__(self, similarity: Matrix, damping: float) -> None:
+        self.similarity, self.damping = similarity, damping
 
     def weights(self, profile: Matrix) -> Doubles:
-        """What each item's sum is divided by, (B, N)."""
-        return np.asarray((known(profile) @ abs(self.likeness)).toarray() + self.damping)
+        """Denominators, (B, N)."""
+        return np.asarray((known(profile) @ abs(self.similarity)).toarray() + self.damping)
 
     def term(self, profile: Matrix) -> Doubles:
         """The items' terms, (B, N)."""
-        return np.asarray((profile @ self.likeness).toarray() / self.weights(profile))
+        return np.asarray((profile @ self.similarity).toarray() / self.weights(profile))
 
-    def because(self, profile: Matrix, item: int) -> Doubles:
-        """What each past item adds to one item's term, in the order of the profile's one row's entries."""
-        like = self.likeness[profile.indices, item]
+    def contributions(self, profile: Matrix, item: int) -> Doubles:
+        """Contribution of each past item to one item's term, in the order of the entries of the profile's one row."""
+        like = self.similarity[profile.indices, item]
         like = like.toarray().ravel() if sparse.issparse(like) else np.ravel(like)
         return np.asarray(profile.data * like / self.weights(profile)[0, item])
 
 
 class UserSimilarity:
-    """People like this one: the mean of what the nearest of them thought, weighted by their likeness.
+    """User-based term: mean residual of the nearest users, weighted by similarity.
 
-    Likeness is the cosine, times n / (n + shrink) with n the items that both met (Herlocker et al., 1999, SIGIR).
+    Similarity is the cosine, times n / (n + shrink) with n the number of items in both profiles (Herlocker et al.,
+    1999, SIGIR).
     """
 
     def __init__(self, people: Matrix, neighbours: int, shrink: float, damping: float) -> None:
         self.people, self.neighbours, self.shrink, self.damping = people, neighbours, shrink, damping
         self.length = np.sqrt(np.asarray(people.multiply(people).sum(axis=1)).ravel())
 
-    def likeness(self, profile: Matrix) -> Matrix:
-        """Factors c (B, P) of the nearest, 0 elsewhere: likeness is c times the inner product."""
+    def similarity(self, profile: Matrix) -> Matrix:
+        """Factors c (B, P) of the nearest users, 0 elsewhere: similarity is c times the inner product."""
         product = (profile @ self.people.T).tocsr()
         both = (known(profile) @ known(self.people).T).tocsr()
         length = np.sqrt(np.asarray(profile.multiply(profile).sum(axis=1)).ravel())
@@ -92,15 +92,15 @@ class UserSimilarity:
 
     def term(self, profile: Matrix) -> Doubles:
         """The items' terms, (B, N)."""
-        like = self.likeness(profile).multiply((profile @ self.people.T).tocsr()).tocsr()
-        heard = (abs(like) @ known(self.people)).toarray() + self.damping
-        return np.asarray((like @ self.people).toarray() / heard)
+        like = self.similarity(profile).multiply((profile @ self.people.T).tocsr()).tocsr()
+        total_weight = (abs(like) @ known(self.people)).toarray() + self.damping
+        return np.asarray((like @ self.people).toarray() / total_weight)
 
-    def because(self, profile: Matrix, item: int) -> Doubles:
-        """What each past item adds to one item's term, in the order of the profile's one row's entries."""
-        factor = self.likeness(profile)
+    def contributions(self, profile: Matrix, item: int) -> Doubles:
+        """Contribution of each past item to one item's term, in the order of the entries of the profile's one row."""
+        factor = self.similarity(profile)
         like = factor.multiply((profile @ self.people.T).tocsr()).tocsr()
-        heard = (abs(like) @ known(self.people)).toarray()[0, item] + self.damping
-        thought = self.people[:, [item]].toarray().ravel()
-        each = (factor.multiply(thought[None, :]).tocsr() @ self.people).toarray().ravel()
-        return np.asarray(profile.data * each[profile.indices] / heard)
+        total_weight = (abs(like) @ known(self.people)).toarray()[0, item] + self.damping
+        residuals = self.people[:, [item]].toarray().ravel()
+        each = (factor.multiply(residuals[None, :]).tocsr() @ self.people).toarray().ravel()
+        return np.asarray(profile.data * each[profile.indices] / total_weight)

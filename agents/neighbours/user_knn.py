@@ -1,6 +1,6 @@
-"""User-based nearest neighbours: what people liked who answered alike (Resnick et al., 1994, CSCW).
+"""User-based nearest neighbours (Resnick et al., 1994, CSCW).
 
-Likeness is the shrunk cosine of profiles (Herlocker et al., 1999, SIGIR); see `agents.neighbours.neighbourhood`.
+Similarity is the shrunk cosine of profiles (Herlocker et al., 1999, SIGIR); see `agents.neighbours.neighbourhood`.
 """
 
 from typing import ClassVar
@@ -9,7 +9,7 @@ from agents.neighbours.neighbourhood import Collaborative
 
 
 class UserKnn(Collaborative):
-    """Scores by the answers of the people of the log who are most like this session."""
+    """Scores by the responses of the users of the log who are most similar to this session."""
 
     name: ClassVar[str] = "user-knn"
     terms: ClassVar[tuple[str, ...]] = ("people",)

@@ -1,1 +1,1 @@
-"""Agents to measure the others by: random, popularity, the logging policy, and the privileged oracles."""
+"""Reference policies: random, popularity, the logging policy, and the privileged oracles."""

@@ -1,7 +1,6 @@
-"""Logged: the world's logging policy as an agent. Privileged: it reads who chose what the log shows.
+"""Logged: the world's logging policy as an agent. Privileged: the policy is a part of the simulator.
 
-It is a yardstick, not a method: what the people who made the log already had. Under a mask that bars items it is the
-same policy, renormalised over what is allowed.
+It is a reference: the policy that produced the log. Under a mask it is renormalised over the allowed items.
 """
 
 from typing import Any, ClassVar

@@ -1,6 +1,6 @@
-"""Oracle: privileged, one step ahead. Shows what pays most now to the user as he really is.
+"""Oracle: privileged, myopic. Maximises the expected reward of the next step given the hidden state.
 
-It reads the hidden intent through `privileged()`, which no other agent may: it is a yardstick, not a method.
+It reads the hidden intent through `privileged()`, which only privileged agents may: it is a bound, not a competitor.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Privileged(BaseAgent):
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """Any: it reads none."""
+        """Any: it reads no observation."""
         return ANY
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,7 +29,7 @@ class Privileged(BaseAgent):
         self.engine = env.unwrapped.privileged()
 
     def sessions_of(self, observation: Any) -> Any:
-        """The simulator; ValueError where it is missing or holds another number of sessions."""
+        """The simulator; ValueError if it is missing or has another number of sessions."""
         if self.engine is None:
             raise ValueError(f"agent {self.name} must be attached to its environment first: bind(env)")
         if self.engine.num != num_rows(observation):

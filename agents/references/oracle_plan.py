@@ -1,7 +1,7 @@
-"""Oracle-plan: privileged, looks ahead by branching the sessions as they stand. The one of every score.
+"""Oracle-plan: privileged, lookahead search on copies of the present sessions. It has score 1 in the tables.
 
-Under a mask it plans in a world where what is barred pays least and ends the visit: an item that may not be shown now
-is not reckoned with later either.
+Under a mask it plans in a world where excluded items have the smallest reward and end the session, so an item that is
+excluded now is not planned for later steps either.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from agents.params import check_range
 from agents.references.oracle import Privileged
 from agents.slates import check_mask, top_k, weight_vector
 
-NEVER = 1e3  # [logit] far beyond where the simulator's probabilities end
+EXCLUDED_LOGIT = 1e3  # of an excluded item; the simulator clips logits far below it
 
 
 @dataclass(frozen=True, kw_only=True)
 class OraclePlanParams:
-    """How far it looks."""
+    """Size of the search."""
 
-    simulations: int = 100  # [branches a decision], at least 0; more is better and slower
+    simulations: int = 100  # [simulations per decision], at least 0
 
     def __post_init__(self) -> None:
         check_range("simulations", self.simulations, 0)
@@ -50,19 +50,22 @@ class OraclePlan(Privileged):
             masks, group = np.unique(mask, axis=0, return_inverse=True)
             for number, allowed in enumerate(masks):
                 rows = group == number
-                slates[rows] = plan(self.barring(allowed), rows, simulations=simulations, seed=seed)[rows]
+                slates[rows] = plan(self.excluding(allowed), rows, simulations=simulations, seed=seed)[rows]
             slates = self.keep_to(mask, slates)
         slates = np.asarray(slates, dtype=np.int64)
         return slates[:, 0] if slots == 1 else slates
 
-    def barring(self, allowed: NDArray[np.bool_]) -> Any:
+    def excluding(self, allowed: NDArray[np.bool_]) -> Any:
         """The simulator's sessions in a world where items that are not allowed (N,) drive users away."""
         engine = self.engine
-        arrays, worst = engine.world.arrays, np.where(weight_vector(self.problem) > 0, -NEVER, NEVER)
+        arrays, worst = (
+            engine.world.arrays,
+            np.where(weight_vector(self.problem) > 0, -EXCLUDED_LOGIT, EXCLUDED_LOGIT),
+        )
         world = engine.world.with_arrays(
-            item_bias=np.where(allowed, arrays.item_bias, -NEVER),
+            item_bias=np.where(allowed, arrays.item_bias, -EXCLUDED_LOGIT),
             event_item=np.where(allowed[:, None], arrays.event_item, worst),
-            leave_item=np.where(allowed, arrays.leave_item, NEVER),
+            leave_item=np.where(allowed, arrays.leave_item, EXCLUDED_LOGIT),
         )
         same = ("reward", "sessions", "horizon", "slate_size", "num", "all_rows")
         return SimpleNamespace(world=world, **{name: getattr(engine, name) for name in same})

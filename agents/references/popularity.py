@@ -1,4 +1,4 @@
-"""Popularity: the same items for everybody, those that did best in a log.
+"""Popularity: the same items for all users, by their mean reward in a log.
 
 By default "best" is the mean reward of an exposure under this task's own reward (`clicks`: the click rate),
 shrunk toward the log's mean, because a count of clicks mostly repeats what the logging policy chose to show.
@@ -17,7 +17,7 @@ from agents.interface import Actions, Figures, Masks, Report
 from agents.observation_checks import ANY
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import logged_pay, num_rows, shrunk_means, top_k, unseen
+from agents.slates import logged_rewards, num_rows, shrunk_means, top_k, unseen
 
 BY = ("reward", "response", "count")
 
@@ -27,10 +27,8 @@ class PopularityParams:
     """What counts as popular."""
 
     by: str = "reward"  # mean reward of an exposure; "response": response rate; "count": number of responses
-    smoothing: float = (
-        20.0  # [exposures] at the log's mean that every item starts with, at least 0; not for "count"
-    )
-    fresh: bool = True  # an item is shown at most once a visit (as far as the history of 20 items goes back)
+    smoothing: float = 20.0  # pseudo-impressions of each item at the log's mean, at least 0; not for "count"
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         if self.by not in BY:
@@ -49,7 +47,7 @@ class Popularity(BaseAgent):
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """The history says what was shown; where items may come again, any will do."""
+        """The history, for the items shown; any observation if items may be repeated."""
         return (cls.observation,) if params.get("fresh", True) else ANY
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
@@ -59,8 +57,8 @@ class Popularity(BaseAgent):
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Score every item on the log; an item never shown scores the log's mean."""
         items, num_items = log.column("item"), self.problem.num_items
-        answered = log.column(self.problem.event_names[0]).astype(np.float64)
-        value = logged_pay(self.problem, log) if self.params.by == "reward" else answered
+        response = log.column(self.problem.event_names[0]).astype(np.float64)
+        value = logged_rewards(self.problem, log) if self.params.by == "reward" else response
         if self.params.by == "count":
             self.score[:] = np.bincount(items, value, num_items)
         else:

@@ -1,4 +1,4 @@
-"""Random: every allowed item with the same probability, slates without repeats. The zero of every score."""
+"""Random: uniform over the allowed items, slates without repeats. It has score 0 in the tables."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ class Random(BaseAgent):
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
-        """Any: it reads none."""
+        """Any: it reads no observation."""
         return ANY
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:

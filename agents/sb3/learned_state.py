@@ -1,4 +1,4 @@
-"""A state that was learnt: the user and history embedding of deep collaborative filtering, added to "features".
+"""Learnt states: the user and history embedding of deep collaborative filtering beside the features.
 
 Any agent that reads a Box can use it: `with_state` wraps single and vector environments (and so Stable-Baselines3's
 VecEnv, by `agents.sb3.as_vec_env`) that observe "features+history".
@@ -26,7 +26,7 @@ STATES = ("none", "deep-cf")  # what an agent's parameter `state` may be
 
 
 class DeepCfState:
-    """Towers fitted to a log by deep CF's own stage; afterwards they stand still.
+    """Towers fitted to a log by the offline stage of deep CF, with fixed weights afterwards.
 
     Args:
         problem: of a task that observes "features+history".
@@ -79,7 +79,7 @@ class DeepCfState:
 
 
 class PlainState:
-    """The features alone, where more is observed for other ends than to decide."""
+    """The features alone, for an observation with a history that the policy does not read."""
 
     def __init__(self, problem: Problem) -> None:
         self.space = features_of(problem.observation_space)
@@ -94,7 +94,7 @@ State = DeepCfState | PlainState
 
 
 def features_of(space: spaces.Space[Any]) -> spaces.Box:
-    """The features' part of an observation space; ValueError where it is not "features+history"."""
+    """The features' part of an observation space; ValueError if it is not "features+history"."""
     part = space.get("features") if isinstance(space, spaces.Dict) else None
     if not isinstance(part, spaces.Box):
         raise ValueError(f"a learnt state needs the observation {OBSERVATION!r}, not {type(space).__name__}")
@@ -137,7 +137,7 @@ class StateVectorEnv(gymnasium.vector.VectorWrapper):
         return self.state(observation), info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """A step; the last observation of a session that SAME_STEP has replaced is a learnt state, too."""
+        """A step; `final_obs` of SAME_STEP autoreset is a learnt state, too."""
         observation, reward, terminated, truncated, info = self.env.step(actions)
         if "final_obs" in info:
             info = {**info, "final_obs": self.state(info["final_obs"])}

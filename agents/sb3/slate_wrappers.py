@@ -1,13 +1,11 @@
-"""What algorithms of Stable-Baselines3 lack here: slates, and items that are shown once a visit.
+"""Wrappers that give algorithms of Stable-Baselines3 slates, and items that are shown once per session.
 
-Slates, for those that take single items: each place of a slate is a row of its own. A session that is shown K items is
-K rows of one VecEnv. They share the observation and the end; a row's action is the item at its place, its reward what
-that item paid. So Q(s, i), learnt from all K items of every slate, is what item i brings and what follows, and the best
-slate is the K items of the largest Q: exact, for these networks give all N.
+For algorithms of single items, each position of a slate is a row of the VecEnv, so a session has K rows. They share the
+observation and the end of the session; a row's action is the item at its position, its reward that item's credit.
+Q(s, i) is learnt from all K items of every slate, and the best slate is the K items of the largest Q.
 
-This is the itemwise view of Ie et al. (2019, IJCAI, "SlateQ") without its choice model: items of a slate neither
-compete nor help each other, and what follows is valued by the best single item of the next state, also where that was
-shown before.
+This is the itemwise decomposition of Ie et al. (2019, IJCAI, "SlateQ") without its choice model: items of a slate do
+not affect each other, and the next state's value is that of its best single item, including items already shown.
 
 Axes: B sessions, K slate positions, N items.
 """
@@ -30,21 +28,21 @@ from agents.slates import credit, unseen
 
 
 class SlateHistory(gymnasium.vector.VectorWrapper):
-    """Keeps what each item of the last slates paid, `shares` (B, K), and what may be shown next, `allowed()`."""
+    """Keeps the credit of each item of the last slates, `shares` (B, K), and the allowed items, `allowed()`."""
 
     def __init__(self, env: Any, problem: Problem, *, fresh: bool) -> None:
         super().__init__(env)
         self.problem, self.fresh = problem, fresh
         self.shares = np.zeros((env.num_envs, problem.slate_size))
-        self.now: Any = None  # what is observed of the sessions as they stand
+        self.now: Any = None  # latest observation
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        """Begin anew, as the environment does."""
+        """Reset the environment."""
         self.now, info = self.env.reset(seed=seed, options=options)
         return self.now, info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """A step in any autoreset mode; the shares are of the sessions that it ended, too."""
+        """A step in any autoreset mode; the credit is also that of sessions that ended."""
         self.now, reward, terminated, truncated, info = self.env.step(actions)
         last = info.get("final_obs", self.now)
         whole = Transition(None, np.asarray(actions), reward, last, terminated, truncated)
@@ -52,7 +50,7 @@ class SlateHistory(gymnasium.vector.VectorWrapper):
         return self.now, reward, terminated, truncated, info
 
     def allowed(self) -> Masks:
-        """Items that may be shown, (B, N): the environment's mask and, where `fresh`, not yet shown in this visit."""
+        """Items that may be shown, (B, N): the environment's mask and, where `fresh`, not yet shown in this session."""
         face: Any = self.env.unwrapped
         slots, num_items = self.problem.slate_size, self.problem.num_items
         mask: Masks = face.action_masks().reshape(self.num_envs, slots, num_items).all(axis=1)
@@ -66,7 +64,7 @@ class SlateHistory(gymnasium.vector.VectorWrapper):
 class SlatePositions(VecEnvWrapper):
     """B K rows of single items over an adapter of B slates; place k of session b is row b K + k.
 
-    The info of a slate and of an episode is place 0's alone, so that each is counted once; the others know how the
+    Only position 0 has the info of a slate and of an episode, so that each is counted once; the others have how the
     episode ended.
     """
 
@@ -87,28 +85,28 @@ class SlatePositions(VecEnvWrapper):
     def step_wait(self) -> Any:
         """One slate of every session."""
         observation, _, over, infos = self.venv.step_wait()
-        told = []
+        row_infos = []
         for info in infos:
             rest = {
                 name: info[name] for name in ("TimeLimit.truncated", "terminal_observation") if name in info
             }
-            told += [info, *(dict(rest) for _ in range(self.slots - 1))]
+            row_infos += [info, *(dict(rest) for _ in range(self.slots - 1))]
         shares = self.memory.shares.reshape(-1).astype(np.float32)
         return (
             np.repeat(np.asarray(observation), self.slots, axis=0),
             shares,
             np.repeat(over, self.slots),
-            told,
+            row_infos,
         )
 
 
 class Filled:
-    """Mixed into an algorithm on `SlatePositions`: the rows of a session are filled together, without repeats."""
+    """Mix-in for an algorithm on `SlatePositions`: the rows of a session are filled together, without repeats."""
 
     choose: Callable[
         [NDArray[Any], Masks, float], Actions
     ]  # observations, masks, share of random ones to slates
-    env: Any  # Places
+    env: Any  # SlatePositions
     num_timesteps: int
     exploration_rate: float
     _last_obs: Any
@@ -122,8 +120,8 @@ class Filled:
 
 
 class FilledDQN(Filled, DQN):
-    """DQN of places."""
+    """DQN on slate positions."""
 
 
 class FilledQRDQN(Filled, QRDQN):
-    """QR-DQN of places."""
+    """QR-DQN on slate positions."""

@@ -1,6 +1,6 @@
 """Expected SARSA with a table (van Seijen, van Hasselt, Whiteson and Wiering, 2009, ADPRL), on "tabular".
 
-What follows is valued by the mean over what the policy that explores may show: SARSA's target without its noise.
+The target has the mean value of the next slate under the exploring policy: SARSA's target without its sampling noise.
 """
 
 from typing import Any, ClassVar

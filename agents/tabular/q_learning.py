@@ -1,7 +1,6 @@
 """Q-learning with a table (Watkins, 1989; Watkins and Dayan, 1992), on the observation "tabular".
 
-What follows is valued as if the best slate were shown next, whatever is shown (off-policy); see
-`agents.tabular.q_table`.
+The target has the value of the best next slate (off-policy); see `agents.tabular.q_table`.
 """
 
 from typing import Any, ClassVar

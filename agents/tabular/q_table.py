@@ -1,8 +1,8 @@
-"""What tabular agents share: the table, epsilon-greedy choice, and the batched update toward a target.
+"""Base class of the tabular agents: the table, the epsilon-greedy policy, and the batched update toward a target.
 
-The batch of a vector step is one update: a cell that several sessions hit takes the mean of their targets,
-with the step size that as many updates in a row would have had. Where the user left, nothing follows; at the
-horizon more would have followed, so the target keeps the next state's value (Pardo et al., 2018, ICML).
+A vector step is one update: a cell with several sessions takes the mean of their targets, with the step size of as many
+consecutive updates. The value of the next state is 0 after termination, and is kept after truncation at the horizon
+(Pardo et al., 2018, ICML).
 
 Axes: B sessions, b rows learnt from, S states, N items, K slate positions.
 """
@@ -25,9 +25,9 @@ from agents.slates import credit, num_rows, top_k
 class TableParams:
     """Step size, discount, exploration."""
 
-    step_size: float = 0.02  # in (0, 1]; the least, see `decay`
+    step_size: float = 0.02  # in (0, 1]; the smallest, see `decay`
     decay: bool = True  # 1 / visits of the cell while larger
-    discount: float = 0.5  # a slate, in [0, 1]; a short outlook is learnt in fewer visits
+    discount: float = 0.5  # per slate, in [0, 1]; a smaller one needs fewer visits
     epsilon_start: float = 1.0  # share of random slates, in [0, 1]
     epsilon_end: float = 0.05
     epsilon_steps: int = 10_000  # [environment steps] from start to end, linear
@@ -59,7 +59,7 @@ class TableAgent(BaseAgent):
 
     @property
     def epsilon(self) -> float:
-        """Share of random slates now."""
+        """Share of random slates at the present step."""
         done = min(float(self.steps[0]) / self.params.epsilon_steps, 1.0)
         return self.params.epsilon_start + done * (self.params.epsilon_end - self.params.epsilon_start)
 
@@ -73,7 +73,7 @@ class TableAgent(BaseAgent):
         return top_k(values, self.problem.slate_size, mask)
 
     def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
-        """Value of next states, (b,), as if every session went on: what sets the agents apart."""
+        """Value of next states, (b,), as if no session had ended; defined by each agent."""
         raise NotImplementedError
 
     def value_of(self, observation: Any, slates: Actions) -> NDArray[np.float64]:
@@ -86,7 +86,7 @@ class TableAgent(BaseAgent):
         return self.update(transition, self.next_value(transition.next_observation, transition.next_mask))
 
     def update(self, transition: Transition, after: NDArray[np.float64]) -> Figures:
-        """Move the cells of a batch toward their targets, given the values (b,) of what follows."""
+        """Move the cells of a batch toward their targets, given the values (b,) of the next states."""
         p, slots = self.params, self.problem.slate_size
         states = np.repeat(np.asarray(transition.observation), slots)
         items = transition.action.reshape(-1)

@@ -1,7 +1,7 @@
 """SARSA with a table (Rummery and Niranjan, 1994; Sutton and Barto, 2018, section 6.4), on "tabular".
 
-What follows is valued by the slate that is shown next (on-policy), so an exposure waits for the next step of its
-session. Where none comes, at the horizon, a slate drawn from the same policy stands in.
+The target has the value of the slate that is shown next (on-policy), so the update of a step waits for the next step
+of its session. At the horizon there is none; the target then has the value of a slate drawn from the policy.
 """
 
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ class Sarsa(TableAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        self.waiting: Transition | None = None  # exposures of sessions that go on
+        self.waiting: Transition | None = None  # steps of unfinished sessions, not yet updated
 
     def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
         """Mean of the items of a slate drawn from the policy."""
         return self.value_of(observation, self.act(observation, mask, explore=True))
 
     def part_from_sessions(self) -> None:
-        """What waits for another environment's sessions is forgotten."""
+        """Drop the waiting steps of another environment."""
         self.waiting = None
 
     def learn(self, transition: Transition) -> Figures:
-        """Update what waited for these slates, and what waits for none; the rest waits."""
+        """Update the steps that waited for these slates and the steps that ended a session; the others wait."""
         rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
         transition = transition._replace(row=rows)
         figures = self._settle(transition)
@@ -48,7 +48,7 @@ class Sarsa(TableAgent):
         return figures
 
     def _settle(self, now: Transition) -> Figures:
-        """Value what waited by the slates shown now; where another session stands in the row, by a draw."""
+        """Update the waiting steps with the slates shown now, or with a draw if the row has a new session."""
         before = self.waiting
         if before is None or not len(before.reward):
             return {}
@@ -64,7 +64,7 @@ class Sarsa(TableAgent):
         return self.update(before, value)
 
     def training_state(self) -> dict[str, NDArray[Any]]:
-        """The exposures that wait."""
+        """The waiting steps."""
         if self.waiting is None:
             return {}
         return {name: np.asarray(getattr(self.waiting, name)) for name in FIELDS}
@@ -83,7 +83,7 @@ class Sarsa(TableAgent):
 def _check_waiting(
     state: Mapping[str, NDArray[Any]], table: tuple[int, ...], num_envs: int, slots: int
 ) -> None:
-    """ValueError unless the exposures are of cells of the table (S, N), at most one a session."""
+    """ValueError unless the waiting steps are of cells of the table (S, N), at most one per session."""
     rows = len(state["row"])
     slates = (rows,) if slots == 1 else (rows, slots)
     kinds = {
@@ -94,11 +94,11 @@ def _check_waiting(
         shape = slates if name == "action" else (rows,)
         if state[name].shape != shape or state[name].dtype != kind:
             raise ValueError(
-                f"what waits: {name} is {state[name].dtype} {state[name].shape}, expected {shape}"
+                f"waiting steps: {name} is {state[name].dtype} {state[name].shape}, expected {shape}"
             )
     for name, size in (("observation", table[0]), ("next_observation", table[0]), ("action", table[1])):
-        check_within(f"what waits: {name}", state[name], 0, size - 1)
-    check_within("what waits: row", state["row"], 0, num_envs - 1)
+        check_within(f"waiting steps: {name}", state[name], 0, size - 1)
+    check_within("waiting steps: row", state["row"], 0, num_envs - 1)
 
 
 def _some(transition: Transition, keep: NDArray[np.bool_]) -> Transition:

@@ -266,11 +266,11 @@ def test_an_explanation_sums_to_the_score(name, params, task):
     for _ in range(4):
         observation, *_ = env.step(agent.act(observation))
     action = agent.act(observation)
-    told, scores = agent.explain(observation, action), agent.scores(observation)
+    explanations, scores = agent.explain(observation, action), agent.scores(observation)
     total = np.take_along_axis(scores, action.reshape(8, -1), axis=1).sum(axis=1)
-    np.testing.assert_allclose([sum(each.values()) for each in told], total, atol=1e-5)
-    assert all(isinstance(key, str) for each in told for key in each)
-    assert all(len(each) >= 2 for each in told)
+    np.testing.assert_allclose([sum(each.values()) for each in explanations], total, atol=1e-5)
+    assert all(isinstance(key, str) for each in explanations for key in each)
+    assert all(len(each) >= 2 for each in explanations)
 
 
 def test_who_explains():

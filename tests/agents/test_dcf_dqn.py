@@ -64,7 +64,7 @@ def step_of(rows, number, ends=(), cuts=(), num=3):
     return torch.as_tensor(rows), before, torch.as_tensor(rows)[:, None], credit, after, (ended, cut), None
 
 
-def test_the_ring_follows_each_session_to_its_end():
+def test_ring_gives_n_step_returns_of_each_session():
     ring = Ring(32, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"))
     ring.add(*step_of([0, 1, 2], 0))
     ring.add(*step_of([0, 1, 2], 1, ends=[0], cuts=[1]))
@@ -91,8 +91,8 @@ def test_the_ring_follows_each_session_to_its_end():
     assert set(seen) == {0, 1, 2, 10, 11, 12, 22, 30, 31, 32}  # neither 20 nor 21: those slots hold no slate
 
 
-def test_rows_are_drawn_by_priority():
-    """Shares of draws are the priorities' shares, and with the full correction the weighted mean is the even one."""
+def test_rows_are_sampled_by_priority():
+    """Frequencies are proportional to the priorities; the fully corrected mean is the uniform one."""
     ring = Ring(8, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"), prioritised=True)
     for number in range(6):
         ring.add(*step_of([0, 1, 2], number))
@@ -118,7 +118,7 @@ def test_rows_are_drawn_by_priority():
     torch.testing.assert_close(first, second)
 
 
-def test_a_full_ring_forgets_the_oldest():
+def test_full_ring_overwrites_the_oldest_slots():
     ring = Ring(5, step_of([0, 1, 2], 0)[1], 1, torch.device("cpu"))
     for number in range(12):
         ring.add(*step_of([0, 1, 2], number))
@@ -130,8 +130,8 @@ def test_a_full_ring_forgets_the_oldest():
     )
 
 
-def test_one_session_alone_keeps_the_state_at_its_horizon():
-    """With one row, the step that restarts is dropped whole: the next slot must not hold the next session."""
+def test_single_session_keeps_the_state_at_its_horizon():
+    """With one row, the step that restarts is dropped: the next slot must not have the next session's state."""
     world = synthetic(domain="social", num_items=6).with_params(leave_bias=-30.0)
     env = history_env(world, 1, horizon=3)
     agent = make_agent("dcf-dqn", Problem.of(env), warmup=10**6, steps=2, **SMALL)
@@ -143,10 +143,10 @@ def test_one_session_alone_keeps_the_state_at_its_horizon():
     assert steps == [0, 1, 2, 3] * 4
 
 
-def test_an_update_is_double_dqn_by_hand():
-    """One step, discount 0.5: 0.5 target(argmax online) teaches what follows an answer, or none; y learns these two.
+def test_update_is_double_dqn_by_hand():
+    """One step, discount 0.5: the continuation heads have the target 0.5 target(argmax online), y that of the heads.
 
-    The item's own reward, x, learns from cross-entropy alone.
+    The reward logit x is trained by cross-entropy alone.
     """
     world = synthetic(domain="social", num_items=6)
     env = history_env(world, 4)
@@ -175,10 +175,10 @@ def test_an_update_is_double_dqn_by_hand():
     own = low + (high - low) / (1 + np.exp(-x))
     spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, judged[rows, best])
-    idle, follow = 0.3 * spread, 0.9 * spread
+    after_none, after_response = 0.3 * spread, 0.9 * spread
     answered = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -1, 0] > 0
     assert set(answered) == {False, True}
-    known = np.where(answered, follow, idle)
+    known = np.where(answered, after_response, after_none)
     error, wrong = (now[rows, action] - own - known) / spread, (known - later) / spread
     slow = [weight.clone() for weight in agent.target.parameters()]
     drawn = torch.Generator().manual_seed(0)
@@ -194,22 +194,22 @@ def test_an_update_is_double_dqn_by_hand():
         torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
 
 
-def test_what_comes_later_goes_to_the_answered_item():
-    """Slates of 3 of 5 items, one answer at most, item a worth d_a more: its mean part is idle + K P(a) d_a."""
-    rng, num, idle = np.random.default_rng(0), 200_000, 0.4
+def test_continuation_value_is_credited_to_the_item_with_the_response():
+    """Slates of 3 of 5 items, at most one response, F_a = F_0 + d_a: the mean part of item a is F_0 + K P(a) d_a."""
+    rng, num, none = np.random.default_rng(0), 200_000, 0.4
     worth, strength = np.array([0.0, 1.0, 2.0, -1.0, 0.5]), np.array([0.2, 0.5, 1.0, 2.0, 0.3])
     slates = rng.random((num, 5)).argsort(axis=1)[:, :3]
     chance = strength[slates] / (1.0 + strength[slates].sum(axis=1, keepdims=True))
     choice = (chance.cumsum(axis=1) < rng.random((num, 1))).sum(axis=1)
     answered = (choice[:, None] == np.arange(3)).astype(np.float64)
-    follow = idle + worth[slates]
+    after_response = none + worth[slates]
     parts = continuation_credit(
-        *(torch.as_tensor(each) for each in (follow, np.full(num, idle), answered))
+        *(torch.as_tensor(each) for each in (after_response, np.full(num, none), answered))
     ).numpy()
-    np.testing.assert_allclose(parts.mean(axis=1), idle + (answered * worth[slates]).sum(axis=1))
+    np.testing.assert_allclose(parts.mean(axis=1), none + (answered * worth[slates]).sum(axis=1))
     for item in range(5):
         row, place = np.nonzero(slates == item)
-        expected = idle + 3 * chance[row, place].mean() * worth[item]
+        expected = none + 3 * chance[row, place].mean() * worth[item]
         spread = parts[row, place].std() / np.sqrt(len(row))
         assert abs(parts[row, place].mean() - expected) < 4 * spread + 1e-12
     two = continuation_credit(
@@ -222,8 +222,8 @@ def test_what_comes_later_goes_to_the_answered_item():
     torch.testing.assert_close(mixed, torch.tensor([[2.0]]))
 
 
-def test_an_update_of_slates_by_hand():
-    """Each item's error against its own expected reward and its part of what comes later; `idle` learns beside."""
+def test_update_of_slates_by_hand():
+    """The loss of a slate: errors of Q from expected reward and continuation credit, and of the heads."""
     world = synthetic(domain="ecommerce", num_items=6)
     env = history_env(world, 4, "recgym/EcommerceSlate-v0", slate_size=2)
     problem = Problem.of(env)
@@ -254,8 +254,8 @@ def test_an_update_of_slates_by_hand():
     part = 0.7 + 2.0 * answered * (1.1 - 0.7)
     loss = ((q - own) / spread - part) ** 2 + np.log1p(np.exp(x)) - label * x
     loss = loss + answered * (1.1 - later / spread)[:, None] ** 2
-    is_idle = answered.sum(axis=1) == 0
-    loss = loss.mean(axis=1) + is_idle * (0.7 - later / spread) ** 2
+    no_response = answered.sum(axis=1) == 0
+    loss = loss.mean(axis=1) + no_response * (0.7 - later / spread) ** 2
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
     picked = torch.randint(4, (64,), generator=drawn).numpy()
@@ -266,8 +266,8 @@ def test_an_update_of_slates_by_hand():
     )
 
 
-def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
-    """The log's latest rows, as many as the replay holds: their cross-entropy, weighed, joins the loss."""
+def test_rows_of_the_log_are_replayed_for_the_reward_logit():
+    """The loss has the weighted cross-entropy of the log's latest rows, as many as the replay holds."""
     world = synthetic(domain="social", num_items=6)
     env, log = history_env(world, 4), sample_log(world, "random", 40, 1)
     problem = Problem.of(env)
@@ -302,7 +302,7 @@ def test_rows_of_the_log_are_replayed_for_what_an_item_pays_itself():
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
-def test_the_towers_score_one_item_as_they_score_all(encoder):
+def test_towers_score_one_item_as_all_items(encoder):
     env = history_env(synthetic(domain="content", num_items=9), 5, "recgym/Content-v0")
     problem = Problem.of(env)
     with seeded(0):
@@ -346,7 +346,7 @@ def test_the_towers_score_one_item_as_they_score_all(encoder):
 
 
 def visited(env, steps, seed=0):
-    """Towers of random weights, and states with some history, repeats among it."""
+    """A problem and observations with some history, with repeats."""
     problem = Problem.of(env)
     observation, _ = env.reset(seed=seed)
     rng = np.random.default_rng(seed)
@@ -363,7 +363,7 @@ def random_towers(problem, encoder="recurrent"):
     return towers
 
 
-def test_the_best_of_a_large_catalogue_is_the_best_of_all():
+def test_top_k_search_finds_the_largest_q():
     problem, observation = visited(
         history_env(synthetic(domain="social", num_items=5_000), 40, n_items="all"), 6
     )
@@ -385,8 +385,8 @@ def test_the_best_of_a_large_catalogue_is_the_best_of_all():
 
 
 @pytest.mark.parametrize("slots", [1, 2])
-def test_exploring_slates_are_drawn_by_their_values(slots):
-    """Shares within 4 standard errors of their chances, even ones before anything is learnt; masks hold."""
+def test_exploration_samples_slates_by_their_values(slots):
+    """Frequencies within 4 standard errors of the probabilities, uniform before learning; masks are obeyed."""
     env = history_env(
         synthetic(domain="content", num_items=5), 1, "recgym/ContentSlate-v0", slate_size=max(slots, 1)
     )
@@ -457,7 +457,7 @@ def test_no_layer_is_as_wide_as_the_catalogue():
 
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
-def test_categories_have_the_shares_that_the_linear_agents_count(task, slots):
+def test_category_shares_are_those_of_the_linear_agents(task, slots):
     env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
     problem, observation = visited(env, 4)
     counted = Contexts(problem)(observation)[:, 1 : 1 + 2 * problem.num_categories]
@@ -467,7 +467,7 @@ def test_categories_have_the_shares_that_the_linear_agents_count(task, slots):
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
-def test_a_past_items_share_of_the_code(encoder):
+def test_encoder_shares_sum_to_the_code(encoder):
     """They sum to the code but for its last bias; for convolutions they are gradient times input."""
     problem, observation = visited(history_env(synthetic(domain="social", num_items=9), 5), 7)
     towers = random_towers(problem, encoder).double()
@@ -490,7 +490,7 @@ def test_a_past_items_share_of_the_code(encoder):
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
-def test_an_explanation_sums_to_what_decided(encoder, task, slots):
+def test_explanation_sums_to_q(encoder, task, slots):
     env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
     problem, observation = visited(env, 4)
     agent = make_agent("dcf-dqn", problem, encoder=encoder, epochs=0, **SMALL)
@@ -502,11 +502,13 @@ def test_an_explanation_sums_to_what_decided(encoder, task, slots):
     np.testing.assert_allclose([sum(each.values()) for each in why], scores, rtol=1e-5, atol=rounding)
     for b, each in enumerate(why):
         past = [item for item in observation["shown"][b] if item < 9]
-        told = dict(re.match(r"(\d+) back: item (\d+) ", name).groups() for name in each if " back: " in name)
+        found = dict(
+            re.match(r"(\d+) back: item (\d+) ", name).groups() for name in each if " back: " in name
+        )
         there = {str(k): str(item) for k, item in enumerate(reversed(past), 1)}
-        assert told.items() <= there.items()
+        assert found.items() <= there.items()
         assert (
-            told == there or encoder == "convolutional"
+            found == there or encoder == "convolutional"
         )  # there closed rectifiers can leave a share of nothing
     answered = observation["events"].reshape(30, 20, -1)[:, -1, 0] > 0
     assert answered.any()
@@ -515,7 +517,7 @@ def test_an_explanation_sums_to_what_decided(encoder, task, slots):
 
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
-def test_a_log_is_read_as_the_environment_would_have_shown_it(task, slots):
+def test_histories_of_a_log_are_the_observations_of_the_environment(task, slots):
     world = synthetic(domain="content", num_items=9)
     env = history_env(world, 6, task, horizon=50, autoreset_mode="Disabled", slate_size=slots)
     problem = Problem.of(env)
@@ -544,14 +546,14 @@ def test_return_to_go_by_hand():
     histories = read_histories(problem, sample_log(world, "random", 5, 0, slate_size=2))
     total, expected = return_to_go(histories, 0.5), []
     for row in range(len(total)):
-        same = histories.number == histories.number[row]
+        same = histories.session == histories.session[row]
         slates = sorted({s for s in histories.slate[same] if s >= histories.slate[row]})
-        means = [histories.pay[histories.slate == s].mean() for s in slates]
+        means = [histories.reward[histories.slate == s].mean() for s in slates]
         expected.append(sum(0.5**i * mean for i, mean in enumerate(means)))
     np.testing.assert_allclose(total, expected)
 
 
-def test_the_offline_stage_ranks_what_it_has_not_seen():
+def test_offline_stage_ranks_unseen_sessions():
     world = synthetic(domain="ecommerce", num_items=40, num_users=60, spread=2.5)
     problem = Problem.of(history_env(world, 1, "recgym/Ecommerce-v0"))
     agent = make_agent("dcf-dqn", problem, 0, width=16, hidden=32)
@@ -590,8 +592,9 @@ def two_intents_optimum(stay, horizon):
     return first, myopic
 
 
-def test_the_online_stage_learns_to_plan():
-    """What pays best now is not the best item: a stepping stone leads to where more is paid. No log is read."""
+@pytest.mark.slow
+def test_online_stage_learns_to_plan():
+    """The item of the best immediate reward is not the best item: another leads to larger rewards. No offline stage."""
     world, horizon = two_intents(), 20
     best, myopic = two_intents_optimum(0.95, horizon)
     env = history_env(world, 64, horizon=horizon)
@@ -610,7 +613,7 @@ def test_the_online_stage_learns_to_plan():
     assert total.mean() > 0.93 * best
 
 
-def test_it_refuses_what_it_cannot_do():
+def test_refuses_bad_arguments():
     problem = Problem.of(history_env(synthetic(domain="social", num_items=6), 1))
     with pytest.raises(
         ValueError, match="encoder is 'lstm', allowed: 'recurrent', 'convolutional', 'attention'"
@@ -627,7 +630,7 @@ def test_it_refuses_what_it_cannot_do():
     assert agent.prepare(None, 0) == {}
 
 
-def test_a_log_without_the_last_hours_is_read_on_the_environments_circle():
+def test_contexts_of_a_log_without_some_hours_are_the_environments():
     world = synthetic(domain="content", num_items=8)
     early = world.with_arrays(context_cdf=np.minimum(np.arange(1, 25) / 6, 1.0))  # hours 0 to 5 alone
     problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world, observation="history"))

@@ -70,8 +70,8 @@ def test_the_peoples_term_is_its_sum_written_out():
                 like[v] = cos * both / (both + shrink)
         near = np.argsort(-np.abs(like), kind="stable")[:count]
         for a in range(6):
-            heard = np.abs(like[near]) @ (people[near, a] != 0) + 0.3
-            assert term[b, a] == pytest.approx(like[near] @ people[near, a] / heard)
+            total_weight = np.abs(like[near]) @ (people[near, a] != 0) + 0.3
+            assert term[b, a] == pytest.approx(like[near] @ people[near, a] / total_weight)
 
 
 def test_what_is_expected_of_an_item_is_its_shrunk_mean():
@@ -102,7 +102,7 @@ def test_what_content_based_expects_begins_with_the_features():
 
 
 def test_the_mix_finds_the_term_that_matters():
-    """Tastes by item alone, and items without features in common: people and items tell, features do not."""
+    """Preferences by item, and items without common features: user and item similarity find them, features do not."""
     world = two_tastes()
     env = gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation="history")
     agent = make_agent("hybrid", Problem.of(env), 0)
@@ -160,11 +160,11 @@ def test_a_learner_beats_popularity_on_ten_items(name):
     """0 is random, 1 the oracle. Popularity is the textbook's, the most often answered: the log shows one item most."""
     low, high, known = yardsticks()
     score = (play(learnt(name, **LEARNERS[name]), two_tastes()) - low) / (high - low)
-    told = f"{name} {score:.2f}; popularity {known['popularity']:.2f}, thompson {known['thompson']:.2f}"
-    print(told)
-    assert known["popularity"] < 0.5, told
-    assert known["thompson"] > 0.8, told
-    assert score > known["popularity"] + 0.2, told
+    line = f"{name} {score:.2f}; popularity {known['popularity']:.2f}, thompson {known['thompson']:.2f}"
+    print(line)
+    assert known["popularity"] < 0.5, line
+    assert known["thompson"] > 0.8, line
+    assert score > known["popularity"] + 0.2, line
 
 
 def test_deep_cf_tells_the_tastes_apart_and_embeds_them():

@@ -122,7 +122,7 @@ def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
 
 @pytest.mark.parametrize("name", SB3)
 def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatch):
-    world, out, begun, told = str(killed / "world"), killed / name, [], []
+    world, out, begun, stages = str(killed / "world"), killed / name, [], []
     (left,) = [folder for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
     steps = int(left.name)
     assert 400 <= steps <= 1_500
@@ -136,10 +136,10 @@ def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatc
         return learn(model, total, *args, **kwargs)
 
     monkeypatch.setattr(agent_class(name).algorithm, "learn", watch)
-    resumed = train(*plan_of(name, world), out, resume=True, listeners=(lambda *each: told.append(each),))
+    resumed = train(*plan_of(name, world), out, resume=True, listeners=(lambda *each: stages.append(each),))
     ((at, weights, momentum),) = begun
     assert at == steps
-    assert told[0] == ("resumed", steps, {})
+    assert stages[0] == ("resumed", steps, {})
     assert weights.keys() == kept.keys()
     for key, value in kept.items():
         np.testing.assert_array_equal(weights[key], value, err_msg=key)
@@ -188,10 +188,10 @@ def entries(folder):
 def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
     synthetic(num_items=12).save(tmp_path / "world")
     (tmp_path / "runs").mkdir()
-    world, out, told = str(tmp_path / "world"), tmp_path / "runs" / "shop", []
+    world, out, stages = str(tmp_path / "world"), tmp_path / "runs" / "shop", []
 
     def stop(stage, steps, figures):
-        told.append(stage)
+        stages.append(stage)
         if stage == "train" and steps > 900:
             raise KeyboardInterrupt
 
@@ -204,8 +204,8 @@ def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
     assert (entries(tmp_path / "runs"), entries(out)) == (["shop"], ["checkpoint"])
     with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
         train(*plan_of("ucb1", world, 1_500), out)
-    resumed = train(*plan_of("ucb1", world), out, listeners=(lambda stage, *_: told.append(stage),))
-    assert told.count("resumed") == 1
+    resumed = train(*plan_of("ucb1", world), out, listeners=(lambda stage, *_: stages.append(stage),))
+    assert stages.count("resumed") == 1
     whole = train(*plan_of("ucb1", world), tmp_path / "whole")
     assert resumed["final"] == whole["final"]
     assert entries(tmp_path / "runs") == ["shop"]

@@ -33,7 +33,7 @@ def native(task="recgym/Ecommerce-v0", num_envs=4, **kwargs):
 
 
 @pytest.mark.parametrize("observation", ["features", "history", "tabular"])
-def test_an_ended_session_is_told_as_sb3_expects(observation):
+def test_end_of_a_session_has_the_infos_of_sb3(observation):
     """The same sessions natively, where nothing resets by itself: last observations, ends, returns, lengths."""
     adapter = as_vec_env(native(observation=observation, horizon=4))
     plain = native(observation=observation, horizon=4, autoreset_mode="Disabled")
@@ -45,7 +45,7 @@ def test_an_ended_session_is_told_as_sb3_expects(observation):
     for _ in range(60):
         action = rng.integers(12, size=4)
         observed, reward, done, infos = adapter.step(action)
-        last, paid, terminated, truncated, told = plain.step(action)
+        last, paid, terminated, truncated, info = plain.step(action)
         over = terminated | truncated
         returns, lengths = returns + paid, lengths + 1
         np.testing.assert_allclose(reward, paid)
@@ -53,7 +53,7 @@ def test_an_ended_session_is_told_as_sb3_expects(observation):
         for i in range(4):
             assert infos[i]["TimeLimit.truncated"] == (truncated[i] and not terminated[i])
             if not over[i]:
-                assert infos[i].keys() == told.keys() | {"TimeLimit.truncated"}
+                assert infos[i].keys() == info.keys() | {"TimeLimit.truncated"}
                 continue
             assert_same(infos[i]["terminal_observation"], row(last, i))
             assert infos[i]["episode"]["r"] == pytest.approx(returns[i])
@@ -236,7 +236,7 @@ def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
     for _ in range(20):
         slates = rng.random((4, 12)).argsort(axis=1)[:, :6]
         seen, reward, over, infos = places.step(slates.reshape(-1))
-        expected, paid, done, told = whole.step(slates)
+        expected, paid, done, slate_infos = whole.step(slates)
         np.testing.assert_array_equal(seen, expected.repeat(6, axis=0))
         np.testing.assert_array_equal(over, done.repeat(6))
         np.testing.assert_allclose(reward.reshape(4, 6).sum(axis=1), paid, atol=1e-6)
@@ -244,7 +244,7 @@ def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
         np.testing.assert_allclose(reward.reshape(4, 6), bits @ weights, atol=1e-6)
         kinds.update(reward.tolist())
         for i in range(24):
-            mine, slate = dict(infos[i]), dict(told[i // 6])
+            mine, slate = dict(infos[i]), dict(slate_infos[i // 6])
             first, second = mine.pop("episode", None), slate.pop("episode", None)
             assert (first is None) == (second is None or i % 6 > 0)
             ending = {"TimeLimit.truncated", "terminal_observation"}
@@ -274,15 +274,17 @@ def test_agents_of_single_items_learn_slates_without_repeats(name):
     agent = make_agent(name, Problem.of(env), 3, learning_starts=200, learning_rate=1e-3, width=32)
     shown, step = [], env.unwrapped.step
     env.unwrapped.step = lambda actions: (shown.append(np.array(actions)), step(actions))[1]
-    told = []
-    figures = agent.train(env.unwrapped, 4_000, 3, lambda steps, means: told.append((steps, means["length"])))
+    reports = []
+    figures = agent.train(
+        env.unwrapped, 4_000, 3, lambda steps, means: reports.append((steps, means["length"]))
+    )
     assert figures["env_steps"] == 4_000
     assert len(shown) == 500
     shown = np.concatenate(shown)
     assert (shown[:, 0] != shown[:, 1]).all()
     assert len(np.unique(shown[:200])) == 10
-    assert told[-1][0] == 4_000
-    assert max(length for _, length in told) <= 20
+    assert reports[-1][0] == 4_000
+    assert max(length for _, length in reports) <= 20
     observation, _ = env.reset(seed=1)
     np.testing.assert_array_equal(np.sort(agent.act(observation), axis=1), [[4, 7]] * 8)
 

@@ -8,7 +8,7 @@ from zoo import WORLDS, log_for, make_env
 from agents import Problem, Transition
 from agents.base import BaseAgent
 from agents.loop import Statistics
-from agents.slates import check_log, credit, logged_pay, pay, top_k
+from agents.slates import check_log, credit, item_rewards, logged_rewards, top_k
 from recgym.logs.sample import sample_log
 
 
@@ -34,7 +34,7 @@ def test_a_slate_is_credited_item_by_item():
         np.testing.assert_allclose(shares.sum(axis=1), reward, atol=1e-9)
         feedback = env.unwrapped._last[1].events  # the truth, position by position
         bits = (feedback[:, :, None] >> np.arange(len(problem.event_names))) & 1
-        np.testing.assert_allclose(shares, pay(problem, action, bits), atol=1e-6)
+        np.testing.assert_allclose(shares, item_rewards(problem, action, bits), atol=1e-6)
         observation = after
         if (terminated | truncated).any():
             break
@@ -58,7 +58,7 @@ def test_a_log_is_paid_as_the_environment_pays(domain, reward):
     log = sample_log(WORLDS[domain], policy, 200, 5)
     _, paid, *_ = env.step(np.full(200, 2))
     first = log.column("step") == 0
-    total = logged_pay(problem, log)[first]
+    total = logged_rewards(problem, log)[first]
     np.testing.assert_allclose(total, paid, atol=1e-3)  # a log's watch time is in whole milliseconds
     assert total.sum() > 0
 

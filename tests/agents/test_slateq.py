@@ -29,9 +29,9 @@ def pages(world, num_envs=16, **kwargs):
     )
 
 
-def value_of(weight, value, idle, nothing, slate):
-    return (idle * nothing + sum(weight[i] * value[i] for i in slate)) / (
-        idle + sum(weight[i] for i in slate)
+def value_of(weight, value, none_weight, none_value, slate):
+    return (none_weight * none_value + sum(weight[i] * value[i] for i in slate)) / (
+        none_weight + sum(weight[i] for i in slate)
     )
 
 
@@ -40,16 +40,21 @@ def test_slates_are_the_best_of_all_slates():
     beaten = {"greedy": 0, "top-k": 0}
     for trial in range(200):
         weight, value = rng.exponential(size=7), rng.normal(size=7) + trial % 3
-        idle, nothing = rng.exponential(), rng.normal()
+        none_weight, none_value = rng.exponential(), rng.normal()
         barred = rng.random(7) < 0.3
         if (~barred).sum() < 3:
             continue
-        arrays = (np.where(barred, -1.0, weight)[None], value[None], np.array([idle]), np.array([nothing]))
+        arrays = (
+            np.where(barred, -1.0, weight)[None],
+            value[None],
+            np.array([none_weight]),
+            np.array([none_value]),
+        )
         tensors = [torch.as_tensor(array) for array in arrays]
         found = {how: best_slates(*tensors, 3, how)[0].tolist() for how in ("exact", "greedy", "top-k")}
-        worth = {how: value_of(weight, value, idle, nothing, slate) for how, slate in found.items()}
+        worth = {how: value_of(weight, value, none_weight, none_value, slate) for how, slate in found.items()}
         every = combinations(np.flatnonzero(~barred), 3)
-        best = max(value_of(weight, value, idle, nothing, slate) for slate in every)
+        best = max(value_of(weight, value, none_weight, none_value, slate) for slate in every)
         assert worth["exact"] == pytest.approx(best)
         for slate in found.values():
             assert len(set(slate)) == 3
@@ -57,7 +62,9 @@ def test_slates_are_the_best_of_all_slates():
         by_hand = []
         for _ in range(3):
             rest = [i for i in np.flatnonzero(~barred) if i not in by_hand]
-            by_hand.append(max(rest, key=lambda i: value_of(weight, value, idle, nothing, [*by_hand, i])))
+            by_hand.append(
+                max(rest, key=lambda i: value_of(weight, value, none_weight, none_value, [*by_hand, i]))
+            )
         assert found["greedy"] == by_hand
         order = np.argsort(-np.where(barred, -np.inf, weight * value))
         assert found["top-k"] == order[:3].tolist()
@@ -118,11 +125,11 @@ def test_an_update_is_the_papers_by_hand(domain):
         states = to_states(seen, pick_device("cpu"))
         with torch.no_grad():
             x, outlook = network.logits(states)
-            nothing = float(network.shift) + float(network.spread) * outlook
-            values = nothing[:, None] + float(network.scale) * x
-            return values.numpy(), nothing.numpy(), agent.choice.logits(states)[0].exp().numpy()
+            none_value = float(network.shift) + float(network.spread) * outlook
+            values = none_value[:, None] + float(network.scale) * x
+            return values.numpy(), none_value.numpy(), agent.choice.logits(states)[0].exp().numpy()
 
-    newest, nothing, weight = tables(agent.online, after)
+    newest, none_value, weight = tables(agent.online, after)
     judged, judged_nothing, _ = tables(agent.target, after)
     now, now_nothing, _ = tables(agent.online, observation)
     events = after["events"].reshape(8, 20, -1)[:, -3:]
@@ -131,15 +138,15 @@ def test_an_update_is_the_papers_by_hand(domain):
     is_apart = domain == "content"
     assert (clicked.sum(axis=1).max() > 1) == is_apart
 
-    def worth(b, value, idle, slate):
+    def worth(b, value, none_weight, slate):
         if not is_apart:
-            return value_of(weight[b], value[b], 1.0, idle[b], slate)
+            return value_of(weight[b], value[b], 1.0, none_weight[b], slate)
         chance = weight[b] / (1 + weight[b])
-        return sum(chance[i] * value[b, i] + (1 - chance[i]) * idle[b] for i in slate)
+        return sum(chance[i] * value[b, i] + (1 - chance[i]) * none_weight[b] for i in slate)
 
     losses = []
     for b in range(8):
-        best = max(combinations(range(6), 3), key=lambda slate: worth(b, newest, nothing, slate))
+        best = max(combinations(range(6), 3), key=lambda slate: worth(b, newest, none_value, slate))
         later = 0.5 * (0.0 if terminated[b] else worth(b, judged, judged_nothing, best))
         mine = now[b, action[b]]
         if is_apart:
@@ -195,7 +202,7 @@ def test_it_says_what_it_needs():
 
 
 def test_a_log_of_shorter_slates_teaches_the_same_choices():
-    """Places that are empty change nothing: slates of two, padded by longer ones, have the loss of slates of two."""
+    """Places that are empty change none_value: slates of two, padded by longer ones, have the loss of slates of two."""
     world = synthetic(domain="ecommerce", num_items=12)
     agent = make_agent("slateq", Problem.of(pages(world, 1)), **SMALL)
     histories = read_histories(agent.problem, sample_log(world, "random", 30, 1, slate_size=2))
