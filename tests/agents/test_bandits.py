@@ -289,6 +289,7 @@ for name in sys.argv[1:]:
 QUICK = ("epsilon-greedy", "ucb1", "thompson", "linucb", "lints", "neural-linear", "sarsa", "expected-sarsa")
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_curve_in_another_process():
     done = subprocess.run([sys.executable, "-c", PROCESS, *QUICK], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()

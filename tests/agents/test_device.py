@@ -138,6 +138,7 @@ def on_fake_device(case):
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
+@pytest.mark.slow
 def test_act_store_and_update_on_a_fake_accelerator(case):
     done = subprocess.run(
         [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=os.environ

@@ -50,6 +50,7 @@ def masked_draws(name, task, items):
     return drawn
 
 
+@pytest.mark.slow
 def test_a_million_draws_under_random_masks():
     drawn = {
         (name, task): masked_draws(name, task, 2_000 if name in COSTLY or name[:3] == "sb3" else 60_000)

@@ -167,7 +167,8 @@ def test_a_learner_beats_popularity_on_ten_items(name):
     assert score > known["popularity"] + 0.2, line
 
 
-def test_deep_cf_tells_the_tastes_apart_and_embeds_them():
+@pytest.mark.slow
+def test_deep_cf_separates_preferences_and_embeds_users():
     world = two_tastes()
     env = gymnasium.make_vec("recgym/Social-v1", 20, world=world, observation="history")
     agent = make_agent("deep-cf", Problem.of(env), 0, **LEARNERS["deep-cf"])

@@ -86,8 +86,9 @@ def killed(tmp_path_factory):
     """What killed runs of every learner and of SB3's agents left, and the world's folder."""
     folder = tmp_path_factory.mktemp("killed")
     synthetic(num_items=12).save(folder / "world")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # the child imports helpers of tests/
     done = subprocess.run(
-        [sys.executable, __file__, str(folder)], capture_output=True, text=True, check=True, env=os.environ
+        [sys.executable, __file__, str(folder)], capture_output=True, text=True, check=True, env=env
     )
     assert json.loads(done.stdout) == {name: signal.SIGKILL for name in LEARNERS + SB3}, done.stderr
     return folder
@@ -99,7 +100,8 @@ def curve_of(folder):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(name, killed, tmp_path):
     world, out = str(killed / "world"), killed / name
     left = [folder.name for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]
     assert len(left) == 1
@@ -121,6 +123,7 @@ def test_killed_and_resumed_is_as_if_nothing_had_been(name, killed, tmp_path):
 
 
 @pytest.mark.parametrize("name", SB3)
+@pytest.mark.slow
 def test_a_killed_agent_of_sb3_goes_on_from_its_weights(name, killed, monkeypatch):
     world, out, begun, stages = str(killed / "world"), killed / name, [], []
     (left,) = [folder for folder in (out / FOLDER).iterdir() if folder.name.isdecimal()]

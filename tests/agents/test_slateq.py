@@ -74,6 +74,7 @@ def test_slates_are_the_best_of_all_slates():
     assert beaten["greedy"] < beaten["top-k"]
 
 
+@pytest.mark.slow
 def test_the_choice_model_is_calibrated_on_unseen_pages():
     world = synthetic(domain="ecommerce", num_items=20, num_users=40, spread=2.0)
     agent = make_agent("slateq", Problem.of(pages(world)), 0, width=16, hidden=32)
