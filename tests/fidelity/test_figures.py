@@ -300,7 +300,10 @@ def test_a_log_is_cut_where_its_late_visits_begin(content, monkeypatch):
     assert split_point(log, chosen) == "visit:900"
     assert (past.num_sessions, late.num_sessions) == (900, 600)
     assert split_point(log, np.arange(log.num_sessions) % 2 == 0) is None
-    for since, what in (("lately", "since is 'lately'"), ("visit:99999", "the log has no later visit")):
+    for since, what in (
+        ("lately", "since is 'lately'"),
+        ("visit:99999", "the log has no visit from then on"),
+    ):
         with pytest.raises(ValueError, match=what):
             split_since(log, since)
     with pytest.raises(ValueError, match="the log has no dates"):
