@@ -87,8 +87,9 @@ def test_facts_of_the_eshop(data_folder):
     assert goes_on == {1: 0.790, 2: 0.825, 3: 0.833, 5: 0.855, 10: 0.876, 20: 0.900}
     pairs = np.unique(log.column("session") * 1000 + log.column("item"))
     assert round(1 - len(pairs) / len(log), 3) == 0.104
-    assert len(log.remarks) == 1
+    assert len(log.remarks) == 2
     assert "row 19003: item A18" in log.remarks[0]
+    assert log.remarks[1].startswith("all rows are responses (click)")
     page = np.bincount(log.column("context_page"))[1:] / len(log)
     np.testing.assert_allclose(page, [0.565, 0.248, 0.117, 0.054, 0.017], atol=6e-4)
     assert validate(log) == []
