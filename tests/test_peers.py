@@ -90,6 +90,6 @@ def test_nothing_is_evaluated_or_unpickled():
 
 def test_dependencies_are_few_and_not_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert len(project["dependencies"]) <= 8
+    assert len(project["dependencies"]) <= 9  # scipy since Student-t quantiles come from it
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
     assert not [line for group in groups for line in group if "==" in line]

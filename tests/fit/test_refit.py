@@ -86,7 +86,7 @@ def test_a_bandit_goes_on_counting(train, place, tmp_path):
     assert 600 <= more.sum() < 600 + 256
     refused(
         train("ucb1", "--out", tmp_path / "third", "--from", first, "--log", place / "fresh"),
-        f"--log {place / 'fresh'}: agent ucb1 learns nothing from a log",
+        f"--log {place / 'fresh'}: agent ucb1 has no offline stage",
     )
 
 
