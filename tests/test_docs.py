@@ -64,6 +64,7 @@ def test_there_are_notebooks():
 
 @pytest.mark.filterwarnings("default")  # of the notebook's own kernel and its transport, not of recgym
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_notebooks_run_and_hold_their_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     shown = [cell for cell in notebook.cells if cell.cell_type == "code"]

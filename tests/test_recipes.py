@@ -102,6 +102,7 @@ def copy(tmp_path):
 
 
 @pytest.mark.parametrize("title", CHECKS)
+@pytest.mark.slow
 def test_a_recipe_works_as_it_is_written(copy, title):
     folder, shell = copy
     changed = []

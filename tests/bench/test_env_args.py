@@ -129,6 +129,7 @@ def test_more_steps_than_the_ended_training_had_names_from(run, world, tmp_path)
     )
 
 
+@pytest.mark.slow
 def test_bench_does_not_mix_runs_of_other_arguments(run, preset, tmp_path):
     """Each set of arguments has runs and a table of its own; settings found for the experiment hold in all."""
     out = tmp_path / "runs"

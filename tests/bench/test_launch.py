@@ -73,6 +73,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.slow
 def test_a_stopped_benchmark_resumes(worlds, tmp_path, how):
     script, out = tmp_path / "bench.py", tmp_path / "results"
     script.write_text(SCRIPT)
@@ -113,6 +114,7 @@ def test_a_stopped_benchmark_resumes(worlds, tmp_path, how):
     assert not list(out.glob("quick/.*.tmp-*"))
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_recorded_and_does_not_stop_others(worlds, tmp_path):
     preset = small(worlds, seeds=1, agents=("random", "slateq"))
     pairs = [replace(row, kwargs={**row.kwargs, "slate_size": 21}) for row in preset.experiments]
@@ -149,6 +151,7 @@ def bench_with_room(worlds, out, sessions, room):
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_not_a_failure_of_a_run(worlds, tmp_path):
     """The disk is a limit on the size of files: the tables of a run do not fit, its run.json does."""
     assert (

@@ -55,6 +55,7 @@ def test_a_record_off_the_schema_is_an_error(results, change, message):
         run_folder.check_record(record | change)
 
 
+@pytest.mark.slow
 def test_another_setting_replaces_runs_of_the_same_agent_and_seed(worlds, results, tmp_path):
     out = tmp_path / "quick"
     shutil.copytree(results / "quick", out)

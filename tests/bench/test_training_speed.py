@@ -1,6 +1,7 @@
 """The time of trainings."""
 
 import numpy as np
+import pytest
 
 from recgym.bench import training_speed
 
@@ -24,6 +25,7 @@ def test_evaluation_stops_the_clock_of_a_training(monkeypatch):
     assert clock.seconds == 5.0
 
 
+@pytest.mark.slow
 def test_training_is_timed_on_a_misleading_and_on_a_fitted_log():
     misled, shop = training_speed.tasks()
     rows = list(training_speed.measure_training(shop, steps=512))

@@ -47,6 +47,7 @@ def world(tmp_path_factory):
     return synthetic(4, domain="ecommerce").save(tmp_path_factory.mktemp("worlds") / "shop")
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_any_import_is_one_line(world):
     command = ("train", "popularity", "recgym/Ecommerce-v0", "--world", world, "--help")
     done = python(AT_IMPORT, -1, *command)

@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from recgym.bench import speed as speed_module
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 
 
+@pytest.mark.slow
 def test_speed_measures_every_environment(run, world, monkeypatch):
     content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
     rows = [row._replace(world=world) for row in ENVIRONMENTS if row.domain == "ecommerce"]

@@ -75,6 +75,7 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     assert f"--map {columns} --time-format '%d/%m/%Y %H:%M' --duplicates drop --out mine --seed 3\n" in out
 
 
+@pytest.mark.slow
 def test_the_shipped_log_is_fitted_to_an_environment(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run("fit", "sample", "--out", "mine", "--planning", 20)
@@ -95,6 +96,7 @@ def places(tmp_path_factory):
     return world.save(folder / "world"), folder / "log"
 
 
+@pytest.mark.slow
 def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
     world, log = places
     code, out, err = run(

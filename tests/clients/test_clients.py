@@ -17,6 +17,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.slow
 def test_a_client_collects_and_trains(name):
     if importlib.util.find_spec(SCRIPTS[name]) is None:
         pytest.skip(f"{SCRIPTS[name]} is not installed in this environment")
