@@ -553,6 +553,7 @@ def test_return_to_go_by_hand():
     np.testing.assert_allclose(total, expected)
 
 
+@pytest.mark.slow
 def test_offline_stage_ranks_unseen_sessions():
     world = synthetic(domain="ecommerce", num_items=40, num_users=60, spread=2.5)
     problem = Problem.of(history_env(world, 1, "recgym/Ecommerce-v0"))

@@ -131,6 +131,7 @@ def yardsticks():
 
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))
+@pytest.mark.slow
 def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
     """Ten items; the log is of a time when another item was popular, and some learners start from it too."""
     world, known = yardsticks

@@ -258,6 +258,7 @@ def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
 
 
 @pytest.mark.parametrize("name", ["sb3-dqn", "sb3-qrdqn"])
+@pytest.mark.slow
 def test_agents_of_single_items_learn_slates_without_repeats(name):
     """Two of ten items pay: a slate of two holds both, whatever the order."""
     world = ten_items()

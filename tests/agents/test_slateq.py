@@ -163,6 +163,7 @@ def test_an_update_is_the_papers_by_hand(domain):
 
 
 @pytest.mark.parametrize("slates", ["exact", "greedy"])
+@pytest.mark.slow
 def test_it_beats_random_and_popularity_on_pages(slates):
     world = synthetic(domain="ecommerce", num_items=30, num_users=20, spread=3.0)
     log = sample_log(world, "random", 1_000, 1, slate_size=3)

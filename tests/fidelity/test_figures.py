@@ -193,6 +193,7 @@ def test_a_world_passes_on_its_own_sample(content, verdict):
     assert told.baseline > told.world + 0.05
 
 
+@pytest.mark.slow
 def test_another_world_is_found_out(content, monkeypatch):
     monkeypatch.setattr(figures, "TABLE", [group for group in TABLE if group.figures is not reference])
     world, past, late = content
@@ -210,6 +211,7 @@ def test_another_world_is_found_out(content, monkeypatch):
     assert theirs[area].world > ours[area].world + 0.05
 
 
+@pytest.mark.slow
 def test_few_users_do_not_give_away_which_half_they_are_of():
     world = synthetic(3, domain="content", num_users=40, num_items=30).with_params(sigma=0.0, mood=0.5)
     log = sample_log(world, "random", 500, seed=2, horizon=30)
@@ -225,6 +227,7 @@ def test_an_area_below_one_half_tells_as_much_as_one_above():
     assert [round(_above_half(area), 3) for area in (0.33, 0.5, 0.67)] == [0.67, 0.5, 0.67]
 
 
+@pytest.mark.slow
 def test_judging_twice_gives_the_same(content, verdict):
     world, past, late = content
     assert judge(world, late, past, resamples=60).entries() == verdict.entries()

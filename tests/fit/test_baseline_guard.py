@@ -83,6 +83,7 @@ def test_weights_are_likelihoods_of_held_out_rows():
     assert found == pytest.approx(dict(zip(kept, likely / likely.sum(), strict=True)))
 
 
+@pytest.mark.slow
 def test_small_logs_are_nearer_the_truth_than_by_one_period():
     """What presets do, in place of folds and averages: the ridges that are best on one period."""
     missed = {True: [], False: []}
@@ -98,6 +99,7 @@ def test_small_logs_are_nearer_the_truth_than_by_one_period():
     assert np.mean(missed[True]) < MARGIN
 
 
+@pytest.mark.slow
 def test_events_of_small_logs_are_nearer_the_truth_than_by_one_period():
     """Long views are a coin's after a click, of which a period has a dozen."""
     missed = {True: [], False: []}
@@ -131,6 +133,7 @@ def test_moods_are_kept_where_visits_differ():
 
 
 @pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.slow
 def test_a_constant_rate_is_learnt(seed):
     world = fit(impressions(560, seed)[0], name="w", config=FitConfig(bootstrap=20), progress=False)
     assert world.params["mood"] == 0.0

@@ -56,6 +56,7 @@ def fitted(frame: pd.DataFrame, domain: str, **settings):
 
 
 @pytest.mark.parametrize("rows", [500, 2_765])
+@pytest.mark.slow
 def test_a_log_of_popularity_alone_is_learnt(rows):
     world = fitted(visits(rows, 40, seed=0), "ecommerce")
     figures = losses(world)
@@ -282,6 +283,7 @@ def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
     assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
 
 
+@pytest.mark.slow
 def test_another_seed_trains_other_vectors_where_users_have_tastes():
     log = replace(friendly(100), friends=None)
     worlds = [
@@ -304,6 +306,7 @@ def test_too_few_friends_are_not_denied():
 
 
 @pytest.mark.parametrize("longest", [1, 4])
+@pytest.mark.slow
 def test_visits_of_few_rows_leave_as_in_the_log(longest):
     frame = visits(1_200, 20, seed=5, length=1)
     if longest > 1:  # 3 or 4 rows
@@ -404,6 +407,7 @@ def test_pairs_of_other_tables_are_held_out_as_they_were():
         )
 
 
+@pytest.mark.slow
 def test_fit_ends_with_the_baselines_that_a_world_loses_to(run, tmp_path, monkeypatch):
     frame = visits(600, 20, seed=2)
     frame.to_csv(tmp_path / "log.csv", index=False)

@@ -89,6 +89,7 @@ def test_a_bootstrap_draws_whole_visits_with_replacement_and_leaves_the_test(log
     assert not np.array_equal(drawn.item[:100], other.item[:100])
 
 
+@pytest.mark.slow
 def test_members_share_the_indices_and_differ_in_the_numbers(log):
     worlds = [
         fit(log, name="w", config=FitConfig(dim=2, epochs=1, bootstrap=20, resample=seed), progress=False)
@@ -124,6 +125,7 @@ def test_members_of_pairs_count_each_pair_by_a_poisson_number():
     assert not np.array_equal(factors[1], factors[3])
 
 
+@pytest.mark.slow
 def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, capsys, monkeypatch):
     log.write(tmp_path / "log")
     monkeypatch.chdir(tmp_path)

@@ -126,6 +126,7 @@ def test_event_chances_equal_the_simulators_average(domain):
         assert abs(frame.events[name].mean() - chance.mean()) < error, name
 
 
+@pytest.mark.slow
 def test_choice_and_leaving_recover_the_shop_that_made_the_log():
     log, truth = click_log()
     config = FitConfig(dim=4, hidden=16, epochs=10, learning_rate=1e-2, bootstrap=20)
@@ -169,6 +170,7 @@ def test_outside_answers_a_logged_page_at_the_assumed_rate():
     assert np.mean(rates) == pytest.approx(0.8, abs=0.08)
 
 
+@pytest.mark.slow
 def test_impressions_recover_the_world_that_made_the_log():
     world = synthetic(7, domain="content", num_users=40, num_items=12, num_factors=3, spread=1.5)
     world = world.with_params(sigma=0.0, kappa=0.0, eta=0.0, leave_bias=-3.0, patience=0.0)
@@ -255,6 +257,7 @@ def generic(domain: str, rows=600, refused=False, seed=0) -> Log:
 
 @pytest.mark.parametrize("refused", [False, True])
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
+@pytest.mark.slow
 def test_a_table_of_user_item_time_and_answer_becomes_a_world(domain, refused, tmp_path):
     log = generic(domain, refused=refused)
     world = fit(log, name="mine", config=replace(SMALL, min_listeners=1), progress=False)

@@ -93,6 +93,7 @@ def same_world(one, other):
         ("ecommerce", fit_clicks, ("2022-04-16", "2022-04-23"), None),
     ],
 )
+@pytest.mark.slow
 def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period, guard, monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
     monkeypatch.setattr("recgym.fit.event_models.OWN_RIDGES", (10.0, np.inf))

@@ -88,6 +88,7 @@ def test_the_fit_is_at_the_optimum_of_its_penalised_likelihood(frail):
     assert (found.spread > 0.3) == frail
 
 
+@pytest.mark.slow
 def test_joint_likelihood_recovers_patience():
     """A two-step estimate gave .23 here: slopes fitted without it hold its selection already."""
     visits, dense, item, effect = drawn_visits(1.2, 50_000)
@@ -124,6 +125,7 @@ def flat_world(**changes):
     return world.with_params(**changes)
 
 
+@pytest.mark.slow
 def test_contexts_are_fitted_as_far_as_they_help():
     loud = flat_world().with_arrays(leave_context=np.cos(np.arange(24)))
     for world, kept in ((loud, True), (flat_world().with_arrays(leave_context=np.zeros(24)), False)):

@@ -57,7 +57,7 @@ class Fitted(NamedTuple):
     item: np.ndarray  # (N,) the truth's number of each of the fit's items
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

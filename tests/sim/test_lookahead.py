@@ -37,6 +37,7 @@ def greedy(engine, running):
     return engine.expected_reward().argmax(1)[:, None]
 
 
+@pytest.mark.slow
 def test_planning_reaches_the_optimum_that_value_iteration_finds():
     """Four stepping stones, each paying less than the present state: a myopic policy does not take them."""
     world = chain_world(STAY)

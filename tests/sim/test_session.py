@@ -30,6 +30,7 @@ def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
 
 # acceptance of friends: tests/sim/test_friend_requests.py
 @pytest.mark.parametrize("row", [r for r in ENVIRONMENTS if r.domain in DOMAINS], ids=lambda row: row.id)
+@pytest.mark.slow
 def test_frequencies_of_every_registered_environment(row):
     world = gym.make(row.id).unwrapped.privileged().world
     check_frequencies(world, row.slate_size, SESSIONS, steps=2)

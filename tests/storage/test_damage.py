@@ -11,6 +11,7 @@ HERE = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("kind", ["world", "agent", "checkpoint", "results"])
+@pytest.mark.slow
 def test_damage_is_refused_in_one_line(kind):
     words = [sys.executable, HERE / "damage.py", "--count", "12", "--seed", "7", "--kinds", kind]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -21,6 +22,7 @@ def test_damage_is_refused_in_one_line(kind):
 
 
 @pytest.mark.parametrize("command", ["train q-learning"])  # fit takes minutes: by hand
+@pytest.mark.slow
 def test_a_killed_command_resumes_to_the_same_result(command):
     words = [sys.executable, HERE / "kills.py", "--count", "2", "--seed", "7", "--commands", command]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
