@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_replaced_is_found_before_the_work(run, tmp_path
 
 
 def test_curves_without_room_are_one_line(world, tmp_path):
-    """A limit on the size of files stands for the disk; it is TensorBoard's thread that meets it."""
+    """The disk is a limit on the size of files; the error is raised in TensorBoard's thread."""
     code = (
         "import resource, sys, torch.utils.tensorboard\n"
         "from recgym.cli.main import main\n"
