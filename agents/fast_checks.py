@@ -3,18 +3,26 @@
 Axes: B sessions.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recgym.jit import njit
 
-if TYPE_CHECKING:
-    from agents.observation_checks import Part
+
+class Part(NamedTuple):
+    """One array of a session's observation, from its space."""
+
+    name: str  # "" if the observation is one array
+    shape: tuple[int, ...]
+    low: float
+    high: float
+    is_whole: bool
+    dtype: Any  # np.dtype
 
 
-def fast_batch(parts: "tuple[Part, ...]", observation: Any) -> tuple[Any, bool] | None:
+def fast_batch(parts: tuple[Part, ...], observation: Any) -> tuple[Any, bool] | None:
     """A batch of observations, and whether it was a single one; None for any other form, which `as_batch` checks."""
     if not isinstance(observation, dict):
         found = _fast_part(parts[0], observation) if len(parts) == 1 and not parts[0].name else None
@@ -31,7 +39,7 @@ def fast_batch(parts: "tuple[Part, ...]", observation: Any) -> tuple[Any, bool] 
     return batch, rows.pop() < 0
 
 
-def _fast_part(part: "Part", value: Any) -> tuple[NDArray[Any], int] | None:
+def _fast_part(part: Part, value: Any) -> tuple[NDArray[Any], int] | None:
     """A batch of one part and its number of rows, -1 for a single one; None for another type, shape or range."""
     if not isinstance(value, np.ndarray | np.generic) or value.dtype != part.dtype:
         return None

@@ -3,13 +3,13 @@
 Axes: B sessions, N items.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from agents.fast_checks import fast_batch
+from agents.fast_checks import Part, fast_batch
 
 HISTORY_KEYS = {"shown", "events"}
 ANY = ("features", "history", "tabular", "features+history")
@@ -21,17 +21,6 @@ def kind_of_space(space: spaces.Space[Any]) -> str:
         return "features+history" if "features" in space.spaces else "history"
     known: tuple[tuple[type[Any], str], ...] = ((spaces.Box, "features"), (spaces.Discrete, "tabular"))
     return next((name for kind, name in known if isinstance(space, kind)), type(space).__name__)
-
-
-class Part(NamedTuple):
-    """One array of a session's observation, from its space."""
-
-    name: str  # "" if the observation is one array
-    shape: tuple[int, ...]
-    low: float
-    high: float
-    is_whole: bool
-    dtype: Any  # np.dtype
 
 
 def parts_of(space: spaces.Space[Any]) -> tuple[Part, ...]:

@@ -81,6 +81,12 @@ def unseen(observation: Any, num_items: int, slate_size: int, mask: Masks | None
     return allowed
 
 
+def allowed_items(problem: Problem, observation: Any, mask: Masks | None, *, fresh: bool) -> Masks | None:
+    """The mask, with `fresh` less the items shown in this session (`unseen`); ValueError if it allows fewer than K."""
+    check_mask(mask, problem.slate_size)
+    return unseen(observation, problem.num_items, problem.slate_size, mask) if fresh else mask
+
+
 def weight_vector(problem: Problem) -> Doubles:
     """Reward weights in the order of the events, shape (E,)."""
     return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])

@@ -26,7 +26,7 @@ from agents.features import MATCHES, Contexts, item_features
 from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import check_mask, scaled, top_k, unit_rewards, unseen
+from agents.slates import allowed_items, scaled, top_k, unit_rewards
 from recgym.arrays import Doubles
 
 MODES = ("shared", "disjoint")
@@ -111,13 +111,11 @@ class Linear(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The largest scores; means equal to nine digits are ties, so that rounding by batch size has no effect."""
-        slots = self.problem.slate_size
-        check_mask(mask, slots)
-        if self.params.fresh and self.contexts.is_history:
-            mask = unseen(observation, self.problem.num_items, slots, mask)
+        fresh = self.params.fresh and self.contexts.is_history
+        mask = allowed_items(self.problem, observation, mask, fresh=fresh)
         design = self.design(observation)
         scores = self.optimistic(design) if explore else np.round(self.model.mean(design), 9)
-        return top_k(scores, slots, mask)
+        return top_k(scores, self.problem.slate_size, mask)
 
     # learning
 

@@ -28,7 +28,7 @@ from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays, check_within
-from agents.slates import check_mask, scaled, top_k, unit_rewards, unseen
+from agents.slates import allowed_items, scaled, top_k, unit_rewards
 from agents.torch_utils import GPUS, moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 from recgym.arrays import Doubles
 
@@ -117,13 +117,11 @@ class NeuralLinear(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The largest draws, or means that agree to six digits tie."""
-        slots = self.problem.slate_size
-        check_mask(mask, slots)
-        if self.params.fresh and self.contexts.is_history:
-            mask = unseen(observation, self.problem.num_items, slots, mask)
+        fresh = self.params.fresh and self.contexts.is_history
+        mask = allowed_items(self.problem, observation, mask, fresh=fresh)
         z = self.latent(self.contexts(observation))
         scores = self.draw(z) if explore else np.round(self.model.mean(z), 6)
-        return top_k(scores, slots, mask)
+        return top_k(scores, self.problem.slate_size, mask)
 
     # learning
 

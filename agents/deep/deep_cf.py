@@ -22,7 +22,7 @@ from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import read_histories
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import check_mask, top_k, unseen
+from agents.slates import allowed_items, top_k
 from agents.torch_utils import GPUS, pick_device, put_weights, seeded, weights_of
 
 
@@ -99,11 +99,8 @@ class DeepCf(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
-        slots = self.problem.slate_size
-        check_mask(mask, slots)
-        if self.params.fresh:
-            mask = unseen(observation, self.problem.num_items, slots, mask)
-        return top_k(self.scores(observation), slots, mask)
+        mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
+        return top_k(self.scores(observation), self.problem.slate_size, mask)
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
         """Contributions of the user, past items, context and the item itself; they sum to `scores` of the action."""

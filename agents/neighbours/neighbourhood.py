@@ -29,7 +29,7 @@ from agents.neighbours.similarity import ItemSimilarity, Matrix, UserSimilarity,
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays
-from agents.slates import check_mask, item_rewards, top_k, unseen
+from agents.slates import allowed_items, item_rewards, top_k
 from recgym.arrays import Doubles
 
 PEOPLE = ("session", "user")
@@ -191,11 +191,8 @@ class Collaborative(BaseAgent):
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
-        slots = self.problem.slate_size
-        check_mask(mask, slots)
-        if self.params.fresh:
-            mask = unseen(observation, self.problem.num_items, slots, mask)
-        return top_k(self.scores(observation), slots, mask)
+        mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
+        return top_k(self.scores(observation), self.problem.slate_size, mask)
 
     # explanations
 

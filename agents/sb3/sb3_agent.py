@@ -31,7 +31,7 @@ from agents.sb3.learned_state import OBSERVATION, STATES, DeepCfState, PlainStat
 from agents.sb3.progress_callback import ProgressCallback
 from agents.sb3.slate_wrappers import SlateHistory, SlatePositions
 from agents.sb3.vec_env import as_vec_env
-from agents.slates import check_mask, unseen
+from agents.slates import allowed_items
 from agents.torch_utils import GPUS, moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 
 
@@ -128,11 +128,9 @@ class Sb3Agent(BaseAgent):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best item of each position in turn, without repeats."""
         slots = self.problem.slate_size
-        check_mask(mask, slots)
+        mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
         logits = self.rank(observation if self.read is None else self.read(observation))
         scores = self.noisy(logits) if explore else logits
-        if self.params.fresh:
-            mask = unseen(observation, self.problem.num_items, slots, mask)
         if mask is not None:
             scores[~np.broadcast_to(mask[:, None], scores.shape)] = -np.inf
         slates = np.empty((len(scores), slots), np.int64)

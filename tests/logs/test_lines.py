@@ -4,27 +4,11 @@ import gzip
 
 import numpy as np
 import pytest
+from log_tables import refused, rows_of, table
 
-from recgym.logs import Log, LogError, read_log
+from recgym.logs import Log, read_log
 
 HEADER = "user,item,time\n"
-
-
-def table(tmp_path, text, name="t.csv"):
-    path = tmp_path / name
-    path.write_text(text)
-    return path
-
-
-def refused(path, **options):
-    with pytest.raises(LogError) as error:
-        read_log(path, **{"domain": "social"} | options)
-    assert "\n" not in str(error.value)
-    return error.value
-
-
-def rows_of(error):
-    return [(problem.row, problem.column) for problem in error.problems]
 
 
 @pytest.mark.parametrize(
