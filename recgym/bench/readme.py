@@ -18,6 +18,7 @@ from recgym.envs.task_engine import make_engine, task_world
 from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
 from recgym.fidelity.card_metrics import figures_of
+from recgym.logs.registry import SOURCES
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -155,11 +156,27 @@ def observation() -> str:
     )
 
 
+def datasets() -> str:
+    """The data sets that have a reader."""
+    rows = (
+        (
+            row.about,
+            f"`{name}`",
+            row.domain or "stated",
+            "; ".join(f"`{option}` {values}".strip() for option, values in row.options.items()),
+            row.limits,
+        )
+        for name, row in SOURCES.items()
+    )
+    return _markdown(("data set", "`source`", "domain", "options", "what to know"), rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "environments": environments,
     "agents": agents,
     "fidelity": fidelity,
     "terms": terms,
+    "datasets": datasets,
 }
 CONTRACT_BLOCKS: dict[str, Callable[[], str]] = {
     "environments": environments,

@@ -1,4 +1,4 @@
-"""Raw files -> Log: one table a log (`log`), its rules (`check`), one reader a data set (`sources`)."""
+"""Raw files -> Log: one table a log (`log`), its rules (`check`), one reader a data set (`registry`)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,8 @@ from recgym.logs.check import validate
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, LogProblem
-from recgym.logs.sources import SOURCES, read_log
+from recgym.logs.registry import SOURCES
+from recgym.logs.sources import read_log
 
 if TYPE_CHECKING:
     from recgym.logs.sample import sample_log

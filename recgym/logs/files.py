@@ -21,6 +21,7 @@ COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 DATA = (*TABLES, "*.dat", "*.data", "*.jsonl")
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
+MAX_FIRST_BYTES = 4096  # of a first line, by which a data set is recognised
 FAILURES = (
     pa.ArrowException,
     OSError,
@@ -132,6 +133,15 @@ class Files:
 
     def _local(self, name: str) -> Path:
         return self.path / name if self.path.is_dir() else self.path
+
+
+def first_text(files: Files, name: str) -> str:
+    """First line of a file, at most MAX_FIRST_BYTES of it; "" for a file that cannot be read."""
+    try:
+        with reading(name), files.open(name) as stream:
+            return bytes(stream.read(MAX_FIRST_BYTES)).partition(b"\n")[0].decode("utf-8-sig", "replace")
+    except LogError:
+        return ""
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:

@@ -49,7 +49,16 @@ from recgym.logs.problems import LogError, shown
 from recgym.logs.table_files import read_tables, unused
 from recgym.logs.table_settings import TableSettings
 
-OPTIONS = ("domain", "mapping", "users", "items", "gap_minutes", "time_unit", "time_format", "duplicates")
+OPTIONS = {
+    "domain": "",
+    "mapping": "",
+    "users": "a table with `id`",
+    "items": "a table with `id`",
+    "gap_minutes": "",
+    "time_unit": "s, ms, us, ns",
+    "time_format": "",
+    "duplicates": "keep, drop",
+}
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:

@@ -1,5 +1,6 @@
 """Vocabulary of the generic table: keys of a map of columns, and words of an event column."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,10 +20,13 @@ KEYS = (
     "price",
     "watch_ms",
     "rating",
+    "shown",
 )
 ATTRIBUTES = ("category", "duration_ms")  # of items; price goes to both
 ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
 CONTEXT = "context_"
+OMITTED = "omit"  # in a map of event words: the rows are left out
+OTHER_WORDS = "*"  # in a map of event words: all words without an entry
 MIN_RESPONSE_RATING = 4.0  # default of the lowest rating that counts as a response
 
 TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
@@ -55,7 +59,8 @@ SYNONYMS: dict[str, str] = {
 def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[str, str]:
     """Column name of each key, from a dict or "user=visitorid,item=itemid"; {} without a map.
 
-    Keys are KEYS, ATTRIBUTES, the events of the domain and `context_*`; user and item are needed.
+    Keys are KEYS, ATTRIBUTES, the events of the domain and `context_*`; user and item are needed, with `shown` user and
+    either item or an event.
 
     Raises:
         LogError: a key is unknown, repeated or missing.
@@ -82,6 +87,8 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     if "user" in columns and columns["user"] == columns.get("item"):
         raise LogError(f"map: user and item are two columns; both are {columns['user']!r}")
     missing = [key for key in ("user", "item") if key not in columns]
+    if "shown" in columns and any(event.name in columns for event in EVENTS[domain]):
+        missing = [key for key in missing if key != "item"]
     if missing:
         raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
     return columns
@@ -100,13 +107,44 @@ def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
         ) from error
 
 
+def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The map without event words, and the meaning of each word, lower-cased.
+
+    "action:clickout item>click:search>omit" maps the words of the column "action"; the meanings are the events of the
+    domain, click, shown and omit; the word * stands for all others.
+
+    Raises:
+        LogError: a meaning is unknown.
+    """
+    column, *pairs = columns.get("event", "").split(":")
+    if not pairs or ">" not in columns["event"]:
+        return dict(columns), {}
+    known = (*(event.name for event in EVENTS[domain]), "click", SHOWN, OMITTED)
+    words: dict[str, str] = {}
+    for pair in pairs:
+        word, _, event = (part.strip() for part in pair.rpartition(">"))
+        if event not in known or not word:
+            named = ", ".join(dict.fromkeys(known))
+            raise LogError(f"map: event {pair!r} must look like word>event; the events are {named}")
+        words[word.lower()] = event
+    return {**columns, "event": column.strip()}, words
+
+
+def translated(words: Iterable[str], meanings: Mapping[str, str]) -> list[str]:
+    """Words of an event column after a map of event words, see `event_words`."""
+    other = meanings.get(OTHER_WORDS)
+    return [meanings.get(word.strip().lower(), other or word) for word in words]
+
+
 def unknown_words(words: list[str], rows: Any, domain: str) -> tuple[set[str], str]:
     """Unknown words of an event column, and the rule that they break; `rows` is the number of rows of each word.
 
     If most rows have a word of TRUE or FALSE, all other words are unknown.
     """
     plain = {word: word.strip().lower() for word in words}
-    count = dict(zip(words, rows.tolist(), strict=True))
+    count: Counter[str] = Counter()
+    for word, number in zip(words, rows.tolist(), strict=True):
+        count[word] += number
     binary = {word for word, text in plain.items() if text in (*TRUE, *FALSE)}
     blank = {word for word, text in plain.items() if not text}
     events = (*(event.name for event in EVENTS[domain]), SHOWN, OPENED, WITHDRAWN, "click")

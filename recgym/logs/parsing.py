@@ -47,6 +47,7 @@ from recgym.logs.mapping import (
     is_withdrawn,
     meaning,
     shows,
+    translated,
     unknown_words,
 )
 from recgym.logs.origin import Origin
@@ -182,17 +183,17 @@ class TableParser:
         domain, cells = self.settings.domain, self.table[key]
         codes, names = encode(cells if is_text(cells.type) else as_text(plain_strings(cells)))
         words: list[str] = names.to_pylist()
-        unknown, rule = unknown_words(words, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
-        self._reject_words(key, codes, [code for code, word in enumerate(words) if word in unknown], rule)
-        known = [word for word in words if word not in unknown]
-        meant = meaning(known, domain)
-        self._note_words(meant, codes, words)
+        plain = translated(words, self.settings.words)
+        unknown, rule = unknown_words(plain, np.bincount(codes[codes >= 0], minlength=len(words)), domain)
+        self._reject_words(key, codes, [code for code, word in enumerate(plain) if word in unknown], rule)
+        meant = meaning([word for word in plain if word not in unknown], domain)
+        self._note_words(meant, codes, words, plain)
         response = EVENTS[domain][0].name
         events = [
             e.name for e in EVENTS[domain] if e.name == response or any(e.name in m for m in meant.values())
         ]
         return {
-            event: np.array([event in meant.get(word, ()) for word in [*words, ""]])[codes]
+            event: np.array([event in meant.get(word, ()) for word in [*plain, ""]])[codes]
             for event in events
         }
 
@@ -209,16 +210,20 @@ class TableParser:
             place, name = self.origin.place(int(rows[0])), self.settings.columns.get(key, key)
             self.problems.append(LogProblem(*place, name, rule, what))
 
-    def _note_words(self, meant: Mapping[str, tuple[str, ...]], codes: Array, words: list[str]) -> None:
+    def _note_words(
+        self, meant: Mapping[str, tuple[str, ...]], codes: Array, words: list[str], plain: list[str]
+    ) -> None:
         """Notes withdrawn rows, kinds of rows, and a remark with what each word counts as."""
-        rows = dict(zip(words, np.bincount(codes[codes >= 0], minlength=len(words)).tolist(), strict=True))
-        self.withdrawn = np.array([is_withdrawn(word) for word in [*words, ""]])[codes]
+        rows = np.bincount(codes[codes >= 0], minlength=len(words)).tolist()
+        self.withdrawn = np.array([is_withdrawn(word) for word in [*plain, ""]])[codes]
         self.are_outcomes = is_binary(meant)
         self.has_impressions = any(shows(word, events) for word, events in meant.items())
-        counts = [
-            f"{word.strip()} {rows[word]:,} {counted_as(word, meant[word])}"
-            for word in sorted(meant, key=lambda word: (-rows[word], word))
-        ]
+        known = sorted(
+            (-count, word, text)
+            for count, word, text in zip(rows, words, plain, strict=True)
+            if text in meant
+        )
+        counts = [f"{word.strip()} {-count:,} {counted_as(text, meant[text])}" for count, word, text in known]
         self.remarks.append(f"{self.settings.name}: event words: {shown(counts, width=80)}")
 
     def index(self, key: str, known: Any) -> tuple[Array, Any]:

@@ -1,89 +1,19 @@
-"""Table of the readers of data sets: a new data set is one row here and one file."""
+"""Reads a log: recognises its data set, and calls the reader of `recgym.logs.registry`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
 from recgym.logs.check import event_remarks, validate
-from recgym.logs.files import TABLES, Files, reading
+from recgym.logs.files import TABLES, Files, first_text, reading
 from recgym.logs.friend_pairs import with_friends
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError, raise_problems
+from recgym.logs.registry import SOURCES, Reader
 from recgym.logs.stored import is_written
 
-
-class Reader(NamedTuple):
-    """Reader of a data set."""
-
-    read: Callable[[Files, Mapping[str, Any]], Log]
-    domain: str | None  # None: an argument of read_log
-    patterns: tuple[str, ...]  # patterns of file names by which the data set is recognised; all must match
-    options: tuple[str, ...]  # names of the options
-    about: str
-
-
-SOURCES: dict[str, Reader] = {
-    "eshop2008": Reader(
-        eshop.read, "ecommerce", ("e-shop clothing 2008.csv*",), (), "UCI 553: clicks of a clothes shop"
-    ),
-    "kuairand_pure_part": Reader(
-        kuairand.read,
-        "content",
-        ("log_standard_*.csv*", "video_features_basic*.csv*"),
-        ("tab", "policy"),
-        "KuaiRand: short video, watch time and feedback",
-    ),
-    "lastfm_hetrec2k": Reader(
-        lastfm.read,
-        "social",
-        (lastfm.LISTENS, lastfm.FRIENDS),
-        (),
-        "HetRec Last.fm: listening counts, friends, tags",
-    ),
-    "kuairec": Reader(
-        kuairec.read,
-        "content",
-        ("*_matrix.csv", kuairec.CATEGORIES, kuairec.USERS),
-        ("matrix",),
-        "KuaiRec 2.0: short video, watch time",
-    ),
-    "retailrocket": Reader(
-        retailrocket.read,
-        "ecommerce",
-        ("events.csv", retailrocket.PROPERTIES),
-        (),
-        "RetailRocket: views, carts, purchases",
-    ),
-    "obd": Reader(
-        obd.read,
-        "ecommerce",
-        (obd.CONTEXT,),
-        ("policy", "campaign"),
-        "Open Bandit Dataset: impressions with propensities",
-    ),
-    "movielens_100k": Reader(
-        movielens.read_100k, "content", ("u.data", "u.item", "u.user"), (), "MovieLens 100k: ratings"
-    ),
-    "movielens_1m": Reader(
-        movielens.read_1m, "content", ("ratings.dat", "movies.dat", "users.dat"), (), "MovieLens 1m: ratings"
-    ),
-    "movielens_25m": Reader(
-        movielens.read_25m,
-        "content",
-        ("ratings.csv", "movies.csv"),
-        (),
-        "MovieLens 20m, 25m, latest: ratings",
-    ),
-    "otto": Reader(otto.read, "ecommerce", (otto.FILE,), (), "OTTO: clicks, carts, orders"),
-    "ebnerd": Reader(ebnerd.read, "content", (ebnerd.BEHAVIORS,), (), "EB-NeRD: news pages, clicks"),
-    "generic": Reader(
-        generic.read, None, (), generic.OPTIONS, "CSV or Parquet table with a map of its columns"
-    ),
-}
 SHIPPED = {
     "sample": Path(__file__).parent / "shipped" / "sample"
 }  # drawn from ecommerce-1 by recgym.logs.sample
@@ -187,9 +117,8 @@ def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
 
 
 def _recognise(files: Files) -> str:
-    bases = [Path(name).name for name in files.names]
     for name, reader in SOURCES.items():
-        if reader.patterns and all(any(fnmatch(base, p) for base in bases) for p in reader.patterns):
+        if reader.patterns and _is_of(files, reader):
             return name
     if not files.names:
         raise LogError(f"{files.path}: there is no file in it")
@@ -200,6 +129,14 @@ def _recognise(files: Files) -> str:
         rule = f"the tables of a folder end in {', '.join(TABLES)}; name files of another ending one by one"
         raise LogError(f"{files.path}: {rule}, as {texts[0]}")
     raise LogError(f"{files.path}: no known data set and no table; name one as source: {', '.join(SOURCES)}")
+
+
+def _is_of(files: Files, reader: Reader) -> bool:
+    """Whether files have the names, and where these are not distinct the first line, of a data set."""
+    found = [files.find(pattern) for pattern in reader.patterns]
+    if not all(found):
+        return False
+    return not reader.marks or all(mark in first_text(files, found[0][0]) for mark in reader.marks)
 
 
 def _checked(log: Log, check: bool) -> Log:

@@ -1,7 +1,7 @@
 """Settings of a table of events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recgym.logs.columns import Source
@@ -27,4 +27,5 @@ class TableSettings:
     time_format: str | None = None  # of dates, in the form of datetime.strptime
     any_year: bool = False  # allow times outside 1990-2100
     duplicates: str | None = None  # "keep" or "drop"; None: see recgym.logs.generic
+    words: Mapping[str, str] = field(default_factory=dict)  # meaning of words of the event column
     left_out: tuple[LogProblem, ...] = ()  # problems of rows of the file that were left out

@@ -1,0 +1,119 @@
+"""Table of the readers of data sets: a new data set is one row here and one file."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
+from recgym.logs.files import Files
+from recgym.logs.log import Log
+
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class Reader(NamedTuple):
+    """Reader of a data set."""
+
+    read: Callable[[Files, Mapping[str, Any]], Log]
+    domain: str | None  # None: an argument of read_log
+    patterns: tuple[str, ...]  # patterns of file names by which the data set is recognised; all must match
+    about: str  # name of the data set, and what its rows are
+    limits: str  # what the log can and cannot say: impressions, times, sessions, propensities
+    options: Mapping[str, str] = NO_OPTIONS  # values of each option; "" for any value
+    marks: tuple[
+        str, ...
+    ] = ()  # text in the first line of the first pattern's file, where names are not distinct
+
+
+SOURCES: dict[str, Reader] = {
+    "eshop2008": Reader(
+        eshop.read,
+        "ecommerce",
+        ("e-shop clothing 2008.csv*",),
+        "UCI e-shop: clicks of a clothes shop",
+        "a user is a country; no clock; every row is a click",
+    ),
+    "kuairand_pure_part": Reader(
+        kuairand.read,
+        "content",
+        ("log_standard_*.csv*", "video_features_basic*.csv*"),
+        "KuaiRand Pure, 1K, 27K: short video, watch time and feedback",
+        "tab 1 alone is a feed; a session is a day and has holes",
+        {"tab": "", "policy": "standard, random"},
+    ),
+    "lastfm_hetrec2k": Reader(
+        lastfm.read,
+        "social",
+        (lastfm.LISTENS, lastfm.FRIENDS),
+        "HetRec Last.fm: listening counts, friends, tags",
+        "counts without time; a session is a user",
+    ),
+    "kuairec": Reader(
+        kuairec.read,
+        "content",
+        ("*_matrix.csv", kuairec.CATEGORIES, kuairec.USERS),
+        "KuaiRec 2.0: short video, watch time",
+        "no click is logged: click and long_view are derived from watch time by KuaiRand's rules; the small matrix "
+        "shows everything to everybody",
+        {"matrix": "big, small"},
+    ),
+    "retailrocket": Reader(
+        retailrocket.read,
+        "ecommerce",
+        ("events.csv", retailrocket.PROPERTIES),
+        "RetailRocket: views, carts, purchases",
+        "a view is a click; nothing says what was shown; no prices",
+    ),
+    "obd": Reader(
+        obd.read,
+        "ecommerce",
+        (obd.CONTEXT,),
+        "Open Bandit Dataset: impressions with propensities",
+        "a user is a segment, every row its own session: for off-policy evaluation, not for a world of visits; users "
+        "of the two policies do not compare",
+        {"policy": "random, bts", "campaign": "all, men, women"},
+    ),
+    "movielens_100k": Reader(
+        movielens.read_100k,
+        "content",
+        ("u.data", "u.item", "u.user"),
+        "MovieLens 100k: ratings",
+        "a rating of 4 or more is a click: assumed; times are of rating, not of viewing",
+    ),
+    "movielens_1m": Reader(
+        movielens.read_1m,
+        "content",
+        ("ratings.dat", "movies.dat", "users.dat"),
+        "MovieLens 1m: ratings",
+        "as `movielens_100k`",
+    ),
+    "movielens_25m": Reader(
+        movielens.read_25m,
+        "content",
+        ("ratings.csv", "movies.csv"),
+        "MovieLens 20m, 25m, latest: ratings",
+        "as `movielens_100k`; no features of users",
+    ),
+    "otto": Reader(
+        otto.read,
+        "ecommerce",
+        (otto.FILE,),
+        "OTTO: clicks, carts, orders",
+        "the file's session is a user; items have no category",
+    ),
+    "ebnerd": Reader(
+        ebnerd.read,
+        "content",
+        (ebnerd.BEHAVIORS,),
+        "EB-NeRD: news pages, clicks",
+        "one split's folder, articles.parquet in it or one level above; the order on a page is shuffled: no position",
+    ),
+    "generic": Reader(
+        generic.read,
+        None,
+        (),
+        "any other table, with a map of its columns",
+        "YOOCHOOSE, Yidian, MovieTweetings and others by a map",
+        generic.OPTIONS,
+    ),
+}
