@@ -119,3 +119,13 @@ OTTO = (
     '{"aid":1517085,"ts":1659304904511,"type":"carts"},{"aid":461689,"ts":1659369898050,"type":"orders"}]}\n'
     '{"session":1,"events":[{"aid":461689,"ts":1659304900000,"type":"clicks"}]}\n'
 )
+
+
+def named(log) -> dict[str, list]:
+    """Columns of a log that are known, users and items by their ids, sessions without their numbers."""
+    rows = {name: log.rows[name].to_pylist() for name in log.rows.column_names if name != "file"}
+    known = {name: values for name, values in rows.items() if any(value is not None for value in values)}
+    for name, table in (("user", log.users), ("item", log.items)):
+        ids = table["id"].to_pylist()
+        known[name] = [ids[index] for index in known[name]]
+    return known

@@ -160,7 +160,7 @@ def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextL
     with reading(name), layout.open(files, name) as options:
         try:
             return pacsv.read_csv(*options, convert)
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, UnicodeError):
             return None
 
 
@@ -199,9 +199,12 @@ def read_words(
     Raises:
         LogError: the file cannot be read.
     """
-    undecoded = _not_utf8(files, name) if layout.encoding == "utf8" else 0
+    undecoded = _undecoded(files, name, layout.encoding)
     if undecoded:
-        raise_problems([LogProblem(name, undecoded, "", "the file must be in UTF-8", "another encoding")])
+        encoding = "UTF-8" if layout.encoding == "utf8" else layout.encoding
+        raise_problems(
+            [LogProblem(name, undecoded, "", f"the file must be in {encoding}", "another encoding")]
+        )
     widths: list[LogProblem] = []
 
     def note(row: Any) -> str:
@@ -249,9 +252,9 @@ def _diagnose(
     return problems
 
 
-def _not_utf8(files: Files, name: str) -> int:
-    """First row that is not UTF-8, 0 for none."""
-    with files.open(name) as stream, io.TextIOWrapper(stream, "utf8", errors="surrogateescape") as text:
+def _undecoded(files: Files, name: str, encoding: str) -> int:
+    """First row that is not in an encoding, 0 for none."""
+    with files.open(name) as stream, io.TextIOWrapper(stream, encoding, errors="surrogateescape") as text:
         return next((row for row, line in enumerate(text, 1) if re.search("[\ud800-\udfff]", line)), 0)
 
 

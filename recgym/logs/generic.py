@@ -1,4 +1,4 @@
-"""A table of events, as text, Parquet or a data frame, with a map of its columns.
+"""A table of events, as text, Parquet, JSON lines or a data frame, with a map of its columns.
 
     read_log("events.csv", domain="ecommerce",
     mapping="user=visitorid,item=itemid,time=timestamp,event=event")
@@ -6,6 +6,9 @@
 `user` and `item` are needed. Without a map the columns must have the names of the keys (`recgym.logs.mapping`). The
 columns of a file without header are named by their number, user=#1,item=#2. Conventions:
 
+* files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
+  key that is mapped to #file, the name of the file without endings, they may have further columns of their own.
+  `separator` and `encoding` state the form of text; else the separator is that of the header, and the encoding UTF-8;
 * time: numbers are s, ms, us or ns, or dates such as 20080401 and 20080401123000; the unit is that which puts them
   between 1990 and 2100, or `time_unit`. Dates start with the year, or with the month or the day if a row shows which,
   or have the format `time_format`; without a zone they are UTC. All rows must have the same unit, which a remark names;
@@ -16,10 +19,14 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 * step: rows of one slate are one step; without slates each row is one, in order of time, then of the file;
 * event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase joins
   the last earlier row of the same item in the session that lacks it, else it is a row with the events that it needs; a
-  click joins the impression before it. In a slate the actions of an item join its row. `recgym.logs.joining` says which
-  price and watch time are kept. Words that take an event back (remove_from_cart) are left out. A remark counts all
-  words. Columns with the name of an event hold 0 or 1 (yes, no, true, false); a column listen may hold counts: above 0
-  is a listen, and the extra column `listens` has the counts;
+  click joins the impression before it. A map of words, event=action_type:clickout>click:search>omit, states what other
+  words mean: an event of the domain, click, shown or omit; * is all other words. In a slate the actions of an item join
+  its row. `recgym.logs.joining` says which price and watch time are kept. Words that take an event back
+  (remove_from_cart) are left out. A remark counts all words. Columns with the name of an event hold 0 or 1 (yes, no,
+  true, false); a column listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
+* shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
+  the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length
+  (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;
@@ -44,10 +51,11 @@ from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.files import TABLES, Files
 from recgym.logs.id_tables import read_ids
 from recgym.logs.log import Log
-from recgym.logs.mapping import parse_mapping, rating_rule
-from recgym.logs.problems import LogError, shown
-from recgym.logs.table_files import read_tables, unused
+from recgym.logs.mapping import parse_mapping
+from recgym.logs.problems import LogError
+from recgym.logs.table_form import TableForm
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.text_form import TextForm
 
 OPTIONS = {
     "domain": "",
@@ -58,6 +66,8 @@ OPTIONS = {
     "time_unit": "s, ms, us, ns",
     "time_format": "",
     "duplicates": "keep, drop",
+    "separator": "one character, ::, tab or space",
+    "encoding": "",
 }
 
 
@@ -72,8 +82,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     names = files.tables()
     if not names:
         raise LogError(f"{files.path}: there is no table; expected files {', '.join(TABLES)}")
-    columns, least = rating_rule(parse_mapping(options.get("mapping"), domain))
-    name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    columns = parse_mapping(options.get("mapping"), domain)
     called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
     source = Source(called, "unknown", "", "read by the generic reader")
     paths = {key: options[key] for key in ("users", "items") if options.get(key) is not None}
@@ -86,16 +95,12 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if not isinstance(gap, int | float) or not gap > 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
     said = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
-    settings = TableSettings(name, domain, source, columns, float(gap), **beside, **said, least_rating=least)
-    table, origin, left_out = read_tables(
-        files, names, columns, domain, dated=settings.time_format is not None
+    text = TextForm.stated(options.get("separator"), options.get("encoding"))
+    settings = {"gap_minutes": float(gap), **beside, **said}
+    log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
+    return replace(
+        log, remarks=(*(remark for _, remarks in tables.values() for remark in remarks), *log.remarks)
     )
-    log = from_table(table, replace(settings, origin=origin, left_out=tuple(left_out)))
-    left = unused(files, names[0], columns, domain)
-    together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
-    together += [remark for _, remarks in tables.values() for remark in remarks]
-    together += [f"{name}: columns not used: {shown(left)}"] if left else []
-    return replace(log, remarks=(*together, *log.remarks))
 
 
 def from_table(table: Any, settings: TableSettings) -> Log:

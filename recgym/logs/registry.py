@@ -4,7 +4,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from recgym.logs import ebnerd, eshop, generic, kuairand, kuairec, lastfm, movielens, obd, otto, retailrocket
+from recgym.logs import (
+    ebnerd,
+    eshop,
+    generic,
+    hm,
+    kuairand,
+    kuairec,
+    lastfm,
+    microlens,
+    movielens,
+    obd,
+    otto,
+    rees46,
+    retailrocket,
+    taobao,
+)
 from recgym.logs.files import Files
 from recgym.logs.log import Log
 
@@ -107,6 +122,35 @@ SOURCES: dict[str, Reader] = {
         (ebnerd.BEHAVIORS,),
         "EB-NeRD: news pages, clicks",
         "one split's folder, articles.parquet in it or one level above; the order on a page is shuffled: no position",
+    ),
+    "rees46": Reader(
+        rees46.FORM.read,
+        "ecommerce",
+        rees46.FORM.files,
+        "REES46: views, carts, purchases of a shop",
+        "responses only; times to the second; sessions logged; prices; many items lack a category",
+        marks=("event_time", "event_type"),
+    ),
+    "taobao": Reader(
+        taobao.FORM.read,
+        "ecommerce",
+        taobao.FORM.files,
+        "Taobao UserBehavior: page views, favourites, carts, purchases",
+        "responses only, a favourite counts as a click; times to the second; no sessions, no prices",
+    ),
+    "hm": Reader(
+        hm.FORM.read,
+        "ecommerce",
+        hm.FORM.files,
+        "H&M: purchases",
+        "purchases only; times are days, a session is a day; prices are scaled",
+    ),
+    "microlens": Reader(
+        microlens.FORM.read,
+        "content",
+        microlens.FORM.files,
+        "MicroLens: comments on short videos",
+        "responses only, a comment is a click; times of the comments; no sessions, watch times or categories",
     ),
     "generic": Reader(
         generic.read,

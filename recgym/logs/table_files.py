@@ -24,22 +24,40 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files
 from recgym.logs.ids import FLOAT, INT, TEXT, as_text
+from recgym.logs.json_lines import holds_json, json_columns, json_fields
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
+from recgym.logs.slate_lists import is_list
+from recgym.logs.text_form import ANY_TEXT, TextForm
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PLACE = "#"  # prefix of the number of a column, from 1, in a file without header
+FILE_NAME = "#file"  # column that holds the name of the file, without folders and endings
+
+
+def read_columns(files: Files, name: str, columns: Mapping[str, str], form: TextForm = ANY_TEXT) -> Any:
+    """Columns of one file, such as a table of items, with the given keys as names; LogError for a broken row."""
+    table, _, left_out = _Table.of(files, name, columns, form).read(columns, "content", False)
+    raise_problems(left_out)
+    return table
 
 
 def read_tables(
-    files: Files, names: Sequence[str], columns: Mapping[str, str], domain: str, dated: bool = False
+    files: Files,
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    domain: str,
+    dated: bool = False,
+    form: TextForm = ANY_TEXT,
 ) -> tuple[Any, Origin, list[LogProblem]]:
     """Reads the mapped columns of files of the same columns.
+
+    Files may have further columns of their own if a key is mapped to FILE_NAME.
 
     Args:
         files: the files of the log.
@@ -47,6 +65,7 @@ def read_tables(
         columns: column of each key; without a map, columns with the name of a key.
         domain: ecommerce, content or social.
         dated: read times as text.
+        form: form of files of text.
 
     Returns:
         Table with the keys as column names (columns of a text file are numbers if all cells are, else text), the origin
@@ -55,19 +74,22 @@ def read_tables(
     Raises:
         LogError: a file cannot be read, or has other columns.
     """
-    layouts = [_Table.of(files, name, columns) for name in names]
-    for other in layouts[1:]:
-        _refuse_other(layouts[0], other)
+    layouts = [_Table.of(files, name, columns, form) for name in names]
+    if FILE_NAME not in columns.values():
+        for other in layouts[1:]:
+            _refuse_other(layouts[0], other)
     parts = [layout.read(columns, domain, dated) for layout in layouts]
     origin = Origin.of_each([Origin.of(name, rows) for name, (_, rows, _) in zip(names, parts, strict=True)])
     left_out = [problem for _, _, problems in parts for problem in problems]
     return _below_one_another(names, [table for table, _, _ in parts]), origin, left_out
 
 
-def unused(files: Files, name: str, columns: Mapping[str, str], domain: str) -> list[str]:
+def unused(
+    files: Files, name: str, columns: Mapping[str, str], domain: str, form: TextForm = ANY_TEXT
+) -> list[str]:
     """Columns of a file that are not keys, if there is no map."""
     keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
-    header = [] if columns else _Table.of(files, name, columns).header
+    header = [] if columns else _Table.of(files, name, columns, form).header
     return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
 
 
@@ -76,42 +98,35 @@ class _Table(NamedTuple):
 
     files: Files
     name: str
-    is_parquet: bool
-    delimiter: str  # of text
+    kind: str  # parquet, json or text
+    text: TextLayout
     header: list[str]
-    is_placed: bool  # without header: columns are named by their number
-    folders: dict[str, str | None]  # columns in names of folders, as in event=view/part-0.parquet
+    folders: dict[
+        str, str | None
+    ]  # columns in names of folders, as in event=view/part-0.parquet, and FILE_NAME
     in_file: list[str]  # columns without those of folders
 
     @classmethod
-    def of(cls, files: Files, name: str, columns: Mapping[str, str]) -> "_Table":
+    def of(cls, files: Files, name: str, columns: Mapping[str, str], form: TextForm) -> "_Table":
         """Layout of a file; LogError if it is not a table or lacks the columns."""
-        is_parquet, is_placed, delimiter = holds_parquet(files, name), by_place(columns), ","
-        if is_parquet:
+        kind = "parquet" if holds_parquet(files, name) else "json" if holds_json(name) else "text"
+        is_placed, separator = by_place(columns), ""
+        if kind == "parquet":
             header = parquet_file(files, name).schema_arrow.names
+        elif kind == "json":
+            header = list(json_fields(files, name))
         else:
-            line = read_line(files, name)
-            delimiter = separator_of(line)
-            header = cells_of(line, delimiter, name)
-            if (
-                line.startswith("#")
-                and not is_placed
-                and not set(columns.values() or ("user", "item")) <= set(header)
-            ):
-                raise LogError(
-                    f"{name}, row 1: the header must be the first line; found a comment, {line[:40]!r}"
-                )
-            if len(header) == 1:
-                raise LogError(
-                    f"{name}, row 1: one column found, {shown(header)!r}; separators known are {KNOWN}"
-                )
+            separator, header = _first_cells(files, name, columns, form)
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
+        text = TextLayout(separator, form.is_quoted, form.encoding, header if is_placed else None)
         folders, in_file = _of_folders(name), header
+        if FILE_NAME in columns.values():
+            folders[FILE_NAME] = name.rpartition("/")[2].partition(".")[0]
         header = [*header, *(key for key in folders if key not in header)]
         _hint(name, header, columns)
         require_columns(name, header, columns.values() or ("user", "item"))
-        return cls(files, name, is_parquet, delimiter, header, is_placed, folders, in_file)
+        return cls(files, name, kind, text, header, folders, in_file)
 
     def read(
         self, columns: Mapping[str, str], domain: str, dated: bool
@@ -123,14 +138,15 @@ class _Table(NamedTuple):
         require_columns(self.name, self.header, columns.values())
         wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
         left_out: list[LogProblem] = []
-        if self.is_parquet:
-            schema = parquet_file(self.files, self.name).schema_arrow
-            if columns.get("time") in wanted:
-                refuse_spans(schema.field(columns["time"]).type, self.name, columns["time"])
-            table = parquet_columns(self.files, self.name, wanted)
+        if self.kind == "parquet":
+            table = self._parquet(wanted, columns)
             rows = np.arange(2, len(table) + 2)
+        elif self.kind == "json":
+            table, rows, left_out = json_columns(self.files, self.name, wanted)
         else:
             types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
+            if "shown" in columns:  # other cells may be lists, too
+                types = dict.fromkeys(types, ID)
             time = {columns["time"]: ID} if columns.get("time") in wanted else {}
             table, rows, left_out = self._text(types | time if dated else types, types | time)
         for column, value in self.folders.items():
@@ -142,6 +158,16 @@ class _Table(NamedTuple):
                 column, pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
             )
         return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
+
+    def _parquet(self, wanted: Sequence[str], columns: Mapping[str, str]) -> Any:
+        """Columns of a Parquet file; only a table with slates in a cell may have lists."""
+        schema = parquet_file(self.files, self.name).schema_arrow
+        if columns.get("time") in wanted:
+            refuse_spans(schema.field(columns["time"]).type, self.name, columns["time"])
+        lists = (
+            [column for column in wanted if is_list(schema.field(column).type)] if "shown" in columns else []
+        )
+        return parquet_columns(self.files, self.name, wanted, lists)
 
     def _refuse_other_value(self, column: str, cells: Any, rows: Array) -> None:
         """Raises LogError for cells of a column that differ from the name of the folder."""
@@ -156,17 +182,34 @@ class _Table(NamedTuple):
         self, types: Mapping[str, Any], words: Mapping[str, Any]
     ) -> tuple[Any, Array, list[LogProblem]]:
         """Columns of a text file: of `types`, or of `words` if a cell does not fit."""
-        layout = TextLayout(self.delimiter, True, "utf8", self.header if self.is_placed else None)
         left_out: list[LogProblem] = []
-        table = read_typed(self.files, self.name, types, layout)
+        table = read_typed(self.files, self.name, types, self.text)
         if table is None:
-            table, rows, left_out = read_words(self.files, self.name, words, layout)
+            table, rows, left_out = read_words(self.files, self.name, words, self.text)
         else:
-            rows = layout.lines(self.files, self.name, len(table))
+            rows = self.text.lines(self.files, self.name, len(table))
         if not len(table):
             raise_problems(left_out)
             raise LogError(f"{self.name}: there are no rows below the header")
         return table, rows, left_out
+
+
+def _first_cells(
+    files: Files, name: str, columns: Mapping[str, str], form: TextForm
+) -> tuple[str, list[str]]:
+    """Separator and cells of the first line of a file of text; LogError if it cannot be a table."""
+    line = read_line(files, name, form.encoding)
+    separator = separator_of(line) if form.separator is None else form.separator
+    header = line.split(separator) if not form.is_quoted else cells_of(line, separator, name)
+    is_lacking = not set(columns.values() or ("user", "item")) - {FILE_NAME} <= set(header)
+    if line.startswith("#") and not by_place(columns) and is_lacking:
+        raise LogError(f"{name}, row 1: the header must be the first line; found a comment, {line[:40]!r}")
+    if len(header) == 1:
+        known = (
+            f"separators known are {KNOWN}" if form.separator is None else f"the separator is {separator!r}"
+        )
+        raise LogError(f"{name}, row 1: one column found, {shown(header)!r}; {known}")
+    return separator, header
 
 
 def _of_folders(name: str) -> dict[str, str | None]:
@@ -209,9 +252,10 @@ def _below_one_another(names: Sequence[str], parts: Sequence[Any]) -> Any:
 
 def by_place(columns: Mapping[str, str]) -> bool:
     """Whether a map names columns by their number, as #1; LogError if it names only some so."""
-    placed = [column for column in columns.values() if re.fullmatch(f"{PLACE}[1-9][0-9]*", column)]
-    if placed and len(placed) < len(columns):
-        other = next(column for column in columns.values() if column not in placed)
+    named = [column for column in columns.values() if column != FILE_NAME]
+    placed = [column for column in named if re.fullmatch(f"{PLACE}[1-9][0-9]*", column)]
+    if placed and len(placed) < len(named):
+        other = next(column for column in named if column not in placed)
         raise LogError(
             f"map: {other!r} is a name and {placed[0]!r} the number of a column; all must be names, or all numbers"
         )
@@ -236,6 +280,6 @@ def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
 
 def _type(key: str, flags: Sequence[str]) -> Any:
     """Arrow type of a column of a text file; None: inferred (time, context)."""
-    if key in ("user", "item", "event", "category", "session"):
+    if key in ("user", "item", "event", "category", "session", "id", "shown"):
         return ID
     return FLAG if key in flags else NUMBERS.get(key)

@@ -14,6 +14,7 @@ from log_layouts import (
     refused,
     write,
 )
+from public_layouts import LAYOUTS
 
 from recgym.logs import read_log, validate
 from recgym.logs.sources import SOURCES
@@ -46,7 +47,7 @@ def test_a_source_may_carry_its_options(tmp_path):
 def test_no_data_set_is_recognised_as_another(tmp_path):
     layouts = {"kuairec": KUAIREC, "retailrocket": RETAILROCKET, "obd": obd(), "movielens_100k": ML100K}
     layouts |= {"movielens_1m": ML1M, "movielens_25m": ML25M, "otto": {"train.jsonl": OTTO}}
-    for name, texts in layouts.items():
+    for name, texts in (layouts | LAYOUTS).items():
         log = read_log(write(tmp_path / name, texts))
         assert log.rows.equals(read_log(tmp_path / name, source=name).rows)
         assert log.domain == SOURCES[name].domain
@@ -63,3 +64,9 @@ def test_facts_of_the_impression_samples(data_folder):
     mapping = "user=userId,item=itemId,time=showTime,position=showPos,click=click,context_network=network"
     yidian = read_log(folder / "yidian_news_sampled.csv", domain="content", mapping=mapping)
     assert validate(yidian) == validate(otto) == validate(news) == []
+
+
+def test_every_data_set_has_a_layout_and_says_what_its_log_can_say():
+    for name, row in SOURCES.items():
+        assert all((row.about, row.limits)), name
+    assert LAYOUTS.keys() < SOURCES.keys()

@@ -1,0 +1,226 @@
+"""Slates as a list in one cell: one row for each shown item.
+
+The column `shown` has the ids of the items that were shown together: a list of Parquet or JSON, or text split by | ; ,
+or white space, in brackets or not. The cell of `item` is the chosen item, or a list of them, or empty. Prices,
+propensities, positions and events may be lists of the same length; other cells hold for all items of their slate.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.arrays import Array
+from recgym.events import EVENTS
+from recgym.logs.arrow_types import is_text
+from recgym.logs.columns import as_numpy
+from recgym.logs.ids import TEXT, encode, id_text, is_missing
+from recgym.logs.mapping import SHOWN
+from recgym.logs.origin import Origin
+from recgym.logs.problems import problems_of, raise_problems
+
+SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
+ALONE = "\0"  # a separator that no cell has
+CHUNK_ROWS = 1 << 16  # slates that are split at once
+LISTED = ("position", "price", "propensity", "watch_ms", "category", "duration_ms")
+CHOSEN_RULE = "a chosen item must be among the items shown"
+
+
+class Lists(NamedTuple):
+    """Lists of some rows: their lengths, and all entries as strings."""
+
+    length: Array  # (rows,) int64
+    entries: Any  # (entries,) Arrow strings
+
+    @property
+    def row(self) -> Array:
+        """(entries,) row of each entry."""
+        return np.repeat(np.arange(len(self.length)), self.length)
+
+    @property
+    def place(self) -> Array:
+        """(entries,) place of each entry in its list, from 0."""
+        place: Array = np.arange(len(self.entries)) - np.repeat(
+            np.cumsum(self.length) - self.length, self.length
+        )
+        return place
+
+
+def is_list(kind: Any) -> bool:
+    """Whether an Arrow type is a list."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def one_row_an_item(
+    table: Any, origin: Origin, domain: str, names: dict[str, str], *, may_be_absent: bool = False
+) -> tuple[Any, Origin, list[str]]:
+    """Splits the slates of a table with a column `shown`.
+
+    Args:
+        table: columns with the names of keys.
+        origin: origin of its rows.
+        domain: ecommerce, content or social.
+        names: column of the file of each key, for messages.
+        may_be_absent: leave out slates without their chosen item, with a remark; else they are errors.
+
+    Returns:
+        The table with one row for each shown item, its origin, and remarks.
+    """
+    signs: dict[str, str | None] = {
+        key: _separator(table[key]) for key in table.column_names if is_text(table[key].type)
+    }
+    if "category" in signs:  # its words may have spaces and commas
+        signs["category"] = signs.get("shown") or None
+    parts, rows, absent, empty = [], [], 0, 0
+    for start in range(0, len(table), CHUNK_ROWS):
+        chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names)
+        part, row, lacking, none = chunk.split(EVENTS[domain], may_be_absent)
+        parts.append(part)
+        rows.append(row + start)
+        absent, empty = absent + lacking, empty + none
+    remarks = [f"{absent:,} slates that lack their chosen item left out"] if absent else []
+    remarks += [f"{empty:,} rows without an item left out"] if empty else []
+    return pa.concat_tables(parts).unify_dictionaries(), origin.take(np.concatenate(rows)), remarks
+
+
+class _Chunk(NamedTuple):
+    """Some rows of a table with slates."""
+
+    table: Any
+    origin: Origin
+    start: int  # index of the first row in the whole table
+    signs: dict[str, str | None]  # separator of each column of text
+    names: dict[str, str]
+
+    def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, int, int]:
+        """Rows of the items, the slate of each, and the numbers of slates without their item and without any."""
+        table, flags = self.table, [event.name for event in events]
+        shown = self.lists("shown")
+        chosen = (
+            self.lists("item")
+            if "item" in table.column_names
+            else Lists(np.zeros(len(table), np.int64), pa.array([], TEXT))
+        )
+        alone = (shown.length == 0) & (chosen.length > 0)
+        shown = _merged(shown, chosen, alone)
+        is_chosen, is_absent = _matches(shown, chosen)
+        if not may_be_absent:
+            self.reject("item", is_absent, CHOSEN_RULE)
+        row = shown.row
+        kept = np.flatnonzero(~is_absent[row])
+        columns: dict[str, Any] = {"item": shown.entries.dictionary_encode()}
+        for key in table.column_names:
+            if key in ("shown", "item"):
+                continue
+            is_split = key in (*LISTED, *flags) and key in (*self.signs, *self.listed())
+            columns[key] = self.beside(key, shown, alone) if is_split else table[key].take(pa.array(row))
+        if "position" not in columns:
+            columns["position"] = pa.array(shown.place, mask=alone[row])
+        if "slate" not in columns:
+            columns["slate"] = pa.array(row + self.start, mask=alone[row])
+        columns |= self.responses(columns, is_chosen, flags)
+        out = pa.table(columns).take(pa.array(kept))
+        return out, row[kept], int(is_absent.sum()), int((shown.length == 0).sum())
+
+    def listed(self) -> list[str]:
+        """Columns of Arrow lists."""
+        return [field.name for field in self.table.schema if is_list(field.type)]
+
+    def responses(self, columns: dict[str, Any], is_chosen: Array, flags: Sequence[str]) -> dict[str, Any]:
+        """The events of the items: the word of the row for a chosen item, else `shown`."""
+        if "item" not in self.table.column_names:
+            return {}
+        if "event" not in columns:
+            return {flags[0]: pa.array(is_chosen)} if flags[0] not in columns else {}
+        codes, words = encode(columns["event"])
+        codes = np.where(is_chosen, codes, len(words))
+        dictionary = pa.concat_arrays(
+            [words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words, pa.array([SHOWN])]
+        )
+        return {
+            "event": pa.DictionaryArray.from_arrays(
+                pa.array(codes.astype(np.int32), mask=codes < 0), dictionary
+            )
+        }
+
+    def lists(self, key: str) -> Lists:
+        """Lists of a column."""
+        cells = self.table[key]
+        if is_list(cells.type):
+            length = as_numpy(pc.fill_null(pc.list_value_length(cells), 0)).astype(np.int64)
+            return Lists(length, id_text(_whole(pc.list_flatten(cells))))
+        if not is_text(cells.type):
+            known = as_numpy(cells.is_valid()).astype(np.int64)
+            return Lists(known, id_text(_whole(cells.drop_null())))
+        return _of_text(_whole(cells.cast(TEXT)), self.signs[key])
+
+    def beside(self, key: str, shown: Lists, alone: Array) -> Any:
+        """Entries of a column beside the items: of a list of the same length, or the same cell for all."""
+        lists = self.lists(key)
+        row, place = shown.row, shown.place
+        fits = (lists.length == shown.length) | (lists.length <= 1)
+        self.reject(key, ~fits & ~alone, "as many entries as items shown are needed, or one")
+        first = np.cumsum(lists.length) - lists.length
+        at = first[row] + np.where(lists.length[row] == shown.length[row], place, 0)
+        none = (lists.length[row] == 0) | (alone & ~fits)[row]
+        return lists.entries.take(pa.array(np.where(none, 0, at), mask=none)).dictionary_encode()
+
+    def reject(self, key: str, bad: Array, rule: str) -> None:
+        """Raises LogError for the cells of some rows."""
+        rows = np.flatnonzero(bad)
+        if not len(rows):
+            return
+        cells = self.table[key]
+        found = problems_of(
+            rows,
+            len(bad) + 1,
+            lambda at: self.origin.place(at + self.start),
+            self.names.get(key, key),
+            rule,
+            lambda at: repr(cells[at].as_py()),
+        )
+        raise_problems(found)
+
+
+def _separator(cells: Any) -> str:
+    """Separator of the lists in a column of text, "" for white space."""
+    words = encode(cells)[1]
+    found = (sign for sign in SEPARATORS if pc.any(pc.match_substring(words, sign)).as_py())
+    return next(found, "")
+
+
+def _of_text(cells: Any, sign: str | None) -> Lists:
+    """Lists of text cells; a cell is one entry if there is no separator."""
+    known = pc.if_else(is_missing(cells), "", pc.fill_null(cells, ""))
+    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(known, r"[\[\](){}'\"]", ""))
+    parts = pc.split_pattern(bare, sign or ALONE) if sign != "" else pc.utf8_split_whitespace(bare)
+    length = np.where(as_numpy(pc.equal(bare, "")), 0, as_numpy(pc.list_value_length(parts))).astype(np.int64)
+    is_kept = np.repeat(length > 0, as_numpy(pc.list_value_length(parts)))
+    return Lists(length, id_text(pc.list_flatten(parts).filter(pa.array(is_kept))))
+
+
+def _whole(values: Any) -> Any:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _merged(shown: Lists, chosen: Lists, alone: Array) -> Lists:
+    """Lists of shown items, with the chosen items of the rows `alone`."""
+    if not alone.any():
+        return shown
+    length = np.where(alone, chosen.length, shown.length)
+    row = np.concatenate([shown.row, chosen.row[alone[chosen.row]]])
+    entries = pa.concat_arrays([shown.entries, chosen.entries.filter(pa.array(alone[chosen.row]))])
+    return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))
+
+
+def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array]:
+    """Which shown entries are chosen (entries,), and which rows have a chosen item that was not shown (rows,)."""
+    codes, words = encode(pa.chunked_array([shown.entries, chosen.entries], TEXT))
+    of_shown, of_chosen = np.split(codes.astype(np.int64), [len(shown.entries)])
+    size = len(words) + 1
+    keys, wanted = shown.row * size + of_shown, chosen.row * size + of_chosen
+    absent = np.zeros(len(shown.length), bool)
+    absent[chosen.row[~np.isin(wanted, keys)]] = True
+    return np.isin(keys, wanted), absent

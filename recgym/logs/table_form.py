@@ -1,0 +1,138 @@
+"""Form of a table of events: which columns mean what, how the files are written, and which tables are beside them.
+
+The generic reader makes one of its options; most data sets are one and nothing else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recgym.arrays import Array
+from recgym.logs.columns import Source
+from recgym.logs.events_table import GAP_MINUTES, log_of_table
+from recgym.logs.files import Files
+from recgym.logs.ids import TEXT, as_text, encode, id_text, map_strings
+from recgym.logs.log import Log
+from recgym.logs.mapping import OMITTED, event_words, rating_rule, translated
+from recgym.logs.origin import Origin
+from recgym.logs.problems import LogError, shown
+from recgym.logs.slate_lists import one_row_an_item
+from recgym.logs.table_files import read_columns, read_tables, unused
+from recgym.logs.table_settings import TableSettings
+from recgym.logs.text_form import ANY_TEXT, TextForm
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """File of attributes of the items, beside the events."""
+
+    pattern: str  # of the file's name; without such a file the items lack the attributes
+    columns: Mapping[str, str]  # column of "id", and of category, price or duration_ms
+    text: TextForm = ANY_TEXT
+    first_before: str = ""  # sign that ends the first of several categories in a cell
+
+    def joined(self, files: Files, table: Any) -> tuple[Any, list[str]]:
+        """The events with the attributes of their items, and remarks."""
+        names = files.find(self.pattern)
+        keys = [key for key in self.columns if key != "id"]
+        if not names:
+            return table, [f"there is no file {self.pattern}: items have no {' and no '.join(keys)}"]
+        beside = read_columns(files, files.one(self.pattern), self.columns, self.text)
+        codes, words = encode(table["item"])
+        place = pc.index_in(id_text(words), value_set=id_text(as_text(_plain(beside["id"]))))
+        row = place.take(pa.array(codes, mask=codes < 0))
+        for key in keys:
+            values = beside[key]
+            if key == "category":
+                values = map_strings(values, lambda word: _first(word, self.first_before))
+            values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+            table = table.append_column(key, values.take(row))
+        return table, []
+
+
+def _plain(values: Any) -> Any:
+    return values.cast(TEXT) if pa.types.is_dictionary(values.type) else values
+
+
+def _first(word: str, sign: str) -> str:
+    return (word.strip().partition(sign)[0] if sign else word).strip()
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """Form of the tables of a data set."""
+
+    source: Source
+    domain: str
+    files: tuple[str, ...]  # patterns of the files' names; all that match are one log
+    columns: Mapping[str, str]  # column of each key, see `recgym.logs.mapping.parse_mapping`
+    text: TextForm = ANY_TEXT
+    items: Attributes | None = None
+    keep: Callable[[Any], tuple[Array, str]] | None = None  # rows to keep (rows,), and what the others are
+    change: Callable[[Any, str], Any] | None = None  # changes the columns; the second argument is a name
+    may_be_absent: bool = False  # slates may lack their chosen item; they are left out
+    settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of TableSettings
+
+    def read(self, files: Files, options: Mapping[str, Any] | None = None) -> Log:
+        """Log of the files that match the patterns."""
+        names = files.find(*self.files)
+        if not names:
+            raise LogError(f"{files.path}: there is no file {' or '.join(self.files)}")
+        return self.read_files(files, names)
+
+    def read_files(self, files: Files, names: list[str]) -> Log:
+        """Log of these files."""
+        columns, words = event_words(self.columns, self.domain)
+        columns, least = rating_rule(columns)
+        name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        stated = {"gap_minutes": GAP_MINUTES, "least_rating": least, **self.settings}
+        settings = TableSettings(name, self.domain, self.source, columns, words=words, **stated)
+        is_dated = settings.time_format is not None
+        table, origin, left_out = read_tables(files, names, columns, self.domain, is_dated, self.text)
+        table, origin, remarks = _kept_events(table, origin, words)
+        if self.keep is not None:
+            table, origin, more = _kept(table, origin, *self.keep(table))
+            remarks += more
+        if self.change is not None:
+            table = self.change(table, name)
+        if "shown" in table.column_names:
+            table, origin, more = one_row_an_item(
+                table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent
+            )
+            remarks += more
+        if self.items is not None:
+            table, more = self.items.joined(files, table)
+            remarks += more
+        log = log_of_table(table, replace(settings, origin=origin, left_out=tuple(left_out)), Log.build)
+        left = unused(files, names[0], self.columns, self.domain, self.text)
+        together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
+        remarks = [f"{name}: {remark}" for remark in remarks]
+        remarks += [f"{name}: columns not used: {shown(left)}"] if left else []
+        return replace(log, remarks=(*together, *remarks, *log.remarks))
+
+
+def _kept_events(table: Any, origin: Origin, words: Mapping[str, str]) -> tuple[Any, Origin, list[str]]:
+    """Rows whose event word is not omitted by the map, their origin, and a remark."""
+    if OMITTED not in words.values():
+        return table, origin, []
+    codes, names = encode(table["event"])
+    texts = names.to_pylist()
+    omitted = np.array([meaning == OMITTED for meaning in translated(texts, words)] + [False])
+    rows = np.bincount(codes[codes >= 0], minlength=len(texts))
+    named = [f"{word} {rows[code]:,}" for code, word in enumerate(texts) if omitted[code] and rows[code]]
+    return _kept(table, origin, ~omitted[codes], f"of other events: {shown(named, width=80)}")
+
+
+def _kept(table: Any, origin: Origin, keep: Array, what: str) -> tuple[Any, Origin, list[str]]:
+    """Rows to keep, their origin, and a remark that counts the others; LogError if there is none to keep."""
+    rows = np.flatnonzero(keep)
+    if len(rows) == len(table):
+        return table, origin, []
+    if not len(rows):
+        raise LogError(f"{origin.names[0]}: no row is left; all rows are {what}")
+    remark = f"{len(table) - len(rows):,} rows left out, {what}"
+    return table.take(pa.array(rows)), origin.take(rows), [remark]

@@ -1,0 +1,31 @@
+"""Reader of REES46: joined events over several months, and errors."""
+
+from log_layouts import changed, named, refused, write
+from public_layouts import LAYOUTS
+
+from recgym.logs import read_log, validate
+
+FILES = LAYOUTS["rees46"]
+
+
+def test_rees46(tmp_path):
+    log = read_log(write(tmp_path, FILES))
+    rows = named(log)
+    assert rows["user"] == ["541312140", "554748717", "554748717"]
+    assert rows["item"] == ["44600062", "3900821", "3900821"]
+    assert rows["click"] == [True, True, True]
+    assert rows["cart"] == [True, False, True]
+    assert rows["purchase"] == [False, False, True]
+    assert rows["time"] == [1569888000000, 1569888001000, 1572566400000]
+    assert rows["session"] == [0, 1, 2]
+    assert [round(price, 2) for price in rows["price"]] == [35.79, 33.2, 30.0]
+    assert log.items["category"].to_pylist() == ["appliances.environment", "unknown"]
+    assert log.source.name == "rees46"
+    assert validate(log) == []
+
+
+def test_rees46_errors_name_the_row(tmp_path):
+    folder = write(tmp_path, changed(FILES, "2019-Oct.csv", "view,3900821", "gaze,3900821"))
+    assert refused(folder).startswith("2019-Oct.csv, row 5, event_type: the event is unknown")
+    folder = write(tmp_path, changed(FILES, "2019-Nov.csv", ",30.00,", ",cheap,"))
+    assert refused(folder).startswith("2019-Nov.csv, row 2, price: a number is needed")

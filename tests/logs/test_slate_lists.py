@@ -1,0 +1,116 @@
+"""Slates as a list in one cell of a table: text, Parquet and JSON lines."""
+
+import pyarrow as pa
+import pytest
+from log_files import parquet, refused, write
+
+from recgym.logs import LogError, read_log, validate
+from recgym.logs.mapping import parse_mapping
+
+MAP = "user=who,session=visit,time=ts,item=ref,shown=list,price=prices,event=what:clickout item>click:search>omit"
+TEXT = (
+    "who,visit,ts,what,ref,list,prices\n"
+    "u1,s1,1600000000,search,Rome,,\n"
+    "u1,s1,1600000001,clickout item,b,a|b|c,1.5|2|3\n"
+    "u2,s2,1600000002,clickout item,d,d,4\n"
+    "u2,s2,1600000003,clickout item,e,,\n"
+)
+
+
+def slates(log):
+    names = log.items["id"].to_pylist()
+    keys = ("session", "step", "slate", "position", "click", "price", "file_row")
+    rows = [log.rows[key].to_pylist() for key in keys]
+    return [(names[item], *cells) for item, *cells in zip(log.rows["item"].to_pylist(), *rows, strict=True)]
+
+
+def test_text_with_a_chosen_item_and_prices_of_each(tmp_path):
+    log = read_log(write(tmp_path / "t.csv", TEXT), domain="ecommerce", mapping=MAP)
+    assert slates(log) == [
+        ("a", 0, 0, 0, 0, False, 1.5, 3),
+        ("b", 0, 0, 0, 1, True, 2.0, 3),
+        ("c", 0, 0, 0, 2, False, 3.0, 3),
+        ("d", 1, 0, 1, 0, True, 4.0, 4),
+        ("e", 1, 1, None, None, True, None, 5),
+    ]
+    assert log.remarks[0] == "t.csv: 1 rows left out, of other events: search 1"
+    assert "t.csv: event words: clickout item 3 as click, shown 2 as shown only" in log.remarks
+    assert validate(log) == []
+
+
+@pytest.mark.parametrize("sign", ["|", ";", ", ", " "])
+@pytest.mark.parametrize("around", ["", "[]", "()"])
+def test_separators_and_brackets_of_a_list(tmp_path, sign, around):
+    cells = sign.join(["'a'", "'b'"] if around else ["a", "b"])
+    cell = f"{around[:1]}{cells}{around[1:]}"
+    log = read_log(
+        write(tmp_path / "t.csv", f'user,shown,item\nu,"{cell}",b\n'),
+        domain="content",
+        mapping="user=user,shown=shown,item=item",
+    )
+    assert log.items["id"].to_pylist() == ["a", "b"]
+    assert log.column("click").tolist() == [False, True]
+    assert log.column("position").tolist() == [0, 1]
+
+
+def test_labels_of_each_item_in_place_of_a_chosen_item(tmp_path):
+    rows = "user,seen,yes,who\nu,1 2 3,0 1 1,x\nv,4,0,y\n"
+    log = read_log(
+        write(tmp_path / "t.csv", rows),
+        domain="content",
+        mapping="user=user,shown=seen,click=yes,category=who",
+    )
+    assert log.column("click").tolist() == [False, True, True, False]
+    assert log.items["category"].to_pylist() == ["x", "x", "x", "y"]
+
+
+def test_lists_of_parquet_may_have_several_chosen_items_or_none(tmp_path):
+    path = parquet(
+        tmp_path / "t.parquet",
+        user=["u", "u", "v"],
+        seen=pa.array([[7, 8], [9, 7], None], pa.list_(pa.int64())),
+        chosen=pa.array([[7, 8], [], None], pa.large_list(pa.int32())),
+        p=pa.array([[0.5, 0.25], [0.125, 1.0], []], pa.list_(pa.float64())),
+    )
+    log = read_log(path, domain="content", mapping="user=user,shown=seen,item=chosen,propensity=p")
+    assert log.items["id"].to_pylist() == ["7", "8", "9"]
+    assert log.column("item").tolist() == [0, 1, 2, 0]
+    assert log.column("click").tolist() == [True, True, False, False]
+    assert log.column("propensity").tolist() == [0.5, 0.25, 0.125, 1.0]
+    assert "t.parquet: 1 rows without an item left out" in log.remarks
+
+
+def test_json_lines(tmp_path):
+    lines = (
+        '{"user": 1, "shown": ["a", "b"], "item": "b", "t": 1600000000}\n\n'
+        '{"user": 2, "shown": [], "item": "a", "t": 1600000001}\n'
+    )
+    path = write(tmp_path / "t.json", lines)
+    log = read_log(path, domain="content", mapping="user=user,shown=shown,item=item,time=t")
+    assert log.column("item").tolist() == [0, 1, 0]
+    assert log.column("click").tolist() == [False, True, True]
+    assert log.column("file_row").tolist() == [1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (",b,a|b|c", ",x,a|b|c", "t.csv, row 3, ref: a chosen item must be among the items shown; found 'x'"),
+        (
+            "1.5|2|3",
+            "1.5|2",
+            "t.csv, row 3, prices: as many entries as items shown are needed, or one; found '1.5|2'",
+        ),
+        ("1.5|2|3", "1.5|2|soon", "t.csv, row 3, prices: a number is needed; found 'soon'"),
+        ("u2,s2,1600000002", "u2,s2,soon", "t.csv, row 4, ts: a time is needed"),
+    ],
+)
+def test_a_broken_slate_is_named_by_its_row(tmp_path, old, new, message):
+    path = write(tmp_path / "t.csv", TEXT.replace(old, new))
+    assert refused(path, domain="ecommerce", mapping=MAP).startswith(message)
+
+
+def test_a_map_with_slates_needs_a_chosen_item_or_an_event():
+    with pytest.raises(LogError, match="map: item must be given"):
+        parse_mapping("user=u,shown=s", "content")
+    assert parse_mapping("user=u,shown=s,click=c", "content") == {"user": "u", "shown": "s", "click": "c"}
