@@ -1,5 +1,17 @@
 """Rows made up in the official layouts of public data sets, by the name of the reader."""
 
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def parquet(**columns) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
 LAYOUTS: dict[str, dict[str, str | bytes]] = {
     "rees46": {
         "2019-Oct.csv": "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
@@ -26,5 +38,74 @@ LAYOUTS: dict[str, dict[str, str | bytes]] = {
     "microlens": {
         "MicroLens-100k_pairs.csv": "user,item,timestamp\n36121,9580,1662984066528\n36121,8121,1662984066600\n"
         "7,9580,1583378629552\n",
+    },
+    "mind": {
+        "MINDsmall_train/behaviors.tsv": "1\tU13740\t11/11/2019 9:05:58 AM\tN55189 N42782\tN55689-1 N35729-0\n"
+        "2\tU91836\t11/12/2019 6:11:30 PM\t\tN20678-0 N39317-0 N35729-1\n",
+        "MINDsmall_train/news.tsv": "N55689\tsports\tfootball_nfl\tCharles \"Rogers\tA 'great\thttps://x\t[]\t[]\n"
+        "N35729\tnews\tnewsus\tPorsche\t\thttps://y\t[]\t[]\nN20678\tnews\tnewsus\tT\tA\thttps://z\t[]\t[]\n",
+        "MINDsmall_dev/behaviors.tsv": "1\tU13740\t11/15/2019 12:00:01 AM\tN55189\tN39317-1\n",
+        "MINDsmall_dev/news.tsv": "N39317\tlifestyle\thome\tT\tA\thttps://w\t[]\t[]\n",
+    },
+    "trivago": {
+        "train.csv": "user_id,session_id,timestamp,step,action_type,reference,platform,city,device,current_filters,"
+        "impressions,prices\n"
+        '00RL8Z,aff3928535f48,1541037460,1,search for poi,Newtown,AU,"Sydney, Australia",mobile,,,\n'
+        '00RL8Z,aff3928535f48,1541037522,2,interaction item image,666856,AU,"Sydney, Australia",mobile,,,\n'
+        '00RL8Z,aff3928535f48,1541037542,3,clickout item,109038,AU,"Sydney, Australia",mobile,,3400638|109038,95|66\n'
+        '00RL8Z,aff3928535f48,1541037600,4,clickout item,777,AU,"Sydney, Australia",mobile,,3400638|109038,95|66\n'
+        '01ABCD,bb0,1541037400,1,clickout item,666856,DE,"Berlin, Germany",desktop,Focus on Distance,666856,120\n',
+        "item_metadata.csv": "item_id,properties\n5101,Satellite TV|Golf Course\n",
+    },
+    "yambda": {
+        "flat/50m/multi_event.parquet": parquet(
+            uid=pa.array([100, 100, 100, 100, 200], pa.uint32()),
+            timestamp=pa.array([39420, 39420, 39625, 39630, 0], pa.uint32()),
+            item_id=pa.array([8326270, 1441281, 8326270, 8326270, 286361], pa.uint32()),
+            is_organic=pa.array([0, 0, 0, 0, 1], pa.uint8()),
+            event_type=pa.array(["listen", "listen", "like", "unlike", "dislike"]).dictionary_encode(),
+            played_ratio_pct=pa.array([100, 41, None, None, None], pa.uint16()),
+            track_length_seconds=pa.array([170, 105, None, None, None], pa.uint32()),
+        ),
+    },
+    "amazon_2023": {
+        "All_Beauty.jsonl": '{"rating": 5.0, "title": "Lovely", "text": "Nice\\n", "images": [], "asin": "B00YQ6X8EO", '
+        '"parent_asin": "B00YQ6X8EO", "user_id": "AGKH", "timestamp": 1588687728923, "helpful_vote": 0, '
+        '"verified_purchase": true}\n'
+        '{"rating": 3.0, "title": "Meh", "text": "", "images": [{"small_image_url": "x"}], "asin": "B081TJ8YS3", '
+        '"parent_asin": "B081TJ8YS4", "user_id": "AGKH", "timestamp": 1588687729000, "helpful_vote": 1, '
+        '"verified_purchase": false}\n',
+        "meta_All_Beauty.jsonl": '{"main_category": "All Beauty", "title": "T", "average_rating": 4.8, "price": null, '
+        '"features": [], "categories": [], "details": {"Brand": "Y"}, "parent_asin": "B00YQ6X8EO"}\n'
+        '{"main_category": null, "title": "U", "average_rating": 4.5, "price": 9.99, "features": [], "categories": [], '
+        '"details": {}, "parent_asin": "B081TJ8YS4"}\n',
+    },
+    "yelp": {
+        "yelp_academic_dataset_review.json": '{"review_id":"KU_O","user_id":"mh_e","business_id":"XQfw","stars":3.0,'
+        '"useful":0,"funny":0,"cool":0,"text":"If you","date":"2018-07-07 22:09:11"}\n'
+        '{"review_id":"BiTu","user_id":"OyoG","business_id":"7ATY","stars":5.0,"useful":1,"funny":0,"cool":1,'
+        '"text":"I\\u2019ve","date":"2012-01-03 15:28:18"}\n',
+        "yelp_academic_dataset_business.json": '{"business_id":"XQfw","name":"Turning","city":"Wales","stars":3.0,'
+        '"categories":"Restaurants, Breakfast & Brunch, Food"}\n'
+        '{"business_id":"7ATY","name":"Body","city":"Phila","stars":5.0,"categories":null}\n',
+    },
+    "steam": {
+        "steam_reviews.json": "{u'username': u'Chaos', u'hours': 0.1, u'products': 41, u'product_id': u'725280', "
+        "u'page_order': 0, u'date': u'2017-12-17', u'text': u\"It's\", u'early_access': False, u'page': 1}\n"
+        "{u'username': u'Ari', u'hours': 51.1, u'products': 769, u'product_id': u'328100', u'page_order': 0, "
+        "u'date': u'2017-08-02', u'text': u'\\nRATING', u'early_access': True, u'page': 1, u'user_id': u'7656'}\n"
+        "{u'username': u'Ari', u'hours': 51.1, u'products': 769, u'product_id': u'328100', u'page_order': 1, "
+        "u'date': u'2017-08-02', u'text': u'\\nRATING', u'early_access': True, u'page': 2, u'user_id': u'7656'}\n",
+    },
+    "diginetica": {
+        "train-item-views.csv": "sessionId;userId;itemId;timeframe;eventdate\n1;NA;81766;526309;2016-05-09\n"
+        "1;NA;31331;1031018;2016-05-09\n2;7;32118;243569;2016-05-10\n3;7;9654;75848;2016-05-11\n",
+        "train-purchases.csv": "sessionId;userId;timeframe;eventdate;ordernumber;itemId\n"
+        "1;NA;1500000;2016-05-09;16421;31331\n",
+        "product-categories.csv": "itemId;categoryId\n81766;1096\n31331;1192\n32118;1192\n",
+    },
+    "lfm2b": {
+        "listening-events.tsv": "user_id\ttrack_id\talbum_id\ttimestamp\n1\t2533\t1471\t2013-08-07 14:10:35\n"
+        "1\t2534\t1471\t2013-08-07 14:14:01\n7\t2533\t1471\t2005-02-14 00:00:03\n",
     },
 }

@@ -21,7 +21,7 @@ COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 DATA = (*TABLES, "*.dat", "*.data", "*.jsonl")
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
-MAX_FIRST_BYTES = 4096  # of a first line, by which a data set is recognised
+MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
 FAILURES = (
     pa.ArrowException,
     OSError,
@@ -101,7 +101,7 @@ class Files:
             raise LogError(f"{self.path}: {locked[0]} is encrypted; unpack it first")
 
     def find(self, *patterns: str) -> list[str]:
-        """Names whose last part matches one of the shell patterns, in order."""
+        """Names whose last part, or last parts for a pattern with /, match one of the shell patterns, in order."""
         return _matching(self.names, patterns)
 
     def tables(self) -> list[str]:
@@ -145,10 +145,12 @@ def first_text(files: Files, name: str) -> str:
 
 
 def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    bases = [name.rpartition("/")[2] for name in names]
-    return [
-        name for name, base in zip(names, bases, strict=True) if any(fnmatch(base, each) for each in patterns)
-    ]
+    return [name for name in names if any(_ends_as(name, each) for each in patterns)]
+
+
+def _ends_as(name: str, pattern: str) -> bool:
+    parts = pattern.count("/") + 1
+    return fnmatch("/".join(name.split("/")[-parts:]), pattern)
 
 
 def _tables(names: Sequence[str]) -> list[str]:

@@ -131,8 +131,9 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
 
 
 def translated(words: Iterable[str], meanings: Mapping[str, str]) -> list[str]:
-    """Words of an event column after a map of event words, see `event_words`."""
+    """Words of an event column after a map of event words, see `event_words`; an unmapped SHOWN stays."""
     other = meanings.get(OTHER_WORDS)
+    meanings = {SHOWN: SHOWN, **meanings} if meanings else {}
     return [meanings.get(word.strip().lower(), other or word) for word in words]
 
 

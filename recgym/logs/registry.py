@@ -5,6 +5,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from recgym.logs import (
+    amazon_2023,
+    diginetica,
     ebnerd,
     eshop,
     generic,
@@ -12,13 +14,19 @@ from recgym.logs import (
     kuairand,
     kuairec,
     lastfm,
+    lfm2b,
     microlens,
+    mind,
     movielens,
     obd,
     otto,
     rees46,
     retailrocket,
+    steam,
     taobao,
+    trivago,
+    yambda,
+    yelp,
 )
 from recgym.logs.files import Files
 from recgym.logs.log import Log
@@ -31,7 +39,9 @@ class Reader(NamedTuple):
 
     read: Callable[[Files, Mapping[str, Any]], Log]
     domain: str | None  # None: an argument of read_log
-    patterns: tuple[str, ...]  # patterns of file names by which the data set is recognised; all must match
+    patterns: tuple[
+        str, ...
+    ]  # patterns of file names, a|b either of two, that recognise the data set; all must match
     about: str  # name of the data set, and what its rows are
     limits: str  # what the log can and cannot say: impressions, times, sessions, propensities
     options: Mapping[str, str] = NO_OPTIONS  # values of each option; "" for any value
@@ -108,6 +118,65 @@ SOURCES: dict[str, Reader] = {
         ("ratings.csv", "movies.csv"),
         "MovieLens 20m, 25m, latest: ratings",
         "as `movielens_100k`; no features of users",
+    ),
+    "mind": Reader(
+        mind.FORM.read,
+        "content",
+        mind.FORM.files,
+        "MIND: news pages, clicks",
+        "impressions with and without a click; times to the second; no sessions; the order on a page is shuffled: no "
+        "position; the test split has no labels",
+    ),
+    "trivago": Reader(
+        trivago.FORM.read,
+        "ecommerce",
+        trivago.FORM.files,
+        "trivago (RecSys 2019): lists of hotels, clickouts",
+        "impressions with positions and prices, every slate with one click; times to the second; sessions logged",
+        marks=("session_id", "action_type", "impressions"),
+    ),
+    "yambda": Reader(
+        yambda.read,
+        "content",
+        (f"{yambda.MULTI}|{yambda.LISTENS}",),
+        "Yambda: listens, likes, dislikes of tracks",
+        "responses only, with watch time; times of 5 s since an unknown start; no sessions, no categories",
+    ),
+    "amazon_2023": Reader(
+        amazon_2023.read,
+        "ecommerce",
+        ("|".join(amazon_2023.FORM.files),),
+        "Amazon Reviews 2023: ratings of products",
+        "a rating of 4 or more is a click: assumed; times are of reviews; no sessions",
+        marks=("parent_asin", "user_id", "rating", "timestamp"),
+    ),
+    "yelp": Reader(
+        yelp.FORM.read,
+        "content",
+        yelp.FORM.files,
+        "Yelp: ratings of businesses",
+        "a rating of 4 or more is a click: assumed; times are of reviews; no sessions",
+    ),
+    "steam": Reader(
+        steam.FORM.read,
+        "content",
+        steam.FORM.files,
+        "Steam: reviews of games",
+        "responses only, a review is a click; times are days; no sessions",
+    ),
+    "diginetica": Reader(
+        diginetica.FORM.read,
+        "ecommerce",
+        diginetica.FORM.files,
+        "Diginetica: views, purchases",
+        "responses only; times are days, with the order in the session; sessions logged; most users unknown; no prices",
+    ),
+    "lfm2b": Reader(
+        lfm2b.FORM.read,
+        "social",
+        ("|".join(lfm2b.FORM.files),),
+        "LFM-2b: listens",
+        "responses only; times to the second; no sessions, no friends",
     ),
     "otto": Reader(
         otto.read,

@@ -133,7 +133,7 @@ def _recognise(files: Files) -> str:
 
 def _is_of(files: Files, reader: Reader) -> bool:
     """Whether files have the names, and where these are not distinct the first line, of a data set."""
-    found = [files.find(pattern) for pattern in reader.patterns]
+    found = [files.find(*pattern.split("|")) for pattern in reader.patterns]
     if not all(found):
         return False
     return not reader.marks or all(mark in first_text(files, found[0][0]) for mark in reader.marks)

@@ -41,7 +41,8 @@ class Attributes:
         keys = [key for key in self.columns if key != "id"]
         if not names:
             return table, [f"there is no file {self.pattern}: items have no {' and no '.join(keys)}"]
-        beside = read_columns(files, files.one(self.pattern), self.columns, self.text)
+        parts = [read_columns(files, name, self.columns, self.text) for name in names]
+        beside = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
         codes, words = encode(table["item"])
         place = pc.index_in(id_text(words), value_set=id_text(as_text(_plain(beside["id"]))))
         row = place.take(pa.array(codes, mask=codes < 0))
@@ -73,7 +74,8 @@ class TableForm:
     text: TextForm = ANY_TEXT
     items: Attributes | None = None
     keep: Callable[[Any], tuple[Array, str]] | None = None  # rows to keep (rows,), and what the others are
-    change: Callable[[Any, str], Any] | None = None  # changes the columns; the second argument is a name
+    change: Callable[[Any, Origin], Any] | None = None  # changes the columns, of rows with this origin
+    is_ordered: bool = True  # the order of a slate is known
     may_be_absent: bool = False  # slates may lack their chosen item; they are left out
     settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of TableSettings
 
@@ -98,11 +100,13 @@ class TableForm:
             table, origin, more = _kept(table, origin, *self.keep(table))
             remarks += more
         if self.change is not None:
-            table = self.change(table, name)
+            table = self.change(table, origin)
         if "shown" in table.column_names:
             table, origin, more = one_row_an_item(
                 table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent
             )
+            if not self.is_ordered:
+                table = table.drop_columns(["position"])
             remarks += more
         if self.items is not None:
             table, more = self.items.joined(files, table)

@@ -1,0 +1,35 @@
+"""Reader of MIND: pages of several splits, categories, and errors."""
+
+from log_layouts import changed, named, refused, write
+from public_layouts import LAYOUTS
+
+from recgym.logs import read_log, validate
+
+FILES = LAYOUTS["mind"]
+
+
+def test_mind(tmp_path):
+    log = read_log(write(tmp_path, FILES))
+    rows = named(log)
+    assert rows["user"] == ["U13740"] * 2 + ["U91836"] * 3 + ["U13740"]
+    assert rows["item"] == ["N55689", "N35729", "N20678", "N39317", "N35729", "N39317"]
+    assert rows["click"] == [True, False, False, False, True, True]
+    assert rows["session"] == [0, 0, 1, 1, 1, 2]
+    assert rows["time"][::5] == [1573463158000, 1573776001000]
+    assert len(set(rows["slate"])) == 3
+    assert "position" not in rows
+    assert dict(zip(log.items["id"].to_pylist(), log.items["category"].to_pylist(), strict=True)) == {
+        "N20678": "news", "N35729": "news", "N39317": "lifestyle", "N55689": "sports",
+    }  # fmt: skip
+    assert validate(log) == []
+
+
+def test_mind_errors_name_the_row_and_the_test_split(tmp_path):
+    train = "MINDsmall_train/behaviors.tsv"
+    folder = write(tmp_path, changed(FILES, train, "N20678-0 N39317-0", "N20678 N39317"))
+    assert refused(folder) == (
+        "MINDsmall_train/behaviors.tsv, row 2, #5: items with labels as N1-0 N2-1 are needed; the test split has none; "
+        "found 'N20678 N39317 N35729-1'"
+    )
+    folder = write(tmp_path, changed(FILES, train, "11/12/2019 6", "13/12/2019 6"))
+    assert refused(folder).startswith("MINDsmall_train/behaviors.tsv, row 2, #3: a time in the form")

@@ -1,0 +1,29 @@
+"""Reader of Yelp: ratings, categories of businesses, and errors."""
+
+from log_layouts import changed, named, refused, write
+from public_layouts import LAYOUTS
+
+from recgym.logs import read_log, validate
+
+FILES = LAYOUTS["yelp"]
+
+
+def test_yelp(tmp_path):
+    log = read_log(write(tmp_path, FILES))
+    rows = named(log)
+    assert (rows["user"], rows["item"]) == (["OyoG", "mh_e"], ["7ATY", "XQfw"])
+    assert (rows["rating"], rows["click"]) == ([5.0, 3.0], [True, False])
+    assert rows["time"] == [1325604498000, 1531001351000]
+    assert log.items["category"].to_pylist() == ["unknown", "Restaurants"]
+    assert validate(log) == []
+
+
+def test_yelp_errors_name_the_row(tmp_path):
+    folder = write(
+        tmp_path, changed(FILES, "yelp_academic_dataset_review.json", '"2012-01-03 15', '"2012-31-03 15')
+    )
+    assert refused(folder).startswith("yelp_academic_dataset_review.json, row 2, date: a time is needed")
+    folder = write(tmp_path, changed(FILES, "yelp_academic_dataset_business.json", '"7ATY",', '"7ATY,'))
+    assert refused(folder).startswith(
+        "yelp_academic_dataset_business.json, row 2: a line must be one JSON object"
+    )
