@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,6 +11,23 @@ def parquet(**columns) -> bytes:
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out)
     return out.getvalue()
+
+
+def npz(**arrays) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+TENREC = "user_id,item_id,click,follow,like,share,video_category,watching_times,gender,age\n"
+FINN = {
+    "userId": np.array([7, 5], np.int32),
+    "click": np.array([[4, 1, 0], [9, 3, 0]], np.int32),
+    "click_idx": np.array([[2, 0, 0], [0, 1, 0]]),
+    "slate_lengths": np.array([[3, 2, 0], [2, 2, 0]]),
+    "slate": np.array([[[1, 3, 4], [1, 5, 0], [0, 0, 0]], [[1, 3, 0], [1, 3, 4], [0, 0, 0]]], np.int32),
+    "interaction_type": np.array([[1, 2, 0], [1, 2, 0]]),
+}
 
 
 LAYOUTS: dict[str, dict[str, str | bytes]] = {
@@ -107,5 +125,46 @@ LAYOUTS: dict[str, dict[str, str | bytes]] = {
     "lfm2b": {
         "listening-events.tsv": "user_id\ttrack_id\talbum_id\ttimestamp\n1\t2533\t1471\t2013-08-07 14:10:35\n"
         "1\t2534\t1471\t2013-08-07 14:14:01\n7\t2533\t1471\t2005-02-14 00:00:03\n",
+    },
+    "tenrec": {
+        "QK-video.csv": TENREC + "1,4,0,0,0,0,1,0,1,4\n1,1201,1,0,1,0,\\N,2,1,4\n1,4,0,0,0,0,1,0,1,4\n"
+        "2,4,1,1,0,1,1,1,2,3\n",
+    },
+    "kuaisar": {
+        "KuaiSAR/rec_inter.csv": "user_id,item_id,playing_time,duration_ms,time,timestamp,click,forward,like,follow,"
+        "search,search_item_related\n1,10,60792.0,45400.0,2023-05-22 15:53:20,1684742000000.0,1,0,1,0,0,0\n"
+        "1,11,900.0,12000.0,2023-05-22 15:54:20,1684742060000.0,0,0,0,0,1,1\n",
+        "KuaiSAR/src_inter.csv": "user_id,search_session_id,item_id\n1,1,10\n",
+        "KuaiSAR/item_features.csv": "item_id,caption,author_id,first_level_category_name,"
+        "first_level_category_name_en\n"
+        '10,"[1, 213, 24]",10,\u641e\u7b11,Funny\n11,[],0,\u7f8e\u98df,Food\n',
+    },
+    "contentwise": {
+        "CW10M/interactions/part.0.parquet": parquet(
+            utc_ts_milliseconds=[1546300800000, 1546300860000, 1546300700000, 1546300900000, 1546300950000],
+            user_id=pa.array([1, 1, 2, 1, 2], pa.int32()),
+            item_id=pa.array([101, 102, 103, 104, 105], pa.int32()),
+            series_id=pa.array([11, 12, 13, 11, 99], pa.int32()),
+            recommendation_id=pa.array([5, 5, -1, 6, 7], pa.int32()),
+            interaction_type=pa.array([1, 0, 0, 3, 0], pa.int8()),
+        ),
+        "CW10M/impressions-direct-link/part.0.parquet": parquet(
+            recommendation_id=pa.array([7, 6, 5], pa.int32()),
+            row_position=pa.array([0, 1, 0], pa.int32()),
+            recommendation_list_length=pa.array([1, 2, 3], pa.int32()),
+            recommended_series_list=pa.array([[13], [11, 13], [12, 13, 11]], pa.list_(pa.int32())),
+        ),
+    },
+    "finn": {
+        "data.npz": npz(**FINN),
+        "itemattr.npz": npz(category=np.array([0, 0, 0, 287, 12, 300])),
+        "ind2val.json": '{"category": {"0": "<UNK>", "12": "BAP,Oslo", "287": "JOB,Rogaland"}, '
+        '"interaction_type": {"1": "search"}}',
+    },
+    "recbole": {
+        "ml-100k/ml-100k.inter": "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        "196\t242\t3\t881250949\n186\t302\t4\t891717742\n196\t302\t5\t881250950\n",
+        "ml-100k/ml-100k.item": "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+        '242\tKolya "x\t1996\tComedy Drama\n302\tL.A. Confidential\t1997\tCrime Film-Noir\n',
     },
 }

@@ -47,8 +47,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     except (pa.ArrowInvalid, OSError) as error:
         like = "{'session': 0, 'events': [{'aid': 1, 'ts': 2, 'type': 'clicks'}]}"
         raise LogError(
-            f"{name}: JSON is read in the form of OTTO alone: a line must be as {like}; other logs must be tables of "
-            f"text or Parquet; {' '.join(str(error).split())}"
+            f"{name}: without a map of its fields, JSON is read in the form of OTTO: a line must be as {like}; "
+            f"{' '.join(str(error).split())}"
         ) from error
     return from_table(
         table.unify_dictionaries(), TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms")

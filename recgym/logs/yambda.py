@@ -1,9 +1,10 @@
 """Yambda (Yandex Music, 2025): listens, likes and dislikes of tracks, 50m, 500m and 5b; the flat tables in Parquet.
 
 multi_event.parquet is read, or listens.parquet where it is absent. A listen is a click; the watch time is the played
-part of the track. A like or dislike joins the listen of its track in the session, else it is a row of its own; unlike
-and undislike are left out. Times are seconds since an unknown start, in steps of 5 s; `context_is_organic` is 0 for
-what the recommender chose. A session ends after 30 minutes.
+part of the track. A like or dislike joins the listen of its track in the session; another is a row of its own that
+counts as a click, as it is no impression without a response, and a remark counts these. unlike and undislike are left
+out. Times are seconds since an unknown start, in steps of 5 s; `context_is_organic` is 0 for what the recommender
+chose. A session ends after 30 minutes.
 
 Layout: the data set's card (huggingface.co/datasets/yandex/yambda).
 """
@@ -63,6 +64,18 @@ FORM = TableForm(
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of one folder of flat tables."""
     if files.find(MULTI):
-        return FORM.read_files(files, [files.one(MULTI)])
+        return _without_impressions(FORM.read_files(files, [files.one(MULTI)]))
     listens = replace(FORM, columns=COLUMNS | {"event": "#file:listens>click"})
     return listens.read_files(files, [files.one(LISTENS)])
+
+
+def _without_impressions(log: Log) -> Log:
+    """Log in which likes and dislikes without a listen count as clicks."""
+    clicks = log.column("click").astype(bool)
+    alone = int((~clicks).sum())
+    if not alone:
+        return log
+    place = log.rows.schema.get_field_index("click")
+    rows = log.rows.set_column(place, "click", pa.array(np.ones(len(clicks), bool)))
+    remark = f"{alone:,} likes and dislikes without a listen in their session count as clicks"
+    return replace(log, rows=rows, remarks=(*log.remarks, remark))

@@ -150,5 +150,8 @@ def test_a_rating_that_is_none_says_why(tmp_path, cell):
 
 def test_json_lines_that_are_not_ottos(tmp_path):
     error = refused(table(tmp_path, '{"user": 1, "item": 2}\n', "t.jsonl"), domain="ecommerce")
-    assert str(error).startswith("t.jsonl: JSON is read in the form of OTTO alone: a line must be as {")
-    assert "other logs must be tables of text or Parquet" in str(error)
+    assert str(error).startswith(
+        "t.jsonl: without a map of its fields, JSON is read in the form of OTTO: a line"
+    )
+    log = read_log(tmp_path / "t.jsonl", domain="ecommerce", mapping="user=user,item=item")
+    assert log.items["id"].to_pylist() == ["2"]

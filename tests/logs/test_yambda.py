@@ -15,7 +15,8 @@ def test_yambda(tmp_path):
     assert rows["user"] == ["200", "100", "100"]
     assert rows["item"] == ["286361", "8326270", "1441281"]
     assert rows["time"] == [0, 39420000, 39420000]
-    assert rows["click"] == [False, True, True]
+    assert rows["click"] == [True, True, True]
+    assert "1 likes and dislikes without a listen in their session count as clicks" in log.remarks
     assert (rows["like"], rows["hate"]) == ([False, True, False], [True, False, False])
     assert rows["watch_ms"] == [None, 170000, 43050]
     assert rows["context_is_organic"] == [1, 0, 0]

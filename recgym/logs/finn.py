@@ -1,0 +1,146 @@
+"""FINN.no slates (2021): slates of a marketplace with the clicked item, or none, of search and of recommendations.
+
+Conventions of this reader:
+
+* `users` reads the first so many users; the whole set has 37 million slates and needs more memory than most machines;
+* there are no times: a session is all that the set has of a user, at most 20 slates, and `step` their number;
+* entry 0 of a slate stands for "no click" and 0 fills it up: neither is an item; an item's position counts the others;
+* a slate whose clicked item is not in it is left out and counted; `slate_lengths` is not read;
+* `context_interaction_type` is 1 for search, 2 for recommendation, 0 for undefined;
+* the category is the item's group in itemattr.npz, with its name in ind2val.json.
+
+Layout: the README of github.com/finn-no/recsys_slates_dataset; shapes and special items as its data loader and other
+public readers use them. Item 2 is special in the loader, without a stated meaning; it is kept.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from recgym.arrays import Array
+from recgym.logs.columns import Source
+from recgym.logs.events_table import GAP_MINUTES
+from recgym.logs.files import Files, reading
+from recgym.logs.generic import from_table
+from recgym.logs.log import Log
+from recgym.logs.problems import LogError
+from recgym.logs.table_settings import TableSettings
+
+SOURCE = Source(
+    "finn",
+    "as its repository states",
+    "Eide, S., Leslie, D. S. and Frigessi, A. (2021). FINN.no slates dataset: a new sequential dataset logging "
+    "interactions, all viewed items and click responses/no-click for recommender systems research. RecSys 2021.",
+    "No times: a step is the number of the slate.",
+)
+DATA, GROUPS, NAMES = "data.npz", "itemattr.npz", "ind2val.json"
+NO_CLICK = 1  # in a slate and as a click; 0 fills up
+CHUNK_USERS = 1 << 12
+FIELDS = {"userId": 1, "click": 2, "slate": 3, "interaction_type": 2}  # number of dimensions
+
+
+def read(files: Files, options: Mapping[str, Any]) -> Log:
+    """Log of the first users, or of all."""
+    most = options.get("users")
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise LogError(f"users must be a number above 0; it is {most!r}")
+    name = files.one(DATA)
+    parts, absent = [], 0
+    for start, arrays in _chunks(files, name, most):
+        part, lacking = _rows(arrays, start)
+        parts.append(part)
+        absent += lacking
+    table = pa.concat_tables(parts)
+    groups = _groups(files)
+    if groups is not None:
+        table = table.append_column("category", groups.take(table["item"].combine_chunks()))
+    log = from_table(table, TableSettings(name, "content", SOURCE, {}, GAP_MINUTES))
+    remarks = [f"{name}: {absent:,} slates without their clicked item left out"] if absent else []
+    return replace(log, remarks=(*remarks, *log.remarks))
+
+
+def _chunks(files: Files, name: str, most: int | None) -> Iterator[tuple[int, dict[str, Array]]]:
+    """First user and arrays of some users at a time, until the end or `most` users."""
+    with reading(name), zipfile.ZipFile(files.seekable(name)) as packed:
+        lacking = [field for field in FIELDS if f"{field}.npy" not in packed.namelist()]
+        if lacking:
+            raise LogError(f"{name}: there is no array {lacking[0]}; it has {', '.join(packed.namelist())}")
+        arrays = {
+            field: _Rows(packed.open(f"{field}.npy"), f"{name}, {field}", size)
+            for field, size in FIELDS.items()
+        }
+        sizes = {each.shape[0] for each in arrays.values()}
+        slates, clicks = arrays["slate"].shape, arrays["click"].shape
+        if len(sizes) > 1 or slates[:2] != clicks or arrays["interaction_type"].shape != clicks:
+            shapes = ", ".join(f"{field} {each.shape}" for field, each in arrays.items())
+            raise LogError(f"{name}: arrays of the same users and steps are needed; found {shapes}")
+        count = min(sizes.pop(), most or slates[0])
+        for start in range(0, count, CHUNK_USERS):
+            yield start, {field: each.next(min(CHUNK_USERS, count - start)) for field, each in arrays.items()}
+
+
+class _Rows:
+    """Rows of a stored array, read one part after another."""
+
+    def __init__(self, stream: Any, name: str, dimensions: int):
+        self.stream, self.name = stream, name
+        try:
+            version, headers = np.lib.format.read_magic(stream), np.lib.format
+            is_old = version == (1, 0)
+            read_header = headers.read_array_header_1_0 if is_old else headers.read_array_header_2_0
+            self.shape, is_fortran, self.kind = read_header(stream)
+        except ValueError as error:
+            raise LogError(f"{name}: not an array of numpy: {error}") from error
+        if len(self.shape) != dimensions or is_fortran or self.kind.kind not in "iu":
+            raise LogError(
+                f"{name}: whole numbers of {dimensions} dimensions are needed; found {self.shape} {self.kind}"
+            )
+
+    def next(self, rows: int) -> Array:
+        """The next rows."""
+        size = rows * int(np.prod(self.shape[1:], dtype=np.int64)) * self.kind.itemsize
+        data = self.stream.read(size)
+        if len(data) != size:
+            raise LogError(f"{self.name}: the array ends early")
+        values: Array = np.frombuffer(data, self.kind).reshape(rows, *self.shape[1:]).astype(np.int64)
+        return values
+
+
+def _rows(arrays: Mapping[str, Array], start: int) -> tuple[Any, int]:
+    """Rows of the items in the slates of some users, and the number of slates without their clicked item."""
+    slate, click = arrays["slate"], arrays["click"]
+    is_item = slate > NO_CLICK
+    clicked = (slate == click[..., None]) & is_item
+    absent = (click > NO_CLICK) & ~clicked.any(axis=2)
+    is_item &= ~absent[..., None]
+    user, step, _ = np.nonzero(is_item)
+    position = (np.cumsum(slate > NO_CLICK, axis=2) - 1)[is_item]
+    columns = {
+        "user": arrays["userId"][user],
+        "item": slate[is_item],
+        "session": user + start,
+        "step": step,
+        "slate": (user + start) * slate.shape[1] + step,
+        "position": position,
+        "click": clicked[is_item],
+        "context_interaction_type": arrays["interaction_type"][user, step].astype(np.int16),
+    }
+    return pa.table(columns), int(absent.sum())
+
+
+def _groups(files: Files) -> Any:
+    """Name of the group of each item; None without the file."""
+    if not files.find(GROUPS) or not files.find(NAMES):
+        return None
+    place = files.one(GROUPS)
+    with reading(place), zipfile.ZipFile(files.seekable(place)) as packed:
+        rows = _Rows(packed.open(packed.namelist()[0]), place, 1)
+        codes = rows.next(rows.shape[0])
+    with reading(files.one(NAMES)), files.open(files.one(NAMES)) as stream:
+        names = json.loads(stream.read()).get("category", {})
+    return pa.array([names.get(str(code), f"group {code}") for code in codes.tolist()])

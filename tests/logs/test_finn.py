@@ -1,0 +1,48 @@
+"""Reader of FINN.no slates: items, positions, clicks or none, groups, parts of the set, and errors."""
+
+import numpy as np
+from log_layouts import named, refused, write
+from public_layouts import FINN, LAYOUTS, npz
+
+from recgym.logs import finn, read_log, validate
+
+FILES = LAYOUTS["finn"]
+
+
+def test_finn(tmp_path, monkeypatch):
+    log = read_log(write(tmp_path, FILES))
+    rows = named(log)
+    assert rows["user"] == ["7", "7", "7", "5", "5"]
+    assert rows["item"] == ["3", "4", "5", "3", "4"]
+    assert rows["click"] == [False, True, False, True, False]
+    assert (rows["step"], rows["position"]) == ([0, 0, 1, 1, 1], [0, 1, 0, 0, 1])
+    assert rows["context_interaction_type"] == [1, 1, 2, 2, 2]
+    assert log.items["category"].to_pylist() == ["JOB,Rogaland", "BAP,Oslo", "group 300"]
+    assert log.remarks[0] == "data.npz: 1 slates without their clicked item left out"
+    assert validate(log) == []
+    monkeypatch.setattr(finn, "CHUNK_USERS", 1)
+    assert read_log(tmp_path).rows.equals(log.rows)
+    assert named(read_log(tmp_path, users=1))["item"] == ["3", "4", "5"]
+
+
+def test_finn_errors_name_the_array(tmp_path):
+    assert refused(write(tmp_path, FILES), users=0) == "users must be a number above 0; it is 0"
+    for change, message in (
+        (
+            {"click": np.array([[4, 1]])},
+            "data.npz: arrays of the same users and steps are needed; found userId",
+        ),
+        (
+            {"slate": FINN["slate"][0]},
+            "data.npz, slate: whole numbers of 3 dimensions are needed; found (3, 3) int32",
+        ),
+        ({"click": np.array(["a"])}, "data.npz, click: whole numbers of 2 dimensions are needed"),
+    ):
+        assert refused(write(tmp_path, FILES | {"data.npz": npz(**(FINN | change))})).startswith(message)
+    lacking = {name: array for name, array in FINN.items() if name != "slate"}
+    assert refused(write(tmp_path, FILES | {"data.npz": npz(**lacking)})).startswith(
+        "data.npz: there is no array slate"
+    )
+    assert refused(write(tmp_path, FILES | {"data.npz": FILES["data.npz"][:300]})).startswith(
+        "data.npz: cannot be read"
+    )

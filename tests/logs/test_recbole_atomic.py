@@ -1,0 +1,42 @@
+"""Reader of RecBole's atomic files: fields by name and type, a map, parts, and errors."""
+
+from log_layouts import changed, named, refused, write
+from public_layouts import LAYOUTS
+
+from recgym.logs import read_log, validate
+
+FILES = LAYOUTS["recbole"]
+INTER = "ml-100k/ml-100k.inter"
+
+
+def test_atomic_files(tmp_path):
+    log = read_log(write(tmp_path, FILES), domain="content")
+    rows = named(log)
+    assert (rows["user"], rows["item"]) == (["196", "196", "186"], ["242", "302", "302"])
+    assert (rows["rating"], rows["click"]) == ([3.0, 5.0, 4.0], [False, True, True])
+    assert rows["time"] == [881250949000, 881250950000, 891717742000]
+    assert log.items["category"].to_pylist() == ["Comedy", "Crime"]
+    assert validate(log) == []
+
+
+def test_atomic_files_of_other_fields_and_in_parts(tmp_path):
+    head = "session_id:token\tproduct:token\tlabel:float\n"
+    texts = {"x.train.inter": f"{head}1\ta\t1\n1\tb\t0\n", "x.valid.inter": f"{head}2\ta\t1\n"}
+    log = read_log(write(tmp_path, texts), domain="ecommerce", source="recbole")
+    assert (named(log)["user"], named(log)["item"]) == (["1", "1", "2"], ["a", "b", "a"])
+    mapping = "user=session_id:token,item=product:token,click=label:float"
+    log = read_log(tmp_path, domain="ecommerce", source="recbole", mapping=mapping)
+    assert named(log)["click"] == [True, False, True]
+
+
+def test_atomic_files_errors_name_the_row(tmp_path):
+    folder = write(tmp_path, FILES)
+    assert refused(folder).endswith("atomic files need a domain, ecommerce, content, social; it is None")
+    folder = write(tmp_path, changed(FILES, INTER, "302\t4\t", "302\tfour\t"))
+    assert (
+        refused(folder, domain="content") == f"{INTER}, row 3, rating:float: a number is needed; found 'four'"
+    )
+    folder = write(tmp_path, changed(FILES, INTER, "user_id:token", "user_id"))
+    assert refused(folder, domain="content").startswith(
+        f"{INTER}, row 1: two fields as user_id:token, item_id:token"
+    )
