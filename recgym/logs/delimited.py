@@ -159,9 +159,11 @@ def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextL
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     with reading(name), layout.open(files, name) as options:
         try:
-            return pacsv.read_csv(*options, convert)
+            table = pacsv.read_csv(*options, convert)
         except (pa.ArrowInvalid, UnicodeError):
             return None
+    is_text = not any(pa.types.is_binary(field.type) for field in table.schema)
+    return table if is_text else None
 
 
 def _matching(options: tuple[Any, ...], column: str, word: str) -> Any:

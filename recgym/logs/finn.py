@@ -39,6 +39,7 @@ SOURCE = Source(
     "No times: a step is the number of the slate.",
 )
 DATA, GROUPS, NAMES = "data.npz", "itemattr.npz", "ind2val.json"
+ARCHIVE = "not a readable file of numpy arrays"
 NO_CLICK = 1  # in a slate and as a click; 0 fills up
 CHUNK_USERS = 1 << 12
 FIELDS = {"userId": 1, "click": 2, "slate": 3, "interaction_type": 2}  # number of dimensions
@@ -66,7 +67,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
 def _chunks(files: Files, name: str, most: int | None) -> Iterator[tuple[int, dict[str, Array]]]:
     """First user and arrays of some users at a time, until the end or `most` users."""
-    with reading(name), zipfile.ZipFile(files.seekable(name)) as packed:
+    with reading(name, ARCHIVE), zipfile.ZipFile(files.seekable(name)) as packed:
         lacking = [field for field in FIELDS if f"{field}.npy" not in packed.namelist()]
         if lacking:
             raise LogError(f"{name}: there is no array {lacking[0]}; it has {', '.join(packed.namelist())}")
@@ -138,9 +139,21 @@ def _groups(files: Files) -> Any:
     if not files.find(GROUPS) or not files.find(NAMES):
         return None
     place = files.one(GROUPS)
-    with reading(place), zipfile.ZipFile(files.seekable(place)) as packed:
+    with reading(place, ARCHIVE), zipfile.ZipFile(files.seekable(place)) as packed:
         rows = _Rows(packed.open(packed.namelist()[0]), place, 1)
         codes = rows.next(rows.shape[0])
-    with reading(files.one(NAMES)), files.open(files.one(NAMES)) as stream:
-        names = json.loads(stream.read()).get("category", {})
-    return pa.array([names.get(str(code), f"group {code}") for code in codes.tolist()])
+    names = _names(files, files.one(NAMES))
+    return pa.array([names.get(str(code), f"group {code}") for code in codes.tolist()], pa.string())
+
+
+def _names(files: Files, name: str) -> dict[str, str]:
+    """Names of the groups by their numbers."""
+    with reading(name), files.open(name) as stream:
+        text = stream.read()
+    try:
+        names = json.loads(text)["category"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        names = None
+    if not isinstance(names, dict) or not all(isinstance(word, str) for word in names.values()):
+        raise LogError(f"{name}: JSON with the names of groups is needed, {{'category': {{'1': 'NAME'}}}}")
+    return names

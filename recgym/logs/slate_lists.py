@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import is_text
+from recgym.logs.arrow_types import is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode, id_text, is_missing
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
-from recgym.logs.problems import problems_of, raise_problems
+from recgym.logs.problems import LogError, problems_of, raise_problems
 
 SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
 ALONE = "\0"  # a separator that no cell has
@@ -68,6 +68,12 @@ def one_row_an_item(
     Returns:
         The table with one row for each shown item, its origin, and remarks.
     """
+    for field in table.schema:
+        is_wrong = is_list(field.type) and not _is_plain(field.type.value_type)
+        if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
+            column = names.get(field.name, field.name)
+            rule = "lists of numbers or words are needed"
+            raise LogError(f"{origin.names[0]}, {column}: {rule}; the column is {field.type}")
     signs: dict[str, str | None] = {
         key: _separator(table[key]) for key in table.column_names if is_text(table[key].type)
     }
@@ -150,10 +156,10 @@ class _Chunk(NamedTuple):
         cells = self.table[key]
         if is_list(cells.type):
             length = as_numpy(pc.fill_null(pc.list_value_length(cells), 0)).astype(np.int64)
-            return Lists(length, id_text(_whole(pc.list_flatten(cells))))
+            return Lists(length, _ids(_whole(pc.list_flatten(cells))))
         if not is_text(cells.type):
             known = as_numpy(cells.is_valid()).astype(np.int64)
-            return Lists(known, id_text(_whole(cells.drop_null())))
+            return Lists(known, _ids(_whole(cells.drop_null())))
         return _of_text(_whole(cells.cast(TEXT)), self.signs[key])
 
     def beside(self, key: str, shown: Lists, alone: Array) -> Any:
@@ -184,6 +190,10 @@ class _Chunk(NamedTuple):
         raise_problems(found)
 
 
+def _is_plain(kind: Any) -> bool:
+    return is_number(kind) or is_text(kind) or bool(pa.types.is_boolean(kind))
+
+
 def _separator(cells: Any) -> str:
     """Separator of the lists in a column of text, "" for white space."""
     words = encode(cells)[1]
@@ -198,7 +208,13 @@ def _of_text(cells: Any, sign: str | None) -> Lists:
     parts = pc.split_pattern(bare, sign or ALONE) if sign != "" else pc.utf8_split_whitespace(bare)
     length = np.where(as_numpy(pc.equal(bare, "")), 0, as_numpy(pc.list_value_length(parts))).astype(np.int64)
     is_kept = np.repeat(length > 0, as_numpy(pc.list_value_length(parts)))
-    return Lists(length, id_text(pc.list_flatten(parts).filter(pa.array(is_kept))))
+    return Lists(length, _ids(pc.list_flatten(parts).filter(pa.array(is_kept))))
+
+
+def _ids(values: Any) -> Any:
+    """Ids as strings; only distinct ones are converted."""
+    coded = values.dictionary_encode()
+    return id_text(coded.dictionary).take(coded.indices)
 
 
 def _whole(values: Any) -> Any:

@@ -5,6 +5,7 @@ The generic reader makes one of its options; most data sets are one and nothing 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,25 +35,39 @@ class Attributes:
     columns: Mapping[str, str]  # column of "id", and of category, price or duration_ms
     text: TextForm = ANY_TEXT
     first_before: str = ""  # sign that ends the first of several categories in a cell
+    levels_above: int = 0  # folders above that of the events in which the file may be
 
-    def joined(self, files: Files, table: Any) -> tuple[Any, list[str]]:
-        """The events with the attributes of their items, and remarks."""
-        names = files.find(self.pattern)
+    def joined(self, files: Files, table: Any, name: str) -> tuple[Any, list[str]]:
+        """The events of the file `name` with the attributes of their items, and remarks."""
         keys = [key for key in self.columns if key != "id"]
+        place, names, remarks = files, files.find(self.pattern), []
+        above = [] if names else self._above(files, name)
+        if above:
+            place, names = Files(above[0]), [above[0].name]
+            remarks = [f"{' and '.join(keys)} of items are those of {above[0]}"]
         if not names:
-            return table, [f"there is no file {self.pattern}: items have no {' and no '.join(keys)}"]
-        parts = [read_columns(files, name, self.columns, self.text) for name in names]
+            where = " in its folder or above" * bool(self.levels_above)
+            return table, [f"there is no file {self.pattern}{where}: items have no {' and no '.join(keys)}"]
+        parts = [read_columns(place, each, self.columns, self.text) for each in names]
         beside = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
         codes, words = encode(table["item"])
-        place = pc.index_in(id_text(words), value_set=id_text(as_text(_plain(beside["id"]))))
-        row = place.take(pa.array(codes, mask=codes < 0))
+        at = pc.index_in(id_text(words), value_set=id_text(as_text(_plain(beside["id"]))))
+        row = at.take(pa.array(codes, mask=codes < 0))
         for key in keys:
             values = beside[key]
             if key == "category":
                 values = map_strings(values, lambda word: _first(word, self.first_before))
             values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
             table = table.append_column(key, values.take(row))
-        return table, []
+        return table, remarks
+
+    def _above(self, files: Files, name: str) -> list[Path]:
+        """Files of this pattern in the folder of the events and above it."""
+        if files.zip is not None or not self.levels_above:
+            return []
+        events = files.path / name if files.path.is_dir() else files.path
+        levels = events.absolute().parents[: self.levels_above + 1]
+        return [path for level in levels for path in sorted(level.glob(self.pattern))]
 
 
 def _plain(values: Any) -> Any:
@@ -105,11 +120,12 @@ class TableForm:
             table, origin, more = one_row_an_item(
                 table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent
             )
+            settings = replace(settings, columns={**columns, "item": columns["shown"]})
             if not self.is_ordered:
                 table = table.drop_columns(["position"])
             remarks += more
         if self.items is not None:
-            table, more = self.items.joined(files, table)
+            table, more = self.items.joined(files, table, names[0])
             remarks += more
         log = log_of_table(table, replace(settings, origin=origin, left_out=tuple(left_out)), Log.build)
         left = unused(files, names[0], self.columns, self.domain, self.text)

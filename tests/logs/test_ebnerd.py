@@ -48,25 +48,27 @@ def test_ebnerd_finds_articles_one_level_above_or_has_a_remark(tmp_path):
     for path in (tmp_path / "train", tmp_path / "train" / "behaviors.parquet"):
         log = read_log(path)
         assert log.items["category"].to_pylist() == ["sport", "nyheder"]
-        assert log.remarks[0] == f"behaviors.parquet: an article's category is that of {articles}"
+        assert log.remarks[0] == f"behaviors.parquet: category of items are those of {articles}"
         assert log.rows.drop(["file"]).equals(whole.rows.drop(["file"]))
     table = pq.read_table(articles)
     pq.write_table(table.slice(0, 1), articles)
-    assert read_log(tmp_path / "train").remarks[0].endswith("; of 1 articles it is unknown")
+    assert (
+        "behaviors.parquet: 1 items have no category: it is unknown" in read_log(tmp_path / "train").remarks
+    )
     articles.unlink()
     log = read_log(tmp_path / "train")
     assert "category" not in log.items.column_names
     assert log.remarks[0] == (
-        "behaviors.parquet: no articles.parquet in its folder or one level above: articles have no category"
+        "behaviors.parquet: there is no file *articles.parquet in its folder or above: items have no category"
     )
 
 
 @pytest.mark.parametrize(
     ("inview", "message"),
     [
-        (pa.array([[1, None], [1]]), "behaviors.parquet, row 2, article_ids_inview: an article is needed; found noth"),
-        (pa.array([1, 2]), "article_ids_inview: lists of whole numbers are needed; the column is int64"),
-        (pa.array([["a"], ["b"]]), "article_ids_inview: lists of whole numbers are needed; the column is list"),
+        (pa.array([[9651983, None], [1]]), "behaviors.parquet, row 2, article_ids_inview: a value is needed"),
+        (pa.array([1, 2]), "article_ids_inview: lists of numbers or words are needed; the column is int64"),
+        (pa.array([[{"a": 1}], []]), "article_ids_inview: lists of numbers or words are needed; the column is list"),
     ],
 )  # fmt: skip
 def test_ebnerd_lists_of_another_type_are_refused(tmp_path, inview, message):
@@ -79,7 +81,5 @@ def test_ebnerd_lists_of_another_type_are_refused(tmp_path, inview, message):
 
 
 def test_ebnerd_errors_name_the_place(tmp_path):
-    message = (
-        "train/behaviors.parquet, row 2, article_ids_clicked: a clicked article must be in view; found 5"
-    )
-    assert refused(ebnerd(tmp_path, clicked=5)) == message
+    message = "row 2, article_ids_clicked: a chosen item must be among the items shown; found [5]"
+    assert refused(ebnerd(tmp_path, clicked=5)) == f"train/behaviors.parquet, {message}"

@@ -44,5 +44,5 @@ def test_finn_errors_name_the_array(tmp_path):
         "data.npz: there is no array slate"
     )
     assert refused(write(tmp_path, FILES | {"data.npz": FILES["data.npz"][:300]})).startswith(
-        "data.npz: cannot be read"
+        "data.npz: not a readable file of numpy arrays"
     )
