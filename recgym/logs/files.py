@@ -19,6 +19,7 @@ from recgym.logs.problems import LogError, shown
 Place = str | PathLike[str]
 COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix of a file -> its compression
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
+JSON_LINES = tuple(f"*.{kind}{ending}" for kind in ("jsonl", "ndjson") for ending in COMPRESSION)
 DATA = (*TABLES, "*.dat", "*.data", "*.jsonl")
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
 MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
@@ -154,8 +155,9 @@ def _ends_as(name: str, pattern: str) -> bool:
 
 
 def _tables(names: Sequence[str]) -> list[str]:
-    """Names of tables; names that start with _ are metadata of writers such as Spark."""
-    return [name for name in _matching(names, TABLES) if not re.search("(^|/)_", name)]
+    """Names of tables, else of JSON lines; names that start with _ are metadata of writers such as Spark."""
+    kept = [name for name in names if not re.search("(^|/)_", name)]
+    return _matching(kept, TABLES) or _matching(kept, JSON_LINES)
 
 
 def _several(paths: Sequence[Path]) -> tuple[Path, list[str]]:

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 from log_files import parquet, refused, write
+from log_layouts import named
 
 from recgym.logs import LogError, read_log, validate
 from recgym.logs.mapping import parse_mapping
@@ -108,6 +109,33 @@ def test_json_lines(tmp_path):
 def test_a_broken_slate_is_named_by_its_row(tmp_path, old, new, message):
     path = write(tmp_path / "t.csv", TEXT.replace(old, new))
     assert refused(path, domain="ecommerce", mapping=MAP).startswith(message)
+
+
+@pytest.mark.parametrize("form", ["text", "parquet"])
+def test_a_log_written_as_lists_reads_as_the_log(tmp_path, form):
+    log = read_log("sample")
+    rows = named(log)
+    slates = {}
+    for k, key in enumerate(zip(rows["session"], rows["step"], strict=True)):
+        slates.setdefault(key, []).append(k)
+    groups = list(slates.values())
+    first = [group[0] for group in groups]
+    columns = {key: [rows[key][k] for k in first] for key in ("user", "session", "step")}
+    shown = [[rows["item"][k] for k in group] for group in groups]
+    clicks = [[int(rows["click"][k]) for k in group] for group in groups]
+    if form == "text":
+        columns |= {"shown": [" ".join(each) for each in shown], "click": [str(each) for each in clicks]}
+        lines = [
+            "\t".join(columns),
+            *("\t".join(map(str, cells)) for cells in zip(*columns.values(), strict=True)),
+        ]
+        path = write(tmp_path / "t.tsv", "\n".join(lines) + "\n")
+    else:
+        path = parquet(tmp_path / "t.parquet", **columns, shown=shown, click=clicks)
+    keys = ("user", "session", "step", "shown", "click")
+    again = named(read_log(path, domain="ecommerce", mapping={key: key for key in keys}))
+    for key in ("user", "item", "session", "step", "position", "click"):
+        assert again[key] == rows[key], key
 
 
 def test_a_map_with_slates_needs_a_chosen_item_or_an_event():

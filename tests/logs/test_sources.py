@@ -1,5 +1,6 @@
 """Recognition of data sets and options of readers."""
 
+import importlib
 import zipfile
 
 import pytest
@@ -71,3 +72,10 @@ def test_every_data_set_has_a_layout_and_says_what_its_log_can_say():
     for name, row in SOURCES.items():
         assert all((row.about, row.limits)), name
     assert LAYOUTS.keys() < SOURCES.keys()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_reader_says_where_its_layout_was_looked_up(name):
+    module = {"recbole": "recbole_atomic"}.get(name, name)
+    text = importlib.import_module(f"recgym.logs.{module}").__doc__
+    assert "Layout: " in text

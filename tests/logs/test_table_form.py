@@ -109,6 +109,16 @@ def test_json_lines(tmp_path, ending):
     assert log.column("file_row").tolist() == [1, 3, 5, 2, 4]
 
 
+def test_json_lines_of_a_folder_are_one_log_if_there_is_no_other_table(tmp_path):
+    for part in (0, 1):
+        write(tmp_path / f"part-{part}.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS[part::2]))
+    mapping = "user=user,item=item,time=time"
+    log = read_log(tmp_path, domain="content", mapping=mapping)
+    assert sorted(log.items["id"].to_pylist()) == [f"i{k}" for k in range(5)]
+    write(tmp_path / "events.csv", "user,item,time\na,b,1600000000\n")
+    assert len(read_log(tmp_path, domain="content", mapping=mapping)) == 1
+
+
 def test_json_lines_of_mixed_types_and_python_dicts(tmp_path):
     lines = [
         '{"user": 1, "item": "a"}',
