@@ -7,6 +7,7 @@ line by line, as text, and lines that are no object are problems with their row.
 import ast
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -21,6 +22,7 @@ from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
 from recgym.logs.lines import line_numbers
 from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.separators import BLANKS
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
 PACKED = ("", ".gz", ".bz2", ".zst")
@@ -28,7 +30,8 @@ MAX_SAMPLED_LINES = 100  # that show the fields and their types
 MAX_SHOWN = 40  # characters of a broken line in messages
 BLOCK_BYTES = 1 << 24
 CHUNK_LINES = 1 << 16
-LINE_RULE = "a line must be one JSON object"
+LINE_RULE = "a line must be one JSON object, in UTF-8"
+SURROGATES = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8
 TYPES: dict[type, Any] = {bool: pa.bool_(), int: INT, float: FLOAT, str: TEXT}
 
 
@@ -69,11 +72,8 @@ def json_columns(files: Files, name: str, wanted: Sequence[str]) -> tuple[Any, A
     schema = {field: types.get(field) for field in wanted}
     table = None if None in schema.values() else _by_arrow(files, name, schema)
     if table is not None:
-        return (
-            table,
-            line_numbers(files, name, len(table), delimiter=",", is_quoted=False, has_header=False),
-            [],
-        )
+        rows = line_numbers(files, name, len(table), delimiter=BLANKS, is_quoted=False, has_header=False)
+        return table, rows, []
     return _by_line(files, name, wanted)
 
 
@@ -83,13 +83,16 @@ def _by_arrow(files: Files, name: str, schema: Mapping[str, Any]) -> Any:
     with reading(name), files.open(name) as stream:
         try:
             with pajson.open_json(stream, pajson.ReadOptions(block_size=BLOCK_BYTES), parse) as batches:
-                parts = [_coded(pa.Table.from_batches([batch])) for batch in batches]
+                parts = [_coded(batch) for batch in batches]
         except pa.ArrowInvalid:
             return None
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-def _coded(table: Any) -> Any:
+def _coded(batch: Any) -> Any:
+    """Table of a batch with coded text; ArrowInvalid for text that is not UTF-8, which Arrow's reader takes."""
+    batch.validate(full=True)
+    table = pa.Table.from_batches([batch])
     for place, field in enumerate(table.schema):
         if field.type == TEXT:
             table = table.set_column(place, field.name, table[field.name].dictionary_encode())
@@ -118,7 +121,11 @@ def _by_line(files: Files, name: str, wanted: Sequence[str]) -> tuple[Any, Array
 
 def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
     """Number, from 1, and text of each line that is not blank."""
-    with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+    with (
+        reading(name),
+        files.open(name) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape") as text,
+    ):
         for row, line in enumerate(text, 1):
             if line.strip():
                 yield row, line
@@ -126,6 +133,8 @@ def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
 
 def _record(line: str) -> dict[str, Any] | None:
     """Object of a line, None for another line."""
+    if SURROGATES.search(line):
+        return None
     for read in (json.loads, ast.literal_eval):
         try:
             record = read(line.strip())

@@ -34,6 +34,8 @@ def test_amazon_2023_as_csv_and_packed(tmp_path):
 
 def test_amazon_2023_errors_name_the_row(tmp_path):
     folder = write(tmp_path, changed(FILES, "All_Beauty.jsonl", "}\n", "}\n{"))
-    assert refused(folder).startswith("All_Beauty.jsonl, row 2: a line must be one JSON object; found '{{")
+    assert refused(folder).startswith(
+        "All_Beauty.jsonl, row 2: a line must be one JSON object, in UTF-8; found '{{"
+    )
     folder = write(tmp_path, changed(FILES, "All_Beauty.jsonl", '"rating": 3.0', '"rating": "three"'))
     assert refused(folder) == "All_Beauty.jsonl, row 2, rating: a number is needed; found 'three'"

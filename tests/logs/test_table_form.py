@@ -109,6 +109,16 @@ def test_json_lines(tmp_path, ending):
     assert log.column("file_row").tolist() == [1, 3, 5, 2, 4]
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n  \n"])
+def test_blank_lines_and_line_ends_of_json_lines(tmp_path, start, ends):
+    path = write(tmp_path / "t.json", start + ends.join(json.dumps(row) for row in ROWS))
+    log = read_log(path, domain="content", mapping="user=user,item=item,time=time")
+    step, first = len(ends.replace("\r", "")), 1 + start.count("\n")
+    assert sorted(log.column("file_row").tolist()) == [first + step * k for k in range(5)]
+    assert log.items["id"].to_pylist() == [f"i{k}" for k in range(5)]
+
+
 def test_json_lines_of_a_folder_are_one_log_if_there_is_no_other_table(tmp_path):
     for part in (0, 1):
         write(tmp_path / f"part-{part}.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS[part::2]))
@@ -135,17 +145,19 @@ def test_json_lines_of_mixed_types_and_python_dicts(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "t.json, row 3: a line must be one JSON object; found '{'"),
-        ("[1]", "t.json, row 3: a line must be one JSON object; found '[1]'"),
+        ("{", "t.json, row 3: a line must be one JSON object, in UTF-8; found '{'"),
+        ('{"user": 1, "item": "\udcff"}', "t.json, row 3: a line must be one JSON object, in UTF-8; found"),
+        ("[1]", "t.json, row 3: a line must be one JSON object, in UTF-8; found '[1]'"),
         ('{"user": 1}', "t.json, row 3, item: a value is needed; found nothing"),
         ('{"user": 1, "item": "a", "time": "soon"}', "t.json, row 3, time: a time is needed"),
     ],
 )
 def test_a_broken_line_of_json_is_named_by_its_row(tmp_path, line, message):
     good = ['{"user": 1, "item": "a", "time": 1600000000}'] * 150
-    path = write(tmp_path / "t.json", "\n".join(["", good[0], line, *good]) + "\n")
+    data = ("\n".join(["", good[0], line, *good]) + "\n").encode(errors="surrogateescape")
+    path = write(tmp_path / "t.json", data)
     assert refused(path, mapping="user=user,item=item,time=time").startswith(message)
-    late = write(tmp_path / "t.json", "\n".join([*good, line]) + "\n")
+    late = write(tmp_path / "t.json", ("\n".join([*good, line]) + "\n").encode(errors="surrogateescape"))
     assert refused(late, mapping="user=user,item=item,time=time").startswith(
         message.replace("row 3", "row 151")
     )
