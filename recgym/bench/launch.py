@@ -78,6 +78,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
                 bar.ended(outcome.job, bool(error))
         finally:
             outcomes.close()  # also after Ctrl-C: no worker outlives the call
+            storage.sweep(out)  # unfinished folders of workers that were ended
     return Summary(len(missing) - len(failed), skipped, failed)
 
 

@@ -9,7 +9,7 @@
 import glob
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,14 @@ def run_folder(out: Path, record: dict[str, Any]) -> Iterator[Path]:
             storage.remove(old)
 
 
-def only_one(out: Path) -> AbstractContextManager[None]:
-    """Locks a folder of runs while this process lives; ValueError where another process has locked it."""
-    return storage.locked(out, f"--out {out}: another bench is writing there")
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Makes and locks a folder of runs; ValueError where another process has locked it.
+
+    A new folder that is still empty when the block fails is removed.
+    """
+    with (
+        storage.locked(out, f"--out {out}: another bench is writing there"),
+        storage.parents_made(out / "run"),
+    ):
+        yield

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-_THREAD_VARIABLES = ("OMP_NUM_THREAD_VARIABLES", "MKL_NUM_THREAD_VARIABLES", "OPENBLAS_NUM_THREAD_VARIABLES")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Outcome(NamedTuple):
@@ -109,8 +109,8 @@ def run_jobs(
                     outcome, is_dead = _collect(worker)
                     if is_dead:
                         worker = team[place] = _Worker(function)
+                    yield outcome  # before the next job: the caller may stop here
                     give(worker)
-                    yield outcome
         finally:
             for worker in team:
                 worker.stop()

@@ -4,7 +4,7 @@ Writing: `whole_folder`, `write_file`, `write_files`, `remove`, `sweep`, `locked
 `parse_json`.
 """
 
-from recgym.storage.locks import is_vacant, locked, sweep
+from recgym.storage.locks import is_vacant, locked, parents_made, sweep
 from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, refusing, safe_name
 from recgym.storage.write import (
     file_sha256,
@@ -24,6 +24,7 @@ __all__ = [
     "file_sha256",
     "is_vacant",
     "locked",
+    "parents_made",
     "parse_json",
     "read_file",
     "refusing",

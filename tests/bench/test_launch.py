@@ -1,5 +1,6 @@
 """Runs of a preset: common random numbers, resuming, failures."""
 
+import errno
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from recgym.bench import run_folder
 from recgym.bench.experiment import Experiment
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
+from recgym.bench.worker_pool import Outcome
 
 
 def test_agents_of_a_seed_meet_the_same_users(results):
@@ -98,7 +100,9 @@ def test_a_stopped_benchmark_resumes(worlds, tmp_path, how):
         time.sleep(0.05)
     assert workers
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    assert list(out.glob("quick/.*.tmp-*"))
+    assert bool(list(out.glob("quick/.*.tmp-*"))) == (
+        how == signal.SIGKILL
+    )  # which leaves no time to clear up
     whole = {path: (path / "run.json").stat().st_mtime_ns for path in folders(out / "quick")}
     row = Experiment(
         name="ecommerce",
@@ -164,6 +168,20 @@ def test_a_full_disk_is_not_a_failure_of_a_run(worlds, tmp_path):
         done.stderr
     )
     assert not (tmp_path / "full").exists()
+
+
+def test_an_unfinished_run_is_removed_where_a_full_disk_ends_the_call(worlds, tmp_path, monkeypatch):
+    """Another worker may be in the middle of its run when the first finds the disk full."""
+    out = tmp_path / "quick"
+
+    def outcomes(*_):
+        (out / ".ecommerce-popularity-000-01234567.tmp-89abcdef").mkdir(parents=True)
+        yield Outcome(0, None, OSError(errno.ENOSPC, "No space left on device", "x"))
+
+    monkeypatch.setattr("recgym.bench.launch.run_jobs", outcomes)
+    with pytest.raises(OSError, match="No space left"):
+        launch(small(worlds), out, workers=2)
+    assert not out.exists()
 
 
 def test_wrong_parameters_are_an_error_before_the_first_run(worlds, tmp_path):
