@@ -1,6 +1,7 @@
-"""Data frames as Arrow tables. A column must have one type; an error names the first row of another type."""
+"""Data frames as logs. A column must have one type; an error names the first row of another type."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -8,10 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from recgym.events import DOMAINS, EVENTS
+from recgym.logs.arrow_types import plain, refuse_spans
+from recgym.logs.check import event_remarks, validate
+from recgym.logs.columns import Source
+from recgym.logs.delimited import require_columns
+from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
+from recgym.logs.id_tables import with_id
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.slate_lists import is_list, one_row_an_item
+from recgym.logs.table_settings import TableSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from recgym.logs.log import Log
 
 IDS = ("user", "item", "session", "id")
 INT64 = 1 << 63
@@ -93,3 +106,46 @@ def _odd(values: "pd.Series[Any]") -> tuple[str, int]:
     if odd == rows[0]:
         return "numbers, words, booleans or times are needed", odd
     return f"a column must have one kind of values, here {first.__name__}", odd
+
+
+def log_of_frame(
+    build: "Callable[..., Log]",
+    rows: "pd.DataFrame",
+    *,
+    domain: str,
+    users: "pd.DataFrame | None",
+    items: "pd.DataFrame | None",
+    source: Source | None,
+    **options: Any,
+) -> "Log":
+    """Log of a data frame, see `Log.from_pandas`."""
+    if domain not in DOMAINS:
+        raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
+    said = stated_options(**options)
+    table = of_frame("frame", rows)
+    names, has_lists = table.column_names, "shown" in table.column_names
+    needs_item = not has_lists or not any(event.name in names for event in EVENTS[domain])
+    require_columns("frame", names, ("user", "item") if needs_item else ("user",))
+    if "time" in names:
+        refuse_spans(table["time"].type, "frame", "time")
+    columns = {
+        name: table[name] if has_lists and is_list(table[name].type) else plain(table[name], "frame", name)
+        for name in names
+    }
+    table, origin = pa.table(columns), Origin.of("frame", np.arange(2, len(table) + 2))
+    remarks: list[str] = []
+    if has_lists and len(table):
+        table, origin, remarks = one_row_an_item(table, origin, domain, {})
+    (users, of_users), (items, of_items) = (
+        (None, []) if ids is None else with_id(key, of_frame(key, ids))
+        for key, ids in (("users", users), ("items", items))
+    )
+    source = source or Source("frame", "unknown", "")
+    settings = TableSettings(
+        "frame", domain, source, {}, GAP_MINUTES, users=users, items=items, origin=origin, **said
+    )
+    log = log_of_table(table, settings, build)
+    remarks = [f"frame: {remark}" for remark in remarks]
+    log = replace(log, remarks=(*of_users, *of_items, *remarks, *log.remarks))
+    raise_problems(validate(log, event_rules=False))
+    return replace(log, remarks=(*log.remarks, *event_remarks(log)))

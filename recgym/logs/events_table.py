@@ -9,13 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.events import DOMAINS, EVENTS
-from recgym.logs.arrow_types import is_text, plain, refuse_spans
-from recgym.logs.check import event_remarks, validate
-from recgym.logs.columns import Source, as_numpy
-from recgym.logs.data_frames import of_frame
-from recgym.logs.delimited import require_columns
-from recgym.logs.id_tables import with_id
+from recgym.events import EVENTS
+from recgym.logs.arrow_types import is_text
+from recgym.logs.check import validate
+from recgym.logs.columns import as_numpy
 from recgym.logs.ids import as_text, encode_ids, first_rows, is_missing
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, KEYS
@@ -29,8 +26,6 @@ from recgym.logs.time_units import DAY_MS, UNITS
 from recgym.logs.times import check_form, remark
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from recgym.logs.log import Log
 
 GAP_MINUTES = 30.0
@@ -263,34 +258,3 @@ def stated_options(time_unit: Any = None, time_format: Any = None, duplicates: A
         "any_year": bool(time_unit),
     }
     return {key: value for key, value in said.items() if value is not None}
-
-
-def log_of_frame(
-    build: "Callable[..., Log]",
-    rows: "pd.DataFrame",
-    *,
-    domain: str,
-    users: "pd.DataFrame | None",
-    items: "pd.DataFrame | None",
-    source: Source | None,
-    **options: Any,
-) -> "Log":
-    """Log of a data frame, see `Log.from_pandas`."""
-    if domain not in DOMAINS:
-        raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
-    said = stated_options(**options)
-    table = of_frame("frame", rows)
-    require_columns("frame", table.column_names, ("user", "item"))
-    if "time" in table.column_names:
-        refuse_spans(table["time"].type, "frame", "time")
-    table = pa.table({name: plain(table[name], "frame", name) for name in table.column_names})
-    (users, of_users), (items, of_items) = (
-        (None, []) if ids is None else with_id(key, of_frame(key, ids))
-        for key, ids in (("users", users), ("items", items))
-    )
-    source = source or Source("frame", "unknown", "")
-    settings = TableSettings("frame", domain, source, {}, GAP_MINUTES, users=users, items=items, **said)
-    log = log_of_table(table, settings, build)
-    log = replace(log, remarks=(*of_users, *of_items, *log.remarks))
-    raise_problems(validate(log, event_rules=False))
-    return replace(log, remarks=(*log.remarks, *event_remarks(log)))

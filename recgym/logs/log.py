@@ -250,7 +250,7 @@ class Log:
             LogError: a value does not fit.
             TypeError: an option has another name.
         """
-        from recgym.logs.events_table import log_of_frame
+        from recgym.logs.data_frames import log_of_frame
 
         check_names("from_pandas", options, TableOptions)
         return log_of_frame(

@@ -1,11 +1,12 @@
 """Slates as a list in one cell of a table: text, Parquet and JSON lines."""
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from log_files import parquet, refused, write
 from log_layouts import named
 
-from recgym.logs import LogError, read_log, validate
+from recgym.logs import Log, LogError, read_log, validate
 from recgym.logs.mapping import parse_mapping
 
 MAP = "user=who,session=visit,time=ts,item=ref,shown=list,price=prices,event=what:clickout item>click:search>omit"
@@ -79,6 +80,28 @@ def test_lists_of_parquet_may_have_several_chosen_items_or_none(tmp_path):
     assert log.column("click").tolist() == [True, True, False, False]
     assert log.column("propensity").tolist() == [0.5, 0.25, 0.125, 1.0]
     assert "t.parquet: 1 rows without an item left out" in log.remarks
+
+
+def test_a_data_frame_may_have_lists():
+    frame = pd.DataFrame(
+        {"user": ["u", "v"], "shown": [["a", "b"], ["c"]], "item": ["b", None], "price": [[1, 2], [3.5]]}
+    )
+    log = Log.from_pandas(frame, domain="ecommerce")
+    assert slates(log) == [
+        ("a", 0, 0, 0, 0, False, 1.0, 2),
+        ("b", 0, 0, 0, 1, True, 2.0, 2),
+        ("c", 1, 0, 1, 0, False, 3.5, 3),
+    ]
+    events = frame.drop(columns=["item"]).assign(click=[[0, 1], [0]])
+    assert slates(Log.from_pandas(events, domain="ecommerce"))[1][4:6] == (1, True)
+    with pytest.raises(
+        LogError, match="frame, row 2, item: a chosen item must be among the items shown; found 'x'"
+    ):
+        Log.from_pandas(frame.assign(item=["x", None]), domain="ecommerce")
+    with pytest.raises(
+        LogError, match="frame, shown: lists of numbers or words are needed; the column is bool"
+    ):
+        Log.from_pandas(frame.assign(shown=[True, False]), domain="ecommerce")
 
 
 def test_json_lines(tmp_path):
