@@ -17,9 +17,9 @@ def click_log(seed=0, visits=2500) -> tuple[Log, dict[str, float]]:
         z, seen, run, last, page = np.zeros(2), set(), 0, -1, rng.integers(3)
         for step in range(30):
             page = page if rng.random() < 0.7 else rng.integers(3)
-            shelf = np.flatnonzero(category == page)
-            x = factors[shelf] @ z + bias[shelf] + truth["rho"] * np.isin(shelf, list(seen))
-            item = int(rng.choice(shelf, p=np.exp(x) / np.exp(x).sum()))
+            on_page = np.flatnonzero(category == page)
+            x = factors[on_page] @ z + bias[on_page] + truth["rho"] * np.isin(on_page, list(seen))
+            item = int(rng.choice(on_page, p=np.exp(x) / np.exp(x).sum()))
             run = run + 1 if page == last else 1
             logit = -0.8 + truth["time"] * np.log(2 + step) + truth["run"] * np.log(run) + leave[item]
             logit += truth["repeat"] * (item in seen)

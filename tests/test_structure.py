@@ -96,16 +96,7 @@ def test_no_class_name_twice():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-TOO_LONG = ("autoencoder", "dataset", "graph_sampler", "response_model")  # of recgym.fit, to be split
-NAMES = [
-    pytest.param(name, marks=pytest.mark.xfail(reason="to be split"))
-    if name in {f"recgym.fit.{module}" for module in TOO_LONG}
-    else name
-    for name in sorted(MODULES)
-]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_files_and_functions_are_short(name):
     file, tree = MODULES[name], TREES[name]
     lines = len(file.read_text(encoding="utf-8").splitlines())

@@ -1,4 +1,4 @@
-"""Steps of several items, batched in torch: responses, events and leaving of `recgym.sim.session`, teacher-forced.
+"""Reference implementation of `recgym.sim.session` in batched torch: responses, events and leaving of logged slates.
 
 Axes: B sessions, T steps, K slate positions, E events. A repeat inside a slate is an empty place, as there.
 """
@@ -9,25 +9,45 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from recgym.fit.torch_session import Batch, HazardTerms, SessionTerms, logged_affinity, seen_logged
+from recgym.fit.torch_session import Batch, SessionTerms, logged_affinity, seen_logged
 from recgym.sim.scalar_math import MAX_LOGIT
 from recgym.sim.schema import WATCH_CLICK_MS
 from recgym.sim.world import World
 
 
 class Slates(NamedTuple):
-    """Logged sessions of T slates each, with what is hidden of the visits."""
+    """Logged sessions of T slates each, with the hidden variables of sessions."""
 
     user: Tensor  # (B,) int64
     context: Tensor  # (B,) int64
     item: Tensor  # (B, T, K) int64
-    answered: Tensor  # (B, T, K) 1 where event 0 happened
-    mood: Tensor  # (B,)
+    responded: Tensor  # (B, T, K) 1 where event 0 happened
+    random_intercept: Tensor  # (B,)
     patience: Tensor  # (B,)
 
 
-class Heads(NamedTuple):
-    """What the logits of events hang on, as tensors."""
+class HazardTerms(NamedTuple):
+    """Terms of the logit of leaving, as tensors."""
+
+    bias: Tensor  # ()
+    repeat: Tensor  # ()
+    no_response: Tensor  # ()
+    time: Tensor  # (T,)
+    run: Tensor  # (R,)
+    item: Tensor  # (N,)
+    context: Tensor  # (X,)
+
+
+def hazard_from_world(world: World) -> HazardTerms:
+    """The leaving terms of a world in float64."""
+    values: list[object] = [world.params[name] for name in ("leave_bias", "leave_repeat", "leave_idle")]
+    arrays = world.arrays
+    values += [arrays.leave_time, arrays.leave_run, arrays.leave_item, arrays.leave_context]
+    return HazardTerms(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
+
+
+class EventTerms(NamedTuple):
+    """Terms of the logits of events, as tensors."""
 
     bias: Tensor  # (E,)
     gain: Tensor  # (E,)
@@ -35,18 +55,18 @@ class Heads(NamedTuple):
     item: Tensor  # (N, E)
     user: Tensor  # (U, E)
     needs: Tensor  # (E,) int64
-    short: Tensor  # (N,) bool: so short that with watch time a click is the second event
+    short: Tensor  # (N,) bool: where a click is also the second event
 
 
-def heads_from_world(world: World) -> Heads:
-    """A world's heads in float64."""
+def events_from_world(world: World) -> EventTerms:
+    """The terms of events of a world in float64."""
     a = world.arrays
     bias, gain, link, item, user = (
         torch.as_tensor(value, dtype=torch.float64)
         for value in (a.event_bias, a.event_gain, a.event_link, a.event_item, a.event_user)
     )
     short = torch.as_tensor((a.duration <= WATCH_CLICK_MS) & (a.watch[0] == 1))
-    return Heads(bias, gain, link, item, user, torch.as_tensor(a.event_needs, dtype=torch.int64), short)
+    return EventTerms(bias, gain, link, item, user, torch.as_tensor(a.event_needs, dtype=torch.int64), short)
 
 
 def fresh(item: Tensor) -> Tensor:
@@ -58,17 +78,17 @@ def fresh(item: Tensor) -> Tensor:
 def as_rows(slates: Slates) -> Batch:
     """The slates' items one after the other; those of one slate share their step."""
     num, steps, slots = slates.item.shape
-    there = fresh(slates.item).to(slates.answered.dtype)
+    there = fresh(slates.item).to(slates.responded.dtype)
     rows = torch.arange(steps * slots, device=slates.item.device)
     return Batch(
         slates.user,
         slates.context,
         slates.item.reshape(num, -1),
-        (slates.answered * there).reshape(num, -1),
+        (slates.responded * there).reshape(num, -1),
         there.reshape(num, -1),
         rows.expand(num, -1),
         rows // slots,
-        slates.mood,
+        slates.random_intercept,
     )
 
 
@@ -93,50 +113,50 @@ def response_chances(x: Tensor, there: Tensor, examine: Tensor, *, one_choice: b
     return total
 
 
-def event_chances(heads: Heads, slates: Slates, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def event_chances(terms: EventTerms, slates: Slates, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """(B, T, K, E) chance of each event of an examined item, given whether events 0 and 1 happened there.
 
     Entry 0 is whether it did; entry 1 is given event 0 alone.
     """
     user = slates.user[:, None, None]
-    logit = heads.bias + heads.gain * x[..., None] + heads.item[slates.item] + heads.user[user]
-    logit = logit + heads.link[:, 0] * first[..., None]
-    after = torch.arange(len(heads.bias), device=x.device) > 1
-    logit = logit + after * heads.link[:, 1] * second[..., None]
-    barred = ((heads.needs == 0) & (first[..., None] == 0)) | ((heads.needs == 1) & (second[..., None] == 0))
+    logit = terms.bias + terms.gain * x[..., None] + terms.item[slates.item] + terms.user[user]
+    logit = logit + terms.link[:, 0] * first[..., None]
+    after = torch.arange(len(terms.bias), device=x.device) > 1
+    logit = logit + after * terms.link[:, 1] * second[..., None]
+    barred = ((terms.needs == 0) & (first[..., None] == 0)) | ((terms.needs == 1) & (second[..., None] == 0))
     chance = torch.where(barred, 0.0, torch.sigmoid(logit.clamp(-MAX_LOGIT, MAX_LOGIT)))
-    certain = (heads.short[slates.item] & (first > 0))[..., None] & (torch.arange(len(heads.bias)) == 1)
+    certain = (terms.short[slates.item] & (first > 0))[..., None] & (torch.arange(len(terms.bias)) == 1)
     chance = torch.where(certain, 1.0, chance)
     return torch.cat([first[..., None].to(chance.dtype), chance[..., 1:]], dim=-1)
 
 
 def slate_leave_logits(hazard: HazardTerms, slates: Slates, category: Tensor) -> Tensor:
-    """Logit of leaving after each slate, (B, T), with the visit's own patience.
+    """Logit of leaving after each slate, (B, T), with the frailty of the session.
 
-    A slate's item is the first that was answered, else the top one.
+    A slate's item is the first with a response, else the top one.
     """
     batch = as_rows(slates)
     steps = slates.item.shape[1]
-    answered = batch.positive.reshape(slates.item.shape)
-    lead = answered.argmax(-1)[..., None]  # the first of the largest: 0 where none was answered
+    responded = batch.positive.reshape(slates.item.shape)
+    lead = responded.argmax(-1)[..., None]  # the first of the largest: 0 without a response
     item = slates.item.gather(2, lead)[..., 0]
     repeat = seen_logged(batch).reshape(slates.item.shape).gather(2, lead)[..., 0]
-    run = _runs(category[slates.item], category[item], answered).clamp(1, len(hazard.run))
+    run = _runs(category[slates.item], category[item], responded).clamp(1, len(hazard.run))
     moved = hazard.run[run - 1] + hazard.item[item] + hazard.repeat * repeat
     clock = torch.arange(steps).clamp(max=len(hazard.time) - 1)
     logit = hazard.bias + hazard.time[clock] + (hazard.context[slates.context] + slates.patience)[:, None]
-    return logit + torch.where(answered.any(-1), moved, hazard.idle)
+    return logit + torch.where(responded.any(-1), moved, hazard.no_response)
 
 
-def _runs(category: Tensor, lead: Tensor, answered: Tensor) -> Tensor:
-    """(B, T) slates in a row whose answer began in the category where the one before ended."""
+def _runs(category: Tensor, lead: Tensor, responded: Tensor) -> Tensor:
+    """(B, T) slates in a row whose response began in the category where the one before ended."""
     num, steps, slots = category.shape
     run = torch.zeros(num, dtype=torch.int64)
     last, lengths = torch.full((num,), -1), []
     for t in range(steps):
-        any_answer = answered[:, t].any(-1)
-        run = torch.where(any_answer, torch.where(lead[:, t] == last, run + 1, 1), run)
-        final = slots - 1 - answered[:, t].flip(-1).argmax(-1)
-        last = torch.where(any_answer, category[:, t].gather(1, final[:, None])[:, 0], last)
+        any_response = responded[:, t].any(-1)
+        run = torch.where(any_response, torch.where(lead[:, t] == last, run + 1, 1), run)
+        final = slots - 1 - responded[:, t].flip(-1).argmax(-1)
+        last = torch.where(any_response, category[:, t].gather(1, final[:, None])[:, 0], last)
         lengths.append(run)
     return torch.stack(lengths, 1)

@@ -1,4 +1,4 @@
-"""Log -> World: `fit(log, name=...)` trains, judges on later days, and writes what it found on the world's card."""
+"""Fitting of a world to a log: `fit(log, name=...)` trains, judges on a later period and writes the card."""
 
 from recgym.fit.api import fit
 from recgym.fit.config import ASSUMED, PRESETS, FitConfig

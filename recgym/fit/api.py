@@ -1,4 +1,4 @@
-"""Log -> World."""
+"""The entry point of fitting: a log to a world."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import periods
 from recgym.fit.exposure_terms import validated
 from recgym.fit.recipe_clicks import fit_clicks
 from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.recipe_pairs import fit_pairs
+from recgym.fit.temporal_split import periods
 from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
@@ -34,11 +34,25 @@ def fit(
     device: str = "auto",
     progress: bool = True,
 ) -> World:
-    """A world of the log's domain, with its card. ValueError where the log cannot carry one.
+    """Fits a world to a log and judges it on the test period.
 
-    What the log holds decides the model: impressions with and without an answer give every item its own logit; a
-    shop's clicks alone give one choice a page; other positives alone are set against sampled negatives.
-    The same seed gives the same world on the same kind of machine.
+    The rows of the log decide the model. Impressions with and without a response: an independent logit for each item.
+    Clicks of a shop alone: a multinomial logit over the page. Other responses alone: user-item pairs, by a
+    multinomial likelihood over the catalogue.
+
+    Args:
+        log: the log.
+        name: of the world.
+        config: defaults to `FitConfig()`.
+        seed: of training; equal seeds give equal worlds on one kind of machine.
+        device: "auto", "cpu" or "cuda".
+        progress: whether to show progress bars.
+
+    Returns:
+        The world, with its card.
+
+    Raises:
+        ValueError: the log is too small for a world, with what it lacks.
     """
     config = config or FitConfig()
     place = torch.device(resolve(device, FITTING, "fitting"))
@@ -61,7 +75,7 @@ def with_ids(world: World, log: Log) -> World:
 
 
 def judged(world: World, log: Log, config: FitConfig) -> World:
-    """The world with what the test part of its log says about it; pairs are held out by the recipe's own split."""
+    """The world with its figures on the test period; of pairs, on the pairs that the recipe held out."""
     if kind_of(log) == PAIRS:
         return world.with_card(**judge(world, log, resamples=config.bootstrap).entries())
     period = periods(visit_days(log), config)
@@ -78,10 +92,7 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The matrices are small: on a busy machine two threads waited for one another forty times as long as one worked.
-
-    It also makes a world the same whatever the number of cores.
-    """
+    """Limits torch to one thread: the matrices are small, and the result does not depend on the number of cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

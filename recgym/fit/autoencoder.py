@@ -1,10 +1,10 @@
-"""Taste from who has which item: a denoising linear autoencoder under the multinomial likelihood.
+"""Matrix factorisation of user-item pairs: a denoising linear autoencoder with a multinomial likelihood.
 
-A user's profile is the sum of what his items stand for (as in Liang et al., 2018, with one linear layer, which did
-better here than a hyperbolic tangent, than an embedding of the user's id and than weighted alternating least
-squares); items are hidden from it at random while it learns to tell them all. Unlike there, those that it was told
-weigh less (`seen_weight`) than those that were hidden: what it is judged by are items that it was not told. Both sides
-begin at the singular vectors of the table of pairs, scaled by the roots of their counts.
+A user's profile is the mean input vector of the user's items, as in Liang et al. (2018), Variational autoencoders for
+collaborative filtering, with one linear layer. Input items are dropped out at random in training. We deviate in the
+loss: input items get the loss weight `seen_weight`, dropped-out items the weight 1, because the model is judged on
+items that were not in its input. Input and output vectors start at the singular vectors of the table of pairs, scaled
+by the roots of their counts.
 
 Axes: U users, N items, d factors.
 """
@@ -20,22 +20,22 @@ from recgym.arrays import Doubles, Ints
 from recgym.fit.config import FitConfig
 from recgym.fit.training_loop import Budget, schedule_of, step_rows
 
-HIDDEN = 0.3  # share of a user's items that a step does not see
-DECAY = 1.0  # AdamW's, of everything but the bias
-STAND, POINT = 0.2, 0.05  # root mean square of the two sides of an item at the start
+INPUT_DROPOUT = 0.3  # share of a user's items that are dropped from the input
+WEIGHT_DECAY = 1.0  # of AdamW, of all parameters but the bias
+INPUT_SCALE, OUTPUT_SCALE = 0.2, 0.05  # root mean square of input and output vectors at the start
 
 
-class Taste(NamedTuple):
-    """P(item | user) is a softmax of <profile, factors> + item_bias."""
+class FactorModel(NamedTuple):
+    """P(item | user) = softmax over items of <profile, factors> + item_bias."""
 
     profile: Doubles  # (U, d)
     factors: Doubles  # (N, d)
     item_bias: Doubles  # (N,)
 
-    def shrunk(self, share: float, popular: Doubles) -> "Taste":
-        """So much of what was learnt beside how often items (N,) occur."""
+    def shrunk(self, share: float, popular: Doubles) -> "FactorModel":
+        """Shrinks profile and bias by `share` in [0, 1] towards the log-popularity (N,) of items."""
         bias = popular + share * (self.item_bias - popular)
-        return Taste(share * self.profile, self.factors, bias)
+        return FactorModel(share * self.profile, self.factors, bias)
 
     def scores(self) -> Doubles:
         """(U, N) log-probabilities of items."""
@@ -45,25 +45,35 @@ class Taste(NamedTuple):
         return score
 
 
-def fit_taste(
-    user: Ints, item: Ints, weight: Ints, sizes: tuple[int, int], config: FitConfig, rounds: int | None, seed: int,
-    device: torch.device, judge: Callable[[Taste, Budget], bool],
-) -> Taste:  # fmt: skip
-    """Train on distinct pairs, each as often as its `weight` says, for so many `rounds`; None: as the plan has it.
+class WeightedPairs(NamedTuple):
+    """Distinct pairs of users and items, with how often each counts."""
 
-    `judge` sees the taste before the first round and after each; training ends where it says so. Fewer rounds repeat
-    the beginning of a longer fit.
+    user: Ints  # (P,)
+    item: Ints  # (P,)
+    weight: Ints  # (P,)
+    num_users: int
+    num_items: int
+
+
+def fit_autoencoder(
+    pairs: WeightedPairs, config: FitConfig, rounds: int | None, seed: int, device: torch.device,
+    judge: Callable[[FactorModel, Budget], bool],
+) -> FactorModel:  # fmt: skip
+    """Trains on distinct pairs for `rounds` rounds; None: as many as the budget allows.
+
+    `judge` is called with the model before the first round and after each; training stops where it returns True.
+    Fewer rounds give the intermediate model of a longer fit.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    users, items = sizes
-    often = torch.zeros(users, items, device=device)
-    often[torch.as_tensor(user), torch.as_tensor(item)] = torch.as_tensor(
+    user, item, weight, users, items = pairs
+    counts = torch.zeros(users, items, device=device)
+    counts[torch.as_tensor(user), torch.as_tensor(item)] = torch.as_tensor(
         weight, dtype=torch.float32, device=device
     )
-    has = (often > 0).float()
+    has = (counts > 0).float()
     start = _start(has, config.dim)
-    stand, point = (torch.nn.Parameter(scale * start) for scale in (STAND, POINT))
+    inputs, outputs = (torch.nn.Parameter(scale * start) for scale in (INPUT_SCALE, OUTPUT_SCALE))
     centre = torch.nn.Parameter(torch.zeros(config.dim, device=device))
     popular = (has.sum(0) + 1.0).log()
     bias = torch.nn.Parameter(popular - popular.mean())
@@ -71,7 +81,7 @@ def fit_taste(
     count = -(-users // len(parts))
     optimizer = torch.optim.AdamW(
         [
-            {"params": [stand, point, centre], "weight_decay": DECAY},
+            {"params": [inputs, outputs, centre], "weight_decay": WEIGHT_DECAY},
             {"params": [bias], "weight_decay": 0.0},
         ],
         lr=config.learning_rate,
@@ -79,34 +89,34 @@ def fit_taste(
     schedule, plan = schedule_of(optimizer, config, count), Budget.of(config, count)
 
     def profile(rows: Tensor) -> Tensor:
-        return rows / rows.square().sum(1, keepdim=True).sqrt().clamp(min=1.0) @ stand + centre
+        return rows / rows.square().sum(1, keepdim=True).sqrt().clamp(min=1.0) @ inputs + centre
 
-    def now() -> Taste:
+    def current() -> FactorModel:
         with torch.no_grad():
-            found = (profile(has), point, bias)
-        return Taste(*(value.detach().double().cpu().numpy() for value in found))
+            found = (profile(has), outputs, bias)
+        return FactorModel(*(value.detach().double().cpu().numpy() for value in found))
 
-    ends = judge(now(), plan)
+    ends = judge(current(), plan)
     for _ in range(plan.rounds if rounds is None else rounds):
         if ends:
             break
         for rows in (
             part for _ in range(plan.epochs) for part in np.array_split(rng.permutation(users), count)
         ):
-            seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], HIDDEN)
-            wanted = often[torch.as_tensor(rows)] * torch.where(seen > 0, config.seen_weight, 1.0)
-            chance = (profile(seen) @ point.T + bias).log_softmax(1)
-            loss = -(chance * wanted).sum() / wanted.sum().clamp(min=1.0)
+            seen = torch.nn.functional.dropout(has[torch.as_tensor(rows)], INPUT_DROPOUT)
+            target = counts[torch.as_tensor(rows)] * torch.where(seen > 0, config.seen_weight, 1.0)
+            chance = (profile(seen) @ outputs.T + bias).log_softmax(1)
+            loss = -(chance * target).sum() / target.sum().clamp(min=1.0)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
-        ends = judge(now(), plan)
-    return now()
+        ends = judge(current(), plan)
+    return current()
 
 
 def _start(has: Tensor, dim: int) -> Tensor:
-    """(N, d) right singular vectors of the pairs, each pair over the roots of its counts, at a mean square of 1."""
+    """(N, d) right singular vectors of the normalised table of pairs, scaled to a mean square of 1."""
     table = has / has.sum(1, keepdim=True).clamp(min=1.0).sqrt() / has.sum(0).clamp(min=1.0) ** 0.25
     rank = min(dim, *has.shape)
     vectors = torch.svd_lowrank(table, q=min(rank + 8, *has.shape), niter=4)[2][:, :rank]

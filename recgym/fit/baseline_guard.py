@@ -19,29 +19,29 @@ from recgym.logs.splits import TRAIN, VALIDATION
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 FOLDS, FOLD_ROWS = 5, 20_000  # of visits, in logs of at most so many rows
-OWN_RIDGES = (1.0, 3.0, 10.0, 30.0, math.inf)  # on what users and items add by themselves; infinite: left out
-LEAST = 0.02  # a weight below it changes nothing that is seen
-C = TypeVar("C", bound=NamedTuple)
+ID_RIDGES = (1.0, 3.0, 10.0, 30.0, math.inf)  # of id effects of users and items; infinite: no effects
+MIN_WEIGHT = 0.02  # of a fit in an average; a smaller one is set to 0
+ChoicesT = TypeVar("ChoicesT", bound=NamedTuple)
 
 
-def held_out(frame: Dataset, rows: Bools, limit: int, folds: bool) -> list[tuple[Bools, Bools]]:
+def held_out(dataset: Dataset, rows: Bools, limit: int, folds: bool) -> list[tuple[Bools, Bools]]:
     """Of `rows` (rows,), those to fit to and those to judge by: of train and of validation, at most `limit` each.
 
     `folds`: of FOLDS folds of the visits of both, where they have at most FOLD_ROWS rows.
     """
-    past = rows & (frame.row_period <= VALIDATION)
+    past = rows & (dataset.row_period <= VALIDATION)
     if not folds or past.sum() > FOLD_ROWS:
-        known, judged = (sample(past & (frame.row_period == k), limit) for k in (TRAIN, VALIDATION))
+        known, judged = (sample(past & (dataset.row_period == k), limit) for k in (TRAIN, VALIDATION))
         return [(known, judged)]
-    fold = np.random.default_rng(0).permutation(len(frame.starts))[frame.session] % FOLDS
+    fold = np.random.default_rng(0).permutation(len(dataset.starts))[dataset.session] % FOLDS
     return [(past & (fold != k), past & (fold == k)) for k in range(FOLDS) if (past & (fold == k)).any()]
 
 
 def search(
-    start: C, groups: Sequence[Sequence[dict[str, Any]]], loss: Callable[[C], float]
-) -> dict[C, float]:
+    start: ChoicesT, groups: Sequence[Sequence[dict[str, Any]]], loss: Callable[[ChoicesT], float]
+) -> dict[ChoicesT, float]:
     """The `loss` of all choices tried, the best first: each group of changes at the best of the groups before it."""
-    tried: dict[C, float] = {}
+    tried: dict[ChoicesT, float] = {}
     best = start
     for group in groups:
         candidates = [best._replace(**changes) for changes in group]
@@ -52,11 +52,11 @@ def search(
     return {best: tried[best]} | tried
 
 
-def weights(tried: dict[C, float]) -> dict[C, float]:
-    """Weights of choices by their total losses on rows that they were not fitted to; those below LEAST are left out."""
+def weights(tried: dict[ChoicesT, float]) -> dict[ChoicesT, float]:
+    """Weights of settings by their total losses on held-out rows; those below MIN_WEIGHT are left out."""
     low = min(tried.values())
     likely = {choices: math.exp(low - loss) for choices, loss in tried.items()}
-    kept = {choices: value for choices, value in likely.items() if value >= LEAST * sum(likely.values())}
+    kept = {choices: value for choices, value in likely.items() if value >= MIN_WEIGHT * sum(likely.values())}
     return {choices: value / sum(kept.values()) for choices, value in kept.items()}
 
 

@@ -1,8 +1,8 @@
-"""One choice a page: every row is a click, the item was chosen among those of its page (McFadden, 1974).
+"""Multinomial logit of the clicked item over the items of its page. Source: McFadden (1974).
 
-The choice over the catalogue factors into the choice of a page and of an item on it. Items' part is the user's; the
-page's has, beside the sum of its items, terms of navigation alone (how easily page number n is reached, staying on
-the page, turning to the next) which belong to the logging policy and are left out of the world.
+The choice over the catalogue factors into the choice of a page and of an item on it. The choice of an item is the
+user's. The choice of a page depends on the sum over its items and on navigation terms (access to page number n, staying
+on the page, turning to the next), which belong to the logging policy and are left out of the world.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,19 @@ from torch import Tensor, nn
 
 from recgym.arrays import Doubles
 from recgym.fit.config import FitConfig
-from recgym.fit.dataset import Batches, Dataset
+from recgym.fit.dataset import Dataset
 from recgym.fit.memory_terms import MemoryTerms
+from recgym.fit.session_batches import Batches
 from recgym.fit.session_model import SessionModel
 from recgym.fit.torch_session import Batch, SessionTerms, affinities, logged_affinity, seen_among, seen_logged
 from recgym.fit.training_loop import Average, Budget, descend, step_rows
 from recgym.logs.splits import TRAIN
 
-LARGE, SAMPLE = 3_000, 256  # a catalogue of more items is sampled in training, so many of it for a batch
-CELLS, SCORED = (
+LARGE_CATALOGUE, SAMPLED_ITEMS = (
+    3_000,
+    256,
+)  # a catalogue of more items is sampled in training, so many of it for a batch
+MAX_BATCH_CELLS, MAX_SCORED_CELLS = (
     20_000_000,
     100_000_000,
 )  # rows x items: of a batch that scores, of all such batches together
@@ -34,109 +38,111 @@ Judge = Callable[["ChoiceModel", Budget], bool]
 
 
 class ChoiceModel(SessionModel):
-    """The session model with terms of navigation."""
+    """The session model with navigation terms."""
 
-    on_shelf: Tensor  # (shelves, N) means over a shelf's items
-    in_category: Tensor  # (C, shelves) means over a category's shelves
-    base_access: Tensor  # (shelves,)
-    way: Tensor  # () in [0, 1]: 0 leaves the navigation that it began with
+    page_mean: Tensor  # (pages, N) means over the items of a page
+    in_category: Tensor  # (C, pages) means over the pages of a category
+    base_access: Tensor  # (pages,)
+    way: Tensor  # () in [0, 1]: share of the trained navigation that is kept beside the initial one
 
-    def __init__(self, frame: Dataset, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
-        features = np.zeros((frame.num_users, 0), np.float32)
-        memory = MemoryTerms.of(frame, config, is_choice=True)
-        super().__init__(frame, features, config, drift=memory.push, fixed=memory.fixed())
-        shelves = int(frame.items.shelf.max()) + 1
-        # what shifts all items alike is no part of a choice: trained, it would drift with the optimiser's noise
+    def __init__(self, dataset: Dataset, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
+        features = np.zeros((dataset.num_users, 0), np.float32)
+        memory = MemoryTerms.of(dataset, config, is_choice=True)
+        super().__init__(dataset, features, config, drift=memory.push, fixed=memory.fixed())
+        num_pages = int(dataset.items.category_page.max()) + 1
+        # a shift of all items is not identified by a choice
         self.bias.requires_grad_(False)
         self.context_bias.requires_grad_(False)
-        self.access = nn.Parameter(torch.zeros(shelves))
+        self.access = nn.Parameter(torch.zeros(num_pages))
         self.same_page = nn.Parameter(torch.tensor(0.0))
         self.next_page = nn.Parameter(torch.tensor(0.0))
-        place = layout(frame, torch.device("cpu"))
-        self.register_buffer("on_shelf", mean_matrix(place.shelf, shelves))
-        category = torch.zeros(shelves, dtype=torch.int64).scatter(0, place.shelf, place.category)
+        place = layout(dataset, torch.device("cpu"))
+        self.register_buffer("page_mean", mean_matrix(place.category_page, num_pages))
+        category = torch.zeros(num_pages, dtype=torch.int64).scatter(0, place.category_page, place.category)
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
-        self.register_buffer("base_access", torch.zeros(shelves))
+        self.register_buffer("base_access", torch.zeros(num_pages))
         self.register_buffer("way", torch.ones(()))
         if config.start == "counts":
-            self._start_at(popularity(frame, np.isin(frame.row_period, periods)))
+            self._start_at(popularity(dataset, np.isin(dataset.row_period, periods)))
 
     def _start_at(self, popular: Doubles) -> None:
-        """Begin at these logits: what sets the pages of a category apart is navigation's, the rest the items'."""
+        """Initialises at logits (N,): differences between pages of a category as navigation, the rest as biases."""
         logit = torch.as_tensor(popular, dtype=torch.float32)
-        of_shelf = self.on_shelf @ logit
-        of_shelf = of_shelf - (self.in_category.T > 0).float() @ (self.in_category @ of_shelf)
-        self.base_access.copy_(of_shelf)
-        self.base_item.copy_(logit - (self.on_shelf.T > 0).float() @ of_shelf)
+        page_level = self.page_mean @ logit
+        page_level = page_level - (self.in_category.T > 0).float() @ (self.in_category @ page_level)
+        self.base_access.copy_(page_level)
+        self.base_item.copy_(logit - (self.page_mean.T > 0).float() @ page_level)
 
     def terms(self, of: Tensor | None = None) -> SessionTerms:
-        """As of any session, but no user likes everything more: a choice does not tell."""
+        """Terms of the session model with user biases of 0, which a choice does not identify."""
         terms = super().terms(of)
         return terms._replace(user_bias=torch.zeros_like(terms.user_bias))
 
     def reach(self) -> Tensor:
-        """(shelves,) how easily a page is reached, compared with the others of its category."""
+        """(pages,) logit of access to a page, relative to the others of its category."""
         learnt = self.access - (self.in_category.T > 0).float() @ (self.in_category @ self.access)
         return self.base_access + self.way * learnt
 
     def page_spread(self, x: Tensor) -> Tensor:
-        """Mean square of how pages of one category differ in mean affinity: navigation is to carry that."""
-        means = self.on_shelf @ x.mean(0)
+        """Variance of mean affinity between pages of a category: a penalty, because navigation models that."""
+        means = self.page_mean @ x.mean(0)
         return (means - (self.in_category.T > 0).float() @ (self.in_category @ means)).square().mean()
 
 
 class Catalogue(NamedTuple):
-    """Where the items stand, (N,) int64 each."""
+    """Pages and categories of the items, (N,) int64 each."""
 
-    shelf: Tensor
+    category_page: Tensor
     page: Tensor
     category: Tensor
 
 
-def layout(frame: Dataset, device: torch.device) -> Catalogue:
-    """The frame's items as tensors."""
-    items = frame.items
-    return Catalogue(*(torch.as_tensor(v, device=device) for v in (items.shelf, items.page, items.category)))
+def layout(dataset: Dataset, device: torch.device) -> Catalogue:
+    """The catalogue of a dataset as tensors."""
+    items = dataset.items
+    return Catalogue(
+        *(torch.as_tensor(v, device=device) for v in (items.category_page, items.page, items.category))
+    )
 
 
 def mean_matrix(code: Tensor, size: int) -> Tensor:
-    """(size, len(code)) that takes means over the entries of each code."""
+    """(size, len(code)) matrix of means over the entries of each code."""
     hot = nn.functional.one_hot(code, size).float().T
     return hot / hot.sum(1, keepdim=True).clamp(min=1.0)
 
 
 def navigation(model: ChoiceModel, place: Catalogue, previous: Tensor, item: Tensor) -> Tensor:
-    """(rows, M) terms of the shopper's way through the shop to `item`, (1 or rows, M), after `previous` (-1: none)."""
+    """(rows, M) navigation terms of `item` (1 or rows, M) after `previous` (rows,), -1 for none."""
     known = (previous >= 0)[:, None]
-    last, shelf = previous.clamp(min=0)[:, None], place.shelf[item]
-    same = known & (place.shelf[last] == shelf)
+    last, category_page = previous.clamp(min=0)[:, None], place.category_page[item]
+    same = known & (place.category_page[last] == category_page)
     follows = known & (place.category[last] == place.category[item])
     follows = follows & (place.page[last] + 1 == place.page[item])
-    return model.reach()[shelf] + model.way * (model.same_page * same + model.next_page * follows)
+    return model.reach()[category_page] + model.way * (model.same_page * same + model.next_page * follows)
 
 
 class ChoiceSet(NamedTuple):
-    """What a row's item is compared with, beside itself: M items of the catalogue, the same for all rows."""
+    """The alternatives of a batch beside the chosen items: M items of the catalogue."""
 
     item: Tensor  # (M,) int64
-    weight: Tensor  # (M,) log of how many items each stands for
+    weight: Tensor  # (M,) log of its importance weight
 
 
 def options(place: Catalogue, share: Tensor | None) -> ChoiceSet:
-    """The whole catalogue, or a sample of it by `share` (N,).
+    """The whole catalogue, or a sample of it by the probabilities `share` (N,).
 
-    A sampled item counts as 1 / (M share), which makes the sums over the catalogue and over a page unbiased
-    (importance sampling of the softmax: Bengio and Senecal, 2008).
+    A sampled item has the importance weight 1 / (M share), so that sums over the catalogue and over a page are
+    unbiased. Source: Bengio and Senecal (2008).
     """
     if share is None:
-        every = torch.arange(len(place.shelf), device=place.shelf.device)
+        every = torch.arange(len(place.category_page), device=place.category_page.device)
         return ChoiceSet(every, torch.zeros_like(every, dtype=torch.float32))
-    drawn = torch.multinomial(share, SAMPLE, replacement=True)
-    return ChoiceSet(drawn, -(SAMPLE * share[drawn]).log())
+    drawn = torch.multinomial(share, SAMPLED_ITEMS, replacement=True)
+    return ChoiceSet(drawn, -(SAMPLED_ITEMS * share[drawn]).log())
 
 
 class Losses(NamedTuple):
-    """Of the rows of a batch, (rows,) each, and the affinities of all options (rows, M)."""
+    """Losses of the rows of a batch, (rows,) each, and affinities of all alternatives (rows, M)."""
 
     on_page: Tensor  # log-loss of the item on its page
     page: Tensor  # ... of the page, navigation included
@@ -151,9 +157,10 @@ class Losses(NamedTuple):
 
 
 def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: ChoiceSet) -> Losses:
-    """How likely the logged items were among the options.
+    """Log-losses of the logged items among the alternatives.
 
-    Which pages people come back to is navigation: it moves no `rho`, which says what they click again on a page.
+    `rho` is estimated from the choice on a page alone: the loss of the page has no gradient in it, because returns to
+    a page are navigation.
     """
     terms, batch = model.part(batch)
     chosen = batch.mask > 0
@@ -162,10 +169,10 @@ def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: Choi
     seen, again = seen_among(batch, against.item)[chosen], seen_logged(batch)[chosen]
     x, own = affinities(fresh, batch, against.item)[chosen], logged_affinity(fresh, batch)[chosen]
     twice = item[:, None] == against.item
-    away = place.shelf[item][:, None] != place.shelf[against.item]
+    away = place.category_page[item][:, None] != place.category_page[against.item]
 
     def sums(rho: Tensor, way: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
-        """Affinity of the item, and logsumexp over its page, or over the catalogue with the way there."""
+        """Affinity of the item, and logsumexp over its page, or over the catalogue with navigation terms."""
         mine, other = own + rho * again, (x + rho * seen + against.weight).masked_fill(twice, -torch.inf)
         if way is None:
             other = other.masked_fill(away, -torch.inf)
@@ -175,18 +182,20 @@ def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: Choi
 
     mine, page_sum = sums(terms.rho, None)
     ways = [navigation(model, place, previous, to) for to in (item[:, None], against.item[None])]
-    still = terms.rho.detach()
-    page = sums(still, (ways[0][:, 0], ways[1]))[1] - sums(still, None)[1] - ways[0][:, 0]
+    constant_rho = terms.rho.detach()
+    page = sums(constant_rho, (ways[0][:, 0], ways[1]))[1] - sums(constant_rho, None)[1] - ways[0][:, 0]
     return Losses(page_sum - mine, page, page_sum, mine, x + terms.rho * seen)
 
 
-def some_batches(frame: Dataset, device: torch.device, *periods: int) -> Batches:
-    """Batches of these periods to score over the whole catalogue; of many visits SCORED cells are drawn."""
+def some_batches(dataset: Dataset, device: torch.device, *periods: int) -> Batches:
+    """Batches of these periods to score over the whole catalogue; a sample of sessions above MAX_SCORED_CELLS."""
     rng = np.random.default_rng(0)
-    sessions = rng.permutation(frame.sessions(*periods))
-    rows = np.cumsum(frame.lengths[sessions])
-    kept = sessions[: max(1, int(np.searchsorted(rows, SCORED / frame.num_items)))]
-    return frame.batches(np.sort(kept), max(64, min(8192, CELLS // frame.num_items)), device, rng)
+    sessions = rng.permutation(dataset.sessions(*periods))
+    rows = np.cumsum(dataset.lengths[sessions])
+    kept = sessions[: max(1, int(np.searchsorted(rows, MAX_SCORED_CELLS / dataset.num_items)))]
+    return dataset.batches(
+        np.sort(kept), max(64, min(8192, MAX_BATCH_CELLS // dataset.num_items)), device, rng
+    )
 
 
 def mean_loss(model: ChoiceModel, place: Catalogue, batches: Batches) -> float:
@@ -195,7 +204,7 @@ def mean_loss(model: ChoiceModel, place: Catalogue, batches: Batches) -> float:
 
 
 def losses_of(model: ChoiceModel, place: Catalogue, batches: Batches) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-losses of the item on its page and of the page, and the row of the frame, (rows,) each."""
+    """Log-losses of the item on its page and of the page, and the row of the dataset, (rows,) each."""
     with torch.no_grad():
         every = options(place, None)
         found = [(row_losses(model, place, batch, every), batch.row[batch.mask > 0]) for batch in batches]
@@ -204,47 +213,47 @@ def losses_of(model: ChoiceModel, place: Catalogue, batches: Batches) -> tuple[T
         return on_page, page, row
 
 
-def popularity(frame: Dataset, rows: NDArray[np.bool_]) -> Doubles:
-    """(N,) log of how often each item was clicked and once more, 0 on average over clicks."""
-    logit: Doubles = np.log(np.bincount(frame.item[rows], minlength=frame.num_items) + 1.0)
-    logit -= logit[frame.item[rows]].mean()
+def popularity(dataset: Dataset, rows: NDArray[np.bool_]) -> Doubles:
+    """(N,) log of 1 + the clicks of each item, centred over clicks."""
+    logit: Doubles = np.log(np.bincount(dataset.item[rows], minlength=dataset.num_items) + 1.0)
+    logit -= logit[dataset.item[rows]].mean()
     return logit
 
 
 def score(
-    model: ChoiceModel, frame: Dataset, place: Catalogue, rows: NDArray[np.bool_], device: torch.device
+    model: ChoiceModel, dataset: Dataset, place: Catalogue, rows: NDArray[np.bool_], device: torch.device
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Affinities of the items of `rows`, whole visits, and logsumexp over their pages where drawn; NaN elsewhere."""
+    """(rows,) affinities of `rows`, whole sessions, and logsumexp over their pages where sampled; NaN elsewhere."""
     x, page_sum = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    periods = tuple(np.unique(frame.row_period[rows]).tolist())
+    periods = tuple(np.unique(dataset.row_period[rows]).tolist())
     with torch.no_grad():
         terms, every = model.terms(), options(place, None)
-        for batch in frame.batches(frame.sessions(*periods), 8192, device, np.random.default_rng(0)):
+        for batch in dataset.batches(dataset.sessions(*periods), 8192, device, np.random.default_rng(0)):
             there = batch.mask > 0
             x[batch.row[there].cpu().numpy()] = logged_affinity(terms, batch)[there].cpu().numpy()
-        for batch in some_batches(frame, device, *periods):
+        for batch in some_batches(dataset, device, *periods):
             drawn = batch.row[batch.mask > 0].cpu().numpy()
             page_sum[drawn] = row_losses(model, place, batch, every).page_sum.cpu().numpy()
     return x, page_sum
 
 
 def train(
-    frame: Dataset, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
+    dataset: Dataset, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
     report: Report, judge: Judge | None = None,
 ) -> ChoiceModel:  # fmt: skip
-    """The mean of a model over its last round, after so many, or as many as the plan allows.
+    """Trains for `rounds` rounds, or as many as the budget allows; returns the Polyak average over the last round.
 
-    `judge(mean)` sees it before the first round and after each; training ends where it says so.
+    `judge` is called with the average before the first round and after each; training stops where it returns True.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = ChoiceModel(frame, config, periods).to(device)
-    place = layout(frame, device)
-    large = frame.num_items > LARGE
-    rows = int(np.isin(frame.row_period, periods).sum())
-    size = step_rows(config, rows, CELLS // (SAMPLE if large else frame.num_items))
-    batches = frame.batches(frame.sessions(*periods), size, device, rng)
-    share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / frame.num_items, dtype=torch.float32)
+    model = ChoiceModel(dataset, config, periods).to(device)
+    place = layout(dataset, device)
+    large = dataset.num_items > LARGE_CATALOGUE
+    rows = int(np.isin(dataset.row_period, periods).sum())
+    size = step_rows(config, rows, MAX_BATCH_CELLS // (SAMPLED_ITEMS if large else dataset.num_items))
+    batches = dataset.batches(dataset.sessions(*periods), size, device, rng)
+    share = torch.as_tensor(0.5 * dataset.items.exposure + 0.5 / dataset.num_items, dtype=torch.float32)
     share, whole = share.to(device), options(place, None)
 
     def loss_of(batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""How a fit is run, and everything that no log tells: the one table of assumed values, each with its reason."""
+"""Settings of a fit, and the table of assumed values: terms that no log identifies, each with a reason."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,41 +9,38 @@ STARTS = ("counts", "zero")
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """Choices of a fit. Those about the model are made on the validation period, never on the test period."""
+    """Settings of a fit. Model selection uses the validation period, never the test period."""
 
     dim: int = 16  # d, factors
     hidden: int = 64  # width of the towers' hidden layer
     dropout: float = 0.0  # in the towers
-    epochs: int | None = None  # of a one-cycle schedule; None: up to `steps`, at a constant rate
-    steps: int = 6_000  # of gradient descent, at most: training ends where validation no longer improves
-    patience: int = 6  # rounds without a better validation after which it ends; a round is an epoch or some
+    epochs: int | None = None  # of a one-cycle schedule; None: early stopping at a constant learning rate
+    steps: int = 6_000  # of gradient descent, at most, under early stopping
+    patience: int = 6  # [rounds] without a lower validation loss, after which training stops
     learning_rate: float = 3e-3  # peak of the schedule
-    weight_decay: float = 1e-3  # AdamW's
+    weight_decay: float = 1e-3  # of AdamW
     batch_rows: int | None = None  # rows of a batch; None: by the size of the log
-    assume_rho: bool = False  # whether `rho` is assumed where a log could tell it
-    start: str = "counts"  # where item biases begin: at the log's "counts", or at "zero"
-    guard: float | None = (
-        2.0  # [standard errors] by which what was learnt must beat baselines on validation to be
+    assume_rho: bool = False  # take `rho` from the table of assumed values, even where the log identifies it
+    start: str = "counts"  # initial item biases: by the "counts" of the log, or "zero"
+    # [standard errors] by which a trained part must improve the validation loss over its baseline, to be kept;
+    # else it is shrunk or left out. None: it is always kept
+    guard: float | None = 2.0
+    item_ridge: float = 0.3  # penalty on squared id embeddings of items: factors and push
+    user_ridge: float = 3.0  # penalty on squared id embeddings of users: profile
+    bias_ridge: float = 3.0  # penalty on squared id embeddings: biases of items and users
+    item_scale: float = 0.1  # initial standard deviation of the id embeddings of items
+    drift: bool = True  # a response moves the intent
+    navigation: float = 0.3  # loss weight of the choice of a page, relative to that of an item on it
+    # ISO dates at which validation and test begin; None: 80/10/10 % by time
+    split: tuple[str, str] | None = None
+    # [first, end) training days, in place of `split`: their last tenth is validation, later days are test
+    period: tuple[str | None, str | None] | None = None
+    resample: int | None = (
+        None  # random seed of a bootstrap over the sessions before the test; None: no bootstrap
     )
-    # kept, else it is shrunk or left out; None: it is kept
-    item_ridge: float = 0.3  # on the sum of squares of what an item's id adds to its factors and push
-    user_ridge: float = 3.0  # ... and a user's id to his profile
-    bias_ridge: float = 3.0  # ... and either to its bias
-    item_scale: float = 0.1  # where that part of an item begins
-    drift: bool = True  # a positive answer moves the intent
-    navigation: float = 0.3  # weight of the choice of a page beside that of an item on it
-    split: tuple[str, str] | None = (
-        None  # ISO dates at which validation and test begin; else 80/10/10 by time
-    )
-    period: tuple[str | None, str | None] | None = (
-        None  # [first, end) days to learn from, in place of `split`: their last tenth validates, later days test
-    )
-    resample: int | None = None  # seed of a bootstrap over the visits before the test; None: the log as it is
-    max_categories: int = 32  # the most frequent stay, the others become "other"
+    max_categories: int = 32  # the most frequent are kept, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
-    seen_weight: float = (
-        0.3  # there: a target's weight where the profile was told of it; 1 where it was hidden
-    )
+    seen_weight: float = 0.3  # social: loss weight of input items; dropped-out items have weight 1
     bootstrap: int = 200  # resamples behind an interval on the card
 
     def __post_init__(self) -> None:
@@ -68,7 +65,7 @@ class FitConfig:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 0")
         if self.split is not None and not self.split[0] < self.split[1]:
-            raise ValueError(f"split is {self.split}: the test must begin after the validation")
+            raise ValueError(f"split is {self.split}: the test period must begin after the validation period")
         _check_period(self.period)
 
 
@@ -107,71 +104,72 @@ PRESETS: dict[str, FitConfig] = {
 
 
 class Assumed(NamedTuple):
-    """A value that no log of the domain tells."""
+    """A value that no log of the domain identifies."""
 
     value: float
     reason: str
 
 
-_VISIT = (
-    "where a visit of such a log ends, the user need not have left; a sober shape, the same for all items"
-)
+_VISIT = "the end of a visit in such a log need not be a leave; a moderate rate, equal for all items"
 ASSUMED: dict[str, dict[str, Assumed]] = {
     "ecommerce": {
-        "answer_rate": Assumed(
-            0.8, "share of logged pages answered with a click; every logged page has one click"
-        ),
+        "answer_rate": Assumed(0.8, "share of pages with a click; pages without one are not logged"),
         "page_items": Assumed(18, "items of a page where a log has no pages; as in the e-shop"),
-        "leave_idle": Assumed(0.0, "a shown slate without a click leaves no row in a click log"),
+        "leave_idle": Assumed(0.0, "a slate without a click has no row in a click log"),
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
         "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),
-        "event_gain": Assumed(0.5, "slope of cart and purchase on affinity; the mean stays at the rate"),
+        "event_gain": Assumed(0.5, "slope of cart and purchase on affinity, at an unchanged mean rate"),
         "leave_rate": Assumed(
             0.10,
-            "the log does not show whole visits, or not 20 of them; about 10 slates",
+            "the log does not show whole visits, or fewer than 20; about 10 slates",
         ),
-        "leave_run": Assumed(-0.2, "there too; about half of what the e-shop shows"),
+        "leave_run": Assumed(
+            -0.2, "slope on log run length, in the same case; about half of that of the e-shop"
+        ),
     },
     "content": {
         "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of about 14 slates"),
-        "leave_idle": Assumed(
-            0.8, "a skipped item makes leaving 2.2 times as likely in odds: engagement keeps people"
-        ),
-        "leave_run": Assumed(0.3, "slope on log run length: sameness tires, mildly"),
+        "leave_idle": Assumed(0.8, "odds of leaving 2.2 times as high after a skipped item"),
+        "leave_run": Assumed(0.3, "slope on log run length: a small satiation effect"),
         "rho": Assumed(
             -1.0,
-            "an item clicked in this visit is less welcome: a sober value where visits hardly repeat an item, or "
-            "where repeats are an artefact of logging",
+            "an item clicked earlier in the visit has a lower affinity; a moderate value where visits hardly "
+            "repeat an item, or where repeats are an artefact of logging",
         ),
         "answer_rate": Assumed(0.4, "only where the log has no impression without a click"),
-        "exposure_power": Assumed(0.5, "only there: shown as popularity to this power"),
+        "exposure_power": Assumed(0.5, "in the same case: exposure grows as popularity to this power"),
         "event_gain": Assumed(0.5, "only for events that the log lacks"),
         "event_rate": Assumed(0.01, "only for events that the log lacks"),
     },
     "social": {
         "answer_rate": Assumed(
-            0.15, "share of listens when items are shown by their exposure; no exposure is logged"
+            0.15,
+            "share of listens when items are shown in proportion to their exposure; no exposure is logged",
         ),
-        "exposure_power": Assumed(0.5, "what was shown how often is unknown: as popularity to this power"),
+        "exposure_power": Assumed(
+            0.5, "exposure is not logged: it is assumed to grow as popularity to this power"
+        ),
         "leave_rate": Assumed(0.05, _VISIT),
-        "leave_idle": Assumed(0.5, "an item not listened to makes leaving 1.6 times as likely in odds"),
-        "leave_run": Assumed(0.2, "slope on log run length: sameness tires, mildly"),
-        "kappa": Assumed(-0.1, "a category tires, mildly; listen counts have no order"),
-        "rho": Assumed(-1.0, "an item listened to in this visit is less welcome in the same visit"),
+        "leave_idle": Assumed(0.5, "odds of leaving 1.6 times as high after an item without a listen"),
+        "leave_run": Assumed(0.2, "slope on log run length: a small satiation effect"),
+        "kappa": Assumed(-0.1, "a small satiation effect; listen counts have no order"),
+        "rho": Assumed(-1.0, "an item listened to earlier in the visit has a lower affinity"),
         "omega": Assumed(
             0.0,
-            "influence of friends: homophily alone, as taste is fitted; static counts cannot tell the two apart "
+            "influence of friends: homophily alone; a static graph does not identify the two "
             "(Shalizi and Thomas, 2011)",
         ),
-        "connect_rate": Assumed(0.15, "share of suggested friends who are accepted; no suggestion is logged"),
-        "connect_again": Assumed(-1.0, "a refused friend is less welcome when he is suggested again"),
+        "connect_rate": Assumed(0.15, "share of accepted suggestions; no suggestion is logged"),
+        "connect_again": Assumed(
+            -1.0, "a candidate who was not accepted has a lower affinity when suggested again"
+        ),
         "event_gain": Assumed(0.5, "slope of share and comment on affinity"),
-        "event_rate": Assumed(0.02, "share and comment, of listens"),
+        "event_rate": Assumed(0.02, "rate of share and of comment, given a listen"),
     },
 }
 
 
 def assumed(domain: str, name: str) -> float:
-    """An assumed value; 0 where the domain's table does not name it."""
+    """An assumed value; 0 where the table of the domain has none."""
     entry = ASSUMED[domain].get(name)
     return 0.0 if entry is None else entry.value

@@ -1,10 +1,10 @@
-"""Log -> Frame: numbered users, items ordered by exposure, sessions with periods, padded batches.
+"""A log as arrays for fitting: numbered users, items in order of exposure, sessions with periods.
 
-A fit knows the rows of TRAIN and VALIDATION. How often users come and items are shown is counted on these alone; who
-occurs later only has a place in the tables, behind the others.
+A fit uses the rows of TRAIN and VALIDATION. Populations and exposures are counted on these alone; users and items that
+occur only later have a place at the end of the tables.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,86 +12,31 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 
-from recgym.arrays import Bools, Codes, Doubles, Floats, Ints
+from recgym.arrays import Bools, Codes, Floats, Ints
 from recgym.events import EVENTS
 from recgym.fit.config import FitConfig
-from recgym.fit.torch_session import Batch
+from recgym.fit.item_table import ItemTable, item_table_of
+from recgym.fit.session_batches import Batches, pieces
+from recgym.fit.temporal_split import periods
 from recgym.logs import Log
-from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, dates, visit_days
+from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
 
-MIN_ROWS, MIN_VISITS = 20, 6
-MIN_EVIDENCE = 20  # rows that tell something of a number, to fit it
-LONG = 512  # rows of a visit that a batch holds in one piece
-
-
-@dataclass(frozen=True)
-class ItemTable:
-    """What is public about N items, most shown first."""
-
-    category: Ints  # (N,)
-    categories: tuple[str, ...]  # (C,)
-    page: Ints  # (N,) number of the page in its category, 0 where the log has none
-    price: Doubles  # (N,) NaN where unknown
-    duration: Doubles  # (N,) ms, NaN where unknown
-    exposure: Doubles  # (N,) share of the known rows, 0 for an item that comes later
-    columns: Mapping[str, Any]  # the log's other columns, (N,) each
-
-    @property
-    def shelf(self) -> Ints:
-        """(N,) code of the (category, page) an item stands on."""
-        codes: Ints = np.unique(self.category * (self.page.max() + 1) + self.page, return_inverse=True)[1]
-        return codes.astype(np.int64)
-
-    @property
-    def price_z(self) -> Doubles:
-        """(N,) standardised log price, 0 where unknown."""
-        known = np.isfinite(self.price) & (self.price > 0)
-        logs = np.log(np.where(known, self.price, 1.0))
-        spread = logs[known].std() if known.any() else 0.0
-        return (
-            np.where(known, (logs - logs[known].mean()) / spread, 0.0) if spread > 0 else np.zeros(len(logs))
-        )
-
-    def price_slope(self, effect: Doubles) -> float:
-        """Slope of an item effect (N,) on `price_z` between items of one shelf, weighted by exposure; 0 without prices.
-
-        Prices do not change within an item, so this is all that a price can mean: the rest is the item's own.
-        """
-        shelf = self.shelf
-        total = np.maximum(np.bincount(shelf, self.exposure), 1e-12)
-
-        def within(values: Doubles) -> Doubles:
-            centred: Doubles = values - (np.bincount(shelf, self.exposure * values) / total)[shelf]
-            return centred
-
-        price = within(self.price_z)
-        spread = float((self.exposure * price**2).sum())
-        return float((self.exposure * price * within(effect)).sum() / spread) if spread > 1e-9 else 0.0
-
-    @property
-    def price_ratio(self) -> Doubles:
-        """(N,) price over the mean price of the catalogue, 0 where unknown."""
-        known = np.isfinite(self.price) & (self.price > 0)
-        return (
-            np.where(known, self.price / self.price[known].mean(), 0.0)
-            if known.any()
-            else np.zeros(len(known))
-        )
+MIN_ROWS = 20  # of a log, and with a response
+MIN_EVIDENCE = 20  # rows that a term of memory needs to be fitted
 
 
 class Evidence(NamedTuple):
-    """Known rows that tell something of what earlier responses of the visit do."""
+    """Numbers of known rows from which effects of earlier responses of the session are estimated."""
 
-    later: int  # with a response before them in their visit
-    third: int  # with two
-    repeats: int  # of an item that had a response before in the visit
+    later: int  # with an earlier response in their session
+    third: int  # with two earlier responses
+    repeats: int  # of an item with an earlier response in the session
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of a log as numbers, in sessions; a row is a step."""
+    """Rows of a log as numbers, in sessions; a row is one shown item."""
 
     domain: str
     user: Codes  # (rows,)
@@ -104,9 +49,7 @@ class Dataset:
     starts: Ints  # (sessions,)
     lengths: Ints  # (sessions,)
     period: Codes  # (sessions,) TRAIN, VALIDATION, TEST, or UNUSED: before the period to learn from
-    known: (
-        Bools  # (rows,) what a fit may know: rows of TRAIN and VALIDATION, or the pairs that are not held out
-    )
+    known: Bools  # (rows,) available to the fit: rows of TRAIN and VALIDATION, or pairs that are not held out
     items: ItemTable
     num_users: int
     user_columns: Mapping[str, Any]  # the log's as Arrow, (U,) each
@@ -129,12 +72,12 @@ class Dataset:
 
     @property
     def visits(self) -> Ints:
-        """First rows of the visits of which something is known."""
+        """First rows of the sessions with known rows."""
         return self.starts[np.logical_or.reduceat(self.known, self.starts)]
 
     @cached_property
     def evidence(self) -> "Evidence":
-        """What the known rows can tell of memory within a visit."""
+        """Number of known rows for each effect of memory within a session."""
         rows, positive = self.known, self.positive.astype(bool)
         session, first = self.session, np.repeat(self.starts, self.lengths)
         before = np.cumsum(positive) - positive
@@ -150,9 +93,9 @@ class Dataset:
         return np.arange(len(self.item)) - np.repeat(self.starts, self.lengths)
 
     def resampled(self, seed: int) -> "Dataset":
-        """The frame with as many visits of train and of validation as there are, drawn with replacement.
+        """A bootstrap sample over the sessions of train and of validation. Source: Efron (1979).
 
-        Items, users and the test stay as they are, so that worlds of one ensemble share their indices (Efron, 1979).
+        Items, users and the test period are unchanged, so that the worlds of an ensemble share their indices.
         """
         rng = np.random.default_rng(seed)
         drawn = [rng.choice(part, len(part)) for part in map(self.sessions, (TRAIN, VALIDATION))]
@@ -179,72 +122,22 @@ class Dataset:
         return np.flatnonzero(np.isin(self.period, periods))
 
     def drawn(self, period: int, limit: int) -> Ints:
-        """Numbers of the sessions in a period; of more than `limit` rows, of visits at random with about as many."""
+        """Numbers of the sessions in a period; of more than `limit` rows, a random sample with about as many."""
         sessions = self.sessions(period)
         share = limit / max(int(self.lengths[sessions].sum()), 1)
         return sessions[np.random.default_rng(0).random(len(sessions)) < share]
 
     def batches(self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator) -> "Batches":
-        """Padded batches of about `rows` steps, visits of like length together."""
-        starts, lengths = _pieces(self.starts[sessions], self.lengths[sessions])
+        """Padded batches of about `rows` rows, of sessions of similar length."""
+        starts, lengths = pieces(self.starts[sessions], self.lengths[sessions])
         order = np.argsort(lengths + rng.random(len(lengths)), kind="stable")
         return Batches(self, starts[order], lengths[order], rows, device)
 
 
-class Batches(Sequence[Batch]):
-    """Batches of a frame's visits, each made when it is asked for: they never stand in memory together."""
-
-    def __init__(self, frame: Dataset, starts: Ints, lengths: Ints, rows: int, device: torch.device) -> None:
-        self.frame, self.starts, self.lengths, self.device = frame, starts, lengths, device
-        self.parts = list(_parts(lengths, rows))
-
-    def __len__(self) -> int:
-        return len(self.parts)
-
-    def __getitem__(self, index: Any) -> Any:
-        first, last = self.parts[index]
-        lengths, starts, frame = self.lengths[first:last], self.starts[first:last], self.frame
-        clock = np.arange(lengths.max())
-        mask = clock[None, :] < lengths[:, None]
-        row = np.where(mask, starts[:, None] + clock[None, :], 0)
-
-        def tensor(values: NDArray[Any], kind: torch.dtype) -> torch.Tensor:
-            return torch.as_tensor(values, dtype=kind, device=self.device)
-
-        return Batch(
-            tensor(frame.user[starts], torch.int64),
-            tensor(frame.context[starts], torch.int64),
-            tensor(np.where(mask, frame.item[row], 0), torch.int64),
-            tensor(mask & frame.positive[row], torch.float32),
-            tensor(mask, torch.float32),
-            tensor(row, torch.int64),
-        )
-
-
-def _pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Visits cut into pieces of LONG rows: a batch is quadratic in the length of its visits.
-
-    In a piece the visit begins anew; what lies farther back has faded, and hardly any visit is that long.
-    """
-    count = -(-lengths // LONG)
-    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    begun = within * LONG
-    return np.repeat(starts, count) + begun, np.minimum(np.repeat(lengths, count) - begun, LONG)
-
-
-def _parts(lengths: Ints, rows: int) -> Iterator[tuple[int, int]]:
-    """Ranges of visits, shortest first, that are at most `rows` steps when padded."""
-    begin, sizes = 0, lengths.tolist()
-    for end in range(1, len(sizes) + 1):
-        if end == len(sizes) or (end + 1 - begin) * sizes[end] > rows:
-            yield begin, end
-            begin = end
-
-
 def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bools | None = None) -> Dataset:
-    """Number what occurs in the log; ValueError where it cannot carry a world.
+    """Numbers the users and items of a log; ValueError where the log is too small for a world.
 
-    `known` (rows of the log,) are those that a fit may know, where that does not go by visits.
+    `known` (rows of the log,) is given for pairs: the rows that are available to the fit.
     """
     response = EVENTS[log.domain][0].name
     positive = log.column(response).astype(bool) if response in log.events else np.ones(log.num_rows, bool)
@@ -258,7 +151,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
     session = log.column("session")[keep]
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
     lengths = np.diff(np.r_[starts, len(session)])
-    # pairs are held out by themselves, whatever the visits
+    # pairs are held out one by one, not by session
     period = periods(visit_days(log, keep), config) if known is None else np.zeros(len(starts), np.int64)
     period = period.astype(np.int8)
     past = np.repeat(period <= VALIDATION, lengths) if known is None else known[keep]
@@ -267,7 +160,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
     shown = np.bincount(item[past], minlength=len(items))
     context, contexts = _contexts(log, keep)
     watch = np.asarray(log.column("watch_ms"), np.float32)[keep]
-    frame = Dataset(
+    dataset = Dataset(
         log.domain,
         user,
         item,
@@ -280,17 +173,17 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         lengths.astype(np.int64),
         period,
         past,
-        _items(log, items, shown / shown.sum(), config),
+        item_table_of(log, items, shown / shown.sum(), config),
         len(users),
         {name: log.users[name].take(pa.array(users)) for name in log.users.column_names},
         users,
         items,
     )
-    return frame if config.resample is None else frame.resampled(config.resample)
+    return dataset if config.resample is None else dataset.resampled(config.resample)
 
 
 def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[Ints, Codes]:
-    """Rows of a table that occur, the known ones first and by frequency if asked, and (rows,) the number of each."""
+    """The rows of a table that occur, known ones first, by frequency if `by_count`; (rows,) the number of each."""
     all_rows, often = np.bincount(raw, minlength=size), np.bincount(raw[known], minlength=size)
     order = np.lexsort((np.arange(size), -often if by_count else often == 0, all_rows == 0))
     order = order[: int((all_rows > 0).sum())]
@@ -300,7 +193,7 @@ def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[I
 
 
 def seen_before(session: Ints, item: Codes, positive: Bools) -> Bools:
-    """(rows,) whether the row's item had a response before in its visit; rows of a visit are in order."""
+    """(rows,) whether the item had an earlier response in the session; rows of a session are in order."""
     code = session.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
     order = np.argsort(code, kind="stable")
     counts: Ints = np.cumsum(positive[order]) - positive[order]
@@ -312,7 +205,7 @@ def seen_before(session: Ints, item: Codes, positive: Bools) -> Bools:
 
 
 def sample(rows: Bools, limit: int) -> Bools:
-    """These rows, or of more than `limit` about as many drawn at random."""
+    """These rows; of more than `limit`, a random sample of about as many."""
     share = limit / max(int(rows.sum()), 1)
     return rows if share >= 1.0 else rows & (np.random.default_rng(0).random(len(rows)) < share)
 
@@ -339,82 +232,9 @@ def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
     return np.zeros(int(keep.sum()), np.int16), ("any",)
 
 
-def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
-    """Period of every session: by the configured dates, else the first 80 %, the next 10 %, the last 10 %."""
-    if config.period is not None:
-        period = _periods_of(dates(days), *config.period)
-    elif config.split is not None:
-        day = dates(days)
-        period = (day >= config.split[0]).astype(np.int64) + (day >= config.split[1])
-    else:
-        period = _shares(np.array(days), 0.8, 0.9)
-    missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
-    if missing:
-        raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(len(days), config)}")
-    return period
-
-
-def _needed(visits: int, config: FitConfig) -> str:
-    """What a log of so few visits needs."""
-    if config.period is not None or config.split is not None:
-        return f"it has {visits} visits in all: choose other days"
-    return (
-        f"it has {visits} visits in all and needs at least {MIN_VISITS}, of one user or of many, to learn from, to "
-        "validate and to judge: give its rows times (a visit ends after a pause) or a column session"
-    )
-
-
-def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
-    """Learn from [first, end), the last tenth of it validates; later days are the test, else the last tenth again."""
-    inside = (dates >= (first or "")) & (dates < (end or "9999"))
-    if not inside.any():
-        raise ValueError(f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}")
-    period = np.where(dates < (first or ""), UNUSED, TEST)
-    later = end is not None and bool((dates >= end).any())
-    period[inside] = _shares(dates[inside], *((0.9, 1.0) if later else (0.8, 0.9)))
-    return period
-
-
-def _shares(days: NDArray[Any], *cuts: float) -> Ints:
-    """0, 1 or 2 by rank in time: below the first share, between the two, above."""
-    rank = np.empty(len(days), np.int64)
-    rank[np.argsort(days, kind="stable")] = np.arange(len(days))
-    return np.searchsorted([int(len(days) * cut) for cut in cuts], rank, side="right").astype(np.int64)
-
-
-def _items(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> ItemTable:
-    table = log.items.take(kept)
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-
-    def numbers(name: str) -> Doubles:
-        if name not in columns:
-            return np.full(len(kept), np.nan)
-        return np.array([np.nan if value is None else float(value) for value in columns[name]])
-
-    labels = [str(value) for value in columns.get("category", ["item"] * len(kept))]
-    category, categories = fold_categories(labels, exposure, config.max_categories)
-    page = np.nan_to_num(numbers("page"), nan=0.0).astype(np.int64)
-    rest = {name: columns[name] for name in columns if name not in ("id", "label", "category", "page")}
-    return ItemTable(
-        category, categories, np.maximum(page, 0), numbers("price"), numbers("duration_ms"), exposure, rest
-    )
-
-
-def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Ints, tuple[str, ...]]:
-    """Codes and names of the heaviest categories; beyond `limit` all others become "other", the last."""
-    total: dict[str, float] = {}
-    for label, share in zip(labels, weight.tolist(), strict=True):
-        total[label] = total.get(label, 0.0) + share
-    names = sorted(total, key=lambda name: (-total[name], name))
-    if len(names) > limit:
-        names = [*[name for name in names if name != "other"][: limit - 1], "other"]
-    code = {name: index for index, name in enumerate(names)}
-    return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)
-
-
-def few_listeners_dropped(log: Log, least: int, known: Bools) -> tuple[Log, Bools, int]:
-    """The log without items of fewer than `least` known rows, which of it is known, how many known items went."""
+def without_rare_items(log: Log, least: int, known: Bools) -> tuple[Log, Bools, int]:
+    """The log without items of fewer than `least` known rows; its known rows; the number of items left out."""
     counts = np.bincount(log.column("item")[known], minlength=log.num_items)
     keep = counts[log.column("item")] >= least
-    went = int(((counts > 0) & (counts < least)).sum())
-    return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], went
+    dropped = int(((counts > 0) & (counts < least)).sum())
+    return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], dropped

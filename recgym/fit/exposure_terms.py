@@ -1,6 +1,6 @@
-"""What a log says about exposure: who was shown what, whether at random, and the world's logging policy.
+"""Exposure: what a log has of randomised exposure, and the terms of the world's logging policy.
 
-`recgym.sim.logging_policy` is the policy; `fit_stay` says how often it keeps to the category of the step before.
+`recgym.sim.logging_policy` is the policy; `fit_stay` estimates how often it keeps the category of the previous step.
 """
 
 import numpy as np
@@ -12,16 +12,16 @@ from recgym.fit.provenance import Provenance
 from recgym.logs import Log
 
 RANDOM_FLAGS = ("is_rand", "is_random", "random", "randomised", "randomized")  # with or without `context_`
-SAME = 1e-6  # propensities that differ by less, relatively, are one
+SAME_PROPENSITY = 1e-6  # relative difference below which propensities are equal
 
 
 def is_rated(log: Log) -> bool:
-    """Whether rows are ratings: then nobody was shown anything, and low ratings are no refusals of something shown."""
+    """Whether rows are ratings: then there are no impressions, and a low rating is not a missing response."""
     return "rating" in log.rows.column_names
 
 
 def validated(log: Log) -> str:
-    """What the log has of randomised exposure, as the card says it."""
+    """The line of the card on randomised exposure in the log."""
     rest = "off-policy behaviour not validated"
     if is_rated(log):
         return f"{rest}: the log holds ratings, no exposure is logged"
@@ -38,9 +38,9 @@ def _propensities(log: Log) -> str:
         return ""
     low, high = float(known.min()), float(known.max())
     on = f"on {len(known) / len(value):.0%} of its rows"
-    if low >= 1.0 - SAME:
+    if low >= 1.0 - SAME_PROPENSITY:
         return f"propensities of 1 {on} (a deterministic policy)"
-    if high - low <= SAME * high:
+    if high - low <= SAME_PROPENSITY * high:
         return f"randomised exposure, uniform propensities of {low:.3g} {on}"
     return f"randomised exposure, propensities of {low:.3g} to {high:.3g} {on}"
 
@@ -59,41 +59,41 @@ def _flag(log: Log) -> str:
 
 
 def exposure_terms(
-    log: Log, frame: Dataset, rows: NDArray[np.bool_], arrays: Arrays, ledger: Provenance
+    log: Log, dataset: Dataset, rows: NDArray[np.bool_], arrays: Arrays, provenance: Provenance
 ) -> None:
     """Write the logging policy into `arrays` and the card: how often items are shown, and staying in a category."""
-    what = "clicks" if bool(frame.positive.all()) else "rows"
+    what = "clicks" if bool(dataset.positive.all()) else "rows"
     if is_rated(log):
-        ledger.assumed(
-            "exposure", "share of ratings", "nobody was shown anything: ratings stand for exposures"
+        provenance.assumed(
+            "exposure", "share of ratings", "no impressions are logged: ratings are used instead"
         )
     elif what == "clicks":
-        ledger.assumed("exposure", "share of clicks", "no page views are logged: clicks stand for them")
+        provenance.assumed("exposure", "share of clicks", "no page views are logged: clicks are used instead")
     else:
-        ledger.fitted("exposure", "share of impressions", "the logging policy")
-    stay = fit_stay(frame, rows)
+        provenance.fitted("exposure", "share of impressions", "the logging policy")
+    stay = fit_stay(dataset, rows)
     arrays["logged_stay"] = np.array([0.0 if stay is None else stay])
     if stay is None:
-        ledger.absent("logged_stay", "no two neighbouring rows of a visit in a log of several categories")
+        provenance.absent("logged_stay", "no two neighbouring rows of a visit in a log of several categories")
     elif is_rated(log):
-        ledger.assumed(
+        provenance.assumed(
             "logged_stay", stay, "as neighbouring ratings stay in a category: no exposure is logged"
         )
     else:
-        ledger.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
+        provenance.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
 
 
-def fit_stay(frame: Dataset, rows: NDArray[np.bool_]) -> float | None:
+def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
     """Maximum likelihood of `stay` from the categories of neighbouring rows of one visit (EM).
 
     None where the log says nothing of it: no neighbours, or one category in which everybody stays.
     """
-    category = frame.items.category[frame.item]
-    pair = rows & (frame.step > 0)
+    category = dataset.items.category[dataset.item]
+    pair = rows & (dataset.step > 0)
     if not pair.any() or len(np.unique(category[rows])) < 2:
         return None
     same = (category == np.roll(category, 1))[pair]
-    share = np.bincount(frame.items.category, weights=frame.items.exposure)[category[pair]]
+    share = np.bincount(dataset.items.category, weights=dataset.items.exposure)[category[pair]]
     stay = 0.5
     for _ in range(200):
         stay = float((same * stay / (stay + (1 - stay) * share)).mean())

@@ -1,12 +1,12 @@
-"""A graph like the log's, drawn: by degrees, by likeness of taste, and by closing triangles.
+"""A random graph with the degrees of a log's graph, homophily and triadic closure.
 
-Everybody has as many stubs as friends in the log. Stubs are joined one after another: with probability `closing` to a
-friend of a friend, else to anybody, both by exp(slope x likeness) among those with stubs left; a friend of a friend
-counts once for every friend in common (triadic closure: Jin, Girvan and Newman, 2001; degrees as in the configuration
-model, taste as in latent-space models: Hoff et al., 2002). `slope` and `closing` are those at which what
-friends share and how many triangles they close are as in the log.
+Every user has as many stubs as friends in the log. Stubs are joined one after another: with probability `closing` to a
+friend of a friend, else to any user, in both cases in proportion to exp(slope x similarity) among users with stubs
+left; a friend of a friend counts once for each friend in common. Sources: triadic closure, Jin, Girvan and Newman
+(2001); configuration model of degrees; latent-space similarity, Hoff et al. (2002). `slope` and `closing` are set so
+that the sharing of items and the transitivity equal those of the log.
 
-Axes: U users, k dimensions of taste, P pairs.
+Axes: U users, k latent dimensions, P pairs.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,10 @@ from recgym.jit import njit
 from recgym.logs.friend_graph import FriendGraph
 from recgym.rng import uniform
 
-LOOKED_AT = 256  # stubs looked at for a stranger to befriend
-PICK, OWN, CLOSE, STRANGER, KEPT = range(5)  # streams of random numbers
-ROUNDS = 12  # draws by which slope and closing are set
+MAX_CANDIDATES = 256  # stubs drawn as candidates for a new friend
+PICK, OWN, CLOSE, NON_FRIEND, KEPT = range(5)  # streams of random numbers
+MAX_FAILURES = 2_000  # draws without a partner, after which a graph is complete
+SEARCH_DRAWS = 12  # draws of the search for slope and closing
 
 
 @njit()
@@ -34,18 +35,28 @@ def _is_friend(friend: NDArray[np.int64], count: NDArray[np.int64], user: int, o
 
 
 @njit()
-def _likeness(kin: Doubles, user: int, other: int) -> float:
+def _similarity(kin: Doubles, user: int, other: int) -> float:
     total = 0.0
     for j in range(kin.shape[1]):
         total += kin[user, j] * kin[other, j]
     return total
 
 
+class Stubs(NamedTuple):
+    """State of a graph that is being drawn."""
+
+    kin: Doubles  # (U, k) similarity of two users is their inner product
+    left: Ints  # (U,) stubs that are not joined
+    entries: Ints  # (U,) entries of each user in the pool
+    pool: Ints  # (stubs,) users, one entry a stub; entries of joined stubs are removed when drawn
+    friend: Ints  # (U, most) friends so far
+    degree: Ints  # (U,) number of friends so far
+
+
 @njit()
-def _friend_of_friend(
-    kin: Doubles, left: Ints, friend: Ints, count: Ints, user: int, slope: float, key: np.uint64, step: int
-) -> int:
-    """One of them with stubs left, drawn in one pass; -1 where there is none."""
+def _friend_of_friend(stubs: Stubs, user: int, slope: float, key: np.uint64, step: int) -> int:
+    """A friend of a friend with stubs left, by weighted reservoir sampling; -1 where there is none."""
+    kin, left, friend, count = stubs.kin, stubs.left, stubs.friend, stubs.degree
     total, chosen, column = 0.0, -1, 0
     for i in range(count[user]):
         middle = friend[user, i]
@@ -53,7 +64,7 @@ def _friend_of_friend(
             other = friend[middle, j]
             if other == user or left[other] == 0 or _is_friend(friend, count, user, other):
                 continue
-            weight = np.exp(slope * _likeness(kin, user, other))
+            weight = np.exp(slope * _similarity(kin, user, other))
             total += weight
             if uniform(key, step, CLOSE, column) * total < weight:
                 chosen = other
@@ -62,48 +73,45 @@ def _friend_of_friend(
 
 
 @njit()
-def _stranger(
-    kin: Doubles, left: Ints, entries: Ints, pool: Ints, size: int, friend: Ints, count: Ints, user: int,
-    slope: float, key: np.uint64, step: int,
-) -> int:  # fmt: skip
-    """Anybody with stubs left, by their number and likeness; -1 where none of those looked at is free."""
+def _non_friend(stubs: Stubs, size: int, user: int, slope: float, key: np.uint64, step: int) -> int:
+    """A user with stubs left, by their number and similarity; -1 where no candidate has any.
+
+    Candidates are MAX_CANDIDATES draws from the first `size` entries of the pool.
+    """
+    left, entries, friend, count = stubs.left, stubs.entries, stubs.friend, stubs.degree
     total, chosen = 0.0, -1
-    for i in range(LOOKED_AT):
-        other = pool[int(uniform(key, step, STRANGER, 2 * i) * size)]
+    for i in range(MAX_CANDIDATES):
+        other = stubs.pool[int(uniform(key, step, NON_FRIEND, 2 * i) * size)]
         if other == user or left[other] == 0 or _is_friend(friend, count, user, other):
             continue
-        weight = np.exp(slope * _likeness(kin, user, other)) * left[other] / entries[other]
+        weight = np.exp(slope * _similarity(stubs.kin, user, other)) * left[other] / entries[other]
         total += weight
-        if uniform(key, step, STRANGER, 2 * i + 1) * total < weight:
+        if uniform(key, step, NON_FRIEND, 2 * i + 1) * total < weight:
             chosen = other
     return chosen
 
 
 @njit()
-def _join(
-    kin: Doubles, left: Ints, entries: Ints, pool: Ints, friend: Ints, count: Ints, slope: float, closing: float,
-    key: np.uint64,
-) -> None:  # fmt: skip
-    """Fill `friend` (U, most) and `count` (U,) until the stubs are used up or nobody fits them."""
-    size, step, vain = pool.shape[0], 0, 0
-    while size > 1 and vain < 2_000:
+def _join(stubs: Stubs, slope: float, closing: float, key: np.uint64) -> None:
+    """Joins stubs until none are left, or MAX_FAILURES draws found no partner."""
+    left, entries, pool, friend, count = stubs.left, stubs.entries, stubs.pool, stubs.friend, stubs.degree
+    size, step, failures = pool.shape[0], 0, 0
+    while size > 1 and failures < MAX_FAILURES:
         step += 1
         place = int(uniform(key, step, PICK, 0) * size)
         user = pool[place]
-        if (
-            uniform(key, step, KEPT, 0) * entries[user] >= left[user]
-        ):  # a stub that was used up by another's choice
+        if uniform(key, step, KEPT, 0) * entries[user] >= left[user]:  # a stub that is already joined
             size -= 1
             pool[place] = pool[size]
             entries[user] -= 1
             continue
         other = -1
         if uniform(key, step, OWN, 0) < closing:
-            other = _friend_of_friend(kin, left, friend, count, user, slope, key, step)
+            other = _friend_of_friend(stubs, user, slope, key, step)
         if other < 0:
-            other = _stranger(kin, left, entries, pool, size, friend, count, user, slope, key, step)
+            other = _non_friend(stubs, size, user, slope, key, step)
         if other < 0:
-            vain += 1
+            failures += 1
             continue
         friend[user, count[user]], friend[other, count[other]] = other, user
         count[user] += 1
@@ -113,14 +121,13 @@ def _join(
 
 
 def draw_graph(degree: Ints, kin: Doubles, slope: float, closing: float, seed: int) -> FriendGraph:
-    """A graph in which user u has degree[u] friends (or a few fewer, where nobody fits)."""
+    """A graph in which user u has degree[u] friends, or fewer where no partner was found."""
     pool = np.repeat(np.arange(len(degree)), degree)
     friend = np.zeros((len(degree), max(int(degree.max()), 1)), np.int64)
     count = np.zeros(len(degree), np.int64)
-    _join(
-        np.ascontiguousarray(kin, np.float64), degree.astype(np.int64).copy(), degree.astype(np.int64).copy(), pool,
-        friend, count, slope, closing, np.uint64(seed),
-    )  # fmt: skip
+    left = degree.astype(np.int64).copy()
+    stubs = Stubs(np.ascontiguousarray(kin, np.float64), left, left.copy(), pool, friend, count)
+    _join(stubs, slope, closing, np.uint64(seed))
     owner = np.repeat(np.arange(len(degree)), count)
     ends = friend[np.arange(friend.shape[1]) < count[:, None]]
     once = owner < ends
@@ -128,7 +135,7 @@ def draw_graph(degree: Ints, kin: Doubles, slope: float, closing: float, seed: i
 
 
 class Draw(NamedTuple):
-    """A drawn graph and the numbers that it was drawn by."""
+    """A drawn graph and its parameters."""
 
     graph: FriendGraph
     slope: float
@@ -138,17 +145,17 @@ class Draw(NamedTuple):
 def draw_alike(
     log: FriendGraph, kin: Doubles, lift: Callable[[Ints], float], wanted: float, slope: float, seed: int
 ) -> Draw:
-    """Draw with the slope and closing at which `lift` of the pairs is `wanted` and transitivity is that of `log`.
+    """Draws a graph whose `lift` is near `wanted`, and whose transitivity is near that of `log`.
 
-    A stochastic search of ROUNDS draws from `slope` on; the one that misses least is kept.
+    A stochastic search over slope and closing with SEARCH_DRAWS draws; the draw of the least error is returned.
     """
     transitivity, closing, least = log.transitivity(), 0.5, np.inf
-    for number in range(ROUNDS):
+    for number in range(SEARCH_DRAWS):
         drawn = draw_graph(log.degree, kin, slope, closing, seed)
         too_low = np.log(wanted / lift(drawn.pairs)), transitivity - drawn.transitivity()
-        miss = abs(too_low[0]) + abs(too_low[1]) / max(transitivity, 1e-3)
-        if miss < least:
-            least, best = miss, Draw(drawn, slope, closing)
+        error = abs(too_low[0]) + abs(too_low[1]) / max(transitivity, 1e-3)
+        if error < least:
+            least, best = error, Draw(drawn, slope, closing)
         step = 1.0 / (1.0 + number / 4.0)
         slope = float(np.clip(slope + 6.0 * step * too_low[0], 0.0, 20.0))
         closing = float(np.clip(closing + 3.0 * step * too_low[1], 0.0, 1.0))

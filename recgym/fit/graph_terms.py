@@ -1,13 +1,13 @@
-"""From a log's friend pairs to a world's graph: who is alike, who accepts whom, a drawn graph, drawn libraries.
+"""The graph of a social world: acceptance of friends, a drawn graph and drawn libraries.
 
-Acceptance is a logistic of friend pairs against pairs of strangers matched by degree, 80 % of the friend pairs
-to learn from, with what the graph of those 80 % tells of both (friends in common, degrees) and a likeness of taste:
-the sum over dimensions of weight x product of two profiles, each centred and of length 1, weights >= 0 (a diagonal
-metric). Matching takes away what degrees alone tell, so that the slopes are those of choosing somebody.
+Acceptance is a logistic regression of friend pairs against non-friends matched by degree. It is trained on 80 % of the
+friend pairs; features are friends in common and degrees in the graph of those 80 %, and similarity: the inner product
+of two centred profiles of length 1 under a diagonal metric with weights >= 0. Matching removes the effect of degrees
+alone, so that slopes are those of choosing a person.
 
-Nothing of anybody's own friends or items goes into the world: graph and libraries are draws from the fit.
+No user's own friends or items are in the world: graph and libraries are draws from the fit.
 
-Axes: P pairs, U users, N items, d factors, k = d dimensions of taste.
+Axes: P pairs, U users, N items, d factors, k = d latent dimensions.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from recgym.arrays import Arrays, Doubles, Ints
-from recgym.fit.autoencoder import Taste
+from recgym.fit.autoencoder import FactorModel
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset
 from recgym.fit.graph_sampler import draw_alike
@@ -38,11 +38,14 @@ from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import affinity
 from recgym.sim.world import World
 
-STRANGERS = 3  # matched with each friend pair
-SHRINK = 3.0  # prior weight of a metric of equal dimensions
-LEAST = 100  # friend pairs, for a graph
-LONGEST = 64  # items in a library at most
-CANDIDATES, SUGGESTED_TO = 50, 500  # of the environment; users among whom the rate of acceptance is set
+NON_FRIENDS_PER_PAIR = 3  # matched non-friends of each friend pair
+METRIC_PRIOR = 3.0  # weight of the prior of equal weights of the metric
+MIN_FRIEND_PAIRS = 100  # that a graph needs
+MAX_LIBRARY_ITEMS = 64  # of a user
+CANDIDATES, NUM_SUGGESTED_TO = (
+    50,
+    500,
+)  # of the environment; users over whom the rate of acceptance is calibrated
 
 
 class Pairs(NamedTuple):
@@ -54,23 +57,30 @@ class Pairs(NamedTuple):
 
 
 class Acceptance(NamedTuple):
-    """Logit that a pair are friends: taste x likeness + common x log(1 + common) + degree x sum of log(1 + friends)."""
+    """logit = similarity x <u, v>_metric + common x log(1 + friends in common) + degree x sum of log(1 + friends)."""
 
-    metric: Doubles  # (d,) weights of likeness, mean 1
-    taste: float
+    metric: Doubles  # (d,) weights of the metric, mean 1
+    similarity: float
     common: float
     degree: float
 
     def kin(self, profile: Doubles) -> Doubles:
-        """(U, d) where users stand: likeness of two is their product."""
+        """(U, d) latent positions; the similarity of two users is their inner product."""
         kin: Doubles = _unit(profile) * np.sqrt(self.metric)
         return kin
 
 
 def fit_acceptance(profile: Doubles, train: Ints, whole: FriendGraph, seed: int) -> Acceptance:
-    """Penalised likelihood by L-BFGS; `whole` says who are no strangers, `train` alone what a graph tells."""
+    """Penalised maximum likelihood by L-BFGS.
+
+    Args:
+        profile: (U, d) profiles of users.
+        train: (P, 2) friend pairs; features are of their graph alone.
+        whole: the graph of all friend pairs, from which non-friends are drawn.
+        seed: of the non-friends.
+    """
     graph = FriendGraph.of(train, len(profile))
-    pairs = np.concatenate([train, matched_non_friends(train, STRANGERS, whole, seed)])
+    pairs = np.concatenate([train, matched_non_friends(train, NON_FRIENDS_PER_PAIR, whole, seed)])
     flag = torch.as_tensor((np.arange(len(pairs)) < len(train)).astype(np.float64))
     unit = _unit(profile)
     products = torch.as_tensor(unit[pairs[:, 0]] * unit[pairs[:, 1]])
@@ -83,80 +93,96 @@ def fit_acceptance(profile: Doubles, train: Ints, whole: FriendGraph, seed: int)
         solver.zero_grad()
         logit = products @ raw.square() + known @ slopes[:2] + slopes[2]
         total = torch.nn.functional.binary_cross_entropy_with_logits(logit, flag, reduction="sum")
-        total = total + 0.5 * SHRINK * (raw - raw.mean()).square().sum()
+        total = total + 0.5 * METRIC_PRIOR * (raw - raw.mean()).square().sum()
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return total
 
     solver.step(loss)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     weight = raw.detach().square().numpy()
-    taste = float(weight.mean())
+    similarity = float(weight.mean())
     common, degree = (float(value) for value in slopes.detach()[:2])
-    return Acceptance(weight / taste, taste, common, degree)
+    return Acceptance(weight / similarity, similarity, common, degree)
 
 
 def graph_terms(
-    log: Log, frame: Dataset, taste: Taste, had: Pairs, seed: int, arrays: Arrays, ledger: Provenance
+    log: Log,
+    dataset: Dataset,
+    factor_model: FactorModel,
+    known_pairs: Pairs,
+    seed: int,
+    arrays: Arrays,
+    provenance: Provenance,
 ) -> dict[str, float]:
-    """Write graph and libraries into `arrays`, their terms into the card; returns the numbers.
+    """Writes graph and libraries into `arrays` and their provenance; returns the numbers.
 
-    No numbers where the log has too few friends, or is of a domain without them: the card says which. `had` are the
+    Without a graph there are no numbers: the log has too few friends, or its domain has none. `known_pairs` are the
     pairs of users and items that are not held out.
     """
     number = np.full(log.num_users, -1)
-    number[frame.user_row] = np.arange(frame.num_users)
+    number[dataset.user_row] = np.arange(dataset.num_users)
     pairs = np.zeros((0, 2), np.int64) if log.friends is None else indexed_friend_pairs(log, number)
-    if no_graph(log, len(pairs), ledger):
+    if no_graph(log, len(pairs), provenance):
         return {}
-    whole = FriendGraph.of(pairs, frame.num_users)
-    accept = fit_acceptance(taste.profile, split_friend_pairs(pairs, seed)[0], whole, seed)
-    kin = accept.kin(taste.profile)
+    whole = FriendGraph.of(pairs, dataset.num_users)
+    accept = fit_acceptance(factor_model.profile, split_friend_pairs(pairs, seed)[0], whole, seed)
+    kin = accept.kin(factor_model.profile)
     library = draw_libraries(
-        inclusion_probabilities(taste.scores(), np.bincount(had.user, minlength=frame.num_users)),
-        LONGEST,
+        inclusion_probabilities(
+            factor_model.scores(), np.bincount(known_pairs.user, minlength=dataset.num_users)
+        ),
+        MAX_LIBRARY_ITEMS,
         seed,
     )
-    wanted = sharing_lift(library_table(had.user, had.item, frame.num_users), pairs, frame.num_items)
+    wanted = sharing_lift(
+        library_table(known_pairs.user, known_pairs.item, dataset.num_users), pairs, dataset.num_items
+    )
     drawn = draw_alike(
-        whole, kin, lambda ends: sharing_lift(library, ends, frame.num_items), wanted, accept.taste, seed
+        whole,
+        kin,
+        lambda ends: sharing_lift(library, ends, dataset.num_items),
+        wanted,
+        accept.similarity,
+        seed,
     )
     arrays["friend_start"], arrays["friend"] = drawn.graph
     arrays["kin"], arrays["library"] = kin, library
-    ledger.fitted(
+    provenance.fitted(
         "graph",
         f"{len(drawn.graph.friend) // 2} pairs",
-        f"drawn: degrees of the log's {len(pairs)} friend pairs, slope {drawn.slope:.2f} on likeness of taste and "
-        f"{drawn.closing:.0%} of choices among friends of friends, set to what friends share and to transitivity",
+        f"drawn: degrees of the log's {len(pairs)} friend pairs, slope {drawn.slope:.2f} on similarity of profiles and "
+        f"{drawn.closing:.0%} of choices among friends of friends; calibrated to shared items and transitivity",
     )
-    where = "friend pairs against strangers matched by degree"
-    for name in ("taste", "common", "degree"):
-        ledger.fitted(f"connect_{name}", getattr(accept, name), where)
-    numbers = {f"connect_{name}": float(getattr(accept, name)) for name in ("taste", "common", "degree")}
-    numbers |= {name: ledger.from_table(name) for name in ("omega", "connect_again")}
+    where = "friend pairs against non-friends matched by degree"
+    slopes = {"taste": accept.similarity, "common": accept.common, "degree": accept.degree}
+    numbers = {f"connect_{name}": float(value) for name, value in slopes.items()}
+    for name, value in numbers.items():
+        provenance.fitted(name, value, where)
+    numbers |= {name: provenance.from_table(name) for name in ("omega", "connect_again")}
     return numbers
 
 
-def no_graph(log: Log, pairs: int, ledger: Provenance) -> bool:
-    """Whether a log with so many friend pairs makes no graph; then the card says why."""
+def no_graph(log: Log, pairs: int, provenance: Provenance) -> bool:
+    """Whether a log with so many friend pairs gives no graph; the reason is added to the provenance."""
     if log.friends is None:
         why = "the log has no friend pairs"
     elif log.domain != "social":
         why = f"friend pairs make a graph in social worlds alone, this log is of domain {log.domain}"
-    elif pairs < LEAST:
-        why = f"{pairs} friend pairs of users with rows; a graph needs {LEAST}"
+    elif pairs < MIN_FRIEND_PAIRS:
+        why = f"{pairs} friend pairs of users with rows; a graph needs {MIN_FRIEND_PAIRS}"
     else:
         return False
     for term in ("graph", "omega", *(name for name in term_names(log.domain) if name.startswith("connect_"))):
-        ledger.absent(term, why)
+        provenance.absent(term, why)
     return True
 
 
-def acceptance_rate(world: World, ledger: Provenance) -> World:
-    """The world with `connect_bias` at which a candidate is accepted as often as is assumed."""
+def acceptance_rate(world: World, provenance: Provenance) -> World:
+    """The world with `connect_bias` calibrated to the assumed rate of acceptance."""
     if not world.has_graph:
         return world
     friends = friend_request_world(world, min(CANDIDATES, most_candidates(world)))
-    engine = Engine(friends, SUGGESTED_TO, slate_size=1, horizon=1, reward=make_reward(friends, {}))
-    engine.seed(np.arange(SUGGESTED_TO, dtype=np.uint64))
+    engine = Engine(friends, NUM_SUGGESTED_TO, slate_size=1, horizon=1, reward=make_reward(friends, {}))
+    engine.seed(np.arange(NUM_SUGGESTED_TO, dtype=np.uint64))
     engine.reset()
     logits = [
         affinity(friends.arrays, engine.sessions, b, c)
@@ -164,7 +190,7 @@ def acceptance_rate(world: World, ledger: Provenance) -> World:
         for c in range(friends.num_items)
     ]
     bias = mean_kept_bias(np.array(logits), assumed(world.domain, "connect_rate"))
-    ledger.assumed("connect_bias", bias, ASSUMED[world.domain]["connect_rate"].reason)
+    provenance.assumed("connect_bias", bias, ASSUMED[world.domain]["connect_rate"].reason)
     return world.with_params(connect_bias=bias)
 
 

@@ -1,9 +1,9 @@
-"""The likelihood of when visits end: a logistic hazard with slopes, tables of shrunk effects and a visit's own shift.
+"""Likelihood of a discrete-time hazard with slopes, tables of penalised effects, and a frailty of the session.
 
-A visit's shift v ~ N(0, spread^2) (frailty: Vaupel et al., 1979) holds through the visit, so the likelihood of a whole
-visit is averaged over v, by Gauss-Hermite quadrature. A visit ends once, so what it tells of its own v is little, the
-posterior stays wide, and few nodes are exact. All terms are fitted jointly: slopes that were fitted without v and kept
-would already hold its selection (the impatient leave first), and v would come out near 0.
+The frailty v ~ N(0, spread^2) of a session is constant, so the likelihood of a whole session is averaged over v by
+Gauss-Hermite quadrature (Vaupel et al., 1979). A session ends once, so the posterior of v is wide and few nodes are
+accurate. All terms are fitted jointly: slopes that are fitted without v contain its selection (impatient users leave
+first), and v would be estimated near 0.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from recgym.arrays import Doubles, Ints
 from recgym.numerics import hermite_nodes
 
 NODES = 15
-CHUNK = 2048  # rows whose nodes are worked on at once: they stay in the cache
-STEPS = 150  # of L-BFGS, at most
+ROWS_AT_ONCE = 2048  # whose nodes fit in the processor's cache
+MAX_STEPS = 150  # of L-BFGS
 
 
 class EffectTable(NamedTuple):
-    """An effect by code; `ridge` weighs on its squares, an infinite one leaves it out."""
+    """Effects by code with a ridge penalty; an infinite one leaves them out."""
 
     code: NDArray[np.integer[Any]]  # (rows,)
     size: int
@@ -32,15 +32,15 @@ class EffectTable(NamedTuple):
 
 
 class VisitRows(NamedTuple):
-    """Rows of whole visits, one after the other."""
+    """Rows of whole sessions, one session after the other."""
 
-    left: Doubles  # (rows,) 1 at the last row of a visit
-    starts: Ints  # (visits,)
+    left: Doubles  # (rows,) 1 at the last row of a session
+    starts: Ints  # (sessions,)
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """logit = bias + dense @ slopes + the tables' effects + v, v ~ N(0, spread^2) by visit."""
+    """logit = bias + dense @ slopes + effects of the tables + v, v ~ N(0, spread^2) by session."""
 
     bias: float
     slopes: Doubles  # (F,)
@@ -48,7 +48,7 @@ class Hazard:
     spread: float
 
     def logits(self, dense: Doubles, tables: list[EffectTable]) -> Doubles:
-        """Per row, for a visit of average patience."""
+        """(rows,) logit at a frailty of 0."""
         value: Doubles = self.bias + dense @ self.slopes
         for effect, table in zip(self.tables, tables, strict=True):
             value = value + effect[table.code]
@@ -56,7 +56,7 @@ class Hazard:
 
 
 def nodes() -> tuple[Doubles, Doubles]:
-    """Places and log-weights of a standard normal's Gauss-Hermite rule, (NODES,) each."""
+    """Nodes and log-weights of the Gauss-Hermite rule of a standard normal, (NODES,) each."""
     node, weight = hermite_nodes(NODES)
     return node, np.log(weight)
 
@@ -69,9 +69,9 @@ def fit_hazard(
     frail: bool = False,
     start: Hazard | None = None,
 ) -> Hazard:
-    """Penalised maximum likelihood by L-BFGS in float64, the same on every run; without `frail` the spread is 0.
+    """Penalised maximum likelihood by L-BFGS in float64; without `frail` the spread is 0.
 
-    `start` is a hazard of the same inputs to begin at.
+    `start` is a hazard of the same inputs that is the initial value.
     """
     kept = [table for table in tables if np.isfinite(table.ridge)]
     inputs = torch.as_tensor(dense)
@@ -87,7 +87,7 @@ def fit_hazard(
     begun = [value for value, table in zip(start.tables, tables, strict=True) if np.isfinite(table.ridge)]
     effects = [(torch.as_tensor(v) / scale).requires_grad_() for v, scale in zip(begun, scales, strict=True)]
     solver = torch.optim.LBFGS(
-        [slopes, *effects], max_iter=STEPS, history_size=20, line_search_fn="strong_wolfe",
+        [slopes, *effects], max_iter=MAX_STEPS, history_size=20, line_search_fn="strong_wolfe",
         tolerance_grad=1e-7, tolerance_change=1e-9,
     )  # fmt: skip
 
@@ -114,13 +114,13 @@ def fit_hazard(
 
 
 def _scale(table: EffectTable, rate: float) -> Tensor:
-    """Units in which all effects of a table are about equally curved, so that the solver needs few steps."""
+    """(size,) units in which the effects of a table have about equal curvature, as a preconditioner."""
     curve = np.bincount(table.code, minlength=table.size) * rate * (1 - rate) + table.ridge
     return torch.as_tensor(np.sqrt(len(table.code) / np.maximum(curve, 1e-9)) * 0.1)
 
 
 def _loss(visits: VisitRows, logit: Doubles, spread: float, frail: bool) -> tuple[float, Doubles, float]:
-    """Mean negative log-likelihood a row, and its slopes on every logit and on the spread."""
+    """Mean negative log-likelihood per row, and its gradients in the logits and in the spread."""
     rows = len(logit)
     if not frail:
         chance = _sigmoid(logit)
@@ -144,7 +144,7 @@ def _loss(visits: VisitRows, logit: Doubles, spread: float, frail: bool) -> tupl
 
 
 def chances(logit: Doubles, starts: Ints, spread: float) -> Doubles:
-    """(rows,) chance of leaving after each row, given that the visit has lasted so far: v by its posterior."""
+    """(rows,) hazard after each row, averaged over the posterior of v given that the session has not ended."""
     if spread == 0.0:
         return _sigmoid(logit)
     place, log_weight = nodes()
@@ -167,13 +167,13 @@ def log_loss(flag: Doubles, logit: Doubles) -> float:
 
 
 def marginal_loss(visits: VisitRows, logit: Doubles, spread: float) -> float:
-    """Mean log-loss a row of `chances`."""
+    """Mean log-loss per row of `chances`."""
     return _loss(visits, logit, spread, spread > 0)[0]
 
 
 def _chunks(starts: Ints, rows: int) -> list[tuple[int, int]]:
-    """Ranges of whole visits of about CHUNK rows."""
-    cuts = np.unique(np.searchsorted(starts, np.arange(0, rows, CHUNK)))
+    """Ranges of whole sessions of about ROWS_AT_ONCE rows."""
+    cuts = np.unique(np.searchsorted(starts, np.arange(0, rows, ROWS_AT_ONCE)))
     edges = np.append(cuts[cuts < len(starts)], len(starts))
     return [(int(a), int(b)) for a, b in pairwise(edges)]
 
@@ -184,6 +184,6 @@ def _sigmoid(x: Doubles) -> Doubles:
 
 
 def _softplus(x: Doubles) -> Doubles:
-    """log(1 + exp(x)); torch's is several times as fast as numpy's."""
+    """log(1 + exp(x)); by torch, which is several times as fast as numpy."""
     value: Doubles = torch.nn.functional.softplus(torch.from_numpy(x)).numpy()
     return value

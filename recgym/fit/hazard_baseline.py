@@ -1,30 +1,38 @@
-"""The plainest hazard of leaving: a rate by step number, shrunk to one rate for all steps.
+"""The baseline of a hazard of leaving: a rate by step number, shrunk to one rate for all steps.
 
-It is what a fitted hazard has to beat, and what a world has where a log shows whole visits but too few for more.
+A fitted hazard must beat it; it is the world's hazard where a log has too few sessions for more.
 """
 
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.baseline_guard import beats
-from recgym.fit.leaving_model import RUNS, TIMES, Choices, Leaving, Rows
+from recgym.fit.leaving_model import MAX_RUN, MAX_STEP, Choices, HazardRows, Leaving
 
-WEIGHTS = (1.0, 3.0, 7.0, 30.0, 100.0, 300.0, np.inf)  # rows of the one rate in the rate of a step
-FOLDS = 5  # of visits, to choose among them
+WEIGHTS = (
+    1.0,
+    3.0,
+    7.0,
+    30.0,
+    100.0,
+    300.0,
+    np.inf,
+)  # [rows] at the overall rate that are added to each step
+FOLDS = 5  # of sessions, to choose the weight
 
 
 def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
-    """(TIMES,) chance of leaving after step 1, 2, ...; later ones are those of the last."""
-    place = np.minimum(step, TIMES) - 1
+    """(MAX_STEP,) hazard after step 1, 2, ...; the last is that of all later steps."""
+    place = np.minimum(step, MAX_STEP) - 1
     rate = (left.sum() + 0.5) / (len(left) + 1.0)
     if np.isinf(weight):
-        return np.full(TIMES, rate)
-    gone, there = (np.bincount(place, value, TIMES) for value in (left, np.ones(len(left))))
+        return np.full(MAX_STEP, rate)
+    gone, there = (np.bincount(place, value, MAX_STEP) for value in (left, np.ones(len(left))))
     return np.asarray((gone + weight * rate) / (there + weight), np.float64)
 
 
-def fit_lengths(frame_items: int, contexts: int, rows: Rows, cut: int) -> Leaving | None:
-    """Of whole visits, those that a log cuts at `cut` rows (0: none) censored there; None where nothing can end."""
+def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -> Leaving | None:
+    """Fits to whole sessions, censored after `cut` rows (0: never); None where all rows are censored."""
     seen = open_rows(rows, cut)
     step, left, visit = rows.step[seen], rows.left[seen], rows.session[seen]
     if not len(step):
@@ -42,20 +50,20 @@ def fit_lengths(frame_items: int, contexts: int, rows: Rows, cut: int) -> Leavin
         return total
 
     logit = _logit(rates(step, left, min(WEIGHTS, key=loss)))
-    nothing = np.zeros(RUNS)
+    zeros = np.zeros(MAX_RUN)
     return Leaving(
-        float(logit[0]), 0.0, logit - logit[0], 0.0, nothing, 0.0, 0.0, np.zeros(frame_items), np.zeros(contexts),
+        float(logit[0]), 0.0, logit - logit[0], 0.0, zeros, 0.0, 0.0, np.zeros(num_items), np.zeros(num_contexts),
         0.0, 0.0, Choices(np.inf, np.inf, np.inf), {},
     )  # fmt: skip
 
 
-def open_rows(rows: Rows, cut: int) -> Bools:
-    """(rows,) after which a visit could be seen to go on."""
+def open_rows(rows: HazardRows, cut: int) -> Bools:
+    """(rows,) that are not censored."""
     return np.asarray(rows.step < cut if cut else np.ones(len(rows.step), bool))
 
 
-def is_better(fitted: Leaving, plain: Leaving, judged: Rows, cut: int, guard: float) -> bool:
-    """Whether a hazard beats the plainest one on the rows `judged`."""
+def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:
+    """Whether a hazard beats the baseline on the rows `judged` by `guard` standard errors."""
     seen = open_rows(judged, cut)
     losses = [
         -np.where(judged.left > 0, np.log(chance), np.log1p(-chance))[seen]
@@ -65,7 +73,7 @@ def is_better(fitted: Leaving, plain: Leaving, judged: Rows, cut: int, guard: fl
 
 
 def _losses(table: Doubles, step: Ints, left: Doubles) -> Doubles:
-    chance = table[np.minimum(step, TIMES) - 1]
+    chance = table[np.minimum(step, MAX_STEP) - 1]
     return np.asarray(-np.where(left > 0, np.log(chance), np.log1p(-chance)), np.float64)
 
 

@@ -1,10 +1,11 @@
-"""When a visit ends: a discrete-time hazard (Singer and Willett, 1993), fitted by penalised likelihood.
+"""The hazard of leaving: a discrete-time logit, by penalised likelihood. Source: Singer and Willett (1993).
 
-A visit's last row counts as leaving, but where a horizon cut it. What was answered moves it: the item, the run of its
-category, a repeat; a row that nobody answered has one effect of its own, as in the simulator. Time and run are slopes
-on the logarithm with the first steps free. All effects are shrunk by ridges whose weights are chosen on the validation
-period, and so is whether visits differ in patience. Page and category effects end in the item effect: the world has no
-other place for them, and a click log does not tell an item that drives people away from one at the end of the way.
+The last row of a session counts as leaving, except where a horizon cut it. Effects: the item with the response, the
+run of its category and a repeat; a row without a response has one effect in place of these, as in the simulator. Time
+and run are slopes on the logarithm, with free effects of the first steps. The weights of the ridge penalties and
+whether there is frailty are chosen on the validation period. Page and category effects are added to the item effect:
+the world has no other term for them, and a click log does not identify an item that causes leaving apart from one that
+comes last.
 """
 
 from dataclasses import dataclass, replace
@@ -20,46 +21,46 @@ from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import cut_length, repeats, runs
 from recgym.sim.state import MEMORY
 
-TIMES, RUNS = 200, 40  # lengths of the world's leaving tables
-FREE_TIMES, FREE_RUNS = 3, 3  # steps, run lengths with an effect of their own; one more for all that follow
-SHELF_RIDGE = 1.0
+MAX_STEP, MAX_RUN = 200, 40  # lengths of the world's leaving tables, in steps and responses
+FREE_TIMES, FREE_RUNS = 3, 3  # steps, run lengths with a free effect; one more effect for all longer ones
+PAGE_RIDGE = 1.0
 MAX_ROWS = {
     "choose": 200_000,
     "fit": 500_000,
-}  # of more, whole visits are drawn: these tell a hazard well enough
-LEAST_PATIENCE = 0.05  # a smaller spread changes no hazard by one part in fifty: it is called none
+}  # of more, a random sample of whole sessions
+MIN_PATIENCE = 0.05  # a smaller standard deviation changes no hazard by 2 %: it is set to 0
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What the hazard sees of every row, whole visits one after the other."""
+class HazardRows:
+    """Covariates and outcome of the rows of whole sessions, one session after the other."""
 
-    step: Ints  # 1 at a visit's first row
-    run: Ints  # answers in a row of one category, 0 where there was no answer
-    repeat: Doubles  # 1 where the answered item was answered before in the visit
-    idle: Doubles  # 1 where there was no answer
-    item: Codes  # N where there was no answer
+    step: Ints  # 1 at the first row of a session
+    run: Ints  # responses in a row in one category, 0 without a response
+    repeat: Doubles  # 1 where the item had an earlier response in the session
+    no_response: Doubles  # 1 without a response
+    item: Codes  # N without a response
     context: Codes
     left: Doubles  # 1 at the last row of a visit
     session: Ints
 
     @property
     def starts(self) -> Ints:
-        """(visits,) row at which each visit begins."""
+        """(sessions,) first row of each session."""
         return np.flatnonzero(self.step == 1)
 
 
 class Choices(NamedTuple):
-    """What validation decides: weights on the squares of effects, infinite where they are left out."""
+    """Settings chosen on validation: ridge penalties of effects, infinite where effects are left out."""
 
     item: float = 10.0
-    shape: float = 3.0  # on what the free steps and runs add to the slopes
+    shape: float = 3.0  # of the free effects of first steps and runs
     context: float = np.inf
     frail: bool = False
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing but the step number moves leaving."""
+        """Whether the hazard depends on the step number alone."""
         return self == Choices(np.inf, np.inf, np.inf)
 
 
@@ -68,36 +69,36 @@ TRIED: tuple[tuple[dict[str, Any], ...], ...] = (
     tuple({"context": ridge} for ridge in (10.0, 100.0, np.inf)),
     tuple({"shape": shape, "frail": frail} for frail in (False, True) for shape in (3.0, np.inf)),
 )
-"""One group after the other, each at the best of those before it."""
+"""Groups are searched one after the other, each at the best of the groups before it."""
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """The fitted hazard, in the world's terms; see `recgym.sim.session.leave_logit`."""
+    """The fitted hazard in terms of the world; see `recgym.sim.session.leave_logit`."""
 
     bias: float  # logit after the first slate, other terms 0
     time_slope: float  # on log t
-    time: Doubles  # (TIMES,) added after slate t = 1, 2, ..., 0 at the first
+    time: Doubles  # (MAX_STEP,) added after slate t = 1, 2, ..., 0 at the first
     run_slope: float
-    run: Doubles  # (RUNS,) ... at run length 1, 2, ..., 0 at the first
+    run: Doubles  # (MAX_RUN,) ... at run length 1, 2, ..., 0 at the first
     repeat: float
-    idle: float
-    item: Doubles  # (N,) page and category effects included, mean 0 over answered rows
+    no_response: float
+    item: Doubles  # (N,) with page and category effects, mean 0 over rows with a response
     context: Doubles  # (X,)
-    patience: float  # standard deviation of a visit's own shift, where it helps on validation
-    joint_patience: float  # its largest joint estimate on the train period, helpful or not
+    patience: float  # standard deviation of the frailty, 0 where it does not improve validation
+    joint_patience: float  # its largest joint estimate on the train period
     choices: Choices
-    validation: dict[Choices, float]  # log-loss a row of what was tried, v averaged out
+    validation: dict[Choices, float]  # marginal log-loss per row of each setting
 
-    def logits(self, rows: Rows) -> Doubles:
-        """Leaving logit after every row, for a visit of average patience."""
-        value = self.bias + self.time[np.minimum(rows.step, TIMES) - 1] + self.context[rows.context]
-        moved = self.run[np.clip(rows.run, 1, RUNS) - 1] + self.repeat * rows.repeat
+    def logits(self, rows: HazardRows) -> Doubles:
+        """(rows,) logit of leaving after each row, at a frailty of 0."""
+        value = self.bias + self.time[np.minimum(rows.step, MAX_STEP) - 1] + self.context[rows.context]
+        moved = self.run[np.clip(rows.run, 1, MAX_RUN) - 1] + self.repeat * rows.repeat
         moved = moved + np.append(self.item, 0.0)[rows.item]
-        return np.asarray(value + np.where(rows.idle > 0, self.idle, moved), np.float64)
+        return np.asarray(value + np.where(rows.no_response > 0, self.no_response, moved), np.float64)
 
-    def chances(self, rows: Rows) -> Doubles:
-        """Chance of leaving after every row, given that the visit has lasted so far."""
+    def chances(self, rows: HazardRows) -> Doubles:
+        """(rows,) hazard after each row, frailty integrated out."""
         return chances(self.logits(rows), rows.starts, self.patience)
 
     def tables(self) -> dict[str, Doubles]:
@@ -110,54 +111,54 @@ class Leaving:
         }
 
 
-def hazard_rows(frame: Dataset) -> Rows:
-    """Covariates and outcome of every row of the frame."""
-    answered = frame.positive.astype(bool)
-    left = np.zeros(len(frame.item))
-    ended = frame.lengths != cut_length(frame.lengths[frame.period <= VALIDATION])
-    left[(frame.starts + frame.lengths - 1)[ended]] = 1.0
-    return Rows(
-        frame.step + 1,
-        runs(frame.session, frame.items.category[frame.item], answered),
-        (repeats(frame.session, frame.item, answered, MEMORY) & answered).astype(np.float64),
-        1.0 - answered,
-        np.where(answered, frame.item, frame.num_items),
-        frame.context,
+def hazard_rows(dataset: Dataset) -> HazardRows:
+    """Covariates and outcome of every row of the dataset."""
+    responded = dataset.positive.astype(bool)
+    left = np.zeros(len(dataset.item))
+    ended = dataset.lengths != cut_length(dataset.lengths[dataset.period <= VALIDATION])
+    left[(dataset.starts + dataset.lengths - 1)[ended]] = 1.0
+    return HazardRows(
+        dataset.step + 1,
+        runs(dataset.session, dataset.items.category[dataset.item], responded),
+        (repeats(dataset.session, dataset.item, responded, MEMORY) & responded).astype(np.float64),
+        1.0 - responded,
+        np.where(responded, dataset.item, dataset.num_items),
+        dataset.context,
         left,
-        frame.session,
+        dataset.session,
     )
 
 
-def take(rows: Rows, keep: NDArray[np.bool_]) -> Rows:
-    """The rows where `keep`; whole visits."""
-    return Rows(*(getattr(rows, name)[keep] for name in Rows.__dataclass_fields__))
+def take(rows: HazardRows, keep: NDArray[np.bool_]) -> HazardRows:
+    """The rows in `keep` (rows,), of whole sessions."""
+    return HazardRows(*(getattr(rows, name)[keep] for name in HazardRows.__dataclass_fields__))
 
 
 def fit_leaving(
-    frame: Dataset, rows: Rows, periods: tuple[int, ...], choices: Choices | None = None
+    dataset: Dataset, rows: HazardRows, periods: tuple[int, ...], choices: Choices | None = None
 ) -> Leaving:
-    """Fit on the sessions of these periods; without `choices`, those best on the validation period are made."""
-    period = frame.row_period
+    """Fits to the sessions of these periods; `choices` default to those of the lowest validation loss."""
+    period = dataset.row_period
     if choices is not None:
         search = Search(choices, {}, None, 0.0)
     else:
         train = _drawn(take(rows, period == TRAIN), MAX_ROWS["choose"])
-        search = _choose(frame, train, take(rows, period == VALIDATION))
+        search = _choose(dataset, train, take(rows, period == VALIDATION))
     known = _drawn(take(rows, np.isin(period, periods)), MAX_ROWS["fit"])
-    fitted = _in_terms(_fit(frame, known, search.best, search.start), frame, known, search.best)
+    fitted = _in_terms(_fit(dataset, known, search.best, search.start), dataset, known, search.best)
     return replace(fitted, validation=search.tried, joint_patience=search.patience or fitted.patience)
 
 
 class Search(NamedTuple):
-    """What validation said."""
+    """Result of the search on validation."""
 
     best: Choices
     tried: dict[Choices, float]
-    start: Hazard | None  # the best one's fit on the train period
-    patience: float  # the largest joint estimate
+    start: Hazard | None  # the fit of the best on the train period
+    patience: float  # largest joint estimate
 
 
-def _choose(frame: Dataset, train: Rows, judged: Rows) -> Search:
+def _choose(dataset: Dataset, train: HazardRows, judged: HazardRows) -> Search:
     best = Choices()
     fits: dict[Choices, Hazard] = {}
     tried: dict[Choices, float] = {}
@@ -165,58 +166,62 @@ def _choose(frame: Dataset, train: Rows, judged: Rows) -> Search:
     for group in TRIED:
         for changes in group:
             choices = best._replace(**changes)
-            if choices in tried or ("context" in changes and len(frame.contexts) == 1):
+            if choices in tried or ("context" in changes and len(dataset.contexts) == 1):
                 continue
-            fits[choices] = _fit(frame, train, choices, fits.get(best))
+            fits[choices] = _fit(dataset, train, choices, fits.get(best))
             patience = fits[choices].spread
-            if not choices.frail or patience >= LEAST_PATIENCE:
-                logits = _in_terms(fits[choices], frame, train, choices).logits(judged)
+            if not choices.frail or patience >= MIN_PATIENCE:
+                logits = _in_terms(fits[choices], dataset, train, choices).logits(judged)
                 tried[choices] = marginal_loss(visits, logits, patience)
         best = min(tried, key=lambda choices: tried[choices])
     frail = [found.spread for choices, found in fits.items() if choices.frail]
     return Search(best, tried, fits[best], max(frail))
 
 
-def _drawn(rows: Rows, limit: int) -> Rows:
-    """All rows, or about `limit` of them in whole visits drawn at random."""
+def _drawn(rows: HazardRows, limit: int) -> HazardRows:
+    """All rows; of more than `limit`, those of a random sample of whole sessions."""
     if len(rows.step) <= limit:
         return rows
     kept = np.random.default_rng(0).random(len(rows.starts)) < limit / len(rows.step)
     return take(rows, np.repeat(kept, np.diff(np.append(rows.starts, len(rows.step)))))
 
 
-def _fit(frame: Dataset, rows: Rows, choices: Choices, start: Hazard | None = None) -> Hazard:
-    dense, tables = _design(frame, rows, choices)
+def _fit(dataset: Dataset, rows: HazardRows, choices: Choices, start: Hazard | None = None) -> Hazard:
+    dense, tables = _design(dataset, rows, choices)
     return fit_hazard(VisitRows(rows.left, rows.starts), dense, tables, frail=choices.frail, start=start)
 
 
-def _design(frame: Dataset, rows: Rows, choices: Choices) -> tuple[Doubles, list[EffectTable]]:
-    """Slopes on log t, log run, repeat, idle; tables of items, shelves, first steps, runs, contexts.
+def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubles, list[EffectTable]]:
+    """Slopes of log t, log run, repeat, no response; tables of items, pages, first steps, runs, contexts.
 
-    A row without an answer has an item, a shelf and a run of its own.
+    A row without a response has a separate item, page and run.
     """
-    dense = np.stack([np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.idle], axis=1)
-    shelf = np.append(frame.items.shelf, frame.items.shelf.max() + 1)
-    run = np.where(rows.idle > 0, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
+    dense = np.stack(
+        [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response], axis=1
+    )
+    category_page = np.append(dataset.items.category_page, dataset.items.category_page.max() + 1)
+    run = np.where(rows.no_response > 0, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
     return dense, [
-        EffectTable(rows.item, frame.num_items + 1, choices.item),
+        EffectTable(rows.item, dataset.num_items + 1, choices.item),
         EffectTable(
-            shelf[rows.item], int(shelf.max()) + 1, SHELF_RIDGE if np.isfinite(choices.item) else np.inf
+            category_page[rows.item],
+            int(category_page.max()) + 1,
+            PAGE_RIDGE if np.isfinite(choices.item) else np.inf,
         ),
         EffectTable(np.minimum(rows.step, FREE_TIMES + 1) - 1, FREE_TIMES + 1, choices.shape),
         EffectTable(run, FREE_RUNS + 2, choices.shape),
-        EffectTable(rows.context, len(frame.contexts), choices.context),
+        EffectTable(rows.context, len(dataset.contexts), choices.context),
     ]
 
 
-def _in_terms(fitted: Hazard, frame: Dataset, rows: Rows, choices: Choices) -> Leaving:
-    time_slope, run_slope, repeat, idle = fitted.slopes.tolist()
-    items, shelves, first, run, context = fitted.tables
-    item = items[:-1] + shelves[frame.items.shelf]
-    answered = rows.item < frame.num_items
-    mean = float(item[rows.item[answered]].mean()) if answered.any() else 0.0
+def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choices) -> Leaving:
+    time_slope, run_slope, repeat, no_response = fitted.slopes.tolist()
+    items, page_effects, first, run, context = fitted.tables
+    item = items[:-1] + page_effects[dataset.items.category_page]
+    responded = rows.item < dataset.num_items
+    mean = float(item[rows.item[responded]].mean()) if responded.any() else 0.0
     usual = float(context[rows.context].mean())
-    clock, lengths = np.arange(1, TIMES + 1), np.arange(1, RUNS + 1)
+    clock, lengths = np.arange(1, MAX_STEP + 1), np.arange(1, MAX_RUN + 1)
     moved = float(mean + run[0])
     return Leaving(
         fitted.bias + first[0] + moved + usual,
@@ -225,7 +230,7 @@ def _in_terms(fitted: Hazard, frame: Dataset, rows: Rows, choices: Choices) -> L
         run_slope,
         run_slope * np.log(lengths) + run[np.minimum(lengths, FREE_RUNS + 1) - 1] - run[0],
         repeat,
-        idle + float(items[-1] + shelves[-1] + run[-1]) - moved,
+        no_response + float(items[-1] + page_effects[-1] + run[-1]) - moved,
         item - mean,
         context - usual,
         fitted.spread,

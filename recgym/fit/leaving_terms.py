@@ -1,4 +1,4 @@
-"""How visits end: whether a log tells it, and the world's leaving terms."""
+"""Leaving: whether a log identifies it, and the leaving terms of the world."""
 
 from dataclasses import replace
 
@@ -15,106 +15,128 @@ from recgym.logs.kinds import is_sampled
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import cut_length
 
-MIN_VISITS = 200  # known visits of two rows or more that a fitted hazard asks for
+MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard needs
 
 
-def can_leave(frame: Dataset, log: Log) -> bool:
-    """Whether the log shows whole visits, one row a step: a shop's sessions end, the feeds' logs here have holes."""
+def can_leave(dataset: Dataset, log: Log) -> bool:
+    """Whether the log has enough whole sessions with one row a step: sessions of shops; logs of feeds have gaps."""
     session, step = log.column("session"), log.column("step")  # in order
     together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
-    several = (frame.lengths > 1) & (frame.period <= VALIDATION)
-    return frame.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
+    several = (dataset.lengths > 1) & (dataset.period <= VALIDATION)
+    return dataset.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
 
 
-def leaving(frame: Dataset, log: Log, config: FitConfig) -> Leaving | None:
-    """How visits end, of train and validation; None where the log does not tell.
+def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | None:
+    """The hazard of leaving, fitted to train and validation; None where the log does not identify it.
 
-    A hazard of all terms is fitted where there are visits enough, and kept where it beats the plainest one on
-    validation (`config.guard`; None: it is kept).
+    A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
+    of a rate by step number (by `config.guard`; None: it is always kept).
     """
-    rows, known, full = hazard_rows(frame), (TRAIN, VALIDATION), can_leave(frame, log)
+    rows, known, full = hazard_rows(dataset), (TRAIN, VALIDATION), can_leave(dataset, log)
     if config.guard is None:
-        return fit_leaving(frame, rows, known) if full else None
-    if not shows_whole_visits(log) or frame.known.sum() < MIN_EVIDENCE:
+        return fit_leaving(dataset, rows, known) if full else None
+    if not shows_whole_visits(log) or dataset.known.sum() < MIN_EVIDENCE:
         return None
-    cut = cut_length(frame.lengths[frame.period <= VALIDATION])
-    size = frame.num_items, len(frame.contexts)
+    cut = cut_length(dataset.lengths[dataset.period <= VALIDATION])
+    size = dataset.num_items, len(dataset.contexts)
     early, judged, past = (
-        take(rows, np.isin(frame.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
+        take(rows, np.isin(dataset.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
     )
     plain = fit_lengths(*size, early, cut)
     if not full or plain is None or not early.left.any():
         return fit_lengths(*size, past, cut)
-    fitted = fit_leaving(frame, rows, (TRAIN,))
+    fitted = fit_leaving(dataset, rows, (TRAIN,))
     if not is_better(fitted, plain, judged, cut, config.guard):
         return fit_lengths(*size, past, cut)
-    again = fit_leaving(frame, rows, known, fitted.choices)
+    again = fit_leaving(dataset, rows, known, fitted.choices)
     return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
 
 
 def shows_whole_visits(log: Log) -> bool:
-    """Whether where a visit ends its user left: in a shop's log of a row a step, and in one sampled from a world."""
+    """Whether the end of a session is a leave: in a log of a shop with one row a step, or sampled from a world."""
     session, step = log.column("session"), log.column("step")  # in order
     single = not bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
     return single and (log.domain == "ecommerce" or is_sampled(log))
 
 
-def leaving_terms(hazard: Leaving | None, idle: bool, arrays: Arrays, ledger: Provenance) -> dict[str, float]:
-    """Write leaving into `arrays`; returns its numbers. `idle`: the log has rows without an answer."""
+def leaving_terms(
+    hazard: Leaving | None, no_response: bool, arrays: Arrays, provenance: Provenance
+) -> dict[str, float]:
+    """Writes leaving into `arrays` and its provenance; returns its numbers.
+
+    `no_response`: the log has rows without a response.
+    """
     if hazard is None:
-        return assumed_leaving(ledger, arrays)
+        return assumed_leaving(provenance, arrays)
     if not hazard.validation and hazard.choices.is_plain:
-        return _plain_terms(hazard, idle, arrays, ledger)
+        return _plain_terms(hazard, no_response, arrays, provenance)
     arrays |= hazard.tables()
-    free = "the first steps are free" if np.isfinite(hazard.choices.shape) else "nothing beside it helped"
-    ledger.fitted("leave_bias", hazard.bias, "ends of visits; an end is leaving")
-    ledger.fitted("leave_time", hazard.time_slope, f"slope on log t; {free}")
-    ledger.fitted("leave_run", hazard.run_slope, f"slope on log run length; {free}")
-    ledger.fitted("leave_repeat", hazard.repeat, "answers to an item answered before in the visit")
-    _patience(hazard, ledger)
+    free = (
+        "free effects of the first steps"
+        if np.isfinite(hazard.choices.shape)
+        else "free effects did not improve validation"
+    )
+    provenance.fitted("leave_bias", hazard.bias, "ends of visits, which count as leaving")
+    provenance.fitted("leave_time", hazard.time_slope, f"slope on log t; {free}")
+    provenance.fitted("leave_run", hazard.run_slope, f"slope on log run length; {free}")
+    provenance.fitted(
+        "leave_repeat", hazard.repeat, "responses to an item with an earlier response in the visit"
+    )
+    _patience(hazard, provenance)
     spread = float(hazard.item.std())
-    ledger.fitted("leave_item", spread, "standard deviation; with page and category, shrunk on validation")
-    _contexts(hazard, ledger)
-    if idle:
-        ledger.fitted("leave_idle", hazard.idle, "rows without an answer, in place of item, run and repeat")
+    provenance.fitted(
+        "leave_item", spread, "standard deviation; with page and category, shrunk on validation"
+    )
+    _contexts(hazard, provenance)
+    if no_response:
+        provenance.fitted(
+            "leave_idle", hazard.no_response, "rows without a response, in place of item, run and repeat"
+        )
     numbers = {"leave_bias": hazard.bias, "leave_repeat": hazard.repeat, "patience": hazard.patience}
-    return numbers | {"leave_idle": hazard.idle if idle else ledger.from_table("leave_idle")}
+    return numbers | {
+        "leave_idle": hazard.no_response if no_response else provenance.from_table("leave_idle")
+    }
 
 
-def _plain_terms(hazard: Leaving, idle: bool, arrays: Arrays, ledger: Provenance) -> dict[str, float]:
-    """Of a rate by step number: nothing else moves it."""
+def _plain_terms(
+    hazard: Leaving, no_response: bool, arrays: Arrays, provenance: Provenance
+) -> dict[str, float]:
+    """Leaving terms of a rate by step number."""
     arrays |= hazard.tables()
     flat = not bool(hazard.time.any())
-    ledger.fitted("leave_bias", hazard.bias, "ends of visits; an end is leaving")
+    provenance.fitted("leave_bias", hazard.bias, "ends of visits, which count as leaving")
     if flat:
-        ledger.absent("leave_time", "rates by step did no better than one rate")
+        provenance.absent("leave_time", "rates by step did not improve validation over one rate")
     else:
-        ledger.fitted(
+        provenance.fitted(
             "leave_time", float(hazard.time.std()), "standard deviation; a rate a step, shrunk to one rate"
         )
     for term in ("leave_run", "leave_repeat", "leave_item", "leave_context", "leave_idle", "patience"):
-        ledger.absent(term, "too few visits, or no better on validation than the step number alone")
-    return {"leave_bias": hazard.bias, "leave_idle": 0.0 if idle else ledger.from_table("leave_idle")}
+        provenance.absent(term, "too few visits, or no better on validation than the step number alone")
+    return {
+        "leave_bias": hazard.bias,
+        "leave_idle": 0.0 if no_response else provenance.from_table("leave_idle"),
+    }
 
 
-def _patience(hazard: Leaving, ledger: Provenance) -> None:
+def _patience(hazard: Leaving, provenance: Provenance) -> None:
     if hazard.choices.frail:
-        reason = "joint likelihood of whole visits with normal shifts; better on validation than none"
-        ledger.fitted("patience", hazard.patience, reason)
+        reason = "marginal likelihood of whole visits with normal frailty; lower validation loss than without"
+        provenance.fitted("patience", hazard.patience, reason)
         return
-    ledger.assumed(
+    provenance.assumed(
         "patience",
         0.0,
-        f"the joint estimate is {hazard.joint_patience:.2f} and no better on validation; a visit ends once, so its "
-        "patience and the shape of time are told apart by their assumed forms alone (Heckman and Singer, 1984)",
+        f"the joint estimate is {hazard.joint_patience:.2f} and does not improve validation; a visit ends once, so "
+        "frailty and time dependence are identified by their functional forms alone (Heckman and Singer, 1984)",
     )
 
 
-def _contexts(hazard: Leaving, ledger: Provenance) -> None:
+def _contexts(hazard: Leaving, provenance: Provenance) -> None:
     if np.isfinite(hazard.choices.context):
         spread = float(hazard.context.std())
-        ledger.fitted("leave_context", spread, "standard deviation over contexts, shrunk on validation")
+        provenance.fitted("leave_context", spread, "standard deviation over contexts, shrunk on validation")
     elif len(hazard.context) > 1:
-        ledger.absent("leave_context", "contexts did not help on validation")
+        provenance.absent("leave_context", "contexts did not help on validation")
     else:
-        ledger.absent("leave_context", "this log has no context that is used")
+        provenance.absent("leave_context", "this log has no context that is used")

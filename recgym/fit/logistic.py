@@ -1,4 +1,4 @@
-"""Logistic regression with slopes and with effects of users, items, contexts, by penalised likelihood."""
+"""Logistic regression with slopes and with effects of users, items and contexts, by penalised likelihood."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from recgym.fit.baseline_guard import mean_of
 
 
 class Side(NamedTuple):
-    """Users, items or contexts: which one each row has, and columns that tell something about all of them.
+    """Users, items or contexts: the one of each row, and feature columns of all.
 
-    The effect of one is its own number, shrunk by `ridge`, plus its columns times slopes, shrunk by `slope_ridge`.
-    An infinite ridge leaves a part out.
+    effect = own + columns @ slopes, with the penalties `ridge` on own and `slope_ridge` on slopes; a part with an
+    infinite penalty is left out.
     """
 
     which: Codes  # (rows,)
@@ -23,19 +23,19 @@ class Side(NamedTuple):
     slope_ridge: float
 
     def at(self, rows: Bools) -> "Side":
-        """The same side of some rows."""
+        """The side of some rows."""
         return self._replace(which=self.which[rows])
 
 
 class Logistic(NamedTuple):
-    """logit = bias + dense @ slopes + the effect of every side."""
+    """logit = bias + dense @ slopes + the effects of all sides."""
 
     bias: float
     slopes: Doubles  # (F,)
-    effects: tuple[Doubles, ...]  # (size,) a side
+    effects: tuple[Doubles, ...]  # (size,) for each side
 
     def logits(self, dense: Doubles, which: Sequence[Codes]) -> Doubles:
-        """Per row; `which` has (rows,) a side."""
+        """(rows,) logit; `which` holds (rows,) for each side."""
         value: Doubles = self.bias + dense @ self.slopes
         for effect, one in zip(self.effects, which, strict=True):
             value = value + effect[one]
@@ -52,7 +52,7 @@ def mean_logistic(fits: Sequence[Logistic], shares: Sequence[float]) -> Logistic
 
 
 def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logistic:
-    """L-BFGS in float64, the same on every run."""
+    """Penalised maximum likelihood by L-BFGS in float64."""
     left = torch.as_tensor(flag.astype(np.float64))
     inputs = torch.as_tensor(np.column_stack([np.ones(len(flag)), dense]))
     rate = float(np.clip(flag.mean(), 1e-6, 1 - 1e-6))

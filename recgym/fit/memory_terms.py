@@ -1,4 +1,4 @@
-"""Which numbers of memory within a visit a log shows: those alone are trained, and said to be fitted on the card."""
+"""Terms of memory within a session: which of them a log identifies; those alone are trained and called fitted."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,15 +8,12 @@ from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.provenance import Provenance
 from recgym.fit.session_model import START
 
-FEW = f"fewer than {MIN_EVIDENCE} rows show it, or there is one category"
-NEEDS = {"pull": "push", "decay": "kappa"}  # what a number means nothing without
+TOO_FEW_ROWS = f"fewer than {MIN_EVIDENCE} rows identify it, or there is one category"
+NEEDS = {"pull": "push", "decay": "kappa"}  # the term without which a number has no effect
 
 
 class MemoryTerms(NamedTuple):
-    """Which terms enough known rows show: with a response before them in their visit, with two, with one to the item.
-
-    Where `push` is off nothing moves the intent.
-    """
+    """Which terms have enough known rows; see `recgym.fit.dataset.Evidence`. Without `push` the intent is constant."""
 
     domain: str
     push: bool
@@ -26,14 +23,14 @@ class MemoryTerms(NamedTuple):
     rho: bool
 
     @classmethod
-    def of(cls, frame: Dataset, config: FitConfig, *, is_choice: bool) -> "MemoryTerms":
-        """What a log shows; a choice shows no slope that moves the items of its only category alike."""
-        later, third, repeats = (count >= MIN_EVIDENCE for count in frame.evidence)
-        several = len(frame.items.categories) > 1 or not is_choice
+    def of(cls, dataset: Dataset, config: FitConfig, *, is_choice: bool) -> "MemoryTerms":
+        """The terms that a log identifies; a choice among items of one category does not identify its slope."""
+        later, third, repeats = (count >= MIN_EVIDENCE for count in dataset.evidence)
+        several = len(dataset.items.categories) > 1 or not is_choice
         moves = later and (is_choice or config.drift)
-        known_rho = "rho" in ASSUMED[frame.domain] and config.assume_rho
+        known_rho = "rho" in ASSUMED[dataset.domain] and config.assume_rho
         return cls(
-            frame.domain,
+            dataset.domain,
             moves,
             moves and third,
             later and several,
@@ -48,25 +45,29 @@ class MemoryTerms(NamedTuple):
         return {name: value for name, value in values.items() if not getattr(self, name)}
 
     def enter(
-        self, numbers: Mapping[str, float], sources: Mapping[str, str], lacks: str | None, ledger: Provenance
+        self,
+        numbers: Mapping[str, float],
+        sources: Mapping[str, str],
+        lacks: str | None,
+        provenance: Provenance,
     ) -> dict[str, float]:
-        """Enter pull, kappa, decay, rho and eta into the card; returns the numbers with what is absent switched off.
+        """Adds pull, kappa, decay, rho and eta to the provenance; returns the numbers, those of absent terms set to 0.
 
-        `lacks` says why nothing that was trained is kept; None: it is kept.
+        `lacks` is the reason why trained terms are left out; None: they are kept.
         """
         found = dict(numbers)
         for name in ("kappa", "rho", "pull", "decay"):
             if getattr(self, name) and lacks is None:
-                ledger.fitted(name, found[name], sources[name])
+                provenance.fitted(name, found[name], sources[name])
             elif not getattr(self, name) and name in ASSUMED[self.domain]:
-                found[name] = ledger.from_table(name)
-            elif name in NEEDS and ledger.status(NEEDS[name]) != "absent":
-                ledger.assumed(name, found[name], f"{FEW}: where training begins")
+                found[name] = provenance.from_table(name)
+            elif name in NEEDS and provenance.status(NEEDS[name]) != "absent":
+                provenance.assumed(name, found[name], f"{TOO_FEW_ROWS}: the initial value of training")
             else:
-                ledger.absent(name, lacks if getattr(self, name) and lacks is not None else FEW)
+                provenance.absent(name, lacks if getattr(self, name) and lacks is not None else TOO_FEW_ROWS)
                 found |= {name: 0.0} if name in ("kappa", "rho") else {}
-        if ledger.status("push") == "absent":
-            ledger.absent("eta", "nothing moves the intent")
+        if provenance.status("push") == "absent":
+            provenance.absent("eta", "the intent is constant")
         else:
-            ledger.fitted("eta", 1.0, "the scale is in the push vectors")
+            provenance.fitted("eta", 1.0, "the scale is in the push vectors")
         return found

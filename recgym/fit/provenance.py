@@ -1,4 +1,4 @@
-"""From fitted parts to a World: arrays that no log fills, and the card's list of terms."""
+"""Provenance of the terms of a world, and the parts of a world and its card that are not fitted."""
 
 from typing import Any
 
@@ -22,38 +22,38 @@ ARRAY_TERMS = (
     "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
 CAUSES = (
-    "effects are the log's associations: what was clicked before people left is not what made them leave, so what "
-    "planning is worth holds for this world, not for the shoppers or viewers behind it"
+    "effects are associations in the log, not causal: an item that was clicked before users left need not have caused "
+    "it, so the worth of planning holds for this world, not for its shoppers or viewers"
 )
 
 
 class Provenance:
-    """The card's terms: what is fitted, assumed or absent, each with its value and where it is from."""
+    """The terms of a card: fitted, assumed or absent, each with its value and source."""
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
         self.rows: dict[str, dict[str, Any]] = {}
 
     def fitted(self, term: str, value: float | str, source: str) -> None:
-        """A term that the log decided."""
+        """Adds a term that is estimated from the log."""
         self._set(term, FITTED, value, source)
 
     def absent(self, term: str, reason: str) -> None:
-        """A term that is switched off."""
+        """Adds a term that is not in the model."""
         self._set(term, ABSENT, 0.0, reason)
 
     def assumed(self, term: str, value: float | str, reason: str) -> None:
-        """A term that no log decided."""
+        """Adds a term that the log does not identify."""
         self._set(term, ASSUMED_STATUS, value, reason)
 
     def from_table(self, term: str, key: str | None = None) -> float:
-        """Enter a value of the domain's table of assumed values under `term`, and return it."""
+        """Adds `term` with the assumed value of the domain's table, and returns the value."""
         value, reason = ASSUMED[self.domain][key or term]
         self.assumed(term, value, reason)
         return value
 
     def finish(self) -> list[dict[str, Any]]:
-        """All terms; those nobody entered are absent, so that no card is silent about one."""
+        """All terms; those that were not added are absent."""
         for term in term_names(self.domain):
             if term not in self.rows:
                 self.absent(term, "this fit has no such term")
@@ -79,13 +79,15 @@ def term_names(domain: str) -> tuple[str, ...]:
     )
 
 
-def plain_arrays(frame: Dataset, dim: int) -> Arrays:
-    """A world of this frame's users and items in which nobody likes anything more than anything else."""
-    users, items, events = frame.num_users, frame.num_items, EVENTS[frame.domain]
+def plain_arrays(dataset: Dataset, dim: int) -> Arrays:
+    """The arrays of a world of the dataset's users and items in which all effects are 0."""
+    users, items, events = dataset.num_users, dataset.num_items, EVENTS[dataset.domain]
     names = [event.name for event in events]
-    visits = np.bincount(frame.user[frame.visits], minlength=users).astype(np.float64)
-    contexts = np.bincount(frame.context[frame.visits], minlength=len(frame.contexts)).astype(np.float64)
-    table = frame.items
+    visits = np.bincount(dataset.user[dataset.visits], minlength=users).astype(np.float64)
+    contexts = np.bincount(dataset.context[dataset.visits], minlength=len(dataset.contexts)).astype(
+        np.float64
+    )
+    table = dataset.items
     known = np.isfinite(table.duration)
     middle = float(np.nanmedian(table.duration)) if known.any() else 0.0
     return {
@@ -108,8 +110,8 @@ def plain_arrays(frame: Dataset, dim: int) -> Arrays:
         "exposure": table.exposure,
         "logged_stay": np.zeros(1),
         "context_cdf": cdf(contexts),
-        "context_bias": np.zeros(len(frame.contexts)),
-        "leave_context": np.zeros(len(frame.contexts)),
+        "context_bias": np.zeros(len(dataset.contexts)),
+        "leave_context": np.zeros(len(dataset.contexts)),
         "examine": np.ones(50),
         "event_bias": np.zeros(len(events)),
         "event_gain": np.r_[1.0, np.zeros(len(events) - 1)],
@@ -124,21 +126,21 @@ def plain_arrays(frame: Dataset, dim: int) -> Arrays:
 
 
 def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative shares, exactly 1 from the last of weight on: what has none is never drawn."""
+    """Cumulative shares, exactly 1 from the last positive weight on, so that an entry of weight 0 is never drawn."""
     total: NDArray[np.float64] = np.minimum(np.cumsum(weights / weights.sum()), 1.0)
     total[np.flatnonzero(weights)[-1] :] = 1.0
     return total
 
 
-def assumed_leaving(ledger: Provenance, arrays: Arrays, runs: int = 20) -> dict[str, float]:
-    """Leaving from the table of assumed values: params, and the run table written into `arrays`."""
-    domain = ledger.domain
+def assumed_leaving(provenance: Provenance, arrays: Arrays, runs: int = 20) -> dict[str, float]:
+    """Leaving terms from the table of assumed values: writes the table of runs into `arrays`, returns the numbers."""
+    domain = provenance.domain
     rate = ASSUMED[domain]["leave_rate"]
-    slope = ledger.from_table("leave_run")
+    slope = provenance.from_table("leave_run")
     arrays["leave_run"] = slope * np.log(np.arange(1, runs + 1))
     bias = float(np.log(rate.value / (1 - rate.value)))
-    ledger.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
-    return {"leave_bias": bias, "leave_idle": ledger.from_table("leave_idle")}
+    provenance.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
+    return {"leave_bias": bias, "leave_idle": provenance.from_table("leave_idle")}
 
 
 def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
@@ -153,10 +155,10 @@ def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
     return 0.5 * (low + high)
 
 
-def card_head(log: Log, frame: Dataset, name: str, config: FitConfig, seed: int) -> dict[str, Any]:
-    """What a card says about where the world is from."""
+def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: int) -> dict[str, Any]:
+    """The entries of a card on log, licence, periods and identity."""
     source = log.source
-    counts = [int((frame.row_period == k).sum()) for k in range(3)]
+    counts = [int((dataset.row_period == k).sum()) for k in range(3)]
     return {
         "sources": [source.name],
         "licence": source.licence,
@@ -165,10 +167,10 @@ def card_head(log: Log, frame: Dataset, name: str, config: FitConfig, seed: int)
         "log": f"LOG holds {source.name}",
         "period": _period_words(config),
         "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
-        "users": frame.num_users,
-        "items": frame.num_items,
+        "users": dataset.num_users,
+        "items": dataset.num_items,
         "seed": seed,
-        "identity": identity(log, frame.user_row, frame.item_row),
+        "identity": identity(log, dataset.user_row, dataset.item_row),
         "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
     }
 
@@ -176,35 +178,35 @@ def card_head(log: Log, frame: Dataset, name: str, config: FitConfig, seed: int)
 def _period_words(config: FitConfig) -> str:
     if config.period is not None:
         first, end = (day or "" for day in config.period)
-        return f"fitted on {first}:{end}, the last tenth of it validates; judged on " + (
-            f"what is later, from {end}" if end else "the last tenth"
+        return f"fitted on {first}:{end}, its last tenth is validation; judged on " + (
+            f"later days, from {end}" if end else "the last tenth"
         )
     if config.split is None:
         return "80/10/10 % by time"
-    return (
-        f"validation from {config.split[0]}, test from {config.split[1]}; fitted on what is before the test"
-    )
+    return f"validation from {config.split[0]}, test from {config.split[1]}; fitted on days before the test"
 
 
-def rewards_assumed(ledger: Provenance) -> list[str]:
-    """Names of the rewards that rest on an assumed event."""
-    events = {event.name: ledger.status(f"event:{event.name}") != FITTED for event in EVENTS[ledger.domain]}
-    weighty = [event.name for event in EVENTS[ledger.domain] if event.engagement != 0]
-    rests = {
+def rewards_assumed(provenance: Provenance) -> list[str]:
+    """Names of the rewards that depend on an assumed event."""
+    events = {
+        event.name: provenance.status(f"event:{event.name}") != FITTED for event in EVENTS[provenance.domain]
+    }
+    weighted = [event.name for event in EVENTS[provenance.domain] if event.engagement != 0]
+    depends = {
         "clicks": events.get("click", events.get("listen", False)),
-        "engagement": any(events[name] for name in weighty),
+        "engagement": any(events[name] for name in weighted),
         "conversion": events.get("purchase", False),
         "revenue": events.get("purchase", False),
     }
-    return [name for name, shaky in rests.items() if shaky]
+    return [name for name, is_assumed in depends.items() if is_assumed]
 
 
 def build_world(
-    name: str, frame: Dataset, arrays: Arrays, numbers: dict[str, float], card: dict[str, Any]
+    name: str, dataset: Dataset, arrays: Arrays, numbers: dict[str, float], card: dict[str, Any]
 ) -> World:
-    """The world of a frame's users and items, with their public features."""
-    names, features = public_user_features(frame)
+    """The world of the dataset's users and items, with their public features."""
+    names, features = public_user_features(dataset)
     return World.build(
-        name, frame.domain, {**arrays, "params": params(**numbers)}, categories=frame.items.categories,
-        contexts=frame.contexts, user_feature_names=names, user_features=features, card=card,
+        name, dataset.domain, {**arrays, "params": params(**numbers)}, categories=dataset.items.categories,
+        contexts=dataset.contexts, user_feature_names=names, user_features=features, card=card,
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""A visit's own mood: a normal shift of every logit of the visit, by marginal likelihood (Gauss-Hermite quadrature).
+"""Random-intercept logistic regression: a normal deviate of each session in its logits, by marginal likelihood.
 
-Random-intercept logistic regression (Stiratelli, Laird and Ware, 1984). Mixing flattens: where moods differ, the slope
-and intercept at mood 0 are steeper than those of the mean over moods.
+Source: Stiratelli, Laird and Ware (1984), Biometrics 40; Gauss-Hermite quadrature. Slope and intercept at a deviate of
+0 are steeper than those of the mean over deviates.
 """
 
 from collections.abc import Callable
@@ -14,24 +14,28 @@ from recgym.arrays import Doubles, Ints
 from recgym.numerics import hermite_nodes
 
 NODES = tuple(zip(*(values.tolist() for values in hermite_nodes(15)), strict=True))
-"""(place in standard deviations, weight) of a standard normal."""
+"""(node, weight) of a standard normal."""
 
 
 class RandomIntercept(NamedTuple):
-    """logit = shift + scale * x + sd * (the visit's standard normal)."""
+    """logit = shift + scale * x + sd * v, v a standard normal deviate of the session."""
 
     shift: float
     scale: float
     sd: float
 
 
-def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, moods: bool = True) -> RandomIntercept:
-    """Of rows in visits, numbered as one likes; the flags of a visit are independent given its mood.
+def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, varies: bool = True) -> RandomIntercept:
+    """Fits by L-BFGS; the flags of a session are independent given its intercept.
 
-    Without `moods` their standard deviation is 0.
+    Args:
+        flag: (rows,) 1 where there was a response.
+        x: (rows,) logits.
+        visit: (rows,) any numbers of the sessions.
+        varies: whether the standard deviation is fitted; else it is 0.
     """
     losses_of = _losses(flag, x, visit)
-    spread = torch.tensor(1.0 if moods else 0.0, dtype=torch.float64)
+    spread = torch.tensor(1.0 if varies else 0.0, dtype=torch.float64)
     values = torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([values], max_iter=100, line_search_fn="strong_wolfe")
 
@@ -43,12 +47,12 @@ def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, moods: bool = T
 
     solver.step(closure)  # type: ignore[no-untyped-call]
     shift, scale, sd = values.detach().tolist()
-    return RandomIntercept(shift, scale, abs(sd) if moods else 0.0)
+    return RandomIntercept(shift, scale, abs(sd) if varies else 0.0)
 
 
-def visit_losses(mood: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) -> Doubles:
-    """(visits,) negative log-likelihood of each visit's flags, in ascending order of `visit`."""
-    values = (torch.tensor(value, dtype=torch.float64) for value in mood)
+def visit_losses(fitted: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) -> Doubles:
+    """(sessions,) negative log-likelihood of each visit's flags, in ascending order of `visit`."""
+    values = (torch.tensor(value, dtype=torch.float64) for value in fitted)
     losses: Doubles = _losses(flag, x, visit)(*values).numpy()
     return losses
 
@@ -56,7 +60,7 @@ def visit_losses(mood: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) 
 def _losses(
     flag: Doubles, x: Doubles, visit: Ints
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """What gives (visits,) losses under shift, scale and standard deviation."""
+    """A function of shift, scale and standard deviation that returns (sessions,) losses."""
     _, code = np.unique(visit, return_inverse=True)
     rows, place = torch.as_tensor(code), torch.tensor([z for z, _ in NODES], dtype=torch.float64)
     sign, given = torch.as_tensor(2.0 * flag - 1.0), torch.as_tensor(x.astype(np.float64))
@@ -72,7 +76,7 @@ def _losses(
 
 
 def over_intercepts(chance: Callable[[float], Doubles], sd: float) -> Doubles:
-    """Mean of `chance(mood)` over moods of this standard deviation."""
+    """Mean of `chance(deviate)` over normal deviates with the standard deviation `sd`."""
     if sd == 0.0:
         return chance(0.0)
     return sum((weight * chance(sd * place) for place, weight in NODES), np.zeros(1))

@@ -1,10 +1,10 @@
-"""A log of impressions with and without an answer -> a world in which every shown item is answered by itself."""
+"""Recipe for a log of impressions with and without a response: an independent logit for each shown item."""
 
 import numpy as np
 import torch
 
 from recgym.arrays import Arrays
-from recgym.fit.autoencoder import Taste
+from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
@@ -12,136 +12,140 @@ from recgym.fit.event_models import fit_events, has_watch, keep_rates, watch_qua
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.memory_terms import FEW, MemoryTerms
+from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.response_model import Response, fit_response
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
 
-NO_BETTER = "no better on validation than effects of users, items and contexts"
+NO_BETTER = "did not improve validation over effects of users, items and contexts"
 MEMORY = {
-    "kappa": "responses later in the visit, as far as the log's visits go",
-    "decay": "responses later in the visit",
+    "kappa": "later responses of the visit",
+    "decay": "later responses of the visit",
     "pull": "next responses",
-    "rho": "items responded to before in the visit",
-}  # what each number is estimated from
+    "rho": "items with an earlier response in the visit",
+}  # the data of each estimate
 
 
 def fit_impressions(
     log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> World:
-    """Train on the earlier periods, judge on the test period; the shipped numbers come from train and validation."""
-    frame = make_dataset(log, config, positives_only=False)
-    response, x = fit_response(frame, config, seed, device, report)
-    ledger = Provenance(frame.domain)
-    arrays = plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
-    numbers = response_terms(frame, response, config, arrays, ledger)
+    """Fits a world to train and validation; hyperparameters are chosen on validation."""
+    dataset = make_dataset(log, config, positives_only=False)
+    response, x = fit_response(dataset, config, seed, device, report)
+    provenance = Provenance(dataset.domain)
+    arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
+    numbers = response_terms(dataset, response, config, arrays, provenance)
     report("events", 0, 1, "")
-    past = frame.row_period <= VALIDATION
-    if has_watch(frame):
-        arrays |= {"watch": np.ones(1), "watch_quantiles": watch_quantiles(frame, past)}
-        ledger.fitted(
-            "watch", "quantiles of three pieces", "skipped, click, long view; shares of what the item lasts"
+    past = dataset.row_period <= VALIDATION
+    if has_watch(dataset):
+        arrays |= {"watch": np.ones(1), "watch_quantiles": watch_quantiles(dataset, past)}
+        provenance.fitted(
+            "watch", "quantiles of three pieces", "skipped, click, long view; shares of the duration"
         )
-    fit_events(frame, x, ledger, arrays, config.guard is not None)
-    keep_rates(frame, arrays, x, response.mood)
+    fit_events(dataset, x, provenance, arrays, config.guard is not None)
+    keep_rates(dataset, arrays, x, response.random_intercept_sd)
     report("leaving", 0, 1, "")
-    numbers |= leaving_terms(leaving(frame, log, config), True, arrays, ledger)
-    exposure_terms(log, frame, past, arrays, ledger)
-    ledger.fitted("population", f"{frame.num_users} users", "shares of visits")
-    numbers |= friends_terms(log, frame, seed, arrays, ledger)
-    card = card_head(log, frame, name, config, seed) | {"epochs": response.epochs}
+    numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
+    exposure_terms(log, dataset, past, arrays, provenance)
+    provenance.fitted("population", f"{dataset.num_users} users", "shares of visits")
+    numbers |= friends_terms(log, dataset, seed, arrays, provenance)
+    card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
     card |= {} if config.guard is None else {"kept": response.kept}
-    card["rewards_assumed"] = rewards_assumed(ledger)
-    world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
-    return world.with_card(terms=ledger.finish())
+    card["rewards_assumed"] = rewards_assumed(provenance)
+    world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
+    return world.with_card(terms=provenance.finish())
 
 
 def friends_terms(
-    log: Log, frame: Dataset, seed: int, arrays: Arrays, ledger: Provenance
+    log: Log, dataset: Dataset, seed: int, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """The graph of the log's friends, who have what they responded to; see `graph_terms`.
+    """The graph of friends, with items that had a response as libraries; see `graph_terms`.
 
-    An item is in a library as often as it is shown and responded to: taste with the log of exposure.
+    The logit of an item in a library is its affinity plus the log of its exposure.
     """
-    shown = np.log(np.maximum(frame.items.exposure, 1e-12))
-    taste = Taste(arrays["profile"], arrays["factors"], arrays["item_bias"] + shown)
-    rows = frame.known & frame.positive
-    user, item = np.unique(np.stack([frame.user[rows], frame.item[rows]]), axis=1)
-    had = Pairs(user.astype(np.int64), item.astype(np.int64), np.full(len(user), TRAIN))
-    return graph_terms(log, frame, taste, had, seed, arrays, ledger)
+    shown = np.log(np.maximum(dataset.items.exposure, 1e-12))
+    factor_model = FactorModel(arrays["profile"], arrays["factors"], arrays["item_bias"] + shown)
+    rows = dataset.known & dataset.positive
+    user, item = np.unique(np.stack([dataset.user[rows], dataset.item[rows]]), axis=1)
+    known_pairs = Pairs(user.astype(np.int64), item.astype(np.int64), np.full(len(user), TRAIN))
+    return graph_terms(log, dataset, factor_model, known_pairs, seed, arrays, provenance)
 
 
 def response_terms(
-    frame: Dataset, response: Response, config: FitConfig, arrays: Arrays, ledger: Provenance
+    dataset: Dataset, response: Response, config: FitConfig, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """Write the calibrated terms of the response into `arrays`; returns its numbers."""
+    """Writes the calibrated terms of the response into `arrays` and their provenance; returns its numbers."""
     model, scale = response.model, response.scale
     with torch.no_grad():
         terms = model.terms()
         total = terms.item_bias.cpu().double().numpy()
-        theta = frame.items.price_slope(total)
+        theta = dataset.items.price_slope(total)
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
         parts |= {
             "user_bias": scale * terms.user_bias,
         }
         parts |= {"context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
-        arrays["item_bias"] = scale * (total - theta * frame.items.price_z) + response.shift
+        arrays["item_bias"] = scale * (total - theta * dataset.items.price_z) + response.shift
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}
-    memory = MemoryTerms.of(frame, config, is_choice=False)
+    memory = MemoryTerms.of(dataset, config, is_choice=False)
     numbers |= {key: scale * numbers[key] for key in ("kappa", "rho") if getattr(memory, key)}
     lacks = None if response.kept > 0 and response.epochs > 0 else NO_BETTER
-    _enter_effects(frame, arrays, ledger)
-    _enter_vectors(memory, config, lacks, arrays, ledger)
+    _enter_effects(dataset, arrays, provenance)
+    _enter_vectors(memory, config, lacks, arrays, provenance)
     arrays["push"] = scale * arrays["push"]
-    numbers = memory.enter(numbers, MEMORY, lacks, ledger)
-    numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.mood}
+    numbers = memory.enter(numbers, MEMORY, lacks, provenance)
+    numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}
     if model.price.any():
-        ledger.fitted("theta", numbers["theta"], "between items")
+        provenance.fitted("theta", numbers["theta"], "between items")
     else:
-        ledger.absent("theta", "no prices")
-    if response.mood > 0.0:
-        ledger.fitted("mood", response.mood, "marginal likelihood of the validation period's visits")
+        provenance.absent("theta", "no prices")
+    if response.random_intercept_sd > 0.0:
+        provenance.fitted(
+            "mood", response.random_intercept_sd, "marginal likelihood of the visits of the validation period"
+        )
     else:
-        ledger.absent("mood", "visits do not differ by more than chance, on validation")
-    ledger.absent("sigma", "spread of first intents is not fitted yet")
-    ledger.absent("patience", "not fitted from a log with unanswered items")
-    ledger.absent("outside", "every item is answered by itself: the item bias holds it")
-    ledger.assumed("examine", 1.0, "no positions are used: every shown item is looked at")
+        provenance.absent("mood", "no variance between visits beyond chance, on validation")
+    provenance.absent("sigma", "the variance of initial intents is not fitted")
+    provenance.absent("patience", "not fitted from a log of impressions")
+    provenance.absent("outside", "items are independent: it is part of the item bias")
+    provenance.assumed("examine", 1.0, "positions are not used: every shown item is examined")
     return numbers
 
 
-def _enter_effects(frame: Dataset, arrays: Arrays, ledger: Provenance) -> None:
-    """Enter the additive part into the card."""
+def _enter_effects(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> None:
+    """Adds the provenance of the additive effects."""
     for term, what in (("user_bias", "user"), ("item_bias", "item")):
         spread = float(arrays[term].std())
         if term == "user_bias" and spread == 0.0:
-            ledger.absent(term, "users do not differ by more than chance, on validation")
+            provenance.absent(term, "no variance between users beyond chance, on validation")
         else:
-            ledger.fitted(term, spread, f"standard deviation; additive effect of the {what}, by ridge")
-    if len(frame.contexts) > 1:
-        ledger.fitted("context_bias", float(arrays["context_bias"].std()), "standard deviation over hours")
+            provenance.fitted(term, spread, f"standard deviation; additive effect of the {what}, by ridge")
+    if len(dataset.contexts) > 1:
+        provenance.fitted(
+            "context_bias", float(arrays["context_bias"].std()), "standard deviation over hours"
+        )
     else:
-        ledger.absent("context_bias", "this log has no context that is used")
+        provenance.absent("context_bias", "this log has no context that is used")
 
 
 def _enter_vectors(
-    memory: MemoryTerms, config: FitConfig, lacks: str | None, arrays: Arrays, ledger: Provenance
+    memory: MemoryTerms, config: FitConfig, lacks: str | None, arrays: Arrays, provenance: Provenance
 ) -> None:
-    """Enter profile, factors and push into the card, switched off where nothing that was trained is kept."""
+    """Adds the provenance of profile, factors and push; sets them to 0 where trained terms are left out."""
     shape = f"{config.dim} factors"
     for term, side in (("profile", "user"), ("factors", "item")):
         if lacks is None:
             words = f"deep tower of {side} id and public columns, on top of additive effects"
-            ledger.fitted(term, shape, words)
+            provenance.fitted(term, shape, words)
         else:
             arrays[term] = np.zeros_like(arrays[term])
-            ledger.absent(term, lacks)
+            provenance.absent(term, lacks)
     if lacks is None and memory.push:
-        ledger.fitted("push", shape, "next responses after a response")
+        provenance.fitted("push", shape, "next responses after a response")
         return
     arrays["push"] = np.zeros_like(arrays["push"])
-    off = "weak: it did not help on validation" if not config.drift else FEW
-    ledger.absent("push", off if lacks is None else lacks)
+    off = "it did not improve validation" if not config.drift else TOO_FEW_ROWS
+    provenance.absent("push", off if lacks is None else lacks)

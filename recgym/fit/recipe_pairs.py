@@ -1,8 +1,8 @@
-"""Pairs of users and items without exposures -> a world of independent answers with a static profile.
+"""Recipe for user-item pairs without impressions: independent responses and a static profile.
 
-Taste is fitted by a multinomial likelihood over the catalogue (`recgym.fit.autoencoder`): P(item | user) is a softmax
-of <p_u, q_i> + b_i. What a shown item is answered with follows only by assuming how often it was shown: exposure
-grows as popularity to an assumed power, and a base rate is assumed.
+Profiles and factors are fitted by a multinomial likelihood over the catalogue (`recgym.fit.autoencoder`):
+P(item | user) = softmax over items of <p_u, q_i> + b_i. Response rates to shown items follow from two assumptions:
+exposure grows as popularity to a power, and a base rate.
 """
 
 from dataclasses import replace
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Codes, Doubles, Ints
 from recgym.events import EVENTS
-from recgym.fit.autoencoder import Taste, fit_taste
+from recgym.fit.autoencoder import FactorModel, WeightedPairs, fit_autoencoder
 from recgym.fit.baseline_guard import best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import ASSUMED, FitConfig, assumed
-from recgym.fit.dataset import Dataset, few_listeners_dropped, make_dataset
+from recgym.fit.dataset import Dataset, make_dataset, without_rare_items
 from recgym.fit.event_models import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.provenance import (
@@ -40,21 +40,26 @@ CALIBRATION_DRAWS = 20_000
 def fit_pairs(
     log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> World:
-    """Train on 80 % of the pairs, judge on 10 %; the shipped numbers come from all but the test pairs."""
+    """Fits a world to the 90 % of pairs of train and validation; the others are test."""
     every = Pairs(*split_pairs(log, seed))
     _refuse_few(every)
-    log, known, dropped = few_listeners_dropped(log, config.min_listeners, known_rows(log, every))
-    frame = make_dataset(log, replace(config, resample=None), positives_only=True, known=known)
-    pairs = numbered(every, frame)
-    had = Pairs(*(part[pairs.period != TEST] for part in pairs))
-    weight = drawn(len(had.user), config.resample)
-    taste, chosen = learnt(had, weight, (frame.num_users, frame.num_items), config, seed, device, report)
-    ledger, arrays = Provenance(frame.domain), plain_arrays(frame, config.dim) | {"choice": np.ones(1)}
-    numbers = taste_terms(frame, taste, seed, arrays, ledger) | assumed_leaving(ledger, arrays)
-    ledger.assumed("exposure", "share of pairs", "no exposures are logged: popularity stands for them")
-    numbers |= graph_terms(log, frame, taste, had, seed, arrays, ledger)
-    ledger.fitted("population", f"{frame.num_users} users", "every user as often as the others, or by visits")
-    card = card_head(log, frame, name, config, seed) | chosen
+    log, known, dropped = without_rare_items(log, config.min_listeners, known_rows(log, every))
+    dataset = make_dataset(log, replace(config, resample=None), positives_only=True, known=known)
+    pairs = numbered(every, dataset)
+    known_pairs = Pairs(*(part[pairs.period != TEST] for part in pairs))
+    weight = drawn(len(known_pairs.user), config.resample)
+    factor_model, chosen = fit_factors(known_pairs, weight, dataset, config, seed, device, report)
+    provenance, arrays = (
+        Provenance(dataset.domain),
+        plain_arrays(dataset, config.dim) | {"choice": np.ones(1)},
+    )
+    numbers = factor_terms(dataset, factor_model, seed, arrays, provenance) | assumed_leaving(
+        provenance, arrays
+    )
+    provenance.assumed("exposure", "share of pairs", "no exposures are logged: popularity is used instead")
+    numbers |= graph_terms(log, dataset, factor_model, known_pairs, seed, arrays, provenance)
+    provenance.fitted("population", f"{dataset.num_users} users", "equal shares of users, or by visits")
+    card = card_head(log, dataset, name, config, seed) | chosen
     card["rows"] = {
         label: int((pairs.period == k).sum()) for k, label in enumerate(("train", "validation", "test"))
     }
@@ -64,13 +69,13 @@ def fit_pairs(
         else card["period"]
     )
     card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"]
-    card["rewards_assumed"] = rewards_assumed(ledger)
-    world = acceptance_rate(build_world(name, frame, arrays, numbers, card), ledger)
-    return world.with_card(terms=ledger.finish())
+    card["rewards_assumed"] = rewards_assumed(provenance)
+    world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
+    return world.with_card(terms=provenance.finish())
 
 
 def _refuse_few(pairs: Pairs) -> None:
-    """ValueError where pairs tell no taste, or where none is held out."""
+    """ValueError where one user has all pairs, or a period has none."""
     if len(np.unique(pairs.user)) < 2:
         raise ValueError(
             "the log has one user; a world of pairs needs users who share items: say which column names the user"
@@ -82,56 +87,60 @@ def _refuse_few(pairs: Pairs) -> None:
             )
 
 
-def learnt(
-    had: Pairs, weight: Ints, sizes: tuple[int, int], config: FitConfig, seed: int, device: torch.device,
+def fit_factors(
+    known_pairs: Pairs, weight: Ints, dataset: Dataset, config: FitConfig, seed: int, device: torch.device,
     report: Report,
-) -> tuple[Taste, dict[str, float]]:  # fmt: skip
-    """The taste of train and validation after as many rounds as were best on validation, and what was chosen there."""
+) -> tuple[FactorModel, dict[str, float]]:  # fmt: skip
+    """The model fitted to train and validation with the number of rounds that was best on validation, and the choices.
+
+    `weight` (P,) is how often each pair counts.
+    """
     losses: list[float] = []
-    best: list[Taste] = []
+    best: list[FactorModel] = []
 
-    def part(*periods: int) -> tuple[Ints, Ints, Ints]:
-        chosen = np.isin(had.period, periods) & (weight > 0)
-        return had.user[chosen], had.item[chosen], weight[chosen]
+    def part(*periods: int) -> WeightedPairs:
+        chosen = np.isin(known_pairs.period, periods) & (weight > 0)
+        user, item = known_pairs.user[chosen], known_pairs.item[chosen]
+        return WeightedPairs(user, item, weight[chosen], dataset.num_users, dataset.num_items)
 
-    def judge(taste: Taste, plan: Budget) -> bool:
-        losses.append(float(pair_losses(taste.scores(), had, VALIDATION).mean()))
+    def judge(model: FactorModel, plan: Budget) -> bool:
+        losses.append(float(pair_losses(model.scores(), known_pairs, VALIDATION).mean()))
         if losses[-1] == min(losses):
-            best[:] = [taste]
+            best[:] = [model]
         report("choosing the number of epochs", len(losses) - 1, plan.rounds, f"loss {losses[-1]:.3f}")
         return plan.ends(losses)
 
-    def seen(taste: Taste, plan: Budget) -> bool:
-        report("taste", 1, 1, "")
+    def shown(model: FactorModel, plan: Budget) -> bool:
+        report("profiles", 1, 1, "")
         return False
 
-    known = part(TRAIN)
-    fit_taste(*known, sizes, config, None, seed, device, judge)
+    train = part(TRAIN)
+    fit_autoencoder(train, config, None, seed, device, judge)
     rounds, share = int(np.argmin(losses)), 1.0
     if config.guard is not None:
-        popular = popularity(known[1], sizes[1])
-        user = had.user[had.period == VALIDATION]
+        popular = popularity(train.item, train.num_items)
+        user = known_pairs.user[known_pairs.period == VALIDATION]
         share = best_share(
-            lambda share: pair_losses(best[0].shrunk(share, popular).scores(), had, VALIDATION),
+            lambda share: pair_losses(best[0].shrunk(share, popular).scores(), known_pairs, VALIDATION),
             user,
             config.guard,
         )
     every = part(TRAIN, VALIDATION)
-    taste = fit_taste(*every, sizes, config, rounds, seed, device, seen)
+    model = fit_autoencoder(every, config, rounds, seed, device, shown)
     if share < 1.0:
-        taste = taste.shrunk(share, popularity(every[1], sizes[1]))
-    return taste, {"epochs": rounds} | ({} if config.guard is None else {"kept": share})
+        model = model.shrunk(share, popularity(every.item, every.num_items))
+    return model, {"epochs": rounds} | ({} if config.guard is None else {"kept": share})
 
 
 def popularity(item: Ints, num_items: int) -> Doubles:
-    """(N,) log of how often each item occurs among distinct pairs and once more, 0 on average."""
+    """(N,) centred log of 1 + the number of distinct pairs of each item."""
     logit: Doubles = np.log(np.bincount(item, minlength=num_items) + 1.0)
     logit -= logit.mean()
     return logit
 
 
 def drawn(num: int, resample: int | None) -> Ints:
-    """How often each pair counts: once, or Poisson of mean 1 for a bootstrap world (Chamandy et al., 2012)."""
+    """(P,) how often each pair counts: once, or a Poisson(1) draw for a bootstrap. Source: Chamandy et al. (2012)."""
     if resample is None:
         return np.ones(num, np.int64)
     return np.random.default_rng(resample).poisson(1.0, num).astype(np.int64)
@@ -146,11 +155,11 @@ def known_rows(log: Log, pairs: Pairs) -> Bools:
     return known
 
 
-def numbered(pairs: Pairs, frame: Dataset) -> Pairs:
-    """The pairs of the frame's users and items, by their numbers in it."""
+def numbered(pairs: Pairs, dataset: Dataset) -> Pairs:
+    """The pairs whose user and item are in the dataset, by their numbers there."""
     sizes = (int(pairs.user.max()) + 1, int(pairs.item.max()) + 1)
     number = [np.full(size, -1) for size in sizes]
-    for numbers, rows in zip(number, (frame.user_row, frame.item_row), strict=True):
+    for numbers, rows in zip(number, (dataset.user_row, dataset.item_row), strict=True):
         numbers[rows] = np.arange(len(rows))
     user, item = number[0][pairs.user], number[1][pairs.item]
     there = (user >= 0) & (item >= 0)
@@ -158,47 +167,52 @@ def numbered(pairs: Pairs, frame: Dataset) -> Pairs:
 
 
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:
-    """Of the pairs of one period."""
+    """(pairs,) log-loss of each pair of a period."""
     part = pairs.period == period
     loss: Doubles = -score[pairs.user[part], pairs.item[part]]
     return loss
 
 
-def taste_terms(
-    frame: Dataset, taste: Taste, seed: int, arrays: Arrays, ledger: Provenance
+def factor_terms(
+    dataset: Dataset, factor_model: FactorModel, seed: int, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """Write taste into `arrays`, with the base rate and exposure that are assumed; returns its numbers."""
-    arrays["profile"], arrays["factors"] = taste.profile, taste.factors
-    power = assumed(frame.domain, "exposure_power")
-    bias = taste.item_bias - power * np.log(np.maximum(frame.items.exposure, 1e-12))
+    """Writes profiles, factors and biases into `arrays` and their provenance; returns the numbers.
+
+    The item bias is corrected for the assumed exposure; the outside option gives the assumed base rate.
+    """
+    arrays["profile"], arrays["factors"] = factor_model.profile, factor_model.factors
+    power = assumed(dataset.domain, "exposure_power")
+    bias = factor_model.item_bias - power * np.log(np.maximum(dataset.items.exposure, 1e-12))
     rng = np.random.default_rng(seed)
-    user = rng.integers(frame.num_users, size=CALIBRATION_DRAWS)
-    item = rng.choice(frame.num_items, size=CALIBRATION_DRAWS, p=frame.items.exposure)
+    user = rng.integers(dataset.num_users, size=CALIBRATION_DRAWS)
+    item = rng.choice(dataset.num_items, size=CALIBRATION_DRAWS, p=dataset.items.exposure)
 
     def logit(users: Codes, items: Codes) -> Doubles:
         value: Doubles = (arrays["profile"][users] * arrays["factors"][items]).sum(1) + bias[items]
         return value
 
-    shift = mean_kept_bias(logit(user, item), assumed(frame.domain, "answer_rate"))
+    shift = mean_kept_bias(logit(user, item), assumed(dataset.domain, "answer_rate"))
     arrays["item_bias"] = bias
-    shape, response = f"{taste.factors.shape[1]} factors", EVENTS[frame.domain][0].name
-    ledger.fitted("profile", shape, f"static: who has which {response}")
-    ledger.fitted("factors", shape, f"static: who has which {response}")
-    ledger.from_table("item_bias", "exposure_power")
-    ledger.assumed("outside", -shift, ASSUMED[frame.domain]["answer_rate"].reason)
-    ledger.fitted(
+    shape, response = f"{factor_model.factors.shape[1]} factors", EVENTS[dataset.domain][0].name
+    provenance.fitted("profile", shape, f"static: pairs of user and item with a {response}")
+    provenance.fitted("factors", shape, f"static: pairs of user and item with a {response}")
+    provenance.from_table("item_bias", "exposure_power")
+    provenance.assumed("outside", -shift, ASSUMED[dataset.domain]["answer_rate"].reason)
+    provenance.fitted(
         f"event:{response}",
         "logistic",
-        "who answers what; how often anybody answers is `outside`, which is assumed",
+        "pairs of user and item; the mean rate is set by `outside`, which is assumed",
     )
-    for index in range(1, len(EVENTS[frame.domain])):
-        assume_event(ledger, arrays, index, logit(frame.user[frame.known], frame.item[frame.known]) + shift)
+    for index in range(1, len(EVENTS[dataset.domain])):
+        assume_event(
+            provenance, arrays, index, logit(dataset.user[dataset.known], dataset.item[dataset.known]) + shift
+        )
     for term in ("sigma", "eta", "pull", "push"):
-        ledger.absent(term, "a static log: no order of answers")
-    ledger.assumed("examine", 1.0, "no positions are logged: every shown item is looked at")
+        provenance.absent(term, "a static log: responses have no order")
+    provenance.assumed("examine", 1.0, "no positions are logged: every shown item is examined")
     dynamics: dict[str, float] = {
-        name: ledger.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[frame.domain]
+        name: provenance.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[dataset.domain]
     }
     dynamics["outside"] = -shift
-    ledger.assumed("decay", 0.8, "a step leaves 80 % of a category's satiation")
+    provenance.assumed("decay", 0.8, "satiation of a category decays by 20 % a step")
     return dynamics

@@ -1,4 +1,4 @@
-"""Impressions with and without an answer: every shown item has its own logit, and hangs further events on it."""
+"""The response to an impression: an independent logit for each shown item, calibrated on validation."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -25,23 +25,40 @@ from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss, sigmoid
 
 
-def train(
-    frame: Dataset, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
-    report: Report, blend: Blend, judge: Callable[[SessionModel, Budget], bool] | None = None,
-) -> SessionModel:  # fmt: skip
-    """The response's logit, by cross-entropy, after so many rounds; None: as the plan has it.
+class TrainingRun(NamedTuple):
+    """What all trainings of a fit share."""
 
-    First the additive part, with the ridges of `blend`; then the towers on top of it. `judge(model)` sees it before
-    the first round and after each; training ends where it says so.
+    config: FitConfig
+    seed: int
+    device: torch.device
+    report: Report
+
+
+def train(
+    dataset: Dataset, run: TrainingRun, periods: tuple[int, ...], rounds: int | None, blend: Blend,
+    judge: Callable[[SessionModel, Budget], bool] | None = None,
+) -> SessionModel:  # fmt: skip
+    """Fits the logit of the response by cross-entropy: the additive part by `blend`, then the towers.
+
+    Args:
+        dataset: the rows.
+        run: settings.
+        periods: of the sessions to train on.
+        rounds: of training; None: as many as the budget allows.
+        blend: ridges of the additive part.
+        judge: called with the model before the first round and after each; training stops where it returns True.
     """
+    config, seed, device, report = run
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    users, items = tower_user_features(frame), item_features(frame)
-    base = fit_blend(frame, np.isin(frame.row_period, periods), users, items, blend)
-    memory = MemoryTerms.of(frame, config, is_choice=False)
-    model = SessionModel(frame, users, config, drift=memory.push, fixed=memory.fixed(), base=base).to(device)
-    rows = int(np.isin(frame.row_period, periods).sum())
-    batches = frame.batches(frame.sessions(*periods), step_rows(config, rows), device, rng)
+    users, items = tower_user_features(dataset), item_features(dataset)
+    base = fit_blend(dataset, np.isin(dataset.row_period, periods), users, items, blend)
+    memory = MemoryTerms.of(dataset, config, is_choice=False)
+    model = SessionModel(dataset, users, config, drift=memory.push, fixed=memory.fixed(), base=base).to(
+        device
+    )
+    rows = int(np.isin(dataset.row_period, periods).sum())
+    batches = dataset.batches(dataset.sessions(*periods), step_rows(config, rows), device, rng)
 
     def loss_of(batch: Batch) -> torch.Tensor:
         x = logged_affinity(*model.part(batch))
@@ -59,9 +76,9 @@ def train(
     return model
 
 
-def logged_x(frame: Dataset, model: SessionModel, batches: Sequence[Batch]) -> Doubles:
+def logged_x(dataset: Dataset, model: SessionModel, batches: Sequence[Batch]) -> Doubles:
     """(rows,) affinity of every logged row; NaN for rows that are not in the batches."""
-    out = np.full(len(frame.item), np.nan)
+    out = np.full(len(dataset.item), np.nan)
     with torch.no_grad():
         model.eval()
         terms = model.terms()
@@ -73,79 +90,85 @@ def logged_x(frame: Dataset, model: SessionModel, batches: Sequence[Batch]) -> D
 
 
 class Response(NamedTuple):
-    """The trained response and what validation said."""
+    """The trained model and the choices on validation."""
 
     model: SessionModel
     epochs: int
-    kept: float  # share of what the towers learnt
-    scale: float  # slope that calibrates the logit at mood 0, from validation
-    shift: float  # intercept that keeps the mean of the latest days
-    mood: float  # standard deviation of a visit's shift, from validation
+    kept: float  # share of the towers' terms
+    scale: float  # calibration slope of the logit at a random intercept of 0
+    shift: float  # intercept at which the mean is that of the latest days
+    random_intercept_sd: float  # standard deviation of the random intercept
 
 
 def fit_response(
-    frame: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
+    dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[Response, Doubles]:
-    """The response's model and its calibrated logit at mood 0 of every known row; NaN elsewhere.
+    """Fits the response.
 
-    Of more than MAX_ROWS rows of validation, visits drawn at random choose the epoch and set level and mood.
+    The epoch, the level and the random intercept are chosen on validation, of at most about MAX_ROWS rows.
+
+    Returns:
+        The model, and (rows,) its calibrated logit at a random intercept of 0; NaN outside train and validation.
     """
-    judged = frame.batches(frame.drawn(VALIDATION, MAX_ROWS), 8192, device, np.random.default_rng(0))
-    flag = frame.positive.astype(np.float64)
+    judged = dataset.batches(dataset.drawn(VALIDATION, MAX_ROWS), 8192, device, np.random.default_rng(0))
+    flag = dataset.positive.astype(np.float64)
     losses: list[float] = []
 
     best_model: list[SessionModel] = []
 
     def judge(model: SessionModel, plan: Budget) -> bool:
-        x = logged_x(frame, model, judged)
-        told = np.isfinite(x)
-        losses.append(log_loss(flag[told], x[told]))
+        x = logged_x(dataset, model, judged)
+        finite = np.isfinite(x)
+        losses.append(log_loss(flag[finite], x[finite]))
         if losses[-1] == min(losses):
             best_model[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
 
-    blend = choose_ridges(frame, tower_user_features(frame), item_features(frame), config.guard is not None)
-    train(frame, config, (TRAIN,), None, seed, device, report, blend, judge)
+    run = TrainingRun(config, seed, device, report)
+    blend = choose_ridges(
+        dataset, tower_user_features(dataset), item_features(dataset), config.guard is not None
+    )
+    train(dataset, run, (TRAIN,), None, blend, judge)
     best = int(np.argmin(losses))
-    calibrated = calibrate(frame, best_model[0], judged, config, blend.logits)
+    calibrated = calibrate(dataset, best_model[0], judged, config, blend.logits)
     rounds = best if calibrated.kept > 0.0 else 0
-    model = train(frame, config, (TRAIN, VALIDATION), rounds, seed, device, report, blend)
+    model = train(dataset, run, (TRAIN, VALIDATION), rounds, blend)
     model.shrinkage.fill_(calibrated.kept)
-    scale, mood = calibrated.scale, calibrated.mood
-    every = frame.batches(frame.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
-    x = scale * logged_x(frame, model, every)
-    rows = latest(frame, frame.positive)
-    rows = sample(frame.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    shift = intercept(flag[rows], x[rows], mood)
-    return Response(model, best, calibrated.kept, scale, shift, mood), x + shift
+    scale, random_intercept_sd = calibrated.scale, calibrated.random_intercept_sd
+    every = dataset.batches(dataset.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
+    x = scale * logged_x(dataset, model, every)
+    rows = latest(dataset, dataset.positive)
+    rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
+    shift = intercept(flag[rows], x[rows], random_intercept_sd)
+    return Response(model, best, calibrated.kept, scale, shift, random_intercept_sd), x + shift
 
 
 class Calibration(NamedTuple):
-    """What validation says of a trained model."""
+    """Choices on validation for a trained model."""
 
-    kept: float  # share of what the towers learnt
+    kept: float  # share of the towers' terms
     scale: float
-    mood: float
+    random_intercept_sd: float
 
 
 def calibrate(
-    frame: Dataset,
+    dataset: Dataset,
     model: SessionModel,
     judged: Sequence[Batch],
     config: FitConfig,
     alone: Doubles | None = None,
 ) -> Calibration:
-    """How much of the towers, and what slope and moods, are kept: by `config.guard`, or all without one.
+    """Chooses the share of the towers, the calibration slope and the random intercept, by `config.guard`.
 
-    `alone` (rows,) are logits of the additive part where it was not fitted, NaN elsewhere: slope and moods are of
-    these rows, more than validation has, where nothing of the towers is kept.
+    `alone` (rows,) are out-of-fold logits of the additive part, NaN elsewhere: they are used in place of validation
+    where no share of the towers is kept.
     """
-    rows = np.flatnonzero(np.isfinite(logged_x(frame, model, judged)))
-    flag, visit = frame.positive[rows].astype(np.float64), frame.session[rows]
+    rows = np.flatnonzero(np.isfinite(logged_x(dataset, model, judged)))
+    flag, visit = dataset.positive[rows].astype(np.float64), dataset.session[rows]
 
     def x_of(share: float) -> Doubles:
         model.shrinkage.fill_(share)
-        return logged_x(frame, model, judged)[rows]
+        return logged_x(dataset, model, judged)[rows]
 
     def losses(x: Doubles) -> Doubles:
         return np.logaddexp(0.0, x) - flag * x
@@ -156,8 +179,8 @@ def calibrate(
     x = x_of(kept)
     if kept == 0.0 and alone is not None:
         rows = np.flatnonzero(np.isfinite(alone))
-        flag, visit, x = frame.positive[rows].astype(np.float64), frame.session[rows], alone[rows]
-    found = choose_mood(flag, x, visit, config.guard)
+        flag, visit, x = dataset.positive[rows].astype(np.float64), dataset.session[rows], alone[rows]
+    found = choose_random_intercept(flag, x, visit, config.guard)
     scale = float(np.clip(found.scale, 0.2, 1.5))
     if config.guard is None:
         return Calibration(kept, scale, found.sd)
@@ -166,24 +189,31 @@ def calibrate(
     return Calibration(kept, scale if scaled else 1.0, found.sd)
 
 
-def choose_mood(flag: Doubles, x: Doubles, visit: Ints, guard: float | None) -> RandomIntercept:
-    """`fit_random_intercept`, without moods where they explain visits no better than chance does."""
-    moody = fit_random_intercept(flag, x, visit)
+def choose_random_intercept(flag: Doubles, x: Doubles, visit: Ints, guard: float | None) -> RandomIntercept:
+    """`fit_random_intercept`; without an intercept where it does not improve the likelihood of sessions by `guard`."""
+    with_intercepts = fit_random_intercept(flag, x, visit)
     if guard is None:
-        return moody
-    even = fit_random_intercept(flag, x, visit, moods=False)
-    losses = [visit_losses(mood, flag, x, visit) for mood in (moody, even)]
-    return moody if beats(losses[0], losses[1], np.arange(len(losses[0])), guard) else even
+        return with_intercepts
+    without_intercepts = fit_random_intercept(flag, x, visit, varies=False)
+    losses = [
+        visit_losses(random_intercept_sd, flag, x, visit)
+        for random_intercept_sd in (with_intercepts, without_intercepts)
+    ]
+    return (
+        with_intercepts
+        if beats(losses[0], losses[1], np.arange(len(losses[0])), guard)
+        else without_intercepts
+    )
 
 
-def intercept(flag: Doubles, logit: Doubles, mood: float) -> float:
-    """The intercept beside a fixed logit that gives the flag's mean over moods (Newton)."""
+def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float) -> float:
+    """The intercept at which the mean over random intercepts is that of the flag, by Newton's method."""
     value = 0.0
     for _ in range(50):
-        chance = over_intercepts(partial(_chance, value + logit), mood)
+        chance = over_intercepts(partial(_chance, value + logit), random_intercept_sd)
         value += float((flag - chance).sum() / max((chance * (1 - chance)).sum(), 1e-9))
     return value
 
 
-def _chance(logit: Doubles, mood: float) -> Doubles:
-    return sigmoid(logit + mood)
+def _chance(logit: Doubles, random_intercept_sd: float) -> Doubles:
+    return sigmoid(logit + random_intercept_sd)

@@ -1,4 +1,4 @@
-"""The trained module: towers and the session model's numbers; `terms()` gives what `session.py` computes with."""
+"""The trained module: towers and numbers of the session model; `terms()` gives tensors for `torch_session`."""
 
 import math
 from typing import Any, cast
@@ -15,22 +15,26 @@ from recgym.fit.torch_session import Batch, SessionTerms
 from recgym.fit.two_tower import Tower, one_hot
 from recgym.fit.user_features import EARLIER, earlier_rates
 
-MAX_CODES = 64  # a public column with more values than this is left out of a tower
+MAX_CODES = 64  # values of a public column that a tower uses
 BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 there is
-START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # where the numbers begin
+START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # initial values
 
 
 class SessionModel(nn.Module):
     """Towers of users and items, and the numbers of affinity.
 
-    `fixed` holds numbers that are assumed, not trained (names of START). Without `drift` nothing moves the
-    intent. A `base` gives all biases: then the towers add the product of factors only.
-    Under `start` "counts" it begins as its biases alone, and `shrinkage` scales what is trained beside them.
+    Args:
+        dataset: the rows to fit.
+        user_features: (U, F) inputs of the user tower.
+        config: with `start` "counts", towers start at 0, and `shrinkage` scales all trained terms but the base.
+        drift: whether responses move the intent.
+        fixed: numbers that are assumed, not trained, by their names in START.
+        base: biases that are fixed; the towers then add inner products of factors alone.
     """
 
     category: Tensor
     price: Tensor
-    shrinkage: Tensor  # () in [0, 1]: 0 leaves the biases that it began with
+    shrinkage: Tensor  # () in [0, 1]: share of the trained terms that is kept beside the initial biases
     base_user: Tensor
     base_item: Tensor
     base_context: Tensor
@@ -40,20 +44,20 @@ class SessionModel(nn.Module):
     ALONE = ("access", "context_bias", "moved_user", "moved_item", "moved_context")
 
     def __init__(
-        self, frame: Dataset, user_features: Floats, config: FitConfig, *, drift: bool, fixed: dict[str, float],
+        self, dataset: Dataset, user_features: Floats, config: FitConfig, *, drift: bool, fixed: dict[str, float],
         base: Additive | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        dim, items = config.dim, frame.items
+        dim, items = config.dim, dataset.items
         self.dim, self.drift = dim, drift
         self.num_categories = len(items.categories)
         self.item_tower = Tower(
-            item_features(frame), 2 * dim + 1, config.hidden, config.item_scale, config.dropout
+            item_features(dataset), 2 * dim + 1, config.hidden, config.item_scale, config.dropout
         )
         self.user_tower = Tower(user_features, dim + 1, config.hidden, 0.0, config.dropout)
         if len(self.user_tower.layers):
             nn.init.zeros_(cast(nn.Linear, self.user_tower.layers[-1]).weight)
-        self.context_bias = nn.Parameter(torch.zeros(len(frame.contexts)))
+        self.context_bias = nn.Parameter(torch.zeros(len(dataset.contexts)))
         self.bias = nn.Parameter(torch.tensor(0.0))
         self.fixed, start = frozenset(fixed), START | fixed
         for name in ("pull", "decay"):
@@ -62,11 +66,11 @@ class SessionModel(nn.Module):
             setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value), requires_grad=name not in fixed))
         self.has_base = base is not None
         base = base or Additive(
-            np.zeros(frame.num_users), np.zeros(frame.num_items), np.zeros(len(frame.contexts))
+            np.zeros(dataset.num_users), np.zeros(dataset.num_items), np.zeros(len(dataset.contexts))
         )
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
-            # where answers move the intent, the base was fitted without what they do: it is corrected along with it
+            # the base was fitted without drift of the intent: with drift it is corrected in training
             moved = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
             setattr(self, f"moved_{name}", moved)
         if config.start == "counts":
@@ -77,18 +81,18 @@ class SessionModel(nn.Module):
         self.register_buffer("price", torch.from_numpy(items.price_z.astype(np.float32)))
 
     def number(self, name: str) -> Tensor:
-        """A number of the session model, in its own range."""
+        """A number of the session model, in its range."""
         raw: Tensor = getattr(self, f"raw_{name}")
         return torch.sigmoid(raw).clamp(max=BELOW_ONE) if name in ("pull", "decay") else raw
 
     def _memory(self, name: str) -> Tensor:
-        """A slope on what was responded to before; what is assumed is not shrunk."""
+        """A slope of earlier responses; assumed values are not shrunk."""
         return self.number(name) if name in self.fixed else self.shrinkage * self.number(name)
 
     def terms(self, of: Tensor | None = None) -> SessionTerms:
-        """Differentiable terms over all items and users, or over the users `of`.
+        """Differentiable terms of all items and users, or of the users `of`.
 
-        `outside` is 0, `bias` stands in the item bias.
+        `outside` is 0, the overall bias is part of the item bias.
         """
         items, users = self.item_tower(), self.user_tower(of)
         chosen: Any = slice(None) if of is None else of
@@ -113,18 +117,18 @@ class SessionModel(nn.Module):
         )
 
     def part(self, batch: Batch) -> tuple[SessionTerms, Batch]:
-        """The terms of a batch's users alone, and the batch with their numbers in these: a log may have a million."""
+        """The terms of the users of a batch alone, and the batch with users renumbered."""
         users, number = torch.unique(batch.user, return_inverse=True)
         return self.terms(users), batch._replace(user=number)
 
     def ridge(self, config: FitConfig, rows: int) -> Tensor:
-        """Penalty a row: what ids add by themselves, shrunk as by a Gaussian prior over `rows` rows of log."""
+        """Ridge penalty per row of the id embeddings: a Gaussian prior, over `rows` rows of log."""
         items = self.item_tower.own_square(config.bias_ridge, config.item_ridge)
         items = items + config.bias_ridge * (self.moved_user.square().sum() + self.moved_item.square().sum())
         return 0.5 * (items + self.user_tower.own_square(config.bias_ridge, config.user_ridge)) / rows
 
     def groups(self, config: FitConfig) -> list[dict[str, object]]:
-        """Parameter groups for AdamW: what stands alone learns ten times as fast and does not decay."""
+        """Parameter groups of AdamW: scalars and biases have ten times the learning rate and no weight decay."""
         trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
         alone = [p for name, p in trained if p.ndim == 0 or name in self.ALONE]
         rest = [p for name, p in trained if not (p.ndim == 0 or name in self.ALONE)]
@@ -135,12 +139,12 @@ class SessionModel(nn.Module):
         ]
 
 
-def item_features(frame: Dataset) -> Floats:
-    """(N, F) category, page, the log's own columns of few values, one-hot; rates before the log. Price is theta's."""
-    items = frame.items
+def item_features(dataset: Dataset) -> Floats:
+    """(N, F) one-hot category, page and other columns of few values; rates before the log. Not the price: see theta."""
+    items = dataset.items
     blocks = [
         one_hot(items.category),
-        one_hot(items.shelf),
+        one_hot(items.category_page),
         earlier_rates({"": items.category, **items.columns}),
     ]
     for name, values in items.columns.items():

@@ -1,10 +1,9 @@
-"""The session model of `recgym.sim.session`, batched in torch and differentiable: teacher forcing.
+"""The session model of `recgym.sim.session` in batched, differentiable torch, under teacher forcing.
 
-Logged items and answers are fed in; out come affinities and leaving logits at every step. A test holds these
-equations to the scalar ones.
+Inputs are logged items and responses, outputs are affinities at every step. A test compares these equations with the
+scalar ones of the simulator.
 
-Axes: B sessions, T rows, N items, d factors, C categories. A row is a shown item; as a rule it is a step by itself,
-`slates.py` has steps of several.
+Axes: B sessions, T rows, N items, d factors, C categories. A row is a shown item; by default each is one step.
 """
 
 from typing import NamedTuple
@@ -18,13 +17,13 @@ from recgym.sim.world import World
 
 
 class SessionTerms(NamedTuple):
-    """What an affinity is made of, as tensors; `from_world` or a model's `terms()` makes one."""
+    """Terms of affinity as tensors, from `terms_from_world` or `SessionModel.terms`."""
 
     profile: Tensor  # (U, d)
     user_bias: Tensor  # (U,)
     factors: Tensor  # (N, d)
-    push: Tensor  # (N, d), eta is in it
-    item_bias: Tensor  # (N,) with theta * price in it
+    push: Tensor  # (N, d) times eta
+    item_bias: Tensor  # (N,) plus theta * price
     context_bias: Tensor  # (X,)
     category: Tensor  # (N,) int64
     num_categories: int
@@ -35,33 +34,21 @@ class SessionTerms(NamedTuple):
     outside: Tensor  # ()
 
 
-class HazardTerms(NamedTuple):
-    """What a leaving logit is made of, as tensors."""
-
-    bias: Tensor  # ()
-    repeat: Tensor  # ()
-    idle: Tensor  # ()
-    time: Tensor  # (T,)
-    run: Tensor  # (R,)
-    item: Tensor  # (N,)
-    context: Tensor  # (X,)
-
-
 class Batch(NamedTuple):
-    """Logged sessions, padded: `mask` is 1 where there is a step."""
+    """Padded logged sessions: `mask` is 1 where there is a row."""
 
     user: Tensor  # (B,) int64
     context: Tensor  # (B,) int64
     item: Tensor  # (B, T) int64
-    positive: Tensor  # (B, T) 1 where the step's item was answered positively
+    positive: Tensor  # (B, T) 1 where the item had a response
     mask: Tensor  # (B, T)
-    row: Tensor  # (B, T) int64, row of the frame, 0 in the padding
-    step: Tensor | None = None  # (T,) int64 step of each row; a step by itself where there is none
-    mood: Tensor | None = None  # (B,) the visit's own shift of every affinity, 0 where there is none
+    row: Tensor  # (B, T) int64 row of the dataset, 0 in the padding
+    step: Tensor | None = None  # (T,) int64 step of each row; None: one row a step
+    random_intercept: Tensor | None = None  # (B,) added to every affinity; None: 0
 
 
 def terms_from_world(world: World) -> SessionTerms:
-    """A world's terms in float64."""
+    """The terms of a world in float64."""
     arrays, params = world.arrays, world.params
 
     def tensor(value: object) -> Tensor:
@@ -80,24 +67,16 @@ def terms_from_world(world: World) -> SessionTerms:
     )
 
 
-def hazard_from_world(world: World) -> HazardTerms:
-    """A world's leaving terms in float64."""
-    values: list[object] = [world.params[name] for name in ("leave_bias", "leave_repeat", "leave_idle")]
-    arrays = world.arrays
-    values += [arrays.leave_time, arrays.leave_run, arrays.leave_item, arrays.leave_context]
-    return HazardTerms(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
-
-
 def lags(batch: Batch) -> Tensor:
-    """(T, T): how many steps column s lies before row t."""
+    """(T, T) step of row t less that of row s."""
     clock = torch.arange(batch.item.shape[1], device=batch.item.device) if batch.step is None else batch.step
     return clock[:, None] - clock[None, :]
 
 
 def intents(terms: SessionTerms, batch: Batch) -> Tensor:
-    """Intent before each step, (B, T, d): z0 = p_u; z <- z + m_i for an answered i, then pulled back.
+    """(B, T, d) intent z before each step: z = p_u; after a response to i, z <- p_u + (1 - pull) (z + m_i - p_u).
 
-    The distance w = z - p_u follows w <- (1 - pull) (w + m_i), so it is a sum over the past with fading weights.
+    So z - p_u is a sum over past responses with geometric weights.
     """
     lag = lags(batch)
     keep = (1.0 - terms.pull).clamp(min=1e-12)
@@ -106,7 +85,7 @@ def intents(terms: SessionTerms, batch: Batch) -> Tensor:
 
 
 def satiation(terms: SessionTerms, batch: Batch) -> Tensor:
-    """Satiation of every category before each step, (B, T, C)."""
+    """(B, T, C) satiation of each category before each step."""
     lag = lags(batch)
     weights = torch.where(lag > 0, terms.decay.clamp(min=1e-12) ** (lag - 1).clamp(min=0), 0.0)
     hot = torch.nn.functional.one_hot(terms.category[batch.item], terms.num_categories).to(weights.dtype)
@@ -114,32 +93,32 @@ def satiation(terms: SessionTerms, batch: Batch) -> Tensor:
 
 
 def remembered(batch: Batch) -> Tensor:
-    """(B, T, T): whether the answer of step s is among the last MEMORY ones that the user remembers at step t."""
+    """(B, T, T) whether the response of row s is among the last MEMORY responses before row t."""
     past = lags(batch) > 0
-    before = batch.positive @ past.T.to(batch.positive.dtype)  # answers before the step
+    before = batch.positive @ past.T.to(batch.positive.dtype)  # responses before the step
     recent = before[:, :, None] - batch.positive.cumsum(1)[:, None, :] < MEMORY
     return past & recent & (batch.positive > 0)[:, None, :]
 
 
 def shift(terms: SessionTerms, batch: Batch) -> Tensor:
-    """(B,) what a visit adds to every affinity."""
+    """(B,) term of the session in every affinity."""
     value = terms.user_bias[batch.user] + terms.context_bias[batch.context] - terms.outside
-    return value if batch.mood is None else value + batch.mood
+    return value if batch.random_intercept is None else value + batch.random_intercept
 
 
 def seen_among(batch: Batch, items: Tensor) -> Tensor:
-    """(B, T, M) 1 where the item was answered positively before."""
+    """(B, T, M) 1 where the item had an earlier response in the session."""
     valid = remembered(batch).float()
     return ((valid @ (batch.item[:, :, None] == items).float()) > 0).float()
 
 
 def seen_logged(batch: Batch) -> Tensor:
-    """(B, T) 1 where the step's own item was answered positively before."""
+    """(B, T) 1 where the row's item had an earlier response in the session."""
     return (remembered(batch) & (batch.item[:, :, None] == batch.item[:, None, :])).any(2).float()
 
 
 def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -> Tensor:
-    """Affinity of the M items, or of the whole catalogue, at every step, less the outside option's, (B, T, M)."""
+    """(B, T, M) affinity of the M items, or of the whole catalogue, at each row, less the outside option's."""
     if items is None:
         items = torch.arange(len(terms.item_bias), device=terms.item_bias.device)
     x = intents(terms, batch) @ terms.factors[items].T + terms.item_bias[items]
@@ -150,30 +129,10 @@ def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -
 
 
 def logged_affinity(terms: SessionTerms, batch: Batch) -> Tensor:
-    """Affinity of the step's own item, (B, T): as `affinities`, without the rest of the catalogue."""
+    """(B, T) affinity of the row's item; as `affinities`."""
     x = (intents(terms, batch) * terms.factors[batch.item]).sum(-1) + terms.item_bias[batch.item]
     x = x + shift(terms, batch)[:, None]
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)
-
-
-def run_lengths(category: Tensor, positive: Tensor) -> Tensor:
-    """(B, T): positive answers in a row of one category up to each step; one without an answer changes nothing."""
-    run, last, lengths = torch.zeros_like(category[:, 0]), torch.full_like(category[:, 0], -1), []
-    for own, answered in zip(category.T, positive.T > 0, strict=True):
-        run = torch.where(answered, torch.where(own == last, run + 1, 1), run)
-        last = torch.where(answered, own, last)
-        lengths.append(run)
-    return torch.stack(lengths, 1)
-
-
-def leave_logits(hazard: HazardTerms, batch: Batch, category: Tensor) -> Tensor:
-    """Logit of leaving after each step, (B, T), for a visit of average patience."""
-    steps = torch.arange(batch.item.shape[1], device=batch.item.device).clamp(max=len(hazard.time) - 1)
-    run = run_lengths(category[batch.item], batch.positive).clamp(1, len(hazard.run))
-    moved = hazard.run[run - 1] + hazard.item[batch.item]
-    moved = moved + hazard.repeat * seen_logged(batch).to(moved.dtype)
-    logit = hazard.bias + hazard.time[steps] + hazard.context[batch.context][:, None]
-    return logit + torch.where(batch.positive > 0, moved, hazard.idle)

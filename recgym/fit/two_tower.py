@@ -1,6 +1,6 @@
-"""Deep towers: ids and public features -> vectors (two-tower collaborative filtering: Covington et al., 2016).
+"""Two-tower networks: ids and public features to vectors. Source: Covington et al. (2016), RecSys.
 
-Towers are evaluated once after training and their outputs exported, so that simulation is a dot product.
+Towers are evaluated once after training and their outputs exported; the simulator uses inner products alone.
 """
 
 from typing import cast
@@ -14,10 +14,10 @@ from recgym.arrays import Floats
 
 
 class Tower(nn.Module):
-    """Rows of a table -> (rows, out): a network on public features, plus an embedding of the id.
+    """Maps rows of a table to (rows, out): a network on public features plus an id embedding.
 
-    The id's part begins at `id_scale`; the ridge on it (`own_square`) leaves rare ids to their features, and an id
-    that never occurs stays there.
+    The embedding has the initial standard deviation `id_scale` and a ridge penalty (`own_square`), so that rare ids
+    rely on their features.
     """
 
     features: Tensor
@@ -48,7 +48,7 @@ class Tower(nn.Module):
         return cast(Tensor, self.layers(self.features if rows is None else self.features[rows]) + own)
 
     def silence(self, outputs: slice) -> None:
-        """Set these outputs to 0 for all rows, until they are trained."""
+        """Sets these outputs to 0 for all rows before training."""
         with torch.no_grad():
             self.own.weight[:, outputs] = 0.0
             if len(self.layers):
@@ -57,7 +57,7 @@ class Tower(nn.Module):
                 last.bias[outputs] = 0.0
 
     def own_square(self, bias_ridge: float, ridge: float) -> Tensor:
-        """Weighted sum of squares of what the ids add; the last output is a bias and has its own weight."""
+        """Weighted sum of squares of the id embeddings; the last output is a bias with weight `bias_ridge`."""
         square = self.own.weight.square()
         return bias_ridge * square[:, -1].sum() + ridge * square[:, :-1].sum()
 

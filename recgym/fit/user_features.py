@@ -1,4 +1,4 @@
-"""Features of users: a few public ones for agents to see, all that is usable for the towers; rates before the log."""
+"""Features of users: public ones that agents observe, inputs of the towers, and event rates before the log."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,25 +12,25 @@ from recgym.arrays import Floats
 from recgym.fit.dataset import Dataset
 from recgym.fit.two_tower import one_hot
 
-MAX_PUBLIC = 16  # F of a world at most
-MAX_CODES = 64  # a column of words or codes with more values is not used
-MAX_SHOWN = 5  # values of a column of words that agents see
-EARLIER = "earlier_"  # columns that count what came before the log (`recgym.logs.kuairand_history`)
-PRIOR_ROWS = 4.0  # a rate from before the log is shrunk to the general one as by so many rows
+MAX_PUBLIC = 16  # public features of a world
+MAX_CODES = 64  # values of a column of words or codes
+MAX_SHOWN = 5  # values of a column of words among the public features
+EARLIER = "earlier_"  # prefix of columns that count events before the log (`recgym.logs.kuairand_history`)
+PRIOR_ROWS = 4.0  # [rows] at the overall rate that are added to a rate before the log
 
 
-def public_user_features(frame: Dataset) -> tuple[tuple[str, ...], Floats]:
-    """Names and (U, F <= 16) numbers in [-1, 1]: yes/no as 1/-1, counts as ranks, words as their frequent values."""
+def public_user_features(dataset: Dataset) -> tuple[tuple[str, ...], Floats]:
+    """Names and (U, F <= 16) features in [-1, 1]: flags as 1/-1, counts as ranks, frequent words one-hot."""
     names: list[str] = []
     columns: list[Floats] = []
-    for name, column in usable_columns(frame):
+    for name, column in usable_columns(dataset):
         numbers = column.numbers
         if numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > 2:
             block = {name: _ranks(numbers)}
         elif numbers is not None:
             block = {name: _signs(numbers)}
         else:
-            common = Counter(column.code[frame.user[frame.visits]].tolist()).most_common(MAX_SHOWN)
+            common = Counter(column.code[dataset.user[dataset.visits]].tolist()).most_common(MAX_SHOWN)
             block = {
                 f"{name}={column.values[code]}": _signs((column.code == code).astype(np.float64))
                 for code, _ in common
@@ -39,15 +39,15 @@ def public_user_features(frame: Dataset) -> tuple[tuple[str, ...], Floats]:
         names += block
         columns += block.values()
     features = (
-        np.stack(columns[:MAX_PUBLIC], axis=1) if columns else np.zeros((frame.num_users, 0), np.float32)
+        np.stack(columns[:MAX_PUBLIC], axis=1) if columns else np.zeros((dataset.num_users, 0), np.float32)
     )
     return tuple(names[:MAX_PUBLIC]), features.astype(np.float32)
 
 
-def tower_user_features(frame: Dataset) -> Floats:
-    """(U, F) every usable column: counts as ranks, words and codes of few values one-hot; rates before the log."""
-    blocks = [earlier_rates(frame.user_columns)]
-    for _, column in usable_columns(frame, shown=False):
+def tower_user_features(dataset: Dataset) -> Floats:
+    """(U, F) all usable columns: counts as ranks, words and codes one-hot; rates before the log."""
+    blocks = [earlier_rates(dataset.user_columns)]
+    for _, column in usable_columns(dataset, shown=False):
         labels = sorted({str(value) for value in column.values})
         if len(labels) <= MAX_CODES:
             place = np.array([labels.index(str(value)) for value in column.values])
@@ -58,7 +58,7 @@ def tower_user_features(frame: Dataset) -> Floats:
 
 
 def earlier_rates(columns: Mapping[str, Any]) -> Floats:
-    """(rows, F) logit of the shrunk rate of every event counted before the log, less its mean, and how much was shown.
+    """(rows, F) centred log of impressions before the log, and centred logits of the shrunk event rates before it.
 
     F is 0 where the table has no `earlier_shown`.
     """
@@ -80,7 +80,7 @@ def earlier_rates(columns: Mapping[str, Any]) -> Floats:
 class FeatureColumn(NamedTuple):
     """A column of the users table."""
 
-    values: list[Any]  # the distinct ones, in order of appearance; None for null
+    values: list[Any]  # distinct values in order of appearance; None for null
     code: NDArray[np.int64]  # (U,) index into them
     numbers: NDArray[np.float64] | None  # (U,) NaN for null; None where it holds words
 
@@ -97,10 +97,13 @@ class FeatureColumn(NamedTuple):
         return cls(values, code, np.array([np.nan if v is None else float(v) for v in values])[code])
 
 
-def usable_columns(frame: Dataset, shown: bool = True) -> list[tuple[str, FeatureColumn]]:
-    """The log's user columns but ids, constants, words of too many values; for agents no bucketed or coded twins."""
+def usable_columns(dataset: Dataset, shown: bool = True) -> list[tuple[str, FeatureColumn]]:
+    """The user columns without ids, constants and words of too many values.
+
+    `shown`: public features, without the bucketed and encoded copies of other columns.
+    """
     kept = []
-    for name, values in frame.user_columns.items():
+    for name, values in dataset.user_columns.items():
         if name == "id" or name.endswith("_id") or name.startswith(EARLIER):
             continue
         if shown and (name.endswith("_range") or name.startswith("onehot_")):

@@ -188,9 +188,9 @@ def test_a_world_passes_on_its_own_sample(content, verdict):
         assert area.world > max(area.baselines.values())
         assert figures[f"calibration_slope/{name}"].world == pytest.approx(1.0, abs=0.12)
         assert figures[f"calibration_error/{name}"].world < 0.03
-    told = figures["classifier_auc"]
-    assert told.world < 0.56
-    assert told.baseline > told.world + 0.05
+    separation = figures["classifier_auc"]
+    assert separation.world < 0.56
+    assert separation.baseline > separation.world + 0.05
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_few_users_do_not_give_away_which_half_they_are_of():
     assert row.low <= row.world <= row.high
 
 
-def test_an_area_below_one_half_tells_as_much_as_one_above():
+def test_an_area_below_one_half_counts_like_one_above():
     assert [round(_above_half(area), 3) for area in (0.33, 0.5, 0.67)] == [0.67, 0.5, 0.67]
 
 
@@ -233,7 +233,7 @@ def test_judging_twice_gives_the_same(content, verdict):
     assert judge(world, late, past, resamples=60).entries() == verdict.entries()
 
 
-def test_the_additive_toy_knows_users_and_items(content):
+def test_the_additive_baseline_uses_users_and_items(content):
     world, *_ = content
     flat = world.with_arrays(
         factors=np.zeros_like(world.arrays.factors), push=np.zeros_like(world.arrays.push)
@@ -251,7 +251,7 @@ def test_the_additive_toy_knows_users_and_items(content):
 # logs and worlds that do not fit together
 
 
-def test_users_of_another_table_are_strangers(content):
+def test_users_of_another_table_are_unknown(content):
     world, _, late = content
     rows = np.arange(world.num_users), np.arange(world.num_items)
     own = world.with_card(identity=identity(late, *rows))
@@ -332,8 +332,8 @@ def shop():
 
 
 def page_of(world, item):
-    shelf = world.arrays.category * 100 + world.arrays.page
-    return np.flatnonzero(shelf == shelf[item])
+    code = world.arrays.category * 100 + world.arrays.page
+    return np.flatnonzero(code == code[item])
 
 
 def one_page(engine):
@@ -442,7 +442,7 @@ def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
         reference(case)
 
 
-def test_toys_learn_from_what_the_world_learnt_from(content, monkeypatch):
+def test_baselines_are_trained_on_the_training_rows_of_the_world(content, monkeypatch):
     world, past, _ = content
     day = np.repeat(np.arange(9), 100)[past.column("session")]  # nine days of a hundred visits
     place = past.rows.schema.get_field_index("time")

@@ -33,7 +33,7 @@ def test_acceptance_finds_the_metric_that_made_the_friends():
     edge = np.triu(rng.random(logit.shape) < 1 / (1 + np.exp(-logit)), 1)
     pairs = np.argwhere(edge)
     found = fit_acceptance(profile, pairs, FriendGraph.of(pairs, 600), 0)
-    weight = found.taste * found.metric
+    weight = found.similarity * found.metric
     assert weight[:2].min() > 5 * weight[2:].max()
     assert weight[:2].mean() == pytest.approx(10.0, rel=0.3)
 

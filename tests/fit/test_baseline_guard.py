@@ -8,8 +8,8 @@ from recgym.fit import FitConfig, fit
 from recgym.fit.additive import Ridges, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.dataset import Dataset, make_dataset
-from recgym.fit.event_models import fit_head, item_table
-from recgym.fit.response_model import choose_mood
+from recgym.fit.event_models import fit_event, item_table
+from recgym.fit.response_model import choose_random_intercept
 from recgym.fit.session_model import item_features
 from recgym.fit.user_features import tower_user_features
 from recgym.logs import Log
@@ -108,7 +108,7 @@ def test_events_of_small_logs_are_nearer_the_truth_than_by_one_period():
         rows, nothing = frame.positive.astype(bool), np.zeros((len(frame.item), 1))
         tables = item_table(frame), np.zeros((frame.num_users, 0), np.float32)
         for wide, found in missed.items():
-            head = fit_head(frame, frame.events["long_view"], nothing, rows, tables, wide)
+            head = fit_event(frame, frame.events["long_view"], nothing, rows, tables, wide)
             logit = head.logits(nothing, (frame.item, frame.user))
             found.append(excess(logit[rows], np.zeros(rows.sum())))
     assert np.mean(missed[True]) < np.mean(missed[False])
@@ -125,10 +125,12 @@ def moody(sd: float, visits: int, seed: int) -> tuple[np.ndarray, np.ndarray, np
 
 def test_moods_are_kept_where_visits_differ():
     by_chance = [
-        choose_mood(*moody(0.0, visits, seed=seed), 2.0).sd for visits in (20, 60) for seed in range(20)
+        choose_random_intercept(*moody(0.0, visits, seed=seed), 2.0).sd
+        for visits in (20, 60)
+        for seed in range(20)
     ]
     assert np.mean(np.array(by_chance) > 0) <= 0.1
-    found = [choose_mood(*moody(1.5, 60, seed=seed), 2.0).sd for seed in range(10)]
+    found = [choose_random_intercept(*moody(1.5, 60, seed=seed), 2.0).sd for seed in range(10)]
     assert np.mean(np.array(found) > 0.8) >= 0.8
 
 

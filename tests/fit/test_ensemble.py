@@ -10,8 +10,9 @@ import pytest
 from recgym.cli.main import main
 from recgym.envs.world_lookup import load_world
 from recgym.fit import FitConfig, fit
-from recgym.fit.dataset import make_dataset, periods
+from recgym.fit.dataset import make_dataset
 from recgym.fit.recipe_pairs import drawn
+from recgym.fit.temporal_split import periods
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION
 from recgym.sim.synthetic import synthetic

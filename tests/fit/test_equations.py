@@ -7,14 +7,15 @@ from reference import response_probability
 from torch_slates import (
     Slates,
     event_chances,
+    events_from_world,
     fresh,
-    heads_from_world,
+    hazard_from_world,
     response_chances,
     slate_affinities,
     slate_leave_logits,
 )
 
-from recgym.fit.torch_session import hazard_from_world, terms_from_world
+from recgym.fit.torch_session import terms_from_world
 from recgym.sim import session as sim
 from recgym.sim.scalar_math import sigmoid
 from recgym.sim.session_arrays import empty_feedback, empty_sessions
@@ -36,15 +37,15 @@ def random_world(domain: str, seed: int) -> World:
 
 
 def random_slates(world: World, slots: int, seed: int) -> Slates:
-    """Random items with repeats inside a slate, random answers: at most one a slate where the world says so."""
+    """Random items with repeats inside a slate, random responses: at most one a slate where the world says so."""
     rng = np.random.default_rng([seed, 78])
     shape = (SESSIONS, STEPS, slots)
-    item, answered = rng.integers(world.num_items, size=shape), rng.random(shape) < 0.5
-    answered &= fresh(torch.as_tensor(item)).numpy()
+    item, responded = rng.integers(world.num_items, size=shape), rng.random(shape) < 0.5
+    responded &= fresh(torch.as_tensor(item)).numpy()
     if world.arrays.choice[0] == 0:
-        answered &= np.cumsum(answered, axis=2) == 1
+        responded &= np.cumsum(responded, axis=2) == 1
     user, context = rng.integers(world.num_users, size=SESSIONS), rng.integers(24, size=SESSIONS)
-    doubles = [torch.as_tensor(v).double() for v in (answered, *rng.normal(size=(2, SESSIONS)))]
+    doubles = [torch.as_tensor(v).double() for v in (responded, *rng.normal(size=(2, SESSIONS)))]
     return Slates(*(torch.as_tensor(v) for v in (user, context, item)), *doubles)
 
 
@@ -58,11 +59,11 @@ def simulated(world: World, slates: Slates):
     for b in range(num):
         begin_session(w, s, b, int(slates.user[b]), int(slates.context[b]))
         s.intent[b] = w.profile[s.user[b]]
-        s.mood[b], s.patience[b] = float(slates.mood[b]), float(slates.patience[b])
+        s.mood[b], s.patience[b] = float(slates.random_intercept[b]), float(slates.patience[b])
     for t in range(steps):
         slate = slates.item[:, t].numpy()
         response[:, t] = response_probability(world, s, slate)
-        feedback.events[:] = slates.answered[:, t].numpy()
+        feedback.events[:] = slates.responded[:, t].numpy()
         for b in range(num):
             for k, item in enumerate(slate[b]):
                 x[b, t, k] = sim.affinity(w, s, b, item)
@@ -95,13 +96,13 @@ def test_torch_equals_the_simulator(domain, seed, slots):
     ours = slate_affinities(terms, slates)
     np.testing.assert_allclose(logistic(ours.numpy()), logistic(x), atol=1e-5)
     examine = torch.as_tensor(world.arrays.examine[:slots]).double()
-    answers = response_chances(ours, there, examine, one_choice=world.arrays.choice[0] == 0)
-    np.testing.assert_allclose(answers.numpy(), response, atol=1e-5)
-    heads = heads_from_world(world)
+    responses = response_chances(ours, there, examine, one_choice=world.arrays.choice[0] == 0)
+    np.testing.assert_allclose(responses.numpy(), response, atol=1e-5)
+    event_terms = events_from_world(world)
     for first in range(2):
         for second in range(2):
             flags = [torch.full(slates.item.shape, float(flag)).double() for flag in (first, second)]
-            events = event_chances(heads, slates, ours, *flags)[..., 1:]
+            events = event_chances(event_terms, slates, ours, *flags)[..., 1:]
             np.testing.assert_allclose(events.numpy(), chance[..., first, second, 1:], atol=1e-5)
     hazard = slate_leave_logits(hazard_from_world(world), slates, terms.category)
     np.testing.assert_allclose(logistic(hazard.numpy()), logistic(leave), atol=1e-5)

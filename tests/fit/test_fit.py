@@ -13,10 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from recgym.fidelity.calibration import calibration_slope
 from recgym.fidelity.card import card_markdown
+from recgym.fidelity.indexed_log import align
 from recgym.fidelity.resampling import Resampling
 from recgym.fit import ASSUMED, PRESETS, FitConfig, fit
-from recgym.fit.dataset import fold_categories, make_dataset
+from recgym.fit.dataset import make_dataset
 from recgym.fit.event_models import event_chances
+from recgym.fit.item_table import fold_categories
 from recgym.fit.leaving_model import Choices, fit_leaving, hazard_rows
 from recgym.fit.leaving_terms import can_leave
 from recgym.fit.logistic import Side, fit_logistic
@@ -24,8 +26,6 @@ from recgym.fit.provenance import mean_kept_bias, term_names
 from recgym.fit.torch_session import (
     Batch,
     affinities,
-    hazard_from_world,
-    leave_logits,
     logged_affinity,
     terms_from_world,
 )
@@ -36,6 +36,7 @@ from recgym.sim import session as sim
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.session_arrays import empty_feedback, empty_sessions
 from recgym.sim.synthetic import synthetic
+from recgym.sim.teacher_forcing import predict
 from recgym.sim.world import World
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -59,11 +60,11 @@ def as_batch(world: World, items, positive, seed=0):
 
 
 def simulated(world: World, batch: Batch):
-    """Affinities (B, T, N) and leaving logits (B, T) by the scalar functions, the logged answers fed in."""
+    """Affinities (B, T, N) by the scalar functions under teacher forcing."""
     num, steps = batch.item.shape
     s = empty_sessions(world, num)
     w = world.arrays
-    x, leave = np.zeros((num, steps, world.num_items)), np.zeros((num, steps))
+    x = np.zeros((num, steps, world.num_items))
     feedback = empty_feedback(num, 1)
     for b in range(num):
         s.user[b], s.context[b] = int(batch.user[b]), int(batch.context[b])
@@ -72,15 +73,11 @@ def simulated(world: World, batch: Batch):
             x[b, t] = [sim.affinity(w, s, b, item) for item in range(world.num_items)]
             item = int(batch.item[b, t])
             feedback.events[b, 0] = int(batch.positive[b, t])
-            was_seen = sim.had_response(s, b, item)
-            if batch.positive[b, t]:
-                s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
             s.lead[b] = item
             s.step[b] += 1
             slate = np.full((num, 1), item, np.int64)
             sim.update_record(w, s, b, slate, feedback)
-            leave[b, t] = sim.leave_logit(w, s, b, item, s.run[b], was_seen, feedback.events[b, 0] == 0)
-    return x, leave
+    return x
 
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
@@ -91,14 +88,12 @@ def test_torch_equations_equal_the_simulators(domain):
     rng = np.random.default_rng(1)
     items = rng.integers(9, size=(4, 60))  # longer than the memory of 20 answers
     batch = as_batch(world, items, rng.random((4, 60)) < 0.7)
-    x, leave = simulated(world, batch)
+    x = simulated(world, batch)
     terms = terms_from_world(world)
     ours = affinities(terms, batch).numpy()
     np.testing.assert_allclose(1 / (1 + np.exp(-ours)), 1 / (1 + np.exp(-x)), atol=1e-5)
     own = np.take_along_axis(ours, items[..., None], 2)[..., 0]
     np.testing.assert_allclose(logged_affinity(terms, batch).numpy(), own, atol=1e-9)
-    hazard = leave_logits(hazard_from_world(world), batch, terms.category).numpy()
-    np.testing.assert_allclose(1 / (1 + np.exp(-hazard)), 1 / (1 + np.exp(-leave)), atol=1e-5)
 
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
@@ -152,13 +147,8 @@ def test_the_worlds_leaving_is_the_fitted_hazard():
     frame = make_dataset(log, config, positives_only=True)
     rows = hazard_rows(frame)
     expected = fit_leaving(frame, rows, (0, 1)).logits(rows)
-    batches = frame.batches(np.arange(len(frame.starts)), 500, torch.device("cpu"), np.random.default_rng(0))
-    for batch in batches:
-        there = batch.mask > 0
-        ours = leave_logits(hazard_from_world(world), batch, terms_from_world(world).category)[there]
-        np.testing.assert_allclose(
-            ours.numpy(), expected[batch.row[there].numpy()], atol=2e-3
-        )  # float16 items
+    left = predict(world.with_params(patience=0.0), align(world, log).visits).left
+    np.testing.assert_allclose(np.log(left / (1 - left)), expected, atol=2e-3)  # float16 items
 
 
 def test_outside_answers_a_logged_page_at_the_assumed_rate():
@@ -377,7 +367,7 @@ def test_leaving_is_recovered_from_a_log_with_unanswered_items():
     assert hazard.run_slope == pytest.approx(0.5, abs=0.1)
     assert hazard.repeat == pytest.approx(0.8, abs=0.12)
     assert hazard.time_slope == pytest.approx(0.0, abs=0.06)
-    assert hazard.idle + hazard.bias == pytest.approx(-1.5 + 0.4, abs=0.12)
+    assert hazard.no_response + hazard.bias == pytest.approx(-1.5 + 0.4, abs=0.12)
     assert np.corrcoef(hazard.item, world.arrays.leave_item[frame.item_row])[0, 1] > 0.9
     assert not can_leave(frame, sample_log(world, "random", 300, seed=3, slate_size=2))
     assert can_leave(frame, log)

@@ -1,4 +1,4 @@
-"""What a fit knows: the rows of train and validation. Whatever stands in the test period, the world is the same."""
+"""A fit uses the rows of train and validation alone: the test period does not change the world."""
 
 from dataclasses import replace
 
@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from recgym.fit import FitConfig
-from recgym.fit.dataset import make_dataset, periods
+from recgym.fit.dataset import make_dataset
 from recgym.fit.leaving_terms import can_leave
 from recgym.fit.provenance import cdf, plain_arrays
 from recgym.fit.recipe_clicks import fit_clicks
 from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.recipe_pairs import fit_pairs
+from recgym.fit.temporal_split import periods
 from recgym.logs import Log, Source
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, split_pairs, visit_days
@@ -96,7 +97,7 @@ def same_world(one, other):
 @pytest.mark.slow
 def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period, guard, monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
-    monkeypatch.setattr("recgym.fit.event_models.OWN_RIDGES", (10.0, np.inf))
+    monkeypatch.setattr("recgym.fit.event_models.PRESET_ID_RIDGES", (10.0, np.inf))
     monkeypatch.setattr("recgym.fit.event_models.SLOPE_RIDGES", (10.0,))
     log, config = sampled(domain), replace(CONFIG, period=period, guard=guard)
     when = periods(visit_days(log), config)

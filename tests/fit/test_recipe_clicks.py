@@ -32,13 +32,13 @@ def log():
     return click_log(visits=600)[0]
 
 
-def weight_of_pages(world, frame, shelf):
+def weight_of_pages(world, frame, category_page):
     """exp(affinity less the outside option's) summed over the clicked page, at every row; and which rows."""
     rows, sums = [], []
     with torch.no_grad():
         for batch in frame.batches(frame.sessions(TRAIN, VALIDATION), 4096, CPU, np.random.default_rng(0)):
             x = affinities(terms_from_world(world), batch).numpy()
-            same = shelf[batch.item.numpy()][..., None] == shelf
+            same = category_page[batch.item.numpy()][..., None] == category_page
             there = batch.mask.numpy() > 0
             sums.append(np.log((np.exp(x) * same).sum(2))[there])
             rows.append(batch.row.numpy()[there])
@@ -48,7 +48,7 @@ def weight_of_pages(world, frame, shelf):
 def test_a_logged_page_is_answered_at_the_assumed_rate(log):
     world = fit_clicks(log, "w", CONFIG, 0, CPU, silent)
     frame = make_dataset(log, CONFIG, positives_only=True)
-    _, weight = weight_of_pages(world, frame, frame.items.shelf)
+    _, weight = weight_of_pages(world, frame, frame.items.category_page)
     rate = assumed("ecommerce", "answer_rate")
     assert weight.mean() == pytest.approx(np.log(rate / (1 - rate)), abs=0.02)  # float16 of the biases
 
@@ -94,7 +94,7 @@ def test_the_exported_terms_are_the_models(log):
     with torch.no_grad():
         total = model.terms().item_bias.numpy()
     np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)
-    assert conditional_logit.layout(frame, CPU).shelf.tolist() == frame.items.shelf.tolist()
+    assert conditional_logit.layout(frame, CPU).category_page.tolist() == frame.items.category_page.tolist()
 
 
 def test_a_card_compares_repeats_within_the_memory_of_a_visit():

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from recgym.fit import FitConfig, conditional_logit
-from recgym.fit.dataset import LONG, make_dataset, sample
+from recgym.fit.dataset import make_dataset, sample
+from recgym.fit.session_batches import MAX_PIECE_ROWS
 from recgym.fit.torch_session import affinities
 from recgym.fit.training_loop import step_rows
 from recgym.logs.sample import sample_log
@@ -33,7 +34,7 @@ def test_sums_over_a_sampled_catalogue_are_unbiased(frame, monkeypatch):
     model, place = trained(frame), conditional_logit.layout(frame, CPU)
     batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / 24, dtype=torch.float32)
-    monkeypatch.setattr(conditional_logit, "SAMPLE", 40)
+    monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 40)
     with torch.no_grad():
         exact = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
         drawn = [
@@ -52,7 +53,7 @@ def test_the_whole_catalogue_is_a_softmax(frame):
     batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     found = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
     item = batch.item[batch.mask > 0]
-    page = place.shelf[item][:, None] == place.shelf
+    page = place.category_page[item][:, None] == place.category_page
     by_hand = torch.nn.functional.cross_entropy(
         found.x.masked_fill(~page, -torch.inf), item, reduction="none"
     )
@@ -60,11 +61,11 @@ def test_the_whole_catalogue_is_a_softmax(frame):
 
 
 def test_batches_hold_every_row_once_and_cut_long_visits(frame, monkeypatch):
-    monkeypatch.setattr("recgym.fit.dataset.LONG", 7)
+    monkeypatch.setattr("recgym.fit.session_batches.MAX_PIECE_ROWS", 7)
     batches = frame.batches(np.arange(len(frame.starts)), 64, CPU, np.random.default_rng(0))
     rows = torch.cat([batch.row[batch.mask > 0] for batch in batches]).numpy()
     np.testing.assert_array_equal(np.sort(rows), np.arange(len(frame.item)))
-    assert LONG > frame.lengths.max() > 7
+    assert MAX_PIECE_ROWS > frame.lengths.max() > 7
     for batch in batches:
         assert batch.item.shape[1] <= 7
         assert batch.item.numel() <= 64
@@ -78,8 +79,8 @@ def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     log = sample_log(world, "random", 400, seed=1, slate_size=12)
     config = FitConfig(dim=3, hidden=8, epochs=4, learning_rate=0.01)
     large = make_dataset(log, config, positives_only=True)
-    monkeypatch.setattr(conditional_logit, "LARGE", 10)
-    monkeypatch.setattr(conditional_logit, "SAMPLE", 30)
+    monkeypatch.setattr(conditional_logit, "LARGE_CATALOGUE", 10)
+    monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 30)
     place, judged = conditional_logit.layout(large, CPU), conditional_logit.some_batches(large, CPU, 1)
     losses = []
 
@@ -107,7 +108,7 @@ def test_pages_that_people_come_back_to_move_no_repeat_term(frame):
         (slope,) = torch.autograd.grad(loss.mean(), model.raw_rho, retain_graph=True, allow_unused=True)
         assert (slope is not None and bool(slope.abs() > 1e-4)) == moves
         (push,) = torch.autograd.grad(loss.mean(), model.item_tower.own.weight, retain_graph=True)
-        assert push.abs().max() > 1e-4  # all else is told by both
+        assert push.abs().max() > 1e-4  # both identify all other terms
     wide = found.x + conditional_logit.navigation(model, place, previous(batch), torch.arange(24)[None])
     by_hand = torch.nn.functional.cross_entropy(wide, batch.item[batch.mask > 0], reduction="none")
     torch.testing.assert_close(found.catalogue, by_hand)

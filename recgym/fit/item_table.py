@@ -1,0 +1,99 @@
+"""The items of a log as a table: category, page, price, duration, exposure. Axes: N items, C categories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recgym.arrays import Doubles, Ints
+from recgym.fit.config import FitConfig
+from recgym.logs.log import Log
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """Public columns of N items, in order of exposure."""
+
+    category: Ints  # (N,)
+    categories: tuple[str, ...]  # (C,)
+    page: Ints  # (N,) number of the page in its category, 0 where the log has none
+    price: Doubles  # (N,) NaN where unknown
+    duration: Doubles  # (N,) ms, NaN where unknown
+    exposure: Doubles  # (N,) share of the known rows, 0 for an item that occurs only later
+    columns: Mapping[str, Any]  # the log's other columns, (N,) each
+
+    @property
+    def category_page(self) -> Ints:
+        """(N,) code of the item's category and page."""
+        codes: Ints = np.unique(self.category * (self.page.max() + 1) + self.page, return_inverse=True)[1]
+        return codes.astype(np.int64)
+
+    @property
+    def price_z(self) -> Doubles:
+        """(N,) standardised log price, 0 where unknown."""
+        known = np.isfinite(self.price) & (self.price > 0)
+        logs = np.log(np.where(known, self.price, 1.0))
+        spread = logs[known].std() if known.any() else 0.0
+        return (
+            np.where(known, (logs - logs[known].mean()) / spread, 0.0) if spread > 0 else np.zeros(len(logs))
+        )
+
+    def price_slope(self, effect: Doubles) -> float:
+        """Slope of an item effect (N,) on `price_z` between items of one page, weighted by exposure; 0 without prices.
+
+        The price of an item is constant, so that only the slope between items is identified.
+        """
+        category_page = self.category_page
+        total = np.maximum(np.bincount(category_page, self.exposure), 1e-12)
+
+        def within(values: Doubles) -> Doubles:
+            centred: Doubles = (
+                values - (np.bincount(category_page, self.exposure * values) / total)[category_page]
+            )
+            return centred
+
+        price = within(self.price_z)
+        spread = float((self.exposure * price**2).sum())
+        return float((self.exposure * price * within(effect)).sum() / spread) if spread > 1e-9 else 0.0
+
+    @property
+    def price_ratio(self) -> Doubles:
+        """(N,) price over the mean price of the catalogue, 0 where unknown."""
+        known = np.isfinite(self.price) & (self.price > 0)
+        return (
+            np.where(known, self.price / self.price[known].mean(), 0.0)
+            if known.any()
+            else np.zeros(len(known))
+        )
+
+
+def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> ItemTable:
+    """The rows `kept` (N,) of the items table of a log, with their exposures (N,)."""
+    table = log.items.take(kept)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+
+    def numbers(name: str) -> Doubles:
+        if name not in columns:
+            return np.full(len(kept), np.nan)
+        return np.array([np.nan if value is None else float(value) for value in columns[name]])
+
+    labels = [str(value) for value in columns.get("category", ["item"] * len(kept))]
+    category, categories = fold_categories(labels, exposure, config.max_categories)
+    page = np.nan_to_num(numbers("page"), nan=0.0).astype(np.int64)
+    rest = {name: columns[name] for name in columns if name not in ("id", "label", "category", "page")}
+    return ItemTable(
+        category, categories, np.maximum(page, 0), numbers("price"), numbers("duration_ms"), exposure, rest
+    )
+
+
+def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Ints, tuple[str, ...]]:
+    """Codes and names of the categories of most weight; beyond `limit` the others become "other", the last."""
+    total: dict[str, float] = {}
+    for label, share in zip(labels, weight.tolist(), strict=True):
+        total[label] = total.get(label, 0.0) + share
+    names = sorted(total, key=lambda name: (-total[name], name))
+    if len(names) > limit:
+        names = [*[name for name in names if name != "other"][: limit - 1], "other"]
+    code = {name: index for index, name in enumerate(names)}
+    return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)

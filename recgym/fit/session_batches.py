@@ -1,0 +1,68 @@
+"""Padded batches of the sessions of a dataset. Axes: B sessions, T rows."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recgym.arrays import Ints
+from recgym.fit.torch_session import Batch
+
+if TYPE_CHECKING:
+    from recgym.fit.dataset import Dataset
+
+MAX_PIECE_ROWS = 512  # of a session in one row of a batch
+
+
+class Batches(Sequence[Batch]):
+    """Batches of sessions, each made on access, so that only one is in memory."""
+
+    def __init__(
+        self, dataset: "Dataset", starts: Ints, lengths: Ints, rows: int, device: torch.device
+    ) -> None:
+        self.dataset, self.starts, self.lengths, self.device = dataset, starts, lengths, device
+        self.parts = list(_parts(lengths, rows))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: Any) -> Any:
+        first, last = self.parts[index]
+        lengths, starts, dataset = self.lengths[first:last], self.starts[first:last], self.dataset
+        clock = np.arange(lengths.max())
+        mask = clock[None, :] < lengths[:, None]
+        row = np.where(mask, starts[:, None] + clock[None, :], 0)
+
+        def tensor(values: NDArray[Any], kind: torch.dtype) -> torch.Tensor:
+            return torch.as_tensor(values, dtype=kind, device=self.device)
+
+        return Batch(
+            tensor(dataset.user[starts], torch.int64),
+            tensor(dataset.context[starts], torch.int64),
+            tensor(np.where(mask, dataset.item[row], 0), torch.int64),
+            tensor(mask & dataset.positive[row], torch.float32),
+            tensor(mask, torch.float32),
+            tensor(row, torch.int64),
+        )
+
+
+def pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
+    """Sessions cut into pieces of MAX_PIECE_ROWS rows, because a batch is quadratic in the length of its sessions.
+
+    A piece is treated as a session: effects that are older have decayed, and few sessions are that long.
+    """
+    count = -(-lengths // MAX_PIECE_ROWS)
+    within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    begun = within * MAX_PIECE_ROWS
+    return np.repeat(starts, count) + begun, np.minimum(np.repeat(lengths, count) - begun, MAX_PIECE_ROWS)
+
+
+def _parts(lengths: Ints, rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of sessions, shortest first, of at most `rows` rows when padded."""
+    begin, sizes = 0, lengths.tolist()
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or (end + 1 - begin) * sizes[end] > rows:
+            yield begin, end
+            begin = end

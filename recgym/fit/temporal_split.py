@@ -1,0 +1,58 @@
+"""Train, validation and test period of each session, by dates or by shares of the sessions in order of time."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Doubles, Ints
+from recgym.fit.config import FitConfig
+from recgym.logs.splits import TEST, UNUSED, dates
+
+MIN_VISITS = 6  # of a log that is split by shares
+
+
+def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
+    """(sessions,) period of each session: by the configured dates, else 80/10/10 % in order of time.
+
+    ValueError where a period has no session.
+    """
+    if config.period is not None:
+        period = _periods_of(dates(days), *config.period)
+    elif config.split is not None:
+        day = dates(days)
+        period = (day >= config.split[0]).astype(np.int64) + (day >= config.split[1])
+    else:
+        period = _shares(np.array(days), 0.8, 0.9)
+    missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
+    if missing:
+        raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(len(days), config)}")
+    return period
+
+
+def _needed(visits: int, config: FitConfig) -> str:
+    """The end of the message for a log with an empty period."""
+    if config.period is not None or config.split is not None:
+        return f"it has {visits} visits in all: choose other days"
+    return (
+        f"it has {visits} visits in all and needs at least {MIN_VISITS}, of one user or of many, to learn from, to "
+        "validate and to judge: give its rows times (a visit ends after a pause) or a column session"
+    )
+
+
+def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
+    """Trains on [first, end), its last tenth is validation; later days are test, else its last tenth is."""
+    inside = (dates >= (first or "")) & (dates < (end or "9999"))
+    if not inside.any():
+        raise ValueError(f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}")
+    period = np.where(dates < (first or ""), UNUSED, TEST)
+    later = end is not None and bool((dates >= end).any())
+    period[inside] = _shares(dates[inside], *((0.9, 1.0) if later else (0.8, 0.9)))
+    return period
+
+
+def _shares(days: NDArray[Any], *cuts: float) -> Ints:
+    """TRAIN, VALIDATION or TEST by rank in time: below the first share, between the two, above."""
+    rank = np.empty(len(days), np.int64)
+    rank[np.argsort(days, kind="stable")] = np.arange(len(days))
+    return np.searchsorted([int(len(days) * cut) for cut in cuts], rank, side="right").astype(np.int64)
