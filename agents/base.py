@@ -18,7 +18,7 @@ from agents.params import NoParams, parse_params
 from agents.problem import Problem
 from agents.saved import SCHEMA, check_arrays, read_about, refuse_other_task
 from recgym import storage
-from recgym.checks import seed_of
+from recgym.checks import checked_seed
 from recgym.device import resolve
 
 
@@ -51,7 +51,7 @@ class BaseAgent:
         check_observation(self, settings)
         self.parts = parts_of(problem.observation_space)
         self.rng = np.random.default_rng(
-            np.random.SeedSequence([seed_of(seed), zlib.crc32(self.name.encode())])
+            np.random.SeedSequence([checked_seed(seed), zlib.crc32(self.name.encode())])
         )
 
     @classmethod

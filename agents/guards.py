@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
 from agents.slates import check_kind, check_log, num_rows
-from recgym.checks import difference, said, seed_of, whole
+from recgym.checks import checked_seed, difference, quoted, whole_number
 
 
 def wanted(kind: Any, params: dict[str, Any], slate_size: int, shown: str) -> str:
@@ -52,14 +52,14 @@ def refuse_unlearnt(agent: Any, explore: bool) -> None:
 
 def begin_training(agent: Any, budget: Any, seed: Any) -> tuple[int, int]:
     """Budget [environment steps] and random seed of an online stage as Python ints; ValueError if it cannot start."""
-    checked = whole(budget, "budget", 1), seed_of(seed)
+    checked = whole_number(budget, "budget", 1), checked_seed(seed)
     refuse_unlearnt(agent, explore=True)
     return checked
 
 
 def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
     """Random seed of an offline stage; ValueError if it cannot start. The log may be None if it is not used."""
-    number = seed_of(seed)
+    number = checked_seed(seed)
     if agent.learns_from_log:
         check_log(agent.problem, log)
     elif log is not None:
@@ -70,7 +70,7 @@ def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
 def check_agent(agent: Any) -> None:
     """ValueError for an object that is no agent."""
     if not (hasattr(agent, "act") and hasattr(agent, "bind")):
-        raise ValueError(f"agent is {said(agent)}, expected an agent, such as make_agent(name, env) gives")
+        raise ValueError(f"agent is {quoted(agent)}, expected an agent, such as make_agent(name, env) gives")
 
 
 def check_transition(agent: Any, transition: Any) -> None:

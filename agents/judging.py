@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.environments import arguments_of
 from agents.guards import check_agent
-from recgym.checks import seed_of, whole
+from recgym.checks import checked_seed, whole_number
 
 
 def judge(
@@ -24,7 +24,7 @@ def judge(
     """
     from recgym.bench.rollout import final_figures, play
 
-    sessions, seed = whole(sessions, "sessions", 2), seed_of(seed)
+    sessions, seed = whole_number(sessions, "sessions", 2), checked_seed(seed)
     check_agent(agent)
     env_id, kwargs = arguments_of(env)
 

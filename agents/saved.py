@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.problem import Problem
 from recgym import storage
 from recgym.arrays import Arrays
-from recgym.checks import difference, line_of, said
+from recgym.checks import difference, line_of, quoted
 
 SCHEMA = "recgym.agent/1"
 
@@ -22,7 +22,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     about = storage.Stored(folder, "saved agent").json("agent.json", kinds)
     place = Path(folder) / "agent.json"
     if about["schema"] != SCHEMA:
-        raise ValueError(f"{place}: schema is {said(about['schema'])}, expected {SCHEMA!r}")
+        raise ValueError(f"{place}: schema is {quoted(about['schema'])}, expected {SCHEMA!r}")
     storage.check_keys(about, {"task": dict} if "task" in about else {}, place)
     return about
 

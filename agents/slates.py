@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.interface import Actions, Masks, Transition
 from agents.problem import Problem
 from recgym.arrays import Doubles
-from recgym.checks import said
+from recgym.checks import quoted
 from recgym.jit import njit
 
 
@@ -167,7 +167,7 @@ def check_kind(log: Any) -> None:
     from recgym.logs import Log
 
     if not isinstance(log, Log):
-        what = f"the log is {said(log)}, expected a Log"
+        what = f"the log is {quoted(log)}, expected a Log"
         raise ValueError(f"{what}: env.unwrapped.index_log(read_log(path)) gives one of this task")
 
 

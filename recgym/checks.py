@@ -9,7 +9,7 @@ import numpy as np
 WIDTH = 80  # [characters] of a value in a message
 
 
-def said(value: Any, width: int = WIDTH) -> str:
+def quoted(value: Any, width: int = WIDTH) -> str:
     """Value as one line of at most `width` characters, for an error message."""
     return line_of(repr(value), width)
 
@@ -20,7 +20,7 @@ def line_of(text: str, width: int = WIDTH) -> str:
     return line if len(line) < width else line[: width - 4] + "..."
 
 
-def whole(value: Any, name: str, low: int = 0) -> int:
+def whole_number(value: Any, name: str, low: int = 0) -> int:
     """Value of any integer type as a Python int; ValueError that names it if it is another type or below `low`."""
     one = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     try:
@@ -28,13 +28,13 @@ def whole(value: Any, name: str, low: int = 0) -> int:
     except TypeError:
         number = low - 1
     if number < low:
-        raise ValueError(f"{name} is {said(value)}, expected a whole number of at least {low}")
+        raise ValueError(f"{name} is {quoted(value)}, expected a whole number of at least {low}")
     return number
 
 
-def seed_of(value: Any, name: str = "seed") -> int:
-    """Random seed as a Python int, see `whole`."""
-    return whole(value, name)
+def checked_seed(value: Any, name: str = "seed") -> int:
+    """Random seed as a Python int, see `whole_number`."""
+    return whole_number(value, name)
 
 
 def difference(one: Any, other: Any) -> tuple[str, str]:

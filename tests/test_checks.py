@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from recgym.checks import difference, said, whole
+from recgym.checks import difference, quoted, whole_number
 
 LONG = {f"event_{i}": float(i) for i in range(40)}
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3), True + 2])
 def test_whole_numbers_of_any_type_are_pythons(value):
-    assert whole(value, "n", 1) == 3
-    assert type(whole(value, "n", 1)) is int
+    assert whole_number(value, "n", 1) == 3
+    assert type(whole_number(value, "n", 1)) is int
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_whole_numbers_of_any_type_are_pythons(value):
 )
 def test_what_is_no_whole_number_is_named_in_one_line(value):
     with pytest.raises(ValueError, match=r"^n is .*, expected a whole number of at least 1$") as error:
-        whole(value, "n", 1)
+        whole_number(value, "n", 1)
     assert "\n" not in str(error.value)
 
 
@@ -65,5 +65,5 @@ def test_of_spaces_too():
 
 
 def test_a_value_is_shown_in_one_line():
-    assert said("a\nb") == r"'a\nb'"
-    assert len(said("a" * 500)) == 79
+    assert quoted("a\nb") == r"'a\nb'"
+    assert len(quoted("a" * 500)) == 79

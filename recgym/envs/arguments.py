@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from recgym.checks import said, whole
+from recgym.checks import quoted, whole_number
 from recgym.envs import EnvRow
 from recgym.events import EVENTS
 from recgym.sim.world import World
@@ -48,7 +48,7 @@ class Arguments:
                 "world is missing; only an environment that is made by its id has a default world"
             )
         if self.reward is not None and not isinstance(self.reward, str | Mapping):
-            raise ValueError(f"reward is {said(self.reward)}, expected a name or a dict of event weights")
+            raise ValueError(f"reward is {quoted(self.reward)}, expected a name or a dict of event weights")
         one_of("observation", self.observation, OBSERVATIONS)
         one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
         for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):
@@ -56,10 +56,10 @@ class Arguments:
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
-            whole(value, name, 1)
+            whole_number(value, name, 1)
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} is {said(getattr(self, name))}, expected True or False")
+                raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
 
     @classmethod
     def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
@@ -83,11 +83,11 @@ class Arguments:
 
 def _row(fields_of_row: Any) -> EnvRow:
     if not isinstance(fields_of_row, Mapping) or set(fields_of_row) != set(EnvRow._fields):
-        raise ValueError(f"row is {said(fields_of_row)}, expected the fields {', '.join(EnvRow._fields)}")
+        raise ValueError(f"row is {quoted(fields_of_row)}, expected the fields {', '.join(EnvRow._fields)}")
     return EnvRow(**fields_of_row)
 
 
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
     """ValueError that names the argument, unless its value is one of those allowed."""
     if not any(isinstance(value, type(other)) and value == other for other in allowed):
-        raise ValueError(f"{name} is {said(value)}, allowed: {', '.join(map(repr, allowed))}")
+        raise ValueError(f"{name} is {quoted(value)}, allowed: {', '.join(map(repr, allowed))}")

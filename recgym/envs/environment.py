@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from recgym.arrays import Bools
-from recgym.checks import seed_of
+from recgym.checks import checked_seed
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
@@ -51,7 +51,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         engine = self._engine
         users = self._users_of_options(check_options(options, ("user", "users")), engine.all_rows)
         if seed is not None:
-            seed = seed_of(seed)
+            seed = checked_seed(seed)
         super().reset(seed=seed)
         if seed is not None:
             self._engine.seed(np.array([seed % MODULUS], np.uint64))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.checks import line_of, said
+from recgym.checks import line_of, quoted
 
 
 def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[np.int64]:
@@ -48,7 +48,7 @@ def check_users(values: Any, num_users: int, name: str = "users") -> NDArray[np.
     listed = list(values) if isinstance(values, set | frozenset) else values
     users = _indices(listed, num_users, name, "a list of users")
     if users.ndim != 1 or not len(users):
-        raise ValueError(f"{name} is {said(values)}, expected a list of users, at least one")
+        raise ValueError(f"{name} is {quoted(values)}, expected a list of users, at least one")
     distinct, counts = np.unique(users, return_counts=True)
     if len(distinct) < len(users):
         raise ValueError(f"{name} has user {distinct[counts > 1][0]} twice")
@@ -72,7 +72,7 @@ def _indices(values: Any, num_users: int, name: str, wanted: str) -> NDArray[np.
         users = np.asarray(None)
     if users.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} is {said(values)}, expected {wanted}: whole numbers from 0 to {num_users - 1}"
+            f"{name} is {quoted(values)}, expected {wanted}: whole numbers from 0 to {num_users - 1}"
         )
     if users.size and (users.min() < 0 or users.max() >= num_users):
         wrong = users[(users < 0) | (users >= num_users)].flat[0] if users.ndim else users
@@ -83,7 +83,7 @@ def _indices(values: Any, num_users: int, name: str, wanted: str) -> NDArray[np.
 def check_options(options: Any, allowed: tuple[str, ...]) -> dict[str, Any]:
     """Options of `reset` that are not None; ValueError names unknown ones."""
     if options is not None and not isinstance(options, Mapping):
-        raise ValueError(f"options is {said(options)}, expected a dict of {', '.join(allowed)}")
+        raise ValueError(f"options is {quoted(options)}, expected a dict of {', '.join(allowed)}")
     if unknown := sorted(map(str, set(options or ()) - set(allowed))):
         raise ValueError(f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed)}")
     return {name: value for name, value in (options or {}).items() if value is not None}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recgym.checks import said
+from recgym.checks import quoted
 from recgym.envs.arguments import Arguments, one_of
 from recgym.events import event_index
 from recgym.sim.reward_arrays import make_reward
@@ -61,7 +61,7 @@ def _check_weights(world: World, weights: Mapping[str, float]) -> None:
             or not isinstance(weight, int | float | np.number)
             or not np.isfinite(weight)
         ):
-            raise ValueError(f"reward weight of {name!r} is {said(weight)}, expected a finite number")
+            raise ValueError(f"reward weight of {name!r} is {quoted(weight)}, expected a finite number")
 
 
 def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:

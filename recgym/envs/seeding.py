@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.checks import seed_of
+from recgym.checks import checked_seed
 
 MODULUS = 1 << 64  # seeds that differ by a multiple of it are the same
 
@@ -24,11 +24,11 @@ def parse_seeds(values: Any, num: int) -> int | list[int | None]:
     """
     listed = isinstance(values, Sequence) and not isinstance(values, str | bytes)
     if not listed and np.ndim(values) != 1:
-        return seed_of(values)
+        return checked_seed(values)
     seeds = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if len(seeds) != num:
         raise ValueError(f"seed lists {len(seeds)} numbers, expected one for each of {num} environments")
-    return [None if value is None else seed_of(value, f"seed {i}") for i, value in enumerate(seeds)]
+    return [None if value is None else checked_seed(value, f"seed {i}") for i, value in enumerate(seeds)]
 
 
 def consecutive_seeds(seed: int, num: int) -> NDArray[np.uint64]:

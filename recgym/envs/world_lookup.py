@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recgym.checks import said
+from recgym.checks import quoted
 from recgym.envs import EnvRow
 from recgym.sim.world import MEMBERS, World
 from recgym.storage import Stored
@@ -38,7 +38,7 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
     if isinstance(world, World):
         return world
     if not isinstance(world, str | Path) or world == "":
-        raise ValueError(f"world is {said(world)}, expected a name, a folder or a World")
+        raise ValueError(f"world is {quoted(world)}, expected a name, a folder or a World")
     if str(world) in shipped_worlds():
         if (Path(world) / "world.json").is_file():
             raise ValueError(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.checks import seed_of, whole
+from recgym.checks import checked_seed, whole_number
 
 
 class Interval(NamedTuple):
@@ -111,7 +111,7 @@ def bootstrap_interval(
     `seed` determines the result; `se` is the standard deviation of the resampled statistics.
     """
     check_level(level)
-    seed, resamples = seed_of(seed), whole(resamples, "resamples", 1)
+    seed, resamples = checked_seed(seed), whole_number(resamples, "resamples", 1)
     arrays = [np.asarray(stratum, np.float64).ravel() for stratum in strata]
     if not arrays or min(len(array) for array in arrays) == 0:
         raise ValueError("a bootstrap needs at least one value in every stratum")

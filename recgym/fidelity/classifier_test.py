@@ -29,7 +29,7 @@ from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
-from recgym.sim.schema import params
+from recgym.sim.schema import WATCH_CLICK_MS, params
 from recgym.sim.teacher_forcing import simulate
 from recgym.sim.world import World
 
@@ -203,7 +203,7 @@ def _possible(log: IndexedLog, world: World, name: str) -> NDArray[np.bool_]:
     event = next(event for event in world.events if event.name == name)
     needed = log.events.get(event.needs or "", np.ones(len(log.step), bool))
     if world.arrays.watch[0] and name == world.events[1].name:
-        needed = needed & (world.arrays.duration[log.item] > 7_000.0)
+        needed = needed & (world.arrays.duration[log.item] > WATCH_CLICK_MS)
     return needed if needed.any() else np.ones(len(log.step), bool)
 
 

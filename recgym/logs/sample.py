@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.arrays import Doubles
-from recgym.checks import seed_of, whole
+from recgym.checks import checked_seed, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
 from recgym.sim.engine import Engine
@@ -57,7 +57,7 @@ def sample_log(
     if not callable(policy) and policy not in policies:
         raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
     choose = policy if callable(policy) else policies[policy]
-    sessions, seed = whole(sessions, "sessions", 1), seed_of(seed)
+    sessions, seed = whole_number(sessions, "sessions", 1), checked_seed(seed)
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
     engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
     engine.reset()
