@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from recgym.fidelity.card_metrics import LOG_LOSS, Figure, figures_of
+from recgym.fidelity.card_metrics import Figure, figures_of
+from recgym.fidelity.metric_table import LOG_LOSS
 from recgym.sim.world import World
 from recgym.storage import refusing
 
@@ -110,8 +111,10 @@ def _figure_lines(card: dict[str, Any]) -> list[str]:
 _NOTES = (
     "* 95 %: interval of the log's figure, or of the world's where the log has none. Intervals of distances "
     "(calibration error, largest gap, Kolmogorov-Smirnov) are corrected for sampling noise.",
-    "* noise: 95 % bound of the difference of two random halves of the log; for the classifier, its figure for two "
-    "simulations of one world. A classifier at .5 cannot separate log and world.",
+    "* noise: 95 % bound of the difference of two random halves of the log; for a free-running distance or classifier, "
+    "its figure for two halves; for the classifier one step ahead, for two simulations. A classifier at .5 cannot "
+    "separate log and world.",
+    "* free-running: the world draws whole visits under its logging policy; other figures are one step ahead of a log.",
     "* baseline: the best of several. Gain on boosted trees: the world's figure less that of trees with the same "
     "inputs; the baseline is the figure of the trees.",
     "* drawn to match: the world was drawn to have this value, so it is no forecast of held-out rows.",

@@ -9,25 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recgym.fidelity.card_metrics import (
-    GAIN,
-    GROUP,
-    HIGHER,
-    LEVEL,
-    LOG_LOSS,
-    LOWER,
-    MATCHED,
-    SHARE,
-    Figure,
-    figures_of,
-)
+from recgym.fidelity.card_metrics import MATCHED, Figure, figures_of
+from recgym.fidelity.metric_table import FREE, GAIN, GROUP, HIGHER, LEVEL, LOG_LOSS, LOWER, SHARE
 from recgym.sim.world import World
 from recgym.storage import write_file
 
 LOG, WORLD, BASELINE, BAND = "#222222", "#20528c", "#d55e00", "#d9d9d9"
 COLUMNS = 3
 MARKS = ("o", "^", "s")
-MAX_RATES, MAX_GROUPS = 16, 12  # figures in a panel
+MAX_FREE, MAX_RATES, MAX_GROUPS = 20, 16, 12  # figures in a panel
 
 
 class Panel(NamedTuple):
@@ -150,7 +140,7 @@ def _with_value(row: Figure) -> str:
     """Name and log's value of a figure."""
     if row.judges == MATCHED:
         return f"{row.short}  {row.log:.3g}\n(drawn to match)"
-    if row.metric.kind == LEVEL or row.log is None:
+    if row.metric.kind in (LEVEL, FREE) or row.log is None:
         return f"{row.short}  {row.log:.3g}"
     return f"{row.short}  {100 * row.log:.2g} %"
 
@@ -241,6 +231,7 @@ def gain(row: Figure, value: float | None) -> float | None:
 
 
 PANELS = (
+    Panel("Free-running visits", _figures((FREE,), MAX_FREE), _ratio),
     Panel("Reliability diagram", _curve("reliability"), _reliability),
     Panel("Rates, shares and variance", _figures((SHARE, LEVEL), MAX_RATES), _ratio),
     Panel("Rate of the first event by context", _figures((GROUP,), MAX_GROUPS), _ratio),

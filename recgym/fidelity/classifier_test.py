@@ -57,7 +57,7 @@ def classifier(evaluation: Evaluation) -> list[Figure]:
         "world": (real, ours), "toy": (real, baseline), "noise": (ours, again),
     }.items()}  # fmt: skip
     flag = np.repeat([1.0, 0.0], len(cluster))
-    areas = {name: _above_half(auc(flag, score)) for name, score in found.items()}
+    areas = {name: above_half(auc(flag, score)) for name, score in found.items()}
     evaluation.curves["classifier"] = {name: _curve(flag, found[name]) for name in ("world", "toy")} | {
         "scores": [np.histogram(found["world"][flag == side], SCORE_EDGES)[0].tolist() for side in (1.0, 0.0)]
     }
@@ -76,22 +76,26 @@ def _interval(flag: Doubles, score: Doubles, cluster: Ints, evaluation: Evaluati
         count = np.bincount(rng.integers(num, size=num), minlength=num)
         draws.append(auc_of_codes(flag, code, np.tile(count[cluster].astype(np.float64), 2)))
     bounds = np.quantile(draws, [0.025, 0.975]).tolist()
-    low = 0.5 if bounds[0] <= 0.5 <= bounds[1] else min(map(_above_half, bounds))
-    return float(low), float(max(map(_above_half, bounds)))
+    low = 0.5 if bounds[0] <= 0.5 <= bounds[1] else min(map(above_half, bounds))
+    return float(low), float(max(map(above_half, bounds)))
 
 
-def _above_half(area: float) -> float:
+def above_half(area: float) -> float:
+    """.5 + |AUC - .5|."""
     return 0.5 + abs(area - 0.5)
 
 
 def _scores(one: Doubles, other: Doubles, fold: Ints, seed: int) -> Doubles:
     """(2 R,) out-of-fold score of being a row of `one`."""
+    return held_out_scores(np.vstack([one, other]), np.repeat([1, 0], len(one)), np.tile(fold, 2), seed)
+
+
+def held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
+    """(R,) out-of-fold score of `flag` (R,) by boosted trees on the features (R, F)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    table, flag = np.vstack([one, other]), np.repeat([1, 0], len(one))
-    fold = np.tile(fold, 2)
     score = np.empty(len(flag))
-    for number in range(FOLDS):
+    for number in np.unique(fold):
         model = HistGradientBoostingClassifier(
             max_iter=80, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=1.0,
             early_stopping=False, random_state=seed,

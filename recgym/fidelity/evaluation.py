@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Ints
+from recgym.fidelity.free_run import MAX_VISITS, FreeRun, free_run
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
@@ -42,6 +43,7 @@ class Evaluation:
     seed: int
     curves: dict[str, Any] = field(default_factory=dict)  # for the picture, filled by the figures
     origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
+    visits: int = MAX_VISITS  # of the free-running world, at most
     _steps: dict[bytes, Resampling] = field(default_factory=dict)
 
     @cached_property
@@ -72,6 +74,19 @@ class Evaluation:
     def draws(self) -> NDArray[np.int32]:
         """(D, R) event bits of simulated users who are shown the logged slates."""
         return np.stack([draw_events(self.world, self.log, self.seed, number) for number in range(DRAWS)])
+
+    @cached_property
+    def free(self) -> FreeRun:
+        """Visits of the free-running world."""
+        return free_run(
+            self.world,
+            self.log,
+            self.past,
+            self.kind,
+            visits=self.visits,
+            resamples=self.resamples,
+            seed=self.seed,
+        )
 
     def chance(self, event: str) -> Doubles:
         """(R,) forecast probability of an event."""

@@ -10,12 +10,14 @@ from recgym.fidelity import (
     boosted_trees,
     classifier_test,
     click_metrics,
+    free_running_metrics,
     impression_metrics,
     leaving_metrics,
     pair_metrics,
 )
 from recgym.fidelity.card_metrics import Figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.free_run import MAX_VISITS
 from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
@@ -37,6 +39,8 @@ class Group(NamedTuple):
 
 
 TABLE = (
+    Group("free-running visits", (IMPRESSIONS, CHOICES, PAIRS), free_running_metrics.statistics),
+    Group("free-running, real or simulated", (IMPRESSIONS, CHOICES, PAIRS), free_running_metrics.classifiers),
     Group("rates of events", (IMPRESSIONS,), impression_metrics.rates),
     Group("rates by context", (IMPRESSIONS,), impression_metrics.rates_by_context),
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
@@ -74,7 +78,15 @@ class Verdict:
         }
 
 
-def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0) -> Verdict:
+def judge(
+    world: World,
+    log: Log,
+    past: Log | None = None,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+    visits: int = MAX_VISITS,
+) -> Verdict:
     """Computes every figure of the table for which the log has the data.
 
     Args:
@@ -84,6 +96,7 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
         past: the earlier part of the same log, on which baselines are trained; None: each half of the log in turn.
         resamples: bootstrap draws of an interval.
         seed: of resampling and of simulated users.
+        visits: free-running visits of the world to draw, at most; also at most twenty for each logged one.
 
     Raises:
         ValueError: the log cannot be mapped onto the world's users and items.
@@ -91,10 +104,10 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
     kind = kind_of(log)
     evaluation: Any
     if kind == PAIRS:
-        evaluation = pair_metrics.PairEvaluation.of(world, log, past, resamples, seed)
+        evaluation = pair_metrics.PairEvaluation.of(world, log, past, resamples, seed, visits)
         remarks = list(evaluation.remarks)
     else:
-        evaluation, remarks = _evaluation(world, log, past, resamples, seed)
+        evaluation, remarks = _evaluation(world, log, past, resamples, seed, visits)
     figures: list[Figure] = []
     left_out = []
     for group in TABLE:
@@ -108,7 +121,7 @@ def judge(world: World, log: Log, past: Log | None = None, *, resamples: int = 2
 
 
 def _evaluation(
-    world: World, log: Log, past: Log | None, resamples: int, seed: int
+    world: World, log: Log, past: Log | None, resamples: int, seed: int, visits: int
 ) -> tuple[Evaluation, list[str]]:
     """Of sessions, and remarks: how much was judged."""
     few, known = subsample(log, MAX_JUDGED, seed), None if past is None else subsample(past, MAX_PAST, seed)
@@ -121,7 +134,10 @@ def _evaluation(
     for part, whole, what in ((few, log, "judged on"), (known, past, "baselines trained on")):
         if part is not None and whole is not None and part.num_rows < whole.num_rows:
             remarks.append(f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random")
-    return Evaluation(world, logged, earlier, kind_of(log), resamples, seed, origin=origin), remarks
+    evaluation = Evaluation(
+        world, logged, earlier, kind_of(log), resamples, seed, origin=origin, visits=visits
+    )
+    return evaluation, remarks
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
@@ -139,7 +155,13 @@ def rounded(value: Any, digits: int = 4) -> Any:
 
 
 def judge_since(
-    world: World, log: Log, since: str | None = None, *, resamples: int = 200, seed: int = 0
+    world: World,
+    log: Log,
+    since: str | None = None,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+    visits: int = MAX_VISITS,
 ) -> Verdict:
     """Like `judge`, on the sessions from a moment on, by default the start of the world's own test period.
 
@@ -154,7 +176,7 @@ def judge_since(
     if known is not None and not _is_reached(known, log, same):
         since = None
     if since is None:
-        verdict = judge(world, log, resamples=resamples, seed=seed)
+        verdict = judge(world, log, resamples=resamples, seed=seed, visits=visits)
         if own and kind_of(log) != PAIRS:
             verdict.remarks.append(
                 "the whole log, of which the world has seen a part"
@@ -165,7 +187,9 @@ def judge_since(
     past, late = split_since(log, since)
     if first is not None and past.num_rows:
         past = split_since(past, first)[1]
-    verdict = judge(world, late, past if past.num_rows else None, resamples=resamples, seed=seed)
+    verdict = judge(
+        world, late, past if past.num_rows else None, resamples=resamples, seed=seed, visits=visits
+    )
     verdict.remarks.append(f"since {since}")
     if not past.num_rows:
         verdict.remarks.append(

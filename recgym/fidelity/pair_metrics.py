@@ -14,9 +14,10 @@ from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.free_run import MAX_VISITS, FreeRun, free_run_of_pairs
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
-from recgym.logs.splits import TEST, TRAIN, split_pairs
+from recgym.logs.splits import TEST, TRAIN, VALIDATION, split_pairs
 from recgym.sim.world import World
 from recgym.sim.world_index import places, row_numbers
 
@@ -48,9 +49,22 @@ class PairEvaluation:
     seed: int
     remarks: tuple[str, ...]
     curves: dict[str, Any] = field(default_factory=dict)
+    visits: int = MAX_VISITS  # of the free-running world, at most
+
+    @cached_property
+    def free(self) -> FreeRun:
+        """Visits of the free-running world; a user's held-out items are one visit, without an order."""
+        parts = [self.period == TEST, self.period == VALIDATION, self.period == TRAIN]
+        logged, validated, train = ((self.user[part], self.item[part]) for part in parts)
+        known = validated if len(validated[0]) else train
+        return free_run_of_pairs(
+            self.world, logged, known, train[1], visits=self.visits, resamples=self.resamples, seed=self.seed
+        )
 
     @classmethod
-    def of(cls, world: World, log: Log, past: Log | None, resamples: int, seed: int) -> "PairEvaluation":
+    def of(
+        cls, world: World, log: Log, past: Log | None, resamples: int, seed: int, visits: int = MAX_VISITS
+    ) -> "PairEvaluation":
         """The world's own split of the log, or `log` as the test set where `past` is given.
 
         ValueError where no user or item of a log is known to the world.
@@ -88,6 +102,7 @@ class PairEvaluation:
             resamples,
             seed,
             (f"{int((pairs[2] == TEST).sum()):,} held-out pairs", *remarks),
+            visits=visits,
         )
 
     @cached_property

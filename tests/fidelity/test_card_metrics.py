@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recgym.fidelity.card_metrics import METRICS, Figure, figure, figures_of, id_of, text_of
+from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, text_of
+from recgym.fidelity.metric_table import METRICS
 
 WORLDS = Path(__file__).parents[2] / "recgym" / "worlds"
 SHIPPED = sorted(folder.name for folder in WORLDS.iterdir() if folder.is_dir())
@@ -68,6 +69,7 @@ def test_of_several_baselines_the_best_is_shown_and_all_are_kept():
     assert (row.baseline, row.baseline_name, row.baselines) == (0.6, "b", {"a": 0.5, "b": 0.6})
     assert figure("log_loss", "click", world=0.7, n=10, baselines={"a": 0.5, "b": 0.6}).baseline_name == "a"
     with pytest.raises(
-        ValueError, match="judges users, logging policy or users, drawn to match, not 'nobody'"
+        ValueError,
+        match="judges users, logging policy, users, drawn to match or users and logging policy, not",
     ):
         figure("leaving_rate", judges="nobody", world=0.0, n=1)

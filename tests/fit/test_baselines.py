@@ -13,8 +13,8 @@ from click_logs import click_log
 
 from recgym.fidelity import judge_since
 from recgym.fidelity.card import card_markdown, worse_than_baselines
-from recgym.fidelity.card_metrics import LOG_LOSS
 from recgym.fidelity.leaving_metrics import MEASURES, survival
+from recgym.fidelity.metric_table import LOG_LOSS
 from recgym.fidelity.pair_metrics import PairEvaluation
 from recgym.fit import FitConfig, fit, recipe_impressions
 from recgym.fit.baseline_guard import beats, best_share
