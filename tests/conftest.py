@@ -4,6 +4,17 @@ from pathlib import Path
 import pytest
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process a contiguous part of the tests; one that has ended takes tests of another.
+
+    Tests of a file then share its fixtures, and no process waits for a late long test of another.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Folder of the real logs; the test skips where it is absent."""

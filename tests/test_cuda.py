@@ -18,6 +18,7 @@ def nvvm():
 
 
 @pytest.mark.skipif(not nvvm(), reason="NVIDIA's NVVM library, part of the CUDA toolkit, is not installed")
+@pytest.mark.slow
 def test_a_session_step_compiles_to_ptx(monkeypatch):
     from numba import cuda
     from numba.cuda import dispatcher

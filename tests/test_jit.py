@@ -39,6 +39,7 @@ def compiled(place, code=KERNEL, **env):
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_virtual_environments_share_the_cache_and_one_line_is_printed(copies, tmp_path):
     first, second = copies
     out, err = compiled(first, RECGYM_CACHE=tmp_path)
@@ -56,6 +57,7 @@ def test_an_edit_of_a_source_compiles_again(copies, tmp_path):
     assert compiled(tmp_path, RECGYM_CACHE=tmp_path / "cache")[1] == SAID + "\n"
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_compiles_again(copies, tmp_path):
     first, _ = copies
     out, _ = compiled(first, RECGYM_CACHE=tmp_path)
@@ -67,6 +69,7 @@ def test_a_damaged_cache_compiles_again(copies, tmp_path):
     assert compiled(first, RECGYM_CACHE=tmp_path) == (out, "")
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_not_writable_falls_back_in_one_line(copies, tmp_path):
     first, _ = copies
     (tmp_path / "file").write_text("")

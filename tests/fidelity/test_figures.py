@@ -343,6 +343,7 @@ def one_page(engine):
     return slate, np.ones(slate.shape)
 
 
+@pytest.mark.slow
 def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
     world, past, late = shop
     assert isinstance(late, Log)
@@ -364,6 +365,7 @@ def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
     assert row.world < loss.world + 0.6
 
 
+@pytest.mark.slow
 def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
     world = content[0].with_card(**verdict.entries())
     data = page(world)

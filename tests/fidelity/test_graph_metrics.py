@@ -69,6 +69,7 @@ def test_drawing_finds_the_slope_and_closing_of_a_graph_that_it_drew():
     assert drawn.slope == pytest.approx(3.0, rel=0.2)
 
 
+@pytest.mark.slow
 def test_resampling_users_tells_how_much_a_graph_varies():
     users, probability, found = 120, 0.15, []
     for seed in range(40):

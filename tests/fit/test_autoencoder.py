@@ -53,6 +53,7 @@ def test_a_loss_weight_of_input_items_prevents_overfitting(population):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_social_world_recalls_no_less_than_least_squares(data_folder):
     """Of some 190 settings of implicit's ALS (up to 768 factors) this is the best by recall on the validation pairs."""
     log = read_log(data_folder / "lastfm_hetrec2k", domain="social")

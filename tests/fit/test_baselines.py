@@ -190,6 +190,7 @@ def card_of_noise(length: int, domain: str, **settings) -> dict[str, dict]:
     return {row["term"]: row for row in fitted(frame, domain, **settings).card["terms"]}
 
 
+@pytest.mark.slow
 def test_what_training_began_with_is_not_called_fitted():
     rows = card_of_noise(5, "content")
     assert {name: rows[name]["status"] for name in ("profile", "factors", *MEMORY)} == dict.fromkeys(
@@ -228,6 +229,7 @@ def test_a_world_plays_the_share_that_is_kept(monkeypatch):
         assert values[name] == pytest.approx(response.scale * 0.5 * trained, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_no_card_gives_facts_of_another_log():
     for domain in ("content", "social", "ecommerce"):
         card = card_markdown(fitted(visits(600, 20, seed=2).assign(**{
@@ -322,6 +324,7 @@ def test_visits_of_few_rows_leave_as_in_the_log(longest):
     assert rows["push"] == rows["kappa"] == "absent"  # nothing follows anything
 
 
+@pytest.mark.slow
 def test_a_chain_of_items_is_learnt():
     """Each item is followed by one other, four times of five: no few factors hold that."""
     rng = np.random.default_rng(0)

@@ -343,6 +343,7 @@ def test_an_assumed_term_is_never_called_fitted():
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_part_of_the_real_shop_fits(data_folder):
     log = read_log(data_folder / "eshop2008")
     early = replace(log, rows=log.rows.slice(0, 20_000))

@@ -58,6 +58,7 @@ def test_a_card_states_the_number_of_judged_visits(monkeypatch):
     assert max(figure["n"] for figure in verdict.figures) <= 2 * len(few)
 
 
+@pytest.mark.slow
 def test_trees_are_fitted_on_the_latest_rows(monkeypatch):
     world, log = log_of(400, 2_400)
     early = np.arange(log.num_sessions) < 2_000

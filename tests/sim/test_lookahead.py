@@ -109,6 +109,7 @@ def test_a_negative_number_of_simulations_is_an_error():
         plan(engine, simulations=-1)
 
 
+@pytest.mark.slow
 def test_the_table_of_terms_names_the_one_that_planning_needs():
     world = chain_world()  # stepping stones: planning is worth something by the push only
     whole = planning_worth(world, 60).entry()

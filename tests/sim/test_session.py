@@ -22,8 +22,8 @@ DOMAINS = ("ecommerce", "content", "social")
 SESSIONS = 100_000
 
 
-@pytest.mark.parametrize("slots", [1, 6])
 @pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("slots", [pytest.param(1, marks=pytest.mark.slow), 6])
 def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
     check_frequencies(synthetic(1, domain=domain), slots, SESSIONS // slots, steps=3)
 
