@@ -14,6 +14,7 @@ from recgym.fidelity import (
     impression_metrics,
     leaving_metrics,
     pair_metrics,
+    taste_metrics,
 )
 from recgym.fidelity.card_metrics import Figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
@@ -46,6 +47,7 @@ TABLE = (
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
     Group("events against boosted trees", (IMPRESSIONS,), boosted_trees.reference),
     Group("variance between users", (IMPRESSIONS,), impression_metrics.user_spread),
+    Group("taste and level of users", (IMPRESSIONS,), taste_metrics.taste),
     Group("autocorrelation within a session", (IMPRESSIONS,), impression_metrics.autocorrelation),
     Group("responses after a run in one category", (IMPRESSIONS,), impression_metrics.after_runs),
     Group("the clicked item on its page", (CHOICES,), click_metrics.on_page),
@@ -56,6 +58,7 @@ TABLE = (
     Group("real or simulated", (IMPRESSIONS, CHOICES), classifier_test.classifier),
     Group("held-out pairs", (PAIRS,), pair_metrics.held_out),
     Group("friends", (IMPRESSIONS, PAIRS), pair_metrics.friends),
+    Group("affinities", (IMPRESSIONS, CHOICES, PAIRS), taste_metrics.affinities),
 )
 
 

@@ -86,6 +86,8 @@ METRICS = (
     Metric(
         "user_variance", "variance of users' share of {event}", LEVEL, "variance of users' share, {event}"
     ),
+    Metric("taste_sd", "taste for categories, standard deviation in logits, {event}", LEVEL),
+    Metric("user_level_sd", "level of users, standard deviation in logits, {event}", LEVEL),
     Metric(
         "autocorrelation",
         "correlation of {event} with that of the previous row",
@@ -96,6 +98,10 @@ METRICS = (
         "rate of {event} after {number} responses in one category, less that after mixed ones",
         earlier_texts=("{event} after {number} answers of one category, less after mixed ones",),
     ),
+    # affinities of a world
+    Metric("interaction_sd", "affinity of user x item, standard deviation in logits"),
+    Metric("top_overlap", "share of the best {number} items that two users have in common"),
+    Metric("affinity_share", "share of the variance of affinity by {label}"),
     # clicks of a shop
     Metric(
         "page_log_loss", "log-loss of the clicked item on its page", LOG_LOSS, "log-loss of click on its page"
