@@ -44,6 +44,7 @@ def worse_than_baselines(card: dict[str, Any]) -> str:
         f"{row.baseline_name} ({row.n:,} rows, judges the {row.judges})"
         for row in figures_of(card)
         if row.metric.kind == LOG_LOSS
+        and not row.day
         and row.world is not None
         and row.baseline is not None
         and row.world - row.baseline > MARGIN
@@ -51,7 +52,9 @@ def worse_than_baselines(card: dict[str, Any]) -> str:
     return f"On its own log this world loses to a baseline: {'; '.join(found)}" if found else ""
 
 
-_HEAD = ("sources", "licence", "citation", "period", "rows", "command", "log", "validated", "rewards_assumed")
+_HEAD = (
+    "sources", "licence", "citation", "period", "looked_at", "rows", "command", "log", "validated", "rewards_assumed",
+)  # fmt: skip
 
 
 def planning_text(worth: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ JUDGED = (USERS, POLICY, MATCHED, BOTH)
 
 BY_ID = {metric.id: metric for metric in METRICS}
 _LABEL = re.compile(r"\{(event|number|label)\}")
+_DAY = "/day "  # in the id of a figure of one day, before the day
 _PATTERNS = {"event": r"(\w+)", "number": r"([\w.]+)", "label": r"(.+)"}
 
 
@@ -46,6 +47,11 @@ class Figure(NamedTuple):
     def metric(self) -> Metric:
         """Row of METRICS; one that has the text alone where it is unknown."""
         return BY_ID.get(self.id.partition("/")[0]) or Metric(self.id, self.text)
+
+    @property
+    def day(self) -> str:
+        """The day of a figure of one day, else empty."""
+        return self.id.partition(_DAY)[2]
 
     @property
     def short(self) -> str:
@@ -93,6 +99,12 @@ def figure(
     )  # fmt: skip
 
 
+def of_day(row: Figure, day: str) -> Figure:
+    """A figure of one day."""
+    name = f"{row.id}{_DAY}{day}"
+    return row._replace(id=name, text=text_of(name))
+
+
 def figures_of(card: Mapping[str, Any]) -> list[Figure]:
     """The figures of a card, in its order."""
     return [Figure.of_entry(row) for row in card.get("figures", [])]
@@ -100,13 +112,16 @@ def figures_of(card: Mapping[str, Any]) -> list[Figure]:
 
 def text_of(name: str) -> str:
     """The text of a figure by its id; "" where the metric is unknown."""
+    name, _, day = name.partition(_DAY)
     metric = BY_ID.get(name.partition("/")[0])
-    return "" if metric is None else _filled(metric.text, name)
+    return "" if metric is None else _filled(metric.text, name) + (f", day {day}" if day else "")
 
 
 @cache
 def id_of(text: str) -> str:
     """The id of a figure by its text, present or earlier; the text where it is unknown."""
+    if of_one_day := re.fullmatch(r"(.+), day (\S+)", text):
+        return f"{id_of(of_one_day[1])}{_DAY}{of_one_day[2]}"
     for metric in METRICS:
         for template in (metric.text, *metric.earlier_texts):
             parts = _LABEL.split(template)

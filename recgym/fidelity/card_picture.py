@@ -96,7 +96,8 @@ def _figures(kinds: tuple[str, ...], most: int) -> Callable[[dict[str, Any]], li
     """The first figures of a card of some kinds that the log has, too."""
 
     def data(card: dict[str, Any]) -> list[Figure]:
-        return [row for row in figures_of(card) if row.log and row.metric.kind in kinds][:most]
+        rows = [row for row in figures_of(card) if row.log and row.metric.kind in kinds]
+        return [row for row in rows if not row.day][:most]
 
     return data
 
@@ -207,7 +208,7 @@ def _scores(axes: Any, curves: dict[str, Any]) -> None:
 def _compared(card: dict[str, Any]) -> list[Figure]:
     """Losses, areas and recalls that have a baseline."""
     rows = [row for row in figures_of(card) if row.baseline is not None and row.world is not None]
-    return [row for row in rows if row.metric.kind in (LOG_LOSS, LOWER, HIGHER, GAIN)]
+    return [row for row in rows if not row.day and row.metric.kind in (LOG_LOSS, LOWER, HIGHER, GAIN)]
 
 
 def _gains(axes: Any, rows: list[Figure]) -> None:

@@ -16,7 +16,7 @@ from recgym.fidelity.free_run import MAX_VISITS, FreeRun, free_run
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
-from recgym.logs.kinds import CHOICES
+from recgym.logs.kinds import CHOICES, IMPRESSIONS
 from recgym.sim.logged_visits import PageItems, Predicted
 from recgym.sim.teacher_forcing import predict, predict_choices, simulate
 from recgym.sim.world import World
@@ -45,6 +45,7 @@ class Evaluation:
     origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
     visits: int = MAX_VISITS  # of the free-running world, at most
     _steps: dict[bytes, Resampling] = field(default_factory=dict)
+    _baselines: dict[tuple[str, str], Doubles] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Resampling:
@@ -96,15 +97,26 @@ class Evaluation:
         """(D, R) whether an event happened in the draws."""
         return ((self.draws >> self.index(event)) & 1).astype(bool)
 
+    @property
+    def is_impressions(self) -> bool:
+        """Whether the rows of the log are impressions."""
+        return self.kind == IMPRESSIONS
+
     def index(self, event: str) -> int:
         """Number of an event in the world's table."""
         return [entry.name for entry in self.world.events].index(event)
 
     def baseline(self, model: Baseline, event: str) -> Doubles:
-        """(R,) probabilities of a baseline that is trained on the earlier part of the log.
+        """(R,) probabilities of a baseline that is trained on the earlier part of the log; computed once.
 
         Without one, it is trained on each half of the sessions and forecasts the other.
         """
+        key = getattr(model, "func", model).__name__, event
+        if key not in self._baselines:
+            self._baselines[key] = self._trained(model, event)
+        return self._baselines[key]
+
+    def _trained(self, model: Baseline, event: str) -> Doubles:
         if self.past is not None:
             return model(self.past, self.log, event)
         out = np.empty(len(self.log.step))

@@ -1,7 +1,7 @@
 """The figures of a card, from one table: for each group of figures the kinds of logs and the function."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from recgym.fidelity import (
     boosted_trees,
     classifier_test,
     click_metrics,
+    daily_metrics,
     free_running_metrics,
     impression_metrics,
     leaving_metrics,
@@ -21,14 +22,14 @@ from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.free_run import MAX_VISITS
 from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
-from recgym.logs.fingerprint import digest
-from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, is_sampled, kind_of
-from recgym.logs.splits import has_times, split_since, subsample
+from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
+from recgym.logs.splits import dates, has_times, subsample, visit_days
 from recgym.logs.visit_history import cut_length
 from recgym.sim.world import World
 
 # rows that a world is judged on, and that baselines are trained on; of more, a random sample
 MAX_JUDGED, MAX_PAST = 100_000, 1_000_000
+ONCE = "once"  # how often the judged days were looked at
 
 
 class Group(NamedTuple):
@@ -37,6 +38,7 @@ class Group(NamedTuple):
     name: str
     kinds: tuple[str, ...]  # of logs, see `recgym.logs.kinds.kind_of`
     figures: Callable[[Any], list[Figure]]
+    daily: bool = False  # only where the figures of each day are wanted
 
 
 TABLE = (
@@ -56,6 +58,7 @@ TABLE = (
     Group("leaving", (IMPRESSIONS, CHOICES), leaving_metrics.leaving),
     Group("visit length", (IMPRESSIONS, CHOICES), leaving_metrics.lengths),
     Group("real or simulated", (IMPRESSIONS, CHOICES), classifier_test.classifier),
+    Group("days", (IMPRESSIONS, CHOICES), daily_metrics.by_day, daily=True),
     Group("held-out pairs", (PAIRS,), pair_metrics.held_out),
     Group("friends", (IMPRESSIONS, PAIRS), pair_metrics.friends),
     Group("affinities", (IMPRESSIONS, CHOICES, PAIRS), taste_metrics.affinities),
@@ -70,6 +73,9 @@ class Verdict:
     left_out: list[dict[str, str]]  # group and why
     curves: dict[str, Any]  # for the picture
     remarks: list[str]
+    looked_at: dict[str, str] = field(
+        default_factory=dict
+    )  # "times", as far as known, and days: "from", "to"
 
     def entries(self) -> dict[str, Any]:
         """As a card holds it."""
@@ -78,6 +84,7 @@ class Verdict:
             "left_out": self.left_out,
             "curves": rounded(self.curves),
             "judged": self.remarks,
+            "looked_at": self.looked_at,
         }
 
 
@@ -89,6 +96,7 @@ def judge(
     resamples: int = 200,
     seed: int = 0,
     visits: int = MAX_VISITS,
+    by_day: bool = False,
 ) -> Verdict:
     """Computes every figure of the table for which the log has the data.
 
@@ -100,6 +108,7 @@ def judge(
         resamples: bootstrap draws of an interval.
         seed: of resampling and of simulated users.
         visits: free-running visits of the world to draw, at most; also at most twenty for each logged one.
+        by_day: whether to compute the figures of each day, too.
 
     Raises:
         ValueError: the log cannot be mapped onto the world's users and items.
@@ -114,13 +123,22 @@ def judge(
     figures: list[Figure] = []
     left_out = []
     for group in TABLE:
-        if kind not in group.kinds:
+        if kind not in group.kinds or (group.daily and not by_day):
             continue
         try:
             figures += group.figures(evaluation)
         except LackingError as lack:
             left_out.append({"figures": group.name, "why": str(lack)})
-    return Verdict([found.entry() for found in figures], left_out, evaluation.curves, remarks)
+    looked_at = {"times": ONCE, **judged_days(log)}
+    return Verdict([found.entry() for found in figures], left_out, evaluation.curves, remarks, looked_at)
+
+
+def judged_days(log: Log) -> dict[str, str]:
+    """First and last day of a log, as "from" and "to"; empty without a clock."""
+    if not log.num_rows or not has_times(log):
+        return {}
+    days = np.unique(dates(visit_days(log)))
+    return {"from": str(days[0]), "to": str(days[-1])}
 
 
 def _evaluation(
@@ -155,56 +173,3 @@ def rounded(value: Any, digits: int = 4) -> Any:
         return None
     number = round(float(value), digits)
     return int(number) if number == int(number) and abs(number) >= 1 else number
-
-
-def judge_since(
-    world: World,
-    log: Log,
-    since: str | None = None,
-    *,
-    resamples: int = 200,
-    seed: int = 0,
-    visits: int = MAX_VISITS,
-) -> Verdict:
-    """Like `judge`, on the sessions from a moment on, by default the start of the world's own test period.
-
-    A log that was sampled from the world is judged on as a whole. Any other log that maps onto the world's indices is
-    from the source of the world, so that its rows before that moment may have been training data.
-    """
-    same = world.card.get("identity", {}).get("items") == digest(log.items)
-    own = same or not is_sampled(log)
-    first = world.card.get("learnt_from") if own and since is None else None
-    known = world.card.get("since") if own and since is None else None
-    since = since or known
-    if known is not None and not _is_reached(known, log, same):
-        since = None
-    if since is None:
-        verdict = judge(world, log, resamples=resamples, seed=seed, visits=visits)
-        if own and kind_of(log) != PAIRS:
-            verdict.remarks.append(
-                "the whole log, of which the world has seen a part"
-                if known is None
-                else f"the whole log: it has no clock, so its part before {known} of the world's own log is not known"
-            )
-        return verdict
-    past, late = split_since(log, since)
-    if first is not None and past.num_rows:
-        past = split_since(past, first)[1]
-    verdict = judge(
-        world, late, past if past.num_rows else None, resamples=resamples, seed=seed, visits=visits
-    )
-    verdict.remarks.append(f"since {since}")
-    if not past.num_rows:
-        verdict.remarks.append(
-            "the log has no earlier visits: baselines are trained on the other half of these"
-        )
-    return verdict
-
-
-def _is_reached(known: str, log: Log, same: bool) -> bool:
-    """Whether a log can be split at the moment `known` of a card; `same`: its items are those of the world's log.
-
-    A number of a visit is valid in the world's own log alone, and only where that has more visits.
-    """
-    kind, _, value = known.partition(":")
-    return same and log.num_sessions > int(value) if kind == "visit" else has_times(log)

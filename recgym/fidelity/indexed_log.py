@@ -12,7 +12,7 @@ from recgym.arrays import Bools, Doubles, Ints
 from recgym.events import EVENTS
 from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
-from recgym.logs.splits import MIN_USERS_AS_UNITS
+from recgym.logs.splits import MIN_USERS_AS_UNITS, visit_days
 from recgym.logs.visit_history import cut_length, repeats, runs
 from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.state import MEMORY
@@ -38,6 +38,7 @@ class IndexedLog:
     is_whole: bool  # the log ends visits where the user left
     cut: int  # [steps] horizon at which visits were truncated, 0 for none
     remarks: tuple[str, ...]
+    days: Any = None  # (V,) see `recgym.logs.splits.visit_days`
 
     @property
     def response(self) -> Bools:
@@ -134,7 +135,7 @@ def align(world: World, log: Log) -> IndexedLog:
     return IndexedLog(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
         columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
-        (*remarks, *context_remarks),
+        (*remarks, *context_remarks), visit_days(log, known),
     )  # fmt: skip
 
 

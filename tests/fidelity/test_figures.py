@@ -459,7 +459,7 @@ def test_baselines_are_trained_on_the_training_rows_of_the_world(content, monkey
         return Verdict([], [], {}, [])
 
     monkeypatch.setattr("recgym.fit.api.judge", judge)
-    monkeypatch.setattr("recgym.fidelity.figures.judge", judge)
+    monkeypatch.setattr("recgym.fidelity.later_days.judge", judge)
     days = np.unique(dates(visit_days(dated)))
     fitted = judged(own, dated, FitConfig(period=(days[2], days[7])))
     judge_since(fitted, dated)

@@ -1,0 +1,79 @@
+"""A world judged on the days that it was not fitted on: those of its own test period, or of a later log."""
+
+from dataclasses import replace
+from typing import Any
+
+from recgym.fidelity.figures import ONCE, Verdict, judge
+from recgym.fidelity.free_run import MAX_VISITS
+from recgym.logs import Log
+from recgym.logs.fingerprint import digest
+from recgym.logs.kinds import PAIRS, is_sampled, kind_of
+from recgym.logs.splits import has_times, split_since
+from recgym.sim.world import World
+
+AGAIN = "at least twice: by the fit of the world, and now"  # how often the judged days were looked at
+
+
+def judge_since(
+    world: World,
+    log: Log,
+    since: str | None = None,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+    visits: int = MAX_VISITS,
+) -> Verdict:
+    """Like `judge`, on the sessions from a moment on, by default the start of the world's own test period.
+
+    A log that was sampled from the world is judged on as a whole. Any other log that maps onto the world's indices is
+    from the source of the world, so that its rows before that moment may have been training data. A log that lies
+    wholly after that moment is judged by day, too.
+    """
+    same = world.card.get("identity", {}).get("items") == digest(log.items)
+    own = same or not is_sampled(log)
+    first = world.card.get("learnt_from") if own and since is None else None
+    known = world.card.get("since") if own and since is None else None
+    since = since or known
+    if known is not None and not _is_reached(known, log, same):
+        since = None
+    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "visits": visits}
+    if since is None:
+        verdict = judge(world, log, **options)
+        if own and kind_of(log) != PAIRS:
+            verdict.remarks.append(
+                "the whole log, of which the world has seen a part"
+                if known is None
+                else f"the whole log: it has no clock, so its part before {known} of the world's own log is not known"
+            )
+        return verdict if is_sampled(log) else _with_times(verdict, world, is_own=same)
+    past, late = split_since(log, since)
+    if first is not None and past.num_rows:
+        past = split_since(past, first)[1]
+    is_later = not past.num_rows  # the log lies after the world's own
+    verdict = judge(world, late, None if is_later else past, by_day=is_later and has_times(late), **options)
+    verdict.remarks.append(f"since {since}")
+    if is_later:
+        verdict.remarks.append(
+            "the log has no earlier visits: baselines are trained on the other half of these"
+        )
+    return _with_times(verdict, world, is_own=not is_later)
+
+
+def _with_times(verdict: Verdict, world: World, *, is_own: bool) -> Verdict:
+    """The verdict with the number of times that its days were looked at; `is_own`: they are of the world's own log.
+
+    A card of an earlier version does not say which days its fit judged: then those of its own log are these.
+    """
+    days, first = verdict.looked_at, world.card.get("looked_at", {})
+    if "to" in first and "from" in days:
+        is_own = days["from"] <= first["to"] and first["from"] <= days["to"]
+    return replace(verdict, looked_at={**days, "times": AGAIN if is_own else ONCE})
+
+
+def _is_reached(known: str, log: Log, same: bool) -> bool:
+    """Whether a log can be split at the moment `known` of a card; `same`: its items are those of the world's log.
+
+    A number of a visit is valid in the world's own log alone, and only where that has more visits.
+    """
+    kind, _, value = known.partition(":")
+    return same and log.num_sessions > int(value) if kind == "visit" else has_times(log)

@@ -1,0 +1,133 @@
+"""Days that a world was not fitted on: its test period, later logs, figures by day, how often they were looked at."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from card_figures import by_id
+
+from recgym.fidelity import figures, judge_since, later_days
+from recgym.fidelity.card import card_markdown
+from recgym.fidelity.card_metrics import figures_of, id_of, text_of
+from recgym.fidelity.daily_metrics import by_day
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.indexed_log import align
+from recgym.logs.fingerprint import identity
+from recgym.logs.sample import sample_log
+from recgym.numerics import auc
+from recgym.sim.synthetic import synthetic
+
+DAY = 86_400_000
+START = 1_651_104_000_000  # [ms] 2022-04-28, midnight
+DAYS = [f"2022-{day}" for day in ("04-28", "04-29", "04-30", "05-01", "05-02", "05-03")]
+
+
+@pytest.fixture(scope="module")
+def dated():
+    """A world that was fitted on 28 and 29 April and judged on the 30th, and a log of six days of 100 visits."""
+    world = synthetic(1, domain="content", num_users=250, num_items=40)
+    log = sample_log(world, "logged", 600, seed=3, horizon=30)
+    day = np.minimum(log.column("session") // 100, 5)
+    place = log.rows.schema.get_field_index("time")
+    rows = log.rows.set_column(place, "time", pa.array(START + DAY * day))
+    log = dataclasses.replace(log, rows=rows, indexed_by=None,
+                              source=dataclasses.replace(log.source, name="somebody's log"))  # fmt: skip
+    own = world.with_card(
+        identity=identity(log, np.arange(world.num_users), np.arange(world.num_items)),
+        since=DAYS[2], looked_at={"times": "once", "from": DAYS[2], "to": DAYS[2]},
+    )  # fmt: skip
+    return own, log
+
+
+def between(log, first, last):
+    day = (log.column("time") - START) // DAY
+    return dataclasses.replace(log, rows=log.rows.filter(pa.array((first <= day) & (day <= last))))
+
+
+@pytest.fixture
+def days_alone(monkeypatch):
+    monkeypatch.setattr(figures, "TABLE", [group for group in figures.TABLE if group.daily])
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_a_later_log_is_judged_as_a_whole_and_by_day(dated):
+    world, log = dated
+    later = between(log, 3, 5)
+    verdict = judge_since(world, later, resamples=20)
+    assert verdict.looked_at == {"times": "once", "from": DAYS[3], "to": DAYS[5]}
+    assert f"{later.num_rows:,} rows of 300 visits" in verdict.remarks
+    assert (
+        "the log has no earlier visits: baselines are trained on the other half of these" in verdict.remarks
+    )
+    assert {row.day for row in figures_of(verdict.entries())} == set(DAYS[3:])
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_the_own_log_is_judged_a_second_time_and_not_by_day(dated):
+    world, log = dated
+    verdict = judge_since(world, between(log, 0, 2), resamples=20)
+    assert verdict.looked_at == {"times": later_days.AGAIN, "from": DAYS[2], "to": DAYS[2]}
+    assert verdict.figures == []
+    without = world.with_card(looked_at={})  # of an earlier version
+    assert judge_since(without, between(log, 0, 2), resamples=20).looked_at["times"] == later_days.AGAIN
+    assert judge_since(without, between(log, 3, 5), resamples=20).looked_at["times"] == "once"
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_days_that_were_judged_before_are_so_called_in_a_later_log(dated):
+    world, log = dated
+    assert judge_since(world, between(log, 2, 4), resamples=20).looked_at["times"] == later_days.AGAIN
+
+
+def test_figures_of_a_day_are_those_of_its_rows(dated):
+    world, log = dated
+    case = Evaluation(
+        world, align(world, between(log, 3, 5)), align(world, between(log, 0, 2)), "impressions", 20, 0
+    )
+    found = {row.id: row for row in by_day(case)}
+    chance, flag = case.chance("click"), case.log.events["click"]
+    for number, day in enumerate(DAYS[3:]):
+        rows = np.isin(case.log.visit, np.arange(number * 100, number * 100 + 100))
+        assert found[f"rate/click/day {day}"].log == pytest.approx(flag[rows].mean(), abs=1e-5)
+        assert found[f"auc/click/day {day}"].world == pytest.approx(auc(flag[rows], chance[rows]), abs=1e-5)
+        assert found[f"auc/click/day {day}"].n == rows.sum()
+        assert set(found[f"log_loss/long_view/day {day}"].baselines) == {"user x item rates", "boosted trees"}
+    with pytest.raises(LackingError, match="fewer than two days have 500 rows"):
+        by_day(dataclasses.replace(case, log=align(world, between(log, 3, 3))))
+
+
+def test_clicks_of_a_day():
+    world = synthetic(2, domain="ecommerce", num_items=24)
+    log = sample_log(world, "logged", 900, seed=1, slate_size=8, horizon=30)
+    clicks = log.rows.filter(log.rows["click"]).drop_columns(["cart", "purchase"])
+    place = clicks.schema.get_field_index("time")
+    time = pa.array(START + DAY * (np.asarray(clicks["session"]) // 450))
+    log = dataclasses.replace(log, rows=clicks.set_column(place, "time", time))
+    case = Evaluation(world, align(world, log), None, "choices", 20, 0)
+    found = {row.id: row for row in by_day(case)}
+    assert set(found) == {
+        f"{name}/day {day}" for name in ("page_log_loss", "log_loss/leaving") for day in DAYS[:2]
+    }
+    whole = sum(row.world * row.n for name, row in found.items() if name.startswith("page"))
+    chosen = case.options.item == np.repeat(case.log.item, np.diff(case.options.begin))
+    assert whole / log.num_rows == pytest.approx(-np.log(case.forecast.chance[chosen]).mean(), abs=1e-4)
+
+
+def test_the_text_of_a_day_leads_back_to_its_id():
+    for name in (
+        "auc/click/day 2022-05-01",
+        "page_log_loss/day 2022-05-01",
+        "free_rate_at/click/3/day 2022-05-01",
+    ):
+        assert id_of(text_of(name)) == name
+    assert text_of("auc/click/day 2022-05-01") == "AUC of click, day 2022-05-01"
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_the_card_says_how_often_its_days_were_looked_at(dated):
+    world, log = dated
+    later = world.with_card(**judge_since(world, between(log, 3, 5), resamples=20).entries())
+    text = card_markdown(later)
+    assert f"* looked_at: times once, from {DAYS[3]}, to {DAYS[5]}" in text
+    assert by_id(later.card)[f"rate/click/day {DAYS[4]}"].day == DAYS[4]
