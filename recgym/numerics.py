@@ -50,3 +50,15 @@ def hermite_nodes(count: int) -> tuple[Doubles, Doubles]:
     """Nodes and weights, which sum to 1, of the Gauss-Hermite rule of a standard normal distribution."""
     node, weight = np.polynomial.hermite_e.hermegauss(count)
     return node, weight / weight.sum()
+
+
+def mean_kept_bias(logit: Doubles, rate: float, weight: Doubles | None = None) -> float:
+    """The intercept at which the mean of sigmoid(intercept + logit) is `rate`, by bisection; weights (R,), or none."""
+    low, high = -30.0 - float(logit.max()), 30.0 - float(logit.min())
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        if float(np.average(sigmoid(middle + logit), weights=weight)) < rate:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward")
+ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward", "assume")
 
 
 def json_object(option: str, text: str | None) -> dict[str, Any]:
@@ -63,10 +63,11 @@ def tag_of(arguments: Mapping[str, Any]) -> str:
     """A short name of the arguments that can be part of a folder's name; "" for none."""
     if not arguments:
         return ""
-    is_plain = all(isinstance(value, str | int) for value in arguments.values())
-    words = json.dumps(arguments, sort_keys=True, separators=(",", "=")).translate(
-        str.maketrans("", "", '{}"')
-    )
+    flat = {name: value for name, value in arguments.items() if name != "assume"}
+    if isinstance(assume := arguments.get("assume", {}), Mapping):
+        flat |= {f"assume.{term}": value for term, value in assume.items()}
+    is_plain = all(isinstance(value, str | int | float) for value in flat.values())
+    words = json.dumps(flat, sort_keys=True, separators=(",", "=")).translate(str.maketrans("", "", '{}"'))
     if is_plain and re.fullmatch(r"[\w.=,-]{1,40}", words):
         return words
     return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:8]

@@ -19,6 +19,7 @@ from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
 from recgym.fidelity.card_metrics import figures_of
 from recgym.logs.registry import SOURCES
+from recgym.sim.assumptions import assumed_settings, range_of
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
@@ -156,6 +157,22 @@ def observation() -> str:
     )
 
 
+def assumptions() -> str:
+    """Low, middle and high of each assumed term of the shipped worlds, with the reason of the range."""
+    rows: dict[str, list[str]] = {}
+    worlds = _worlds()
+    for world in worlds:
+        for term, values in assumed_settings(world).items():
+            cells = rows.setdefault(term, ["-"] * len(worlds))
+            cells[worlds.index(world)] = " / ".join(f"{value:.3g}" for value in values)
+    found = ((term, range_of(term)) for term in rows)
+    reasons = {term: limits.reason for term, limits in found if limits is not None}
+    return _markdown(
+        ("term", *(world.name for world in worlds), "range"),
+        ((f"`{term}`", *cells, reasons[term]) for term, cells in rows.items()),
+    )
+
+
 def datasets() -> str:
     """The data sets that have a reader."""
     rows = (
@@ -183,6 +200,7 @@ CONTRACT_BLOCKS: dict[str, Callable[[], str]] = {
     "events": events,
     "rewards": rewards,
     "observation": observation,
+    "assumptions": assumptions,
 }
 PAGES = {"README.md": BLOCKS, "docs/contract.md": CONTRACT_BLOCKS}
 

@@ -41,7 +41,8 @@ def job_of(run: Run, out: Path) -> Job:
     """The job of a run. Its id ends in a digest of all that its rows depend on, except the code."""
     experiment = run.experiment
     kwargs = experiment.kwargs
-    world = world_of(row_of(experiment.env_id), kwargs.get("world"), kwargs.get("member"))
+    row = row_of(experiment.env_id)
+    world = world_of(row, kwargs.get("world"), kwargs.get("member"), kwargs.get("assume"))
     params = settings_of(run.entry.agent, json.dumps(dict(run.entry.params), sort_keys=True))
     setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")

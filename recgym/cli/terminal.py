@@ -55,7 +55,7 @@ EnvArgs = Annotated[
         "--env-args",
         metavar="JSON",
         help='Arguments of the environment, such as {"reward": "revenue", "horizon": 20}: world, member, n_items, '
-        "slate_size, horizon, reward.",
+        "slate_size, horizon, reward, assume.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]

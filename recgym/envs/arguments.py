@@ -33,6 +33,8 @@ class Arguments:
     reward: str | Mapping[str, float] | None = (
         None  # name in REWARDS, or weights by event; None: see `task_reward`
     )
+    # settings of the world's assumed terms by name: "low", "middle", "high", or a number in between
+    assume: Mapping[str, str | float] | None = None
     users: Sequence[int] | None = None  # indices of the users that are drawn; None: all
     observation: str = "features"  # one of OBSERVATIONS
     max_episode_steps: int | None = None  # [steps] another horizon; the smaller one holds
@@ -49,6 +51,8 @@ class Arguments:
             )
         if self.reward is not None and not isinstance(self.reward, str | Mapping):
             raise ValueError(f"reward is {quoted(self.reward)}, expected a name or a dict of event weights")
+        if self.assume is not None and not isinstance(self.assume, Mapping):
+            raise ValueError(f"assume is {quoted(self.assume)}, expected a dict of settings by assumed term")
         one_of("observation", self.observation, OBSERVATIONS)
         one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
         for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):

@@ -3,24 +3,26 @@
 from recgym.envs.arguments import Arguments
 from recgym.envs.rewards import RewardSpec, parse_reward, task_reward
 from recgym.envs.world_lookup import world_of
+from recgym.sim.assumptions import with_assumptions
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import friend_request_world, most_candidates
 from recgym.sim.world import World
 
 
 def task_world(arguments: Arguments) -> World:
-    """The world of the arguments, cut to its `n_items` most exposed items.
+    """The world of the arguments with its assumed terms set, cut to its `n_items` most exposed items.
 
     In the domain "friends" it is the world of friend suggestions over a social world.
 
     Raises:
-        ValueError: the world is of another domain, or has fewer items.
+        ValueError: the world is of another domain, has fewer items, or `assume` is not of its assumed terms.
     """
     world = world_of(arguments.row, arguments.world, arguments.member)
     friends = arguments.domain == "friends"
     needed = "social" if friends else arguments.domain
     if world.domain != needed:
         raise ValueError(f"world {world.name} is of domain {world.domain}, this environment needs {needed}")
+    world = with_assumptions(world, arguments.assume)
     most = most_candidates(world) if friends else world.num_items
     if arguments.n_items is None:
         count = min(arguments.row.n_items or most, most)

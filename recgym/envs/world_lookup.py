@@ -1,9 +1,11 @@
 """Worlds by name, by folder, or as members of an ensemble."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from recgym.checks import quoted
 from recgym.envs import EnvRow
+from recgym.sim.assumptions import with_assumptions
 from recgym.sim.world import MEMBERS, World
 from recgym.storage import Stored
 
@@ -15,11 +17,19 @@ def shipped_worlds() -> tuple[str, ...]:
     return tuple(sorted(folder.parent.name for folder in WORLDS.glob("*/world.json")))
 
 
-def world_of(row: EnvRow, world: str | Path | World | None = None, member: int | None = None) -> World:
-    """The world asked for, by default the row's. A folder with the name of the row's world does not replace it."""
+def world_of(
+    row: EnvRow,
+    world: str | Path | World | None = None,
+    member: int | None = None,
+    assume: Mapping[str, str | float] | None = None,
+) -> World:
+    """The world asked for, by default the row's, with settings of its assumed terms (`with_assumptions`).
+
+    A folder with the name of the row's world does not replace it.
+    """
     if world is None and member is None and row.world in shipped_worlds():
-        return World.load(WORLDS / row.world)
-    return load_world(row.world if world is None else world, member)
+        return with_assumptions(World.load(WORLDS / row.world), assume)
+    return with_assumptions(load_world(row.world if world is None else world, member), assume)
 
 
 def load_world(world: str | Path | World, member: int | None = None) -> World:

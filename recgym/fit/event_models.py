@@ -12,12 +12,12 @@ from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset, sample
 from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
-from recgym.fit.provenance import Provenance, mean_kept_bias
+from recgym.fit.provenance import Provenance
 from recgym.fit.random_intercept import over_intercepts
 from recgym.fit.two_tower import one_hot
 from recgym.fit.user_features import earlier_rates
 from recgym.logs.splits import VALIDATION
-from recgym.numerics import log_loss, sigmoid
+from recgym.numerics import log_loss, mean_kept_bias, sigmoid
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
 
 PRESET_ID_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on id effects of items and users

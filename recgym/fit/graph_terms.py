@@ -20,7 +20,7 @@ from recgym.fit.autoencoder import FactorModel
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset
 from recgym.fit.graph_sampler import draw_alike
-from recgym.fit.provenance import Provenance, mean_kept_bias, term_names
+from recgym.fit.provenance import Provenance, term_names
 from recgym.logs import Log
 from recgym.logs.friend_graph import (
     FriendGraph,
@@ -32,6 +32,7 @@ from recgym.logs.friend_graph import (
     sharing_lift,
     split_friend_pairs,
 )
+from recgym.numerics import mean_kept_bias
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import friend_request_world, most_candidates
 from recgym.sim.reward_arrays import make_reward

@@ -12,7 +12,6 @@ from recgym.fit.dataset import Dataset
 from recgym.fit.user_features import public_user_features
 from recgym.logs import Log
 from recgym.logs.fingerprint import identity
-from recgym.numerics import sigmoid
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.world import World
 
@@ -141,18 +140,6 @@ def assumed_leaving(provenance: Provenance, arrays: Arrays, runs: int = 20) -> d
     bias = float(np.log(rate.value / (1 - rate.value)))
     provenance.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
     return {"leave_bias": bias, "leave_idle": provenance.from_table("leave_idle")}
-
-
-def mean_kept_bias(logit: NDArray[np.float64], rate: float) -> float:
-    """The intercept at which the mean of sigmoid(intercept + logit) is `rate` (bisection)."""
-    low, high = -30.0 - float(logit.max()), 30.0 - float(logit.min())
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        if float(np.mean(sigmoid(middle + logit))) < rate:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
 
 
 def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: int) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from recgym.fit.provenance import (
     assumed_leaving,
     build_world,
     card_head,
-    mean_kept_bias,
     plain_arrays,
     rewards_assumed,
 )
 from recgym.fit.training_loop import Budget
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION, split_pairs
+from recgym.numerics import mean_kept_bias
 from recgym.sim.world import World
 
 CALIBRATION_DRAWS = 20_000

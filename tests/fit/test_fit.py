@@ -22,7 +22,7 @@ from recgym.fit.item_table import fold_categories
 from recgym.fit.leaving_model import Choices, fit_leaving, hazard_rows
 from recgym.fit.leaving_terms import can_leave
 from recgym.fit.logistic import Side, fit_logistic
-from recgym.fit.provenance import mean_kept_bias, term_names
+from recgym.fit.provenance import term_names
 from recgym.fit.torch_session import (
     Batch,
     affinities,
@@ -31,7 +31,7 @@ from recgym.fit.torch_session import (
 )
 from recgym.logs import Log, read_log
 from recgym.logs.sample import sample_log
-from recgym.numerics import auc
+from recgym.numerics import auc, mean_kept_bias
 from recgym.sim import session as sim
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.session_arrays import empty_feedback, empty_sessions
