@@ -40,22 +40,22 @@ def checked_seed(value: Any, name: str = "seed") -> int:
 def difference(one: Any, other: Any) -> tuple[str, str]:
     """Two different values as an error message shows them, never as the same text.
 
-    Of mappings only the differing entries are shown, of long texts the part after their common beginning.
+    Of mappings only the differing entries are shown, of long texts the part after their common prefix.
     """
-    texts = [_text(each) for each in _odd(one, other)]
+    texts = [_text(each) for each in _differing_entries(one, other)]
     if texts[0] == texts[1]:
         texts = [f"{text} ({type(each).__name__})" for text, each in zip(texts, (one, other), strict=True)]
     if texts[0] == texts[1]:
         texts[0] += " with other values"
     if max(map(len, texts)) <= WIDTH // 2:
         return texts[0], texts[1]
-    pairs = enumerate(zip(*texts, strict=False))  # one may be the beginning of the other
-    alike = next((k for k, (a, b) in pairs if a != b), min(map(len, texts)))
-    begin = max(alike - WIDTH // 8, 0) if alike > WIDTH // 4 else 0
+    pairs = enumerate(zip(*texts, strict=False))  # one may be a prefix of the other
+    common = next((k for k, (a, b) in pairs if a != b), min(map(len, texts)))
+    begin = max(common - WIDTH // 8, 0) if common > WIDTH // 4 else 0
     return _window(texts[0], begin), _window(texts[1], begin)
 
 
-def _odd(one: Any, other: Any) -> tuple[Any, Any]:
+def _differing_entries(one: Any, other: Any) -> tuple[Any, Any]:
     """Differing entries of two mappings; other values unchanged."""
     if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
         return one, other

@@ -1,4 +1,4 @@
-"""Arguments from outside: whole numbers, and two values that a message tells apart."""
+"""Arguments from outside: whole numbers, and two values that a message distinguishes."""
 
 import numpy as np
 import pytest

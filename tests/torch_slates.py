@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recgym.fit.torch_session import Batch, SessionTerms, logged_affinity, seen_logged
 from recgym.sim.scalar_math import MAX_LOGIT
-from recgym.sim.schema import WATCH_CLICK_MS
+from recgym.sim.session import clicks_are_long_views
 from recgym.sim.world import World
 
 
@@ -65,7 +65,7 @@ def events_from_world(world: World) -> EventTerms:
         torch.as_tensor(value, dtype=torch.float64)
         for value in (a.event_bias, a.event_gain, a.event_link, a.event_item, a.event_user)
     )
-    short = torch.as_tensor((a.duration <= WATCH_CLICK_MS) & (a.watch[0] == 1))
+    short = torch.as_tensor(clicks_are_long_views(a.duration) & (a.watch[0] == 1))
     return EventTerms(bias, gain, link, item, user, torch.as_tensor(a.event_needs, dtype=torch.int64), short)
 
 

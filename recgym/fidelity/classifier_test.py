@@ -4,11 +4,11 @@ Source: Lopez-Paz and Oquab (2017), Revisiting classifier two-sample tests, ICLR
 
 Both samples share users, slates and contexts; they differ in the responses. Features: all columns of a row with its
 events and watch time, rates of users and items, and the earlier steps of the session. Rates are computed within each
-sample and fold: a rate over all folds would identify its sample. So would the rate of an item with many rows within a
-fold; there the item's number, which is a feature too, takes its place. The same holds for users whose sessions lie in
-several folds, as where users are few.
+sample and fold, because a rate over all folds would identify its sample. The rate of an item with more than
+MAX_ROWS_OF_RATE rows in a fold would, too: it is left out, and the number of the item is a feature. The same limit
+holds for users if one user's sessions are in several folds.
 
-The reported figure is .5 + |AUC - .5|: an AUC below .5 separates the samples as well as one above.
+The reported figure is .5 + |AUC - .5|: an AUC below .5 separates the samples as well as one above .5.
 
 Impressions: a sample is one free-running draw. Clicks of a shop: navigation follows the logged click, so each row is
 drawn one step ahead of the logged session; its few items need no rates, their numbers are features. Simulated watch
@@ -29,14 +29,15 @@ from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
-from recgym.sim.schema import WATCH_CLICK_MS, params
+from recgym.sim.schema import params
+from recgym.sim.session import clicks_are_long_views
 from recgym.sim.teacher_forcing import simulate
 from recgym.sim.world import World
 
 FOLDS = 5
 MIN_ROWS = 500  # of either sample
-MAX_ROWS = 60_000  # of either sample; of more, whole users are drawn
-MAX_ROWS_OF_RATE = 20  # of an item, or of one of few users, in a fold
+MAX_ROWS = 60_000  # of either sample; a larger one is a random sample of clusters
+MAX_ROWS_OF_RATE = 20  # of an item in a fold, or of a user whose sessions are in several folds
 MAX_RESAMPLES = 100
 SCORE_EDGES = np.linspace(0.0, 1.0, 31)  # of the histogram of scores
 _BASELINE_NAMES = ("constant rate", "popularity, constant leaving")
@@ -47,7 +48,7 @@ def classifier(evaluation: Evaluation) -> list[Figure]:
     is_choice = evaluation.kind == CHOICES
     pick = _within(evaluation.log.cluster, MAX_ROWS, evaluation.seed)
     if pick.sum() < MIN_ROWS:
-        raise LackingError(f"fewer than {MIN_ROWS} rows: too few to tell real from simulated")
+        raise LackingError(f"fewer than {MIN_ROWS} rows: too few for a classifier test")
     cluster = np.unique(evaluation.log.cluster, return_inverse=True)[1]
     fold = (np.random.default_rng(evaluation.seed).permutation(cluster.max() + 1) % FOLDS)[cluster]
     drawn = _choice_samples if is_choice else _impression_samples
@@ -113,7 +114,7 @@ def _curve(flag: Doubles, score: Doubles, points: int = 41) -> list[list[float]]
 
 
 def _within(cluster: Ints, limit: int, seed: int) -> NDArray[np.bool_]:
-    """(R,) rows of random clusters that have about `limit` rows together."""
+    """(R,) rows of a random subset of clusters, of about `limit` rows in all."""
     users = np.unique(cluster, return_inverse=True)[1]
     order = np.random.default_rng(seed).permutation(users.max() + 1)
     total = np.cumsum(np.bincount(users)[order])
@@ -139,7 +140,7 @@ def _impression_samples(evaluation: Evaluation, fold: Ints) -> list[Doubles]:
 
 
 def _row_features(evaluation: Evaluation, fold: Ints, flags: Doubles, watch: Doubles | None) -> Doubles:
-    """(R, F) of one half, from its events (R, E) and watch times."""
+    """(R, F) features of one sample, from its events (R, E) and watch times (R,)."""
     log, arrays = evaluation.log, evaluation.world.arrays
     duration = arrays.duration[log.item].astype(np.float64)
     users, items = log.user * FOLDS + fold, log.item * FOLDS + fold
@@ -165,13 +166,13 @@ def _row_features(evaluation: Evaluation, fold: Ints, flags: Doubles, watch: Dou
 
 
 def _rates(code: Ints, value: Doubles, most: float) -> Doubles:
-    """(R,) mean of a column over the rows of the same code; -1 where they are more than `most`."""
+    """(R,) mean of a column over the rows of the same code; -1 for a code with more than `most` rows."""
     count = np.bincount(code)[code]
     return np.asarray(np.where(count <= most, np.bincount(code, value)[code] / count, -1.0), np.float64)
 
 
 def constant_world(evaluation: Evaluation) -> World:
-    """The world with constant rates: those of the earlier part of the log, or of the log where there is none."""
+    """The world with constant rates: those of the earlier part of the log, or of the log if there is no such part."""
     world, known = evaluation.world, evaluation.past or evaluation.log
     arrays = world.arrays
     rates = {name: float(np.clip(flag.mean(), 1e-6, 1 - 1e-6)) for name, flag in known.events.items()}
@@ -207,12 +208,12 @@ def _possible(log: IndexedLog, world: World, name: str) -> NDArray[np.bool_]:
     event = next(event for event in world.events if event.name == name)
     needed = log.events.get(event.needs or "", np.ones(len(log.step), bool))
     if world.arrays.watch[0] and name == world.events[1].name:
-        needed = needed & (world.arrays.duration[log.item] > WATCH_CLICK_MS)
+        needed = needed & ~clicks_are_long_views(world.arrays.duration[log.item])
     return needed if needed.any() else np.ones(len(log.step), bool)
 
 
 def _choice_samples(evaluation: Evaluation, _: Ints) -> list[Doubles]:
-    """As `_impression_samples`, for a shop's clicks, each one step ahead of the logged visit."""
+    """As `_impression_samples`, for clicks of a shop: each click is drawn given the logged clicks before it."""
     log, options = evaluation.log, evaluation.options
     click = np.repeat(np.arange(len(log.item)), np.diff(options.begin))
     tables = [_click_features(evaluation, log.item, log.left)]
@@ -235,7 +236,7 @@ def _choice_samples(evaluation: Evaluation, _: Ints) -> list[Doubles]:
 
 
 def _click_features(evaluation: Evaluation, item: Ints, left: Doubles) -> Doubles:
-    """(R, F) of one half: the clicked item and whether the visit ended; what came before is the log's."""
+    """(R, F) features of one sample: the clicked item, whether the visit ended, and the logged clicks before."""
     log, arrays, visit = evaluation.log, evaluation.world.arrays, evaluation.log.visit
     columns: list[Any] = [
         log.clock,

@@ -162,7 +162,7 @@ def classifiers(evaluation: Any) -> list[Figure]:
     """AUC of classifiers of log against world, on rows and on whole visits; noise is that of two halves of the log."""
     free: FreeRun = evaluation.free
     if min(len(free.logged.visit), len(free.drawn.visit)) < MIN_ROWS:
-        raise LackingError(f"fewer than {MIN_ROWS} rows: too few to tell real from simulated")
+        raise LackingError(f"fewer than {MIN_ROWS} rows: too few for a classifier test")
     half = free.resampling.halves[0][free.resampling.code]
     halves = [free.logged.visits(np.flatnonzero(half == side)) for side in (0, 1)]
     floors: dict[Callable[..., Area], float] = {}

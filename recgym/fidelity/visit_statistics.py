@@ -57,7 +57,7 @@ class VisitStatistics:
         self.responses = np.bincount(visit, self.response, table.num)
         self.rows_of_visit = np.bincount(visit, minlength=table.num).astype(np.float64)
         self.category = world.arrays.category[item].astype(np.int64)
-        self.shelf = self.category * (int(world.arrays.page.max()) + 1) + world.arrays.page[item]
+        self.category_page = self.category * (int(world.arrays.page.max()) + 1) + world.arrays.page[item]
         self.is_repeat = seen_earlier(visit, item)
         self.run = runs(visit, self.category, table.response)
         self.before = np.flatnonzero(visit[1:] == visit[:-1])  # rows with a next row in their visit
@@ -122,7 +122,9 @@ class VisitStatistics:
             "free_same_category": weight @ (self.category[first] == self.category[second]) / total,
         }
         if self.world.arrays.page.any():
-            found["free_same_page"] = weight @ (self.shelf[first] == self.shelf[second]) / total
+            found["free_same_page"] = (
+                weight @ (self.category_page[first] == self.category_page[second]) / total
+            )
         ends = self.table.response & self._ends_run()
         found["free_run"] = (rows * ends) @ self.run / (rows @ ends)
         if not self.responses_only:

@@ -36,9 +36,9 @@ def fit(
 ) -> World:
     """Fits a world to a log and judges it on the test period.
 
-    The rows of the log decide the model. Impressions with and without a response: an independent logit for each item.
-    Clicks of a shop alone: a multinomial logit over the page. Other responses alone: user-item pairs, by a
-    multinomial likelihood over the catalogue.
+    The kind of the log decides the model. Impressions with and without a response: an independent logit for each item.
+    Clicks of a shop without impressions: a multinomial logit over the page. Other responses without impressions:
+    user-item pairs, by a multinomial likelihood over the catalogue.
 
     Args:
         log: the log.
@@ -52,13 +52,13 @@ def fit(
         The world, with its card.
 
     Raises:
-        ValueError: the log is too small for a world, with what it lacks.
+        ValueError: the log is too small for a world; the message states what is missing.
     """
     config = config or FitConfig()
-    place = torch.device(resolve(device, FITTING, "fitting"))
+    torch_device = torch.device(resolve(device, FITTING, "fitting"))
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
-        world = recipe(log, name, config, seed, place, report).with_card(validated=validated(log))
+        world = recipe(log, name, config, seed, torch_device, report).with_card(validated=validated(log))
         world = with_ids(world, log)
         report("card", 0, 1, "")
         return judged(world, log, config)
@@ -75,7 +75,7 @@ def with_ids(world: World, log: Log) -> World:
 
 
 def judged(world: World, log: Log, config: FitConfig) -> World:
-    """The world with its figures on the test period; of pairs, on the pairs that the recipe held out."""
+    """The world with fidelity figures on the test period, or, of pairs, on the held-out pairs."""
     if kind_of(log) == PAIRS:
         return world.with_card(**judge(world, log, resamples=config.bootstrap).entries())
     period = periods(visit_days(log), config)

@@ -46,11 +46,11 @@ class FactorModel(NamedTuple):
 
 
 class WeightedPairs(NamedTuple):
-    """Distinct pairs of users and items, with how often each counts."""
+    """Distinct pairs of users and items with weights."""
 
     user: Ints  # (P,)
     item: Ints  # (P,)
-    weight: Ints  # (P,)
+    weight: Ints  # (P,) of each pair in the likelihood
     num_users: int
     num_items: int
 
@@ -59,10 +59,10 @@ def fit_autoencoder(
     pairs: WeightedPairs, config: FitConfig, rounds: int | None, seed: int, device: torch.device,
     judge: Callable[[FactorModel, Budget], bool],
 ) -> FactorModel:  # fmt: skip
-    """Trains on distinct pairs for `rounds` rounds; None: as many as the budget allows.
+    """Trains for `rounds` rounds; None: as many as the budget allows.
 
-    `judge` is called with the model before the first round and after each; training stops where it returns True.
-    Fewer rounds give the intermediate model of a longer fit.
+    `judge` is called with the model before the first round and after each; training stops when it returns True. A fit
+    of fewer rounds is the intermediate model of a longer one.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

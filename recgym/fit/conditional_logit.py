@@ -1,8 +1,8 @@
 """Multinomial logit of the clicked item over the items of its page. Source: McFadden (1974).
 
 The choice over the catalogue factors into the choice of a page and of an item on it. The choice of an item is the
-user's. The choice of a page depends on the sum over its items and on navigation terms (access to page number n, staying
-on the page, turning to the next), which belong to the logging policy and are left out of the world.
+user's. The choice of a page depends on the sum over its items and on navigation terms (access to page n, staying on a
+page, going to the next one). Navigation belongs to the logging policy and is left out of the world.
 """
 
 from collections.abc import Callable
@@ -23,17 +23,11 @@ from recgym.fit.torch_session import Batch, SessionTerms, affinities, logged_aff
 from recgym.fit.training_loop import Average, Budget, descend, step_rows
 from recgym.logs.splits import TRAIN
 
-LARGE_CATALOGUE, SAMPLED_ITEMS = (
-    3_000,
-    256,
-)  # a catalogue of more items is sampled in training, so many of it for a batch
-MAX_BATCH_CELLS, MAX_SCORED_CELLS = (
-    20_000_000,
-    100_000_000,
-)  # rows x items: of a batch that scores, of all such batches together
+LARGE_CATALOGUE = 3_000  # items; a larger catalogue is sampled in training
+SAMPLED_ITEMS = 256  # of a large catalogue, for each batch
+MAX_BATCH_CELLS = 20_000_000  # rows x items of a batch
+MAX_SCORED_CELLS = 100_000_000  # rows x items of all batches that are scored
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
-
-
 Judge = Callable[["ChoiceModel", Budget], bool]
 
 
@@ -43,7 +37,9 @@ class ChoiceModel(SessionModel):
     page_mean: Tensor  # (pages, N) means over the items of a page
     in_category: Tensor  # (C, pages) means over the pages of a category
     base_access: Tensor  # (pages,)
-    way: Tensor  # () in [0, 1]: share of the trained navigation that is kept beside the initial one
+    navigation_share: (
+        Tensor  # () in [0, 1]: share of the trained navigation that is kept beside the initial one
+    )
 
     def __init__(self, dataset: Dataset, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
         features = np.zeros((dataset.num_users, 0), np.float32)
@@ -61,12 +57,12 @@ class ChoiceModel(SessionModel):
         category = torch.zeros(num_pages, dtype=torch.int64).scatter(0, place.category_page, place.category)
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
         self.register_buffer("base_access", torch.zeros(num_pages))
-        self.register_buffer("way", torch.ones(()))
+        self.register_buffer("navigation_share", torch.ones(()))
         if config.start == "counts":
             self._start_at(popularity(dataset, np.isin(dataset.row_period, periods)))
 
     def _start_at(self, popular: Doubles) -> None:
-        """Initialises at logits (N,): differences between pages of a category as navigation, the rest as biases."""
+        """Initial values from logits (N,): differences between pages of a category are navigation, the rest biases."""
         logit = torch.as_tensor(popular, dtype=torch.float32)
         page_level = self.page_mean @ logit
         page_level = page_level - (self.in_category.T > 0).float() @ (self.in_category @ page_level)
@@ -81,10 +77,10 @@ class ChoiceModel(SessionModel):
     def reach(self) -> Tensor:
         """(pages,) logit of access to a page, relative to the others of its category."""
         learnt = self.access - (self.in_category.T > 0).float() @ (self.in_category @ self.access)
-        return self.base_access + self.way * learnt
+        return self.base_access + self.navigation_share * learnt
 
     def page_spread(self, x: Tensor) -> Tensor:
-        """Variance of mean affinity between pages of a category: a penalty, because navigation models that."""
+        """Penalty: variance of mean affinity between the pages of a category, which navigation models."""
         means = self.page_mean @ x.mean(0)
         return (means - (self.in_category.T > 0).float() @ (self.in_category @ means)).square().mean()
 
@@ -118,11 +114,12 @@ def navigation(model: ChoiceModel, place: Catalogue, previous: Tensor, item: Ten
     same = known & (place.category_page[last] == category_page)
     follows = known & (place.category[last] == place.category[item])
     follows = follows & (place.page[last] + 1 == place.page[item])
-    return model.reach()[category_page] + model.way * (model.same_page * same + model.next_page * follows)
+    moves = model.same_page * same + model.next_page * follows
+    return model.reach()[category_page] + model.navigation_share * moves
 
 
 class ChoiceSet(NamedTuple):
-    """The alternatives of a batch beside the chosen items: M items of the catalogue."""
+    """The M alternatives of a batch, beside the chosen items."""
 
     item: Tensor  # (M,) int64
     weight: Tensor  # (M,) log of its importance weight
@@ -142,25 +139,25 @@ def options(place: Catalogue, share: Tensor | None) -> ChoiceSet:
 
 
 class Losses(NamedTuple):
-    """Losses of the rows of a batch, (rows,) each, and affinities of all alternatives (rows, M)."""
+    """Losses of the rows of a batch."""
 
-    on_page: Tensor  # log-loss of the item on its page
-    page: Tensor  # ... of the page, navigation included
-    page_sum: Tensor  # logsumexp of the page's affinities
-    own: Tensor  # affinity of the item
-    x: Tensor
+    on_page: Tensor  # (rows,) log-loss of the item on its page
+    page: Tensor  # (rows,) log-loss of the page, with navigation
+    page_sum: Tensor  # (rows,) logsumexp of the affinities of the page
+    own: Tensor  # (rows,) affinity of the item
+    x: Tensor  # (rows, M) affinities of the alternatives
 
     @property
     def catalogue(self) -> Tensor:
-        """Log-loss of the item over the catalogue, navigation included."""
+        """(rows,) log-loss of the item over the catalogue, with navigation."""
         return self.on_page + self.page
 
 
 def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: ChoiceSet) -> Losses:
     """Log-losses of the logged items among the alternatives.
 
-    `rho` is estimated from the choice on a page alone: the loss of the page has no gradient in it, because returns to
-    a page are navigation.
+    `rho` is estimated from choices on a page only. The loss of the page has no gradient in `rho`, because returns to a
+    page are navigation.
     """
     terms, batch = model.part(batch)
     chosen = batch.mask > 0
@@ -168,27 +165,28 @@ def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: Choi
     previous = torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[chosen]
     seen, again = seen_among(batch, against.item)[chosen], seen_logged(batch)[chosen]
     x, own = affinities(fresh, batch, against.item)[chosen], logged_affinity(fresh, batch)[chosen]
-    twice = item[:, None] == against.item
-    away = place.category_page[item][:, None] != place.category_page[against.item]
+    is_chosen = item[:, None] == against.item
+    off_page = place.category_page[item][:, None] != place.category_page[against.item]
 
-    def sums(rho: Tensor, way: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    def sums(rho: Tensor, moves: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Affinity of the item, and logsumexp over its page, or over the catalogue with navigation terms."""
-        mine, other = own + rho * again, (x + rho * seen + against.weight).masked_fill(twice, -torch.inf)
-        if way is None:
-            other = other.masked_fill(away, -torch.inf)
+        logit, others = own + rho * again, x + rho * seen + against.weight
+        others = others.masked_fill(is_chosen, -torch.inf)
+        if moves is None:
+            others = others.masked_fill(off_page, -torch.inf)
         else:
-            mine, other = mine + way[0], other + way[1]
-        return mine, torch.logsumexp(torch.cat([other, mine[:, None]], dim=1), 1)
+            logit, others = logit + moves[0], others + moves[1]
+        return logit, torch.logsumexp(torch.cat([others, logit[:, None]], dim=1), 1)
 
-    mine, page_sum = sums(terms.rho, None)
-    ways = [navigation(model, place, previous, to) for to in (item[:, None], against.item[None])]
+    of_item, page_sum = sums(terms.rho, None)
+    moves = [navigation(model, place, previous, to) for to in (item[:, None], against.item[None])]
     constant_rho = terms.rho.detach()
-    page = sums(constant_rho, (ways[0][:, 0], ways[1]))[1] - sums(constant_rho, None)[1] - ways[0][:, 0]
-    return Losses(page_sum - mine, page, page_sum, mine, x + terms.rho * seen)
+    page = sums(constant_rho, (moves[0][:, 0], moves[1]))[1] - sums(constant_rho, None)[1] - moves[0][:, 0]
+    return Losses(page_sum - of_item, page, page_sum, of_item, x + terms.rho * seen)
 
 
-def some_batches(dataset: Dataset, device: torch.device, *periods: int) -> Batches:
-    """Batches of these periods to score over the whole catalogue; a sample of sessions above MAX_SCORED_CELLS."""
+def scoring_batches(dataset: Dataset, device: torch.device, *periods: int) -> Batches:
+    """Batches of these periods to score over the whole catalogue: all sessions, or a sample of MAX_SCORED_CELLS."""
     rng = np.random.default_rng(0)
     sessions = rng.permutation(dataset.sessions(*periods))
     rows = np.cumsum(dataset.lengths[sessions])
@@ -223,7 +221,10 @@ def popularity(dataset: Dataset, rows: NDArray[np.bool_]) -> Doubles:
 def score(
     model: ChoiceModel, dataset: Dataset, place: Catalogue, rows: NDArray[np.bool_], device: torch.device
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(rows,) affinities of `rows`, whole sessions, and logsumexp over their pages where sampled; NaN elsewhere."""
+    """(rows,) affinities of `rows`, whole sessions, and logsumexp over their pages; NaN elsewhere.
+
+    The sums are computed for the sessions of `scoring_batches` only.
+    """
     x, page_sum = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     periods = tuple(np.unique(dataset.row_period[rows]).tolist())
     with torch.no_grad():
@@ -231,7 +232,7 @@ def score(
         for batch in dataset.batches(dataset.sessions(*periods), 8192, device, np.random.default_rng(0)):
             there = batch.mask > 0
             x[batch.row[there].cpu().numpy()] = logged_affinity(terms, batch)[there].cpu().numpy()
-        for batch in some_batches(dataset, device, *periods):
+        for batch in scoring_batches(dataset, device, *periods):
             drawn = batch.row[batch.mask > 0].cpu().numpy()
             page_sum[drawn] = row_losses(model, place, batch, every).page_sum.cpu().numpy()
     return x, page_sum
@@ -265,7 +266,7 @@ def train(
     mean, rounds = Average(model, plan.epochs * len(batches)), plan.rounds if rounds is None else rounds
     if judge is not None and judge(mean.model, plan):
         return mean.model
-    for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng, mean.follow):
+    for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng, mean.update):
         report("choice", number, rounds, f"loss {loss:.3f}")
         if judge is not None and judge(mean.model, plan):
             break

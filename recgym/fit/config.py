@@ -1,4 +1,4 @@
-"""Settings of a fit, and the table of assumed values: terms that no log identifies, each with a reason."""
+"""Settings of a fit, and the assumed values of terms that no log identifies, each with a reason."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -41,7 +41,7 @@ class FitConfig:
     max_categories: int = 32  # the most frequent are kept, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
     seen_weight: float = 0.3  # social: loss weight of input items; dropped-out items have weight 1
-    bootstrap: int = 200  # resamples behind an interval on the card
+    bootstrap: int = 200  # resamples of an interval on the card
 
     def __post_init__(self) -> None:
         lowest = {"dim": 1, "hidden": 1, "epochs": 1, "batch_rows": 16, "max_categories": 2, "steps": 1}

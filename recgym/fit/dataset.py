@@ -1,7 +1,7 @@
 """A log as arrays for fitting: numbered users, items in order of exposure, sessions with periods.
 
-A fit uses the rows of TRAIN and VALIDATION. Populations and exposures are counted on these alone; users and items that
-occur only later have a place at the end of the tables.
+A fit uses the rows of TRAIN and VALIDATION. Populations and exposures are counted on these rows only; users and items
+that occur only later are at the end of the tables.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from recgym.fit.temporal_split import periods
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
 
-MIN_ROWS = 20  # of a log, and with a response
-MIN_EVIDENCE = 20  # rows that a term of memory needs to be fitted
+MIN_ROWS = 20  # of a log, and of its rows with a response
+MIN_EVIDENCE = 20  # rows from which a term of memory is fitted
 
 
 class Evidence(NamedTuple):
-    """Numbers of known rows from which effects of earlier responses of the session are estimated."""
+    """Numbers of known rows that identify the effects of earlier responses of the session."""
 
     later: int  # with an earlier response in their session
     third: int  # with two earlier responses
@@ -81,7 +81,7 @@ class Dataset:
         rows, positive = self.known, self.positive.astype(bool)
         session, first = self.session, np.repeat(self.starts, self.lengths)
         before = np.cumsum(positive) - positive
-        since = before - before[first]  # responses earlier in the visit
+        since = before - before[first]  # earlier responses in the session
         again = seen_before(session, self.item, positive)
         return Evidence(
             int((rows & (since > 0)).sum()), int((rows & (since > 1)).sum()), int((rows & again).sum())
@@ -122,13 +122,13 @@ class Dataset:
         return np.flatnonzero(np.isin(self.period, periods))
 
     def drawn(self, period: int, limit: int) -> Ints:
-        """Numbers of the sessions in a period; of more than `limit` rows, a random sample with about as many."""
+        """Numbers of the sessions in a period; if they have more than `limit` rows, a sample of about `limit` rows."""
         sessions = self.sessions(period)
         share = limit / max(int(self.lengths[sessions].sum()), 1)
         return sessions[np.random.default_rng(0).random(len(sessions)) < share]
 
     def batches(self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator) -> "Batches":
-        """Padded batches of about `rows` rows, of sessions of similar length."""
+        """Padded batches of sessions of similar length, about `rows` rows each."""
         starts, lengths = pieces(self.starts[sessions], self.lengths[sessions])
         order = np.argsort(lengths + rng.random(len(lengths)), kind="stable")
         return Batches(self, starts[order], lengths[order], rows, device)
@@ -183,7 +183,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
 
 
 def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[Ints, Codes]:
-    """The rows of a table that occur, known ones first, by frequency if `by_count`; (rows,) the number of each."""
+    """Rows of a table that occur, known ones first, by frequency if `by_count`; (rows,) number of each log row."""
     all_rows, often = np.bincount(raw, minlength=size), np.bincount(raw[known], minlength=size)
     order = np.lexsort((np.arange(size), -often if by_count else often == 0, all_rows == 0))
     order = order[: int((all_rows > 0).sum())]
@@ -205,7 +205,7 @@ def seen_before(session: Ints, item: Codes, positive: Bools) -> Bools:
 
 
 def sample(rows: Bools, limit: int) -> Bools:
-    """These rows; of more than `limit`, a random sample of about as many."""
+    """The mask `rows`, or a random subset of about `limit` of its rows if there are more."""
     share = limit / max(int(rows.sum()), 1)
     return rows if share >= 1.0 else rows & (np.random.default_rng(0).random(len(rows)) < share)
 
@@ -232,9 +232,9 @@ def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
     return np.zeros(int(keep.sum()), np.int16), ("any",)
 
 
-def without_rare_items(log: Log, least: int, known: Bools) -> tuple[Log, Bools, int]:
-    """The log without items of fewer than `least` known rows; its known rows; the number of items left out."""
+def without_rare_items(log: Log, min_rows: int, known: Bools) -> tuple[Log, Bools, int]:
+    """The log without items of fewer than `min_rows` known rows; its known rows; the number of items left out."""
     counts = np.bincount(log.column("item")[known], minlength=log.num_items)
-    keep = counts[log.column("item")] >= least
-    dropped = int(((counts > 0) & (counts < least)).sum())
+    keep = counts[log.column("item")] >= min_rows
+    dropped = int(((counts > 0) & (counts < min_rows)).sum())
     return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], dropped

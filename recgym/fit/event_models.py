@@ -19,16 +19,17 @@ from recgym.fit.user_features import earlier_rates
 from recgym.logs.splits import VALIDATION
 from recgym.numerics import log_loss, mean_kept_bias, sigmoid
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
+from recgym.sim.session import clicks_are_long_views
+from recgym.sim.watch_time import MAX_SHARE, MIN_LONG_VIEW_RANGE_MS
 
 PRESET_ID_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on id effects of items and users
 SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on slopes of features of items and users
 MIN_EVENTS = 20  # of an event that is fitted
-LEVEL_EVENTS = 200  # in the validation period, from which its level is then estimated
+MIN_LEVEL_EVENTS = 200  # in the validation period, for the level of an event to be estimated from it alone
 MAX_ROWS = 200_000  # to choose ridges and set levels; of more, a random sample
-MIN_PIECES = 200  # rows of a table of watch times
-PLACES = np.append(
-    np.linspace(0.0, 1.0, 101)[:-1], 0.999
-)  # of quantiles; without the maximum, which is an outlier
+MIN_PIECE_ROWS = 200  # of one outcome in one group of durations, for watch times of its own
+# without the maximum, which is an outlier
+QUANTILE_LEVELS = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)
 
 
 class Shrinkage(NamedTuple):
@@ -83,7 +84,8 @@ def fit_event(
 def watch_quantiles(dataset: Dataset, rows: Bools) -> NDArray[np.float64]:
     """(W, Q) table of `recgym.sim.session.watch_time` from the rows whose watch time and duration are known.
 
-    A group of durations in which a piece has fewer than MIN_PIECES rows uses that piece of all groups.
+    A piece is an outcome: skipped, click or long view. A piece with fewer than MIN_PIECE_ROWS rows in a group of
+    durations is estimated from all groups.
     """
     duration = dataset.items.duration[dataset.item]
     known = rows & np.isfinite(duration) & (duration > 0) & np.isfinite(dataset.watch)
@@ -91,24 +93,28 @@ def watch_quantiles(dataset: Dataset, rows: Bools) -> NDArray[np.float64]:
     duration, watch = duration[known], dataset.watch[known].astype(np.float64)
     group = np.searchsorted(WATCH_EDGES_MS, duration)
     click, long = np.minimum(duration, WATCH_CLICK_MS), np.minimum(duration, WATCH_LONG_MS)
-    viewed = second | (first & (duration <= WATCH_CLICK_MS))
+    viewed = second | (first & clicks_are_long_views(duration))
     pieces = (
-        (~first & ~viewed, watch / click, 0.999),
-        (first & ~viewed, _beyond(watch, click, np.maximum(long - click, 1.0)), 0.999),
-        (viewed, _beyond(watch, long, np.maximum(duration - long, 5_000.0)), np.inf),
+        (~first & ~viewed, watch / click, MAX_SHARE),
+        (first & ~viewed, _excess(watch, click, np.maximum(long - click, 1.0)), MAX_SHARE),
+        (viewed, _excess(watch, long, np.maximum(duration - long, MIN_LONG_VIEW_RANGE_MS)), np.inf),
     )
     table = []
     for code in range(len(WATCH_EDGES_MS) + 1):
         for inside, share, most in pieces:
             own = inside & (group == code)
-            values = share[own if own.sum() >= MIN_PIECES else inside]
-            table.append(np.minimum(np.quantile(values, PLACES), most) if len(values) else 0.0 * PLACES)
+            values = share[own if own.sum() >= MIN_PIECE_ROWS else inside]
+            table.append(
+                np.minimum(np.quantile(values, QUANTILE_LEVELS), most)
+                if len(values)
+                else 0.0 * QUANTILE_LEVELS
+            )
     return np.stack(table)
 
 
-def _beyond(watch: Doubles, rule: Doubles, unit: Doubles) -> Doubles:
-    """(watch - rule) / unit above the rule, watch / rule - 1 below it."""
-    return np.where(watch < rule, watch / rule - 1.0, (watch - rule) / unit)
+def _excess(watch: Doubles, threshold: Doubles, unit: Doubles) -> Doubles:
+    """(watch - threshold) / unit above the threshold, watch / threshold - 1 below it."""
+    return np.where(watch < threshold, watch / threshold - 1.0, (watch - threshold) / unit)
 
 
 def has_watch(dataset: Dataset) -> bool:
@@ -136,9 +142,8 @@ def inputs_of(dataset: Dataset, event: int) -> tuple[list[int], Bools]:
             f for f in (0, 1) if names[f] in dataset.events and needs != names[f] and not (f == 0 and needs)
         ]
     if event == 1 and has_watch(dataset):
-        rows &= (
-            dataset.items.duration[dataset.item] > WATCH_CLICK_MS
-        )  # of a shorter item a click is a long view
+        duration = dataset.items.duration[dataset.item]
+        rows &= ~np.isnan(duration) & ~clicks_are_long_views(duration)
     return links, rows
 
 
@@ -219,15 +224,15 @@ def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd
 
 
 def latest(dataset: Dataset, flag: Bools) -> Bools | None:
-    """(rows,) from which the level of an event is estimated: validation, or train too if it is rare; None if too rare.
+    """(rows,) from which the level of an event is estimated; None if the event is too rare.
 
-    Levels drift, so that the latest rows are preferred.
+    These are the rows of validation, because levels drift, or those of train and validation if the event is rare.
     """
-    for rows, least in (
-        (dataset.row_period == VALIDATION, LEVEL_EVENTS),
+    for rows, minimum in (
+        (dataset.row_period == VALIDATION, MIN_LEVEL_EVENTS),
         (dataset.row_period <= VALIDATION, MIN_EVENTS),
     ):
-        if least <= flag[rows].sum() <= rows.sum() - least:
+        if minimum <= flag[rows].sum() <= rows.sum() - minimum:
             return rows
     return None
 
@@ -248,7 +253,7 @@ def event_chances(
     chosen: Any = slice(None) if rows is None else rows
     x, item, user = x[chosen], dataset.item[chosen], dataset.user[chosen]
     own = arrays["event_item"][item].T + arrays["event_user"][user].T
-    long = arrays["duration"][item] > WATCH_CLICK_MS
+    long = ~clicks_are_long_views(arrays["duration"][item])
     chances = over_intercepts(
         lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long).values())),
         random_intercept_sd,
@@ -257,7 +262,15 @@ def event_chances(
 
 
 def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools) -> dict[str, Doubles]:
-    """Probabilities, summed over events 0 and 1; `own` (E, rows) effects of item and user; `long` (rows,) durations."""
+    """Probabilities of the events, marginal over events 0 and 1.
+
+    Args:
+        domain: of the events.
+        arrays: of the world.
+        x: (rows,) logits of the response.
+        own: (E, rows) effects of item and user.
+        long: (rows,) whether a click need not be a long view.
+    """
     table = EVENTS[domain]
     first = sigmoid(x)
 

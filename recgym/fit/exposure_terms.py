@@ -1,6 +1,6 @@
-"""Exposure: what a log has of randomised exposure, and the terms of the world's logging policy.
+"""Exposure: the line of the card on randomised exposure, and the terms of the logging policy.
 
-`recgym.sim.logging_policy` is the policy; `fit_stay` estimates how often it keeps the category of the previous step.
+The policy is `recgym.sim.logging_policy`. `fit_stay` estimates how often it keeps the category of the previous step.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ SAME_PROPENSITY = 1e-6  # relative difference below which propensities are equal
 
 
 def is_rated(log: Log) -> bool:
-    """Whether rows are ratings: then there are no impressions, and a low rating is not a missing response."""
+    """Whether rows are ratings. Such a log has no impressions, and a low rating is not an absent response."""
     return "rating" in log.rows.column_names
 
 
@@ -61,7 +61,7 @@ def _flag(log: Log) -> str:
 def exposure_terms(
     log: Log, dataset: Dataset, rows: NDArray[np.bool_], arrays: Arrays, provenance: Provenance
 ) -> None:
-    """Write the logging policy into `arrays` and the card: how often items are shown, and staying in a category."""
+    """Writes the terms of the logging policy into `arrays` and their provenance: exposure, staying in a category."""
     what = "clicks" if bool(dataset.positive.all()) else "rows"
     if is_rated(log):
         provenance.assumed(
@@ -84,9 +84,9 @@ def exposure_terms(
 
 
 def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
-    """Maximum likelihood of `stay` from the categories of neighbouring rows of one visit (EM).
+    """Probability of staying in a category: maximum likelihood from neighbouring rows of a session, by EM.
 
-    None where the log says nothing of it: no neighbours, or one category in which everybody stays.
+    None where the log does not identify it: no session has two rows, or there is one category.
     """
     category = dataset.items.category[dataset.item]
     pair = rows & (dataset.step > 0)

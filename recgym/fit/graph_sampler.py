@@ -1,10 +1,10 @@
 """A random graph with the degrees of a log's graph, homophily and triadic closure.
 
 Every user has as many stubs as friends in the log. Stubs are joined one after another: with probability `closing` to a
-friend of a friend, else to any user, in both cases in proportion to exp(slope x similarity) among users with stubs
-left; a friend of a friend counts once for each friend in common. Sources: triadic closure, Jin, Girvan and Newman
-(2001); configuration model of degrees; latent-space similarity, Hoff et al. (2002). `slope` and `closing` are set so
-that the sharing of items and the transitivity equal those of the log.
+friend of a friend, else to any user. Among users with free stubs the probability is in proportion to
+exp(slope x similarity); a friend of a friend counts once for each friend in common. `slope` and `closing` are set so
+that transitivity and the lift of items shared by friends equal those of the log. Sources: triadic closure, Jin, Girvan
+and Newman (2001); configuration model of degrees; latent-space similarity, Hoff et al. (2002).
 
 Axes: U users, k latent dimensions, P pairs.
 """
@@ -21,8 +21,8 @@ from recgym.logs.friend_graph import FriendGraph
 from recgym.rng import uniform
 
 MAX_CANDIDATES = 256  # stubs drawn as candidates for a new friend
-PICK, OWN, CLOSE, NON_FRIEND, KEPT = range(5)  # streams of random numbers
-MAX_FAILURES = 2_000  # draws without a partner, after which a graph is complete
+PICK, CLOSURE, FRIEND_OF_FRIEND, NON_FRIEND, FREE_STUB = range(5)  # streams of random numbers
+MAX_FAILURES = 2_000  # draws without a partner, after which drawing stops
 SEARCH_DRAWS = 12  # draws of the search for slope and closing
 
 
@@ -55,7 +55,7 @@ class Stubs(NamedTuple):
 
 @njit()
 def _friend_of_friend(stubs: Stubs, user: int, slope: float, key: np.uint64, step: int) -> int:
-    """A friend of a friend with stubs left, by weighted reservoir sampling; -1 where there is none."""
+    """A friend of a friend with free stubs, by weighted reservoir sampling; -1 where there is none."""
     kin, left, friend, count = stubs.kin, stubs.left, stubs.friend, stubs.degree
     total, chosen, column = 0.0, -1, 0
     for i in range(count[user]):
@@ -66,7 +66,7 @@ def _friend_of_friend(stubs: Stubs, user: int, slope: float, key: np.uint64, ste
                 continue
             weight = np.exp(slope * _similarity(kin, user, other))
             total += weight
-            if uniform(key, step, CLOSE, column) * total < weight:
+            if uniform(key, step, FRIEND_OF_FRIEND, column) * total < weight:
                 chosen = other
             column += 1
     return chosen
@@ -74,7 +74,7 @@ def _friend_of_friend(stubs: Stubs, user: int, slope: float, key: np.uint64, ste
 
 @njit()
 def _non_friend(stubs: Stubs, size: int, user: int, slope: float, key: np.uint64, step: int) -> int:
-    """A user with stubs left, by their number and similarity; -1 where no candidate has any.
+    """A user with free stubs, by their number and similarity; -1 where no candidate has one.
 
     Candidates are MAX_CANDIDATES draws from the first `size` entries of the pool.
     """
@@ -100,13 +100,13 @@ def _join(stubs: Stubs, slope: float, closing: float, key: np.uint64) -> None:
         step += 1
         place = int(uniform(key, step, PICK, 0) * size)
         user = pool[place]
-        if uniform(key, step, KEPT, 0) * entries[user] >= left[user]:  # a stub that is already joined
+        if uniform(key, step, FREE_STUB, 0) * entries[user] >= left[user]:  # a stub that is already joined
             size -= 1
             pool[place] = pool[size]
             entries[user] -= 1
             continue
         other = -1
-        if uniform(key, step, OWN, 0) < closing:
+        if uniform(key, step, CLOSURE, 0) < closing:
             other = _friend_of_friend(stubs, user, slope, key, step)
         if other < 0:
             other = _non_friend(stubs, size, user, slope, key, step)
@@ -143,16 +143,16 @@ class Draw(NamedTuple):
 
 
 def draw_alike(
-    log: FriendGraph, kin: Doubles, lift: Callable[[Ints], float], wanted: float, slope: float, seed: int
+    log: FriendGraph, kin: Doubles, lift: Callable[[Ints], float], target: float, slope: float, seed: int
 ) -> Draw:
-    """Draws a graph whose `lift` is near `wanted`, and whose transitivity is near that of `log`.
+    """Draws a graph whose `lift` is near `target`, and whose transitivity is near that of `log`.
 
     A stochastic search over slope and closing with SEARCH_DRAWS draws; the draw of the least error is returned.
     """
     transitivity, closing, least = log.transitivity(), 0.5, np.inf
     for number in range(SEARCH_DRAWS):
         drawn = draw_graph(log.degree, kin, slope, closing, seed)
-        too_low = np.log(wanted / lift(drawn.pairs)), transitivity - drawn.transitivity()
+        too_low = np.log(target / lift(drawn.pairs)), transitivity - drawn.transitivity()
         error = abs(too_low[0]) + abs(too_low[1]) / max(transitivity, 1e-3)
         if error < least:
             least, best = error, Draw(drawn, slope, closing)

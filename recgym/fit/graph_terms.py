@@ -1,11 +1,11 @@
 """The graph of a social world: acceptance of friends, a drawn graph and drawn libraries.
 
 Acceptance is a logistic regression of friend pairs against non-friends matched by degree. It is trained on 80 % of the
-friend pairs; features are friends in common and degrees in the graph of those 80 %, and similarity: the inner product
-of two centred profiles of length 1 under a diagonal metric with weights >= 0. Matching removes the effect of degrees
-alone, so that slopes are those of choosing a person.
+friend pairs. Features are friends in common and degrees in the graph of those 80 %, and similarity: the inner product
+of two centred profiles of length 1 under a diagonal metric with weights >= 0. Matching removes the effect of degrees,
+so that slopes describe the choice of a candidate.
 
-No user's own friends or items are in the world: graph and libraries are draws from the fit.
+The world holds no friends or items of a user of the log: graph and libraries are drawn from the fitted model.
 
 Axes: P pairs, U users, N items, d factors, k = d latent dimensions.
 """
@@ -43,10 +43,7 @@ NON_FRIENDS_PER_PAIR = 3  # matched non-friends of each friend pair
 METRIC_PRIOR = 3.0  # weight of the prior of equal weights of the metric
 MIN_FRIEND_PAIRS = 100  # that a graph needs
 MAX_LIBRARY_ITEMS = 64  # of a user
-CANDIDATES, NUM_SUGGESTED_TO = (
-    50,
-    500,
-)  # of the environment; users over whom the rate of acceptance is calibrated
+NUM_CANDIDATES, NUM_SUGGESTED_TO = 50, 500  # candidates, and users over whom acceptance is calibrated
 
 
 class Pairs(NamedTuple):
@@ -134,14 +131,14 @@ def graph_terms(
         MAX_LIBRARY_ITEMS,
         seed,
     )
-    wanted = sharing_lift(
+    target = sharing_lift(
         library_table(known_pairs.user, known_pairs.item, dataset.num_users), pairs, dataset.num_items
     )
     drawn = draw_alike(
         whole,
         kin,
         lambda ends: sharing_lift(library, ends, dataset.num_items),
-        wanted,
+        target,
         accept.similarity,
         seed,
     )
@@ -163,7 +160,7 @@ def graph_terms(
 
 
 def no_graph(log: Log, pairs: int, provenance: Provenance) -> bool:
-    """Whether a log with so many friend pairs gives no graph; the reason is added to the provenance."""
+    """Whether a log with `pairs` friend pairs gives no graph; the reason is added to the provenance."""
     if log.friends is None:
         why = "the log has no friend pairs"
     elif log.domain != "social":
@@ -181,7 +178,7 @@ def acceptance_rate(world: World, provenance: Provenance) -> World:
     """The world with `connect_bias` calibrated to the assumed rate of acceptance."""
     if not world.has_graph:
         return world
-    friends = friend_request_world(world, min(CANDIDATES, most_candidates(world)))
+    friends = friend_request_world(world, min(NUM_CANDIDATES, most_candidates(world)))
     engine = Engine(friends, NUM_SUGGESTED_TO, slate_size=1, horizon=1, reward=make_reward(friends, {}))
     engine.seed(np.arange(NUM_SUGGESTED_TO, dtype=np.uint64))
     engine.reset()

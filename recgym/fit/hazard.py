@@ -2,8 +2,8 @@
 
 The frailty v ~ N(0, spread^2) of a session is constant, so the likelihood of a whole session is averaged over v by
 Gauss-Hermite quadrature (Vaupel et al., 1979). A session ends once, so the posterior of v is wide and few nodes are
-accurate. All terms are fitted jointly: slopes that are fitted without v contain its selection (impatient users leave
-first), and v would be estimated near 0.
+accurate. All terms are fitted jointly: slopes that are fitted without v contain its selection (sessions with a high v
+end first), and v would then be estimated near 0.
 """
 
 from dataclasses import dataclass
@@ -84,8 +84,10 @@ def fit_hazard(
         np.r_[start.bias, start.slopes, (start.spread or 0.5) if frail else 0.0], requires_grad=True
     )
     scales = [_scale(table, rate) for table in kept]
-    begun = [value for value, table in zip(start.tables, tables, strict=True) if np.isfinite(table.ridge)]
-    effects = [(torch.as_tensor(v) / scale).requires_grad_() for v, scale in zip(begun, scales, strict=True)]
+    initial = [value for value, table in zip(start.tables, tables, strict=True) if np.isfinite(table.ridge)]
+    effects = [
+        (torch.as_tensor(v) / scale).requires_grad_() for v, scale in zip(initial, scales, strict=True)
+    ]
     solver = torch.optim.LBFGS(
         [slopes, *effects], max_iter=MAX_STEPS, history_size=20, line_search_fn="strong_wolfe",
         tolerance_grad=1e-7, tolerance_change=1e-9,
@@ -99,7 +101,7 @@ def fit_hazard(
             logit = logit + (effect * scale)[code]
             penalty = penalty + 0.5 * table.ridge * (effect * scale).square().sum()
         loss, by_logit, by_spread = _loss(visits, logit.detach().numpy(), slopes[-1].item(), frail)
-        if effects:  # else there is nothing to shrink
+        if effects:  # else the penalty has no gradient
             (penalty / len(visits.left)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         logit.backward(torch.as_tensor(by_logit))  # type: ignore[no-untyped-call]
         assert slopes.grad is not None
@@ -132,14 +134,14 @@ def _loss(visits: VisitRows, logit: Doubles, spread: float, frail: bool) -> tupl
         starts, left = visits.starts[first:last] - begin, visits.left[begin:end, None]
         shifted = logit[begin:end, None] + spread * place
         joint = np.add.reduceat(left * shifted - _softplus(shifted), starts) + log_weight
-        top = joint.max(1, keepdims=True)
-        weight = np.exp(joint - top)
+        largest = joint.max(1, keepdims=True)
+        weight = np.exp(joint - largest)
         mass = weight.sum(1, keepdims=True)
-        total -= float((np.log(mass) + top).sum())
+        total -= float((np.log(mass) + largest).sum())
         lengths = np.diff(np.append(starts, end - begin))
-        miss = np.repeat(weight / mass, lengths, axis=0) * (_sigmoid(shifted) - left)
-        by_logit[begin:end] = miss.sum(1)
-        slope += float((miss @ place).sum())
+        residual = np.repeat(weight / mass, lengths, axis=0) * (_sigmoid(shifted) - left)
+        by_logit[begin:end] = residual.sum(1)
+        slope += float((residual @ place).sum())
     return total / rows, by_logit / rows, slope / rows
 
 

@@ -1,6 +1,6 @@
 """The baseline of a hazard of leaving: a rate by step number, shrunk to one rate for all steps.
 
-A fitted hazard must beat it; it is the world's hazard where a log has too few sessions for more.
+A fitted hazard is kept where it beats this baseline; else the world has the baseline.
 """
 
 import numpy as np
@@ -27,14 +27,14 @@ def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
     rate = (left.sum() + 0.5) / (len(left) + 1.0)
     if np.isinf(weight):
         return np.full(MAX_STEP, rate)
-    gone, there = (np.bincount(place, value, MAX_STEP) for value in (left, np.ones(len(left))))
-    return np.asarray((gone + weight * rate) / (there + weight), np.float64)
+    num_left, num_rows = (np.bincount(place, value, MAX_STEP) for value in (left, np.ones(len(left))))
+    return np.asarray((num_left + weight * rate) / (num_rows + weight), np.float64)
 
 
 def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -> Leaving | None:
-    """Fits to whole sessions, censored after `cut` rows (0: never); None where all rows are censored."""
-    seen = open_rows(rows, cut)
-    step, left, visit = rows.step[seen], rows.left[seen], rows.session[seen]
+    """Fits rates to whole sessions, censored after `cut` rows (0: never); None where all rows are censored."""
+    is_open = open_rows(rows, cut)
+    step, left, visit = rows.step[is_open], rows.left[is_open], rows.session[is_open]
     if not len(step):
         return None
     fold = np.random.default_rng(0).permutation(int(visit.max()) + 1)[visit] % FOLDS
@@ -42,10 +42,14 @@ def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -
     def loss(weight: float) -> float:
         total = 0.0
         for k in range(FOLDS):
-            asked = fold == k
-            if asked.any() and not asked.all():
+            held = fold == k
+            if held.any() and not held.all():
                 total += float(
-                    _losses(rates(step[~asked], left[~asked], weight), step[asked], left[asked]).sum()
+                    _losses(
+                        rates(step[~held], left[~held], weight),
+                        step[held],
+                        left[held],
+                    ).sum()
                 )
         return total
 
@@ -64,12 +68,12 @@ def open_rows(rows: HazardRows, cut: int) -> Bools:
 
 def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:
     """Whether a hazard beats the baseline on the rows `judged` by `guard` standard errors."""
-    seen = open_rows(judged, cut)
+    is_open = open_rows(judged, cut)
     losses = [
-        -np.where(judged.left > 0, np.log(chance), np.log1p(-chance))[seen]
+        -np.where(judged.left > 0, np.log(chance), np.log1p(-chance))[is_open]
         for chance in (np.clip(each.chances(judged), 1e-9, 1 - 1e-9) for each in (fitted, plain))
     ]
-    return bool(seen.any()) and beats(losses[0], losses[1], judged.session[seen], guard)
+    return bool(is_open.any()) and beats(losses[0], losses[1], judged.session[is_open], guard)
 
 
 def _losses(table: Doubles, step: Ints, left: Doubles) -> Doubles:

@@ -88,7 +88,7 @@ def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) ->
 
 
 def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Ints, tuple[str, ...]]:
-    """Codes and names of the categories of most weight; beyond `limit` the others become "other", the last."""
+    """Codes and names of categories by weight; those beyond `limit` are merged as the last, "other"."""
     total: dict[str, float] = {}
     for label, share in zip(labels, weight.tolist(), strict=True):
         total[label] = total.get(label, 0.0) + share

@@ -4,8 +4,8 @@ The last row of a session counts as leaving, except where a horizon cut it. Effe
 run of its category and a repeat; a row without a response has one effect in place of these, as in the simulator. Time
 and run are slopes on the logarithm, with free effects of the first steps. The weights of the ridge penalties and
 whether there is frailty are chosen on the validation period. Page and category effects are added to the item effect:
-the world has no other term for them, and a click log does not identify an item that causes leaving apart from one that
-comes last.
+the world has no other term for them, and a click log does not distinguish an item that causes leaving from an item
+that users see last.
 """
 
 from dataclasses import dataclass, replace
@@ -24,11 +24,8 @@ from recgym.sim.state import MEMORY
 MAX_STEP, MAX_RUN = 200, 40  # lengths of the world's leaving tables, in steps and responses
 FREE_TIMES, FREE_RUNS = 3, 3  # steps, run lengths with a free effect; one more effect for all longer ones
 PAGE_RIDGE = 1.0
-MAX_ROWS = {
-    "choose": 200_000,
-    "fit": 500_000,
-}  # of more, a random sample of whole sessions
-MIN_PATIENCE = 0.05  # a smaller standard deviation changes no hazard by 2 %: it is set to 0
+MAX_ROWS = {"choose": 200_000, "fit": 500_000}  # of more rows, a random sample of whole sessions
+MIN_PATIENCE = 0.05  # a smaller standard deviation is set to 0: it changes no hazard by 2 %
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class HazardRows:
     no_response: Doubles  # 1 without a response
     item: Codes  # N without a response
     context: Codes
-    left: Doubles  # 1 at the last row of a visit
+    left: Doubles  # 1 at the last row of a session
     session: Ints
 
     @property
@@ -93,9 +90,9 @@ class Leaving:
     def logits(self, rows: HazardRows) -> Doubles:
         """(rows,) logit of leaving after each row, at a frailty of 0."""
         value = self.bias + self.time[np.minimum(rows.step, MAX_STEP) - 1] + self.context[rows.context]
-        moved = self.run[np.clip(rows.run, 1, MAX_RUN) - 1] + self.repeat * rows.repeat
-        moved = moved + np.append(self.item, 0.0)[rows.item]
-        return np.asarray(value + np.where(rows.no_response > 0, self.no_response, moved), np.float64)
+        response = self.run[np.clip(rows.run, 1, MAX_RUN) - 1] + self.repeat * rows.repeat
+        response = response + np.append(self.item, 0.0)[rows.item]
+        return np.asarray(value + np.where(rows.no_response > 0, self.no_response, response), np.float64)
 
     def chances(self, rows: HazardRows) -> Doubles:
         """(rows,) hazard after each row, frailty integrated out."""
@@ -192,9 +189,9 @@ def _fit(dataset: Dataset, rows: HazardRows, choices: Choices, start: Hazard | N
 
 
 def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubles, list[EffectTable]]:
-    """Slopes of log t, log run, repeat, no response; tables of items, pages, first steps, runs, contexts.
+    """Covariates log t, log run, repeat, no response; tables of items, pages, first steps, runs, contexts.
 
-    A row without a response has a separate item, page and run.
+    Rows without a response have an item, a page and a run of their own.
     """
     dense = np.stack(
         [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response], axis=1
@@ -220,19 +217,19 @@ def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choic
     item = items[:-1] + page_effects[dataset.items.category_page]
     responded = rows.item < dataset.num_items
     mean = float(item[rows.item[responded]].mean()) if responded.any() else 0.0
-    usual = float(context[rows.context].mean())
+    mean_context = float(context[rows.context].mean())
     clock, lengths = np.arange(1, MAX_STEP + 1), np.arange(1, MAX_RUN + 1)
-    moved = float(mean + run[0])
+    response = float(mean + run[0])
     return Leaving(
-        fitted.bias + first[0] + moved + usual,
+        fitted.bias + first[0] + response + mean_context,
         time_slope,
         time_slope * np.log(clock) + first[np.minimum(clock, FREE_TIMES + 1) - 1] - first[0],
         run_slope,
         run_slope * np.log(lengths) + run[np.minimum(lengths, FREE_RUNS + 1) - 1] - run[0],
         repeat,
-        no_response + float(items[-1] + page_effects[-1] + run[-1]) - moved,
+        no_response + float(items[-1] + page_effects[-1] + run[-1]) - response,
         item - mean,
-        context - usual,
+        context - mean_context,
         fitted.spread,
         fitted.spread,
         choices,

@@ -1,4 +1,4 @@
-"""Leaving: whether a log identifies it, and the leaving terms of the world."""
+"""Whether a log identifies the hazard of leaving, and the leaving terms of the world."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard need
 
 
 def can_leave(dataset: Dataset, log: Log) -> bool:
-    """Whether the log has enough whole sessions with one row a step: sessions of shops; logs of feeds have gaps."""
+    """Whether the log has enough whole sessions with one row a step; only shops qualify, as logs of feeds have gaps."""
     session, step = log.column("session"), log.column("step")  # in order
     together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
     several = (dataset.lengths > 1) & (dataset.period <= VALIDATION)
@@ -62,7 +62,7 @@ def shows_whole_visits(log: Log) -> bool:
 def leaving_terms(
     hazard: Leaving | None, no_response: bool, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """Writes leaving into `arrays` and its provenance; returns its numbers.
+    """Writes the leaving terms into `arrays` and their provenance; returns the numbers.
 
     `no_response`: the log has rows without a response.
     """

@@ -1,4 +1,4 @@
-"""A Markov table as a session model: a response moves the intent to the item's row, and the next step forgets it.
+"""A Markov table as a session model: a response sets the intent to the item's row for the next step only.
 
 The smoothed table P(j | i) = (C_ij + k p_j) / (n_i + k), with p the items' shares, equals p_j (1 + C_ij / (k p_j))
 up to a factor of its row. With item biases log p, pushes and factors whose inner products are log(1 + C_ij / (k p_j)),

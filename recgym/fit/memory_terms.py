@@ -1,4 +1,4 @@
-"""Terms of memory within a session: which of them a log identifies; those alone are trained and called fitted."""
+"""Terms of memory within a session. Only those that the log identifies are trained."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ NEEDS = {"pull": "push", "decay": "kappa"}  # the term without which a number ha
 
 
 class MemoryTerms(NamedTuple):
-    """Which terms have enough known rows; see `recgym.fit.dataset.Evidence`. Without `push` the intent is constant."""
+    """Whether each term has enough known rows, see `recgym.fit.dataset.Evidence`. Without `push` intent is constant."""
 
     domain: str
     push: bool
@@ -24,7 +24,7 @@ class MemoryTerms(NamedTuple):
 
     @classmethod
     def of(cls, dataset: Dataset, config: FitConfig, *, is_choice: bool) -> "MemoryTerms":
-        """The terms that a log identifies; a choice among items of one category does not identify its slope."""
+        """The terms that a log identifies; the choice among items of one category does not identify `kappa`."""
         later, third, repeats = (count >= MIN_EVIDENCE for count in dataset.evidence)
         several = len(dataset.items.categories) > 1 or not is_choice
         moves = later and (is_choice or config.drift)
@@ -48,23 +48,25 @@ class MemoryTerms(NamedTuple):
         self,
         numbers: Mapping[str, float],
         sources: Mapping[str, str],
-        lacks: str | None,
+        reason: str | None,
         provenance: Provenance,
     ) -> dict[str, float]:
         """Adds pull, kappa, decay, rho and eta to the provenance; returns the numbers, those of absent terms set to 0.
 
-        `lacks` is the reason why trained terms are left out; None: they are kept.
+        `reason` states why trained terms are left out; None: they are kept.
         """
         found = dict(numbers)
         for name in ("kappa", "rho", "pull", "decay"):
-            if getattr(self, name) and lacks is None:
+            if getattr(self, name) and reason is None:
                 provenance.fitted(name, found[name], sources[name])
             elif not getattr(self, name) and name in ASSUMED[self.domain]:
                 found[name] = provenance.from_table(name)
             elif name in NEEDS and provenance.status(NEEDS[name]) != "absent":
                 provenance.assumed(name, found[name], f"{TOO_FEW_ROWS}: the initial value of training")
             else:
-                provenance.absent(name, lacks if getattr(self, name) and lacks is not None else TOO_FEW_ROWS)
+                provenance.absent(
+                    name, reason if getattr(self, name) and reason is not None else TOO_FEW_ROWS
+                )
                 found |= {name: 0.0} if name in ("kappa", "rho") else {}
         if provenance.status("push") == "absent":
             provenance.absent("eta", "the intent is constant")

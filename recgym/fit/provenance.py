@@ -1,4 +1,4 @@
-"""Provenance of the terms of a world, and the parts of a world and its card that are not fitted."""
+"""Provenance of the terms of a world, and the parts of its arrays and card that do not depend on a model."""
 
 from typing import Any
 
@@ -125,7 +125,7 @@ def plain_arrays(dataset: Dataset, dim: int) -> Arrays:
 
 
 def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative shares, exactly 1 from the last positive weight on, so that an entry of weight 0 is never drawn."""
+    """Cumulative shares: exactly 1 from the last positive weight on, so that no entry of weight 0 is drawn."""
     total: NDArray[np.float64] = np.minimum(np.cumsum(weights / weights.sum()), 1.0)
     total[np.flatnonzero(weights)[-1] :] = 1.0
     return total

@@ -1,7 +1,7 @@
 """Random-intercept logistic regression: a normal deviate of each session in its logits, by marginal likelihood.
 
-Source: Stiratelli, Laird and Ware (1984), Biometrics 40; Gauss-Hermite quadrature. Slope and intercept at a deviate of
-0 are steeper than those of the mean over deviates.
+Gauss-Hermite quadrature. The logit at a deviate of 0 has a steeper slope than that of the mean probability over
+deviates. Source: Stiratelli, Laird and Ware (1984), Biometrics 40.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, varies: bool = 
 
 
 def visit_losses(fitted: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) -> Doubles:
-    """(sessions,) negative log-likelihood of each visit's flags, in ascending order of `visit`."""
+    """(sessions,) negative log-likelihood of the flags of each session, in ascending order of `visit`."""
     values = (torch.tensor(value, dtype=torch.float64) for value in fitted)
     losses: Doubles = _losses(flag, x, visit)(*values).numpy()
     return losses

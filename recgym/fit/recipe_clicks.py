@@ -1,4 +1,4 @@
-"""Recipe for a log of clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
+"""Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
 import copy
 
@@ -79,7 +79,7 @@ def fit_clicks(
 def _outside(dataset: Dataset, page_sum: Doubles, provenance: Provenance) -> float:
     """Logit of the outside option at which logged pages have a click at the assumed rate.
 
-    Where a category page has more items than a page can hold, its weight is divided among several pages.
+    A category page with more items than a page holds counts as several pages, which share its weight.
     """
     rate, most = assumed(dataset.domain, "answer_rate"), assumed(dataset.domain, "page_items")
     category_page = dataset.items.category_page
@@ -93,10 +93,10 @@ def _outside(dataset: Dataset, page_sum: Doubles, provenance: Provenance) -> flo
 def trained(
     dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[ChoiceModel, dict[str, float]]:
-    """The model fitted to train and validation, with the rounds and shares that were best on validation."""
+    """The model fitted to train and validation, with the rounds and shares that are best on validation; these."""
     place, judged = (
         conditional_logit.layout(dataset, device),
-        conditional_logit.some_batches(dataset, device, VALIDATION),
+        conditional_logit.scoring_batches(dataset, device, VALIDATION),
     )
     losses: list[float] = []
     best: list[ChoiceModel] = []
@@ -137,7 +137,7 @@ def choose_markov(
     config: FitConfig,
     device: torch.device,
 ) -> float | None:
-    """The weight of popularity in a Markov table, where it beats popularity and `model` on validation; else None."""
+    """The weight of popularity in a Markov table; None unless the table beats popularity and `model` on validation."""
     if dataset.num_items > MAX_MARKOV_ITEMS or config.guard is None:
         return None
 
@@ -160,7 +160,7 @@ def choose_markov(
 def choose_shrinkage(
     dataset: Dataset, model: ChoiceModel, place: conditional_logit.Catalogue, judged: Batches, guard: float
 ) -> tuple[float, float]:
-    """The shares of the trained item terms and of navigation that are kept beside the counts."""
+    """Shares of the trained item terms and of trained navigation that are kept; the rest is popularity."""
 
     def losses(kept: float, navigation_share: float, part: int) -> Doubles:
         found = conditional_logit.losses_of(shrunk(model, kept, navigation_share), place, judged)
@@ -173,19 +173,19 @@ def choose_shrinkage(
 
 
 def shrunk(model: ChoiceModel, kept: float, navigation_share: float) -> ChoiceModel:
-    """The model with its trained item terms and navigation shrunk to these shares."""
+    """Sets the shares of the trained item terms and of trained navigation; returns the model."""
     model.shrinkage.fill_(kept)
-    model.way.fill_(navigation_share)
+    model.navigation_share.fill_(navigation_share)
     return model
 
 
 def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:
-    """Navigation terms for the card, which forecast the next page; they are no part of the world."""
+    """Navigation terms on the card: they forecast the next page, but are not part of the world."""
     with torch.no_grad():
         reach = [round(value, 4) for value in model.reach().tolist()]
     steps = {
-        "same_page": model.way * model.same_page,
-        "next_page": model.way * model.next_page,
+        "same_page": model.navigation_share * model.same_page,
+        "next_page": model.navigation_share * model.next_page,
     }
     return {"reach": reach, **{name: round(float(value.detach()), 4) for name, value in steps.items()}}
 
@@ -231,18 +231,18 @@ def _learnt_terms(
     if isinstance(model, MarkovModel):
         return _table_terms(model, numbers, provenance)
     memory = MemoryTerms.of(dataset, config, is_choice=True)
-    lacks = None if float(model.shrinkage) > 0 else "did not improve validation over item popularity"
+    reason = None if float(model.shrinkage) > 0 else "did not improve validation over item popularity"
     for name, source in VECTORS.items():
-        if lacks is None and (name != "push" or memory.push):
+        if reason is None and (name != "push" or memory.push):
             provenance.fitted(name, f"{model.dim} factors", source)
         else:
             arrays[name] = np.zeros_like(arrays[name])
-            provenance.absent(name, lacks or TOO_FEW_ROWS)
-    return memory.enter(numbers, MEMORY, lacks, provenance)
+            provenance.absent(name, reason or TOO_FEW_ROWS)
+    return memory.enter(numbers, MEMORY, reason, provenance)
 
 
 def _table_terms(model: MarkovModel, numbers: dict[str, float], provenance: Provenance) -> dict[str, float]:
-    """Adds the provenance of a Markov table, which depends on the last click alone."""
+    """Adds the provenance of a Markov table, which depends on the last click only."""
     shape = f"{model.table_push.shape[1]} factors"
     for name in ("factors", "push"):
         provenance.fitted(name, shape, "transition counts, shrunk to item popularity on validation")

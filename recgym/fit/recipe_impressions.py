@@ -61,7 +61,7 @@ def fit_impressions(
 def friends_terms(
     log: Log, dataset: Dataset, seed: int, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """The graph of friends, with items that had a response as libraries; see `graph_terms`.
+    """Terms of the graph of friends, see `graph_terms`; a library holds items with a response.
 
     The logit of an item in a library is its affinity plus the log of its exposure.
     """
@@ -83,20 +83,17 @@ def response_terms(
         total = terms.item_bias.cpu().double().numpy()
         theta = dataset.items.price_slope(total)
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
-        parts |= {
-            "user_bias": scale * terms.user_bias,
-        }
-        parts |= {"context_bias": scale * terms.context_bias}
+        parts |= {"user_bias": scale * terms.user_bias, "context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
         arrays["item_bias"] = scale * (total - theta * dataset.items.price_z) + response.shift
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}
     memory = MemoryTerms.of(dataset, config, is_choice=False)
     numbers |= {key: scale * numbers[key] for key in ("kappa", "rho") if getattr(memory, key)}
-    lacks = None if response.kept > 0 and response.epochs > 0 else NO_BETTER
+    reason = None if response.kept > 0 and response.epochs > 0 else NO_BETTER
     _enter_effects(dataset, arrays, provenance)
-    _enter_vectors(memory, config, lacks, arrays, provenance)
+    _enter_vectors(memory, config, reason, arrays, provenance)
     arrays["push"] = scale * arrays["push"]
-    numbers = memory.enter(numbers, MEMORY, lacks, provenance)
+    numbers = memory.enter(numbers, MEMORY, reason, provenance)
     numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}
     if model.price.any():
         provenance.fitted("theta", numbers["theta"], "between items")
@@ -132,20 +129,20 @@ def _enter_effects(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> 
 
 
 def _enter_vectors(
-    memory: MemoryTerms, config: FitConfig, lacks: str | None, arrays: Arrays, provenance: Provenance
+    memory: MemoryTerms, config: FitConfig, reason: str | None, arrays: Arrays, provenance: Provenance
 ) -> None:
     """Adds the provenance of profile, factors and push; sets them to 0 where trained terms are left out."""
     shape = f"{config.dim} factors"
     for term, side in (("profile", "user"), ("factors", "item")):
-        if lacks is None:
+        if reason is None:
             words = f"deep tower of {side} id and public columns, on top of additive effects"
             provenance.fitted(term, shape, words)
         else:
             arrays[term] = np.zeros_like(arrays[term])
-            provenance.absent(term, lacks)
-    if lacks is None and memory.push:
+            provenance.absent(term, reason)
+    if reason is None and memory.push:
         provenance.fitted("push", shape, "next responses after a response")
         return
     arrays["push"] = np.zeros_like(arrays["push"])
     off = "it did not improve validation" if not config.drift else TOO_FEW_ROWS
-    provenance.absent("push", off if lacks is None else lacks)
+    provenance.absent("push", off if reason is None else reason)

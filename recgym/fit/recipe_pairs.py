@@ -41,13 +41,13 @@ def fit_pairs(
     log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> World:
     """Fits a world to the 90 % of pairs of train and validation; the others are test."""
-    every = Pairs(*split_pairs(log, seed))
-    _refuse_few(every)
-    log, known, dropped = without_rare_items(log, config.min_listeners, known_rows(log, every))
+    all_pairs = Pairs(*split_pairs(log, seed))
+    _refuse_few(all_pairs)
+    log, known, dropped = without_rare_items(log, config.min_listeners, known_rows(log, all_pairs))
     dataset = make_dataset(log, replace(config, resample=None), positives_only=True, known=known)
-    pairs = numbered(every, dataset)
+    pairs = numbered(all_pairs, dataset)
     known_pairs = Pairs(*(part[pairs.period != TEST] for part in pairs))
-    weight = drawn(len(known_pairs.user), config.resample)
+    weight = bootstrap_weights(len(known_pairs.user), config.resample)
     factor_model, chosen = fit_factors(known_pairs, weight, dataset, config, seed, device, report)
     provenance, arrays = (
         Provenance(dataset.domain),
@@ -91,9 +91,9 @@ def fit_factors(
     known_pairs: Pairs, weight: Ints, dataset: Dataset, config: FitConfig, seed: int, device: torch.device,
     report: Report,
 ) -> tuple[FactorModel, dict[str, float]]:  # fmt: skip
-    """The model fitted to train and validation with the number of rounds that was best on validation, and the choices.
+    """The model fitted to train and validation, with the number of rounds that is best on validation, and the choices.
 
-    `weight` (P,) is how often each pair counts.
+    `weight` (P,) is the weight of each pair in the likelihood.
     """
     losses: list[float] = []
     best: list[FactorModel] = []
@@ -125,10 +125,10 @@ def fit_factors(
             user,
             config.guard,
         )
-    every = part(TRAIN, VALIDATION)
-    model = fit_autoencoder(every, config, rounds, seed, device, shown)
+    past = part(TRAIN, VALIDATION)
+    model = fit_autoencoder(past, config, rounds, seed, device, shown)
     if share < 1.0:
-        model = model.shrunk(share, popularity(every.item, every.num_items))
+        model = model.shrunk(share, popularity(past.item, past.num_items))
     return model, {"epochs": rounds} | ({} if config.guard is None else {"kept": share})
 
 
@@ -139,8 +139,8 @@ def popularity(item: Ints, num_items: int) -> Doubles:
     return logit
 
 
-def drawn(num: int, resample: int | None) -> Ints:
-    """(P,) how often each pair counts: once, or a Poisson(1) draw for a bootstrap. Source: Chamandy et al. (2012)."""
+def bootstrap_weights(num: int, resample: int | None) -> Ints:
+    """(P,) weights of pairs: 1, or Poisson(1) draws for a bootstrap. Source: Chamandy et al. (2012)."""
     if resample is None:
         return np.ones(num, np.int64)
     return np.random.default_rng(resample).poisson(1.0, num).astype(np.int64)
@@ -156,14 +156,14 @@ def known_rows(log: Log, pairs: Pairs) -> Bools:
 
 
 def numbered(pairs: Pairs, dataset: Dataset) -> Pairs:
-    """The pairs whose user and item are in the dataset, by their numbers there."""
+    """The pairs whose user and item are in the dataset, with the numbers of the dataset."""
     sizes = (int(pairs.user.max()) + 1, int(pairs.item.max()) + 1)
     number = [np.full(size, -1) for size in sizes]
     for numbers, rows in zip(number, (dataset.user_row, dataset.item_row), strict=True):
         numbers[rows] = np.arange(len(rows))
     user, item = number[0][pairs.user], number[1][pairs.item]
-    there = (user >= 0) & (item >= 0)
-    return Pairs(user[there], item[there], pairs.period[there])
+    is_known = (user >= 0) & (item >= 0)
+    return Pairs(user[is_known], item[is_known], pairs.period[is_known])
 
 
 def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Doubles:

@@ -26,7 +26,7 @@ from recgym.numerics import log_loss, sigmoid
 
 
 class TrainingRun(NamedTuple):
-    """What all trainings of a fit share."""
+    """Arguments that all trainings of a fit have in common."""
 
     config: FitConfig
     seed: int
@@ -90,7 +90,7 @@ def logged_x(dataset: Dataset, model: SessionModel, batches: Sequence[Batch]) ->
 
 
 class Response(NamedTuple):
-    """The trained model and the choices on validation."""
+    """The trained model and its calibration."""
 
     model: SessionModel
     epochs: int
@@ -144,7 +144,7 @@ def fit_response(
 
 
 class Calibration(NamedTuple):
-    """Choices on validation for a trained model."""
+    """Calibration of a trained model, chosen on validation."""
 
     kept: float  # share of the towers' terms
     scale: float
@@ -156,12 +156,12 @@ def calibrate(
     model: SessionModel,
     judged: Sequence[Batch],
     config: FitConfig,
-    alone: Doubles | None = None,
+    additive: Doubles | None = None,
 ) -> Calibration:
     """Chooses the share of the towers, the calibration slope and the random intercept, by `config.guard`.
 
-    `alone` (rows,) are out-of-fold logits of the additive part, NaN elsewhere: they are used in place of validation
-    where no share of the towers is kept.
+    `additive` (rows,) are out-of-fold logits of the additive part, NaN elsewhere. They are used in place of validation
+    if no share of the towers is kept.
     """
     rows = np.flatnonzero(np.isfinite(logged_x(dataset, model, judged)))
     flag, visit = dataset.positive[rows].astype(np.float64), dataset.session[rows]
@@ -177,9 +177,9 @@ def calibrate(
     if config.guard is not None:
         kept = best_share(lambda share: losses(x_of(share)), visit, config.guard)
     x = x_of(kept)
-    if kept == 0.0 and alone is not None:
-        rows = np.flatnonzero(np.isfinite(alone))
-        flag, visit, x = dataset.positive[rows].astype(np.float64), dataset.session[rows], alone[rows]
+    if kept == 0.0 and additive is not None:
+        rows = np.flatnonzero(np.isfinite(additive))
+        flag, visit, x = dataset.positive[rows].astype(np.float64), dataset.session[rows], additive[rows]
     found = choose_random_intercept(flag, x, visit, config.guard)
     scale = float(np.clip(found.scale, 0.2, 1.5))
     if config.guard is None:
@@ -190,7 +190,7 @@ def calibrate(
 
 
 def choose_random_intercept(flag: Doubles, x: Doubles, visit: Ints, guard: float | None) -> RandomIntercept:
-    """`fit_random_intercept`; without an intercept where it does not improve the likelihood of sessions by `guard`."""
+    """`fit_random_intercept`; sd is 0 unless it improves the likelihood of sessions by `guard` standard errors."""
     with_intercepts = fit_random_intercept(flag, x, visit)
     if guard is None:
         return with_intercepts
@@ -207,7 +207,7 @@ def choose_random_intercept(flag: Doubles, x: Doubles, visit: Ints, guard: float
 
 
 def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float) -> float:
-    """The intercept at which the mean over random intercepts is that of the flag, by Newton's method."""
+    """The intercept at which the mean probability, over random intercepts too, is that of the flag. Newton's method."""
     value = 0.0
     for _ in range(50):
         chance = over_intercepts(partial(_chance, value + logit), random_intercept_sd)

@@ -49,9 +49,9 @@ class Batches(Sequence[Batch]):
 
 
 def pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Sessions cut into pieces of MAX_PIECE_ROWS rows, because a batch is quadratic in the length of its sessions.
+    """Starts and lengths of sessions cut into pieces of at most MAX_PIECE_ROWS rows; a batch is quadratic in length.
 
-    A piece is treated as a session: effects that are older have decayed, and few sessions are that long.
+    A piece is treated as a session. Few sessions are that long, and effects of responses before the piece have decayed.
     """
     count = -(-lengths // MAX_PIECE_ROWS)
     within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)

@@ -1,4 +1,4 @@
-"""The trained module: towers and numbers of the session model; `terms()` gives tensors for `torch_session`."""
+"""The session model as a torch module: towers of users and items, and scalar parameters."""
 
 import math
 from typing import Any, cast
@@ -16,12 +16,12 @@ from recgym.fit.two_tower import Tower, one_hot
 from recgym.fit.user_features import EARLIER, earlier_rates
 
 MAX_CODES = 64  # values of a public column that a tower uses
-BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 there is
+BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 below 1
 START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # initial values
 
 
 class SessionModel(nn.Module):
-    """Towers of users and items, and the numbers of affinity.
+    """Towers of users and items, and the scalar parameters of affinity; `terms` are inputs of `torch_session`.
 
     Args:
         dataset: the rows to fit.
@@ -29,7 +29,7 @@ class SessionModel(nn.Module):
         config: with `start` "counts", towers start at 0, and `shrinkage` scales all trained terms but the base.
         drift: whether responses move the intent.
         fixed: numbers that are assumed, not trained, by their names in START.
-        base: biases that are fixed; the towers then add inner products of factors alone.
+        base: fixed biases, to which the towers add inner products of factors only.
     """
 
     category: Tensor
@@ -38,10 +38,10 @@ class SessionModel(nn.Module):
     base_user: Tensor
     base_item: Tensor
     base_context: Tensor
-    moved_user: Tensor
-    moved_item: Tensor
-    moved_context: Tensor
-    ALONE = ("access", "context_bias", "moved_user", "moved_item", "moved_context")
+    correction_user: Tensor
+    correction_item: Tensor
+    correction_context: Tensor
+    BIASES = ("access", "context_bias", "correction_user", "correction_item", "correction_context")
 
     def __init__(
         self, dataset: Dataset, user_features: Floats, config: FitConfig, *, drift: bool, fixed: dict[str, float],
@@ -70,12 +70,12 @@ class SessionModel(nn.Module):
         )
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
-            # the base was fitted without drift of the intent: with drift it is corrected in training
-            moved = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
-            setattr(self, f"moved_{name}", moved)
+            # the base was fitted without drift of the intent; with drift it is corrected in training
+            correction = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
+            setattr(self, f"correction_{name}", correction)
         if config.start == "counts":
-            self.item_tower.silence(slice(dim, None))
-            self.user_tower.silence(slice(None))
+            self.item_tower.zero_outputs(slice(dim, None))
+            self.user_tower.zero_outputs(slice(None))
         self.register_buffer("shrinkage", torch.ones(()))
         self.register_buffer("category", torch.from_numpy(items.category))
         self.register_buffer("price", torch.from_numpy(items.price_z.astype(np.float32)))
@@ -86,7 +86,7 @@ class SessionModel(nn.Module):
         return torch.sigmoid(raw).clamp(max=BELOW_ONE) if name in ("pull", "decay") else raw
 
     def _memory(self, name: str) -> Tensor:
-        """A slope of earlier responses; assumed values are not shrunk."""
+        """Slope on earlier responses, shrunk unless it is assumed."""
         return self.number(name) if name in self.fixed else self.shrinkage * self.number(name)
 
     def terms(self, of: Tensor | None = None) -> SessionTerms:
@@ -99,14 +99,14 @@ class SessionModel(nn.Module):
         dim = self.dim
         own, kept = 0.0 if self.has_base else 1.0, self.shrinkage
         push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
-        of_item = self.moved_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price
+        of_item = self.correction_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price
         return SessionTerms(
             kept * users[:, :dim],
-            self.base_user[chosen] + kept * (self.moved_user[chosen] + own * users[:, dim]),
+            self.base_user[chosen] + kept * (self.correction_user[chosen] + own * users[:, dim]),
             items[:, :dim],
             kept * push,
             self.base_item + kept * of_item,
-            self.base_context + kept * (self.moved_context + own * self.context_bias),
+            self.base_context + kept * (self.correction_context + own * self.context_bias),
             self.category,
             self.num_categories,
             self.number("pull"),
@@ -122,25 +122,27 @@ class SessionModel(nn.Module):
         return self.terms(users), batch._replace(user=number)
 
     def ridge(self, config: FitConfig, rows: int) -> Tensor:
-        """Ridge penalty per row of the id embeddings: a Gaussian prior, over `rows` rows of log."""
-        items = self.item_tower.own_square(config.bias_ridge, config.item_ridge)
-        items = items + config.bias_ridge * (self.moved_user.square().sum() + self.moved_item.square().sum())
-        return 0.5 * (items + self.user_tower.own_square(config.bias_ridge, config.user_ridge)) / rows
+        """Ridge penalty of the id embeddings per row, a Gaussian prior; `rows` is the number of training rows."""
+        items = self.item_tower.ridge_penalty(config.bias_ridge, config.item_ridge)
+        items = items + config.bias_ridge * (
+            self.correction_user.square().sum() + self.correction_item.square().sum()
+        )
+        return 0.5 * (items + self.user_tower.ridge_penalty(config.bias_ridge, config.user_ridge)) / rows
 
     def groups(self, config: FitConfig) -> list[dict[str, object]]:
         """Parameter groups of AdamW: scalars and biases have ten times the learning rate and no weight decay."""
         trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
-        alone = [p for name, p in trained if p.ndim == 0 or name in self.ALONE]
-        rest = [p for name, p in trained if not (p.ndim == 0 or name in self.ALONE)]
+        biases = [p for name, p in trained if p.ndim == 0 or name in self.BIASES]
+        rest = [p for name, p in trained if not (p.ndim == 0 or name in self.BIASES)]
         rate = config.learning_rate
         return [
             {"params": rest, "lr": rate, "weight_decay": config.weight_decay},
-            {"params": alone, "lr": 10 * rate, "weight_decay": 0.0},
+            {"params": biases, "lr": 10 * rate, "weight_decay": 0.0},
         ]
 
 
 def item_features(dataset: Dataset) -> Floats:
-    """(N, F) one-hot category, page and other columns of few values; rates before the log. Not the price: see theta."""
+    """(N, F) one-hot columns of few values, deciles of duration, rates before the log. Not the price: see theta."""
     items = dataset.items
     blocks = [
         one_hot(items.category),

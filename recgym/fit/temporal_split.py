@@ -31,7 +31,7 @@ def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
 
 
 def _needed(visits: int, config: FitConfig) -> str:
-    """The end of the message for a log with an empty period."""
+    """How many visits a log with an empty period has and needs, for the error message."""
     if config.period is not None or config.split is not None:
         return f"it has {visits} visits in all: choose other days"
     return (
@@ -41,7 +41,11 @@ def _needed(visits: int, config: FitConfig) -> str:
 
 
 def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
-    """Trains on [first, end), its last tenth is validation; later days are test, else its last tenth is."""
+    """Period of each session for training days [first, end).
+
+    The last tenth of [first, end) is validation, and later days are test. Without later days the last tenth is test and
+    the tenth before it validation.
+    """
     inside = (dates >= (first or "")) & (dates < (end or "9999"))
     if not inside.any():
         raise ValueError(f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}")

@@ -23,7 +23,7 @@ class SessionTerms(NamedTuple):
     user_bias: Tensor  # (U,)
     factors: Tensor  # (N, d)
     push: Tensor  # (N, d) times eta
-    item_bias: Tensor  # (N,) plus theta * price
+    item_bias: Tensor  # (N,) with theta * price
     context_bias: Tensor  # (X,)
     category: Tensor  # (N,) int64
     num_categories: int

@@ -72,7 +72,7 @@ class Average(Generic[M]):
         self.of, self.model = model, copy.deepcopy(model)
         self.steps, self.seen = steps, 0
 
-    def follow(self) -> None:
+    def update(self) -> None:
         """Updates the mean after a step of the model."""
         self.seen += 1
         share = 1.0 / min(self.seen, self.steps)

@@ -16,7 +16,7 @@ from recgym.arrays import Floats
 class Tower(nn.Module):
     """Maps rows of a table to (rows, out): a network on public features plus an id embedding.
 
-    The embedding has the initial standard deviation `id_scale` and a ridge penalty (`own_square`), so that rare ids
+    The embedding has the initial standard deviation `id_scale` and a ridge penalty (`ridge_penalty`), so that rare ids
     rely on their features.
     """
 
@@ -41,13 +41,13 @@ class Tower(nn.Module):
         )
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
-        """Outputs of all rows, or of these."""
+        """Outputs (rows, out) of all rows, or of the rows `rows`."""
         own = self.own.weight if rows is None else self.own(rows)
         if self.features.shape[1] == 0:
             return cast(Tensor, own)
         return cast(Tensor, self.layers(self.features if rows is None else self.features[rows]) + own)
 
-    def silence(self, outputs: slice) -> None:
+    def zero_outputs(self, outputs: slice) -> None:
         """Sets these outputs to 0 for all rows before training."""
         with torch.no_grad():
             self.own.weight[:, outputs] = 0.0
@@ -56,8 +56,8 @@ class Tower(nn.Module):
                 last.weight[outputs] = 0.0
                 last.bias[outputs] = 0.0
 
-    def own_square(self, bias_ridge: float, ridge: float) -> Tensor:
-        """Weighted sum of squares of the id embeddings; the last output is a bias with weight `bias_ridge`."""
+    def ridge_penalty(self, bias_ridge: float, ridge: float) -> Tensor:
+        """Sum of squares of the id embeddings with weight `ridge`; the last output is a bias: weight `bias_ridge`."""
         square = self.own.weight.square()
         return bias_ridge * square[:, -1].sum() + ridge * square[:, :-1].sum()
 

@@ -13,8 +13,8 @@ from recgym.fit.dataset import Dataset
 from recgym.fit.two_tower import one_hot
 
 MAX_PUBLIC = 16  # public features of a world
-MAX_CODES = 64  # values of a column of words or codes
-MAX_SHOWN = 5  # values of a column of words among the public features
+MAX_CODES = 64  # distinct values of a column of text or codes
+MAX_SHOWN = 5  # values of a column of text that become public features
 EARLIER = "earlier_"  # prefix of columns that count events before the log (`recgym.logs.kuairand_history`)
 PRIOR_ROWS = 4.0  # [rows] at the overall rate that are added to a rate before the log
 
@@ -58,7 +58,7 @@ def tower_user_features(dataset: Dataset) -> Floats:
 
 
 def earlier_rates(columns: Mapping[str, Any]) -> Floats:
-    """(rows, F) centred log of impressions before the log, and centred logits of the shrunk event rates before it.
+    """(rows, F) centred features from before the log: log of impressions, logits of shrunk event rates.
 
     F is 0 where the table has no `earlier_shown`.
     """
@@ -98,9 +98,9 @@ class FeatureColumn(NamedTuple):
 
 
 def usable_columns(dataset: Dataset, shown: bool = True) -> list[tuple[str, FeatureColumn]]:
-    """The user columns without ids, constants and words of too many values.
+    """The user columns without ids, constants, and text of more than MAX_CODES values.
 
-    `shown`: public features, without the bucketed and encoded copies of other columns.
+    `shown`: without bucketed and encoded copies of other columns, for the public features of a world.
     """
     kept = []
     for name, values in dataset.user_columns.items():

@@ -4,7 +4,7 @@ Conventions of this reader:
 
 * `users` reads the first so many users; the whole set has 37 million slates and needs more memory than most machines;
 * there are no times: a session is all that the set has of a user, at most 20 slates, and `step` their number;
-* entry 0 of a slate stands for "no click" and 0 fills it up: neither is an item; an item's position counts the others;
+* entry 0 of a slate means "no click", and 0 is padding: neither is an item, and positions count items only;
 * a slate whose clicked item is not in it is left out and counted; `slate_lengths` is not read;
 * `context_interaction_type` is 1 for search, 2 for recommendation, 0 for undefined;
 * the category is the item's group in itemattr.npz, with its name in ind2val.json.

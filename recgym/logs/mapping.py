@@ -111,7 +111,7 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
     """The map without event words, and the meaning of each word, lower-cased.
 
     "action:clickout item>click:search>omit" maps the words of the column "action"; the meanings are the events of the
-    domain, click, shown and omit; the word * stands for all others.
+    domain, click, shown and omit; the word * matches all others.
 
     Raises:
         LogError: a meaning is unknown.

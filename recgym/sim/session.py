@@ -15,7 +15,12 @@ The model and its sources:
 """
 
 import math
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from recgym.arrays import Bools
 from recgym.jit import njit
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
@@ -79,6 +84,11 @@ def has_required_event(w: WorldArrays, event: int, first: bool, second: bool) ->
 def click_is_long_view(w: WorldArrays, item: int) -> bool:
     """Whether a click on the item is a long view: in a world with watch time, an item of at most 7 s."""
     return w.watch[0] == 1 and w.duration[item] <= WATCH_CLICK_MS
+
+
+def clicks_are_long_views(duration: NDArray[np.floating[Any]]) -> Bools:
+    """`click_is_long_view` of items of these durations [ms], NaN where unknown, in a world with watch time."""
+    return np.asarray(duration <= WATCH_CLICK_MS)
 
 
 @njit()

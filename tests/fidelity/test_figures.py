@@ -292,7 +292,7 @@ def test_what_a_small_log_lacks_is_said(content):
     few = dataclasses.replace(late, rows=late.rows.slice(0, int(starts[40])))
     verdict = judge(world, few, resamples=20)
     why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
-    assert why["real or simulated"] == "fewer than 500 rows: too few to tell real from simulated"
+    assert why["real or simulated"] == "fewer than 500 rows: too few for a classifier test"
     assert "users have 3 rows" in why["variance between users"]
 
 

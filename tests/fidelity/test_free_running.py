@@ -140,11 +140,11 @@ def test_a_slate_of_a_page_has_its_items_and_empty_positions():
     size = page_sizes(world)
     form = Form(int(size.max()), 30, ("click",), responses_only=False, pages=True)
     visits = simulated_visits(world, form, 40, 0)
-    shelf = world.arrays.category * 100 + world.arrays.page
+    category_page = world.arrays.category * 100 + world.arrays.page
     step = visits.visit * 100 + visits.place
     for each in np.unique(step):
         shown = visits.item[step == each]
-        assert set(shown) == set(np.flatnonzero(shelf == shelf[shown[0]]))
+        assert set(shown) == set(np.flatnonzero(category_page == category_page[shown[0]]))
         assert len(set(shown)) == size[shown[0]]
         assert (shown[size[shown[0]] :] == shown[0]).all()
 

@@ -11,7 +11,7 @@ from recgym.cli.main import main
 from recgym.envs.world_lookup import load_world
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.recipe_pairs import drawn
+from recgym.fit.recipe_pairs import bootstrap_weights
 from recgym.fit.temporal_split import periods
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION
@@ -106,10 +106,10 @@ def test_members_share_the_indices_and_differ_in_the_numbers(log):
 
 
 def test_members_of_pairs_count_each_pair_by_a_poisson_number():
-    counts = drawn(200_000, 1)
+    counts = bootstrap_weights(200_000, 1)
     shares = np.bincount(counts)[:4] / len(counts)
     np.testing.assert_allclose(shares, np.exp(-1) / np.array([1, 1, 2, 6]), atol=0.005)
-    assert (drawn(10, None) == 1).all()
+    assert (bootstrap_weights(10, None) == 1).all()
     shown = sample_log(
         synthetic(3, domain="social", num_users=60, num_items=20), "random", 600, seed=1, horizon=8
     )

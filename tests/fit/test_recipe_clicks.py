@@ -117,7 +117,7 @@ def test_a_mean_of_steps_stands_where_a_model_swings():
     with torch.no_grad():
         for step in range(200):
             weight.fill_(3.0 + (-1) ** step)
-            mean.follow()
+            mean.update()
             if step == 0:
                 assert mean.model.weight.item() == 4.0  # nothing is left of how it began
     assert mean.model.weight.item() == pytest.approx(3.0, abs=0.06)

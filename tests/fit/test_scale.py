@@ -81,7 +81,7 @@ def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     large = make_dataset(log, config, positives_only=True)
     monkeypatch.setattr(conditional_logit, "LARGE_CATALOGUE", 10)
     monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 30)
-    place, judged = conditional_logit.layout(large, CPU), conditional_logit.some_batches(large, CPU, 1)
+    place, judged = conditional_logit.layout(large, CPU), conditional_logit.scoring_batches(large, CPU, 1)
     losses = []
 
     def judge(model, epoch):

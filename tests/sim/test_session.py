@@ -11,6 +11,7 @@ from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import (
     affinity,
     click_is_long_view,
+    clicks_are_long_views,
     event_logit,
     has_required_event,
     second_event_probability,
@@ -79,6 +80,8 @@ def test_a_click_on_an_item_of_at_most_seven_seconds_is_a_long_view():
         w = synthetic(domain=domain).with_arrays(duration=duration).arrays
         short = [bool(click_is_long_view(w, item)) for item in range(3)]
         assert short == ([True, True, False] if domain == "content" else [False] * 3)
+        if domain == "content":
+            assert clicks_are_long_views(np.r_[duration[:3], np.nan]).tolist() == [*short, False]
         p = [second_event_probability(w, 0, item, 0.5, True) for item in range(3)]
         assert [each == 1.0 for each in p] == short
         assert second_event_probability(w, 0, 0, 0.5, False) == 0.0
