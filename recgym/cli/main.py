@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import __version__, _interrupt
-from recgym.cli import benchmark, timing, training, worlds
+from recgym.cli import benchmark, rolling, timing, training, worlds
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -122,6 +122,7 @@ COMMANDS = (
     envs,
     worlds.fit,
     worlds.card,
+    rolling.rolling,
     validate,
     training.train,
     benchmark.bench,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import storage
+from recgym.cli.fit_options import Config, read_printed, settings_of
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -32,10 +33,6 @@ from recgym.cli.terminal import (
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
 Replace = Annotated[bool, typer.Option("--replace", metavar="", help="Replace the world in --out.")]
 Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
-Config = Annotated[
-    str | None,
-    typer.Option(help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."),
-]
 Period = Annotated[
     str | None,
     typer.Option(
@@ -133,10 +130,10 @@ def fit(
     })  # fmt: skip
     with storage.locked(out, f"--out {out}: another fit is writing there"):
         stopped = unfinished_world(out, command, is_replaced=replaced)
-        read = _read(log, source, domain, mapping, graph, options)
+        read = read_printed(log, source, domain, mapping, graph, options)
         from recgym.fit import fit as fit_world
 
-        chosen, shown, called = _settings(config, period), is_terminal(sys.stdout), name or out.name
+        chosen, shown, called = settings_of(config, period), is_terminal(sys.stdout), name or out.name
 
         def make(number: int) -> Any:
             settings = replace(chosen, resample=1000 * seed + number) if number else chosen
@@ -156,42 +153,6 @@ def _command(options: dict[str, Any]) -> str:
     """The command line of a fit, as its card keeps it."""
     words = (f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None)
     return f"recgym fit LOG {' '.join(words)}"
-
-
-def _read(
-    places: list[Path],
-    source: str | None,
-    domain: str | None,
-    mapping: str | None,
-    graph: Path | None,
-    options: dict[str, Any],
-) -> Any:
-    """The log; remarks of its reader go to stderr."""
-    from recgym.logs import read_log
-
-    read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
-    for remark in read.remarks:
-        print(remark, file=sys.stderr)
-    return read
-
-
-def _settings(config: str | None, period: str | None) -> Any:
-    from recgym.fit import PRESETS, FitConfig
-
-    if config not in (None, *PRESETS):
-        raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
-    chosen = PRESETS.get(config or "") or FitConfig()
-    return chosen if period is None else replace(chosen, split=None, period=_days(period))
-
-
-def _days(period: str) -> tuple[str | None, str | None]:
-    """The days of FROM:TO; one of them may be left out."""
-    first, colon, end = period.partition(":")
-    if not colon or not (first or end):
-        raise ValueError(
-            f"--period {period!r}: expected FROM:TO, such as 2022-04-25:2022-04-29 or :2022-04-29"
-        )
-    return first or None, end or None
 
 
 def _print_card(world: Any) -> None:
@@ -237,7 +198,7 @@ def card(
         from recgym.fidelity import judge_since
 
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-        read = _read(log, source, domain or loaded.domain, mapping, graph, options)
+        read = read_printed(log, source, domain or loaded.domain, mapping, graph, options)
         loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
     if png is not None:
         from recgym.fidelity.card_picture import draw_card

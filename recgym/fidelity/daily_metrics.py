@@ -1,4 +1,4 @@
-"""Figures one step ahead of the log for each of its days, of logs that span several.
+"""Figures one step ahead of the log for each of its days.
 
 Axes: R rows, S steps, V visits.
 """
@@ -25,13 +25,13 @@ NUM_EVENTS = 3  # of an impression, that are judged
 def by_day(evaluation: Evaluation) -> list[Figure]:
     """Rate, log-loss and AUC of the first events, or log-loss of clicks and of leaving, of every day.
 
-    LackingError where fewer than two days have MIN_ROWS rows.
+    LackingError where no day has MIN_ROWS rows.
     """
     days = dates(evaluation.log.days)[evaluation.log.visit]  # (R,)
     names, count = np.unique(days, return_counts=True)
     kept = names[count >= MIN_ROWS].tolist()
-    if len(kept) < 2:
-        raise LackingError(f"fewer than two days have {MIN_ROWS} rows")
+    if not kept:
+        raise LackingError(f"no day has {MIN_ROWS} rows")
     found = impressions if evaluation.is_impressions else clicks
     return [of_day(row, day) for day in kept for row in found(evaluation, days == day)]
 

@@ -119,7 +119,7 @@ def judge(
         evaluation = pair_metrics.PairEvaluation.of(world, log, past, resamples, seed, visits)
         remarks = list(evaluation.remarks)
     else:
-        evaluation, remarks = _evaluation(world, log, past, resamples, seed, visits)
+        evaluation, remarks = evaluation_of(world, log, past, resamples, seed, visits)
     figures: list[Figure] = []
     left_out = []
     for group in TABLE:
@@ -141,7 +141,7 @@ def judged_days(log: Log) -> dict[str, str]:
     return {"from": str(days[0]), "to": str(days[-1])}
 
 
-def _evaluation(
+def evaluation_of(
     world: World, log: Log, past: Log | None, resamples: int, seed: int, visits: int
 ) -> tuple[Evaluation, list[str]]:
     """Of sessions, and remarks: how much was judged."""

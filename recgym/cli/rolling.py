@@ -1,0 +1,114 @@
+"""The command `recgym rolling`."""
+
+import json
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from recgym.cli.fit_options import Config, read_printed, settings_of
+from recgym.cli.terminal import (
+    Domain,
+    Duplicates,
+    FittingDevice,
+    Json,
+    LogFile,
+    Map,
+    Seed,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    given,
+    is_terminal,
+)
+
+Every = Annotated[int, typer.Option(metavar="N", min=1, help="Fit at every N-th day only.")]
+BOOTSTRAP = 60  # resamples of an interval, for each origin
+SUMMARY = (
+    "free_classifier",
+    "free_rate",
+    "free_responses",
+    "auc",
+    "trees_auc_gain",
+    "page_log_loss",
+    "log_loss",
+)
+
+
+def rolling(
+    log: LogFile,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
+    config: Config = None,
+    every: Every = 1,
+    seed: Seed = 0,
+    device: FittingDevice = "auto",
+    as_json: Json = False,
+) -> None:
+    """Rolling origins: for each day of a log, fit a world on the days before it and judge it on each day from it on.
+
+    Choices of a fit are made on the last tenth of the visits before the origin. Example:
+    `recgym rolling events.csv --domain content --map user=visitorid,item=itemid,time=timestamp --every 7`
+    """
+    from recgym.fidelity.rolling_origins import origin_days, roll
+    from recgym.fit import fit
+
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+    read = read_printed(log, source, domain, mapping, None, options)
+    days, chosen = origin_days(read, every), replace(settings_of(config, None), bootstrap=BOOTSTRAP)
+
+    def fitted_before(day: str) -> Any:
+        settings = replace(chosen, split=None, period=(None, day))
+        name = f"before {day}"
+        return fit(
+            read, name=name, config=settings, seed=seed, device=device, progress=is_terminal(sys.stdout)
+        )
+
+    found = []
+    for origin in roll(read, fitted_before, days, resamples=BOOTSTRAP, seed=seed):
+        print(
+            f"fitted before {origin.day}: {origin.skipped or f'{len(origin.days)} figures by day'}",
+            file=sys.stderr,
+        )
+        found.append(origin)
+    if as_json:
+        print(json.dumps([origin.entry() for origin in found], indent=1))
+    else:
+        _print(found)
+
+
+def _print(found: list[Any]) -> None:
+    """The table by day, and that of all judged days together."""
+    rows = [(origin, row) for origin in found for row in origin.days]
+    whole = [
+        (origin, row) for origin in found for row in origin.figures if row.id.partition("/")[0] in SUMMARY
+    ]
+    for title, table in (("By day", rows), ("All judged days together", whole)):
+        lines = [f"## {title}", "", "| fitted before | figure | log | world | baseline | 95 % | n |"]
+        lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+        for origin, row in table:
+            baseline = f"{_number(row.baseline)} ({row.baseline_name})" if row.baseline_name else ""
+            interval = "" if row.low is None else f"{_number(row.low)} to {_number(row.high)}"
+            cells = (
+                origin.day,
+                row.text,
+                _number(row.log),
+                _number(row.world),
+                baseline,
+                interval,
+                f"{row.n:,}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+        print("\n".join(lines), end="\n\n")
+    for origin in found:
+        if origin.skipped:
+            print(f"* left out: fitted before {origin.day}: {origin.skipped}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
