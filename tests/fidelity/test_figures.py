@@ -144,16 +144,16 @@ def test_a_product_of_hazards_is_the_share_that_goes_on():
 
 def test_runs_and_repeats_by_hand():
     visit = np.array([0, 0, 0, 0, 0, 1, 1])
-    category, answered = np.array([1, 1, 2, 1, 1, 1, 1]), np.array([1, 1, 0, 1, 1, 1, 0], bool)
-    np.testing.assert_array_equal(runs(visit, category, answered), [1, 2, 0, 3, 4, 1, 0])
+    category, responded = np.array([1, 1, 2, 1, 1, 1, 1]), np.array([1, 1, 0, 1, 1, 1, 0], bool)
+    np.testing.assert_array_equal(runs(visit, category, responded), [1, 2, 0, 3, 4, 1, 0])
     item = np.array([7, 7, 8, 9, 8, 7, 7])
-    np.testing.assert_array_equal(repeats(visit, item, answered, 20), [0, 1, 0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(repeats(visit, item, responded, 20), [0, 1, 0, 0, 0, 0, 1])
     np.testing.assert_array_equal(
         repeats(np.zeros(4, int), np.array([1, 2, 3, 1]), np.ones(4, bool), 2), [0] * 4
     )
 
 
-def test_rows_after_three_answers_by_hand(content):
+def test_rows_after_three_responses_equal_a_loop(content):
     log = align(content[0], content[1])
     found = _last_responses(log, log.response)
     for row in np.random.default_rng(0).integers(len(found), size=300):
@@ -286,7 +286,7 @@ def test_a_log_of_other_items_is_refused_in_one_line(content):
         judge(world, sample_log(synthetic(1, domain="social"), sessions=5))
 
 
-def test_what_a_small_log_lacks_is_said(content):
+def test_the_verdict_names_what_a_small_log_lacks(content):
     world, _, late = content
     starts = late.session_starts()
     few = dataclasses.replace(late, rows=late.rows.slice(0, int(starts[40])))

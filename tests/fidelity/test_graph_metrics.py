@@ -1,4 +1,4 @@
-"""The graph's fit and its figures, against worlds whose answer is known and matrices."""
+"""The fitted graph and its figures, against known worlds and dense matrices."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_drawing_finds_the_slope_and_closing_of_a_graph_that_it_drew():
 
 
 @pytest.mark.slow
-def test_resampling_users_tells_how_much_a_graph_varies():
+def test_intervals_over_users_cover_the_true_graph_statistics():
     users, probability, found = 120, 0.15, []
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ def test_resampling_users_tells_how_much_a_graph_varies():
         inside = [row[place].low <= truth <= row[place].high for row in found]
         assert np.mean(inside) >= 0.85
     widths = np.mean([row[1].high - row[1].low for row in found])
-    assert widths < 2.5 * 2 * 1.96 * np.std([row[2] for row in found])  # and no wider than it has to be
+    assert widths < 2.5 * 2 * 1.96 * np.std([row[2] for row in found])  # intervals are not too wide
 
 
 def test_distributions_are_compared_by_their_largest_gap():

@@ -54,7 +54,7 @@ def test_known_tastes_and_levels_are_recovered(sd):
     assert any(each.interval(0)[0] <= sd <= each.interval(0)[1] for each in found)
 
 
-def test_moods_and_levels_are_no_tastes():
+def test_random_intercepts_and_levels_are_not_tastes():
     found = taste_spread(sampled(0.0, 1, intercept=1.5), 100, 0)
     assert found.interval(0)[0] == 0.0
     assert found.taste < 0.2

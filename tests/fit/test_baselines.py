@@ -93,7 +93,7 @@ def test_a_world_that_loses_says_so_first():
     assert card_markdown(good).splitlines()[0] == "# w (ecommerce)"
 
 
-def test_what_is_kept_must_beat_the_baseline_by_more_than_chance():
+def test_a_kept_share_beats_the_baseline_by_standard_errors():
     rng = np.random.default_rng(0)
     baseline, visit = np.full(1_000, 2.0), np.arange(1_000) // 5
     noise, gain = rng.normal(0, 0.5, 1_000), 0.2
@@ -172,7 +172,7 @@ def ratings() -> pd.DataFrame:
     return frame
 
 
-def test_a_table_of_ratings_shows_nobody_anything():
+def test_the_exposure_of_a_table_of_ratings_is_assumed():
     rows = {row["term"]: row for row in fitted(ratings(), "content", epochs=1).card["terms"]}
     assert (rows["exposure"]["status"], rows["exposure"]["value"]) == ("assumed", "share of ratings")
     assert "no impressions are logged" in rows["exposure"]["source"]
@@ -183,7 +183,7 @@ MEMORY = ("push", "eta", "pull", "kappa", "decay", "rho")
 
 
 def card_of_noise(length: int, domain: str, **settings) -> dict[str, dict]:
-    """Terms of a log whose responses have nothing to do with users, or with what came before in the visit."""
+    """Terms of a log whose responses are independent of users and of earlier steps of the session."""
     frame = visits(900, 20, seed=9, length=length)
     response = "listen" if domain == "social" else "click"
     frame[response] = np.random.default_rng(1).random(len(frame)) < 0.3
@@ -191,7 +191,7 @@ def card_of_noise(length: int, domain: str, **settings) -> dict[str, dict]:
 
 
 @pytest.mark.slow
-def test_what_training_began_with_is_not_called_fitted():
+def test_initial_values_are_not_called_fitted():
     rows = card_of_noise(5, "content")
     assert {name: rows[name]["status"] for name in ("profile", "factors", *MEMORY)} == dict.fromkeys(
         ("profile", "factors", *MEMORY), "absent"
@@ -201,7 +201,7 @@ def test_what_training_began_with_is_not_called_fitted():
 
 
 @pytest.mark.parametrize("domain", ["content", "social"])
-def test_visits_of_one_row_say_nothing_of_memory(domain):
+def test_sessions_of_one_row_do_not_identify_memory(domain):
     rows = card_of_noise(1, domain, guard=None, epochs=1)
     assert {rows[name]["status"] for name in ("push", "eta", "pull")} == {"absent"}
     assert (rows["rho"]["status"], rows["rho"]["value"]) == ("assumed", -1.0)
@@ -209,16 +209,16 @@ def test_visits_of_one_row_say_nothing_of_memory(domain):
     assert (rows["kappa"]["status"], rows["decay"]["status"], rows["kappa"]["value"]) == known
 
 
-def test_a_world_plays_the_share_that_is_kept(monkeypatch):
+def test_a_world_has_the_kept_share_of_trained_terms(monkeypatch):
     seen = []
     monkeypatch.setattr("recgym.fit.response_model.best_share", lambda *rest: 0.5)
     original = recipe_impressions.fit_response
 
-    def spied(*rest):
+    def recorded(*rest):
         seen.append(original(*rest))
         return seen[-1]
 
-    monkeypatch.setattr(recipe_impressions, "fit_response", spied)
+    monkeypatch.setattr(recipe_impressions, "fit_response", recorded)
     frame = visits(1_000, 20, seed=9).assign(click=np.arange(1_000) % 3 == 0)
     world = fitted(frame, "content", epochs=2)
     ((response, _),) = seen
@@ -230,7 +230,7 @@ def test_a_world_plays_the_share_that_is_kept(monkeypatch):
 
 
 @pytest.mark.slow
-def test_no_card_gives_facts_of_another_log():
+def test_a_card_has_no_facts_of_other_logs():
     for domain in ("content", "social", "ecommerce"):
         card = card_markdown(fitted(visits(600, 20, seed=2).assign(**{
             "listen" if domain == "social" else "click": np.arange(600) % 3 == 0
@@ -239,7 +239,7 @@ def test_no_card_gives_facts_of_another_log():
             assert words not in card, (domain, words)
 
 
-def test_staying_is_fitted_where_a_log_tells_it():
+def test_staying_is_fitted_where_a_log_identifies_it():
     log, _ = click_log(visits=300)
     frame = make_dataset(log, FitConfig(), positives_only=True)
     every = np.ones(log.num_rows, bool)
@@ -248,19 +248,19 @@ def test_staying_is_fitted_where_a_log_tells_it():
     assert fit_stay(one, every) is None
 
 
-def test_seen_before_by_hand():
+def test_seen_before_equals_a_loop():
     rng = np.random.default_rng(0)
     session, item = np.repeat(np.arange(20), 8), rng.integers(5, size=160)
     positive = rng.random(160) < 0.5
-    by_hand = [
+    looped = [
         any(positive[s] and item[s] == item[r] and session[s] == session[r] for s in range(r))
         for r in range(160)
     ]
-    np.testing.assert_array_equal(seen_before(session, item, positive), by_hand)
+    np.testing.assert_array_equal(seen_before(session, item, positive), looped)
 
 
-def friendly(pairs: int) -> Log:
-    """Listens and refusals of users of two tastes, who befriend their like."""
+def log_with_friends(pairs: int) -> Log:
+    """Impressions with and without a listen, of users of two tastes; most friends have the same taste."""
     rng = np.random.default_rng(0)
     user, item = rng.integers(80, size=3_000), rng.integers(30, size=3_000)
     liked = rng.random(3_000) < np.where(user % 2 == item % 2, 0.7, 0.1)
@@ -275,8 +275,8 @@ def friendly(pairs: int) -> Log:
     return replace(log, friends=pa.table({"user": ends[:, 0], "friend": ends[:, 1]}))
 
 
-def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
-    world = fit(friendly(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
+def test_a_social_log_of_impressions_has_a_graph(tmp_path):
+    world = fit(log_with_friends(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
     assert world.has_graph
     rows = {row["term"]: row for row in world.card["terms"]}
     assert rows["graph"]["status"] == rows["connect_taste"]["status"] == "fitted"
@@ -287,7 +287,7 @@ def test_a_social_log_with_refusals_keeps_its_friends(tmp_path):
 
 @pytest.mark.slow
 def test_another_seed_trains_other_vectors_where_users_have_tastes():
-    log = replace(friendly(100), friends=None)
+    log = replace(log_with_friends(100), friends=None)
     worlds = [
         fit(log, name="w", config=FitConfig(bootstrap=20, epochs=6), seed=seed, progress=False)
         for seed in (0, 1)
@@ -296,10 +296,10 @@ def test_another_seed_trains_other_vectors_where_users_have_tastes():
     assert worlds[0].sha256 != worlds[1].sha256
 
 
-def test_too_few_friends_are_not_denied():
+def test_the_card_counts_friends_that_are_too_few():
     from recgym.sim.friend_requests import most_candidates
 
-    world = fit(friendly(40), name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
+    world = fit(log_with_friends(40), name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
     assert not world.has_graph
     rows = {row["term"]: row for row in world.card["terms"]}
     assert rows["graph"]["source"] == "40 friend pairs of users with rows; a graph needs 100"
@@ -309,7 +309,7 @@ def test_too_few_friends_are_not_denied():
 
 @pytest.mark.parametrize("longest", [1, 4])
 @pytest.mark.slow
-def test_visits_of_few_rows_leave_as_in_the_log(longest):
+def test_short_sessions_end_as_in_the_log(longest):
     frame = visits(1_200, 20, seed=5, length=1)
     if longest > 1:  # 3 or 4 rows
         frame["session"] = np.arange(1_200) // 4
@@ -321,12 +321,12 @@ def test_visits_of_few_rows_leave_as_in_the_log(longest):
     rows = {row["term"]: row["status"] for row in world.card["terms"]}
     assert rows["leave_bias"] == "fitted"
     assert rows["leave_item"] == "absent"
-    assert rows["push"] == rows["kappa"] == "absent"  # nothing follows anything
+    assert rows["push"] == rows["kappa"] == "absent"  # no item depends on the one before
 
 
 @pytest.mark.slow
 def test_a_chain_of_items_is_learnt():
-    """Each item is followed by one other, four times of five: no few factors hold that."""
+    """Each item is followed by one other with probability .8, which no few factors represent."""
     rng = np.random.default_rng(0)
     frame, follows = visits(2_400, 30, seed=6, length=8), rng.permutation(30)
     item = rng.integers(30, size=len(frame))
@@ -357,7 +357,7 @@ def test_a_log_of_later_days_alone_judges_a_world():
         )
 
 
-def test_a_log_of_one_user_says_what_it_needs():
+def test_the_error_of_a_log_of_one_user_names_what_is_missing():
     frame = visits(100, 20, seed=8).assign(user="u", session=0).drop(columns="time")
     with pytest.raises(
         ValueError, match=r"it has 1 visits in all and needs at least 6, .* or a column session"
@@ -392,7 +392,7 @@ def test_a_later_log_with_other_tables_judges_a_world(run, tmp_path):
     whole = Log.from_pandas(pd.concat([frame, new]), domain="ecommerce")
     found = by_id(judge_since(world, whole, resamples=20).entries())[name].world
     assert found == by_id(json.loads(out))[name].world
-    assert found == losses(world)[name][0]  # what the world has seen judges nothing
+    assert found == losses(world)[name][0]  # training rows are not judged on
 
 
 def test_pairs_of_other_tables_are_held_out_as_they_were():

@@ -1,4 +1,4 @@
-"""Bootstrap worlds and periods: what a fit learns from, and what an environment makes of it."""
+"""Bootstrap worlds and training periods of a fit, and environments of an ensemble."""
 
 import shutil
 from dataclasses import replace
@@ -155,7 +155,7 @@ def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, c
     assert not (tmp_path / "other").exists()
 
 
-def test_a_world_is_replaced_only_where_that_is_said(tmp_path, capsys, monkeypatch):
+def test_a_world_is_replaced_only_with_replace(tmp_path, capsys, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "world.json").write_text("kept")
     monkeypatch.chdir(tmp_path)
@@ -170,11 +170,11 @@ def test_a_world_is_replaced_only_where_that_is_said(tmp_path, capsys, monkeypat
 
 
 class Stopped(Exception):
-    """Somebody pressed Ctrl-C, or pulled the plug."""
+    """Stands in for Ctrl-C or a power cut."""
 
 
 @pytest.mark.parametrize("stage", ["first", "member", "planning"])
-def test_a_stopped_fit_keeps_what_is_done_and_goes_on(log, tmp_path, capsys, monkeypatch, stage):
+def test_a_stopped_fit_resumes_from_its_finished_members(log, tmp_path, capsys, monkeypatch, stage):
     log.write(tmp_path / "log")
     monkeypatch.chdir(tmp_path)
     fitted = []

@@ -37,7 +37,7 @@ def random_world(domain: str, seed: int) -> World:
 
 
 def random_slates(world: World, slots: int, seed: int) -> Slates:
-    """Random items with repeats inside a slate, random responses: at most one a slate where the world says so."""
+    """Random items with repeats inside a slate, and random responses: at most one a slate for one choice a slate."""
     rng = np.random.default_rng([seed, 78])
     shape = (SESSIONS, STEPS, slots)
     item, responded = rng.integers(world.num_items, size=shape), rng.random(shape) < 0.5

@@ -1,4 +1,4 @@
-"""A fit uses the rows of train and validation alone: the test period does not change the world."""
+"""A fit uses the rows of train and validation only: the test period does not change the world."""
 
 from dataclasses import replace
 
@@ -42,26 +42,28 @@ def with_columns(log: Log, **columns) -> Log:
 
 
 def sampled(domain: str) -> Log:
-    """Ten days of visits of users with features, cut after six steps; a shop's are clicks alone."""
+    """Ten days of sessions of users with features, cut after six steps; of a shop the clicks only."""
     world = synthetic(2, domain=domain, num_users=40, num_items=14, num_factors=2)
     world = world.with_params(leave_bias=-3.0, outside=-20.0 if domain == "ecommerce" else 0.0)
     log = sample_log(world, "random", 300, seed=3, horizon=6)
     if domain == "ecommerce":
         log = replace(log, rows=log.rows.filter(log.rows["click"]))
     session = log.column("session")
-    kinds = pa.array([f"kind {user % 9}" for user in range(log.num_users)])  # the commonest five are public
+    kinds = pa.array(
+        [f"kind {user % 9}" for user in range(log.num_users)]
+    )  # the most frequent five are public
     log = replace(log, users=log.users.append_column("kind", kinds))
     return with_columns(log, time=1_650_000_000_000 + session * (10 * DAY // 300) + log.column("step") * 1000)
 
 
 def other_future(log: Log, seed: int, late: np.ndarray) -> Log:
-    """The log with other users, items, contexts, answers and lengths of visits in the rows `late`; times stay."""
+    """The log with other users, items, contexts, responses and session lengths in the rows `late`; times are kept."""
     rng = np.random.default_rng(seed)
     visit = np.cumsum(np.r_[True, np.diff(log.column("session")) != 0]) - 1
     users = rng.integers(log.num_users, size=visit[-1] + 1)[visit]
     contexts = rng.integers(int(log.column("context_index").max()) + 1, size=visit[-1] + 1)[visit]
     drawn = {"user": users, "context_index": contexts}
-    drawn["item"] = rng.integers(log.num_items // 2, size=len(log))  # the others never come
+    drawn["item"] = rng.integers(log.num_items // 2, size=len(log))  # the others do not occur
     drawn |= {name: rng.random(len(log)) < 0.5 for name in log.events if log.domain != "ecommerce"}
     if log.domain == "content":
         drawn["watch_ms"] = rng.integers(1, 90_000, size=len(log))
@@ -95,7 +97,7 @@ def same_world(one, other):
     ],
 )
 @pytest.mark.slow
-def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period, guard, monkeypatch):
+def test_a_world_does_not_depend_on_later_rows(domain, recipe, period, guard, monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
     monkeypatch.setattr("recgym.fit.event_models.PRESET_ID_RIDGES", (10.0, np.inf))
     monkeypatch.setattr("recgym.fit.event_models.SLOPE_RIDGES", (10.0,))
@@ -120,7 +122,7 @@ def test_a_world_is_the_same_whatever_happens_later(domain, recipe, period, guar
         assert not np.array_equal(getattr(world.arrays, name), getattr(other.arrays, name)), name
 
 
-def test_a_world_of_pairs_is_the_same_whatever_is_held_out():
+def test_a_world_of_pairs_does_not_depend_on_the_held_out_pairs():
     rng = np.random.default_rng(4)
     pairs = np.unique(rng.integers(0, (60, 30), size=(900, 2)), axis=0)
     ends = np.unique(np.sort(rng.integers(0, 60, size=(200, 2)), axis=1), axis=0)
@@ -154,7 +156,7 @@ def test_a_world_of_pairs_is_the_same_whatever_is_held_out():
     assert fits[0].has_graph
 
 
-def test_who_comes_later_has_a_place_and_no_weight():
+def test_later_users_and_items_have_an_index_and_no_weight():
     log = sampled("content")
     late = np.repeat(periods(visit_days(log), CONFIG) == TEST, np.diff(np.r_[log.session_starts(), len(log)]))
     user, item = log.column("user"), log.column("item")
@@ -186,7 +188,7 @@ def test_weights_without_mass_are_never_drawn():
     assert draw(sixths, 0, 7, np.nextafter(1.0, 0.0)) == 5
 
 
-def test_the_logging_policy_copes_with_items_that_were_never_shown():
+def test_the_logging_policy_shows_items_without_exposure_last():
     world = synthetic(1, domain="content", num_items=12, num_categories=3)
     exposure = np.r_[np.full(4, 0.25), np.zeros(8)]
     category = np.r_[0, 0, 0, 1, np.full(8, 2)]
@@ -203,7 +205,7 @@ def test_the_logging_policy_copes_with_items_that_were_never_shown():
         engine.step(slate, np.ones(50, bool))
 
 
-def test_whether_visits_are_whole_is_told_by_known_ones(monkeypatch):
+def test_known_sessions_decide_whether_leaving_is_fitted(monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
     log = sampled("ecommerce")
     frame = make_dataset(log, CONFIG, positives_only=True)
@@ -211,7 +213,7 @@ def test_whether_visits_are_whole_is_told_by_known_ones(monkeypatch):
     assert not can_leave(replace(frame, period=np.full_like(frame.period, TEST)), log)
 
 
-def test_an_item_is_what_its_first_rows_say_not_the_later_ones():
+def test_attributes_of_an_item_are_those_of_its_first_rows():
     rows = pd.DataFrame({
         "user": ["a", "a", "b", "b", "c"], "item": ["x", "x", "x", "y", "y"], "time": [500, 100, 300, 200, 400],
         "price": [9.0, 2.0, 7.0, np.nan, 5.0], "category": ["late", "", "early", "only", "other"],

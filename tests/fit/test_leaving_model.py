@@ -1,4 +1,4 @@
-"""Leaving: the marginal likelihood of whole visits against quadrature by hand, and recovery of a known hazard."""
+"""The hazard of leaving: its marginal likelihood against quadrature, and recovery of a known hazard."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def drawn_visits(spread, num, seed=0, items=40):
     return VisitRows(left[order].astype(float), np.flatnonzero(clock[order] == 1)), dense, item[order], effect
 
 
-def test_chances_average_over_the_patience_of_those_who_are_still_there():
+def test_chances_average_over_the_posterior_of_the_frailty():
     logit = np.array([-1.0, 0.3, -2.0, 0.5, -1.5, -0.2])
     starts, spread = np.array([0, 4]), 1.1
     ours = chances(logit, starts, spread)
@@ -90,7 +90,7 @@ def test_the_fit_is_at_the_optimum_of_its_penalised_likelihood(frail):
 
 @pytest.mark.slow
 def test_joint_likelihood_recovers_patience():
-    """A two-step estimate gave .23 here: slopes fitted without it hold its selection already."""
+    """A two-step estimate gave .23 here, because slopes fitted without frailty contain its selection."""
     visits, dense, item, effect = drawn_visits(1.2, 50_000)
     found = fit_hazard(visits, dense, [EffectTable(item, 40, 3.0)], frail=True)
     assert found.spread == pytest.approx(1.2, rel=0.1)
@@ -98,24 +98,24 @@ def test_joint_likelihood_recovers_patience():
     assert found.bias == pytest.approx(-1.8, abs=0.1)
     assert np.corrcoef(found.tables[0], effect)[0, 1] > 0.97
     blind = fit_hazard(visits, dense, [EffectTable(item, 40, 3.0)])
-    assert blind.slopes[0] < -0.5  # without it time takes the blame
+    assert blind.slopes[0] < -0.5  # without frailty the slope on time is biased
 
 
 def test_runs_and_repeats_equal_a_loop():
     world = synthetic(2, num_items=6, num_users=5).with_params(leave_bias=-4.0, outside=-1.0)
-    frame = make_dataset(sample_log(world, "random", 60, seed=1), FitConfig(), positives_only=False)
-    run = runs(frame.session, frame.items.category[frame.item], frame.positive)
-    again = repeats(frame.session, frame.item, frame.positive, MEMORY)
-    for start, length in zip(frame.starts, frame.lengths, strict=True):
+    dataset = make_dataset(sample_log(world, "random", 60, seed=1), FitConfig(), positives_only=False)
+    run = runs(dataset.session, dataset.items.category[dataset.item], dataset.positive)
+    again = repeats(dataset.session, dataset.item, dataset.positive, MEMORY)
+    for start, length in zip(dataset.starts, dataset.lengths, strict=True):
         memory, last, count = [], -1, 0
         for row in range(start, start + length):
-            item, category = frame.item[row], frame.items.category[frame.item[row]]
+            item, category = dataset.item[row], dataset.items.category[dataset.item[row]]
             assert again[row] == (item in memory[-MEMORY:])
-            if frame.positive[row]:
+            if dataset.positive[row]:
                 count = count + 1 if category == last else 1
                 last = category
                 memory.append(item)
-            assert run[row] == (count if frame.positive[row] else 0)
+            assert run[row] == (count if dataset.positive[row] else 0)
 
 
 def flat_world(**changes):
@@ -126,13 +126,13 @@ def flat_world(**changes):
 
 
 @pytest.mark.slow
-def test_contexts_are_fitted_as_far_as_they_help():
+def test_contexts_are_fitted_where_they_improve_validation():
     loud = flat_world().with_arrays(leave_context=np.cos(np.arange(24)))
     for world, kept in ((loud, True), (flat_world().with_arrays(leave_context=np.zeros(24)), False)):
         log = sample_log(world, "random", 6_000, seed=3, horizon=200)
-        frame = make_dataset(log, FitConfig(), positives_only=False)
-        assert len(frame.contexts) == 24
-        hazard = fit_leaving(frame, hazard_rows(frame), (0, 1, 2))
+        dataset = make_dataset(log, FitConfig(), positives_only=False)
+        assert len(dataset.contexts) == 24
+        hazard = fit_leaving(dataset, hazard_rows(dataset), (0, 1, 2))
         if kept:
             assert np.corrcoef(hazard.context, world.arrays.leave_context)[0, 1] > 0.97
         else:
@@ -142,12 +142,12 @@ def test_contexts_are_fitted_as_far_as_they_help():
 
 def test_a_large_log_is_fitted_on_a_part_of_its_visits(monkeypatch):
     world = flat_world()
-    frame = make_dataset(sample_log(world, "random", 3_000, seed=3), FitConfig(), positives_only=False)
-    rows = hazard_rows(frame)
+    dataset = make_dataset(sample_log(world, "random", 3_000, seed=3), FitConfig(), positives_only=False)
+    rows = hazard_rows(dataset)
     choices = Choices(item=3.0, shape=np.inf)
-    whole = fit_leaving(frame, rows, (0, 1, 2), choices)
+    whole = fit_leaving(dataset, rows, (0, 1, 2), choices)
     monkeypatch.setattr("recgym.fit.leaving_model.MAX_ROWS", {"choose": 4_000, "fit": 8_000})
-    part = fit_leaving(frame, rows, (0, 1, 2), choices)
+    part = fit_leaving(dataset, rows, (0, 1, 2), choices)
     assert part.bias != whole.bias
     np.testing.assert_allclose(part.bias, whole.bias, atol=0.15)
     assert replace(part, bias=0.0).logits(rows).shape == rows.left.shape

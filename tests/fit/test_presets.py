@@ -1,4 +1,4 @@
-"""The shipped worlds' presets still fit as they did: figures of short fits of small logs, by the code that made them.
+"""The presets of the shipped worlds give the fits of earlier code: figures of short fits of small logs.
 
 A preset's settings are a promise: a new default must not move it. The figures below are of the code before `guard`
 and `start` were settings; they agree to rounding on any machine, not bit for bit.
@@ -97,7 +97,7 @@ FIGURES: dict[str, dict[str, float]] = {
 
 
 def small_log(domain: str) -> Log:
-    """Two tastes of users and items; a shop's log has clicks alone, the others what was refused or no exposure."""
+    """Users and items of two tastes: clicks only of a shop, impressions of content, pairs of social."""
     rng = np.random.default_rng(5)
     visit = np.repeat(np.arange(VISITS), LENGTH)
     user, item = rng.integers(USERS, size=VISITS)[visit], rng.integers(ITEMS, size=len(visit))
@@ -120,7 +120,7 @@ def small_log(domain: str) -> Log:
 
 
 def pairs(rng: np.random.Generator) -> pd.DataFrame:
-    """Who has which item, of 150 users and 60 items of four tastes."""
+    """Pairs of 150 users and 60 items of four tastes."""
     user, item = rng.integers(150, size=9_000), rng.integers(60, size=9_000)
     kept = rng.random(9_000) < np.where(user % 4 == item % 4, 0.9, 0.08)
     return pd.DataFrame({"user": user, "item": item})[kept].drop_duplicates().assign(listen=True)

@@ -1,4 +1,4 @@
-"""What a fitted shop's world holds is what its model computed; how often a page is answered is the assumed rate."""
+"""A world fitted to clicks has the terms of its model, and pages have a click at the assumed rate."""
 
 from dataclasses import replace
 
@@ -32,11 +32,13 @@ def log():
     return click_log(visits=600)[0]
 
 
-def weight_of_pages(world, frame, category_page):
-    """exp(affinity less the outside option's) summed over the clicked page, at every row; and which rows."""
+def weight_of_pages(world, dataset, category_page):
+    """Row numbers, and for each row the log of the sum of exp(affinity) over the clicked page."""
     rows, sums = [], []
     with torch.no_grad():
-        for batch in frame.batches(frame.sessions(TRAIN, VALIDATION), 4096, CPU, np.random.default_rng(0)):
+        for batch in dataset.batches(
+            dataset.sessions(TRAIN, VALIDATION), 4096, CPU, np.random.default_rng(0)
+        ):
             x = affinities(terms_from_world(world), batch).numpy()
             same = category_page[batch.item.numpy()][..., None] == category_page
             there = batch.mask.numpy() > 0
@@ -45,17 +47,17 @@ def weight_of_pages(world, frame, category_page):
     return np.concatenate(rows), np.concatenate(sums)
 
 
-def test_a_logged_page_is_answered_at_the_assumed_rate(log):
+def test_a_logged_page_has_a_click_at_the_assumed_rate(log):
     world = fit_clicks(log, "w", CONFIG, 0, CPU, silent)
-    frame = make_dataset(log, CONFIG, positives_only=True)
-    _, weight = weight_of_pages(world, frame, frame.items.category_page)
+    dataset = make_dataset(log, CONFIG, positives_only=True)
+    _, weight = weight_of_pages(world, dataset, dataset.items.category_page)
     rate = assumed("ecommerce", "answer_rate")
     assert weight.mean() == pytest.approx(np.log(rate / (1 - rate)), abs=0.02)  # float16 of the biases
 
 
-def test_what_shifts_all_items_alike_does_not_drift(log):
-    frame = make_dataset(log, CONFIG, positives_only=True)
-    model, _ = trained(frame, CONFIG, 0, CPU, silent)
+def test_parameters_that_shift_all_items_are_not_trained(log):
+    dataset = make_dataset(log, CONFIG, positives_only=True)
+    model, _ = trained(dataset, CONFIG, 0, CPU, silent)
     with torch.no_grad():
         terms = model.terms()
     assert not terms.user_bias.any()
@@ -63,9 +65,9 @@ def test_what_shifts_all_items_alike_does_not_drift(log):
     assert float(model.bias) == 0.0
 
 
-def test_where_a_log_has_no_pages_a_page_has_its_share_of_the_catalogue(log):
-    frame = make_dataset(log, CONFIG, positives_only=True)
-    one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
+def test_without_logged_pages_a_page_is_a_share_of_the_catalogue(log):
+    dataset = make_dataset(log, CONFIG, positives_only=True)
+    one = replace(dataset, items=replace(dataset.items, category=np.zeros(18, np.int64), categories=("all",)))
     twice = np.tile(np.arange(18), 2)
     wide = replace(
         one,
@@ -78,23 +80,25 @@ def test_where_a_log_has_no_pages_a_page_has_its_share_of_the_catalogue(log):
             exposure=one.items.exposure[twice] / 2,
         ),
     )
-    sums = np.full(len(frame.item), 3.0)
+    sums = np.full(len(dataset.item), 3.0)
     narrow = _outside(one, sums, Provenance("ecommerce"))
     assert narrow == pytest.approx(3.0 + np.log(0.2 / 0.8))  # 18 items: a page
-    ledger = Provenance("ecommerce")
-    assert _outside(wide, sums, ledger) == pytest.approx(narrow - np.log(2.0))  # 36 items: two pages
-    assert "a page of 18 items" in ledger.rows["outside"]["source"]
+    provenance = Provenance("ecommerce")
+    assert _outside(wide, sums, provenance) == pytest.approx(narrow - np.log(2.0))  # 36 items: two pages
+    assert "a page of 18 items" in provenance.rows["outside"]["source"]
 
 
 def test_the_exported_terms_are_the_models(log):
-    frame = make_dataset(log, CONFIG, positives_only=True)
-    model, _ = trained(frame, CONFIG, 0, CPU, silent)
-    arrays = plain_arrays(frame, CONFIG.dim)
-    theta = affinity_terms(frame, model, CONFIG, arrays, Provenance("ecommerce"))["theta"]
+    dataset = make_dataset(log, CONFIG, positives_only=True)
+    model, _ = trained(dataset, CONFIG, 0, CPU, silent)
+    arrays = plain_arrays(dataset, CONFIG.dim)
+    theta = affinity_terms(dataset, model, CONFIG, arrays, Provenance("ecommerce"))["theta"]
     with torch.no_grad():
         total = model.terms().item_bias.numpy()
-    np.testing.assert_allclose(arrays["item_bias"] + theta * frame.items.price_z, total, atol=1e-6)
-    assert conditional_logit.layout(frame, CPU).category_page.tolist() == frame.items.category_page.tolist()
+    np.testing.assert_allclose(arrays["item_bias"] + theta * dataset.items.price_z, total, atol=1e-6)
+    assert (
+        conditional_logit.layout(dataset, CPU).category_page.tolist() == dataset.items.category_page.tolist()
+    )
 
 
 def test_a_card_compares_repeats_within_the_memory_of_a_visit():
@@ -102,16 +106,16 @@ def test_a_card_compares_repeats_within_the_memory_of_a_visit():
     visit, item = np.repeat([0, 1, 2], [60, 35, 5]), rng.integers(40, size=100)
     click, option = np.repeat(np.arange(100), 40), np.tile(np.arange(40), 100)
     found = remembered(visit * 40 + item, visit[click] * 40 + option, click)
-    by_hand = [
+    looped = [
         any(visit[s] == visit[c] and item[s] == i for s in range(max(c - MEMORY, 0), c))
         for c, i in zip(click, option, strict=True)
     ]
-    np.testing.assert_array_equal(found, by_hand)
+    np.testing.assert_array_equal(found, looped)
     again = repeats(visit, item, np.ones(100, bool), MEMORY)
-    np.testing.assert_array_equal(found[option == item[click]], again)  # what the log's own share counts
+    np.testing.assert_array_equal(found[option == item[click]], again)  # as in the share of the log
 
 
-def test_a_mean_of_steps_stands_where_a_model_swings():
+def test_polyak_averaging_removes_oscillation():
     model = torch.nn.Linear(1, 1, bias=False)
     mean, weight = Average(model, 10), model.weight
     with torch.no_grad():
@@ -119,13 +123,13 @@ def test_a_mean_of_steps_stands_where_a_model_swings():
             weight.fill_(3.0 + (-1) ** step)
             mean.update()
             if step == 0:
-                assert mean.model.weight.item() == 4.0  # nothing is left of how it began
+                assert mean.model.weight.item() == 4.0  # the initial model has no weight
     assert mean.model.weight.item() == pytest.approx(3.0, abs=0.06)
     assert weight.item() == 2.0
 
 
 def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
-    frame = make_dataset(log, CONFIG, positives_only=True)
+    dataset = make_dataset(log, CONFIG, positives_only=True)
     steps = []
 
     class Counted(Average):
@@ -136,15 +140,15 @@ def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
     monkeypatch.setattr(conditional_logit, "Average", Counted)
     seen = []
     model = conditional_logit.train(
-        frame, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged)
+        dataset, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged)
     )
     ((window, mean),) = steps
-    size = step_rows(CONFIG, int((frame.row_period == TRAIN).sum()))
+    size = step_rows(CONFIG, int((dataset.row_period == TRAIN).sum()))
     assert model is mean.model
     assert all(judged is model for judged in seen)
     assert (
         mean.seen
         == 2 * window
-        == 2 * len(frame.batches(frame.sessions(TRAIN), size, CPU, np.random.default_rng(0)))
+        == 2 * len(dataset.batches(dataset.sessions(TRAIN), size, CPU, np.random.default_rng(0)))
     )
     assert not torch.equal(model.raw_rho, mean.of.raw_rho)

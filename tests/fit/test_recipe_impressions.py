@@ -1,4 +1,4 @@
-"""Content worlds: moods, watch times, what came before a log, against closed forms and worlds that are known."""
+"""Content worlds: random intercepts, watch times and counts before a log, against closed forms and known worlds."""
 
 import gzip
 from pathlib import Path
@@ -33,7 +33,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def moody(sd: float, visits: int = 4_000, rows: int = 8):
+def responses_with_intercepts(sd: float, visits: int = 4_000, rows: int = 8):
     rng = np.random.default_rng(3)
     visit = np.repeat(np.arange(visits), rows)
     x = rng.normal(size=len(visit))
@@ -42,13 +42,13 @@ def moody(sd: float, visits: int = 4_000, rows: int = 8):
 
 
 @pytest.mark.parametrize("sd", [0.0, 0.5, 1.2])
-def test_the_mood_behind_a_log_is_found_again(sd):
-    mood = fit_random_intercept(*moody(sd))
-    assert mood.sd == pytest.approx(sd, abs=0.05 + 0.1 * (sd == 0.0))
-    assert (mood.shift, mood.scale) == pytest.approx((-0.3, 0.8), abs=0.06)
+def test_the_random_intercept_of_a_log_is_recovered(sd):
+    found = fit_random_intercept(*responses_with_intercepts(sd))
+    assert found.sd == pytest.approx(sd, abs=0.05 + 0.1 * (sd == 0.0))
+    assert (found.shift, found.scale) == pytest.approx((-0.3, 0.8), abs=0.06)
 
 
-def test_a_mean_over_moods_equals_a_fine_integral():
+def test_a_mean_over_random_intercepts_equals_a_fine_integral():
     place = np.linspace(-8, 8, 20_001)
     weight = np.exp(-(place**2) / 2) / np.exp(-(place**2) / 2).sum()
     logit = np.array([-3.0, 0.2, 1.5])
@@ -56,12 +56,12 @@ def test_a_mean_over_moods_equals_a_fine_integral():
     np.testing.assert_allclose(over_intercepts(lambda m: sigmoid(logit + m), 0.9), exact, atol=1e-5)
 
 
-def test_watch_times_of_a_log_come_out_of_the_table_that_was_made_from_it():
-    """By group of durations, the median watch of skips, of clicks and of long views, short clicks among them."""
+def test_a_fitted_table_reproduces_watch_times():
+    """By group of durations: the median watch time of skips, clicks and long views, with clicks below the threshold."""
     world = synthetic(1, domain="content", num_users=20, num_items=40)
     frame = make_dataset(sample_log(world, "random", 4_000, seed=2), FitConfig(), positives_only=False)
     watch = np.where(frame.positive & (np.arange(len(frame.item)) % 3 == 0), 0.3 * frame.watch, frame.watch)
-    object.__setattr__(frame, "watch", watch)  # a third of all clicks is short, as no rule says
+    object.__setattr__(frame, "watch", watch)  # a third of all clicks is below the threshold
     table = watch_quantiles(frame, np.ones(len(watch), bool))
     order = np.argsort(frame.items.duration)
     again = world.with_arrays(
@@ -132,7 +132,7 @@ def test_a_play_recorded_twice_is_one_row(tmp_path):
     assert any("only begun" in remark for remark in log.remarks)
 
 
-def test_sequences_that_reach_into_the_log_are_not_used_and_unknown_videos_are_refused(tmp_path):
+def test_sequences_that_overlap_the_log_are_not_used_and_unknown_videos_are_refused(tmp_path):
     log = read_log(kuairand(tmp_path, last=AT + 3_000))
     assert "earlier_shown" not in log.users.column_names
     assert any("not used" in remark for remark in log.remarks)

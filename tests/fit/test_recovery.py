@@ -85,9 +85,9 @@ def test_the_price_slope_up_to_the_units_of_price(fitted):
 
 @pytest.mark.parametrize("name", ["leave_bias", "leave_repeat", "leave_idle", "patience"])
 def test_leaving_terms(fitted, name):
-    """In the fit's units: effects of items are 0 on average over answers, those of contexts over rows."""
-    answered, a = fitted.log.column("click").astype(bool), fitted.truth.arrays
-    item = a.leave_item[fitted.log.column("item")[answered]].mean()
+    """In units of the fit: item effects have mean 0 over responses, context effects over rows."""
+    responded, a = fitted.log.column("click").astype(bool), fitted.truth.arrays
+    item = a.leave_item[fitted.log.column("item")[responded]].mean()
     context = a.leave_context[fitted.log.column("context_index").astype(int)].mean()
     truth = TRUE | {
         "leave_bias": TRUE["leave_bias"] + item + context,
@@ -115,7 +115,7 @@ def centred(matrix):
 
 @pytest.mark.parametrize("left", ["profile", "push"])
 def test_factors_up_to_rotation(fitted, left):
-    """What profiles and pushes do to affinities; any invertible map of the factors leaves it as it is."""
+    """Affinities from profiles and pushes, which are invariant to invertible maps of the factors."""
     rows = fitted.item if left == "push" else np.unique(fitted.log.column("user"))
     truth = getattr(fitted.truth.arrays, left)[rows] @ fitted.truth.arrays.factors[fitted.item].T
     ours = getattr(fitted.world.arrays, left) @ fitted.world.arrays.factors.T

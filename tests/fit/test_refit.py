@@ -1,4 +1,4 @@
-"""The platform's cycle through the command: a trained agent goes on from a fresh log, then online again."""
+"""The cycle of a platform: a trained agent is refitted on a new log, then trained online again."""
 
 import json
 
@@ -47,7 +47,7 @@ def weights(folder):
 
 
 def prepared(name, place, log):
-    """The same agent, made in this process and given the log alone."""
+    """The same agent, made in this process and prepared on the log only."""
     env = make_vector(ENV, 2, world=str(place / "world"), observation="history")
     agent = make_agent(name, Problem.of(env), 0, **LIGHT.get(name, {}))
     agent.prepare(log, 0)
@@ -102,7 +102,7 @@ def test_neighbours_are_those_of_the_fresh_log(train, place, tmp_path):
     assert not np.array_equal(old["expected"], new["expected"])
 
 
-def test_what_a_stranger_gets_wrong(train, run, place, tmp_path):
+def test_a_wrong_agent_or_log_is_one_line(train, run, place, tmp_path):
     first, out = tmp_path / "first", ("--out", tmp_path / "out")
     assert train("item-knn", "--out", first)[0] == 0
     nowhere = tmp_path / "nowhere"
@@ -122,7 +122,7 @@ def test_what_a_stranger_gets_wrong(train, run, place, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_it_is_said_what_resuming_comes_to(train, tmp_path):
+def test_resuming_prints_what_is_done(train, tmp_path):
     out = tmp_path / "out"
     code, figures, err = train("ucb1", "--out", out, "--resume")
     assert code == 0

@@ -1,4 +1,4 @@
-"""What lets a fit grow: a sampled catalogue, visits in pieces, batches made when asked for."""
+"""Fits of large logs: a sampled catalogue, sessions in pieces, batches made on access."""
 
 import numpy as np
 import pytest
@@ -16,24 +16,24 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def frame():
+def dataset():
     world = synthetic(2, num_items=24, num_users=6).with_params(leave_bias=-3.0, outside=-1.0, patience=0.0)
     return make_dataset(sample_log(world, "random", 300, seed=1), FitConfig(dim=3), positives_only=True)
 
 
-def trained(frame):
+def trained(dataset):
     torch.manual_seed(0)
-    model = conditional_logit.ChoiceModel(frame, FitConfig(dim=3, hidden=8))
+    model = conditional_logit.ChoiceModel(dataset, FitConfig(dim=3, hidden=8))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return model
 
 
-def test_sums_over_a_sampled_catalogue_are_unbiased(frame, monkeypatch):
-    model, place = trained(frame), conditional_logit.layout(frame, CPU)
-    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
-    share = torch.as_tensor(0.5 * frame.items.exposure + 0.5 / 24, dtype=torch.float32)
+def test_sums_over_a_sampled_catalogue_are_unbiased(dataset, monkeypatch):
+    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+    share = torch.as_tensor(0.5 * dataset.items.exposure + 0.5 / 24, dtype=torch.float32)
     monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 40)
     with torch.no_grad():
         exact = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
@@ -48,30 +48,30 @@ def test_sums_over_a_sampled_catalogue_are_unbiased(frame, monkeypatch):
         assert ratio.std() > 0.01  # it is a sample
 
 
-def test_the_whole_catalogue_is_a_softmax(frame):
-    model, place = trained(frame), conditional_logit.layout(frame, CPU)
-    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+def test_the_whole_catalogue_is_a_softmax(dataset):
+    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     found = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
     item = batch.item[batch.mask > 0]
     page = place.category_page[item][:, None] == place.category_page
-    by_hand = torch.nn.functional.cross_entropy(
+    expected = torch.nn.functional.cross_entropy(
         found.x.masked_fill(~page, -torch.inf), item, reduction="none"
     )
-    torch.testing.assert_close(found.on_page, by_hand)
+    torch.testing.assert_close(found.on_page, expected)
 
 
-def test_batches_hold_every_row_once_and_cut_long_visits(frame, monkeypatch):
+def test_batches_hold_every_row_once_and_cut_long_visits(dataset, monkeypatch):
     monkeypatch.setattr("recgym.fit.session_batches.MAX_PIECE_ROWS", 7)
-    batches = frame.batches(np.arange(len(frame.starts)), 64, CPU, np.random.default_rng(0))
+    batches = dataset.batches(np.arange(len(dataset.starts)), 64, CPU, np.random.default_rng(0))
     rows = torch.cat([batch.row[batch.mask > 0] for batch in batches]).numpy()
-    np.testing.assert_array_equal(np.sort(rows), np.arange(len(frame.item)))
-    assert MAX_PIECE_ROWS > frame.lengths.max() > 7
+    np.testing.assert_array_equal(np.sort(rows), np.arange(len(dataset.item)))
+    assert MAX_PIECE_ROWS > dataset.lengths.max() > 7
     for batch in batches:
         assert batch.item.shape[1] <= 7
         assert batch.item.numel() <= 64
         there = (batch.mask > 0).numpy()
-        np.testing.assert_array_equal(batch.item.numpy()[there], frame.item[batch.row.numpy()[there]])
-        np.testing.assert_array_equal(batch.user.numpy(), frame.user[batch.row[:, 0].numpy()])
+        np.testing.assert_array_equal(batch.item.numpy()[there], dataset.item[batch.row.numpy()[there]])
+        np.testing.assert_array_equal(batch.user.numpy(), dataset.user[batch.row[:, 0].numpy()])
 
 
 def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
@@ -91,18 +91,18 @@ def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     assert losses[-1] < losses[0]
 
 
-def test_a_batch_asks_the_towers_for_its_own_users_alone(frame):
-    model = trained(frame)
-    batch = frame.batches(np.arange(3), 100, CPU, np.random.default_rng(0))[0]
+def test_a_batch_evaluates_the_towers_for_its_users_only(dataset):
+    model = trained(dataset)
+    batch = dataset.batches(np.arange(3), 100, CPU, np.random.default_rng(0))[0]
     terms, local = model.part(batch)
-    assert len(terms.profile) == len(batch.user.unique()) < frame.num_users
+    assert len(terms.profile) == len(batch.user.unique()) < dataset.num_users
     with torch.no_grad():
         torch.testing.assert_close(affinities(terms, local), affinities(model.terms(), batch))
 
 
-def test_pages_that_people_come_back_to_move_no_repeat_term(frame):
-    model, place = trained(frame), conditional_logit.layout(frame, CPU)
-    batch = frame.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
+def test_the_loss_of_a_page_has_no_gradient_in_the_repeat_term(dataset):
+    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     found = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
     for loss, moves in ((found.on_page, True), (found.page, False)):
         (slope,) = torch.autograd.grad(loss.mean(), model.raw_rho, retain_graph=True, allow_unused=True)
@@ -110,24 +110,24 @@ def test_pages_that_people_come_back_to_move_no_repeat_term(frame):
         (push,) = torch.autograd.grad(loss.mean(), model.item_tower.own.weight, retain_graph=True)
         assert push.abs().max() > 1e-4  # both identify all other terms
     wide = found.x + conditional_logit.navigation(model, place, previous(batch), torch.arange(24)[None])
-    by_hand = torch.nn.functional.cross_entropy(wide, batch.item[batch.mask > 0], reduction="none")
-    torch.testing.assert_close(found.catalogue, by_hand)
+    expected = torch.nn.functional.cross_entropy(wide, batch.item[batch.mask > 0], reduction="none")
+    torch.testing.assert_close(found.catalogue, expected)
 
 
 def previous(batch):
     return torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[batch.mask > 0]
 
 
-def test_of_many_rows_some_are_drawn(frame):
+def test_a_large_set_of_rows_is_sampled(dataset):
     rows = np.arange(5_000) % 2 == 0
     few = sample(rows, 500)
     assert 400 < few.sum() < 600
     assert not (few & ~rows).any()
     assert sample(rows, 2_500) is rows
-    kept = frame.drawn(0, 1_000)
-    assert set(kept) < set(frame.sessions(0))
-    assert frame.lengths[kept].sum() == pytest.approx(1_000, rel=0.25)
-    np.testing.assert_array_equal(frame.drawn(0, 10**6), frame.sessions(0))
+    kept = dataset.drawn(0, 1_000)
+    assert set(kept) < set(dataset.sessions(0))
+    assert dataset.lengths[kept].sum() == pytest.approx(1_000, rel=0.25)
+    np.testing.assert_array_equal(dataset.drawn(0, 10**6), dataset.sessions(0))
 
 
 def test_steps_of_a_large_log_are_larger():
