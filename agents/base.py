@@ -108,7 +108,7 @@ class BaseAgent:
         return {}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave: arrays of the same names and shapes, copied into place."""
+        """Restore the result of `state`: arrays of the same names and shapes, copied into place."""
         own = self.state()
         check_arrays(f"saved {self.name}", own, state)
         for key, value in state.items():
@@ -119,7 +119,7 @@ class BaseAgent:
         return {}
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
-        """Put back what `training_state` gave, in training on B sessions; ValueError if it is damaged."""
+        """Restore the result of `training_state`, in training on B sessions; ValueError if it is damaged."""
 
     def save(self, folder: Path) -> None:
         """Write agent.json and agent.safetensors into `folder`, both or neither; a saved agent there is replaced."""

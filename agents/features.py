@@ -58,7 +58,7 @@ class Contexts:
         return np.concatenate([one, shown, answered, latest, observation["context"]], axis=1)
 
     def _histograms(self, observation: Any) -> tuple[Doubles, Doubles, Doubles]:
-        """Decayed shares of the categories shown and answered, (B, C) each, and the last slate's events (B, E)."""
+        """Decayed shares of the categories shown and responded to, (B, C) each, and the last slate's events (B, E)."""
         items = observation["shown"]
         batch, length = items.shape
         events = observation["events"].reshape(batch, length, -1)

@@ -119,7 +119,7 @@ class Loop:
         return LoopState(arrays, {"statistics": statistics, "latest": self.latest, "due": self.due})
 
     def restore(self, loop_state: LoopState) -> None:
-        """Put back what `loop_state` gave; ValueError if it is damaged or does not fit."""
+        """Restore the result of `loop_state`; ValueError if it is damaged or does not fit."""
         with refusing("the loop's part of the checkpoint"):
             self._restore(*loop_state)
 

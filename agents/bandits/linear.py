@@ -39,7 +39,7 @@ class LinearParams:
 
     mode: str = "disjoint"  # one of MODES
     ridge: float = 1.0  # prior precision of a weight over that of the noise, above 0
-    log_weight: float = 1.0  # what a row of a log counts beside one of the agent's own, at least 0; 0: no log
+    log_weight: float = 1.0  # weight of a row of the log relative to one of the agent, at least 0; 0: no log
     fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class LinearParams:
 
 
 class Linear(BaseAgent):
-    """Greedy on the regression's mean; exploring is each agent's own."""
+    """Greedy in the mean of the regression; subclasses define exploration."""
 
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True

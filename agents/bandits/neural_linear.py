@@ -1,13 +1,13 @@
-"""Neural-linear Thompson sampling: Bayesian regression on what a network makes of the context.
+"""Neural-linear Thompson sampling: Bayesian linear regression on the last hidden layer of a network.
 
-Riquelme, Tucker and Snoek (2018, ICLR). A network learns to predict every item's reward from the session's context
-(`agents.features`); its last hidden layer z is the input of one Bayesian linear regression an item, noise variance
-included: s ~ inverse gamma, w | s ~ N(m, s A^-1). An item's reward is drawn as N(z m, s z A^-1 z), which is z w for w
-drawn from that posterior. Every so often the network is trained on, and the regressions are computed anew from the
-memory, because z has changed; in between they are updated exposure by exposure.
+Source: Riquelme, Tucker and Snoek (2018, ICLR). A network predicts the reward of every item from the context of the
+session (`agents.features`). Its last hidden layer z is the input of a Bayesian linear regression for each item, with
+unknown noise variance: s ~ inverse gamma, w | s ~ N(m, s A^-1). The reward of an item is drawn as N(z m, s z A^-1 z),
+the distribution of z w. At intervals the network is trained further and the regressions are recomputed from the memory,
+because z has changed; in between they are updated by each impression.
 
-Deviations: the noise's prior is centred on the variance that all items show, not on a number; a log's rows are in
-the memory before the agent's own; rewards are scaled from the task's range for one item into [0, 1].
+Deviations: the prior of the noise is centred on the pooled variance of all items, not on a constant; the memory starts
+with rows of a log; rewards are scaled from the task's range for one item to [0, 1].
 
 Axes: B sessions, N items, M places of the memory, c width of the context, d width of z with its constant.
 """
@@ -149,7 +149,7 @@ class NeuralLinear(BaseAgent):
         return {"offline_rows": float(len(log)), "loss": loss}
 
     def learn(self, transition: Transition) -> Figures:
-        """Remember a batch of exposures, update the regressions; now and then train the network."""
+        """Add a batch of impressions to the memory and the regressions; train the network at intervals."""
         p, before = self.params, int(self.counts[1])
         context = self.contexts(transition.observation)
         arms, rewards = unit_rewards(self.problem, transition)
@@ -164,7 +164,7 @@ class NeuralLinear(BaseAgent):
         return {"loss": loss}
 
     def _remember(self, context: Doubles, arms: NDArray[np.int64], rewards: Doubles) -> None:
-        """The oldest give way."""
+        """Add rows to the memory in place of the oldest."""
         places = (int(self.counts[0]) + np.arange(len(arms))) % self.params.memory
         self.context[places], self.arm[places], self.reward[places] = context, arms, rewards
         self.counts[0] += len(arms)
@@ -187,7 +187,7 @@ class NeuralLinear(BaseAgent):
         return float(torch.stack(losses).mean()) if losses else 0.0
 
     def _regress(self) -> None:
-        """The regressions of all that is remembered, on the network as it is."""
+        """Compute the regressions from the memory with the present network."""
         held = min(int(self.counts[0]), self.params.memory)
         fresh = Disjoint(self.problem.num_items, self.params.width + 1, self.params.ridge)
         for rows in np.array_split(np.arange(held), max(-(-held // 8192), 1)):
@@ -214,7 +214,7 @@ class NeuralLinear(BaseAgent):
         return {**memory, "counts": self.counts, **moments}
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
-        """Put back what `training_state` gave."""
+        """Restore the result of `training_state`."""
         own = {name: getattr(self, name) for name in ("context", "arm", "reward", "counts")}
         check_arrays("memory", own, {name: state[name] for name in own})
         check_within("memory: arm", state["arm"], 0, self.problem.num_items - 1)

@@ -1,8 +1,8 @@
 """Ridge regression that is updated row by row: the posterior of a linear reward, for every arm or for all together.
 
 With prior N(0, s / ridge) of the weights and noise of variance s, the posterior after rows X and rewards y is
-N(w, s A^-1) with A = ridge I + X^T X and A w = X^T y. Rows come in one after another or in batches by the formula of
-Sherman and Morrison (1950) and Woodbury (1950): what is kept is A^-1 and w, in float64; nothing is solved anew.
+N(w, s A^-1) with A = ridge I + X^T X and A w = X^T y. Rows are added one by one or in batches by the formulas of
+Sherman and Morrison (1950) and Woodbury (1950), which update A^-1 and w, in float64, without solving a system.
 
 `misfit` is the sum of e^2 / (1 + x A^-1 x) over the rows, e the error of the prediction before each: with it the
 posterior of s under an inverse-gamma prior is known too (Riquelme, Tucker and Snoek, 2018, equation 2, unrolled).
@@ -98,7 +98,7 @@ class Disjoint:
     def moments(self, x: Doubles) -> tuple[Doubles, Doubles]:
         """Mean, and its standard deviation in units of the noise's, (B, N) each; the next call overwrites them.
 
-        Fresh memory for large batches would cost a third of the time.
+        Allocating memory for large batches would take a third of the time.
         """
         num_arms, size = self.inverse.shape
         if len(self._room[0]) != len(x):
@@ -118,7 +118,7 @@ class Disjoint:
         self.rows += weight * np.bincount(arms, minlength=len(self.rows))
 
     def state(self) -> dict[str, NDArray[np.float64]]:
-        """Everything that was learnt."""
+        """Learned arrays by name."""
         return {
             "inverse": self.inverse,
             "weights": self.weights,
@@ -206,7 +206,7 @@ class Shared:
         return np.asarray(self.weights + scale * rng.standard_normal((num, self.width)) @ root.T)
 
     def state(self) -> dict[str, NDArray[np.float64]]:
-        """Everything that was learnt."""
+        """Learned arrays by name."""
         return {
             "inverse": self.inverse,
             "weights": self.weights,

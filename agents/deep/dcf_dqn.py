@@ -50,7 +50,7 @@ from recgym.arrays import Arrays
 
 @dataclass(frozen=True, kw_only=True)
 class DcfDqnParams(DeepQParams):
-    """And length of the targets, weight of the log, priorities, arithmetic on a GPU."""
+    """Adds the length of targets, the weight of the log, priorities, and arithmetic on a GPU."""
 
     steps: int = 1  # n of the n-step targets
     log_weight: float = (
@@ -161,11 +161,11 @@ class DcfDqn(DeepQ):
         return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
 
     def training_parts(self) -> dict[str, Arrays]:
-        """And the rows of the log."""
+        """Adds the rows of the log."""
         return super().training_parts() | {"past": self.log_rows.arrays() if self.log_rows else {}}
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
-        """Put back what `training_parts` gave."""
+        """Restore the result of `training_parts`."""
         super().put_training(parts, num_envs)
         self.log_rows = (
             LoggedRows.of(parts["past"], self.torch_device, self.problem) if parts["past"] else None

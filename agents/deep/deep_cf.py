@@ -112,5 +112,5 @@ class DeepCf(BaseAgent):
         return weights_of(self.towers)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave."""
+        """Restore the result of `state`."""
         put_weights(self.towers, state)

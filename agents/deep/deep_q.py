@@ -246,7 +246,7 @@ class DeepQ(BaseAgent):
         return {**networks, "counts": self.counts, "generator": self.generator.get_state().numpy()}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave."""
+        """Restore the result of `state`."""
         put_weights(self.online, state, "online.")
         put_weights(self.target, state, "target.")
         self.counts = np.array(state["counts"])
@@ -268,7 +268,7 @@ class DeepQ(BaseAgent):
         return join_parts(self.training_parts())
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
-        """Put back what `training_state` gave."""
+        """Restore the result of `training_state`."""
         self.put_training(split_parts(state), num_envs)
 
     def training_parts(self) -> dict[str, Arrays]:
@@ -281,7 +281,7 @@ class DeepQ(BaseAgent):
         }
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
-        """Put back what `training_parts` gave."""
+        """Restore the result of `training_parts`."""
         put_moments(self.optimizer, parts["optimizer"])
         self.ring = None
         if parts["ring"]:

@@ -46,7 +46,7 @@ SMOOTHING_RESPONSES = 20.0  # pseudo-responses of each item at the mean reward o
 
 @dataclass(frozen=True, kw_only=True)
 class SlateQParams(DeepQParams):
-    """And the optimisation over slates."""
+    """Adds the optimisation over slates."""
 
     slates: str = "exact"  # one of OPTIMIZERS; unused where slates can have several responses
 
@@ -198,7 +198,7 @@ class SlateQ(DeepQ):
     # learning online
 
     def learn(self, transition: Transition) -> Figures:
-        """And note whether a slate has several responses, which a log need not show."""
+        """Also record whether a slate has several responses, which a log need not show."""
         after, slots = transition.next_observation["events"], self.problem.slate_size
         responses = after.reshape(len(after), HISTORY_LENGTH, -1)[:, -slots:, 0].sum(axis=1)
         self.is_itemwise[:] |= responses.max() > 1
@@ -230,21 +230,21 @@ class SlateQ(DeepQ):
     # saving
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """And the choice model."""
+        """Adds the choice model."""
         return super().state() | weights_of(self.choice, "choice.") | {"apart": self.is_itemwise}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave."""
+        """Restore the result of `state`."""
         super().restore(state)
         put_weights(self.choice, state, "choice.")
         self.is_itemwise = np.array(state["apart"])
 
     def training_parts(self) -> dict[str, Arrays]:
-        """And the moments of the choice model's optimizer."""
+        """Adds the moments of the optimizer of the choice model."""
         return super().training_parts() | {"choice": moments_of(self.choice_optimizer)}
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
-        """Put back what `training_parts` gave."""
+        """Restore the result of `training_parts`."""
         super().put_training(parts, num_envs)
         put_moments(self.choice_optimizer, parts["choice"])
 

@@ -241,7 +241,7 @@ class Collaborative(BaseAgent):
         return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, self.problem.num_items))
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave; ValueError if it is another task's."""
+        """Restore the result of `state`; ValueError if it is another task's."""
         self.check_state(state)
         for name, array in (("expected", self.expected), ("minutes", self.minutes), ("mix", self.mix)):
             array[:] = state[name]

@@ -25,7 +25,7 @@ class Logged(Privileged):
         self.policy = LoggedPolicy(self.engine.world)
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """The policy's draws; a session some of whose items are barred gets them from what is allowed."""
+        """Draws of the policy, renormalised over the allowed items under a mask."""
         engine = self.sessions_of(observation)
         check_mask(mask, self.problem.slate_size)
         slates = np.asarray(self.policy(engine, mask)[0], np.int64)

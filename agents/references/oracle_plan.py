@@ -37,7 +37,7 @@ class OraclePlan(Privileged):
     params: OraclePlanParams
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """Plan for every session; where items are barred, for all sessions of one mask in a world of their own."""
+        """Plan for every session; those with equal masks together, in a world without the excluded items."""
         from recgym.sim.lookahead import plan
 
         engine, slots = self.sessions_of(observation), self.problem.slate_size
@@ -56,7 +56,7 @@ class OraclePlan(Privileged):
         return slates[:, 0] if slots == 1 else slates
 
     def excluding(self, allowed: NDArray[np.bool_]) -> Any:
-        """The simulator's sessions in a world where items that are not allowed (N,) drive users away."""
+        """The simulator's sessions in a world where items that are not allowed (N,) end the session."""
         engine = self.engine
         arrays, worst = (
             engine.world.arrays,
@@ -71,7 +71,7 @@ class OraclePlan(Privileged):
         return SimpleNamespace(world=world, **{name: getattr(engine, name) for name in same})
 
     def keep_to(self, mask: Masks, slates: NDArray[np.int64]) -> Actions:
-        """Slates (B, K) whose barred and repeated places hold the best allowed items by expected reward, at the end."""
+        """Slates (B, K) with excluded and repeated items replaced by the best allowed ones, which go to the end."""
         scores = self.engine.expected_reward()
         first = float(scores.max()) + 1.0
         rows, slots = np.arange(len(slates)), slates.shape[1]

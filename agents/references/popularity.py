@@ -24,7 +24,7 @@ BY = ("reward", "response", "count")
 
 @dataclass(frozen=True, kw_only=True)
 class PopularityParams:
-    """What counts as popular."""
+    """Definition of popularity, and whether items are repeated."""
 
     by: str = "reward"  # mean reward of an exposure; "response": response rate; "count": number of responses
     smoothing: float = 20.0  # pseudo-impressions of each item at the log's mean, at least 0; not for "count"

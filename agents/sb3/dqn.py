@@ -1,7 +1,7 @@
 """DQN of Stable-Baselines3 (Mnih et al., 2015, Nature 518).
 
-SB3's own loop trains it, through our adapter. Where a parameter differs from SB3's default, so that it learns
-within some 20,000 slates, the comment gives SB3's.
+It is trained by SB3's own loop, through `agents.sb3.vec_env`. Where a parameter differs from SB3's default, so that it
+learns within some 20,000 slates, the comment gives the default.
 """
 
 from dataclasses import dataclass

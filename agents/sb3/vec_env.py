@@ -19,13 +19,13 @@ from agents.loop import take
 def as_vec_env(env: Any, masks: Callable[[], Any] | None = None) -> "NativeVecEnv":
     """The adapter around a native vector environment, in any autoreset mode.
 
-    `masks` gives (B, K N) in the place of the environment's `action_masks`.
+    `masks` gives (B, K N) in place of the environment's `action_masks`.
     """
     return NativeVecEnv(env, masks)
 
 
 class NativeVecEnv(VecEnv):
-    """What DummyVecEnv of B monitored environments would be, at the native environment's speed.
+    """Equivalent to DummyVecEnv of B monitored environments, at the speed of the native environment.
 
     A row's info is what the single environment's step gives, as callbacks read it, and `TimeLimit.truncated` (the
     horizon, and not the user, ended the episode). Where its episode ended it holds `terminal_observation` (of that

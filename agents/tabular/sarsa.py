@@ -70,7 +70,7 @@ class Sarsa(TableAgent):
         return {name: np.asarray(getattr(self.waiting, name)) for name in FIELDS}
 
     def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
-        """Put back what `training_state` gave."""
+        """Restore the result of `training_state`."""
         self.waiting = None
         if state:
             _check_waiting(state, self.values.shape, num_envs, self.problem.slate_size)

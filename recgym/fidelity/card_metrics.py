@@ -17,7 +17,7 @@ from recgym.fidelity.resampling import Spread
 
 USERS = "users"
 POLICY = "logging policy"
-MATCHED = "users, drawn to match"  # what the world was drawn to have: no forecast of anything held out
+MATCHED = "users, drawn to match"  # figures that the draw is calibrated to: they are no held-out forecasts
 BOTH = "users and logging policy"
 JUDGED = (USERS, POLICY, MATCHED, BOTH)
 

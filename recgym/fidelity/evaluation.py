@@ -28,7 +28,7 @@ Baseline = Callable[
 
 
 class LackingError(ValueError):
-    """The log lacks what a figure needs; the card reports it in one line."""
+    """The log has not the data for a figure; the card states in one line what is missing."""
 
 
 @dataclass(frozen=True)

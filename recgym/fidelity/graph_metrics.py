@@ -1,10 +1,10 @@
-"""Figures of a graph of friends: who are friends, how many, in what triangles, and what they share.
+"""Figures of a graph of friends: friend pairs, degrees, triangles, and items that friends share.
 
-Libraries and graph of a world are draws from its fit; a log's are its pairs. All figures take the world and a log with
-a table of friends. What the graph was drawn to have is marked: degrees, triangles, what friends share.
+Libraries and graph of a world are draws from its fit; those of a log are its pairs. All figures take the world and a
+log with a table of friends. Figures that the graph is calibrated to are marked: degrees, triangles, shared items.
 
-Intervals resample users: one drawn k times counts k times, a pair of two as often as the product says, three friends as
-that of three (vertices: Snijders and Borgatti, 1999; such products: Davezies, D'Haultfoeuille and Guyonvarch, 2021).
+Intervals resample users. A user who is drawn k times has weight k; pairs and triangles have the product of the weights
+of their users (vertices: Snijders and Borgatti, 1999; products: Davezies, D'Haultfoeuille and Guyonvarch, 2021).
 
 Axes: P pairs, U users, N items.
 """
