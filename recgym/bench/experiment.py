@@ -15,6 +15,10 @@ ENTROPY = 20261124  # of all seeds of the published tables
 # streams of random seeds, one for each use
 AGENT, LOG, PREPARE, TRAIN, EVALUATE = range(5)
 STREAMS = {"agent": AGENT, "log": LOG, "prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE}
+SWEPT, RETRAINED = (
+    "@",
+    ",retrained",
+)  # in the name of an experiment: begins a setting of an assumed term; ends it
 _SLOW_AGENTS = ("dcf-dqn", "sb3-", "oracle-plan")  # prefixes of names
 
 
@@ -29,6 +33,19 @@ class Experiment:
     offline_sessions: int = 2_000  # sessions in the log of the offline stage
     eval_sessions: int = 300  # judged sessions, the same for all agents of a seed
     tags: tuple[str, ...] = ()
+    trained: Mapping[str, Any] | None = (
+        None  # arguments in training, where not `kwargs`, in which agents are judged
+    )
+
+    @property
+    def base(self) -> str:
+        """Name without the setting of an assumed term."""
+        return self.name.partition(SWEPT)[0]
+
+    @property
+    def training_kwargs(self) -> Mapping[str, Any]:
+        """Arguments of the environment in training."""
+        return self.kwargs if self.trained is None else self.trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,7 @@ class Preset:
 
     def entry_in(self, experiment: Experiment, entry: Entry) -> Entry:
         """The entry with the parameters tuned for an experiment."""
-        own = self.tuned.get(experiment.name.partition("+")[0], {}).get(entry.agent, {})
+        own = self.tuned.get(experiment.base.partition("+")[0], {}).get(entry.agent, {})
         return replace(entry, params={**entry.params, **own})
 
 
@@ -99,9 +116,9 @@ class Run:
         """Random seed of 32 bits for one use.
 
         The seeds of logs and of judged sessions do not depend on the agent: agents of an experiment and seed are
-        compared under common random numbers.
+        compared under common random numbers, and so are the settings of assumed terms.
         """
-        words = [self.entropy, self.run, stream, *self.experiment.name.encode()]
+        words = [self.entropy, self.run, stream, *self.experiment.base.encode()]
         if stream not in (LOG, EVALUATE):
             words += [len(words), *self.entry.agent.encode()]
         return int(np.random.SeedSequence(words).generate_state(1, np.uint32)[0])

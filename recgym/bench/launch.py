@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,8 +59,9 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
     with run_folder.only_one(out):
         storage.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]
-        missing = [job for job in jobs if not run_folder.is_whole(out / job.run_id, job.run_id)]
-        skipped, failed = len(jobs) - len(missing), []
+        absent = [job for job in jobs if not run_folder.is_whole(out / job.run_id, job.run_id)]
+        skipped, failed = len(jobs) - len(absent), []
+        missing = by_trained_agent(absent)
         bar = _ProgressBar(progress, len(jobs), skipped, missing)
         if missing:
             bar.describe("loading the simulator")
@@ -79,7 +81,19 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
         finally:
             outcomes.close()  # also after Ctrl-C: no worker outlives the call
             storage.sweep(out)  # unfinished folders of workers that were ended
-    return Summary(len(missing) - len(failed), skipped, failed)
+    done = sum(run_folder.is_whole(out / job.run_id, job.run_id) for job in absent)
+    return Summary(done, skipped, failed)
+
+
+def by_trained_agent(jobs: list[Job]) -> list[Job]:
+    """Jobs whose runs share a trained agent are made one, the others are kept; in the order of the first of each."""
+    groups: dict[Any, list[Job]] = {}
+    for job in jobs:
+        run, experiment = job.run, job.run.experiment
+        is_alone = experiment.trained is None and experiment.base != experiment.name
+        setting = experiment.name if is_alone else experiment.base
+        groups.setdefault((setting, run.entry.line, run.run), []).append(job)
+    return [replace(first, also=tuple(others)) for first, *others in groups.values()]
 
 
 class _ProgressBar:
@@ -109,8 +123,8 @@ class _ProgressBar:
     def ended(self, job: int, is_failed: bool) -> None:
         self.running.remove(job)
         self.failed += is_failed
-        self.done += 1
-        self._show(1)
+        self.done += 1 + len(self.jobs[job].also)
+        self._show(1 + len(self.jobs[job].also))
         if self.progress is not None and self.progress.disable:  # no terminal: one line for each run
             state = "failed" if is_failed else "done"
             print(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}", file=sys.stderr, flush=True)

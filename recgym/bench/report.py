@@ -4,8 +4,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from recgym.bench.experiment import SWEPT
 from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, read_runs
 from recgym.bench.leaderboard import Leaderboard, tables_of
+from recgym.bench.ranking_stability import (
+    STABILITY_HEAD,
+    Stability,
+    stability_lines,
+    stability_of,
+    stability_table,
+)
 from recgym.bench.report_page import OPENING, PAGE, refuse_to_lose, title_of
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
@@ -34,11 +42,14 @@ class Results:
         self.tables: dict[str, list[Leaderboard]] = {}
         self.failed: dict[str, list[dict[str, Any]]] = {}
         self.runs: dict[str, list[JudgedRun]] = {}
+        self.stability: dict[str, list[Stability]] = {}  # of the rankings, over assumed terms
         order = list(PRESETS)
         found = sorted(preset.name for preset in folder.glob("*") if run_folders(preset))
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else 99, name)):
             self.runs[name], self.failed[name] = read_runs(folder / name)
-            self.tables[name] = tables_of(name, self.runs[name])
+            plain = [run for run in self.runs[name] if SWEPT not in run.record["experiment"]]
+            self.tables[name] = tables_of(name, plain)
+            self.stability[name] = stability_of(self.runs[name])
         if not found:
             raise ValueError(f"{folder}: no runs here; `recgym bench --out {folder}` writes some")
 
@@ -54,6 +65,7 @@ def write_report(folder: Path) -> Results:
     for preset, tables in results.tables.items():
         parts.append(_preset_text(results, preset))
         parts += [_table_text(table) for table in tables]
+        parts += [_stability_text(entry) for entry in results.stability[preset]]
         if tables:
             files[folder / f"{preset}.png"] = _picture(preset, tables)
     write_files({**files, folder / PAGE: "\n".join(parts)})
@@ -116,6 +128,17 @@ def _table_text(table: Leaderboard) -> str:
     if table.card_planning:
         lines.append(f"* The world's card on planning: {planning_text(table.card_planning)}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _stability_text(entry: Stability) -> str:
+    rows = (STABILITY_HEAD, ("---",) * len(STABILITY_HEAD), *stability_table(entry))
+    lines = [
+        f"#### Assumed terms: {title_of(entry.env_id, entry.experiment)}",
+        "",
+        *stability_lines(entry),
+        "",
+    ]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def _picture(preset: str, tables: list[Leaderboard]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from recgym.bench.experiment import Run
+from recgym.bench.experiment import SWEPT, Run
 from recgym.bench.run_folder import run_folders
 from recgym.storage import parse_json, read_file
 from recgym.storage.read import MAX_JSON_BYTES
@@ -29,9 +29,9 @@ class ShownRun(NamedTuple):
 
 
 def title_of(env_id: str, experiment: str) -> str:
-    """Heading of the table of an experiment: id of the environment, and the tag of its arguments if there are any."""
-    _, plus, tag = experiment.partition("+")
-    return env_id + plus + tag
+    """Heading of the table of an experiment: id of the environment, tag of its arguments, setting of a sweep."""
+    tag = re.search(rf"[+{SWEPT}].*", experiment)
+    return env_id + (tag.group() if tag else "")
 
 
 def line_of(run_id: str, experiment: str) -> str:
@@ -89,6 +89,7 @@ def _rows(preset: str, section: str) -> list[tuple[str, str, str]]:
     rows = []
     for table in re.split(r"^### ", section, flags=re.MULTILINE)[1:]:
         heading = table.partition("\n")[0].partition(" (")[0].strip()
+        table = table.partition("\n#### ")[0]  # the stability of the ranking has no rows of agents
         lines = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
         rows += [(preset, heading, line) for line in lines if line not in ("agent", "---")]
     return rows

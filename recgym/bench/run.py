@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 import time
 import traceback
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +15,10 @@ import pyarrow.parquet as pq
 import recgym
 from recgym.bench import run_folder
 from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
+from recgym.bench.machine import git, host, versions
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of
-
-_PACKAGES = ("numpy", "numba", "gymnasium", "torch", "stable-baselines3")
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,7 @@ class Job:
     run_id: str
     world: str
     world_sha256: str
+    also: tuple["Job", ...] = ()  # other runs of the same trained agent, which are judged in other settings
 
 
 def job_of(run: Run, out: Path) -> Job:
@@ -46,6 +42,8 @@ def job_of(run: Run, out: Path) -> Job:
     params = settings_of(run.entry.agent, json.dumps(dict(run.entry.params), sort_keys=True))
     setting = asdict(run) | {"world": world.sha256, "version": recgym.__version__, "params": params}
     setting["experiment"].pop("tags")
+    if experiment.trained is None:
+        setting["experiment"].pop("trained")
     digest = hashlib.sha256(json.dumps(setting, sort_keys=True, default=str).encode()).hexdigest()[:8]
     run_id = f"{experiment.name}-{run.entry.line}-{run.run:03d}-{digest}"
     return Job(run, str(out), run_id, world.name, world.sha256)
@@ -97,15 +95,58 @@ def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
     return table.replace_schema_metadata({"recgym": json.dumps(facts, sort_keys=True)})
 
 
-def execute(job: Job) -> str:
-    """Makes a run and writes its folder, also where it fails. Returns "ok", or the error in one line.
+class _TrainedAgent:
+    """The agent of a run, trained when it is first judged, and then judged in one setting after another."""
 
-    OSError where the folder cannot be written; this is not a failure of the run.
+    def __init__(self, run: Run) -> None:
+        self.run, self.curve = run, Curve()
+        self.learnt: dict[str, Any] | None = None  # budget and seconds of the training
+        self.failure: Exception | None = None  # of the training
+        self.agent: Any = None
+        self.state: Any = None  # of its random numbers after training
+
+    def measure(self, run: Run, record: dict[str, Any]) -> dict[str, Any]:
+        """The tables of a run, by the names of `run_folder.TABLES`; the same whatever was judged before."""
+        if self.failure is not None:
+            raise self.failure
+        if self.learnt is None:
+            try:
+                self._train(record)
+            except Exception as error:
+                self.failure = error
+                raise
+        assert self.learnt is not None
+        record |= {key: dict(self.learnt[key]) for key in ("budget", "timing")}
+        self.agent.rng.bit_generator.state = self.state
+        columns, facts = judge(run, record, self.agent)
+        record["final"] = final_figures(columns, facts)
+        return dict(zip(run_folder.TABLES, (self.curve.table(), sessions_table(columns, facts)), strict=True))
+
+    def _train(self, record: dict[str, Any]) -> None:
+        self.agent, env = agent_and_env(self.run, "cpu")
+        learn(self.run, record, self.curve, self.agent, env)
+        self.state = self.agent.rng.bit_generator.state
+        self.learnt = {key: dict(record[key]) for key in ("budget", "timing")}
+
+
+def execute(job: Job) -> str:
+    """Makes a run, and those of `job.also`, and writes their folders, also where they fail.
+
+    Returns "ok", or the first error in one line. OSError where a folder cannot be written; this is not a failure of the
+    run.
     """
+    trained, outcome = _TrainedAgent(job.run), "ok"
+    for each in (job, *job.also):
+        error = _execute(each, trained)
+        outcome = error if outcome == "ok" else outcome
+    return outcome
+
+
+def _execute(job: Job, trained: _TrainedAgent) -> str:
     record = blank_record(job)
     with run_folder.run_folder(Path(job.out), record) as work:
         try:
-            tables = _measure(job.run, record)
+            tables = trained.measure(job.run, record)
         except Exception as error:
             tables = {}
             (work / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
@@ -117,26 +158,12 @@ def execute(job: Job) -> str:
 
 
 def record_failure(job: Job, error: str) -> None:
-    """Writes the folder of a run whose worker died."""
-    with run_folder.run_folder(Path(job.out), blank_record(job) | {"status": "error", "error": error}):
-        pass
-
-
-def _measure(run: Run, record: dict[str, Any]) -> dict[str, Any]:
-    """Its tables, by the names of `run_folder.TABLES`."""
-    curve = Curve()
-    _, columns, facts = learn_and_play(run, record, curve)
-    record["final"] = final_figures(columns, facts)
-    return dict(zip(run_folder.TABLES, (curve.table(), sessions_table(columns, facts)), strict=True))
-
-
-def learn_and_play(
-    run: Run, record: dict[str, Any], curve: "Curve", device: str = "cpu"
-) -> tuple[Any, Columns, dict[str, Any]]:
-    """Learns and judges. Offline rows and seconds are put into the record, reports into the curve."""
-    agent, env = agent_and_env(run, device)
-    learn(run, record, curve, agent, env)
-    return agent, *judge(run, record, agent)
+    """Writes the folders of a job whose worker died; runs that it had completed are kept."""
+    for each in (job, *job.also):
+        if run_folder.is_whole(Path(each.out) / each.run_id, each.run_id):
+            continue
+        with run_folder.run_folder(Path(each.out), blank_record(each) | {"status": "error", "error": error}):
+            pass
 
 
 def learn(
@@ -190,7 +217,8 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     kind, experiment = agent_class(run.entry.agent), run.experiment
     slate_size = int(experiment.kwargs.get("slate_size", row_of(experiment.env_id).slate_size))
     observation, _ = kind.requirements(run.entry.params, slate_size)
-    env = make_vector(experiment.env_id, kind.num_envs, **{**experiment.kwargs, "observation": observation})
+    kwargs = {**experiment.training_kwargs, "observation": observation}
+    env = make_vector(experiment.env_id, kind.num_envs, **kwargs)
     agent = make_agent(
         run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params
     )
@@ -239,45 +267,3 @@ def blank_record(job: Job) -> dict[str, Any]:
         "git": git(),
         "files": {},
     }
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
-    found = {"python": platform.python_version(), "recgym": recgym.__version__}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@cache
-def host() -> dict[str, Any]:
-    """The machine, without names and paths."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {"system": platform.system(), "machine": platform.machine(), "cpu": model, "cores": os.cpu_count()}
-
-
-@cache
-def git() -> dict[str, Any]:
-    """Commit of the code, and whether files differ from it; None where this code is not in a checkout."""
-    place = Path(recgym.__file__).parent
-
-    def ask(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=place, capture_output=True, text=True, check=True, timeout=20
-        ).stdout.strip()
-
-    try:
-        ask("ls-files", "--error-unmatch", "__init__.py")  # otherwise the checkout is of another project
-        dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
-        return {"sha": ask("rev-parse", "HEAD"), "dirty": bool(dirty)}
-    except (OSError, subprocess.SubprocessError):
-        return {"sha": None, "dirty": None}

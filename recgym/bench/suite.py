@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
 
 
@@ -141,6 +142,7 @@ def choose(
     agents: Sequence[str] | None = None,
     seeds: int | None = None,
     env_args: Mapping[str, Any] | None = None,
+    assume: str | None = None,
 ) -> Preset:
     """A preset, restricted to some of its environments, agents and seeds.
 
@@ -151,6 +153,7 @@ def choose(
         seeds: runs of each agent.
         env_args: arguments of the environments. An experiment with such arguments has another name
             ("content+horizon=20"), so that its runs and tables are kept apart.
+        assume: "sweep" or "retrain" adds an experiment for each setting of an assumed term (`assumption_sweep`).
 
     Raises:
         ValueError: an unknown name, or a value out of range; the message lists the known names.
@@ -169,6 +172,9 @@ def choose(
         preset = replace(
             preset, experiments=tuple(_with_arguments(row, env_args) for row in preset.experiments)
         )
+    if assume is not None:
+        rows = tuple(row for base in preset.experiments for row in swept(base, assume))
+        preset = replace(preset, experiments=rows)
     if agents:
         preset = replace(preset, agents=tuple(dict.fromkeys(agents)))
     there = registered()

@@ -33,6 +33,14 @@ Environments = Annotated[
         help="Such as content,social, or ids, separated by commas. Default: the preset's.",
     ),
 ]
+Assume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="sweep|retrain",
+        help="Set each assumed term of the worlds to low and high, and print how stable the ranking of agents is: "
+        "sweep judges the agents trained at the middle, retrain trains them in each setting.",
+    ),
+]
 
 
 def bench(
@@ -43,6 +51,7 @@ def bench(
     agents: Agents = None,
     envs: Environments = None,
     env_args: EnvArgs = None,
+    assume: Assume = None,
 ) -> None:
     """Compare agents: every agent in every environment with every seed, then the report.
 
@@ -67,6 +76,7 @@ def bench(
         agents=names("--agents", agents),
         seeds=seeds,
         env_args=env_arguments(env_args),
+        assume=assume,
     )
     refuse_unwritable("--out", out)
     refuse_unwritable("--out", out / preset)

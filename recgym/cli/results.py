@@ -1,5 +1,6 @@
 """The tables of a results folder on stdout."""
 
+from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
 from recgym.bench.report_page import title_of
 from recgym.bench.table_text import REFERENCE_HEAD, cells, describe_planning, head
@@ -22,6 +23,11 @@ def print_report(results: Results) -> None:
             if table.is_assumed:
                 lines.append("The reward rests on assumed parameters.")
             for line in (*filter(None, lines), ""):
+                show_text(line)
+        for entry in results.stability[preset]:
+            title = f"{preset}: assumed terms of {title_of(entry.env_id, entry.experiment)}"
+            show_table([TableColumn(name, 0) for name in STABILITY_HEAD], stability_table(entry), title)
+            for line in (*stability_lines(entry), ""):
                 show_text(line)
         for record in results.failed[preset]:
             show_text(f"failed: {record['run_id']}: {record['error']}")
