@@ -17,12 +17,12 @@ from recgym.arrays import Doubles
 from recgym.observation import HISTOGRAM_DECAY
 
 MATCHES = (
-    "share of its category among what was shown",
-    "share of its category among what was answered",
-    "answered its category last",
-    "ignored its category last",
-    "it was shown",
-    "it was answered",
+    "share of its category among shown items",
+    "share of its category among responses",
+    "last item of its category, with a response",
+    "last item of its category, without a response",
+    "shown in this session",
+    "had a response in this session",
 )
 
 
@@ -38,7 +38,7 @@ class Contexts:
             features = tuple(f"feature {i}" for i in range(int(np.prod(space.shape))))
         elif self.is_history:
             shares = [
-                f"category {c}: share {of}" for of in ("shown", "answered") for c in range(self.categories)
+                f"category {c}: share {of}" for of in ("shown", "responses") for c in range(self.categories)
             ]
             events = [f"{name} just now" for name in problem.event_names]
             features = (*shares, *events, "sine of the hour", "cosine of the hour", "step")
@@ -53,9 +53,9 @@ class Contexts:
         if not self.is_history:
             x = np.asarray(observation, np.float64).reshape(len(observation), -1)
             return np.concatenate([np.ones((len(x), 1)), x], axis=1)
-        shown, answered, latest = self._histograms(observation)
+        shown, responses, latest = self._histograms(observation)
         one = np.ones((len(shown), 1))
-        return np.concatenate([one, shown, answered, latest, observation["context"]], axis=1)
+        return np.concatenate([one, shown, responses, latest, observation["context"]], axis=1)
 
     def _histograms(self, observation: Any) -> tuple[Doubles, Doubles, Doubles]:
         """Decayed shares of the categories shown and responded to, (B, C) each, and the last slate's events (B, E)."""
@@ -71,23 +71,23 @@ class Contexts:
             flat = np.bincount(bins.ravel(), weights.ravel(), size).astype(np.float64)
             return flat.reshape(batch, -1)[:, :-1]
 
-        shown, answered = count(np.broadcast_to(weight, items.shape)), count(weight * events[:, :, 0])
-        return shown, answered, events[:, -self.slots :].max(axis=1).astype(np.float64)
+        shown, responses = count(np.broadcast_to(weight, items.shape)), count(weight * events[:, :, 0])
+        return shown, responses, events[:, -self.slots :].max(axis=1).astype(np.float64)
 
     def matches(self, observation: Any) -> Doubles:
         """How each item matches each session, (B, N, len(MATCHES)), in the order of MATCHES."""
         items = observation["shown"]
         batch, length = items.shape
-        answered = observation["events"].reshape(batch, length, -1)[:, :, 0]
+        responded = observation["events"].reshape(batch, length, -1)[:, :, 0]
         out = np.zeros((batch, self.problem.num_items, len(MATCHES)))
-        shown, responded, _ = self._histograms(observation)
+        shown, responses, _ = self._histograms(observation)
         category = self.category[:-1]
-        out[:, :, 0], out[:, :, 1] = shown[:, category], responded[:, category]
+        out[:, :, 0], out[:, :, 1] = shown[:, category], responses[:, category]
         same = self.category[items[:, -1:]] == category
-        out[:, :, 2], out[:, :, 3] = same * answered[:, -1:], same * (1.0 - answered[:, -1:])
+        out[:, :, 2], out[:, :, 3] = same * responded[:, -1:], same * (1.0 - responded[:, -1:])
         rows, columns = np.nonzero(items < self.problem.num_items)
         out[rows, items[rows, columns], 4] = 1.0
-        rows, columns = np.nonzero(answered > 0)
+        rows, columns = np.nonzero(responded > 0)
         out[rows, items[rows, columns], 5] = 1.0
         return out
 

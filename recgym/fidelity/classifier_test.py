@@ -10,9 +10,9 @@ holds for users if one user's sessions are in several folds.
 
 The reported figure is .5 + |AUC - .5|: an AUC below .5 separates the samples as well as one above .5.
 
-Impressions: a sample is one free-running draw. Clicks of a shop: navigation follows the logged click, so each row is
-drawn one step ahead of the logged session; its few items need no rates, their numbers are features. Simulated watch
-times are rounded down to whole ms, as in logs.
+Impressions: a sample is one draw of the responses to the logged slates. Clicks of a shop: navigation follows the logged
+click, so each row is drawn one step ahead of the logged session; its few items need no rates, their numbers are
+features. Simulated watch times are rounded down to whole ms, as in logs.
 
 Axes: R rows, F features.
 """

@@ -121,7 +121,7 @@ def log_of_frame(
     """Log of a data frame, see `Log.from_pandas`."""
     if domain not in DOMAINS:
         raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
-    said = stated_options(**options)
+    stated = stated_options(**options)
     table = of_frame("frame", rows)
     names, has_lists = table.column_names, "shown" in table.column_names
     needs_item = not has_lists or not any(event.name in names for event in EVENTS[domain])
@@ -142,7 +142,7 @@ def log_of_frame(
     )
     source = source or Source("frame", "unknown", "")
     settings = TableSettings(
-        "frame", domain, source, {}, GAP_MINUTES, users=users, items=items, origin=origin, **said
+        "frame", domain, source, {}, GAP_MINUTES, users=users, items=items, origin=origin, **stated
     )
     log = log_of_table(table, settings, build)
     remarks = [f"frame: {remark}" for remark in remarks]

@@ -121,9 +121,9 @@ def _items(
     for column in FIXED:
         most[column], deviates = most_frequent(item, cells[column], len(ids))
         for row in np.flatnonzero(deviates):
-            said, kept = cells[column][row], most[column][item[row]]
+            value, kept = cells[column][row], most[column][item[row]]
             remarks.append(
-                f"{name}, row {file_row[row]}: item {ids[item[row]]} has {column} {said}; "
+                f"{name}, row {file_row[row]}: item {ids[item[row]]} has {column} {value}; "
                 f"elsewhere {kept}, kept"
             )
     category = [CATEGORIES[code - 1] for code in most[CATEGORY]]

@@ -251,10 +251,10 @@ def stated_options(time_unit: Any = None, time_format: Any = None, duplicates: A
         raise LogError(f"duplicates {duplicates!r} is unknown; there are {', '.join(DUPLICATES)}")
     if time_format is not None:
         check_form(time_format)
-    said = {
+    stated = {
         "time_unit": time_unit,
         "time_format": time_format,
         "duplicates": duplicates,
         "any_year": bool(time_unit),
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in stated.items() if value is not None}

@@ -52,9 +52,12 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
         "rows of a user with himself left out": int((known & ~other).sum()),
         "rows that repeat a pair": len(kept) - len(both),
     }
-    said = [f"{name}: {len(both):,} pairs of friends", *(f"{n:,} {what}" for what, n in counts.items() if n)]
+    counted = [
+        f"{name}: {len(both):,} pairs of friends",
+        *(f"{n:,} {what}" for what, n in counts.items() if n),
+    ]
     friends = pa.table(dict(zip(NAMES, both.T, strict=True)))
-    return replace(log, friends=friends, remarks=(*log.remarks, "; ".join(said)))
+    return replace(log, friends=friends, remarks=(*log.remarks, "; ".join(counted)))
 
 
 def _indices(cells: Any, users: Any) -> Array:

@@ -94,9 +94,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     gap = options.get("gap_minutes", GAP_MINUTES)
     if not isinstance(gap, int | float) or not gap > 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
-    said = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
+    stated = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
-    settings = {"gap_minutes": float(gap), **beside, **said}
+    settings = {"gap_minutes": float(gap), **beside, **stated}
     log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
     return replace(
         log, remarks=(*(remark for _, remarks in tables.values() for remark in remarks), *log.remarks)

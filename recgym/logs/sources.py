@@ -85,8 +85,8 @@ def _read(
     options: dict[str, Any],
 ) -> Log:
     """A log from the reader of a data set."""
-    source, said = _source_options(source)
-    options = said | options
+    source, stated = _source_options(source)
+    options = stated | options
     if source is not None and source not in SOURCES:
         raise LogError(f"source {source!r} is unknown; there are {', '.join(SOURCES)}")
     files = Files(path)
