@@ -76,6 +76,13 @@ Since = Annotated[
         help="With --log: judge on sessions from this day on; baselines learn from earlier ones. Default: the card's.",
     ),
 ]
+Env = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="With --log: judge the free-running world in the items, slates and horizon of an environment.",
+    ),
+]
 Png = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the pictures of the card, one page, as PNG.")
 ]
@@ -170,6 +177,7 @@ def card(
     world: WorldName,
     log: JudgingLog = None,
     since: Since = None,
+    env: Env = None,
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
@@ -191,6 +199,8 @@ def card(
     from recgym.envs.world_lookup import load_world
 
     _check_options(log, since, graph, png, planning, terms)
+    if env is not None and log is None:
+        raise ValueError("--env has an effect only with --log LOG")
     if png is not None:
         refuse_unwritable("--png", png)
     loaded = load_world(world)
@@ -199,7 +209,9 @@ def card(
 
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
         read = read_printed(log, source, domain or loaded.domain, mapping, graph, options)
-        loaded = loaded.with_card(**judge_since(loaded, read, since, seed=seed).entries())
+        judged, shape, remark = (loaded, None, []) if env is None else _in_environment(loaded, env)
+        found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
+        loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
     if png is not None:
         from recgym.fidelity.card_picture import draw_card
 
@@ -213,6 +225,19 @@ def card(
         _print_card(loaded)
     else:
         _print_planning(loaded.name, worth)
+
+
+def _in_environment(world: Any, env: str) -> tuple[Any, Any, list[str]]:
+    """The world with the items of an environment, its slates and horizon, and a remark that names them."""
+    from recgym.envs import row_of
+    from recgym.fidelity.free_run import Shape
+
+    row = row_of(env)
+    if row.domain != world.domain:
+        raise ValueError(f"--env {env}: is of domain {row.domain}, world {world.name} of {world.domain}")
+    items = min(row.n_items or world.num_items, world.num_items)
+    remark = f"in {env}: {items:,} items, slates of {row.slate_size}, at most {row.horizon} steps"
+    return world.subset(items), Shape(row.slate_size, row.horizon), [remark]
 
 
 def _check_options(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fidelity.free_run import MAX_VISITS, FreeRun, free_run
+from recgym.fidelity.free_run import MAX_VISITS, FreeRun, Shape, free_run
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
@@ -44,6 +44,7 @@ class Evaluation:
     curves: dict[str, Any] = field(default_factory=dict)  # for the picture, filled by the figures
     origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
     visits: int = MAX_VISITS  # of the free-running world, at most
+    shape: Shape | None = None  # of the free-running world; None: that of the log
     _steps: dict[bytes, Resampling] = field(default_factory=dict)
     _baselines: dict[tuple[str, str], Doubles] = field(default_factory=dict)
 
@@ -79,15 +80,8 @@ class Evaluation:
     @cached_property
     def free(self) -> FreeRun:
         """Visits of the free-running world."""
-        return free_run(
-            self.world,
-            self.log,
-            self.past,
-            self.kind,
-            visits=self.visits,
-            resamples=self.resamples,
-            seed=self.seed,
-        )
+        options = {"visits": self.visits, "resamples": self.resamples, "seed": self.seed}
+        return free_run(self.world, self.log, self.past, self.kind, **options).in_shape(self.shape)
 
     def chance(self, event: str) -> Doubles:
         """(R,) forecast probability of an event."""

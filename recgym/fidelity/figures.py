@@ -19,7 +19,7 @@ from recgym.fidelity import (
 )
 from recgym.fidelity.card_metrics import Figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.free_run import MAX_VISITS
+from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
@@ -39,11 +39,18 @@ class Group(NamedTuple):
     kinds: tuple[str, ...]  # of logs, see `recgym.logs.kinds.kind_of`
     figures: Callable[[Any], list[Figure]]
     daily: bool = False  # only where the figures of each day are wanted
+    free: bool = False  # of the free-running world: also of an environment
 
 
+EVERY_KIND = (IMPRESSIONS, CHOICES, PAIRS)
 TABLE = (
-    Group("free-running visits", (IMPRESSIONS, CHOICES, PAIRS), free_running_metrics.statistics),
-    Group("free-running, real or simulated", (IMPRESSIONS, CHOICES, PAIRS), free_running_metrics.classifiers),
+    Group("free-running visits", EVERY_KIND, free_running_metrics.statistics, free=True),
+    Group(
+        "free-running, real or simulated",
+        (IMPRESSIONS, CHOICES, PAIRS),
+        free_running_metrics.classifiers,
+        free=True,
+    ),
     Group("rates of events", (IMPRESSIONS,), impression_metrics.rates),
     Group("rates by context", (IMPRESSIONS,), impression_metrics.rates_by_context),
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
@@ -97,6 +104,7 @@ def judge(
     seed: int = 0,
     visits: int = MAX_VISITS,
     by_day: bool = False,
+    shape: Shape | None = None,
 ) -> Verdict:
     """Computes every figure of the table for which the log has the data.
 
@@ -109,6 +117,7 @@ def judge(
         seed: of resampling and of simulated users.
         visits: free-running visits of the world to draw, at most; also at most twenty for each logged one.
         by_day: whether to compute the figures of each day, too.
+        shape: slates and horizon of an environment: the free-running figures alone, in these; None: those of the log.
 
     Raises:
         ValueError: the log cannot be mapped onto the world's users and items.
@@ -122,8 +131,9 @@ def judge(
         evaluation, remarks = evaluation_of(world, log, past, resamples, seed, visits)
     figures: list[Figure] = []
     left_out = []
+    evaluation = replace(evaluation, shape=shape)
     for group in TABLE:
-        if kind not in group.kinds or (group.daily and not by_day):
+        if kind not in group.kinds or (group.daily and not by_day) or (shape and not group.free):
             continue
         try:
             figures += group.figures(evaluation)

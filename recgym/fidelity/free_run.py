@@ -3,8 +3,9 @@
 Axes: V visits, N items.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,13 @@ MIN_HORIZON = 50  # [steps]
 NUM_DRAWS = 100  # of a bootstrap
 
 
+class Shape(NamedTuple):
+    """Slates and horizon of an environment, in which the world runs in place of the log's."""
+
+    slate_size: int  # K
+    horizon: int  # [steps]
+
+
 @dataclass(frozen=True)
 class FreeRun:
     """Logged visits, and how to draw others of their form."""
@@ -38,6 +46,12 @@ class FreeRun:
     ordered: bool  # the rows of a visit have an order
     resamples: int
     seed: int
+
+    def in_shape(self, shape: Shape | None) -> "FreeRun":
+        """The same with the slates and horizon of an environment; None: those of the log."""
+        if shape is None:
+            return self
+        return replace(self, form=self.form._replace(pages=False, **shape._asdict()))
 
     @cached_property
     def drawn(self) -> VisitTable:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from recgym.fidelity.figures import ONCE, Verdict, judge
-from recgym.fidelity.free_run import MAX_VISITS
+from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import PAIRS, is_sampled, kind_of
@@ -22,6 +22,7 @@ def judge_since(
     resamples: int = 200,
     seed: int = 0,
     visits: int = MAX_VISITS,
+    shape: Shape | None = None,
 ) -> Verdict:
     """Like `judge`, on the sessions from a moment on, by default the start of the world's own test period.
 
@@ -36,7 +37,7 @@ def judge_since(
     since = since or known
     if known is not None and not _is_reached(known, log, same):
         since = None
-    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "visits": visits}
+    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "visits": visits, "shape": shape}
     if since is None:
         verdict = judge(world, log, **options)
         if own and kind_of(log) != PAIRS:

@@ -14,7 +14,7 @@ from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
-from recgym.fidelity.free_run import MAX_VISITS, FreeRun, free_run_of_pairs
+from recgym.fidelity.free_run import MAX_VISITS, FreeRun, Shape, free_run_of_pairs
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION, split_pairs
@@ -50,6 +50,7 @@ class PairEvaluation:
     remarks: tuple[str, ...]
     curves: dict[str, Any] = field(default_factory=dict)
     visits: int = MAX_VISITS  # of the free-running world, at most
+    shape: Shape | None = None  # of the free-running world; None: that of the log
 
     @cached_property
     def free(self) -> FreeRun:
@@ -57,9 +58,8 @@ class PairEvaluation:
         parts = [self.period == TEST, self.period == VALIDATION, self.period == TRAIN]
         logged, validated, train = ((self.user[part], self.item[part]) for part in parts)
         known = validated if len(validated[0]) else train
-        return free_run_of_pairs(
-            self.world, logged, known, train[1], visits=self.visits, resamples=self.resamples, seed=self.seed
-        )
+        options = {"visits": self.visits, "resamples": self.resamples, "seed": self.seed}
+        return free_run_of_pairs(self.world, logged, known, train[1], **options).in_shape(self.shape)
 
     @classmethod
     def of(

@@ -117,6 +117,21 @@ def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
     assert "* judged on " in out
 
 
+def test_an_environment_is_judged_from_the_command_line(run, places):
+    world, log = places
+    code, out, err = run("card", world, "--log", log, "--env", "recgym/Social-v1", "--json")
+    assert code == 0, err
+    about = json.loads(out)
+    assert about["judged"][0] == "in recgym/Social-v1: 30 items, slates of 1, at most 50 steps"
+    assert {row["id"].partition("_")[0] for row in about["figures"]} == {"free"}
+    refused(run("card", world, "--env", "recgym/Social-v1"), "--env has an effect only with --log LOG")
+    refused(
+        run("card", world, "--log", log, "--env", "recgym/Content-v0"),
+        "--env recgym/Content-v0: is of domain content, world synthetic-6 of social",
+    )
+    refused(run("card", world, "--log", log, "--env", "Nowhere-v0"), "environment 'Nowhere-v0' is unknown")
+
+
 def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
     def cells(log, world, low, high):
         row = {

@@ -8,6 +8,7 @@ from card_figures import by_id
 
 from recgym.fidelity import figures, judge
 from recgym.fidelity.evaluation import Evaluation
+from recgym.fidelity.free_run import Shape
 from recgym.fidelity.free_running import Form, baseline_visits, page_sizes, simulated_visits, whole_pages
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
@@ -206,3 +207,17 @@ def test_draws_are_bounded_by_the_log(content):
     assert case.free.count == 600
     assert case.free.drawn.num == 600
     assert Evaluation(world, align(world, late), None, "impressions", 20, 0, visits=70).free.logged.num == 70
+
+
+def test_an_environment_has_slates_and_a_horizon_of_its_own(content):
+    world, past, late = content
+    case = Evaluation(world, align(world, late), align(world, past), "impressions", 20, 0, shape=Shape(6, 5))
+    drawn = case.free.drawn
+    assert drawn.length.max() == 5
+    np.testing.assert_array_equal(np.bincount(drawn.visit), 6 * drawn.length)
+    found = judge(world, late, past, visits=200, resamples=20, shape=Shape(1, 5))
+    assert {row["id"].partition("_")[0] for row in found.figures} == {
+        "free"
+    }  # one step ahead it is the world
+    lengths = by_id(found.entries())["free_length/99th percentile"]
+    assert lengths.world == 5.0 < lengths.log
