@@ -53,6 +53,15 @@ class BaseAgent:
         self.rng = np.random.default_rng(
             np.random.SeedSequence([checked_seed(seed), zlib.crc32(self.name.encode())])
         )
+        self._break_ties(checked_seed(seed))
+
+    def _break_ties(self, seed: int | None) -> None:
+        """Draw the order of items with equal scores; None: by number, as agents that were saved without a seed."""
+        self._tie_seed, num_items = seed, self.problem.num_items
+        self.tie_order = np.arange(num_items)  # (N,)
+        if seed is not None:
+            words = [seed, zlib.crc32(self.name.encode()), zlib.crc32(b"ties")]
+            self.tie_order = np.random.default_rng(np.random.SeedSequence(words)).permutation(num_items)
 
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
@@ -133,6 +142,7 @@ class BaseAgent:
             "name": self.name,
             "params": asdict(self.params),
             "rng": self.rng.bit_generator.state,
+            "tie_seed": self._tie_seed,
             "is_learnt": self.is_learnt,
             "task": self.problem.identity,
         }
@@ -164,6 +174,7 @@ class BaseAgent:
             self.check_state(state)
             self.restore(state)
             self.rng.bit_generator.state = about["rng"]
+            self._break_ties(about.get("tie_seed"))
         self.is_learnt = about["is_learnt"]
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:

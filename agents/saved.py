@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.problem import Problem
 from recgym import storage
 from recgym.arrays import Arrays
-from recgym.checks import difference, line_of, quoted
+from recgym.checks import checked_seed, difference, line_of, quoted
 
 SCHEMA = "recgym.agent/1"
 
@@ -24,6 +24,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     if about["schema"] != SCHEMA:
         raise ValueError(f"{place}: schema is {quoted(about['schema'])}, expected {SCHEMA!r}")
     storage.check_keys(about, {"task": dict} if "task" in about else {}, place)
+    if about.get("tie_seed") is not None:
+        with storage.refusing(place):
+            checked_seed(about["tie_seed"], "tie_seed")
     return about
 
 

@@ -26,24 +26,36 @@ def check_mask(mask: Masks | None, slate_size: int) -> None:
         raise ValueError(f"a mask allows {allowed} items, a slate needs {slate_size}")
 
 
-def top_k(scores: NDArray[Any], slate_size: int, mask: Masks | None = None) -> Actions:
-    """The best items of each row, best first, ties to the lower index: (B,) where K is 1, else (B, K).
+def top_k(
+    scores: NDArray[Any], slate_size: int, mask: Masks | None = None, *, ties: NDArray[np.int64]
+) -> Actions:
+    """The best items of each row, best first: (B,) where K is 1, else (B, K).
 
     Args:
         scores: (B, N), finite.
         slate_size: K.
         mask: (B, N), True where an item may be shown.
+        ties: (N,) items in the order in which those of equal scores are taken, `BaseAgent.tie_order`.
     """
     check_mask(mask, slate_size)
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
+    num_items = scores.shape[1]
     if slate_size == 1:
-        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
-    if slate_size > scores.shape[1]:
-        raise ValueError(
-            f"a slate of {slate_size} items cannot be filled from {scores.shape[1]} without repeats"
-        )
-    return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :slate_size], dtype=np.int64)
+        best: Actions = scores.argmax(axis=1).astype(np.int64)
+        rows = np.flatnonzero(best != num_items - 1 - scores[:, ::-1].argmax(axis=1))
+        if len(rows):
+            best[rows] = ties[scores[rows][:, ties].argmax(axis=1)]
+        return best
+    if slate_size > num_items:
+        raise ValueError(f"a slate of {slate_size} items cannot be filled from {num_items} without repeats")
+    order = np.argsort(-scores, axis=1, kind="stable")[:, : slate_size + 1]
+    highest = np.take_along_axis(scores, order, axis=1)
+    slates: Actions = order[:, :slate_size].astype(np.int64)
+    rows = np.flatnonzero((highest[:, 1:] == highest[:, :-1]).any(axis=1))
+    if len(rows):
+        slates[rows] = ties[np.argsort(-scores[rows][:, ties], axis=1, kind="stable")[:, :slate_size]]
+    return slates
 
 
 @njit()

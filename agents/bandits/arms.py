@@ -51,7 +51,7 @@ class Arms(BaseAgent):
         """The best means; untried arms come last."""
         mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), -1.0)
         rows = np.broadcast_to(mean, (num_rows(observation), len(mean)))
-        return top_k(rows, self.problem.slate_size, self.allowed_arms(observation, mask))
+        return top_k(rows, self.problem.slate_size, self.allowed_arms(observation, mask), ties=self.tie_order)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Pulls and sums."""

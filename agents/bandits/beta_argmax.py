@@ -175,4 +175,4 @@ class BetaArgmax:
             draws[high, arms] = rng.beta(self.a[arms], self.b[arms])
         draws = np.minimum(draws, lowest)
         draws[rows, slates[rows, places]] = 2.0 + slots - places
-        return top_k(draws, slots, mask).reshape(batch, slots)
+        return top_k(draws, slots, mask, ties=rng.permutation(num)).reshape(batch, slots)

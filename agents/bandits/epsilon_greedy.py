@@ -50,4 +50,5 @@ class EpsilonGreedy(Arms):
         mean = np.where(self.pulls > 0, self.total / np.maximum(self.pulls, 1), 1.0)
         random = self.rng.random(batch) < self.epsilon
         scores = np.where(random[:, None], noise, mean + 1e-9 * noise)
-        return top_k(scores, self.problem.slate_size, self.allowed_arms(observation, mask))
+        allowed = self.allowed_arms(observation, mask)
+        return top_k(scores, self.problem.slate_size, allowed, ties=self.tie_order)

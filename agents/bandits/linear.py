@@ -115,7 +115,7 @@ class Linear(BaseAgent):
         mask = allowed_items(self.problem, observation, mask, fresh=fresh)
         design = self.design(observation)
         scores = self.optimistic(design) if explore else np.round(self.model.mean(design), 9)
-        return top_k(scores, self.problem.slate_size, mask)
+        return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)
 
     # learning
 

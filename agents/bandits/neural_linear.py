@@ -121,7 +121,7 @@ class NeuralLinear(BaseAgent):
         mask = allowed_items(self.problem, observation, mask, fresh=fresh)
         z = self.latent(self.contexts(observation))
         scores = self.draw(z) if explore else np.round(self.model.mean(z), 6)
-        return top_k(scores, self.problem.slate_size, mask)
+        return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)
 
     # learning
 

@@ -67,7 +67,7 @@ class Thompson(Arms):
         check_mask(mask, slots)
         mask = self.allowed_arms(observation, mask)
         if batch * len(a) < MIN_TABLE_DRAWS:
-            return top_k(self.rng.beta(a, b, (batch, len(a))), slots, mask)
+            return top_k(self.rng.beta(a, b, (batch, len(a))), slots, mask, ties=self.tie_order)
         self.argmax.refresh(a, b)
         return self.argmax.best(self.rng, batch, slots, mask)
 

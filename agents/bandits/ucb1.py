@@ -114,7 +114,7 @@ class Ucb1(Arms):
         return self.params.scale * math.sqrt(2.0 * math.log(max(int(self.pulls.sum()), 1)))
 
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
-        """Untried arms in random order, then the largest bound; greedy on the means without `explore`."""
+        """Untried arms first, then the largest bound, ties at random; greedy on the means without `explore`."""
         if not explore:
             return self.greedy(observation, mask)
         batch, slots = num_rows(observation), self.problem.slate_size
@@ -124,7 +124,9 @@ class Ucb1(Arms):
         index = self.bounds(np.arange(len(pulls)), pulls)
         index[pulls == 0] = UNTRIED_BOUND + self.rng.random(int((pulls == 0).sum()))
         slates = np.empty((batch, slots), np.int64)
-        masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask
+        order = self.tie_order  # of arms with equal bounds
+        masks = np.empty((0, len(pulls)), np.bool_) if mask is None else mask[:, order]
         tops = np.empty(-(-len(pulls) // ARMS_PER_BLOCK))
-        _pick(index, self.means(), pulls, self.spread, masks, tops, slates)
+        _pick(index[order], self.means()[order], pulls[order], self.spread, masks, tops, slates)
+        slates = order[slates]
         return slates[:, 0] if slots == 1 else slates

@@ -100,7 +100,7 @@ class DeepCf(BaseAgent):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
         mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
-        return top_k(self.scores(observation), self.problem.slate_size, mask)
+        return top_k(self.scores(observation), self.problem.slate_size, mask, ties=self.tie_order)
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
         """Contributions of the user, past items, context and the item itself; they sum to `scores` of the action."""

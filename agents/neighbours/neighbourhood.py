@@ -192,7 +192,7 @@ class Collaborative(BaseAgent):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
         mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
-        return top_k(self.scores(observation), self.problem.slate_size, mask)
+        return top_k(self.scores(observation), self.problem.slate_size, mask, ties=self.tie_order)
 
     # explanations
 

@@ -48,4 +48,4 @@ class Oracle(Privileged):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best expected reward of the next step, explore or not; the observation is not read."""
         expected = self.sessions_of(observation).expected_reward()
-        return top_k(expected, self.problem.slate_size, mask)
+        return top_k(expected, self.problem.slate_size, mask, ties=self.tie_order)

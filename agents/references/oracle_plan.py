@@ -77,4 +77,4 @@ class OraclePlan(Privileged):
         rows, slots = np.arange(len(slates)), slates.shape[1]
         for k in range(slots - 1, -1, -1):
             scores[rows, slates[:, k]] = first + slots - k
-        return top_k(scores, slots, mask).reshape(-1, slots)
+        return top_k(scores, slots, mask, ties=self.tie_order).reshape(-1, slots)

@@ -37,7 +37,7 @@ class PopularityParams:
 
 
 class Popularity(BaseAgent):
-    """Shows the most popular item, or the K most popular; without a log, the lowest indices."""
+    """Shows the most popular item, or the K most popular; without a log, items in random order."""
 
     name: ClassVar[str] = "popularity"
     observation: ClassVar[str] = "history"
@@ -70,7 +70,7 @@ class Popularity(BaseAgent):
         scores = np.broadcast_to(self.score, (num_rows(observation), len(self.score)))
         if self.params.fresh:
             mask = unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
-        return top_k(scores, self.problem.slate_size, mask)
+        return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The items' scores."""

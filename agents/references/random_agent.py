@@ -25,4 +25,4 @@ class Random(BaseAgent):
         if mask is None and self.problem.slate_size == 1:
             return self.rng.integers(0, self.problem.num_items, batch)
         scores = self.rng.random((batch, self.problem.num_items))
-        return top_k(scores, self.problem.slate_size, mask)
+        return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)

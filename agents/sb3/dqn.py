@@ -82,5 +82,7 @@ class Sb3Dqn(Sb3Agent):
 
     def fill(self, seen: NDArray[Any], mask: Masks, share: float) -> Actions:
         """Slates (B, K) of the largest Q that the mask (B, N) allows, so large a share of them at random."""
-        slates = top_k(self.shuffled(self.rank(seen), share)[:, 0], self.problem.slate_size, mask)
+        slates = top_k(
+            self.shuffled(self.rank(seen), share)[:, 0], self.problem.slate_size, mask, ties=self.tie_order
+        )
         return slates.reshape(len(mask), -1)

@@ -31,7 +31,7 @@ from agents.sb3.learned_state import OBSERVATION, STATES, DeepCfState, PlainStat
 from agents.sb3.progress_callback import ProgressCallback
 from agents.sb3.slate_wrappers import SlateHistory, SlatePositions
 from agents.sb3.vec_env import as_vec_env
-from agents.slates import allowed_items
+from agents.slates import allowed_items, top_k
 from agents.torch_utils import GPUS, moments_of, pick_device, put_moments, put_weights, seeded, weights_of
 
 
@@ -136,7 +136,7 @@ class Sb3Agent(BaseAgent):
         slates = np.empty((len(scores), slots), np.int64)
         rows, last = np.arange(len(scores)), scores.shape[1] - 1
         for k in range(slots):
-            slates[:, k] = scores[:, min(k, last)].argmax(axis=1)
+            slates[:, k] = top_k(scores[:, min(k, last)], 1, ties=self.tie_order)
             scores[rows, :, slates[:, k]] = -np.inf
         return slates[:, 0] if slots == 1 else slates
 

@@ -70,7 +70,7 @@ class TableAgent(BaseAgent):
             noise = self.rng.random(values.shape)
             random = self.rng.random(num_rows(observation)) < self.epsilon
             values = np.where(random[:, None], noise, values + 1e-9 * noise)
-        return top_k(values, self.problem.slate_size, mask)
+        return top_k(values, self.problem.slate_size, mask, ties=self.tie_order)
 
     def next_value(self, observation: Any, mask: Masks | None) -> NDArray[np.float64]:
         """Value of next states, (b,), as if no session had ended; defined by each agent."""

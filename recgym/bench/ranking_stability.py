@@ -99,7 +99,7 @@ def stability(
     taus = {setting: rank_correlations(middle, table) for setting, table in tables.items()}
     rows = [
         SettingRow(
-            setting.rpartition("=")[0],
+            setting.rpartition("=")[0].replace(".", ":"),  # as on the card; a folder's name has no colon
             setting.rpartition("=")[2],
             _interval(taus[setting]),
             agents[int(table.mean(0).argmax())],

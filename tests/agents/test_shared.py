@@ -1,25 +1,86 @@
 """What agents share: slates and their credit, logs in a task's reward, the training loop."""
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
+from scipy.stats import chi2
 from zoo import WORLDS, log_for, make_env
 
-from agents import Problem, Transition
+from agents import Problem, Transition, load_agent, make_agent
 from agents.base import BaseAgent
 from agents.loop import Statistics
 from agents.slates import check_log, credit, item_rewards, logged_rewards, top_k
 from recgym.logs.sample import sample_log
 
+TIES = np.array([2, 3, 0, 1])
+
 
 def test_top_k_is_the_best_in_order():
-    scores = np.array([[3.0, 9.0, 5.0, 9.0], [1.0, 2.0, 3.0, 4.0]])
-    np.testing.assert_array_equal(top_k(scores, 1), [1, 3])
-    np.testing.assert_array_equal(top_k(scores, 3), [[1, 3, 2], [3, 2, 1]])
+    scores = np.array([[3.0, 9.0, 5.0, 8.0], [1.0, 2.0, 3.0, 4.0]])
+    np.testing.assert_array_equal(top_k(scores, 1, ties=TIES), [1, 3])
+    np.testing.assert_array_equal(top_k(scores, 3, ties=TIES), [[1, 3, 2], [3, 2, 1]])
     mask = np.array([[True, False, True, True], [True, True, False, False]])
-    np.testing.assert_array_equal(top_k(scores, 2, mask), [[3, 2], [1, 0]])
+    np.testing.assert_array_equal(top_k(scores, 2, mask, ties=TIES), [[3, 2], [1, 0]])
     with pytest.raises(ValueError, match="cannot be filled"):
-        top_k(scores, 5)
+        top_k(scores, 5, ties=TIES)
+
+
+@pytest.mark.parametrize("slate_size", [1, 2, 3])
+def test_equal_scores_are_taken_in_the_order_of_ties(slate_size):
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        scores, ties = rng.integers(0, 3, (20, 7)).astype(float), rng.permutation(7)
+        mask = rng.random((20, 7)) < 0.7
+        mask[:, :3] = True
+        place = np.argsort(ties)
+        slates = top_k(scores, slate_size, mask, ties=ties).reshape(20, slate_size)
+        for row, allowed, slate in zip(scores, mask, slates, strict=True):
+            items = sorted(np.flatnonzero(allowed), key=lambda item: (-row[item], place[item]))
+            assert slate.tolist() == items[:slate_size]
+
+
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize(
+    "name", ["popularity", "ucb1", "epsilon-greedy", "q-learning", "thompson", "item-knn"]
+)
+def test_untrained_agents_prefer_no_item_by_its_number(name, task):
+    """All items are alike to such an agent: over seeds each is the first as often as the others (chi-square, .1 %)."""
+    env = make_env(task, name)
+    observation, _ = env.reset(seed=0)
+    problem, num_seeds, first = Problem.of(env), 600, []
+    for seed in range(num_seeds):
+        agent = make_agent(name, problem, seed=seed)
+        agent.is_learnt = True
+        first.append(int(np.ravel(agent.act(observation))[0]))
+        assert np.ravel(agent.act(observation))[0] == first[-1]
+    expected = num_seeds / problem.num_items
+    counts = np.bincount(first, minlength=problem.num_items)
+    assert ((counts - expected) ** 2 / expected).sum() < chi2.isf(1e-3, problem.num_items - 1)
+
+
+def test_a_saved_agent_keeps_its_order_of_ties(tmp_path):
+    env = make_env("recgym/Ecommerce-v0", "ucb1")
+    agent = make_agent("ucb1", Problem.of(env), seed=7)
+    agent.save(tmp_path / "agent")
+    loaded = load_agent(tmp_path / "agent", env)
+    np.testing.assert_array_equal(loaded.tie_order, agent.tie_order)
+    assert sorted(agent.tie_order.tolist()) == list(range(agent.problem.num_items))
+    about = json.loads((tmp_path / "agent" / "agent.json").read_text())
+    for seed, order in ((None, np.arange(agent.problem.num_items)), (7, agent.tie_order)):
+        rewrite(tmp_path / "agent", about | {"tie_seed": seed})
+        np.testing.assert_array_equal(load_agent(tmp_path / "agent", env).tie_order, order)
+    for seed in (-1, "7", 1.5, True):
+        rewrite(tmp_path / "agent", about | {"tie_seed": seed})
+        with pytest.raises(ValueError, match=r"agent\.json: tie_seed is .*, expected a whole number"):
+            load_agent(tmp_path / "agent", env)
+
+
+def rewrite(folder, about):
+    """Replace agent.json, and the checksums with it."""
+    (folder / "agent.json").write_text(json.dumps(about))
+    (folder / "SHA256SUMS").unlink(missing_ok=True)
 
 
 def test_a_slate_is_credited_item_by_item():

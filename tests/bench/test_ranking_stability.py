@@ -49,9 +49,9 @@ def test_stability_of_an_experiment_by_hand():
         },
     )
     assert (found.agents, found.seeds, found.first) == (AGENTS, 3, "a")
-    assert found.most_changing == "event.cart"
+    assert found.most_changing == "event:cart"
     assert [(row.term, row.setting) for row in found.rows] == [
-        ("event.cart", "low"),
+        ("event:cart", "low"),
         ("outside", "high"),
         ("outside", "low"),
     ]
@@ -70,7 +70,7 @@ def test_stability_of_an_experiment_by_hand():
         "Ranking of 4 agents, trained at the middle, over 3 settings of assumed terms: "
     )
     assert (
-        "event.cart changes it most: tau -0.89 [-1.00, -0.41] at low; d is first in place of a." in lines[1]
+        "event:cart changes it most: tau -0.89 [-1.00, -0.41] at low; d is first in place of a." in lines[1]
     )
     assert stability_table(found)[2] == ("outside", "low", "1.00 [1.00, 1.00]", "a")
 
