@@ -218,7 +218,7 @@ def test_regret_grows_as_the_root_of_time_and_not_as_time(name):
     assert late < 0.5 * early  # it goes on falling
 
 
-def test_epsilon_greedy_tries_as_much_as_it_says():
+def test_epsilon_greedy_explores_at_its_stated_rate():
     agent = make_agent("epsilon-greedy", problem_of(4, 1), 0, epsilon=0.2, decay=5.0, fresh=False)
     assert agent.epsilon == 1.0
     x = np.zeros((100_000, 1), np.float32)

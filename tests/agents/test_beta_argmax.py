@@ -22,7 +22,7 @@ def test_heights_are_scipys_incomplete_beta_function():
     np.testing.assert_allclose(out[small], -np.log(expected[small]), rtol=1e-9)
 
 
-def test_a_table_that_followed_its_arms_step_by_step_is_scipys():
+def test_a_table_updated_step_by_step_is_scipys():
     rng = np.random.default_rng(6)
     chance = np.r_[rng.uniform(0.0, 0.5, 98), 0.9, 1.0]
     a, b = rng.uniform(0.1, 3.0, (2, 100))
@@ -57,7 +57,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_a_race_is_won_as_often_as_by_drawing_everybody(case):
+def test_sampled_argmax_has_the_frequencies_of_drawing_all_arms(case):
     a, b = CASES[case]
     race, rng, rows = BetaArgmax(len(a)), np.random.default_rng(1), 100_000
     race.refresh(a, b)
@@ -67,7 +67,7 @@ def test_a_race_is_won_as_often_as_by_drawing_everybody(case):
     assert (np.abs(mine - shares(direct, len(a))) < error).all()
 
 
-def test_a_race_ranks_and_passes_over_the_barred():
+def test_sampled_arms_are_ranked_and_obey_the_mask():
     a, b = np.r_[9.0, 6, 5, 2, 1], np.r_[3.0, 4, 5, 6, 9]
     race, rng, rows = BetaArgmax(5), np.random.default_rng(2), 100_000
     race.refresh(a, b)
@@ -81,7 +81,7 @@ def test_a_race_ranks_and_passes_over_the_barred():
         assert (np.abs(mine - direct) < 5 * np.sqrt(2 * np.maximum(direct, 1e-4) / rows)).all()
 
 
-def test_a_race_follows_its_posteriors_and_its_levels_are_state():
+def test_sampling_follows_updates_and_its_levels_are_state():
     agents = [make_agent("thompson", bandit_problem(60), 5, fresh=False) for _ in range(2)]
     rng = np.random.default_rng(3)
     chance = np.linspace(0.1, 0.9, 60)

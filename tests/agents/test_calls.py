@@ -68,7 +68,7 @@ def test_sessions_and_seeds_of_judging_and_sampling(env):
 
 
 @pytest.mark.parametrize("name", ["popularity", "deep-cf", "linucb", "ucb1", "random"])
-def test_what_is_no_log_is_refused(name, env):
+def test_an_object_that_is_no_log_is_refused(name, env):
     agent = make_agent(name, env)
     for value in ("events.csv", 3, {}, [1], np.zeros(3), *((None,) if agent.learns_from_log else ())):
         with pytest.raises(
@@ -80,7 +80,7 @@ def test_what_is_no_log_is_refused(name, env):
 
 
 @pytest.mark.parametrize("value", [None, "ucb1", 3, object])
-def test_what_is_no_agent_is_not_judged(value, env):
+def test_an_object_that_is_no_agent_is_refused(value, env):
     with pytest.raises(ValueError, match=r"^agent is .*, expected an agent, such as make_agent"):
         judge(value, env, 5)
 
@@ -99,7 +99,7 @@ def test_a_place_that_cannot_be_written_is_named(env, tmp_path):
         assert ".tmp-" not in str(error.value)
 
 
-def test_an_agent_of_another_task_is_taken_over_where_that_is_said(env, tmp_path):
+def test_an_agent_of_another_task_is_loaded_with_transfer(env, tmp_path):
     make_agent("ucb1", env).save(tmp_path / "a")
     other = gym.make(ENV, world=synthetic(4, num_items=30, num_users=40))
     with pytest.raises(ValueError, match=r"was saved for another task.*transfer=True takes it over"):
@@ -121,7 +121,7 @@ def test_the_long_check_is_for_other_observations_alone(env, monkeypatch):
 
 
 @pytest.mark.parametrize("shown", ["features", "history", "tabular", "features+history"])
-def test_what_an_environment_shows_is_a_batch_as_it_is(shown):
+def test_observations_of_environments_are_batches_unchanged(shown):
     name = {"features": "sb3-dqn", "tabular": "q-learning"}.get(shown, "ucb1")
     kwargs = {"world": WORLD, "observation": shown}
     one = gym.make(ENV, **kwargs)

@@ -176,9 +176,9 @@ def test_update_is_double_dqn_by_hand():
     spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, judged[rows, best])
     after_none, after_response = 0.3 * spread, 0.9 * spread
-    answered = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -1, 0] > 0
-    assert set(answered) == {False, True}
-    known = np.where(answered, after_response, after_none)
+    responded = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -1, 0] > 0
+    assert set(responded) == {False, True}
+    known = np.where(responded, after_response, after_none)
     error, wrong = (now[rows, action] - own - known) / spread, (known - later) / spread
     slow = [weight.clone() for weight in agent.target.parameters()]
     drawn = torch.Generator().manual_seed(0)
@@ -201,12 +201,12 @@ def test_continuation_value_is_credited_to_the_item_with_the_response():
     slates = rng.random((num, 5)).argsort(axis=1)[:, :3]
     chance = strength[slates] / (1.0 + strength[slates].sum(axis=1, keepdims=True))
     choice = (chance.cumsum(axis=1) < rng.random((num, 1))).sum(axis=1)
-    answered = (choice[:, None] == np.arange(3)).astype(np.float64)
+    responded = (choice[:, None] == np.arange(3)).astype(np.float64)
     after_response = none + worth[slates]
     parts = continuation_credit(
-        *(torch.as_tensor(each) for each in (after_response, np.full(num, none), answered))
+        *(torch.as_tensor(each) for each in (after_response, np.full(num, none), responded))
     ).numpy()
-    np.testing.assert_allclose(parts.mean(axis=1), none + (answered * worth[slates]).sum(axis=1))
+    np.testing.assert_allclose(parts.mean(axis=1), none + (responded * worth[slates]).sum(axis=1))
     for item in range(5):
         row, place = np.nonzero(slates == item)
         expected = none + 3 * chance[row, place].mean() * worth[item]
@@ -239,8 +239,8 @@ def test_update_of_slates_by_hand():
     after, reward, terminated, truncated, _ = env.step(action)
     transition = Transition(observation, action, reward, after, terminated, truncated)
     agent.learn(transition)
-    answered = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -2:, 0]
-    assert set(answered.sum(axis=1)) == {0.0, 1.0}
+    responded = after["events"].reshape(4, HISTORY_LENGTH, -1)[:, -2:, 0]
+    assert set(responded.sum(axis=1)) == {0.0, 1.0}
     states, slates = to_states(observation, pick_device("cpu")), torch.as_tensor(action)
     with torch.no_grad():
         q = agent.online.values_of(states, slates).numpy()
@@ -251,10 +251,10 @@ def test_update_of_slates_by_hand():
     low, high = problem.item_reward_range
     label = (credit(problem, transition) - low) / (high - low)
     own = low + (high - low) / (1.0 + np.exp(-x))
-    part = 0.7 + 2.0 * answered * (1.1 - 0.7)
+    part = 0.7 + 2.0 * responded * (1.1 - 0.7)
     loss = ((q - own) / spread - part) ** 2 + np.log1p(np.exp(x)) - label * x
-    loss = loss + answered * (1.1 - later / spread)[:, None] ** 2
-    no_response = answered.sum(axis=1) == 0
+    loss = loss + responded * (1.1 - later / spread)[:, None] ** 2
+    no_response = responded.sum(axis=1) == 0
     loss = loss.mean(axis=1) + no_response * (0.7 - later / spread) ** 2
     drawn = torch.Generator().manual_seed(0)
     torch.randint(1, (64,), generator=drawn)
@@ -510,9 +510,9 @@ def test_explanation_sums_to_q(encoder, task, slots):
         assert (
             found == there or encoder == "convolutional"
         )  # there closed rectifiers can leave a share of nothing
-    answered = observation["events"].reshape(30, 20, -1)[:, -1, 0] > 0
-    assert answered.any()
-    for b in np.flatnonzero(answered):
+    responded = observation["events"].reshape(30, 20, -1)[:, -1, 0] > 0
+    assert responded.any()
+    for b in np.flatnonzero(responded):
         assert any(name.startswith("1 back") and "click" in name for name in why[b])
 
 

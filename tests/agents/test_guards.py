@@ -1,4 +1,4 @@
-"""What every agent refuses in one line: to act on nothing learnt, other observations, devices, logs and parameters."""
+"""Errors of every agent in one line: acting unlearnt, other observations, devices, logs and parameters."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_an_agent_that_saw_no_log_does_not_act(name, params, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["linucb", "lints", "neural-linear", "dcf-dqn", "slateq"])
-def test_what_learns_online_as_well_may_begin_without_a_log(name):
+def test_an_agent_that_also_learns_online_may_start_without_a_log(name):
     agent, env = made(name, SETTINGS[name])
     agent.train(env, 60, 0)
     observation, _ = env.reset(seed=1)
@@ -94,7 +94,7 @@ def test_what_learns_online_as_well_may_begin_without_a_log(name):
         ("dcf-dqn", {"epochs": 0}),
     ],
 )
-def test_without_an_offline_stage_no_log_is_asked_for(name, params):
+def test_without_an_offline_stage_no_log_is_needed(name, params):
     assert agent_class(name).requirements(params)[1] is False
     agent, env = made(name, {**SETTINGS[name], **params})
     observation, _ = env.reset(seed=1)
@@ -128,7 +128,7 @@ def test_an_observation_that_it_cannot_read_is_refused_as_it_is_made(name, param
 
 
 @pytest.mark.parametrize(("name", "params"), CASES)
-def test_given_the_environment_it_takes_what_it_reads(name, params):
+def test_an_agent_made_for_an_environment_gets_the_observation_that_it_reads(name, params):
     for env in (
         gym.make(ENV, world=WORLD, n_items=12, horizon=9),
         make_vector(ENV, 3, world=WORLD, n_items=12, horizon=9),
@@ -306,7 +306,7 @@ def test_the_command_line_refuses_devices_before_it_begins(run, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_gpu_is_refused_by_what_cannot_use_it(monkeypatch):
+def test_a_gpu_is_refused_by_agents_that_run_on_the_cpu(monkeypatch):
     monkeypatch.setattr("recgym.device._count", lambda kind: 1)
     with pytest.raises(ValueError, match="device is 'cuda', agent ucb1 can use only 'auto', 'cpu'"):
         make_agent("ucb1", Problem.of(env_for("ucb1", {})), device="cuda")
@@ -372,7 +372,7 @@ def test_a_log_that_was_not_mapped_is_refused(name, params):
         assert not agent.is_learnt
 
 
-def test_learning_by_hand_counts_as_learning():
+def test_calls_of_learn_count_as_learning():
     agent, env = made("linucb", {})
     observation, _ = env.reset(seed=0)
     action = agent.act(observation, explore=True)

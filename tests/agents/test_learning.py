@@ -1,4 +1,4 @@
-"""Each learner against something known: a closed form, a textbook's toy, a world with one good item."""
+"""Each learner against a known solution: a closed form, a textbook example, a world with one good item."""
 
 import gymnasium
 import numpy as np
@@ -100,7 +100,7 @@ def test_thompson_is_its_closed_form():
     assert agent.act(np.zeros(1))[0] == 0
 
 
-def test_thompson_tosses_a_coin_for_rewards_between():
+def test_thompson_draws_a_bernoulli_trial_for_rewards_between_0_and_1():
     agent = make_agent("thompson", bandit_problem(2, reward_range=(-2.0, 2.0)), 0, fresh=False)
     agent.learn(pulls([0] * 40_000, [0.8] * 40_000))  # scaled 0.7
     assert agent.wins[0] / 40_000 == pytest.approx(0.7, abs=4 * 0.0023)
@@ -133,7 +133,7 @@ def yardsticks():
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 @pytest.mark.slow
 def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
-    """Ten items; the log is of a time when another item was popular, and some learners start from it too."""
+    """Ten items; the log is of a period in which another item was popular; some learners start from it, too."""
     world, known = yardsticks
     kind = agent_class(name)
     num_envs = min(kind.num_envs, 64)

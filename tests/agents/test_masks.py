@@ -1,4 +1,4 @@
-"""What may not be shown is not shown: a million draws over the registry, and the references under a mask."""
+"""Masks: a million draws over the registry obey them, and the references are right under them."""
 
 import gymnasium
 import numpy as np
@@ -67,7 +67,7 @@ def barred(num, *items):
 
 
 def test_logged_under_a_mask_is_the_same_policy_renormalised():
-    """Against its own draws in the second step, those thrown away that a mask bars; by the item shown before."""
+    """Against its own draws in the second step, without those that a mask excludes; by the item shown before."""
     world = synthetic(domain="content", num_items=6).with_arrays(logged_stay=np.array([0.7]))
     env = gymnasium.make_vec("recgym/Content-v0", 40_000, world=world)
     agent = make_agent("logged", Problem.of(env))
@@ -90,7 +90,7 @@ def test_logged_under_a_mask_is_the_same_policy_renormalised():
     assert np.ptp(seen, axis=0).max() > 0.3  # the category matters, and what was shown
 
 
-def test_logged_fills_a_slate_under_a_mask_from_what_is_left():
+def test_logged_fills_a_slate_under_a_mask_from_the_allowed_items():
     """In the first step the policy is exposure alone: pairs in closed form, one place after the other."""
     world = synthetic(domain="content", num_items=6)
     env = gymnasium.make_vec("recgym/Content-v0", 40_000, world=world, slate_size=2)
@@ -111,7 +111,7 @@ def shares_of(numbers, size):
 
 
 @pytest.mark.parametrize("away", [(), (5,), (0,), (4,), (0, 8), (0, 1, 2, 3, 4)])
-def test_oracle_plan_under_a_mask_is_near_the_optimum_of_what_is_left(away):
+def test_oracle_plan_under_a_mask_is_near_the_optimum_of_the_allowed_items(away):
     """Value iteration over the allowed items of the chain of stepping stones says what each choice is worth."""
     stay, horizon, num = 0.95, 30, 24
     world, mask = chain_world(stay), np.tile(barred(9, *away), (24, 1))

@@ -1,4 +1,4 @@
-"""Neighbourhood methods against brute force; the ten-item world that every learner does well in; the log's policy."""
+"""Neighbourhood methods against brute force and in a world of ten items; the policy of the log."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -28,7 +28,7 @@ def ratings(seed, people=40, items=6, share=0.6):
     return np.where(rng.random((people, items)) < share, rng.normal(size=(people, items)), 0.0)
 
 
-def test_cosine_is_scikit_learns_over_the_people_who_met_both():
+def test_cosine_is_scikit_learns_over_the_users_who_were_shown_both():
     dense = ratings(0, share=1.0)
     mine = cosine(sparse.csr_array(dense), 0.0).toarray()
     np.testing.assert_allclose(mine, cosine_similarity(dense.T), atol=1e-12)
@@ -58,7 +58,7 @@ def test_the_items_term_is_its_sum_written_out():
             assert term[b, a] == pytest.approx(expected)
 
 
-def test_the_peoples_term_is_its_sum_written_out():
+def test_the_users_term_is_its_sum_written_out():
     people, profile, shrink, count = ratings(4), ratings(5, people=3), 2.0, 7
     term = UserSimilarity(sparse.csr_array(people), count, shrink, 0.3).term(sparse.csr_array(profile))
     for b in range(3):
@@ -74,7 +74,7 @@ def test_the_peoples_term_is_its_sum_written_out():
             assert term[b, a] == pytest.approx(like[near] @ people[near, a] / total_weight)
 
 
-def test_what_is_expected_of_an_item_is_its_shrunk_mean():
+def test_the_expected_reward_of_an_item_is_its_shrunk_mean():
     log, env = log_for("recgym/Ecommerce-v0"), make_env("recgym/Ecommerce-v0", "item-knn", 1)
     agent = make_agent("item-knn", Problem.of(env), 0, smoothing=7.0)
     agent.prepare(log, 0)
@@ -84,8 +84,8 @@ def test_what_is_expected_of_an_item_is_its_shrunk_mean():
     np.testing.assert_allclose(agent.expected, expected)
 
 
-def test_what_content_based_expects_begins_with_the_features():
-    """Scikit-learn's ridge regression, then each item's own record; an item that was never shown has none."""
+def test_content_based_rewards_are_shrunk_to_a_regression_on_features():
+    """Scikit-learn's ridge regression, then the mean of each item; an item that was never shown has no mean."""
     log, env = log_for("recgym/Ecommerce-v0"), make_env("recgym/Ecommerce-v0", "content-based", 1)
     hidden = int(np.bincount(log.column("item"), minlength=30).argmax())
     log = replace(log, rows=log.rows.filter(log.column("item") != hidden))
@@ -157,7 +157,7 @@ LEARNERS = {
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_a_learner_beats_popularity_on_ten_items(name):
-    """0 is random, 1 the oracle. Popularity is the textbook's, the most often answered: the log shows one item most."""
+    """0 is random, 1 the oracle. Popularity counts responses, as in textbooks: the log shows one item most."""
     low, high, known = yardsticks()
     score = (play(learnt(name, **LEARNERS[name]), two_tastes()) - low) / (high - low)
     line = f"{name} {score:.2f}; popularity {known['popularity']:.2f}, thompson {known['thompson']:.2f}"

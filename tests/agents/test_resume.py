@@ -1,4 +1,4 @@
-"""Killed and resumed, a run equals the one that nobody disturbed: the environment's state, and every learner's."""
+"""A run that is killed and resumed equals an uninterrupted one: state of the environment and of every learner."""
 
 import json
 import os
@@ -188,7 +188,7 @@ def entries(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_stopped_training_is_never_in_its_own_way(tmp_path):
+def test_a_stopped_training_can_be_started_again(tmp_path):
     synthetic(num_items=12).save(tmp_path / "world")
     (tmp_path / "runs").mkdir()
     world, out, stages = str(tmp_path / "world"), tmp_path / "runs" / "shop", []
@@ -284,7 +284,7 @@ def test_a_damaged_state_of_an_environment_is_refused(row):
         env.unwrapped.restore({name: array for name, array in state.items() if name != "key"})
 
 
-def test_moments_that_no_adam_had_are_refused():
+def test_impossible_moments_of_adam_are_refused():
     layer = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 3)).sum().backward()

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 on native vector environments: what its algorithms expect, and that they train."""
+"""Stable-Baselines3 on native vector environments: the interface of its algorithms, and training."""
 
 import gymnasium
 import numpy as np
@@ -142,7 +142,7 @@ def assert_infos(theirs, ours):
                 assert getattr(value, "dtype", None) == getattr(other[name], "dtype", None)
 
 
-def test_the_adapter_answers_sb3():
+def test_the_adapter_has_the_interface_of_sb3():
     adapter = as_vec_env(native(render_mode="ansi"))
     assert adapter.render_mode == "ansi"
     assert adapter.get_attr("num_users", [0, 2]) == [50, 50]
@@ -220,8 +220,8 @@ def places_of(env):
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
-def test_a_place_is_a_row_that_is_paid_for_its_own_item(mode):
-    """Against the adapter of whole slates, and what the simulator says happened at each place."""
+def test_a_position_is_a_row_with_the_reward_of_its_item(mode):
+    """Against the adapter of whole slates, and the events of the simulator at each position."""
     env = native("recgym/ContentSlate-v0", observation="features+history", horizon=4, autoreset_mode=mode)
     whole = as_vec_env(native("recgym/ContentSlate-v0", horizon=4))
     env, happened = env.unwrapped, []
@@ -411,7 +411,7 @@ def test_an_agent_with_a_learnt_state(name, tmp_path):
         make_agent(name, Problem.of(env), state="deep")
 
 
-def test_maskable_ppo_never_tries_what_its_masks_forbid():
+def test_maskable_ppo_never_shows_masked_items():
     env = native(num_envs=8)
     env.unwrapped.action_masks = lambda: np.tile(np.arange(12) % 3 == 0, (8, 1))
     tried, step = set(), env.unwrapped.step

@@ -1,4 +1,4 @@
-"""What agents share: slates and their credit, logs in a task's reward, the training loop."""
+"""Shared helpers of agents: slates and their credit, logs in the reward of a task, the training loop."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_equal_scores_are_taken_in_the_order_of_ties(slate_size):
     "name", ["popularity", "ucb1", "epsilon-greedy", "q-learning", "thompson", "item-knn"]
 )
 def test_untrained_agents_prefer_no_item_by_its_number(name, task):
-    """All items are alike to such an agent: over seeds each is the first as often as the others (chi-square, .1 %)."""
+    """Over random seeds each item is first equally often (chi-square, .1 %)."""
     env = make_env(task, name)
     observation, _ = env.reset(seed=0)
     problem, num_seeds, first = Problem.of(env), 600, []
@@ -107,7 +107,7 @@ def test_a_slate_is_credited_item_by_item():
 @pytest.mark.parametrize(
     ("domain", "reward"), [("ecommerce", "revenue"), ("content", "watch_time"), ("content", "engagement")]
 )
-def test_a_log_is_paid_as_the_environment_pays(domain, reward):
+def test_rewards_of_a_log_are_those_of_the_environment(domain, reward):
     env_id = {"ecommerce": "recgym/Ecommerce-v0", "content": "recgym/Content-v0"}[domain]
     env = gymnasium.make_vec(env_id, num_envs=200, world=WORLDS[domain], reward=reward)
     problem, total = Problem.of(env), []

@@ -103,13 +103,13 @@ def test_the_choice_model_is_calibrated_on_unseen_pages():
 
 @pytest.mark.parametrize("domain", ["ecommerce", "content"])
 def test_an_update_is_the_papers_by_hand(domain):
-    """One choice a page; and pages with several answers, where every item is a page of its own."""
+    """One choice a page; and pages with several responses, where every item is a page of its own."""
     task = f"recgym/{domain.capitalize()}Slate-v0"
     world = synthetic(domain=domain, num_items=6)
     if domain == "content":
         world = world.with_arrays(
             item_bias=world.arrays.item_bias + 2.0
-        )  # so that pages have several answers
+        )  # so that pages have several responses
     env = gymnasium.make_vec(task, 8, world=world, observation="history", slate_size=3)
     agent = make_agent(
         "slateq", Problem.of(env), 0, discount=0.5, epochs=0, warmup=10**6, batch_size=64, weight_decay=0.0, **SMALL
@@ -195,7 +195,7 @@ def test_it_beats_random_and_popularity_on_pages(slates):
         assert gap.mean() > 3 * gap.std() / 20
 
 
-def test_it_says_what_it_needs():
+def test_its_errors_name_what_it_needs():
     world = synthetic(domain="ecommerce", num_items=12)
     with pytest.raises(ValueError, match="slates is 'best', allowed: 'exact', 'greedy', 'top-k'"):
         make_agent("slateq", Problem.of(pages(world, 1)), slates="best")
@@ -204,7 +204,7 @@ def test_it_says_what_it_needs():
 
 
 def test_a_log_of_shorter_slates_teaches_the_same_choices():
-    """Places that are empty change none_value: slates of two, padded by longer ones, have the loss of slates of two."""
+    """Places that are empty change nothing: slates of two, padded by longer ones, have the loss of slates of two."""
     world = synthetic(domain="ecommerce", num_items=12)
     agent = make_agent("slateq", Problem.of(pages(world, 1)), **SMALL)
     histories = read_histories(agent.problem, sample_log(world, "random", 30, 1, slate_size=2))
@@ -216,8 +216,8 @@ def test_a_log_of_shorter_slates_teaches_the_same_choices():
     agent.prepare(sample_log(world, "random", 60, 1, slate_size=2), 0)
 
 
-def test_a_log_with_several_answers_makes_every_item_a_page_of_its_own():
-    """The choice is then a logistic regression of every answer, and slates are the best of all slates."""
+def test_a_log_with_several_responses_makes_every_item_a_page_of_its_own():
+    """The choice is then a logistic regression of every response, and slates are the best of all slates."""
     world = synthetic(domain="content", num_items=7)
     env = gymnasium.make_vec("recgym/ContentSlate-v0", 5, world=world, observation="history", slate_size=3)
     agent = make_agent("slateq", Problem.of(env), 0, **SMALL, epochs=2)
@@ -226,11 +226,11 @@ def test_a_log_with_several_answers_makes_every_item_a_page_of_its_own():
     assert agent.is_itemwise[0]
     histories = read_histories(agent.problem, log)
     slates = np.arange(30).reshape(10, 3)
-    states, items, answered = agent._logged(histories, slates)
+    states, items, responded = agent._logged(histories, slates)
     with torch.no_grad():
         p = agent.choice.logit_of(states, items)[0].sigmoid().numpy()
-        loss = float(agent.choice_loss(states, items, answered))
-    by_hand = np.where(answered.numpy() > 0, -np.log(p), -np.log(1 - p)).sum(axis=1).mean()
+        loss = float(agent.choice_loss(states, items, responded))
+    by_hand = np.where(responded.numpy() > 0, -np.log(p), -np.log(1 - p)).sum(axis=1).mean()
     assert loss == pytest.approx(by_hand, rel=1e-5)
     clicks = log.column("click").reshape(-1, 3).mean()
     assert abs(p.mean() - clicks) < 0.2

@@ -1,4 +1,4 @@
-"""Tabular agents: the optimum of a five-state world, and what sets their targets apart."""
+"""Tabular agents: the optimum of a five-state world, and the differences of their targets."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def agent_of(name, values, **params):
 VALUES = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [3.0, 1.0, 2.0]])
 
 
-def test_sarsa_waits_for_the_slate_that_is_shown_next():
+def test_sarsa_bootstraps_on_the_next_shown_slate():
     agent = agent_of("sarsa", VALUES)
     agent.learn(one(0, 1, 1.0, 3))
     assert agent.values[0, 1] == 0.0
@@ -101,7 +101,7 @@ def test_sarsa_draws_a_slate_at_the_horizon():
     assert agent.values[0, 1] == pytest.approx(0.5 * (1 + 0.9 * 3))
 
 
-def test_sarsas_waiting_steps_are_part_of_a_checkpoint():
+def test_pending_steps_of_sarsa_are_part_of_a_checkpoint():
     agents = [agent_of("sarsa", VALUES) for _ in range(2)]
     agents[0].learn(one(0, 1, 1.0, 3))
     agents[1].restore_training(agents[0].training_state(), num_envs=1)

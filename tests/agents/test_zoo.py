@@ -20,7 +20,7 @@ from recgym.sim.synthetic import synthetic
 torch.set_num_threads(1)
 
 
-def test_the_table_is_sound():
+def test_the_table_of_agents_is_consistent():
     names = [row.name for row in AGENTS]
     assert len(set(names)) == len(names)
     for row in AGENTS:
@@ -59,7 +59,7 @@ SECRETS = {"privileged", "world", "_engine", "sessions", "expected_reward", "sna
 
 
 def secrets_in(source: str) -> list[str]:
-    """What a file names of the simulator: imports, attributes, names in strings given to getattr."""
+    """Names of the simulator in a file: imports, attributes, names in strings given to getattr."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -79,7 +79,7 @@ def secrets_in(source: str) -> list[str]:
     return found
 
 
-def test_only_the_references_look_into_the_world():
+def test_only_the_references_read_the_world():
     files = sorted(Path(agents.__file__).parent.rglob("*.py"))
     assert len(files) > 10
     for file in files:
@@ -93,7 +93,7 @@ def test_only_the_references_look_into_the_world():
     assert secrets_in("getattr(env, '_engine')") == ["_engine"]
 
 
-def test_the_problem_tells_what_is_public():
+def test_the_problem_has_the_public_facts():
     env = make_env("recgym/ContentSlate-v0", "random", 3, max_episode_steps=7)
     problem = Problem.of(env)
     assert (problem.num_items, problem.num_users, problem.slate_size, problem.horizon) == (30, 50, 6, 7)
