@@ -42,8 +42,8 @@ def test_a_setting_changes_the_world_of_single_and_vector_alike(row):
     assume = {"leave_idle": "high"}
     single, batch, plain = gym.make(row.id, assume=assume), vector(row.id, 1, assume=assume), gym.make(row.id)
     assert single.unwrapped.world_sha256 == batch.unwrapped.world_sha256 != plain.unwrapped.world_sha256
-    idle = plain.unwrapped.privileged().world.params["leave_idle"]
-    assert single.unwrapped.privileged().world.params["leave_idle"] == idle + np.log(2)
+    leave_idle = plain.unwrapped.privileged().world.params["leave_idle"]
+    assert single.unwrapped.privileged().world.params["leave_idle"] == leave_idle + np.log(2)
     assert single.unwrapped.index_digest == plain.unwrapped.index_digest
 
 

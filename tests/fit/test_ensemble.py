@@ -170,7 +170,7 @@ def test_a_world_is_replaced_only_with_replace(tmp_path, capsys, monkeypatch):
 
 
 class Stopped(Exception):
-    """Stands in for Ctrl-C or a power cut."""
+    """Raised in place of Ctrl-C or a power cut."""
 
 
 @pytest.mark.parametrize("stage", ["first", "member", "planning"])
