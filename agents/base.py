@@ -172,9 +172,9 @@ class BaseAgent:
         state, about = stored.arrays("agent.safetensors"), read_about(folder)
         with storage.refusing(folder):
             self.check_state(state)
+            self._break_ties(about.get("tie_seed"))
             self.restore(state)
             self.rng.bit_generator.state = about["rng"]
-            self._break_ties(about.get("tie_seed"))
         self.is_learnt = about["is_learnt"]
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:

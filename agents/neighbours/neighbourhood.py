@@ -99,7 +99,8 @@ class Collaborative(BaseAgent):
 
     def _by_features(self) -> Matrix:
         """Cosine similarity of the items' public features, the nearest of each item, (N, N)."""
-        return nearest(sparse.csr_array(self.features @ self.features.T), self.params.neighbours)
+        alike = sparse.csr_array(self.features @ self.features.T)
+        return nearest(alike, self.params.neighbours, self.tie_order)
 
     # from the log
 
@@ -146,7 +147,7 @@ class Collaborative(BaseAgent):
         rows_compared = by_session if p.people == "session" else self.users
         self.people = by_session[first:] if p.people == "session" else self.users
         if "items" in self.terms:
-            self.alike = nearest(cosine(rows_compared, p.shrink), p.neighbours)
+            self.alike = nearest(cosine(rows_compared, p.shrink), p.neighbours, self.tie_order)
         self._build()
 
     def _weigh(self, histories: Any, rows: NDArray[np.int64]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recgym.arrays import Doubles
+from recgym.arrays import Doubles, Ints
 
 Matrix = Any  # scipy.sparse.csr_array of float64
 
@@ -36,10 +36,17 @@ def cosine(people: Matrix, shrink: float) -> Matrix:
     return sparse.csr_array((value, (rows, columns)), shape=both.shape)
 
 
-def nearest(matrix: Matrix, count: int) -> Matrix:
-    """The `count` entries of each row that are largest in size, ties to the lower column."""
+def nearest(matrix: Matrix, count: int, ties: Ints | None = None) -> Matrix:
+    """The `count` entries of each row that are largest in size.
+
+    Args:
+        matrix: sparse, with C columns.
+        count: entries of a row that are kept.
+        ties: (C,) columns in the order in which those of equal size are taken; None: ascending.
+    """
     coo = matrix.tocoo()
-    order = np.lexsort((coo.col, -np.abs(coo.data), coo.row))
+    place = coo.col if ties is None else np.argsort(ties)[coo.col]
+    order = np.lexsort((place, -np.abs(coo.data), coo.row))
     row = coo.row[order]
     begin = np.searchsorted(row, np.arange(matrix.shape[0]))
     kept = order[np.arange(len(row)) - begin[row] < count]

@@ -41,6 +41,15 @@ def test_cosine_is_scikit_learns_over_the_users_who_were_shown_both():
             assert mine[i, j] == pytest.approx(expected * both.sum() / (both.sum() + 3.0))
 
 
+def test_nearest_takes_equal_entries_in_the_order_of_ties():
+    equal, ties = (
+        sparse.csr_array(np.array([[0.5, 0.5, 0.5, 0.9], [0.2, -0.2, 0.2, 0.2]])),
+        np.array([2, 3, 0, 1]),
+    )
+    np.testing.assert_array_equal(nearest(equal, 2).toarray(), [[0.5, 0, 0, 0.9], [0.2, -0.2, 0, 0]])
+    np.testing.assert_array_equal(nearest(equal, 2, ties).toarray(), [[0, 0, 0.5, 0.9], [0, 0, 0.2, 0.2]])
+
+
 def test_nearest_keeps_the_largest():
     dense = np.array([[0.1, -0.9, 0.5, 0.0], [0.2, 0.2, 0.0, 0.2]])
     kept = nearest(sparse.csr_array(dense), 2).toarray()
