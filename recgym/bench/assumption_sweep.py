@@ -13,6 +13,17 @@ MODES = ("sweep", "retrain")
 """sweep: agents that were trained at the middle are judged; retrain: agents are trained in each setting."""
 
 
+# terms of the session model of friend requests; the others hold for items
+FRIEND_REQUEST_TERMS = ("connect_bias", "connect_again", "leave_bias", "leave_idle", "patience")
+
+
+def _has_effect(term: str, domain: str, slate_size: int) -> bool:
+    """Whether the session model of a task reads a term."""
+    if domain == "friends":
+        return term in FRIEND_REQUEST_TERMS
+    return not term.startswith("connect_") and (term != "examine" or slate_size > 1)
+
+
 def swept(experiment: Experiment, mode: str) -> tuple[Experiment, ...]:
     """The experiment, and one for each setting that changes its task; ValueError for an unknown mode."""
     from recgym.envs import row_of
@@ -28,7 +39,7 @@ def swept(experiment: Experiment, mode: str) -> tuple[Experiment, ...]:
     world = task_world(middle)
     found = [experiment]
     for term in assumed_settings(world):
-        if term in given or (term == "examine" and middle.slate_size == 1):
+        if term in given or not _has_effect(term, middle.domain, int(middle.slate_size)):
             continue
         for setting in ("low", "high"):
             kwargs = {**experiment.kwargs, "assume": {**given, term: setting}}

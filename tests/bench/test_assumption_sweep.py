@@ -12,9 +12,12 @@ from recgym.bench.launch import by_trained_agent
 from recgym.bench.report import Results
 from recgym.bench.run import job_of
 from recgym.bench.suite import choose
+from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 
 SHOP = "recgym/Ecommerce-v0"
+ARTISTS = next(row.id for row in ENVIRONMENTS if row.domain == "social")
+FRIENDS = next(row.id for row in ENVIRONMENTS if row.domain == "friends")
 AGENTS = ("random", "popularity", "ucb1", "thompson")
 
 
@@ -71,6 +74,17 @@ def test_a_slate_is_swept_over_examination_and_given_settings_are_kept(world):
     rows = {row.name: row for row in swept(slate, "sweep")}
     assert "s@examine=low" in rows
     assert rows["s@outside=low"].kwargs["assume"] == {"rho": "low", "outside": "low"}
+
+
+def test_suggestions_of_friends_and_of_items_have_terms_of_their_own():
+    def terms(env_id):
+        rows = swept(Experiment(name="x", env_id=env_id), "sweep")[1:]
+        return {row.name.removeprefix("x@").partition("=")[0] for row in rows}
+
+    friends, items = terms(FRIENDS), terms(ARTISTS)
+    assert friends == {"connect_bias", "connect_again", "leave_bias", "leave_idle"}
+    assert {"outside", "rho", "kappa", "omega", "leave_bias", "leave_idle", "leave_run"} < items
+    assert not any(term.startswith("connect_") for term in items)
 
 
 def test_runs_of_one_trained_agent_are_one_job(preset, tmp_path):
