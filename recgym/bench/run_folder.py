@@ -4,6 +4,7 @@
 <run_id>/sessions.parquet  one row a judged session
 <run_id>/curve.parquet     figures reported during learning: stage, env_steps, seconds, figure, value
 <run_id>/error.txt         the traceback of a failed run
+<run_id>/SHA256SUMS        digests of the other files
 """
 
 import glob

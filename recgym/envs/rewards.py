@@ -93,16 +93,18 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
         if not world.arrays.watch[0]:
             raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
         return spec({}, per_minute=1.0)
+    if reward not in ("conversion", "revenue"):
+        raise NotImplementedError(f"reward {reward!r} of REWARDS has no weights here")
     if "purchase" not in names:
         raise ValueError(f"reward {reward!r} needs purchases; {world.name} has the events {', '.join(names)}")
     return spec({"purchase": 1.0}, by_price=reward == "revenue")
 
 
 def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]:
-    """The reward asked for, by default the one of the environment's row.
+    """The reward that was given, by default that of the environment's row.
 
-    Exception: "clicks" where the world is not the row's, its log has none of the events that the row's reward pays
-    for, and its log has the response. So a default reward depends on fitted terms only.
+    In another world whose log has the response but no event of that default, the default is "clicks": a default reward
+    depends on fitted terms alone.
     """
     if arguments.reward is not None:
         return arguments.reward

@@ -1,4 +1,4 @@
-"""Settings of a fit, and the assumed values of terms that no log identifies, each with a reason."""
+"""How a fit is run, and the values assumed where a log does not identify a term: the tables ASSUMED and SHARED."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -110,18 +110,32 @@ class Assumed(NamedTuple):
     reason: str
 
 
-_VISIT = "the end of a visit in such a log need not be a leave; a moderate rate, equal for all items"
+_VISIT = (
+    "the last row of a visit in such a log is not known to be its end; a moderate rate, equal for all items"
+)
+SHARED: dict[str, Assumed] = {
+    "examine": Assumed(1.0, "position effects are not identified: every shown item is examined"),
+    "decay": Assumed(0.8, "satiation of a category decays by 20 % a step"),
+    "pull": Assumed(0.3, "the intent returns to the profile by 30 % a step"),
+}
+"""Assumed values of all domains. The other numbers that a card calls assumed are computed: `leave_bias`, `outside` and
+`connect_bias` from rates in ASSUMED; `exposure` and `logged_stay` from responses where no impressions are logged;
+`patience` is 0 where its estimate does not improve validation."""
+
 ASSUMED: dict[str, dict[str, Assumed]] = {
     "ecommerce": {
         "answer_rate": Assumed(0.8, "share of pages with a click; pages without one are not logged"),
         "page_items": Assumed(18, "items of a page where a log has no pages; as in the e-shop"),
-        "leave_idle": Assumed(0.0, "a slate without a click has no row in a click log"),
+        "leave_idle": Assumed(
+            0.0,
+            "a click log has no slates without a click: their effect is not identified",
+        ),
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
         "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),
         "event_gain": Assumed(0.5, "slope of cart and purchase on affinity, at an unchanged mean rate"),
         "leave_rate": Assumed(
             0.10,
-            "the log does not show whole visits, or fewer than 20; about 10 slates",
+            "the log shows fewer than 20 whole visits; a mean visit of about 10 slates",
         ),
         "leave_run": Assumed(
             -0.2, "slope on log run length, in the same case; about half of that of the e-shop"

@@ -10,7 +10,7 @@ from recgym.events import EVENTS
 from recgym.fit import conditional_logit
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import ChoiceModel, Report
-from recgym.fit.config import FitConfig, assumed
+from recgym.fit.config import SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
@@ -213,7 +213,7 @@ def affinity_terms(
     provenance.absent("sigma", "the variance of initial intents within a segment is not fitted")
     provenance.assumed(
         "examine",
-        1.0,
+        SHARED["examine"].value,
         "each item has one position on its page: position and item effects are not identified separately",
     )
     return numbers

@@ -6,7 +6,7 @@ import torch
 from recgym.arrays import Arrays
 from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
-from recgym.fit.config import FitConfig
+from recgym.fit.config import SHARED, FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events, has_watch, keep_rates, watch_quantiles
 from recgym.fit.exposure_terms import exposure_terms
@@ -108,7 +108,7 @@ def response_terms(
     provenance.absent("sigma", "the variance of initial intents is not fitted")
     provenance.absent("patience", "not fitted from a log of impressions")
     provenance.absent("outside", "items are independent: it is part of the item bias")
-    provenance.assumed("examine", 1.0, "positions are not used: every shown item is examined")
+    provenance.assumed("examine", *SHARED["examine"])
     return numbers
 
 

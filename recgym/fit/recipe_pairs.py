@@ -16,7 +16,7 @@ from recgym.events import EVENTS
 from recgym.fit.autoencoder import FactorModel, WeightedPairs, fit_autoencoder
 from recgym.fit.baseline_guard import best_share
 from recgym.fit.conditional_logit import Report
-from recgym.fit.config import ASSUMED, FitConfig, assumed
+from recgym.fit.config import ASSUMED, SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset, without_rare_items
 from recgym.fit.event_models import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
@@ -209,10 +209,10 @@ def factor_terms(
         )
     for term in ("sigma", "eta", "pull", "push"):
         provenance.absent(term, "a static log: responses have no order")
-    provenance.assumed("examine", 1.0, "no positions are logged: every shown item is examined")
+    provenance.assumed("examine", *SHARED["examine"])
     dynamics: dict[str, float] = {
         name: provenance.from_table(name) for name in ("kappa", "rho") if name in ASSUMED[dataset.domain]
     }
     dynamics["outside"] = -shift
-    provenance.assumed("decay", 0.8, "satiation of a category decays by 20 % a step")
+    provenance.assumed("decay", *SHARED["decay"])
     return dynamics

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recgym.arrays import Floats
 from recgym.fit.additive import Additive
-from recgym.fit.config import FitConfig
+from recgym.fit.config import SHARED, FitConfig
 from recgym.fit.dataset import Dataset
 from recgym.fit.torch_session import Batch, SessionTerms
 from recgym.fit.two_tower import Tower, one_hot
@@ -17,7 +17,9 @@ from recgym.fit.user_features import EARLIER, earlier_rates
 
 MAX_CODES = 64  # values of a public column that a tower uses
 BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 below 1
-START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0, "pull": 0.3, "decay": 0.8}  # initial values
+START = {"kappa": 0.0, "rho": 0.0, "theta": 0.0} | {
+    name: SHARED[name].value for name in ("pull", "decay")
+}  # initial values
 
 
 class SessionModel(nn.Module):

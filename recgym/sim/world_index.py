@@ -3,7 +3,7 @@
 A log numbers users and items in the order of its tables, a world numbers items by exposure. The mapping is, in this
 order:
 
-* the identity, if the log's mark `indexed_by` is that of the world (`sample_log`, `index_log`);
+* the same indices, if the log's mark `indexed_by` is that of the world (`sample_log`, `index_log`);
 * by the card's fingerprint, if the log's tables have the ids that the world was fitted on, in their order;
 * by the table of ids of the world; ids that are missing or unknown are counted in a remark.
 
