@@ -419,7 +419,7 @@ def test_fit_ends_with_the_baselines_that_a_world_loses_to(run, tmp_path, monkey
     assert code == 0
     assert err.splitlines()[-1] == f"wrote {tmp_path / 'good'}"
     bad = FitConfig(epochs=1, start="zero", guard=None, learning_rate=0.0)
-    monkeypatch.setattr("recgym.cli.worlds._settings", lambda *rest: bad)
+    monkeypatch.setattr("recgym.cli.worlds.settings_of", lambda *rest: bad)
     code, out, err = run(*words, "--out", tmp_path / "bad")
     assert code == 0
     said = err.splitlines()[-1]
