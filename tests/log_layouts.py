@@ -1,7 +1,9 @@
 """Small files in the layouts of public data sets."""
 
+import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recgym.logs import LogError, read_log
@@ -25,6 +27,18 @@ def refused(folder: Path, **options) -> str:
         read_log(folder, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def assert_rows_are_lines(folder: Path, **options):
+    """Two blank lines below the first line of every file of text move the rows below by two."""
+    before = read_log(folder, **options).column("file_row")
+    for path in filter(Path.is_file, folder.rglob("*")):
+        is_packed = path.suffix == ".gz"
+        first, rest = (gzip.decompress if is_packed else bytes)(path.read_bytes()).split(b"\n", 1)
+        data = first + b"\n\n\n" + rest
+        path.write_bytes(gzip.compress(data) if is_packed else data)
+    after = read_log(folder, **options).column("file_row")
+    np.testing.assert_array_equal(after, np.where(before > 1, before + 2, before))
 
 
 MATRIX = "user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio\n"

@@ -153,6 +153,19 @@ def read_csv(
     return table
 
 
+def read_csv_and_lines(
+    files: Files,
+    name: str,
+    types: Mapping[str, Any],
+    layout: TextLayout = CSV,
+    *,
+    nullable: Iterable[str] = (),
+) -> tuple[Any, Array]:
+    """The table of `read_csv`, and (rows,) the line of the file at which each row starts; blank lines count."""
+    table = read_csv(files, name, types, layout, nullable=nullable)
+    return table, layout.lines(files, name, len(table))
+
+
 def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextLayout") -> Any:
     """Columns as an Arrow table of these types; None if a cell or a row does not fit."""
     wanted = {column: kind for column, kind in types.items() if kind is not None}

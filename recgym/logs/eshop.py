@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import TextLayout, read_csv
+from recgym.logs.delimited import TextLayout, read_csv_and_lines
 from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, most_frequent
 from recgym.logs.log import Log
@@ -78,9 +78,9 @@ PATTERNS = ("e-shop clothing 2008.csv", "e-shop clothing 2008.csv.gz")
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of all clicks; a remark names each item that has two places in the file."""
     name = files.names[0] if len(files.names) == 1 else files.one(*PATTERNS)
-    table = read_csv(files, name, COLUMNS, TextLayout(";"))
+    table, lines = read_csv_and_lines(files, name, COLUMNS, TextLayout(";"))
     kept = first_rows(table)
-    duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), kept + 2
+    duplicates, table, file_row = len(table) - len(kept), table.take(pa.array(kept)), lines[kept]
     cells = {column: as_numpy(table[column]) for column in COLUMNS if column != ITEM}
     raise_problems([*_beyond_limits(name, cells, file_row), *_broken_orders(name, cells, file_row)])
 

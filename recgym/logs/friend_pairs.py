@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
-from recgym.logs.delimited import TextLayout, read_csv, read_line
+from recgym.logs.delimited import TextLayout, read_csv_and_lines, read_line
 from recgym.logs.files import Files
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
@@ -75,7 +75,7 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
     if holds_parquet(files, name):
         chosen, header = _two(name, parquet_file(files, name).schema_arrow.names), None
         table = parquet_columns(files, name, chosen)
-        first = 2
+        lines = np.arange(2, len(table) + 2)
     else:
         line = read_line(files, name)
         separator = separator_of(line)
@@ -84,10 +84,8 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         has_header = not any(cell in ids or re.fullmatch("[0-9]+", cell) for cell in cells)
         header = None if has_header else [f"#{k + 1}" for k in range(len(cells))]
         chosen = _two(name, header or cells)
-        table = read_csv(
-            files, name, dict.fromkeys(chosen, TEXT), TextLayout(separator or ",", header=header)
-        )
-        first = 2 if has_header else 1
+        layout = TextLayout(separator or ",", header=header)
+        table, lines = read_csv_and_lines(files, name, dict.fromkeys(chosen, TEXT), layout)
     for column in chosen:
         cells = table[column]
         empty = as_numpy(cells.is_null())
@@ -95,7 +93,7 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
             empty |= as_numpy(pc.equal(pc.utf8_trim_whitespace(cells), "").fill_null(True))
         rows = np.flatnonzero(empty)
         raise_problems(
-            [LogProblem(name, int(row) + first, column, "a user is needed", "nothing") for row in rows]
+            [LogProblem(name, int(lines[row]), column, "a user is needed", "nothing") for row in rows]
         )
     return name, table.select(chosen)
 

@@ -10,7 +10,14 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.logs.arrow_types import TEXT, TYPES_RULE, plain
 from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
-from recgym.logs.delimited import TextLayout, misfits, read_csv, read_header, read_line, require_columns
+from recgym.logs.delimited import (
+    TextLayout,
+    misfits,
+    read_csv_and_lines,
+    read_header,
+    read_line,
+    require_columns,
+)
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
 from recgym.logs.parquet_files import holds_parquet, parquet_file
@@ -30,8 +37,7 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
     layout = TextLayout(separator_of(read_line(files, name)) or ",")
     header = read_header(files, name, layout.delimiter)
     types = {column: TEXT if column == "id" else None for column in ("id", *header)}
-    table = read_csv(files, name, types, layout, nullable=header)
-    return with_id(name, table, layout.lines(files, name, len(table)))
+    return with_id(name, *read_csv_and_lines(files, name, types, layout, nullable=header))
 
 
 def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:

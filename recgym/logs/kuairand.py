@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import read_csv, read_header
+from recgym.logs.delimited import read_csv, read_csv_and_lines, read_header
 from recgym.logs.files import Files
 from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural_key
 from recgym.logs.kuairand_history import with_earlier
@@ -145,8 +145,8 @@ def watch_flags(watch: Array, duration: Array) -> dict[str, Array]:
 def _impressions(files: Files, names: list[str], tab: int | None) -> tuple[Any, int]:
     parts = []
     for index, name in enumerate(names):
-        part = read_csv(files, name, dict.fromkeys(COLUMNS, INT))
-        part = part.append_column("file_row", pa.array(np.arange(2, len(part) + 2)))
+        part, lines = read_csv_and_lines(files, name, dict.fromkeys(COLUMNS, INT))
+        part = part.append_column("file_row", pa.array(lines))
         part = part.append_column("file_index", pa.array(np.full(len(part), index, np.int32)))
         parts.append(part if tab is None else part.filter(pc.equal(part["tab"], tab)))
     table = pa.concat_tables(parts)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import read_csv
+from recgym.logs.delimited import read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
@@ -51,9 +51,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if matrix not in ("big", "small"):
         raise LogError(f"matrix must be big or small; it is {matrix!r}")
     name = files.one(f"{matrix}_matrix.csv")
-    table = read_csv(files, name, COLUMNS, nullable=("date", "timestamp"))
+    table, lines = read_csv_and_lines(files, name, COLUMNS, nullable=("date", "timestamp"))
     timed = as_numpy(pc.and_(table["date"].is_valid(), table["timestamp"].is_valid()))
-    table, file_row = table.filter(pa.array(timed)), np.flatnonzero(timed) + 2
+    table, file_row = table.filter(pa.array(timed)), lines[timed]
     if not len(table):
         raise LogError(f"{name}: no row has a timestamp and a date")
     videos = read_csv(files, files.one(CATEGORIES), {"video_id": INT, "feat": TEXT})

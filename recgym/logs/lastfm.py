@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import TextLayout, read_csv
+from recgym.logs.delimited import TextLayout, read_csv, read_csv_and_lines
 from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, lookup
 from recgym.logs.log import Log
@@ -36,15 +36,15 @@ NUM_TAGS, OTHER, UNTAGGED = 24, "other", "unknown"
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of listening counts; users and artists are those that occur."""
-    name, table = _listens(files)
+    name, table, lines = _listens(files)
     kept = first_rows(table)
-    duplicates, table = len(table) - len(kept), table.take(pa.array(kept))
+    duplicates, table, lines = len(table) - len(kept), table.take(pa.array(kept)), lines[kept]
     user, users = index_ids(table["userID"])
     item, artists = index_ids(table["artistID"])
     weight = as_numpy(table["weight"])
     raise_problems(
         [
-            LogProblem(name, int(kept[row]) + 2, "weight", "a count of 1 or more is needed", str(weight[row]))
+            LogProblem(name, int(lines[row]), "weight", "a count of 1 or more is needed", str(weight[row]))
             for row in np.flatnonzero(weight < 1)
         ]
     )
@@ -59,7 +59,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         "step": step,
         "listen": np.ones(len(user), bool),
         "listens": weight,
-        **Origin.of(name, kept + 2).columns(),
+        **Origin.of(name, lines).columns(),
     }
     return Log.build(
         columns,
@@ -75,19 +75,19 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 def friends(path: str | PathLike[str]) -> Array:
     """(pairs, 2) int32 indices of the users of the log at `path`: each pair once, the smaller index first."""
     files = Files(path)
-    _, table = _listens(files)
+    _, table, _ = _listens(files)
     pairs = _friends(files, index_ids(table["userID"])[1])
     return np.stack([as_numpy(pairs["user"]), as_numpy(pairs["friend"])], axis=1)
 
 
 def _friends(files: Files, users: list[str]) -> Any:
     name = files.one(FRIENDS)
-    pairs = read_csv(files, name, {"userID": INT, "friendID": INT}, TABS)
+    pairs, lines = read_csv_and_lines(files, name, {"userID": INT, "friendID": INT}, TABS)
     ends = {column: lookup(pairs[column], pa.array(users)) for column in ("userID", "friendID")}
     raise_problems(
         [
             LogProblem(
-                name, int(row) + 2, column, f"the user must be in {LISTENS}", str(pairs[column][int(row)])
+                name, int(lines[row]), column, f"the user must be in {LISTENS}", str(pairs[column][int(row)])
             )
             for column, index in ends.items()
             for row in np.flatnonzero(index < 0)
@@ -98,7 +98,7 @@ def _friends(files: Files, users: list[str]) -> Any:
         [
             LogProblem(
                 name,
-                int(row) + 2,
+                int(lines[row]),
                 "friendID",
                 "a friend must be another user",
                 str(pairs["friendID"][int(row)]),
@@ -110,10 +110,10 @@ def _friends(files: Files, users: list[str]) -> Any:
     return pa.table(dict(zip(("user", "friend"), np.unique(both, axis=0).astype(np.int32).T, strict=True)))
 
 
-def _listens(files: Files) -> tuple[str, Any]:
+def _listens(files: Files) -> tuple[str, Any, Array]:
     name = files.one(LISTENS)
     types = {"userID": INT, "artistID": INT, "weight": INT}
-    return name, read_csv(files, name, types, TABS)
+    return name, *read_csv_and_lines(files, name, types, TABS)
 
 
 def _categories(files: Files, artists: list[str]) -> list[str]:

@@ -12,11 +12,10 @@ Conventions of this reader:
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from recgym.logs.columns import Source
-from recgym.logs.delimited import ID, TextLayout, read_csv
+from recgym.logs.delimited import ID, TextLayout, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
@@ -82,14 +81,13 @@ def _read(
 ) -> Log:
     name = files.one(base)
     types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
-    table = read_csv(files, name, types, layout)
+    table, lines = read_csv_and_lines(files, name, types, layout)
     rows = {key: table[column] for key, column in zip(KEYS, columns, strict=True)}
     rows["category"] = map_strings(rows["item"], lambda item: genres.get(item, ""))
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
-    file_row = np.arange(len(table)) + (2 if layout.header is None else 1)
     settings = TableSettings(
-        name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, file_row)
+        name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, lines)
     )
     return from_table(pa.table(rows), settings)
 

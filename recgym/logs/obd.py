@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import FLAG, ID, read_csv
+from recgym.logs.delimited import FLAG, ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
@@ -55,14 +55,15 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
             raise LogError(f"{key} must be {', '.join(known[:-1])} or {known[-1]}; it is {value!r}")
     name, context = (_within(files, policy, campaign, base) for base in (f"{campaign}.csv", CONTEXT))
     types = {"timestamp": ID, "item_id": INT, "position": INT, "click": FLAG, "propensity_score": FLOAT}
-    table = read_csv(files, name, {**types, **dict.fromkeys(FEATURES, ID)})
+    table, lines = read_csv_and_lines(files, name, {**types, **dict.fromkeys(FEATURES, ID)})
     segment, users = _segments(table)
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
+    origin = Origin.of(name, lines)
     given = TableSettings(
-        name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context)
+        name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, None, users, _items(files, context), origin
     )
-    cells = TableParser(pa.table(columns), given, Origin.of(name, np.arange(2, len(table) + 2)))
+    cells = TableParser(pa.table(columns), given, origin)
     time = cells.times("time").ms
     raise_problems(cells.problems)
     session = np.empty(len(table), np.int64)

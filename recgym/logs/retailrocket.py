@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import ID, read_csv
+from recgym.logs.delimited import ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
 from recgym.logs.ids import INT, TEXT, map_strings
 from recgym.logs.log import Log
+from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError
 from recgym.logs.table_settings import TableSettings
 
@@ -41,12 +42,14 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of all events."""
     name = files.one("events.csv")
     types = {"timestamp": INT, "visitorid": ID, "event": ID, "itemid": ID}
-    table = read_csv(files, name, types)
+    table, lines = read_csv_and_lines(files, name, types)
     categories = _categories(files, int(pc.max(table["timestamp"]).as_py()))
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["category"] = map_strings(table["itemid"], lambda item: categories.get(item, ""))
     unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
-    log = from_table(pa.table(columns), TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms"))
+    origin = Origin.of(name, lines)
+    settings = TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms", origin=origin)
+    log = from_table(pa.table(columns), settings)
     remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []
     return replace(log, remarks=(*remarks, *log.remarks))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from log_layouts import assert_rows_are_lines, refused
 
 from recgym.logs import LogError, read_log, validate
 
@@ -75,6 +76,14 @@ def test_eshop_errors_name_the_place(tmp_path, rows, message):
     with pytest.raises(LogError) as error:
         read_log(eshop(tmp_path, rows))
     assert message in str(error.value)
+
+
+def test_rows_of_the_eshop_are_lines_of_the_file(tmp_path):
+    row = "2008;4;1;1;29;1;1;A13;1;5;1;28;2;1\n"
+    path = eshop(tmp_path, row + row.replace("1;1;29", "1;2;29"))
+    assert_rows_are_lines(tmp_path)
+    path.write_text(path.read_text().replace("1;2;29", "1;4;29"))
+    assert refused(tmp_path).startswith("e-shop clothing 2008.csv, row 5, order")
 
 
 @pytest.mark.data

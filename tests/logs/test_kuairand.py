@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from log_layouts import write
+from log_layouts import assert_rows_are_lines, write
 from small_logs import found_problems
 
 from recgym.logs import LogError, read_log, validate
@@ -122,6 +122,10 @@ def test_kuairand_errors_name_the_place(tmp_path, old, new, message):
     with pytest.raises(LogError) as error:
         read_log(kuairand(tmp_path, IMPRESSIONS.replace(old, new)))
     assert str(error.value).startswith(f"data/log_standard_4_22_to_5_08_pure.csv.gz, {message}")
+
+
+def test_rows_of_kuairand_are_lines_of_the_file(tmp_path):
+    assert_rows_are_lines(kuairand(tmp_path))
 
 
 @pytest.mark.data

@@ -1,7 +1,7 @@
 """Reader of KuaiRec: days, flags, features, options and errors."""
 
 import pytest
-from log_layouts import KUAIREC, changed, refused, write
+from log_layouts import KUAIREC, assert_rows_are_lines, changed, refused, write
 
 from recgym.logs import read_log, validate
 from recgym.logs.kuairand import rule_shares
@@ -58,3 +58,7 @@ def test_kuairec_options(tmp_path):
     folder = write(tmp_path, KUAIREC)
     assert refused(folder, matrix="huge") == "matrix must be big or small; it is 'huge'"
     assert refused(folder, domain="social").endswith("has the domain content and takes no mapping")
+
+
+def test_rows_of_kuairec_are_lines_of_the_file(tmp_path):
+    assert_rows_are_lines(write(tmp_path, KUAIREC))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+from log_layouts import assert_rows_are_lines, refused
 
 from recgym.logs import LogError, read_log, validate
 from recgym.logs.lastfm import friends
@@ -57,6 +58,13 @@ def test_friends_are_undirected_pairs_of_user_indices(tmp_path):
     (tmp_path / "user_friends.dat").write_text("userID\tfriendID\n2\t11\n")
     with pytest.raises(LogError, match="row 2, friendID: the user must be in user_artists"):
         friends(tmp_path)
+
+
+def test_rows_of_lastfm_are_lines_of_the_file(tmp_path):
+    assert_rows_are_lines(lastfm(tmp_path))
+    path = tmp_path / "user_friends.dat"
+    path.write_text(path.read_text().replace("3\t2", "3\t3"))
+    assert refused(tmp_path).startswith("user_friends.dat, row 6, friendID: a friend must be another user")
 
 
 @pytest.mark.data

@@ -1,7 +1,7 @@
 """Readers of MovieLens: three layouts and errors."""
 
 import pytest
-from log_layouts import ML1M, ML25M, ML100K, changed, refused, write
+from log_layouts import ML1M, ML25M, ML100K, assert_rows_are_lines, changed, refused, write
 
 from recgym.logs import read_log, validate
 
@@ -62,3 +62,8 @@ def test_movielens_25m(tmp_path):
 )  # fmt: skip
 def test_movielens_errors_name_the_place(tmp_path, texts, name, old, new, message):
     assert message in refused(write(tmp_path, changed(texts, name, old, new)))
+
+
+@pytest.mark.parametrize("texts", [ML100K, ML1M, ML25M])
+def test_rows_of_movielens_are_lines_of_the_file(tmp_path, texts):
+    assert_rows_are_lines(write(tmp_path, texts))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from log_layouts import changed, obd, refused, write
+from log_layouts import assert_rows_are_lines, changed, obd, refused, write
 
 from recgym.logs import read_log, validate
 
@@ -50,6 +50,10 @@ def test_obd_options(tmp_path):
     folder = write(tmp_path, obd())
     assert refused(folder, policy="ucb") == "policy must be random or bts; it is 'ucb'"
     assert refused(folder, campaign="kids") == "campaign must be all, men or women; it is 'kids'"
+
+
+def test_rows_of_the_open_bandit_dataset_are_lines_of_the_file(tmp_path):
+    assert_rows_are_lines(write(tmp_path, obd()))
 
 
 @pytest.mark.data

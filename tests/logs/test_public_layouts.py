@@ -1,7 +1,7 @@
 """Damaged files of every public data set: one line or a log, never another error."""
 
 import pytest
-from log_layouts import write
+from log_layouts import assert_rows_are_lines, write
 from public_layouts import LAYOUTS
 
 from recgym.logs import LogError, read_log, validate
@@ -43,3 +43,14 @@ def test_a_damaged_file_is_one_line_or_a_valid_log(tmp_path, source, name):
         assert "\n" not in message, label
         assert len(message) < 1000, label
         assert log is None or validate(log) == [], label
+
+
+OF_TEXT = [
+    source for source, files in LAYOUTS.items() if all(isinstance(text, str) for text in files.values())
+]
+
+
+@pytest.mark.parametrize("source", OF_TEXT)
+def test_rows_are_lines_of_the_file(tmp_path, source):
+    stated = {} if SOURCES[source].domain else {"domain": "content"}
+    assert_rows_are_lines(write(tmp_path, LAYOUTS[source]), source=source, **stated)

@@ -1,7 +1,7 @@
 """Reader of RetailRocket: joined events, categories and errors."""
 
 import pytest
-from log_layouts import RETAILROCKET, changed, refused, write
+from log_layouts import RETAILROCKET, assert_rows_are_lines, changed, refused, write
 
 from recgym.logs import read_log, validate
 
@@ -42,3 +42,7 @@ def test_retailrocket_events_join_and_categories_are_those_of_the_period(tmp_pat
 )  # fmt: skip
 def test_retailrocket_errors_name_the_place(tmp_path, name, old, new, message):
     assert message in refused(write(tmp_path, changed(RETAILROCKET, name, old, new)))
+
+
+def test_rows_of_retailrocket_are_lines_of_the_file(tmp_path):
+    assert_rows_are_lines(write(tmp_path, RETAILROCKET))
