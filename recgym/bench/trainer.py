@@ -210,6 +210,7 @@ def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
     if plan.log is None:
         return None
+    from recgym.logs.check import response_remarks
     from recgym.logs.log import Log
 
     if not agent.requirements(asdict(agent.params))[1]:
@@ -225,7 +226,7 @@ def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
         mapped = env.unwrapped.index_log(log)
     except ValueError as error:
         raise ValueError(f"--log {plan.log}: {error}") from None
-    for remark in mapped.remarks[len(log.remarks) :]:
+    for remark in (*mapped.remarks[len(log.remarks) :], *response_remarks(mapped)):
         print(f"--log {plan.log}: {remark}", file=sys.stderr)
     return mapped
 

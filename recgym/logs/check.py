@@ -78,11 +78,7 @@ def _event_findings(log: "Log") -> Iterator[Finding]:
 def event_remarks(log: "Log") -> list[str]:
     """One line for each event rule that rows break, their number and the first; and for a log without negatives."""
     places = _places(log)
-    response = EVENTS[log.domain][0].name
-    alone = has_no_negatives(log, response)
-    return [
-        f"all rows are responses ({response}): the log does not say what was shown without one"
-    ] * alone + [
+    return response_remarks(log) + [
         f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "
         + "{}, row {}".format(*places(int(rows[0])))
         for column, rule, rows in _event_findings(log)
@@ -90,9 +86,12 @@ def event_remarks(log: "Log") -> list[str]:
     ]
 
 
-def has_no_negatives(log: "Log", response: str) -> bool:
-    """Whether every row has the response, so that impressions without one are not logged."""
-    return len(log) > 0 and response in log.events and bool(log.column(response).all())
+def response_remarks(log: "Log") -> list[str]:
+    """One line for a log in which every row has a response, so that impressions without one are not logged."""
+    response = EVENTS[log.domain][0].name
+    if not len(log) or response not in log.events or not log.column(response).all():
+        return []
+    return [f"all rows are responses ({response}): the log does not say what was shown without one"]
 
 
 def _order_findings(log: "Log") -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The command train."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from refusals import refused
@@ -8,6 +9,8 @@ from refusals import refused
 from agents import agent_class
 from agents.problem import Problem
 from recgym.bench.rollout import make_vector
+from recgym.logs.sample import sample_log
+from recgym.sim.world import World
 
 
 def test_unknown_agents_and_wrong_worlds_are_one_line(run, world):
@@ -48,3 +51,21 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes").write_text("kept")
     refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no trained agent")
+
+
+def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):
+    log = sample_log(World.load(world), sessions=60, seed=1)
+    responses = replace(log, rows=log.rows.filter(log.rows["click"]))
+    words = ("train", "item-knn", "recgym/Ecommerce-v0", "--world", world, "--steps", 64, "--sessions", 10)
+    for name, table, remarks in (
+        ("whole", log, []),
+        (
+            "responses",
+            responses,
+            ["all rows are responses (click): the log does not say what was shown without one"],
+        ),
+    ):
+        table.write(tmp_path / name)
+        code, out, err = run(*words, "--log", tmp_path / name, "--out", tmp_path / f"{name} agent")
+        assert (code, out.startswith("return: ")) == (0, True), err
+        assert err.splitlines()[:-1] == [f"--log {tmp_path / name}: {line}" for line in remarks]
