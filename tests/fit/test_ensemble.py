@@ -27,6 +27,13 @@ def log():
     return sample_log(world, "random", 400, seed=3, horizon=5)
 
 
+@pytest.fixture
+def small_search(monkeypatch):
+    """One or two ridges to choose from: members do not depend on how many are tried."""
+    monkeypatch.setattr("recgym.fit.baseline_guard.ID_RIDGES", (10.0, np.inf))
+    monkeypatch.setattr("recgym.fit.event_models.SLOPE_RIDGES", (10.0,))
+
+
 def count(period):
     return [int((period == code).sum()) for code in (TRAIN, VALIDATION, TEST, UNUSED)]
 
@@ -91,7 +98,7 @@ def test_a_bootstrap_draws_whole_visits_with_replacement_and_leaves_the_test(log
 
 
 @pytest.mark.slow
-def test_members_share_the_indices_and_differ_in_the_numbers(log):
+def test_members_share_the_indices_and_differ_in_the_numbers(log, small_search):
     worlds = [
         fit(log, name="w", config=FitConfig(dim=2, epochs=1, bootstrap=20, resample=seed), progress=False)
         for seed in (None, 1, 2)
@@ -127,7 +134,9 @@ def test_members_of_pairs_count_each_pair_by_a_poisson_number():
 
 
 @pytest.mark.slow
-def test_the_command_makes_members_and_an_environment_takes_one(log, tmp_path, capsys, monkeypatch):
+def test_the_command_makes_members_and_an_environment_takes_one(
+    log, tmp_path, capsys, monkeypatch, small_search
+):
     log.write(tmp_path / "log")
     monkeypatch.chdir(tmp_path)
     for members, replaced in (

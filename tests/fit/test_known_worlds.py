@@ -100,6 +100,7 @@ def same_world(one, other):
 def test_a_world_does_not_depend_on_later_rows(domain, recipe, period, guard, monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
     monkeypatch.setattr("recgym.fit.event_models.PRESET_ID_RIDGES", (10.0, np.inf))
+    monkeypatch.setattr("recgym.fit.baseline_guard.ID_RIDGES", (10.0, np.inf))
     monkeypatch.setattr("recgym.fit.event_models.SLOPE_RIDGES", (10.0,))
     log, config = sampled(domain), replace(CONFIG, period=period, guard=guard)
     when = periods(visit_days(log), config)
