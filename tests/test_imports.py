@@ -25,7 +25,7 @@ ALLOWED = {
 }
 HEAVY = {
     "evaluate": {"numpy", "scipy"},
-    "fidelity": {"numpy", "sklearn", "matplotlib"},
+    "fidelity": {"numpy", "sklearn", "threadpoolctl", "matplotlib"},
     "sim": {"numpy", "numba", "safetensors"},
 }
 

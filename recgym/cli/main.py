@@ -225,5 +225,6 @@ _OPTIONAL_MODULES = (
     "tensorboard",
     "matplotlib",
     "sklearn",
+    "threadpoolctl",
     "agents",
 )

@@ -19,6 +19,7 @@ from recgym.arrays import Bools, Doubles, Ints
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
+from recgym.fidelity.one_thread import one_thread
 from recgym.numerics import auc, auc_of_codes, log_losses
 from recgym.sim.world import World
 
@@ -69,9 +70,13 @@ def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> D
     )
     flag = known.events[event]
     first = np.cumsum(latest) - 1 < 0.9 * latest.sum()  # nine tenths of the latest rows
-    trees = _best_number(mine, flag, latest & first, latest & ~first)
-    models = [_model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)]
-    return np.asarray(np.mean([fitted.predict_proba(theirs)[:, 1] for fitted in models], axis=0), np.float64)
+    with one_thread():
+        trees = _best_number(mine, flag, latest & first, latest & ~first)
+        models = [
+            _model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)
+        ]
+        chances = [fitted.predict_proba(theirs)[:, 1] for fitted in models]
+    return np.asarray(np.mean(chances, axis=0), np.float64)
 
 
 def _best_number(table: Doubles, flag: Bools, known: Bools, judged: Bools) -> int:

@@ -26,6 +26,7 @@ from recgym.arrays import Doubles, Ints
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError, visit_seed
 from recgym.fidelity.indexed_log import IndexedLog
+from recgym.fidelity.one_thread import one_thread
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
@@ -93,6 +94,11 @@ def _scores(one: Doubles, other: Doubles, fold: Ints, seed: int) -> Doubles:
 
 def held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
     """(R,) out-of-fold score of `flag` (R,) by boosted trees on the features (R, F)."""
+    with one_thread():
+        return _held_out_scores(table, flag, fold, seed)
+
+
+def _held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     score = np.empty(len(flag))
