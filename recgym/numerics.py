@@ -46,6 +46,15 @@ def auc_of_codes(flag: Array, code: Ints, weight: Doubles) -> float:
     return float((yes * (below + 0.5 * no)).sum() / (yes.sum() * no.sum()))
 
 
+def gini(counts: Array) -> float:
+    """Gini coefficient of counts (N,): 0 for equal ones, 1 - 1/N for one alone; NaN where all are 0."""
+    num, total = len(counts), float(counts.sum())
+    if not total:
+        return float("nan")
+    rank = np.arange(1, num + 1)
+    return float((2.0 * rank - num - 1.0) @ np.sort(counts)) / (num * total)
+
+
 def hermite_nodes(count: int) -> tuple[Doubles, Doubles]:
     """Nodes and weights, which sum to 1, of the Gauss-Hermite rule of a standard normal distribution."""
     node, weight = np.polynomial.hermite_e.hermegauss(count)

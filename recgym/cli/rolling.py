@@ -84,6 +84,8 @@ def rolling(
 
 def _print(found: list[Any]) -> None:
     """The table by day, and that of all judged days together."""
+    from recgym.fidelity.card import baseline_text, bounds_text, value_text
+
     rows = [(origin, row) for origin in found for row in origin.days]
     whole = [
         (origin, row) for origin in found for row in origin.figures if row.id.partition("/")[0] in SUMMARY
@@ -92,15 +94,13 @@ def _print(found: list[Any]) -> None:
         lines = [f"## {title}", "", "| fitted before | figure | log | world | baseline | 95 % | n |"]
         lines.append("| --- | --- | --- | --- | --- | --- | --- |")
         for origin, row in table:
-            baseline = f"{_number(row.baseline)} ({row.baseline_name})" if row.baseline_name else ""
-            interval = "" if row.low is None else f"{_number(row.low)} to {_number(row.high)}"
             cells = (
                 origin.day,
                 row.text,
-                _number(row.log),
-                _number(row.world),
-                baseline,
-                interval,
+                value_text(row.log),
+                value_text(row.world),
+                baseline_text(row),
+                bounds_text(row),
                 f"{row.n:,}",
             )
             lines.append(f"| {' | '.join(cells)} |")
@@ -108,7 +108,3 @@ def _print(found: list[Any]) -> None:
     for origin in found:
         if origin.skipped:
             print(f"* left out: fitted before {origin.day}: {origin.skipped}")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recgym.numerics import gini
+
 MIN_RELATIVE_GAIN = 0.05  # (oracle_plan - random) / |random| for a defined score
 
 
@@ -53,8 +55,4 @@ def coverage(counts: NDArray[np.int64]) -> float:
 
 def exposure_gini(counts: NDArray[np.int64]) -> float:
     """Gini coefficient of impressions over the catalogue: 0 equal shares, 1 - 1/N one item alone; NaN for none."""
-    n, total = len(counts), float(counts.sum())
-    if not total:
-        return float("nan")
-    ranks = np.arange(1, n + 1)
-    return float((2.0 * ranks - n - 1.0) @ np.sort(counts)) / (n * total)
+    return gini(counts)

@@ -59,6 +59,7 @@ def reference(evaluation: Evaluation) -> list[Figure]:
     return found
 
 
+@one_thread()
 def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
     """(R,) probabilities of an event for the rows of `asked`, by trees trained on `known`."""
     fold = np.random.default_rng(0).permutation(int(known.visit[-1]) + 1)[known.visit] % FOLDS
@@ -70,13 +71,9 @@ def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> D
     )
     flag = known.events[event]
     first = np.cumsum(latest) - 1 < 0.9 * latest.sum()  # nine tenths of the latest rows
-    with one_thread():
-        trees = _best_number(mine, flag, latest & first, latest & ~first)
-        models = [
-            _model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)
-        ]
-        chances = [fitted.predict_proba(theirs)[:, 1] for fitted in models]
-    return np.asarray(np.mean(chances, axis=0), np.float64)
+    trees = _best_number(mine, flag, latest & first, latest & ~first)
+    models = [_model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)]
+    return np.asarray(np.mean([fitted.predict_proba(theirs)[:, 1] for fitted in models], axis=0), np.float64)
 
 
 def _best_number(table: Doubles, flag: Bools, known: Bools, judged: Bools) -> int:

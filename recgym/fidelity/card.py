@@ -23,7 +23,7 @@ def _markdown(world: World) -> str:
     if card.get("unfinished"):
         left = " and ".join(card["unfinished"]["left"])
         lines += [f"Its fit was stopped before its {left}: the same command resumes it.", ""]
-    lines += [f"* {name}: {_text(card[name])}" for name in _HEAD if card.get(name)]
+    lines += [f"* {name}: {value_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
         lines.append(f"* planning: {planning_text(card['planning'])}")
         lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
@@ -98,11 +98,11 @@ def _figure_lines(card: dict[str, Any]) -> list[str]:
         cells = [
             row.text,
             row.judges,
-            _text(row.log),
-            _text(row.world) + _outside(row),
-            _text(row.baseline) + (f" ({row.baseline_name})" if row.baseline_name else ""),
-            "" if row.low is None else f"{_text(row.low)} to {_text(row.high)}",
-            _text(row.noise),
+            value_text(row.log),
+            value_text(row.world) + _outside(row),
+            baseline_text(row),
+            bounds_text(row),
+            value_text(row.noise),
             f"{row.n:,}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
@@ -136,18 +136,29 @@ def _outside(row: Figure) -> str:
 def _term_lines(terms: list[dict[str, Any]]) -> list[str]:
     lines = ["| term | status | value | source |", "| --- | --- | --- | --- |"]
     for row in terms:
-        cells = [row["term"], row["status"], _text(row["value"]), row["source"]]
+        cells = [row["term"], row["status"], value_text(row["value"]), row["source"]]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def _text(value: Any) -> str:
+def baseline_text(row: Figure) -> str:
+    """A figure's baseline and its name; empty without one."""
+    return value_text(row.baseline) + (f" ({row.baseline_name})" if row.baseline_name else "")
+
+
+def bounds_text(row: Figure) -> str:
+    """A figure's interval; empty without one."""
+    return "" if row.low is None else f"{value_text(row.low)} to {value_text(row.high)}"
+
+
+def value_text(value: Any) -> str:
+    """A value of a card as a cell of a table: four significant digits of a number, empty for None."""
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return ", ".join(_text(entry) for entry in value) or "none"
+        return ", ".join(value_text(entry) for entry in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_text(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key} {value_text(entry)}" for key, entry in value.items())
     return str(value)

@@ -17,6 +17,7 @@ features. Simulated watch times are rounded down to whole ms, as in logs.
 Axes: R rows, F features.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,12 @@ def _interval(flag: Doubles, score: Doubles, cluster: Ints, evaluation: Evaluati
     for _ in range(min(evaluation.resamples, MAX_RESAMPLES)):
         count = np.bincount(rng.integers(num, size=num), minlength=num)
         draws.append(auc_of_codes(flag, code, np.tile(count[cluster].astype(np.float64), 2)))
-    bounds = np.quantile(draws, [0.025, 0.975]).tolist()
+    return above_half_interval(draws)
+
+
+def above_half_interval(areas: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of .5 + |AUC - .5| by resampled AUCs; it starts at .5 where these are on both sides of .5."""
+    bounds = np.quantile(areas, [0.025, 0.975]).tolist()
     low = 0.5 if bounds[0] <= 0.5 <= bounds[1] else min(map(above_half, bounds))
     return float(low), float(max(map(above_half, bounds)))
 
@@ -92,13 +98,9 @@ def _scores(one: Doubles, other: Doubles, fold: Ints, seed: int) -> Doubles:
     return held_out_scores(np.vstack([one, other]), np.repeat([1, 0], len(one)), np.tile(fold, 2), seed)
 
 
+@one_thread()
 def held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
     """(R,) out-of-fold score of `flag` (R,) by boosted trees on the features (R, F)."""
-    with one_thread():
-        return _held_out_scores(table, flag, fold, seed)
-
-
-def _held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     score = np.empty(len(flag))

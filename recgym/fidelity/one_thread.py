@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Limits the threads of scikit-learn to one inside the context."""
+    """Limits the threads of scikit-learn to one inside the context, or in a function that it decorates."""
     import sklearn.ensemble  # noqa: F401 - only libraries that are loaded are limited
     from threadpoolctl import threadpool_limits
 

@@ -3,7 +3,6 @@
 Axes: R rows, D draws of the simulator, U users, N items.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from recgym.fidelity.baselines import user_item_rates
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.resampling import Spread
-from recgym.fidelity.taste import MIN_PAIRS, Rows, taste_spread
+from recgym.fidelity.taste import MIN_PAIRS, Rows, TasteSpread, taste_spread
 from recgym.sim.world import World
 
 DRAWS = 5  # of the simulator
@@ -42,32 +41,26 @@ def taste(evaluation: Evaluation) -> list[Figure]:
     if len(np.unique(log.category)) < 2:
         raise LackingError("the items are of one category")
 
-    def spread_of(flag: Bools, draws: int = 0) -> Doubles:
-        """(1 + draws, 2); without a row where too few pairs show it."""
+    def spread_of(flag: Bools, draws: int = 0) -> TasteSpread | None:
         rows = Rows(log.user, log.visit, log.item, log.category, flag.astype(np.float64))
-        found = taste_spread(rows, draws, evaluation.seed)
-        return np.zeros((0, 2)) if found is None else np.vstack([[found.taste, found.level], found.draws])
+        return taste_spread(rows, draws, evaluation.seed)
 
     real = spread_of(log.response, evaluation.resamples)
-    if not len(real):
+    if real is None:
         raise LackingError(f"fewer than {MIN_PAIRS} pairs of rows of one user and one category in two visits")
     chance = evaluation.baseline(user_item_rates, name)
     drawn = np.random.default_rng(evaluation.seed).random((DRAWS, len(chance))) < chance
-    world = _mean(spread_of, evaluation.simulated(name)[:DRAWS])
-    baseline = _mean(spread_of, drawn)
-    low, high = np.quantile(real[1:], [0.025, 0.975], axis=0)
+    world, baseline = (
+        np.mean([(spread.taste, spread.level) for flag in flags if (spread := spread_of(flag))], axis=0)
+        for flags in (evaluation.simulated(name)[:DRAWS], drawn)
+    )
     return [
         figure(
-            metric, name, log=float(real[0, k]), world=float(world[k]), n=len(log.item),
-            baselines={"user x item rates": float(baseline[k])}, spread=Spread(float(low[k]), float(high[k]), None),
+            metric, name, log=value, world=float(world[k]), n=len(log.item),
+            baselines={"user x item rates": float(baseline[k])}, spread=Spread(*real.interval(k), None),
         )
-        for k, metric in enumerate(("taste_sd", "user_level_sd"))
+        for k, (metric, value) in enumerate((("taste_sd", real.taste), ("user_level_sd", real.level)))
     ]  # fmt: skip
-
-
-def _mean(spread_of: Callable[[Bools], Doubles], flags: Sequence[Bools] | Bools) -> Doubles:
-    """(2,) means over draws (D, R)."""
-    return np.asarray(np.concatenate([spread_of(flag) for flag in flags]).mean(axis=0), np.float64)
 
 
 def affinities(evaluation: OfWorld) -> list[Figure]:

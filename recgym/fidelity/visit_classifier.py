@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Array, Doubles, Ints
-from recgym.fidelity.classifier_test import above_half, held_out_scores
+from recgym.fidelity.classifier_test import above_half, above_half_interval, held_out_scores
 from recgym.fidelity.visit_statistics import seen_earlier
 from recgym.fidelity.visit_table import VisitTable
 from recgym.logs.visit_history import runs
@@ -78,9 +78,7 @@ def _area(features: list[Doubles], visits: list[Ints], seed: int) -> Area:
             for visit in visits
         ]
         draws.append(auc_of_codes(flag, code, np.concatenate(weight).astype(np.float64)))
-    low, high = np.quantile(draws, [0.025, 0.975]).tolist()
-    least = 0.5 if low <= 0.5 <= high else min(above_half(low), above_half(high))
-    return Area(above_half(auc(flag, score)), least, max(above_half(low), above_half(high)))
+    return Area(above_half(auc(flag, score)), *above_half_interval(draws))
 
 
 def row_features(world: World, table: VisitTable, rank: Ints, *, ordered: bool, with_watch: bool) -> Doubles:

@@ -12,7 +12,8 @@ import numpy as np
 
 from recgym.arrays import Array, Bools, Doubles, Ints
 from recgym.fidelity.visit_table import VisitTable
-from recgym.logs.visit_history import runs
+from recgym.logs.visit_history import repeats, runs
+from recgym.numerics import gini
 from recgym.sim.world import World
 
 PLACES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)  # steps of a visit whose response rate is on the card
@@ -106,11 +107,9 @@ class VisitStatistics:
 
     def _popularity(self, rows: Doubles) -> dict[str, float]:
         count = np.sort(np.bincount(self.table.item, rows, self.world.num_items))
-        num = len(count)
-        top = max(1, round(TOP_SHARE * num))
-        rank = np.arange(1, num + 1)
+        top = max(1, round(TOP_SHARE * len(count)))
         return {
-            "free_gini": (2.0 * rank - num - 1.0) @ count / (num * count.sum()),
+            "free_gini": gini(count),
             "free_top_items": count[-top:].sum() / count.sum(),
         }
 
@@ -180,11 +179,7 @@ def correlation(one: Doubles, other: Doubles, weight: Doubles) -> float:
 
 def seen_earlier(visit: Ints, item: Ints) -> Bools:
     """(R,) whether an earlier row of the visit has the item."""
-    code = visit * (int(item.max(initial=0)) + 1) + item
-    first = np.unique(code, return_index=True)[1]
-    again = np.ones(len(code), bool)
-    again[first] = False
-    return again
+    return repeats(visit, item, np.ones(len(item), bool), len(item))
 
 
 def popularity_rank(world: World, known: Ints | None) -> Ints:

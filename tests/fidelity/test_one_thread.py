@@ -1,10 +1,10 @@
 """Boosted trees are fitted in one thread."""
 
 import numpy as np
-import sklearn.ensemble  # noqa: F401 - loads OpenMP
+import sklearn.ensemble
 from threadpoolctl import threadpool_info
 
-from recgym.fidelity import classifier_test
+from recgym.fidelity.classifier_test import held_out_scores
 from recgym.fidelity.one_thread import one_thread
 
 
@@ -21,6 +21,8 @@ def test_all_libraries_have_one_thread_inside_and_as_many_as_before_after():
 
 def test_a_classifier_is_fitted_in_one_thread(monkeypatch):
     seen = []
-    monkeypatch.setattr(classifier_test, "_held_out_scores", lambda *rest: seen.append(most_threads()))
-    classifier_test.held_out_scores(np.zeros((4, 1)), np.zeros(4), np.zeros(4), 0)
-    assert seen == [1]
+    trees = sklearn.ensemble.HistGradientBoostingClassifier
+    fit = trees.fit
+    monkeypatch.setattr(trees, "fit", lambda *rest: [seen.append(most_threads()), fit(*rest)][1])
+    held_out_scores(np.arange(8.0)[:, None], np.arange(8) % 2, np.arange(8) // 4, 0)
+    assert seen == [1, 1]
