@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+from sklearn.linear_model import Ridge
 
 from agents import Problem, Transition
 
@@ -95,3 +96,7 @@ def score(agent, world, num=300):
         total += np.where(live, reward, 0.0)
         live &= ~(terminated | truncated)
     return total.mean()
+
+
+def sklearn_ridge(x, y, ridge, weight=1.0):
+    return Ridge(alpha=ridge, fit_intercept=False, solver="cholesky").fit(x, y, np.full(len(y), weight)).coef_

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -16,41 +15,21 @@ from zoo import LIGHT
 
 from agents import AGENTS, agent_class
 from agents.base import BaseAgent
-from agents.torch_utils import moments_of, put_moments, weights_of
+from agents.torch_utils import moments_of, weights_of
 from recgym.bench.checkpoint import FOLDER
 from recgym.bench.experiment import Experiment
 from recgym.bench.trainer import TrainingPlan, train
 from recgym.cli.training import resume_message
-from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 from recgym.storage import Stored, locked
 
 torch.set_num_threads(1)
+
+
 LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
+
+
 SB3 = ["sb3-dqn", "sb3-ppo"]  # their loop is not ours: they go on from their weights
-
-
-@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
-def test_an_environment_goes_on_from_a_copy_of_its_state(row):
-    def make(num_envs=5):
-        world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
-        return gymnasium.make_vec(row.id, num_envs=num_envs, world=world, horizon=4)
-
-    def steps(env, seed):
-        rng = np.random.default_rng(seed)
-        many = [env.step(rng.integers(30, size=env.action_space.shape))[:4] for _ in range(6)]
-        return [np.concatenate([array.ravel() for array in step]) for step in many]
-
-    first = make()
-    first.reset(seed=3)
-    while not (state := first.unwrapped.snapshot())["over"].any():  # so that rows begin anew in the next step
-        first.step(np.zeros(first.action_space.shape, int))
-    expected = steps(first, 1)
-    again = make()
-    again.unwrapped.restore(state)
-    np.testing.assert_array_equal(steps(again, 1), expected)
-    with pytest.raises(ValueError, match="of another environment: seed, episode"):
-        make(4).unwrapped.restore(state)
 
 
 def plan_of(name, world, steps=2_000):
@@ -234,76 +213,6 @@ def test_a_trained_agent_stays_until_the_new_one_is_whole(tmp_path):
     assert entries(out) == ["SHA256SUMS", "agent.json", "agent.safetensors", "curve.json", "training.json"]
     with locked(out, ""), pytest.raises(ValueError, match="another training is writing there"):
         train(*plan_of("ucb1", world), out, replace=True)
-
-
-def changed(state, **changes):
-    """The state with one number of some arrays replaced."""
-    state = {name: array.copy() for name, array in state.items()}
-    for name, value in changes.items():
-        state[name].flat[-1] = value
-    return state
-
-
-@pytest.mark.parametrize("row", [ENVIRONMENTS[1], ENVIRONMENTS[5]], ids=lambda row: row.id)
-def test_a_damaged_state_of_an_environment_is_refused(row):
-    world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
-    env = gymnasium.make_vec(row.id, num_envs=3, world=world, horizon=6)
-    env.reset(seed=1)
-    env.step(env.action_space.sample())
-    state = env.unwrapped.snapshot()
-    env.unwrapped.restore(state)
-    num = env.unwrapped.privileged().world.num_items
-    for name, values in {
-        "user": (-1, 50, 2**31 - 1),
-        "context": (-1, 24, 10**6),
-        "step": (-1, 7, 2**31 - 1),
-        "run": (-1, 7),
-        "memory": (-2, num),
-        "engaged": (-1, 10**6),
-        "items": (-2, num),
-        "events": (-1, 8),
-        "lead": (-2, num),
-        "lead_events": (-1, 8),
-        "liked_category": (-2, 9),
-        "candidate": (-1, 50),
-        "tie": (-2,),
-        "shared": (-1,),
-        "refused": (-1,),
-        "intent": (np.nan, np.inf),
-        "shown": (1.5, np.nan),
-        "episode": (-2,),
-    }.items():
-        for value in values:
-            with pytest.raises(ValueError, match=f"sessions: {name} holds"):
-                env.unwrapped.restore(changed(state, **{name: value}))
-    with pytest.raises(ValueError, match="sessions: user is int64"):
-        env.unwrapped.restore({**state, "user": state["user"].astype(np.int64)})
-    with pytest.raises(ValueError, match="over is of int8"):
-        env.unwrapped.restore({**state, "over": state["over"].astype(np.int8)})
-    with pytest.raises(ValueError, match="of another environment: key differ"):
-        env.unwrapped.restore({name: array for name, array in state.items() if name != "key"})
-
-
-def test_impossible_moments_of_adam_are_refused():
-    layer = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW(layer.parameters())
-    layer(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    moments = moments_of(optimizer)
-    put_moments(optimizer, moments)
-    for change, message in (
-        ({"0.step": np.float32(-1)}, "out of range"),
-        ({"0.step": np.float32(1e30)}, "out of range"),
-        ({"1.exp_avg_sq": np.full(2, -1, np.float32)}, "out of range"),
-        ({"2.step": np.float32(1)}, "fit no weight"),
-        ({"1.exp_avg": np.zeros(3, np.float32)}, "fit no weight"),
-    ):
-        changed = {name: np.asarray(value) for name, value in {**moments, **change}.items()}
-        with pytest.raises(ValueError, match=message):
-            put_moments(optimizer, changed)
-    del moments["1.exp_avg_sq"]
-    with pytest.raises(ValueError, match="weight 1 are exp_avg, step, not Adam's"):
-        put_moments(optimizer, moments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""Explanations sum to the score."""
+
+import numpy as np
+import pytest
+import torch
+from zoo import LIGHT, TASKS, log_for, make_env
+
+from agents import AGENTS, Problem, agent_class, make_agent
+from agents.explain import Explains
+
+torch.set_num_threads(1)
+
+
+EXPLAINERS = [row.name for row in AGENTS if issubclass(agent_class(row.name), Explains)]
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize(
+    ("name", "params"), [*((name, {}) for name in EXPLAINERS), ("linucb", {"mode": "shared"})]
+)
+def test_an_explanation_sums_to_the_score(name, params, task):
+    env = make_env(task, name, 8)
+    agent = make_agent(name, Problem.of(env), 1, **LIGHT.get(name, {}), **params)
+    agent.prepare(log_for(task), 1)
+    observation, _ = env.reset(seed=0)
+    for _ in range(4):
+        observation, *_ = env.step(agent.act(observation))
+    action = agent.act(observation)
+    explanations, scores = agent.explain(observation, action), agent.scores(observation)
+    total = np.take_along_axis(scores, action.reshape(8, -1), axis=1).sum(axis=1)
+    np.testing.assert_allclose([sum(each.values()) for each in explanations], total, atol=1e-5)
+    assert all(isinstance(key, str) for each in explanations for key in each)
+    assert all(len(each) >= 2 for each in explanations)
+
+
+def test_who_explains():
+    assert {"linucb", "lints", "user-knn", "item-knn", "content-based", "hybrid", "deep-cf"} <= set(
+        EXPLAINERS
+    )

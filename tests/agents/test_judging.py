@@ -1,0 +1,33 @@
+"""Evaluation over whole sessions."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from zoo_cases import ENV, WORLD
+
+from agents import judge, load_agent, make_agent
+from recgym.bench.rollout import make_vector
+
+
+def test_judging_plays_the_same_users_and_leaves_the_environment_alone(tmp_path):
+    env = make_vector(ENV, 3, world=WORLD)
+    agent = make_agent("oracle", env)
+    observation, _ = agent.env.reset(seed=1)
+    before = agent.act(observation)
+    first = judge(agent, env, sessions=40, seed=5)
+    assert first["return"]["n"] == 40
+    assert first["return"]["se"] > 0
+    assert judge(make_agent("oracle", env), gym.make(ENV, world=WORLD), sessions=40, seed=5) == first
+    assert (
+        judge(make_agent("random", env), env, sessions=40, seed=5)["return"]["mean"] < first["return"]["mean"]
+    )
+    np.testing.assert_array_equal(agent.act(observation), before)
+    with pytest.raises(ValueError, match="sessions is 1, expected a whole number of at least 2"):
+        judge(agent, env, sessions=1)
+    ucb = make_agent("ucb1", env)
+    with pytest.raises(ValueError, match="was made for the observation 'history', it got an array"):
+        judge(ucb, env, sessions=5)
+    ucb.save(tmp_path / "ucb1")
+    assert load_agent(tmp_path / "ucb1", env).env.unwrapped.arguments.observation == "history"
+    with pytest.raises(ValueError, match="holds no saved agent"):
+        load_agent(tmp_path, env)

@@ -1,0 +1,103 @@
+"""Agents learn from logs that are mapped onto the world."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from own_logs import ENV, as_own, own_world
+from refusals import refused
+from zoo import LIGHT
+
+from agents import AGENTS, Problem, agent_class, make_agent
+from recgym.bench.rollout import make_vector
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+OFFLINE = [row.name for row in AGENTS if agent_class(row.name).offline]
+
+
+SETTINGS = {name: LIGHT.get(name, {}) for name in OFFLINE} | {"sb3-dqn": {"state": "deep-cf", "width": 8}}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return own_world()
+
+
+@pytest.fixture(scope="module")
+def drawn(world):
+    return sample_log(world, "random", 300, 5)
+
+
+@pytest.fixture(scope="module")
+def place(world, drawn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    world.save(folder / "world")
+    own = as_own(world, drawn)
+    own.write(folder / "log")
+    part = own.items["id"].to_pylist()
+    part[0] = "new"
+    replace(own, items=own.items.set_column(0, "id", pa.array(part))).write(folder / "part")
+    replace(own, items=own.items.set_column(0, "id", pa.array([f"sku {row}" for row in range(30)]))).write(
+        folder / "foreign"
+    )
+    drawn.write(folder / "drawn")
+    return folder
+
+
+def made(name, world, **kwargs):
+    observation, _ = agent_class(name).requirements(SETTINGS[name], 1)
+    env = make_vector(ENV, 8, world=world, observation=observation, **kwargs)
+    return make_agent(name, Problem.of(env), 0, **SETTINGS[name]), env
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_an_agent_learns_the_same_from_a_mapped_log(world, drawn, name):
+    own = world.index_log(as_own(world, drawn))
+    acts = []
+    for log in (drawn, own):
+        agent, env = made(name, world)
+        agent.prepare(log, 0)
+        observation, _ = env.reset(seed=3)
+        acts.append(agent.act(observation))
+    np.testing.assert_array_equal(*acts)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_agent_is_prepared_on_a_log_that_was_not_mapped(world, drawn, name):
+    agent, env = made(name, world)
+    with pytest.raises(
+        ValueError, match=r"the log is on its own indices, not on the task's: map it first, by env\.un"
+    ):
+        agent.prepare(as_own(world, drawn), 0)
+    with pytest.raises(ValueError, match="the log is on another world's indices"):
+        agent.prepare(sample_log(synthetic(9, num_items=30, num_users=40), "random", 50, 1), 0)
+    few, _ = made(name, world, n_items=12)
+    with pytest.raises(ValueError, match="item indices reach 29, this task has 12"):
+        few.prepare(drawn, 0)
+    few.prepare(world.subset(12).index_log(drawn), 0)
+    agent.prepare(env.unwrapped.index_log(as_own(world, drawn)), 0)
+
+
+def test_train_maps_the_log(run, place, tmp_path):
+    def train(log):
+        out, options = tmp_path / log, ("--world", place / "world", "--log", place / log, "--sessions", 40)
+        return out, run("train", "popularity", ENV, *options, "--out", out)
+
+    (_, (code, own, err)), (_, (_, drawn, _)), (_, (_, part, remarks)) = map(train, ("log", "drawn", "part"))
+    assert code == 0
+    assert own == drawn
+    assert (
+        "mapped by the ids of world synthetic-3: the log has 40 of its 40 users and 30 of its 30 items" in err
+    )
+    assert "rows left out: their 1 items have no row in world synthetic-3" in remarks
+    assert part.startswith("return: ")
+    out, foreign = train("foreign")
+    refused(
+        foreign,
+        f"--log {place / 'foreign'}: the log's items are not those that world synthetic-3 was fitted on",
+    )
+    assert not out.exists()
+    assert json.loads((tmp_path / "part" / "training.json").read_text())["budget"]["offline_rows"] > 0
