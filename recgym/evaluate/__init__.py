@@ -1,7 +1,10 @@
 """Evaluation: statistics of runs, metrics of sessions, and off-policy estimates."""
 
+from recgym.evaluate.doubly_robust import clipped_dr, dm, dr, dr_os, sndr, switch_dr
+from recgym.evaluate.estimate import Estimate
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, score
-from recgym.evaluate.ope import Estimate, ips, snips
+from recgym.evaluate.ope import clipped_ips, ips, mips, replay, snips
+from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.stats import (
     Interval,
     bootstrap_interval,
@@ -16,14 +19,24 @@ __all__ = [
     "Interval",
     "Score",
     "bootstrap_interval",
+    "clipped_dr",
+    "clipped_ips",
     "coverage",
+    "cross_fit",
+    "dm",
+    "dr",
+    "dr_os",
     "exposure_counts",
     "exposure_gini",
     "ips",
     "mean_se",
+    "mips",
     "paired_difference",
+    "replay",
     "score",
+    "sndr",
     "snips",
+    "switch_dr",
     "t_interval",
     "t_quantile",
 ]

@@ -3,31 +3,44 @@
 Axes: n logged rounds, A actions.
 """
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.arrays import Array
+from recgym.arrays import Array, Ints
 
 SUM_TOLERANCE = 1e-6  # of the sum of a distribution
+BLOCK_CELLS = 1_000_000  # of an array of actions that is checked at once
+ROUNDING = 1e-12  # above 1, of a sum of probabilities
 MAX_MAGNITUDE = 1e70  # of a weight or a reward: the square of their product is finite
 
 
+Range = tuple[float, float]
+
+
 class Rounds(NamedTuple):
-    """Rewards and importance weights of logged rounds."""
+    """Rewards and importance weights of logged rounds: an estimate is mean(base) + a weighted mean of `reward`."""
 
-    reward: Array  # (n,)
-    weight: Array  # (n,)
-    range: tuple[float, float] | None  # smallest and largest possible reward, if known
+    reward: Array  # (n,) logged reward, less the reward model's prediction if there is one
+    weight: Array  # (n,) as the estimator uses it
+    range: Range | None  # smallest and largest possible `reward`, if known
     unsupported: float  # mean target probability of actions with propensity 0
+    target: Array  # (n,) target probability of the logged action
+    raw_weight: Array  # (n,) target probability / propensity
+    observed: Array  # (n,) logged reward
+    bounds: Range | None  # smallest and largest possible logged reward, if known
+    base: Array | None = None  # (n,) the reward model's value of the target policy
 
 
-def _numbers(name: str, values: ArrayLike) -> Array:
+def numbers(name: str, values: ArrayLike) -> Array:
+    """Real numbers as float64; ValueError names the argument."""
     try:
         array = np.asarray(values)
         if array.dtype.kind in "biufO":
-            return array.astype(np.float64)
+            return array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         pass
     raise ValueError(f"{name} must be an array of real numbers")
@@ -37,9 +50,19 @@ def _row_of(wrong: NDArray[np.bool_]) -> int:
     return int(np.flatnonzero(wrong)[0])
 
 
+def row_blocks(values: Array) -> Iterator[slice]:
+    """Slices of rows with about `BLOCK_CELLS` cells each, so that temporary arrays stay small."""
+    step = max(BLOCK_CELLS // max(values[0].size, 1), 1) if len(values) else 1
+    for begin in range(0, len(values), step):
+        yield slice(begin, begin + step)
+
+
 def _within(name: str, values: Array, low: float) -> None:
     """Raises ValueError unless low <= values <= 1."""
-    wrong: NDArray[np.bool_] = np.any(np.atleast_2d(~((values >= low) & (values <= 1.0)).T), axis=0)
+    wrong = np.zeros(len(values), bool)
+    for rows in row_blocks(values):
+        outside = ~((values[rows] >= low) & (values[rows] <= 1.0 + ROUNDING))
+        wrong[rows] = outside.any(axis=1) if outside.ndim == 2 else outside
     if wrong.any():
         row = _row_of(wrong)
         wanted = "in (0, 1]" if low else "in [0, 1]"
@@ -48,7 +71,7 @@ def _within(name: str, values: Array, low: float) -> None:
 
 def _distribution(name: str, values: Array, n: int) -> Array:
     """(n, A) distributions, checked; `values` is (n, A), or (A,) for all rounds."""
-    values = values if values.ndim == 2 else np.tile(values, (n, 1))
+    values = values if values.ndim == 2 else np.broadcast_to(values, (n, len(values)))
     if len(values) != n:
         raise ValueError(f"{name} has {len(values)} rows, action has {n}")
     _within(name, values, 0.0)
@@ -59,21 +82,33 @@ def _distribution(name: str, values: Array, n: int) -> Array:
     return values
 
 
-def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
-    """(n,) target probability and propensity of the logged actions, and `Rounds.unsupported`."""
-    number = _numbers("action", action)
-    if number.ndim != 1 or p.ndim not in (1, 2) or q.ndim not in (1, 2) or p.shape[-1] != q.shape[-1]:
-        raise ValueError(
-            f"with action {number.shape}, target {p.shape} and propensity {q.shape} must be (n, A) or (A,)"
-        )
-    n, size = len(number), p.shape[-1]
+def whole_actions(action: ArrayLike, size: int) -> Ints:
+    """(n,) indices below `size`, checked."""
+    number = numbers("action", action)
+    if number.ndim != 1:
+        raise ValueError(f"action has shape {number.shape}, expected (n,)")
     wrong = ~((number >= 0) & (number < size) & (number == np.floor(number)))
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(f"action is {number[row]:g} in row {row}, it must be a whole number below {size}")
-    p, q = _distribution("target", p, n), _distribution("propensity", q, n)
-    at = np.arange(n), number.astype(np.int64)
-    return p[at], q[at], float(np.where(q > 0.0, 0.0, p).sum(1).mean()) if n else 0.0
+    return number.astype(np.int64)
+
+
+def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
+    """(n,) target probability and propensity of the logged actions, and `Rounds.unsupported`."""
+    n = len(np.atleast_1d(np.asarray(action)))
+    of_logged = q.ndim == 1 and len(q) == n and p.ndim in (1, 2) and p.shape[-1] != n
+    if p.ndim not in (1, 2) or q.ndim not in (1, 2) or not (of_logged or p.shape[-1] == q.shape[-1]):
+        raise ValueError(
+            f"with action ({n},), target {p.shape} must be (n, A) or (A,), propensity {q.shape} the same or (n,)"
+        )
+    at = np.arange(n), whole_actions(action, p.shape[-1])
+    p = _distribution("target", p, n)
+    if of_logged:
+        return p[at], q, 0.0
+    q = _distribution("propensity", q, n)
+    unsupported = [float(p[rows][q[rows] == 0.0].sum()) for rows in row_blocks(p)]
+    return p[at], q[at], sum(unsupported) / max(n, 1)
 
 
 def checked(
@@ -85,7 +120,7 @@ def checked(
 ) -> Rounds:
     """Checked arguments of `recgym.evaluate.ips`; ValueError names the argument and row that is out of range."""
     named = (("reward", reward), ("target", target), ("propensity", propensity))
-    r, p, q = (_numbers(name, values) for name, values in named)
+    r, p, q = (numbers(name, values) for name, values in named)
     unsupported = 0.0
     if action is not None:
         p, q, unsupported = _taken(action, p, q)
@@ -110,4 +145,72 @@ def checked(
         raise ValueError(
             f"propensity is {q[row]:g} in row {row} where target is {p[row]:g}: their ratio is over {MAX_MAGNITUDE:g}"
         )
-    return Rounds(r, p / q, reward_range, unsupported)
+    weight = p / q
+    return Rounds(r, weight, reward_range, unsupported, p, weight, r, reward_range)
+
+
+def with_model(
+    rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: ArrayLike, reward_range: Range | None
+) -> Rounds:
+    """Rounds whose reward is the error of a reward model, and whose base is its value of the target policy.
+
+    Args:
+        rounds: checked.
+        action: (n,) index of the logged action.
+        target: (n, A) or (A,) probability of each action under the target policy.
+        predicted: (n, A) or (A,) reward that the model predicts for each action.
+        reward_range: smallest and largest possible reward.
+
+    Raises:
+        ValueError: `predicted` has another shape or is not finite.
+    """
+    p, q, n = numbers("target", target), numbers("model", predicted), len(rounds.reward)
+    if q.shape not in ((n, p.shape[-1]), (p.shape[-1],)):
+        raise ValueError(f"model {q.shape} must be (n, A) or (A,), here A is {p.shape[-1]} and n is {n}")
+    q, p = np.broadcast_to(q, (n, q.shape[-1])), np.broadcast_to(p, (n, p.shape[-1]))
+    base, low, high = np.empty(n), math.inf, -math.inf
+    for rows in row_blocks(q):
+        if not np.isfinite(q[rows]).all():
+            row = rows.start + int(np.isfinite(q[rows]).all(axis=1).argmin())
+            raise ValueError(f"model is not finite in row {row}")
+        base[rows] = np.einsum("na,na->n", p[rows], q[rows])
+        low, high = min(low, float(q[rows].min())), max(high, float(q[rows].max()))
+    logged = q[np.arange(n), np.asarray(action).astype(np.int64)]
+    r = rounds.observed
+    bottom, top = reward_range or (-float((r < 0).any()), 1.0)
+    return rounds._replace(reward=r - logged, base=base, range=(bottom - high, top - low))
+
+
+def category_rounds(
+    target: ArrayLike, propensity: ArrayLike, category: ArrayLike, action: ArrayLike
+) -> tuple[Array, Array, Ints]:
+    """Probabilities (n, C) of each category under both policies, and the category (n,) of the logged action.
+
+    Raises:
+        ValueError: shapes do not fit, or a category is no whole number of at least 0.
+    """
+    p, q, group = (
+        numbers("target", target),
+        numbers("propensity", propensity),
+        numbers("category", category),
+    )
+    if group.ndim != 1 or not len(group) or not (group >= 0).all() or (group != np.floor(group)).any():
+        raise ValueError(f"category {group.shape} must be (A,) whole numbers of at least 0")
+    n, size = len(np.atleast_1d(np.asarray(action))), len(group)
+    taken = whole_actions(action, size)
+    for name, values in (("target", p), ("propensity", q)):
+        if values.shape not in ((n, size), (size,)):
+            raise ValueError(f"{name} {values.shape} must be (n, A) or (A,), here A is {size} and n is {n}")
+    member = np.equal.outer(group, np.arange(int(group.max()) + 1)).astype(np.float64)
+    groups = [
+        np.broadcast_to(_distribution(*named, n) @ member, (n, member.shape[1]))
+        for named in (("target", p), ("propensity", q))
+    ]
+    return groups[0], groups[1], group.astype(np.int64)[taken]
+
+
+def positive(name: str, value: float) -> float:
+    """A number above 0, infinity included; ValueError names it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+        raise ValueError(f"{name} is {value!r}, expected a number above 0")
+    return float(value)

@@ -208,7 +208,10 @@ HALF = [0.5, 0.5]
         ({"action": [0, 1], "propensity": [1, 0]}, "propensity is 0.0 in row 1"),
         ({"action": [0, 2]}, "action is 2 in row 1, it must be a whole number below 2"),
         ({"action": [0, 0.5]}, "action is 0.5 in row 1"),
-        ({"action": [0, 1], "target": [0.2, 0.3, 0.5]}, r"must be \(n, A\) or \(A,\)"),
+        (
+            {"action": [0, 1], "target": [0.2, 0.3, 0.5], "propensity": [0.25] * 4},
+            r"must be \(n, A\) or \(A,\)",
+        ),
         ({"action": [0, 1], "target": [HALF] * 3}, "target has 3 rows, action has 2"),
     ],
 )

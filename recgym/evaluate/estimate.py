@@ -1,0 +1,216 @@
+"""An off-policy estimate: its value, its score interval and its diagnostics.
+
+All estimators are of one form: mean(b) + sum(w e) / s. For importance sampling the base b is 0 and e is the reward;
+with a reward model b is the model's value of the target policy in a round, and e the model's error on the logged
+action. s is n, or the sum of weights (self-normalised).
+
+The interval of sum(w e) / s is a score interval (Wilson, 1927): all values theta with |estimate - theta| <=
+t sqrt(V(theta) / n). The variance V(theta) = a theta - d theta^2 is that which theta itself implies; a is the mean
+weighted reward of a rewarded round (for clicks and equal weights V is the binomial theta - theta^2). `PRIOR_ROUNDS`
+rounds of mean weight are added to a, so that the interval is bounded without any response. t has 2 f + `PRIOR_DF`
+degrees of freedom, where f is the effective number of rewarded rounds. Positive and negative parts get an interval
+each; they and the normal interval of mean(b) are combined with their correlations (Zou and Donner, 2008).
+
+Axes: n logged rounds. w = target probability / logging propensity.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from recgym.arrays import Array
+from recgym.evaluate.rounds import SUM_TOLERANCE, Rounds
+from recgym.evaluate.stats import check_level, t_quantile
+
+MIN_EFFECTIVE_SHARE = 0.1  # effective sample size over n, for a reliable estimate
+MIN_EFFECTIVE_SIZE = 50.0  # rounds
+MIN_EFFECTIVE_REWARDED = 10.0  # rounds
+MAX_WEIGHT_SHARE = 0.05  # of one round in the sum of weights
+MAX_MEAN_WEIGHT_ERRORS = 4.0  # standard errors of the mean weight's distance from 1
+PRIOR_ROUNDS, PRIOR_DF = 2.0, 10.0
+
+
+class Estimate(NamedTuple):
+    """An estimated value per round, with its interval and diagnostics."""
+
+    value: float
+    low: float
+    high: float
+    se: float  # standard error of the sample; 0 if no round is rewarded; the interval does not use it
+    n: int
+    effective_sample_size: float  # (sum w)^2 / sum w^2 (Kish, 1965)
+    max_weight: float
+    mean_weight: float  # near 1 if there is overlap
+    warning: str  # the reasons in one line, "" for none
+    num_rewarded: int = 0  # rounds with a positive weight and a reward other than 0
+    effective_rewarded: float = 0.0  # number of rewarded rounds of equal weight with the same information
+    reasons: tuple[str, ...] = ()  # why the interval is unreliable
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether rewards and overlap suffice for the interval."""
+        return not self.reasons
+
+
+class _Part(NamedTuple):
+    """One term of an estimate: its value, the interval's distances below and above, and its influence."""
+
+    value: float
+    below: float
+    above: float
+    influence: Array  # (n,) influence of each round on `value`, up to a factor
+
+    def negative(self) -> "_Part":
+        return _Part(-self.value, self.above, self.below, -self.influence)
+
+
+class _Shape(NamedTuple):
+    """Moments of the rounds with a reward."""
+
+    rewarded: float  # sum of weighted rewards
+    typical: float  # mean weight of a round, weighted by weight
+    size: float  # mean reward of a rewarded round, weighted by weighted reward
+    mean: float  # mean weighted reward of the same, with the prior rounds
+    effective: float  # number of rewarded rounds of equal weight with the same information
+
+
+def _shape(x: Array, weights: Array, unseen: float) -> _Shape:
+    """Moments of rewards x >= 0; `unseen` is the reward that is assumed if none is logged."""
+    rewarded, typical = float(weights @ x), float(weights @ weights) / float(weights.sum())
+    size = float(weights @ x**2) / rewarded if rewarded else unseen
+    prior = PRIOR_ROUNDS * typical * size
+    mean = (float(weights**2 @ x**2) + prior * typical * size) / (rewarded + prior)
+    return _Shape(rewarded, typical, size, mean, rewarded / max(mean, typical * size))
+
+
+def _weighted_part(x: Array, weights: Array, unseen: float, level: float, is_normalised: bool) -> _Part:
+    """Value and score interval of the weighted mean of one sign, x >= 0."""
+    n, unit = len(x), 1.0 if is_normalised else float(weights.max())
+    weights = weights / weights.max()  # avoids underflow of squares
+    shape, total = _shape(x, weights, unseen), float(weights.sum())
+    t = t_quantile(0.5 + level / 2.0, 2.0 * shape.effective + PRIOR_DF)
+    scale, a, d = float(n), shape.mean, 1.0
+    if is_normalised:
+        scale, a = total, shape.mean * n / total
+        d = 2.0 * a / shape.size - shape.typical * n / total
+    value, step = shape.rewarded / scale, t * t / n
+    influence = weights * (x - value) * (n / total) if is_normalised else weights * x - value
+    # (value - theta)^2 <= step (a theta - d theta^2), solved for theta - value to avoid cancellation
+    curve, tilt = 1.0 + step * d, step * (0.5 * a - d * value)
+    half = math.sqrt(step * max(value * (a - d * value) + 0.25 * step * a * a, 0.0))
+    below, above = -min((tilt - half) / curve, 0.0), max((tilt + half) / curve, 0.0)
+    return _Part(unit * value, unit * below, unit * above, unit * influence)
+
+
+def _mean_part(base: Array, level: float) -> _Part:
+    """Value and normal interval of a mean."""
+    influence, n = base - base.mean(), len(base)
+    half = t_quantile(0.5 + level / 2.0, n - 1) * float(base.std(ddof=1)) / math.sqrt(n)
+    return _Part(float(base.mean()), half, half, influence)
+
+
+def _parts(rounds: Rounds, level: float, is_normalised: bool) -> list[_Part]:
+    """Positive part, negative part and base, as far as there are any."""
+    r = rounds.reward
+    parts: list[_Part] = []
+    has_loss = bool((r < 0).any())
+    bottom, top = rounds.range or (-float(has_loss), float(not has_loss or (r > 0).any()))
+    has_weight = bool(rounds.weight.any())
+    if has_weight and top > 0.0:
+        parts.append(_weighted_part(np.maximum(r, 0.0), rounds.weight, top, level, is_normalised))
+    if has_weight and bottom < 0.0:
+        loss = _weighted_part(np.maximum(-r, 0.0), rounds.weight, -bottom, level, is_normalised)
+        parts.append(loss.negative())
+    if rounds.base is not None:
+        parts.append(_mean_part(rounds.base, level))
+    return parts
+
+
+def _interval(parts: list[_Part]) -> tuple[float, float]:
+    """Interval of the sum of the parts, by the distances of their intervals and the correlation of their influences."""
+    influence = np.stack([part.influence for part in parts])
+    norm = np.sqrt((influence * influence).sum(axis=1))
+    scale = np.where(norm > 0.0, norm, 1.0)
+    correlation = (influence / scale[:, None]) @ (influence / scale[:, None]).T
+    np.fill_diagonal(correlation, 1.0)
+    value = sum(part.value for part in parts)
+    below, above = (np.array([getattr(part, side) for part in parts]) for side in ("below", "above"))
+    reach = [math.sqrt(max(float(d @ correlation @ d), 0.0)) for d in (below, above)]
+    return value - reach[0], value + reach[1]
+
+
+def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
+    """Reasons why the interval is unreliable."""
+    weights, n = rounds.raw_weight, len(rounds.weight)
+    if not weights.any():
+        return ["no overlap: the target never takes a logged action"]
+    reasons = []
+    if rounds.unsupported > SUM_TOLERANCE:
+        reasons.append(
+            f"no overlap: {rounds.unsupported:.1%} of the target's actions have propensity 0 in the log"
+        )
+    if effective < MIN_EFFECTIVE_SHARE * n or effective < MIN_EFFECTIVE_SIZE:
+        reasons.append(f"poor overlap: {n} rounds are worth {effective:.0f}")
+    if (share := float(weights.max() / weights.sum())) > MAX_WEIGHT_SHARE:
+        reasons.append(f"largest weight: one round has {share:.1%} of all weight")
+    off = abs(weights.mean() - 1.0)
+    if off > MAX_MEAN_WEIGHT_ERRORS * weights.std(ddof=1) / math.sqrt(n) + 1e-9:
+        reasons.append(
+            f"weights average {weights.mean():.3f}, not 1: the logging policy leaves out what the target does"
+        )
+    count = int(((rounds.observed != 0) & (weights > 0)).sum())
+    if not count:
+        reasons.append("no response: no round is rewarded, the interval is a bound")
+    elif rewarded < MIN_EFFECTIVE_REWARDED:
+        reasons.append(f"few responses: {count} rewarded rounds are worth {rewarded:.1f}")
+    return reasons
+
+
+def estimate(
+    rounds: Rounds, level: float, *, is_normalised: bool = False, reasons: tuple[str, ...] = ()
+) -> Estimate:
+    """Value, interval and diagnostics of checked rounds; `reasons` are added to those that the rounds give.
+
+    Raises:
+        ValueError: `level` is not in (0, 1).
+    """
+    check_level(level)
+    r, weights, raw, n = rounds.reward, rounds.weight, rounds.raw_weight, len(rounds.weight)
+    base = np.zeros(n) if rounds.base is None else rounds.base
+    value = se = low = high = math.nan
+    effective = rewarded = 0.0
+    if raw.any():
+        relative = raw / raw.max()
+        effective = float(relative.sum()) ** 2 / float(relative @ relative)
+        rewarded = _shape(np.abs(rounds.observed), relative, 1.0).effective
+    if is_normalised and weights.any():
+        relative = weights / weights.max()
+        total = float(relative.sum())
+        ratio = float(relative @ r) / total
+        value = float(base.mean()) + ratio
+        influence = relative * (r - ratio) / total + (base - base.mean()) / n
+        se = math.sqrt(float(influence @ influence))
+    elif not is_normalised:
+        terms = base + weights * r
+        value, se = float(terms.mean()), float(terms.std(ddof=1)) / math.sqrt(n)
+    parts = [] if math.isnan(value) else _parts(rounds, level, is_normalised)
+    if parts:
+        low, high = _interval(parts)
+        if rounds.bounds is not None:
+            low, high = (min(max(end, rounds.bounds[0]), rounds.bounds[1]) for end in (low, high))
+    reasons = (*_reasons(rounds, effective, rewarded), *reasons)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        se=se,
+        n=n,
+        effective_sample_size=effective,
+        max_weight=float(raw.max()),
+        mean_weight=float(raw.mean()),
+        warning="; ".join(reasons),
+        num_rewarded=int(((rounds.observed != 0) & (raw > 0)).sum()),
+        effective_rewarded=rewarded,
+        reasons=reasons,
+    )
