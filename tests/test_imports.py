@@ -24,7 +24,7 @@ ALLOWED = {
     "bench": {"recgym.fidelity", "recgym.envs", "recgym.evaluate", "recgym.logs", "recgym.sim", "agents"},
 }
 HEAVY = {
-    "evaluate": {"numpy", "scipy"},
+    "evaluate": {"numpy", "scipy", "sklearn"},
     "fidelity": {"numpy", "sklearn", "threadpoolctl", "matplotlib"},
     "sim": {"numpy", "numba", "safetensors"},
 }
