@@ -15,6 +15,7 @@ Axes: n logged rounds. w = target probability / logging propensity.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -167,6 +168,21 @@ def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
     return reasons
 
 
+def _point(rounds: Rounds, is_normalised: bool) -> tuple[float, Array]:
+    """Value, and the influence of each round on it, whose sum of squares is the variance; NaN without overlap."""
+    r, weights, n = rounds.reward, rounds.weight, len(rounds.weight)
+    base = np.zeros(n) if rounds.base is None else rounds.base
+    if not is_normalised:
+        terms = base + weights * r
+        return float(terms.mean()), (terms - terms.mean()) / math.sqrt(n * (n - 1.0))
+    if not weights.any():
+        return math.nan, np.full(n, math.nan)
+    relative = weights / weights.max()
+    total = float(relative.sum())
+    ratio = float(relative @ r) / total
+    return float(base.mean()) + ratio, relative * (r - ratio) / total + (base - base.mean()) / n
+
+
 def estimate(
     rounds: Rounds, level: float, *, is_normalised: bool = False, reasons: tuple[str, ...] = ()
 ) -> Estimate:
@@ -175,42 +191,57 @@ def estimate(
     Raises:
         ValueError: `level` is not in (0, 1).
     """
+    return estimate_sum([rounds], rounds, level, is_normalised=is_normalised, reasons=reasons)
+
+
+def estimate_sum(
+    stages: Sequence[Rounds],
+    overlap: Rounds,
+    level: float,
+    *,
+    is_normalised: bool = False,
+    reasons: tuple[str, ...] = (),
+) -> Estimate:
+    """Estimate of the sum of the values of several stages of the same rounds.
+
+    Args:
+        stages: one for each position of a slate or step of a session.
+        overlap: rounds whose weights and observed rewards give the diagnostics.
+        level: coverage of the interval.
+        is_normalised: whether each stage's weights are divided by their mean.
+        reasons: added to those that `overlap` gives.
+
+    Raises:
+        ValueError: `level` is not in (0, 1).
+    """
     check_level(level)
-    r, weights, raw, n = rounds.reward, rounds.weight, rounds.raw_weight, len(rounds.weight)
-    base = np.zeros(n) if rounds.base is None else rounds.base
-    value = se = low = high = math.nan
+    raw, n = overlap.raw_weight, len(overlap.weight)
     effective = rewarded = 0.0
     if raw.any():
         relative = raw / raw.max()
         effective = float(relative.sum()) ** 2 / float(relative @ relative)
-        rewarded = _shape(np.abs(rounds.observed), relative, 1.0).effective
-    if is_normalised and weights.any():
-        relative = weights / weights.max()
-        total = float(relative.sum())
-        ratio = float(relative @ r) / total
-        value = float(base.mean()) + ratio
-        influence = relative * (r - ratio) / total + (base - base.mean()) / n
-        se = math.sqrt(float(influence @ influence))
-    elif not is_normalised:
-        terms = base + weights * r
-        value, se = float(terms.mean()), float(terms.std(ddof=1)) / math.sqrt(n)
-    parts = [] if math.isnan(value) else _parts(rounds, level, is_normalised)
+        rewarded = _shape(np.abs(overlap.observed), relative, 1.0).effective
+    points = [_point(stage, is_normalised) for stage in stages]
+    value = sum(point for point, _ in points)
+    influence = np.sum([each for _, each in points], axis=0)
+    low = high = math.nan
+    parts = [] if math.isnan(value) else [part for s in stages for part in _parts(s, level, is_normalised)]
     if parts:
         low, high = _interval(parts)
-        if rounds.bounds is not None:
-            low, high = (min(max(end, rounds.bounds[0]), rounds.bounds[1]) for end in (low, high))
-    reasons = (*_reasons(rounds, effective, rewarded), *reasons)
+        if overlap.bounds is not None:
+            low, high = (min(max(end, overlap.bounds[0]), overlap.bounds[1]) for end in (low, high))
+    reasons = (*_reasons(overlap, effective, rewarded), *reasons)
     return Estimate(
         value=value,
         low=low,
         high=high,
-        se=se,
+        se=math.sqrt(float(influence @ influence)),
         n=n,
         effective_sample_size=effective,
         max_weight=float(raw.max()),
         mean_weight=float(raw.mean()),
         warning="; ".join(reasons),
-        num_rewarded=int(((rounds.observed != 0) & (raw > 0)).sum()),
+        num_rewarded=int(((overlap.observed != 0) & (raw > 0)).sum()),
         effective_rewarded=rewarded,
         reasons=reasons,
     )
