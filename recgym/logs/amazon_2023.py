@@ -8,10 +8,12 @@ Layout: the page of the data set (amazon-reviews-2023.github.io) and readers of 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from recgym.logs.columns import Source
 from recgym.logs.files import Files
+from recgym.logs.generic import unread_remark
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError
 from recgym.logs.table_form import Attributes, TableForm
@@ -29,6 +31,7 @@ FORM = TableForm(
     (*JSON, *CSV),
     {"user": "user_id", "item": "parent_asin", "time": "timestamp", "rating": "rating"},
     items=Attributes(META, {"id": "parent_asin", "category": "main_category"}),
+    settings={"rating_scale": (1.0, 5.0)},
 )
 
 
@@ -38,4 +41,6 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     names = [name for name in files.find(*JSON) if name not in meta] or files.find(*CSV)
     if not names:
         raise LogError(f"{files.path}: there is no file {' or '.join((*JSON, *CSV))} of reviews")
-    return FORM.read_files(files, names)
+    log = FORM.read_files(files, names)
+    rest = [name for name in files.find(*CSV) if name not in names]
+    return replace(log, remarks=(*log.remarks, *unread_remark(rest)))

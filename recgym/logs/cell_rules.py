@@ -21,13 +21,21 @@ MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
 WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
-def broken_rules(key: str, values: Array, kind: Any) -> list[tuple[Array, str]]:
+def broken_rules(
+    key: str, values: Array, kind: Any, rating_scale: tuple[float, float] | None = None
+) -> list[tuple[Array, str]]:
     """Rows whose number does not fit the column of the log, and the rule that each breaks."""
     if kind == FLOAT:
         most = np.inf if key == "propensity" else np.finfo(np.float32).max
         beyond = ~np.isfinite(values.astype(np.float64)) | (np.abs(values) > most)
         below = (values < 0) & (key == "duration_ms")
-        return [(beyond, "a finite number is needed"), (below & ~beyond, "a duration must be 0 ms or above")]
+        rules = [(beyond, "a finite number is needed"), (below & ~beyond, "a duration must be 0 ms or above")]
+        if key == "rating" and rating_scale:
+            low, high = rating_scale
+            rules.append(
+                (~beyond & ((values < low) | (values > high)), f"a rating from {low:g} to {high:g} is needed")
+            )
+        return rules
     limits = np.iinfo(ROWS[key].to_pandas_dtype() if key in ROWS else np.int64)
     low, high = int(limits.min), int(limits.max)
     beyond = (values < low) | (values > high) | (values >= 2.0**63)

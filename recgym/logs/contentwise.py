@@ -24,7 +24,7 @@ from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
-from recgym.logs.generic import from_table
+from recgym.logs.generic import from_table, unread_remark
 from recgym.logs.ids import INT, encode
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
@@ -65,7 +65,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table, origin = _grouped(table, origin, beside, time, recommendation)
     table, origin, remarks = one_row_an_item(table, origin, "content", COLUMNS, may_be_absent=True)
     log = from_table(table, replace(settings, origin=origin))
-    return replace(log, remarks=(*(f"{names[0]}: {remark}" for remark in remarks), *log.remarks))
+    rest = [name for name in files.find(*INTERACTIONS, *LISTS) if name not in (*names, *lists)]
+    remarks = [f"{names[0]}: {remark}" for remark in remarks]
+    return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(rest)))
 
 
 def _one_kind(files: Files, patterns: Sequence[str]) -> list[str]:

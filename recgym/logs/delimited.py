@@ -27,6 +27,7 @@ SIGNATURES = {  # first bytes of files of other formats
     "FEA1": "a Feather file",
 }
 MAX_LINE_CHARACTERS = 1 << 20
+NO_ROWS = "there are no rows below the header"
 FLAG = pa.bool_()
 ID = pa.dictionary(pa.int32(), pa.string())
 PATTERNS: dict[Any, tuple[str, str]] = {
@@ -36,8 +37,11 @@ PATTERNS: dict[Any, tuple[str, str]] = {
 }
 
 
-def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
-    """First line that is not blank; LogError for an empty file and for a file that is not text."""
+def read_line(files: Files, name: str, encoding: str = "utf8", *, has_rows: bool = False) -> str:
+    """First line that is not blank.
+
+    LogError for an empty file, for a file that is not text, and with `has_rows` for a file that ends with this line.
+    """
     with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, encoding="latin-1") as text:
         line = "\n"
         while line and not line.strip("\xef\xbb\xbf \t\r\n"):
@@ -55,6 +59,8 @@ def read_line(files: Files, name: str, encoding: str = "utf8") -> str:
         )
     if "\0" in line:
         raise LogError(f"{name}, row 1: the file is not UTF-8 text")
+    if has_rows and not line.endswith("\n"):
+        raise LogError(f"{name}: {NO_ROWS}")
     return line.strip("\r\n")
 
 
@@ -92,8 +98,8 @@ class TextLayout(NamedTuple):
         """Context of the stream of a file and the options with which Arrow reads and parses it."""
         with files.open(name) as packed:
             stream, delimiter = single(packed, self.delimiter)
-            if self.header is None and delimiter == self.delimiter:
-                line = read_line(files, name, self.encoding)
+            line = "" if self.header else read_line(files, name, self.encoding, has_rows=True)
+            if delimiter == self.delimiter:
                 is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
                 stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
             yield (
@@ -149,7 +155,7 @@ def read_csv(
         if any(table[column].null_count for column in types if column not in set(nullable)):
             raise_problems(_diagnose(files, name, types, layout, set(nullable)))
     if not table.num_rows:
-        raise LogError(f"{name}: there are no rows below the header")
+        raise LogError(f"{name}: {NO_ROWS}")
     return table
 
 
@@ -186,11 +192,13 @@ def _matching(options: tuple[Any, ...], column: str, word: str) -> Any:
     return pa.Table.from_batches(kept).unify_dictionaries()
 
 
-def require_columns(name: str, header: Sequence[str], wanted: Iterable[str]) -> None:
+def require_columns(
+    name: str, header: Sequence[str], wanted: Iterable[str], holder: str = "the header"
+) -> None:
     """Raises LogError that names columns which are missing from `header` or repeated."""
     missing = [column for column in wanted if column not in header]
     if missing:
-        rule = f"the header must have {', '.join(map(repr, missing))}"
+        rule = f"{holder} must have {', '.join(map(repr, missing))}"
         raise_problems([LogProblem(name, 1, "", rule, shown(header))])
     for column in wanted:
         if header.count(column) > 1:

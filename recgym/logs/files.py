@@ -20,7 +20,7 @@ Place = str | PathLike[str]
 COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix of a file -> its compression
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 JSON_LINES = tuple(f"*.{kind}{ending}" for kind in ("jsonl", "ndjson") for ending in COMPRESSION)
-DATA = (*TABLES, "*.dat", "*.data", "*.jsonl")
+DATA = (*TABLES, *JSON_LINES, "*.dat", "*.data")
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
 MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
 FAILURES = (
@@ -71,8 +71,9 @@ class Files:
         if not paths:
             raise LogError("a log needs at least one file")
         self.is_named = len(paths) > 1  # the caller has named each file
+        self._left: list[str] = []
         if self.is_named:
-            self.path, self.names = _several(paths)
+            self.path, self.names, self._left = _several(paths)
             return
         self.path = paths[0]
         if is_folder(self.path):
@@ -108,6 +109,10 @@ class Files:
     def tables(self) -> list[str]:
         """Names of the files of a table: the only file, all named files, or those with a suffix of TABLES."""
         return self.names if len(self.names) == 1 or self.is_named else _tables(self.names)
+
+    def unread(self) -> list[str]:
+        """Names of the files in the folders that are no tables, and are left out of `tables`."""
+        return self._left if len(self.names) == 1 or self.is_named else _unread(self.names)
 
     def one(self, *patterns: str) -> str:
         """The only name that matches; LogError for none or several."""
@@ -155,29 +160,41 @@ def _ends_as(name: str, pattern: str) -> bool:
 
 
 def _tables(names: Sequence[str]) -> list[str]:
-    """Names of tables, else of JSON lines; names that start with _ are metadata of writers such as Spark."""
+    """Names of tables and of JSON lines; names that start with _ are metadata of writers such as Spark."""
     kept = [name for name in names if not re.search("(^|/)_", name)]
-    return _matching(kept, TABLES) or _matching(kept, JSON_LINES)
+    return _matching(kept, (*TABLES, *JSON_LINES))
 
 
-def _several(paths: Sequence[Path]) -> tuple[Path, list[str]]:
-    """Common folder of the files, and of the tables in the folders, and their names in it."""
+def _unread(names: Sequence[str]) -> list[str]:
+    """Names that `_tables` leaves out, without the metadata of writers that are no tables."""
+    read = {*_tables(names)}
+    return [
+        name
+        for name in names
+        if name not in read and (not re.search("(^|/)_", name) or _matching([name], (*TABLES, *JSON_LINES)))
+    ]
+
+
+def _several(paths: Sequence[Path]) -> tuple[Path, list[str], list[str]]:
+    """Common folder of the files, and of the tables in the folders; their names in it; and names that are left out."""
     files: list[Path] = []
+    left: list[str] = []
     for path in paths:
         if not is_folder(path):
             if zipfile.is_zipfile(path):
                 raise LogError(f"{path}: a zip must be the only path; unpack it")
             files.append(path.absolute())
             continue
-        found = _tables(_inside(path))
+        found, rest = _tables(names := _inside(path)), _unread(names)
         if not found:
             raise LogError(f"{path}: there is no table in this folder ({', '.join(TABLES)})")
         files += [path.absolute() / name for name in found]
+        left += [f"{path.name}/{name}" for name in rest]
     twice = [file for k, file in enumerate(files) if file in files[:k]]
     if twice:
         raise LogError(f"{twice[0]}: is given twice")
     root = Path(os.path.commonpath([file.parent for file in files]))
-    return root, [file.relative_to(root).as_posix() for file in files]
+    return root, [file.relative_to(root).as_posix() for file in files], left
 
 
 def _is_seen(name: str) -> bool:

@@ -39,7 +39,7 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   instead (`users` likewise); then a row with an id that is not in it is an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -52,7 +52,7 @@ from recgym.logs.files import TABLES, Files
 from recgym.logs.id_tables import read_ids
 from recgym.logs.log import Log
 from recgym.logs.mapping import parse_mapping
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, shown
 from recgym.logs.table_form import TableForm
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import TextForm
@@ -98,9 +98,13 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
     settings = {"gap_minutes": float(gap), **beside, **stated}
     log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
-    return replace(
-        log, remarks=(*(remark for _, remarks in tables.values() for remark in remarks), *log.remarks)
-    )
+    remarks = [remark for _, of_table in tables.values() for remark in of_table]
+    return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(files.unread())))
+
+
+def unread_remark(names: Sequence[str]) -> list[str]:
+    """Remark that counts files of the log's folder that are not read."""
+    return [f"{len(names):,} files in the folder are not read: {shown(names)}"] if names else []
 
 
 def from_table(table: Any, settings: TableSettings) -> Log:

@@ -8,7 +8,9 @@ import ast
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,12 +19,11 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from recgym.arrays import Array
-from recgym.logs.delimited import ID
+from recgym.logs.delimited import FLAG, ID
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
-from recgym.logs.lines import line_numbers
+from recgym.logs.lines import lines_of_objects
 from recgym.logs.problems import LogError, LogProblem, raise_problems
-from recgym.logs.separators import BLANKS
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
 PACKED = ("", ".gz", ".bz2", ".zst")
@@ -31,6 +32,9 @@ MAX_SHOWN = 40  # characters of a broken line in messages
 BLOCK_BYTES = 1 << 24
 CHUNK_LINES = 1 << 16
 LINE_RULE = "a line must be one JSON object, in UTF-8"
+VALUE_RULE, LIST_RULE = "a number or a word is needed", "a list of numbers or words is needed"
+TWICE_RULE = "a key must occur once in a line"
+DECIMAL = frozenset(b"+-.0123456789eE")  # of numbers in a Python dict
 SURROGATES = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8
 TYPES: dict[type, Any] = {bool: pa.bool_(), int: INT, float: FLOAT, str: TEXT}
 
@@ -44,17 +48,20 @@ def json_fields(files: Files, name: str) -> dict[str, Any]:
     """Arrow type of each field in the first lines; None for a list, for several types and for null alone.
 
     Raises:
-        LogError: the file is empty, or one of these lines is no object.
+        LogError: the file is empty, one of these lines is no object, or none has a field.
     """
     kinds: dict[str, set[type]] = {}
-    for row, line in islice(_lines(files, name), MAX_SAMPLED_LINES):
-        record = _record(line)
+    row = 0
+    for row, line in islice(numbered_lines(files, name), MAX_SAMPLED_LINES):
+        record = record_of(line)
         if record is None:
-            raise_problems([_problem(name, row, line)])
+            raise_problems([line_problem(name, row, line)])
         for field, value in (record or {}).items():
             kinds.setdefault(field, set()).update({type(value)} - {type(None)})
-    if not kinds:
+    if not row:
         raise LogError(f"{name}: the file is empty; JSON lines are needed")
+    if not kinds:
+        raise_problems([LogProblem(name, row, "", "an object with fields is needed", "{}")])
     return {field: FLOAT if found == {int, float} else _type(found) for field, found in kinds.items()}
 
 
@@ -62,19 +69,29 @@ def _type(kinds: set[type]) -> Any:
     return TYPES.get(next(iter(kinds))) if len(kinds) == 1 else None
 
 
-def json_columns(files: Files, name: str, wanted: Sequence[str]) -> tuple[Any, Array, list[LogProblem]]:
+def json_columns(
+    files: Files, name: str, wanted: Sequence[str], lists: Container[str] = (), flags: Container[str] = ()
+) -> tuple[Any, Array, list[LogProblem]]:
     """Fields of a file as columns of a table: numbers and booleans if all are, else coded text.
+
+    Args:
+        files: the files of the log.
+        name: the file.
+        wanted: fields to read.
+        lists: fields that may be lists of numbers and words.
+        flags: fields that may be true or false.
 
     Returns:
         The table; the line of each row; and problems of lines that were left out.
     """
     types = json_fields(files, name)
     schema = {field: types.get(field) for field in wanted}
-    table = None if None in schema.values() else _by_arrow(files, name, schema)
-    if table is not None:
-        rows = line_numbers(files, name, len(table), delimiter=BLANKS, is_quoted=False, has_header=False)
+    is_flag = any(kind == FLAG and field not in flags for field, kind in schema.items())
+    table = None if None in schema.values() or is_flag else _by_arrow(files, name, schema)
+    rows = None if table is None else lines_of_objects(files, name, len(table))
+    if rows is not None:
         return table, rows, []
-    return _by_line(files, name, wanted)
+    return _by_line(files, name, wanted, lists, flags)
 
 
 def _by_arrow(files: Files, name: str, schema: Mapping[str, Any]) -> Any:
@@ -99,16 +116,27 @@ def _coded(batch: Any) -> Any:
     return table
 
 
-def _by_line(files: Files, name: str, wanted: Sequence[str]) -> tuple[Any, Array, list[LogProblem]]:
+def _by_line(
+    files: Files, name: str, wanted: Sequence[str], lists: Container[str], flags: Container[str]
+) -> tuple[Any, Array, list[LogProblem]]:
     """`json_columns` of a file with a line that does not fit the types of the first ones, all as text."""
     parts, rows, problems = [], [], []
-    lines = _lines(files, name)
+    lines = numbered_lines(files, name)
     while chunk := list(islice(lines, CHUNK_LINES)):
         cells: dict[str, list[str | None]] = {field: [] for field in wanted}
         for row, line in chunk:
-            record = _record(line)
+            record = record_of(line)
             if record is None:
-                problems.append(_problem(name, row, line))
+                problems.append(line_problem(name, row, line))
+                continue
+            broken = [
+                (field, _broken_rule(record, field, field in lists, field in flags)) for field in wanted
+            ]
+            found = [
+                LogProblem(name, row, field, rule, _shown(record[field])) for field, rule in broken if rule
+            ]
+            problems += found
+            if found:
                 continue
             rows.append(row)
             for field, values in cells.items():
@@ -119,7 +147,24 @@ def _by_line(files: Files, name: str, wanted: Sequence[str]) -> tuple[Any, Array
     return pa.concat_tables(parts).unify_dictionaries(), np.array(rows, np.int64), problems
 
 
-def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
+def _broken_rule(record: "Record", field: str, is_list: bool, is_flag: bool) -> str:
+    """Rule that a field breaks, "" for none."""
+    value = record.get(field)
+    if field in record.twice:
+        return TWICE_RULE
+    if is_list and isinstance(value, list):
+        return "" if all(is_plain(each) for each in value) else LIST_RULE
+    if isinstance(value, bool):
+        return "" if is_flag else VALUE_RULE
+    return "" if value is None or is_plain(value) else VALUE_RULE
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number or a word."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def numbered_lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
     """Number, from 1, and text of each line that is not blank."""
     with (
         reading(name),
@@ -131,25 +176,59 @@ def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
                 yield row, line
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    """Object of a line, None for another line."""
+class Record(dict[str, Any]):
+    """Object of a line, with the last value of each key, and the keys that it has twice."""
+
+    def __init__(self, pairs: Sequence[tuple[Any, Any]]):
+        super().__init__(pairs)
+        count = Counter(key for key, _ in pairs) if len(self) < len(pairs) else {}
+        self.twice = {key for key, times in count.items() if times > 1}
+
+
+def record_of(line: str) -> Record | None:
+    """Object of a line, JSON or a Python dict; None for another line."""
     if SURROGATES.search(line):
         return None
-    for read in (json.loads, ast.literal_eval):
+    for read in (partial(json.loads, object_pairs_hook=Record), _literal):
         try:
             record = read(line.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
-        return record if isinstance(record, dict) else None
+        return record if isinstance(record, Record) else None
     return None
 
 
+def _literal(line: str) -> Record | None:
+    """Object of a line that is a Python dict whose keys are words; numbers are decimal."""
+    node = ast.parse(line, mode="eval").body
+    if not isinstance(node, ast.Dict):
+        return None
+    pairs = [
+        (ast.literal_eval(key or ""), ast.literal_eval(value))
+        for key, value in zip(node.keys, node.values, strict=True)
+    ]
+    text = line.encode()
+    for (_, value), at in zip(pairs, node.values, strict=True):
+        written = text[at.col_offset : at.end_col_offset]
+        if isinstance(value, int | float) and is_plain(value) and set(written) - DECIMAL:
+            return None
+    return Record(pairs) if all(isinstance(key, str) for key, _ in pairs) else None
+
+
 def _text(value: Any) -> str | None:
-    """A value as text; lists and objects as JSON."""
+    """A value as text; lists as JSON."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return repr(value)
 
 
-def _problem(name: str, row: int, line: str) -> LogProblem:
+def _shown(value: Any) -> str:
+    return repr((_text(value) or "null")[:MAX_SHOWN])
+
+
+def line_problem(name: str, row: int, line: str) -> LogProblem:
+    """Problem of a line that is no object."""
     return LogProblem(name, row, "", LINE_RULE, repr(line.strip()[:MAX_SHOWN]))

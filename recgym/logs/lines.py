@@ -20,13 +20,24 @@ def line_numbers(
     If every line is a row, by a count of line breaks, the lines are not parsed.
     """
     first = 2 if has_header else 1
+    quotes = is_quoted and delimiter != COLONS
+    begins = _starts(files, name, rows, first, quotes, delimiter == BLANKS)
+    return np.arange(first, rows + first) if begins is None else begins  # Arrow splits lines otherwise
+
+
+def lines_of_objects(files: Files, name: str, rows: int) -> Array | None:
+    """(rows,) line, from 1, of each object of JSON lines; None if not every line is one object."""
+    return _starts(files, name, rows, 1, False, True)
+
+
+def _starts(
+    files: Files, name: str, rows: int, first: int, quotes: bool, is_blank_empty: bool
+) -> Array | None:
+    """(rows,) lines at which rows start, from the line `first` on; None if their number differs."""
     if _count(files, name) == rows + first - 1:
         return np.arange(first, rows + first)
-    quotes = is_quoted and delimiter != COLONS
-    begins = np.fromiter(_begins(files, name, quotes, delimiter == BLANKS), np.int64)[first - 1 :]
-    if len(begins) != rows:  # Arrow splits lines otherwise: rows count as lines
-        return np.arange(first, rows + first)
-    return begins
+    begins = np.fromiter(_begins(files, name, quotes, is_blank_empty), np.int64)[first - 1 :]
+    return begins if len(begins) == rows else None
 
 
 def _count(files: Files, name: str) -> int:

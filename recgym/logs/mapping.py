@@ -1,5 +1,6 @@
 """Vocabulary of the generic table: keys of a map of columns, and words of an event column."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ ALIASES = {"watch": "watch_ms", "duration": "duration_ms"}
 CONTEXT = "context_"
 OMITTED = "omit"  # in a map of event words: the rows are left out
 OTHER_WORDS = "*"  # in a map of event words: all words without an entry
+BOUND = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"  # of a rating
 MIN_RESPONSE_RATING = 4.0  # default of the lowest rating that counts as a response
 
 TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
@@ -99,12 +101,9 @@ def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
     column, bound, least = columns.get("rating", "").partition(">=")
     if not bound:
         return dict(columns), MIN_RESPONSE_RATING
-    try:
-        return {**columns, "rating": column.strip()}, float(least)
-    except ValueError as error:
-        raise LogError(
-            f"map: rating>={least.strip()!r}: a number is needed, as in rating={column}>=4"
-        ) from error
+    if not re.fullmatch(BOUND, least.strip()):
+        raise LogError(f"map: rating>={least.strip()!r}: a number is needed, as in rating={column}>=4")
+    return {**columns, "rating": column.strip()}, float(least)
 
 
 def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -114,7 +113,7 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
     domain, click, shown and omit; the word * matches all others.
 
     Raises:
-        LogError: a meaning is unknown.
+        LogError: a meaning is unknown, or a word is given twice.
     """
     column, *pairs = columns.get("event", "").split(":")
     if not pairs or ">" not in columns["event"]:
@@ -126,6 +125,8 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
         if event not in known or not word:
             named = ", ".join(dict.fromkeys(known))
             raise LogError(f"map: event {pair!r} must look like word>event; the events are {named}")
+        if word.lower() in words:
+            raise LogError(f"map: event word {word!r} is given twice")
         words[word.lower()] = event
     return {**columns, "event": column.strip()}, words
 

@@ -17,12 +17,12 @@ import pyarrow as pa
 from recgym.logs.columns import Source
 from recgym.logs.delimited import ID, TextLayout, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
-from recgym.logs.files import Files
+from recgym.logs.files import Files, reading
 from recgym.logs.generic import from_table
 from recgym.logs.ids import FLOAT, INT, TEXT, map_strings
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogProblem, raise_problems
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.separators import COLONS
 from recgym.logs.table_settings import TableSettings
 
@@ -37,6 +37,8 @@ GENRES = (
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
 KEYS = ("user", "item", "rating", "time")
+FEATURES = ("id", "age", "gender", "occupation")  # of a user
+MOST = 5.0  # the highest rating
 COMMAS = TextLayout(is_quoted=False)
 
 
@@ -49,8 +51,8 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
     columns = ("user id", "item id", "rating", "timestamp")
     genres = {cells[0]: genre(cells) for cells in _lines(files, "u.item", "|", 5 + len(GENRES))}
     people = [(user, age, gender, work) for user, age, gender, work, _ in _lines(files, "u.user", "|", 5)]
-    users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
-    return _read(files, "u.data", columns, genres, users, TextLayout("\t", False, header=columns))
+    users = dict(zip(FEATURES, zip(*people, strict=True), strict=True))
+    return _read(files, "u.data", columns, genres, users, TextLayout("\t", False, header=columns), least=1.0)
 
 
 def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
@@ -58,8 +60,9 @@ def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
     columns = ("UserID", "MovieID", "Rating", "Timestamp")
     genres = {cells[0]: cells[2].split("|")[0] for cells in _lines(files, "movies.dat", "::", 3)}
     people = [(user, age, gender, work) for user, gender, age, work, _ in _lines(files, "users.dat", "::", 5)]
-    users = dict(zip(("id", "age", "gender", "occupation"), zip(*people, strict=True), strict=True))
-    return _read(files, "ratings.dat", columns, genres, users, TextLayout(COLONS, False, header=columns))
+    users = dict(zip(FEATURES, zip(*people, strict=True), strict=True))
+    layout = TextLayout(COLONS, False, header=columns)
+    return _read(files, "ratings.dat", columns, genres, users, layout, least=1.0)
 
 
 def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
@@ -78,6 +81,7 @@ def _read(
     genres: Mapping[str, str],
     users: Mapping[str, Any] | None,
     layout: TextLayout = COMMAS,
+    least: float = 0.5,
 ) -> Log:
     name = files.one(base)
     types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
@@ -87,16 +91,27 @@ def _read(
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
     settings = TableSettings(
-        name, "content", SOURCE, named, GAP_MINUTES, "s", people, origin=Origin.of(name, lines)
+        name,
+        "content",
+        SOURCE,
+        named,
+        GAP_MINUTES,
+        "s",
+        people,
+        origin=Origin.of(name, lines),
+        rating_scale=(least, MOST),
     )
     return from_table(pa.table(rows), settings)
 
 
 def _lines(files: Files, base: str, delimiter: str, width: int) -> Iterator[list[str]]:
-    """Cells of a small latin-1 file without header; LogError for a row of another width."""
+    """Cells of a small latin-1 file without header; LogError for an empty file and a row of another width."""
     name = files.one(base)
-    with files.open(name) as stream:
-        lines = stream.read().decode("latin-1").splitlines()
+    with reading(name), files.open(name) as stream:
+        lines = stream.read().decode("latin-1").split("\n")
+    lines = [line.removesuffix("\r") for line in lines]
+    if not any(lines):
+        raise LogError(f"{name}: the file is empty; rows of {width} cells are needed")
     for row, line in enumerate(lines, 1):
         cells = line.split(delimiter)
         if line and len(cells) != width:

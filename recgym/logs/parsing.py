@@ -113,7 +113,7 @@ class TableParser:
         wrong = np.zeros(len(cells), bool)
         if is_text(cells.type):
             cells, wrong = self._parsed(key, kind)
-        elif cells.type == FLAG:
+        elif cells.type == FLAG and key in (event.name for event in EVENTS[self.settings.domain]):
             cells = cells.cast(INT)
         elif not is_number(cells.type):
             self.reject_column(key, "a column of numbers is needed")
@@ -122,7 +122,7 @@ class TableParser:
         if values.dtype.kind == "f":
             empty |= np.isnan(values)
             values = np.where(empty, 0, values)
-        for bad, rule in broken_rules(key, values, kind):
+        for bad, rule in broken_rules(key, values, kind, self.settings.rating_scale):
             self.reject(key, bad & ~wrong, rule)
             wrong = wrong | bad
         if key not in NULLABLE:
@@ -241,7 +241,7 @@ class TableParser:
         """Code of every id (rows,) int32, -1 if it is missing, and the ids as strings."""
         cells = self.table[key]
         cells = cells if is_text(cells.type) else plain_strings(cells)
-        if pa.types.is_nested(cells.type):
+        if pa.types.is_nested(cells.type) or cells.type == FLAG:
             self.reject_column(key, "ids are needed")
             return np.zeros(len(cells), np.int32), pa.array([""], TEXT)
         if cells.type in MAX_EXACT_WHOLE:

@@ -228,6 +228,7 @@ SOURCES: dict[str, Reader] = {
         (otto.FILE,),
         "OTTO: clicks, carts, orders",
         "the file's session is a user; items have no category",
+        marks=('"session"', '"events"'),
     ),
     "ebnerd": Reader(
         ebnerd.read,

@@ -1,5 +1,6 @@
 """Reads a log: recognises its data set, and calls the reader of `recgym.logs.registry`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -112,7 +113,10 @@ def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise LogError(f"source {source!r}: {pair!r} must look like option=value")
-        options[key.strip()] = {"none": None}.get(value, int(value) if value.isdigit() else value)
+        if key.strip() in options:
+            raise LogError(f"source {source!r}: option {key.strip()!r} is given twice")
+        number = re.fullmatch("[0-9]{1,18}", value)
+        options[key.strip()] = {"none": None}.get(value, int(value) if number else value)
     return name or None, options
 
 

@@ -16,6 +16,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
     ID,
+    NO_ROWS,
     TextLayout,
     read_line,
     read_typed,
@@ -30,11 +31,12 @@ from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
-from recgym.logs.slate_lists import is_list
+from recgym.logs.slate_lists import LISTED, is_list
 from recgym.logs.text_form import ANY_TEXT, TextForm
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
+LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PLACE = "#"  # prefix of the number of a column, from 1, in a file without header
 FILE_NAME = "#file"  # column that holds the name of the file, without folders and endings
@@ -125,7 +127,8 @@ class _Table(NamedTuple):
             folders[FILE_NAME] = name.rpartition("/")[2].partition(".")[0]
         header = [*header, *(key for key in folders if key not in header)]
         _hint(name, header, columns)
-        require_columns(name, header, columns.values() or ("user", "item"))
+        holder = "an object in the first lines" if kind == "json" else "the header"
+        require_columns(name, header, columns.values() or ("user", "item"), holder)
         return cls(files, name, kind, text, header, folders, in_file)
 
     def read(
@@ -142,7 +145,9 @@ class _Table(NamedTuple):
             table = self._parquet(wanted, columns)
             rows = np.arange(2, len(table) + 2)
         elif self.kind == "json":
-            table, rows, left_out = json_columns(self.files, self.name, wanted)
+            lists = [columns[key] for key in columns if key in (*LISTS, *flags)] if "shown" in columns else []
+            marks = [columns[key] for key in columns if key in (*flags, "event") or key.startswith(CONTEXT)]
+            table, rows, left_out = json_columns(self.files, self.name, wanted, lists, marks)
         else:
             types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
             if "shown" in columns:  # other cells may be lists, too
@@ -190,7 +195,7 @@ class _Table(NamedTuple):
             rows = self.text.lines(self.files, self.name, len(table))
         if not len(table):
             raise_problems(left_out)
-            raise LogError(f"{self.name}: there are no rows below the header")
+            raise LogError(f"{self.name}: {NO_ROWS}")
         return table, rows, left_out
 
 

@@ -18,7 +18,7 @@ from recgym.logs.events_table import GAP_MINUTES, log_of_table
 from recgym.logs.files import Files
 from recgym.logs.ids import TEXT, as_text, encode, id_text, map_strings
 from recgym.logs.log import Log
-from recgym.logs.mapping import OMITTED, event_words, rating_rule, translated
+from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, rating_rule, translated
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
@@ -136,15 +136,20 @@ class TableForm:
 
 
 def _kept_events(table: Any, origin: Origin, words: Mapping[str, str]) -> tuple[Any, Origin, list[str]]:
-    """Rows whose event word is not omitted by the map, their origin, and a remark."""
-    if OMITTED not in words.values():
+    """Rows whose event word is not omitted by the map, their origin, and remarks, also on words that do not occur."""
+    if not words:
         return table, origin, []
     codes, names = encode(table["event"])
     texts = names.to_pylist()
-    omitted = np.array([meaning == OMITTED for meaning in translated(texts, words)] + [False])
     rows = np.bincount(codes[codes >= 0], minlength=len(texts))
+    occur = {word.strip().lower() for word, count in zip(texts, rows, strict=True) if count} | {OTHER_WORDS}
+    absent = [word for word in words if word not in occur]
+    remarks = [f"event words of the map that do not occur: {shown(absent)}"] if absent else []
+    omitted = np.array([meaning == OMITTED for meaning in translated(texts, words)] + [False])
     named = [f"{word} {rows[code]:,}" for code, word in enumerate(texts) if omitted[code] and rows[code]]
-    return _kept(table, origin, ~omitted[codes], f"of other events: {shown(named, width=80)}")
+    what = f"of other events: {shown(named, width=80)}"
+    table, origin, left_out = _kept(table, origin, ~omitted[codes], what)
+    return table, origin, [*remarks, *left_out]
 
 
 def _kept(table: Any, origin: Origin, keep: Array, what: str) -> tuple[Any, Origin, list[str]]:

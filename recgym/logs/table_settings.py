@@ -24,6 +24,7 @@ class TableSettings:
     items: Any = None
     origin: Origin | None = None  # None: rows from 2, below a header
     least_rating: float = MIN_RESPONSE_RATING
+    rating_scale: tuple[float, float] | None = None  # lowest and highest rating of the data set
     time_format: str | None = None  # of dates, in the form of datetime.strptime
     any_year: bool = False  # allow times outside 1990-2100
     duplicates: str | None = None  # "keep" or "drop"; None: see recgym.logs.generic

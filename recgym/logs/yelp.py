@@ -22,4 +22,5 @@ FORM = TableForm(
     (FILE,),
     {"user": "user_id", "item": "business_id", "time": "date", "rating": "stars"},
     items=Attributes(BUSINESSES, {"id": "business_id", "category": "categories"}, first_before=","),
+    settings={"rating_scale": (1.0, 5.0)},
 )

@@ -2,6 +2,7 @@
 
 import gzip
 
+import pytest
 from log_layouts import changed, named, refused, write
 from public_layouts import LAYOUTS
 
@@ -30,6 +31,22 @@ def test_amazon_2023_as_csv_and_packed(tmp_path):
     assert named(table) == named(lines) | {"file_row": [2, 3]}
     packed = {f"{name}.gz": gzip.compress(text.encode()) for name, text in FILES.items()}
     assert named(read_log(write(tmp_path / "packed", packed))) == named(lines)
+
+
+def test_amazon_2023_counts_files_of_the_other_form(tmp_path):
+    log = read_log(write(tmp_path, FILES | {"Gift_Cards.csv": CSV}))
+    assert "1 files in the folder are not read: Gift_Cards.csv" in log.remarks
+
+
+@pytest.mark.parametrize("rating", ["99", "0", "-1", "5.5", "0.9"])
+def test_amazon_2023_has_ratings_from_1_to_5(tmp_path, rating):
+    message = f"row 2, rating: a rating from 1 to 5 is needed; found {float(rating)}"
+    folder = write(
+        tmp_path / "json", changed(FILES, "All_Beauty.jsonl", '"rating": 3.0', f'"rating": {rating}')
+    )
+    assert refused(folder) == f"All_Beauty.jsonl, {message}"
+    folder = write(tmp_path / "csv", {"All_Beauty.csv": CSV.replace("5.0", rating)})
+    assert refused(folder) == f"All_Beauty.csv, {message}"
 
 
 def test_amazon_2023_errors_name_the_row(tmp_path):

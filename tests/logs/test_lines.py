@@ -148,10 +148,20 @@ def test_a_rating_that_is_none_says_why(tmp_path, cell):
     )
 
 
-def test_json_lines_that_are_not_ottos(tmp_path):
-    error = refused(table(tmp_path, '{"user": 1, "item": 2}\n', "t.jsonl"), domain="ecommerce")
+def test_json_lines_that_are_not_ottos_are_a_table_of_plain_names(tmp_path):
+    path = table(tmp_path, '{"user": 1, "item": 2, "session": 3, "event": "view"}\n', "t.jsonl")
+    assert read_log(path, domain="ecommerce").items["id"].to_pylist() == ["2"]
+    other = table(tmp_path, '{"who": 1, "item": 2}\n', "t.jsonl")
+    error = refused(other, domain="ecommerce")
     assert str(error).startswith(
-        "t.jsonl: without a map of its fields, JSON is read in the form of OTTO: a line"
+        "t.jsonl, row 1: there is no column 'user'; name the columns by a map, --map"
     )
-    log = read_log(tmp_path / "t.jsonl", domain="ecommerce", mapping="user=user,item=item")
-    assert log.items["id"].to_pylist() == ["2"]
+
+
+@pytest.mark.parametrize(
+    "header", ["user,item,time", "user\titem", " user , item", "user::item", "user item", "\ufeffuser,item"]
+)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+def test_a_header_alone_has_no_rows(tmp_path, header, end):
+    error = refused(table(tmp_path, header + end), domain="content")
+    assert str(error) == "t.csv: there are no rows below the header"

@@ -58,10 +58,29 @@ def test_movielens_25m(tmp_path):
         (ML1M, "ml-1m/ratings.dat", "661::3", "661:3", "ratings.dat, row 2: a row must have 4 cells; found 3"),
         (ML1M, "ml-1m/movies.dat", "::Drama", ":Drama", "movies.dat, row 2: a row must have 3 cells; found 2"),
         (ML25M, "ml-25m/ratings.csv", "1147868817", "", "ratings.csv, row 3, timestamp: a whole number is needed"),
+        (ML100K, "ml-100k/u.data", "242\t3", "242\t6", "u.data, row 1, rating: a rating from 1 to 5 is needed"),
+        (ML1M, "ml-1m/ratings.dat", "661::3", "661::0", "row 2, Rating: a rating from 1 to 5 is needed; found 0"),
+        (ML1M, "ml-1m/ratings.dat", "661::3", "661::.5", "row 2, Rating: a rating from 1 to 5 is needed"),
+        (ML25M, "ml-25m/ratings.csv", "3.5", "50", "ratings.csv, row 3, rating: a rating from 0.5 to 5 is needed"),
     ],
 )  # fmt: skip
 def test_movielens_errors_name_the_place(tmp_path, texts, name, old, new, message):
     assert message in refused(write(tmp_path, changed(texts, name, old, new)))
+
+
+@pytest.mark.parametrize("empty", ["", "\n", "\n\r\n"])
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (ML100K, "ml-100k/u.item"),
+        (ML100K, "ml-100k/u.user"),
+        (ML1M, "ml-1m/movies.dat"),
+        (ML1M, "ml-1m/users.dat"),
+    ],
+)
+def test_an_empty_file_beside_the_ratings_is_named(tmp_path, texts, name, empty):
+    error = refused(write(tmp_path, {**texts, name: empty}))
+    assert error.startswith(f"{name}: the file is empty; rows of ")
 
 
 @pytest.mark.parametrize("texts", [ML100K, ML1M, ML25M])

@@ -21,14 +21,34 @@ def test_otto(tmp_path):
     ("old", "new", "message"),
     [
         ('"ts":1659304800025', '"ts":"soon"', "a line must be as {'session': 0"),
-        ('"type":"orders"', '"type":"sneeze"', "row 4, type: the event is unknown in the domain ecommerce"),
+        ('"type":"orders"', '"type":"sneeze"', "row 1, type: the event is unknown in the domain ecommerce"),
         (
             '"aid":461689,"ts":1659369898050,',
             '"ts":1659369898050,',
-            "row 4, aid: a value is needed; found nothing",
+            "row 1, aid: a value is needed; found nothing",
         ),
+        ('{"session":1', '{"session":"a"', "train.jsonl, row 2: in the form of OTTO a line must be as"),
+        ('{"session":1', '{"session":true', "train.jsonl, row 2: in the form of OTTO"),
+        ('{"session":1', '{"session":[1]', "train.jsonl, row 2: in the form of OTTO"),
+        ('{"session":1', '{"session":1,"session":2', "train.jsonl, row 2: in the form of OTTO"),
+        ('{"session":1', '{"session":null', "train.jsonl, row 2, session: a value is needed"),
+        ('{"session":1', '\n\n{"session":[]', "train.jsonl, row 4: in the form of OTTO"),
+        ('{"session":1', '{"session":1,"x":2', "train.jsonl, row 2: in the form of OTTO"),
+        (
+            '"aid":461689,"ts":1659304900000',
+            '"aid":461689,"aid":1,"ts":1659304900000',
+            "train.jsonl, row 2: in",
+        ),
+        ('"type":"clicks"}]}\n', '"type":"clicks"}]\n', "train.jsonl, row 2: in the form of OTTO"),
+        ("]}\n{", "]} {", "train.jsonl, row 1: in the form of OTTO"),
         ('"events"', '"event"', "a line must be as {'session': 0"),
     ],
 )
 def test_otto_errors_name_the_place(tmp_path, old, new, message):
-    assert message in refused(write(tmp_path, {"train.jsonl": OTTO.replace(old, new, 1)}))
+    assert old in OTTO
+    assert message in refused(write(tmp_path, {"train.jsonl": OTTO.replace(old, new, 1)}), source="otto")
+
+
+def test_an_event_has_the_line_of_its_visitor(tmp_path):
+    log = read_log(write(tmp_path, {"train.jsonl": OTTO.replace('{"session":1', '\n\n{"session":1')}))
+    assert log.column("file_row").tolist() == [1, 4, 1]

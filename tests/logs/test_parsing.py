@@ -220,3 +220,12 @@ def test_messages_name_ids_and_only_what_is_in_the_rows(tmp_path):
     assert "true, t, yes, y, false, f, no, n" in message
     path = table(tmp_path, "user,item,time\na,x,12/1/2010 8:26\n,x,12/13/2010 8:26\n")
     assert rows_of(refused(path)) == [(3, "user")]
+
+
+@pytest.mark.parametrize("key", ["user", "item", "session", "price", "rating", "step", "time"])
+def test_booleans_are_no_ids_numbers_or_times(tmp_path, key):
+    columns = {"user": [1, 2], "item": [3, 4], key: [True, False]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    error = str(refused(tmp_path / "t.parquet", domain="content"))
+    assert error.startswith(f"t.parquet, {key}: ")
+    assert "; found a column of bool" in error

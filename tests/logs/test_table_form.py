@@ -119,14 +119,33 @@ def test_blank_lines_and_line_ends_of_json_lines(tmp_path, start, ends):
     assert log.items["id"].to_pylist() == [f"i{k}" for k in range(5)]
 
 
-def test_json_lines_of_a_folder_are_one_log_if_there_is_no_other_table(tmp_path):
+def test_json_lines_and_text_of_a_folder_are_one_log(tmp_path):
     for part in (0, 1):
         write(tmp_path / f"part-{part}.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS[part::2]))
     mapping = "user=user,item=item,time=time"
     log = read_log(tmp_path, domain="content", mapping=mapping)
     assert sorted(log.items["id"].to_pylist()) == [f"i{k}" for k in range(5)]
-    write(tmp_path / "events.csv", "user,item,time\na,b,1600000000\n")
-    assert len(read_log(tmp_path, domain="content", mapping=mapping)) == 1
+    write(tmp_path / "events.csv", "user,item,time,other\na,b,1600000000,x\n")
+    both = read_log(tmp_path, domain="content", mapping=mapping)
+    assert both.num_items == 6
+    assert "3 files are one log: events.csv, part-0.jsonl, part-1.jsonl" in both.remarks
+    write(tmp_path / "part-2.jsonl", "broken\n")
+    assert refused(tmp_path, mapping=mapping).startswith(
+        "part-2.jsonl, row 1: a line must be one JSON object"
+    )
+
+
+def test_files_of_a_folder_that_are_not_read_are_counted(tmp_path):
+    folder = tmp_path / "folder"
+    for name in ("log.csv", "more.CSV", "x.json", "_late.csv", "_SUCCESS", ".hidden.csv", "a/b.dat"):
+        write(folder / name, "user,item\na,b\n")
+    log = read_log(folder, domain="content")
+    assert len(log) == 1
+    assert "4 files in the folder are not read: _late.csv, a/b.dat, more.CSV, x.json" in log.remarks
+    beside = write(tmp_path / "log.csv", "user,item\nc,d\n")
+    log = read_log([folder, beside], domain="content")
+    assert len(log) == 2
+    assert any(line.startswith("4 files in the folder are not read: ") for line in log.remarks)
 
 
 def test_json_lines_of_mixed_types_and_python_dicts(tmp_path):

@@ -1,5 +1,6 @@
 """Reader of Yelp: ratings, categories of businesses, and errors."""
 
+import pytest
 from log_layouts import changed, named, refused, write
 from public_layouts import LAYOUTS
 
@@ -27,3 +28,23 @@ def test_yelp_errors_name_the_row(tmp_path):
     assert refused(folder).startswith(
         "yelp_academic_dataset_business.json, row 2: a line must be one JSON object"
     )
+
+
+@pytest.mark.parametrize("stars", ["9", "0", "-1.0", "5.1", "1e3"])
+def test_yelp_has_ratings_from_1_to_5(tmp_path, stars):
+    folder = write(
+        tmp_path, changed(FILES, "yelp_academic_dataset_review.json", '"stars":5.0', f'"stars":{stars}')
+    )
+    rule = "yelp_academic_dataset_review.json, row 2, stars: a rating from 1 to 5 is needed"
+    assert refused(folder) == f"{rule}; found {float(stars)}"
+
+
+@pytest.mark.parametrize("lines", ["{}\n", "\n{}\n{}\n"])
+def test_objects_without_fields_are_not_called_empty(tmp_path, lines):
+    folder = write(tmp_path, FILES | {"yelp_academic_dataset_business.json": lines})
+    row = 1 + lines.count("{}\n{}") * 2
+    rule = "an object with fields is needed; found {}"
+    assert refused(folder) == f"yelp_academic_dataset_business.json, row {row}: {rule}"
+    folder = write(tmp_path, FILES | {"yelp_academic_dataset_business.json": '{"id": 1}\n'})
+    rule = "an object in the first lines must have 'business_id', 'categories'; found id"
+    assert refused(folder) == f"yelp_academic_dataset_business.json, row 1: {rule}"

@@ -1,0 +1,64 @@
+"""Maps of columns: words of events and bounds of ratings that cannot be meant."""
+
+import pytest
+
+from recgym.logs import LogError, read_log
+from recgym.logs.mapping import event_words, rating_rule
+
+LINES = "".join(f"u{k % 3},i{k},{1_600_000_000 + k},{'view' if k % 2 else 'buy'}\n" for k in range(10))
+COLUMNS = "user=user,item=item,time=time,event="
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "t.csv").write_text("user,item,time,event\n" + LINES)
+    return tmp_path / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("words", "twice"),
+    [
+        ("view>click:view>cart", "view"),
+        ("view>click:view>click", "view"),
+        ("view>click:*>omit:*>click", "*"),
+        ("view>click:buy>purchase:VIEW >cart", "VIEW"),
+        ("View>click: view>shown", "view"),
+    ],
+)
+def test_an_event_word_is_given_once(path, words, twice):
+    with pytest.raises(LogError, match="given twice") as error:
+        read_log(path, domain="ecommerce", mapping=f"{COLUMNS}event:{words}")
+    assert str(error.value) == f"map: event word {twice!r} is given twice"
+    with pytest.raises(LogError, match="given twice"):
+        event_words({"event": f"event:{words}"}, "ecommerce")
+
+
+@pytest.mark.parametrize("bound", ["nan", "inf", "-inf", "0x4", "1_0", "four", "", "4>=5", "NaN", "4,5", "٣"])
+def test_a_bound_of_a_rating_is_a_decimal_number(bound):
+    with pytest.raises(LogError, match="a number is needed, as in rating=stars>=4"):
+        rating_rule({"rating": f"stars>={bound}"})
+
+
+@pytest.mark.parametrize(("bound", "least"), [("8", 8), (" 3.5 ", 3.5), ("-1", -1), (".5", 0.5)])
+def test_a_bound_of_a_rating(bound, least):
+    assert rating_rule({"rating": f"stars>={bound}"}) == ({"rating": "stars"}, least)
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        ("event:view>click:zzz>click", "zzz"),
+        ("event:view>click:buys>omit:sale>cart", "buys, sale"),
+        ("event:*>click:zzz>omit", "zzz"),
+        ("#file:b>click:t>purchase", "b"),
+    ],
+)
+def test_a_word_of_the_map_that_does_not_occur_is_a_remark(path, words, absent):
+    log = read_log(path, domain="ecommerce", mapping=COLUMNS + words)
+    remark = f"t.csv: event words of the map that do not occur: {absent}"
+    assert [line for line in log.remarks if "do not occur" in line] == [remark]
+
+
+def test_words_of_the_map_that_occur_are_no_remark(path):
+    log = read_log(path, domain="ecommerce", mapping=COLUMNS + "event: View>click:BUY>purchase:*>omit")
+    assert not any("do not occur" in line for line in log.remarks)
