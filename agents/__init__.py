@@ -95,6 +95,12 @@ AGENTS = (
         "weighted sum of the three before it",
     ),
     AgentRow(
+        "mf",
+        "agents.factors.mf:Mf",
+        "collaborative filtering",
+        "matrix factorisation, posterior of the session, Thompson",
+    ),
+    AgentRow(
         "deep-cf",
         "agents.deep.deep_cf:DeepCf",
         "collaborative filtering",

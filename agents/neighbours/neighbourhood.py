@@ -27,6 +27,7 @@ from agents.features import item_features
 from agents.interface import Actions, Figures, Masks, Report
 from agents.neighbours.similarity import ItemSimilarity, Matrix, UserSimilarity, cosine, nearest
 from agents.params import check_range
+from agents.past_rewards import estimated_rewards
 from agents.problem import Problem
 from agents.saved import check_arrays
 from agents.slates import allowed_items, item_rewards, top_k
@@ -174,8 +175,7 @@ class Collaborative(BaseAgent):
         events = observation["events"].reshape(batch, length, -1).astype(np.float64)
         rows, places = np.nonzero(items < self.problem.num_items)
         item, event = items[rows, places].astype(np.int64), events[rows, places]
-        minutes = np.clip(event @ self.minutes[:-1] + self.minutes[-1], 0.0, None)
-        residual = item_rewards(self.problem, item, event, minutes) - self.expected[item]
+        residual = estimated_rewards(self.problem, item, event, self.minutes) - self.expected[item]
         now: Matrix = _profiles(rows, item, residual, (batch, self.problem.num_items))
         before = self.users[np.asarray(observation["user"], np.int64)]
         return sparse.csr_array(now + self.params.memory * before)

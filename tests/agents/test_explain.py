@@ -34,6 +34,6 @@ def test_an_explanation_sums_to_the_score(name, params, task):
 
 
 def test_who_explains():
-    assert {"linucb", "lints", "user-knn", "item-knn", "content-based", "hybrid", "deep-cf"} <= set(
+    assert {"linucb", "lints", "user-knn", "item-knn", "content-based", "hybrid", "mf", "deep-cf"} <= set(
         EXPLAINERS
     )

@@ -152,6 +152,7 @@ LEARNERS = {
     "item-knn": FRESH,
     "content-based": FRESH,
     "hybrid": FRESH,
+    "mf": FRESH,
     "deep-cf": {**FRESH, "width": 8, "hidden": 16, "batch": 128, "rate": 0.01},
     "epsilon-greedy": FRESH,
     "ucb1": FRESH,

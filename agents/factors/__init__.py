@@ -1,0 +1,1 @@
+"""Matrix factorisation; `gaussian_factors` is its model."""
