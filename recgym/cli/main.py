@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import __version__, _interrupt
-from recgym.cli import benchmark, rolling, timing, training, worlds
+from recgym.cli import benchmark, estimation, rolling, timing, training, worlds
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -127,6 +127,7 @@ COMMANDS = (
     training.train,
     benchmark.bench,
     benchmark.report,
+    estimation.ope,
     timing.speed,
 )
 for command in COMMANDS:

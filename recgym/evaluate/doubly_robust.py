@@ -25,7 +25,7 @@ def _rounds(
     reward_range: Range | None,
 ) -> Rounds:
     rounds = checked(reward, target, propensity, action, reward_range)
-    return with_model(rounds, action, target, model, reward_range)
+    return with_model(rounds, action, target, model)
 
 
 def dm(
@@ -53,10 +53,7 @@ def dm(
     Raises:
         ValueError: an argument is out of range or not finite; the message names argument and row.
     """
-    rounds = _rounds(reward, target, propensity, model, action, reward_range)
-    none, one = np.zeros(len(rounds.reward)), np.ones(len(rounds.reward))
-    errors = rounds._replace(reward=none, weight=one, range=(0.0, 0.0))
-    return estimate(errors, level, reasons=(MODEL_BIAS,))
+    return direct(_rounds(reward, target, propensity, model, action, reward_range), level)
 
 
 def dr(
@@ -121,10 +118,7 @@ def switch_dr(
 
     The interval does not hold the model's error in the rounds without a weight. Other arguments as for `dm`.
     """
-    rounds = _rounds(reward, target, propensity, model, action, reward_range)
-    over = rounds.raw_weight > positive("max_weight", max_weight)
-    remark = (f"bias: {over.mean():.1%} of the rounds rest on the reward model",) if over.any() else ()
-    return estimate(rounds._replace(weight=np.where(over, 0.0, rounds.raw_weight)), level, reasons=remark)
+    return switched(_rounds(reward, target, propensity, model, action, reward_range), max_weight, level)
 
 
 def dr_os(
@@ -143,9 +137,27 @@ def dr_os(
     `shrinkage` s is above 0; infinity is `dr`. The interval does not hold the bias of shrinkage. Other arguments as
     for `dm`.
     """
-    rounds = _rounds(reward, target, propensity, model, action, reward_range)
+    return shrunk(_rounds(reward, target, propensity, model, action, reward_range), shrinkage, level)
+
+
+def direct(rounds: Rounds, level: float) -> Estimate:
+    """`dm` of checked rounds."""
+    none, one = np.zeros(len(rounds.reward)), np.ones(len(rounds.reward))
+    errors = rounds._replace(reward=none, weight=one, range=(0.0, 0.0))
+    return estimate(errors, level, reasons=(MODEL_BIAS,))
+
+
+def switched(rounds: Rounds, max_weight: float, level: float) -> Estimate:
+    """`switch_dr` of checked rounds."""
+    over = rounds.raw_weight > positive("max_weight", max_weight)
+    remark = (f"bias: {over.mean():.1%} of the rounds rest on the reward model",) if over.any() else ()
+    return estimate(rounds._replace(weight=np.where(over, 0.0, rounds.raw_weight)), level, reasons=remark)
+
+
+def shrunk(rounds: Rounds, shrinkage: float, level: float) -> Estimate:
+    """`dr_os` of checked rounds."""
     w, s = rounds.raw_weight, positive("shrinkage", shrinkage)
-    shrunk = w if np.isinf(s) else w / (w * w / s + 1.0)
-    lost = 1.0 - float(shrunk.sum() / w.sum()) if w.any() else 0.0
+    weight = w if np.isinf(s) else w / (w * w / s + 1.0)
+    lost = 1.0 - float(weight.sum() / w.sum()) if w.any() else 0.0
     remark = (f"bias: shrinkage takes {lost:.1%} of the weight",) if lost > 0.01 else ()
-    return estimate(rounds._replace(weight=shrunk), level, reasons=remark)
+    return estimate(rounds._replace(weight=weight), level, reasons=remark)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array, Doubles, Ints
-from recgym.checks import checked_seed, whole_number
+from recgym.checks import checked_seed
 from recgym.evaluate.rounds import numbers, whole_actions
 
+FOLDS = 3
 ROUNDS_PER_BLOCK = 20_000  # of predictions at once
 
 
@@ -21,12 +22,14 @@ def cross_fit(
     reward: ArrayLike,
     action_features: ArrayLike,
     *,
+    at: ArrayLike | None = None,
     model: Any = None,
     group: ArrayLike | None = None,
-    folds: int = 3,
     seed: int = 0,
 ) -> Doubles:
-    """Predicted reward of every action in each round, by a model that was not fitted on the round (n, A).
+    """Predicted rewards of the actions in each round, by a model that was not fitted on the round.
+
+    Rounds are in three folds (Chernozhukov et al., 2018).
 
     The input of the model is the features of the round beside those of the action. For action numbers alone pass
     `numpy.eye(A)` (as Saito et al., 2021, do), though a linear model then ranks the actions alike in all rounds.
@@ -36,15 +39,40 @@ def cross_fit(
         action: (n,) index of the logged action.
         reward: (n,) logged reward.
         action_features: (A, f) of each action.
+        at: (n, m) actions to predict, such as the logged one and the target's. None: all.
         model: a scikit-learn classifier with `predict_proba` (rewards 0 and 1), or a regressor; it is cloned. None:
             histogram gradient boosting, a classifier where all rewards are 0 or 1.
         group: (n,) label of rounds that belong together, such as the session: all of a group are in one fold.
-        folds: number of folds, at least 2.
         seed: random seed of the folds.
 
+    Returns:
+        (n, A), or (n, m) in the order of `at`.
+
     Raises:
-        ValueError: shapes do not fit, a value is not finite, or there are fewer groups than folds.
+        ValueError: shapes do not fit, a value is not finite, or there are fewer than three groups.
     """
+    x, a, r, taken = _checked(features, action, reward, action_features)
+    asked = np.broadcast_to(np.arange(len(a)), (len(x), len(a))) if at is None else _asked(at, len(x), len(a))
+    fold = _folds(np.arange(len(x)) if group is None else np.asarray(group), len(x), seed)
+    predicted = np.empty(asked.shape)
+    for k in range(FOLDS):
+        rows, others = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        if np.ptp(r[others]) == 0.0:
+            predicted[rows] = r[others[0]]  # classifiers refuse one class
+            continue
+        fitted = _model(model, r)
+        fitted.fit(np.hstack([x[others], a[taken[others]]]), r[others])
+        for begin in range(0, len(rows), ROUNDS_PER_BLOCK):
+            block = rows[begin : begin + ROUNDS_PER_BLOCK]
+            for i in range(asked.shape[1]):
+                predicted[block, i] = _predict(fitted, np.hstack([x[block], a[asked[block, i]]]))
+    return predicted
+
+
+def _checked(
+    features: ArrayLike, action: ArrayLike, reward: ArrayLike, action_features: ArrayLike
+) -> tuple[Array, Array, Array, Ints]:
+    """Features (n, p), features of actions (A, f), rewards (n,) and actions (n,), checked."""
     x, a, r = (
         numbers("features", features),
         numbers("action_features", action_features),
@@ -60,32 +88,27 @@ def cross_fit(
     taken = whole_actions(action, len(a))
     if len(taken) != len(x):
         raise ValueError(f"action has {len(taken)} rows, features has {len(x)}")
-    fold = _folds(np.arange(len(x)) if group is None else np.asarray(group), len(x), folds, seed)
-    predicted = np.empty((len(x), len(a)))
-    for k in range(folds):
-        rows, others = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-        if np.ptp(r[others]) == 0.0:
-            predicted[rows] = r[others[0]]  # classifiers refuse one class
-            continue
-        fitted = _model(model, r)
-        fitted.fit(np.hstack([x[others], a[taken[others]]]), r[others])
-        for begin in range(0, len(rows), ROUNDS_PER_BLOCK):
-            block = rows[begin : begin + ROUNDS_PER_BLOCK]
-            for i, own in enumerate(a):
-                predicted[block, i] = _predict(fitted, np.hstack([x[block], np.tile(own, (len(block), 1))]))
-    return predicted
+    return x, a, r, taken
 
 
-def _folds(group: Array, n: int, folds: int, seed: int) -> Ints:
+def _asked(at: ArrayLike, n: int, num_actions: int) -> Ints:
+    """(n, m) actions to predict, checked."""
+    actions = np.asarray(at)
+    if actions.ndim != 2 or len(actions) != n:
+        raise ValueError(f"at has shape {actions.shape}, expected (n, m), here n is {n}")
+    columns = [whole_actions(actions[:, i], num_actions) for i in range(actions.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _folds(group: Array, n: int, seed: int) -> Ints:
     """(n,) number of the fold of each round: groups in random order, in turn."""
-    whole_number(folds, "folds", 2)
     if group.shape != (n,):
         raise ValueError(f"group has shape {group.shape}, expected ({n},)")
     labels, number = np.unique(group, return_inverse=True)
-    if len(labels) < folds:
-        raise ValueError(f"folds is {folds}, there are {len(labels)} groups")
+    if len(labels) < FOLDS:
+        raise ValueError(f"cross-fitting needs {FOLDS} groups of rounds, there are {len(labels)}")
     order = np.random.default_rng(checked_seed(seed)).permutation(len(labels))
-    return np.asarray(order[number] % folds, np.int64)
+    return np.asarray(order[number] % FOLDS, np.int64)
 
 
 def _model(model: Any, reward: Array) -> Any:

@@ -3,7 +3,6 @@
 Axes: n logged rounds, A actions.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -149,9 +148,7 @@ def checked(
     return Rounds(r, weight, reward_range, unsupported, p, weight, r, reward_range)
 
 
-def with_model(
-    rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: ArrayLike, reward_range: Range | None
-) -> Rounds:
+def with_model(rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: ArrayLike) -> Rounds:
     """Rounds whose reward is the error of a reward model, and whose base is its value of the target policy.
 
     Args:
@@ -159,7 +156,6 @@ def with_model(
         action: (n,) index of the logged action.
         target: (n, A) or (A,) probability of each action under the target policy.
         predicted: (n, A) or (A,) reward that the model predicts for each action.
-        reward_range: smallest and largest possible reward.
 
     Raises:
         ValueError: `predicted` has another shape or is not finite.
@@ -168,17 +164,20 @@ def with_model(
     if q.shape not in ((n, p.shape[-1]), (p.shape[-1],)):
         raise ValueError(f"model {q.shape} must be (n, A) or (A,), here A is {p.shape[-1]} and n is {n}")
     q, p = np.broadcast_to(q, (n, q.shape[-1])), np.broadcast_to(p, (n, p.shape[-1]))
-    base, low, high = np.empty(n), math.inf, -math.inf
+    base = np.empty(n)
     for rows in row_blocks(q):
         if not np.isfinite(q[rows]).all():
             row = rows.start + int(np.isfinite(q[rows]).all(axis=1).argmin())
             raise ValueError(f"model is not finite in row {row}")
         base[rows] = np.einsum("na,na->n", p[rows], q[rows])
-        low, high = min(low, float(q[rows].min())), max(high, float(q[rows].max()))
-    logged = q[np.arange(n), np.asarray(action).astype(np.int64)]
-    r = rounds.observed
-    bottom, top = reward_range or (-float((r < 0).any()), 1.0)
-    return rounds._replace(reward=r - logged, base=base, range=(bottom - high, top - low))
+    return with_base(rounds, q[np.arange(n), np.asarray(action).astype(np.int64)], base)
+
+
+def with_base(rounds: Rounds, predicted: Array, base: Array) -> Rounds:
+    """Rounds less predicted rewards (n,) of the logged actions, beside the model's values (n,) of the target policy."""
+    bottom, top = rounds.bounds or (-float((rounds.observed < 0).any()), 1.0)
+    span = bottom - float(predicted.max()), top - float(predicted.min())
+    return rounds._replace(reward=rounds.observed - predicted, base=base, range=span)
 
 
 def category_rounds(

@@ -18,13 +18,24 @@ def test_predictions_are_those_of_the_model_fitted_on_the_other_folds():
     x, action, reward, _ = bandit(90)
     fold = np.arange(90) % 3  # as groups: one for each fold
     model = LinearRegression()
-    predicted = cross_fit(x, action, reward, np.eye(3), model=model, group=fold, folds=3)
+    predicted = cross_fit(x, action, reward, np.eye(3), model=model, group=fold)
     for k in range(3):
         others = fold != k
         model.fit(np.hstack([x, np.eye(3)[action]])[others], reward[others])
         for a in range(3):
             own = np.hstack([x[~others], np.tile(np.eye(3)[a], ((~others).sum(), 1))])
             assert predicted[~others, a] == pytest.approx(model.predict(own))
+
+
+def test_single_actions_have_the_predictions_of_all():
+    x, action, reward, _ = bandit(60)
+    every = cross_fit(x, action, reward, np.eye(3), model=LinearRegression())
+    some = cross_fit(
+        x, action, reward, np.eye(3), model=LinearRegression(), at=np.stack([action, 2 - action], 1)
+    )
+    assert some == pytest.approx(
+        np.stack([every[np.arange(60), action], every[np.arange(60), 2 - action]], 1)
+    )
 
 
 def test_a_round_is_not_in_its_own_model():
@@ -60,9 +71,9 @@ def test_graded_rewards_and_rewards_of_one_value_have_a_model():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folds": 1}, "folds is 1, expected a whole number of at least 2"),
-        ({"folds": 30}, "folds is 30, there are 20 groups"),
-        ({"group": [0] * 20}, "folds is 3, there are 1 groups"),
+        ({"group": [0] * 20}, "cross-fitting needs 3 groups of rounds, there are 1"),
+        ({"at": [0, 1]}, r"at has shape \(2,\), expected \(n, m\), here n is 20"),
+        ({"at": np.full((20, 1), 3)}, "action is 3 in row 0, it must be a whole number below 3"),
         ({"group": [0] * 4}, r"group has shape \(4,\), expected \(20,\)"),
         ({"action": [5] * 20}, "action is 5 in row 0, it must be a whole number below 3"),
         ({"action": [0] * 4}, "action has 4 rows, features has 20"),

@@ -1,0 +1,208 @@
+"""Off-policy estimates of a trained agent's value from a log with propensities.
+
+The target policy shows at each position, with probability 1 - epsilon, the first item of the agent's slate that is not
+above it, else an item drawn uniformly from those not above it. Its value per slate is the mean reward of one slate in
+the states of the log; that per session is the summed reward of a session, with the weights of all its slates.
+
+Axes: n slates, K slate positions, N items, S sessions, T slates of the longest session.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from agents.features import Contexts, item_features
+from agents.log_histories import Histories, read_histories
+from agents.observation_checks import ANY
+from recgym.arrays import Array, Doubles, Ints
+from recgym.evaluate.doubly_robust import direct, shrunk, switched
+from recgym.evaluate.estimate import Estimate, estimate
+from recgym.evaluate.ope import clipped
+from recgym.evaluate.reward_model import cross_fit
+from recgym.evaluate.rounds import checked, with_base
+from recgym.evaluate.sequences import independent_ips, per_decision_ips, pseudo_inverse_ips, standard_ips
+
+UNITS = ("slate", "session")
+MAX_WEIGHT, SHRINKAGE = 10.0, 100.0  # of the clipped and switched estimators, and of optimistic shrinkage
+SLATES_PER_BATCH = 4_096  # of an agent's decisions
+DRAWS = 10  # items drawn uniformly, for the reward model's value of the explored share
+
+
+class LoggedSlates(NamedTuple):
+    """Slates of a log, and both policies' probabilities of their items."""
+
+    histories: Histories
+    begin: Ints  # (n,) first row
+    items: Ints  # (n, K)
+    chosen: Ints  # (n, K) the agent's slates
+    reward: Doubles  # (n, K)
+    propensity: Doubles  # (n, K), given the items above
+    target: Doubles  # (n, K), given the items above
+
+
+def off_policy_values(
+    agent: Any,
+    log: Any,
+    *,
+    epsilon: float = 0.0,
+    unit: str = "slate",
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Estimates of an agent's value by all estimators that the task allows, and "logged", the logging policy's own.
+
+    Args:
+        agent: trained, of the task that the log is of.
+        log: with propensities, on the task's indices (`env.unwrapped.index_log(log)`).
+        epsilon: share of exploration of the target policy, in [0, 1]. 0: the agent without exploration.
+        unit: "slate" or "session".
+        level: coverage of the intervals.
+        seed: random seed of the reward model's folds and draws.
+
+    Raises:
+        ValueError: an argument is out of range, the log lacks propensities, its slates are of another size, or the
+            agent does not read histories.
+    """
+    if not 0.0 <= epsilon <= 1.0:
+        raise ValueError(f"epsilon is {epsilon!r}, expected a number in [0, 1]")
+    if unit not in UNITS:
+        raise ValueError(f"unit is {unit!r}, allowed: {', '.join(map(repr, UNITS))}")
+    slates = read_slates(agent, log, epsilon)
+    if unit == "session":
+        return _session_values(slates, level)
+    if slates.items.shape[1] == 1:
+        return _item_values(agent, slates, epsilon, level, seed)
+    kinds = {
+        "standard IPS": standard_ips,
+        "independent IPS": independent_ips,
+        "reward-interaction IPS": per_decision_ips,
+        "pseudo-inverse": pseudo_inverse_ips,
+    }
+    given = slates.reward, slates.target, slates.propensity
+    return _logged(slates.reward.sum(axis=1), level) | _plain_and_normalised(kinds, given, level)
+
+
+def read_slates(agent: Any, log: Any, epsilon: float) -> LoggedSlates:
+    """Slates of a log with the agent's decisions; ValueError where they cannot be read."""
+    problem, size = agent.problem, agent.problem.slate_size
+    kind = type(agent).accepts(vars(agent.params), size)
+    if kind != ANY and "history" not in kind:
+        raise ValueError(f"agent {agent.name} observes {kind[0]!r}, a log gives 'history' alone")
+    histories = read_histories(problem, log)
+    rows = np.arange(len(log))
+    begin = np.flatnonzero(histories.slate == rows)
+    sizes = np.diff(np.r_[begin, len(log)])
+    if (sizes != size).any():
+        found = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+        raise ValueError(f"slates of the log have {found} items, those of the agent's task {size}")
+    propensity = np.asarray(log.column("propensity"), np.float64).reshape(-1, size)
+    if np.isnan(propensity).any():
+        missing = int(np.isnan(propensity).sum())
+        raise ValueError(
+            f"off-policy estimates need propensities: {missing:,} of {len(log):,} rows have none"
+        )
+    chosen = np.empty((len(begin), size), np.int64)
+    for first in range(0, len(begin), SLATES_PER_BATCH):
+        block = begin[first : first + SLATES_PER_BATCH]
+        seen = histories.observation(block, problem.num_items)
+        chosen[first : first + len(block)] = agent.act(seen, explore=False).reshape(len(block), -1)
+    items = histories.item.reshape(-1, size)
+    target = _target(items, chosen, epsilon, problem.num_items)
+    return LoggedSlates(
+        histories, begin, items, chosen, histories.reward.reshape(-1, size), propensity, target
+    )
+
+
+def _target(items: Ints, chosen: Ints, epsilon: float, num_items: int) -> Doubles:
+    """(n, K) probability of each logged item under the target policy, given the items above it."""
+    above = np.zeros(chosen.shape, bool)  # items of the agent's slate that the log has shown above
+    target = np.empty(items.shape)
+    rows = np.arange(len(items))
+    for k in range(items.shape[1]):
+        next_item = chosen[rows, (~above).argmax(axis=1)]
+        target[:, k] = (1.0 - epsilon) * (items[:, k] == next_item) + epsilon / (num_items - k)
+        above |= chosen == items[:, k : k + 1]
+    return target
+
+
+def _logged(reward: Array, level: float) -> dict[str, Estimate]:
+    same = np.ones(len(reward))
+    return {"logged": estimate(checked(reward, same, same, None, None), level)}
+
+
+def _item_values(
+    agent: Any, slates: LoggedSlates, epsilon: float, level: float, seed: int
+) -> dict[str, Estimate]:
+    """Estimates for slates of one item, with and without a reward model."""
+    reward, target, propensity, item, best = (
+        each[:, 0] for each in (slates.reward, slates.target, slates.propensity, slates.items, slates.chosen)
+    )
+    rounds = checked(reward, target, propensity, None, None)
+    drawn = np.random.default_rng(seed).integers(0, agent.problem.num_items, (len(item), DRAWS))
+    predicted = cross_fit(
+        _features(agent, slates),
+        item,
+        reward,
+        item_features(agent.problem)[1],
+        at=np.column_stack([item, best, drawn]),
+        group=slates.histories.session[slates.begin],
+        seed=seed,
+    )
+    base = (1.0 - epsilon) * predicted[:, 1] + epsilon * predicted[:, 2:].mean(axis=1)
+    modelled = with_base(rounds, predicted[:, 0], base)
+    cut, remark = clipped(rounds, MAX_WEIGHT)
+    return _logged(reward, level) | {
+        "IPS": estimate(rounds, level),
+        f"IPS, clipped at {MAX_WEIGHT:g}": estimate(cut, level, reasons=remark),
+        "SNIPS": estimate(rounds, level, is_normalised=True),
+        "DM": direct(modelled, level),
+        "DR": estimate(modelled, level),
+        "SNDR": estimate(modelled, level, is_normalised=True),
+        f"SWITCH-DR at {MAX_WEIGHT:g}": switched(modelled, MAX_WEIGHT, level),
+        f"DR, shrinkage {SHRINKAGE:g}": shrunk(modelled, SHRINKAGE, level),
+    }
+
+
+def _features(agent: Any, slates: LoggedSlates) -> Doubles:
+    """Features of the states of the slates, for the reward model."""
+    contexts = Contexts(agent.problem)
+    if not contexts.is_history:
+        return np.ones((len(slates.begin), 1))
+    blocks = []
+    for first in range(0, len(slates.begin), SLATES_PER_BATCH):
+        rows = slates.begin[first : first + SLATES_PER_BATCH]
+        blocks.append(contexts(slates.histories.observation(rows, agent.problem.num_items)))
+    return np.concatenate(blocks)
+
+
+def _session_values(slates: LoggedSlates, level: float) -> dict[str, Estimate]:
+    """Estimates of the summed reward of sessions; shorter ones are padded."""
+    session = slates.histories.session[slates.begin]
+    starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
+    step = np.arange(len(session)) - starts[session]
+    shape = len(starts), int(step.max()) + 1
+    padded = []
+    for values, fill in (
+        (slates.reward.sum(axis=1), 0.0),
+        (slates.target.prod(axis=1), 1.0),
+        (slates.propensity.prod(axis=1), 1.0),
+    ):
+        padded.append(np.full(shape, fill))
+        padded[-1][session, step] = values
+    names = ("trajectory-wise IS", "per-decision IS")
+    return _logged(padded[0].sum(axis=1), level) | _plain_and_normalised(
+        dict(zip(names, (standard_ips, per_decision_ips), strict=True)), padded, level
+    )
+
+
+def _plain_and_normalised(
+    kinds: dict[str, Callable[..., Estimate]], given: Sequence[Array], level: float
+) -> dict[str, Estimate]:
+    return {
+        name + (", self-normalised" if is_normalised else ""): kind(
+            *given, level, is_normalised=is_normalised
+        )
+        for name, kind in kinds.items()
+        for is_normalised in (False, True)
+    }

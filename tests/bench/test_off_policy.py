@@ -1,0 +1,87 @@
+"""Off-policy values of agents: the truth in a simulated world, the target policy's probabilities, refusals."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import recgym  # noqa: F401 - registers the environments
+from agents import judge, make_agent
+from recgym.bench.off_policy import off_policy_values, read_slates
+from recgym.logs import sample_log
+
+
+def shop(**kwargs):
+    return gym.make("recgym/Ecommerce-v0", n_items=8, observation="history", **kwargs)
+
+
+@pytest.fixture(scope="module")
+def one_step():
+    """An agent, a uniform log of sessions of one slate, and the agent's value by playing it."""
+    env = shop(horizon=1)
+    agent = make_agent("popularity", env)
+    agent.prepare(sample_log(env, "random", 3_000, seed=7), seed=0)
+    truth = judge(agent, agent.env, 8_000, seed=90_000)["return"]
+    return agent, sample_log(env, "random", 6_000, seed=50), truth
+
+
+def test_estimates_hold_the_value_of_the_agent_in_the_world(one_step):
+    agent, log, truth = one_step
+    values = off_policy_values(agent, log)
+    assert {"logged", "IPS", "SNIPS", "DM", "DR", "SNDR"} < values.keys()
+    slack = 3 * truth["se"]
+    for name in ("IPS", "SNIPS", "DR", "SNDR"):
+        one = values[name]
+        assert one.is_reliable, one.warning
+        assert one.low - slack < truth["mean"] < one.high + slack, name
+    assert values["DR"].high - values["DR"].low < 1.02 * (values["IPS"].high - values["IPS"].low)
+    assert values["logged"].high < values["SNIPS"].low
+
+
+def test_full_exploration_of_a_uniform_log_is_the_log(one_step):
+    agent, log, _ = one_step
+    values = off_policy_values(agent, log, epsilon=1.0)
+    for name in ("IPS", "SNIPS"):
+        assert values[name].value == pytest.approx(values["logged"].value)
+    assert values["DR"].value == pytest.approx(values["logged"].value, abs=0.01)
+    sessions = off_policy_values(agent, log, epsilon=1.0, unit="session")
+    assert sessions["per-decision IS"].value == pytest.approx(sessions["logged"].value)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_probabilities_of_a_slate_are_those_of_showing_the_agents_next_item(epsilon):
+    """Over all ordered slates they sum to 1, and they are those of a simulation of the policy."""
+    env = shop(slate_size=2)
+    agent = make_agent("ucb1", env)
+    slates = read_slates(agent, sample_log(env, "random", 60, seed=1), epsilon)
+    rng = np.random.default_rng(0)
+    for items, chosen, target in zip(slates.items[:5], slates.chosen[:5], slates.target[:5], strict=True):
+        first = np.where(rng.random(40_000) < epsilon, rng.integers(0, 8, 40_000), chosen[0])
+        planned = np.where(first == chosen[0], chosen[1], chosen[0])
+        drawn = rng.integers(0, 7, 40_000)
+        second = np.where(rng.random(40_000) < epsilon, drawn + (drawn >= first), planned)
+        assert (first == items[0]).mean() == pytest.approx(target[0], abs=0.01)
+        same = first == items[0]
+        if same.sum() > 1_000:
+            assert (second[same] == items[1]).mean() == pytest.approx(target[1], abs=0.04)
+
+
+def test_slates_have_their_estimators():
+    env = shop(slate_size=3, horizon=4)
+    agent = make_agent("ucb1", env)
+    values = off_policy_values(agent, sample_log(env, "random", 300, seed=1), epsilon=1.0)
+    assert len(values) == 9
+    for name in ("independent IPS", "standard IPS", "reward-interaction IPS"):
+        assert values[name].value == pytest.approx(values["logged"].value)
+
+
+def test_what_cannot_be_estimated_is_refused(one_step):
+    agent, log, _ = one_step
+    with pytest.raises(ValueError, match="slates of the log have 2 items, those of the agent's task 1"):
+        off_policy_values(agent, sample_log(shop(slate_size=2), "random", 20))
+    with pytest.raises(ValueError, match=r"epsilon is 2, expected a number in \[0, 1\]"):
+        off_policy_values(agent, log, epsilon=2)
+    with pytest.raises(ValueError, match="unit is 'day', allowed: 'slate', 'session'"):
+        off_policy_values(agent, log, unit="day")
+    tabular = make_agent("q-learning", shop())
+    with pytest.raises(ValueError, match="agent q-learning observes 'tabular', a log gives 'history' alone"):
+        off_policy_values(tabular, log)
