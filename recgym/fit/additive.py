@@ -1,4 +1,6 @@
-"""The additive part of a response: user, item and context effects from ids and features, by ridge regression.
+"""The convex part of a response: user, item and context effects and tastes for categories, by ridge regression.
+
+A taste is the effect of a user and a category together: a random slope (Laird and Ware, 1982) with mean 0.
 
 The problem is convex, so each run gives the same solution; the towers then fit the interactions alone.
 """
@@ -18,15 +20,18 @@ PRESET_ID_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # of the slopes of features
 WIDE_FEATURES = (30.0, 300.0, np.inf)  # where fits are averaged
 CONTEXT_RIDGE = 30.0
+TASTE_RIDGES = (1.0, 4.0, 16.0)  # of tastes of standard deviation 1, 1/2 and 1/4 logits
+MAX_TASTES = 20_000_000  # users x categories
 MAX_ROWS = 500_000  # to choose ridges; of more, a random sample
 
 
 class Ridges(NamedTuple):
-    """Ridge penalties on id effects of users and items, and on slopes of features."""
+    """Ridge penalties on id effects of users and items, on slopes of features, and on tastes."""
 
     user: float = 4.0
     item: float = 4.0
     features: float = 100.0
+    taste: float = np.inf
 
 
 class Blend(NamedTuple):
@@ -34,19 +39,23 @@ class Blend(NamedTuple):
 
     shares: dict[Ridges, float]
     logits: Doubles | None = None  # (rows,) out-of-fold logits, NaN in the test period; None without folds
+    tastes: "Blend | None" = None  # the same with tastes among the ridges, for a world without towers
 
 
 class Additive(NamedTuple):
-    """logit = user + item + context."""
+    """logit = user + item + context + taste of the user for the category of the item."""
 
     user: Doubles  # (U,)
     item: Doubles  # (N,) with the overall mean
     context: Doubles  # (X,)
+    taste: Doubles  # (U, C), or (U, 0) without tastes
 
     def logits(self, dataset: Dataset) -> Doubles:
         """(rows,) logit of every row of the dataset."""
         context = dataset.context[dataset.starts][dataset.session]
         value: Doubles = self.user[dataset.user] + self.item[dataset.item] + self.context[context]
+        if self.taste.shape[1]:
+            value = value + self.taste[dataset.user, dataset.items.category[dataset.item]]
         return value
 
 
@@ -54,7 +63,8 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
     """Chooses ridges by the loss on held-out rows, that of the features first.
 
     `wide`: separate ridges for items and users from a wider grid, by cross-validation where the log is small; the fits
-    are averaged with weights by their losses.
+    are averaged with weights by their losses. Towers are trained on top of a part without tastes: they find more than
+    tastes for categories, which would hide how responses move the intent.
     """
     parts = held_out(dataset, np.ones(len(dataset.item), bool), MAX_ROWS, wide)
     flag = dataset.positive.astype(np.float64)
@@ -77,9 +87,21 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
     varies = bool(np.ptp(item_features, axis=0).any() or np.ptp(user_features, axis=0).any())
     sides = [[{side: value} for value in baseline_guard.ID_RIDGES] for side in ("item", "user")]
     features = [{"features": value} for value in (WIDE_FEATURES if varies else (np.inf,))]
-    shares = weights(search(Ridges(), (features, *sides), loss))
-    logits = mean_of([found[each] for each in shares], list(shares.values())) if found else None
-    return Blend(shares, logits)
+
+    def blend(tried: dict[Ridges, float]) -> Blend:
+        shares = weights(tried)
+        return Blend(
+            shares, mean_of([found[each] for each in shares], list(shares.values())) if found else None
+        )
+
+    tried = search(Ridges(), (features, *sides), loss)
+    chosen = blend(tried)
+    if not has_tastes(dataset):
+        return chosen
+    best = next(iter(tried))
+    return chosen._replace(
+        tastes=blend(tried | {each: loss(each) for each in (best._replace(taste=r) for r in TASTE_RIDGES)})
+    )
 
 
 def fit_blend(
@@ -88,7 +110,19 @@ def fit_blend(
     """The weighted mean of the fits to these rows under each of the ridges."""
     fits = [fit_additive(dataset, rows, user_features, item_features, ridges) for ridges in blend.shares]
     shares = list(blend.shares.values())
+    width = max(fit.taste.shape[1] for fit in fits)
+    fits = [
+        fit if fit.taste.shape[1] else fit._replace(taste=np.zeros((dataset.num_users, width)))
+        for fit in fits
+    ]
     return Additive(*(mean_of(parts, shares) for parts in zip(*fits, strict=True)))
+
+
+def has_tastes(dataset: Dataset) -> bool:
+    """Whether users can differ in their tastes: there are several categories, and users with several known rows."""
+    cells = dataset.num_users * len(dataset.items.categories)
+    repeated = np.bincount(dataset.user[dataset.known]).max(initial=0) > 1
+    return bool(len(dataset.items.categories) > 1 and repeated and cells <= MAX_TASTES)
 
 
 def fit_additive(
@@ -97,7 +131,6 @@ def fit_additive(
     user_features: Floats,
     item_features: Floats,
     ridges: Ridges,
-    users: bool = True,
 ) -> Additive:
     """Fits to these rows. The context of a session is that of its first row."""
     context = dataset.context[dataset.starts][dataset.session]
@@ -107,7 +140,15 @@ def fit_additive(
         Side(dataset.item, item_features, ridges.item, ridges.features),
         Side(context, nothing, CONTEXT_RIDGE, np.inf),
     )
-    flag = dataset.positive[rows].astype(np.float64)
-    fitted = fit_logistic(flag, np.zeros((len(flag), 0)), [side.at(rows) for side in sides])
-    of_user, of_item, of_context = fitted.effects
-    return Additive(of_user, of_item + fitted.bias, of_context)
+    flag, num = dataset.positive[rows].astype(np.float64), len(dataset.items.categories)
+    cells, cell = np.unique(
+        dataset.user[rows].astype(np.int64) * num + dataset.items.category[dataset.item[rows]],
+        return_inverse=True,
+    )  # those in the rows alone
+    tastes = Side(cell, np.zeros((len(cells), 0), np.float32), ridges.taste, np.inf)
+    fitted = fit_logistic(flag, np.zeros((len(flag), 0)), [*(side.at(rows) for side in sides), tastes])
+    of_user, of_item, of_context, of_cell = fitted.effects
+    taste = np.zeros((dataset.num_users, num if np.isfinite(ridges.taste) else 0))
+    if taste.shape[1]:
+        taste.flat[cells] = of_cell
+    return Additive(of_user, of_item + fitted.bias, of_context, taste)

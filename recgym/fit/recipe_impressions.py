@@ -92,6 +92,7 @@ def response_terms(
     reason = None if response.kept > 0 and response.epochs > 0 else NO_BETTER
     _enter_effects(dataset, arrays, provenance)
     _enter_vectors(memory, config, reason, arrays, provenance)
+    _enter_tastes(dataset, config, arrays, provenance)
     arrays["push"] = scale * arrays["push"]
     numbers = memory.enter(numbers, MEMORY, reason, provenance)
     numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}
@@ -138,7 +139,7 @@ def _enter_vectors(
             words = f"deep tower of {side} id and public columns, on top of additive effects"
             provenance.fitted(term, shape, words)
         else:
-            arrays[term] = np.zeros_like(arrays[term])
+            arrays[term][:, : config.dim] = 0.0  # the rest are tastes
             provenance.absent(term, reason)
     if reason is None and memory.push:
         provenance.fitted("push", shape, "next responses after a response")
@@ -146,3 +147,16 @@ def _enter_vectors(
     arrays["push"] = np.zeros_like(arrays["push"])
     off = "it did not improve validation" if not config.drift else TOO_FEW_ROWS
     provenance.absent("push", off if reason is None else reason)
+
+
+def _enter_tastes(dataset: Dataset, config: FitConfig, arrays: Arrays, provenance: Provenance) -> None:
+    """Adds the provenance of tastes, which take the place of the towers' factors where these are left out."""
+    num = arrays["factors"].shape[1] - config.dim
+    if not num:
+        return
+    for term in ("profile", "factors", "push"):
+        arrays[term] = arrays[term][:, config.dim :]
+    spread = float(arrays["profile"][dataset.user, dataset.items.category[dataset.item]].std())
+    words = f"tastes for categories, by ridge; their standard deviation over the rows is {spread:.2f}"
+    provenance.fitted("profile", f"{num} categories", words)
+    provenance.fitted("factors", f"{num} categories", "the category of the item")

@@ -130,8 +130,9 @@ def fit_response(
     )
     train(dataset, run, (TRAIN,), None, blend, judge)
     best = int(np.argmin(losses))
-    calibrated = calibrate(dataset, best_model[0], judged, config, blend.logits)
-    rounds = best if calibrated.kept > 0.0 else 0
+    alone = blend.tastes or blend
+    calibrated = calibrate(dataset, best_model[0], judged, config, alone.logits)
+    rounds, blend = (best, blend) if calibrated.kept > 0.0 else (0, alone)
     model = train(dataset, run, (TRAIN, VALIDATION), rounds, blend)
     model.shrinkage.fill_(calibrated.kept)
     scale, random_intercept_sd = calibrated.scale, calibrated.random_intercept_sd

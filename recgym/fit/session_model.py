@@ -40,6 +40,7 @@ class SessionModel(nn.Module):
     base_user: Tensor
     base_item: Tensor
     base_context: Tensor
+    base_taste: Tensor  # (U, C) or (U, 0)
     correction_user: Tensor
     correction_item: Tensor
     correction_context: Tensor
@@ -67,11 +68,12 @@ class SessionModel(nn.Module):
         for name, value in start.items():
             setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value), requires_grad=name not in fixed))
         self.has_base = base is not None
-        base = base or Additive(
-            np.zeros(dataset.num_users), np.zeros(dataset.num_items), np.zeros(len(dataset.contexts))
-        )
+        sizes = (dataset.num_users, dataset.num_items, len(dataset.contexts), (dataset.num_users, 0))
+        base = base or Additive(*(np.zeros(size) for size in sizes))
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
+            if name == "taste":
+                continue
             # the base was fitted without drift of the intent; with drift it is corrected in training
             correction = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
             setattr(self, f"correction_{name}", correction)
@@ -92,7 +94,7 @@ class SessionModel(nn.Module):
         return self.number(name) if name in self.fixed else self.shrinkage * self.number(name)
 
     def terms(self, of: Tensor | None = None) -> SessionTerms:
-        """Differentiable terms of all items and users, or of the users `of`.
+        """Differentiable terms of all items and users, or of the users `of`; tastes are further factors.
 
         `outside` is 0, the overall bias is part of the item bias.
         """
@@ -102,11 +104,13 @@ class SessionModel(nn.Module):
         own, kept = 0.0 if self.has_base else 1.0, self.shrinkage
         push = items[:, dim : 2 * dim] if self.drift else torch.zeros_like(items[:, :dim])
         of_item = self.correction_item + own * (items[:, -1] + self.bias) + self.number("theta") * self.price
+        tastes = self.base_taste[chosen]
+        of_category = torch.eye(self.num_categories, tastes.shape[1], device=tastes.device)[self.category]
         return SessionTerms(
-            kept * users[:, :dim],
+            torch.cat([kept * users[:, :dim], tastes], 1),
             self.base_user[chosen] + kept * (self.correction_user[chosen] + own * users[:, dim]),
-            items[:, :dim],
-            kept * push,
+            torch.cat([items[:, :dim], of_category], 1),
+            torch.cat([kept * push, torch.zeros_like(of_category)], 1),
             self.base_item + kept * of_item,
             self.base_context + kept * (self.correction_context + own * self.context_bias),
             self.category,
