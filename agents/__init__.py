@@ -95,6 +95,12 @@ AGENTS = (
         "weighted sum of the three before it",
     ),
     AgentRow(
+        "markov",
+        "agents.neighbours.markov_chain:MarkovChain",
+        "collaborative filtering",
+        "item and category after the last response, with backoff",
+    ),
+    AgentRow(
         "mf",
         "agents.factors.mf:Mf",
         "collaborative filtering",

@@ -1,1 +1,1 @@
-"""Collaborative and content-based filtering by nearest neighbours; `neighbourhood` is their base class."""
+"""Collaborative and content-based filtering: `neighbourhood` is the base of nearest neighbours; a Markov chain."""

@@ -34,6 +34,14 @@ def test_an_explanation_sums_to_the_score(name, params, task):
 
 
 def test_who_explains():
-    assert {"linucb", "lints", "user-knn", "item-knn", "content-based", "hybrid", "mf", "deep-cf"} <= set(
-        EXPLAINERS
-    )
+    assert {
+        "linucb",
+        "lints",
+        "user-knn",
+        "item-knn",
+        "content-based",
+        "hybrid",
+        "mf",
+        "markov",
+        "deep-cf",
+    } <= set(EXPLAINERS)

@@ -153,6 +153,7 @@ LEARNERS = {
     "content-based": FRESH,
     "hybrid": FRESH,
     "mf": FRESH,
+    "markov": FRESH,
     "deep-cf": {**FRESH, "width": 8, "hidden": 16, "batch": 128, "rate": 0.01},
     "epsilon-greedy": FRESH,
     "ucb1": FRESH,
