@@ -1,7 +1,6 @@
 """Files of delimited text, such as CSV, with errors by row."""
 
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import pyarrow.csv as pacsv
 from recgym.arrays import Array
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
-from recgym.logs.lines import line_numbers
+from recgym.logs.lines import first_undecoded, has_hexadecimal, line_numbers
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
@@ -152,11 +151,20 @@ def read_csv(
         except pa.ArrowInvalid:
             raise_problems(_diagnose(files, name, types, layout, set(nullable)))
             raise
-        if any(table[column].null_count for column in types if column not in set(nullable)):
+        if any(table[column].null_count for column in types if column not in set(nullable)) or (
+            _may_be_odd(files, name, table)
+        ):
             raise_problems(_diagnose(files, name, types, layout, set(nullable)))
     if not table.num_rows:
         raise LogError(f"{name}: {NO_ROWS}")
     return table
+
+
+def _may_be_odd(files: Files, name: str, table: Any) -> bool:
+    """Whether a table may have cells that Arrow reads as numbers, but no log means: 0x10, inf, nan(1)."""
+    kinds = {field.name: field.type for field in table.schema}
+    is_beyond = any(not pc.all(pc.is_finite(table[name])).as_py() for name in kinds if kinds[name] == FLOAT)
+    return is_beyond or (INT in kinds.values() and has_hexadecimal(files, name))
 
 
 def read_csv_and_lines(
@@ -173,9 +181,11 @@ def read_csv_and_lines(
 
 
 def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextLayout") -> Any:
-    """Columns as an Arrow table of these types; None if a cell or a row does not fit."""
+    """Columns as an Arrow table of these types; None if a cell or a row does not fit, or may be in hexadecimal."""
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
+    if {INT, None} & set(types.values()) and has_hexadecimal(files, name):
+        return None
     with reading(name), layout.open(files, name) as options:
         try:
             table = pacsv.read_csv(*options, convert)
@@ -222,7 +232,7 @@ def read_words(
     Raises:
         LogError: the file cannot be read.
     """
-    undecoded = _undecoded(files, name, layout.encoding)
+    undecoded = first_undecoded(files, name, layout.encoding)
     if undecoded:
         encoding = "UTF-8" if layout.encoding == "utf8" else layout.encoding
         raise_problems(
@@ -273,12 +283,6 @@ def _diagnose(
     for column, kind in types.items():
         problems += misfits(place, column, table[column].cast(TEXT), kind, column in nullable)
     return problems
-
-
-def _undecoded(files: Files, name: str, encoding: str) -> int:
-    """First row that is not in an encoding, 0 for none."""
-    with files.open(name) as stream, io.TextIOWrapper(stream, encoding, errors="surrogateescape") as text:
-        return next((row for row, line in enumerate(text, 1) if re.search("[\ud800-\udfff]", line)), 0)
 
 
 def misfits(

@@ -20,6 +20,7 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
+from recgym.logs.lines import has_hexadecimal
 from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import separator_of
@@ -36,7 +37,8 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
         return with_id(name, table)
     layout = TextLayout(separator_of(read_line(files, name)) or ",")
     header = read_header(files, name, layout.delimiter)
-    types = {column: TEXT if column == "id" else None for column in ("id", *header)}
+    facts = [column for column in header if column in ITEM_COLUMNS and has_hexadecimal(files, name)]
+    types = {column: TEXT if column in ("id", *facts) else None for column in ("id", *header)}
     return with_id(name, *read_csv_and_lines(files, name, types, layout, nullable=header))
 
 

@@ -153,7 +153,8 @@ def _broken_rule(record: "Record", field: str, is_list: bool, is_flag: bool) -> 
     if field in record.twice:
         return TWICE_RULE
     if is_list and isinstance(value, list):
-        return "" if all(is_plain(each) for each in value) else LIST_RULE
+        fits = all(is_plain(each) or (is_flag and isinstance(each, bool)) for each in value)
+        return "" if fits else LIST_RULE
     if isinstance(value, bool):
         return "" if is_flag else VALUE_RULE
     return "" if value is None or is_plain(value) else VALUE_RULE

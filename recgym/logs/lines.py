@@ -1,6 +1,7 @@
-"""Line numbers of the rows of a file of text; blank lines and line breaks within quotes count as lines."""
+"""Lines of the rows of a file of text: blank lines and line breaks within quotes count. Numbers in hexadecimal."""
 
 import io
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,8 @@ from recgym.logs.files import Files, reading
 from recgym.logs.separators import BLANKS, COLONS
 
 BLOCK_BYTES = 1 << 20  # read at once
+HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])0[xX][0-9A-Fa-f]{1,16}(?![0-9A-Za-z])")
+LONGEST = 20  # bytes of a hexadecimal number and of its surroundings
 
 
 def line_numbers(
@@ -38,6 +41,24 @@ def _starts(
         return np.arange(first, rows + first)
     begins = np.fromiter(_begins(files, name, quotes, is_blank_empty), np.int64)[first - 1 :]
     return begins if len(begins) == rows else None
+
+
+def has_hexadecimal(files: Files, name: str) -> bool:
+    """Whether a file has a word such as 0x5f5e, which Arrow reads as a whole number."""
+    last = b""
+    with reading(name), files.open(name) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            block = last + block
+            if (b"0x" in block or b"0X" in block) and HEXADECIMAL.search(block):
+                return True
+            last = block[-LONGEST:]
+    return False
+
+
+def first_undecoded(files: Files, name: str, encoding: str) -> int:
+    """First line that is not in an encoding, 0 for none."""
+    with files.open(name) as stream, io.TextIOWrapper(stream, encoding, errors="surrogateescape") as text:
+        return next((row for row, line in enumerate(text, 1) if re.search("[\ud800-\udfff]", line)), 0)
 
 
 def _count(files: Files, name: str) -> int:

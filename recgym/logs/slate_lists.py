@@ -16,36 +16,19 @@ from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_number, is_text
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import TEXT, encode, id_text, is_missing
+from recgym.logs.ids import TEXT, encode
+from recgym.logs.list_text import SIGN_RULE, Lists, lists_of_text, of_ids, other_separator, separator
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, problems_of, raise_problems
 
-SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
-ALONE = "\0"  # a separator that no cell has
 CHUNK_ROWS = 1 << 16  # slates that are split at once
 LISTED = ("position", "price", "propensity", "watch_ms", "category", "duration_ms")
+ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
+UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
+REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
+REMARKS = (ABSENT, EMPTY, UNLISTED, REPEATED)
 CHOSEN_RULE = "a chosen item must be among the items shown"
-
-
-class Lists(NamedTuple):
-    """Lists of some rows: their lengths, and all entries as strings."""
-
-    length: Array  # (rows,) int64
-    entries: Any  # (entries,) Arrow strings
-
-    @property
-    def row(self) -> Array:
-        """(entries,) row of each entry."""
-        return np.repeat(np.arange(len(self.length)), self.length)
-
-    @property
-    def place(self) -> Array:
-        """(entries,) place of each entry in its list, from 0."""
-        place: Array = np.arange(len(self.entries)) - np.repeat(
-            np.cumsum(self.length) - self.length, self.length
-        )
-        return place
 
 
 def is_list(kind: Any) -> bool:
@@ -75,19 +58,24 @@ def one_row_an_item(
             rule = "lists of numbers or words are needed"
             raise LogError(f"{origin.names[0]}, {column}: {rule}; the column is {field.type}")
     signs: dict[str, str | None] = {
-        key: _separator(table[key]) for key in table.column_names if is_text(table[key].type)
+        key: separator(table[key]) for key in table.column_names if is_text(table[key].type)
     }
     if "category" in signs:  # its words may have spaces and commas
         signs["category"] = signs.get("shown") or None
-    parts, rows, absent, empty = [], [], 0, 0
+    if "shown" in signs:
+        bad = np.flatnonzero(other_separator(table["shown"], signs["shown"] or ""))
+        cells, column, rule = table["shown"], names.get("shown", "shown"), SIGN_RULE.format(signs["shown"])
+        raise_problems(
+            problems_of(bad, len(table), origin.place, column, rule, lambda at: repr(cells[at].as_py()))
+        )
+    parts, rows, counts = [], [], dict.fromkeys(REMARKS, 0)
     for start in range(0, len(table), CHUNK_ROWS):
         chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names)
-        part, row, lacking, none = chunk.split(EVENTS[domain], may_be_absent)
+        part, row, found = chunk.split(EVENTS[domain], may_be_absent)
         parts.append(part)
         rows.append(row + start)
-        absent, empty = absent + lacking, empty + none
-    remarks = [f"{absent:,} slates that lack their chosen item left out"] if absent else []
-    remarks += [f"{empty:,} rows without an item left out"] if empty else []
+        counts = {what: counts[what] + found[what] for what in counts}
+    remarks = [f"{count:,} {what}" for what, count in counts.items() if count]
     return pa.concat_tables(parts).unify_dictionaries(), origin.take(np.concatenate(rows)), remarks
 
 
@@ -100,8 +88,8 @@ class _Chunk(NamedTuple):
     signs: dict[str, str | None]  # separator of each column of text
     names: dict[str, str]
 
-    def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, int, int]:
-        """Rows of the items, the slate of each, and the numbers of slates without their item and without any."""
+    def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, dict[str, int]]:
+        """Rows of the items, the slate of each, and the counts of REMARKS."""
         table, flags = self.table, [event.name for event in events]
         shown = self.lists("shown")
         chosen = (
@@ -111,7 +99,7 @@ class _Chunk(NamedTuple):
         )
         alone = (shown.length == 0) & (chosen.length > 0)
         shown = _merged(shown, chosen, alone)
-        is_chosen, is_absent = _matches(shown, chosen)
+        is_chosen, is_absent, repeated = _matches(shown, chosen)
         if not may_be_absent:
             self.reject("item", is_absent, CHOSEN_RULE)
         row = shown.row
@@ -128,7 +116,9 @@ class _Chunk(NamedTuple):
             columns["slate"] = pa.array(row + self.start, mask=alone[row])
         columns |= self.responses(columns, is_chosen, flags)
         out = pa.table(columns).take(pa.array(kept))
-        return out, row[kept], int(is_absent.sum()), int((shown.length == 0).sum())
+        is_empty = shown.length == 0
+        counts = (is_absent.sum(), is_empty.sum(), alone.sum(), repeated)
+        return out, row[kept], dict(zip(REMARKS, map(int, counts), strict=True))
 
     def listed(self) -> list[str]:
         """Columns of Arrow lists."""
@@ -156,11 +146,14 @@ class _Chunk(NamedTuple):
         cells = self.table[key]
         if is_list(cells.type):
             length = as_numpy(pc.fill_null(pc.list_value_length(cells), 0)).astype(np.int64)
-            return Lists(length, _ids(_whole(pc.list_flatten(cells))))
+            return Lists(length, of_ids(_whole(pc.list_flatten(cells))))
         if not is_text(cells.type):
             known = as_numpy(cells.is_valid()).astype(np.int64)
-            return Lists(known, _ids(_whole(cells.drop_null())))
-        return _of_text(_whole(cells.cast(TEXT)), self.signs[key])
+            return Lists(known, of_ids(_whole(cells.drop_null())))
+        lists, faults = lists_of_text(_whole(cells.cast(TEXT)), self.signs[key])
+        for bad, rule in faults:
+            self.reject(key, bad, rule)
+        return lists
 
     def beside(self, key: str, shown: Lists, alone: Array) -> Any:
         """Entries of a column beside the items: of a list of the same length, or the same cell for all."""
@@ -194,29 +187,6 @@ def _is_plain(kind: Any) -> bool:
     return is_number(kind) or is_text(kind) or bool(pa.types.is_boolean(kind))
 
 
-def _separator(cells: Any) -> str:
-    """Separator of the lists in a column of text, "" for white space."""
-    words = encode(cells)[1]
-    found = (sign for sign in SEPARATORS if pc.any(pc.match_substring(words, sign)).as_py())
-    return next(found, "")
-
-
-def _of_text(cells: Any, sign: str | None) -> Lists:
-    """Lists of text cells; a cell is one entry if there is no separator."""
-    known = pc.if_else(is_missing(cells), "", pc.fill_null(cells, ""))
-    bare = pc.utf8_trim_whitespace(pc.replace_substring_regex(known, r"[\[\](){}'\"]", ""))
-    parts = pc.split_pattern(bare, sign or ALONE) if sign != "" else pc.utf8_split_whitespace(bare)
-    length = np.where(as_numpy(pc.equal(bare, "")), 0, as_numpy(pc.list_value_length(parts))).astype(np.int64)
-    is_kept = np.repeat(length > 0, as_numpy(pc.list_value_length(parts)))
-    return Lists(length, _ids(pc.list_flatten(parts).filter(pa.array(is_kept))))
-
-
-def _ids(values: Any) -> Any:
-    """Ids as strings; only distinct ones are converted."""
-    coded = values.dictionary_encode()
-    return id_text(coded.dictionary).take(coded.indices)
-
-
 def _whole(values: Any) -> Any:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
@@ -231,12 +201,17 @@ def _merged(shown: Lists, chosen: Lists, alone: Array) -> Lists:
     return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))
 
 
-def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array]:
-    """Which shown entries are chosen (entries,), and which rows have a chosen item that was not shown (rows,)."""
+def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array, int]:
+    """Which shown entries are chosen (entries,), and which rows have a chosen item that was not shown (rows,).
+
+    The last is the number of rows that show an item more than once.
+    """
     codes, words = encode(pa.chunked_array([shown.entries, chosen.entries], TEXT))
     of_shown, of_chosen = np.split(codes.astype(np.int64), [len(shown.entries)])
     size = len(words) + 1
     keys, wanted = shown.row * size + of_shown, chosen.row * size + of_chosen
     absent = np.zeros(len(shown.length), bool)
     absent[chosen.row[~np.isin(wanted, keys)]] = True
-    return np.isin(keys, wanted), absent
+    ordered = np.sort(keys, kind="stable")
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]] // size)
+    return np.isin(keys, wanted), absent, len(repeated)

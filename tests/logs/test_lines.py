@@ -4,9 +4,14 @@ import gzip
 
 import numpy as np
 import pytest
+from log_layouts import KUAIREC, ML1M, ML25M, RETAILROCKET, changed
+from log_layouts import refused as refused_folder
+from log_layouts import write as write_files
 from log_tables import refused, rows_of, table
 
 from recgym.logs import Log, read_log
+from recgym.logs.files import Files
+from recgym.logs.lines import BLOCK_BYTES, has_hexadecimal
 
 HEADER = "user,item,time\n"
 
@@ -165,3 +170,88 @@ def test_json_lines_that_are_not_ottos_are_a_table_of_plain_names(tmp_path):
 def test_a_header_alone_has_no_rows(tmp_path, header, end):
     error = refused(table(tmp_path, header + end), domain="content")
     assert str(error) == "t.csv: there are no rows below the header"
+
+
+BAD_NUMBERS = [
+    "0x5f5e1000",
+    "0X5F5E1000",
+    "1_600_000_009",
+    "0b11",
+    "0o17",
+    "1600000009L",
+    "inf",
+    "1e400",
+    "nan(1)",
+]
+
+
+@pytest.mark.parametrize("word", BAD_NUMBERS)
+def test_a_time_is_a_decimal_number(tmp_path, word):
+    rows = "".join(f"u,i{k},{1_600_000_000 + k}\n" for k in range(5))
+    error = refused(table(tmp_path, "user,item,time\n" + rows + f"u,i,{word}\n"), domain="content")
+    assert str(error).startswith("t.csv, row 7, time: a ")
+    error = refused(table(tmp_path, f"user,item,time\nu,i,{word}\n"), domain="content")
+    assert str(error).startswith("t.csv, row 2, time: a ")
+
+
+@pytest.mark.parametrize(
+    "key", ["step", "position", "watch_ms", "slate", "price", "rating", "click", "duration_ms"]
+)
+@pytest.mark.parametrize("word", ["0x1", "0X1", "1_0", "inf"])
+def test_a_number_is_decimal(tmp_path, key, word):
+    path = table(tmp_path, f"user,item,{key}\nu,i,1\nu,j,{word}\n")
+    assert str(refused(path, domain="content")).startswith(f"t.csv, row 3, {key}: ")
+
+
+def test_ids_may_be_in_hexadecimal(tmp_path):
+    rows = "".join(f"0x{k % 2},0xAB{k},{1_600_000_000 + k},{k}.5\n" for k in range(4))
+    log = read_log(table(tmp_path, "user,item,time,context_x\n" + rows), domain="content")
+    assert log.items["id"].to_pylist() == [f"0xAB{k}" for k in range(4)]
+    assert sorted(log.column("time")) == [1000 * (1_600_000_000 + k) for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "old", "new", "place"),
+    [
+        ("movielens_1m", "ml-1m/ratings.dat", "978302109", "0x3a502ba8", "row 2, Timestamp: a whole number"),
+        (
+            "movielens_25m",
+            "ml-25m/ratings.csv",
+            "1147868817",
+            "0X3a502ba8",
+            "row 3, timestamp: a whole number",
+        ),
+        ("movielens_25m", "ml-25m/ratings.csv", "3.5", "inf", "row 3, rating: a number"),
+        ("retailrocket", "events.csv", "1433224214164", "0x14db2d9e1a0", "row 5, timestamp: a whole number"),
+        ("kuairec", "KuaiRec 2.0/data/big_matrix.csv", "1593997200.0", "inf", "row 6, timestamp: a number"),
+        (
+            "kuairec",
+            "KuaiRec 2.0/data/big_matrix.csv",
+            ",6500,",
+            ",0x6500,",
+            "row 6, play_duration: a whole number",
+        ),
+    ],
+)
+def test_numbers_of_data_sets_are_decimal(tmp_path, source, name, old, new, place):
+    files = {"movielens_1m": ML1M, "movielens_25m": ML25M, "retailrocket": RETAILROCKET, "kuairec": KUAIREC}[
+        source
+    ]
+    folder = write_files(tmp_path, changed(files, name, old, new))
+    assert refused_folder(folder, source=source).startswith(f"{name}, {place} is needed; found ")
+
+
+def test_prices_of_a_table_of_items_are_decimal(tmp_path):
+    items = tmp_path / "items.csv"
+    items.write_text("id,price\ni,0x10\nj,3\n")
+    path = table(tmp_path, "user,item\nu,i\nv,j\n")
+    error = refused(path, domain="ecommerce", items=items)
+    assert str(error) == "items.csv, row 2, price: a number is needed; found '0x10'"
+
+
+def test_hexadecimal_numbers_are_found_between_blocks(tmp_path):
+    for before in range(30):
+        (tmp_path / "t.txt").write_bytes(b"1" * (BLOCK_BYTES - before) + b",0x1234567890abcdef,")
+        assert has_hexadecimal(Files(tmp_path / "t.txt"), "t.txt")
+    (tmp_path / "t.txt").write_bytes(b"10x10,a0x1,0x,0xg,0x" + b"a" * 40)
+    assert not has_hexadecimal(Files(tmp_path / "t.txt"), "t.txt")
