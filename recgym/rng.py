@@ -15,9 +15,22 @@ import numpy as np
 from recgym.jit import njit
 
 # one stream for each use
-USER, CONTEXT, INTENT, PATIENCE, EXAMINE, CHOICE, EVENT, WATCH, LEAVE, POLICY, PLAN, MOOD, CANDIDATE = range(
-    13
-)
+(
+    USER,
+    CONTEXT,
+    INTENT,
+    PATIENCE,
+    EXAMINE,
+    CHOICE,
+    EVENT,
+    WATCH,
+    LEAVE,
+    POLICY,
+    PLAN,
+    MOOD,
+    CANDIDATE,
+    NUMBER,
+) = range(14)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STREAM = np.uint64(0xD1B54A32D192ED03)

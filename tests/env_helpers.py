@@ -1,8 +1,11 @@
 """Environments and worlds for the tests of recgym.envs."""
 
+from contextlib import contextmanager
+
 import gymnasium as gym
 import numpy as np
 
+from recgym import envs
 from recgym.envs import ENVIRONMENTS, row_of
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
@@ -29,3 +32,17 @@ def content(make=gym.make, **kwargs):
 def same(first, second):
     for name, value in first.items() if isinstance(first, dict) else [("", first)]:
         np.testing.assert_array_equal(value, second[name] if name else second)
+
+
+@contextmanager
+def registered(*rows):
+    """Rows of the table of environments that are registered for a while."""
+    before = envs.REGISTERED
+    envs.REGISTERED = (*rows, *before)
+    envs.register_environments(rows)
+    try:
+        yield
+    finally:
+        envs.REGISTERED = before
+        for row in rows:
+            gym.registry.pop(row.id)

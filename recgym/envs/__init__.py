@@ -16,6 +16,7 @@ class EnvRow(NamedTuple):
     horizon: int  # [steps]
     reward: str  # a key of recgym.envs.rewards.REWARDS
     about: str  # what an action does
+    numbering: int | None = None  # seed of the items' numbers; None: by exposure, most shown first
 
 
 ENVIRONMENTS = (

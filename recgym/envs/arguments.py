@@ -86,7 +86,8 @@ class Arguments:
 
 
 def _row(fields_of_row: Any) -> EnvRow:
-    if not isinstance(fields_of_row, Mapping) or set(fields_of_row) != set(EnvRow._fields):
+    needed, known = set(EnvRow._fields) - set(EnvRow._field_defaults), set(EnvRow._fields)
+    if not isinstance(fields_of_row, Mapping) or not needed <= set(fields_of_row) <= known:
         raise ValueError(f"row is {quoted(fields_of_row)}, expected the fields {', '.join(EnvRow._fields)}")
     return EnvRow(**fields_of_row)
 

@@ -6,13 +6,15 @@ from recgym.envs.world_lookup import world_of
 from recgym.sim.assumptions import with_assumptions
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import friend_request_world, most_candidates
+from recgym.sim.numbering import random_order
 from recgym.sim.world import World
 
 
 def task_world(arguments: Arguments) -> World:
     """The world of the arguments with its assumed terms set, cut to its `n_items` most exposed items.
 
-    In the domain "friends" it is the world of friend suggestions over a social world.
+    In the domain "friends" it is the world of friend suggestions over a social world. Where the row has a `numbering`,
+    items, or candidates, are numbered in that random order.
 
     Raises:
         ValueError: the world is of another domain, has fewer items, or `assume` is not of its assumed terms.
@@ -28,7 +30,9 @@ def task_world(arguments: Arguments) -> World:
         count = min(arguments.row.n_items or most, most)
     else:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
-    return friend_request_world(world, count) if friends else world.subset(count)
+    world = friend_request_world(world, count) if friends else world.subset(count)
+    seed = arguments.row.numbering
+    return world if seed is None else world.permuted(random_order(count, seed))
 
 
 def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:

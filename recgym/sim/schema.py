@@ -152,7 +152,7 @@ class WorldArrays(NamedTuple):
     price: Annotated[Floats, "N", np.float16]  # standardised log price, 0 where unknown
     price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
     duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
-    exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, descending, sums to 1
+    exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, sums to 1
     logged_stay: Annotated[
         Doubles, "1", np.float64
     ]  # logging policy: probability of staying in the last category

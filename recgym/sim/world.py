@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym import storage
-from recgym.arrays import Floats
+from recgym.arrays import Floats, Ints
 from recgym.events import EVENTS, Event
+from recgym.sim.numbering import Numbering, check_numbering, item_arrays, most_exposed_first, permuted
 from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays
+from recgym.sim.world_files import ABOUT, NAMES, about_of, check_types, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
 from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
 
 MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a world
-_SCHEMA = "recgym.world/1"
-_NAMES = ("categories", "contexts", "user_feature_names")
-_ABOUT = {"name": str, "domain": str, "events": list, **dict.fromkeys(_NAMES, list), "card": dict}
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class World:
     card: dict[str, Any]
     ids: Ids | None = None  # of the log that it was fitted on; None for shipped worlds
     origin: str = ""  # index_digest of the world that this one is a cut or changed copy of
+    numbering: Numbering | None = None  # other numbers of the items than those of the fit
 
     @classmethod
     def build(
@@ -79,9 +79,11 @@ class World:
         features = public_features(about["user_features"], sizes["U"], len(about["user_feature_names"]))
         if about["ids"] is not None:
             check_ids(about["ids"], sizes["U"], sizes["N"])
+        if about["numbering"] is not None:
+            check_numbering(about["numbering"], sizes["N"])
         return cls(
             name, domain, events, categories, contexts, about["user_feature_names"], features, checked,
-            about["card"] or {}, about["ids"], about["origin"],
+            about["card"] or {}, about["ids"], about["origin"], about["numbering"],
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -141,14 +143,25 @@ class World:
     @property
     def item_ids(self) -> tuple[str, ...] | None:
         """(N,) ids of the items in the fitted log; None if the world has none."""
-        return None if self.ids is None or not self.ids.items else self.ids.items[: self.num_items]
+        if self.ids is None or not self.ids.items:
+            return None
+        return tuple(self.ids.items[number] for number in self.fitted_numbers)
+
+    @property
+    def fitted_numbers(self) -> Ints:
+        """(N,) number of each item in the fit, by which `ids` and the card name it."""
+        return np.arange(self.num_items) if self.numbering is None else self.numbering.items
 
     @cached_property
     def index_digest(self) -> str:
         """Digest of the meaning of user and item indices: that of the fitted log's rows, else of the world itself.
 
-        It is the same for a cut or changed copy, and for worlds that are fitted on the same rows of one log.
+        It is the same for a cut or changed copy, and for worlds that are fitted on the same rows of one log. Other
+        numbers of the items than those of the fit are part of it.
         """
+        if self.numbering is not None:
+            numbers = json.dumps([self.numbering.index_digest, self.numbering.items.tolist()])
+            return hashlib.sha256(numbers.encode()).hexdigest()
         if "identity" in self.card:
             facts = json.dumps([self.domain, self.card["identity"]], sort_keys=True)
             return hashlib.sha256(facts.encode()).hexdigest()
@@ -179,6 +192,9 @@ class World:
 
     def with_arrays(self, **changes: NDArray[Any]) -> "World":
         """A copy with some arrays replaced, and checked again."""
+        return self._copy(changes, self.numbering)
+
+    def _copy(self, changes: Mapping[str, NDArray[Any]], numbering: Numbering | None) -> "World":
         return World.build(
             self.name,
             self.domain,
@@ -190,21 +206,31 @@ class World:
             card=self.card,
             ids=self.ids,
             origin=self.index_digest,
+            numbering=numbering,
         )
 
     def subset(self, num_items: int) -> "World":
-        """A copy with the `num_items` most exposed items; ValueError if there are fewer."""
+        """A copy with the `num_items` most exposed items, in order of their numbers; ValueError if there are fewer."""
         if not 1 <= num_items <= self.num_items:
             raise ValueError(f"n_items is {num_items}, world {self.name} allows 1 to {self.num_items}")
         if num_items == self.num_items:
             return self
-        cut = {
-            name: getattr(self.arrays, name)[:num_items]
-            for name, spec in LAYOUT.items()
-            if spec.axes[0] == "N"
-        }
+        order = most_exposed_first(self.arrays.exposure, num_items)
+        if order[num_items - 1] >= num_items:
+            return self.permuted(order).subset(num_items)
+        cut = item_arrays(self.arrays, order[:num_items])
         cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
-        return self.with_arrays(**cut)
+        numbers = self.numbering
+        return self._copy(cut, numbers and numbers._replace(items=numbers.items[:num_items]))
+
+    def permuted(self, order: Ints) -> "World":
+        """A copy in which item `order[i]` has the number i; `order` (N,) is a permutation of the items.
+
+        Sessions are the same, but for the numbers of the items. Friend requests excepted: the order of the candidates
+        is that of their draws.
+        """
+        first = self.numbering or Numbering(self.index_digest, self.fitted_numbers)
+        return self._copy(permuted(self.arrays, order), first._replace(items=first.items[order]))
 
     def with_card(self, **entries: Any) -> "World":
         """A copy with entries of the card added or replaced."""
@@ -234,19 +260,8 @@ class World:
 
     def _write(self, folder: Path) -> None:
         """Write the files of the world into a folder that is not complete yet."""
-        about = {
-            "schema": _SCHEMA,
-            "name": self.name,
-            "domain": self.domain,
-            "events": [event.name for event in self.events],
-            "categories": self.categories,
-            "contexts": self.contexts,
-            "user_feature_names": self.user_feature_names,
-            "card": self.card,
-            **({"origin": self.origin} if self.origin else {}),
-        }
         storage.write_arrays(folder / "world.safetensors", self._stored())
-        storage.write_json(folder / "world.json", about)
+        storage.write_json(folder / ABOUT, about_of(self))
         if self.ids is not None:
             write_ids(folder, self.ids)
 
@@ -254,14 +269,7 @@ class World:
     def load(cls, folder: str | Path) -> "World":
         """Read a world that `save` wrote; ValueError names the file that is missing or broken."""
         stored = storage.Stored(folder, "world")
-        place = stored.folder / "world.json"
-        about = stored.json("world.json")
-        if about.get("schema") != _SCHEMA:
-            raise ValueError(f"{place}: schema is {str(about.get('schema'))[:60]!r}, expected {_SCHEMA!r}")
-        storage.check_keys(about, _ABOUT, place)
-        for key in ("events", *_NAMES):
-            if not all(isinstance(name, str) for name in about[key]):
-                raise ValueError(f"{place}: {key} holds a value that is not a text")
+        about = read_about(stored)
         arrays = stored.arrays("world.safetensors")
         ids = read_ids(stored)
         with storage.refusing(stored.folder):
@@ -269,21 +277,17 @@ class World:
 
     @classmethod
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
-        kinds = {name: np.dtype(layout.stored) for name, layout in LAYOUT.items()}
-        for name, kind in {**kinds, "user_features": np.dtype(np.float16)}.items():
-            if name in arrays and arrays[name].dtype != kind:
-                raise ValueError(f"world array {name} is of {arrays[name].dtype}, expected {kind}")
-        if "user_features" not in arrays:
-            raise ValueError("world lacks user_features")
+        check_types(arrays)
         world = cls.build(
             about["name"],
             about["domain"],
             {name: array for name, array in arrays.items() if name != "user_features"},
-            **{key: tuple(about[key]) for key in _NAMES},
+            **{key: tuple(about[key]) for key in NAMES},
             user_features=arrays["user_features"],
             card=about["card"],
             ids=ids,
-            origin=str(about.get("origin", "")),
+            origin=about["origin"],
+            numbering=about["numbering"],
         )
         if about["events"] != [event.name for event in world.events]:
             raise ValueError(f"world has the events {about['events']}, expected those of its domain")

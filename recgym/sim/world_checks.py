@@ -73,8 +73,6 @@ def _check_spans(arrays: WorldArrays) -> None:
             raise ValueError(f"world array {name} has numbers from {low:g} to {high:g}, expected all {span}")
     if np.any(np.diff(arrays.watch_quantiles, axis=1) < 0):
         raise ValueError("world array watch_quantiles must not fall along a row")
-    if np.any(np.diff(arrays.exposure) > 1e-12):
-        raise ValueError("world items are not ordered by exposure, most shown first")
     if abs(arrays.exposure.sum() - 1.0) > 1e-6:
         raise ValueError(f"world array exposure has the sum {arrays.exposure.sum():.9g}, expected 1")
 

@@ -1,9 +1,10 @@
 """Mapping of a log onto the indices of a world.
 
-A log numbers users and items in the order of its tables, a world numbers items by exposure. The mapping is, in this
-order:
+A log numbers users and items in the order of its tables, a fit numbers items by exposure, and an environment may give
+them other numbers (`recgym.sim.numbering`). The mapping is, in this order:
 
-* the same indices, if the log's mark `indexed_by` is that of the world (`sample_log`, `index_log`);
+* the same indices, if the log's mark `indexed_by` is that of the world, or those of the fit, if it is the mark of the
+  world before its items got other numbers (`sample_log`, `index_log`);
 * by the card's fingerprint, if the log's tables have the ids that the world was fitted on, in their order;
 * by the table of ids of the world; ids that are missing or unknown are counted in a remark.
 
@@ -82,14 +83,13 @@ def _lost(what: str, log: Any, index: Ints, world: "World") -> list[str]:
 def places(world: "World", log: Any) -> IndexMap:
     """World indices of the rows of the log's tables; ValueError says what differs if there is no mapping."""
     if log.indexed_by == world.index_digest:
-        users, items = (np.full(size, -1) for size in (log.num_users, log.num_items))
-        for places, size in ((users, world.num_users), (items, world.num_items)):
-            known = min(size, len(places))
-            places[:known] = np.arange(known)
-        return IndexMap(users, items)
+        return IndexMap(_same(log.num_users, world.num_users), _same(log.num_items, world.num_items))
+    if world.numbering is not None and log.indexed_by == world.numbering.index_digest:
+        return IndexMap(_same(log.num_users, world.num_users), _numbers(world, log.num_items))
     user_ids, item_ids = log.users["id"].to_pylist(), log.items["id"].to_pylist()
-    known_items = _by_fingerprint(world, log, "item", item_ids, world.num_items)
-    known_users = _by_fingerprint(world, log, "user", user_ids, world.num_users)
+    known_items, known_users = (
+        _by_fingerprint(world, log, *of) for of in (("item", item_ids), ("user", user_ids))
+    )
     if known_items is not None:
         if known_users is None:
             unknown = np.full(len(user_ids), -1)
@@ -100,13 +100,28 @@ def places(world: "World", log: Any) -> IndexMap:
     return _looked_up(world, log, user_ids, item_ids, known_users)
 
 
-def _by_fingerprint(world: "World", log: Any, what: str, ids: list[str], size: int) -> Ints | None:
+def _same(size: int, known: int) -> Ints:
+    """(size,) 0, 1, ... for the first `known` rows, -1 for the others."""
+    index = np.arange(size)
+    index[known:] = -1
+    return index
+
+
+def _numbers(world: "World", size: int) -> Ints:
+    """(size,) index in the world of each item number of its fit; -1 for those that the world was cut by."""
+    index, fitted = np.full(size, -1), world.fitted_numbers
+    kept = np.flatnonzero(fitted < size)
+    index[fitted[kept]] = kept
+    return index
+
+
+def _by_fingerprint(world: "World", log: Any, what: str, ids: list[str]) -> Ints | None:
     """Mapping by the rows of the card's fingerprint; None if the log's table is a different one."""
     known = world.card.get("identity", {})
     if known.get(f"{what}s") != ids_digest(ids) or known.get("indexed_by") != log.indexed_by:
         return None
-    rows, index = row_numbers(known[f"{what}_rows"])[:size], np.full(len(ids), -1)
-    index[rows] = np.arange(len(rows))
+    rows, index = row_numbers(known[f"{what}_rows"]), np.full(len(ids), -1)
+    index[rows] = _numbers(world, len(rows)) if what == "item" else np.arange(len(rows))
     return index
 
 
@@ -136,7 +151,7 @@ def _looked_up(
             f"{log.num_items:,} items ({int((~shown).sum()):,} of {len(shown):,} rows) are unknown to the world; "
             "fit a world on this log"
         )
-    items[items >= world.num_items] = -1  # the world was cut
+    items[items >= 0] = _numbers(world, len(world.ids.items))[items[items >= 0]]
     _check_categories(world, log, items)
     if not (users >= 0).any():
         raise ValueError(

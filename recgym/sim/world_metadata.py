@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Floats
+from recgym.sim.numbering import Numbering
 from recgym.sim.world_ids import Ids
 
 
@@ -21,11 +22,13 @@ class WorldMetadata(TypedDict, total=False):
     user_features: NDArray[Any] | None  # (U, F) in [-1, 1]
     card: dict[str, Any] | None
     ids: Ids | None  # of the log
+    numbering: Numbering | None  # None: items have the numbers of the fit
     origin: str  # index_digest of the world that this one is a copy of, default ""
 
 
 DEFAULT_METADATA: WorldMetadata = {
-    "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "origin": "",
+    "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "numbering": None,
+    "origin": "",
 }  # fmt: skip
 
 

@@ -58,7 +58,6 @@ def test_a_subset_has_the_most_exposed_items():
         ({"category": np.full(30, 4)}, "category leaves"),
         ({"user_cdf": np.linspace(1, 0, 50)}, "user_cdf is not a cumulative distribution"),
         ({"event_needs": np.array([-1, 0, 2])}, "event_needs must name an earlier event"),
-        ({"exposure": np.linspace(0.1, 1, 30)}, "not ordered by exposure"),
         ({"examine": np.full(50, 1.5)}, r"examine has numbers from 1\.5 to 1\.5, expected all in \[0, 1\]"),
         ({"exposure": np.full(30, 0.1)}, "exposure has the sum 3, expected 1"),
         ({"exposure": np.r_[1.5, np.zeros(28), -0.5]}, r"exposure has numbers from -0\.5 to 1\.5"),

@@ -1,0 +1,77 @@
+"""Files of a world: what `world.json` holds, and the checks of what is read."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recgym import storage
+from recgym.arrays import Arrays
+from recgym.checks import quoted
+from recgym.sim.numbering import Numbering
+from recgym.sim.schema import LAYOUT
+
+if TYPE_CHECKING:
+    from recgym.sim.world import World
+
+ABOUT = "world.json"
+NAMES = ("categories", "contexts", "user_feature_names")  # lists of texts
+_SCHEMA = "recgym.world/1"
+_KINDS = {"name": str, "domain": str, "events": list, **dict.fromkeys(NAMES, list), "card": dict}
+
+
+def about_of(world: "World") -> dict[str, Any]:
+    """The content of `world.json`."""
+    about = {
+        "schema": _SCHEMA,
+        "name": world.name,
+        "domain": world.domain,
+        "events": [event.name for event in world.events],
+        "categories": world.categories,
+        "contexts": world.contexts,
+        "user_feature_names": world.user_feature_names,
+        "card": world.card,
+    }
+    if world.origin:
+        about["origin"] = world.origin
+    if world.numbering is not None:
+        about["numbering"] = {
+            "index_digest": world.numbering.index_digest,
+            "items": world.numbering.items.tolist(),
+        }
+    return about
+
+
+def read_about(stored: storage.Stored) -> dict[str, Any]:
+    """The content of `world.json`, checked; ValueError names the key that is missing or of another type."""
+    place, about = stored.folder / ABOUT, stored.json(ABOUT)
+    if about.get("schema") != _SCHEMA:
+        raise ValueError(f"{place}: schema is {str(about.get('schema'))[:60]!r}, expected {_SCHEMA!r}")
+    storage.check_keys(about, _KINDS, place)
+    for key in ("events", *NAMES):
+        if not all(isinstance(name, str) for name in about[key]):
+            raise ValueError(f"{place}: {key} holds a value that is not a text")
+    about["origin"] = str(about.get("origin", ""))
+    about["numbering"] = _numbering(about.get("numbering"), place)
+    return about
+
+
+def _numbering(value: Any, place: object) -> Numbering | None:
+    """The numbering of `world.json`; its numbers are checked by `World.build`."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: numbering is {quoted(value)}, expected dict")
+    storage.check_keys(value, {"index_digest": str, "items": list}, f"{place}: numbering")
+    if not all(type(number) is int and 0 <= number < 1 << 31 for number in value["items"]):
+        raise ValueError(f"{place}: numbering holds a value that is no number of an item")
+    return Numbering(value["index_digest"], np.array(value["items"], np.int64))
+
+
+def check_types(arrays: Arrays) -> None:
+    """ValueError names the first stored array of another type than the layout's, or that is missing."""
+    kinds = {name: np.dtype(layout.stored) for name, layout in LAYOUT.items()}
+    for name, kind in {**kinds, "user_features": np.dtype(np.float16)}.items():
+        if name in arrays and arrays[name].dtype != kind:
+            raise ValueError(f"world array {name} is of {arrays[name].dtype}, expected {kind}")
+    if "user_features" not in arrays:
+        raise ValueError("world lacks user_features")
