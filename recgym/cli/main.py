@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import __version__, _interrupt
-from recgym.cli import benchmark, estimation, rolling, timing, training, worlds
+from recgym.cli import benchmark, estimation, rolling, search, timing, training, worlds
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -125,6 +125,7 @@ COMMANDS = (
     rolling.rolling,
     validate,
     training.train,
+    search.tune,
     benchmark.bench,
     benchmark.report,
     estimation.ope,
@@ -226,6 +227,7 @@ _OPTIONAL_MODULES = (
     "tensorboard",
     "matplotlib",
     "sklearn",
+    "optuna",
     "threadpoolctl",
     "agents",
 )

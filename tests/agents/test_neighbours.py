@@ -159,7 +159,6 @@ LEARNERS = {
     "ucb1": FRESH,
     "linucb": FRESH,
     "lints": FRESH,
-    "logistic": FRESH,
     "neural-linear": {**FRESH, "updates": 30},
     "q-learning": {},
     "sarsa": {},
