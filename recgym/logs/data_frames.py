@@ -69,7 +69,9 @@ def _one_kind(name: str, column: str, values: "pd.Series[Any]") -> "pd.Series[An
     """Objects of several types as a common type: ids as text, numbers as floats, dates as timestamps."""
     known = values.dropna()
     kinds = set(map(type, known))
-    if column in IDS and all(issubclass(kind, str | int | float | np.number) for kind in kinds):
+    if column in IDS and all(
+        kind is not bool and issubclass(kind, str | int | float | np.number) for kind in kinds
+    ):
         is_large = any(issubclass(kind, int) for kind in kinds) and any(
             isinstance(value, int) and not -INT64 <= value < INT64 for value in known
         )

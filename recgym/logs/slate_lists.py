@@ -52,7 +52,9 @@ def one_row_an_item(
         The table with one row for each shown item, its origin, and remarks.
     """
     for field in table.schema:
-        is_wrong = is_list(field.type) and not _is_plain(field.type.value_type)
+        is_wrong = is_list(field.type) and not _is_plain(
+            field.type.value_type, field.name in ("shown", "item")
+        )
         if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
             column = names.get(field.name, field.name)
             rule = "lists of numbers or words are needed"
@@ -183,8 +185,8 @@ class _Chunk(NamedTuple):
         raise_problems(found)
 
 
-def _is_plain(kind: Any) -> bool:
-    return is_number(kind) or is_text(kind) or bool(pa.types.is_boolean(kind))
+def _is_plain(kind: Any, of_ids: bool) -> bool:
+    return is_number(kind) or is_text(kind) or (not of_ids and bool(pa.types.is_boolean(kind)))
 
 
 def _whole(values: Any) -> Any:

@@ -84,3 +84,32 @@ def test_sparse_columns_and_large_whole_ids_of_a_frame_are_read():
     assert log.users["id"].to_pylist() == [str(2**70), str(2**70 + 1)]
     assert log.column("click").tolist() == [True, False]
     assert log.column("price").tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"user": ["a", True], "item": [1, 2]},
+            "frame, row 3, user: a column must have one kind of values, here str",
+        ),
+        ({"user": [True, False], "item": [1, 2]}, "frame, user: ids are needed; found a column of bool"),
+        ({"user": [[1], [2]], "item": [1, 2]}, "frame, user: numbers, words, booleans or times are needed"),
+        (
+            {"user": [1], "item": [None], "shown": [[True, False]]},
+            "frame, shown: lists of numbers or words are needed",
+        ),
+        (
+            {"user": [1], "item": [1], "shown": [[{"id": 1}]]},
+            "frame, shown: lists of numbers or words are needed",
+        ),
+        (
+            {"user": [1], "item": [None], "shown": ["[0 1 ... 2]"]},
+            "frame, row 2, shown: a list with all its entries",
+        ),
+    ],
+)
+def test_values_that_are_no_ids_are_named(columns, message):
+    with pytest.raises(LogError) as error:
+        Log.from_pandas(pd.DataFrame(columns), domain="content")
+    assert str(error.value).startswith(message)
