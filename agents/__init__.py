@@ -125,6 +125,12 @@ AGENTS = (
     AgentRow("linucb", "agents.bandits.linucb:LinUcb", "bandits", "upper confidence bound of a linear model"),
     AgentRow("lints", "agents.bandits.lints:LinTs", "bandits", "Thompson sampling with a linear model"),
     AgentRow(
+        "logistic",
+        "agents.bandits.logistic_bandit:LogisticBandit",
+        "bandits",
+        "online logistic regression on crosses, Thompson sampling",
+    ),
+    AgentRow(
         "neural-linear",
         "agents.bandits.neural_linear:NeuralLinear",
         "bandits",

@@ -99,6 +99,15 @@ def allowed_items(problem: Problem, observation: Any, mask: Masks | None, *, fre
     return unseen(observation, problem.num_items, problem.slate_size, mask) if fresh else mask
 
 
+def last_response(observation: Any, num_items: int) -> NDArray[np.int64]:
+    """The latest item with a response in the observation "history", N for none, (B,)."""
+    shown = np.asarray(observation["shown"], np.int64)
+    responded = observation["events"].reshape(*shown.shape, -1)[:, :, 0] > 0
+    responded &= shown < num_items
+    place = shown.shape[1] - 1 - responded[:, ::-1].argmax(axis=1)
+    return np.where(responded.any(axis=1), shown[np.arange(len(shown)), place], num_items)
+
+
 def weight_vector(problem: Problem) -> Doubles:
     """Reward weights in the order of the events, shape (E,)."""
     return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])

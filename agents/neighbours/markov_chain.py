@@ -29,7 +29,7 @@ from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays
-from agents.slates import allowed_items, credit, top_k
+from agents.slates import allowed_items, credit, last_response, top_k
 from recgym.arrays import Doubles
 
 AFTER = ("response", "shown")
@@ -76,14 +76,9 @@ class MarkovChain(BaseAgent):
 
     def last(self, observation: Any) -> NDArray[np.int64]:
         """The item on which the next step depends, N for none, (B,)."""
-        shown = observation["shown"].astype(np.int64)
         if self.params.after == "shown":
-            return np.asarray(shown[:, -1])
-        responded = observation["events"].reshape(*shown.shape, -1)[:, :, 0] > 0
-        responded &= shown < self.problem.num_items
-        place = shown.shape[1] - 1 - responded[:, ::-1].argmax(axis=1)
-        found = shown[np.arange(len(shown)), place]
-        return np.where(responded.any(axis=1), found, self.problem.num_items)
+            return np.asarray(observation["shown"][:, -1], np.int64)
+        return last_response(observation, self.problem.num_items)
 
     def add(self, last: NDArray[np.int64], item: NDArray[np.int64], reward: Doubles) -> None:
         """Add impressions: last item, shown item and reward, (n,) each."""

@@ -156,7 +156,8 @@ def read_csv(
         ):
             raise_problems(_diagnose(files, name, types, layout, set(nullable)))
     if not table.num_rows:
-        raise LogError(f"{name}: {NO_ROWS}")
+        none = NO_ROWS if where is None else f"no row has {where[1]!r} in the column {where[0]!r}"
+        raise LogError(f"{name}: {none}")
     return table
 
 
@@ -199,7 +200,7 @@ def _matching(options: tuple[Any, ...], column: str, word: str) -> Any:
     """Rows with this word in the column."""
     with pacsv.open_csv(*options) as batches:
         kept = [batch.filter(pc.equal(batch.column(column).cast(TEXT), word)) for batch in batches]
-    return pa.Table.from_batches(kept).unify_dictionaries()
+        return pa.Table.from_batches(kept, batches.schema).unify_dictionaries()
 
 
 def require_columns(

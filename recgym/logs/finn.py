@@ -21,12 +21,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files, reading
 from recgym.logs.generic import from_table
+from recgym.logs.json_lines import Record
 from recgym.logs.log import Log
 from recgym.logs.problems import LogError
 from recgym.logs.table_settings import TableSettings
@@ -59,6 +61,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table = pa.concat_tables(parts)
     groups = _groups(files)
     if groups is not None:
+        most_item = int(pc.max(table["item"]).as_py() or 0)
+        if most_item >= len(groups):
+            found = f"it has {len(groups):,}, and there is an item {most_item}"
+            raise LogError(f"{files.one(GROUPS)}: a group of each item is needed; {found}")
         table = table.append_column("category", groups.take(table["item"].combine_chunks()))
     log = from_table(table, TableSettings(name, "content", SOURCE, {}, GAP_MINUTES))
     remarks = [f"{name}: {absent:,} slates without their clicked item left out"] if absent else []
@@ -151,9 +157,13 @@ def _names(files: Files, name: str) -> dict[str, str]:
     with reading(name), files.open(name) as stream:
         text = stream.read()
     try:
-        names = json.loads(text)["category"]
+        names = json.loads(text, object_pairs_hook=Record)["category"]
     except (ValueError, KeyError, TypeError, RecursionError):
         names = None
-    if not isinstance(names, dict) or not all(isinstance(word, str) for word in names.values()):
+    if (
+        not isinstance(names, Record)
+        or names.twice
+        or not all(isinstance(word, str) for word in names.values())
+    ):
         raise LogError(f"{name}: JSON with the names of groups is needed, {{'category': {{'1': 'NAME'}}}}")
     return names

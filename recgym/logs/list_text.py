@@ -26,7 +26,7 @@ BARE = r"""^[^\[\](){}'"…]*$"""
 BRACKETED = r"""^(\[[^\[\](){}'"…]*\]|\([^\[\](){}'"…]*\)|\{[^\[\](){}'"…:]*\})$"""
 _WORD = r"""\s*('[^'"\\|;,\s\[\](){}…]*'|"[^'"\\|;,\s\[\](){}…]*")\s*"""
 QUOTE = re.compile(r"""u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*\"""")
-PRINTED = re.compile(r"\([\[{].*[\]}]\)$|^\w+\(\)$|^[a-z]?'.*'$|\"")  # array([1]), set(), b'a'
+PRINTED = re.compile(r"\([\[{].*[\]}]\)$|^\w+\(\)$|^[a-z]?'.*'$")  # array([1]), set(), b'a'
 SHORTENED = re.compile(r"[0-9]*(\.\.\.|…)")
 
 
@@ -141,7 +141,8 @@ def _entries(cell: str, sign: str) -> list[str] | str:
         if found is not None:
             is_flat = all(type(each) in (str, int, float) for each in found)
             return [str(each) for each in found] if is_flat else LIST_RULE
-    opened = cell[0] if len(cell) > 1 and PAIRS.get(cell[0]) == cell[-1] and _is_balanced(cell[1:-1]) else ""
+    is_opened = len(cell) > 1 and PAIRS.get(cell[0]) == cell[-1]
+    opened = cell[0] if is_opened and _is_balanced(QUOTE.sub("", cell[1:-1])) else ""
     body = (cell[1:-1] if opened else cell).strip()
     entries = []
     while body:
@@ -166,7 +167,7 @@ def _first(body: str, sign: str, opened: str) -> tuple[str | None, str]:
     parts = body.split(sign or None, 1)
     entry, rest_of_it = parts[0].strip(), "".join(parts[1:]).strip()
     if opened:
-        is_odd = any(mark in entry for mark in "[](){}") or (opened == "{" and ":" in entry)
+        is_odd = any(mark in entry for mark in '[](){}"') or (opened == "{" and ":" in entry)
         is_odd |= bool(PRINTED.search(entry)) or entry[:1] in ("'", '"')
     else:
         is_odd = not _is_balanced(entry) or PAIRS.get(entry[:1]) == entry[-1:] or bool(PRINTED.search(entry))

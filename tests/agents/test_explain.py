@@ -16,7 +16,12 @@ EXPLAINERS = [row.name for row in AGENTS if issubclass(agent_class(row.name), Ex
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 @pytest.mark.parametrize(
-    ("name", "params"), [*((name, {}) for name in EXPLAINERS), ("linucb", {"mode": "shared"})]
+    ("name", "params"),
+    [
+        *((name, {}) for name in EXPLAINERS),
+        ("linucb", {"mode": "shared"}),
+        ("logistic", {"user_features": True}),
+    ],
 )
 def test_an_explanation_sums_to_the_score(name, params, task):
     env = make_env(task, name, 8)

@@ -159,6 +159,7 @@ LEARNERS = {
     "ucb1": FRESH,
     "linucb": FRESH,
     "lints": FRESH,
+    "logistic": FRESH,
     "neural-linear": {**FRESH, "updates": 30},
     "q-learning": {},
     "sarsa": {},

@@ -46,3 +46,14 @@ def test_finn_errors_name_the_array(tmp_path):
     assert refused(write(tmp_path, FILES | {"data.npz": FILES["data.npz"][:300]})).startswith(
         "data.npz: not a readable file of numpy arrays"
     )
+
+
+def test_finn_has_one_group_of_each_item(tmp_path):
+    message = "itemattr.npz: a group of each item is needed; it has {0}, and there is an item 5"
+    for count in (0, 2, 5):
+        folder = write(tmp_path, FILES | {"itemattr.npz": npz(category=np.zeros(count, np.int64))})
+        assert refused(folder) == message.format(count)
+    twice = '{"category": {"1": "a", "1": "b"}}'
+    assert refused(write(tmp_path, FILES | {"ind2val.json": twice})).startswith(
+        "ind2val.json: JSON with the names"
+    )

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from log_files import refused, write
@@ -184,3 +185,35 @@ def test_labels_in_lists_of_json_may_be_true_or_false(tmp_path):
     path = write(tmp_path / "t.jsonl", '{"user": 1, "shown": ["a", "b"], "yes": [true, false]}\n')
     log = read_log(path, domain="content", mapping="user=user,shown=shown,click=yes")
     assert log.column("click").tolist() == [True, False]
+
+
+SIGNS = "abcXY19 .-_:/'\"()[]{},;|\\\\é日&#"
+
+
+def words_of(rng) -> list[str]:
+    """Words that are no numbers, without surrounding spaces."""
+    made = ("".join(rng.choice(list(SIGNS), rng.integers(1, 8))).strip() for _ in range(rng.integers(1, 6)))
+    return list(dict.fromkeys(word if word.strip("0123456789.") else "a" for word in made))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        repr,
+        json.dumps,
+        lambda words: json.dumps(words, ensure_ascii=False, separators=(",", ":")),
+        lambda words: repr(tuple(words)),
+        lambda words: "{" + ", ".join(map(repr, words)) + "}",
+        lambda words: "[" + " ".join(map(repr, words)) + "]",
+        lambda words: "[" + ";".join(map(repr, words)) + "]",
+    ],
+    ids=["list", "json", "compact json", "tuple", "set", "numpy", "semicolons"],
+)
+def test_lists_of_any_words_are_read_as_they_are_written(written):
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        words = words_of(rng)
+        cells = pa.array([written(words)])
+        lists, faults = lists_of_text(cells, separator(cells))
+        assert lists.entries.to_pylist() == words, cells
+        assert not any(bad.any() for bad, _ in faults), cells

@@ -46,3 +46,10 @@ def test_retailrocket_errors_name_the_place(tmp_path, name, old, new, message):
 
 def test_rows_of_retailrocket_are_lines_of_the_file(tmp_path):
     assert_rows_are_lines(write(tmp_path, RETAILROCKET))
+
+
+@pytest.mark.parametrize("rows", ["", "1433041200000,355908,790,n1\n"])
+def test_properties_without_a_category_are_named(tmp_path, rows):
+    texts = {**RETAILROCKET, "item_properties_part1.csv": "timestamp,itemid,property,value\n" + rows}
+    message = "item_properties_part1.csv: no row has 'categoryid' in the column 'property'"
+    assert refused(write(tmp_path, texts)) == message
