@@ -98,6 +98,13 @@ SPACES: dict[str, Space] = {
     },
     "linucb": {**_LINEAR, "alpha": SearchRange(0.02, 2.0, log=True)},
     "lints": {**_LINEAR, "scale": SearchRange(0.02, 2.0, log=True)},
+    "logistic": {
+        "alpha": SearchRange(0.02, 1.0, log=True),
+        "l2": SearchRange(0.1, 30.0, log=True),
+        "scale": SearchRange(0.03, 1.0, log=True),
+        "user_features": YES_NO,
+        "fresh": YES_NO,
+    },
     "neural-linear": {
         "rate": RATE,
         "ridge": SearchRange(0.1, 30.0, log=True),
