@@ -8,7 +8,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recgym.bench.run_folder import load_record, run_folders
-from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, response_rate, score
+from recgym.evaluate.metrics import (
+    Score,
+    coverage,
+    exposure_counts,
+    exposure_gini,
+    paired_score,
+    response_rate,
+)
 from recgym.evaluate.stats import Interval, paired_difference
 from recgym.storage import check_keys, parse_json, refusing
 
@@ -106,8 +113,11 @@ def difference(first: SeedRuns, second: SeedRuns) -> Interval | None:
     )
 
 
-def agent_score(agents: dict[str, SeedRuns], agent: str) -> Score | None:
-    """Score on the seeds and sessions that the agent, random and oracle-plan share; None where there are none."""
+def _scored_units(agents: dict[str, SeedRuns], agent: str) -> NDArray[np.float64] | None:
+    """Mean returns (3, n) of an agent, random and oracle-plan on the units that all three share; None for none.
+
+    Units are seeds, each by its common sessions; sessions where one seed is shared.
+    """
     if RANDOM not in agents or ORACLE_PLAN not in agents:
         return None
     runs = agents[agent]
@@ -115,7 +125,22 @@ def agent_score(agents: dict[str, SeedRuns], agent: str) -> Score | None:
     if not seeds:
         return None
     rows = [agents[name] for name in (agent, RANDOM, ORACLE_PLAN)]
-    means = np.mean(
-        [[r.mean() for r in _common_returns(*(row[seed] for row in rows))] for seed in sorted(seeds)], axis=0
-    )
-    return score(*(float(mean) for mean in means))
+    returns = [_common_returns(*(row[seed] for row in rows)) for seed in sorted(seeds)]
+    if len(returns) == 1:
+        return np.stack(returns[0])
+    return np.array([[each.mean() for each in same] for same in returns]).T
+
+
+def agent_score(agents: dict[str, SeedRuns], agent: str) -> Score | None:
+    """Score on the seeds and sessions that the agent, random and oracle-plan share; None where there are none."""
+    units = _scored_units(agents, agent)
+    return None if units is None else paired_score(*units)
+
+
+def seed_scores(agents: dict[str, SeedRuns], agent: str) -> NDArray[np.float64] | None:
+    """Scores (S,) of the agent's seeds, on the scale of all seeds together; None where it is undefined."""
+    units, found = _scored_units(agents, agent), agent_score(agents, agent)
+    if units is None or found is None or found.value is None:
+        return None
+    own, random, plan = units
+    return np.asarray((own - random) / (plan - random).mean())

@@ -4,6 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from recgym.bench.all_environments import (
+    AGGREGATE_HEAD,
+    Aggregate,
+    aggregate_cells,
+    aggregate_of,
+    corrected_lines,
+)
 from recgym.bench.experiment import SWEPT
 from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, read_runs
 from recgym.bench.leaderboard import Leaderboard, tables_of
@@ -14,7 +21,7 @@ from recgym.bench.ranking_stability import (
     stability_of,
     stability_table,
 )
-from recgym.bench.report_page import OPENING, PAGE, refuse_to_lose, title_of
+from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose, title_of
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
 from recgym.bench.table_text import cells, describe_planning, head
@@ -29,7 +36,8 @@ agent over the agent of the row. They are averaged over the sessions of a seed, 
 (over all sessions where neither agent learns: random, the oracles, the logging policy). Score: 0 is random, 1 is
 oracle-plan, which reads the hidden intent of users and plans ahead; it is undefined where oracle-plan gains less than
 5 % on random. Response rate: responses per impression. Length: slates of a session. Coverage: share of the catalogue
-shown in the judged sessions of a seed. CPU seconds: preparing and training, on one thread; other work of the machine
+shown in the judged sessions of a seed. The interval of a score holds the noise of random and of oracle-plan's search,
+too (delta method). CPU seconds: preparing and training, on one thread; other work of the machine
 changes them little. Agents are judged without exploration.
 """
 
@@ -43,6 +51,7 @@ class Results:
         self.failed: dict[str, list[dict[str, Any]]] = {}
         self.runs: dict[str, list[JudgedRun]] = {}
         self.stability: dict[str, list[Stability]] = {}  # of the rankings, over assumed terms
+        self.aggregate: dict[str, Aggregate | None] = {}  # over the environments
         order = list(PRESETS)
         found = sorted(preset.name for preset in folder.glob("*") if run_folders(preset))
         for name in sorted(found, key=lambda name: (order.index(name) if name in order else 99, name)):
@@ -50,6 +59,8 @@ class Results:
             plain = [run for run in self.runs[name] if SWEPT not in run.record["experiment"]]
             self.tables[name] = tables_of(name, plain)
             self.stability[name] = stability_of(self.runs[name])
+            reference = PRESETS[name].reference if name in PRESETS else ""
+            self.aggregate[name] = aggregate_of(plain, reference)
         if not found:
             raise ValueError(f"{folder}: no runs here; `recgym bench --out {folder}` writes some")
 
@@ -65,6 +76,7 @@ def write_report(folder: Path) -> Results:
     for preset, tables in results.tables.items():
         parts.append(_preset_text(results, preset))
         parts += [_table_text(table) for table in tables]
+        parts += [_aggregate_text(results.aggregate[preset], tables)]
         parts += [_stability_text(entry) for entry in results.stability[preset]]
         if tables:
             files[folder / f"{preset}.png"] = _picture(preset, tables)
@@ -128,6 +140,19 @@ def _table_text(table: Leaderboard) -> str:
     if table.card_planning:
         lines.append(f"* The world's card on planning: {planning_text(table.card_planning)}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _aggregate_text(found: Aggregate | None, tables: list[Leaderboard]) -> str:
+    """The comparison over all environments, and the corrected comparisons of each."""
+    lines = [f"### {ALL_ENVIRONMENTS}", ""]
+    if found is not None:
+        names = [name.format(found.reference) for name in AGGREGATE_HEAD]
+        rows = [names, ["---", "---:", "---:"], *map(aggregate_cells, found.rows)]
+        lines += [f"{', '.join(found.environments)}; bootstrap intervals stratified by environment.", ""]
+        lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    corrected = corrected_lines(tables)
+    lines += [*corrected[:1], "", *corrected[1:]] if corrected else []
+    return "\n".join(lines).rstrip() + "\n" if len(lines) > 2 else ""
 
 
 def _stability_text(entry: Stability) -> str:

@@ -18,6 +18,8 @@ def head(table: Leaderboard) -> list[str]:
 def cells(table: Leaderboard, row: Row) -> list[str]:
     """A row as text, in the order of `head`."""
     scored = "" if row.score is None else "undefined" if row.score.value is None else f"{row.score.value:.2f}"
+    if row.score is not None and row.score.low is not None:
+        scored += f" [{row.score.low:.2f}, {row.score.high:.2f}]"
     if row.score is not None and row.score.is_above_oracle_plan:
         scored += " (!)"
     return [

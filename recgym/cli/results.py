@@ -1,5 +1,6 @@
 """The tables of a results folder on stdout."""
 
+from recgym.bench.all_environments import AGGREGATE_HEAD, aggregate_cells, corrected_lines
 from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
 from recgym.bench.report_page import title_of
@@ -24,6 +25,7 @@ def print_report(results: Results) -> None:
                 lines.append("The reward rests on assumed parameters.")
             for line in (*filter(None, lines), ""):
                 show_text(line)
+        _print_aggregate(results, preset)
         for entry in results.stability[preset]:
             title = f"{preset}: assumed terms of {title_of(entry.env_id, entry.experiment)}"
             show_table([TableColumn(name, 0) for name in STABILITY_HEAD], stability_table(entry), title)
@@ -31,3 +33,16 @@ def print_report(results: Results) -> None:
                 show_text(line)
         for record in results.failed[preset]:
             show_text(f"failed: {record['run_id']}: {record['error']}")
+
+
+def _print_aggregate(results: Results, preset: str) -> None:
+    """The comparison over all environments, and the corrected comparisons of each."""
+    found = results.aggregate[preset]
+    if found is not None:
+        names = [name.format(found.reference) for name in AGGREGATE_HEAD]
+        rows = [aggregate_cells(row) for row in found.rows]
+        show_table(
+            [TableColumn(name, rank) for rank, name in enumerate(names)], rows, f"{preset}: all environments"
+        )
+    for line in (*corrected_lines(results.tables[preset]), ""):
+        show_text(line)

@@ -1,8 +1,9 @@
 """Evaluation: statistics of runs, metrics of sessions, and off-policy estimates."""
 
+from recgym.evaluate.aggregate import holm, iqm, iqm_interval, performance_profile, probability_of_improvement
 from recgym.evaluate.doubly_robust import clipped_dr, dm, dr, dr_os, sndr, switch_dr
 from recgym.evaluate.estimate import Estimate
-from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, score
+from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, paired_score, score
 from recgym.evaluate.ope import clipped_ips, ips, mips, replay, snips
 from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.sequences import (
@@ -35,12 +36,18 @@ __all__ = [
     "dr_os",
     "exposure_counts",
     "exposure_gini",
+    "holm",
     "independent_ips",
     "ips",
+    "iqm",
+    "iqm_interval",
     "mean_se",
     "mips",
     "paired_difference",
+    "paired_score",
     "per_decision_ips",
+    "performance_profile",
+    "probability_of_improvement",
     "pseudo_inverse_ips",
     "replay",
     "score",

@@ -1,10 +1,12 @@
 """Metrics of finished sessions. Axes: S sessions, N items."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recgym.evaluate.stats import check_level, t_quantile
 from recgym.numerics import gini
 
 MIN_RELATIVE_GAIN = 0.05  # (oracle_plan - random) / |random| for a defined score
@@ -16,6 +18,8 @@ class Score(NamedTuple):
     value: float | None  # None: undefined
     is_above_oracle_plan: bool  # a learner above the reference needs an explanation
     note: str  # why it is undefined, or that it is above oracle-plan; else ""
+    low: float | None = None  # 95 % interval; None: undefined, or one unit
+    high: float | None = None
 
 
 def score(agent: float, random: float, oracle_plan: float) -> Score:
@@ -30,6 +34,32 @@ def score(agent: float, random: float, oracle_plan: float) -> Score:
     if gain <= 0 or gain < MIN_RELATIVE_GAIN * abs(random):
         return Score(None, bool(above), "oracle-plan gains less than 5 % on random")
     return Score((agent - random) / gain, bool(above), "above oracle-plan" if above else "")
+
+
+def paired_score(agent: ArrayLike, random: ArrayLike, oracle_plan: ArrayLike, level: float = 0.95) -> Score:
+    """Score of mean returns, with a Student-t interval of the ratio by the delta method.
+
+    The noise of all three agents is in the interval, that of oracle-plan's search included.
+
+    Args:
+        agent: (n,) mean returns of independent units, such as seeds; unit i of all three has the same users.
+        random: (n,) of the agent random.
+        oracle_plan: (n,) of the agent oracle-plan.
+        level: coverage of the interval.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    check_level(level)
+    a, r, p = (np.asarray(each, np.float64).ravel() for each in (agent, random, oracle_plan))
+    if not len(a) == len(r) == len(p) or not len(a):
+        raise ValueError(f"{len(a)}, {len(r)} and {len(p)} units cannot be paired")
+    found = score(float(a.mean()), float(r.mean()), float(p.mean()))
+    if found.value is None or len(a) < 2:
+        return found
+    influence = (a - r - found.value * (p - r)) / (p.mean() - r.mean())
+    half = t_quantile(0.5 + level / 2.0, len(a) - 1) * float(influence.std(ddof=1)) / math.sqrt(len(a))
+    return found._replace(low=found.value - half, high=found.value + half)
 
 
 def response_rate(responses: ArrayLike, shown: ArrayLike) -> float:

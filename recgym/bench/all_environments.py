@@ -1,0 +1,103 @@
+"""Agents compared over all environments of a preset: interquartile mean of scores, improvement, Holm's correction.
+
+Axes: S random seeds of an environment.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from recgym.arrays import Array
+from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, SeedRuns, seed_scores
+from recgym.bench.leaderboard import Leaderboard
+from recgym.bench.report_page import line_of, title_of
+from recgym.evaluate.aggregate import holm, iqm_interval, probability_of_improvement, t_p_value
+from recgym.evaluate.stats import Interval
+
+LEVEL = 0.05  # of the tests together
+MIN_ENVIRONMENTS = 2
+AGGREGATE_HEAD = "agent", "interquartile mean of scores, 95 %", "probability that {} improves on it"
+SCALE_ENDS = (RANDOM, ORACLE_PLAN)  # their scores are 0 and 1
+
+
+class AggregateRow(NamedTuple):
+    """One agent over all environments."""
+
+    agent: str
+    iqm: Interval  # of the scores of all seeds
+    improvement: Interval | None  # probability that a seed of the reference is above one of this agent
+
+
+class Aggregate(NamedTuple):
+    """The agents of a preset that have scores in all of its environments."""
+
+    environments: tuple[str, ...]
+    reference: str
+    rows: tuple[AggregateRow, ...]  # largest interquartile mean first
+
+
+def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
+    """The comparison; None where fewer than two environments have scores of two seeds."""
+    experiments: dict[str, dict[str, SeedRuns]] = {}
+    names = {}
+    for run in runs:
+        name = run.record["experiment"]
+        names[name] = title_of(run.record["env"]["id"], name)
+        lines = experiments.setdefault(name, {})
+        lines.setdefault(line_of(run.record["run_id"], name), {})[run.record["seed"]["run"]] = run
+    scores: dict[str, dict[str, Array]] = {}
+    for name, lines in experiments.items():
+        found = {line: seed_scores(lines, line) for line, seeds in lines.items() if len(seeds) > 1}
+        known = {line: values for line, values in found.items() if values is not None}
+        if known:
+            scores[name] = known
+    if len(scores) < MIN_ENVIRONMENTS:
+        return None
+    everywhere = set.intersection(*(set(each) for each in scores.values()))
+    tasks = {line: [scores[name][line] for name in scores] for line in sorted(everywhere - set(SCALE_ENDS))}
+    if not tasks:
+        return None
+    rows = [
+        AggregateRow(
+            line,
+            iqm_interval(own),
+            probability_of_improvement(tasks[reference], own)
+            if reference in tasks and line != reference
+            else None,
+        )
+        for line, own in tasks.items()
+    ]
+    rows.sort(key=lambda row: -row.iqm.mean)
+    return Aggregate(tuple(names[name] for name in scores), reference, tuple(rows))
+
+
+def aggregate_cells(row: AggregateRow) -> tuple[str, str, str]:
+    """A row as text, in the order of `AGGREGATE_HEAD`."""
+    better = "" if row.improvement is None else "{:.2f} [{:.2f}, {:.2f}]".format(*row.improvement[:3])
+    return row.agent, "{:.2f} [{:.2f}, {:.2f}]".format(*row.iqm[:3]), better
+
+
+def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
+    """Agents that the reference is above, below, or undecided against in each environment, by Holm's correction."""
+    gains = {
+        (table.experiment, row.agent): row.reference_gain
+        for table in tables
+        for row in table.rows
+        if row.reference_gain is not None
+    }
+    if not gains:
+        return []
+    adjusted = holm({"\n".join(key): t_p_value(gain) for key, gain in gains.items()})
+    reference = tables[0].reference
+    lines = [f"With Holm's correction over {len(gains)} comparisons (level {LEVEL:g}), {reference} is"]
+    for table in tables:
+        groups: dict[str, list[str]] = {"above": [], "below": [], "undecided against": []}
+        for row in table.rows:
+            gain = gains.get((table.experiment, row.agent))
+            if gain is not None:
+                is_decided = adjusted[f"{table.experiment}\n{row.agent}"] < LEVEL
+                side = ("above" if gain.mean > 0 else "below") if is_decided else "undecided against"
+                groups[side].append(row.agent)
+        found = "; ".join(f"{side} {', '.join(agents)}" for side, agents in groups.items() if agents)
+        if found:
+            lines.append(f"* in {title_of(table.env_id, table.experiment)}: {found}")
+    return lines

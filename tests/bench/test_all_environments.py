@@ -1,0 +1,83 @@
+"""Comparisons over all environments of a preset, from rows of runs."""
+
+import numpy as np
+import pytest
+
+from recgym.bench.all_environments import aggregate_cells, aggregate_of, corrected_lines
+from recgym.bench.judged_runs import JudgedRun
+from recgym.bench.leaderboard import tables_of
+from recgym.evaluate.aggregate import iqm
+
+MEANS = {"random": 1.0, "oracle-plan": 3.0, "dcf-dqn": 2.4, "ucb1": 1.5, "linucb": 2.4}
+
+
+def run(experiment, agent, seed, mean):
+    rng = np.random.default_rng([seed, *agent.encode(), *experiment.encode()])
+    record = {
+        "run_id": f"{experiment}-{agent}-{seed:03d}-abcdef12",
+        "experiment": experiment,
+        "env": {"id": f"recgym/{experiment}-v0", "kwargs": {}, "world": "w", "world_sha256": "w"},
+        "agent": {"name": agent},
+        "budget": {"env_steps": 100},
+        "seed": {"run": seed},
+        "timing": {"prepare_s": 0.0, "train_s": 1.0},
+    }
+    facts = {"planning": None, "reward_is_assumed": 0}
+    return JudgedRun(record, 7 * seed, mean + rng.normal(0, 0.2, 50), 5.0, 0.5, 0.5, 0.5, facts)
+
+
+def runs(experiments=("content", "social"), seeds=10, means=MEANS):
+    return [
+        run(experiment, agent, seed, mean + 0.02 * seed)
+        for experiment in experiments
+        for agent, mean in means.items()
+        for seed in range(seeds)
+    ]
+
+
+def test_scores_of_all_seeds_have_an_interquartile_mean():
+    found = aggregate_of(runs(), "dcf-dqn")
+    assert found.environments == ("recgym/content-v0", "recgym/social-v0")
+    assert [row.agent for row in found.rows][-1] == "ucb1"
+    by_agent = {row.agent: row for row in found.rows}
+    assert set(by_agent) == {"dcf-dqn", "linucb", "ucb1"}  # random is 0 and oracle-plan 1
+    scores = []
+    for experiment in ("content", "social"):
+        means = {
+            agent: np.array([each.returns.mean() for each in runs() if each.record["experiment"] == experiment
+                             and each.record["agent"]["name"] == agent]) for agent in MEANS
+        }  # fmt: skip
+        scale = (means["oracle-plan"] - means["random"]).mean()
+        scores.append((means["ucb1"] - means["random"]) / scale)
+    assert by_agent["ucb1"].iqm.mean == pytest.approx(iqm(np.concatenate(scores)))
+    assert by_agent["ucb1"].improvement.mean == 1.0
+    assert by_agent["dcf-dqn"].improvement is None
+    assert aggregate_cells(by_agent["ucb1"])[2].startswith("1.00 [")
+
+
+def test_one_environment_or_one_seed_has_no_aggregate():
+    assert aggregate_of(runs(("content",)), "dcf-dqn") is None
+    assert aggregate_of(runs(seeds=1), "dcf-dqn") is None
+    assert aggregate_of([], "dcf-dqn") is None
+    without_scale = {name: mean for name, mean in MEANS.items() if name != "random"}
+    assert aggregate_of(runs(means=without_scale), "dcf-dqn") is None
+
+
+def test_an_agent_that_lacks_an_environment_is_left_out():
+    rows = [
+        each
+        for each in runs()
+        if each.record["agent"]["name"] != "ucb1" or each.record["experiment"] == "content"
+    ]
+    assert {row.agent for row in aggregate_of(rows, "dcf-dqn").rows} == {"dcf-dqn", "linucb"}
+
+
+def test_corrected_comparisons_name_every_agent_once():
+    lines = corrected_lines(tables_of("ladder", runs()))
+    assert lines[0] == "With Holm's correction over 8 comparisons (level 0.05), dcf-dqn is"
+    assert len(lines) == 3
+    for line in lines[1:]:
+        assert "above random, ucb1" in line or "above ucb1, random" in line
+        assert "below oracle-plan" in line
+        assert line.endswith("undecided against linucb")
+    assert corrected_lines(tables_of("standard", runs(means={"random": 1.0}))) == []
