@@ -12,7 +12,9 @@ MEANS = {"random": 1.0, "oracle-plan": 3.0, "dcf-dqn": 2.4, "ucb1": 1.5, "linucb
 
 
 def run(experiment, agent, seed, mean):
-    rng = np.random.default_rng([seed, *agent.encode(), *experiment.encode()])
+    rng = np.random.default_rng([seed, *agent.replace("linucb", "dcf-dqn").encode(), *experiment.encode()])
+    if agent == "linucb":  # the returns of dcf-dqn, a little more in one seed and less in the next
+        mean += 0.01 * (-1) ** seed
     record = {
         "run_id": f"{experiment}-{agent}-{seed:03d}-abcdef12",
         "experiment": experiment,
@@ -77,7 +79,7 @@ def test_corrected_comparisons_name_every_agent_once():
     assert lines[0] == "With Holm's correction over 8 comparisons (level 0.05), dcf-dqn is"
     assert len(lines) == 3
     for line in lines[1:]:
-        assert "above random, ucb1" in line or "above ucb1, random" in line
+        assert "above ucb1, random;" in line
         assert "below oracle-plan" in line
         assert line.endswith("undecided against linucb")
     assert corrected_lines(tables_of("standard", runs(means={"random": 1.0}))) == []
