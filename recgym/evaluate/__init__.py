@@ -5,6 +5,7 @@ from recgym.evaluate.doubly_robust import clipped_dr, dm, dr, dr_os, sndr, switc
 from recgym.evaluate.estimate import Estimate
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, paired_score, score
 from recgym.evaluate.ope import clipped_ips, ips, mips, replay, snips
+from recgym.evaluate.ranking import average_precision_at, ndcg_at, precision_at, recall_at
 from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.sequences import (
     independent_ips,
@@ -26,6 +27,7 @@ __all__ = [
     "Estimate",
     "Interval",
     "Score",
+    "average_precision_at",
     "bootstrap_interval",
     "clipped_dr",
     "clipped_ips",
@@ -43,12 +45,15 @@ __all__ = [
     "iqm_interval",
     "mean_se",
     "mips",
+    "ndcg_at",
     "paired_difference",
     "paired_score",
     "per_decision_ips",
     "performance_profile",
+    "precision_at",
     "probability_of_improvement",
     "pseudo_inverse_ips",
+    "recall_at",
     "replay",
     "score",
     "sequential_dr",

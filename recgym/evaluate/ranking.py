@@ -1,0 +1,62 @@
+"""Metrics of ranked lists by the textbook (Manning, Raghavan and Schütze, 2008; Järvelin and Kekäläinen, 2002).
+
+Relevance is binary, positions count from 1, and a list may be shorter than k: missing positions are not relevant.
+`docs/conventions.md` lists where libraries differ.
+"""
+
+from collections.abc import Collection, Hashable, Sequence
+
+import numpy as np
+
+from recgym.checks import whole_number
+
+Item = Hashable
+
+
+def _hits(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> tuple[np.ndarray, int]:
+    """Which of the first k positions are relevant (k,), and the number of relevant items."""
+    whole_number(k, "k", 1)
+    top = list(ranked[:k])
+    if len(set(top)) < len(top):
+        raise ValueError("the ranked list has an item twice")
+    wanted = set(relevant)
+    if not wanted:
+        raise ValueError("no item is relevant, the metric is undefined")
+    hits = np.zeros(k)
+    hits[: len(top)] = [item in wanted for item in top]
+    return hits, len(wanted)
+
+
+def precision_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
+    """Share of the k positions that are relevant.
+
+    Args:
+        ranked: items, best first, without repeats in the first k.
+        relevant: relevant items, at least one.
+        k: number of positions, at least 1.
+
+    Raises:
+        ValueError: an item is ranked twice, none is relevant, or k is out of range.
+    """
+    hits, _ = _hits(ranked, relevant, k)
+    return float(hits.sum() / k)
+
+
+def recall_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
+    """Share of all relevant items in the first k positions; arguments as for `precision_at`."""
+    hits, count = _hits(ranked, relevant, k)
+    return float(hits.sum() / count)
+
+
+def average_precision_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
+    """Sum of the precisions at relevant positions over min(k, relevant items); arguments as for `precision_at`."""
+    hits, count = _hits(ranked, relevant, k)
+    precisions = hits.cumsum() / np.arange(1, k + 1)
+    return float((precisions * hits).sum() / min(k, count))
+
+
+def ndcg_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
+    """Discounted gain 1 / log2(position + 1) over that of the best list; arguments as for `precision_at`."""
+    hits, count = _hits(ranked, relevant, k)
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    return float(hits @ discount / discount[: min(k, count)].sum())
