@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.envs.arguments import Arguments
 from recgym.envs.input_checks import check_user_rows, check_users
+from recgym.envs.observation_columns import observation_columns
 from recgym.envs.rewards import RewardSpec, task_reward
 from recgym.envs.spaces import Observation, observation_of
 from recgym.envs.step_info import InfoBuilder
@@ -110,6 +111,11 @@ class BaseEnvironment:
             "price_ratio": arrays.price_ratio.copy(),
             "seconds": (arrays.duration / 1000.0).astype(np.float32),
         }
+
+    @property
+    def observation_columns(self) -> tuple[str, ...]:
+        """Name of each column of the observation "features", whichever observation this environment has."""
+        return observation_columns(self._engine)
 
     @property
     def horizon(self) -> int:

@@ -1,0 +1,204 @@
+"""Pages of the environments in docs/environments/, in the order of Gymnasium's, from code and cards.
+
+`python -m recgym.bench.environment_pages`, in the folder of README.md, writes them; a test fails where they are not up
+to date.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from recgym.bench.readme import HEADLINES
+from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
+from recgym.envs.arguments import Arguments
+from recgym.envs.observation_columns import observation_columns
+from recgym.envs.rewards import REWARDS
+from recgym.envs.spaces import action_space, feature_blocks
+from recgym.envs.task_engine import make_engine, task_world
+from recgym.events import EVENTS
+from recgym.fidelity.card_metrics import figures_of
+from recgym.sim.engine import Engine
+from recgym.sim.world import World
+from recgym.storage import write_files
+
+FOLDER = Path("docs/environments")
+RESULTS = Path("results/README.md")
+REFERENCES = ("random", "oracle", "oracle-plan")
+DESCRIPTIONS = {
+    "ecommerce": "A visitor browses a shop. At each step the agent shows {shown}, of which the visitor clicks at most "
+    "one. Clicks depend on the visitor's intent, on what was clicked before and on the time in one category; carts and "
+    "purchases follow a click at assumed rates.",
+    "content": "A user watches a feed of short videos. At each step the agent shows {shown}. Each may be clicked, "
+    "watched for long, liked, commented on, shared or disliked, and its author followed. Watch time is drawn from the "
+    "log's, given the events and the video's length.",
+    "social": "A member of a music community, with friends, is recommended artists. At each step the agent shows "
+    "{shown}, which the user may listen to, share and comment on.",
+    "friends": "A member of a music community is shown one of {candidates} candidates at a time, and may accept a "
+    "candidate as a friend for the rest of the session. Candidates are users of the same graph.",
+}
+ARGUMENTS = (
+    ("world", "shipped world, or a folder that `recgym fit` wrote; here {world}"),
+    ("n_items", "items, the most exposed of the world; here {n_items}"),
+    ("slate_size", "items of a slate; here {slate_size}"),
+    ("horizon", "steps after which an episode is truncated; here {horizon}"),
+    ("reward", "a name below, or a dict of event weights; here `{reward}`"),
+    ("observation", "`features`, `history`, `features+history` or `tabular`; here `features`"),
+    ("assume", 'settings of assumed terms, such as `{{"outside": "low"}}`; here the middle of each'),
+    ("users", "users that sessions are drawn from; here all"),
+    ("member", "of an ensemble of fits, for a world that has several"),
+    ("render_mode", "`ansi` or `rgb_array`"),
+)
+HISTORY = (
+    ("all", "first version"),
+    ("Social-v1", "world social-2, which recalls held-out artists as tuned least squares do"),
+    ("SocialFriends-v1", "world social-2, as Social-v1"),
+)
+
+
+def pages() -> dict[Path, str]:
+    """Text of each page, and of their index."""
+    found = {FOLDER / f"{_name(row)}.md": page(row) for row in ENVIRONMENTS}
+    lines = ["# Environments", "", "| environment | the agent's task |", "| --- | --- |"]
+    lines += [f"| [{row.id}]({_name(row)}.md) | {row.about} |" for row in ENVIRONMENTS]
+    return {FOLDER / "index.md": "\n".join(lines) + "\n", **found}
+
+
+def page(row: EnvRow) -> str:
+    """The page of one environment."""
+    asked = Arguments.parse({"row": row._asdict()})
+    world = task_world(asked)
+    engine, _ = make_engine(asked, world, 1)
+    sections = {
+        "Description": _description(row, world),
+        "Action Space": _actions(row, engine),
+        "Observation Space": _observations(engine),
+        "Rewards": _rewards(row, world),
+        "Starting State": "A user is drawn from the population of the log"
+        + (f", and one of {len(world.contexts)} contexts (the hour)" if len(world.contexts) > 1 else "")
+        + ". The hidden intent starts near the user's long-term profile; nothing has been shown. The same seed gives "
+        "the same user and the same random numbers, whatever the agent does: policies are compared under common "
+        "random numbers.",
+        "Episode End": "Terminated: the user leaves, with a probability that depends on the step"
+        + (", the item responded to and the run in one category." if row.domain != "friends" else ".")
+        + f" Truncated: after {row.horizon} steps. There is no other end.",
+        "Arguments": _arguments(row, world),
+        "Fidelity": _fidelity(world),
+        "Reference returns": _references(row),
+        "Version History": _versions(row),
+    }
+    parts = [
+        f"# {row.id}",
+        f"{row.about[0].upper()}{row.about[1:]}.",
+        f'`gymnasium.make("{row.id}")`, after `import recgym`.',
+    ]
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items() if text]
+    return "\n\n".join(parts) + "\n"
+
+
+def _name(row: EnvRow) -> str:
+    return row.id.removeprefix("recgym/")
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join(
+        lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    )
+
+
+def _description(row: EnvRow, world: World) -> str:
+    shown = "one item" if row.slate_size == 1 else f"a slate of {row.slate_size} items"
+    text = DESCRIPTIONS[row.domain].format(shown=shown, candidates=row.n_items)
+    card = world.card
+    source = f"Users are fitted from {', '.join(card['sources'])} ({card['licence']}): {card['citation']}"
+    return f"{text}\n\n{source} Judged on: {', '.join(card['judged'])}. World: {row.world}; " + (
+        f"`recgym card {row.world}` prints all that is known of it."
+    )
+
+
+def _actions(row: EnvRow, engine: Engine) -> str:
+    what = "candidate" if row.domain == "friends" else "item"
+    text = f"`{action_space(engine)}`: the number of the {what} shown"
+    if row.slate_size > 1:
+        text += " at each position, the first is the top"
+    return text + f'. `info["action_mask"]` and `action_masks()` say which {what}s are allowed.'
+
+
+def _observations(engine: Engine) -> str:
+    """Every column of the observation "features"; blocks of candidates in one row each."""
+    rows, first = [], 0
+    names = observation_columns(engine)
+    for block, width in feature_blocks(engine).items():
+        if "candidate" in block and width:
+            rows.append((f"{first} to {first + width - 1}", block))
+        else:
+            rows += [(str(i), names[i]) for i in range(first, first + width)]
+        first += width
+    bounded = [(*row, "-1", "1") for row in rows]
+    return (
+        f"`Box(-1.0, 1.0, ({first},), float32)`. The same names are `env.unwrapped.observation_columns`. Other "
+        "observations are in the [contract](../contract.md#observations).\n\n"
+        + _table(("column", "meaning", "min", "max"), bounded)
+    )
+
+
+def _rewards(row: EnvRow, world: World) -> str:
+    names = {event.name for event in world.events}
+    events = [event for event in EVENTS[row.domain] if event.name in names]
+    paid = _table(("event", "weight in `engagement`"), ((f"`{e.name}`", f"{e.engagement:g}") for e in events))
+    assumed = ", ".join(f"`{name}`" for name in world.card.get("rewards_assumed", ()))
+    text = f"`{row.reward}`: {REWARDS[row.reward]}; summed over a slate.\n\n{paid}"
+    return text + (f"\n\nRest on assumed rates: {assumed}." if assumed else "")
+
+
+def _arguments(row: EnvRow, world: World) -> str:
+    values = {**row._asdict(), "n_items": world.num_items}
+    return _table(("argument", "meaning"), ((f"`{name}`", text.format(**values)) for name, text in ARGUMENTS))
+
+
+def _fidelity(world: World) -> str:
+    figures = {figure.id: figure for figure in figures_of(world.card)}
+    rows = []
+    for figure in (figures[name] for name in HEADLINES if name in figures):
+        log = "" if figure.log is None else f"{figure.log:.4g}"
+        baseline = "" if figure.baseline is None else f"{figure.baseline:.4g}"
+        rows.append((figure.text, log, f"{figure.world:.4g}", baseline))
+    return "On held-out rows of the log:\n\n" + _table(("figure", "log", "world", "baseline"), rows)
+
+
+def _references(row: EnvRow) -> str:
+    """Returns of the reference agents in the published table; "" where it has none."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
+    section = re.search(rf"^### {re.escape(row.id)}\b.*?(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)
+    if section is None:
+        return ""
+    cells = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in section[0].splitlines()
+        if line.startswith("| ")
+    ]
+    rows = [(line[0], line[1], line[5]) for line in cells if line[0] in REFERENCES]
+    head = ("agent", "mean return of a session", "response rate")
+    return _table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
+
+
+def _versions(row: EnvRow) -> str:
+    base = _name(row).rsplit("-", 1)[0]
+    own = sorted(
+        (each for each in REGISTERED if _name(each).rsplit("-", 1)[0] == base), key=lambda each: each.id
+    )
+    changes = dict(HISTORY)
+    rows = [
+        (_name(each).rsplit("-", 1)[1], each.world, changes.get(_name(each), changes["all"])) for each in own
+    ]
+    return _table(("version", "world", "what changed"), rows) + "\n\nEarlier versions behave as they did."
+
+
+def write() -> None:
+    """Writes the pages into the folder docs/environments/ of the working folder."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write_files({path: text for path, text in pages().items()})
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,72 @@
+"""Pages of the environments: up to date, and true of the spaces."""
+
+import re
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from recgym.bench.environment_pages import FOLDER, pages
+from recgym.envs import ENVIRONMENTS
+from recgym.storage.read import read_file
+
+ROOT = Path(__file__).parents[2]
+TITLES = (
+    "Description",
+    "Action Space",
+    "Observation Space",
+    "Rewards",
+    "Starting State",
+    "Episode End",
+    "Arguments",
+    "Fidelity",
+)
+
+
+@pytest.fixture(autouse=True)
+def repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_pages_are_up_to_date():
+    written = pages()
+    assert set(written) == set(FOLDER.glob("*.md"))
+    for path, text in written.items():
+        assert read_file(path).decode() == text, f"{path}: run python -m recgym.bench.environment_pages"
+
+
+@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id.rpartition("/")[2])
+def test_a_page_is_of_its_environment(row):
+    env = gym.make(row.id)
+    text = pages()[FOLDER / f"{row.id.rpartition('/')[2]}.md"]
+    found = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert tuple(title for title in found if title != "Reference returns") == (*TITLES, "Version History")
+    assert f"`{env.action_space}`" in text
+    rows = re.findall(r"^\| (\d+)(?: to (\d+))? \| .+ \| -1 \| 1 \|$", text, re.MULTILINE)
+    columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
+    assert columns == list(range(env.observation_space.shape[0]))
+    assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
+
+
+@pytest.mark.parametrize("domain", ["Ecommerce-v0", "Content-v0", "Social-v1"])
+def test_columns_hold_what_their_names_say(domain):
+    """After a step the one-hot category, the step and the events are those of the item shown."""
+    env = gym.make(f"recgym/{domain}")
+    names = env.unwrapped.observation_columns
+    assert len(set(names)) == len(names)
+    categories = [name.partition(": ")[2] for name in names if name.startswith("category of the last item")]
+    env.reset(seed=3)
+    for item in (0, 7, 31):
+        observation, _, terminated, _, info = env.step(item)
+        named = dict(zip(names, observation, strict=True))
+        (last,) = [name for name in names if name.startswith("category of the last") and named[name] == 1.0]
+        assert last.partition(": ")[2] == categories[env.unwrapped.items["category"][item]]
+        events = {name: value for name, value in named.items() if name.startswith("events of the last slate")}
+        assert events
+        for name, value in events.items():
+            assert value == info[name.partition(": ")[2]]
+        if terminated:
+            env.reset()
+    features = [name for name in names if name.startswith("public user features")]
+    assert all(np.abs(named[name]) <= 1.0 for name in features)
