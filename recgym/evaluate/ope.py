@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from recgym.evaluate.estimate import Estimate, estimate
 from recgym.evaluate.rounds import Range, Rounds, category_rounds, checked, positive
 
+CATEGORY_BIAS = "bias: the interval does not hold differences between actions of one category"
 CLIPPED = "bias: {:.1%} of the weights are above {:g} and were cut"
 
 
@@ -95,7 +96,8 @@ def mips(
 ) -> Estimate:
     """Marginalised IPS (Saito and Joachims, 2022): weights of an action's category instead of the action.
 
-    Unbiased if an action affects the reward through its category alone, also where the log lacks actions of it.
+    Unbiased if an action affects the reward through its category alone, also where the log lacks actions of it; a log
+    cannot show that, so it is a reason against the interval.
 
     Args:
         reward: (n,) reward of each logged round.
@@ -107,7 +109,9 @@ def mips(
         reward_range: smallest and largest possible reward.
     """
     groups = category_rounds(target, propensity, category, action)
-    return estimate(checked(reward, groups[0], groups[1], groups[2], reward_range), level)
+    rounds = checked(reward, groups[0], groups[1], groups[2], reward_range)
+    has_peers = len(np.unique(np.asarray(category))) < np.size(category)
+    return estimate(rounds, level, reasons=(CATEGORY_BIAS,) if has_peers else ())
 
 
 def replay(
