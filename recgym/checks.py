@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 
 WIDTH = 80  # [characters] of a value in a message
+MAX_SHOWN_BITS = 4096  # of a whole number in a message
+MAX_NUMBER = 1e300  # size of a real argument; squares and sums of larger ones overflow
+MAX_COUNT = 2**31 - 1  # of anything that the simulator counts, such as steps
 
 
 def quoted(value: Any, width: int = WIDTH) -> str:
     """Value as one line of at most `width` characters, for an error message."""
-    return line_of(repr(value), width)
+    if isinstance(value, int) and value.bit_length() > MAX_SHOWN_BITS:  # Python refuses to write longer ones
+        return f"a whole number of {value.bit_length()} bits"
+    try:
+        return line_of(repr(value), width)
+    except ValueError:  # a container of such a number
+        return f"a {type(value).__name__}"
 
 
 def line_of(text: str, width: int = WIDTH) -> str:
@@ -20,16 +28,36 @@ def line_of(text: str, width: int = WIDTH) -> str:
     return line if len(line) < width else line[: width - 4] + "..."
 
 
-def whole_number(value: Any, name: str, low: int = 0) -> int:
-    """Value of any integer type as a Python int; ValueError that names it if it is another type or below `low`."""
+def whole_number(value: Any, name: str, low: int = 0, high: int | None = None) -> int:
+    """Value of any integer type as a Python int; ValueError that names it if it is another type or out of range."""
     one = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     try:
         number = low - 1 if isinstance(one, bool | np.bool_) else operator.index(one)
     except TypeError:
         number = low - 1
-    if number < low:
-        raise ValueError(f"{name} is {quoted(value)}, expected a whole number of at least {low}")
+    if number < low or (high is not None and number > high):
+        wanted = f"of at least {low}" if high is None or number < low else f"from {low} to {high}"
+        raise ValueError(f"{name} is {quoted(value)}, expected a whole number {wanted}")
     return number
+
+
+def finite_number(value: Any, name: str, low: float = -MAX_NUMBER, high: float = MAX_NUMBER) -> float:
+    """Value of any real type as a Python float; ValueError that names it if it is another type or out of range."""
+    one = value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
+    is_real = isinstance(one, int | float) and not isinstance(one, bool)
+    if not is_real or not low <= one <= high:
+        wanted = "a finite number"
+        if is_real and abs(one) <= MAX_NUMBER:
+            wanted = f"a number of at least {low:g}" if one < low else f"a number of at most {high:g}"
+        raise ValueError(f"{name} is {quoted(value)}, expected {wanted}")
+    return float(one)
+
+
+def words_or_none(value: Any, name: str) -> str | None:
+    """Value unchanged if it is a text or None; else ValueError that names it."""
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f"{name} is {quoted(value)}, expected a text")
 
 
 def checked_seed(value: Any, name: str = "seed") -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from recgym.checks import difference, quoted, whole_number
+from recgym.checks import MAX_NUMBER, difference, finite_number, quoted, whole_number, words_or_none
 
 LONG = {f"event_{i}": float(i) for i in range(40)}
 
@@ -67,3 +67,43 @@ def test_of_spaces_too():
 def test_a_value_is_shown_in_one_line():
     assert quoted("a\nb") == r"'a\nb'"
     assert len(quoted("a" * 500)) == 79
+
+
+@pytest.mark.parametrize("value", [2, 2.5, np.int8(2), np.float32(2.5), np.array(2.5), -1e300, 10**300])
+def test_real_numbers_of_any_type_are_pythons(value):
+    assert finite_number(value, "x") == pytest.approx(float(value))
+    assert type(finite_number(value, "x")) is float
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.nan, np.inf, -np.inf, 10**400, -(10**400), 1e301, True, np.True_, "1", None, [1], 1j, {}],
+)
+def test_what_is_no_real_number_is_named_in_one_line(value):
+    with pytest.raises(ValueError, match=r"^x is .*, expected a finite number$") as error:
+        finite_number(value, "x")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 140
+
+
+def test_numbers_out_of_range_are_named_with_the_bound():
+    with pytest.raises(ValueError, match=r"^x is -1, expected a number of at least 0$"):
+        finite_number(-1, "x", 0.0)
+    with pytest.raises(ValueError, match=r"^x is 2, expected a number of at most 1$"):
+        finite_number(2, "x", 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"^n is 11, expected a whole number from 1 to 10$"):
+        whole_number(11, "n", 1, 10)
+    assert whole_number(10, "n", 1, 10) == 10
+    assert finite_number(MAX_NUMBER, "x") == MAX_NUMBER
+
+
+def test_texts():
+    assert words_or_none(None, "unit") is None
+    assert words_or_none("s", "unit") == "s"
+    with pytest.raises(ValueError, match=r"^unit is \['s'\], expected a text$"):
+        words_or_none(["s"], "unit")
+
+
+def test_a_number_that_python_does_not_write_is_described():
+    assert quoted(10**9999) == "a whole number of 33216 bits"
+    assert quoted([10**9999]) == "a list"

@@ -1,6 +1,5 @@
 """The command `recgym ope`."""
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym.cli.layout import TableColumn, show_table, show_text
-from recgym.cli.terminal import Json, LogFile, Map, Seed, Source, TimeFormat, TimeUnit, given
+from recgym.cli.terminal import Json, LogFile, Map, Seed, Source, TimeFormat, TimeUnit, given, print_json
 
 PolicyFolder = Annotated[
     Path,
@@ -58,8 +57,7 @@ def ope(
     values = off_policy_values(agent, mapped, epsilon=epsilon, unit=unit, level=level, seed=seed)
     if as_json:
         table = {name: {**one._asdict(), "is_reliable": one.is_reliable} for name, one in values.items()}
-        about = {"unit": unit, "epsilon": epsilon, "level": level, "estimates": _finite(table)}
-        print(json.dumps(about, indent=1))
+        print_json({"unit": unit, "epsilon": epsilon, "level": level, "estimates": table})
         return
     rows = [
         (
@@ -117,12 +115,3 @@ def _mapped(places: list[Path], env: Any, options: dict[str, Any]) -> Any:
     for remark in log.remarks:
         print(remark, file=sys.stderr)
     return log
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for numbers that are not finite, which JSON lacks."""
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and value - value != 0.0 else value

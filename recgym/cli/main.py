@@ -4,7 +4,6 @@ Exit codes: 0 success; 1 some benchmark runs failed, or the reader closed a pipe
 named in one line on stderr; 130 stopped by Ctrl-C.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from recgym.cli.terminal import (
     TimeFormat,
     TimeUnit,
     given,
+    print_json,
 )
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ def envs(as_json: Json = False) -> None:
     from recgym.envs import ENVIRONMENTS
 
     if as_json:
-        print(json.dumps([row._asdict() for row in ENVIRONMENTS], indent=1))
+        print_json([row._asdict() for row in ENVIRONMENTS])
         return
     from recgym.cli.layout import TableColumn, show_table
 

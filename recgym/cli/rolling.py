@@ -1,6 +1,5 @@
 """The command `recgym rolling`."""
 
-import json
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from recgym.cli.terminal import (
     TimeUnit,
     given,
     is_terminal,
+    print_json,
 )
 
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Fit at every N-th day only.")]
@@ -76,8 +76,13 @@ def rolling(
             file=sys.stderr,
         )
         found.append(origin)
+    if all(origin.skipped for origin in found):
+        raise ValueError(
+            "rolling origins need a day to judge a world on, after days to fit it on; no day of the log has both; "
+            f"the last one, {found[-1].day}: {found[-1].skipped}"
+        )
     if as_json:
-        print(json.dumps([origin.entry() for origin in found], indent=1))
+        print_json([origin.entry() for origin in found])
     else:
         _print(found)
 

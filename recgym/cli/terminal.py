@@ -1,6 +1,8 @@
 """Options, console and progress bar, shared by the commands; imports nothing heavy."""
 
 import errno
+import json
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -164,6 +166,21 @@ def progress(*columns: Any) -> Any:
         transient=True,
         disable=not is_terminal(sys.stderr),
     )
+
+
+def print_json(value: Any) -> None:
+    """Prints JSON by the letter of RFC 8259: null for a number that is not finite, numbers of numpy as numbers."""
+    print(json.dumps(_jsonable(value), indent=1, allow_nan=False))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _jsonable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(each) for each in value]
+    if hasattr(value, "tolist"):  # of numpy, which is not imported here
+        return _jsonable(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def names(option: str, text: str | None) -> list[str] | None:

@@ -1,11 +1,10 @@
 """The command `recgym speed`: steps, decisions and trainings per unit of time."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from recgym.cli.terminal import Json
+from recgym.cli.terminal import Json, print_json
 
 WindowSeconds = Annotated[
     float,
@@ -53,7 +52,7 @@ def speed(
     rates = [TableColumn("single", 1), TableColumn("vector 1,024", 2), TableColumn("all threads", 3)]
     rows = list(measure(seconds))
     if as_json:
-        print(json.dumps([row._asdict() for row in rows], indent=1))
+        print_json([row._asdict() for row in rows])
         return
     lines = [
         (row.name, *map(str, row[1:7]), *(f"{rate:,.0f}" if rate else "" for rate in row[7:])) for row in rows
@@ -68,7 +67,7 @@ def _bandit_speed(seconds: float, as_json: bool) -> None:
 
     rows = list(measure_bandits(seconds))
     if as_json:
-        print(json.dumps([row._asdict() for row in rows], indent=1))
+        print_json([row._asdict() for row in rows])
         return
     columns = ("1,000 arms", "256 decisions", "256 with updates", "1 with update")
     lines = [(row.name, *(f"{rate:,.0f}" for rate in row[1:])) for row in rows]
@@ -97,7 +96,7 @@ def _training_speed(steps: int, as_json: bool) -> None:
         )
     milliseconds = decision_ms()
     if as_json:
-        print(json.dumps({"tasks": found, "decision_ms": milliseconds}, indent=1))
+        print_json({"tasks": found, "decision_ms": milliseconds})
         return
     columns = [TableColumn("where", is_text=True), TableColumn("agent"), TableColumn("how", 1, is_text=True)]
     show_table(

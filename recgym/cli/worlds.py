@@ -1,6 +1,5 @@
 """The commands `recgym fit` and `recgym card`."""
 
-import json
 import shlex
 import sys
 from dataclasses import replace
@@ -25,6 +24,7 @@ from recgym.cli.terminal import (
     TimeUnit,
     given,
     is_terminal,
+    print_json,
     progress,
     refuse_irreplaceable,
     refuse_unwritable,
@@ -220,7 +220,7 @@ def card(
     worth = None if planning is None else _planning(loaded, planning, seed, terms)
     if as_json:
         about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
-        print(json.dumps(about | ({} if worth is None else {"planning": worth}), indent=1))
+        print_json(about | ({} if worth is None else {"planning": worth}))
     elif worth is None:
         _print_card(loaded)
     else:

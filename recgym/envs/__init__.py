@@ -84,7 +84,7 @@ def register_environments(rows: tuple[EnvRow, ...] = REGISTERED) -> None:
             continue
         gymnasium.register(
             id=row.id,
-            entry_point="recgym.envs.environment:RecEnv",
+            entry_point="recgym.envs.rendering_modes:single_environment",
             vector_entry_point="recgym.envs.vector_environment:RecVectorEnv",
             max_episode_steps=None,  # the environment truncates, so that single and vector agree
             kwargs={"row": row._asdict()},

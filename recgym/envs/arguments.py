@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from recgym.checks import quoted, whole_number
+from recgym.checks import MAX_COUNT, quoted, whole_number
 from recgym.envs import EnvRow
 from recgym.events import EVENTS
 from recgym.sim.world import World
@@ -60,7 +60,7 @@ class Arguments:
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
-            whole_number(value, name, 1)
+            whole_number(value, name, 1, MAX_COUNT if name in ("horizon", "max_episode_steps") else None)
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")

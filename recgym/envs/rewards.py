@@ -6,9 +6,7 @@ Axes: E events.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from recgym.checks import quoted
+from recgym.checks import finite_number
 from recgym.envs.arguments import Arguments, one_of
 from recgym.events import event_index
 from recgym.sim.reward_arrays import make_reward
@@ -24,6 +22,8 @@ REWARDS = {
     "watch_time": "minutes watched, at most 5 an item",
     "connections": "1 for each accepted suggestion of a friend",
 }
+
+MAX_WEIGHT = 1e30  # size of a weight: the reward of a slate is finite in single precision, too
 
 
 class RewardSpec(NamedTuple):
@@ -50,26 +50,24 @@ class RewardSpec(NamedTuple):
         return make_reward(world, self.weights, price=self.by_price, watch=self.per_minute)
 
 
-def _check_weights(world: World, weights: Mapping[str, float]) -> None:
-    """ValueError unless there is at least one weight, each a finite number of one of the world's events."""
+def _checked_weights(world: World, weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights as Python floats; ValueError unless there is at least one, each a number of one of the events."""
     if not weights:
         raise ValueError("reward is {}, expected a weight for at least one event")
-    for name, weight in weights.items():
+    for name in weights:
         event_index(world.events, name)
-        if (
-            isinstance(weight, bool)
-            or not isinstance(weight, int | float | np.number)
-            or not np.isfinite(weight)
-        ):
-            raise ValueError(f"reward weight of {name!r} is {quoted(weight)}, expected a finite number")
+    return {
+        name: finite_number(weight, f"reward weight of {name!r}", -MAX_WEIGHT, MAX_WEIGHT)
+        for name, weight in weights.items()
+    }
 
 
 def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
     """The weights that a name of REWARDS, or a mapping from events to weights, means in a world.
 
     Raises:
-        ValueError: the name is unknown, the world has no such signal, or a weight is not a finite number of one of its
-            events.
+        ValueError: the name is unknown, the world has no such signal, or a weight is not a number of one of its events,
+            of a size up to MAX_WEIGHT.
     """
     names = [event.name for event in world.events]
 
@@ -78,8 +76,7 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
         return RewardSpec(weights, by_price, per_minute)
 
     if not isinstance(reward, str):
-        _check_weights(world, reward)
-        return spec(reward)
+        return spec(_checked_weights(world, reward))
     one_of("reward", reward, (*REWARDS, "a dict of event weights"))
     if reward == "connections" and "connect" not in names:
         raise ValueError(

@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles
-from recgym.checks import quoted, whole_number
+from recgym.checks import MAX_COUNT, quoted, whole_number
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
@@ -46,7 +46,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         threads: int = 1,
         **arguments: Any,
     ) -> None:
-        num_envs = whole_number(num_envs, "num_envs", 1)
+        num_envs = whole_number(num_envs, "num_envs", 1, MAX_COUNT)
         super().__init__(num_envs, threads, arguments)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recgym.arrays import Array, Ints
+from recgym.checks import MAX_NUMBER, quoted
 
 SUM_TOLERANCE = 1e-6  # of the sum of a distribution
 BLOCK_CELLS = 1_000_000  # of an array of actions that is checked at once
@@ -211,5 +212,5 @@ def category_rounds(
 def positive(name: str, value: float) -> float:
     """A number above 0, infinity included; ValueError names it."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
-        raise ValueError(f"{name} is {value!r}, expected a number above 0")
-    return float(value)
+        raise ValueError(f"{name} is {quoted(value)}, expected a number above 0")
+    return float(value) if value <= MAX_NUMBER else float("inf")

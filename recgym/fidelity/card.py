@@ -106,7 +106,8 @@ def _figure_lines(card: dict[str, Any]) -> list[str]:
             f"{row.n:,}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    judged = [f"* judged on {', '.join(card['judged'])}"] if card.get("judged") else []
+    judged = [f"* no value: {row.text}: {row.why}" for row in figures_of(card) if row.why]
+    judged += [f"* judged on {', '.join(card['judged'])}"] if card.get("judged") else []
     judged += [f"* left out: {row['figures']}: {row['why']}" for row in card.get("left_out", [])]
     return [*lines, "", *_NOTES, *judged]
 

@@ -6,7 +6,9 @@ by `figures_of`, which finds the id from the text. In files a baseline is called
 """
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -42,6 +44,7 @@ class Figure(NamedTuple):
     n: int
     baselines: Mapping[str, float]  # all, where there are several
     text: str
+    why: str = ""  # why a value is None that other rows of the metric have; else empty
 
     @property
     def metric(self) -> Metric:
@@ -65,6 +68,7 @@ class Figure(NamedTuple):
             "toy": self.baseline, "low": self.low, "high": self.high, "noise": self.noise,
             "toy_name": self.baseline_name, "n": self.n,
             **({"toys": dict(self.baselines)} if self.baselines else {}),
+            **({"why": self.why} if self.why else {}),
         }  # fmt: skip
 
     @classmethod
@@ -74,6 +78,7 @@ class Figure(NamedTuple):
         return cls(
             name, row["judges"], row["log"], row["world"], row["toy"], row["low"], row["high"], row.get("noise"),
             row.get("toy_name") or "", row["n"], row.get("toys", {}), text_of(name) or row["figure"],
+            row.get("why") or "",
         )  # fmt: skip
 
 
@@ -87,7 +92,10 @@ def figure(
     """
     if judges not in JUDGED:
         raise ValueError(f"a figure judges {', '.join(JUDGED[:-1])} or {JUDGED[-1]}, not {judges!r}")
-    baselines = baselines or {}
+    baselines = {key: value for key, value in (baselines or {}).items() if np.isfinite(value)}
+    values = {"log": log, "world": world}
+    undefined = [side for side, value in values.items() if value is not None and not np.isfinite(value)]
+    why = f"not defined for the {' and the '.join(undefined)}: n is {n:,}" if undefined else ""
     best = max if BY_ID[metric].kind == HIGHER else min
     name = "" if not baselines else best(baselines, key=lambda key: baselines[key])
     low, high, noise = spread or (None, None, None)
@@ -95,8 +103,16 @@ def figure(
     kept = {key: round(float(value), 5) for key, value in baselines.items()} if len(baselines) > 1 else {}
     return Figure(
         key, judges, _rounded(log), _rounded(world), _rounded(baselines.get(name)), _rounded(low), _rounded(high),
-        _rounded(noise), name, int(n), kept, text_of(key),
+        _rounded(noise), name, int(n), kept, text_of(key), why,
     )  # fmt: skip
+
+
+@contextmanager
+def undefined_is_none() -> Iterator[None]:
+    """Within it numpy does not warn of values that are not defined on few rows: `figure` makes them None."""
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # such as a mean of nothing
+        yield
 
 
 def of_day(row: Figure, day: str) -> Figure:

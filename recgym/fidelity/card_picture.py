@@ -96,7 +96,7 @@ def _figures(kinds: tuple[str, ...], most: int) -> Callable[[dict[str, Any]], li
     """The first figures of a card of some kinds that the log has, too."""
 
     def data(card: dict[str, Any]) -> list[Figure]:
-        rows = [row for row in figures_of(card) if row.log and row.metric.kind in kinds]
+        rows = [row for row in figures_of(card) if row.log and not row.why and row.metric.kind in kinds]
         return [row for row in rows if not row.day][:most]
 
     return data

@@ -17,7 +17,7 @@ from recgym.fidelity import (
     pair_metrics,
     taste_metrics,
 )
-from recgym.fidelity.card_metrics import Figure
+from recgym.fidelity.card_metrics import Figure, undefined_is_none
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.fidelity.indexed_log import align
@@ -136,7 +136,8 @@ def judge(
         if kind not in group.kinds or (group.daily and not by_day) or (shape and not group.free):
             continue
         try:
-            figures += group.figures(evaluation)
+            with undefined_is_none():
+                figures += group.figures(evaluation)
         except LackingError as lack:
             left_out.append({"figures": group.name, "why": str(lack)})
     looked_at = {"times": ONCE, **judged_days(log)}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.fidelity.card_metrics import Figure, figures_of
+from recgym.fidelity.card_metrics import Figure, figures_of, undefined_is_none
 from recgym.fidelity.daily_metrics import by_day
 from recgym.fidelity.evaluation import LackingError
 from recgym.fidelity.figures import evaluation_of
@@ -67,6 +67,8 @@ def roll(
             world = fit(day)
             past, late = split_since(log, day)
             evaluation, _ = evaluation_of(world, late, past, resamples, seed, MAX_VISITS)
-            yield RollingOrigin(day, figures_of(world.card), by_day(evaluation), "")
+            with undefined_is_none():
+                found = by_day(evaluation)
+            yield RollingOrigin(day, figures_of(world.card), found, "")
         except (LackingError, ValueError) as error:
             yield RollingOrigin(day, [], [], str(error))

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+from recgym.checks import MAX_COUNT, MAX_NUMBER, finite_number, quoted, whole_number
+
 STARTS = ("counts", "zero")
 
 
@@ -44,41 +46,71 @@ class FitConfig:
     bootstrap: int = 200  # resamples of an interval on the card
 
     def __post_init__(self) -> None:
-        lowest = {"dim": 1, "hidden": 1, "epochs": 1, "batch_rows": 16, "max_categories": 2, "steps": 1}
-        lowest |= {"min_listeners": 1, "bootstrap": 20, "patience": 1, "guard": 0}
-        for name, low in lowest.items():
-            value = getattr(self, name)
-            if value is not None and not value >= low:
-                raise ValueError(f"{name} is {value}, it must be at least {low}")
-        if self.start not in STARTS:
-            raise ValueError(f"start is {self.start!r}, it must be {' or '.join(STARTS)}")
-        for name in (
-            "learning_rate",
-            "weight_decay",
-            "item_ridge",
-            "user_ridge",
-            "bias_ridge",
-            "item_scale",
-            "navigation",
-            "seen_weight",
-        ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 0")
-        if self.split is not None and not self.split[0] < self.split[1]:
-            raise ValueError(f"split is {self.split}: the test period must begin after the validation period")
-        _check_period(self.period)
+        for name, (low, optional) in _WHOLE.items():
+            if getattr(self, name) is not None or not optional:
+                whole_number(getattr(self, name), name, low, MAX_COUNT)
+        for name in _REAL:
+            finite_number(getattr(self, name), name, 0.0, 1.0 if name == "dropout" else MAX_NUMBER)
+        if self.guard is not None:
+            finite_number(self.guard, "guard", 0.0)
+        for name in ("assume_rho", "drift"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
+        if not isinstance(self.start, str) or self.start not in STARTS:
+            raise ValueError(f"start is {quoted(self.start)}, it must be {' or '.join(STARTS)}")
+        self._check_days()
+
+    def _check_days(self) -> None:
+        """ValueError that names the split or the period."""
+        if self.split is not None:
+            first, end = _days("split", self.split)
+            if first is None or end is None or not first < end:
+                days = quoted(self.split)
+                raise ValueError(f"split is {days}: the test period must begin after the validation period")
+        if self.period is not None:
+            first, end = _days("period", self.period)
+            if first is not None and end is not None and not first < end:
+                raise ValueError(f"period is {first}:{end}: it must end after its first day")
 
 
-def _check_period(period: tuple[str | None, str | None] | None) -> None:
-    first, end = period or (None, None)
-    for day in (first, end):
-        if day is not None:
-            try:
-                date.fromisoformat(day)
-            except ValueError as error:
-                raise ValueError(f"period holds {day!r}, expected a day such as 2022-04-29") from error
-    if first is not None and end is not None and not first < end:
-        raise ValueError(f"period is {first}:{end}: it must end after its first day")
+# fields that are whole numbers: the lowest value, and whether None is allowed
+_WHOLE = {
+    "dim": (1, False),
+    "hidden": (1, False),
+    "epochs": (1, True),
+    "steps": (1, False),
+    "patience": (1, False),
+    "batch_rows": (16, True),
+    "resample": (0, True),
+    "max_categories": (2, False),
+    "min_listeners": (1, False),
+    "bootstrap": (20, False),
+}
+_REAL = (
+    "dropout",
+    "learning_rate",
+    "weight_decay",
+    "item_ridge",
+    "user_ridge",
+    "bias_ridge",
+    "item_scale",
+    "navigation",
+    "seen_weight",
+)
+
+
+def _days(name: str, days: object) -> tuple[str | None, str | None]:
+    """Two ISO dates or None; ValueError names the field."""
+    if not isinstance(days, tuple | list) or len(days) != 2:
+        raise ValueError(f"{name} is {quoted(days)}, expected two days such as ('2022-04-25', '2022-04-29')")
+    for day in days:
+        if day is None:
+            continue
+        try:
+            date.fromisoformat(day)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} holds {quoted(day)}, expected a day such as 2022-04-29") from None
+    return days[0], days[1]
 
 
 _FIXED: dict[str, Any] = dict(epochs=12, batch_rows=2048, start="zero", guard=None, assume_rho=True)

@@ -45,6 +45,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from recgym.checks import finite_number
 from recgym.events import DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
@@ -91,12 +92,15 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
             raise LogError(f"{key}: the path of a table is needed; found a {type(path).__name__}")
     tables = {key: read_ids(path) for key, path in paths.items()}
     beside = {key: table for key, (table, _) in tables.items()}
-    gap = options.get("gap_minutes", GAP_MINUTES)
-    if not isinstance(gap, int | float) or not gap > 0:
-        raise LogError(f"gap_minutes must be a number above 0; it is {gap!r}")
+    try:
+        gap = finite_number(options.get("gap_minutes", GAP_MINUTES), "gap_minutes")
+    except ValueError as error:
+        raise LogError(str(error)) from None
+    if gap <= 0:
+        raise LogError(f"gap_minutes must be a number above 0; it is {gap:g}")
     stated = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
-    settings = {"gap_minutes": float(gap), **beside, **stated}
+    settings = {"gap_minutes": gap, **beside, **stated}
     log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
     remarks = [remark for _, of_table in tables.values() for remark in of_table]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(files.unread())))

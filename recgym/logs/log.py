@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.checks import finite_number, quoted
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.columns import (
     ITEM_COLUMNS,
@@ -27,7 +28,7 @@ from recgym.logs.columns import (
     is_words,
     require,
 )
-from recgym.logs.log_options import LogFields, TableOptions, check_names
+from recgym.logs.log_options import LogFields, TableOptions, check_names, check_texts
 from recgym.logs.problems import LogError, raise_problems
 
 if TYPE_CHECKING:
@@ -165,15 +166,21 @@ class Log:
         Raises:
             LogError: a fraction is not above 0, or their sum is not 1.
         """
-        if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1.0) > 1e-9:
-            raise LogError(f"fractions must be above 0 and sum to 1; found {tuple(fractions)}")
+        if not isinstance(fractions, Sequence | np.ndarray) or not len(fractions):
+            raise LogError(f"fractions must be above 0 and sum to 1; found {quoted(fractions)}")
+        try:
+            parts = [finite_number(each, "a fraction") for each in fractions]
+        except ValueError as error:
+            raise LogError(f"fractions: {error}") from None
+        if min(parts) <= 0 or abs(sum(parts) - 1.0) > 1e-9:
+            raise LogError(f"fractions must be above 0 and sum to 1; found {tuple(parts)}")
         starts = self.session_starts()
         time = self.column("time")[starts]
         order = np.arange(len(starts)) if np.isnan(time).any() else np.argsort(time, kind="stable")
-        cuts = np.round(np.cumsum(fractions)[:-1] * len(starts)).astype(np.int64)
+        cuts = np.round(np.cumsum(parts)[:-1] * len(starts)).astype(np.int64)
         part = np.empty(len(starts), np.int64)
         part[order] = np.searchsorted(cuts, np.arange(len(starts)), side="right")
-        return self._parts(part, len(fractions))
+        return self._parts(part, len(parts))
 
     def split_at(self, column: str, *values: Any) -> "tuple[Log, ...]":
         """Splits the sessions at rising values of a column, by the value of their first row.
@@ -253,6 +260,7 @@ class Log:
         from recgym.logs.data_frames import log_of_frame
 
         check_names("from_pandas", options, TableOptions)
+        check_texts({"domain": domain, **options})
         return log_of_frame(
             cls.build,
             rows,

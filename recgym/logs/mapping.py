@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from recgym.checks import quoted
 from recgym.events import EVENTS
 from recgym.logs.problems import LogError
 
@@ -69,14 +70,7 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     """
     if mapping is None:
         return {}
-    if isinstance(mapping, str):
-        pairs = [part.split("=", 1) for part in mapping.split(",") if part.strip()]
-        broken = [pair[0] for pair in pairs if len(pair) < 2 or not pair[1].strip()]
-        if broken:
-            raise LogError(f"map: {broken[0]!r} must look like key=column")
-        named = [(key.strip(), column.strip()) for key, column in pairs]
-    else:
-        named = list(mapping.items())
+    named = _pairs(mapping)
     allowed = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
     columns: dict[str, str] = {}
     for key, column in named:
@@ -94,6 +88,23 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     if missing:
         raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
     return columns
+
+
+def _pairs(mapping: object) -> list[tuple[str, str]]:
+    """Key and column of each entry of a map; LogError where it is of another type."""
+    if isinstance(mapping, str):
+        pairs = [part.split("=", 1) for part in mapping.split(",") if part.strip()]
+        broken = [pair[0] for pair in pairs if len(pair) < 2 or not pair[1].strip()]
+        if broken:
+            raise LogError(f"map: {broken[0]!r} must look like key=column")
+        return [(key.strip(), column.strip()) for key, column in pairs]
+    if not isinstance(mapping, Mapping):
+        raise LogError(f'mapping is {quoted(mapping)}, expected a dict or "user=visitorid,item=itemid"')
+    for key, column in mapping.items():
+        if not isinstance(key, str) or not isinstance(column, str) or not column.strip():
+            entry = f"{quoted(key)}: {quoted(column)}"
+            raise LogError(f"mapping: {entry}: expected a key and the name of a column")
+    return list(mapping.items())
 
 
 def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:

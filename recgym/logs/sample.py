@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.arrays import Doubles
-from recgym.checks import checked_seed, whole_number
+from recgym.checks import MAX_COUNT, checked_seed, quoted, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
 from recgym.sim.engine import Engine
@@ -52,12 +52,15 @@ def sample_log(
         world = own.world
         slate_size = own.slate_size if slate_size is None else slate_size
         horizon = own.horizon if horizon is None else horizon
-    slate_size, horizon = 1 if slate_size is None else slate_size, 50 if horizon is None else horizon
+    slate_size = 1 if slate_size is None else whole_number(slate_size, "slate_size", 1)
+    horizon = 50 if horizon is None else whole_number(horizon, "horizon", 1, MAX_COUNT)
     policies: dict[str, Policy] = {"logged": LoggedPolicy(world), "random": random_policy}
-    if not callable(policy) and policy not in policies:
-        raise ValueError(f"policy is {policy!r}, allowed: 'logged', 'random' or a function of the engine")
+    if not callable(policy) and (not isinstance(policy, str) or policy not in policies):
+        raise ValueError(
+            f"policy is {quoted(policy)}, allowed: 'logged', 'random' or a function of the engine"
+        )
     choose = policy if callable(policy) else policies[policy]
-    sessions, seed = whole_number(sessions, "sessions", 1), checked_seed(seed)
+    sessions, seed = whole_number(sessions, "sessions", 1, MAX_COUNT), checked_seed(seed)
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
     engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
     engine.reset()

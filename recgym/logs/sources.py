@@ -7,10 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from recgym.checks import quoted
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, first_text, reading
 from recgym.logs.friend_pairs import with_friends
 from recgym.logs.log import Log
+from recgym.logs.log_options import check_texts
 from recgym.logs.problems import LogError, raise_problems
 from recgym.logs.registry import SOURCES, Reader
 from recgym.logs.stored import is_written
@@ -49,12 +51,22 @@ def read_log(
     Raises:
         LogError: a file cannot be read, or a value is wrong; its `problems` list all of them.
     """
+    _check_arguments(path, {"source": source, "domain": domain, **options})
     if not isinstance(path, str | PathLike) and len(path) == 1:
         path = path[0]
     log = _written(path, domain, source, mapping, options, check)
     if log is None:
         log = _read(path, source, domain, mapping, check, options)
     return log if friends is None else with_friends(log, friends)
+
+
+def _check_arguments(path: Any, options: Mapping[str, Any]) -> None:
+    """LogError that names an argument of another type."""
+    paths = [path] if isinstance(path, str | PathLike) else path
+    are_paths = isinstance(paths, Sequence) and all(isinstance(one, str | PathLike) for one in paths)
+    if not are_paths or not paths:
+        raise LogError(f"path is {quoted(path)}, expected the path of a file or folder, or a list of paths")
+    check_texts(options)
 
 
 def _written(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.checks import MAX_COUNT, checked_seed, whole_number
 from recgym.events import EVENTS
 from recgym.sim.schema import CHOICES, params
 from recgym.sim.world import World
@@ -134,6 +135,11 @@ def synthetic(
         num_categories: C, at least 1; categories are uniform over the items, and their factors are clustered.
         spread: scale of the factors, and so of the affinities.
     """
+    seed = checked_seed(seed)
+    num_users, num_items = (
+        whole_number(value, name, 1, MAX_COUNT)
+        for name, value in (("num_users", num_users), ("num_items", num_items))
+    )
     rng = np.random.default_rng(np.random.SeedSequence([seed, num_users, num_items]))
     own = np.random.default_rng([seed, num_users, 1])
     num_events = len(EVENTS[domain])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recgym import storage
 from recgym.arrays import Floats, Ints
+from recgym.checks import finite_number, whole_number
 from recgym.events import EVENTS, Event
 from recgym.sim.numbering import Numbering, check_numbering, item_arrays, most_exposed_first, permuted
 from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WorldArrays
@@ -187,7 +188,7 @@ class World:
         for name, value in changes.items():
             if name not in PARAM_INDEX:
                 raise ValueError(f"parameter {name!r} is unknown; there are {', '.join(PARAM_INDEX)}")
-            values[PARAM_INDEX[name]] = value
+            values[PARAM_INDEX[name]] = finite_number(value, f"parameter {name!r}")
         return self.with_arrays(params=values)
 
     def with_arrays(self, **changes: NDArray[Any]) -> "World":
@@ -211,7 +212,7 @@ class World:
 
     def subset(self, num_items: int) -> "World":
         """A copy with the `num_items` most exposed items, in order of their numbers; ValueError if there are fewer."""
-        if not 1 <= num_items <= self.num_items:
+        if not 1 <= whole_number(num_items, "n_items", 1) <= self.num_items:
             raise ValueError(f"n_items is {num_items}, world {self.name} allows 1 to {self.num_items}")
         if num_items == self.num_items:
             return self

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Ints
+from recgym.checks import quoted
 
 if TYPE_CHECKING:
     from recgym.sim.world import World
@@ -53,6 +54,8 @@ def row_numbers(packed: str) -> Ints:
 
 def index_log(world: "World", log: Any) -> Any:
     """The log on the indices of the world; see `World.index_log`."""
+    if not hasattr(log, "indexed_by"):
+        raise ValueError(f"log is {quoted(log)}, expected a log, as read_log returns")
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
     found = places(world, log)

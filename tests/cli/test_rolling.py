@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from dated_logs import DAYS, dated_log
+from dated_logs import DAYS, between, dated_log
 from refusals import refused
 
 from recgym.fit.dataset import periods
@@ -63,3 +63,17 @@ def test_worlds_are_fitted_and_judged(run, places):
 def test_a_log_without_a_clock_is_one_line(run, tmp_path):
     sample_log(synthetic(1, domain="content"), sessions=20).write(tmp_path / "log")
     refused(run("rolling", tmp_path / "log"), "rolling origins need visits with a day; the log has none")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+def test_a_log_of_two_short_days_is_one_line(run, places, tmp_path, monkeypatch, form):
+    world, log, _ = places
+    between(log, 0, 1).write(tmp_path / "two")
+    monkeypatch.setattr("recgym.fit.fit", lambda log, **settings: world)
+    monkeypatch.setattr("recgym.fidelity.daily_metrics.MIN_ROWS", 1e9)
+    code, out, err = run("rolling", tmp_path / "two", *form)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        "recgym: rolling origins need a day to judge a world on, after days to fit it on; no day of the log has both; "
+        f"the last one, {DAYS[1]}: no day has 1000000000.0 rows"
+    )

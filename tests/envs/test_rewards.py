@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from env_helpers import SMALL, content
 
-from recgym.envs.rewards import REWARDS, RewardSpec, parse_reward
+from recgym.envs.rewards import MAX_WEIGHT, REWARDS, RewardSpec, parse_reward
 from recgym.sim.synthetic import synthetic
 
 STEPS = 200
@@ -104,3 +104,25 @@ def test_a_world_of_clicks_alone_pays_clicks_by_default(make):
     assert np.all(asked.reset(seed=0)[1]["reward_is_assumed"] == 1)
     for fitted in (("click", "long_view"), (), ("like",)):
         assert content(make, world=click_only(*fitted)).unwrapped.arguments.reward == "engagement"
+
+
+def test_the_largest_weights_pay_a_finite_reward_in_single_precision():
+    world = synthetic(domain="ecommerce")
+    weights = dict.fromkeys(("click", "cart", "purchase"), MAX_WEIGHT)
+    env = gym.make_vec("recgym/EcommerceSlate-v0", num_envs=64, world=world, n_items=12, reward=weights)
+    env.reset(seed=1)
+    paid = np.array([env.step(np.tile(np.arange(6), (64, 1)))[1] for _ in range(20)])
+    assert paid.max() > MAX_WEIGHT
+    assert np.isfinite(paid.astype(np.float32)).all()
+
+
+@pytest.mark.parametrize("weight", [1e308, 1e39, -1e31, 10**31, 10**400])
+def test_weights_whose_sum_would_overflow_are_refused(weight):
+    with pytest.raises(ValueError, match=r"reward weight of 'cart' is .*, expected a"):
+        parse_reward(synthetic(domain="ecommerce"), {"click": 1.0, "cart": weight})
+
+
+def test_weights_of_numpy_are_numbers():
+    spec = parse_reward(synthetic(domain="ecommerce"), {"click": np.float32(0.5), "cart": np.int8(2)})
+    assert spec.weights == {"click": 0.5, "cart": 2.0, "purchase": 0.0}
+    assert {type(weight) for weight in spec.weights.values()} == {float}

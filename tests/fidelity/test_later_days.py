@@ -1,6 +1,7 @@
 """Days that a world was not fitted on: its test period, later logs, figures by day, how often they were looked at."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -122,3 +123,19 @@ def test_the_card_says_how_often_its_days_were_looked_at(dated):
     text = card_markdown(later)
     assert f"* looked_at: times once, from {DAYS[3]}, to {DAYS[5]}" in text
     assert by_id(later.card)[f"rate/click/day {DAYS[4]}"].day == DAYS[4]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_figures_of_a_few_rows_are_none_with_a_reason(rows):
+    world, log = dated_log(60)
+    few = dataclasses.replace(log, rows=log.rows.slice(0, rows))
+    card = identity(log, np.arange(world.num_users), np.arange(world.num_items))
+    verdict = judge_since(world.with_card(identity=card, since=f"ms:{START - DAY}"), few, resamples=20)
+    assert json.loads(json.dumps(verdict.entries(), allow_nan=False))
+    figures = {row["id"]: row for row in verdict.figures}
+    for row in verdict.figures:
+        assert row["world"] is not None or "why" in row, row
+    assert figures["auc/click"]["why"] == f"not defined for the world: n is {rows}"
+    text = card_markdown(world.with_card(**verdict.entries()))
+    assert f"* no value: AUC of click: not defined for the world: n is {rows}" in text
+    assert "| nan" not in text

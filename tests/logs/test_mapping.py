@@ -2,6 +2,7 @@
 
 import pytest
 
+from recgym.checks import quoted
 from recgym.logs import LogError, read_log
 from recgym.logs.mapping import event_words, rating_rule
 
@@ -62,3 +63,19 @@ def test_a_word_of_the_map_that_does_not_occur_is_a_remark(path, words, absent):
 def test_words_of_the_map_that_occur_are_no_remark(path):
     log = read_log(path, domain="ecommerce", mapping=COLUMNS + "event: View>click:BUY>purchase:*>omit")
     assert not any("do not occur" in line for line in log.remarks)
+
+
+NAMED = {"user": "user", "item": "item"}
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [5, 10**400, 1.5, True, ["user=user"], ("user", "item"), [*NAMED.items()], b"user=user", object()]
+    + [NAMED | {"item": wrong} for wrong in (3, None, ["item"], b"item", "", " ", 10**400)]
+    + [NAMED | {key: "time"} for key in (3, None, ("time",), b"time")],
+    ids=lambda value: quoted(value, 40),
+)
+def test_a_map_of_another_type_is_named_in_one_line(path, mapping):
+    with pytest.raises(LogError, match=r"^mapping(:| is ).*, expected |^mapping: .*: expected ") as error:
+        read_log(path, domain="ecommerce", mapping=mapping)
+    assert "\n" not in str(error.value)

@@ -3,6 +3,7 @@
 import importlib
 import zipfile
 
+import numpy as np
 import pytest
 from log_layouts import (
     KUAIREC,
@@ -17,7 +18,8 @@ from log_layouts import (
 )
 from public_layouts import LAYOUTS
 
-from recgym.logs import read_log, validate
+from recgym.logs import LogError, read_log, validate
+from recgym.logs.log_options import TEXT_OPTIONS
 from recgym.logs.sources import SOURCES
 
 
@@ -82,3 +84,28 @@ def test_a_reader_says_where_its_layout_was_looked_up(name):
     module = {"recbole": "recbole_atomic"}.get(name, name)
     text = importlib.import_module(f"recgym.logs.{module}").__doc__
     assert "Layout: " in text
+
+
+@pytest.mark.parametrize("name", sorted(TEXT_OPTIONS))
+@pytest.mark.parametrize("value", [3, 10**400, np.nan, True, ["s"], {"a": 1}, np.zeros(2), b"s"], ids=str)
+def test_an_option_that_is_no_text_is_named_in_one_line(tmp_path, name, value):
+    (tmp_path / "t.csv").write_text("user,item\na,b\n")
+    with pytest.raises(LogError, match=rf"^{name} is .*, expected a text$"):
+        read_log(tmp_path / "t.csv", **{"domain": "ecommerce", name: value})
+
+
+@pytest.mark.parametrize("value", [3, None, [], [3], ["t.csv", None], {"t.csv"}, 1.5, np.zeros(2)], ids=str)
+def test_a_path_of_another_type_is_named_in_one_line(value):
+    with pytest.raises(
+        LogError, match=r"^path is .*, expected the path of a file or folder, or a list of paths$"
+    ):
+        read_log(value, domain="ecommerce")
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf, True, "30", None, 10**400, [1], 1j], ids=str)
+def test_a_gap_that_is_no_length_is_named_in_one_line(tmp_path, value):
+    (tmp_path / "t.csv").write_text("user,item,time\na,b,1600000000\n")
+    with pytest.raises(
+        LogError, match=r"^gap_minutes (is .*, expected a finite number|must be a number above 0)"
+    ):
+        read_log(tmp_path / "t.csv", domain="ecommerce", gap_minutes=value)
