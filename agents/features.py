@@ -42,6 +42,8 @@ class Contexts:
             ]
             events = [f"{name} just now" for name in problem.event_names]
             features = (*shares, *events, "sine of the hour", "cosine of the hour", "step")
+            if problem.user_features is not None:
+                features += tuple(f"user feature {j}" for j in range(problem.user_features.shape[1]))
         else:
             raise ValueError(
                 f"a linear agent needs the observation 'history' or 'features', not {type(space).__name__}"
@@ -54,8 +56,10 @@ class Contexts:
             x = np.asarray(observation, np.float64).reshape(len(observation), -1)
             return np.concatenate([np.ones((len(x), 1)), x], axis=1)
         shown, responses, latest = self._histograms(observation)
-        one = np.ones((len(shown), 1))
-        return np.concatenate([one, shown, responses, latest, observation["context"]], axis=1)
+        one, rest = np.ones((len(shown), 1)), [observation["context"]]
+        if self.problem.user_features is not None:
+            rest.append(observation["user_features"])
+        return np.concatenate([one, shown, responses, latest, *rest], axis=1)
 
     def _histograms(self, observation: Any) -> tuple[Doubles, Doubles, Doubles]:
         """Decayed shares of the categories shown and responded to, (B, C) each, and the last slate's events (B, E)."""

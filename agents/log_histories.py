@@ -25,6 +25,7 @@ class Histories(NamedTuple):
     slate: NDArray[np.int64]  # (R,) first row of the slate
     reward: NDArray[np.float64]  # (R,) under this task
     session: NDArray[np.int64]  # (R,) number of the session, from 0 in the log's order
+    user_features: NDArray[np.float32] | None = None  # (U, F), if the observation of the task holds them
 
     def observation(self, rows: NDArray[np.int64], num_items: int) -> dict[str, NDArray[Any]]:
         """The observation "history" before each of some rows."""
@@ -32,12 +33,15 @@ class Histories(NamedTuple):
         inside = window >= self.start[rows][:, None]
         window = np.where(inside, window, 0)
         events = np.where(inside[:, :, None], self.events[window], np.float32(0))
-        return {
+        seen: dict[str, NDArray[Any]] = {
             "user": self.user[rows],
             "shown": np.where(inside, self.item[window], num_items).astype(np.int32),
             "events": events.reshape(len(rows), -1),
             "context": self.context[rows],
         }
+        if self.user_features is not None:
+            seen["user_features"] = self.user_features[self.user[rows]]
+        return seen
 
 
 def read_histories(problem: Problem, log: Any) -> Histories:
@@ -62,6 +66,7 @@ def read_histories(problem: Problem, log: Any) -> Histories:
         slate=np.flatnonzero(first)[np.cumsum(first) - 1],
         reward=logged_rewards(problem, log),
         session=session,
+        user_features=problem.user_features,
     )
 
 

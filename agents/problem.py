@@ -34,6 +34,7 @@ class Problem:
     reward_max_minutes: float = 0.0  # [minutes] of one item that are paid
     index_digest: str = ""  # digest of the meaning of user and item indices; a log of the task has the same
     world_sha256: str = ""  # digest of the world; "": unknown
+    user_features: NDArray[np.float32] | None = None  # (U, F) public, if the observation holds the user's
 
     @classmethod
     def of(cls, env: Any) -> "Problem":
@@ -64,6 +65,7 @@ class Problem:
             reward_max_minutes=reward.max_minutes,
             index_digest=face.index_digest,
             world_sha256=face.world_sha256,
+            user_features=face.user_features if "user_features" in getattr(space, "spaces", ()) else None,
         )
 
     @property

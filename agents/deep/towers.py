@@ -11,9 +11,11 @@ F(s, a) = u''(s) + <w''(s), g(a)> + c''_a + <r''(s), h(s, a)>, and the continuat
 
 The state tower reads the user, the session's context, the code of the history (`agents.deep.encoders`; each item is its
 vector g, the same vector times the response, and the event bits), and decayed shares of the categories shown and of
-those with a response. The shares also enter f linearly (a wide part beside the deep one: Cheng et al., 2016, DLRS). All
-heads are linear in the one hidden layer. The split of Q into immediate reward and continuation is after van Seijen et
-al. (2017, NIPS); Q stays one inner product <scale f + spread w, g> and sparse terms.
+those with a response. The user's vector is an embedding and, where the task observes public user features, a linear
+function of these, so that users of few sessions share what is learnt. The shares also enter f linearly (a wide part
+beside the deep one: Cheng et al., 2016, DLRS). All heads are linear in the one hidden layer. The split of Q into
+immediate reward and continuation is after van Seijen et al. (2017, NIPS); Q stays one inner product
+<scale f + spread w, g> and sparse terms.
 
 Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers. Item index N
 is padding.
@@ -91,6 +93,28 @@ class QTerms(NamedTuple):
     after_none: Tensor  # (B,) continuation value after a slate without a response, in units of spread
 
 
+class UserVectors(nn.Embedding):
+    """A vector for each user, and, where the task observes public user features, a linear function of these."""
+
+    features: Tensor  # (U, F)
+
+    def __init__(self, problem: Problem, width: int) -> None:
+        super().__init__(problem.num_users, width)
+        nn.init.zeros_(self.weight)
+        self.feature_weights: nn.Linear | None = None
+        if problem.user_features is not None:
+            self.register_buffer("features", torch.as_tensor(problem.user_features), persistent=False)
+            self.feature_weights = nn.Linear(problem.user_features.shape[1], width, bias=False)
+            nn.init.zeros_(self.feature_weights.weight)
+
+    def forward(self, user: Tensor) -> Tensor:
+        """Indices (B,) to vectors (B, d)."""
+        vectors: Tensor = super().forward(user)
+        return (
+            vectors if self.feature_weights is None else vectors + self.feature_weights(self.features[user])
+        )
+
+
 class Towers(nn.Module):
     """State tower, item tower and the heads of Q; see the module's docstring.
 
@@ -108,8 +132,7 @@ class Towers(nn.Module):
         num_events = len(problem.event_names)
         self.num_items, self.num_categories = problem.num_items, problem.num_categories
         self.items = ItemTower(problem, width, hidden)
-        self.users = nn.Embedding(problem.num_users, width)
-        nn.init.zeros_(self.users.weight)
+        self.users = UserVectors(problem, width)
         category = np.append(
             np.asarray(problem.items["category"], np.int64), self.num_categories
         )  # padding: C

@@ -153,7 +153,8 @@ def observation() -> str:
             places.setdefault(name, []).append(cell)
             first += width
     return _markdown(
-        ("block", *(name for name, _ in columns)), ((name, *row) for name, row in places.items())
+        ("block", *(name for name, _ in columns)),
+        ((name, *row) for name, row in places.items() if set(row) != {"-"}),
     )
 
 

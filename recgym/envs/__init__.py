@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import gymnasium
 
+OBSERVED = ("user_features", "friends")  # what a row may add to the observations of the first versions
+
 
 class EnvRow(NamedTuple):
     """A registered environment and its default arguments."""
@@ -17,6 +19,7 @@ class EnvRow(NamedTuple):
     reward: str  # a key of recgym.envs.rewards.REWARDS
     about: str  # what an action does
     numbering: int | None = None  # seed of the items' numbers; None: by exposure, most shown first
+    observes: tuple[str, ...] = ()  # of OBSERVED, where the world has it
 
 
 ENVIRONMENTS = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from recgym.checks import MAX_COUNT, quoted, whole_number
-from recgym.envs import EnvRow
+from recgym.envs import OBSERVED, EnvRow
 from recgym.events import EVENTS
 from recgym.sim.world import World
 
@@ -89,7 +89,10 @@ def _row(fields_of_row: Any) -> EnvRow:
     needed, known = set(EnvRow._fields) - set(EnvRow._field_defaults), set(EnvRow._fields)
     if not isinstance(fields_of_row, Mapping) or not needed <= set(fields_of_row) <= known:
         raise ValueError(f"row is {quoted(fields_of_row)}, expected the fields {', '.join(EnvRow._fields)}")
-    return EnvRow(**fields_of_row)
+    row = EnvRow(**fields_of_row)
+    if unknown := sorted(set(row.observes) - set(OBSERVED)):
+        raise ValueError(f"row observes {', '.join(unknown)}, allowed: {', '.join(OBSERVED)}")
+    return row._replace(observes=tuple(row.observes))
 
 
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:

@@ -118,6 +118,11 @@ class BaseEnvironment:
         return observation_columns(self._engine)
 
     @property
+    def user_features(self) -> NDArray[np.float32]:
+        """Public features of the users, (U, F) in [-1, 1]."""
+        return self._engine.world.user_features.copy()
+
+    @property
     def horizon(self) -> int:
         """Steps after which an episode is truncated."""
         return self._engine.horizon

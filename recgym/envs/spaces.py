@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import observations
 from recgym.sim.engine import Engine
+from recgym.sim.friend_items import friends_by_item
 from recgym.sim.schema import FRIENDS
 
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
@@ -21,6 +22,7 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
     """Blocks of the observation "features", in the order of its columns, with their widths; values are in [-1, 1]."""
     world = engine.world
     candidates = world.num_items if world.arrays.choice[0] == FRIENDS else 0
+    friends = int("friends" in engine.observes)
     return {
         "public user features": world.user_features.shape[1],
         "category histogram of what was shown (decay 0.8)": len(world.categories),
@@ -37,6 +39,8 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
         "items in common with each candidate / 25": candidates,
         "suggestions without response of each candidate / 5": candidates,
         "whether each candidate was accepted": candidates,
+        "categories of the items in friends' libraries, shares": friends * len(world.categories),
+        "friends with the last item in their library (log1p / log 151)": friends,
     }
 
 
@@ -54,6 +58,10 @@ def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
         "events": spaces.Box(0.0, 1.0, (HISTORY_LENGTH * num_events,), np.float32),
         "context": spaces.Box(-1.0, 1.0, (3,), np.float32),
     }
+    if "user_features" in engine.observes:
+        history["user_features"] = spaces.Box(-1.0, 1.0, (world.user_features.shape[1],), np.float32)
+    if "friends" in engine.observes:
+        history["friends"] = spaces.Box(0.0, 1.0, (world.num_items,), np.float32)
     return spaces.Dict(history if kind == "history" else {"features": features, **history})
 
 
@@ -79,6 +87,11 @@ def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | No
         "context": np.empty((num, 3), np.float32),
     }
     observations.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
+    if "user_features" in engine.observes:
+        batch["user_features"] = world.user_features[engine.sessions.user]
+    if "friends" in engine.observes:
+        batch["friends"] = np.empty((num, world.num_items), np.float32)
+        friends_by_item(world.arrays, engine.sessions, batch["friends"])
     return batch if features is None else {"features": features, **batch}
 
 

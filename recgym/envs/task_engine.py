@@ -46,5 +46,6 @@ def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) 
         horizon=int(horizon),
         reward=spec.arrays(world),
         threads=threads,
+        observes=arguments.row.observes,
     )
     return engine, spec

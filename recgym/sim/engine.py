@@ -5,6 +5,7 @@ Rows are independent: row b depends only on its key and its slates.
 Axes: B sessions, K slate positions, N items, U users, F public user features.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numba
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from recgym.arrays import Bools, Doubles, Floats
 from recgym.jit import MAX_THREADS, njit
 from recgym.sim.expectations import expected
+from recgym.sim.friend_items import friend_features
 from recgym.sim.friend_requests import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observations import features
 from recgym.sim.reward_arrays import score
@@ -39,6 +41,7 @@ class View(NamedTuple):
 
     user_features: Floats  # (U, F)
     num_pages: int
+    friends: bool  # whether the last columns are those of `friend_features`
     out: Floats  # (B, width)
 
 
@@ -63,6 +66,8 @@ def _step_rows(
             features(w, s, b, view.user_features, view.num_pages, i.horizon, view.out)
             if w.choice[0] == FRIENDS:
                 candidate_features(w, s, b, view.out)
+            if view.friends:
+                friend_features(w, s, b, view.out)
 
 
 @njit()
@@ -104,13 +109,23 @@ class Engine:
         horizon: steps after which an episode is truncated, at least 1.
         reward: weights of the feedback, see `make_reward`.
         threads: threads that share the rows, at least 1. Only with 1 may the process fork later.
+        observes: what observations hold beside the columns of the first versions, of `recgym.envs.OBSERVED`;
+            `self.observes` has those of them that the world has.
 
     Raises:
         ValueError: slate_size, horizon or threads is out of range.
     """
 
     def __init__(
-        self, world: World, num: int, *, slate_size: int, horizon: int, reward: Reward, threads: int = 1
+        self,
+        world: World,
+        num: int,
+        *,
+        slate_size: int,
+        horizon: int,
+        reward: Reward,
+        threads: int = 1,
+        observes: Collection[str] = (),
     ) -> None:
         longest = min(len(world.arrays.examine), world.num_items)
         if not 1 <= slate_size <= longest:
@@ -131,6 +146,11 @@ class Engine:
         )  # of that observation
         if world.arrays.choice[0] == FRIENDS:
             self.features_width += CANDIDATE_FEATURES * world.num_items
+        has_friends = world.has_graph and world.arrays.choice[0] != FRIENDS
+        there = {"user_features": public > 0, "friends": has_friends}
+        self.observes = frozenset(name for name in observes if there[name])
+        if "friends" in self.observes:
+            self.features_width += len(world.categories) + 1
         self._no_view = np.empty((num, 0), np.float32)
         self._arrays = world.arrays  # with the population of `draw_from`
 
@@ -203,7 +223,7 @@ class Engine:
             self.horizon,
         )
         out = self._no_view if features is None else features
-        view = View(self.world.user_features, self.num_pages, out)
+        view = View(self.world.user_features, self.num_pages, "friends" in self.observes, out)
         arguments = (self._arrays, self.reward, self.sessions, step_input, feedback, view)
         if self.threads == 1:
             _step(*arguments)

@@ -3,9 +3,11 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from env_helpers import IDS, flat, world_for
+from env_helpers import IDS, flat, registered, world_for
 
-from recgym.envs.arguments import OBSERVATIONS
+from recgym.bench.rollout import make_vector
+from recgym.envs import OBSERVED, row_of
+from recgym.envs.arguments import OBSERVATIONS, Arguments
 from recgym.envs.spaces import feature_blocks
 
 
@@ -66,3 +68,97 @@ def test_tabular_formula():
     state = env.step(3)[0]
     category = env.unwrapped.privileged().world.arrays.category[3]
     assert state == (((category + 1) * 4 + 0) * 4 + 1) * 5 + 1
+
+
+SEES = {"observes": OBSERVED}
+SEEING = (
+    row_of("recgym/ContentSlate-v0")._replace(id="recgym/SeeingContent-v0", **SEES),
+    row_of("recgym/Social-v1")._replace(id="recgym/SeeingSocial-v0", **SEES),
+    row_of("recgym/SocialFriends-v1")._replace(id="recgym/SeeingFriends-v0", **SEES),
+)
+
+
+@pytest.fixture
+def seeing():
+    with registered(*SEEING):
+        yield
+
+
+@pytest.mark.usefixtures("seeing")
+@pytest.mark.parametrize("row", SEEING, ids=lambda row: row.id)
+@pytest.mark.parametrize("kind", OBSERVATIONS)
+def test_added_observations_are_the_same_in_one_and_in_many(row, kind):
+    world = world_for(row.id)
+    vector = make_vector(row.id, 3, world=world, observation=kind)
+    first, _ = vector.reset(seed=5)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        env = gym.make(row.id, world=world, observation=kind)
+        single, _ = env.reset(seed=5 + number)
+        assert env.observation_space == vector.single_observation_space
+        assert env.observation_space.contains(single)
+        for name, value in flat(single).items():
+            np.testing.assert_array_equal(value, flat(first)[name][number], err_msg=name)
+    slates = rng.integers(0, 5, (4, 3, *vector.single_action_space.shape))
+    threaded = make_vector(row.id, 3, world=world, observation=kind, threads=2)
+    threaded.reset(seed=5)
+    for slate in slates:
+        one, other = vector.step(slate)[0], threaded.step(slate)[0]
+        for name, value in flat(one).items():
+            np.testing.assert_array_equal(value, flat(other)[name], err_msg=name)
+
+
+@pytest.mark.usefixtures("seeing")
+def test_the_history_has_the_public_features_of_the_user():
+    for kind in ("history", "features+history"):
+        env = make_vector(SEEING[0].id, 50, observation=kind)
+        observation, info = env.reset(seed=1)
+        table = env.unwrapped.user_features
+        np.testing.assert_array_equal(observation["user_features"], table[info["user"]])
+        assert np.any(observation["user_features"] != 0)
+        assert "friends" not in observation
+        if kind == "features+history":
+            width = table.shape[1]
+            np.testing.assert_array_equal(observation["features"][:, :width], observation["user_features"])
+    social = make_vector(SEEING[1].id, 2, observation="history")
+    assert "user_features" not in social.single_observation_space.spaces  # its users have none
+    plain = make_vector("recgym/ContentSlate-v0", 2, observation="history")
+    assert set(plain.single_observation_space.spaces) == {"user", "shown", "events", "context"}
+
+
+@pytest.mark.usefixtures("seeing")
+def test_the_added_columns_are_declared_and_hide_nothing_else():
+    for row in SEEING:
+        env = gym.make(row.id).unwrapped
+        assert sum(feature_blocks(env.privileged()).values()) == env.observation_space.shape[0]
+        test_nothing_hidden_is_observed(row.id)
+
+
+@pytest.mark.usefixtures("seeing")
+def test_friends_are_observed_where_there_is_a_graph():
+    env = gym.make(SEEING[1].id, observation="features+history").unwrapped
+    observation, info = env.reset(seed=1)
+    arrays = env.privileged().world.arrays
+    user = info["user"]
+    friends = arrays.friend[arrays.friend_start[user] : arrays.friend_start[user + 1]]
+    count = np.array([(arrays.library[friends] == item).sum() for item in range(500)])
+    np.testing.assert_allclose(observation["friends"], np.log1p(count) / np.log(151), atol=1e-6)
+    blocks = feature_blocks(env.privileged())
+    shares = np.bincount(arrays.category, count, len(env.privileged().world.categories)) / count.sum()
+    np.testing.assert_allclose(observation["features"][-len(shares) - 1 : -1], shares, atol=1e-6)
+    assert list(blocks.values())[-2:] == [len(shares), 1]
+    best = int(np.argmax(count))
+    after, *_ = env.step(best)
+    assert after["features"][-1] == pytest.approx(np.log1p(count[best]) / np.log(151), abs=1e-6)
+    alone = env.privileged().world.with_arrays(friend_start=np.zeros(1), friend=np.zeros(1))
+    without = gym.make(SEEING[1].id, world=alone, observation="features+history").unwrapped
+    assert "friends" not in without.observation_space.spaces
+    friends_row = gym.make(SEEING[2].id, observation="history").unwrapped
+    assert "friends" not in friends_row.observation_space.spaces  # candidates have features of their own
+
+
+def test_a_row_observes_what_there_is_to_observe():
+    row = {**SEEING[0]._asdict(), "observes": ["user_features"]}
+    assert Arguments.parse({"row": row}).row.observes == ("user_features",)
+    with pytest.raises(ValueError, match="row observes intent, allowed: user_features, friends"):
+        Arguments.parse({"row": {**row, "observes": ("intent",)}})

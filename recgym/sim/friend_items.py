@@ -1,0 +1,56 @@
+"""What the friends of a user engaged with, as observed: friends with an item in their library, and categories of these.
+
+Counts n are mapped to min(1, log(1 + n) / log 151).
+
+Axes: B sessions, N items, C categories.
+"""
+
+import math
+
+from recgym.arrays import Floats
+from recgym.jit import njit
+from recgym.sim.friend_requests import FRIENDS_SCALE, min_one, num_friends_with_item
+from recgym.sim.schema import WorldArrays
+from recgym.sim.state import Sessions
+
+
+@njit()
+def _count(w: WorldArrays, user: int, by_category: bool, out: Floats) -> float:
+    """Add the items in the libraries of a user's friends to `out`, by item (N,) or category (C,); their number."""
+    total = 0.0
+    for at in range(w.friend_start[user], w.friend_start[user + 1]):
+        friend = w.friend[at]
+        for place in range(w.library.shape[1]):
+            item = w.library[friend, place]
+            if 0 <= item < w.category.shape[0]:  # the world may have been cut
+                out[w.category[item] if by_category else item] += 1.0
+                total += 1.0
+    return total
+
+
+@njit()
+def _scaled(count: float) -> float:
+    return min_one(math.log(1.0 + count) / FRIENDS_SCALE)
+
+
+@njit()
+def friends_by_item(w: WorldArrays, s: Sessions, out: Floats) -> None:
+    """Fill `out` (B, N): friends of the session's user with each item in their library, mapped into [0, 1]."""
+    out[:] = 0.0
+    for b in range(out.shape[0]):
+        _count(w, s.user[b], False, out[b])
+        for item in range(out.shape[1]):
+            out[b, item] = _scaled(out[b, item])
+
+
+@njit()
+def friend_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
+    """Fill the last C + 1 columns of row b: shares of categories in friends' libraries, friends with the last item."""
+    at = out.shape[1] - s.shown.shape[1] - 1
+    shares = out[b, at:-1]
+    shares[:] = 0.0
+    total = _count(w, s.user[b], True, shares)
+    if total > 0.0:
+        shares /= total
+    lead = s.lead[b]
+    out[b, -1] = _scaled(num_friends_with_item(w, s.user[b], lead)) if lead >= 0 else 0.0
