@@ -39,7 +39,7 @@ class Bandit(NamedTuple):
     category: Ints  # (N,)
 
 
-class Row(NamedTuple):
+class AccuracyRow(NamedTuple):
     """One estimator for logs of one kind, over all repetitions and targets."""
 
     world: str
@@ -128,7 +128,7 @@ def bandit_of(env_id: str, seed: int = 0) -> Bandit:
     return Bandit(env_id, rate, engine.world.arrays.category.astype(np.int64))
 
 
-def study(bandit: Bandit, sizes: Sequence[int], repetitions: int, seed: int) -> Iterator[Row]:
+def study(bandit: Bandit, sizes: Sequence[int], repetitions: int, seed: int) -> Iterator[AccuracyRow]:
     """Rows of all logging policies, sizes and estimators; `seed` determines policies and logs."""
     for number, (name, policy) in enumerate(LOGGING.items()):
         policies = np.random.default_rng([seed, number])
@@ -177,7 +177,7 @@ def _model(action: Ints, reward: Doubles, fold: Ints, num_items: int) -> Doubles
     return np.stack(rates)
 
 
-def _row(where: tuple[str, str, int, str], found: list[list[Estimate]], truth: Doubles) -> Row:
+def _row(where: tuple[str, str, int, str], found: list[list[Estimate]], truth: Doubles) -> AccuracyRow:
     from scipy.stats import kendalltau
 
     value, low, high = (
@@ -186,7 +186,7 @@ def _row(where: tuple[str, str, int, str], found: list[list[Estimate]], truth: D
     reliable = np.array([[one.is_reliable for one in each] for each in found])
     value = np.where(np.isnan(value), 0.0, value)
     covers = (low <= truth) & (truth <= high)
-    return Row(
+    return AccuracyRow(
         *where,
         bias=float(np.abs((value - truth).mean(axis=0)).mean()),
         rmse=float(np.sqrt(((value - truth) ** 2).mean())),
@@ -198,7 +198,7 @@ def _row(where: tuple[str, str, int, str], found: list[list[Estimate]], truth: D
     )
 
 
-def report(rows: Sequence[Row], repetitions: int) -> str:
+def report(rows: Sequence[AccuracyRow], repetitions: int) -> str:
     """The page: one table for each size of a log, means over worlds and logging policies."""
     parts = [
         "# Off-policy estimators against the truth",
@@ -221,7 +221,9 @@ def report(rows: Sequence[Row], repetitions: int) -> str:
             shares = np.array([row.reliable for row in own])
             covered = np.array([np.nan_to_num(row.reliable_coverage) for row in own])
             known = f"{(shares * covered).sum() / shares.sum():.1%}" if shares.any() else "-"
-            mean = {each: float(np.mean([getattr(row, each) for row in own])) for each in Row._fields[4:]}
+            mean = {
+                each: float(np.mean([getattr(row, each) for row in own])) for each in AccuracyRow._fields[4:]
+            }
             cells = (
                 name,
                 *(f"{mean[each]:.4f}" for each in ("bias", "rmse")),
@@ -236,7 +238,7 @@ def report(rows: Sequence[Row], repetitions: int) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def picture(rows: Sequence[Row]) -> bytes:
+def picture(rows: Sequence[AccuracyRow]) -> bytes:
     """RMSE, and coverage of the reliable intervals, by rounds: one panel for each logging policy."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -277,7 +279,7 @@ def _mean(values: list[float]) -> float:
 def write(folder: Path, repetitions: int, seed: int) -> None:
     """Runs the study and writes README.md, accuracy.png and rows.csv into a folder."""
     rows = [row for env_id in WORLDS for row in study(bandit_of(env_id), SIZES, repetitions, seed)]
-    lines = [",".join(Row._fields), *(",".join(_cell(value) for value in row) for row in rows)]
+    lines = [",".join(AccuracyRow._fields), *(",".join(_cell(value) for value in row) for row in rows)]
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[Path, Any] = {
         folder / "README.md": report(rows, repetitions),
