@@ -30,7 +30,8 @@ from recgym.jit import njit
     MOOD,
     CANDIDATE,
     NUMBER,
-) = range(14)
+    POPULATION,
+) = range(15)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _STREAM = np.uint64(0xD1B54A32D192ED03)

@@ -53,7 +53,8 @@ def worse_than_baselines(card: dict[str, Any]) -> str:
 
 
 _HEAD = (
-    "sources", "licence", "citation", "period", "looked_at", "rows", "command", "log", "validated", "rewards_assumed",
+    "sources", "licence", "citation", "period", "looked_at", "rows", "population", "command", "log", "validated",
+    "rewards_assumed",
 )  # fmt: skip
 
 
@@ -119,6 +120,9 @@ _NOTES = (
     "its figure for two halves; for the classifier one step ahead, for two simulations. A classifier at .5 cannot "
     "separate log and world.",
     "* free-running: the world draws whole visits under its logging policy; other figures are one step ahead of a log.",
+    "* one step ahead, forecasts (log-loss, AUC, calibration, correlation with the row before) use the posterior means "
+    "of users; rates, variance between users, tastes and the classifier use simulated users, who are drawn from their "
+    "posterior where the world has one, as in free-running visits and environments.",
     "* baseline: the best of several. Gain on boosted trees: the world's figure less that of trees with the same "
     "inputs; the baseline is the figure of the trees.",
     "* drawn to match: the world was drawn to have this value, so it is no forecast of held-out rows.",

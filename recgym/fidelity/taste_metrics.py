@@ -12,8 +12,8 @@ from recgym.fidelity.baselines import user_item_rates
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.resampling import Spread
-from recgym.fidelity.taste import MIN_PAIRS, Rows, TasteSpread, taste_spread
 from recgym.sim.world import World
+from recgym.taste import MIN_PAIRS, Rows, TasteSpread, taste_spread
 
 DRAWS = 5  # of the simulator
 TOP = 20  # items
@@ -69,7 +69,8 @@ def affinities(evaluation: OfWorld) -> list[Figure]:
     Shares of the variance of users, of items, of both together (the interaction, after the means of both), of the
     session's random intercept and of the context; of at most MAX_USERS users and MAX_ITEMS items.
     """
-    world, arrays = evaluation.world, evaluation.world.arrays
+    world = evaluation.world.drawn()
+    arrays = world.arrays
     rng = np.random.default_rng(evaluation.seed)
     user = rng.permutation(world.num_users)[:MAX_USERS]
     item = rng.permutation(world.num_items)[:MAX_ITEMS]

@@ -1,32 +1,28 @@
 """Models of the events after the response, and of watch time: logistic regressions on affinity, click and long view."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
+from recgym.arrays import Arrays, Bools, Codes, Doubles, Floats
 from recgym.events import EVENTS
 from recgym.fit import baseline_guard
 from recgym.fit.baseline_guard import held_out, search, weights
-from recgym.fit.config import ASSUMED, assumed
-from recgym.fit.dataset import Dataset, sample
+from recgym.fit.dataset import Dataset
+from recgym.fit.event_rates import MAX_ROWS, MIN_EVENTS, assume_event
 from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance
-from recgym.fit.random_intercept import over_intercepts
 from recgym.fit.two_tower import one_hot
 from recgym.fit.user_features import earlier_rates
 from recgym.logs.splits import VALIDATION
-from recgym.numerics import log_loss, mean_kept_bias, sigmoid
+from recgym.numerics import log_loss, sigmoid
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
 from recgym.sim.session import clicks_are_long_views
 from recgym.sim.watch_time import MAX_SHARE, MIN_LONG_VIEW_RANGE_MS
 
 PRESET_ID_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on id effects of items and users
 SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on slopes of features of items and users
-MIN_EVENTS = 20  # of an event that is fitted
-MIN_LEVEL_EVENTS = 200  # in the validation period, for the level of an event to be estimated from it alone
-MAX_ROWS = 200_000  # to choose ridges and set levels; of more, a random sample
 MIN_PIECE_ROWS = 200  # of one outcome in one group of durations, for watch times of its own
 # without the maximum, which is an outlier
 QUANTILE_LEVELS = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)
@@ -40,6 +36,20 @@ class Shrinkage(NamedTuple):
     user: float = float("inf")
 
 
+class FittedEvent(NamedTuple):
+    """The model of an event."""
+
+    model: Logistic
+    user_variance: float  # prior variance of the effects of users, beside their features
+
+    def posterior(self, chance: Doubles, user: Codes, users: int) -> Doubles:
+        """(U,) posterior standard deviation of these effects (Laplace), from probabilities of rows of these users."""
+        if self.user_variance == 0.0:
+            return np.zeros(users)
+        information = np.bincount(user, chance * (1.0 - chance), users)
+        return np.asarray(np.sqrt(1.0 / (1.0 / self.user_variance + information)), np.float64)
+
+
 def fit_event(
     dataset: Dataset,
     flag: Bools,
@@ -47,7 +57,7 @@ def fit_event(
     rows: Bools,
     tables: tuple[Floats, Floats],
     wide: bool = True,
-) -> Logistic | None:
+) -> FittedEvent | None:
     """Fits to the rows of train and validation; None where the event is too rare.
 
     `tables` hold the features of items and of users. `wide` as in `choose_ridges`.
@@ -78,7 +88,8 @@ def fit_event(
     tried = search(Shrinkage(), [[{name: ridge} for ridge in ridges] for name, ridges in groups], loss)
     shares = weights(tried) if wide else {next(iter(tried)): 1.0}
     fits = [fitted(past, ridges) for ridges in shares]
-    return mean_logistic(fits, list(shares.values()))
+    prior = sum(share / ridges.user for ridges, share in shares.items())
+    return FittedEvent(mean_logistic(fits, list(shares.values())), prior if wide else 0.0)
 
 
 def watch_quantiles(dataset: Dataset, rows: Bools) -> NDArray[np.float64]:
@@ -168,15 +179,23 @@ def fit_events(
         )
         if found is None:
             usable = dataset.known & rows
-            assume_event(provenance, arrays, index, x[usable if usable.any() else dataset.known])
+            if event.name in dataset.events and usable.any():
+                assume_event(provenance, arrays, index, x[usable], dataset.events[event.name][usable])
+            else:
+                assume_event(provenance, arrays, index, x[usable if usable.any() else dataset.known])
             continue
-        arrays["event_bias"][index] = found.bias
-        arrays["event_gain"][index] = found.slopes[0]
-        arrays["event_link"][index, links] = found.slopes[1:]
-        arrays["event_item"][:, index], arrays["event_user"][:, index] = found.effects
+        model = found.model
+        arrays["event_bias"][index] = model.bias
+        arrays["event_gain"][index] = model.slopes[0]
+        arrays["event_link"][index, links] = model.slopes[1:]
+        arrays["event_item"][:, index], arrays["event_user"][:, index] = model.effects
+        past = rows & (dataset.row_period <= VALIDATION)
+        chance = sigmoid(model.logits(dense[past], (dataset.item[past], dataset.user[past])))
+        spread_sd = found.posterior(chance, dataset.user[past], dataset.num_users)
+        arrays.setdefault("event_user_sd", np.zeros_like(arrays["event_user"]))[:, index] = spread_sd
         spread = {side: float(arrays[f"event_{side}"][:, index].std()) for side in ("item", "user")}
         words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
-        provenance.fitted(f"event:{event.name}", float(found.slopes[0]), f"slope on affinity; {words}")
+        provenance.fitted(f"event:{event.name}", float(model.slopes[0]), f"slope on affinity; {words}")
     if arrays["event_user"].any():
         how = "standard deviation; rates before the log and id effects, shrunk on validation"
         provenance.fitted("event_user", float(arrays["event_user"].std()), how)
@@ -191,109 +210,3 @@ def item_table(dataset: Dataset) -> Floats:
         edges = np.nanquantile(duration, np.linspace(0, 1, 11)[1:-1])
         blocks.append(one_hot(np.where(known, np.searchsorted(edges, duration), 10), 11))
     return np.concatenate(blocks, axis=1)
-
-
-def assume_event(provenance: Provenance, arrays: Arrays, index: int, x: Doubles) -> None:
-    """Writes an event with an assumed rate given the event that it needs, and an assumed slope on affinity."""
-    domain = provenance.domain
-    event = EVENTS[domain][index]
-    key = f"{event.name}_rate" if f"{event.name}_rate" in ASSUMED[domain] else "event_rate"
-    gain = assumed(domain, "event_gain")
-    arrays["event_gain"][index] = gain
-    arrays["event_bias"][index] = mean_kept_bias(gain * x, assumed(domain, key))
-    provenance.from_table(f"event:{event.name}", key)
-
-
-def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float) -> None:
-    """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
-
-    The models are fitted at a random intercept of 0, but responses come from sessions with higher ones.
-    """
-    for index, event in enumerate(EVENTS[dataset.domain][1:], start=1):
-        flag = dataset.events.get(event.name)
-        rows = None if flag is None else latest(dataset, flag)
-        if flag is None or rows is None:
-            continue
-        chosen_rows = np.flatnonzero(sample(rows, MAX_ROWS))
-        rate = float(flag[chosen_rows].mean())
-        for _ in range(4):
-            mean = float(
-                event_chances(dataset, arrays, x, random_intercept_sd, chosen_rows)[event.name].mean()
-            )
-            arrays["event_bias"][index] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
-
-
-def latest(dataset: Dataset, flag: Bools) -> Bools | None:
-    """(rows,) from which the level of an event is estimated; None if the event is too rare.
-
-    These are the rows of validation, because levels drift, or those of train and validation if the event is rare.
-    """
-    for rows, minimum in (
-        (dataset.row_period == VALIDATION, MIN_LEVEL_EVENTS),
-        (dataset.row_period <= VALIDATION, MIN_EVENTS),
-    ):
-        if minimum <= flag[rows].sum() <= rows.sum() - minimum:
-            return rows
-    return None
-
-
-def event_chances(
-    dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float = 0.0, rows: Ints | None = None
-) -> dict[str, Doubles]:
-    """(rows,) probability of each event under the world, averaged over random intercepts.
-
-    Args:
-        dataset: the rows.
-        arrays: of the world.
-        x: (rows,) logits of the response at a random intercept of 0.
-        random_intercept_sd: its standard deviation.
-        rows: numbers of the rows; None: all.
-    """
-    names = [event.name for event in EVENTS[dataset.domain]]
-    chosen: Any = slice(None) if rows is None else rows
-    x, item, user = x[chosen], dataset.item[chosen], dataset.user[chosen]
-    own = arrays["event_item"][item].T + arrays["event_user"][user].T
-    long = ~clicks_are_long_views(arrays["duration"][item])
-    chances = over_intercepts(
-        lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long).values())),
-        random_intercept_sd,
-    )
-    return dict(zip(names, chances, strict=True))
-
-
-def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools) -> dict[str, Doubles]:
-    """Probabilities of the events, marginal over events 0 and 1.
-
-    Args:
-        domain: of the events.
-        arrays: of the world.
-        x: (rows,) logits of the response.
-        own: (E, rows) effects of item and user.
-        long: (rows,) whether a click need not be a long view.
-    """
-    table = EVENTS[domain]
-    first = sigmoid(x)
-
-    def logit(event: int) -> Doubles:
-        value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x + own[event]
-        return value
-
-    chances = {table[0].name: first}
-    if len(table) == 1:
-        return chances
-    given = sigmoid(logit(1) + arrays["event_link"][1, 0])  # the second event after the first
-    if arrays["watch"][0]:
-        given = np.where(long, given, 1.0)
-    free = arrays["event_needs"][1] < 0
-    second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]
-    chances[table[1].name] = (1 - first) * second[0] + first * second[1]
-    for event in range(2, len(table)):
-        link, needs = arrays["event_link"][event], arrays["event_needs"][event]
-        total = np.zeros(len(x))
-        for f, of_first in ((0, 1 - first), (1, first)):
-            for s, of_second in ((0, 1 - second[f]), (1, second[f])):
-                if (needs == 0 and not f) or (needs == 1 and not s):
-                    continue
-                total += of_first * of_second * sigmoid(logit(event) + link[0] * f + link[1] * s)
-        chances[table[event].name] = total
-    return chances

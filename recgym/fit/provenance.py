@@ -12,6 +12,7 @@ from recgym.fit.dataset import Dataset
 from recgym.fit.user_features import public_user_features
 from recgym.logs import Log
 from recgym.logs.fingerprint import identity
+from recgym.sim.posterior import NAMES, STORED, spreads_of
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.world import World
 
@@ -191,9 +192,13 @@ def rewards_assumed(provenance: Provenance) -> list[str]:
 def build_world(
     name: str, dataset: Dataset, arrays: Arrays, numbers: dict[str, float], card: dict[str, Any]
 ) -> World:
-    """The world of the dataset's users and items, with their public features."""
+    """The world of the dataset's users and items, with their public features; `arrays` may hold a posterior's NAMES."""
     names, features = public_user_features(dataset)
+    plain = {key: array for key, array in arrays.items() if key not in NAMES}
+    spreads = {key: arrays.get(key, np.zeros(arrays[key.removesuffix(STORED)].shape)) for key in NAMES}
+    unknown = any(spread.any() for spread in spreads.values())
     return World.build(
-        name, dataset.domain, {**arrays, "params": params(**numbers)}, categories=dataset.items.categories,
+        name, dataset.domain, {**plain, "params": params(**numbers)}, categories=dataset.items.categories,
         contexts=dataset.contexts, user_feature_names=names, user_features=features, card=card,
+        posterior=spreads_of(spreads) if unknown else None,
     )  # fmt: skip

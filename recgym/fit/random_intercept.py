@@ -5,7 +5,7 @@ deviates. Source: Stiratelli, Laird and Ware (1984), Biometrics 40.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from recgym.arrays import Doubles, Ints
 from recgym.numerics import hermite_nodes
 
+MIN_VARIANCE = 1e-12  # at which a square root has a slope
 NODES = tuple(zip(*(values.tolist() for values in hermite_nodes(15)), strict=True))
 """(node, weight) of a standard normal."""
 
@@ -25,7 +26,10 @@ class RandomIntercept(NamedTuple):
     sd: float
 
 
-def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, varies: bool = True) -> RandomIntercept:
+def fit_random_intercept(
+    flag: Doubles, x: Doubles, visit: Ints, varies: bool = True, known: Doubles | None = None,
+    slope: float | None = None,
+) -> RandomIntercept:  # fmt: skip
     """Fits by L-BFGS; the flags of a session are independent given its intercept.
 
     Args:
@@ -33,41 +37,49 @@ def fit_random_intercept(flag: Doubles, x: Doubles, visit: Ints, varies: bool = 
         x: (rows,) logits.
         visit: (rows,) any numbers of the sessions.
         varies: whether the standard deviation is fitted; else it is 0.
+        known: (rows,) variance of each session that adds to it, as that of the user's level; None: 0.
+        slope: the scale, if it is not fitted.
     """
-    losses_of = _losses(flag, x, visit)
+    losses_of = _losses(flag, x, visit, known)
     spread = torch.tensor(1.0 if varies else 0.0, dtype=torch.float64)
+    fixed = None if slope is None else torch.tensor(slope, dtype=torch.float64)
     values = torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([values], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         solver.zero_grad()
-        loss = losses_of(values[0], values[1], spread * values[2]).sum() / len(flag)
+        scale = values[1] if fixed is None else fixed
+        loss = losses_of(values[0], scale, spread * values[2]).sum() / len(flag)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
     shift, scale, sd = values.detach().tolist()
-    return RandomIntercept(shift, scale, abs(sd) if varies else 0.0)
+    return RandomIntercept(shift, scale if slope is None else slope, abs(sd) if varies else 0.0)
 
 
-def visit_losses(fitted: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints) -> Doubles:
+def visit_losses(
+    fitted: RandomIntercept, flag: Doubles, x: Doubles, visit: Ints, known: Doubles | None = None
+) -> Doubles:
     """(sessions,) negative log-likelihood of the flags of each session, in ascending order of `visit`."""
     values = (torch.tensor(value, dtype=torch.float64) for value in fitted)
-    losses: Doubles = _losses(flag, x, visit)(*values).numpy()
+    losses: Doubles = _losses(flag, x, visit, known)(*values).numpy()
     return losses
 
 
 def _losses(
-    flag: Doubles, x: Doubles, visit: Ints
+    flag: Doubles, x: Doubles, visit: Ints, known: Doubles | None
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
     """A function of shift, scale and standard deviation that returns (sessions,) losses."""
-    _, code = np.unique(visit, return_inverse=True)
+    _, first, code = np.unique(visit, return_index=True, return_inverse=True)
+    added = None if known is None else torch.as_tensor(known[first])[code]  # of the session of each row
     rows, place = torch.as_tensor(code), torch.tensor([z for z, _ in NODES], dtype=torch.float64)
     sign, given = torch.as_tensor(2.0 * flag - 1.0), torch.as_tensor(x.astype(np.float64))
     weight = torch.tensor([w for _, w in NODES], dtype=torch.float64).log()
 
     def losses(shift: torch.Tensor, scale: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
-        logit = (shift + scale * given)[:, None] + sd * place
+        spread = sd if added is None else torch.sqrt(sd * sd + added + MIN_VARIANCE)[:, None]
+        logit = (shift + scale * given)[:, None] + spread * place
         each = torch.nn.functional.logsigmoid(sign[:, None] * logit)
         joint = torch.zeros(int(code.max()) + 1, len(place), dtype=torch.float64).index_add(0, rows, each)
         return -torch.logsumexp(joint + weight, 1)
@@ -75,8 +87,8 @@ def _losses(
     return losses
 
 
-def over_intercepts(chance: Callable[[float], Doubles], sd: float) -> Doubles:
-    """Mean of `chance(deviate)` over normal deviates with the standard deviation `sd`."""
-    if sd == 0.0:
+def over_intercepts(chance: Callable[[Any], Doubles], sd: float | Doubles) -> Doubles:
+    """Mean of `chance(deviate)` over normal deviates with the standard deviation `sd`, a number or (rows,)."""
+    if not np.any(sd):
         return chance(0.0)
     return sum((weight * chance(sd * place) for place, weight in NODES), np.zeros(1))

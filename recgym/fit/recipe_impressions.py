@@ -8,13 +8,15 @@ from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import SHARED, FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
-from recgym.fit.event_models import fit_events, has_watch, keep_rates, watch_quantiles
+from recgym.fit.event_models import fit_events, has_watch, watch_quantiles
+from recgym.fit.event_rates import keep_rates
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.leaving_terms import leaving, leaving_terms
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.response_model import Response, fit_response
+from recgym.fit.user_variance import UserVariance
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
@@ -45,14 +47,14 @@ def fit_impressions(
             "watch", "quantiles of three pieces", "skipped, click, long view; shares of the duration"
         )
     fit_events(dataset, x, provenance, arrays, config.guard is not None)
-    keep_rates(dataset, arrays, x, response.random_intercept_sd)
+    keep_rates(dataset, arrays, x, response.deviate_sd(dataset))
     report("leaving", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
     exposure_terms(log, dataset, past, arrays, provenance)
     provenance.fitted("population", f"{dataset.num_users} users", "shares of visits")
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
-    card |= {} if config.guard is None else {"kept": response.kept}
+    card |= {} if config.guard is None else {"kept": response.kept, "population": population_words(response)}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())
@@ -93,6 +95,7 @@ def response_terms(
     _enter_effects(dataset, arrays, provenance)
     _enter_vectors(memory, config, reason, arrays, provenance)
     _enter_tastes(dataset, config, arrays, provenance)
+    enter_posterior(dataset, response.variance, arrays)
     arrays["push"] = scale * arrays["push"]
     numbers = memory.enter(numbers, MEMORY, reason, provenance)
     numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}
@@ -111,6 +114,38 @@ def response_terms(
     provenance.absent("outside", "items are independent: it is part of the item bias")
     provenance.assumed("examine", *SHARED["examine"])
     return numbers
+
+
+def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays) -> None:
+    """Writes the posterior standard deviations of users into `arrays`; tastes that have no columns yet get them."""
+    arrays["user_bias_sd"] = np.sqrt(variance.level)
+    users, num = variance.taste.shape
+    hot = np.eye(len(dataset.items.categories))[dataset.items.category]
+    if num and not np.array_equal(arrays["factors"][:, -num:], hot):
+        for term, more in (
+            ("profile", np.zeros((users, num))),
+            ("factors", hot),
+            ("push", np.zeros_like(hot)),
+        ):
+            arrays[term] = np.concatenate([arrays[term], more], axis=1)
+    arrays["profile_sd"] = np.zeros_like(arrays["profile"])
+    if num:
+        arrays["profile_sd"][:, -num:] = np.sqrt(variance.taste)
+
+
+def population_words(response: Response) -> str:
+    """How the population varies, and which figures use it."""
+    found = response.variance.found
+    if found is None:
+        return "users have their posterior means: too few pairs of rows show how they vary"
+    level, taste = (
+        f"{value:.2f} [{low:.2f}, {high:.2f}]"
+        for value, (low, high) in ((found.level, found.interval(1)), (found.taste, found.interval(0)))
+    )
+    return (
+        f"standard deviation of users' levels {level}, of their tastes for categories {taste} logits, before the "
+        "test; simulated users are drawn from their posterior, forecasts one step ahead use the means"
+    )
 
 
 def _enter_effects(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> None:

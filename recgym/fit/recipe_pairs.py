@@ -18,7 +18,7 @@ from recgym.fit.baseline_guard import best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import ASSUMED, SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset, without_rare_items
-from recgym.fit.event_models import assume_event
+from recgym.fit.event_rates import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.provenance import (
     Provenance,

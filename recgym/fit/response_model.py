@@ -14,13 +14,14 @@ from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset, sample
-from recgym.fit.event_models import MAX_ROWS, latest
+from recgym.fit.event_rates import MAX_ROWS, latest
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.random_intercept import RandomIntercept, fit_random_intercept, over_intercepts, visit_losses
 from recgym.fit.session_model import SessionModel, item_features
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
+from recgym.fit.user_variance import UserVariance, means_of, user_variance
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss, sigmoid
 
@@ -98,6 +99,13 @@ class Response(NamedTuple):
     scale: float  # calibration slope of the logit at a random intercept of 0
     shift: float  # intercept at which the mean is that of the latest days
     random_intercept_sd: float  # standard deviation of the random intercept
+    variance: UserVariance  # posterior, of the users
+
+    def deviate_sd(self, dataset: Dataset) -> Doubles:
+        """(rows,) standard deviation of what the rows of a visit share: random intercept, level less its mean."""
+        return np.asarray(
+            np.sqrt(self.random_intercept_sd**2 + self.variance.level[dataset.user]), np.float64
+        )
 
 
 def fit_response(
@@ -131,17 +139,37 @@ def fit_response(
     train(dataset, run, (TRAIN,), None, blend, judge)
     best = int(np.argmin(losses))
     alone = blend.tastes or blend
-    calibrated = calibrate(dataset, best_model[0], judged, config, alone.logits)
+    early = _variance(dataset, best_model[0], run, (TRAIN,), 1.0)
+    calibrated = calibrate(dataset, best_model[0], judged, config, alone.logits, early.level)
     rounds, blend = (best, blend) if calibrated.kept > 0.0 else (0, alone)
     model = train(dataset, run, (TRAIN, VALIDATION), rounds, blend)
     model.shrinkage.fill_(calibrated.kept)
     scale, random_intercept_sd = calibrated.scale, calibrated.random_intercept_sd
     every = dataset.batches(dataset.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
     x = scale * logged_x(dataset, model, every)
+    variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale)
+    found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance)
     rows = latest(dataset, dataset.positive)
     rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    shift = intercept(flag[rows], x[rows], random_intercept_sd)
-    return Response(model, best, calibrated.kept, scale, shift, random_intercept_sd), x + shift
+    shift = intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows])
+    return found._replace(shift=shift), x + shift
+
+
+def _variance(
+    dataset: Dataset, model: SessionModel, run: TrainingRun, periods: tuple[int, ...], scale: float
+) -> UserVariance:
+    """Posterior variance of the users of a model that was trained on these periods; 0 without a guard."""
+    if run.config.guard is None:
+        return UserVariance.none(dataset)
+    batches = dataset.batches(dataset.sessions(*periods), 8192, run.device, np.random.default_rng(0))
+    with torch.no_grad():
+        terms = model.terms()
+        user_bias, profile, factors = (
+            value.cpu().double().numpy() for value in (terms.user_bias, terms.profile, terms.factors)
+        )
+    means = means_of(dataset, scale * user_bias, scale * profile, factors)
+    rows = np.isin(dataset.row_period, periods)
+    return user_variance(dataset, rows, scale * logged_x(dataset, model, batches), means)
 
 
 class Calibration(NamedTuple):
@@ -158,11 +186,12 @@ def calibrate(
     judged: Sequence[Batch],
     config: FitConfig,
     additive: Doubles | None = None,
+    of_users: Doubles | None = None,
 ) -> Calibration:
     """Chooses the share of the towers, the calibration slope and the random intercept, by `config.guard`.
 
     `additive` (rows,) are out-of-fold logits of the additive part, NaN elsewhere. They are used in place of validation
-    if no share of the towers is kept.
+    if no share of the towers is kept. `of_users` (U,) are the posterior variances of their levels.
     """
     rows = np.flatnonzero(np.isfinite(logged_x(dataset, model, judged)))
     flag, visit = dataset.positive[rows].astype(np.float64), dataset.session[rows]
@@ -181,23 +210,29 @@ def calibrate(
     if kept == 0.0 and additive is not None:
         rows = np.flatnonzero(np.isfinite(additive))
         flag, visit, x = dataset.positive[rows].astype(np.float64), dataset.session[rows], additive[rows]
-    found = choose_random_intercept(flag, x, visit, config.guard)
+    known = of_users[dataset.user[rows]] if of_users is not None and of_users.any() else None
+    found = choose_random_intercept(flag, x, visit, config.guard, known)
     scale = float(np.clip(found.scale, 0.2, 1.5))
     if config.guard is None:
         return Calibration(kept, scale, found.sd)
-    level = [intercept(flag, share * x, 0.0) + share * x for share in (1.0, scale)]
-    scaled = beats(losses(level[1]), losses(level[0]), visit, config.guard)
-    return Calibration(kept, scale if scaled else 1.0, found.sd)
+    plain = fit_random_intercept(flag, x, visit, found.sd > 0.0, known, slope=1.0)
+    scaled, unscaled = (
+        visit_losses(each, flag, x, visit, known) for each in (found._replace(scale=scale), plain)
+    )
+    is_better = beats(scaled, unscaled, np.arange(len(scaled)), config.guard)
+    return Calibration(kept, *((scale, found.sd) if is_better else (1.0, plain.sd)))
 
 
-def choose_random_intercept(flag: Doubles, x: Doubles, visit: Ints, guard: float | None) -> RandomIntercept:
+def choose_random_intercept(
+    flag: Doubles, x: Doubles, visit: Ints, guard: float | None, known: Doubles | None = None
+) -> RandomIntercept:
     """`fit_random_intercept`; sd is 0 unless it improves the likelihood of sessions by `guard` standard errors."""
-    with_intercepts = fit_random_intercept(flag, x, visit)
+    with_intercepts = fit_random_intercept(flag, x, visit, known=known)
     if guard is None:
         return with_intercepts
-    without_intercepts = fit_random_intercept(flag, x, visit, varies=False)
+    without_intercepts = fit_random_intercept(flag, x, visit, varies=False, known=known)
     losses = [
-        visit_losses(random_intercept_sd, flag, x, visit)
+        visit_losses(random_intercept_sd, flag, x, visit, known)
         for random_intercept_sd in (with_intercepts, without_intercepts)
     ]
     return (
@@ -207,7 +242,7 @@ def choose_random_intercept(flag: Doubles, x: Doubles, visit: Ints, guard: float
     )
 
 
-def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float) -> float:
+def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float | Doubles) -> float:
     """The intercept at which the mean probability, over random intercepts too, is that of the flag. Newton's method."""
     value = 0.0
     for _ in range(50):
@@ -216,5 +251,5 @@ def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float) -> floa
     return value
 
 
-def _chance(logit: Doubles, random_intercept_sd: float) -> Doubles:
-    return sigmoid(logit + random_intercept_sd)
+def _chance(logit: Doubles, deviate: float | Doubles) -> Doubles:
+    return sigmoid(logit + deviate)

@@ -100,7 +100,9 @@ def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float6
 
 
 class Engine:
-    """B sessions over one world. `sessions` is their whole state; `snapshot` and `restore` copy it.
+    """B sessions over one world, whose users are drawn from their posterior (`World.drawn`).
+
+    `sessions` is their whole state; `snapshot` and `restore` copy it.
 
     Args:
         world: users and items.
@@ -127,6 +129,7 @@ class Engine:
         threads: int = 1,
         observes: Collection[str] = (),
     ) -> None:
+        world = world.drawn()
         longest = min(len(world.arrays.examine), world.num_items)
         if not 1 <= slate_size <= longest:
             raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")

@@ -3,9 +3,11 @@
 Teacher forcing (`predict`, `predict_choices`; Williams and Zipser, 1989): the logged events update the session as in
 the simulator, and the probabilities of a step are conditional on the logged steps before it. Hidden variables are
 averaged out: random intercept and frailty by Gauss-Hermite quadrature, a random first intent and an unknown user by
-draws. Their weights are the posterior given the visit so far (Bayes' rule, step by step).
+draws. The posterior variance of a user's level adds to that of the random intercept. Weights are the posterior given
+the visit so far (Bayes' rule, step by step).
 
-`simulate`: the logged slates are shown to simulated users, who respond by `session.advance`.
+`simulate`: the logged slates are shown to simulated users, drawn from their posterior, who respond by
+`session.advance`.
 
 Axes: V visits, S steps of all visits, K positions, E events, O options of all steps, P draws, Q and R quadrature nodes.
 """
@@ -90,6 +92,7 @@ def predict_choices(world: World, visits: LoggedVisits, options: PageItems) -> P
 
 def simulate(world: World, visits: LoggedVisits, seed: int) -> Simulated:
     """One draw of the responses; visit i has the key of an environment's first episode with seed + i."""
+    world = world.drawn()
     steps, slots = visits.slate.shape
     first = np.uint64(seed % (1 << 64))
     keys = np.array([episode_key(first + np.uint64(i), 0) for i in range(len(visits.user))], np.uint64)
@@ -106,13 +109,17 @@ def _buffers(world: World, draws: int, slots: int) -> tuple[Sessions, Slates, Fe
 
 def _hidden(world: World) -> Hidden:
     """Quadrature nodes, and P draws: an unknown user is at the quantiles (p + 1/2) / P of the population."""
-    mood, mood_prior = _nodes(world.params["mood"])
+    level = np.zeros(world.num_users) if world.posterior is None else world.posterior.user_bias
+    node, mood_prior = _nodes(1.0 if world.params["mood"] > 0.0 or level.any() else 0.0)
     patience, patience_prior = _nodes(world.params["patience"])
     cdf = world.arrays.user_cdf
     users = np.minimum(np.searchsorted(cdf, (np.arange(DRAWS) + 0.5) / DRAWS), len(cdf) - 1)
     keys = np.array([episode_key(np.uint64(i), 0) for i in range(DRAWS)], np.uint64)
-    weights = np.ones((DRAWS, len(mood))), np.ones((DRAWS, len(patience)))
-    return Hidden(users.astype(np.int32), keys, mood, mood_prior, patience, patience_prior, *weights)
+    mood, by_mood = np.zeros((DRAWS, len(node))), np.ones((DRAWS, len(node)))
+    return Hidden(
+        users.astype(np.int32), keys, level.astype(np.float64), node, mood_prior, patience, patience_prior, mood,
+        by_mood, np.ones((DRAWS, len(patience))),
+    )  # fmt: skip
 
 
 def _nodes(spread: float) -> tuple[Doubles, Doubles]:

@@ -13,7 +13,7 @@ from recgym.arrays import Doubles, Indices
 from recgym.jit import njit
 from recgym.sim.logged_visits import LoggedVisits, PageItems, Predicted
 from recgym.sim.scalar_math import MAX_LOGIT, clip, sigmoid
-from recgym.sim.schema import INDEPENDENT, SIGMA, WorldArrays
+from recgym.sim.schema import INDEPENDENT, MOOD, SIGMA, WorldArrays
 from recgym.sim.session import (
     affinity,
     apply_feedback,
@@ -34,10 +34,12 @@ class Hidden(NamedTuple):
 
     user: Indices  # (P,) candidates for an unknown user
     key: Keys  # (P,) of the first intents
-    mood: Doubles  # (Q,)
+    level: Doubles  # (U,) standard deviation of the posterior of the user's level
+    node: Doubles  # (Q,) of a standard normal
     mood_prior: Doubles  # (Q,)
     patience: Doubles  # (R,)
     patience_prior: Doubles  # (R,)
+    mood: Doubles  # (P, Q) random intercept, with the user's level less its mean
     by_mood: Doubles  # (P, Q) weights by the responses so far
     by_patience: Doubles  # (P, R) weights by having stayed
 
@@ -67,7 +69,11 @@ def _open_visit(w: WorldArrays, v: LoggedVisits, visit: int, s: Sessions, h: Hid
         begin_session(w, s, b, v.user[visit] if v.user[visit] >= 0 else h.user[b], v.context[visit])
         s.mood[b] = 0.0
         s.patience[b] = 0.0
-        for q in range(h.mood.shape[0]):
+        spread, level = w.params[MOOD], h.level[s.user[b]]
+        if level > 0.0:
+            spread = math.sqrt(spread * spread + level * level)
+        for q in range(h.node.shape[0]):
+            h.mood[b, q] = spread * h.node[q]
             h.by_mood[b, q] = h.mood_prior[q] / draws
         for r in range(h.patience.shape[0]):
             h.by_patience[b, r] = h.patience_prior[r]
@@ -202,8 +208,8 @@ def _expect_events(
         share = _row_sum(h.by_mood, b) * stayed
         for k in range(slate.shape[1]):
             out.x[step, k] += share * affinity(w, s, b, slate[b, k])
-        for q in range(h.mood.shape[0]):
-            state = HiddenState(b, h.mood[q], h.by_mood[b, q] * stayed)
+        for q in range(h.node.shape[0]):
+            state = HiddenState(b, h.mood[b, q], h.by_mood[b, q] * stayed)
             h.by_mood[b, q] *= _expect_state(w, v, step, s, slate, state, out)
     _scale(h.by_mood, draws)
 
@@ -225,7 +231,7 @@ def _expect_choice(
                 chosen = math.exp(x)
         for j in range(o.begin[step], o.begin[step + 1]):
             out.chance[j] += weight * math.exp(affinity(w, s, b, o.item[j])) / attraction
-        for q in range(h.mood.shape[0]):
+        for q in range(h.node.shape[0]):
             h.by_mood[b, q] *= chosen / attraction + MIN_LIKELIHOOD
     _scale(h.by_mood, draws)
 

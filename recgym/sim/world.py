@@ -20,9 +20,10 @@ from recgym.arrays import Floats, Ints
 from recgym.checks import finite_number, whole_number
 from recgym.events import EVENTS, Event
 from recgym.sim.numbering import Numbering, check_numbering, item_arrays, most_exposed_first, permuted
+from recgym.sim.posterior import Posterior, checked_posterior, drawn_users, spreads_beside, spreads_of
 from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays
-from recgym.sim.world_files import ABOUT, NAMES, about_of, check_types, read_about
+from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
 from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
 
@@ -49,6 +50,7 @@ class World:
     ids: Ids | None = None  # of the log that it was fitted on; None for shipped worlds
     origin: str = ""  # index_digest of the world that this one is a cut or changed copy of
     numbering: Numbering | None = None  # other numbers of the items than those of the fit
+    posterior: Posterior | None = None  # of the users; None: effects are known exactly, or already drawn
 
     @classmethod
     def build(
@@ -85,6 +87,7 @@ class World:
         return cls(
             name, domain, events, categories, contexts, about["user_feature_names"], features, checked,
             about["card"] or {}, about["ids"], about["origin"], about["numbering"],
+            checked_posterior(about["posterior"], checked),
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -192,7 +195,7 @@ class World:
         return self.with_arrays(params=values)
 
     def with_arrays(self, **changes: NDArray[Any]) -> "World":
-        """A copy with some arrays replaced, and checked again."""
+        """A copy with some arrays replaced, which are then known exactly, and checked again."""
         return self._copy(changes, self.numbering)
 
     def _copy(self, changes: Mapping[str, NDArray[Any]], numbering: Numbering | None) -> "World":
@@ -208,7 +211,15 @@ class World:
             ids=self.ids,
             origin=self.index_digest,
             numbering=numbering,
+            posterior=spreads_beside(self.posterior, changes),
         )
+
+    def drawn(self, seed: int = 0) -> "World":
+        """The world with users drawn from their posterior; one seed is one population."""
+        if self.posterior is None:
+            return self
+        users = drawn_users(self.arrays, self.posterior, seed)
+        return replace(self, arrays=self.arrays._replace(**users), posterior=None, origin=self.index_digest)
 
     def subset(self, num_items: int) -> "World":
         """A copy with the `num_items` most exposed items, in order of their numbers; ValueError if there are fewer."""
@@ -239,6 +250,7 @@ class World:
 
     def _stored(self) -> dict[str, NDArray[Any]]:
         stored = {name: getattr(self.arrays, name).astype(layout.stored) for name, layout in LAYOUT.items()}
+        stored |= {} if self.posterior is None else self.posterior.stored()
         return {**stored, "user_features": self.user_features.astype(np.float16)}
 
     def save(self, folder: str | Path, members: Sequence["World"] = ()) -> Path:
@@ -280,16 +292,10 @@ class World:
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
         check_types(arrays)
         world = cls.build(
-            about["name"],
-            about["domain"],
-            {name: array for name, array in arrays.items() if name != "user_features"},
-            **{key: tuple(about[key]) for key in NAMES},
-            user_features=arrays["user_features"],
-            card=about["card"],
-            ids=ids,
-            origin=about["origin"],
-            numbering=about["numbering"],
-        )
+            about["name"], about["domain"], {name: array for name, array in arrays.items() if name not in APART},
+            **{key: tuple(about[key]) for key in NAMES}, user_features=arrays["user_features"], card=about["card"],
+            ids=ids, origin=about["origin"], numbering=about["numbering"], posterior=spreads_of(arrays),
+        )  # fmt: skip
         if about["events"] != [event.name for event in world.events]:
             raise ValueError(f"world has the events {about['events']}, expected those of its domain")
         return world

@@ -7,6 +7,7 @@ import numpy as np
 from recgym import storage
 from recgym.arrays import Arrays
 from recgym.checks import quoted
+from recgym.sim import posterior
 from recgym.sim.numbering import Numbering
 from recgym.sim.schema import LAYOUT
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from recgym.sim.world import World
 
 ABOUT = "world.json"
+APART = (*posterior.NAMES, "user_features")  # stored arrays that are not in LAYOUT
 NAMES = ("categories", "contexts", "user_feature_names")  # lists of texts
 _SCHEMA = "recgym.world/1"
 _KINDS = {"name": str, "domain": str, "events": list, **dict.fromkeys(NAMES, list), "card": dict}
@@ -70,7 +72,7 @@ def _numbering(value: Any, place: object) -> Numbering | None:
 def check_types(arrays: Arrays) -> None:
     """ValueError names the first stored array of another type than the layout's, or that is missing."""
     kinds = {name: np.dtype(layout.stored) for name, layout in LAYOUT.items()}
-    for name, kind in {**kinds, "user_features": np.dtype(np.float16)}.items():
+    for name, kind in (kinds | dict.fromkeys(APART, np.dtype(np.float16))).items():
         if name in arrays and arrays[name].dtype != kind:
             raise ValueError(f"world array {name} is of {arrays[name].dtype}, expected {kind}")
     if "user_features" not in arrays:

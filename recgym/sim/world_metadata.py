@@ -3,6 +3,7 @@
 Axes: U users, C categories, X contexts, F public user features.
 """
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import numpy as np
@@ -24,11 +25,12 @@ class WorldMetadata(TypedDict, total=False):
     ids: Ids | None  # of the log
     numbering: Numbering | None  # None: items have the numbers of the fit
     origin: str  # index_digest of the world that this one is a copy of, default ""
+    posterior: Mapping[str, NDArray[Any]] | None  # fields of `Posterior`; None: effects are known exactly
 
 
 DEFAULT_METADATA: WorldMetadata = {
     "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "numbering": None,
-    "origin": "",
+    "origin": "", "posterior": None,
 }  # fmt: skip
 
 

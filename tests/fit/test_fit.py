@@ -17,7 +17,7 @@ from recgym.fidelity.indexed_log import align
 from recgym.fidelity.resampling import Resampling
 from recgym.fit import ASSUMED, PRESETS, FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.event_models import event_chances
+from recgym.fit.event_rates import event_chances
 from recgym.fit.item_table import fold_categories
 from recgym.fit.leaving_model import Choices, fit_leaving, hazard_rows
 from recgym.fit.leaving_terms import can_leave

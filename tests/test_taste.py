@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recgym.fidelity import taste
-from recgym.fidelity.taste import Rows, taste_spread
+from recgym import taste
 from recgym.numerics import sigmoid
+from recgym.taste import Rows, taste_spread
 
 
 def sampled(sd: float, seed: int, users=3_000, rows=40_000, items=400, level=0.6, intercept=0.5) -> Rows:

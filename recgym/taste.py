@@ -43,6 +43,7 @@ class TasteSpread(NamedTuple):
 
     taste: float  # of a user's taste for a category
     level: float  # of a user's general level
+    visit: float  # of what the rows of a visit share beyond both: random intercept, response to earlier rows
     pairs: int  # of rows of one user in one category, in two visits
     draws: Doubles  # (D, 2) taste and level of resampled users
 
@@ -75,7 +76,10 @@ def taste_spread(rows: Rows, draws: int, seed: int) -> TasteSpread | None:
     sums = np.concatenate([kinds.sum(1)[:, None], np.stack([weight @ kind for kind in kinds])], axis=1)
     alike, other, _ = (_shared_variance(*np.moveaxis(kind, -1, 0)) for kind in sums)  # (1 + D,) each
     taste, level = (np.sqrt(np.maximum(value, 0.0)) for value in (alike - other, other))
-    return TasteSpread(float(taste[0]), float(level[0]), pairs, np.stack([taste[1:], level[1:]], axis=1))
+    visit = float(np.sqrt(max(within - max(same, 0.0), 0.0)))
+    return TasteSpread(
+        float(taste[0]), float(level[0]), visit, pairs, np.stack([taste[1:], level[1:]], axis=1)
+    )
 
 
 _GROUPS = ((), ("visit",), ("item",), ("visit", "item"), ("category",), ("visit", "category"))

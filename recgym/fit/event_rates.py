@@ -1,0 +1,145 @@
+"""Rates of the events after the response: their levels, and what is assumed where a log lacks them."""
+
+from typing import Any
+
+import numpy as np
+
+from recgym.arrays import Arrays, Bools, Doubles, Ints
+from recgym.events import EVENTS
+from recgym.fit.config import ASSUMED, assumed
+from recgym.fit.dataset import Dataset, sample
+from recgym.fit.provenance import Provenance
+from recgym.fit.random_intercept import over_intercepts
+from recgym.logs.splits import VALIDATION
+from recgym.numerics import mean_kept_bias, sigmoid
+from recgym.sim.session import clicks_are_long_views
+
+MIN_EVENTS = 20  # of an event that is fitted
+MIN_LEVEL_EVENTS = 200  # in the validation period, for the level of an event to be estimated from it alone
+MAX_ROWS = 200_000  # to choose ridges and set levels; of more, a random sample
+PRIOR_ROWS = 50  # at the assumed rate, that are added to those of an event too rare to be fitted
+
+
+def assume_event(
+    provenance: Provenance, arrays: Arrays, index: int, x: Doubles, flag: Bools | None = None
+) -> None:
+    """Writes an event with an assumed slope on affinity, and a rate given the event that it needs.
+
+    `flag` is the event on the rows of `x`, too rare to be fitted: its rate, shrunk to the assumed one, which is taken
+    where a log lacks the event (None).
+    """
+    domain = provenance.domain
+    event = EVENTS[domain][index]
+    key = f"{event.name}_rate" if f"{event.name}_rate" in ASSUMED[domain] else "event_rate"
+    gain, rate = assumed(domain, "event_gain"), assumed(domain, key)
+    if flag is None:
+        provenance.from_table(f"event:{event.name}", key)
+    else:
+        count, rows = int(flag.sum()), len(flag)
+        rate = (count + PRIOR_ROWS * rate) / (rows + PRIOR_ROWS)
+        words = (
+            f"rate: {count} in {rows} rows, too rare for effects, and {PRIOR_ROWS} rows at an assumed rate"
+        )
+        provenance.fitted(f"event:{event.name}", rate, f"{words}; slope on affinity assumed")
+    arrays["event_gain"][index] = gain
+    arrays["event_bias"][index] = mean_kept_bias(gain * x, rate)
+
+
+def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float | Doubles) -> None:
+    """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
+
+    The models are fitted at a random intercept of 0, but responses come from sessions with higher ones.
+    """
+    for index, event in enumerate(EVENTS[dataset.domain][1:], start=1):
+        flag = dataset.events.get(event.name)
+        rows = None if flag is None else latest(dataset, flag)
+        if flag is None or rows is None:
+            continue
+        chosen_rows = np.flatnonzero(sample(rows, MAX_ROWS))
+        rate = float(flag[chosen_rows].mean())
+        for _ in range(4):
+            mean = float(
+                event_chances(dataset, arrays, x, random_intercept_sd, chosen_rows)[event.name].mean()
+            )
+            arrays["event_bias"][index] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
+
+
+def latest(dataset: Dataset, flag: Bools) -> Bools | None:
+    """(rows,) from which the level of an event is estimated; None if the event is too rare.
+
+    These are the rows of validation, because levels drift, or those of train and validation if the event is rare.
+    """
+    for rows, minimum in (
+        (dataset.row_period == VALIDATION, MIN_LEVEL_EVENTS),
+        (dataset.row_period <= VALIDATION, MIN_EVENTS),
+    ):
+        if minimum <= flag[rows].sum() <= rows.sum() - minimum:
+            return rows
+    return None
+
+
+def event_chances(
+    dataset: Dataset,
+    arrays: Arrays,
+    x: Doubles,
+    random_intercept_sd: float | Doubles = 0.0,
+    rows: Ints | None = None,
+) -> dict[str, Doubles]:
+    """(rows,) probability of each event under the world, averaged over random intercepts.
+
+    Args:
+        dataset: the rows.
+        arrays: of the world.
+        x: (rows,) logits of the response at a random intercept of 0.
+        random_intercept_sd: its standard deviation, a number or (rows of the dataset,).
+        rows: numbers of the rows; None: all.
+    """
+    names = [event.name for event in EVENTS[dataset.domain]]
+    chosen: Any = slice(None) if rows is None else rows
+    spread = random_intercept_sd if isinstance(random_intercept_sd, float) else random_intercept_sd[chosen]
+    x, item, user = x[chosen], dataset.item[chosen], dataset.user[chosen]
+    own = arrays["event_item"][item].T + arrays["event_user"][user].T
+    long = ~clicks_are_long_views(arrays["duration"][item])
+    chances = over_intercepts(
+        lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long).values())),
+        spread,
+    )
+    return dict(zip(names, chances, strict=True))
+
+
+def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools) -> dict[str, Doubles]:
+    """Probabilities of the events, marginal over events 0 and 1.
+
+    Args:
+        domain: of the events.
+        arrays: of the world.
+        x: (rows,) logits of the response.
+        own: (E, rows) effects of item and user.
+        long: (rows,) whether a click need not be a long view.
+    """
+    table = EVENTS[domain]
+    first = sigmoid(x)
+
+    def logit(event: int) -> Doubles:
+        value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x + own[event]
+        return value
+
+    chances = {table[0].name: first}
+    if len(table) == 1:
+        return chances
+    given = sigmoid(logit(1) + arrays["event_link"][1, 0])  # the second event after the first
+    if arrays["watch"][0]:
+        given = np.where(long, given, 1.0)
+    free = arrays["event_needs"][1] < 0
+    second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]
+    chances[table[1].name] = (1 - first) * second[0] + first * second[1]
+    for event in range(2, len(table)):
+        link, needs = arrays["event_link"][event], arrays["event_needs"][event]
+        total = np.zeros(len(x))
+        for f, of_first in ((0, 1 - first), (1, first)):
+            for s, of_second in ((0, 1 - second[f]), (1, second[f])):
+                if (needs == 0 and not f) or (needs == 1 and not s):
+                    continue
+                total += of_first * of_second * sigmoid(logit(event) + link[0] * f + link[1] * s)
+        chances[table[event].name] = total
+    return chances
