@@ -53,6 +53,12 @@ AGENTS = (
         "items of the largest mean reward in the log",
     ),
     AgentRow(
+        "friends",
+        "agents.references.friends_favourites:FriendsFavourites",
+        "references",
+        "items that most friends have, where friends are observed",
+    ),
+    AgentRow(
         "logged",
         "agents.references.logged:Logged",
         "references",

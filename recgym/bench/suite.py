@@ -13,6 +13,7 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
         "ecommerce": "recgym/Ecommerce-v0",
         "content": "recgym/Content-v0",
         "social": "recgym/Social-v1",
+        "social-friends": "recgym/SocialFriends-v1",
         "ecommerce-slate": "recgym/EcommerceSlate-v0",
         "content-slate": "recgym/ContentSlate-v0",
     }
@@ -21,6 +22,7 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
 
 
 _SINGLE = ("ecommerce", "content", "social")
+_FRIENDS = ("social-friends",)
 _SLATES = ("ecommerce-slate", "content-slate")
 _QUICK_AGENTS = (
     "random",
@@ -115,7 +117,7 @@ PRESETS: dict[str, Preset] = {
             name="standard",
             about="every agent in the environments that show one item, ten seeds",
             experiments=_experiments(
-                _SINGLE, env_steps=100_000, offline_sessions=10_000, eval_sessions=1_000
+                (*_SINGLE, *_FRIENDS), env_steps=100_000, offline_sessions=10_000, eval_sessions=1_000
             ),
             params={"oracle-plan": {"simulations": 100}},
             reference="dcf-dqn",
@@ -125,7 +127,10 @@ PRESETS: dict[str, Preset] = {
             name="full",
             about="every agent everywhere, twenty seeds: the published table",
             experiments=_experiments(
-                (*_SINGLE, *_SLATES), env_steps=300_000, offline_sessions=20_000, eval_sessions=2_000
+                (*_SINGLE, *_FRIENDS, *_SLATES),
+                env_steps=300_000,
+                offline_sessions=20_000,
+                eval_sessions=2_000,
             ),
             params={"oracle-plan": {"simulations": 200}},
             reference="dcf-dqn",

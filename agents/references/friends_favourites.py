@@ -1,0 +1,37 @@
+"""Friends' favourites: items that most friends have in their library, by popularity among these.
+
+It needs an environment that observes friends (a row that `observes` "friends", in a world with a graph). Elsewhere it
+is `popularity`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.interface import Actions, Masks
+from agents.references.popularity import Popularity
+from agents.slates import top_k, unseen
+
+
+class FriendsFavourites(Popularity):
+    """Shows the item, or the K items, that most of the user's friends have; of these the most popular."""
+
+    name: ClassVar[str] = "friends"
+
+    @classmethod
+    def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
+        """The history, for the friends of each item."""
+        return (cls.observation,)
+
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The items of most friends among the allowed items, explore or not."""
+        num_items = self.problem.num_items
+        place = (
+            np.unique(self.score, return_inverse=True)[1] / num_items
+        )  # in [0, 1): it decides among equal counts
+        friends = observation.get("friends", np.zeros((len(observation["shown"]), num_items)))
+        scores = np.unique(friends, return_inverse=True)[1].reshape(friends.shape) + place
+        if self.params.fresh:
+            mask = unseen(observation, num_items, self.problem.slate_size, mask)
+        return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)
