@@ -34,8 +34,7 @@ MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a
 class World:
     """Arrays of the session model, the names of their indices, and the card.
 
-    Made by `World.build`, `World.load` or `synthetic`. `user_features` and the item table are public; all other arrays
-    are hidden from agents.
+    Made by `World.build`, `World.load` or `synthetic`. `user_features` and the item table are public, no other arrays.
     """
 
     name: str
