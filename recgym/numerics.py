@@ -1,5 +1,7 @@
 """Logits, losses and integration rules that several packages use. Axes: R rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from recgym.arrays import Array, Doubles, Ints
@@ -71,3 +73,10 @@ def mean_kept_bias(logit: Doubles, rate: float, weight: Doubles | None = None) -
         else:
             high = middle
     return 0.5 * (low + high)
+
+
+def mean_of(parts: Sequence[Doubles], shares: Sequence[float]) -> Doubles:
+    """Weighted mean of arrays of one shape."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.asarray(sum(share * part for part, share in zip(parts, shares, strict=True)), np.float64)

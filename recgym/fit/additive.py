@@ -11,10 +11,10 @@ import numpy as np
 
 from recgym.arrays import Bools, Doubles, Floats
 from recgym.fit import baseline_guard
-from recgym.fit.baseline_guard import held_out, mean_of, search, weights
+from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.dataset import Dataset
 from recgym.fit.logistic import Side, fit_logistic
-from recgym.numerics import log_loss
+from recgym.numerics import log_loss, mean_of
 
 PRESET_ID_RIDGES = (2.0, 4.0, 8.0, 16.0)
 FEATURE_RIDGES = (30.0, 100.0, 300.0)  # of the slopes of features

@@ -60,13 +60,6 @@ def weights(tried: dict[ChoicesT, float]) -> dict[ChoicesT, float]:
     return {choices: value / sum(kept.values()) for choices, value in kept.items()}
 
 
-def mean_of(parts: Sequence[Doubles], shares: Sequence[float]) -> Doubles:
-    """Weighted mean of arrays of one shape."""
-    if len(parts) == 1:
-        return parts[0]
-    return np.asarray(sum(share * part for part, share in zip(parts, shares, strict=True)), np.float64)
-
-
 def best_share(losses: Callable[[float], Doubles], cluster: Ints, guard: float) -> float:
     """The share of SHARES with the least mean of `losses(share)`, (rows,); 0 where it does not beat that of 0."""
     baseline = losses(0.0)

@@ -19,6 +19,7 @@ from recgym.fit.config import FitConfig
 from recgym.fit.item_table import ItemTable, item_table_of
 from recgym.fit.session_batches import Batches, pieces
 from recgym.fit.temporal_split import periods
+from recgym.fit.user_history import Earlier, History
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
 
@@ -55,6 +56,12 @@ class Dataset:
     user_columns: Mapping[str, Any]  # the log's as Arrow, (U,) each
     user_row: Ints  # (U,) row of the log's users table
     item_row: Ints  # (N,) row of its items table
+    earlier: Earlier | None = None  # exposures before the log
+
+    @cached_property
+    def history(self) -> History | None:
+        """What exposures before the log say of users and items; None where the log has none."""
+        return None if self.earlier is None else History.of(self.earlier, self.user_row, self.item_row)
 
     @property
     def num_items(self) -> int:  # noqa: D102 - the name says it
@@ -178,6 +185,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         {name: log.users[name].take(pa.array(users)) for name in log.users.column_names},
         users,
         items,
+        None if config.guard is None else Earlier.of(log),
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
 

@@ -15,6 +15,7 @@ from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance
 from recgym.fit.two_tower import one_hot
 from recgym.fit.user_features import earlier_rates
+from recgym.fit.user_history import with_history
 from recgym.logs.splits import VALIDATION
 from recgym.numerics import log_loss, sigmoid
 from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
@@ -166,7 +167,10 @@ def fit_events(
     `x` (rows,) is the logit of the response; `wide` as in `fit_event`.
     """
     table = EVENTS[dataset.domain]
-    tables = item_table(dataset), earlier_rates(dataset.user_columns)
+    tables = (
+        with_history(item_table(dataset), dataset.history and dataset.history.item),
+        with_history(earlier_rates(dataset.user_columns), dataset.history and dataset.history.level),
+    )
     provenance.fitted(f"event:{table[0].name}", "logistic", "independent for each shown item")
     for index, event in enumerate(table[1:], start=1):
         links, rows = inputs_of(dataset, index)

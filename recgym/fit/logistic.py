@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from recgym.arrays import Bools, Codes, Doubles, Floats
-from recgym.fit.baseline_guard import mean_of
+from recgym.numerics import mean_of
 
 
 class Side(NamedTuple):

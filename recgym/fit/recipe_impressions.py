@@ -135,16 +135,17 @@ def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays) ->
 
 def population_words(response: Response) -> str:
     """How the population varies, and which figures use it."""
-    found = response.variance.found
-    if found is None:
+    found, tastes = response.variance.found, response.variance.tastes
+    if found is None or tastes is None:
         return "users have their posterior means: too few pairs of rows show how they vary"
     level, taste = (
         f"{value:.2f} [{low:.2f}, {high:.2f}]"
-        for value, (low, high) in ((found.level, found.interval(1)), (found.taste, found.interval(0)))
+        for value, (low, high) in ((found.level, found.interval(1)), (tastes.taste, tastes.interval(0)))
     )
     return (
-        f"standard deviation of users' levels {level}, of their tastes for categories {taste} logits, before the "
-        "test; simulated users are drawn from their posterior, forecasts one step ahead use the means"
+        f"standard deviation of users' levels {level} logits, of their tastes for categories {taste}"
+        + (", the latter of long views before the log" if tastes is not found else "")
+        + "; simulated users are drawn from their posterior, forecasts one step ahead use the means"
     )
 
 

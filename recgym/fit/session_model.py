@@ -14,6 +14,7 @@ from recgym.fit.dataset import Dataset
 from recgym.fit.torch_session import Batch, SessionTerms
 from recgym.fit.two_tower import Tower, one_hot
 from recgym.fit.user_features import EARLIER, earlier_rates
+from recgym.fit.user_history import with_history
 
 MAX_CODES = 64  # values of a public column that a tower uses
 BELOW_ONE = 1.0 - 2.0**-24  # the largest float32 below 1
@@ -170,4 +171,5 @@ def item_features(dataset: Dataset) -> Floats:
             one_hot(np.searchsorted(edges, logs), 10),
             ((logs - logs.mean()) / (logs.std() + 1e-6))[:, None],
         ]
-    return np.concatenate(blocks, axis=1).astype(np.float32)
+    features = np.concatenate(blocks, axis=1).astype(np.float32)
+    return with_history(features, dataset.history and dataset.history.item)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from recgym.arrays import Floats
 from recgym.fit.dataset import Dataset
 from recgym.fit.two_tower import one_hot
+from recgym.fit.user_history import with_history
 
 MAX_PUBLIC = 16  # public features of a world
 MAX_CODES = 64  # distinct values of a column of text or codes
@@ -54,7 +55,7 @@ def tower_user_features(dataset: Dataset) -> Floats:
             blocks.append(one_hot(place[column.code]))
         if column.numbers is not None and len(labels) > 2:
             blocks.append(_ranks(column.numbers)[:, None])
-    return np.concatenate(blocks, axis=1)
+    return with_history(np.concatenate(blocks, axis=1), dataset.history and dataset.history.level)
 
 
 def earlier_rates(columns: Mapping[str, Any]) -> Floats:

@@ -35,7 +35,12 @@ class UserVariance(NamedTuple):
 
     level: Doubles  # (U,)
     taste: Doubles  # (U, C), or (U, 0) where the log does not show tastes
-    found: TasteSpread | None = None  # None where the log has too few pairs of rows
+    found: TasteSpread | None = (
+        None  # by which levels are drawn; None where the log has too few pairs of rows
+    )
+    tastes: TasteSpread | None = (
+        None  # by which tastes are drawn: of the exposures before the log, where it has them
+    )
 
     @classmethod
     def none(cls, dataset: Dataset) -> "UserVariance":
@@ -72,11 +77,14 @@ def user_variance(dataset: Dataset, rows: Bools, x: Doubles, means: Means) -> Us
     level = _information(user, visit, slope, within, num)
     squares = (means.level - means.level[user].mean()) ** 2
     of_level = _posterior(found.level**2, squares, *level) if found.interval(1)[0] > 0.0 else np.zeros(num)
-    if width < 2 or num * width > MAX_CELLS or found.interval(0)[0] <= 0.0:
-        return UserVariance(of_level, np.zeros((num, 0)), found)
+    tastes = found if dataset.history is None else dataset.history.found or found
+    if width < 2 or num * width > MAX_CELLS or tastes.interval(0)[0] <= 0.0:
+        return UserVariance(of_level, np.zeros((num, 0)), found, tastes)
     cell = _information(user * width + category, visit * width + category, slope, within, num * width)
-    taste = _posterior(found.taste**2, means.taste.ravel() ** 2, *cell)
-    return UserVariance(of_level, taste.reshape(num, width) if taste.any() else np.zeros((num, 0)), found)
+    taste = _posterior(tastes.taste**2, means.taste.ravel() ** 2, *cell)
+    return UserVariance(
+        of_level, taste.reshape(num, width) if taste.any() else np.zeros((num, 0)), found, tastes
+    )
 
 
 def _information(unit: Ints, visit: Ints, slope: Doubles, within: float, num: int) -> tuple[Doubles, Doubles]:

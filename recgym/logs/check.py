@@ -157,7 +157,20 @@ def _table_problems(log: "Log") -> list[LogProblem]:
                     LogProblem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
                 )
             seen.add(key)
-    return problems + _friend_problems(log)
+    return problems + _friend_problems(log) + _earlier_problems(log)
+
+
+def _earlier_problems(log: "Log") -> list[LogProblem]:
+    """Earlier exposures whose user or item is not in its table."""
+    if log.earlier is None:
+        return []
+    problems = []
+    for name, size in (("user", log.num_users), ("item", log.num_items)):
+        index = as_numpy(log.earlier[name]).astype(np.float64)
+        bad = np.flatnonzero(~((index >= 0) & (index < size)))
+        rule, place = f"an index from 0 to {size - 1} is needed", f"{log.source.name} earlier"
+        problems += [LogProblem(place, int(row) + 2, name, rule, f"{index[row]:g}") for row in bad]
+    return problems
 
 
 def _friend_problems(log: "Log") -> list[LogProblem]:

@@ -25,6 +25,14 @@ ROWS: dict[str, Any] = {
     "watch_ms": pa.int32(),
 }
 
+EARLIER: dict[str, Any] = {
+    "user": pa.int32(),
+    "item": pa.int32(),
+    "long_view": pa.bool_(),
+    "like": pa.bool_(),
+}
+"""Exposures of users before the log begins, as indices of its tables, with what happened; a user's oldest first."""
+
 REQUIRED = ("user", "item", "session", "step")
 
 

@@ -104,7 +104,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         **Origin(names, cells["file_index"], cells["file_row"]).columns(),
     }
     items = _items(videos, item, cells["duration_ms"])
-    users, items, remarks = with_earlier(files, users, items, user, cells["time_ms"], cells["date"])
+    users, items, earlier, remarks = with_earlier(files, users, items, user, cells["time_ms"], cells["date"])
     remarks.insert(0, remark(names[0] if len(names) == 1 else SOURCE.name, cells["time_ms"], times.unit))
     if duplicates:
         remarks.append(f"{duplicates} exact duplicate rows dropped")
@@ -118,6 +118,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         source=SOURCE,
         duplicates=duplicates,
         remarks=remarks,
+        earlier=earlier,
     )
 
 

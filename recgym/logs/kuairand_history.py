@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.arrays import Array
-from recgym.logs.columns import as_numpy
+from recgym.logs.columns import EARLIER, as_numpy
 from recgym.logs.delimited import require_columns
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import lookup
@@ -25,8 +25,10 @@ EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}
 
 def with_earlier(
     files: Files, users: Any, items: Any, user: Array, time: Array, day: Array
-) -> tuple[Any, Any, list[str]]:
-    """Tables of users and items with `earlier_*` counts, and remarks; unchanged without a file of sequences.
+) -> tuple[Any, Any, Any, list[str]]:
+    """Tables of users and items with `earlier_*` counts, of earlier exposures, and remarks.
+
+    Without a file of sequences the tables are unchanged and there are no earlier exposures (None).
 
     The file is not used if a sequence does not end before the first row of its user, or ends after the first day of the
     log: a model that is fitted on early days would then know of later ones.
@@ -44,7 +46,7 @@ def with_earlier(
     """
     names = files.find("user_sequences_*.parquet")
     if not names:
-        return users, items, []
+        return users, items, None, []
     name = files.one("user_sequences_*.parquet")
     table = _read(files, name)
     owner = lookup(table["user_id"], users["id"])
@@ -52,9 +54,10 @@ def with_earlier(
     np.minimum.at(first, user, time)
     last = as_numpy(table["last_time_ms"])
     if np.any((last >= first[owner]) & (owner >= 0)):
-        return users, items, [f"{name} is not used: its sequences do not end before the log begins"]
+        return users, items, None, [f"{name} is not used: its sequences do not end before the log begins"]
     if np.any(last > time[day == day.min()].max()):
-        return users, items, [f"{name} is not used: it holds sequences that end after the log's first day"]
+        why = "it holds sequences that end after the log's first day"
+        return users, items, None, [f"{name} is not used: {why}"]
     shown = table["watch_seq"].combine_chunks()
     lengths = np.diff(as_numpy(shown.offsets))
     user, item = np.repeat(owner, lengths), lookup(shown.flatten(), items["id"])
@@ -73,11 +76,12 @@ def with_earlier(
             pa.array(np.bincount(index, flag, len(owners)).astype(np.int32))
             for index, owners in ((user, users), (item, items))
         )
-        users, items = (
-            users.append_column(PREFIX + event, of_user),
-            items.append_column(PREFIX + event, of_item),
-        )
-    return users, items, [f"{name}: {len(item)} earlier impressions are counted for their users and items"]
+        users = users.append_column(PREFIX + event, of_user)
+        items = items.append_column(PREFIX + event, of_item)
+    columns = {"user": user, "item": item} | {event: counts[event] > 0 for event in EVENTS}
+    earlier = pa.table({column: pa.array(columns[column], kind) for column, kind in EARLIER.items()})
+    remark = f"{name}: {len(item)} earlier impressions are counted for their users and items"
+    return users, items, earlier, [remark]
 
 
 def _read(files: Files, name: str) -> Any:

@@ -18,6 +18,7 @@ from recgym.arrays import Array
 from recgym.checks import finite_number, quoted
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.columns import (
+    EARLIER,
     ITEM_COLUMNS,
     REQUIRED,
     ROWS,
@@ -47,6 +48,7 @@ class Log:
     duplicates: int = 0  # number of exact duplicate rows that the reader dropped
     remarks: tuple[str, ...] = ()  # observations and decisions of the reader, one line each
     friends: Any = None  # pa.Table of distinct pairs, int32 columns user and friend; None: unknown
+    earlier: Any = None  # pa.Table of EARLIER: exposures before the log; None: unknown
     indexed_by: str | None = None  # `World.index_digest` if user and item are indices of a world
 
     def __post_init__(self) -> None:
@@ -67,6 +69,8 @@ class Log:
             kinds = [field.type for field in self.items.schema if field.name == name]
             if kinds and not is_kind(kinds[0]):
                 raise LogError(f"column {name} of the items table cannot be {kinds[0]}")
+        if self.earlier is not None:
+            require("the table of earlier exposures", self.earlier, EARLIER)
         if self.friends is not None:
             require("the friends table", self.friends, {"user": pa.int32(), "friend": pa.int32()})
 
@@ -89,8 +93,8 @@ class Log:
             items: Arrow table of the items; row i is item index i.
             domain: ecommerce, content or social.
             source: origin of the log.
-            **about: duplicates, number of exact duplicate rows that were dropped; remarks, one line each; friends,
-                Arrow table of pairs of friends.
+            **about: duplicates, number of exact duplicate rows that were dropped; remarks, one line each; friends and
+                earlier, Arrow tables.
 
         Raises:
             LogError: a required column is missing, or a value does not fit the type of its column.
@@ -110,9 +114,8 @@ class Log:
             keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
         remarks = tuple(about.get("remarks", ()))
-        return cls(
-            rows, users, items, domain, source, about.get("duplicates", 0), remarks, about.get("friends")
-        )
+        more = about.get("friends"), about.get("earlier")
+        return cls(rows, users, items, domain, source, about.get("duplicates", 0), remarks, *more)
 
     @property
     def events(self) -> tuple[str, ...]:

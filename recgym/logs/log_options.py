@@ -13,6 +13,7 @@ class LogFields(TypedDict, total=False):
     duplicates: int
     remarks: Sequence[str]
     friends: Any
+    earlier: Any
 
 
 class TableOptions(TypedDict, total=False):

@@ -51,6 +51,7 @@ def on_indices(
         users=_table(log.users, users, sizes[0], ids[0]),
         items=_table(log.items, items, sizes[1], ids[1]),
         friends=_friends(log.friends, users),
+        earlier=_earlier(log.earlier, users, items),
         remarks=(*log.remarks, *remarks),
         indexed_by=mark,
     )
@@ -65,6 +66,17 @@ def _table(table: Any, index: Ints, size: int, ids: Sequence[str] | None) -> Any
     own = moved["id"].to_pylist() if ids is None else ids
     names = [f"not in the log: {row}" if name is None else name for row, name in enumerate(own)]
     return moved.set_column(moved.schema.get_field_index("id"), "id", pa.array(names, pa.string()))
+
+
+def _earlier(earlier: Any, users: Ints, items: Ints) -> Any:
+    """Earlier exposures of users and items that both have an index."""
+    if earlier is None:
+        return None
+    user, item = users[np.asarray(earlier["user"])], items[np.asarray(earlier["item"])]
+    kept = (user >= 0) & (item >= 0)
+    rest = [earlier[name].filter(pa.array(kept)) for name in earlier.column_names[2:]]
+    moved = [pa.array(index[kept], pa.int32()) for index in (user, item)]
+    return pa.table([*moved, *rest], names=earlier.column_names)
 
 
 def _friends(friends: Any, users: Ints) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA = "recgym.log/1"
 META = "meta.json"
 TABLES = ("rows", "users", "items")
-FRIENDS = "friends"
+OPTIONAL = ("friends", "earlier")  # tables that a log may lack
 KINDS = {"schema": str, "domain": str, "source": dict, "duplicates": int, "remarks": list, "num_rows": int}
 MAX_ROWS = 1 << 48
 MAX_TABLE_BYTES = 1 << 36
@@ -32,8 +32,7 @@ def write_log(log: "Log", folder: str | PathLike[str]) -> None:
     if os.path.lexists(target):
         raise LogError(f"{target}: exists already, expected a new folder")
     tables = {name: getattr(log, name) for name in TABLES}
-    if log.friends is not None:
-        tables[FRIENDS] = log.friends
+    tables |= {name: table for name in OPTIONAL if (table := getattr(log, name)) is not None}
     meta: dict[str, Any] = {"schema": SCHEMA, "domain": log.domain, "source": asdict(log.source)}
     meta |= {"duplicates": log.duplicates, "remarks": list(log.remarks), "num_rows": log.num_rows}
     meta |= {"indexed_by": log.indexed_by}
@@ -70,9 +69,7 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
         if not all(isinstance(remark, str) for remark in meta["remarks"]):
             raise LogError(f"{place / META}: a remark is not text")
         tables = {name: _table(stored, name) for name in TABLES}
-        file = f"{FRIENDS}.parquet"
-        has_friends = file in (stored.digests or ()) or os.path.lexists(place / file)
-        friends = _table(stored, FRIENDS) if has_friends else None
+        tables |= {name: _table(stored, name) for name in OPTIONAL if _is_there(stored, name)}
     except LogError:
         raise
     except ValueError as error:
@@ -80,11 +77,16 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
     if meta["num_rows"] != tables["rows"].num_rows:
         raise LogError(f"{place / 'rows.parquet'}: {tables['rows'].num_rows} rows; it had {meta['num_rows']}")
     try:
-        return make(**tables, friends=friends, domain=meta["domain"], source=Source(**source),
+        return make(**tables, domain=meta["domain"], source=Source(**source),
                    duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]),
                    indexed_by=meta.get("indexed_by"))  # fmt: skip
     except LogError as error:
         raise LogError(f"{place}: {error}") from None
+
+
+def _is_there(stored: Stored, name: str) -> bool:
+    file = f"{name}.parquet"
+    return file in (stored.digests or ()) or os.path.lexists(stored.folder / file)
 
 
 def _table(stored: Stored, name: str) -> Any:

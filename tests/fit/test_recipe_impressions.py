@@ -123,6 +123,9 @@ def test_earlier_sequences_are_counted_for_users_and_items(tmp_path):
     assert log.items["earlier_shown"].to_pylist() == [2, 2]
     assert log.items["earlier_long_view"].to_pylist() == [1, 1]
     assert log.users["earlier_like"].to_pylist() == [0, 0]
+    assert log.earlier["user"].to_pylist() == [0, 0, 0, 0]
+    assert log.earlier["item"].to_pylist() == [0, 1, 0, 1]
+    assert log.earlier["long_view"].to_pylist() == [False, True, True, False]
 
 
 def test_a_play_recorded_twice_is_one_row(tmp_path):
