@@ -119,6 +119,18 @@ AGENTS = (
         "two-tower network fitted to a log",
     ),
     AgentRow(
+        "gru4rec",
+        "agents.deep.gru4rec:Gru4Rec",
+        "collaborative filtering",
+        "recurrent network over the responses, fitted to a log",
+    ),
+    AgentRow(
+        "sasrec",
+        "agents.deep.sasrec:SasRec",
+        "collaborative filtering",
+        "self-attention over the responses, fitted to a log",
+    ),
+    AgentRow(
         "epsilon-greedy",
         "agents.bandits.epsilon_greedy:EpsilonGreedy",
         "bandits",

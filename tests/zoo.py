@@ -19,6 +19,8 @@ LIGHT = {  # parameters that make an agent quick, for tests
     "sb3-maskable-ppo": {"width": 16, "rollout": 200, "epochs": 2},
     "dcf-dqn": {"width": 8, "hidden": 16, "epochs": 1, "warmup": 100, "batch_size": 32},
     "deep-cf": {"width": 8, "hidden": 16, "epochs": 1},
+    "gru4rec": {"width": 8, "epochs": 1},
+    "sasrec": {"width": 8, "epochs": 1},
     "neural-linear": {"width": 4, "hidden": 8, "epochs": 1, "refresh": 200, "updates": 5},
     "slateq": {"width": 8, "hidden": 16, "epochs": 1, "warmup": 100, "batch_size": 32},
     "oracle-plan": {"simulations": 4},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.replay import LoggedRows
@@ -101,7 +101,7 @@ def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> 
 
 
 def train_best(
-    towers: Towers,
+    network: nn.Module,
     epoch: Callable[[], Iterator[tuple[int, Tensor]]],
     validation_loss: Callable[[], float],
     settings: OfflineSettings,
@@ -110,7 +110,7 @@ def train_best(
     """Early stopping: trains until an epoch does not lower the validation loss, and keeps the best weights.
 
     Args:
-        towers: trained in place.
+        network: trained in place.
         epoch: yields the number of rows and the loss of each batch.
         validation_loss: of the present weights.
         settings: of AdamW.
@@ -119,27 +119,27 @@ def train_best(
     Returns:
         The smallest validation loss.
     """
-    optimizer = torch.optim.AdamW(towers.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    best, best_loss, seen = weights_of(towers), validation_loss(), 0
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    best, best_loss, seen = weights_of(network), validation_loss(), 0
     for _ in range(settings.epochs):
         for rows, loss in epoch():
-            descend(towers, optimizer, loss, settings.clip)
+            descend(network, optimizer, loss, settings.clip)
             seen += rows
         found = validation_loss()
         if report is not None:
             report(seen, {"loss": found})
         if found >= best_loss:
             break
-        best, best_loss = weights_of(towers), found
-    put_weights(towers, best)
+        best, best_loss = weights_of(network), found
+    put_weights(network, best)
     return float(best_loss)
 
 
-def descend(towers: Towers, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
+def descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
     """One step of the optimizer, with the norm of the gradient clipped to `clip`."""
     optimizer.zero_grad()
     torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(towers.parameters(), clip)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimizer.step()
 
 

@@ -10,7 +10,18 @@ from agents import Problem, make_agent
 from recgym.sim.synthetic import synthetic
 
 SESSIONS = 512
-COSTLY = ("dcf-dqn", "deep-cf", "hybrid", "item-knn", "neural-linear", "oracle-plan", "slateq", "user-knn")
+COSTLY = (
+    "dcf-dqn",
+    "deep-cf",
+    "gru4rec",
+    "hybrid",
+    "item-knn",
+    "neural-linear",
+    "oracle-plan",
+    "sasrec",
+    "slateq",
+    "user-knn",
+)
 
 
 def learnt(name, task):
