@@ -69,10 +69,14 @@ def _range_findings(log: "Log") -> Iterator[Finding]:
 
 
 def _event_findings(log: "Log") -> Iterator[Finding]:
-    for event in EVENTS[log.domain]:
-        if event.needs and event.name in log.events and event.needs in log.events:
-            happened = log.column(event.name).astype(bool) & ~log.column(event.needs).astype(bool)
-            yield event.name, f"{event.name} happens only with {event.needs}", np.flatnonzero(happened)
+    needs = {event.name: event.needs for event in EVENTS[log.domain]}
+    for name in log.events:
+        needed = needs[name]
+        while needed is not None and needed not in log.events:
+            needed = needs[needed]
+        if needed is not None:
+            happened = log.column(name).astype(bool) & ~log.column(needed).astype(bool)
+            yield name, f"{name} happens only with {needed}", np.flatnonzero(happened)
 
 
 def event_remarks(log: "Log") -> list[str]:

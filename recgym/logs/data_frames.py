@@ -136,6 +136,7 @@ def log_of_frame(
     }
     table, origin = pa.table(columns), Origin.of("frame", np.arange(2, len(table) + 2))
     remarks: list[str] = []
+    named = {"item": "shown"} if has_lists else {}
     if has_lists and len(table):
         table, origin, remarks = one_row_an_item(table, origin, domain, {})
     (users, of_users), (items, of_items) = (
@@ -144,7 +145,7 @@ def log_of_frame(
     )
     source = source or Source("frame", "unknown", "")
     settings = TableSettings(
-        "frame", domain, source, {}, GAP_MINUTES, users=users, items=items, origin=origin, **stated
+        "frame", domain, source, named, GAP_MINUTES, users=users, items=items, origin=origin, **stated
     )
     log = log_of_table(table, settings, build)
     remarks = [f"frame: {remark}" for remark in remarks]

@@ -111,6 +111,8 @@ class TableParser:
         """Arrow column of whole numbers (INT) or finite numbers (FLOAT); NaN counts as empty."""
         cells = plain_strings(self.table[key])
         wrong = np.zeros(len(cells), bool)
+        if pa.types.is_null(cells.type):
+            cells = cells.cast(kind)
         if is_text(cells.type):
             cells, wrong = self._parsed(key, kind)
         elif cells.type == FLAG and key in (event.name for event in EVENTS[self.settings.domain]):

@@ -120,7 +120,7 @@ class TableForm:
             table, origin, more = one_row_an_item(
                 table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent
             )
-            settings = replace(settings, columns={**columns, "item": columns["shown"]})
+            settings = replace(settings, columns={**columns, "item": columns.get("shown", "shown")})
             if not self.is_ordered:
                 table = table.drop_columns(["position"])
             remarks += more

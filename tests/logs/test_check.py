@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from small_logs import found_problems, tiny
 
-from recgym.logs import validate
+from recgym.logs import Log, validate
 
 
 def test_a_valid_log_has_no_problem():
@@ -59,3 +60,10 @@ def test_rows_out_of_order_are_problems():
         for row, column, _ in found_problems(replace(log, rows=log.rows.take([2, 3, 0, 1, 4])))
         if column == "session"
     ] == [4]
+
+
+def test_an_event_needs_the_logged_ancestor_where_the_one_between_is_not_logged():
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "click": [0, 1], "purchase": [1, 0]})
+    log = Log.from_pandas(frame, domain="ecommerce")
+    rule = "1 of 1 rows with purchase break the rule: purchase happens only with click; the first is frame, row 2"
+    assert log.remarks == (rule,)

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from log_files import parquet
 from log_tables import AT, of_times, refused, rows_of, table
 
 from recgym.logs import Log, LogError, read_log, validate
@@ -229,3 +230,24 @@ def test_booleans_are_no_ids_numbers_or_times(tmp_path, key):
     error = str(refused(tmp_path / "t.parquet", domain="content"))
     assert error.startswith(f"t.parquet, {key}: ")
     assert "; found a column of bool" in error
+
+
+@pytest.mark.parametrize("key", ["price", "watch_ms", "propensity", "position", "slate", "duration_ms"])
+def test_a_column_without_any_value_reads_as_an_absent_one(tmp_path, key):
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["a", "b"], key: [None, None]})
+    path = parquet(tmp_path / "t.parquet", user=["u", "v"], item=["a", "b"], **{key: pa.nulls(2)})
+    for log in (Log.from_pandas(frame, domain="content"), read_log(path, domain="content")):
+        assert log.num_rows == 2
+        assert key == "duration_ms" or log.rows[key].null_count == 2
+
+
+@pytest.mark.parametrize(
+    "key", ["step", "rating", "click", "like", "time", "event", "user", "item", "session"]
+)
+def test_a_needed_column_without_any_value_is_named(tmp_path, key):
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["a", "b"]}).assign(**{key: [None, None]})
+    columns = {"user": ["u", "v"], "item": ["a", "b"], key: pa.nulls(2)}
+    error = refused(parquet(tmp_path / "t.parquet", **columns), domain="content")
+    assert str(error).startswith(f"t.parquet, row 2, {key}: a value is needed")
+    with pytest.raises(LogError, match=f"frame, row 2, {key}: a value is needed"):
+        Log.from_pandas(frame, domain="content")

@@ -165,3 +165,24 @@ def test_a_map_with_slates_needs_a_chosen_item_or_an_event():
     with pytest.raises(LogError, match="map: item must be given"):
         parse_mapping("user=u,shown=s", "content")
     assert parse_mapping("user=u,shown=s,click=c", "content") == {"user": "u", "shown": "s", "click": "c"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_slates_need_no_map(tmp_path, ending):
+    text = {
+        "csv": "user,shown,item\nu1,1|2|3,2\nu2,4|5|6,\n",
+        "jsonl": '{"user": "u1", "shown": [1, 2, 3], "item": 2}\n{"user": "u2", "shown": [4, 5, 6], "item": null}\n',
+    }[ending]
+    log = read_log(write(tmp_path / f"s.{ending}", text), domain="ecommerce")
+    assert log.items["id"].to_pylist() == ["1", "2", "3", "4", "5", "6"]
+    assert log.column("click").tolist() == [False, True, False, False, False, False]
+    broken = write(
+        tmp_path / f"t.{ending}", text.replace("1|2|3", "1|NA|2").replace("[1, 2, 3]", '[1, "NA", 2]')
+    )
+    assert ", shown: a value is needed" in refused(broken, domain="ecommerce")
+
+
+def test_an_empty_item_of_a_slate_in_a_frame_is_named_by_its_column():
+    frame = pd.DataFrame({"user": ["u"], "shown": [["a", None]], "item": ["a"]})
+    with pytest.raises(LogError, match="frame, row 2, shown: a value is needed"):
+        Log.from_pandas(frame, domain="ecommerce")
