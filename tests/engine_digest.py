@@ -3,8 +3,9 @@
 import numpy as np
 
 from recgym.sim.engine import Engine
-from recgym.sim.logging_policy import LoggedPolicy, random_policy
+from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.lookahead import plan
+from recgym.sim.random_policy import random_policy
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
 

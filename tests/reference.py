@@ -95,16 +95,24 @@ def leaving_probability(world: World, before, after, slate, events):
     responded = (events & 1).astype(bool)
     lead = slate[rows, np.where(responded.any(1), responded.argmax(1), 0)]
     run = np.where(before.liked_category == a.category[lead], before.run + 1, 1)
-    step = before.step + 1
+    step, items = before.step + 1, a.page_items[0]
+    if items:
+        step = np.maximum(before.engaged + responded.any(1), 1)
     logit = p["leave_bias"] + after.patience + a.leave_context[after.context]
     logit = logit + a.leave_time[np.minimum(step, len(a.leave_time)) - 1]
     moved = a.leave_item[lead] + a.leave_run[np.minimum(run, len(a.leave_run)) - 1]
     moved = moved + p["leave_repeat"] * (before.memory == lead[:, None]).any(1)
-    return logistic(np.clip(logit + np.where(responded.any(1), moved, p["leave_idle"]), -30, 30))
+    chance = logistic(np.clip(logit + np.where(responded.any(1), moved, p["leave_idle"]), -30, 30))
+    if items:
+        shown = fresh(slate).sum(1)
+        chance = np.where(responded.any(1), chance, 1 - (1 - chance) ** (shown / items))
+    return chance
 
 
 def next_intent(world: World, before, slate, events):
     """Intent after the events, (B, d)."""
     a, p = world.arrays, world.params
     pushed = before.intent + p["eta"] * np.einsum("bk,bkd->bd", (events & 1).astype(float), a.push[slate])
-    return pushed + p["pull"] * (a.profile[before.user] - pushed)
+    moved = pushed + p["pull"] * (a.profile[before.user] - pushed)
+    is_step = (a.page_items[0] == 0) | (events & 1).any(1)
+    return np.where(is_step[:, None], moved, before.intent)

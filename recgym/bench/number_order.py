@@ -21,7 +21,7 @@ from recgym.envs import EnvRow, row_of
 from recgym.envs.arguments import Arguments
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.sim.engine import Engine
-from recgym.sim.logging_policy import random_policy
+from recgym.sim.random_policy import random_policy
 
 Policy = Callable[[Engine, int], Ints]  # slates (B, K) of a step
 MOST = 0.01  # |score| by which an order is taken

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Ints
-from recgym.fidelity.free_running import MAX_HORIZON, Form, baseline_visits, page_sizes, simulated_visits
+from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.fidelity.visit_statistics import VisitStatistics, popularity_rank
 from recgym.fidelity.visit_table import VisitTable, logged_table, with_lengths_of
 from recgym.logs.kinds import CHOICES
+from recgym.sim.free_visits import MAX_HORIZON, page_slots
 from recgym.sim.world import World
 
 MAX_VISITS = 20_000  # that are drawn
@@ -151,5 +152,7 @@ def _table_of_pairs(world: World, user: Ints, item: Ints, seed: int) -> VisitTab
 
 def slate_size(world: World, log: IndexedLog, *, pages: bool) -> int:
     """Size of most slates of the log, or of the largest page of a shop, within what the world allows."""
-    size = int(page_sizes(world).max()) if pages else int(np.bincount(np.bincount(log.step)).argmax())
+    if pages:
+        return page_slots(world)
+    size = int(np.bincount(np.bincount(log.step)).argmax())
     return min(size, len(world.arrays.examine), world.num_items)

@@ -8,22 +8,14 @@ The baseline simulator draws items by popularity, events by constant rates, and 
 Axes: R rows, V visits, B sessions, K slate positions, N items.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.arrays import Ints
 from recgym.fidelity.visit_table import VisitTable
-from recgym.sim.engine import Engine
-from recgym.sim.logging_policy import LoggedPolicy
-from recgym.sim.page_exposure import exposure_of
-from recgym.sim.reward_arrays import make_reward
-from recgym.sim.state import Slates
+from recgym.sim.free_visits import MAX_HORIZON, VisitStep, free_visits
 from recgym.sim.world import World
-
-SESSIONS_AT_ONCE = 500  # B of the engine; each row plays its share of the visits, one after the other
-MAX_HORIZON = 1_000  # [steps]
 
 
 class Form(NamedTuple):
@@ -37,48 +29,25 @@ class Form(NamedTuple):
 
 
 def simulated_visits(world: World, form: Form, count: int, seed: int) -> VisitTable:
-    """`count` visits of the world under its logging policy.
-
-    Every row of the engine plays the same number of visits to their end, so that long visits are not missed.
-    """
-    num = min(SESSIONS_AT_ONCE, count)
-    quota = np.full(num, count // num)
-    quota[: count % num] += 1
-    engine = Engine(
-        world, num, slate_size=form.slate_size, horizon=form.horizon, reward=make_reward(world, {})
+    """`count` visits of the world under its logging policy."""
+    steps = free_visits(
+        world, count, seed, slate_size=form.slate_size, horizon=form.horizon, pages=form.pages
     )
-    engine.seed(np.arange(num, dtype=np.uint64) + (np.uint64(seed) << np.uint64(32)))
-    engine.reset()
-    steps = list(_steps(engine, form, quota))
-    return _table(steps, form, [event.name for event in world.events])
+    return _table([_rows(step) for step in steps], form, [event.name for event in world.events])
 
 
-def _steps(engine: Engine, form: Form, quota: Ints) -> Iterator[dict[str, Any]]:
-    """Rows of each step of the sessions that are within their quota."""
-    policy, done, slots = LoggedPolicy(engine.world), np.zeros(engine.num, np.int64), engine.slate_size
-    offset = np.cumsum(quota) - quota
-    size = page_sizes(engine.world) if form.pages else None
-    fresh = engine.no_rows
-    while (running := done < quota).any():
-        if (fresh & running).any():
-            engine.reset(fresh & running)
-        slates = policy(engine)[0]
-        if size is not None:
-            slates = whole_pages(slates, size)
-        rows = np.flatnonzero(running)
-        step, context = engine.sessions.step[rows] + 1, engine.sessions.context[rows]
-        feedback = engine.step(slates, running)
-        yield {
-            "visit": np.repeat(offset[rows] + done[rows], slots),
-            "step": np.repeat(step, slots),
-            "position": np.tile(np.arange(slots), len(rows)),
-            "item": slates[rows].ravel(),
-            "bits": feedback.events[rows].ravel(),
-            "watch": np.floor(feedback.watch[rows].astype(np.float64)).ravel(),
-            "context": np.repeat(context, slots),
-        }
-        fresh = running & (feedback.left | feedback.horizon)
-        done = done + fresh
+def _rows(step: VisitStep) -> dict[str, Any]:
+    """A row for each position of each slate of a step."""
+    num, slots = step.slate.shape
+    return {
+        "visit": np.repeat(step.visit, slots),
+        "step": np.repeat(step.step, slots),
+        "position": np.tile(np.arange(slots), num),
+        "item": step.slate.ravel(),
+        "bits": step.events.ravel(),
+        "watch": np.floor(step.watch.astype(np.float64)).ravel(),
+        "context": np.repeat(step.context, slots),
+    }
 
 
 def _table(steps: Sequence[dict[str, Any]], form: Form, names: list[str]) -> VisitTable:
@@ -96,18 +65,6 @@ def _table(steps: Sequence[dict[str, Any]], form: Form, names: list[str]) -> Vis
     table = table.rows(table.response)
     counted = np.arange(len(table.visit)) - np.searchsorted(table.visit, table.visit) + 1
     return table._replace(place=counted)
-
-
-def page_sizes(world: World) -> Ints:
-    """(N,) number of items on an item's page."""
-    exposure = exposure_of(world)
-    return np.asarray(np.diff(exposure.first)[exposure.unit], np.int64)
-
-
-def whole_pages(slates: Slates, size: Ints) -> Slates:
-    """Slates cut to the page of their top item; the positions behind it repeat the top item, so they are empty."""
-    behind = np.arange(slates.shape[1])[None, :] >= size[slates[:, 0]][:, None]
-    return np.where(behind, slates[:, :1], slates)
 
 
 def baseline_visits(known: VisitTable, form: Form, count: int, seed: int) -> VisitTable:

@@ -162,6 +162,7 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
             0.0,
             "a click log has no slates without a click: their effect is not identified",
         ),
+        "idle_rate": Assumed(0.025, "share of visits that end before their first click; they are not logged"),
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
         "purchase_rate": Assumed(0.324, "RetailRocket, whole log by its readme: 22,457 buys of 69,332 carts"),
         "event_gain": Assumed(0.5, "slope of cart and purchase on affinity, at an unchanged mean rate"),

@@ -21,6 +21,7 @@ ARRAY_TERMS = (
     "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
     "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
+OPTIONAL_TERMS = ("page_chain",)  # that a card has where they are in the world
 CAUSES = (
     "effects are associations in the log, not causal: an item that was clicked before users left need not have caused "
     "it, so the worth of planning holds for this world, not for its shoppers or viewers"
@@ -57,21 +58,22 @@ class Provenance:
         for term in term_names(self.domain):
             if term not in self.rows:
                 self.absent(term, "this fit has no such term")
-        return [self.rows[term] for term in term_names(self.domain)]
+        optional = [term for term in OPTIONAL_TERMS if self.status(term) != ABSENT]
+        return [self.rows[term] for term in (*term_names(self.domain), *optional)]
 
     def status(self, term: str) -> str:
         """fitted, assumed or absent."""
         return str(self.rows[term]["status"]) if term in self.rows else ABSENT
 
     def _set(self, term: str, status: str, value: float | str, source: str) -> None:
-        if term not in term_names(self.domain):
+        if term not in (*term_names(self.domain), *OPTIONAL_TERMS):
             raise ValueError(f"card term {term!r} is unknown")
         shown = round(float(value), 5) if not isinstance(value, str) else value
         self.rows[term] = {"term": term, "status": status, "value": shown, "source": source}
 
 
 def term_names(domain: str) -> tuple[str, ...]:
-    """Every term of a card: the numbers of the session model, the array terms, the events."""
+    """The terms of every card: the numbers of the session model, the array terms, the events."""
     return (
         *(param.name for param in PARAMS),
         *ARRAY_TERMS,

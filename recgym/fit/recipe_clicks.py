@@ -20,7 +20,9 @@ from recgym.fit.markov import MAX_MARKOV_ITEMS, WEIGHTS, MarkovModel
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
+from recgym.fit.shown_pages import attraction, chain_terms, outside_logit
 from recgym.fit.training_loop import Budget
+from recgym.fit.visit_calibration import calibrated_leaving
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
@@ -50,7 +52,8 @@ def fit_clicks(
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim)
     numbers = affinity_terms(dataset, model, config, arrays, provenance)
-    outside = numbers["outside"] = _outside(dataset, page_sum, provenance)
+    logit = attraction(dataset, page_sum)
+    outside = numbers["outside"] = outside_logit(dataset, logit, provenance)
     fit_events(dataset, x - outside, provenance, arrays, config.guard is not None)
     provenance.fitted(
         f"event:{EVENTS[dataset.domain][0].name}",
@@ -63,8 +66,14 @@ def fit_clicks(
         ),
     )
     report("leaving", 0, 1, "")
-    numbers |= leaving_terms(leaving(dataset, log, config), False, arrays, provenance)
+    hazard = leaving(dataset, log, config)
+    numbers |= leaving_terms(hazard, False, arrays, provenance)
     exposure_terms(log, dataset, past, arrays, provenance)
+    chain_terms(dataset, logit, outside, arrays, provenance)
+    arrays["page_items"] = np.array([assumed(dataset.domain, "page_items")])
+    if hazard is not None:
+        world = build_world(name, dataset, arrays, numbers, {})
+        numbers |= calibrated_leaving(world, dataset, provenance, seed)
     provenance.fitted("population", f"{dataset.num_users} users or segments", "shares of visits")
     no_graph(log, 0, provenance)
     card = card_head(log, dataset, name, config, seed) | {
@@ -74,20 +83,6 @@ def fit_clicks(
     }
     card["rewards_assumed"] = rewards_assumed(provenance)
     return build_world(name, dataset, arrays, numbers, card)
-
-
-def _outside(dataset: Dataset, page_sum: Doubles, provenance: Provenance) -> float:
-    """Logit of the outside option at which logged pages have a click at the assumed rate.
-
-    A category page with more items than a page holds counts as several pages, which share its weight.
-    """
-    rate, most = assumed(dataset.domain, "answer_rate"), assumed(dataset.domain, "page_items")
-    category_page = dataset.items.category_page
-    pages = np.maximum(np.bincount(category_page) / most, 1.0)[category_page[dataset.item]]
-    outside = float(np.nanmean(page_sum - np.log(pages)) + np.log((1 - rate) / rate))
-    drawn = "" if (pages == 1.0).all() else f" of {most:g} items"
-    provenance.assumed("outside", outside, f"set so that a page{drawn} has a click at rate {rate}")
-    return outside
 
 
 def trained(

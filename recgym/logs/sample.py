@@ -12,7 +12,8 @@ from recgym.checks import MAX_COUNT, checked_seed, quoted, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
 from recgym.sim.engine import Engine
-from recgym.sim.logging_policy import LoggedPolicy, random_policy
+from recgym.sim.logging_policy import LoggedPolicy
+from recgym.sim.random_policy import random_policy
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.state import Slates
 from recgym.sim.world import World

@@ -6,6 +6,7 @@ Axes: B sessions, N items, K slate positions, E events.
 import math
 
 from recgym.jit import njit
+from recgym.sim.leaving import leave_clock, leave_logit
 from recgym.sim.scalar_math import sigmoid
 from recgym.sim.schema import INDEPENDENT, WorldArrays
 from recgym.sim.session import (
@@ -13,10 +14,9 @@ from recgym.sim.session import (
     event_logit,
     had_response,
     has_required_event,
-    is_repeat,
-    leave_logit,
     second_event_probability,
 )
+from recgym.sim.slate_facts import is_repeat, num_distinct
 from recgym.sim.state import Reward, Sessions, Slates
 
 
@@ -55,13 +55,11 @@ def expected(w: WorldArrays, r: Reward, user: int, item: int, x: float) -> float
 
 
 @njit()
-def stay_probability(w: WorldArrays, s: Sessions, b: int, item: int, no_response: bool) -> float:
-    """Probability of staying after a step whose item is `item`, in [0, 1]."""
+def stay_probability(w: WorldArrays, s: Sessions, b: int, item: int, unanswered: int) -> float:
+    """Probability of staying after a response to `item`, or after `unanswered` > 0 items without one, in [0, 1]."""
     run = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
-    s.step[b] += 1  # the leaving logit counts this step
-    leave = sigmoid(leave_logit(w, s, b, item, run, had_response(s, b, item), no_response))
-    s.step[b] -= 1
-    return 1.0 - leave
+    clock = leave_clock(w, s, b, unanswered == 0)
+    return 1.0 - sigmoid(leave_logit(w, s, b, clock, item, run, had_response(s, b, item), unanswered))
 
 
 @njit()
@@ -70,8 +68,8 @@ def item_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) 
     x = affinity(w, s, b, item)
     examined = float(w.examine[0])
     responded = examined * sigmoid(x)
-    stay = responded * stay_probability(w, s, b, item, False)
-    stay += (1.0 - responded) * stay_probability(w, s, b, item, True)
+    stay = responded * stay_probability(w, s, b, item, 0)
+    stay += (1.0 - responded) * stay_probability(w, s, b, item, 1)
     return examined * expected(w, r, s.user[b], item, x), stay
 
 
@@ -100,5 +98,5 @@ def slate_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Sla
             lead = examined * math.exp(x) / total if slots > 1 else examined * sigmoid(x)
             no_response -= lead
             reward += lead * expected_given(w, r, s.user[b], item, x, True)
-        stay += lead * stay_probability(w, s, b, item, False)
-    return reward, stay + no_response * stay_probability(w, s, b, slate[0, 0], True)
+        stay += lead * stay_probability(w, s, b, item, 0)
+    return reward, stay + no_response * stay_probability(w, s, b, slate[0, 0], num_distinct(slate, 0))

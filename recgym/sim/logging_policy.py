@@ -3,8 +3,9 @@
 With probability `logged_stay` the next item is drawn within the category of the step before, else from the whole
 catalogue. The drawn unit depends on the choice model of the world:
 
-    one choice a page    a page (the items of a category with one page number) by its share of the log's clicks; the
-                         slate holds items of this page, with equal probabilities
+    one choice a page    a page (the items of a category with one page number) by the chain of pages, given the page of
+                         the last response, or without a chain by its share of the log's clicks; the slate holds items
+                         of this page, with equal probabilities
     independent          an item by its exposure. If the card says that exposure is assumed, the log has responses only:
                          then items are drawn by a power of their popularity, which fitting has subtracted from the item
                          biases, so that responses have the popularity of the log.
@@ -29,7 +30,7 @@ from recgym.sim.page_exposure import Exposure, exposure_of
 from recgym.sim.scalar_math import draw
 from recgym.sim.schema import WorldArrays
 from recgym.sim.shown_items import ShownItems, is_open, is_shown, new_visits, update_visits, with_capacity
-from recgym.sim.state import Sessions, Slates
+from recgym.sim.state import MEMORY, Sessions, Slates
 from recgym.sim.world import World
 
 _MAX_TRIES = 100  # rejected draws of one position before all units are enumerated
@@ -46,21 +47,26 @@ class Position(NamedTuple):
     column: int  # its first random number
     category: int  # of the step before, -1 for none
     stay: float  # probability that the category is kept
+    row: int  # of the chain of pages; -1 without one
 
 
 @njit()
-def _unit_probability(w: WorldArrays, e: Exposure, unit: int, category: int, stay: float) -> float:
-    """Probability that a unit is drawn after a step in `category`."""
-    p = (1.0 - stay) * e.share[unit]
-    if stay > 0.0 and w.category[e.items[e.first[unit]]] == category:
-        p += stay * e.share[unit] / e.category_share[category]
-    return p
+def _unit_probability(w: WorldArrays, e: Exposure, p: Position, unit: int) -> float:
+    """Probability that a unit is drawn."""
+    if p.row >= 0:
+        return float(e.chain[p.row, unit])
+    share = (1.0 - p.stay) * e.share[unit]
+    if p.stay > 0.0 and w.category[e.items[e.first[unit]]] == p.category:
+        share += p.stay * e.share[unit] / e.category_share[p.category]
+    return share
 
 
 @njit()
 def _draw_unit(e: Exposure, p: Position, column: int) -> int:
     """A unit by its probability, from the random numbers of a column and the next."""
     u = uniform(p.key, p.step, POLICY, column + 1)
+    if p.row >= 0:
+        return draw(e.chain_cdf[p.row], 0, e.chain_cdf.shape[1], u)
     if uniform(p.key, p.step, POLICY, column) < p.stay:
         return draw(e.category_cdf, e.begin[p.category], e.begin[p.category + 1], u)
     return draw(e.cdf, 0, e.cdf.shape[0], u)
@@ -126,7 +132,7 @@ def _unit_weight(
         return 0.0
     size = e.first[unit + 1] - e.first[unit]
     return (
-        _unit_probability(w, e, unit, p.category, p.stay)
+        _unit_probability(w, e, p, unit)
         * allowed
         / (size - _num_shown(e, v, p.b, unit) if is_fresh else size)
     )
@@ -145,10 +151,10 @@ def _open_mass(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Pos
     mass = 1.0
     if not e.paged[0]:
         for t in range(v.num[p.b]):
-            mass -= _unit_probability(w, e, e.unit[v.shown[p.b, t]], p.category, p.stay)
+            mass -= _unit_probability(w, e, p, e.unit[v.shown[p.b, t]])
         for above in range(p.k):
             if not is_shown(v, p.b, slate[p.b, above]):
-                mass -= _unit_probability(w, e, e.unit[slate[p.b, above]], p.category, p.stay)
+                mass -= _unit_probability(w, e, p, e.unit[slate[p.b, above]])
     return mass
 
 
@@ -166,7 +172,7 @@ def _fill_by_rejection(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates
             low, high = e.first[unit], e.first[unit + 1]
             column = p.column + 2 * _MAX_TRIES
             slate[p.b, p.k] = _draw_item(e, v, slate, p, low, high, is_fresh, column)
-            return _unit_probability(w, e, unit, p.category, p.stay) / mass / count
+            return _unit_probability(w, e, p, unit) / mass / count
     return 0.0
 
 
@@ -221,6 +227,14 @@ def _fill_from_page(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p
 
 
 @njit()
+def _chain_row(e: Exposure, s: Sessions, b: int) -> int:
+    """Row of the chain of pages: the page of the last response, else the last row; -1 without a chain."""
+    if e.chain.shape[0] == 1:
+        return -1
+    return e.unit[s.memory[b, (s.engaged[b] - 1) % MEMORY]] if s.engaged[b] > 0 else e.chain.shape[1]
+
+
+@njit()
 def logged_slates(
     w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, slate: Slates, propensity: Doubles
 ) -> None:
@@ -229,8 +243,9 @@ def logged_slates(
     for b in range(slate.shape[0]):
         category = w.category[s.lead[b]] if s.lead[b] >= 0 else -1
         stay = w.logged_stay[0] if category >= 0 and e.category_share[category] > 0.0 else 0.0
+        row = _chain_row(e, s, b)
         for k in range(slots):
-            p = Position(b, k, s.key[b], s.step[b], 8 * _MAX_TRIES * k, category, stay)
+            p = Position(b, k, s.key[b], s.step[b], 8 * _MAX_TRIES * k, category, stay, row)
             if e.paged[0] and k > 0:
                 propensity[b, k] = _fill_from_page(w, e, v, slate, p)
                 continue
@@ -270,30 +285,3 @@ class LoggedPolicy:
             visits = visits._replace(allowed=np.ascontiguousarray(allowed), is_masked=is_masked)
         logged_slates(engine.world.arrays, engine.sessions, exposure, visits, slate, propensity)
         return slate.copy(), propensity
-
-
-def random_policy(engine: Engine) -> tuple[Slates, NDArray[np.float64]]:
-    """Slates (B, K) uniform over the items, without repeats, and their propensities (B, K)."""
-    num_items, slots = engine.world.num_items, engine.slate_size
-    slate = np.zeros((engine.num, slots), np.int64)
-    _uniform_slates(engine.sessions, num_items, slate)
-    return slate, np.tile(1.0 / (num_items - np.arange(slots)), (engine.num, 1))
-
-
-@njit()
-def _uniform_slates(s: Sessions, num_items: int, slate: Slates) -> None:
-    for b in range(slate.shape[0]):
-        for k in range(slate.shape[1]):
-            # draw the rank of the item among those that are not above, then find it
-            rank = int(uniform(s.key[b], s.step[b], POLICY, k) * (num_items - k))
-            item = -1
-            while rank >= 0:
-                item += 1
-                free = True
-                for above in range(k):
-                    if slate[b, above] == item:
-                        free = False
-                        break
-                if free:
-                    rank -= 1
-            slate[b, k] = item

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Indices
+from recgym.sim.page_order import pages_of
 from recgym.sim.schema import ONE_CHOICE
 from recgym.sim.world import World
 
@@ -24,6 +25,8 @@ class Exposure(NamedTuple):
     unit: Indices  # (N,) an item's unit
     items: Indices  # (N,) items in order of their units
     first: Indices  # (M + 1,) first item of each unit, and N
+    chain: Doubles  # (M + 1, M) the world's `page_chain`; 1 x 1: the shares hold
+    chain_cdf: Doubles  # (M + 1, M) cumulative rows
 
 
 def shown_share(world: World) -> Doubles:
@@ -46,7 +49,8 @@ def exposure_of(world: World) -> Exposure:
     arrays, num = world.arrays, world.num_items
     paged = bool(arrays.choice[0] == ONE_CHOICE)
     share = arrays.exposure / arrays.exposure.sum() if paged else shown_share(world)
-    code = arrays.category.astype(np.int64) * (int(arrays.page.max()) + 1) + arrays.page if paged else None
+    code = pages_of(arrays.category, arrays.page) if paged else None
+    chain = arrays.page_chain if paged else np.ones((1, 1))
     order = np.argsort(arrays.category if code is None else code, kind="stable")
     unit = np.empty(num, np.int32)
     starts = np.ones(num, np.bool_) if code is None else np.r_[True, np.diff(code[order]) > 0]
@@ -69,6 +73,8 @@ def exposure_of(world: World) -> Exposure:
         unit,
         order.astype(np.int32),
         first.astype(np.int32),
+        chain,
+        np.stack([_cumulative(row) for row in chain]),
     )
 
 

@@ -32,6 +32,12 @@ def sigmoid(x: float) -> float:
 
 
 @njit()
+def log_stay_to_logit(log_stay: float) -> float:
+    """Logit of a probability p from log(1 - p) < 0."""
+    return math.log(math.expm1(-log_stay)) if log_stay > -MAX_LOGIT else MAX_LOGIT
+
+
+@njit()
 def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
     """Smallest index in [low, high) whose cumulative weight exceeds u: a draw from `cdf` where u is uniform."""
     high -= 1

@@ -1,8 +1,8 @@
 """Parameters and arrays of a world: one table for memory, files and checks.
 
-Axes: U users, N items, d factors, C categories, P pages, E events, X contexts, K slate positions, T steps and R run
-lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time; of the graph: V,
-where a user's friends begin, F friends, S items of a library, k dimensions of taste.
+Axes: U users, N items, d factors, C categories, M pages, L = M + 1, E events, X contexts, K slate positions, T steps
+and R run lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time; of the
+graph: V, where a user's friends begin, F friends, S items of a library, k dimensions of taste.
 """
 
 from typing import Annotated, NamedTuple, get_type_hints
@@ -125,6 +125,8 @@ ARRAY_SPANS = {
     "examine": SHARE,
     "exposure": SHARE,
     "logged_stay": SHARE,
+    "page_items": NON_NEGATIVE,
+    "page_chain": SHARE,
     "price_ratio": NON_NEGATIVE,
     "duration": NON_NEGATIVE,
     "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
@@ -176,6 +178,15 @@ class WorldArrays(NamedTuple):
     friend: Annotated[Indices, "F", np.int32]  # both ways, ascending within a user
     library: Annotated[Indices, "U S", np.int32]  # simulated items that a user likes, ascending; padded by -1
     kin: Annotated[Floats, "U k", np.float16]  # vector of taste; similarity is the inner product
+    # of a log of responses alone, see `recgym.sim.session.per_response`; 0: a step of the session model is a slate
+    page_items: Annotated[Indices, "1", np.int32]  # items of a slate after which `leave_idle` is the hazard
+    # logging policy: probability of a page after a response on the page of the row, in the last row at first; M pages
+    # in the order of category and number. 1 x 1: pages follow `exposure` and `logged_stay`
+    page_chain: Annotated[Doubles, "L M", np.float64]
+
+
+OPTIONAL: dict[str, Array] = {"page_items": np.zeros(1, np.int32), "page_chain": np.ones((1, 1))}
+"""Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 
 
 class Layout(NamedTuple):

@@ -1,4 +1,4 @@
-"""The session model: scalar functions for one step of one session. Each of its equations is written here, once.
+"""The session model: scalar functions for one step of one session. Each equation is written once, here or in `leaving`.
 
 `engine.py` runs these functions over a batch on the CPU. They hold no Python object and allocate nothing, so a CUDA
 kernel can call them, too. Arithmetic is in float64, so that plain Python and machine code agree; state is float32.
@@ -12,6 +12,7 @@ The model and its sources:
     response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item
     intent       z <- z + eta m_i after a response to i, then z <- z + pull (p_u - z) after each step
     leaving      discrete-time hazard (Singer and Willett, 1993) with a frailty of the session (Vaupel et al., 1979)
+                 written in `leaving`, with what a step is in a log of responses alone
 """
 
 import math
@@ -25,15 +26,13 @@ from recgym.jit import njit
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
 from recgym.sim.friend_requests import acceptance_logit, apply_reply, num_friends_with_item
+from recgym.sim.leaving import leave_clock, leave_logit, per_response
 from recgym.sim.scalar_math import MAX_LOGIT, clip, minimum, sigmoid
 from recgym.sim.schema import (
     DECAY,
     ETA,
     FRIENDS,
     KAPPA,
-    LEAVE_BIAS,
-    LEAVE_IDLE,
-    LEAVE_REPEAT,
     OMEGA,
     ONE_CHOICE,
     OUTSIDE,
@@ -43,6 +42,7 @@ from recgym.sim.schema import (
     WATCH_CLICK_MS,
     WorldArrays,
 )
+from recgym.sim.slate_facts import is_repeat, lead_position, num_distinct
 from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
 from recgym.sim.watch_time import CLICKED, LONG_VIEW, SKIPPED, watch_time
 
@@ -175,49 +175,22 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
 
 
 @njit()
-def is_repeat(slate: Slates, b: int, k: int) -> bool:
-    """Whether the item of position k is also at a position above."""
-    for above in range(k):  # noqa: SIM110 - a generator does not compile
-        if slate[b, above] == slate[b, k]:
-            return True
-    return False
-
-
-@njit()
-def leave_logit(
-    w: WorldArrays, s: Sessions, b: int, item: int, run: int, is_repeated: bool, no_response: bool
-) -> float:
-    """Logit of leaving after a step; `s.step[b]` includes this step.
-
-    After a response it depends on the item, on the run that it belongs to, and on whether the item had a response
-    before (`is_repeated`). After a slate with `no_response` these terms are left out: they are estimated from steps
-    with a response only, and an agent must not be able to keep users by merely showing an item.
-    """
-    logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_context[s.context[b]]
-    logit += w.leave_time[minimum(s.step[b], w.leave_time.shape[0]) - 1]
-    if no_response:
-        return logit + w.params[LEAVE_IDLE]
-    logit += w.leave_item[item] + w.leave_run[minimum(run, w.leave_run.shape[0]) - 1]
-    if is_repeated:
-        logit += w.params[LEAVE_REPEAT]
-    return logit
-
-
-@njit()
-def lead_position(slate: Slates, b: int, f: Feedback) -> int:
-    """Position of the step's item: the first one with a response, else the top one."""
-    for k in range(slate.shape[1]):
-        if f.events[b, k] & 1:
-            return k
-    return 0
+def _pull_to_profile(w: WorldArrays, s: Sessions, b: int) -> None:
+    """Move the intent towards the user's profile."""
+    if w.params[PULL] != 0.0:
+        user = s.user[b]
+        for j in range(s.intent.shape[1]):
+            s.intent[b, j] += w.params[PULL] * (float(w.profile[user, j]) - s.intent[b, j])
 
 
 @njit()
 def update_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
     """Update intent, satiation, memory, history and histograms with the events of a slate."""
     num_factors, num_categories, slots = s.intent.shape[1], s.shown.shape[1], slate.shape[1]
+    is_step = not per_response(w) or f.events[b, lead_position(slate, b, f)] & 1 == 1
+    kept = w.params[DECAY] if is_step else 1.0
     for c in range(num_categories):
-        s.satiation[b, c] *= w.params[DECAY]
+        s.satiation[b, c] *= kept
         s.shown[b, c] *= HISTOGRAM_DECAY
         s.liked[b, c] *= HISTOGRAM_DECAY
     unit = (1.0 - HISTOGRAM_DECAY) / slots
@@ -245,10 +218,8 @@ def update_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedbac
             for j in range(num_factors):
                 s.intent[b, j] += w.params[ETA] * w.push[item, j]
     s.lead_events[b] = bits
-    if w.params[PULL] != 0.0:
-        user = s.user[b]
-        for j in range(num_factors):
-            s.intent[b, j] += w.params[PULL] * (float(w.profile[user, j]) - s.intent[b, j])
+    if is_step:
+        _pull_to_profile(w, s, b)
 
 
 @njit()
@@ -256,13 +227,16 @@ def apply_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedba
     """Update row b with the events of a slate; returns the logit of leaving after it."""
     k = lead_position(slate, b, f)
     item = slate[b, k]
-    is_repeated = had_response(s, b, item)
-    if f.events[b, k] & 1:
+    is_repeated, responded = had_response(s, b, item), f.events[b, k] & 1 == 1
+    clock = leave_clock(w, s, b, responded)
+    if responded:
         s.run[b] = s.run[b] + 1 if s.liked_category[b] == w.category[item] else 1
     s.lead[b] = item
     s.step[b] += 1
     update_record(w, s, b, slate, f)
-    return leave_logit(w, s, b, item, s.run[b], is_repeated, s.lead_events[b] & 1 == 0)
+    return leave_logit(
+        w, s, b, clock, item, s.run[b], is_repeated, 0 if responded else num_distinct(slate, b)
+    )
 
 
 @njit()

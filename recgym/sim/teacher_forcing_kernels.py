@@ -19,10 +19,10 @@ from recgym.sim.session import (
     apply_feedback,
     event_logit,
     has_required_event,
-    is_repeat,
     second_event_probability,
 )
 from recgym.sim.session_start import begin_session
+from recgym.sim.slate_facts import is_repeat
 from recgym.sim.state import Feedback, Sessions, Slates
 
 Keys = NDArray[np.uint64]

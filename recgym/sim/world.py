@@ -19,10 +19,11 @@ from recgym import storage
 from recgym.arrays import Floats, Ints
 from recgym.checks import finite_number, whole_number
 from recgym.events import EVENTS, Event
-from recgym.sim.numbering import Numbering, check_numbering, item_arrays, most_exposed_first, permuted
+from recgym.sim.numbering import Numbering, check_numbering, most_exposed_first, permuted
+from recgym.sim.page_order import first_items
 from recgym.sim.posterior import Posterior, checked_posterior, drawn_users, spreads_beside, spreads_of
-from recgym.sim.schema import LAYOUT, PARAM_INDEX, PARAMS, WorldArrays
-from recgym.sim.world_checks import check_arrays, normalise_arrays
+from recgym.sim.schema import PARAM_INDEX, PARAMS, WorldArrays
+from recgym.sim.world_checks import check_arrays, normalise_arrays, stored_arrays
 from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
 from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
@@ -64,7 +65,7 @@ class World:
         Args:
             name: of the world.
             domain: a key of `recgym.events.EVENTS`.
-            arrays: by name of `WorldArrays`; those of the graph may be absent. "params" is made by `schema.params`.
+            arrays: by name of `WorldArrays`; those of the graph and of `OPTIONAL` may be absent; see `schema.params`.
             **about: fields of `WorldMetadata`; `categories` is required.
 
         Raises:
@@ -229,8 +230,7 @@ class World:
         order = most_exposed_first(self.arrays.exposure, num_items)
         if order[num_items - 1] >= num_items:
             return self.permuted(order).subset(num_items)
-        cut = item_arrays(self.arrays, order[:num_items])
-        cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
+        cut = first_items(self.arrays, num_items)
         numbers = self.numbering
         return self._copy(cut, numbers and numbers._replace(items=numbers.items[:num_items]))
 
@@ -248,9 +248,8 @@ class World:
         return replace(self, card={**self.card, **entries})
 
     def _stored(self) -> dict[str, NDArray[Any]]:
-        stored = {name: getattr(self.arrays, name).astype(layout.stored) for name, layout in LAYOUT.items()}
-        stored |= {} if self.posterior is None else self.posterior.stored()
-        return {**stored, "user_features": self.user_features.astype(np.float16)}
+        spreads = {} if self.posterior is None else self.posterior.stored()
+        return stored_arrays(self.arrays) | spreads | {"user_features": self.user_features.astype(np.float16)}
 
     def save(self, folder: str | Path, members: Sequence["World"] = ()) -> Path:
         """Write the world and the members of its ensemble, completely or not at all.

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.sim.schema import ARRAY_SPANS, CHOICES, FRIENDS, LAYOUT, PARAMS, WATCH_EDGES_MS, WorldArrays
+from recgym.sim.page_order import pages_of
+from recgym.sim.schema import (
+    ARRAY_SPANS,
+    CHOICES,
+    FRIENDS,
+    LAYOUT,
+    OPTIONAL,
+    PARAMS,
+    WATCH_EDGES_MS,
+    WorldArrays,
+)
 
 _CDFS = ("user_cdf", "context_cdf")
 _GRAPH = ("friend_start", "friend", "library", "kin")
@@ -26,18 +36,18 @@ def normalise_arrays(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) 
     """Arrays in the layout and type of memory, with values rounded as they are stored.
 
     Args:
-        arrays: by name; those of the graph may be absent.
+        arrays: by name; those of the graph and of `OPTIONAL` may be absent.
         sizes: of axes by name; sizes that are not in it are added.
 
     Raises:
         ValueError: an array is missing, unknown, of another shape, not finite, or out of range of its type.
     """
-    if missing := [name for name in LAYOUT if name not in arrays and name not in _GRAPH]:
+    if missing := [name for name in LAYOUT if name not in arrays and name not in (*_GRAPH, *OPTIONAL)]:
         raise ValueError(f"world lacks {', '.join(missing)}")
     if unknown := sorted(set(arrays) - set(LAYOUT)):
         raise ValueError(f"world has unknown arrays: {', '.join(unknown)}")
     fields = {}
-    arrays = {**_no_graph(len(arrays["profile"])), **arrays}
+    arrays = {**_no_graph(len(arrays["profile"])), **OPTIONAL, **arrays}
     for name, layout in LAYOUT.items():
         value = np.asarray(arrays[name])
         if value.ndim != len(layout.axes):
@@ -59,6 +69,13 @@ def normalise_arrays(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) 
             raise ValueError(f"world array {name} holds a number that is not finite")
         fields[name] = value
     return WorldArrays(**fields)
+
+
+def stored_arrays(arrays: WorldArrays) -> dict[str, NDArray[Any]]:
+    """Arrays by name, as they are stored; those of `OPTIONAL` that the world lacks are left out."""
+    stored = {name: getattr(arrays, name).astype(layout.stored) for name, layout in LAYOUT.items()}
+    absent = {name for name, value in OPTIONAL.items() if np.array_equal(stored[name], value)}
+    return {name: array for name, array in stored.items() if name not in absent}
 
 
 def _check_spans(arrays: WorldArrays) -> None:
@@ -124,10 +141,20 @@ def _check_graph(arrays: WorldArrays) -> None:
         )
 
 
+def _check_pages(arrays: WorldArrays) -> None:
+    """The chain of pages has a distribution for each page, and one for the first."""
+    chain, num = arrays.page_chain, int(pages_of(arrays.category, arrays.page).max()) + 1
+    if chain.shape != (1, 1) and chain.shape != (num + 1, num):
+        raise ValueError(f"world array page_chain has shape {chain.shape}, expected ({num + 1}, {num})")
+    if np.any(np.abs(chain.sum(1) - 1.0) > 1e-9):
+        raise ValueError("world array page_chain has a row whose sum is not 1")
+
+
 def check_arrays(arrays: WorldArrays, domain: str, num_categories: int, num_events: int) -> None:
     """ValueError names the first array, or parameter, that is not as documented in `recgym.sim.schema`."""
     _check_kind(arrays, domain)
     _check_spans(arrays)
     _check_indices(arrays, num_categories, num_events)
+    _check_pages(arrays)
     if len(arrays.friend_start) > 1:
         _check_graph(arrays)

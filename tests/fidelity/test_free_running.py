@@ -9,10 +9,11 @@ from card_figures import by_id
 from recgym.fidelity import figures, judge
 from recgym.fidelity.evaluation import Evaluation
 from recgym.fidelity.free_run import Shape
-from recgym.fidelity.free_running import Form, baseline_visits, page_sizes, simulated_visits, whole_pages
+from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import split_since
+from recgym.sim.free_visits import page_sizes, whole_pages
 from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.synthetic import synthetic
 

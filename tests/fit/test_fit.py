@@ -146,7 +146,8 @@ def test_the_worlds_leaving_is_the_fitted_hazard():
     world = fit(log, name="shop", config=config, progress=False)
     frame = make_dataset(log, config, positives_only=True)
     rows = hazard_rows(frame)
-    expected = fit_leaving(frame, rows, (0, 1)).logits(rows)
+    hazard = fit_leaving(frame, rows, (0, 1))
+    expected = hazard.logits(rows) + world.params["leave_bias"] - hazard.bias  # calibrated on clicks a visit
     left = predict(world.with_params(patience=0.0), align(world, log).visits).left
     np.testing.assert_allclose(np.log(left / (1 - left)), expected, atol=2e-3)  # float16 items
 

@@ -18,9 +18,10 @@ from recgym.sim.assumptions import (
 )
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import friend_request_world, num_friends_with_item
+from recgym.sim.leaving import leave_logit
 from recgym.sim.page_exposure import shown_share
 from recgym.sim.reward_arrays import make_reward
-from recgym.sim.session import affinity, apply_feedback, event_logit, leave_logit
+from recgym.sim.session import affinity, apply_feedback, event_logit
 from recgym.sim.state import Feedback
 from recgym.sim.world import World
 
@@ -61,10 +62,8 @@ def probabilities(world):
     s.memory[0, 0], s.engaged[0] = 3, 1
     found["repeat"] = np.array([affinity(w, s, 0, 3)])
     s.memory[0, 0], s.engaged[0] = -1, 0
-    for name, run, none in (("run 1", 1, False), ("run 4", 4, False), ("no response", 1, True)):
-        s.step[0] = 1
-        found[f"leaving after {name}"] = np.array([leave_logit(w, s, 0, 3, run, False, none)])
-    s.step[0] = 0
+    for name, run, none in (("run 1", 1, 0), ("run 4", 4, 0), ("no response", 1, 1)):
+        found[f"leaving after {name}"] = np.array([leave_logit(w, s, 0, 1, 3, run, False, none)])
     for bits in (1, 0):
         f = Feedback(*(np.zeros((1, 1)),) * 6)._replace(events=np.full((1, 1), bits))
         apply_feedback(w, s, 0, np.array([[3]]), f)

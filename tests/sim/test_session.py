@@ -189,7 +189,9 @@ ELSEWHERE = {
     "price_ratio",
     "logged_stay",
     "exposure",
-}  # tested below, in test_logging_policy.py and in test_friend_requests.py
+    "page_items",
+    "page_chain",
+}  # tested below, in test_leaving.py, test_logging_policy.py and test_friend_requests.py
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
