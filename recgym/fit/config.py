@@ -43,6 +43,7 @@ class FitConfig:
     max_categories: int = 32  # the most frequent are kept, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
     seen_weight: float = 0.3  # social: loss weight of input items; dropped-out items have weight 1
+    popular_rates: bool = True  # social: responses to shown items have the popularity of the fitted model
     bootstrap: int = 200  # resamples of an interval on the card
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class FitConfig:
             finite_number(getattr(self, name), name, 0.0, 1.0 if name == "dropout" else MAX_NUMBER)
         if self.guard is not None:
             finite_number(self.guard, "guard", 0.0)
-        for name in ("assume_rho", "drift"):
+        for name in ("assume_rho", "drift", "popular_rates"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
         if not isinstance(self.start, str) or self.start not in STARTS:
@@ -114,6 +115,7 @@ def _days(name: str, days: object) -> tuple[str | None, str | None]:
 
 
 _FIXED: dict[str, Any] = dict(epochs=12, batch_rows=2048, start="zero", guard=None, assume_rho=True)
+_SOCIAL: dict[str, Any] = _FIXED | {"popular_rates": False}
 PRESETS: dict[str, FitConfig] = {
     "ecommerce-1": FitConfig(
         **_FIXED, bias_ridge=0.3, dim=32, learning_rate=6e-3, split=("2008-07-01", "2008-07-15")
@@ -128,9 +130,9 @@ PRESETS: dict[str, FitConfig] = {
         split=("2022-04-29", "2022-04-30"),
     ),
     "social-1": FitConfig(
-        **_FIXED | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
+        **_SOCIAL | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
     ),
-    "social-2": FitConfig(**_FIXED | {"epochs": 60}, dim=64, learning_rate=4e-3),
+    "social-2": FitConfig(**_SOCIAL | {"epochs": 60}, dim=64, learning_rate=4e-3),
 }
 """The configurations of the shipped worlds."""
 

@@ -20,6 +20,7 @@ from recgym.fit.config import ASSUMED, SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset, without_rare_items
 from recgym.fit.event_rates import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
+from recgym.fit.popularity_rates import popularity_shifts
 from recgym.fit.provenance import (
     Provenance,
     assumed_leaving,
@@ -35,6 +36,7 @@ from recgym.numerics import mean_kept_bias
 from recgym.sim.world import World
 
 CALIBRATION_DRAWS = 20_000
+MAX_CELLS = 5_000_000  # users x items over which expected responses are summed
 
 
 def fit_pairs(
@@ -53,9 +55,9 @@ def fit_pairs(
         Provenance(dataset.domain),
         plain_arrays(dataset, config.dim) | {"choice": np.ones(1)},
     )
-    numbers = factor_terms(dataset, factor_model, seed, arrays, provenance) | assumed_leaving(
-        provenance, arrays
-    )
+    numbers = factor_terms(
+        dataset, factor_model, seed, arrays, provenance, popular_rates=config.popular_rates
+    ) | assumed_leaving(provenance, arrays)
     provenance.assumed("exposure", "share of pairs", "no exposures are logged: popularity is used instead")
     numbers |= graph_terms(log, dataset, factor_model, known_pairs, seed, arrays, provenance)
     provenance.fitted("population", f"{dataset.num_users} users", "equal shares of users, or by visits")
@@ -173,17 +175,31 @@ def pair_losses(score: NDArray[np.float64], pairs: Pairs, period: int) -> Double
     return loss
 
 
+def rate_shifts(dataset: Dataset, model: FactorModel, power: float, rng: np.random.Generator) -> Doubles:
+    """(N,) shifts of the item biases, over all users or a sample of MAX_CELLS / N."""
+    users = rng.permutation(dataset.num_users)[: max(MAX_CELLS // dataset.num_items, 1)]
+    exposure = np.maximum(dataset.items.exposure, 1e-12)
+    share = np.where(dataset.items.exposure > 0, exposure**power, 0.0)
+    score = model.profile[users].astype(np.float64) @ model.factors.T.astype(np.float64) + model.item_bias
+    rate = assumed(dataset.domain, "answer_rate")
+    return popularity_shifts(score, power * np.log(exposure), share / share.sum(), rate)
+
+
 def factor_terms(
-    dataset: Dataset, factor_model: FactorModel, seed: int, arrays: Arrays, provenance: Provenance
-) -> dict[str, float]:
+    dataset: Dataset, factor_model: FactorModel, seed: int, arrays: Arrays, provenance: Provenance, *,
+    popular_rates: bool = False,
+) -> dict[str, float]:  # fmt: skip
     """Writes profiles, factors and biases into `arrays` and their provenance; returns the numbers.
 
-    The item bias is corrected for the assumed exposure; the outside option gives the assumed base rate.
+    The item bias is corrected for the assumed exposure, and with `popular_rates` so that responses to shown items have
+    the popularity of the model; the outside option gives the assumed base rate.
     """
     arrays["profile"], arrays["factors"] = factor_model.profile, factor_model.factors
     power = assumed(dataset.domain, "exposure_power")
     bias = factor_model.item_bias - power * np.log(np.maximum(dataset.items.exposure, 1e-12))
     rng = np.random.default_rng(seed)
+    if popular_rates:
+        bias += rate_shifts(dataset, factor_model, power, rng)
     user = rng.integers(dataset.num_users, size=CALIBRATION_DRAWS)
     item = rng.choice(dataset.num_items, size=CALIBRATION_DRAWS, p=dataset.items.exposure)
 
