@@ -16,6 +16,7 @@ from agents.features import Contexts, item_features
 from agents.log_histories import Histories, read_histories
 from agents.observation_checks import ANY
 from recgym.arrays import Array, Doubles, Ints
+from recgym.checks import checked_seed, finite_number
 from recgym.evaluate.doubly_robust import direct, shrunk, switched
 from recgym.evaluate.estimate import Estimate, estimate
 from recgym.evaluate.ope import clipped
@@ -64,8 +65,7 @@ def off_policy_values(
         ValueError: an argument is out of range, the log lacks propensities, its slates are of another size, or the
             agent does not read histories.
     """
-    if not 0.0 <= epsilon <= 1.0:
-        raise ValueError(f"epsilon is {epsilon!r}, expected a number in [0, 1]")
+    epsilon, seed = finite_number(epsilon, "epsilon", 0.0, 1.0), checked_seed(seed)
     if unit not in UNITS:
         raise ValueError(f"unit is {unit!r}, allowed: {', '.join(map(repr, UNITS))}")
     slates = read_slates(agent, log, epsilon)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Doubles
-from recgym.checks import checked_seed, whole_number
+from recgym.checks import checked_seed, quoted, whole_number
+from recgym.evaluate.argument_checks import numbers
 from recgym.evaluate.stats import Interval, bootstrap_interval, check_level
 
 Scores = Sequence[ArrayLike]
@@ -17,7 +18,7 @@ Scores = Sequence[ArrayLike]
 
 def iqm(values: ArrayLike) -> float:
     """Interquartile mean: mean of the middle half, the values at its ends in part; NaN for no value."""
-    ordered = np.sort(np.asarray(values, np.float64).ravel())
+    ordered = np.sort(numbers("values", values, is_finite=True).ravel())
     n = len(ordered)
     if not n:
         return float("nan")
@@ -42,13 +43,11 @@ def probability_of_improvement(
         ValueError: the numbers of tasks differ, or a task has no score.
     """
     check_level(level)
-    ours, theirs = ([np.asarray(task, np.float64).ravel() for task in scores] for scores in (first, second))
-    if len(ours) != len(theirs) or not ours or min(map(len, (*ours, *theirs))) == 0:
-        raise ValueError(
-            f"{len(ours)} tasks cannot be compared with {len(theirs)}, each needs at least one score"
-        )
+    ours, theirs = _scores("first", first), _scores("second", second)
+    if len(ours) != len(theirs):
+        raise ValueError(f"{len(ours)} tasks cannot be compared with {len(theirs)}")
     rng = np.random.default_rng(checked_seed(seed))
-    drawn = np.zeros(whole_number(resamples, "resamples", 1))
+    drawn = np.zeros(whole_number(resamples, "resamples", 2))
     value = 0.0
     for a, b in zip(ours, theirs, strict=True):
         above = (a[:, None] > b) + 0.5 * (a[:, None] == b)
@@ -57,14 +56,21 @@ def probability_of_improvement(
         columns = rng.multinomial(len(b), np.full(len(b), 1 / len(b)), len(drawn)) / len(b)
         drawn += np.einsum("ri,ij,rj->r", rows, above, columns) / len(ours)
     low, high = np.quantile(drawn, (0.5 - level / 2.0, 0.5 + level / 2.0))
-    se = float(drawn.std(ddof=1)) if len(drawn) > 1 else float("nan")
-    return Interval(value, float(low), float(high), se, len(ours))
+    return Interval(value, float(low), float(high), float(drawn.std(ddof=1)), len(ours))
+
+
+def _scores(name: str, scores: Scores) -> list[Doubles]:
+    """Scores of each task, checked."""
+    tasks = [numbers(f"{name}, task {i}", task, is_finite=True).ravel() for i, task in enumerate(scores)]
+    if not tasks or min(map(len, tasks)) == 0:
+        raise ValueError(f"{name}: each task needs at least one score, and there must be a task")
+    return tasks
 
 
 def performance_profile(scores: Scores, thresholds: ArrayLike) -> Doubles:
     """Share of seeds above each threshold, averaged over tasks; shape of `thresholds`."""
-    edges = np.asarray(thresholds, np.float64)
-    shares = [(np.asarray(task, np.float64).ravel() > edges[..., None]).mean(axis=-1) for task in scores]
+    edges = numbers("thresholds", thresholds)
+    shares = [(task > edges[..., None]).mean(axis=-1) for task in _scores("scores", scores)]
     return np.asarray(np.mean(shares, axis=0), np.float64)
 
 
@@ -74,9 +80,11 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     Raises:
         ValueError: a p-value is outside [0, 1].
     """
+    if not isinstance(p_values, Mapping):
+        raise ValueError(f"p_values is {quoted(p_values)}, expected a mapping of names to p-values")
     for name, p in p_values.items():
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"the p-value of {name} is {p!r}, expected a number in [0, 1]")
+        if not isinstance(p, int | float | np.number) or not 0.0 <= p <= 1.0:
+            raise ValueError(f"the p-value of {name} is {quoted(p)}, expected a number in [0, 1]")
     adjusted, largest = {}, 0.0
     for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))

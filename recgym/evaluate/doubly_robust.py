@@ -9,9 +9,10 @@ Axes: n logged rounds, A actions. w = target probability / logging propensity.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recgym.evaluate.argument_checks import positive
 from recgym.evaluate.estimate import Estimate, estimate
 from recgym.evaluate.ope import clipped
-from recgym.evaluate.rounds import Range, Rounds, checked, positive, with_model
+from recgym.evaluate.rounds import Range, Rounds, checked, with_model
 
 MODEL_BIAS = "bias: the interval does not hold the error of the reward model"
 

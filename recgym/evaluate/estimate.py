@@ -153,14 +153,16 @@ def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
         )
     if effective < MIN_EFFECTIVE_SHARE * n or effective < MIN_EFFECTIVE_SIZE:
         reasons.append(f"poor overlap: {n} rounds are worth {effective:.0f}")
-    if (share := float(weights.max() / weights.sum())) > MAX_WEIGHT_SHARE:
+    total = float(weights.sum())  # weights of the pseudo-inverse estimator may be negative
+    if total <= 0.0 or (share := float(np.abs(weights).max()) / total) > MAX_WEIGHT_SHARE:
+        share = share if total > 0.0 else 1.0
         reasons.append(f"largest weight: one round has {share:.1%} of all weight")
     off = abs(weights.mean() - 1.0)
     if off > MAX_MEAN_WEIGHT_ERRORS * weights.std(ddof=1) / math.sqrt(n) + 1e-9:
         reasons.append(
             f"weights average {weights.mean():.3f}, not 1: the logging policy leaves out what the target does"
         )
-    count = int(((rounds.observed != 0) & (weights > 0)).sum())
+    count = int(((rounds.observed != 0) & (weights != 0)).sum())
     if not count:
         reasons.append("no response: no round is rewarded, the interval is a bound")
     elif rewarded < MIN_EFFECTIVE_REWARDED:
@@ -218,9 +220,9 @@ def estimate_sum(
     raw, n = overlap.raw_weight, len(overlap.weight)
     effective = rewarded = 0.0
     if raw.any():
-        relative = raw / raw.max()
+        relative = raw / np.abs(raw).max()
         effective = float(relative.sum()) ** 2 / float(relative @ relative)
-        rewarded = _shape(np.abs(overlap.observed), relative, 1.0).effective
+        rewarded = _shape(np.abs(overlap.observed), np.abs(relative), 1.0).effective
     points = [_point(stage, is_normalised) for stage in stages]
     value = sum(point for point, _ in points)
     influence = np.sum([each for _, each in points], axis=0)
@@ -241,7 +243,7 @@ def estimate_sum(
         max_weight=float(raw.max()),
         mean_weight=float(raw.mean()),
         warning="; ".join(reasons),
-        num_rewarded=int(((overlap.observed != 0) & (raw > 0)).sum()),
+        num_rewarded=int(((overlap.observed != 0) & (raw != 0)).sum()),
         effective_rewarded=rewarded,
         reasons=reasons,
     )

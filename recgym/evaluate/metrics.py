@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recgym.checks import whole_number
+from recgym.evaluate.argument_checks import numbers, whole_indices
 from recgym.evaluate.stats import check_level, t_quantile
 from recgym.numerics import gini
 
@@ -27,9 +29,10 @@ def score(agent: float, random: float, oracle_plan: float) -> Score:
 
     Undefined if oracle_plan - random is under 5 % of |random|: the return then hardly depends on the choice of items.
     """
+    returns = numbers("the returns", [agent, random, oracle_plan])
     gain = oracle_plan - random
     above = agent > oracle_plan
-    if not np.isfinite([agent, random, oracle_plan]).all():
+    if not np.isfinite(returns).all():
         return Score(None, False, "a return is not a number")
     if gain <= 0 or gain < MIN_RELATIVE_GAIN * abs(random):
         return Score(None, bool(above), "oracle-plan gains less than 5 % on random")
@@ -51,7 +54,8 @@ def paired_score(agent: ArrayLike, random: ArrayLike, oracle_plan: ArrayLike, le
         ValueError: the shapes differ.
     """
     check_level(level)
-    a, r, p = (np.asarray(each, np.float64).ravel() for each in (agent, random, oracle_plan))
+    named = (("agent", agent), ("random", random), ("oracle_plan", oracle_plan))
+    a, r, p = (numbers(name, each, is_finite=True).ravel() for name, each in named)
     if not len(a) == len(r) == len(p) or not len(a):
         raise ValueError(f"{len(a)}, {len(r)} and {len(p)} units cannot be paired")
     found = score(float(a.mean()), float(r.mean()), float(p.mean()))
@@ -64,25 +68,26 @@ def paired_score(agent: ArrayLike, random: ArrayLike, oracle_plan: ArrayLike, le
 
 def response_rate(responses: ArrayLike, shown: ArrayLike) -> float:
     """Responses per impression, pooled over sessions; NaN without impressions."""
-    total = float(np.sum(np.asarray(shown)))
-    return float(np.sum(np.asarray(responses))) / total if total else float("nan")
+    total = float(numbers("shown", shown, is_finite=True, low=0.0).sum())
+    count = float(numbers("responses", responses, is_finite=True, low=0.0).sum())
+    return count / total if total else float("nan")
 
 
 def exposure_counts(items: ArrayLike, num_items: int) -> NDArray[np.int64]:
     """(N,) number of impressions of each item."""
-    flat = np.asarray(items, np.int64).ravel()
-    if flat.size and (flat.min() < 0 or flat.max() >= num_items):
-        raise ValueError(f"items lie outside 0 to {num_items - 1}")
+    num_items = whole_number(num_items, "num_items", 1)
+    flat = whole_indices("items", items, num_items).ravel()
     return np.bincount(flat, minlength=num_items)
 
 
-def coverage(counts: NDArray[np.int64]) -> float:
+def coverage(counts: ArrayLike) -> float:
     """Share of the catalogue with at least one impression; ValueError for a catalogue without items."""
-    if not len(counts):
+    shown = numbers("counts", counts, is_finite=True, low=0.0).ravel()
+    if not len(shown):
         raise ValueError("counts is empty, expected one number for each item")
-    return float(np.count_nonzero(counts)) / len(counts)
+    return float(np.count_nonzero(shown)) / len(shown)
 
 
-def exposure_gini(counts: NDArray[np.int64]) -> float:
+def exposure_gini(counts: ArrayLike) -> float:
     """Gini coefficient of impressions over the catalogue: 0 equal shares, 1 - 1/N one item alone; NaN for none."""
-    return gini(counts)
+    return gini(numbers("counts", counts, is_finite=True, low=0.0).ravel())

@@ -6,8 +6,9 @@ Axes: n logged rounds, A actions, C categories of actions. w = target probabilit
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recgym.evaluate.argument_checks import positive
 from recgym.evaluate.estimate import Estimate, estimate
-from recgym.evaluate.rounds import Range, Rounds, category_rounds, checked, positive
+from recgym.evaluate.rounds import Range, Rounds, category_rounds, checked
 
 CATEGORY_BIAS = "bias: the interval does not hold differences between actions of one category"
 CLIPPED = "bias: {:.1%} of the weights are above {:g} and were cut"

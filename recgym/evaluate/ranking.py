@@ -4,18 +4,24 @@ Relevance is binary, positions count from 1, and a list may be shorter than k: m
 `docs/conventions.md` lists where libraries differ.
 """
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from recgym.checks import whole_number
+from recgym.checks import quoted, whole_number
 
 Item = Hashable
 
 
-def _hits(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> tuple[np.ndarray, int]:
+def _hits(ranked: Any, relevant: Any, k: int) -> tuple[np.ndarray, int]:
     """Which of the first k positions are relevant (k,), and the number of relevant items."""
     whole_number(k, "k", 1)
+    is_one_list = isinstance(ranked, Sequence) or getattr(ranked, "ndim", 0) == 1
+    if not is_one_list:
+        raise ValueError(f"ranked is {quoted(ranked)}, expected a list of items, best first")
+    if isinstance(relevant, Mapping) or not isinstance(relevant, Collection | np.ndarray):
+        raise ValueError(f"relevant is {quoted(relevant)}, expected the relevant items alone")
     top = list(ranked[:k])
     if len(set(top)) < len(top):
         raise ValueError("the ranked list has an item twice")

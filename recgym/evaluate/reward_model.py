@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array, Doubles, Ints
-from recgym.checks import checked_seed
-from recgym.evaluate.rounds import numbers, whole_actions
+from recgym.checks import checked_seed, quoted
+from recgym.evaluate.argument_checks import numbers
+from recgym.evaluate.rounds import MAX_MAGNITUDE, whole_actions
 
 FOLDS = 3
 ROUNDS_PER_BLOCK = 20_000  # of predictions at once
@@ -83,8 +84,8 @@ def _checked(
             f"features {x.shape}, reward {r.shape}, action_features {a.shape} must be (n, p), (n,), (A, f)"
         )
     for name, values in (("features", x), ("action_features", a), ("reward", r)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} has a value that is not finite")
+        if not (np.abs(values) <= MAX_MAGNITUDE).all():
+            raise ValueError(f"{name} has a value that is not finite, or over {MAX_MAGNITUDE:g} in size")
     taken = whole_actions(action, len(a))
     if len(taken) != len(x):
         raise ValueError(f"action has {len(taken)} rows, features has {len(x)}")
@@ -94,7 +95,7 @@ def _checked(
 def _asked(at: ArrayLike, n: int, num_actions: int) -> Ints:
     """(n, m) actions to predict, checked."""
     actions = np.asarray(at)
-    if actions.ndim != 2 or len(actions) != n:
+    if actions.ndim != 2 or len(actions) != n or not actions.shape[1]:
         raise ValueError(f"at has shape {actions.shape}, expected (n, m), here n is {n}")
     columns = [whole_actions(actions[:, i], num_actions) for i in range(actions.shape[1])]
     return np.stack(columns, axis=1)
@@ -104,7 +105,10 @@ def _folds(group: Array, n: int, seed: int) -> Ints:
     """(n,) number of the fold of each round: groups in random order, in turn."""
     if group.shape != (n,):
         raise ValueError(f"group has shape {group.shape}, expected ({n},)")
-    labels, number = np.unique(group, return_inverse=True)
+    try:
+        labels, number = np.unique(group, return_inverse=True)
+    except TypeError:
+        raise ValueError("group has labels of several types") from None
     if len(labels) < FOLDS:
         raise ValueError(f"cross-fitting needs {FOLDS} groups of rounds, there are {len(labels)}")
     order = np.random.default_rng(checked_seed(seed)).permutation(len(labels))
@@ -112,11 +116,19 @@ def _folds(group: Array, n: int, seed: int) -> Ints:
 
 
 def _model(model: Any, reward: Array) -> Any:
-    from sklearn.base import clone
+    from sklearn.base import clone, is_classifier
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     if model is not None:
-        return clone(model)
+        try:
+            own = clone(model)
+        except TypeError:
+            own = None
+        if isinstance(model, type) or not hasattr(own, "fit") or not hasattr(own, "predict"):
+            raise ValueError(f"model is {quoted(model)}, expected a scikit-learn classifier or regressor")
+        if is_classifier(own) and not hasattr(own, "predict_proba"):
+            raise ValueError(f"model is {quoted(model)}, a classifier needs predict_proba")
+        return own
     is_binary = bool(np.isin(reward, (0.0, 1.0)).all())
     kind = HistGradientBoostingClassifier if is_binary else HistGradientBoostingRegressor
     return kind(max_iter=60, max_leaf_nodes=15, early_stopping=False, random_state=0)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recgym.arrays import Array, Ints
-from recgym.checks import MAX_NUMBER, quoted
+from recgym.evaluate.argument_checks import numbers, range_of, whole_indices
 
 SUM_TOLERANCE = 1e-6  # of the sum of a distribution
+MAX_CATEGORIES = 1_000_000
 BLOCK_CELLS = 1_000_000  # of an array of actions that is checked at once
 ROUNDING = 1e-12  # above 1, of a sum of probabilities
-MAX_MAGNITUDE = 1e70  # of a weight or a reward: the square of their product is finite
+MIN_MAGNITUDE, MAX_MAGNITUDE = 1e-70, 1e70  # of a weight or a reward: the square of their product is finite
 
 
 Range = tuple[float, float]
@@ -33,17 +34,6 @@ class Rounds(NamedTuple):
     observed: Array  # (n,) logged reward
     bounds: Range | None  # smallest and largest possible logged reward, if known
     base: Array | None = None  # (n,) the reward model's value of the target policy
-
-
-def numbers(name: str, values: ArrayLike) -> Array:
-    """Real numbers as float64; ValueError names the argument."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind in "biufO":
-            return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(f"{name} must be an array of real numbers")
 
 
 def _row_of(wrong: NDArray[np.bool_]) -> int:
@@ -128,15 +118,20 @@ def checked(
         raise ValueError(
             f"reward {r.shape}, target {p.shape}, propensity {q.shape} must be of one length, at least 2"
         )
-    low, high = reward_range or (-MAX_MAGNITUDE, MAX_MAGNITUDE)
-    if not -MAX_MAGNITUDE <= low < high <= MAX_MAGNITUDE:
-        raise ValueError(f"reward_range is {reward_range}, expected a smaller and a larger finite number")
+    bounds = range_of("reward_range", reward_range, MAX_MAGNITUDE)
+    low, high = bounds or (-MAX_MAGNITUDE, MAX_MAGNITUDE)
     if not np.isfinite(r).all():
         raise ValueError(f"reward is not finite in row {_row_of(~np.isfinite(r))}")
     wrong = (r < low) | (r > high)
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(f"reward is {r[row]:g} in row {row}, allowed: {low:g} to {high:g}")
+    wrong = (r != 0.0) & (np.abs(r) < MIN_MAGNITUDE)
+    if wrong.any():
+        row = _row_of(wrong)
+        raise ValueError(
+            f"reward is {r[row]:g} in row {row}, allowed: 0 or at least {MIN_MAGNITUDE:g} in size"
+        )
     _within("target", p, 0.0)
     _within("propensity", q, float(np.nextafter(0.0, 1.0)))
     wrong = p > q * MAX_MAGNITUDE
@@ -146,7 +141,7 @@ def checked(
             f"propensity is {q[row]:g} in row {row} where target is {p[row]:g}: their ratio is over {MAX_MAGNITUDE:g}"
         )
     weight = p / q
-    return Rounds(r, weight, reward_range, unsupported, p, weight, r, reward_range)
+    return Rounds(r, weight, bounds, unsupported, p, weight, r, bounds)
 
 
 def with_model(rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: ArrayLike) -> Rounds:
@@ -167,9 +162,10 @@ def with_model(rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: 
     q, p = np.broadcast_to(q, (n, q.shape[-1])), np.broadcast_to(p, (n, p.shape[-1]))
     base = np.empty(n)
     for rows in row_blocks(q):
-        if not np.isfinite(q[rows]).all():
-            row = rows.start + int(np.isfinite(q[rows]).all(axis=1).argmin())
-            raise ValueError(f"model is not finite in row {row}")
+        known = np.abs(q[rows]) <= MAX_MAGNITUDE
+        if not known.all():
+            row = rows.start + int(known.all(axis=1).argmin())
+            raise ValueError(f"model is not finite in row {row}, or over {MAX_MAGNITUDE:g} in size")
         base[rows] = np.einsum("na,na->n", p[rows], q[rows])
     return with_base(rounds, q[np.arange(n), np.asarray(action).astype(np.int64)], base)
 
@@ -194,8 +190,9 @@ def category_rounds(
         numbers("propensity", propensity),
         numbers("category", category),
     )
-    if group.ndim != 1 or not len(group) or not (group >= 0).all() or (group != np.floor(group)).any():
-        raise ValueError(f"category {group.shape} must be (A,) whole numbers of at least 0")
+    if group.ndim != 1 or not len(group):
+        raise ValueError(f"category {group.shape} must be (A,)")
+    group = whole_indices("category", group, MAX_CATEGORIES)
     n, size = len(np.atleast_1d(np.asarray(action))), len(group)
     taken = whole_actions(action, size)
     for name, values in (("target", p), ("propensity", q)):
@@ -206,11 +203,4 @@ def category_rounds(
         np.broadcast_to(_distribution(*named, n) @ member, (n, member.shape[1]))
         for named in (("target", p), ("propensity", q))
     ]
-    return groups[0], groups[1], group.astype(np.int64)[taken]
-
-
-def positive(name: str, value: float) -> float:
-    """A number above 0, infinity included; ValueError names it."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
-        raise ValueError(f"{name} is {quoted(value)}, expected a number above 0")
-    return float(value) if value <= MAX_NUMBER else float("inf")
+    return groups[0], groups[1], group[taken]

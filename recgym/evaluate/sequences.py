@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array
+from recgym.evaluate.argument_checks import numbers
 from recgym.evaluate.estimate import Estimate, estimate, estimate_sum
-from recgym.evaluate.rounds import MAX_MAGNITUDE, Range, Rounds, checked, numbers
+from recgym.evaluate.rounds import MAX_MAGNITUDE, Range, Rounds, checked
 
 
 def standard_ips(
@@ -100,8 +101,11 @@ def pseudo_inverse_ips(
     stages, total = _stages(reward, target, propensity, reward_range)
     weight = 1.0 + np.sum([stage.raw_weight - 1.0 for stage in stages], axis=0)
     scale = float(weight.mean()) if is_normalised else 1.0
+    if scale <= 0.0:  # no value where the weights have no positive sum
+        none = np.zeros(len(weight))
+        return estimate(total._replace(weight=none, raw_weight=none), level, is_normalised=True)
     signed = total._replace(reward=np.sign(weight) * total.reward / scale, weight=np.abs(weight), range=None)
-    return estimate(signed._replace(raw_weight=np.maximum(weight, 0.0)), level)
+    return estimate(signed._replace(raw_weight=weight), level)
 
 
 def sequential_dr(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.checks import checked_seed, whole_number
+from recgym.checks import checked_seed, finite_number, whole_number
+from recgym.evaluate.argument_checks import numbers
 
 
 class Interval(NamedTuple):
@@ -21,7 +22,6 @@ class Interval(NamedTuple):
     n: int  # number of independent units
 
 
-@lru_cache(maxsize=256)
 def t_quantile(p: float, df: float) -> float:
     """Quantile of Student's t: the value below which it lies with probability p.
 
@@ -32,10 +32,16 @@ def t_quantile(p: float, df: float) -> float:
     Raises:
         ValueError: p or df is out of range.
     """
-    from scipy.special import stdtrit  # lazy: `import recgym` stays quick
-
+    p, df = finite_number(p, "p"), finite_number(df, "df")
     if not 0.0 < p < 1.0 or df <= 0:
         raise ValueError(f"t_quantile needs 0 < p < 1 and df > 0; it got p={p}, df={df}")
+    return _t_quantile(p, df)
+
+
+@lru_cache(maxsize=256)
+def _t_quantile(p: float, df: float) -> float:
+    from scipy.special import stdtrit  # lazy: `import recgym` stays quick
+
     return float(stdtrit(df, p))
 
 
@@ -47,7 +53,7 @@ def check_level(level: float) -> None:
 
 def mean_se(values: ArrayLike) -> tuple[float, float]:
     """Mean and its standard error; NaN for fewer than two values."""
-    array = np.asarray(values, np.float64).ravel()
+    array = numbers("values", values, is_finite=True).ravel()
     if not len(array):
         return math.nan, math.nan
     se = float(array.std(ddof=1)) / math.sqrt(len(array)) if len(array) > 1 else math.nan
@@ -85,12 +91,13 @@ def paired_difference(
     Raises:
         ValueError: the numbers of seeds or the shapes differ.
     """
-    if len(treatment) != len(control) or not treatment:
+    if len(treatment) != len(control) or not len(treatment):
         raise ValueError(f"{len(treatment)} seeds cannot be paired with {len(control)}")
     differences = []
     for ours, theirs in zip(treatment, control, strict=True):
-        a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
-        if a.shape != b.shape:
+        a = numbers("treatment", ours, is_finite=True)
+        b = numbers("control", theirs, is_finite=True)
+        if a.shape != b.shape or not a.size:
             raise ValueError(f"sessions of shape {a.shape} cannot be paired with {b.shape}")
         differences.append(a - b)
     if len(differences) == 1 or not is_learned:
@@ -111,8 +118,8 @@ def bootstrap_interval(
     `seed` determines the result; `se` is the standard deviation of the resampled statistics.
     """
     check_level(level)
-    seed, resamples = checked_seed(seed), whole_number(resamples, "resamples", 1)
-    arrays = [np.asarray(stratum, np.float64).ravel() for stratum in strata]
+    seed, resamples = checked_seed(seed), whole_number(resamples, "resamples", 2)
+    arrays = [numbers("values", stratum, is_finite=True).ravel() for stratum in strata]
     if not arrays or min(len(array) for array in arrays) == 0:
         raise ValueError("a bootstrap needs at least one value in every stratum")
     rng = np.random.default_rng(np.random.SeedSequence(seed))

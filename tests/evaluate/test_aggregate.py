@@ -89,7 +89,7 @@ def test_the_p_value_is_students():
     ("call", "message"),
     [
         (lambda: probability_of_improvement([[1]], [[1], [2]]), "1 tasks cannot be compared with 2"),
-        (lambda: probability_of_improvement([[]], [[1]]), "each needs at least one score"),
+        (lambda: probability_of_improvement([[]], [[1]]), "first: each task needs at least one score"),
         (lambda: iqm_interval([[]]), "at least one value in every stratum"),
         (lambda: holm({"a": 1.5}), r"the p-value of a is 1.5, expected a number in \[0, 1\]"),
         (lambda: holm({"a": math.nan}), "the p-value of a is nan"),

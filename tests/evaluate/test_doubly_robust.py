@@ -158,7 +158,10 @@ def test_a_target_outside_the_log_has_the_models_value_and_a_reason():
     ("changes", "message"),
     [
         ({"model": np.zeros(3)}, r"model \(3,\) must be \(n, A\) or \(A,\), here A is 2 and n is 4"),
-        ({"model": [[0, 0], [0, math.nan], [0, 0], [0, 0]]}, "model is not finite in row 1"),
+        (
+            {"model": [[0, 0], [0, math.nan], [0, 0], [0, 0]]},
+            "model is not finite in row 1, or over 1e[+]70 in size",
+        ),
         ({"model": ["a", "b"]}, "model must be an array of real numbers"),
         ({"action": [0, 1, 2, 0]}, "action is 2 in row 2"),
         ({"target": [0.4, 0.5]}, "target has sum 0.9 in row 0"),
@@ -174,7 +177,7 @@ def test_wrong_arguments_are_refused_by_name(changes, message):
             getattr(evaluate, name)(**{**given, "action": [0, 1, 0, 1], **changes})
 
 
-@pytest.mark.parametrize("bad", [0, -1.0, math.nan, "a", True, None])
+@pytest.mark.parametrize("bad", [0, -1.0, 1e-320, math.nan, "a", True, None])
 def test_thresholds_are_positive_numbers(bad):
     reward, target, propensity, model, action = logged(20)
     for call, name in (

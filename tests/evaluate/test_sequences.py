@@ -182,3 +182,25 @@ def test_wrong_arguments_are_refused_by_name(changes, message):
         evaluate.per_decision_ips(**given)
     with pytest.raises(ValueError, match=r"q_logged \(1,\) must be finite numbers of shape \(2, 2\)"):
         sequential_dr([[1, 0], [0, 0]], half, half, [1], half)
+
+
+def test_the_pseudo_inverse_estimate_is_diagnosed_by_its_own_weights():
+    """20 items, 6 positions, a uniform log and one target slate: few slates carry the estimate."""
+    rng = np.random.default_rng(0)
+    propensity = np.full((3_000, 6), 0.05)
+    target = (rng.integers(0, 20, (3_000, 6)) == 0).astype(float)
+    estimate = pseudo_inverse_ips(rng.random((3_000, 6)) < 0.1, target, propensity)
+    weight = 1.0 + (target / 0.05 - 1.0).sum(axis=1)
+    assert estimate.mean_weight == pytest.approx(weight.mean())
+    assert estimate.effective_sample_size == pytest.approx(weight.sum() ** 2 / (weight @ weight))
+    assert "poor overlap" in estimate.warning
+    assert "weights average" not in estimate.warning
+
+
+@pytest.mark.parametrize("target", [[[0, 0.5], [0, 0.5]], [[0, 0], [0, 0]]])
+def test_weights_without_a_positive_sum_cannot_be_normalised(target):
+    reward, propensity = [[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]
+    estimate = pseudo_inverse_ips(reward, target, propensity, is_normalised=True)
+    assert math.isnan(estimate.value)
+    assert math.isnan(estimate.low)
+    assert estimate.reasons == ("no overlap: the target never takes a logged action",)

@@ -1,0 +1,69 @@
+"""Checks of the arguments of evaluation: arrays of numbers, ranges, thresholds."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from recgym.arrays import Array, Ints
+from recgym.checks import MAX_NUMBER, finite_number, quoted
+
+SMALLEST = 1e-12  # of thresholds
+
+
+def numbers(name: str, values: ArrayLike, *, is_finite: bool = False, low: float = -math.inf) -> Array:
+    """Real numbers as float64.
+
+    Raises:
+        ValueError: text, complex or masked values, rows of different lengths; with `is_finite` NaN and infinity; a
+            number below `low`. The message names the argument.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked values, expected numbers")
+    try:
+        array = np.asarray(values)
+        known = array.dtype.kind in "biuf" or (array.dtype.kind == "O" and all(map(_is_number, array.flat)))
+        found = array.astype(np.float64, copy=False) if known or not array.size else None
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        raise ValueError(f"{name} must be an array of real numbers")
+    if is_finite and not np.isfinite(found).all():
+        raise ValueError(f"{name} has a value that is not finite")
+    if low > -math.inf and found.size and not found.min() >= low:
+        raise ValueError(f"{name} has the value {found.min():g}, expected at least {low:g}")
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) or hasattr(value, "__float__")
+
+
+def whole_indices(name: str, values: ArrayLike, size: int) -> Ints:
+    """Whole numbers from 0 to size - 1, as int64 of the same shape; ValueError names the argument."""
+    found = numbers(name, values)
+    if found.size and not ((found >= 0) & (found < size) & (found == np.floor(found))).all():
+        raise ValueError(f"{name} must be whole numbers from 0 to {size - 1}")
+    return found.astype(np.int64)
+
+
+def positive(name: str, value: Any) -> float:
+    """A number above 0, infinity included; ValueError names it."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
+    if not is_number or not value >= SMALLEST:
+        raise ValueError(f"{name} is {quoted(value)}, expected a number above 0 (at least {SMALLEST:g})")
+    return float(value) if value <= MAX_NUMBER else math.inf
+
+
+def range_of(name: str, value: Any, most: float) -> tuple[float, float] | None:
+    """A smaller and a larger finite number within [-most, most], or None; ValueError names the argument."""
+    if value is None:
+        return None
+    try:
+        low, high = (finite_number(each, name, -most, most) for each in value)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low < high:
+        raise ValueError(f"{name} is {quoted(value)}, expected a smaller and a larger finite number")
+    return low, high
