@@ -40,6 +40,13 @@ _TABLE: Space = {
     "epsilon_end": SearchRange(0.01, 0.2, log=True),
     "epsilon_steps": SearchRange(2_000, 50_000, log=True, whole=True),
 }
+_SEQUENCE: Space = {
+    "width": (16, 32, 64),
+    "dropout": (0.0, 0.2, 0.5),
+    "rate": RATE,
+    "weight_decay": SearchRange(1e-3, 0.3, log=True),
+    "fresh": YES_NO,
+}
 _NEIGHBOURS: Space = {
     "people": ("user", "session"),
     "neighbours": SearchRange(20, 2_000, log=True, whole=True),
@@ -85,6 +92,8 @@ SPACES: dict[str, Space] = {
         "user_features": YES_NO,
         "fresh": YES_NO,
     },
+    "gru4rec": _SEQUENCE,
+    "sasrec": {**_SEQUENCE, "blocks": (1, 2, 3)},
     "epsilon-greedy": {
         "epsilon": SearchRange(0.005, 0.3, log=True),
         "decay": SearchRange(0.0, 30.0),
