@@ -25,6 +25,7 @@ PAIRS = {"[": "]", "(": ")", "{": "}"}
 BARE = r"""^[^\[\](){}'"…]*$"""
 BRACKETED = r"""^(\[[^\[\](){}'"…]*\]|\([^\[\](){}'"…]*\)|\{[^\[\](){}'"…:]*\})$"""
 _WORD = r"""\s*('[^'"\\|;,\s\[\](){}…]*'|"[^'"\\|;,\s\[\](){}…]*")\s*"""
+DECIMAL = r"^[^\d,.\[\](){}]*[0-9]+(\.[0-9]{3})*,[0-9]+[^\d,.\[\](){}]*$"  # 9,99 or 1.234,50
 QUOTE = re.compile(r"""u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*\"""")
 PRINTED = re.compile(r"\([\[{].*[\]}]\)$|^\w+\(\)$|^[a-z]?'.*'$")  # array([1]), set(), b'a'
 SHORTENED = re.compile(r"[0-9]*(\.\.\.|…)")
@@ -61,6 +62,15 @@ def separator(cells: Any) -> str:
     words = _unquoted(encode(cells)[1])
     found = (sign for sign in SEPARATORS if pc.any(pc.match_substring(words, sign)).as_py())
     return next(found, "")
+
+
+def first_decimal(cells: Any) -> int:
+    """First row of a text column whose comma may be a decimal comma, if those of all rows may be; else -1."""
+    codes, words = encode(cells)
+    has_comma = as_numpy(pc.match_substring(words, ","))
+    if (has_comma & ~as_numpy(pc.match_substring_regex(words, DECIMAL))).any() or not has_comma.any():
+        return -1
+    return int(np.argmax(np.append(has_comma, False)[codes]))
 
 
 def other_separator(cells: Any, sign: str) -> Array:

@@ -5,7 +5,7 @@ or white space, in brackets or not. The cell of `item` is the chosen item, or a 
 propensities, positions and events may be lists of the same length; other cells hold for all items of their slate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,18 +17,31 @@ from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode
-from recgym.logs.list_text import SIGN_RULE, Lists, lists_of_text, of_ids, other_separator, separator
+from recgym.logs.list_text import (
+    SIGN_RULE,
+    Lists,
+    first_decimal,
+    lists_of_text,
+    of_ids,
+    other_separator,
+    separator,
+)
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, problems_of, raise_problems
+from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
+from recgym.logs.slate_events import words_without_event, yes_of
 
 CHUNK_ROWS = 1 << 16  # slates that are split at once
+NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
 LISTED = ("position", "price", "propensity", "watch_ms", "category", "duration_ms")
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
 REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
 REMARKS = (ABSENT, EMPTY, UNLISTED, REPEATED)
 CHOSEN_RULE = "a chosen item must be among the items shown"
+AGREE_RULE = "the chosen items must be those with a {}"
+OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
+DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 
 
 def is_list(kind: Any) -> bool:
@@ -37,7 +50,13 @@ def is_list(kind: Any) -> bool:
 
 
 def one_row_an_item(
-    table: Any, origin: Origin, domain: str, names: dict[str, str], *, may_be_absent: bool = False
+    table: Any,
+    origin: Origin,
+    domain: str,
+    names: dict[str, str],
+    *,
+    may_be_absent: bool = False,
+    words: Mapping[str, str] | None = None,
 ) -> tuple[Any, Origin, list[str]]:
     """Splits the slates of a table with a column `shown`.
 
@@ -47,6 +66,7 @@ def one_row_an_item(
         domain: ecommerce, content or social.
         names: column of the file of each key, for messages.
         may_be_absent: leave out slates without their chosen item, with a remark; else they are errors.
+        words: meaning of words of the event column.
 
     Returns:
         The table with one row for each shown item, its origin, and remarks.
@@ -64,15 +84,24 @@ def one_row_an_item(
     }
     if "category" in signs:  # its words may have spaces and commas
         signs["category"] = signs.get("shown") or None
+    for key in set(NUMBERS) & set(signs):
+        first = first_decimal(table[key]) if signs[key] == "," else -1
+        if first >= 0 and signs.get("shown") == ",":
+            cell = repr(table[key][first].as_py())
+            raise LogError(str(LogProblem(*origin.place(first), names.get(key, key), DECIMAL_RULE, cell)))
+        signs[key] = None if first >= 0 else signs[key]
     if "shown" in signs:
         bad = np.flatnonzero(other_separator(table["shown"], signs["shown"] or ""))
         cells, column, rule = table["shown"], names.get("shown", "shown"), SIGN_RULE.format(signs["shown"])
         raise_problems(
             problems_of(bad, len(table), origin.place, column, rule, lambda at: repr(cells[at].as_py()))
         )
+    passive = (
+        words_without_event(table["event"], domain, words or {}) if "event" in table.column_names else []
+    )
     parts, rows, counts = [], [], dict.fromkeys(REMARKS, 0)
     for start in range(0, len(table), CHUNK_ROWS):
-        chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names)
+        chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive)
         part, row, found = chunk.split(EVENTS[domain], may_be_absent)
         parts.append(part)
         rows.append(row + start)
@@ -89,6 +118,7 @@ class _Chunk(NamedTuple):
     start: int  # index of the first row in the whole table
     signs: dict[str, str | None]  # separator of each column of text
     names: dict[str, str]
+    passive: Sequence[str]  # words of the event column that are no event of an item
 
     def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, dict[str, int]]:
         """Rows of the items, the slate of each, and the counts of REMARKS."""
@@ -110,13 +140,18 @@ class _Chunk(NamedTuple):
         for key in table.column_names:
             if key in ("shown", "item"):
                 continue
-            is_split = key in (*LISTED, *flags) and key in (*self.signs, *self.listed())
+            if key in flags:
+                columns[key] = self.flag(key, shown, chosen, alone)
+                if key == flags[0] and "item" in table.column_names:
+                    self.agree(key, columns[key], shown, chosen)
+                continue
+            is_split = key in LISTED and key in (*self.signs, *self.listed())
             columns[key] = self.beside(key, shown, alone) if is_split else table[key].take(pa.array(row))
         if "position" not in columns:
             columns["position"] = pa.array(shown.place, mask=alone[row])
         if "slate" not in columns:
             columns["slate"] = pa.array(row + self.start, mask=alone[row])
-        columns |= self.responses(columns, is_chosen, flags)
+        columns |= self.responses(columns, shown, chosen, is_chosen, flags)
         out = pa.table(columns).take(pa.array(kept))
         is_empty = shown.length == 0
         counts = (is_absent.sum(), is_empty.sum(), alone.sum(), repeated)
@@ -126,22 +161,54 @@ class _Chunk(NamedTuple):
         """Columns of Arrow lists."""
         return [field.name for field in self.table.schema if is_list(field.type)]
 
-    def responses(self, columns: dict[str, Any], is_chosen: Array, flags: Sequence[str]) -> dict[str, Any]:
+    def responses(
+        self, columns: dict[str, Any], shown: Lists, chosen: Lists, is_chosen: Array, flags: Sequence[str]
+    ) -> dict[str, Any]:
         """The events of the items: the word of the row for a chosen item, else `shown`."""
-        if "item" not in self.table.column_names:
-            return {}
+        has_item = "item" in self.table.column_names
         if "event" not in columns:
-            return {flags[0]: pa.array(is_chosen)} if flags[0] not in columns else {}
+            return {flags[0]: pa.array(is_chosen)} if has_item and flags[0] not in columns else {}
+        codes, words = encode(self.table["event"])
+        is_event = np.append([word not in self.passive for word in words.to_pylist()], False)[codes]
+        is_open = (chosen.length == 0) & (shown.length > (0 if has_item else 1))
+        self.reject("event", is_event & is_open, OWNER_RULE)
+        if not has_item:
+            return {}
         codes, words = encode(columns["event"])
         codes = np.where(is_chosen, codes, len(words))
-        dictionary = pa.concat_arrays(
-            [words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words, pa.array([SHOWN])]
-        )
-        return {
-            "event": pa.DictionaryArray.from_arrays(
-                pa.array(codes.astype(np.int32), mask=codes < 0), dictionary
-            )
-        }
+        dictionary = pa.concat_arrays([_whole(words), pa.array([SHOWN])])
+        of_rows = pa.array(codes.astype(np.int32), mask=codes < 0)
+        return {"event": pa.DictionaryArray.from_arrays(of_rows, dictionary)}
+
+    def flag(self, key: str, shown: Lists, chosen: Lists, alone: Array) -> Any:
+        """Cells of an event beside the items: a list's entries, or the cell of the row for a chosen item, else 0."""
+        cells, row = self.table[key], shown.row
+        is_split = is_list(cells.type) or is_text(cells.type)
+        length = self.lists(key).length if is_split else np.ones(len(cells), np.int64)
+        values = self.beside(key, shown, alone) if is_split else _whole(cells.take(pa.array(row)))
+        is_scalar = (length <= 1) & ((shown.length > 1) | (not is_split))
+        has_item = "item" in self.table.column_names
+        is_open = is_scalar & (chosen.length == 0) & (shown.length > (0 if has_item else 1))
+        bad = np.zeros(len(cells), bool)
+        bad[row[(yes_of(values) == 1) & is_open[row]]] = True
+        self.reject(key, bad, OWNER_RULE)
+        if not has_item:
+            return values
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        none = pa.scalar("0" if is_text(values.type) else 0).cast(values.type)
+        return pc.if_else(pa.array(_matches(shown, chosen)[0] | ~is_scalar[row]), values, none)
+
+    def agree(self, key: str, values: Any, shown: Lists, chosen: Lists) -> None:
+        """Raises LogError for rows whose responses are not those of their chosen items."""
+        yes, row = yes_of(values), shown.row
+        length = np.bincount(row[yes == 1], minlength=len(shown.length))
+        is_chosen, is_missing, _ = _matches(Lists(length, shown.entries.filter(pa.array(yes == 1))), chosen)
+        bad = is_missing.copy()
+        bad[row[yes == 1][~is_chosen]] = True
+        bad[row[yes < 0]] = False  # told by the reader of the column
+        bad &= ~_matches(shown, chosen)[1]
+        self.reject(key, bad, AGREE_RULE.format(key))
 
     def lists(self, key: str) -> Lists:
         """Lists of a column."""

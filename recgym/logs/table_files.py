@@ -36,6 +36,7 @@ from recgym.logs.text_form import ANY_TEXT, TextForm
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
+ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PLACE = "#"  # prefix of the number of a column, from 1, in a file without header
@@ -128,7 +129,7 @@ class _Table(NamedTuple):
         header = [*header, *(key for key in folders if key not in header)]
         _hint(name, header, columns)
         holder = "an object in the first lines" if kind == "json" else "the header"
-        require_columns(name, header, columns.values() or ("user", "item"), holder)
+        require_columns(name, header, columns.values() or _needed(header), holder)
         return cls(files, name, kind, text, header, folders, in_file)
 
     def read(
@@ -137,6 +138,8 @@ class _Table(NamedTuple):
         """Mapped columns, the file row of each row, and problems of the rows left out."""
         flags = [event.name for event in EVENTS[domain]]
         keys = (*KEYS, *ATTRIBUTES, *flags)
+        if not columns:
+            require_columns(self.name, self.header, _needed(self.header, flags))
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
         wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
@@ -267,9 +270,14 @@ def by_place(columns: Mapping[str, str]) -> bool:
     return bool(placed)
 
 
+def _needed(header: Sequence[str], flags: Sequence[str] = ANY_EVENTS) -> tuple[str, ...]:
+    """Columns that a table without a map needs; slates with a column of an event need no chosen item."""
+    return ("user",) if "shown" in header and set(flags) & set(header) else ("user", "item")
+
+
 def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
     """Raises LogError with advice if the first row looks like data, or a map is missing."""
-    missing = [column for column in columns.values() or ("user", "item") if column not in header]
+    missing = [column for column in columns.values() or _needed(header) if column not in header]
     if missing and any(re.fullmatch(r"[-+]?[0-9][0-9.:/ -]*", cell) for cell in header):
         first = ",".join(header[:6])[:80]
         raise LogError(

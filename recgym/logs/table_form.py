@@ -118,7 +118,7 @@ class TableForm:
             table = self.change(table, origin)
         if "shown" in table.column_names:
             table, origin, more = one_row_an_item(
-                table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent
+                table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent, words=words
             )
             settings = replace(settings, columns={**columns, "item": columns.get("shown", "shown")})
             if not self.is_ordered:

@@ -182,7 +182,86 @@ def test_slates_need_no_map(tmp_path, ending):
     assert ", shown: a value is needed" in refused(broken, domain="ecommerce")
 
 
+def test_slates_without_a_map_need_a_chosen_item_or_an_event_of_the_domain(tmp_path):
+    path = write(tmp_path / "s.csv", "user,shown,click\nu,1|2,0|1\n")
+    assert of_items(read_log(path, domain="ecommerce"), "click") == {"1": [False], "2": [True]}
+    assert refused(path, domain="social").startswith("s.csv, row 1: the header must have 'item'")
+
+
 def test_an_empty_item_of_a_slate_in_a_frame_is_named_by_its_column():
     frame = pd.DataFrame({"user": ["u"], "shown": [["a", None]], "item": ["a"]})
     with pytest.raises(LogError, match="frame, row 2, shown: a value is needed"):
         Log.from_pandas(frame, domain="ecommerce")
+
+
+def of_items(log, *events):
+    names = log.items["id"].to_pylist()
+    cells = zip(log.column("item"), *(log.column(event) for event in events), strict=True)
+    return {names[item]: flags for item, *flags in cells}
+
+
+@pytest.mark.parametrize("kind", ["text", "frame"])
+def test_an_event_of_a_slate_is_that_of_its_chosen_item(tmp_path, kind):
+    rows = [("u1", "1|2|3", "1", 1, 1), ("u2", "4|5", "5", 1, 0), ("u3", "6|7", None, 0, 0)]
+    frame = pd.DataFrame(rows, columns=["user", "shown", "item", "click", "purchase"])
+    lists = frame.assign(shown=frame["shown"].str.split("|"))
+    for keys in (["click", "purchase"], ["purchase"]):
+        if kind == "text":
+            frame.drop(columns={"click"} - set(keys)).to_csv(tmp_path / "t.csv", index=False)
+            log = read_log(tmp_path / "t.csv", domain="ecommerce")
+        else:
+            log = Log.from_pandas(lists.drop(columns={"click"} - set(keys)), domain="ecommerce")
+        found = of_items(log, "click", "purchase")
+        assert [key for key, flags in found.items() if flags[0]] == ["1", "5"]
+        assert [key for key, flags in found.items() if flags[1]] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "message"),
+    [
+        ("item,click", "u2,3|4,3,0", "row 3, click: the chosen items must be those with a click; found '0'"),
+        (
+            "item,click",
+            "u2,3|4,3,0|1",
+            "row 3, click: the chosen items must be those with a click; found '0|1'",
+        ),
+        (
+            "item,click",
+            "u2,3|4,3,1|1",
+            "row 3, click: the chosen items must be those with a click; found '1|1'",
+        ),
+        (
+            "item,click",
+            "u2,3|4,,0|1",
+            "row 3, click: the chosen items must be those with a click; found '0|1'",
+        ),
+        ("item,click", "u2,3|4,,1", "row 3, click: an event needs a chosen item"),
+        ("item,purchase", "u2,3|4,,yes", "row 3, purchase: an event needs a chosen item"),
+        ("item,event", "u2,3|4,,click", "row 3, event: an event needs a chosen item"),
+        ("click", "u2,3|4,1", "row 3, click: an event needs a chosen item"),
+    ],
+)
+def test_an_event_without_its_item_or_against_it_is_an_error(tmp_path, header, row, message):
+    first = {"item,click": "1,1", "item,purchase": "1,1", "item,event": "1,click", "click": "0|1"}[header]
+    path = write(tmp_path / "t.csv", f"user,shown,{header}\nu1,1|2,{first}\n{row}\n")
+    assert refused(path, domain="ecommerce").startswith(f"t.csv, {message}")
+
+
+def test_a_word_without_an_event_needs_no_chosen_item(tmp_path):
+    text = "user,shown,item,event\nu1,1|2,2,click\nu2,3|4,,impression\nu3,5|6,,\n"
+    log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
+    assert log.items["id"].to_pylist()[log.column("item")[log.column("click")].item()] == "2"
+
+
+def test_a_price_with_a_decimal_comma_is_one_price(tmp_path):
+    text = "user;shown;item;price\nu1;1|2;1;9,99\nu2;3|4;4;5,50\n"
+    log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
+    assert log.column("price").tolist() == pytest.approx([9.99, 9.99, 5.5, 5.5])
+    both = write(tmp_path / "b.csv", text.replace("|", ","))
+    assert refused(both, domain="ecommerce").startswith(
+        "b.csv, row 2, price: a list or a number with a comma"
+    )
+    listed = write(tmp_path / "c.csv", text.replace("|", ",").replace("5,50", "[5,50]"))
+    assert read_log(listed, domain="ecommerce").column("price").tolist() == [9, 99, 5, 50]
+    watch = write(tmp_path / "w.csv", text.replace("price", "watch_ms"))
+    assert refused(watch, domain="content").startswith("w.csv, row 2, watch_ms: a")
