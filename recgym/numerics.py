@@ -21,9 +21,10 @@ def logit(chance: Array) -> Doubles:
     return np.asarray(np.log(safe / (1 - safe)), np.float64)
 
 
-def log_loss(flag: Doubles, logit: Doubles) -> float:
-    """Mean log-loss [nats] of flags (R,) under logits (R,)."""
-    return float(np.mean(np.logaddexp(0.0, logit) - flag * logit))
+def log_loss(flag: Doubles, logit: Doubles, weight: Doubles | None = None) -> float:
+    """Mean log-loss [nats] of flags (R,) under logits (R,), with weights (R,) if any."""
+    loss = np.logaddexp(0.0, logit) - flag * logit
+    return float(np.mean(loss) if weight is None else np.average(loss, weights=weight))
 
 
 def log_losses(flag: Array, chance: Array) -> Doubles:

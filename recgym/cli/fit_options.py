@@ -1,6 +1,7 @@
 """Options of the commands that fit worlds, and the log that they read."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,42 @@ import typer
 Config = Annotated[
     str | None,
     typer.Option(help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."),
+]
+
+Test = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--test",
+        metavar="FILE",
+        help="A test of items that were shown at random, in the columns of LOG: the card then says how well the world "
+        "forecasts responses to them. More than once: several files.",
+    ),
+]
+
+Period = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FROM:TO",
+        help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
+        "them, and the world is judged on later days. Default: the first nine tenths of the log, or --config's.",
+    ),
+]
+Ensemble = Annotated[
+    int,
+    typer.Option(
+        metavar="M",
+        min=0,
+        help="Also fit M bootstrap worlds, on sessions drawn with replacement; the argument member=1 ... M of "
+        "environments selects one.",
+    ),
+]
+PropensityWeights = Annotated[
+    bool,
+    typer.Option(
+        "--propensity-weights",
+        metavar="",
+        help="Weight the rows of the log by clipped, self-normalised inverse propensity; the log needs propensities.",
+    ),
 ]
 
 
@@ -30,13 +67,32 @@ def read_printed(
     return read
 
 
-def settings_of(config: str | None, period: str | None) -> Any:
-    """The settings of a fit, by --config and --period; ValueError names the option."""
+def test_of(
+    places: list[Path] | None,
+    source: str | None,
+    domain: str | None,
+    mapping: str | None,
+    options: dict[str, Any],
+) -> Callable[[Any, Any, int], Any]:
+    """A function of a world, its log or None, and a seed: the world judged on a randomised test, which is read now.
+
+    Without `places` the world is unchanged.
+    """
+    if not places:
+        return lambda world, past, seed: world
+    from recgym.fidelity import with_randomised_test
+
+    asked = read_printed(places, source, domain, mapping, None, options)
+    return lambda world, past, seed: with_randomised_test(world, asked, past, seed=seed)
+
+
+def settings_of(config: str | None, period: str | None, propensity_weights: bool = False) -> Any:
+    """The settings of a fit, by its options; ValueError names the option."""
     from recgym.fit import PRESETS, FitConfig
 
     if config not in (None, *PRESETS):
         raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
-    chosen = PRESETS.get(config or "") or FitConfig()
+    chosen = replace(PRESETS.get(config or "") or FitConfig(), propensity_weights=propensity_weights)
     return chosen if period is None else replace(chosen, split=None, period=_days(period))
 
 

@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from recgym import storage
-from recgym.cli.fit_options import Config, read_printed, settings_of
+from recgym.cli.fit_options import (
+    Config,
+    Ensemble,
+    Period,
+    PropensityWeights,
+    Test,
+    read_printed,
+    settings_of,
+    test_of,
+)
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -33,23 +42,6 @@ from recgym.cli.terminal import (
 Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
 Replace = Annotated[bool, typer.Option("--replace", metavar="", help="Replace the world in --out.")]
 Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
-Period = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FROM:TO",
-        help="Days to learn from, such as 2022-04-25:2022-04-29 or :2022-04-29; TO is the first day after "
-        "them, and the world is judged on later days. Default: the first nine tenths of the log, or --config's.",
-    ),
-]
-Ensemble = Annotated[
-    int,
-    typer.Option(
-        metavar="M",
-        min=0,
-        help="Also fit M bootstrap worlds, on sessions drawn with replacement; the argument member=1 ... M of "
-        "environments selects one.",
-    ),
-]
 PlanningUsers = Annotated[
     int,
     typer.Option(
@@ -113,6 +105,8 @@ def fit(
     name: Name = None,
     config: Config = None,
     period: Period = None,
+    test: Test = None,
+    propensity_weights: PropensityWeights = False,
     ensemble: Ensemble = 0,
     planning: PlanningUsers = 500,
     terms: FitTerms = False,
@@ -133,20 +127,23 @@ def fit(
     command = _command({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
         **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
-        "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
+        "test": test and "TEST", "propensity-weights": propensity_weights or None, "ensemble": ensemble or None,
+        "out": out.name, "name": name, "seed": seed,
     })  # fmt: skip
     with storage.locked(out, f"--out {out}: another fit is writing there"):
         stopped = unfinished_world(out, command, is_replaced=replaced)
         read = read_printed(log, source, domain, mapping, graph, options)
+        tested = test_of(test, source, domain, mapping, options)
         from recgym.fit import fit as fit_world
 
-        chosen, shown, called = settings_of(config, period), is_terminal(sys.stdout), name or out.name
+        chosen = settings_of(config, period, propensity_weights)
+        shown, called = is_terminal(sys.stdout), name or out.name
 
         def make(number: int) -> Any:
             settings = replace(chosen, resample=1000 * seed + number) if number else chosen
             title = f"{called}, member {number}" if number else called
             world = fit_world(read, name=title, config=settings, seed=seed, device=device, progress=shown)
-            return world.with_card(command=command)
+            return tested(world, None if number else read, seed).with_card(command=command)
 
         worth = (lambda world: _planning(world, planning, seed, terms)) if planning else None
         world = finish(out, stopped, make, worth, digest=log_digest(read), ensemble=ensemble)
@@ -158,7 +155,11 @@ def fit(
 
 def _command(options: dict[str, Any]) -> str:
     """The command line of a fit, as its card keeps it."""
-    words = (f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None)
+    words = (
+        f"--{key}" if value is True else f"--{key} {shlex.quote(str(value))}"
+        for key, value in options.items()
+        if value is not None
+    )
     return f"recgym fit LOG {' '.join(words)}"
 
 
@@ -178,6 +179,7 @@ def card(
     log: JudgingLog = None,
     since: Since = None,
     env: Env = None,
+    test: Test = None,
     domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
@@ -212,6 +214,9 @@ def card(
         judged, shape, remark = (loaded, None, []) if env is None else _in_environment(loaded, env)
         found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
         loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+    tested = test_of(test, source, domain or loaded.domain, mapping, options)
+    loaded = tested(loaded, read if log else None, seed)
     if png is not None:
         from recgym.fidelity.card_picture import draw_card
 

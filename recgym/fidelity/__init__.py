@@ -2,5 +2,6 @@
 
 from recgym.fidelity.figures import TABLE, Verdict, judge
 from recgym.fidelity.later_days import judge_since
+from recgym.fidelity.randomised_test import with_randomised_test
 
-__all__ = ["TABLE", "Verdict", "judge", "judge_since"]
+__all__ = ["TABLE", "Verdict", "judge", "judge_since", "with_randomised_test"]

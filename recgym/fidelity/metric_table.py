@@ -73,6 +73,11 @@ METRICS = (
         LOWER,
         "free-running classifier, {label}",
     ),
+    # a randomised test
+    Metric("random_log_loss", "randomised test: log-loss of {event}, {label}"),
+    Metric("random_auc", "randomised test: AUC of {event}, {label}"),
+    Metric("random_calibration_error", "randomised test: calibration error of {event}, {label}"),
+    Metric("random_calibration_slope", "randomised test: calibration slope of {event}, {label}"),
     # impressions
     Metric("context_rate", "rate of {event}, {label}", GROUP, "{event}, {label}"),
     Metric("rate", "rate of {event}", SHARE, "{event}"),

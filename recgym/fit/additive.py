@@ -75,7 +75,8 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
         for known, judged in parts:
             fitted = fit_additive(dataset, known, user_features, item_features, ridges)
             logits[judged] = fitted.logits(dataset)[judged]
-            total += float(judged.sum()) * log_loss(flag[judged], logits[judged])
+            weight = None if dataset.weight is None else dataset.weight[judged]
+            total += float(judged.sum()) * log_loss(flag[judged], logits[judged], weight)
         if len(parts) > 1:
             found[ridges] = logits
         return total
@@ -146,7 +147,9 @@ def fit_additive(
         return_inverse=True,
     )  # those in the rows alone
     tastes = Side(cell, np.zeros((len(cells), 0), np.float32), ridges.taste, np.inf)
-    fitted = fit_logistic(flag, np.zeros((len(flag), 0)), [*(side.at(rows) for side in sides), tastes])
+    weight = None if dataset.weight is None else dataset.weight[rows]
+    every = [*(side.at(rows) for side in sides), tastes]
+    fitted = fit_logistic(flag, np.zeros((len(flag), 0)), every, weight)
     of_user, of_item, of_context, of_cell = fitted.effects
     taste = np.zeros((dataset.num_users, num if np.isfinite(ridges.taste) else 0))
     if taste.shape[1]:

@@ -56,6 +56,10 @@ def fit(
     """
     config = config or FitConfig()
     torch_device = torch.device(resolve(device, FITTING, "fitting"))
+    if config.propensity_weights and kind_of(log) != IMPRESSIONS:
+        raise ValueError(
+            "propensity_weights: the log has no rows without a response, which propensities are of"
+        )
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
         world = recipe(log, name, config, seed, torch_device, report).with_card(validated=validated(log))

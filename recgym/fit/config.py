@@ -40,6 +40,8 @@ class FitConfig:
     resample: int | None = (
         None  # random seed of a bootstrap over the sessions before the test; None: no bootstrap
     )
+    # weight rows with and without a response by clipped, self-normalised inverse propensity; see `inverse_propensity`
+    propensity_weights: bool = False
     max_categories: int = 32  # the most frequent are kept, the others become "other"
     min_listeners: int = 5  # social: an item with fewer users is left out
     seen_weight: float = 0.3  # social: loss weight of input items; dropped-out items have weight 1
@@ -54,7 +56,7 @@ class FitConfig:
             finite_number(getattr(self, name), name, 0.0, 1.0 if name == "dropout" else MAX_NUMBER)
         if self.guard is not None:
             finite_number(self.guard, "guard", 0.0)
-        for name in ("assume_rho", "drift", "popular_rates"):
+        for name in ("assume_rho", "drift", "popular_rates", "propensity_weights"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
         if not isinstance(self.start, str) or self.start not in STARTS:

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from recgym.arrays import Bools, Codes, Floats, Ints
+from recgym.arrays import Bools, Codes, Doubles, Floats, Ints
 from recgym.events import EVENTS
 from recgym.fit.config import FitConfig
+from recgym.fit.inverse_propensity import propensity_weights
 from recgym.fit.item_table import ItemTable, item_table_of
 from recgym.fit.session_batches import Batches, pieces
 from recgym.fit.temporal_split import periods
@@ -56,6 +57,8 @@ class Dataset:
     user_columns: Mapping[str, Any]  # the log's as Arrow, (U,) each
     user_row: Ints  # (U,) row of the log's users table
     item_row: Ints  # (N,) row of its items table
+    ordered: Bools  # (sessions,) whether the order of the rows is known: False where all steps share one time
+    weight: Doubles | None  # (rows,) in the response's likelihood, mean 1 over known rows; None: 1
     earlier: Earlier | None = None  # exposures before the log
 
     @cached_property
@@ -82,10 +85,15 @@ class Dataset:
         """First rows of the sessions with known rows."""
         return self.starts[np.logical_or.reduceat(self.known, self.starts)]
 
+    @property
+    def follows(self) -> Bools:
+        """(rows,) whether the row is known to follow the row before it in its session."""
+        return (self.step > 0) & np.repeat(self.ordered, self.lengths)
+
     @cached_property
     def evidence(self) -> "Evidence":
         """Number of known rows for each effect of memory within a session."""
-        rows, positive = self.known, self.positive.astype(bool)
+        rows, positive = self.known & np.repeat(self.ordered, self.lengths), self.positive.astype(bool)
         session, first = self.session, np.repeat(self.starts, self.lengths)
         before = np.cumsum(positive) - positive
         since = before - before[first]  # earlier responses in the session
@@ -122,6 +130,8 @@ class Dataset:
             lengths=lengths,
             period=self.period[chosen],
             known=self.known[rows],
+            ordered=self.ordered[chosen],
+            weight=None if self.weight is None else self.weight[rows],
         )
 
     def sessions(self, *periods: int) -> Ints:
@@ -135,8 +145,11 @@ class Dataset:
         return sessions[np.random.default_rng(0).random(len(sessions)) < share]
 
     def batches(self, sessions: Ints, rows: int, device: torch.device, rng: np.random.Generator) -> "Batches":
-        """Padded batches of sessions of similar length, about `rows` rows each."""
-        starts, lengths = pieces(self.starts[sessions], self.lengths[sessions])
+        """Padded batches of sessions of similar length, about `rows` rows each.
+
+        A row of a session without order is a session of its own, so that no effect of earlier rows is fitted from it.
+        """
+        starts, lengths = pieces(self.starts[sessions], self.lengths[sessions], self.ordered[sessions])
         order = np.argsort(lengths + rng.random(len(lengths)), kind="stable")
         return Batches(self, starts[order], lengths[order], rows, device)
 
@@ -185,9 +198,19 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         {name: log.users[name].take(pa.array(users)) for name in log.users.column_names},
         users,
         items,
+        _ordered(log, keep, starts),
+        propensity_weights(log.column("propensity")[keep], past) if config.propensity_weights else None,
         None if config.guard is None else Earlier.of(log),
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
+
+
+def _ordered(log: Log, keep: Bools, starts: Ints) -> Bools:
+    """(sessions,) False where the rows in `keep` are of several steps, all at one time."""
+    time, step = np.asarray(log.column("time"), np.float64)[keep], log.column("step")[keep]
+    several = np.maximum.reduceat(step, starts) > np.minimum.reduceat(step, starts)
+    same = np.maximum.reduceat(time, starts) == np.minimum.reduceat(time, starts)  # False where unknown
+    return np.asarray(~(several & same), np.bool_)
 
 
 def _numbered(raw: Codes, known: Bools, size: int, *, by_count: bool) -> tuple[Ints, Codes]:

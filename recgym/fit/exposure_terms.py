@@ -10,9 +10,7 @@ from recgym.arrays import Arrays
 from recgym.fit.dataset import Dataset
 from recgym.fit.provenance import Provenance
 from recgym.logs import Log
-
-RANDOM_FLAGS = ("is_rand", "is_random", "random", "randomised", "randomized")  # with or without `context_`
-SAME_PROPENSITY = 1e-6  # relative difference below which propensities are equal
+from recgym.logs.random_exposure import RANDOM_FLAGS, SAME_PROPENSITY
 
 
 def is_rated(log: Log) -> bool:
@@ -89,7 +87,7 @@ def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
     None where the log does not identify it: no session has two rows, or there is one category.
     """
     category = dataset.items.category[dataset.item]
-    pair = rows & (dataset.step > 0)
+    pair = rows & dataset.follows
     if not pair.any() or len(np.unique(category[rows])) < 2:
         return None
     same = (category == np.roll(category, 1))[pair]

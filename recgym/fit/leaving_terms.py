@@ -8,13 +8,14 @@ from recgym.arrays import Arrays
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.hazard_baseline import fit_lengths, is_better
-from recgym.fit.leaving_model import Leaving, fit_leaving, hazard_rows, take
+from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.logs import Log
 from recgym.logs.kinds import is_sampled
-from recgym.logs.splits import TRAIN, VALIDATION
+from recgym.logs.splits import TRAIN, UNUSED, VALIDATION, has_times
 from recgym.logs.visit_history import cut_length
 
+MAX_VISIT_MS = 86_400_000.0  # length of a median visit that is none: a day
 MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard needs
 
 
@@ -22,21 +23,25 @@ def can_leave(dataset: Dataset, log: Log) -> bool:
     """Whether the log has enough whole sessions with one row a step; only shops qualify, as logs of feeds have gaps."""
     session, step = log.column("session"), log.column("step")  # in order
     together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
-    several = (dataset.lengths > 1) & (dataset.period <= VALIDATION)
+    several = (dataset.lengths > 1) & (dataset.period <= VALIDATION) & dataset.ordered
     return dataset.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
 
 
-def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | None:
-    """The hazard of leaving, fitted to train and validation; None where the log does not identify it.
+def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
+    """The hazard of leaving, fitted to train and validation; in words why the log does not identify it, else.
+
+    The words are empty where the reasons of the table of assumed values hold.
 
     A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
     of a rate by step number (by `config.guard`; None: it is always kept).
     """
     rows, known, full = hazard_rows(dataset), (TRAIN, VALIDATION), can_leave(dataset, log)
     if config.guard is None:
-        return fit_leaving(dataset, rows, known) if full else None
+        return fit_leaving(dataset, rows, known) if full else ""
     if not shows_whole_visits(log) or dataset.known.sum() < MIN_EVIDENCE:
-        return None
+        return ""
+    if reason := never_ends(dataset, log, rows):
+        return reason
     cut = cut_length(dataset.lengths[dataset.period <= VALIDATION])
     size = dataset.num_items, len(dataset.contexts)
     early, judged, past = (
@@ -44,12 +49,35 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | None:
     )
     plain = fit_lengths(*size, early, cut)
     if not full or plain is None or not early.left.any():
-        return fit_lengths(*size, past, cut)
+        return fit_lengths(*size, past, cut) or ""
+    if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
+        dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
+        judged = take(rows, dataset.row_period == VALIDATION)
     fitted = fit_leaving(dataset, rows, (TRAIN,))
     if not is_better(fitted, plain, judged, cut, config.guard):
-        return fit_lengths(*size, past, cut)
+        return fit_lengths(*size, past, cut) or ""
     again = fit_leaving(dataset, rows, known, fitted.choices)
     return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
+
+
+def never_ends(dataset: Dataset, log: Log, rows: HazardRows) -> str:
+    """Why the ends of the log's visits are no leaves, in words; empty where they may be.
+
+    A visit that is all that is known of its user is a record, not a visit, where it has no times or lasts for days.
+    """
+    if not rows.left[dataset.known].any():
+        return "every visit of the log is cut at one length, none is known to have ended"
+    one_each = len(np.unique(dataset.user[dataset.starts])) == len(dataset.starts)
+    if not one_each or is_sampled(log):
+        return ""
+    if not has_times(log):
+        return "each visit is the whole record of a user, without times: no end of a visit is seen"
+    starts, time = log.session_starts(), np.asarray(log.column("time"), np.float64)
+    spans = np.diff(np.append(starts, len(time))) > 1
+    long = (np.maximum.reduceat(time, starts) - np.minimum.reduceat(time, starts))[spans]
+    if len(long) and np.nanmedian(long) > MAX_VISIT_MS:
+        return "each visit is the whole record of a user, over days: no end of a visit is seen"
+    return ""
 
 
 def shows_whole_visits(log: Log) -> bool:
@@ -60,14 +88,14 @@ def shows_whole_visits(log: Log) -> bool:
 
 
 def leaving_terms(
-    hazard: Leaving | None, no_response: bool, arrays: Arrays, provenance: Provenance
+    hazard: Leaving | str, no_response: bool, arrays: Arrays, provenance: Provenance
 ) -> dict[str, float]:
-    """Writes the leaving terms into `arrays` and their provenance; returns the numbers.
+    """Writes the leaving terms, the result of `leaving`, into `arrays` and their provenance; returns the numbers.
 
     `no_response`: the log has rows without a response.
     """
-    if hazard is None:
-        return assumed_leaving(provenance, arrays)
+    if isinstance(hazard, str):
+        return assumed_leaving(provenance, arrays, reason=hazard)
     if not hazard.validation and hazard.choices.is_plain:
         return _plain_terms(hazard, no_response, arrays, provenance)
     arrays |= hazard.tables()

@@ -51,11 +51,14 @@ def mean_logistic(fits: Sequence[Logistic], shares: Sequence[float]) -> Logistic
     )
 
 
-def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logistic:
-    """Penalised maximum likelihood by L-BFGS in float64."""
+def fit_logistic(
+    flag: Doubles, dense: Doubles, sides: Sequence[Side], weight: Doubles | None = None
+) -> Logistic:
+    """Penalised maximum likelihood by L-BFGS in float64; `weight` (rows,) of the rows, None: 1."""
+    weights = None if weight is None else torch.as_tensor(weight)
     left = torch.as_tensor(flag.astype(np.float64))
     inputs = torch.as_tensor(np.column_stack([np.ones(len(flag)), dense]))
-    rate = float(np.clip(flag.mean(), 1e-6, 1 - 1e-6))
+    rate = float(np.clip(np.average(flag, weights=weight), 1e-6, 1 - 1e-6))
     slopes = torch.zeros(inputs.shape[1], dtype=torch.float64)
     slopes[0] = float(np.log(rate / (1 - rate)))
     parts = [_Effects(side) for side in sides]
@@ -70,7 +73,7 @@ def fit_logistic(flag: Doubles, dense: Doubles, sides: Sequence[Side]) -> Logist
         for part in parts:
             if part.penalised:
                 logit = logit + part.effect()[part.which]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, left, reduction="sum")
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, left, weights, reduction="sum")
         for value, weight in penalised:
             loss = loss + 0.5 * weight * value.square().sum()
         loss = loss / len(left)

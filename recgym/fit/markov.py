@@ -53,7 +53,7 @@ def factored(dataset: Dataset, rows: Bools, weight: float) -> tuple[Doubles, Dou
     """(N, d) pushes and (N, d) factors, whose inner products are log(1 + C_ij / (k p_j))."""
     num, item = dataset.num_items, dataset.item.astype(np.int64)
     share = (np.bincount(item[rows], minlength=num) + 1.0) / (rows.sum() + num)
-    second = np.flatnonzero(rows & (dataset.step > 0))
+    second = np.flatnonzero(rows & dataset.follows)
     counts = np.bincount(item[second - 1] * num + item[second], minlength=num * num).reshape(num, num)
     ratio = np.log1p(counts / (weight * share))
     if num <= MAX_MARKOV_FACTORS:

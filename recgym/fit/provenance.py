@@ -134,14 +134,20 @@ def cdf(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def assumed_leaving(provenance: Provenance, arrays: Arrays, runs: int = 20) -> dict[str, float]:
-    """Leaving terms from the table of assumed values: writes the table of runs into `arrays`, returns the numbers."""
+def assumed_leaving(
+    provenance: Provenance, arrays: Arrays, runs: int = 20, reason: str = ""
+) -> dict[str, float]:
+    """Leaving terms from the table of assumed values: writes the table of runs into `arrays`, returns the numbers.
+
+    `reason`: why the log does not identify them, in place of that of the table.
+    """
     domain = provenance.domain
     rate = ASSUMED[domain]["leave_rate"]
     slope = provenance.from_table("leave_run")
     arrays["leave_run"] = slope * np.log(np.arange(1, runs + 1))
     bias = float(np.log(rate.value / (1 - rate.value)))
-    provenance.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {rate.reason}")
+    why = reason or rate.reason
+    provenance.assumed("leave_bias", bias, f"rate {rate.value} after the first slate: {why}")
     return {"leave_bias": bias, "leave_idle": provenance.from_table("leave_idle")}
 
 
@@ -161,8 +167,34 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
         "items": dataset.num_items,
         "seed": seed,
         "identity": identity(log, dataset.user_row, dataset.item_row),
-        "notes": [note for note in (source.note, CAUSES, *log.remarks) if note],
+        "notes": [
+            note
+            for note in (source.note, CAUSES, _order_note(dataset), _weight_note(dataset), *log.remarks)
+            if note
+        ],
     }
+
+
+def _order_note(dataset: Dataset) -> str:
+    """How many visits have no order of rows; empty where all have one."""
+    if dataset.ordered.all():
+        return ""
+    return (
+        f"the rows of {int((~dataset.ordered).sum()):,} of {len(dataset.ordered):,} visits share one time: their order "
+        "is not known, and no effect of earlier rows, places, runs or repeats is fitted from them"
+    )
+
+
+def _weight_note(dataset: Dataset) -> str:
+    """That the response is fitted with weights, and their effective sample size; empty without weights."""
+    if dataset.weight is None:
+        return ""
+    own = dataset.weight[dataset.known]
+    size = own.sum() ** 2 / np.square(own).sum()
+    return (
+        f"rows are weighted by clipped inverse propensity, weights {own.min():.2g} to {own.max():.2g}: "
+        f"{len(own):,} rows count as {size:,.0f}"
+    )
 
 
 def _period_words(config: FitConfig) -> str:

@@ -71,7 +71,7 @@ def fit_clicks(
     exposure_terms(log, dataset, past, arrays, provenance)
     chain_terms(dataset, logit, outside, arrays, provenance)
     arrays["page_items"] = np.array([assumed(dataset.domain, "page_items")])
-    if hazard is not None:
+    if not isinstance(hazard, str):
         world = build_world(name, dataset, arrays, numbers, {})
         numbers |= calibrated_leaving(world, dataset, provenance, seed)
     provenance.fitted("population", f"{dataset.num_users} users or segments", "shares of visits")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.arrays import Doubles, Ints
+from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.additive import Blend, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import Report
@@ -61,10 +61,15 @@ def train(
     rows = int(np.isin(dataset.row_period, periods).sum())
     batches = dataset.batches(dataset.sessions(*periods), step_rows(config, rows), device, rng)
 
+    weights = (
+        None if dataset.weight is None else torch.as_tensor(dataset.weight, dtype=torch.float32).to(device)
+    )
+
     def loss_of(batch: Batch) -> torch.Tensor:
         x = logged_affinity(*model.part(batch))
         losses = torch.nn.functional.binary_cross_entropy_with_logits(x, batch.positive, reduction="none")
-        return (losses * batch.mask).sum() / batch.mask.sum() + model.ridge(config, rows)
+        weight = batch.mask if weights is None else batch.mask * weights[batch.row]
+        return (losses * weight).sum() / weight.sum() + model.ridge(config, rows)
 
     plan = Budget.of(config, len(batches))
     rounds = plan.rounds if rounds is None else rounds
@@ -127,7 +132,7 @@ def fit_response(
     def judge(model: SessionModel, plan: Budget) -> bool:
         x = logged_x(dataset, model, judged)
         finite = np.isfinite(x)
-        losses.append(log_loss(flag[finite], x[finite]))
+        losses.append(log_loss(flag[finite], x[finite], _part(dataset.weight, finite)))
         if losses[-1] == min(losses):
             best_model[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
@@ -151,7 +156,7 @@ def fit_response(
     found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance)
     rows = latest(dataset, dataset.positive)
     rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    shift = intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows])
+    shift = intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], _part(dataset.weight, rows))
     return found._replace(shift=shift), x + shift
 
 
@@ -201,7 +206,9 @@ def calibrate(
         return logged_x(dataset, model, judged)[rows]
 
     def losses(x: Doubles) -> Doubles:
-        return np.logaddexp(0.0, x) - flag * x
+        loss: Doubles = np.logaddexp(0.0, x) - flag * x
+        weight = _part(dataset.weight, rows)
+        return loss if weight is None else weight * loss
 
     kept = 1.0
     if config.guard is not None:
@@ -242,14 +249,22 @@ def choose_random_intercept(
     )
 
 
-def intercept(flag: Doubles, logit: Doubles, random_intercept_sd: float | Doubles) -> float:
+def intercept(
+    flag: Doubles, logit: Doubles, random_intercept_sd: float | Doubles, weight: Doubles | None = None
+) -> float:
     """The intercept at which the mean probability, over random intercepts too, is that of the flag. Newton's method."""
-    value = 0.0
+    value, weights = 0.0, 1.0 if weight is None else weight
     for _ in range(50):
         chance = over_intercepts(partial(_chance, value + logit), random_intercept_sd)
-        value += float((flag - chance).sum() / max((chance * (1 - chance)).sum(), 1e-9))
+        slope, curve = weights * (flag - chance), weights * (chance * (1 - chance))
+        value += float(slope.sum() / max(curve.sum(), 1e-9))
     return value
 
 
 def _chance(logit: Doubles, deviate: float | Doubles) -> Doubles:
     return sigmoid(logit + deviate)
+
+
+def _part(weight: Doubles | None, rows: Bools | Ints) -> Doubles | None:
+    """The weights of some rows."""
+    return None if weight is None else weight[rows]

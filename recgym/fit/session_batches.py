@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recgym.arrays import Ints
+from recgym.arrays import Bools, Ints
 from recgym.fit.torch_session import Batch
 
 if TYPE_CHECKING:
@@ -48,15 +48,19 @@ class Batches(Sequence[Batch]):
         )
 
 
-def pieces(starts: Ints, lengths: Ints) -> tuple[Ints, Ints]:
-    """Starts and lengths of sessions cut into pieces of at most MAX_PIECE_ROWS rows; a batch is quadratic in length.
+def pieces(starts: Ints, lengths: Ints, ordered: Bools) -> tuple[Ints, Ints]:
+    """Starts and lengths of sessions cut into pieces of at most MAX_PIECE_ROWS rows, of 1 row where not `ordered`.
 
-    A piece is treated as a session. Few sessions are that long, and effects of responses before the piece have decayed.
+    A piece is treated as a session. A batch is quadratic in length; few sessions are longer than MAX_PIECE_ROWS, and
+    effects of responses before the piece have decayed.
     """
-    count = -(-lengths // MAX_PIECE_ROWS)
+    most = np.where(ordered, MAX_PIECE_ROWS, 1)
+    count = -(-lengths // most)
     within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-    begun = within * MAX_PIECE_ROWS
-    return np.repeat(starts, count) + begun, np.minimum(np.repeat(lengths, count) - begun, MAX_PIECE_ROWS)
+    begun = within * np.repeat(most, count)
+    return np.repeat(starts, count) + begun, np.minimum(
+        np.repeat(lengths, count) - begun, np.repeat(most, count)
+    )
 
 
 def _parts(lengths: Ints, rows: int) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,174 @@
+"""A world judged on a separate test of randomised exposure: its forecasts of responses to items drawn at random.
+
+The logging policy chose what the log shows, so that held-out visits of the log say nothing about other items. A test
+whose items were drawn at random does (Schnabel et al., 2016, Recommendations as treatments; Yang et al., 2018, Unbiased
+offline recommender evaluation for missing-not-at-random implicit feedback).
+
+Axes: R rows, V visits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from recgym.arrays import Bools, Doubles
+from recgym.fidelity.baselines import user_item_rates
+from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, calibration_slope, total
+from recgym.fidelity.card_metrics import Figure, figure, figures_of, undefined_is_none
+from recgym.fidelity.evaluation import Evaluation
+from recgym.fidelity.figures import evaluation_of
+from recgym.fidelity.indexed_log import IndexedLog
+from recgym.logs import Log
+from recgym.logs.kinds import IMPRESSIONS, kind_of
+from recgym.logs.random_exposure import not_random
+from recgym.numerics import auc, auc_of_codes, log_losses, logit
+from recgym.sim.logged_visits import LoggedVisits
+from recgym.sim.teacher_forcing import predict
+from recgym.sim.world import World
+
+PREFIX = "random_"  # of the ids of these figures
+IN_VISIT, ALONE = "given the visit's earlier responses", "without them"
+NUM_EVENTS = 2  # that are judged
+OWN = {
+    "log_loss": "log-loss",
+    "auc": "AUC",
+    "calibration_error": "calibration error",
+    "calibration_slope": "slope",
+}
+
+
+def with_randomised_test(
+    world: World, test: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0
+) -> World:
+    """The world with the figures of a randomised test on its card, in place of those of an earlier one.
+
+    Args:
+        world: with the card of its fit, whose figures of the logging policy's own test visits are named beside.
+        test: rows with and without a response, on any users and items; unknown ones are counted in a remark.
+        past: the log that the world was fitted on, for a baseline; None: no baseline.
+        resamples: bootstrap draws of an interval, over users.
+        seed: of resampling, and of the draws of unknown users.
+
+    Raises:
+        ValueError: the test has no rows without a response, or cannot be mapped onto the world's users and items.
+    """
+    if kind_of(test) != IMPRESSIONS:
+        raise ValueError(
+            "the randomised test has no rows without a response: it must show what was not responded to"
+        )
+    evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
+    evaluation = replace(
+        evaluation,
+        log=_by_world_user(world, evaluation.log),
+        past=evaluation.past and _by_world_user(world, evaluation.past),
+    )
+    with undefined_is_none():
+        found = [
+            row
+            for label, forecast in ((IN_VISIT, evaluation.forecast.chance), (ALONE, None))
+            for name in list(evaluation.log.events)[:NUM_EVENTS]
+            for row in _figures(evaluation, name, label, _chance(evaluation, name, forecast))
+        ]
+    kept = [row for row in world.card.get("figures", []) if not str(row.get("id", "")).startswith(PREFIX)]
+    judged = [line for line in world.card.get("judged", []) if not line.startswith("randomised test:")]
+    users = len(np.unique(evaluation.log.user))
+    judged += [f"randomised test: {remark}" for remark in (*test.remarks, *remarks)]
+    return world.with_card(
+        validated=_line(world.card, found, test, f"{len(evaluation.log.step):,} rows of {users:,} users"),
+        figures=[*kept, *(row.entry() for row in found)],
+        judged=judged,
+    )
+
+
+def _by_world_user(world: World, log: IndexedLog) -> IndexedLog:
+    """The log with users as the world numbers them, so that those of two logs agree; unknown ones get new numbers."""
+    user = log.visits.user.astype(np.int64)
+    user = np.where(user < 0, world.num_users + np.arange(len(user)), user)
+    return replace(log, user=user[log.visit])
+
+
+def _chance(evaluation: Evaluation, name: str, forecast: Any) -> Doubles:
+    """(R,) forecast of an event; with no `forecast`, that of a visit of this row alone."""
+    log, event = evaluation.log, evaluation.index(name)
+    if forecast is not None:
+        return np.asarray(forecast[log.step, log.place, event], np.float64)
+    return np.asarray(predict(evaluation.world, _alone(log)).chance[:, 0, event], np.float64)
+
+
+def _alone(log: IndexedLog) -> LoggedVisits:
+    """Each row as a visit of its own."""
+    visits, rows = log.visits, np.arange(len(log.step) + 1, dtype=np.int64)
+    return LoggedVisits(
+        visits.user[log.visit], visits.context[log.visit], rows, log.item[:, None].astype(np.int64),
+        visits.events[log.step, log.place][:, None], visits.known,
+    )  # fmt: skip
+
+
+def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> list[Figure]:
+    """Log-loss, AUC and calibration of forecasts (R,) of an event."""
+    flag, rows = evaluation.log.events[name], evaluation.rows
+    baseline = evaluation.baseline(user_item_rates, name) if evaluation.past is not None else None
+
+    def beside(value: Any) -> dict[str, float]:
+        return {} if baseline is None else {"user x item rates": float(value(baseline))}
+
+    losses, code, bins = log_losses(flag, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
+    values = (
+        (
+            "random_log_loss",
+            float(losses.mean()),
+            rows.of_ratio(losses),
+            lambda p: log_losses(flag, p).mean(),
+        ),
+        ("random_auc", auc(flag, chance), rows.of(partial(auc_of_codes, flag, code)), lambda p: auc(flag, p)),
+        (
+            "random_calibration_error",
+            calibration_error(flag, chance, bins),
+            rows.of_distance(partial(calibration_gaps, flag, chance, bins), total),
+            lambda p: calibration_error(flag, p, bins_of(p)),
+        ),
+        (
+            "random_calibration_slope",
+            _slope(flag, chance, np.ones(len(flag))),
+            rows.of(partial(_slope, flag, chance)),
+            lambda p: _slope(flag, p, np.ones(len(flag))),
+        ),
+    )
+    return [
+        figure(metric, name, label, world=value, baselines=beside(other), spread=spread, n=len(flag))
+        for metric, value, spread, other in values
+    ]
+
+
+def _slope(flag: Bools, chance: Doubles, weight: Doubles) -> float:
+    """Calibration slope of rows drawn as often as their weight says."""
+    drawn = np.repeat(np.arange(len(flag)), weight.astype(np.int64))
+    if not len(drawn) or flag[drawn].all() or not flag[drawn].any():
+        return float("nan")
+    return calibration_slope(flag[drawn].astype(np.float64), logit(chance[drawn]))[1]
+
+
+def _line(card: Mapping[str, Any], found: list[Figure], test: Log, size: str) -> str:
+    """The card's line on off-policy behaviour, with the figures of the logging policy's own test visits."""
+    if words := not_random(test):
+        return f"off-policy behaviour not validated: the test that was given has {words}"
+    own = {row.id: row for row in figures_of(card)}
+    event = found[0].id.split("/")[1]
+    parts = []
+    for metric, words in OWN.items():
+        row = next(row for row in found if row.id == f"{PREFIX}{metric}/{event}/{IN_VISIT}")
+        beside = own.get(f"{metric}/{event}")
+        parts.append(f"{words} {_value(row)}" + (f" (own test visits {_value(beside)})" if beside else ""))
+    return f"off-policy behaviour validated on randomised exposure, {size}: {event}: {', '.join(parts)}"
+
+
+def _value(row: Figure) -> str:
+    """A figure with its interval, where it has one."""
+    if row.world is None:
+        return f"none ({row.why})"
+    return f"{row.world:.3f}" + (
+        "" if row.low is None or row.high is None else f" [{row.low:.3f}, {row.high:.3f}]"
+    )

@@ -1,0 +1,142 @@
+"""Visits without an order of rows, and visits whose end is not seen: what is fitted from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recgym.fit import FitConfig, fit
+from recgym.fit.dataset import make_dataset
+from recgym.fit.exposure_terms import fit_stay
+from recgym.fit.leaving_terms import leaving
+from recgym.logs import Log, read_log
+from recgym.logs.sample import sample_log
+from recgym.sim.synthetic import synthetic
+
+DAY = 86_400_000
+QUICK = FitConfig(steps=120, bootstrap=20, dim=4, hidden=8)
+ORDER = ("push", "kappa", "decay", "rho", "pull")
+
+
+def timed(log: Log, step_ms: int) -> Log:
+    """A sampled log as somebody's own: a visit a day, `step_ms` between its steps."""
+    time = DAY * (1 + log.column("session").astype(np.int64)) + step_ms * log.column("step").astype(np.int64)
+    place = log.rows.schema.get_field_index("time")
+    rows = log.rows.set_column(place, "time", pa.array(1_600_000_000_000 + time))
+    source = replace(log.source, name="somebody's log")
+    return replace(log, rows=rows, indexed_by=None, source=source)
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    world = synthetic(3, domain="content", num_users=60, num_items=20).with_params(kappa=-1.5, rho=-2.0)
+    return sample_log(world, "random", 400, seed=2, horizon=30)
+
+
+def term(world, name):
+    return next(row for row in world.card["terms"] if row["term"] == name)
+
+
+def test_no_term_of_order_is_fitted_from_rows_of_one_time(log):
+    world = fit(timed(log, 0), name="own", config=QUICK, progress=False)
+    for name in ORDER:
+        assert term(world, name)["status"] != "fitted", name
+    assert term(world, "logged_stay")["status"] == "absent"
+    assert not world.arrays.push.any()
+    (note,) = [note for note in world.card["notes"] if "share one time" in note]
+    assert note.startswith(
+        f"the rows of {(np.bincount(log.column('session')) > 1).sum()} of 400 visits share one time"
+    )
+    other = fit(timed(log, 1000), name="own", config=QUICK, progress=False)
+    assert term(other, "kappa")["status"] == "fitted" or "validation" in term(other, "kappa")["source"]
+    assert not [note for note in other.card["notes"] if "share one time" in note]
+
+
+def test_the_fit_of_rows_of_one_time_does_not_depend_on_their_order(log):
+    own = timed(log, 0)
+    rng = np.random.default_rng(0)
+    session = own.column("session")
+    shuffled = np.lexsort((rng.random(len(session)), session))
+    rows = own.rows.take(pa.array(shuffled))
+    for name in ("step", "position", "slate"):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, own.rows[name])
+    one, other = (make_dataset(each, QUICK, positives_only=False) for each in (own, replace(own, rows=rows)))
+    assert one.evidence == other.evidence == (0, 0, 0)
+    assert not one.follows.any()
+    for dataset in (one, other):
+        batches = dataset.batches(dataset.sessions(0, 1), 512, "cpu", rng)
+        assert {batch.item.shape[1] for batch in batches} == {1}
+        assert sum(int(batch.mask.sum()) for batch in batches) == dataset.known.sum()
+        assert fit_stay(dataset, dataset.known) is None
+
+
+def test_a_visit_of_two_times_has_an_order(log):
+    own = timed(log, 1)
+    dataset = make_dataset(own, QUICK, positives_only=False)
+    assert dataset.ordered.all()
+    session, step = log.column("session"), log.column("step")
+    assert np.array_equal(
+        np.flatnonzero(dataset.follows), np.flatnonzero((session[1:] == session[:-1]) & (step[1:] > 0)) + 1
+    )
+
+
+def table(tmp_path, rows, header="user,item,time"):
+    (tmp_path / "t.csv").write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return tmp_path / "t.csv"
+
+
+def assumed_bias(log):
+    """The row of leave_bias on the card of a fitted log."""
+    row = term(fit(log, name="own", config=QUICK, progress=False), "leave_bias")
+    assert row["value"] > -5
+    return row
+
+
+def test_visits_that_are_whole_records_have_an_assumed_end(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(user, rng.integers(12)) for user in range(120) for _ in range(rng.integers(2, 9))]
+    row = assumed_bias(read_log(table(tmp_path, rows, "user,item"), domain="ecommerce"))
+    assert (row["status"], round(row["value"], 4)) == ("assumed", -2.1972)
+    assert "each visit is the whole record of a user, without times" in row["source"]
+
+
+def test_records_of_days_under_one_session_have_an_assumed_end(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        (user, rng.integers(12), 1_600_000_000 + 90_000 * k, user)
+        for user in range(120)
+        for k in range(rng.integers(2, 9))
+    ]
+    log = read_log(
+        table(tmp_path, rows, "user,item,time,session"),
+        domain="ecommerce",
+        mapping="user=user,item=item,time=time,session=session",
+    )
+    row = assumed_bias(log)
+    assert row["status"] == "assumed"
+    assert "over days" in row["source"]
+
+
+def test_visits_that_are_all_cut_have_an_assumed_end(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        (user % 60, rng.integers(12), 1_600_000_000 + 90_000 * (user // 60) + 60 * k)
+        for user in range(240)
+        for k in range(6)
+    ]
+    row = assumed_bias(read_log(table(tmp_path, rows), domain="ecommerce"))
+    assert row["status"] == "assumed"
+    assert "cut at one length" in row["source"]
+
+
+def test_anonymous_visits_with_times_end(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        (user, rng.integers(12), 1_600_000_000 + 600 * user + 60 * k)
+        for user in range(300)
+        for k in range(rng.geometric(0.3))
+    ]
+    log = read_log(table(tmp_path, rows), domain="ecommerce")
+    found = leaving(make_dataset(log, QUICK, positives_only=True), log, QUICK)
+    assert 1 / (1 + np.exp(-found.bias)) == pytest.approx(0.3, abs=0.05)
