@@ -31,6 +31,7 @@ from recgym.logs.friend_graph import (
     split_friend_pairs,
     weighted_sharing_lift,
 )
+from recgym.logs.kinds import responses_of
 from recgym.numerics import auc, auc_of_codes
 from recgym.sim.world import World
 from recgym.sim.world_index import places
@@ -55,7 +56,7 @@ class GraphEvaluation(NamedTuple):
         if not world.has_graph or log is None:
             raise ValueError(f"{'the log' if world.has_graph else f'world {world.name}'} has no friends")
         users, items, _ = places(world, log)
-        pairs = np.concatenate([_responses(each, world.events[0].name) for each in logs], axis=1)
+        pairs = np.concatenate([_responding(each) for each in logs], axis=1)
         user, item = users[pairs[0]], items[pairs[1]]
         known = (user >= 0) & (item >= 0)
         library = library_table(user[known], item[known], world.num_users)
@@ -72,9 +73,9 @@ class GraphEvaluation(NamedTuple):
         )
 
 
-def _responses(log: Log, event: str) -> Ints:
-    """(2, rows) users and items of the rows with the event; all rows of a log without it."""
-    rows = log.column(event).astype(bool) if event in log.events else np.ones(log.num_rows, bool)
+def _responding(log: Log) -> Ints:
+    """(2, rows) users and items of the rows with a response."""
+    rows = responses_of(log)
     return np.stack([log.column("user")[rows], log.column("item")[rows]])
 
 

@@ -22,6 +22,7 @@ from recgym.fit.session_batches import Batches, pieces
 from recgym.fit.temporal_split import periods
 from recgym.fit.user_history import Earlier, History
 from recgym.logs import Log
+from recgym.logs.kinds import responses_of
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
 
 MIN_ROWS = 20  # of a log, and of its rows with a response
@@ -160,7 +161,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
     `known` (rows of the log,) is given for pairs: the rows that are available to the fit.
     """
     response = EVENTS[log.domain][0].name
-    positive = log.column(response).astype(bool) if response in log.events else np.ones(log.num_rows, bool)
+    positive = responses_of(log)
     if known is not None and not known.any():
         raise ValueError(
             f"no item of the log has {config.min_listeners} users: a world of pairs needs users who share items"

@@ -15,7 +15,7 @@ from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import as_text, encode_ids, first_rows, is_missing
 from recgym.logs.joining import join_rows
-from recgym.logs.mapping import ATTRIBUTES, KEYS
+from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
@@ -133,12 +133,32 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
             )
     for name in named:
         columns |= parser.flag(name)
+    if named and flags[0] not in named and not parser.problems:
+        columns[flags[0]] = _implied_response(parser, columns, named, flags[0])
     if "rating" in names:
         rating = as_numpy(columns["rating"])
         columns |= {flags[0]: rating >= settings.least_rating, "rating": pa.array(rating.astype(np.float32))}
     if "event" in names:
         columns |= parser.words("event")
     return columns, users, items
+
+
+def _implied_response(
+    parser: TableParser, columns: Mapping[str, Any], named: list[str], response: str
+) -> Array:
+    """(rows,) response of rows whose events need it; LogError if no column of an event does."""
+    name, domain = parser.settings.name, parser.settings.domain
+    needing = [event for event in named if response in with_needed(event, domain)]
+    if not needing:
+        raise LogError(
+            f"{name}: {' and '.join(named)} may happen without a {response}: a column {response} is needed"
+        )
+    implied: Array = np.any([columns[event] for event in needing], axis=0)
+    count, which = f"{int(implied.sum()):,} of {len(implied):,} rows", " or ".join(needing)
+    parser.remarks.append(
+        f"{name}: there is no column {response}: {count}, those with {which}, have one; the others were shown only"
+    )
+    return implied
 
 
 def _repeats(table: Any, columns: Mapping[str, Any], settings: TableSettings) -> tuple[Array, list[str]]:

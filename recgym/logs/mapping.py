@@ -183,7 +183,7 @@ def meaning(values: list[str], domain: str) -> dict[str, tuple[str, ...]]:
     view = SHOWN if set(plain.values()) & set(CLICKED) else response
     names = {value: SYNONYMS.get(word, SHOWN) for value, word in plain.items()}
     return {
-        value: _chain({OPENED: view, "click": response}.get(name, name), domain)
+        value: with_needed({OPENED: view, "click": response}.get(name, name), domain)
         for value, name in names.items()
     }
 
@@ -208,7 +208,7 @@ def counted_as(value: str, meant: tuple[str, ...]) -> str:
     return "left out" if is_withdrawn(value) else f"as {'+'.join(reversed(meant)) or 'shown only'}"
 
 
-def _chain(name: str, domain: str) -> tuple[str, ...]:
+def with_needed(name: str, domain: str) -> tuple[str, ...]:
     """An event with the events that it needs; () for another word."""
     needs = {event.name: event.needs for event in EVENTS[domain]}
     chain: list[str] = []

@@ -1,12 +1,16 @@
 """A table of events: sessions, steps, joined rows, times, and errors by row."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from small_logs import found_problems, table
 
-from recgym.logs import LogError, read_log
+from recgym.logs import Log, LogError, read_log
+from recgym.logs.kinds import IMPRESSIONS, kind_of
 from recgym.logs.mapping import meaning, parse_mapping
 from recgym.logs.sessionize import gap_sessions, join_actions, merged, number_steps
 
@@ -258,3 +262,29 @@ def test_missing_files_and_unknown_names_are_refused(tmp_path):
         read_log(table(tmp_path, "user,item\na,b\n"))
     with pytest.raises(LogError, match="no file; one named user_artists"):
         read_log(tmp_path, source="lastfm_hetrec2k")
+
+
+@pytest.mark.parametrize("kind", ["file", "frame"])
+def test_an_event_implies_the_response_that_it_needs(tmp_path, kind):
+    frame = pd.DataFrame({"user": list("uvw"), "item": list("aba"), "purchase": [0, 1, 0]})
+    if kind == "file":
+        frame.to_csv(tmp_path / "t.csv", index=False)
+        log = read_log(tmp_path / "t.csv", domain="ecommerce")
+    else:
+        log = Log.from_pandas(frame, domain="ecommerce")
+    assert log.column("click").tolist() == log.column("purchase").tolist() == [False, True, False]
+    said = "there is no column click: 1 of 3 rows, those with purchase, have one; the others were shown only"
+    assert any(remark.endswith(said) for remark in log.remarks)
+    assert kind_of(log) == IMPRESSIONS
+
+
+def test_events_that_need_no_response_do_not_tell_it():
+    frame = pd.DataFrame({"user": list("uvw"), "item": list("aba"), "like": [0, 1, 0], "hate": [0, 0, 1]})
+    with pytest.raises(
+        LogError, match=r"^frame: like and hate may happen without a click: a column click is needed$"
+    ):
+        Log.from_pandas(frame, domain="content")
+    log = Log.from_pandas(frame.assign(click=1), domain="content")
+    bare = replace(log, rows=log.rows.drop_columns(["click"]))
+    with pytest.raises(ValueError, match="the log has like, hate and no column click"):
+        kind_of(bare)
