@@ -57,6 +57,10 @@ def chain_terms(
             "page_chain", f"the log has {'one page' if num == 1 else f'more than {MAX_PAGES} pages'}"
         )
         return
+    ordered = np.repeat(dataset.ordered, dataset.lengths)
+    if not ordered.any():
+        provenance.absent("page_chain", "the rows of each visit share one time: their order is not known")
+        return
     shown = 1.0 + np.exp(outside - logit)
     shown = np.where(np.isfinite(shown), shown, np.nanmean(shown))
     to = page[dataset.item]
@@ -70,7 +74,7 @@ def chain_terms(
         return found
 
     early, judged, past = (
-        np.isin(dataset.row_period, part) for part in ((TRAIN,), (VALIDATION,), (TRAIN, VALIDATION))
+        ordered & np.isin(dataset.row_period, part) for part in ((TRAIN,), (VALIDATION,), (TRAIN, VALIDATION))
     )
     loss = {
         weight: -float(shown[judged] @ np.log(chain(early, weight)[row[judged], to[judged]]))

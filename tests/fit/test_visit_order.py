@@ -10,6 +10,8 @@ from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
 from recgym.fit.exposure_terms import fit_stay
 from recgym.fit.leaving_terms import leaving
+from recgym.fit.provenance import Provenance
+from recgym.fit.shown_pages import chain_terms
 from recgym.logs import Log, read_log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -69,6 +71,14 @@ def test_the_fit_of_rows_of_one_time_does_not_depend_on_their_order(log):
         assert {batch.item.shape[1] for batch in batches} == {1}
         assert sum(int(batch.mask.sum()) for batch in batches) == dataset.known.sum()
         assert fit_stay(dataset, dataset.known) is None
+
+
+def test_no_chain_of_pages_is_fitted_from_rows_of_one_time(log):
+    dataset = replace(make_dataset(timed(log, 0), QUICK, positives_only=False), domain="ecommerce")
+    dataset = replace(dataset, ordered=np.zeros(len(dataset.starts), bool))
+    arrays, provenance = {}, Provenance("ecommerce")
+    chain_terms(dataset, np.zeros(len(dataset.item)), 0.0, arrays, provenance)
+    assert (provenance.status("page_chain"), arrays) == ("absent", {})
 
 
 def test_a_visit_of_two_times_has_an_order(log):
