@@ -73,7 +73,7 @@ NAMED = {"user": "user", "item": "item"}
     [5, 10**400, 1.5, True, ["user=user"], ("user", "item"), [*NAMED.items()], b"user=user", object()]
     + [NAMED | {"item": wrong} for wrong in (3, None, ["item"], b"item", "", " ", 10**400)]
     + [NAMED | {key: "time"} for key in (3, None, ("time",), b"time")],
-    ids=lambda value: quoted(value, 40),
+    ids=lambda value: "object" if type(value) is object else quoted(value, 40),
 )
 def test_a_map_of_another_type_is_named_in_one_line(path, mapping):
     with pytest.raises(LogError, match=r"^mapping(:| is ).*, expected |^mapping: .*: expected ") as error:
