@@ -32,6 +32,7 @@ def report():
     class Results:
         tables = {"ladder": [table]}  # noqa: RUF012
         stability = {"ladder": []}  # noqa: RUF012
+        aggregate = {"ladder": None}  # noqa: RUF012
         failed = {"ladder": [{"run_id": "x", "error": "no [bold]room[/bold]"}]}  # noqa: RUF012
 
     print_report(Results())

@@ -39,9 +39,10 @@ FIGURES: dict[str, dict[str, float]] = {
         "event_needs": 0.92582,
         "leave_run": 0.67804,
         "library": 1.0,
+        "page_chain": 1.0,
     },
     "ecommerce-1": {
-        "params": 0.70665,
+        "params": 0.86662,
         "user_cdf": 0.59065,
         "profile": 0.044014,
         "factors": 0.19769,
@@ -60,6 +61,8 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_time": 10.466,
         "leave_run": 0.52615,
         "library": 1.0,
+        "page_chain": 0.3336,
+        "page_items": 18.0,
     },
     "social-1": {
         "params": 1.1813,
@@ -76,6 +79,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "event_needs": 0.57735,
         "leave_run": 0.45203,
         "library": 1.0,
+        "page_chain": 1.0,
     },
     "social-2": {
         "params": 1.1867,
@@ -92,6 +96,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "event_needs": 0.57735,
         "leave_run": 0.45203,
         "library": 1.0,
+        "page_chain": 1.0,
     },
 }
 

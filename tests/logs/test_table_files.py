@@ -50,7 +50,7 @@ def test_files_with_other_columns_are_refused(tmp_path):
     assert refused(tmp_path / "events").startswith("users.csv: has no column time, unlike part-0.csv")
     assert refused([files[0], files[0]]).endswith("part-0.csv: is given twice")
     assert refused([files[0], tmp_path / "gone.csv"]).endswith("gone.csv: there is no such file or folder")
-    assert refused([]) == "a log needs at least one file"
+    assert refused([]) == "path is [], expected the path of a file or folder, or a list of paths"
 
 
 def test_columns_may_have_another_order_and_related_types(tmp_path):

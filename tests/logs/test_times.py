@@ -110,7 +110,8 @@ def test_time_unit_and_time_format_resolve_ambiguous_times(tmp_path):
     log = read_log(of_times(tmp_path, ["Sun Sep 13 12:26:40 +0200 2020"]), domain="social",
                    time_format="%a %b %d %H:%M:%S %z %Y")  # fmt: skip
     assert log.column("time").tolist() == [1000 * AT - 7_200_000]
-    for form in (5, "", "%d %d"):
+    assert str(refused(of_times(tmp_path, [AT]), time_format=5)) == "time_format is 5, expected a text"
+    for form in ("", "%d %d"):
         assert f"time_format {form!r}: a form as" in str(refused(of_times(tmp_path, [AT]), time_format=form))
     assert "time_format '%Q'" in str(refused(of_times(tmp_path, [AT]), time_format="%Q"))
     assert "time_unit 'h' is unknown" in str(refused(of_times(tmp_path, [AT]), time_unit="h"))

@@ -95,7 +95,7 @@ def test_parameters_outside_their_documented_range_are_errors(name, wrong, right
     for value in right:
         assert synthetic().with_params(**{name: value}).params[name] == value
     for value in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="params holds a number that is not finite"):
+        with pytest.raises(ValueError, match=f"parameter '{name}' is {value}, expected a finite number"):
             synthetic().with_params(**{name: value})
 
 
