@@ -105,3 +105,8 @@ def plain_uuids(values: Any) -> Any:
         [None if raw is None else str(UUID(bytes=raw)) for raw in coded.dictionary.to_pylist()], TEXT
     )
     return pa.DictionaryArray.from_arrays(coded.indices, words)
+
+
+def is_list(kind: Any) -> bool:
+    """Whether an Arrow type is a list."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

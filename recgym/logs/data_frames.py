@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.arrow_types import plain, refuse_spans
+from recgym.logs.arrow_types import is_list, plain, refuse_spans
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source
 from recgym.logs.delimited import require_columns
@@ -18,7 +18,7 @@ from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, raise_problems
-from recgym.logs.slate_lists import is_list, one_row_an_item
+from recgym.logs.slate_lists import one_row_an_item
 from recgym.logs.table_settings import TableSettings
 
 if TYPE_CHECKING:

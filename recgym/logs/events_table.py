@@ -18,8 +18,9 @@ from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, number_steps
+from recgym.logs.slate_repeats import REPEAT
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.time_units import DAY_MS, UNITS
@@ -48,6 +49,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     remarks = parser.remarks
     kept, repeats = _repeats(table, columns, settings)
     remarks += repeats
+    columns.pop(REPEAT, None)
     num_rows = len(table)
     duplicates = num_rows - len(kept)
     kept = kept[~parser.withdrawn[kept]]
@@ -168,19 +170,29 @@ def _repeats(table: Any, columns: Mapping[str, Any], settings: TableSettings) ->
     """
     everything = np.arange(len(table))
     time = as_numpy(columns["time"]) if "time" in columns else None
-    ordered = {"step", "slate"} & set(columns) or ("position" in columns and time is None)
+    is_split = REPEAT in columns  # slates and positions are numbered, not the file's
+    ordered = {"step", *(() if is_split else ("slate",))} & set(columns) or (
+        "position" in columns and time is None and not is_split
+    )
     drop = settings.duplicates == "drop"
     if settings.duplicates is None:
         drop = bool(ordered) or (time is not None and not _whole_days(time))
     elif not drop:
         return everything, []
-    compared = {name: columns.get(name, table[name]) for name in table.column_names}
-    kept = first_rows(pa.table(compared))
+    if is_split:
+        kept = np.flatnonzero(~as_numpy(columns[REPEAT]))
+    else:
+        kept = first_rows(pa.table({name: columns.get(name, table[name]) for name in table.column_names}))
     count = len(table) - len(kept)
     if not count:
         return kept, []
     if drop:
-        return kept, [f"{settings.name}: {count:,} exact duplicate rows dropped"]
+        less = (
+            f"; columns that are not used are not compared: {shown(settings.unused)}"
+            if settings.unused
+            else ""
+        )
+        return kept, [f"{settings.name}: {count:,} exact duplicate rows dropped{less}"]
     why = "there are no times" if time is None else "times are whole days"
     return everything, [
         f"{settings.name}: {count:,} exact duplicate rows kept, as {why}; duplicates=drop drops them"
@@ -188,7 +200,7 @@ def _repeats(table: Any, columns: Mapping[str, Any], settings: TableSettings) ->
 
 
 def _whole_days(time: Array) -> bool:
-    """Whether all times [ms] are midnights of UTC, or of one time zone over several days."""
+    """Whether all times [ms] are midnights of UTC, or of one offset over several days."""
     of_day = time % DAY_MS
     if (of_day == 0).all():
         return True

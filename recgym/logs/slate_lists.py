@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import is_number, is_text
+from recgym.logs.arrow_types import is_list, is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode
 from recgym.logs.list_text import (
@@ -30,6 +30,7 @@ from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
 from recgym.logs.slate_events import words_without_event, yes_of
+from recgym.logs.slate_repeats import REPEAT, repeated
 
 CHUNK_ROWS = 1 << 16  # slates that are split at once
 NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
@@ -42,11 +43,6 @@ CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
 DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
-
-
-def is_list(kind: Any) -> bool:
-    """Whether an Arrow type is a list."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def one_row_an_item(
@@ -96,9 +92,10 @@ def one_row_an_item(
         raise_problems(
             problems_of(bad, len(table), origin.place, column, rule, lambda at: repr(cells[at].as_py()))
         )
-    passive = (
-        words_without_event(table["event"], domain, words or {}) if "event" in table.column_names else []
-    )
+    has_words = "event" in table.column_names
+    passive = words_without_event(table["event"], domain, words or {}) if has_words else []
+    if "slate" not in table.column_names:
+        table = table.append_column(REPEAT, pa.array(repeated(table)))
     parts, rows, counts = [], [], dict.fromkeys(REMARKS, 0)
     for start in range(0, len(table), CHUNK_ROWS):
         chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive)

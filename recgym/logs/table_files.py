@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import refuse_spans
+from recgym.logs.arrow_types import is_list, refuse_spans
 from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
@@ -31,7 +31,7 @@ from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
-from recgym.logs.slate_lists import LISTED, is_list
+from recgym.logs.slate_lists import LISTED
 from recgym.logs.text_form import ANY_TEXT, TextForm
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
@@ -90,9 +90,11 @@ def read_tables(
 def unused(
     files: Files, name: str, columns: Mapping[str, str], domain: str, form: TextForm = ANY_TEXT
 ) -> list[str]:
-    """Columns of a file that are not keys, if there is no map."""
+    """Columns of a file that are not read: not in the map or, without one, no keys."""
     keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
-    header = [] if columns else _Table.of(files, name, columns, form).header
+    header = _Table.of(files, name, columns, form).header
+    if columns:
+        return [column for column in header if column not in columns.values()]
     return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
 
 

@@ -127,11 +127,12 @@ class TableForm:
         if self.items is not None:
             table, more = self.items.joined(files, table, names[0])
             remarks += more
-        log = log_of_table(table, replace(settings, origin=origin, left_out=tuple(left_out)), Log.build)
-        left = unused(files, names[0], self.columns, self.domain, self.text)
+        left = unused(files, names[0], columns, self.domain, self.text)
+        settings = replace(settings, origin=origin, left_out=tuple(left_out), unused=tuple(left))
+        log = log_of_table(table, settings, Log.build)
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
-        remarks += [f"{name}: columns not used: {shown(left)}"] if left else []
+        remarks += [f"{name}: columns not used: {shown(left)}"] if left and not self.columns else []
         return replace(log, remarks=(*together, *remarks, *log.remarks))
 
 

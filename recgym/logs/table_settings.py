@@ -30,3 +30,4 @@ class TableSettings:
     duplicates: str | None = None  # "keep" or "drop"; None: see recgym.logs.generic
     words: Mapping[str, str] = field(default_factory=dict)  # meaning of words of the event column
     left_out: tuple[LogProblem, ...] = ()  # problems of rows of the file that were left out
+    unused: tuple[str, ...] = ()  # columns of the file that are not read
