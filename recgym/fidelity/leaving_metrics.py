@@ -42,6 +42,10 @@ def whole(evaluation: Evaluation) -> tuple[Bools, Doubles, Doubles]:
         raise LackingError(
             "the log does not show whole visits: at the end of a visit the user need not have left"
         )
+    if not any(
+        log.left[open_steps(log)].any() for log in (evaluation.log, evaluation.past) if log is not None
+    ):
+        raise LackingError("no visit of the log ends before the last step of the longest: leaving is assumed")
     part = open_steps(evaluation.log)
     return part, evaluation.log.left[part], evaluation.forecast.left[part]
 
