@@ -71,19 +71,8 @@ class DeepCf(BaseAgent):
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Fit both towers to a log; `report` gets the number of rows so far and the validation loss."""
-        p = self.params
-        settings = OfflineSettings(
-            epochs=p.epochs,
-            epoch_rows=p.epoch_rows,
-            batch=p.batch,
-            rate=p.rate,
-            weight_decay=p.weight_decay,
-            clip=p.clip,
-            discount=0.0,
-        )
-        return fit_towers(
-            self.towers, self.problem, read_histories(self.problem, log), seed, settings, report
-        )
+        histories, settings = read_histories(self.problem, log), OfflineSettings.of(self.params)
+        return fit_towers(self.towers, self.problem, histories, seed, settings, report)
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Expected reward of every item up to a constant, (B, N)."""

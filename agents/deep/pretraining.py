@@ -36,6 +36,12 @@ class OfflineSettings:
     clip: float  # largest norm of a gradient
     discount: float  # per slate, of the returns from which shift and spread are computed
 
+    @classmethod
+    def of(cls, params: Any) -> "OfflineSettings":
+        """Of the parameters of an agent without an online stage, which have the same names."""
+        names = ("epochs", "epoch_rows", "batch", "rate", "weight_decay", "clip")
+        return cls(**{name: getattr(params, name) for name in names}, discount=0.0)
+
 
 def fit_towers(
     towers: Towers,
@@ -56,20 +62,13 @@ def fit_towers(
     Raises:
         ValueError: the log has a single session.
     """
-    is_validation = histories.session >= 0.9 * histories.session[-1]
-    train, validation = (
-        np.flatnonzero(~is_validation),
-        np.flatnonzero(is_validation)[: settings.epoch_rows // 5],
-    )
-    if not len(train):
-        raise ValueError("the log needs at least two sessions")
+    train, validation = split_rows(histories, settings.epoch_rows)
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(histories.item)]))
     _initialise_biases(towers, problem, histories, train)
 
     def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
-        taken = rng.permutation(train)[: settings.epoch_rows]
-        for rows in np.array_split(taken, -(-len(taken) // settings.batch)):
+        for rows in batches(train, settings, rng):
             yield len(rows), logged_loss(towers, logged_rows(problem, histories, rows, towers.scale.device))
 
     best_loss = train_best(
@@ -84,18 +83,43 @@ def _initialise_biases(
     towers: Towers, problem: Problem, histories: Histories, rows: NDArray[np.int64]
 ) -> None:
     """Set V and b_a to the logits of the mean reward and of the items' shrunk mean rewards."""
-    label = _labels(problem, histories, rows)
+    of_items, of_all = reward_logits(problem, histories, rows)
+    towers.items.bias.copy_(torch.as_tensor(of_items - of_all))
+    towers.reward_head.bias[-1] = of_all
+
+
+def split_rows(histories: Histories, epoch_rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of training, and those of the last tenth of the sessions; ValueError for a log of one session."""
+    is_late = histories.session >= 0.9 * histories.session[-1]
+    train = np.flatnonzero(~is_late)
+    if not len(train):
+        raise ValueError("the log needs at least two sessions")
+    return train, np.flatnonzero(is_late)[: epoch_rows // 5]
+
+
+def batches(
+    rows: NDArray[np.int64], settings: OfflineSettings, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """The batches of an epoch: rows in random order, a random subset where there are more than `epoch_rows`."""
+    taken = rng.permutation(rows)[: settings.epoch_rows]
+    return np.array_split(taken, -(-len(taken) // settings.batch))
+
+
+def reward_logits(
+    problem: Problem, histories: Histories, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], float]:
+    """Logits of the items' shrunk mean rewards, (N,), and of the mean reward."""
+    label = labels_of(problem, histories, rows)
     rewards, mean = shrunk_means(histories.item[rows], label, problem.num_items, SMOOTHING_ROWS)
 
     def logit(p: Any) -> Any:
         p = np.clip(p, 1e-4, 1.0 - 1e-4)
         return np.log(p / (1.0 - p))
 
-    towers.items.bias.copy_(torch.as_tensor(logit(rewards) - logit(mean)))
-    towers.reward_head.bias[-1] = float(logit(mean))
+    return logit(rewards), float(logit(mean))
 
 
-def _labels(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def labels_of(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Rewards of rows scaled to [0, 1], (R,)."""
     return scaled(problem, histories.reward[rows]).astype(np.float32)
 
@@ -149,7 +173,7 @@ def logged_rows(
     """Some rows of a log as tensors on a device."""
     states = to_states(histories.observation(rows, problem.num_items), device)
     items = torch.as_tensor(histories.item[rows], device=device)
-    return LoggedRows(states, items, torch.as_tensor(_labels(problem, histories, rows), device=device))
+    return LoggedRows(states, items, torch.as_tensor(labels_of(problem, histories, rows), device=device))
 
 
 def _logits(towers: Towers, rows: LoggedRows) -> Tensor:

@@ -21,15 +21,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.base import BaseAgent
-from agents.deep.pretraining import OfflineSettings, train_best
+from agents.deep.pretraining import (
+    OfflineSettings,
+    batches,
+    labels_of,
+    reward_logits,
+    split_rows,
+    train_best,
+)
 from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import Histories, read_histories
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import allowed_items, scaled, shrunk_means, top_k
+from agents.slates import allowed_items, top_k
 from agents.torch_utils import GPUS, pick_device, put_weights, seeded, weights_of
 
-SMOOTHING_ROWS = 20.0  # pseudo-rows of each item at the mean of all items
 FIRST_SPREAD = 0.02  # standard deviation of embeddings before anything is learnt
 
 
@@ -117,18 +123,16 @@ class SequenceAgent(BaseAgent):
 
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Fit the network to a log; `report` gets the number of rows so far and the validation loss."""
-        p, histories = self.params, read_histories(self.problem, log)
-        is_late = histories.session >= 0.9 * histories.session[-1]
-        train, late = np.flatnonzero(~is_late), np.flatnonzero(is_late)[: p.epoch_rows // 5]
-        if not len(train):
-            raise ValueError("the log needs at least two sessions")
-        self._initialise_bias(histories, train)
+        histories, settings = read_histories(self.problem, log), OfflineSettings.of(self.params)
+        train, late = split_rows(histories, settings.epoch_rows)
+        with torch.no_grad():
+            of_items, _ = reward_logits(self.problem, histories, train)
+            self.model.bias.copy_(torch.as_tensor(of_items))
         rng = np.random.default_rng(np.random.SeedSequence([seed, len(histories.item)]))
 
         def epoch() -> Iterator[tuple[int, Tensor]]:
             self.model.train()
-            taken = rng.permutation(train)[: p.epoch_rows]
-            for rows in np.array_split(taken, -(-len(taken) // p.batch)):
+            for rows in batches(train, settings, rng):
                 yield len(rows), self._loss(histories, rows)
 
         def validation_loss() -> float:
@@ -137,34 +141,17 @@ class SequenceAgent(BaseAgent):
                 parts = np.array_split(late, -(-len(late) // 4_096))
                 return sum(float(self._loss(histories, rows)) * len(rows) for rows in parts) / len(late)
 
-        settings = OfflineSettings(
-            epochs=p.epochs,
-            epoch_rows=p.epoch_rows,
-            batch=p.batch,
-            rate=p.rate,
-            weight_decay=p.weight_decay,
-            clip=p.clip,
-            discount=0.0,
-        )
         with seeded(seed):  # dropout
             loss = train_best(self.model, epoch, validation_loss, settings, report)
         self.model.eval()
         return {"offline_rows": float(len(histories.item)), "loss": loss}
-
-    @torch.no_grad()
-    def _initialise_bias(self, histories: Histories, rows: NDArray[np.int64]) -> None:
-        """Logits of the items' shrunk mean rewards."""
-        label = scaled(self.problem, histories.reward[rows])
-        mean, _ = shrunk_means(histories.item[rows], label, self.problem.num_items, SMOOTHING_ROWS)
-        mean = np.clip(mean, 1e-4, 1.0 - 1e-4)
-        self.model.bias.copy_(torch.as_tensor(np.log(mean / (1.0 - mean))))
 
     def _sequences(self, observation: Any) -> Tensor:
         return torch.as_tensor(responses(observation, self.problem.num_items), device=self.torch_device)
 
     def _loss(self, histories: Histories, rows: NDArray[np.int64]) -> Tensor:
         """Mean cross-entropy on rows of a log."""
-        label = scaled(self.problem, histories.reward[rows]).astype(np.float32)
+        label = labels_of(self.problem, histories, rows)
         sequences = self._sequences(histories.observation(rows, self.problem.num_items))
         item = torch.as_tensor(histories.item[rows], device=self.torch_device)
         logits = self.model.logits_of(sequences, item)

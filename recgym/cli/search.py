@@ -8,7 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from recgym.cli.terminal import EnvArgs, Seed, progress, refuse_unwritable
-from recgym.cli.training import AgentName, AgentParams, EnvId, OfflineSessions, TrainingWorld
+from recgym.cli.training import (
+    AgentName,
+    AgentParams,
+    EnvId,
+    OfflineSessions,
+    TrainingWorld,
+    checked_arguments,
+)
 
 Trials = Annotated[
     int, typer.Option(metavar="N", min=1, help="Settings that are tried; the first are the agent's own.")
@@ -55,16 +62,14 @@ def tune(
 
     Example: `recgym tune linucb recgym/Ecommerce-v0 --trials 30`
     """
-    from recgym.bench.env_args import check_arguments, env_arguments, json_object
+    from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
     from recgym.bench.search_spaces import space_of
     from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
     from recgym.bench.tuning_picture import draw_trials
 
-    kwargs = env_arguments(env_args, world)
-    if env_args is not None:
-        check_arguments(env, kwargs)
+    kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
     refuse_unwritable("--out", folder)
     plan = SearchPlan(

@@ -103,7 +103,7 @@ def train(
     experiment = Experiment(
         name="train",
         env_id=env,
-        kwargs=_checked_arguments(env, env_args, world),
+        kwargs=checked_arguments(env, env_args, world),
         env_steps=steps,
         offline_sessions=offline,
         eval_sessions=sessions,
@@ -128,7 +128,7 @@ def train(
         print(f"wrote {folder}", file=sys.stderr)
 
 
-def _checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
+def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
     """Arguments of the environment; ValueError where it rejects those of --env-args."""
     from recgym.bench.env_args import check_arguments, env_arguments
 
