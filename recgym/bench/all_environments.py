@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recgym.arrays import Array
-from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, SeedRuns, seed_scores
+from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import Leaderboard
-from recgym.bench.report_page import line_of, title_of
+from recgym.bench.report_page import title_of
 from recgym.evaluate.aggregate import holm, iqm_interval, probability_of_improvement, t_p_value
 from recgym.evaluate.stats import Interval
 
@@ -37,15 +37,13 @@ class Aggregate(NamedTuple):
 
 def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
     """The comparison; None where fewer than two environments have scores of two seeds."""
-    experiments: dict[str, dict[str, SeedRuns]] = {}
-    names = {}
+    experiments: dict[str, list[JudgedRun]] = {}
     for run in runs:
-        name = run.record["experiment"]
-        names[name] = title_of(run.record["env"]["id"], name)
-        lines = experiments.setdefault(name, {})
-        lines.setdefault(line_of(run.record["run_id"], name), {})[run.record["seed"]["run"]] = run
+        experiments.setdefault(run.record["experiment"], []).append(run)
+    names = {name: title_of(own[0].record["env"]["id"], name) for name, own in experiments.items()}
     scores: dict[str, dict[str, Array]] = {}
-    for name, lines in experiments.items():
+    for name, own in experiments.items():
+        lines = runs_by_agent(own)
         found = {line: seed_scores(lines, line) for line, seeds in lines.items() if len(seeds) > 1}
         known = {line: values for line, values in found.items() if values is not None}
         if known:

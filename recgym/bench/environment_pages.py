@@ -5,10 +5,9 @@ to date.
 """
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
-from recgym.bench.readme import HEADLINES
+from recgym.bench.readme import headline_figures, markdown_table
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import observation_columns
@@ -16,7 +15,6 @@ from recgym.envs.rewards import REWARDS
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.events import EVENTS
-from recgym.fidelity.card_metrics import figures_of
 from recgym.sim.engine import Engine
 from recgym.sim.world import World
 from recgym.storage import write_files
@@ -99,13 +97,6 @@ def _name(row: EnvRow) -> str:
     return row.id.removeprefix("recgym/")
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(
-        lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    )
-
-
 def _description(row: EnvRow, world: World) -> str:
     shown = "one item" if row.slate_size == 1 else f"a slate of {row.slate_size} items"
     text = DESCRIPTIONS[row.domain].format(shown=shown, candidates=row.n_items)
@@ -138,14 +129,16 @@ def _observations(engine: Engine) -> str:
     return (
         f"`Box(-1.0, 1.0, ({first},), float32)`. The same names are `env.unwrapped.observation_columns`. Other "
         "observations are in the [contract](../contract.md#observations).\n\n"
-        + _table(("column", "meaning", "min", "max"), bounded)
+        + markdown_table(("column", "meaning", "min", "max"), bounded)
     )
 
 
 def _rewards(row: EnvRow, world: World) -> str:
     names = {event.name for event in world.events}
     events = [event for event in EVENTS[row.domain] if event.name in names]
-    paid = _table(("event", "weight in `engagement`"), ((f"`{e.name}`", f"{e.engagement:g}") for e in events))
+    paid = markdown_table(
+        ("event", "weight in `engagement`"), ((f"`{e.name}`", f"{e.engagement:g}") for e in events)
+    )
     assumed = ", ".join(f"`{name}`" for name in world.card.get("rewards_assumed", ()))
     text = f"`{row.reward}`: {REWARDS[row.reward]}; summed over a slate.\n\n{paid}"
     return text + (f"\n\nRest on assumed rates: {assumed}." if assumed else "")
@@ -153,17 +146,18 @@ def _rewards(row: EnvRow, world: World) -> str:
 
 def _arguments(row: EnvRow, world: World) -> str:
     values = {**row._asdict(), "n_items": world.num_items}
-    return _table(("argument", "meaning"), ((f"`{name}`", text.format(**values)) for name, text in ARGUMENTS))
+    return markdown_table(
+        ("argument", "meaning"), ((f"`{name}`", text.format(**values)) for name, text in ARGUMENTS)
+    )
 
 
 def _fidelity(world: World) -> str:
-    figures = {figure.id: figure for figure in figures_of(world.card)}
     rows = []
-    for figure in (figures[name] for name in HEADLINES if name in figures):
+    for figure in headline_figures(world):
         log = "" if figure.log is None else f"{figure.log:.4g}"
         baseline = "" if figure.baseline is None else f"{figure.baseline:.4g}"
         rows.append((figure.text, log, f"{figure.world:.4g}", baseline))
-    return "On held-out rows of the log:\n\n" + _table(("figure", "log", "world", "baseline"), rows)
+    return "On held-out rows of the log:\n\n" + markdown_table(("figure", "log", "world", "baseline"), rows)
 
 
 def _references(row: EnvRow) -> str:
@@ -179,7 +173,7 @@ def _references(row: EnvRow) -> str:
     ]
     rows = [(line[0], line[1], line[5]) for line in cells if line[0] in REFERENCES]
     head = ("agent", "mean return of a session", "response rate")
-    return _table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
+    return markdown_table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
 
 
 def _versions(row: EnvRow) -> str:
@@ -191,7 +185,10 @@ def _versions(row: EnvRow) -> str:
     rows = [
         (_name(each).rsplit("-", 1)[1], each.world, changes.get(_name(each), changes["all"])) for each in own
     ]
-    return _table(("version", "world", "what changed"), rows) + "\n\nEarlier versions behave as they did."
+    return (
+        markdown_table(("version", "world", "what changed"), rows)
+        + "\n\nEarlier versions behave as they did."
+    )
 
 
 def write() -> None:

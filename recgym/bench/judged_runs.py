@@ -1,5 +1,6 @@
 """Completed runs read from their folders, and comparisons of agents under common random numbers."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from recgym.bench.report_page import line_of
 from recgym.bench.run_folder import load_record, run_folders
 from recgym.evaluate.metrics import (
     Score,
@@ -82,6 +84,15 @@ def _judged(record: dict[str, Any], path: Path) -> JudgedRun:
         exposure_gini(counts),
         facts,
     )
+
+
+def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:
+    """Runs of one experiment by the line of their agent in tables, then by number of the random seed."""
+    agents: dict[str, SeedRuns] = {}
+    for run in runs:
+        line = line_of(run.record["run_id"], run.record["experiment"])
+        agents.setdefault(line, {})[run.record["seed"]["run"]] = run
+    return agents
 
 
 def _paired_seeds(first: SeedRuns, second: SeedRuns) -> list[int]:

@@ -15,8 +15,8 @@ from recgym.bench.judged_runs import (
     SeedRuns,
     agent_score,
     difference,
+    runs_by_agent,
 )
-from recgym.bench.report_page import line_of
 from recgym.bench.suite import PRESETS
 from recgym.evaluate.metrics import Score
 from recgym.evaluate.stats import Interval, t_interval
@@ -85,10 +85,7 @@ def _agent_order(preset: str, line: str) -> tuple[int, str]:
 
 
 def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
-    agents: dict[str, SeedRuns] = {}
-    for run in runs:
-        line = line_of(run.record["run_id"], run.record["experiment"])
-        agents.setdefault(line, {})[run.record["seed"]["run"]] = run
+    agents = runs_by_agent(runs)
     reference = PRESETS[preset].reference if preset in PRESETS else ""
     ordered = sorted(agents, key=lambda name: _agent_order(preset, name))
     rows = [_row(agents, agent, reference) for agent in ordered]

@@ -17,14 +17,15 @@ from recgym.envs.spaces import feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.envs.world_lookup import WORLDS
 from recgym.events import EVENTS
-from recgym.fidelity.card_metrics import figures_of
+from recgym.fidelity.card_metrics import Figure, figures_of
 from recgym.logs.registry import SOURCES
 from recgym.sim.assumptions import assumed_settings, range_of
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
 
 
-def _markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -44,7 +45,7 @@ def environments() -> str:
         for row in ENVIRONMENTS
     ]
     head = ("id", "world", "items", "slate", "horizon", "default reward", "the agent's task")
-    return _markdown(head, rows)
+    return markdown_table(head, rows)
 
 
 def _status(row: dict[str, Any] | None) -> str:
@@ -69,7 +70,7 @@ def terms() -> str:
     names = list(dict.fromkeys(name for card in cards for name in card))
     meaning = {param.name: f"`{param.name}`: {param.meaning}" for param in PARAMS}
     rows = [(meaning.get(name, f"`{name}`"), *(_status(card.get(name)) for card in cards)) for name in names]
-    return _markdown(("term", *(world.name for world in worlds)), rows)
+    return markdown_table(("term", *(world.name for world in worlds)), rows)
 
 
 # ids of the figures that README shows, in this order
@@ -100,24 +101,29 @@ HEADLINES = (
 )
 
 
+def headline_figures(world: World) -> list[Figure]:
+    """The figures of HEADLINES that the card has, in their order."""
+    figures = {row.id: row for row in figures_of(world.card)}
+    return [figures[name] for name in HEADLINES if name in figures]
+
+
 def fidelity() -> str:
     """Headline figures of the cards of the shipped worlds."""
     rows = []
     for world in _worlds():
-        figures = {row.id: row for row in figures_of(world.card)}
-        for row in (figures[name] for name in HEADLINES if name in figures):
+        for row in headline_figures(world):
             name = f" ({row.baseline_name})" * bool(row.baseline_name)
             baseline = "" if row.baseline is None else f"{row.baseline:.4g}{name}"
             log = "" if row.log is None else f"{row.log:.4g}"
             rows.append((world.name, row.text, row.judges, log, f"{row.world:.4g}", baseline))
-    return _markdown(("world", "figure", "judges", "log", "world's", "baseline's"), rows)
+    return markdown_table(("world", "figure", "judges", "log", "world's", "baseline's"), rows)
 
 
 def agents() -> str:
     """The table of agents."""
     from agents import AGENTS
 
-    return _markdown(
+    return markdown_table(
         ("agent", "family", "what it does"), ((f"`{a.name}`", a.family, a.about) for a in AGENTS)
     )
 
@@ -129,12 +135,12 @@ def events() -> str:
         for domain, table in EVENTS.items()
         for event in table
     )
-    return _markdown(("domain", "event", "needs", "weight"), rows)
+    return markdown_table(("domain", "event", "needs", "weight"), rows)
 
 
 def rewards() -> str:
     """The named rewards."""
-    return _markdown(("reward", "pays"), ((f"`{name}`", pays) for name, pays in REWARDS.items()))
+    return markdown_table(("reward", "pays"), ((f"`{name}`", pays) for name, pays in REWARDS.items()))
 
 
 def observation() -> str:
@@ -152,7 +158,7 @@ def observation() -> str:
             cell = "-" if width == 0 else f"{first}" if width == 1 else f"{first} to {last}"
             places.setdefault(name, []).append(cell)
             first += width
-    return _markdown(
+    return markdown_table(
         ("block", *(name for name, _ in columns)),
         ((name, *row) for name, row in places.items() if set(row) != {"-"}),
     )
@@ -168,7 +174,7 @@ def assumptions() -> str:
             cells[worlds.index(world)] = " / ".join(f"{value:.3g}" for value in values)
     found = ((term, range_of(term)) for term in rows)
     reasons = {term: limits.reason for term, limits in found if limits is not None}
-    return _markdown(
+    return markdown_table(
         ("term", *(world.name for world in worlds), "range"),
         ((f"`{term}`", *cells, reasons[term]) for term, cells in rows.items()),
     )
@@ -186,7 +192,7 @@ def datasets() -> str:
         )
         for name, row in SOURCES.items()
     )
-    return _markdown(("data set", "`source`", "domain", "options", "what to know"), rows)
+    return markdown_table(("data set", "`source`", "domain", "options", "what to know"), rows)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
