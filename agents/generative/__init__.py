@@ -1,0 +1,1 @@
+"""Generative recommenders: items as semantic IDs, written code by code by a causal decoder."""
