@@ -96,6 +96,12 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         mask: Bools = self._masks()[0]
         return mask
 
+    @property
+    def slate_events(self) -> Bools:
+        """Whether each event happened to each item of the last slate, (K, E); all False before the first step."""
+        bits = np.zeros(self._slots, np.int64) if self._last is None else self._last[1].events[0]
+        return (bits[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
+
     def render(self) -> Any:
         """The user, the last slate and its events: text for "ansi", pixels (400, 640, 3) for "rgb_array"."""
         if self.render_mode is None:
