@@ -84,7 +84,7 @@ def _one_kind(name: str, column: str, values: "pd.Series[Any]") -> "pd.Series[An
 
 
 def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "pd.Series[Any]":
-    """Dates among timestamps become midnights; LogError if some have a time zone and others not."""
+    """Dates among timestamps become midnights, times of several offsets text; LogError if only some have a zone."""
     if mixed:
         values = values.map(
             lambda day: day if isinstance(day, datetime) else datetime(day.year, day.month, day.day),
@@ -97,6 +97,8 @@ def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "
         raise_problems(
             [LogProblem(name, row + 2, column, "all times must have a zone or none", str(values.iloc[row]))]
         )
+    if any(zoned) and len({moment.utcoffset() for moment in known}) > 1:
+        return values.map(lambda moment: moment.isoformat(), na_action="ignore")  # Arrow keeps one zone
     return values
 
 

@@ -25,7 +25,7 @@ from recgym.logs.time_units import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ZONE = r":[0-9.]+([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$"
+ZONE = r":([0-9.]+)([zZ]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 ISO_REWRITES = (  # to the form that Arrow reads; no zone means UTC
     (r"\s*(UTC|GMT)$", ""),
     (r"\s+([+-][0-9]{2}:?[0-9]{2})$", r"\1"),
@@ -46,8 +46,9 @@ def dates_of_text(words: Any, rows: Array) -> TimeEntries:
     tidy = words
     for pattern, better in ISO_REWRITES:
         tidy = pc.replace_substring_regex(tidy, pattern, better)
-    ms, valid = _year_first(tidy)
-    entries = TimeEntries(np.where(valid, LABELS.index(DATE), -1), ms, np.full(len(words), NOT_A_TIME))
+    ms, ahead, valid = _year_first(tidy)
+    label = np.where(valid, LABELS.index(DATE), -1)
+    entries = TimeEntries(label, ms, np.full(len(words), NOT_A_TIME), ahead)
     if not valid.all():
         others = np.flatnonzero(~valid)
         part = _slashed(tidy.take(pa.array(others)), rows[others])
@@ -69,21 +70,29 @@ def _refuse_mixed_zones(entries: TimeEntries, words: Any, rows: Array) -> None:
         entries.rule[fewer] = WITH_ZONE if with_zone < without else WITHOUT_ZONE
 
 
-def _year_first(words: Any) -> tuple[Array, Array]:
-    """Ms of dates and times in ISO 8601, and which are valid."""
+def _year_first(words: Any) -> tuple[Array, Array, Array]:
+    """Ms of dates and times in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
     valid = np.ones(len(words), bool)
-    ms = np.zeros(len(words), np.int64)
+    ms, ahead = np.zeros((2, len(words)), np.int64)
     zoned = pc.match_substring_regex(words, ZONE)
     for mask, kind in ((zoned, pa.timestamp("us", "UTC")), (pc.invert(zoned), pa.timestamp("us"))):
         rows = np.flatnonzero(as_numpy(mask))
         some = words.take(pa.array(rows))
         try:
-            ms[rows] = (as_numpy(some.cast(kind).cast(INT)) + 500) // 1000
+            ms[rows] = _rounded_ms(some.cast(kind))
+            if mask is zoned:
+                ahead[rows] = _rounded_ms(_without_zone(some).cast(pa.timestamp("us"))) - ms[rows]
         except pa.ArrowInvalid:  # a word is not a date, or another form of ISO 8601
-            found = [_moment_ms(text, None) for text in some.to_pylist()]
-            valid[rows] = [moment is not None for moment in found]
-            ms[rows] = [moment or 0 for moment in found]
-    return ms, valid
+            ms[rows], ahead[rows], valid[rows] = _moments(some.to_pylist(), None)
+    return ms, ahead, valid
+
+
+def _rounded_ms(moments: Any) -> Array:
+    return (as_numpy(moments.cast(INT)) + 500) // 1000
+
+
+def _without_zone(words: Any) -> Any:
+    return pc.replace_substring_regex(words, ZONE, r":\1")
 
 
 def _slashed(words: Any, rows: Array) -> TimeEntries:
@@ -114,22 +123,30 @@ def _slashed(words: Any, rows: Array) -> TimeEntries:
         label[either] = -1
         rule[either] = AMBIGUOUS_DAY
     label[~(has_day | has_month)] = -1
-    return TimeEntries(label, np.where(day_first, by_day, by_month) + clock, rule)
+    return TimeEntries(
+        label, np.where(day_first, by_day, by_month) + clock, rule, np.zeros(len(words), np.int64)
+    )
 
 
 def dates_in_format(words: Any, form: str) -> TimeEntries:
     """Times of dates in a given format."""
-    found = [_moment_ms(text, form) for text in words.to_pylist()]
-    label = np.array([-1 if moment is None else LABELS.index(DATE) for moment in found], np.int64)
-    return TimeEntries(
-        label, np.array([moment or 0 for moment in found], np.int64), np.full(len(found), NOT_IN_FORMAT)
-    )
+    ms, ahead, valid = _moments(words.to_pylist(), form)
+    label = np.where(valid, LABELS.index(DATE), -1)
+    return TimeEntries(label, ms, np.full(len(words), NOT_IN_FORMAT), ahead)
 
 
-def _moment_ms(text: str, form: str | None) -> int | None:
+def _moments(texts: list[str], form: str | None) -> tuple[Array, Array, Array]:
+    """Ms of dates in a format, or in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
+    found = [_moment(text, form) for text in texts]
+    moments = np.array([moment or (0, 0) for moment in found], np.int64).reshape(-1, 2)
+    return moments[:, 0], moments[:, 1], np.array([moment is not None for moment in found], bool)
+
+
+def _moment(text: str, form: str | None) -> tuple[int, int] | None:
     try:
         moment = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return ((moment - EPOCH) // timedelta(microseconds=1) + 500) // 1000
+    ms = ((moment - EPOCH) // timedelta(microseconds=1) + 500) // 1000
+    return ms, (moment.utcoffset() or timedelta()) // timedelta(milliseconds=1)

@@ -13,17 +13,17 @@ from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_text
 from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import as_text, encode_ids, first_rows, is_missing
+from recgym.logs.ids import as_text, encode_ids, is_missing
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
+from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.repeated_rows import rows_kept
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, number_steps
-from recgym.logs.slate_repeats import REPEAT
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
-from recgym.logs.time_units import DAY_MS, UNITS
+from recgym.logs.time_units import UNITS
 from recgym.logs.times import check_form, remark
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 GAP_MINUTES = 30.0
 DUPLICATES = ("keep", "drop")
-QUARTER_MS = 900_000  # offsets of time zones are multiples of it
 
 
 def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]") -> "Log":
@@ -47,9 +46,8 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     if parser.problems or settings.left_out:
         raise_problems([*settings.left_out, *parser.problems, *_further(parser, build)])
     remarks = parser.remarks
-    kept, repeats = _repeats(table, columns, settings)
+    kept, repeats = rows_kept(table, columns, settings, origin, parser.are_whole_days)
     remarks += repeats
-    columns.pop(REPEAT, None)
     num_rows = len(table)
     duplicates = num_rows - len(kept)
     kept = kept[~parser.withdrawn[kept]]
@@ -97,7 +95,7 @@ def _further(parser: TableParser, build: "Callable[..., Log]") -> list[LogProble
     rows = np.flatnonzero(~parser.bad)
     if not len(rows):
         return []
-    settings = replace(parser.settings, origin=parser.origin.take(rows), left_out=())
+    settings = replace(parser.settings, origin=parser.origin.take(rows), left_out=(), unread=None)
     try:
         return validate(log_of_table(parser.table.take(pa.array(rows)), settings, build), event_rules=False)
     except LogError:  # these cells have problems already
@@ -126,7 +124,7 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
         columns["session"] = parser.session("session")
     if "time" in names:
         times = parser.times("time")
-        columns["time"] = times.ms
+        columns["time"], parser.are_whole_days = times.ms, times.are_whole_days
         if not parser.problems:
             parser.remarks.append(remark(settings.name, times.ms, times.unit))
         if settings.time_unit and times.unit not in UNITS:
@@ -161,50 +159,6 @@ def _implied_response(
         f"{name}: there is no column {response}: {count}, those with {which}, have one; the others were shown only"
     )
     return implied
-
-
-def _repeats(table: Any, columns: Mapping[str, Any], settings: TableSettings) -> tuple[Array, list[str]]:
-    """Rows to keep, in order, and a remark on exact duplicates.
-
-    By default duplicates are dropped if the log has a step, slate or position, or times that are finer than a day.
-    """
-    everything = np.arange(len(table))
-    time = as_numpy(columns["time"]) if "time" in columns else None
-    is_split = REPEAT in columns  # slates and positions are numbered, not the file's
-    ordered = {"step", *(() if is_split else ("slate",))} & set(columns) or (
-        "position" in columns and time is None and not is_split
-    )
-    drop = settings.duplicates == "drop"
-    if settings.duplicates is None:
-        drop = bool(ordered) or (time is not None and not _whole_days(time))
-    elif not drop:
-        return everything, []
-    if is_split:
-        kept = np.flatnonzero(~as_numpy(columns[REPEAT]))
-    else:
-        kept = first_rows(pa.table({name: columns.get(name, table[name]) for name in table.column_names}))
-    count = len(table) - len(kept)
-    if not count:
-        return kept, []
-    if drop:
-        less = (
-            f"; columns that are not used are not compared: {shown(settings.unused)}"
-            if settings.unused
-            else ""
-        )
-        return kept, [f"{settings.name}: {count:,} exact duplicate rows dropped{less}"]
-    why = "there are no times" if time is None else "times are whole days"
-    return everything, [
-        f"{settings.name}: {count:,} exact duplicate rows kept, as {why}; duplicates=drop drops them"
-    ]
-
-
-def _whole_days(time: Array) -> bool:
-    """Whether all times [ms] are midnights of UTC, or of one offset over several days."""
-    of_day = time % DAY_MS
-    if (of_day == 0).all():
-        return True
-    return bool((of_day == of_day[0]).all() and of_day[0] % QUARTER_MS == 0 and (time != time[0]).any())
 
 
 def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:

@@ -32,9 +32,10 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;
 * prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is;
-* exact duplicates (of the mapped columns) are dropped if the table has a time, step or position, and kept if a repeat
-  may be meant: without these, or if all times are whole days. `duplicates`, keep or drop, overrides this. A remark
-  counts them;
+* exact duplicates, rows that are equal in all columns of their file, are dropped if the table has a time, step or
+  position, and kept if a repeat may be meant: without these, or if all times are whole days of the clock that they were
+  written by. `duplicates`, keep or drop, overrides this. A remark counts them, and rows that differ in columns that are
+  not read alone;
 * items: `category`, `price` and `duration_ms` of an item are the first values of its rows, in time, else in the file; a
   remark counts items with other values. The price of a row is kept. The option `items` names a table with a column `id`
   instead (`users` likewise); then a row with an id that is not in it is an error.

@@ -16,6 +16,14 @@ from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import encode, id_text, is_missing
 
+LISTED = (
+    "position",
+    "price",
+    "propensity",
+    "watch_ms",
+    "category",
+    "duration_ms",
+)  # keys of which cells may be lists
 SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
 ALONE = "\0"  # a separator that no cell has
 LIST_RULE = "a list as 1|2|3, [1, 2, 3] or ['a', 'b'] is needed"

@@ -71,6 +71,7 @@ class TableParser:
         self.bad = np.zeros(len(self.table), bool)  # rows with a problem
         self.withdrawn = np.zeros(len(self.table), bool)  # rows that take an earlier event back
         self.are_outcomes = True  # each row has all events of an impression; False: a row is a single action
+        self.are_whole_days = False  # of the times
         self.has_impressions = False  # some actions are impressions without an event
 
     def reject(self, key: str, bad: Any, rule: str, alike: bool = False, nothing: str = "nothing") -> None:

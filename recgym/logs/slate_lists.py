@@ -18,6 +18,7 @@ from recgym.logs.arrow_types import is_list, is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode
 from recgym.logs.list_text import (
+    LISTED,
     SIGN_RULE,
     Lists,
     first_decimal,
@@ -29,12 +30,12 @@ from recgym.logs.list_text import (
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
+from recgym.logs.repeated_rows import REPEAT, slate_repeats
 from recgym.logs.slate_events import words_without_event, yes_of
-from recgym.logs.slate_repeats import REPEAT, repeated
+from recgym.logs.unread_columns import UnreadColumns
 
 CHUNK_ROWS = 1 << 16  # slates that are split at once
 NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
-LISTED = ("position", "price", "propensity", "watch_ms", "category", "duration_ms")
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
 REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
@@ -53,6 +54,7 @@ def one_row_an_item(
     *,
     may_be_absent: bool = False,
     words: Mapping[str, str] | None = None,
+    unread: UnreadColumns | None = None,
 ) -> tuple[Any, Origin, list[str]]:
     """Splits the slates of a table with a column `shown`.
 
@@ -63,18 +65,12 @@ def one_row_an_item(
         names: column of the file of each key, for messages.
         may_be_absent: leave out slates without their chosen item, with a remark; else they are errors.
         words: meaning of words of the event column.
+        unread: columns of the files that are not read, which exact duplicates have alike.
 
     Returns:
         The table with one row for each shown item, its origin, and remarks.
     """
-    for field in table.schema:
-        is_wrong = is_list(field.type) and not _is_plain(
-            field.type.value_type, field.name in ("shown", "item")
-        )
-        if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
-            column = names.get(field.name, field.name)
-            rule = "lists of numbers or words are needed"
-            raise LogError(f"{origin.names[0]}, {column}: {rule}; the column is {field.type}")
+    _refuse_other_lists(table, origin.names[0], names)
     signs: dict[str, str | None] = {
         key: separator(table[key]) for key in table.column_names if is_text(table[key].type)
     }
@@ -95,7 +91,7 @@ def one_row_an_item(
     has_words = "event" in table.column_names
     passive = words_without_event(table["event"], domain, words or {}) if has_words else []
     if "slate" not in table.column_names:
-        table = table.append_column(REPEAT, pa.array(repeated(table)))
+        table = table.append_column(REPEAT, pa.array(slate_repeats(table, unread, origin)))
     parts, rows, counts = [], [], dict.fromkeys(REMARKS, 0)
     for start in range(0, len(table), CHUNK_ROWS):
         chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive)
@@ -105,6 +101,18 @@ def one_row_an_item(
         counts = {what: counts[what] + found[what] for what in counts}
     remarks = [f"{count:,} {what}" for what, count in counts.items() if count]
     return pa.concat_tables(parts).unify_dictionaries(), origin.take(np.concatenate(rows)), remarks
+
+
+def _refuse_other_lists(table: Any, file: str, names: Mapping[str, str]) -> None:
+    """Raises LogError for a column of other lists than of numbers or words."""
+    for field in table.schema:
+        is_wrong = is_list(field.type) and not _is_plain(
+            field.type.value_type, field.name in ("shown", "item")
+        )
+        if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
+            column = names.get(field.name, field.name)
+            rule = "lists of numbers or words are needed"
+            raise LogError(f"{file}, {column}: {rule}; the column is {field.type}")
 
 
 class _Chunk(NamedTuple):

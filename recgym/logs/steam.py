@@ -20,5 +20,6 @@ FORM = TableForm(
     "content",
     ("steam_reviews.json*",),
     {"user": "username", "item": "product_id", "time": "date"},
+    are_all_compared=False,  # the fields of the page differ
     settings={"duplicates": "drop"},
 )

@@ -26,12 +26,12 @@ from recgym.logs.delimited import (
 from recgym.logs.files import Files
 from recgym.logs.ids import FLOAT, INT, TEXT, as_text
 from recgym.logs.json_lines import holds_json, json_columns, json_fields
+from recgym.logs.list_text import LISTED
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
-from recgym.logs.slate_lists import LISTED
 from recgym.logs.text_form import ANY_TEXT, TextForm
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
@@ -45,7 +45,7 @@ FILE_NAME = "#file"  # column that holds the name of the file, without folders a
 
 def read_columns(files: Files, name: str, columns: Mapping[str, str], form: TextForm = ANY_TEXT) -> Any:
     """Columns of one file, such as a table of items, with the given keys as names; LogError for a broken row."""
-    table, _, left_out = _Table.of(files, name, columns, form).read(columns, "content", False)
+    table, _, left_out = TableFile.of(files, name, columns, form).read(columns, "content", False)
     raise_problems(left_out)
     return table
 
@@ -77,7 +77,7 @@ def read_tables(
     Raises:
         LogError: a file cannot be read, or has other columns.
     """
-    layouts = [_Table.of(files, name, columns, form) for name in names]
+    layouts = [TableFile.of(files, name, columns, form) for name in names]
     if FILE_NAME not in columns.values():
         for other in layouts[1:]:
             _refuse_other(layouts[0], other)
@@ -87,18 +87,7 @@ def read_tables(
     return _below_one_another(names, [table for table, _, _ in parts]), origin, left_out
 
 
-def unused(
-    files: Files, name: str, columns: Mapping[str, str], domain: str, form: TextForm = ANY_TEXT
-) -> list[str]:
-    """Columns of a file that are not read: not in the map or, without one, no keys."""
-    keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
-    header = _Table.of(files, name, columns, form).header
-    if columns:
-        return [column for column in header if column not in columns.values()]
-    return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
-
-
-class _Table(NamedTuple):
+class TableFile(NamedTuple):
     """A file of a table, and its layout."""
 
     files: Files
@@ -112,7 +101,7 @@ class _Table(NamedTuple):
     in_file: list[str]  # columns without those of folders
 
     @classmethod
-    def of(cls, files: Files, name: str, columns: Mapping[str, str], form: TextForm) -> "_Table":
+    def of(cls, files: Files, name: str, columns: Mapping[str, str], form: TextForm) -> "TableFile":
         """Layout of a file; LogError if it is not a table or lacks the columns."""
         kind = "parquet" if holds_parquet(files, name) else "json" if holds_json(name) else "text"
         is_placed, separator = by_place(columns), ""
@@ -159,6 +148,7 @@ class _Table(NamedTuple):
                 types = dict.fromkeys(types, ID)
             time = {columns["time"]: ID} if columns.get("time") in wanted else {}
             table, rows, left_out = self._text(types | time if dated else types, types | time)
+            table = self._clocks(table, time)
         for column, value in self.folders.items():
             if column in wanted:
                 self._refuse_other_value(column, table[column], rows)
@@ -168,6 +158,15 @@ class _Table(NamedTuple):
                 column, pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
             )
         return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
+
+    def _clocks(self, table: Any, time: Mapping[str, Any]) -> Any:
+        """Table with times as text where they have a zone: Arrow reads them as UTC, without the clock of a row."""
+        for place, column in enumerate(table.column_names):
+            kind = table[column].type
+            if column in time and pa.types.is_timestamp(kind) and kind.tz is not None:
+                texts = read_typed(self.files, self.name, time, self.text)
+                table = table.set_column(place, column, texts[column])
+        return table
 
     def _parquet(self, wanted: Sequence[str], columns: Mapping[str, str]) -> Any:
         """Columns of a Parquet file; only a table with slates in a cell may have lists."""
@@ -228,7 +227,7 @@ def _of_folders(name: str) -> dict[str, str | None]:
     return {key: None if value == HIVE_NULL else unquote(value) for key, equals, value in parts if equals}
 
 
-def _refuse_other(one: _Table, other: _Table) -> None:
+def _refuse_other(one: TableFile, other: TableFile) -> None:
     """Raises LogError if two files have other columns."""
     lacks = [column for column in one.header if column not in other.header]
     adds = [column for column in other.header if column not in one.header]

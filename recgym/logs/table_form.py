@@ -22,9 +22,10 @@ from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, rating_rule, 
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
-from recgym.logs.table_files import read_columns, read_tables, unused
+from recgym.logs.table_files import read_columns, read_tables
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import ANY_TEXT, TextForm
+from recgym.logs.unread_columns import UnreadColumns
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class TableForm:
     change: Callable[[Any, Origin], Any] | None = None  # changes the columns, of rows with this origin
     is_ordered: bool = True  # the order of a slate is known
     may_be_absent: bool = False  # slates may lack their chosen item; they are left out
+    are_all_compared: bool = True  # exact duplicates are equal in the columns that are not read, too
     settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of TableSettings
 
     def read(self, files: Files, options: Mapping[str, Any] | None = None) -> Log:
@@ -110,6 +112,8 @@ class TableForm:
         settings = TableSettings(name, self.domain, self.source, columns, words=words, **stated)
         is_dated = settings.time_format is not None
         table, origin, left_out = read_tables(files, names, columns, self.domain, is_dated, self.text)
+        unread = UnreadColumns(files, columns, self.domain, self.text)
+        compared = unread if self.are_all_compared else None
         table, origin, remarks = _kept_events(table, origin, words)
         if self.keep is not None:
             table, origin, more = _kept(table, origin, *self.keep(table))
@@ -118,7 +122,13 @@ class TableForm:
             table = self.change(table, origin)
         if "shown" in table.column_names:
             table, origin, more = one_row_an_item(
-                table, origin, self.domain, dict(columns), may_be_absent=self.may_be_absent, words=words
+                table,
+                origin,
+                self.domain,
+                dict(columns),
+                may_be_absent=self.may_be_absent,
+                words=words,
+                unread=unread,
             )
             settings = replace(settings, columns={**columns, "item": columns.get("shown", "shown")})
             if not self.is_ordered:
@@ -127,12 +137,12 @@ class TableForm:
         if self.items is not None:
             table, more = self.items.joined(files, table, names[0])
             remarks += more
-        left = unused(files, names[0], columns, self.domain, self.text)
-        settings = replace(settings, origin=origin, left_out=tuple(left_out), unused=tuple(left))
+        settings = replace(settings, origin=origin, left_out=tuple(left_out), unread=compared)
         log = log_of_table(table, settings, Log.build)
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
-        remarks += [f"{name}: columns not used: {shown(left)}"] if left and not self.columns else []
+        left = [] if self.columns else unread.names(names[0])
+        remarks += [f"{name}: columns not used: {shown(left)}"] if left else []
         return replace(log, remarks=(*together, *remarks, *log.remarks))
 
 

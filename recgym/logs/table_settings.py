@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recgym.logs.columns import Source
 from recgym.logs.mapping import MIN_RESPONSE_RATING
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogProblem
+
+if TYPE_CHECKING:
+    from recgym.logs.unread_columns import UnreadColumns
 
 
 @dataclass(frozen=True)
@@ -30,4 +33,4 @@ class TableSettings:
     duplicates: str | None = None  # "keep" or "drop"; None: see recgym.logs.generic
     words: Mapping[str, str] = field(default_factory=dict)  # meaning of words of the event column
     left_out: tuple[LogProblem, ...] = ()  # problems of rows of the file that were left out
-    unused: tuple[str, ...] = ()  # columns of the file that are not read
+    unread: "UnreadColumns | None" = None  # columns of the files that are not read

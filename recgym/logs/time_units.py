@@ -43,6 +43,7 @@ class TimeEntries(NamedTuple):
     label: Array  # index into LABELS, -1: no unit fits
     ms: Array
     rule: Array  # key of TIME_RULES: the rule that a cell without a label breaks
+    ahead: Array  # ms by which the clock of a date with a zone is ahead of UTC, else 0
 
     def at(self, index: Array) -> "TimeEntries":
         """Entries at these indices; -1 is an empty cell."""
@@ -51,7 +52,14 @@ class TimeEntries(NamedTuple):
 
 def same_unit(ms: Array, name: str) -> TimeEntries:
     """Entries with one label."""
-    return TimeEntries(np.full(len(ms), LABELS.index(name)), ms, np.full(len(ms), OUTSIDE_YEARS))
+    label, rule = np.full(len(ms), LABELS.index(name)), np.full(len(ms), OUTSIDE_YEARS)
+    return TimeEntries(label, ms, rule, np.zeros(len(ms), np.int64))
+
+
+def no_times(count: int, rule: int) -> TimeEntries:
+    """Entries that break one rule."""
+    ms, ahead = np.zeros((2, count), np.int64)
+    return TimeEntries(np.full(count, -1), ms, np.full(count, rule), ahead)
 
 
 def times_of_numbers(values: Array, unit: str | None) -> TimeEntries:
@@ -59,9 +67,7 @@ def times_of_numbers(values: Array, unit: str | None) -> TimeEntries:
     if unit:
         entries = same_unit(scaled_to_ms(values, UNITS[unit]), unit)
     else:
-        entries = TimeEntries(
-            np.full(len(values), -1), np.zeros(len(values), np.int64), np.full(len(values), NO_UNIT)
-        )
+        entries = no_times(len(values), NO_UNIT)
         for number, (name, (multiply, divide)) in enumerate(UNITS.items()):
             inside = (values >= FIRST_MS * divide // multiply) & (values < END_MS * divide // multiply)
             entries.label[inside] = number

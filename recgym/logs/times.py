@@ -5,6 +5,7 @@ The unit of a number is that which puts it between 1990 and 2100: the ranges of 
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,11 +35,13 @@ from recgym.logs.time_units import (
     UNITS,
     YEARS_MS,
     TimeEntries,
+    no_times,
     same_unit,
     scaled_to_ms,
     times_of_numbers,
 )
 
+QUARTER_MS = 900_000  # offsets of time zones are multiples of it
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -48,6 +51,7 @@ class Times:
 
     ms: Array  # (rows,) int64, UTC; undefined for an empty cell and if a rule is broken
     unit: str  # name of the unit in remarks
+    are_whole_days: bool = False  # all are midnights of their own clock, or one time of several days
     faults: list[tuple[Array, str]] = field(
         default_factory=list
     )  # (rows,) bool, and the rule that they break
@@ -99,11 +103,11 @@ def remark(name: str, ms: Array, unit: str) -> str:
 
 def _agreed(entries: TimeEntries, empty: Array, form: str | None, bounds: tuple[int, int]) -> Times:
     """Times with the unit of most rows; other rows break a rule."""
-    label, ms, rule = entries
+    label, ms, rule, ahead = entries
     known = ~empty & (label >= 0)
     counts = np.bincount(label[known], minlength=len(LABELS))
     most = int(counts.argmax())
-    times = Times(ms, f"date ({form})" if form else LABELS[most])
+    times = Times(ms, f"date ({form})" if form else LABELS[most], _whole_days(ms, ahead))
     named = ", ".join(f"{LABELS[k]} in {counts[k]:,} rows" for k in np.argsort(-counts) if counts[k])
     times.faults.append((known & (label != most), f"times must have one unit ({named})"))
     rules = {**TIME_RULES, NOT_IN_FORMAT: f"a time in the form {form} is needed"}
@@ -114,11 +118,22 @@ def _agreed(entries: TimeEntries, empty: Array, form: str | None, bounds: tuple[
     return times
 
 
+def _whole_days(ms: Array, ahead: Array) -> bool:
+    """Whether all times are midnights of their own clock, or one quarter of an hour of several days in UTC."""
+    if not ((ms + ahead) % DAY_MS).any():
+        return True
+    if ahead.any():
+        return False
+    of_day = ms % DAY_MS
+    return bool((of_day == of_day[0]).all() and of_day[0] % QUARTER_MS == 0 and (ms != ms[0]).any())
+
+
 def _cells(cells: Any, unit: str | None) -> TimeEntries:
     """Times of a column of numbers, timestamps or dates."""
     kind = cells.type
     if pa.types.is_timestamp(kind):
-        return same_unit(scaled_to_ms(_filled(cells.cast(INT)), UNITS[kind.unit]), DATE)
+        entries = same_unit(scaled_to_ms(_filled(cells.cast(INT)), UNITS[kind.unit]), DATE)
+        return entries if kind.tz is None else entries._replace(ahead=_clock(cells) - entries.ms)
     if pa.types.is_date(kind):
         days = pa.types.is_date32(kind)
         cells = cells.cast(pa.int32()).cast(INT) if days else cells.cast(INT)
@@ -129,9 +144,15 @@ def _cells(cells: Any, unit: str | None) -> TimeEntries:
     if pa.types.is_float16(kind) or (
         pa.types.is_float32(kind) and np.abs(values).max(initial=0) > MAX_FLOAT32_WHOLE
     ):
-        none = np.full(len(cells), -1)
-        return TimeEntries(none, none, np.full(len(cells), ROUNDED))
+        return no_times(len(cells), ROUNDED)
     return times_of_numbers(values, unit)
+
+
+def _clock(cells: Any) -> Array:
+    """Ms of the clock of timestamps with a zone; of UTC where the zone is unknown."""
+    with suppress(pa.ArrowInvalid):
+        cells = pc.local_timestamp(cells)
+    return scaled_to_ms(_filled(cells.cast(INT)), UNITS[cells.type.unit])
 
 
 def _filled(cells: Any) -> Array:
@@ -145,7 +166,7 @@ def _filled(cells: Any) -> Array:
 def _words(words: Any, rows: Array, unit: str | None) -> TimeEntries:
     """Times of distinct words, numbers and dates; `rows` is the number of rows of each."""
     numeric = as_numpy(pc.match_substring_regex(words, NUMBER))
-    entries = TimeEntries(*(np.full(len(words), start) for start in (-1, 0, NOT_A_TIME)))
+    entries = no_times(len(words), NOT_A_TIME)
     for mask in (numeric, ~numeric):
         if mask.any():
             few = words.filter(pa.array(mask))

@@ -1,0 +1,117 @@
+"""Columns of the files of a table that are not read: rows that differ in one of them are no exact duplicates.
+
+They are read only where rows are equal in all other columns, in batches, and a row becomes one number of 64 bits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from recgym.arrays import Array
+from recgym.events import EVENTS
+from recgym.logs.columns import as_numpy
+from recgym.logs.files import Files, reading
+from recgym.logs.ids import TEXT
+from recgym.logs.json_lines import numbered_lines, record_of
+from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
+from recgym.logs.origin import Origin
+from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
+from recgym.logs.table_files import TableFile
+from recgym.logs.text_form import TextForm
+
+BYTES = pa.binary()
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, 1973)
+
+
+class UnreadColumns(NamedTuple):
+    """Columns of files that are not read: not in the map or, without one, no keys."""
+
+    files: Files
+    columns: Mapping[str, str]  # the map
+    domain: str
+    form: TextForm
+
+    def names(self, name: str) -> list[str]:
+        """Their names in a file."""
+        return self._of(TableFile.of(self.files, name, self.columns, self.form).header)
+
+    def codes(self, origin: Origin) -> Array:
+        """(R,) int64 of the rows of an origin: equal where all cells in these columns are equal."""
+        codes = np.zeros(len(origin.row), np.int64)
+        for number, name in enumerate(origin.names):
+            rows = np.flatnonzero(origin.file == number)
+            places, of_file = self._of_file(name)
+            codes[rows] = of_file[np.searchsorted(places, origin.row[rows])]
+        return codes
+
+    def _of(self, header: Sequence[str]) -> list[str]:
+        if self.columns:
+            return [column for column in header if column not in self.columns.values()]
+        keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[self.domain]))
+        return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
+
+    def _of_file(self, name: str) -> tuple[Array, Array]:
+        """Row numbers of a file, as in an origin, and the code of each."""
+        file = TableFile.of(self.files, name, self.columns, self.form)
+        if file.kind == "json":
+            found = np.array(list(self._of_lines(name)), np.int64)
+            return found[:, 0], found[:, 1]
+        unread = self._of(file.header)
+        fixed = {column: file.folders[column] for column in unread if column not in file.in_file}
+        used = [place for place, column in enumerate(file.in_file) if column not in unread]
+        parts = _parquet(file) if file.kind == "parquet" else _text(file)
+        codes = np.concatenate([_codes(part, used, fixed) for part in parts])
+        is_text = file.kind == "text"
+        rows = file.text.lines(self.files, name, len(codes)) if is_text else np.arange(2, len(codes) + 2)
+        return rows, codes
+
+    def _of_lines(self, name: str) -> Iterator[tuple[int, int]]:
+        """Line and code of each object of JSON lines."""
+        for row, line in numbered_lines(self.files, name):
+            record: dict[str, Any] = record_of(line) or {}
+            yield row, hash(repr([(key, record[key]) for key in sorted(self._of(list(record)))]))
+
+
+def _text(file: TableFile) -> Iterator[Any]:
+    """Batches of a file of text, all cells as bytes."""
+    with reading(file.name):
+        with file.text.open(file.files, file.name) as options, pacsv.open_csv(*options) as batches:
+            convert = pacsv.ConvertOptions(column_types=dict.fromkeys(batches.schema.names, BYTES))
+        with file.text.open(file.files, file.name) as options, pacsv.open_csv(*options, convert) as batches:
+            yield from batches
+
+
+def _parquet(file: TableFile) -> Iterator[Any]:
+    """Batches of a Parquet file."""
+    with reading(file.name):
+        yield from parquet_file(file.files, file.name).iter_batches(BATCH_ROWS)
+
+
+def _codes(batch: Any, used: Sequence[int], fixed: Mapping[str, str | None]) -> Array:
+    """(rows,) int64 of all columns but some, and of columns with one value."""
+    codes = np.full(len(batch), hash(repr(sorted(fixed.items()))), np.int64).view(np.uint64)
+    unread = set(range(batch.num_columns)) - set(used)
+    for place in sorted(unread, key=lambda place: (batch.schema.names[place], place)):
+        codes = (codes ^ _cell_codes(batch.column(place)).view(np.uint64)) * FACTOR
+        codes ^= codes >> np.uint64(32)
+    return codes.view(np.int64)
+
+
+def _cell_codes(cells: Any) -> Array:
+    """(rows,) int64, equal for equal cells."""
+    if isinstance(cells, pa.BaseExtensionType | pa.ExtensionArray):
+        cells = cells.storage
+    if pa.types.is_nested(cells.type):
+        return np.fromiter((hash(repr(cell)) for cell in cells.to_pylist()), np.int64, len(cells))
+    if pa.types.is_null(cells.type):
+        return np.zeros(len(cells), np.int64)
+    coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+    words = coded.dictionary
+    if not (pa.types.is_binary(words.type) or pa.types.is_large_binary(words.type)):
+        words = words.cast(TEXT)
+    of_words = [hash(word) for word in words.cast(BYTES).to_pylist()]
+    codes: Array = np.array([*of_words, 0], np.int64)[as_numpy(coded.indices.fill_null(-1))]
+    return codes

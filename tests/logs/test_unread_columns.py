@@ -1,0 +1,124 @@
+"""Rows that differ in a column that is not read are no exact duplicates."""
+
+import json
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from log_files import write
+
+from recgym.logs import Log, read_log
+
+TIMES = ["2020-01-01 10:00:00"] * 4 + ["2020-01-02 11:00:00"]
+ORDERS = [1, 2, 1, None, 1]  # row 4 repeats row 2
+MAP = "user=user,item=item,time=time"
+
+
+def table_of(orders, **more):
+    return {"user": ["u"] * 5, "item": ["i"] * 5, "time": TIMES, "order": orders, **more}
+
+
+def written(folder, kind, columns):
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), folder / "t.parquet")
+        return folder / "t.parquet"
+    frame = pd.DataFrame(columns)
+    if kind == "json":
+        rows = [{key: cells[k] for key, cells in columns.items()} for k in range(len(frame))]
+        return write(folder / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    frame.to_csv(folder / "t.csv", index=False)
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize("duplicates", [None, "drop", "keep"])
+@pytest.mark.parametrize("mapping", [None, MAP])
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_rows_that_differ_in_a_column_that_is_not_read_are_kept(tmp_path, kind, mapping, duplicates):
+    path = written(tmp_path, kind, table_of(ORDERS))
+    log = read_log(path, domain="ecommerce", mapping=mapping, duplicates=duplicates)
+    assert log.num_rows == (5 if duplicates == "keep" else 4)
+    assert log.duplicates == 5 - log.num_rows
+    said = [each for each in log.remarks if "exact dup" in each or "not used alone" in each]
+    name = path.name
+    kept = f"{name}: 2 rows kept that differ from an earlier one in columns not used alone: order"
+    assert said == ([] if duplicates == "keep" else [f"{name}: 1 exact duplicate rows dropped", kept])
+
+
+def test_a_frame_has_the_rows_of_its_file(tmp_path):
+    columns = table_of(ORDERS, line=[5, 5, 5, 5, 5])
+    frame = Log.from_pandas(pd.DataFrame(columns), domain="ecommerce")
+    assert frame.num_rows == read_log(written(tmp_path, "csv", columns), domain="ecommerce").num_rows == 4
+
+
+CELLS = {
+    "lists": pa.array([[1, 2], [1, 3], [1, 2], None, [1, 2]]),
+    "structs": pa.array([{"a": 1}, {"a": 2}, {"a": 1}, None, {"a": 1}]),
+    "instants": pa.array([1, 2, 1, None, 1], pa.timestamp("ns", "UTC")),
+    "words": pa.array(["a", "b", "a", None, "a"]).dictionary_encode(),
+    "bytes": pa.array([b"\xff", b"\xfe", b"\xff", None, b"\xff"]),
+    "numbers": pa.array([1.0, 2.0, 1.0, float("nan"), 1.0]),
+    "clocks": pa.array([1, 2, 1, None, 1], pa.time64("ns")),
+    "flags": pa.array([True, False, True, None, True]),
+    "decimals": pa.array([1, 2, 1, None, 1]).cast(pa.decimal128(20, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_columns_of_any_type_are_compared(tmp_path, kind):
+    path = written(tmp_path, "parquet", table_of(CELLS[kind], none=pa.nulls(5)))
+    assert read_log(path, domain="ecommerce").num_rows == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'user , item , time , "or der" \n',
+        "\ufeffuser,item,time,order\n",
+        "user,item,time,\n",
+        "\n\nuser,item,time,item2\n",
+        'user;item;time;"a\nb"\n',
+    ],
+)
+def test_headers_as_files_have_them(tmp_path, text):
+    sign = ";" if ";" in text else ","
+    rows = [sign.join(("u", "i", at, order)) for at, order in zip(TIMES, "1.1x1", strict=True)]
+    path = write(tmp_path / "t.csv", text + "\n".join(rows) + "\n")
+    assert read_log(path, domain="ecommerce", mapping=MAP).num_rows == 4
+
+
+def test_a_file_without_a_header_and_rows_that_are_left_out(tmp_path):
+    rows = "".join(f"u,i,{at},{order},view\n" for at, order in zip(TIMES, ORDERS, strict=True))
+    path = write(tmp_path / "t.csv", f"u,i,{TIMES[0]},9,search\n\n{rows}")
+    mapping = "user=#1,item=#2,time=#3,event=#5:view>click:search>omit"
+    assert read_log(path, domain="ecommerce", mapping=mapping).num_rows == 4
+
+
+def test_folders_are_columns_and_files_may_have_other_columns(tmp_path):
+    for shop in "ab":
+        (tmp_path / f"shop={shop}").mkdir()
+        write(
+            tmp_path / f"shop={shop}" / "t.csv",
+            f"user,item,time\nu,i,{TIMES[0]}\nu,i,{TIMES[0]}\nu,i,{TIMES[4]}\n",
+        )
+    assert read_log(tmp_path, domain="ecommerce").num_rows == 4
+    assert read_log(tmp_path, domain="ecommerce", mapping=MAP).num_rows == 4
+    assert read_log(tmp_path, domain="ecommerce", mapping=f"{MAP},category=shop").num_rows == 4
+
+
+def test_slates_that_differ_in_a_column_that_is_not_read_are_kept(tmp_path):
+    text = "user,shown,item,time,page\n" + "".join(
+        f"u,1|2,1,{at},{page}\n" for at, page in zip(TIMES, "12112", strict=True)
+    )
+    log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
+    assert log.column("click").sum() == 3
+    assert any(
+        each.endswith("2 rows kept that differ from an earlier one in columns not used alone: page")
+        for each in log.remarks
+    )
+
+
+def test_they_are_read_only_where_rows_are_alike(tmp_path, monkeypatch):
+    path = write(tmp_path / "t.csv", f"user,item,time,order\nu,i,{TIMES[0]},1\nu,j,{TIMES[0]},1\n")
+    monkeypatch.setattr("recgym.logs.unread_columns.UnreadColumns.codes", None)
+    assert read_log(path, domain="ecommerce").num_rows == 2
