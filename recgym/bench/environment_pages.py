@@ -44,7 +44,9 @@ ARGUMENTS = (
     ("assume", 'settings of assumed terms, such as `{{"outside": "low"}}`; here the middle of each'),
     ("users", "users that sessions are drawn from; here all"),
     ("member", "of an ensemble of fits, for a world that has several"),
-    ("render_mode", "`ansi` or `rgb_array`"),
+    ("render_mode", "`ansi`: text, or `rgb_array`: pixels; `None`"),
+    ("render_hidden", "whether pictures show the hidden intent; here `False`"),
+    ("render_size", "width and height of pictures in pixels; here (640, 400)"),
 )
 HISTORY = (
     ("all", "first version"),

@@ -226,6 +226,7 @@ _OPTIONAL_MODULES = (
     "sb3_contrib",
     "tensorboard",
     "matplotlib",
+    "PIL",
     "sklearn",
     "optuna",
     "threadpoolctl",

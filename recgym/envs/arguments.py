@@ -11,6 +11,7 @@ from recgym.sim.world import World
 
 OBSERVATIONS = ("features", "history", "tabular", "features+history")
 RENDER_MODES = ("ansi", "rgb_array")
+RENDER_PIXELS = ((320, 200), (3840, 2400))  # [pixels] smallest and largest width and height of a picture
 _NO_ROW = EnvRow("", "", "", None, 1, 50, "engagement", "")
 
 
@@ -41,6 +42,10 @@ class Arguments:
     action_mask: bool = False  # whether info holds the mask of allowed items
     render_mode: str | None = None  # one of RENDER_MODES
     render_hidden: bool = False  # whether pictures show the hidden intent
+    render_size: tuple[int, int] = (
+        640,
+        400,
+    )  # [pixels] width and height of "rgb_array", each in RENDER_PIXELS
     row: EnvRow = _NO_ROW  # row of the table of environments, with the defaults
 
     def __post_init__(self) -> None:
@@ -64,6 +69,7 @@ class Arguments:
         for name in ("action_mask", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
+        _check_size(self.render_size)
 
     @classmethod
     def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
@@ -93,6 +99,16 @@ def _row(fields_of_row: Any) -> EnvRow:
     if unknown := sorted(set(row.observes) - set(OBSERVED)):
         raise ValueError(f"row observes {', '.join(unknown)}, allowed: {', '.join(OBSERVED)}")
     return row._replace(observes=tuple(row.observes))
+
+
+def _check_size(size: Any) -> None:
+    """ValueError unless `size` is the width and height of a picture that can be drawn."""
+    low, high = RENDER_PIXELS
+    pair = isinstance(size, tuple | list) and len(size) == 2
+    if not pair or any(isinstance(each, bool) or not isinstance(each, int) for each in size):
+        raise ValueError(f"render_size is {quoted(size)}, expected (width, height) in pixels")
+    if not all(low[i] <= size[i] <= high[i] for i in range(2)):
+        raise ValueError(f"render_size is {quoted(size)}, allowed: {low} to {high}")
 
 
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:

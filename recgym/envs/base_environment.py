@@ -16,6 +16,7 @@ from recgym.envs.arguments import Arguments
 from recgym.envs.input_checks import check_user_rows, check_users
 from recgym.envs.observation_columns import observation_columns
 from recgym.envs.rewards import RewardSpec, task_reward
+from recgym.envs.session_record import SessionRecord
 from recgym.envs.spaces import Observation, observation_of
 from recgym.envs.step_info import InfoBuilder
 from recgym.envs.task_engine import make_engine, task_world
@@ -53,6 +54,9 @@ class BaseEnvironment:
             None if users is None else check_users(users, world.num_users, "users")
         )
         self._engine.draw_from(self._population)
+        self._record = None
+        if parsed.render_mode is not None:
+            self._record = SessionRecord(self._engine, hidden=parsed.render_hidden)
 
     def _users_of_options(self, options: Mapping[str, Any], rows: Bools) -> EpisodeUsers:
         """Population and users that the options of `reset` name, checked before any state changes."""

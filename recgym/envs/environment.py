@@ -16,7 +16,7 @@ from recgym.checks import checked_seed
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
-from recgym.envs.rendering import LastStep, describe, draw
+from recgym.envs.rendering import picture
 from recgym.envs.seeding import MODULUS, entropy_seed
 from recgym.envs.spaces import Observation, action_space, observation_space
 from recgym.envs.step_info import Info
@@ -34,7 +34,6 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         self.render_mode = self.arguments.render_mode
         self._num_items, self._slots = self._engine.world.num_items, self._engine.slate_size
         self._is_over, self._has_begun = False, False
-        self._last: LastStep = None
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode.
@@ -57,8 +56,10 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             self._engine.seed(np.array([seed % MODULUS], np.uint64))
         elif not self._has_begun:
             self._engine.seed(np.array([entropy_seed()], np.uint64))
-        self._has_begun, self._is_over, self._last = True, False, None
+        self._has_begun, self._is_over = True, False
         observation, feedback = self._begin(engine.all_rows, users)
+        if self._record:
+            self._record.begin(engine.all_rows)
         return _row(observation, 0), self._infos.single(feedback)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
@@ -82,7 +83,8 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         observation, feedback = self._engine_step(slate, None, None)
         terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
         self._is_over = terminated or truncated
-        self._last = (slate, feedback)
+        if self._record:
+            self._record.add(slate, feedback)
         return (
             _row(observation, 0),
             float(feedback.reward[0]),
@@ -103,16 +105,13 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         return (bits[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
 
     def render(self) -> Any:
-        """The user, the last slate and its events: text for "ansi", pixels (400, 640, 3) for "rgb_array"."""
-        if self.render_mode is None:
+        """The user, the last slate and its events: text for "ansi", pixels (height, width, 3) for "rgb_array"."""
+        if self._record is None:
             gymnasium.logger.warn(
                 "render() without a render_mode: give gym.make render_mode='ansi' or 'rgb_array'"
             )
             return None
-        text = describe(self._engine, 0, self._last, hidden=self.arguments.render_hidden)
-        if self.render_mode == "ansi":
-            return text
-        return draw(self._engine, 0, self._last, hidden=self.arguments.render_hidden)
+        return picture(self._record, 0, self.arguments)
 
 
 def _row(observation: Observation, row: int) -> Any:

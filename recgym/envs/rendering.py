@@ -1,89 +1,103 @@
-"""Pictures of a session: text, or pixels drawn with matplotlib.
-
-Axes: B sessions, K slate positions.
-"""
-
-from typing import Any
+"""Pictures of a session: the user, the slate as cards, what happened, the rewards so far, and the intent if asked."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Ints
-from recgym.observation import HISTORY_LENGTH
-from recgym.sim.engine import Engine
-from recgym.sim.friend_requests import acceptance_logit
-from recgym.sim.schema import FRIENDS
-from recgym.sim.state import Feedback
+from recgym.envs.arguments import Arguments
+from recgym.envs.canvas import (
+    BLUE,
+    GREY,
+    INK,
+    LINE,
+    MUTED,
+    PAPER,
+    VERMILION,
+    Area,
+    Canvas,
+)
+from recgym.envs.session_record import SessionRecord, amount
+from recgym.envs.session_text import describe
+from recgym.envs.session_view import SessionView, view_of
+from recgym.envs.slate_cards import draw_cards
+from recgym.envs.user_panel import draw_user
 
-LastStep = tuple[Ints, Feedback] | None  # slates (B, K) and the feedback to them; None before the first step
-_BARS = " ▁▂▃▄▅▆▇█"
-
-
-def _events(engine: Engine, bits: int) -> str:
-    names = [event.name for e, event in enumerate(engine.world.events) if (bits >> e) & 1]
-    return ", ".join(names) or "nothing"
-
-
-def _most_wanted(engine: Engine, b: int) -> NDArray[np.int64]:
-    """Three items that the hidden intent points at, best first; of candidate friends those of the highest logit."""
-    arrays = engine.world.arrays
-    if arrays.choice[0] == FRIENDS:
-        logits = [acceptance_logit(arrays, engine.sessions, b, c) for c in range(engine.world.num_items)]
-        return np.argsort(-np.array(logits))[:3]
-    return np.argsort(-(arrays.factors @ engine.sessions.intent[b] + arrays.item_bias))[:3]
+SIDE, TOP, BOTTOM, EDGE = 186.0, 46.0, 84.0, 12.0  # [units] left column, header, rewards, margin
+MOST_STEPS = 60  # of the strip of rewards
 
 
-def describe(engine: Engine, b: int, last: LastStep, *, hidden: bool) -> str:
-    """Session b as text: the user, a line for the history, and a line for each item of the last slate."""
-    s, world = engine.sessions, engine.world
-    context = world.contexts[s.context[b]]
-    lines = [f"{world.name}  user {s.user[b]}  context {context}  step {s.step[b]} of {engine.horizon}"]
-    history = "".join(
-        "x" if bits & 1 else "." for item, bits in zip(s.items[b], s.events[b], strict=True) if item >= 0
-    )
-    lines.append(f"history {history or '(empty)'}  responses {s.engaged[b]}  run {s.run[b]}")
-    if last is not None:
-        slate, feedback = last
-        for k, item in enumerate(slate[b]):
-            watched = f", {feedback.watch[b, k] / 1000:.1f} s" if world.arrays.watch[0] else ""
-            lines.append(
-                f"  {k + 1}. {world.item_label(int(item))}: {_events(engine, int(feedback.events[b, k]))}{watched}"
-            )
-        lines.append(f"reward {feedback.reward[b]:.2f}" + ("  the user left" if feedback.left[b] else ""))
-    if hidden:
-        size = np.abs(s.intent[b])
-        scale = size / max(float(size.max()), 1e-9) * (len(_BARS) - 1)
-        bars = "".join(_BARS[int(value)] for value in scale)
-        wanted = ", ".join(world.item_label(int(item)) for item in _most_wanted(engine, b))
-        lines.append(f"hidden: intent |{bars}|  wants {wanted}")
-    return "\n".join(lines)
+def picture(record: SessionRecord, b: int, arguments: Arguments) -> str | NDArray[np.uint8]:
+    """The session of row b as text, or as pixels of the size `render_size`."""
+    view = view_of(record, b)
+    return describe(view) if arguments.render_mode == "ansi" else draw(view, arguments.render_size)
 
 
-def draw(engine: Engine, b: int, last: LastStep, *, hidden: bool) -> NDArray[np.uint8]:
-    """Session b as pixels (400, 640, 3): the text, the responses of the history, the histograms of categories."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "render_mode='rgb_array' draws with matplotlib: pip install 'recgym[agents]'"
-        ) from error
-    s, world = engine.sessions, engine.world
-    figure = Figure(figsize=(6.4, 4.0), dpi=100, facecolor="white")
-    text = describe(engine, b, last, hidden=hidden)
-    figure.text(0.03, 0.97, text, va="top", family="DejaVu Sans Mono", fontsize=8)
-    axes: Any = figure.add_axes((0.08, 0.13, 0.38, 0.3))
-    bits = s.events[b][s.items[b] >= 0]
-    axes.bar(range(len(bits)), [1 if value & 1 else 0.15 for value in bits], color="#3465a4")
-    axes.set(title="responses, oldest first", xlim=(-1, HISTORY_LENGTH), ylim=(0, 1.1), yticks=[])
-    axes = figure.add_axes((0.56, 0.13, 0.4, 0.3))
-    places = np.arange(len(world.categories))
-    axes.bar(places - 0.2, s.shown[b], 0.4, label="shown", color="#babdb6")
-    axes.bar(places + 0.2, s.liked[b], 0.4, label="with response", color="#4e9a06")
-    axes.set(title="categories (decayed)", ylim=(0, 1))
-    if len(places) <= 8:
-        axes.set_xticks(places, world.categories, fontsize=7)
-    axes.legend(fontsize=7, frameon=False)
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+def draw(view: SessionView, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The view as pixels (height, width, 3); `size` is (width, height)."""
+    canvas = Canvas(size)
+    _header(canvas, view)
+    draw_user(canvas, view, (EDGE, TOP, SIDE, canvas.height - TOP - BOTTOM))
+    left = 2 * EDGE + SIDE
+    draw_cards(canvas, view, (left, TOP, canvas.width - left - EDGE, canvas.height - TOP - BOTTOM))
+    _rewards(canvas, view)
+    return canvas.pixels()
+
+
+def _header(canvas: Canvas, view: SessionView) -> None:
+    """Title, clock, step, and how much of the horizon is used."""
+    right = canvas.width - EDGE
+    step = f"step {view.step} of {view.horizon}"
+    canvas.text((right, 20), step, 13, bold=True, anchor="rm")
+    right -= canvas.length(step, 13, bold=True) + 14
+    if view.clock:
+        text = view.clock if view.hour is not None else f"context {view.clock}"
+        canvas.text((right, 20), text, 13, anchor="rm")
+        right -= canvas.length(text, 13) + 14
+    if view.hour is not None:
+        _dial(canvas, right, 20.0, view.hour)
+        right -= 18
+    canvas.text((EDGE, 20), view.title, 15, bold=True, anchor="lm", within=right - EDGE - 10)
+    whole = canvas.width - 2 * EDGE
+    canvas.box((EDGE, 35, whole, 4), LINE)
+    canvas.box((EDGE, 35, whole * min(view.step / view.horizon, 1.0), 4), MUTED)
+
+
+def _dial(canvas: Canvas, x: float, y: float, hour: int) -> None:
+    """A clock with its short hand at the hour."""
+    canvas.disc(x, y, 9, MUTED, ring=1.5)
+    angle = 2 * np.pi * hour / 12
+    canvas.line([(x, y), (x + 5 * np.sin(angle), y - 5 * np.cos(angle))], INK, 1.8)
+
+
+def _rewards(canvas: Canvas, view: SessionView) -> None:
+    """A bar for each step, its height the reward; blue where the slate had a response."""
+    top, height = canvas.height - BOTTOM + 8, BOTTOM - 8.0
+    canvas.box((0, top, canvas.width, height), PAPER)
+    total = sum(view.rewards)
+    used = canvas.text((EDGE, top + 5), "Reward of each step", 10, MUTED)
+    x = EDGE + used + 16
+    for colour, meaning in ((BLUE, "with a response"), (GREY, "without")):
+        canvas.box((x, top + 7, 8, 8), colour)
+        x += 12 + canvas.text((x + 12, top + 5), meaning, 10, MUTED) + 12
+    canvas.text((canvas.width - EDGE, top + 4), f"return {amount(total)}", 12, bold=True, anchor="ra")
+    _bars(canvas, view, (EDGE + 24, top + 24, canvas.width - 2 * EDGE - 24, height - 34))
+
+
+def _bars(canvas: Canvas, view: SessionView, area: Area) -> None:
+    x, y, w, h = area
+    cells = min(view.horizon, MOST_STEPS)
+    first = max(view.step - cells, 0)  # step of the first cell
+    known = view.step - len(view.rewards)  # step of the first reward: earlier ones were not recorded
+    width = w / cells
+    high, low = max((1.0, *view.rewards)), min((0.0, *view.rewards))
+    zero = y + h * high / (high - low)
+    canvas.text((x - 5, y - 1), amount(high), 9, MUTED, anchor="ra")
+    canvas.text((x - 5, zero + 1), "0", 9, MUTED, anchor="rs")
+    canvas.box((x, zero, w, 1), LINE)
+    for i in range(cells):
+        step, left, thick = first + i - known, x + i * width, width - min(2.0, width / 4)
+        if not 0 <= step < len(view.rewards):
+            continue
+        value = view.rewards[step]
+        colour = VERMILION if value < 0 else BLUE if view.responses[step] else GREY
+        tall = max(abs(value) * h / (high - low), 3.0)
+        canvas.box((left, zero if value < 0 else zero - tall, thick, tall), colour)

@@ -19,7 +19,7 @@ from recgym.checks import MAX_COUNT, quoted, whole_number
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
-from recgym.envs.rendering import LastStep, describe, draw
+from recgym.envs.rendering import picture
 from recgym.envs.seeding import MODULUS, consecutive_seeds, entropy_seed, parse_seeds
 from recgym.envs.spaces import Observation, action_space, observation_space
 from recgym.envs.step_info import Info
@@ -66,7 +66,6 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._is_over = np.ones(self.num_envs, np.bool_)
         self._has_begun = False
-        self._last: LastStep = None
 
     def reset(self, *, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode of all rows, or of those of options["reset_mask"].
@@ -83,9 +82,11 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         rows = self._rows(checked.get("reset_mask"))
         users = self._users_of_options(checked, rows)
         self._seed(seed, rows)
-        self._has_begun, self._last = True, None
+        self._has_begun = True
         self._is_over[rows] = False
         observation, feedback = self._begin(rows, users)
+        if self._record:
+            self._record.begin(rows)
         return observation, self._infos.batch(feedback)
 
     def step(self, actions: Any) -> tuple[Any, Doubles, Bools, Bools, Info]:
@@ -115,7 +116,8 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         observation, feedback = self._engine_step(slates, None, resets)
         info = self._infos.batch(feedback)
         over = feedback.left | feedback.horizon
-        self._last = (slates, feedback)
+        if self._record:
+            self._record.add(slates, feedback, resets)
         if mode == AutoresetMode.SAME_STEP and over.any():
             return self._restarted(observation, feedback, info, over)
         self._is_over = over if mode != AutoresetMode.SAME_STEP else np.zeros_like(over)
@@ -127,6 +129,8 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         """Result of a SAME_STEP step that ended the episodes of rows `over`: their next ones begin."""
         engine = self._engine
         observation, begun = self._engine_step(engine.no_slate, engine.no_rows, over)
+        if self._record:
+            self._record.begin(over)
         now = feedback._replace(
             events=np.where(over[:, None], begun.events, feedback.events),
             watch=np.where(over[:, None], begun.watch, feedback.watch),
@@ -180,12 +184,12 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         if state["over"].dtype != np.bool_:
             raise ValueError(f"the state is damaged: over is of {state['over'].dtype}, not bool")
         self._engine.restore(Sessions(**{name: state[name] for name in Sessions._fields}))
-        self._is_over, self._has_begun, self._last = state["over"].copy(), True, None
+        self._is_over, self._has_begun = state["over"].copy(), True
+        if self._record:
+            self._record.clear()
 
     def render(self) -> Any:
         """One picture of each session, as in the single environment."""
-        if self.render_mode is None:
+        if self._record is None:
             return None
-        picture = describe if self.render_mode == "ansi" else draw
-        hidden = self.arguments.render_hidden
-        return tuple(picture(self._engine, b, self._last, hidden=hidden) for b in range(self.num_envs))
+        return tuple(picture(self._record, b, self.arguments) for b in range(self.num_envs))

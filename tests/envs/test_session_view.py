@@ -1,0 +1,62 @@
+"""What a picture says is what the environment returned."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from env_helpers import IDS, content
+
+from recgym.envs.session_view import view_of, word
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_view_says_what_step_returned(env_id):
+    env = gym.make(env_id, render_mode="ansi").unwrapped
+    env.action_space.seed(5)
+    for seed in range(4):
+        env.reset(seed=seed)
+        total = 0.0
+        for step in range(1, 8):
+            action = env.action_space.sample()
+            _, reward, terminated, truncated, info = env.step(action)
+            total += reward
+            view = view_of(env._record, 0)
+            assert [card.item for card in view.cards] == np.atleast_1d(action).tolist()
+            for name in env.event_names:
+                assert sum(word(name) in card.events for card in view.cards) == info[name]
+            assert sum(card.is_repeat for card in view.cards) == info["repeats"]
+            assert (view.step, view.rewards[-1], view.left) == (step, reward, terminated)
+            assert sum(view.rewards) == pytest.approx(total)
+            assert view.user == str(info["user"])
+            assert len(view.earlier) == (step - 1 if env.action_space.shape == () else 0)
+            if terminated or truncated:
+                assert view.end
+                break
+
+
+def test_the_features_of_a_user_are_words_and_values():
+    env = gym.make("recgym/Content-v0", render_mode="ansi").unwrapped
+    _, info = env.reset(seed=1)
+    names = env.privileged().world.user_feature_names
+    row = dict(zip(names, env.user_features[info["user"]].tolist(), strict=True))
+    shown = dict(view_of(env._record, 0).features)
+    (degree,) = [name for name in row if name.startswith("user_active_degree=") and row[name] > 0]
+    assert shown["active degree"] == degree.partition("=")[2].replace("_", " ")
+    assert shown["is video author"] == {1: "yes", -1: "no"}[row["is_video_author"]]
+    assert shown["register days"] == row["register_days"]
+
+
+def test_hours_are_a_clock_and_other_contexts_a_word():
+    env = content(render_mode="ansi").unwrapped
+    _, info = env.reset(seed=2)
+    view = view_of(env._record, 0)
+    assert (view.hour, view.clock) == (info["context_index"], f"{info['context_index']:02d}:00")
+
+
+def test_unwanted_events_are_marked():
+    env = content(render_mode="ansi").unwrapped
+    env.reset(seed=2)
+    env.step(0)
+    feedback = env._record.steps(0)[-1].feedback
+    feedback.events[0, 0] = 1 << env.event_names.index("hate")
+    (card,) = view_of(env._record, 0).cards
+    assert card.events == card.unwanted == ("hate",)
