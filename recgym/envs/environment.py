@@ -34,6 +34,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         self.render_mode = self.arguments.render_mode
         self._num_items, self._slots = self._engine.world.num_items, self._engine.slate_size
         self._is_over, self._has_begun = False, False
+        self._events = self._no_events = np.zeros(self._slots, np.int32)  # (K,) of the last slate, bits
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode.
@@ -57,6 +58,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         elif not self._has_begun:
             self._engine.seed(np.array([entropy_seed()], np.uint64))
         self._has_begun, self._is_over = True, False
+        self._events = self._no_events
         observation, feedback = self._begin(engine.all_rows, users)
         if self._record:
             self._record.begin(engine.all_rows)
@@ -82,7 +84,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         slate = check_slates(action, 1, self._slots, self._num_items)
         observation, feedback = self._engine_step(slate, None, None)
         terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
-        self._is_over = terminated or truncated
+        self._is_over, self._events = terminated or truncated, feedback.events[0]
         if self._record:
             self._record.add(slate, feedback)
         return (
@@ -101,8 +103,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
     @property
     def slate_events(self) -> Bools:
         """Whether each event happened to each item of the last slate, (K, E); all False before the first step."""
-        bits = np.zeros(self._slots, np.int64) if self._last is None else self._last[1].events[0]
-        return (bits[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
+        return (self._events[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
 
     def render(self) -> Any:
         """The user, the last slate and its events: text for "ansi", pixels (height, width, 3) for "rgb_array"."""
