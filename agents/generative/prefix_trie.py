@@ -56,12 +56,21 @@ class PrefixTrie:
 
     def child(self, node: NDArray[np.int64], code: NDArray[np.int64]) -> NDArray[np.int64]:
         """The node that a code leads to, (n,), from inner nodes (n,); the codes must be allowed."""
-        rank = np.cumsum(self.allowed[node], axis=1)[np.arange(len(node)), code] - 1
+        rank = (self.allowed[node] & (np.arange(self.num_codes) < code[:, None])).sum(axis=1)
         return np.asarray(self.first_child[node] + rank)
 
     def item(self, leaf: NDArray[np.int64]) -> NDArray[np.int64]:
         """The item of nodes of the last level, (n,)."""
         return np.asarray(self.order[self.low[leaf]])
+
+    def path(self) -> NDArray[np.int64]:
+        """The node before each code of every item, (N, L)."""
+        node = np.zeros(len(self.codes), np.int64)
+        nodes = [node]
+        for level in range(self.levels - 1):
+            node = self.child(node, self.codes[:, level])
+            nodes.append(node)
+        return np.stack(nodes, axis=1)
 
     def walk(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """The items of code sequences (n, L); ValueError for one that names none."""

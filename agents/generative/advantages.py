@@ -1,0 +1,58 @@
+"""Advantages of rollouts in groups: own reward and return to go, less what the group's other visits got.
+
+GRPO (Shao et al., 2024, DeepSeekMath) takes the mean of a group of answers to one question as the baseline. Here the
+group's visits are of one user, with the same random numbers, and the baseline is that of each step. The group's
+standard deviation is not divided by, which would weigh users by the inverse of their variance (Liu et al., 2025).
+
+Axes: n decisions in the order of row, visit and step, K slate positions, G visits of a group.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.generative.rollouts import Acted
+from recgym.arrays import Doubles
+
+BASELINES = ("group", "value", "both", "none")
+
+
+def later_returns(acted: Acted, discount: float) -> Doubles:
+    """Discounted return after each decision, (n,): the sum over slots, 0 at the end of a visit."""
+    reward = acted.decisions.credit.sum(axis=1, dtype=np.float64)
+    later = np.zeros(len(reward))
+    for i in range(len(reward) - 2, -1, -1):
+        if acted.step[i + 1] == acted.step[i] + 1 and acted.row[i + 1] == acted.row[i]:
+            later[i] = discount * (reward[i + 1] + later[i + 1])
+    return later
+
+
+def advantages(acted: Acted, group: int, discount: float, baseline: str) -> tuple[Doubles, Doubles]:
+    """Advantages of the shown items, (n, K), and what the value head is fitted to, (n,).
+
+    An item's return is its own reward and the return after its slate. Baselines, all of the state and the other visits
+    alone: "group" the mean of the other visits of the group at this step, "value" the
+    value head, "both" the value head and the group's mean error of it, "none" 0.
+    """
+    own = acted.decisions.credit.astype(np.float64)
+    later = later_returns(acted, discount)
+    total = own + later[:, None]
+    mean = total.mean(axis=1)
+    base = np.zeros(len(mean)) if baseline in ("none", "group") else acted.value.astype(np.float64)
+    if baseline in ("group", "both"):
+        base = base + others_mean(mean - base, acted, group)
+    return total - base[:, None], mean
+
+
+def others_mean(values: Doubles, acted: Acted, group: int) -> Doubles:
+    """Mean of the values (n,) of the group's other visits at the same step; of all decisions where there is none."""
+    key = np.stack([acted.row // group, acted.visit, acted.step], axis=1)
+    _, cell = np.unique(key, axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    count, total = np.bincount(cell)[cell], np.bincount(cell, values)[cell]
+    result: Doubles = np.where(count > 1, (total - values) / np.maximum(count - 1, 1), values.mean())
+    return result
+
+
+def normalised(values: Doubles) -> NDArray[np.float32]:
+    """Divided by their root mean square."""
+    return (values / max(float(np.sqrt((values**2).mean())), 1e-8)).astype(np.float32)
