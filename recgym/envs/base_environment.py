@@ -20,8 +20,10 @@ from recgym.envs.session_record import SessionRecord
 from recgym.envs.spaces import Observation, observation_of
 from recgym.envs.step_info import InfoBuilder
 from recgym.envs.task_engine import make_engine, task_world
+from recgym.memory import require_memory
 from recgym.sim.engine import Engine
 from recgym.sim.schema import FRIENDS
+from recgym.sim.session_arrays import session_bytes
 from recgym.sim.state import Feedback
 
 FRAMES_PER_SECOND = 2  # of videos
@@ -42,6 +44,7 @@ class BaseEnvironment:
         world = task_world(parsed)
         self.arguments = replace(parsed, reward=task_reward(parsed, world))
         self._spec: EnvSpec | None = None
+        require_memory(num * session_bytes(world, parsed.slate_size), "num_envs", num)
         self._engine, self._reward_spec = make_engine(self.arguments, world, num, threads)
         self._names = [event.name for event in world.events]
         self._infos = InfoBuilder(

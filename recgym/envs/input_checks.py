@@ -45,6 +45,8 @@ def _short(values: NDArray[Any]) -> str:
 
 def check_users(values: Any, num_users: int, name: str = "users") -> NDArray[np.int64]:
     """Distinct user indices, ascending; ValueError names an index that is out of range or listed twice."""
+    if isinstance(values, range | list | tuple | set | frozenset) and len(values) > num_users:
+        raise ValueError(f"{name} lists {len(values):,} users, there are {num_users:,}")
     listed = list(values) if isinstance(values, set | frozenset) else values
     users = _indices(listed, num_users, name, "a list of users")
     if users.ndim != 1 or not len(users):

@@ -44,6 +44,14 @@ def feature_blocks(engine: Engine) -> dict[str, int]:
     }
 
 
+def row_bytes(engine: Engine, kind: str, has_mask: bool) -> int:
+    """Bytes of the observation, of the bounds of its space, and of the mask of actions of one session."""
+    space = observation_space(engine, kind)
+    boxes = [part for part in getattr(space, "values", lambda: [space])() if isinstance(part, spaces.Box)]
+    sizes = [int(np.prod(box.shape)) * (3 * box.low.itemsize + 2) for box in boxes]
+    return sum(sizes) + has_mask * engine.slate_size * engine.world.num_items
+
+
 def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
     """Space of the observation of one session; `kind` is one of `recgym.envs.arguments.OBSERVATIONS`."""
     world, num_events = engine.world, len(engine.world.events)

@@ -21,8 +21,9 @@ from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
 from recgym.envs.rendering import picture
 from recgym.envs.seeding import MODULUS, consecutive_seeds, entropy_seed, parse_seeds
-from recgym.envs.spaces import Observation, action_space, observation_space
+from recgym.envs.spaces import Observation, action_space, observation_space, row_bytes
 from recgym.envs.step_info import Info
+from recgym.memory import require_memory
 from recgym.sim.state import Feedback, Sessions
 
 
@@ -62,6 +63,8 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         self.render_mode = self.arguments.render_mode
         self.single_observation_space = observation_space(self._engine, self.arguments.observation)
         self.single_action_space = action_space(self._engine)
+        size = row_bytes(self._engine, self.arguments.observation, self.arguments.action_mask)
+        require_memory(num_envs * size, "num_envs", num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._is_over = np.ones(self.num_envs, np.bool_)

@@ -11,10 +11,12 @@ from recgym.arrays import Doubles
 from recgym.checks import MAX_COUNT, checked_seed, quoted, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
+from recgym.memory import require_memory
 from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.random_policy import random_policy
 from recgym.sim.reward_arrays import make_reward
+from recgym.sim.session_arrays import session_bytes
 from recgym.sim.state import Slates
 from recgym.sim.world import World
 
@@ -62,10 +64,11 @@ def sample_log(
         )
     choose = policy if callable(policy) else policies[policy]
     sessions, seed = whole_number(sessions, "sessions", 1, MAX_COUNT), checked_seed(seed)
+    require_memory(sessions * session_bytes(world, slate_size), "sessions", sessions)
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
     engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
     engine.reset()
-    steps = list(_steps(engine, choose))
+    steps = _all_steps(engine, choose)
     columns = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
     columns["slate"] = columns["session"] * horizon + columns["step"]
     if not world.arrays.watch[0]:
@@ -79,6 +82,17 @@ def sample_log(
     )
     log = Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
     return replace(log, indexed_by=world.index_digest)
+
+
+def _all_steps(engine: Engine, choose: Policy) -> list[dict[str, Any]]:
+    """Rows of each step; ValueError if they, and their copy in the log, do not fit into memory."""
+    steps: list[dict[str, Any]] = []
+    size = 0
+    for step in _steps(engine, choose):
+        steps.append(step)
+        size += sum(column.nbytes for column in step.values())
+        require_memory(2 * size, "sessions", engine.num)
+    return steps
 
 
 def _steps(engine: Engine, choose: Policy) -> Any:

@@ -54,6 +54,12 @@ def empty_sessions(world: World, num: int) -> Sessions:
     )
 
 
+def session_bytes(world: World, slots: int) -> int:
+    """Bytes of the arrays of one session: its state, a slate of `slots` items and the feedback to it."""
+    arrays = (*empty_sessions(world, 1), *empty_feedback(1, 1), np.empty(1, np.int64))
+    return sum(array.nbytes for array in arrays) + 16 * min(slots, world.num_items)
+
+
 def empty_feedback(num: int, slots: int) -> Feedback:
     """Arrays for the feedback to `num` slates of `slots` items, all zero."""
     return Feedback(
