@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from recgym.bench.readme import headline_figures, markdown_table
+from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import observation_columns
@@ -48,6 +49,7 @@ ARGUMENTS = (
     ("render_hidden", "whether pictures show the hidden intent; here `False`"),
     ("render_size", "width and height of pictures in pixels; here (640, 400)"),
 )
+ALT = "One session, step by step: the user, the slate of the agent {agent}, what happened, and the hidden intent"
 HISTORY = (
     ("all", "first version"),
     ("Social-v1", "world social-2, which recalls held-out artists as tuned least squares do"),
@@ -90,6 +92,11 @@ def page(row: EnvRow) -> str:
         f"# {row.id}",
         f"{row.about[0].upper()}{row.about[1:]}.",
         f'`gymnasium.make("{row.id}")`, after `import recgym`.',
+    ]
+    parts += [
+        f"![{ALT.format(agent=AGENT)}](../pictures/{scene.name}.gif)"
+        for scene in SCENES
+        if row.id.rpartition("-v")[0] == scene.base
     ]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items() if text]
     return "\n\n".join(parts) + "\n"
