@@ -6,7 +6,7 @@ log sampled from the world plays the session of a fixed seed.
 
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -42,7 +42,7 @@ SCENES = (
 def frames(scene: Scene, *, sessions: int = LOG_SESSIONS) -> list[NDArray[np.uint8]]:
     """Pictures (400, 640, 3) of the session: before the first slate, and after each of the first MOST_STEPS."""
     (env_id,) = [row.id for row in ENVIRONMENTS if row.id.rpartition("-v")[0] == scene.base]
-    settings = {"render_mode": "rgb_array", "render_hidden": True, "observation": "history"}
+    settings: dict[str, Any] = {"render_mode": "rgb_array", "render_hidden": True, "observation": "history"}
     env = gymnasium.make(env_id, **settings)
     agent = make_agent(AGENT, env)
     agent.prepare(sample_log(env, "logged", sessions, seed=1_000), seed=0)
@@ -57,7 +57,7 @@ def frames(scene: Scene, *, sessions: int = LOG_SESSIONS) -> list[NDArray[np.uin
     return shown
 
 
-def _picture(env: "gymnasium.Env[object, object]") -> NDArray[np.uint8]:
+def _picture(env: gymnasium.Env[Any, Any]) -> NDArray[np.uint8]:
     picture = env.render()
     assert isinstance(picture, np.ndarray)
     return picture
