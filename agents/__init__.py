@@ -175,6 +175,12 @@ AGENTS = (
     AgentRow(
         "slateq", "agents.deep.slateq:SlateQ", "slates", "item values after a choice, and a choice model"
     ),
+    AgentRow(
+        "genrec",
+        "agents.generative.genrec:GenRec",
+        "generative",
+        "semantic IDs by a decoder, fitted to a log, then GRPO",
+    ),
 )
 
 

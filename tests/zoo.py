@@ -23,6 +23,14 @@ LIGHT = {  # parameters that make an agent quick, for tests
     "sasrec": {"width": 8, "epochs": 1},
     "neural-linear": {"width": 4, "hidden": 8, "epochs": 1, "refresh": 200, "updates": 5},
     "slateq": {"width": 8, "hidden": 16, "epochs": 1, "warmup": 100, "batch_size": 32},
+    "genrec": {
+        "width": 8,
+        "layers": 1,
+        "pretrain_epochs": 1,
+        "epochs": 1,
+        "rollout": 200,
+        "online_batch": 64,
+    },
     "oracle-plan": {"simulations": 4},
 }
 

@@ -16,26 +16,32 @@ from recgym.arrays import Doubles
 BASELINES = ("group", "value", "both", "none")
 
 
-def later_returns(acted: Acted, discount: float) -> Doubles:
-    """Discounted return after each decision, (n,): the sum over slots, 0 at the end of a visit."""
-    reward = acted.decisions.credit.sum(axis=1, dtype=np.float64)
+def later_returns(acted: Acted, discount: float, trace: float) -> Doubles:
+    """Discounted return after each decision, (n,), in rewards per slot; 0 at the end of a visit.
+
+    The return of the next decision is its TD(lambda) mixture (Sutton, 1988): lambda of what followed, the rest of the
+    value head. With lambda 1 nothing is learnt of the continuation.
+    """
+    reward = acted.decisions.credit.mean(axis=1, dtype=np.float64)
     later = np.zeros(len(reward))
     for i in range(len(reward) - 2, -1, -1):
         if acted.step[i + 1] == acted.step[i] + 1 and acted.row[i + 1] == acted.row[i]:
-            later[i] = discount * (reward[i + 1] + later[i + 1])
+            followed = reward[i + 1] + later[i + 1]
+            later[i] = discount * (trace * followed + (1.0 - trace) * float(acted.value[i + 1]))
     return later
 
 
-def advantages(acted: Acted, group: int, discount: float, baseline: str) -> tuple[Doubles, Doubles]:
+def advantages(
+    acted: Acted, group: int, discount: float, trace: float, baseline: str
+) -> tuple[Doubles, Doubles]:
     """Advantages of the shown items, (n, K), and what the value head is fitted to, (n,).
 
     An item's return is its own reward and the return after its slate. Baselines, all of the state and the other visits
-    alone: "group" the mean of the other visits of the group at this step, "value" the
-    value head, "both" the value head and the group's mean error of it, "none" 0.
+    alone: "group" the mean of the other visits of the group at this step, "value" the value head, "both" the value
+    head and the others' mean error of it, "none" 0.
     """
     own = acted.decisions.credit.astype(np.float64)
-    later = later_returns(acted, discount)
-    total = own + later[:, None]
+    total = own + later_returns(acted, discount, trace)[:, None]
     mean = total.mean(axis=1)
     base = np.zeros(len(mean)) if baseline in ("none", "group") else acted.value.astype(np.float64)
     if baseline in ("group", "both"):

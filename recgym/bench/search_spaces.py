@@ -128,6 +128,17 @@ SPACES: dict[str, Space] = {
     "sb3-maskable-ppo": _SB3,
     "dcf-dqn": {**_DEEP_Q, "steps": (1, 3, 5), "log_weight": SearchRange(0.03, 1.0, log=True)},
     "slateq": _DEEP_Q,
+    "genrec": {
+        "width": (32, 64, 128),
+        "rate": RATE,
+        "online_rate": RATE,
+        "candidates": (1, 4, 8, 16),
+        "group": (2, 4, 8),
+        "discount": (0.0, 0.5, 0.8, 0.9),
+        "kl_weight": SearchRange(1e-3, 0.1, log=True),
+        "policy_weight": SearchRange(0.1, 3.0, log=True),
+        "replay_weight": SearchRange(0.03, 1.0, log=True),
+    },
 }
 
 

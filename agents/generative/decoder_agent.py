@@ -1,0 +1,167 @@
+"""Base class of the agents with a decoder: semantic IDs, the stages on a log, beams, saving; without an online stage.
+
+Axes: B sessions, K slate positions, N items.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.base import BaseAgent
+from agents.deep.towers import States, to_states
+from agents.generative.adapters import (
+    add_adapter,
+    is_of_adapter,
+    read_adapter,
+    train_part,
+    write_adapter,
+)
+from agents.generative.beams import Found, search
+from agents.generative.decisions import Decisions, of_log
+from agents.generative.decoder import Decoder
+from agents.generative.genrec_params import GenRecParams
+from agents.generative.objectives import imitation_loss, outcome_loss, read_decisions, scaled_rewards
+from agents.generative.offline_stages import fit_stage
+from agents.generative.open_codes import OpenCodes, Room
+from agents.generative.prefix_trie import PrefixTrie
+from agents.generative.semantic_ids import item_vectors, semantic_ids, sizes_for
+from agents.interface import Actions, Figures, Masks, Report
+from agents.log_histories import read_histories
+from agents.problem import Problem
+from agents.slates import check_mask
+from agents.torch_utils import GPUS, generator_on, pick_device, put_weights, seeded, to_host, weights_of
+
+
+class DecoderAgent(BaseAgent):
+    """Shows the items of the largest predicted reward among the decoder's most probable; explores by drawing them."""
+
+    observation: ClassVar[str] = "history"
+    offline: ClassVar[bool] = True
+    devices: ClassVar[tuple[str, ...]] = GPUS
+    config: ClassVar[type[Any]] = GenRecParams
+    params: GenRecParams
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        p = self.params
+        self.torch_device, self.seed = pick_device(device), int(seed) % (1 << 31)
+        levels, codes = sizes_for(problem.num_items)
+        self.sizes = p.levels or levels, p.codes or codes
+        self._name_items(semantic_ids(item_vectors(problem), *self.sizes, self.seed))
+        with seeded(seed):
+            self.model = self._decoder()
+        self.generator = generator_on(self.torch_device, seed)
+        self.memory: Decisions | None = None  # decisions of the log, the latest at the end
+
+    def _decoder(self) -> Decoder:
+        p = self.params
+        levels, codes = self.sizes
+        model = Decoder(
+            self.problem, width=p.width, layers=p.layers, heads=p.heads, levels=levels + 1, codes=codes
+        )
+        if p.lora_rank:
+            add_adapter(model, p.lora_rank)
+        return model.to(self.torch_device).eval()
+
+    def _name_items(self, codes: NDArray[np.int64]) -> None:
+        """Take semantic IDs (N, L + 1); the last code is not written where the others are unique."""
+        self.item_codes = codes
+        used = codes if codes[:, -1].any() else codes[:, :-1]
+        self.trie = OpenCodes(PrefixTrie(used, self.sizes[1]), self.torch_device)
+
+    # the offline stages
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Stages (a) and (b); `report` gets the number of slates so far and the validation loss."""
+        histories = read_histories(self.problem, log)
+        if not self.is_learnt:
+            has = histories.events[:, 0] > 0
+            vectors = item_vectors(self.problem, histories.session[has], histories.item[has])
+            self._name_items(semantic_ids(vectors, *self.sizes, self.seed))
+        figures: Figures = {"offline_rows": float(len(histories.item))}
+        for stage in ("pretrain",) if self.params.stage == "pretrain" else ("pretrain", "sft"):
+            if self.params.lora_rank:
+                train_part(self.model, adapter=stage == "sft")
+            figures["loss"] = figures[f"{stage}_loss"] = fit_stage(self, histories, stage, seed, report)
+        num_rows = len(histories.item)
+        latest = np.arange(max(num_rows - self.params.replay * self.problem.slate_size, 0), num_rows)
+        self.memory = of_log(self.problem, histories, latest)
+        return figures
+
+    def loss_of(self, decisions: Decisions, *, rewarded: bool) -> Tensor:
+        """The loss of stage (b) if `rewarded`, else of (a)."""
+        slate, earned, happened, weight = decisions.tensors(self.torch_device)
+        states = decisions.states(self.torch_device)
+        read = read_decisions(self.model, states, slate, self.trie, None)
+        outcomes = outcome_loss(read, scaled_rewards(self.problem, earned), happened, weight)
+        chosen = weight * earned.clamp(min=0.0) if rewarded else weight
+        return imitation_loss(read, chosen) + outcomes
+
+    # acting
+
+    def room(self, states: States, mask: Masks | None) -> Room | None:
+        """The items that may be shown."""
+        allowed = None if mask is None else torch.as_tensor(mask, device=self.torch_device)
+        shown = states.items if self.params.fresh else None
+        return self.trie.room(shown, allowed, self.problem.slate_size)
+
+    @torch.no_grad()
+    def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
+        """The best of the most probable items; with `explore`, slates drawn without replacement."""
+        slots = self.problem.slate_size
+        check_mask(mask, slots)
+        states = to_states(observation, self.torch_device)
+        room = self.room(states, mask)
+        if explore:
+            self.generator.manual_seed(int(self.rng.integers(1 << 62)))
+            found = search(self.model, states, self.trie, room, slots, self.generator)
+            items: Actions = to_host(found.items)
+            self.drawn(items, found)
+        else:
+            items = to_host(self._best(states, room))
+        return items[:, 0] if slots == 1 else items
+
+    def drawn(self, items: Actions, found: Found) -> None:
+        """Called with the slates (B, K) that were drawn."""
+
+    def _best(self, states: States, room: Room | None) -> Tensor:
+        slots, wide = self.problem.slate_size, self.params.candidates
+        if wide <= slots:
+            return search(self.model, states, self.trie, room, slots).items
+        found = search(self.model, states, self.trie, room, wide, with_hidden=True)
+        assert found.hidden is not None
+        reward = self.model.event_head(found.hidden)[..., -1]
+        reward = reward.masked_fill(~torch.isfinite(found.log_probs), -torch.inf)
+        return found.items.gather(1, reward.topk(slots, dim=1).indices)
+
+    # saving
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Weights without the adapter's, and the items' codes."""
+        weights = {name: value for name, value in weights_of(self.model).items() if not self._is_apart(name)}
+        return {**{f"model.{name}": value for name, value in weights.items()}, "codes": self.item_codes}
+
+    def _is_apart(self, name: str) -> bool:
+        return self.params.lora_rank > 0 and is_of_adapter(name)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore the result of `state`."""
+        self._name_items(np.array(state["codes"]))
+        put_weights(self.model, {**weights_of(self.model, "model."), **state}, "model.")
+
+    def write(self, folder: Path) -> None:
+        """Write the agent's files, and where there is an adapter its own."""
+        super().write(folder)
+        if self.params.lora_rank:
+            write_adapter(folder, self.model)
+
+    def reload(self, folder: Path) -> None:
+        """Load what `write` wrote; ValueError for an adapter of another base."""
+        super().reload(folder)
+        if self.params.lora_rank:
+            read_adapter(folder, self.model)

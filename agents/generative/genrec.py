@@ -1,0 +1,232 @@
+"""GenRec: a generative recommender, pretrained on a log and trained by reinforcement on the users.
+
+Items are semantic IDs (`agents.generative.semantic_ids`), which a causal decoder writes under the constraint of their
+trie (`agents.generative.decoder`, `agents.generative.beams`). Stages: (a) self-supervised and (b) supervised on a log
+in `prepare`, (c) GRPO in `train` (`agents.generative.objectives`). Related: TIGER (Rajput et al., 2023), OneRec (Deng
+et al., 2025) and MiniOneRec (Kong et al., 2025), whose reward is a match with the next logged item; here it is what the
+users do.
+
+Axes: B sessions, b rows of a transition, K slate positions.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.deep.pretraining import descend
+from agents.environments import vector_of
+from agents.generative.adapters import train_part
+from agents.generative.advantages import advantages, normalised
+from agents.generative.beams import Found
+from agents.generative.decisions import Decisions
+from agents.generative.decoder import Decoder, in_slates
+from agents.generative.decoder_agent import DecoderAgent
+from agents.generative.objectives import Read, clipped_loss, outcome_loss, read_decisions, scaled_rewards
+from agents.generative.rollouts import Acted, GroupedVector, Rollouts
+from agents.guards import begin_training
+from agents.interface import Actions, Checkpointer, Figures, Report, Transition
+from agents.loop import run
+from agents.problem import Problem
+from agents.saved import join_parts, split_parts
+from agents.slates import credit
+from agents.torch_utils import moments_of, put_moments, put_weights, to_host, weights_of
+from recgym.arrays import Arrays
+
+
+class GenRec(DecoderAgent):
+    """The decoder of `DecoderAgent`, with GRPO on rollouts in groups."""
+
+    name: ClassVar[str] = "genrec"
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        self.reference: Decoder | None = None  # stage (b), in stage (c)
+        self.optimizer = self._optimizer()
+        self.rollouts: Rollouts | None = None
+        self.acted: tuple[Actions, Tensor, Tensor] | None = None  # slates, their log-probabilities, values
+        self.counts = np.zeros(2, np.int64)  # environment steps, updates
+
+    @property
+    def learns_online(self) -> bool:
+        """Whether there is a stage (c)."""
+        return self.params.stage == "rl"
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        p = self.params
+        if p.lora_rank:
+            train_part(self.model, adapter=True)
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        return torch.optim.AdamW(trained, lr=p.online_rate, weight_decay=p.weight_decay)
+
+    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
+        """Stages (a) and (b); `report` gets the number of slates so far and the validation loss."""
+        figures = super().prepare(log, seed, report)
+        self.optimizer, self.reference = self._optimizer(), None
+        return figures
+
+    def drawn(self, items: Actions, found: Found) -> None:
+        """Keep the probabilities with which slates were drawn."""
+        self.acted = items, in_slates(found.log_probs), self.model.value_head(found.last)[:, 0]
+
+    # the online stage
+
+    def train(
+        self,
+        env: Any,
+        budget: int,
+        seed: int,
+        report: Report | None = None,
+        checkpointer: Checkpointer | None = None,
+    ) -> Figures:
+        """Stage (c), in groups of visits; nothing where the last stage is another."""
+        budget, seed = begin_training(self, budget, seed)
+        if not self.learns_online:
+            return {}
+        self.part_from_sessions()
+        vector = GroupedVector(vector_of(env, self.num_envs), self.params.group)
+        return run(self, vector, budget, seed, report, checkpointer)
+
+    def part_from_sessions(self) -> None:
+        """Start without rollouts; the reference is the present policy."""
+        self.rollouts, self.acted = None, None
+        self.reference = self._copy()
+
+    def _copy(self) -> Decoder:
+        copy = self._decoder()
+        copy.load_state_dict(self.model.state_dict())
+        return copy.requires_grad_(False)
+
+    def learn(self, transition: Transition) -> Figures:
+        """Add a vector step to the rollouts, and update where enough groups of visits have ended."""
+        rows = np.arange(len(transition.reward)) if transition.row is None else transition.row
+        if self.rollouts is None:
+            self.rollouts = Rollouts(int(rows.max()) + 1, self.params.group)
+        decisions = self._decisions(transition)
+        log_prob, value = self._as_acted(decisions, rows)
+        self.rollouts.add(decisions, log_prob, value, rows, transition.terminated | transition.truncated)
+        before = int(self.counts[0])
+        self.counts[0] += len(rows)
+        if self.counts[0] // self.params.rollout == before // self.params.rollout:
+            return {}
+        acted = self.rollouts.whole()
+        return {} if acted is None else self._update(acted)
+
+    def _decisions(self, transition: Transition) -> Decisions:
+        seen, after, slots = transition.observation, transition.next_observation, self.problem.slate_size
+        shape = (len(transition.reward), slots)
+        return Decisions(
+            user=np.asarray(seen["user"], np.int32),
+            items=np.array(seen["shown"], np.int32),
+            events=seen["events"].reshape(*seen["shown"].shape, -1).astype(np.uint8),
+            context=np.array(seen["context"], np.float32),
+            slate=np.asarray(transition.action, np.int64).reshape(shape),
+            credit=credit(self.problem, transition).astype(np.float32),
+            happened=after["events"].reshape(*after["shown"].shape, -1)[:, -slots:].astype(np.uint8),
+            weight=np.ones(shape, np.float32),
+        )
+
+    @torch.no_grad()
+    def _as_acted(self, decisions: Decisions, rows: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Log-probabilities (b, K) and values (b,) of slates when they were drawn."""
+        if self.acted is not None and rows[-1] < len(self.acted[0]):
+            slate, log_prob, value = self.acted
+            if (slate[rows] == decisions.slate).all():
+                return to_host(log_prob)[rows], to_host(value)[rows]
+        read = self._read(self.model, decisions)
+        return to_host(in_slates(read.log_probs)), to_host(read.value)
+
+    def _read(self, model: Decoder, decisions: Decisions) -> Read:
+        """What a decoder says of decisions, of the items that could be shown."""
+        states, slate = decisions.states(self.torch_device), decisions.tensors(self.torch_device)[0]
+        return read_decisions(model, states, slate, self.trie, self.room(states, None))
+
+    def _update(self, acted: Acted) -> Figures:
+        """GRPO on whole visits, with rows of the log and of earlier rollouts beside."""
+        p = self.params
+        raw, returns = advantages(acted, p.group, p.discount, p.trace, p.baseline)
+        gain, wanted = normalised(raw), returns.astype(np.float32)
+        reference = self._reference_log_probs(acted)
+        figures: list[Tensor] = []
+        for _ in range(p.reuse):
+            order = self.rng.permutation(len(wanted))
+            for rows in np.array_split(order, -(-len(order) // p.online_batch)):
+                loss, divergence = self._loss(acted.some(rows), gain[rows], wanted[rows], reference[rows])
+                descend(self.model, self.optimizer, loss, p.clip)
+                figures.append(torch.stack([loss.detach(), divergence]))
+        self.counts[1] += len(figures)
+        self._remember(acted.decisions)
+        loss, divergence = torch.stack(figures).mean(dim=0)
+        return {"loss": float(loss), "divergence": float(divergence), "updates": float(self.counts[1])}
+
+    @torch.no_grad()
+    def _reference_log_probs(self, acted: Acted) -> NDArray[np.float32]:
+        if self.reference is None:
+            self.reference = self._copy()
+        found = []
+        for part in np.array_split(np.arange(len(acted.row)), -(-len(acted.row) // 1_024)):
+            read = self._read(self.reference, acted.decisions.some(part))
+            found.append(to_host(in_slates(read.log_probs)))
+        return np.concatenate(found).astype(np.float32)
+
+    def _loss(
+        self,
+        acted: Acted,
+        gain: NDArray[np.float32],
+        wanted: NDArray[np.float32],
+        reference: NDArray[np.float32],
+    ) -> tuple[Tensor, Tensor]:
+        p, device = self.params, self.torch_device
+        _, earned, happened, weight = acted.decisions.tensors(device)
+        read = self._read(self.model, acted.decisions)
+        before, apart, advantage, value = (
+            torch.as_tensor(each, device=device) for each in (acted.log_prob, reference, gain, wanted)
+        )
+        policy, divergence = clipped_loss(read, before, apart, advantage, p.ratio_clip, p.kl_weight)
+        spread = value.var(correction=0).clamp(min=1e-6)
+        loss = p.policy_weight * policy + 0.5 * ((read.value - value) ** 2).mean() / spread
+        loss = loss + outcome_loss(read, scaled_rewards(self.problem, earned), happened, weight)
+        if self.memory is not None and p.replay_weight > 0:
+            rows = self.rng.integers(self.memory.size, size=p.online_batch // 2 + 1)
+            loss = loss + p.replay_weight * self.loss_of(self.memory.some(rows), rewarded=True)
+        return loss, divergence
+
+    def _remember(self, decisions: Decisions) -> None:
+        """Add decisions to those that are replayed; the oldest leave."""
+        if self.memory is not None and self.memory.slate.shape[1] < decisions.slate.shape[1]:
+            self.memory = None  # a log of narrower slates
+        joined = decisions if self.memory is None else Decisions.join([self.memory, decisions])
+        self.memory = joined.some(slice(-self.params.replay, None))
+
+    # saving
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Adds counts."""
+        return {**super().state(), "counts": self.counts}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore the result of `state`."""
+        super().restore(state)
+        self.counts = np.array(state["counts"])
+
+    def training_state(self) -> Arrays:
+        """Moments, reference, rollouts and the memory, each array named PART.NAME."""
+        parts: dict[str, Arrays] = {"optimizer": moments_of(self.optimizer)}
+        parts["reference"] = {} if self.reference is None else weights_of(self.reference)
+        parts["rollouts"] = {} if self.rollouts is None else self.rollouts.arrays()
+        parts["memory"] = {} if self.memory is None else self.memory.arrays()
+        return join_parts(parts)
+
+    def restore_training(self, state: Mapping[str, NDArray[Any]], num_envs: int) -> None:
+        """Restore the result of `training_state`."""
+        parts = split_parts(state)
+        put_moments(self.optimizer, parts.get("optimizer", {}))
+        if "reference" in parts:
+            self.reference = self._copy()
+            put_weights(self.reference, parts["reference"])
+        group, past = self.params.group, parts.get("memory")
+        self.rollouts = Rollouts.of(parts["rollouts"], num_envs, group) if "rollouts" in parts else None
+        self.memory = Decisions(*(np.array(past[name]) for name in Decisions._fields)) if past else None
