@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.problem import Problem
-from agents.slates import check_log, logged_rewards
+from agents.slates import check_log, logged_events, logged_rewards
 from recgym.observation import HISTORY_LENGTH
 
 
@@ -53,14 +53,10 @@ def read_histories(problem: Problem, log: Any) -> Histories:
     session = np.cumsum(session) - 1
     step = log.column("step").astype(np.int64)
     first = np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])]
-    events = np.zeros((num_rows, len(problem.event_names)), np.float32)
-    for e, name in enumerate(problem.event_names):
-        if name in log.events:
-            events[:, e] = log.column(name)
     return Histories(
         user=log.column("user").astype(np.int64),
         item=log.column("item").astype(np.int64),
-        events=events,
+        events=logged_events(problem, log),
         context=_context(problem, log, step),
         start=starts[session],
         slate=np.flatnonzero(first)[np.cumsum(first) - 1],

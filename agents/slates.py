@@ -172,13 +172,24 @@ def unit_rewards(problem: Problem, transition: Transition) -> tuple[NDArray[np.i
     return transition.action.reshape(-1), scaled(problem, credit(problem, transition)).reshape(-1)
 
 
-def logged_rewards(problem: Problem, log: Any) -> Doubles:
-    """Reward of each row of a log under this task, (rows,); an event that the log lacks counts as absent."""
-    items = log.column("item")
-    events = np.zeros((len(items), len(problem.event_names)))
-    for e, name in enumerate(problem.event_names):
+def logged_events(problem: Problem, log: Any) -> NDArray[np.float32]:
+    """Events of each row of a log, (rows, E); every row of a log without events is a response (`responses_of`).
+
+    Another event that the log lacks counts as absent.
+    """
+    from recgym.logs.kinds import responses_of
+
+    events = np.zeros((len(log), len(problem.event_names)), np.float32)
+    events[:, 0] = responses_of(log)
+    for e, name in enumerate(problem.event_names[1:], 1):
         if name in log.events:
             events[:, e] = log.column(name)
+    return events
+
+
+def logged_rewards(problem: Problem, log: Any) -> Doubles:
+    """Reward of each row of a log under this task, (rows,)."""
+    items, events = log.column("item"), logged_events(problem, log).astype(np.float64)
     minutes = np.nan_to_num(log.column("watch_ms").astype(np.float64)) / 60_000.0
     return item_rewards(problem, items, events, minutes)
 

@@ -17,7 +17,7 @@ from agents.interface import Actions, Figures, Masks, Report
 from agents.observation_checks import ANY
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import logged_rewards, num_rows, shrunk_means, top_k, unseen
+from agents.slates import logged_events, logged_rewards, num_rows, shrunk_means, top_k, unseen
 
 BY = ("reward", "response", "count")
 
@@ -57,7 +57,7 @@ class Popularity(BaseAgent):
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Score every item on the log; an item never shown scores the log's mean."""
         items, num_items = log.column("item"), self.problem.num_items
-        response = log.column(self.problem.event_names[0]).astype(np.float64)
+        response = logged_events(self.problem, log)[:, 0].astype(np.float64)
         value = logged_rewards(self.problem, log) if self.params.by == "reward" else response
         if self.params.by == "count":
             self.score[:] = np.bincount(items, value, num_items)

@@ -17,7 +17,7 @@ from recgym.logs.visit_history import cut_length, repeats, runs
 from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
-from recgym.sim.world_index import contexts_of, places
+from recgym.sim.world_index import IndexMap, contexts_of, places
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,16 @@ class IndexedLog:
         return np.unique(self.user, return_inverse=True)[1].astype(np.int64) if self.by_user else self.visit
 
 
-def align(world: World, log: Log) -> IndexedLog:
-    """The rows of a log on a world's indices; ValueError where the log cannot be mapped."""
+def mapped(world: World, log: Log) -> IndexMap:
+    """World indices of a log's tables; ValueError where the log cannot be mapped."""
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
-    users, items, found = places(world, log)
+    return places(world, log)
+
+
+def align(world: World, log: Log) -> IndexedLog:
+    """The rows of a log on a world's indices; ValueError where the log cannot be mapped."""
+    users, items, found = mapped(world, log)
     remarks = list(found)
     item = items[log.column("item")]
     known = item >= 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from recgym.fidelity.figures import ONCE, Verdict, judge
 from recgym.fidelity.free_run import MAX_VISITS, Shape
+from recgym.fidelity.indexed_log import mapped
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import PAIRS, is_sampled, kind_of
@@ -30,6 +31,7 @@ def judge_since(
     from the source of the world, so that its rows before that moment may have been training data. A log that lies
     wholly after that moment is judged by day, too.
     """
+    mapped(world, log)  # an error counts the rows of the whole log
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)
     first = world.card.get("learnt_from") if own and since is None else None

@@ -1,13 +1,16 @@
 """Histories of a log equal the observations of the environment."""
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
 import torch
 from dcf_networks import history_env
 
-from agents import Problem
+from agents import Problem, make_agent
 from agents.log_histories import read_histories, return_to_go
+from agents.slates import logged_rewards
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
@@ -61,3 +64,18 @@ def test_contexts_of_a_log_without_some_hours_are_the_environments():
     np.testing.assert_allclose(
         read_histories(problem, log).context[:, 0], np.sin(2 * np.pi * hour / 24), atol=1e-6
     )
+
+
+def test_every_row_of_a_log_without_events_is_a_response():
+    world = synthetic(domain="ecommerce", num_items=6)
+    problem = Problem.of(gymnasium.make("recgym/Ecommerce-v0", world=world, observation="history"))
+    log = sample_log(world, "random", 30, 1)
+    clicks = replace(log, rows=log.rows.filter(log.rows["click"]))
+    bare = replace(clicks, rows=clicks.rows.drop_columns(["click", "cart", "purchase"]))
+    assert bare.events == ()
+    assert read_histories(problem, bare).events.tolist() == [[1.0, 0.0, 0.0]] * len(bare)
+    assert logged_rewards(problem, bare).tolist() == [problem.reward_weights["click"]] * len(bare)
+    agents = [make_agent("popularity", problem) for _ in range(2)]
+    for agent, known in zip(agents, (bare, clicks), strict=True):
+        agent.prepare(known, 0)
+    assert agents[0].score.tolist() == agents[1].score.tolist() != [0.0] * 6

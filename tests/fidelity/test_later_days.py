@@ -19,6 +19,7 @@ from recgym.logs.fingerprint import identity
 from recgym.logs.sample import sample_log
 from recgym.numerics import auc
 from recgym.sim.synthetic import synthetic
+from recgym.sim.world_ids import Ids
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,19 @@ def test_the_own_log_is_judged_a_second_time_and_not_by_day(dated):
 def test_days_that_were_judged_before_are_so_called_in_a_later_log(dated):
     world, log = dated
     assert judge_since(world, between(log, 2, 4), resamples=20).looked_at["times"] == later_days.AGAIN
+
+
+def test_a_foreign_log_is_refused_with_the_count_of_all_its_rows(dated):
+    world, log = dated
+    names = [np.char.mod(f"{what}%d", np.arange(size)) for what, size in (("u", 250), ("i", 40))]
+    known = dataclasses.replace(
+        world.with_card(identity={}), ids=Ids(*(tuple(map(str, ids)) for ids in names))
+    )
+    foreign = dataclasses.replace(log, items=log.items.select(["id"]))  # ids 0, 1, 2 ...
+    with pytest.raises(
+        ValueError, match=rf"40 of its 40 items \({len(log):,} of {len(log):,} rows\) are unknown"
+    ):
+        judge_since(known, foreign, resamples=20)
 
 
 def test_figures_of_a_day_are_those_of_its_rows(dated):
