@@ -22,6 +22,7 @@ from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.machine import git, versions
 from recgym.bench.run import Curve, agent_and_env, judge, learn, settings_of
 from recgym.bench.search_spaces import SearchRange, Space, corners, space_entry
+from recgym.bench.tuning_journal import CheckedJournal
 from recgym.evaluate.stats import Interval, paired_difference
 
 SCHEMA = "recgym.tuning/1"
@@ -106,15 +107,15 @@ def _study(plan: SearchPlan, out: Path) -> Any:
     """The study of the journal, new or resumed; a trial that was cut off is dropped and done again."""
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     is_new = not (out / JOURNAL).exists()
     if is_new and not storage.is_vacant(out):
         raise ValueError(f"--out {out}: exists and holds no search; name another folder")
+    journal: Any = CheckedJournal(out / JOURNAL, f"--out {out}")
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(out / JOURNAL))),
+        storage=JournalStorage(journal),
         study_name="tuning",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS),

@@ -1,6 +1,7 @@
 """The command `recgym tune`."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +69,9 @@ def tune(
     from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
     from recgym.bench.tuning_picture import draw_trials
+    from recgym.envs import row_of
 
+    row_of(env)
     kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
     refuse_unwritable("--out", folder)
@@ -124,6 +127,7 @@ def _print(summary: dict[str, Any], folder: Path) -> None:
             f"on {gain['n']} other seeds and their users: {gain['mean']:+.4f} over the own settings, "
             f"95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}"
         )
-    settings = json.dumps(summary["best_params"])
-    print(f"wrote {folder}; to train: recgym train {summary['agent']} {summary['env']['id']} --params '{settings}'",
-          file=sys.stderr)  # fmt: skip
+    env = summary["env"]
+    words = ["recgym", "train", summary["agent"], env["id"], "--params", json.dumps(summary["best_params"])]
+    words += ["--env-args", json.dumps(env["kwargs"])] if env["kwargs"] else []
+    print(f"wrote {folder}; to train: {shlex.join(words)}", file=sys.stderr)

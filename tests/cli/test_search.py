@@ -1,6 +1,7 @@
 """The command tune."""
 
 import json
+import shlex
 
 import pytest
 from refusals import refused
@@ -10,11 +11,25 @@ def test_a_search_writes_trials_best_settings_and_a_picture(run, world, tmp_path
     arguments = "tune", "ucb1", "recgym/Ecommerce-v0", "--world", world, "--steps", "200", "--sessions", "10"
     folder, space = tmp_path / "search", tmp_path / "space.json"
     space.write_text('{"scale": {"low": 0.01, "high": 1, "log": true}}')
-    options = "--trials", "2", "--seeds", "2", "--space", space, "--out", folder
+    options = (
+        "--env-args",
+        '{"slate_size": 2}',
+        "--trials",
+        "2",
+        "--seeds",
+        "2",
+        "--space",
+        space,
+        "--out",
+        folder,
+    )
     code, out, err = run(*arguments, *options)
     assert code == 0
     assert out.startswith("2 trials: 2 complete\nown settings: ")
-    assert f"wrote {folder}; to train: recgym train ucb1 recgym/Ecommerce-v0 --params" in err
+    _, command = err.split(f"wrote {folder}; to train: ")
+    train = shlex.split(command)
+    assert train[:4] == ["recgym", "train", "ucb1", "recgym/Ecommerce-v0"]
+    assert json.loads(train[train.index("--env-args") + 1]) == {"world": str(world), "slate_size": 2}
     summary = json.loads((folder / "tuning.json").read_text(), parse_constant=pytest.fail)
     assert [trial["number"] for trial in summary["trials"]] == [0, 1]
     assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
@@ -29,5 +44,6 @@ def test_wrong_arguments_are_one_line(run, world, tmp_path):
     refused(run(*start, "--space", '{"alpha": [1, 2]}'), "agent ucb1 has no parameter 'alpha'")
     refused(run(*start, "--space", "{"), "--space")
     refused(run("tune", "random", *start[2:]), "agent random has no search space", "ucb1")
+    refused(run("tune", "ucb1", "recgym/Shop", *start[3:]), "environment 'recgym/Shop' is unknown")
     refused(run("tune", "nobody", *start[2:]), "agent nobody has no search space")
     assert not (tmp_path / "search").exists()
