@@ -29,7 +29,25 @@ class EpsilonGreedyParams:
 
 
 class EpsilonGreedy(Arms):
-    """Shows the best mean, or a random item; slates: the K best, or K at random."""
+    """Shows the best mean, or a random item; slates: the K best, or K at random.
+
+    Idea:
+        Mostly show the items of the largest mean reward so far; with probability epsilon show random ones, so
+        that a good item with a bad start is found. All slates are random at first, and epsilon falls as 1 / t
+        to a floor.
+
+    Formula:
+        epsilon_t = max(epsilon, min(1, decay N / t));   else the K largest of mean_a
+
+    Reads:
+        No log, no user: one mean an item; of the observation the items shown, for `fresh`.
+
+    Cost:
+        O(N) a decision; two numbers an item.
+
+    Source:
+        Watkins (1989), thesis; for bandits: Auer, Cesa-Bianchi and Fischer (2002), Machine Learning 47.
+    """
 
     name: ClassVar[str] = "epsilon-greedy"
     config: ClassVar[type[Any]] = EpsilonGreedyParams

@@ -30,7 +30,26 @@ class LinTsParams(LinearParams):
 
 
 class LinTs(Linear):
-    """Shows the largest of one posterior draw; slates: its K largest."""
+    """Shows the largest of one posterior draw; slates: its K largest.
+
+    Idea:
+        As `linucb`, with a draw in place of a bound: weights are drawn from their posterior, and the items of
+        the largest rewards under the draw are shown. Draws differ between the sessions of a batch, so that
+        they do not all try the same item.
+
+    Formula:
+        w_a ~ N(mean, (scale s)^2 A_a^-1);   A = the K largest of x w_a
+
+    Reads:
+        The log (`log_weight`); public user features, context and events of this session, by the features of
+        the observation or the same from its history; in mode "shared" public item features.
+
+    Cost:
+        As `linucb`.
+
+    Source:
+        Agrawal and Goyal (2013), Thompson sampling for contextual bandits with linear payoffs, ICML.
+    """
 
     name: ClassVar[str] = "lints"
     config: ClassVar[type[Any]] = LinTsParams

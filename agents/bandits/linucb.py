@@ -27,7 +27,27 @@ class LinUcbParams(LinearParams):
 
 
 class LinUcb(Linear):
-    """Shows the largest bound; slates: the K largest."""
+    """Shows the largest bound; slates: the K largest.
+
+    Idea:
+        The reward is linear in features of the session. Ridge regression gives each item's expected reward
+        and how uncertain it is in this context; the item of the largest upper bound is shown. So what is
+        learnt from one context serves alike ones.
+
+    Formula:
+        A = the K largest of x w_a + alpha s sqrt(x A_a^-1 x);   A_a = ridge I + X_a' X_a
+
+    Reads:
+        The log (`log_weight`); public user features, context and events of this session, by the features of
+        the observation or the same from its history; in mode "shared" public item features.
+
+    Cost:
+        O(N d^2) a decision in mode "disjoint", O(N d^2) once a batch for updates.
+
+    Source:
+        Li, Chu, Langford and Schapire (2010), A contextual-bandit approach to personalized news article
+        recommendation, WWW.
+    """
 
     name: ClassVar[str] = "linucb"
     config: ClassVar[type[Any]] = LinUcbParams

@@ -120,7 +120,28 @@ class Crosses:
 
 
 class LogisticBandit(BaseAgent):
-    """Shows the K items of the largest logits, or drawn logits."""
+    """Shows the K items of the largest logits, or drawn logits.
+
+    Idea:
+        The logit of a response is a sum of weights, one for each cross of what the session is (last item, its
+        category, user features) with what is shown. They are learnt online, one row at a time, with a
+        learning rate for each weight. Exploration draws the weights of this row from their approximate
+        posterior.
+
+    Formula:
+        P(response) = 1 / (1 + exp(-x w));   w by FTRL-Proximal
+        draws: w_j ~ N(w_j, scale^2 / (l2 + sum p (1 - p) x_j^2))
+
+    Reads:
+        The log (`passes`); the last response of this session; public user features if `user_features`.
+
+    Cost:
+        O(N L) a decision, L weights of a row; at most 2^bits weights.
+
+    Source:
+        McMahan et al. (2013), Ad click prediction: a view from the trenches, KDD; draws: Chapelle and Li
+        (2011), NIPS.
+    """
 
     name: ClassVar[str] = "logistic"
     observation: ClassVar[str] = "history"

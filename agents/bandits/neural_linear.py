@@ -60,7 +60,25 @@ class NeuralLinearParams:
 
 
 class NeuralLinear(BaseAgent):
-    """Shows the largest of one posterior draw; slates: its K largest. Without exploring, the largest means."""
+    """Shows the largest of one posterior draw; slates: its K largest. Without exploring, the largest means.
+
+    Idea:
+        A network learns features of the context; on its last hidden layer a Bayesian linear regression for
+        each item is kept exactly. So exploration has an exact posterior, while the features are not hand-
+        made. At intervals the network is trained further and the regressions are made anew.
+
+    Formula:
+        z = network(x);   s_a ~ inverse gamma, w_a | s_a ~ N(m_a, s_a A_a^-1);   A = the K largest of z w_a
+
+    Reads:
+        The log (`epochs`); public user features, context and events of this session.
+
+    Cost:
+        O(N d^2) a decision, d the width of z; a training of `updates` batches every `refresh` steps.
+
+    Source:
+        Riquelme, Tucker and Snoek (2018), Deep Bayesian bandits showdown, ICLR.
+    """
 
     name: ClassVar[str] = "neural-linear"
     observation: ClassVar[str] = "history"

@@ -35,7 +35,25 @@ class ThompsonParams:
 
 
 class Thompson(Arms):
-    """Shows the K items of the largest posterior draws."""
+    """Shows the K items of the largest posterior draws.
+
+    Idea:
+        Each item's response rate has a Beta posterior. Draw one rate an item and show the largest draws: an
+        item is shown as often as it is believed to be the best, so exploration stops by itself.
+
+    Formula:
+        theta_a ~ Beta(successes + rewards of a, failures + pulls of a - rewards of a);   A = the K largest
+
+    Reads:
+        No log, no user: one mean an item; of the observation the items shown, for `fresh`.
+
+    Cost:
+        N Beta draws a decision; large batches draw the K largest only.
+
+    Source:
+        Thompson (1933), Biometrika 25; Chapelle and Li (2011), An empirical evaluation of Thompson sampling,
+        NIPS.
+    """
 
     name: ClassVar[str] = "thompson"
     config: ClassVar[type[Any]] = ThompsonParams

@@ -94,7 +94,26 @@ class Ucb1Params:
 
 
 class Ucb1(Arms):
-    """Shows the largest upper confidence bound; slates: the K largest."""
+    """Shows the largest upper confidence bound; slates: the K largest.
+
+    Idea:
+        Show what could be best: an item's mean reward plus a bonus that is large while the item was shown
+        seldom and grows slowly with time. So exploration needs no random numbers, and goes where something
+        can still be learnt.
+
+    Formula:
+        A = the K largest of mean_a + scale sqrt(2 ln t / n_a)
+
+    Reads:
+        No log, no user: one mean an item; of the observation the items shown, for `fresh`.
+
+    Cost:
+        O(N / 32 + 32) a place: bounds are searched block by block.
+
+    Source:
+        Auer, Cesa-Bianchi and Fischer (2002), Finite-time analysis of the multiarmed bandit problem, Machine
+        Learning 47.
+    """
 
     name: ClassVar[str] = "ucb1"
     config: ClassVar[type[Any]] = Ucb1Params

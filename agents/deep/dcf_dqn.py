@@ -70,7 +70,29 @@ class DcfDqnParams(DeepQParams):
 
 
 class DcfDqn(DeepQ):
-    """Shows the K items of the largest Q."""
+    """Shows the K items of the largest Q.
+
+    Idea:
+        Deep collaborative filtering first: two towers are fitted to the log, so that it starts with what the
+        log knows. Then double DQN online on the same networks. Q is split: the immediate reward stays with
+        the logit of the first stage, and reinforcement learns the continuation value alone.
+
+    Formula:
+        Q(s, a) = shift + scale x(s, a) + spread y(s, a);   x: logit of the reward, y: continuation
+        G_t = sum_{i<n} discount^i mean r_{t+i} + discount^n mean of the K largest Q(s_{t+n}, .)
+
+    Reads:
+        The log; the user's number; public user features where the task observes them; items and events of
+        this session; context.
+
+    Cost:
+        Offline as `deep-cf`; online one batch every `steps_per_update` steps; a decision is one forward pass
+        and N inner products.
+
+    Source:
+        Covington et al. (2016), RecSys, and van Hasselt, Guez and Silver (2016), Double Q-learning, AAAI; the
+        split: van Seijen et al. (2017), NIPS.
+    """
 
     name: ClassVar[str] = "dcf-dqn"
     config: ClassVar[type[Any]] = DcfDqnParams

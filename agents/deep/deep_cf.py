@@ -52,7 +52,27 @@ class DeepCfParams:
 
 
 class DeepCf(BaseAgent):
-    """Shows the K items of the largest expected reward."""
+    """Shows the K items of the largest expected reward.
+
+    Idea:
+        Two networks: a tower for the state (user, history, context) and one for the item; their inner product
+        is the logit of the item's reward. It is fitted to the log's impressions by cross-entropy and then
+        used greedily. It is the offline stage of `dcf-dqn` without what reinforcement adds.
+
+    Formula:
+        x(s, a) = V(s) + <f(s), g(a)> + b_a + <r(s), h(s, a)>;   loss: cross-entropy of the scaled reward
+
+    Reads:
+        The log; the user's number; public user features where the task observes them; items and events of
+        this session; context.
+
+    Cost:
+        Offline up to `epochs` passes over `epoch_rows` rows; a decision is one forward pass and N inner
+        products.
+
+    Source:
+        Covington, Adams and Sargin (2016), Deep neural networks for YouTube recommendations, RecSys.
+    """
 
     name: ClassVar[str] = "deep-cf"
     observation: ClassVar[str] = "history"

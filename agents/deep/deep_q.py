@@ -59,7 +59,7 @@ class DeepQParams:
     steps_per_update: int = 64  # [environment steps]
     clip: float = 10.0  # largest norm of a gradient
     epsilon_start: float = 0.3  # share of random slates, in [0, 1]; 1 without an offline stage
-    epsilon_end: float = 0.05
+    epsilon_end: float = 0.05  # ... after `epsilon_steps`, in [0, 1]
     even_share: float = 0.1  # share of the random slates that are uniform, in [0, 1]
     temperature: float = 0.5  # softmax of the others, in standard deviations of the items' values, above 0
     epsilon_steps: int = 15_000  # [environment steps] from start to end, linear

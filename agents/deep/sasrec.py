@@ -81,7 +81,25 @@ class SelfAttention(nn.Module):
 
 
 class SasRec(SequenceAgent):
-    """Self-attention over the responses of the session."""
+    """Self-attention over the responses of the session.
+
+    Idea:
+        As `gru4rec`, with self-attention in place of recurrence: each place of the sequence looks at all
+        earlier ones and weighs them by what they are, so that an old response can count as much as the last
+        one.
+
+    Formula:
+        h = blocks of attention(e_1 + p_1, ..., e_n + p_n), read at n;   logit of a's reward = <h, e_a> + b_a
+
+    Reads:
+        The log; the items with a response in this session, in order. No user number, no context.
+
+    Cost:
+        Offline up to `epochs` passes over `epoch_rows` rows; a decision O(H^2 d + N d).
+
+    Source:
+        Kang and McAuley (2018), Self-attentive sequential recommendation, ICDM.
+    """
 
     name: ClassVar[str] = "sasrec"
     config: ClassVar[type[Any]] = SasRecParams

@@ -57,7 +57,27 @@ class SlateQParams(DeepQParams):
 
 
 class SlateQ(DeepQ):
-    """Shows the slate of the largest Q. `online` and `target` compute q; `choice` computes c."""
+    """Shows the slate of the largest Q. `online` and `target` compute q; `choice` computes c.
+
+    Idea:
+        The value of a slate is the sum of the values of its items, each weighted by the probability that the
+        user chooses it. So values are learnt item by item, although slates are too many to learn. The best
+        slate is found exactly, because the weights are a conditional logit.
+
+    Formula:
+        Q(s, A) = sum over i in A and 0 of P(i | s, A) q(s, i);   P(i | s, A) ~ exp c(s, i), and 1 for no choice
+        q(s, i) <- r + discount max_A' Q(s', A')
+
+    Reads:
+        The log, for the choice model and a first q; the user's number; public user features where the task
+        observes them; items and events of this session; context.
+
+    Cost:
+        Two towers to train; a decision is two forward passes and a few top-K.
+
+    Source:
+        Ie, Jain, Wang, Narvekar, Agarwal, Wu, Cheng, Chandra and Boutilier (2019), SlateQ, IJCAI.
+    """
 
     name: ClassVar[str] = "slateq"
     config: ClassVar[type[Any]] = SlateQParams

@@ -48,7 +48,28 @@ class MfParams:
 
 
 class Mf(BaseAgent):
-    """Shows the largest expected rewards under the session's posterior; explores with one draw of it."""
+    """Shows the largest expected rewards under the session's posterior; explores with one draw of it.
+
+    Idea:
+        A response is an item's bias plus the inner product of vectors of session and item, plus noise. All
+        are Gaussian, so what is known of the session's vector after each response is known exactly, with its
+        uncertainty. It exploits by the mean and explores by one draw (Thompson sampling).
+
+    Formula:
+        r = b_a + <u, w_a> + e;   u | responses ~ N(m, S)
+        S^-1 = P + sum w_a w_a' / s^2;   S^-1 m = P p + sum w_a (r - b_a) / s^2
+
+    Reads:
+        The log; the user's number; public user features of the log's table (`user_features`); items and
+        responses of this session.
+
+    Cost:
+        Offline `passes` over the log, O(rows rank^2); a decision O(N rank + rank^3).
+
+    Source:
+        Zhao, Zhang and Wang (2013), Interactive collaborative filtering, CIKM; model: Salakhutdinov and Mnih
+        (2008), NIPS.
+    """
 
     name: ClassVar[str] = "mf"
     observation: ClassVar[str] = "history"

@@ -54,7 +54,27 @@ class MarkovChainParams:
 
 
 class MarkovChain(BaseAgent):
-    """Shows the K items of the largest expected reward after the last response."""
+    """Shows the K items of the largest expected reward after the last response.
+
+    Idea:
+        What comes next depends on the last response: in a shop, visitors stay in a category. Mean rewards are
+        kept for each pair of last and next item; pairs with few impressions are shrunk to the pair of item
+        and category, and these to the item's own mean. Online it adds its own impressions.
+
+    Formula:
+        q_0(a) = mean of a;  q_1(j, a) = q_0(a) + mean residual of c(a) after c(j)
+        q_2(j, a) = mean of a after c(j), shrunk to q_1;  q_3(j, a) = mean of a after j, shrunk to q_2
+
+    Reads:
+        The log; the items and responses of this session, of these the last response. No user.
+
+    Cost:
+        Tables of N x C and of the pairs seen; one row of N a decision.
+
+    Source:
+        Rendle, Freudenthaler and Schmidt-Thieme (2010), Factorizing personalized Markov chains, WWW; backoff:
+        MacKay and Peto (1995).
+    """
 
     name: ClassVar[str] = "markov"
     observation: ClassVar[str] = "history"

@@ -15,7 +15,27 @@ from agents.slates import top_k, unseen
 
 
 class FriendsFavourites(Popularity):
-    """Shows the item, or the K items, that most of the user's friends have; of these the most popular."""
+    """Shows the item, or the K items, that most of the user's friends have; of these the most popular.
+
+    Idea:
+        People like what their friends like (homophily). An item is ranked by the number of the user's friends
+        who have it in their library; ties go to the more popular one. Where friends are not observed it is
+        `popularity`.
+
+    Formula:
+        score(a) = number of friends with a + popularity(a), the latter scaled into [0, 1)
+
+    Reads:
+        The log for popularity; the libraries of friends, where the environment observes them; the items
+        shown.
+
+    Cost:
+        As popularity.
+
+    Source:
+        Konstas, Stathopoulos and Jose (2009), On social networks and collaborative recommendation, SIGIR
+        (their baseline of friends' items).
+    """
 
     name: ClassVar[str] = "friends"
 

@@ -13,7 +13,25 @@ from agents.slates import check_mask
 
 
 class Logged(Privileged):
-    """Shows what `recgym.sim.logging_policy.LoggedPolicy` draws, explore or not: one session at one step, one draw."""
+    """Shows what `recgym.sim.logging_policy.LoggedPolicy` draws, explore or not: one session at one step, one draw.
+
+    Idea:
+        The policy that produced the log, as far as the fit knows it: exposures of items, and for a shop the
+        pages that visitors followed. It is a privileged reference: an agent that learns from the log should
+        be better.
+
+    Formula:
+        P(a | s) = exposure of a in the log, given the page or category of the last response
+
+    Reads:
+        The simulator's logging policy; no observation.
+
+    Cost:
+        One draw a place.
+
+    Source:
+        No paper: the logging policy of the world; `recgym.sim.logging_policy`.
+    """
 
     name: ClassVar[str] = "logged"
 

@@ -41,7 +41,25 @@ class Privileged(BaseAgent):
 
 
 class Oracle(Privileged):
-    """Shows the largest expected reward; slates: the K largest, each as if it were shown alone."""
+    """Shows the largest expected reward; slates: the K largest, each as if it were shown alone.
+
+    Idea:
+        It reads the hidden intent and shows what has the largest expected reward now. It does not plan: where
+        a click changes what the user wants next, or a bad slate makes the user leave, it can be beaten. It is
+        a bound for agents that maximise the next reward.
+
+    Formula:
+        A = the K largest of E[reward of a | hidden state]
+
+    Reads:
+        The hidden state of the simulator, through `privileged()`; no log.
+
+    Cost:
+        N expected rewards a decision, O(N d).
+
+    Source:
+        No paper: greedy in the true model.
+    """
 
     name: ClassVar[str] = "oracle"
 

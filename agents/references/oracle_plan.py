@@ -30,7 +30,27 @@ class OraclePlanParams:
 
 
 class OraclePlan(Privileged):
-    """Shows what `recgym.sim.lookahead` finds best, explore or not."""
+    """Shows what `recgym.sim.lookahead` finds best, explore or not.
+
+    Idea:
+        It searches in copies of the session, with random numbers of its own: each simulation chooses actions
+        by upper confidence bounds and continues by a stationary policy. Rewards and staying enter by their
+        expectations. It is the reference of score 1.
+
+    Formula:
+        a = argmax over actions of mean return of the simulations through a (UCT)
+        v <- max_i r_i + g_i v: value below the tree, r expected reward, g probability of staying
+
+    Reads:
+        The hidden state of the simulator and its model; no log.
+
+    Cost:
+        `simulations` sessions of up to 8 steps a decision: the slowest agent by far.
+
+    Source:
+        Kocsis and Szepesvari (2006), Bandit based Monte-Carlo planning, ECML; open loop: Perez Liebana et al.
+        (2015), GECCO.
+    """
 
     name: ClassVar[str] = "oracle-plan"
     config: ClassVar[type[Any]] = OraclePlanParams

@@ -37,7 +37,26 @@ class PopularityParams:
 
 
 class Popularity(BaseAgent):
-    """Shows the most popular item, or the K most popular; without a log, items in random order."""
+    """Shows the most popular item, or the K most popular; without a log, items in random order.
+
+    Idea:
+        The same items for everyone: those with the largest mean reward in the log. The mean of an item with
+        few impressions is shrunk toward the mean of all, because few impressions can be good by chance. What
+        a session has shown is not shown again.
+
+    Formula:
+        score(a) = (sum of rewards of a + smoothing * mean of all) / (impressions of a + smoothing)
+
+    Reads:
+        The log; of the observation only the items shown, for `fresh`.
+
+    Cost:
+        One pass over the log; N scores a decision.
+
+    Source:
+        Cremonesi, Koren and Turrin (2010), Performance of recommender algorithms on top-n recommendation
+        tasks, RecSys.
+    """
 
     name: ClassVar[str] = "popularity"
     observation: ClassVar[str] = "history"

@@ -10,7 +10,24 @@ from agents.slates import num_rows, top_k
 
 
 class Random(BaseAgent):
-    """Shows items at random, explore or not."""
+    """Shows items at random, explore or not.
+
+    Idea:
+        Every allowed item is shown with the same probability, without repeats in a slate. It learns nothing.
+        It is the reference of score 0: an agent below it has learnt the wrong thing.
+
+    Formula:
+        P(A | s) = 1 / (N (N - 1) ... (N - K + 1))
+
+    Reads:
+        Nothing: no log, no observation; only the mask.
+
+    Cost:
+        One random number an item a decision.
+
+    Source:
+        No paper: uniform exploration.
+    """
 
     name: ClassVar[str] = "random"
 

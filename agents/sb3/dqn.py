@@ -44,7 +44,26 @@ class Sb3DqnParams(Sb3Params):
 
 
 class Sb3Dqn(Sb3Agent):
-    """Shows the largest Q; slates: the K largest."""
+    """Shows the largest Q; slates: the K largest.
+
+    Idea:
+        The deep Q-network of Stable-Baselines3: a network gives Q of every item from the features; it is
+        trained on random transitions of a replay buffer toward the reward plus the discounted value of a
+        slower copy of itself. Slates are learnt item by item.
+
+    Formula:
+        loss = (r + discount max_a' Q_target(s', a') - Q(s, a))^2, Huber's beyond 1
+
+    Reads:
+        The observation `features`: public user features, category shares, events and context; a log only with
+        `state="deep-cf"`.
+
+    Cost:
+        One gradient step every `steps_per_update` steps; a decision is one forward pass.
+
+    Source:
+        Mnih et al. (2015), Human-level control through deep reinforcement learning, Nature 518.
+    """
 
     name: ClassVar[str] = "sb3-dqn"
     config: ClassVar[type[Any]] = Sb3DqnParams

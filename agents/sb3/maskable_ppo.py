@@ -12,7 +12,26 @@ from agents.sb3.ppo import Sb3Ppo
 
 
 class Sb3MaskablePpo(Sb3Ppo):
-    """Shows the likeliest of the allowed items at each position."""
+    """Shows the likeliest of the allowed items at each position.
+
+    Idea:
+        As `sb3-ppo`, with items that are not allowed masked out of the probabilities, in training too: no
+        gradient is spent on them.
+
+    Formula:
+        P(a | s) = softmax of the allowed logits;   loss as `sb3-ppo`
+
+    Reads:
+        The observation `features`: public user features, category shares, events and context; a log only with
+        `state="deep-cf"`. The action mask.
+
+    Cost:
+        As `sb3-ppo`.
+
+    Source:
+        Huang and Ontañón (2022), A closer look at invalid action masking in policy gradient algorithms,
+        FLAIRS.
+    """
 
     name: ClassVar[str] = "sb3-maskable-ppo"
     algorithm: ClassVar[type[BaseAlgorithm]] = MaskablePPO

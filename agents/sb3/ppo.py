@@ -39,6 +39,25 @@ class Sb3Ppo(Sb3Agent):
     """Shows the likeliest item at each position. A slate's positions are independent given the state.
 
     While it trains, a slate may repeat an item (an empty place to the environment); `act` never repeats one.
+
+    Idea:
+        A policy network gives probabilities of the items, a value network the return. After each rollout the
+        policy is moved toward items that did better than expected, but the probability ratio is clipped, so
+        that one update cannot move it far.
+
+    Formula:
+        loss = -min(ratio A, clip(ratio, 1 - clip_range, 1 + clip_range) A) - entropy H;   A: GAE
+
+    Reads:
+        The observation `features`: public user features, category shares, events and context; a log only with
+        `state="deep-cf"`.
+
+    Cost:
+        `epochs` passes over a rollout of `rollout` steps; a decision is one forward pass.
+
+    Source:
+        Schulman, Wolski, Dhariwal, Radford and Klimov (2017), Proximal policy optimization algorithms,
+        arXiv:1707.06347.
     """
 
     name: ClassVar[str] = "sb3-ppo"

@@ -24,7 +24,26 @@ class Sb3QrDqnParams(Sb3DqnParams):
 
 
 class Sb3QrDqn(Sb3Dqn):
-    """Shows the largest mean of the quantiles."""
+    """Shows the largest mean of the quantiles.
+
+    Idea:
+        As `sb3-dqn`, but the network gives quantiles of the return, not its mean alone: the distribution is
+        the target, which often trains better. The item of the largest mean is shown.
+
+    Formula:
+        Q(s, a) = mean of quantiles theta_i(s, a);   loss = quantile Huber loss toward r + discount theta_j(s', a*)
+
+    Reads:
+        The observation `features`: public user features, category shares, events and context; a log only with
+        `state="deep-cf"`.
+
+    Cost:
+        As `sb3-dqn`, times the number of quantiles.
+
+    Source:
+        Dabney, Rowland, Bellemare and Munos (2018), Distributional reinforcement learning with quantile
+        regression, AAAI.
+    """
 
     name: ClassVar[str] = "sb3-qrdqn"
     config: ClassVar[type[Any]] = Sb3QrDqnParams

@@ -13,7 +13,26 @@ from agents.tabular.q_table import TableAgent
 
 
 class ExpectedSarsa(TableAgent):
-    """Target: the reward and the discounted value that the policy can expect in the next state."""
+    """Target: the reward and the discounted value that the policy can expect in the next state.
+
+    Idea:
+        As `sarsa`, but the target has the mean over what the exploring policy may show next, not one draw of
+        it: the same expectation without the noise of sampling.
+
+    Formula:
+        Q(s, a) <- Q(s, a) + step_size (r + discount E[mean of Q(s', a') over the next slate] - Q(s, a))
+
+    Reads:
+        No log, no user: the state "tabular" is the category of the last response, run, number of responses
+        and step, each in a few classes.
+
+    Cost:
+        As `q-learning`.
+
+    Source:
+        van Seijen, van Hasselt, Whiteson and Wiering (2009), A theoretical and empirical analysis of expected
+        Sarsa, ADPRL.
+    """
 
     name: ClassVar[str] = "expected-sarsa"
 

@@ -13,7 +13,26 @@ from agents.tabular.q_table import TableAgent
 
 
 class QLearning(TableAgent):
-    """Target: the reward and the discounted value of the K best items of the next state."""
+    """Target: the reward and the discounted value of the K best items of the next state.
+
+    Idea:
+        A table holds for each state and item the return that follows if the item is shown and the best is
+        done after. Each step moves one cell toward the reward plus the discounted best value of the next
+        state, whatever was shown there (off-policy).
+
+    Formula:
+        Q(s, a) <- Q(s, a) + step_size (r + discount mean of the K largest Q(s', .) - Q(s, a))
+
+    Reads:
+        No log, no user: the state "tabular" is the category of the last response, run, number of responses
+        and step, each in a few classes.
+
+    Cost:
+        A table of states x N; O(N) a decision.
+
+    Source:
+        Watkins and Dayan (1992), Q-learning, Machine Learning 8.
+    """
 
     name: ClassVar[str] = "q-learning"
 

@@ -29,7 +29,7 @@ class TableParams:
     decay: bool = True  # 1 / visits of the cell while larger
     discount: float = 0.5  # per slate, in [0, 1]; a smaller one needs fewer visits
     epsilon_start: float = 1.0  # share of random slates, in [0, 1]
-    epsilon_end: float = 0.05
+    epsilon_end: float = 0.05  # ... after `epsilon_steps`, in [0, 1]
     epsilon_steps: int = 10_000  # [environment steps] from start to end, linear
     initial: float = 0.0  # reward units; every cell's first value: above what is paid, it is optimism
 

@@ -19,7 +19,26 @@ FIELDS = ("observation", "action", "reward", "next_observation", "row")
 
 
 class Sarsa(TableAgent):
-    """Target: the reward and the discounted value of the slate that is shown next."""
+    """Target: the reward and the discounted value of the slate that is shown next.
+
+    Idea:
+        As `q-learning`, but the target has the value of what is shown next, exploration included (on-policy).
+        So it learns the value of the policy that it follows, and is careful where exploration costs much.
+
+    Formula:
+        Q(s, a) <- Q(s, a) + step_size (r + discount mean of Q(s', a') over the next slate - Q(s, a))
+
+    Reads:
+        No log, no user: the state "tabular" is the category of the last response, run, number of responses
+        and step, each in a few classes.
+
+    Cost:
+        As `q-learning`.
+
+    Source:
+        Rummery and Niranjan (1994), On-line Q-learning using connectionist systems; Sutton and Barto (2018),
+        section 6.4.
+    """
 
     name: ClassVar[str] = "sarsa"
 
