@@ -38,7 +38,30 @@ from recgym.arrays import Arrays
 
 
 class GenRec(DecoderAgent):
-    """The decoder of `DecoderAgent`, with GRPO on rollouts in groups."""
+    """The decoder of `DecoderAgent`, with GRPO on rollouts in groups.
+
+    Idea:
+        Each item is a short sequence of codes (a semantic ID), near items sharing the first ones; a small
+        causal transformer that reads the session writes the next item code by code, as a language model
+        writes words. It is pretrained and fine-tuned on the log, then trained on the users by GRPO: visits of
+        one user with the same random numbers are compared with each other.
+
+    Formula:
+        log p(a | s) = sum over levels of log softmax of (h E_level' + b_level) over the codes that the trie allows
+        loss = -min(ratio A, clip(ratio, 1 - ratio_clip, 1 + ratio_clip) A) + kl_weight KL(pi || stage (b)) + replay
+
+    Reads:
+        The log; the user's number; public user features where the task observes them; items and events of
+        this session; context.
+
+    Cost:
+        Offline up to `pretrain_epochs` + `epochs` passes; a decision is one forward pass and a beam search of
+        `candidates` beams over the levels.
+
+    Source:
+        Rajput et al. (2023), Recommender systems with generative retrieval (TIGER), NeurIPS; GRPO: Shao et
+        al. (2024), DeepSeekMath, arXiv:2402.03300.
+    """
 
     name: ClassVar[str] = "genrec"
 

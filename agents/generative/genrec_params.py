@@ -18,8 +18,8 @@ class GenRecParams:
     stage: str = "rl"  # the last one: pretrain (a), sft (b), rl (c)
     levels: int = 0  # of the IDs, without the last code; 0: by the catalogue's size
     codes: int = 0  # of each level; 0: by the catalogue's size
-    width: int = 64
-    layers: int = 2
+    width: int = 64  # d, of a place
+    layers: int = 2  # blocks of the decoder
     heads: int = 2  # of attention; width is a multiple
     pretrain_epochs: int = 4  # of stage (a), at most
     epochs: int = 6  # of stage (b), at most

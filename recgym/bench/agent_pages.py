@@ -60,6 +60,8 @@ def section(row: AgentRow) -> str:
     """The section of one agent."""
     kind = agent_class(row.name)
     texts = docstring_sections(kind)
+    if missing := [name for name in SECTIONS if name not in texts]:
+        raise ValueError(f"the docstring of {row.entry} has no section {', '.join(missing)}")
     parts = [f"## {row.name}", f"{row.about[0].upper()}{row.about[1:]}. `{row.entry.replace(':', '.')}`"]
     parts += [f"**Idea.** {texts['Idea']}", f"```text\n{texts['Formula']}\n```", _facts(kind, texts)]
     parts += [_parameters(row, kind), f"**Source.** {texts['Source']}"]

@@ -7,23 +7,27 @@ from textwrap import wrap
 
 import pytest
 
-from agents import AGENTS, agent_class
+from agents import AGENTS, AgentRow, agent_class
 from agents.base import BaseAgent
-from recgym.bench.agent_pages import FOLDER, SECTIONS, docstring_sections, meanings, page_name, pages
+from recgym.bench.agent_pages import FOLDER, SECTIONS, docstring_sections, meanings, page_name, pages, section
 from recgym.bench.search_spaces import SPACES
 
 ROOT = Path(__file__).parents[2]
-PAGES = pages()
 
 
-def test_the_pages_are_up_to_date():
+@pytest.fixture(scope="module")
+def made():
+    return pages()
+
+
+def test_the_pages_are_up_to_date(made):
     written = {FOLDER / path.name: path.read_text(encoding="utf-8") for path in (ROOT / FOLDER).glob("*.md")}
-    assert written == PAGES, "run: python -m recgym.bench.agent_pages"
+    assert written == made, "run: python -m recgym.bench.agent_pages"
 
 
-def test_every_page_is_in_the_navigation():
+def test_every_page_is_in_the_navigation(made):
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert [path.name for path in PAGES if f"- agents/{path.name}\n" not in nav] == []
+    assert [path.name for path in made if f"- agents/{path.name}\n" not in nav] == []
 
 
 @pytest.mark.parametrize("row", AGENTS, ids=lambda row: row.name)
@@ -38,9 +42,9 @@ def test_an_agents_docstring_says_what_it_is(row):
 
 
 @pytest.mark.parametrize("row", AGENTS, ids=lambda row: row.name)
-def test_an_agents_page_has_every_parameter_and_where_it_is_searched(row):
+def test_an_agents_page_has_every_parameter_and_where_it_is_searched(row, made):
     kind = agent_class(row.name)
-    part = PAGES[FOLDER / page_name(row.family)].split(f"\n## {row.name}\n")[1].split("\n## ")[0]
+    part = made[FOLDER / page_name(row.family)].split(f"\n## {row.name}\n")[1].split("\n## ")[0]
     for field in fields(kind.config):
         (line,) = [line for line in part.splitlines() if line.startswith(f"| `{field.name}` |")]
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
@@ -56,7 +60,7 @@ def test_meanings_are_the_comments_and_constants_are_spelled_out():
     assert "last 20 items" in meanings(agent_class("sb3-dqn").config)["fresh"]
 
 
-def test_a_docstring_without_sections_has_none():
+def test_a_docstring_without_sections_is_refused(monkeypatch):
     class Bare(BaseAgent):
         """Shows nothing.
 
@@ -68,3 +72,7 @@ def test_a_docstring_without_sections_has_none():
         name = "bare"
 
     assert docstring_sections(Bare) == {"Idea": "One line."}
+    with monkeypatch.context() as patched:
+        patched.setattr("recgym.bench.agent_pages.agent_class", lambda name: Bare)
+        with pytest.raises(ValueError, match="no section Formula, Reads, Cost, Source"):
+            section(AgentRow("bare", "here:Bare", "bandits", "nothing"))
