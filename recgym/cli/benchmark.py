@@ -58,7 +58,10 @@ def bench(
     The same command resumes a benchmark that was stopped. A failed run is recorded and does not stop the others; the
     exit code is then 1.
 
-    Example: `recgym bench --preset quick --agents random,oracle-plan,dcf-dqn --envs content --seeds 5`
+    ```sh
+    recgym bench --preset quick
+    recgym bench --agents random,oracle-plan,dcf-dqn --envs content --seeds 5
+    ```
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
@@ -94,13 +97,17 @@ def bench(
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder that `recgym bench` wrote.")] = Path("runs"),
+    results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `recgym bench` wrote.")] = Path(
+        "runs"
+    ),
 ) -> None:
     """Make the report of `recgym bench` again: README.md and pictures from the rows of its runs.
 
     The same rows give the same bytes. A README.md that shows runs whose rows are not in the folder is not replaced.
 
-    Example: `recgym report runs`
+    ```sh
+    recgym report runs
+    ```
     """
     from recgym.bench.report import write_report
     from recgym.cli.results import print_report

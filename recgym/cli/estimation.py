@@ -46,7 +46,9 @@ def ope(
 
     Each line has an interval, the effective sample size and, where the interval cannot be trusted, the reasons.
 
-    Example: `recgym ope logs/shop --policy trained/shop --epsilon 0.2`
+    ```sh
+    recgym ope logs/shop --policy trained/shop --epsilon 0.2
+    ```
     """
     from recgym.bench.off_policy import off_policy_values
 

@@ -10,7 +10,10 @@ import typer
 
 Config = Annotated[
     str | None,
-    typer.Option(help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones."),
+    typer.Option(
+        metavar="NAME",
+        help="Settings of a shipped world, by its name (ecommerce-1, ...). Default: general ones.",
+    ),
 ]
 
 Test = Annotated[

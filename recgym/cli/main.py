@@ -14,6 +14,8 @@ import typer
 
 from recgym import __version__, _interrupt
 from recgym.cli import benchmark, estimation, rolling, search, timing, training, worlds
+from recgym.cli.greeting import greet
+from recgym.cli.help_pages import HelpfulCommand, HelpfulGroup, panel_of
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -30,11 +32,11 @@ from recgym.cli.terminal import (
 
 app = typer.Typer(
     name="recgym",
+    cls=HelpfulGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    epilog="`recgym COMMAND --help` explains a command. To start: `recgym envs`, then "
-    "`recgym train ucb1 recgym/Ecommerce-v0 --steps 2000`.",
+    epilog="`recgym COMMAND --help` explains a command; `recgym` alone says what to do first.",
 )
 
 
@@ -59,7 +61,10 @@ def options(
 def envs(as_json: Json = False) -> None:
     """The table of environments: id, world, items, slate, horizon, reward.
 
-    Example: `recgym envs --json`
+    ```sh
+    recgym envs
+    recgym envs --json
+    ```
     """
     from recgym.envs import ENVIRONMENTS
 
@@ -87,9 +92,12 @@ def validate(
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
 ) -> None:
-    """Check a log: prints file, row, column, rule and value of every bad row; exit code 2 where there is one.
+    r"""Check a log: prints file, row, column, rule and value of every bad row; exit code 2 where there is one.
 
-    Example: `recgym validate events.csv --domain ecommerce --map user=visitorid,item=itemid,time=timestamp`
+    ```sh
+    recgym validate events.csv --domain ecommerce \
+      --map user=visitorid,item=itemid,time=timestamp
+    ```
     """
     from recgym.logs import LogError, read_log
     from recgym.logs import validate as problems_of
@@ -132,7 +140,7 @@ COMMANDS = (
     timing.speed,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=HelpfulCommand, rich_help_panel=panel_of(command.__name__))(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -144,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # for as long as the process lives
     with _interrupt.raised():
         try:
-            code = _run(args or ["--help"])
+            code = _run(args)
         except KeyboardInterrupt:
             pass
         except Exception:
@@ -158,6 +166,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(args: Sequence[str]) -> int:
     """Runs a command. Returns its exit code; prints errors."""
     try:
+        if not args:
+            from recgym.envs import ENVIRONMENTS
+
+            greet(ENVIRONMENTS[0].id)
+            sys.stdout.flush()
+            return 0
         code = typer.main.get_command(app).main(args, prog_name="recgym", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

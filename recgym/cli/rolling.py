@@ -50,10 +50,14 @@ def rolling(
     device: FittingDevice = "auto",
     as_json: Json = False,
 ) -> None:
-    """Rolling origins: for each day of a log, fit a world on the days before it and judge it on each day from it on.
+    r"""Rolling origins: for each day of a log, fit a world on the days before it and judge it on each day from it on.
 
-    Choices of a fit are made on the last tenth of the visits before the origin. Example:
-    `recgym rolling events.csv --domain content --map user=visitorid,item=itemid,time=timestamp --every 7`
+    Choices of a fit are made on the last tenth of the visits before the origin.
+
+    ```sh
+    recgym rolling events.csv --domain content \
+      --map user=visitorid,item=itemid,time=timestamp --every 7
+    ```
     """
     from recgym.fidelity.rolling_origins import origin_days, roll
     from recgym.fit import fit

@@ -61,7 +61,9 @@ def tune(
     The same command resumes a search that was stopped. All trials have the same seeds and users; the best settings are
     compared with the agent's own on others.
 
-    Example: `recgym tune linucb recgym/Ecommerce-v0 --trials 30`
+    ```sh
+    recgym tune linucb recgym/Ecommerce-v0 --trials 30
+    ```
     """
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment

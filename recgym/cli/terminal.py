@@ -64,7 +64,8 @@ Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON inste
 LogFile = Annotated[
     list[Path],
     typer.Argument(
-        help="Folder, zip, CSV or Parquet file; several files of the same columns; or a log that recgym wrote."
+        metavar="LOG",
+        help="Folder, zip, CSV or Parquet file; several files of the same columns; or a log that recgym wrote.",
     ),
 ]
 Graph = Annotated[
@@ -73,19 +74,23 @@ Graph = Annotated[
 ]
 Domain = Annotated[
     str | None,
-    typer.Option(help="ecommerce, content or social. Known data sets have their own; a table needs it."),
+    typer.Option(
+        metavar="NAME", help="ecommerce, content or social. Known data sets have their own; a table needs it."
+    ),
 ]
 Source = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help="Reader of a known data set, as in recgym.logs.SOURCES, with its options: obd:policy=bts,campaign=men. "
-        "Default: recognised by the names of the files."
+        "Default: recognised by the names of the files.",
     ),
 ]
 Map = Annotated[
     str | None,
     typer.Option(
         "--map",
+        metavar="MAP",
         help="Columns of a table, key=column,...: user and item, and where known time, event, session, step, "
         "slate, position, propensity, price, watch_ms, category, or an event by its name.",
     ),

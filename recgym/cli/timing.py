@@ -37,7 +37,9 @@ def speed(
     A step shows one slate to one session. Columns: one environment; the vector of 1,024 on one thread and on all; N
     items, d factors, C categories, H items of history, width of the observation "features", K items of a slate.
 
-    Example: `recgym speed --seconds 1`
+    ```sh
+    recgym speed --seconds 1
+    ```
     """
     from recgym.bench.speed import measure
     from recgym.cli.layout import TableColumn, show_table

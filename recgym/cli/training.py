@@ -9,8 +9,15 @@ import typer
 
 from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
 
-AgentName = Annotated[str, typer.Argument(help="Name, such as dcf-dqn, ucb1, sb3-dqn; README lists them.")]
-EnvId = Annotated[str, typer.Argument(help="Id, such as recgym/Content-v0; `recgym envs` lists them.")]
+AgentName = Annotated[
+    str,
+    typer.Argument(
+        metavar="AGENT", help="Name, such as dcf-dqn, ucb1, sb3-dqn; docs/agents/ explains them all."
+    ),
+]
+EnvId = Annotated[
+    str, typer.Argument(metavar="ENV", help="Id, such as recgym/Content-v0; `recgym envs` lists them.")
+]
 AgentFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the agent. Default: trained/AGENT-ENV.")
 ]
@@ -93,7 +100,10 @@ def train(
     The same command resumes a training that was stopped. With --from a trained agent is trained further: on a log if it
     has an offline stage, then in the environment.
 
-    Example: `recgym train dcf-dqn recgym/Ecommerce-v0 --steps 50000 --out trained/shop`
+    ```sh
+    recgym train ucb1 recgym/Ecommerce-v0 --steps 2000
+    recgym train dcf-dqn recgym/Ecommerce-v0 --out trained/shop
+    ```
     """
     from recgym.bench.env_args import env_arguments, json_object, tag_of
     from recgym.bench.experiment import Experiment

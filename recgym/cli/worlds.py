@@ -39,9 +39,9 @@ from recgym.cli.terminal import (
     refuse_unwritable,
 )
 
-Out = Annotated[Path, typer.Option(help="Folder of the world; written whole or not at all.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the world; written whole or not at all.")]
 Replace = Annotated[bool, typer.Option("--replace", metavar="", help="Replace the world in --out.")]
-Name = Annotated[str | None, typer.Option(help="Name of the world. Default: that of --out.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the world. Default: that of --out.")]
 PlanningUsers = Annotated[
     int,
     typer.Option(
@@ -53,12 +53,15 @@ FitTerms = Annotated[
     bool,
     typer.Option("--terms", metavar="", help="Also compute what each term of the session model adds to it."),
 ]
-WorldName = Annotated[str, typer.Argument(help="Shipped world, or a folder that `recgym fit` wrote.")]
+WorldName = Annotated[
+    str, typer.Argument(metavar="WORLD", help="Shipped world, or a folder that `recgym fit` wrote.")
+]
 JudgingLog = Annotated[
     list[Path] | None,
     typer.Option(
+        metavar="LOG",
         help="Judge the world on this log: the one it was fitted on, a later one of its source, or one sampled from "
-        "it. More than once: several files of the same columns."
+        "it. More than once: several files of the same columns.",
     ),
 ]
 Since = Annotated[
@@ -114,10 +117,14 @@ def fit(
     seed: Seed = 0,
     device: FittingDevice = "auto",
 ) -> None:
-    """Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
+    r"""Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
 
-    Example: `recgym fit events.csv --domain ecommerce --map user=visitorid,item=itemid --out mine`, then in
-    Python `gym.make("recgym/Ecommerce-v0", world="mine")`.
+    In Python the world is an argument: `gym.make(ID, world="mine")`.
+
+    ```sh
+    recgym fit events.csv --domain ecommerce \
+      --map user=visitorid,item=itemid --out mine
+    ```
     """
     from recgym.cli.fitting import finish, log_digest, unfinished_world
     from recgym.fidelity.card import worse_than_baselines
@@ -195,8 +202,12 @@ def card(
 ) -> None:
     """The card of a world: sources, licence, provenance of each term, fidelity figures.
 
-    Examples: `recgym card content-1`, `recgym card content-1 --png card.png`,
-    `recgym card worlds/mine --planning 500 --json`, `recgym card worlds/mine --log events.csv --since 2022-04-30`
+    ```sh
+    recgym card content-1
+    recgym card content-1 --png card.png
+    recgym card worlds/mine --planning 500 --json
+    recgym card worlds/mine --log events.csv --since 2022-04-30
+    ```
     """
     from recgym.envs.world_lookup import load_world
 

@@ -1,15 +1,28 @@
 """Help, errors, and the commands envs and validate."""
 
+import inspect
 import json
+import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+import typer
 from refusals import refused
 
 import recgym
+from recgym.cli.greeting import greet
 from recgym.cli.main import app
 from recgym.envs import ENVIRONMENTS
+
+
+def parsed(line):
+    """The context of a command line; click's errors where it is wrong."""
+    name, *arguments = shlex.split(line)[1:]
+    group = typer.main.get_command(app)
+    return group.commands[name].make_context(name, arguments)
+
 
 COMMANDS = ("envs", "fit", "card", "validate", "train", "bench", "report", "speed")
 
@@ -40,17 +53,51 @@ def test_help_fits_into_80_columns(run, command, monkeypatch):
     assert code == 0
     assert "…" not in out
     assert max(map(len, out.splitlines())) <= 80
-    assert out.count("<bool>") == 1  # --help's own; a flag takes no value
+    assert "<bool>" not in out  # a flag takes no value
+
+
+@pytest.mark.parametrize("command", [command.callback for command in app.registered_commands])
+def test_every_example_of_the_help_can_be_parsed(command):
+    (block,) = re.findall(r"```sh\n(.*?)```", inspect.cleandoc(command.__doc__), re.DOTALL)
+    lines = block.replace("\\\n", " ").splitlines()
+    assert all(line.startswith(f"recgym {command.__name__}") for line in lines)
+    for line in lines:
+        parsed(line)
 
 
 def test_version(run):
     assert run("--version") == (0, f"recgym {recgym.__version__}\n", "")
 
 
-def test_no_command_shows_the_help(run):
-    code, out, _ = run()
-    assert code == 0
-    assert "Usage: recgym" in out
+def test_no_command_greets_with_the_four_things_to_do_next(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    commands = re.findall(r"^ {4}(recgym .*)", out, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["envs", "train", "bench", "fit"]
+    for command in commands:
+        parsed(command)
+
+
+def test_the_first_two_things_to_do_work(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^ {4}recgym (.*)", run()[1], re.MULTILINE)
+    for command in commands[:2]:
+        code, out, _ = run(*shlex.split(command))
+        assert code == 0
+        assert out
+
+
+def test_the_greeting_is_coloured_where_it_is_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr("recgym.cli.greeting.is_terminal", lambda stream: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    greet("recgym/Content-v0")
+    coloured = capsys.readouterr().out
+    assert "\033[" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    greet("recgym/Content-v0")
+    assert capsys.readouterr().out == re.sub(r"\033\[\d+m", "", coloured)
 
 
 def test_every_option_is_explained():
