@@ -37,10 +37,10 @@ def greeting(env: str, *, coloured: bool) -> str:
         return f"{style}{text}{PLAIN}" if coloured else text
 
     title = styled(BOLD, f"recgym {__version__}")
-    lines = [f"{title}: recommendation environments with users fitted from real logs", ""]
+    lines = [f"{title}: recommendation environments, users fitted from real logs", ""]
     for number, each in enumerate(SUGGESTIONS, start=1):
         lines.append(f" {number}. {each.what} {styled(FAINT, f'({each.takes})')}")
-        lines.append(f"    {styled(GREEN, each.command.format(env=env))}")
+        lines.append(f"   {styled(GREEN, each.command.format(env=env))}")
     lines += ["", "All commands: recgym --help. One of them: recgym COMMAND --help."]
     return "\n".join(lines)
 

@@ -119,8 +119,6 @@ def fit(
 ) -> None:
     r"""Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
 
-    In Python the world is an argument: `gym.make(ID, world="mine")`.
-
     ```sh
     recgym fit events.csv --domain ecommerce \
       --map user=visitorid,item=itemid --out mine
@@ -205,7 +203,6 @@ def card(
     ```sh
     recgym card content-1
     recgym card content-1 --png card.png
-    recgym card worlds/mine --planning 500 --json
     recgym card worlds/mine --log events.csv --since 2022-04-30
     ```
     """

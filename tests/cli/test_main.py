@@ -74,7 +74,7 @@ def test_no_command_greets_with_the_four_things_to_do_next(run, monkeypatch):
     code, out, err = run()
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 80
-    commands = re.findall(r"^ {4}(recgym .*)", out, re.MULTILINE)
+    commands = re.findall(r"^ {3}(recgym .*)", out, re.MULTILINE)
     assert [command.split()[1] for command in commands] == ["envs", "train", "bench", "fit"]
     for command in commands:
         parsed(command)
@@ -82,7 +82,7 @@ def test_no_command_greets_with_the_four_things_to_do_next(run, monkeypatch):
 
 def test_the_first_two_things_to_do_work(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^ {4}recgym (.*)", run()[1], re.MULTILINE)
+    commands = re.findall(r"^ {3}recgym (.*)", run()[1], re.MULTILINE)
     for command in commands[:2]:
         code, out, _ = run(*shlex.split(command))
         assert code == 0
