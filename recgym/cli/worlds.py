@@ -117,11 +117,10 @@ def fit(
     seed: Seed = 0,
     device: FittingDevice = "auto",
 ) -> None:
-    r"""Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
+    """Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
 
     ```sh
-    recgym fit events.csv --domain ecommerce \
-      --map user=visitorid,item=itemid --out mine
+    recgym fit events.csv --domain ecommerce --map user=USER,item=ITEM --out mine
     ```
     """
     from recgym.cli.fitting import finish, log_digest, unfinished_world
