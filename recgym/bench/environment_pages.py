@@ -42,6 +42,7 @@ ARGUMENTS = (
     ("horizon", "steps after which an episode is truncated; here {horizon}"),
     ("reward", "a name below, or a dict of event weights; here `{reward}`"),
     ("observation", "`features`, `history`, `features+history` or `tabular`; here `features`"),
+    ("pages", "whether an action shows all items of the item's page; here {pages}"),
     ("assume", 'settings of assumed terms, such as `{{"outside": "low"}}`; here the middle of each'),
     ("users", "users that sessions are drawn from; here all"),
     ("member", "of an ensemble of fits, for a world that has several"),
@@ -108,6 +109,7 @@ def _name(row: EnvRow) -> str:
 
 def _description(row: EnvRow, world: World) -> str:
     shown = "one item" if row.slate_size == 1 else f"a slate of {row.slate_size} items"
+    shown = "a page of the shop" if row.pages else shown
     text = DESCRIPTIONS[row.domain].format(shown=shown, candidates=row.n_items)
     card = world.card
     source = f"Users are fitted from {', '.join(card['sources'])} ({card['licence']}): {card['citation']}"
@@ -119,6 +121,10 @@ def _description(row: EnvRow, world: World) -> str:
 def _actions(row: EnvRow, engine: Engine) -> str:
     what = "candidate" if row.domain == "friends" else "item"
     text = f"`{action_space(engine)}`: the number of the {what} shown"
+    if row.pages:
+        text += (
+            ", with all items of its category and page; the history has the clicked item of the page, if any"
+        )
     if row.slate_size > 1:
         text += " at each position, the first is the top"
     return text + f'. `info["action_mask"]` and `action_masks()` say which {what}s are allowed.'

@@ -248,8 +248,9 @@ def _in_environment(world: Any, env: str) -> tuple[Any, Any, list[str]]:
     if row.domain != world.domain:
         raise ValueError(f"--env {env}: is of domain {row.domain}, world {world.name} of {world.domain}")
     items = min(row.n_items or world.num_items, world.num_items)
-    remark = f"in {env}: {items:,} items, slates of {row.slate_size}, at most {row.horizon} steps"
-    return world.subset(items), Shape(row.slate_size, row.horizon), [remark]
+    slates = "whole pages" if row.pages else f"slates of {row.slate_size}"
+    remark = f"in {env}: {items:,} items, {slates}, at most {row.horizon} steps"
+    return world.subset(items), Shape(row.slate_size, row.horizon, row.pages), [remark]
 
 
 def _check_options(

@@ -20,6 +20,7 @@ class EnvRow(NamedTuple):
     about: str  # what an action does
     numbering: int | None = None  # seed of the items' numbers; None: by exposure, most shown first
     observes: tuple[str, ...] = ()  # of OBSERVED, where the world has it
+    pages: bool = False  # whether an action shows all items of the item's page
 
 
 ENVIRONMENTS = (

@@ -37,6 +37,7 @@ class Arguments:
     # settings of the world's assumed terms by name: "low", "middle", "high", or a number in between
     assume: Mapping[str, str | float] | None = None
     users: Sequence[int] | None = None  # indices of the users that are drawn; None: all
+    pages: bool = False  # whether an action, an item, shows the whole page that it is on
     observation: str = "features"  # one of OBSERVATIONS
     max_episode_steps: int | None = None  # [steps] another horizon; the smaller one holds
     action_mask: bool = False  # whether info holds the mask of allowed items
@@ -66,7 +67,7 @@ class Arguments:
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
             whole_number(value, name, 1, MAX_COUNT if name in ("horizon", "max_episode_steps") else None)
-        for name in ("action_mask", "render_hidden"):
+        for name in ("action_mask", "pages", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
         _check_size(self.render_size)
@@ -87,7 +88,7 @@ class Arguments:
                 raise ValueError(f"domain is missing; allowed: {', '.join(map(repr, EVENTS))}")
             return cls(**given)
         row = _row(arguments["row"])
-        plain = {name: getattr(row, name) for name in ("domain", "slate_size", "horizon")}
+        plain = {name: getattr(row, name) for name in ("domain", "slate_size", "horizon", "pages")}
         return cls(**{**plain, **given}, row=row)
 
 

@@ -97,6 +97,13 @@ class BaseEnvironment:
         feedback = engine.step(slate, steps, resets, features)
         return observation_of(engine, kind, features), feedback
 
+    def _pictured(self, slate: Ints) -> Ints:
+        """The slate (B, K) that pictures show: of a page the clicked item, if any."""
+        if not self.arguments.pages:
+            return slate
+        last = self._engine.sessions.items[:, -1:]
+        return np.where(last >= 0, last, slate).astype(np.int64)
+
     def _masks(self) -> Bools:
         """Mask of the items allowed at each position, shape (B, K N): all but friends accepted in this episode."""
         if self._engine.world.arrays.choice[0] == FRIENDS:

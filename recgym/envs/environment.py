@@ -86,7 +86,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
         self._is_over, self._events = terminated or truncated, feedback.events[0]
         if self._record:
-            self._record.add(slate, feedback)
+            self._record.add(self._pictured(slate), feedback)
         return (
             _row(observation, 0),
             float(feedback.reward[0]),

@@ -7,6 +7,8 @@ from recgym.sim.assumptions import with_assumptions
 from recgym.sim.engine import Engine
 from recgym.sim.friend_requests import friend_request_world, most_candidates
 from recgym.sim.numbering import random_order
+from recgym.sim.schema import ONE_CHOICE
+from recgym.sim.whole_pages import with_whole_pages
 from recgym.sim.world import World
 
 
@@ -14,7 +16,7 @@ def task_world(arguments: Arguments) -> World:
     """The world of the arguments with its assumed terms set, cut to its `n_items` most exposed items.
 
     In the domain "friends" it is the world of friend suggestions over a social world. Where the row has a `numbering`,
-    items, or candidates, are numbered in that random order.
+    items, or candidates, are numbered in that random order. With `pages` an item stands for its page.
 
     Raises:
         ValueError: the world is of another domain, has fewer items, or `assume` is not of its assumed terms.
@@ -32,7 +34,15 @@ def task_world(arguments: Arguments) -> World:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
     world = friend_request_world(world, count) if friends else world.subset(count)
     seed = arguments.row.numbering
-    return world if seed is None else world.permuted(random_order(count, seed))
+    if seed is not None:
+        world = world.permuted(random_order(count, seed))
+    if not arguments.pages:
+        return world
+    if world.arrays.choice[0] != ONE_CHOICE or world.arrays.page_items[0] == 0:
+        raise ValueError(
+            f"pages is True, world {world.name} is not fitted to clicks on pages: it has no `page_items`"
+        )
+    return with_whole_pages(world)
 
 
 def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:

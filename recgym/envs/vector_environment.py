@@ -120,7 +120,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         info = self._infos.batch(feedback)
         over = feedback.left | feedback.horizon
         if self._record:
-            self._record.add(slates, feedback, resets)
+            self._record.add(self._pictured(slates), feedback, resets)
         if mode == AutoresetMode.SAME_STEP and over.any():
             return self._restarted(observation, feedback, info, over)
         self._is_over = over if mode != AutoresetMode.SAME_STEP else np.zeros_like(over)

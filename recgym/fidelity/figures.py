@@ -16,6 +16,7 @@ from recgym.fidelity import (
     leaving_metrics,
     pair_metrics,
     taste_metrics,
+    visit_spread,
 )
 from recgym.fidelity.card_metrics import Figure, undefined_is_none
 from recgym.fidelity.evaluation import Evaluation, LackingError
@@ -61,6 +62,7 @@ TABLE = (
     Group("responses after a run in one category", (IMPRESSIONS,), impression_metrics.after_runs),
     Group("the clicked item on its page", (CHOICES,), click_metrics.on_page),
     Group("clicks on given pages", (CHOICES,), click_metrics.on_page_shares),
+    Group("spread between visits", (CHOICES,), visit_spread.added_loss),
     Group("the clicked item over the catalogue", (CHOICES,), click_metrics.catalogue),
     Group("leaving", (IMPRESSIONS, CHOICES), leaving_metrics.leaving),
     Group("visit length", (IMPRESSIONS, CHOICES), leaving_metrics.lengths),

@@ -30,6 +30,7 @@ class Shape(NamedTuple):
 
     slate_size: int  # K
     horizon: int  # [steps]
+    pages: bool = False  # whether slates are whole pages, whatever their size
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class FreeRun:
         """The same with the slates and horizon of an environment; None: those of the log."""
         if shape is None:
             return self
-        return replace(self, form=self.form._replace(pages=False, **shape._asdict()))
+        size = page_slots(self.world) if shape.pages else shape.slate_size
+        return replace(self, form=self.form._replace(**shape._replace(slate_size=size)._asdict()))
 
     @cached_property
     def drawn(self) -> VisitTable:

@@ -118,6 +118,10 @@ METRICS = (
         "clicks on the item ranked first",
         ("clicks on the world's likeliest item of the page",),
     ),
+    Metric(
+        "visit_taste_loss",
+        "log-loss of the clicked item on its page, added where first intents vary by {number} logits",
+    ),
     Metric("page_calibration_error", f"calibration error of the item on its page, {BINS} bins"),
     Metric(
         "repeat_share",

@@ -160,11 +160,17 @@ def inputs_of(dataset: Dataset, event: int) -> tuple[list[int], Bools]:
 
 
 def fit_events(
-    dataset: Dataset, x: Doubles, provenance: Provenance, arrays: Arrays, wide: bool = True
+    dataset: Dataset,
+    x: Doubles,
+    provenance: Provenance,
+    arrays: Arrays,
+    wide: bool = True,
+    item_rates: bool = False,
 ) -> None:
     """Writes the models of all events but the response; events that are missing or too rare are assumed.
 
-    `x` (rows,) is the logit of the response; `wide` as in `fit_event`.
+    `x` (rows,) is the logit of the response; `wide` as in `fit_event`; `item_rates`: items differ in assumed
+    rates where the domain has a spread of them.
     """
     table = EVENTS[dataset.domain]
     tables = (
@@ -186,7 +192,9 @@ def fit_events(
             if event.name in dataset.events and usable.any():
                 assume_event(provenance, arrays, index, x[usable], dataset.events[event.name][usable])
             else:
-                assume_event(provenance, arrays, index, x[usable if usable.any() else dataset.known])
+                some = usable if usable.any() else dataset.known
+                item = dataset.item[some].astype(np.int64) if item_rates else None
+                assume_event(provenance, arrays, index, x[some], item=item)
             continue
         model = found.model
         arrays["event_bias"][index] = model.bias

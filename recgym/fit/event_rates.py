@@ -21,17 +21,31 @@ PRIOR_ROWS = 50  # at the assumed rate, that are added to those of an event too 
 
 
 def assume_event(
-    provenance: Provenance, arrays: Arrays, index: int, x: Doubles, flag: Bools | None = None
+    provenance: Provenance,
+    arrays: Arrays,
+    index: int,
+    x: Doubles,
+    flag: Bools | None = None,
+    item: Ints | None = None,
 ) -> None:
     """Writes an event with an assumed slope on affinity, and a rate given the event that it needs.
 
     `flag` is the event on the rows of `x`, too rare to be fitted: its rate, shrunk to the assumed one, which is taken
-    where a log lacks the event (None).
+    where a log lacks the event (None). Then its effects of items, if the domain has a spread of them, are drawn for the
+    items (R,) of the rows; None: there are none.
     """
     domain = provenance.domain
     event = EVENTS[domain][index]
     key = f"{event.name}_rate" if f"{event.name}_rate" in ASSUMED[domain] else "event_rate"
     gain, rate = assumed(domain, "event_gain"), assumed(domain, key)
+    own = np.zeros(len(x))
+    if flag is None and item is not None and f"{event.name}_item_sd" in ASSUMED[domain]:
+        spread = provenance.from_table(f"item_sd:{event.name}", f"{event.name}_item_sd")
+        normal = np.random.default_rng([len(arrays["event_item"]), index]).normal(
+            size=len(arrays["event_item"])
+        )
+        arrays["event_item"][:, index] = spread * (normal - normal.mean()) / normal.std()
+        own = arrays["event_item"][item, index]
     if flag is None:
         provenance.from_table(f"event:{event.name}", key)
     else:
@@ -42,7 +56,7 @@ def assume_event(
         )
         provenance.fitted(f"event:{event.name}", rate, f"{words}; slope on affinity assumed")
     arrays["event_gain"][index] = gain
-    arrays["event_bias"][index] = mean_kept_bias(gain * x, rate)
+    arrays["event_bias"][index] = mean_kept_bias(gain * x + own, rate)
 
 
 def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float | Doubles) -> None:

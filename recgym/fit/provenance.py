@@ -21,7 +21,13 @@ ARRAY_TERMS = (
     "population", "profile", "user_bias", "factors", "push", "item_bias", "context_bias", "examine", "watch",
     "event_user", "leave_time", "leave_run", "leave_item", "leave_context", "exposure", "logged_stay", "graph",
 )  # fmt: skip
-OPTIONAL_TERMS = ("page_chain",)  # that a card has where they are in the world
+OPTIONAL_TERMS = (
+    "page_chain",
+    "item_sd:cart",
+    "item_sd:purchase",
+)  # that a card has where they are in the world
+MAX_PERSON_SHARE = 0.1  # of the visits, of a user who is a person
+MIN_PERSONS = 20  # users of a log of persons
 CAUSES = (
     "effects are associations in the log, not causal: an item that was clicked before users left need not have caused "
     "it, so the worth of planning holds for this world, not for its shoppers or viewers"
@@ -169,10 +175,29 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
         "identity": identity(log, dataset.user_row, dataset.item_row),
         "notes": [
             note
-            for note in (source.note, CAUSES, _order_note(dataset), _weight_note(dataset), *log.remarks)
+            for note in (
+                source.note,
+                CAUSES,
+                _persons_note(dataset),
+                _order_note(dataset),
+                _weight_note(dataset),
+                *log.remarks,
+            )
             if note
         ],
     }
+
+
+def _persons_note(dataset: Dataset) -> str:
+    """That the users of a log are no persons, where few users or one of them have most visits; else empty."""
+    visits = np.bincount(dataset.user[dataset.starts], minlength=dataset.num_users)
+    largest = float(visits.max() / visits.sum())
+    if largest <= MAX_PERSON_SHARE and dataset.num_users >= MIN_PERSONS:
+        return ""
+    return (
+        f"this log shows no persons: {dataset.num_users} users, the largest with {largest:.0%} of the visits. A user "
+        "is a group, and what differs between its persons is not fitted"
+    )
 
 
 def _order_note(dataset: Dataset) -> str:

@@ -54,7 +54,7 @@ def fit_clicks(
     numbers = affinity_terms(dataset, model, config, arrays, provenance)
     logit = attraction(dataset, page_sum)
     outside = numbers["outside"] = outside_logit(dataset, logit, provenance)
-    fit_events(dataset, x - outside, provenance, arrays, config.guard is not None)
+    fit_events(dataset, x - outside, provenance, arrays, config.guard is not None, config.item_rates)
     provenance.fitted(
         f"event:{EVENTS[dataset.domain][0].name}",
         "multinomial logit",
@@ -205,7 +205,13 @@ def affinity_terms(
         provenance.absent("theta", "prices are missing or equal")
         numbers["theta"] = 0.0
     numbers = _learnt_terms(dataset, model, config, numbers, arrays, provenance)
-    provenance.absent("sigma", "the variance of initial intents within a segment is not fitted")
+    provenance.absent(
+        "mood", "a shift of all items of a page against no click; pages without a click are not logged"
+    )
+    provenance.absent(
+        "sigma",
+        "no spread of first intents is fitted: figures of the card give what one adds to the loss of held-out visits",
+    )
     provenance.assumed(
         "examine",
         SHARED["examine"].value,

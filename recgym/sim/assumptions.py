@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.arrays import Array, Doubles
+from recgym.arrays import Array, Doubles, Ints
 from recgym.checks import quoted
 from recgym.numerics import logit, mean_kept_bias, sigmoid
 from recgym.sim.schema import PARAM_INDEX, SHARE, Span
@@ -21,6 +21,9 @@ from recgym.sim.world import World
 
 LOW, MIDDLE, HIGH = "low", "middle", "high"
 EVENT = "event:"  # prefix of the terms of a card that are events
+ITEM_SD = (
+    "item_sd:"  # ... that are standard deviations over items of the logit of an event with an assumed rate
+)
 EVENT_GAIN = "event_gain"  # slope on affinity of all events with an assumed rate; it has no row on the card
 MAX_REFERENCE_USERS, MAX_REFERENCE_ITEMS = 200, 500  # of the affinities over which a mean rate is kept
 # entries of a card that hold for the middle alone
@@ -122,6 +125,10 @@ RANGES: dict[str, Range] = {
         "each position is examined .8 times as often as the one above, the sixth .33 times as often as the first, as "
         "in lists of search results (Joachims et al., 2005; Craswell et al., 2008); or all are examined",
         SHARE,
+    ),
+    "item_sd:cart": Range(0.52, 0.58, "value", "95 % profile likelihood interval in the extract", Span(0.0)),
+    "item_sd:purchase": Range(
+        0.32, 0.54, "value", "95 % profile likelihood interval in the extract", Span(0.0)
     ),
     EVENT_GAIN: Range(0.0, 2.0, "factor", "from rates that do not depend on affinity to twice the slope"),
 }
@@ -249,21 +256,32 @@ def _changes(original: World, world: World, term: str, middle: float, value: flo
         share = arrays.exposure / arrays.exposure.sum()
         popularity = np.log(np.maximum(share, 1e-12))
         return {"item_bias": arrays.item_bias + (middle - value) * (popularity - float(share @ popularity))}
-    bias, gain = arrays.event_bias.copy(), arrays.event_gain.copy()
     if term == EVENT_GAIN:
-        x, weight = reference_affinities(original)
-        for e in _assumed_rates(original):
-            rate = float(weight @ sigmoid(bias[e] + gain[e] * x))
-            gain[e] = value
-            bias[e] = mean_kept_bias(value * x, rate, weight)
-        return {"event_bias": bias, "event_gain": gain}
-    names = [event.name for event in world.events]
-    bias[names.index(term.removeprefix(EVENT))] += float(logit(np.array(value)) - logit(np.array(middle)))
+        return _mean_rates_kept(original, world, dict.fromkeys(_assumed_rates(original), (value, 1.0)))
+    e = [event.name for event in world.events].index(term.rpartition(":")[2])
+    if term.startswith(ITEM_SD):
+        return _mean_rates_kept(original, world, {e: (float(arrays.event_gain[e]), value / middle)})
+    bias = arrays.event_bias.copy()
+    bias[e] += float(logit(np.array(value)) - logit(np.array(middle)))
     return {"event_bias": bias}
 
 
-def reference_affinities(world: World) -> tuple[Doubles, Doubles]:
-    """Affinities of responses to items shown alone at the start of a session, and their weights, which add up to 1.
+def _mean_rates_kept(
+    original: World, world: World, changes: Mapping[int, tuple[float, float]]
+) -> dict[str, Array]:
+    """Arrays of `world` in which events have another slope, and another scale of item effects, at their mean rates."""
+    arrays = world.arrays
+    bias, gain, own = arrays.event_bias.copy(), arrays.event_gain.copy(), arrays.event_item.copy()
+    x, weight, item = reference_affinities(original)
+    for e, (slope, scale) in changes.items():
+        rate = float(weight @ sigmoid(bias[e] + gain[e] * x + own[item, e]))
+        gain[e], own[:, e] = slope, scale * own[:, e]
+        bias[e] = mean_kept_bias(slope * x + own[item, e], rate, weight)
+    return {"event_bias": bias, "event_gain": gain, "event_item": own}
+
+
+def reference_affinities(world: World) -> tuple[Doubles, Doubles, Ints]:
+    """Affinities of responses to items shown alone at the start of a session, weights that add up to 1, and the items.
 
     Of at most 200 users and 500 items each, those with the largest weight; items by exposure, users by population.
     """
@@ -275,4 +293,4 @@ def reference_affinities(world: World) -> tuple[Doubles, Doubles]:
     x += arrays.item_bias[items] + arrays.user_bias[users][:, None] - world.params["outside"]
     x += world.params["theta"] * arrays.price[items]
     weight = population[users][:, None] * arrays.exposure[items] * sigmoid(x)
-    return x.ravel(), (weight / weight.sum()).ravel()
+    return x.ravel(), (weight / weight.sum()).ravel(), np.tile(items, len(users))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Floats
 from recgym.jit import MAX_THREADS, njit
-from recgym.sim.expectations import expected
+from recgym.sim.expectations import expected, page_expectation
 from recgym.sim.friend_items import friend_features
 from recgym.sim.friend_requests import CANDIDATE_FEATURES, candidate_features
 from recgym.sim.observations import features
@@ -24,6 +24,7 @@ from recgym.sim.session import advance, affinity
 from recgym.sim.session_arrays import check_sessions, empty_sessions, session_limits
 from recgym.sim.session_start import begin_session, start_episode
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
+from recgym.sim.whole_pages import first_on_page, shows_pages
 from recgym.sim.world import World
 
 
@@ -96,7 +97,13 @@ def _begin_as(w: WorldArrays, s: Sessions, users: NDArray[np.int64], rows: Bools
 def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float64]) -> None:
     for b in range(out.shape[0]):
         for item in range(out.shape[1]):
-            out[b, item] = expected(w, r, s.user[b], item, affinity(w, s, b, item))
+            first = first_on_page(w, item) if shows_pages(w) else item
+            if first < item:
+                out[b, item] = out[b, first]
+            elif shows_pages(w):
+                out[b, item] = page_expectation(w, r, s, b, item)[0]
+            else:
+                out[b, item] = expected(w, r, s.user[b], item, affinity(w, s, b, item))
 
 
 class Engine:
@@ -133,6 +140,10 @@ class Engine:
         longest = min(len(world.arrays.examine), world.num_items)
         if not 1 <= slate_size <= longest:
             raise ValueError(f"slate_size is {slate_size}, world {world.name} allows 1 to {longest}")
+        if world.arrays.whole_pages[0] and slate_size != 1:
+            raise ValueError(
+                f"slate_size is {slate_size}, an item that stands for its page is shown alone: 1"
+            )
         if horizon < 1:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
         if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
@@ -220,7 +231,7 @@ class Engine:
             np.empty(num, np.bool_),
         )
         step_input = StepInput(
-            slate,
+            slate.copy() if self.world.arrays.whole_pages[0] else slate,
             self.all_rows if steps is None else steps,
             self.no_rows if resets is None else resets,
             self.horizon,
@@ -236,7 +247,7 @@ class Engine:
         return feedback
 
     def expected_reward(self) -> NDArray[np.float64]:
-        """Expected reward of each item shown alone to each session, shape (B, N); it reads hidden variables."""
+        """Expected reward of each item, shown alone or as its page, shape (B, N); it reads hidden variables."""
         out = np.empty((self.num, self.world.num_items))
         _expected_all(self.world.arrays, self.reward, self.sessions, out)
         return out

@@ -18,6 +18,7 @@ from recgym.sim.session import (
 )
 from recgym.sim.slate_facts import is_repeat, num_distinct
 from recgym.sim.state import Reward, Sessions, Slates
+from recgym.sim.whole_pages import on_page, shows_pages
 
 
 @njit()
@@ -64,7 +65,9 @@ def stay_probability(w: WorldArrays, s: Sessions, b: int, item: int, unanswered:
 
 @njit()
 def item_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) -> tuple[float, float]:
-    """Expected reward of an item shown alone at the top position, and the probability of staying after it."""
+    """Expected reward of an item shown alone at the top position, or of its page, and the probability of staying."""
+    if shows_pages(w):
+        return page_expectation(w, r, s, b, item)
     x = affinity(w, s, b, item)
     examined = float(w.examine[0])
     responded = examined * sigmoid(x)
@@ -74,12 +77,30 @@ def item_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) 
 
 
 @njit()
+def page_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, named: int) -> tuple[float, float]:
+    """The same for the page of an item, with the approximation of `slate_expectation` for positions."""
+    reward, stay, total, place = 0.0, 0.0, 1.0, 0
+    for item in range(w.page.shape[0]):
+        if not on_page(w, named, item):
+            continue
+        x = affinity(w, s, b, item)
+        weight = w.examine[place] * math.exp(x)
+        total += weight
+        reward += weight * expected_given(w, r, s.user[b], item, x, True)
+        stay += weight * stay_probability(w, s, b, item, 0)
+        place += 1
+    return reward / total, (stay + stay_probability(w, s, b, named, place)) / total
+
+
+@njit()
 def slate_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Slates) -> tuple[float, float]:
     """The same for the slate in row 0.
 
     With one choice a slate, the weight of an item is multiplied by its examination probability. This is exact for one
     item, and an approximation for more.
     """
+    if shows_pages(w):
+        return page_expectation(w, r, s, b, slate[0, 0])
     reward, stay, no_response, total = 0.0, 0.0, 1.0, 1.0
     slots = slate.shape[1]
     for k in range(slots):

@@ -127,6 +127,7 @@ ARRAY_SPANS = {
     "logged_stay": SHARE,
     "page_items": NON_NEGATIVE,
     "page_chain": SHARE,
+    "whole_pages": SHARE,
     "price_ratio": NON_NEGATIVE,
     "duration": NON_NEGATIVE,
     "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
@@ -183,9 +184,15 @@ class WorldArrays(NamedTuple):
     # logging policy: probability of a page after a response on the page of the row, in the last row at first; M pages
     # in the order of category and number. 1 x 1: pages follow `exposure` and `logged_stay`
     page_chain: Annotated[Doubles, "L M", np.float64]
+    # 1: an item of a slate stands for all items of its page, see `recgym.sim.whole_pages`
+    whole_pages: Annotated[Indices, "1", np.int32]
 
 
-OPTIONAL: dict[str, Array] = {"page_items": np.zeros(1, np.int32), "page_chain": np.ones((1, 1))}
+OPTIONAL: dict[str, Array] = {
+    "page_items": np.zeros(1, np.int32),
+    "page_chain": np.ones((1, 1)),
+    "whole_pages": np.zeros(1, np.int32),
+}
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 
 

@@ -42,9 +42,10 @@ from recgym.sim.schema import (
     WATCH_CLICK_MS,
     WorldArrays,
 )
-from recgym.sim.slate_facts import is_repeat, lead_position, num_distinct
+from recgym.sim.slate_facts import is_repeat, lead_position
 from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
 from recgym.sim.watch_time import CLICKED, LONG_VIEW, SKIPPED, watch_time
+from recgym.sim.whole_pages import num_shown, on_page, shows_pages
 
 
 @njit()
@@ -175,6 +176,29 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
 
 
 @njit()
+def respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
+    """As `respond`, to the whole page of the item in slate b; a clicked item takes its place in the slate."""
+    key, step, place = s.key[b], s.step[b], 0
+    total, chosen, chosen_x = 1.0, -1, 0.0
+    f.events[b, 0] = 0
+    f.watch[b, 0] = 0.0
+    f.repeats[b] = 0
+    for item in range(w.page.shape[0]):
+        if not on_page(w, slate[b, 0], item):
+            continue
+        if uniform(key, step, EXAMINE, place) < w.examine[place]:
+            x = affinity(w, s, b, item)
+            weight = math.exp(x)
+            total += weight
+            if uniform(key, step, CHOICE, place) * total < weight:
+                chosen, chosen_x = item, x
+        place += 1
+    if chosen >= 0:
+        slate[b, 0] = chosen
+        draw_events(w, s, b, 0, chosen, chosen_x, True, f)
+
+
+@njit()
 def _pull_to_profile(w: WorldArrays, s: Sessions, b: int) -> None:
     """Move the intent towards the user's profile."""
     if w.params[PULL] != 0.0:
@@ -235,14 +259,20 @@ def apply_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedba
     s.step[b] += 1
     update_record(w, s, b, slate, f)
     return leave_logit(
-        w, s, b, clock, item, s.run[b], is_repeated, 0 if responded else num_distinct(slate, b)
+        w, s, b, clock, item, s.run[b], is_repeated, 0 if responded else num_shown(w, slate, b)
     )
 
 
 @njit()
 def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
-    """One step of session b: draws the response and whether the user leaves; writes row b of `s` and of `f`."""
-    respond(w, s, b, slate, f)
+    """One step of session b: draws the response and whether the user leaves; writes row b of `s` and of `f`.
+
+    Where items stand for pages, slate b then holds the clicked item.
+    """
+    if shows_pages(w):
+        respond_to_page(w, s, b, slate, f)
+    else:
+        respond(w, s, b, slate, f)
     step = s.step[b]
     logit = apply_feedback(w, s, b, slate, f)
     f.left[b] = uniform(s.key[b], step, LEAVE, 0) < sigmoid(logit)

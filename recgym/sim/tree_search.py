@@ -17,6 +17,7 @@ from recgym.sim.schema import WorldArrays
 from recgym.sim.session import advance
 from recgym.sim.session_arrays import copy_row
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
+from recgym.sim.whole_pages import first_on_page, shows_pages
 
 MAX_ROLLOUT_STEPS = 20
 MIN_ROLLOUT_SURVIVAL = 0.02  # probability of not having left, below which a rollout ends
@@ -135,6 +136,12 @@ def pick(t: Scratch, node: int, arms: int, spread: float) -> int:
 
 
 @njit()
+def _is_candidate(w: WorldArrays, item: int) -> bool:
+    """Whether the item is searched; of a page that one item stands for, the first."""
+    return not shows_pages(w) or first_on_page(w, item) == item
+
+
+@njit()
 def _fill_pool(w: WorldArrays, r: Reward, s: Sessions, b: int, t: Scratch, steps: int) -> tuple[int, float]:
     """Pool the best items of the root by stationary score, half of them of distinct categories.
 
@@ -147,9 +154,10 @@ def _fill_pool(w: WorldArrays, r: Reward, s: Sessions, b: int, t: Scratch, steps
     value = stationary_value(t.reward, t.stay, num_items, steps)
     size, pool = min(t.pool.shape[0], num_items), 0
     for item in range(num_items):
-        pool = insert_best(
-            t.reward[item] + t.stay[item] * value, item, t.pool, t.pool_score, pool, (size + 1) // 2
-        )
+        if _is_candidate(w, item):
+            pool = insert_best(
+                t.reward[item] + t.stay[item] * value, item, t.pool, t.pool_score, pool, (size + 1) // 2
+            )
     for _ in range(size - pool):  # best item of a category that is not pooled yet, else of all
         best, choice, new = -1e300, -1, False
         for item in range(num_items):
@@ -158,10 +166,16 @@ def _fill_pool(w: WorldArrays, r: Reward, s: Sessions, b: int, t: Scratch, steps
                 known = known or w.category[t.pool[p]] == w.category[item]
                 pooled = pooled or t.pool[p] == item
             score = t.reward[item] + t.stay[item] * value
-            if not pooled and (score > best or (not known and not new)) and (not known or not new):
+            if (
+                not pooled
+                and _is_candidate(w, item)
+                and (score > best or (not known and not new))
+                and (not known or not new)
+            ):
                 best, choice, new = score, item, not known
-        t.pool[pool] = choice
-        pool += 1
+        if choice >= 0:
+            t.pool[pool] = choice
+            pool += 1
     return pool, value
 
 

@@ -15,6 +15,7 @@ from recgym.sim.schema import (
     CHOICES,
     FRIENDS,
     LAYOUT,
+    ONE_CHOICE,
     OPTIONAL,
     PARAMS,
     WATCH_EDGES_MS,
@@ -142,12 +143,23 @@ def _check_graph(arrays: WorldArrays) -> None:
 
 
 def _check_pages(arrays: WorldArrays) -> None:
-    """The chain of pages has a distribution for each page, and one for the first."""
+    """The chain of pages has a distribution for each page, and one for the first; pages that are shown are slates."""
     chain, num = arrays.page_chain, int(pages_of(arrays.category, arrays.page).max()) + 1
     if chain.shape != (1, 1) and chain.shape != (num + 1, num):
         raise ValueError(f"world array page_chain has shape {chain.shape}, expected ({num + 1}, {num})")
     if np.any(np.abs(chain.sum(1) - 1.0) > 1e-9):
         raise ValueError("world array page_chain has a row whose sum is not 1")
+    if not arrays.whole_pages[0]:
+        return
+    if arrays.choice[0] != ONE_CHOICE or arrays.page_items[0] == 0:
+        raise ValueError(
+            "whole pages need a world that is fitted to a shop's clicks, with page_items above 0"
+        )
+    largest = int(np.bincount(pages_of(arrays.category, arrays.page)).max())
+    if largest > len(arrays.examine):
+        raise ValueError(
+            f"whole pages have up to {len(arrays.examine)} items, the world has one of {largest}"
+        )
 
 
 def check_arrays(arrays: WorldArrays, domain: str, num_categories: int, num_events: int) -> None:

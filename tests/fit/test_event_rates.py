@@ -30,6 +30,19 @@ def test_a_rare_event_has_the_rate_of_the_log(count):
     assert f"{count} in 5000 rows" in row["source"]
 
 
+def test_items_differ_in_an_assumed_rate_by_the_assumed_spread_at_the_same_mean_rate():
+    cart, item = 1, np.arange(len(X)) % 400
+    provenance = Provenance("ecommerce")
+    arrays = {"event_gain": np.zeros(3), "event_bias": np.zeros(3), "event_item": np.zeros((400, 3))}
+    assume_event(provenance, arrays, cart, X, item=item)
+    own = arrays["event_item"][:, cart]
+    assert own.std() == pytest.approx(ASSUMED["ecommerce"]["cart_item_sd"].value, rel=1e-9)
+    assert own.mean() == pytest.approx(0.0, abs=1e-9)
+    logit = arrays["event_bias"][cart] + arrays["event_gain"][cart] * X + own[item]
+    assert sigmoid(logit).mean() == pytest.approx(ASSUMED["ecommerce"]["cart_rate"].value, rel=1e-6)
+    assert {provenance.status("item_sd:cart"), provenance.status("event:cart")} == {"assumed"}
+
+
 def test_an_event_that_the_log_lacks_has_the_assumed_rate():
     rate, row = entered(None)
     assert rate == pytest.approx(ASSUMED["content"]["event_rate"].value, rel=1e-6)

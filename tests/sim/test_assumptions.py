@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from session_probabilities import engine_of, friend_and_item, probabilities
 
 from recgym.envs.world_lookup import WORLDS
 from recgym.numerics import sigmoid
@@ -16,16 +17,10 @@ from recgym.sim.assumptions import (
     reference_affinities,
     with_assumptions,
 )
-from recgym.sim.engine import Engine
-from recgym.sim.friend_requests import friend_request_world, num_friends_with_item
-from recgym.sim.leaving import leave_logit
-from recgym.sim.page_exposure import shown_share
-from recgym.sim.reward_arrays import make_reward
-from recgym.sim.session import affinity, apply_feedback, event_logit
-from recgym.sim.state import Feedback
+from recgym.sim.friend_requests import num_friends_with_item
 from recgym.sim.world import World
 
-NAMES = ("ecommerce-1", "content-1", "social-2")
+NAMES = ("ecommerce-1", "ecommerce-2", "content-1", "social-2")
 SHIPPED = {name: World.load(WORLDS / name) for name in NAMES}
 CASES = [
     (name, term, setting)
@@ -33,64 +28,6 @@ CASES = [
     for term in assumed_settings(world)
     for setting in ("low", "high")
 ]
-
-
-def engine_of(world, num=1):
-    engine = Engine(world, num, slate_size=1, horizon=50, reward=make_reward(world, {}))
-    engine.seed(np.arange(num, dtype=np.uint64))
-    engine.reset()
-    return engine
-
-
-def probabilities(world):
-    """What the session model says in fixed states, by name: logits, state after two steps, examination, exposure."""
-    w, engine = world.arrays, engine_of(world)
-    s = engine.sessions
-    s.mood[:], s.patience[:] = 0.0, 0.0
-    found = {"fresh": np.array([affinity(w, s, 0, item) for item in range(40)])}
-    friend, liked = friend_and_item(world)
-    own, s.user[0] = s.user[0], friend
-    found["friends"] = np.array([affinity(w, s, 0, liked)])
-    s.user[0] = own
-    for e in range(1, len(world.events)):
-        for second in (False, True):
-            x = np.array([event_logit(w, own, 3, e, x, True, second) for x in (-2.0, 0.0, 1.5)])
-            found[f"event:{world.events[e].name}/{second}"] = x
-    s.satiation[0, w.category[3]] = 2.0
-    found["satiated"] = np.array([affinity(w, s, 0, 3)])
-    s.satiation[:] = 0.0
-    s.memory[0, 0], s.engaged[0] = 3, 1
-    found["repeat"] = np.array([affinity(w, s, 0, 3)])
-    s.memory[0, 0], s.engaged[0] = -1, 0
-    for name, run, none in (("run 1", 1, 0), ("run 4", 4, 0), ("no response", 1, 1)):
-        found[f"leaving after {name}"] = np.array([leave_logit(w, s, 0, 1, 3, run, False, none)])
-    for bits in (1, 0):
-        f = Feedback(*(np.zeros((1, 1)),) * 6)._replace(events=np.full((1, 1), bits))
-        apply_feedback(w, s, 0, np.array([[3]]), f)
-    found["satiation"], found["intent"] = s.satiation[0].copy(), s.intent[0].copy()
-    found["frailty"] = engine_of(world, 64).sessions.patience.copy()
-    found["examined"], found["exposure"] = w.examine.copy(), shown_share(world)
-    if world.has_graph:
-        friends = friend_request_world(world, 20)
-        engine = engine_of(friends)
-        found["request"] = np.array([affinity(friends.arrays, engine.sessions, 0, c) for c in range(20)])
-        engine.sessions.refused[:] = 1
-        found["request again"] = np.array(
-            [affinity(friends.arrays, engine.sessions, 0, c) for c in range(20)]
-        )
-    return {name: np.asarray(values, np.float64) for name, values in found.items()}
-
-
-def friend_and_item(world):
-    """A user and an item that most of the user's friends have; (0, 0) without a graph."""
-    if not world.has_graph:
-        return 0, 0
-    counts = {
-        (user, item): num_friends_with_item(world.arrays, user, item)
-        for user in range(30)
-        for item in range(20)
-    }
-    return max(counts, key=counts.get)
 
 
 BEFORE = {name: probabilities(world) for name, world in SHIPPED.items()}
@@ -101,6 +38,13 @@ AFFINITIES = ("fresh", "friends", "satiated", "repeat")
 
 def shifted(before, keys, change):
     return {key: before[key] + change for key in keys}
+
+
+def idle_shifted(world, before, change):
+    """The logit of leaving after one item without a response where that of a page of `page_items` is shifted."""
+    logit, num = before["leaving after no response"], max(int(world.arrays.page_items[0]), 1)
+    page = np.log(np.expm1(num * np.log1p(np.exp(logit))))
+    return np.log(np.expm1(np.log1p(np.exp(page + change)) / num))
 
 
 def friends_count(world, before, value, change):
@@ -128,6 +72,18 @@ def event_slope(world, before, value, change):
     return after
 
 
+def item_spread(event):
+    def changed(world, before, value, change):
+        e, scale, after = [each.name for each in world.events].index(event), value / (value - change), {}
+        own, slope = float(world.arrays.event_item[3, e]), float(world.arrays.event_gain[e])
+        for key in (key for key in before if key.startswith(f"event:{event}/")):
+            if not is_impossible(before[key]):
+                after[key] = before[key] + (scale - 1.0) * own + mean_kept(world, key, slope, scale)
+        return after
+
+    return changed
+
+
 def event_rate(term):
     def changed(world, before, value, change):
         middle = value - change
@@ -141,10 +97,13 @@ def event_rate(term):
 # what each term changes, written a second time
 CHANGES = {
     "outside": lambda w, before, value, change: shifted(before, AFFINITIES, -change),
-    "leave_bias": lambda w, before, value, change: shifted(
-        before, (key for key in before if key.startswith("leaving")), change
-    ),
-    "leave_idle": lambda w, before, value, change: shifted(before, ["leaving after no response"], change),
+    "leave_bias": lambda w, before, value, change: {
+        **shifted(before, (key for key in before if key.startswith("leaving after run")), change),
+        "leaving after no response": idle_shifted(w, before, change),
+    },
+    "leave_idle": lambda w, before, value, change: {
+        "leaving after no response": idle_shifted(w, before, change)
+    },
     "leave_run": lambda w, before, value, change: shifted(
         before, ["leaving after run 4"], change * math.log(4)
     ),
@@ -158,8 +117,11 @@ CHANGES = {
     "examine": lambda w, before, value, change: {"examined": value ** np.arange(50)},
     "item_bias": lambda w, before, value, change: exposure_power(w, before, value, change),
     "event_gain": event_slope,
+    "item_sd:cart": item_spread("cart"),
+    "item_sd:purchase": item_spread("purchase"),
 }
-TOLERANCE = {"item_bias": 4e-3}  # an item bias has 16 bits
+# effects of items have 16 bits
+TOLERANCE = {"item_bias": 4e-3, "item_sd:cart": 1e-3, "item_sd:purchase": 1e-3}
 
 
 def is_impossible(logits):
@@ -181,13 +143,14 @@ def exposure_power(world, before, power, change):
     }
 
 
-def mean_kept(world, key, gain):
-    """Shift of the intercept at which the mean rate over the reference affinities is unchanged."""
+def mean_kept(world, key, gain, scale=1.0):
+    """Shift of the intercept at which the mean rate over the reference affinities is kept; `scale` of item effects."""
     e = [event.name for event in world.events].index(key.removeprefix("event:").partition("/")[0])
-    x, weight = reference_affinities(world)
+    x, weight, item = reference_affinities(world)
     bias, old = float(world.arrays.event_bias[e]), float(world.arrays.event_gain[e])
-    rate = weight @ sigmoid(bias + old * x)
-    return brentq(lambda shift: weight @ sigmoid(bias + shift + gain * x) - rate, -9.0, 9.0)
+    own = world.arrays.event_item[item, e].astype(float)
+    rate = weight @ sigmoid(bias + old * x + own)
+    return brentq(lambda shift: weight @ sigmoid(bias + shift + gain * x + scale * own) - rate, -9.0, 9.0)
 
 
 @pytest.mark.parametrize(("name", "term", "setting"), CASES)
