@@ -5,7 +5,7 @@ import pytest
 
 from recgym.logs.sample import sample_log
 from recgym.sim.engine import Engine
-from recgym.sim.expectations import slate_expectation
+from recgym.sim.expectations import item_expectation, slate_expectation
 from recgym.sim.lookahead import plan
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
@@ -75,14 +75,17 @@ def test_expected_rewards_are_those_of_the_slate():
             assert own == pytest.approx(wanted, abs=1e-12)
 
 
-def test_a_plan_of_one_step_is_the_page_of_the_largest_expected_reward():
-    engine = engine_of(with_whole_pages(shop()), 1)
+def test_a_plan_searches_each_page_once_and_takes_the_best():
+    engine = engine_of(with_whole_pages(shop()), 1, 20)
     engine.sessions.step[:] = STEPS - 1
-    expected = engine.expected_reward()
-    chosen = plan(engine, simulations=5)[:, 0]
-    np.testing.assert_allclose(expected[np.arange(SESSIONS), chosen], expected.max(1))
-    w = engine.world.arrays
-    assert all(first_on_page(w, item) == item for item in chosen)
+    w, chosen = engine.world.arrays, plan(engine, simulations=5)[:, 0]
+    for b, item in enumerate(chosen):
+        reward, stay = np.transpose(
+            [item_expectation(w, engine.reward, engine.sessions, b, i) for i in range(24)]
+        )
+        score = reward + stay * reward.max()  # the stationary value of one step
+        assert score[item] == pytest.approx(score.max(), abs=1e-12)
+        assert first_on_page(w, item) == item
     assert sum(page_size(w, item) for item in {first_on_page(w, i) for i in range(24)}) == 24
 
 
