@@ -5,6 +5,7 @@ to date.
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from recgym.bench.readme import headline_figures, markdown_table
@@ -51,11 +52,13 @@ ARGUMENTS = (
     ("render_size", "width and height of pictures in pixels; here (640, 400)"),
 )
 ALT = "One session, step by step: the user, the slate of the agent {agent}, what happened, and the hidden intent"
-HISTORY = (
-    ("all", "first version"),
-    ("Social-v1", "world social-2, which recalls held-out artists as tuned least squares do"),
-    ("SocialFriends-v1", "world social-2, as Social-v1"),
-)
+WORLDS = {
+    "social-2": "which recalls held-out artists as tuned least squares do"
+}  # why a world replaced another
+OBSERVES = {
+    "user_features": "public features of the user",
+    "friends": "libraries of the user's friends",
+}
 
 
 def pages() -> dict[Path, str]:
@@ -192,18 +195,41 @@ def _references(row: EnvRow) -> str:
 
 
 def _versions(row: EnvRow) -> str:
-    base = _name(row).rsplit("-", 1)[0]
-    own = sorted(
-        (each for each in REGISTERED if _name(each).rsplit("-", 1)[0] == base), key=lambda each: each.id
-    )
-    changes = dict(HISTORY)
-    rows = [
-        (_name(each).rsplit("-", 1)[1], each.world, changes.get(_name(each), changes["all"])) for each in own
-    ]
+    """The versions of the id, oldest first, with what each changed of the one before it."""
+    base = row.id.rpartition("-v")[0]
+    own = [each for each in REGISTERED if each.id.rpartition("-v")[0] == base]
+    own.sort(key=lambda each: int(each.id.rpartition("-v")[2]))
+    rows = [("v" + own[0].id.rpartition("-v")[2], own[0].world, "first version")]
+    for before, after in pairwise(own):
+        rows.append(("v" + after.id.rpartition("-v")[2], after.world, "; ".join(changes(before, after))))
     return (
         markdown_table(("version", "world", "what changed"), rows)
         + "\n\nEarlier versions behave as they did."
     )
+
+
+def changes(before: EnvRow, after: EnvRow) -> list[str]:
+    """What a version of an id changes of the one before it, in words."""
+    found = []
+    if after.world != before.world:
+        why = WORLDS.get(after.world)
+        found.append(f"world {after.world}" + (f", {why}" if why else ""))
+    for name, text in (("n_items", "{} items"), ("slate_size", "slates of {}"), ("horizon", "horizon {}")):
+        value = getattr(after, name)
+        if value != getattr(before, name):
+            found.append(text.format("all" if value is None else value))
+    if after.reward != before.reward:
+        found.append(f"default reward `{after.reward}`")
+    if after.numbering != before.numbering:
+        order = (
+            "by exposure" if after.numbering is None else "in a random order, so that numbers carry nothing"
+        )
+        found.append(f"items are numbered {order}")
+    found += [f"observations have {OBSERVES[each]}" for each in after.observes if each not in before.observes]
+    found += [
+        f"observations have no {OBSERVES[each]}" for each in before.observes if each not in after.observes
+    ]
+    return found
 
 
 def write() -> None:

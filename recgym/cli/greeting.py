@@ -24,7 +24,7 @@ SUGGESTIONS = (
     Suggestion("Compare agents in all", "recgym bench --preset quick", "ten minutes"),
     Suggestion(
         "Fit users to your own log",
-        "recgym fit events.csv --domain ecommerce --map user=USER,item=ITEM --out mine",
+        "recgym fit log.csv --domain ecommerce --map user=USER,item=ITEM --out mine",
         "minutes; USER and ITEM are columns of the table",
     ),
 )

@@ -120,7 +120,7 @@ def fit(
     """Fit a world to a log: minutes on a laptop, with a card that says how close it is to the log.
 
     ```sh
-    recgym fit events.csv --domain ecommerce --map user=USER,item=ITEM --out mine
+    recgym fit log.csv --domain ecommerce --map user=USER,item=ITEM --out mine
     ```
     """
     from recgym.cli.fitting import finish, log_digest, unfinished_world

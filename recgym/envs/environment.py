@@ -23,7 +23,38 @@ from recgym.envs.step_info import Info
 
 
 class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
-    """One session at a time. Keyword arguments are the fields of `Arguments`; the README lists spaces and infos."""
+    """One session at a time.
+
+    Each id has a page in docs/environments/ with its own columns, figures and returns, in the same order.
+
+    Description:
+        A user, drawn from the population that was fitted to a log, is shown an item or a slate at each step, and
+        responds or not. What the user wants, the intent, is hidden, and may change with what is shown.
+
+    Action Space:
+        `Discrete(N)`, the number of an item; for slates `MultiDiscrete([N] * K)`. A repeat within a slate is an empty
+        place. `action_masks()` says which items are allowed.
+
+    Observation Space:
+        `features` (default): `Box(-1, 1, (width,), float32)`, whose columns `observation_columns` names; `history`: a
+        `Dict` of the last 20 items and their events; `features+history`: both; `tabular`: `Discrete`.
+
+    Rewards:
+        A sum over the slate, by the argument `reward`: a name in `recgym.envs.rewards.REWARDS`, or weights by event.
+
+    Starting State:
+        The user, one of the contexts (the hour), and the random numbers of the session are functions of the seed and
+        the number of the episode. Nothing has been shown.
+
+    Episode End:
+        Terminated: the user left. Truncated: the horizon was reached. There is no other end.
+
+    Arguments:
+        Fields of `recgym.envs.arguments.Arguments`, by keyword.
+
+    Version History:
+        An id never changes its behaviour; a change is a new id (`-v1`), and the earlier one stays.
+    """
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012 - as Env's
 

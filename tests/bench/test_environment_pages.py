@@ -7,11 +7,20 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from recgym.bench.environment_pages import FOLDER, pages
-from recgym.envs import ENVIRONMENTS
+from recgym.bench.environment_pages import FOLDER, OBSERVES, changes, pages
+from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
+OTHER = {  # values that recgym/Content-v0 does not have
+    "world": "w",
+    "n_items": 7,
+    "slate_size": 7,
+    "horizon": 7,
+    "reward": "clicks",
+    "numbering": 7,
+    "observes": ("friends",),
+}
 TITLES = (
     "Description",
     "Action Space",
@@ -47,6 +56,27 @@ def test_a_page_is_of_its_environment(row):
     columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
     assert columns == list(range(env.observation_space.shape[0]))
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
+
+
+def test_every_page_is_in_the_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [path.name for path in pages() if f"- environments/{path.name}\n" not in nav] == []
+
+
+def test_a_new_version_says_what_it_changes():
+    row = row_of("recgym/Content-v0")
+    assert changes(row, row._replace(id="recgym/Content-v9")) == []
+    other = row._replace(world="content-9", horizon=30, numbering=3, observes=("user_features",))
+    assert changes(row, other) == [
+        "world content-9",
+        "horizon 30",
+        "items are numbered in a random order, so that numbers carry nothing",
+        "observations have public features of the user",
+    ]
+    assert changes(other, row)[-1] == "observations have no public features of the user"
+    assert set(OBSERVED) <= set(OBSERVES)
+    for field in set(EnvRow._fields) - {"id", "domain", "about"}:
+        assert changes(row, row._replace(**{field: OTHER[field]})), f"{field} is not in the history"
 
 
 @pytest.mark.parametrize("domain", ["Ecommerce-v0", "Content-v0", "Social-v1"])
