@@ -52,6 +52,7 @@ def gpt2(width: int, layers: int, heads: int, tokens: int, places: int) -> nn.Mo
         n_embd=width,
         n_layer=layers,
         n_head=heads,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's, in one operation
         bos_token_id=None,
         eos_token_id=None,
         **nothing,

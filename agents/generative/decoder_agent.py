@@ -22,6 +22,7 @@ from agents.generative.adapters import (
     write_adapter,
 )
 from agents.generative.beams import Found, search
+from agents.generative.by_length import by_length
 from agents.generative.decisions import Decisions, of_log
 from agents.generative.decoder import Decoder
 from agents.generative.genrec_params import GenRecParams
@@ -123,7 +124,12 @@ class DecoderAgent(BaseAgent):
             items: Actions = to_host(found.items)
             self.drawn(items, found)
         else:
-            items = to_host(self._best(states, room))
+
+            def best(rows: Tensor) -> tuple[Tensor]:
+                some = States(*(each[rows] for each in states))
+                return (self._best(some, None if room is None else room.rows(rows)),)
+
+            items = to_host(by_length(states, self.problem.num_items, 2, best)[0])
         return items[:, 0] if slots == 1 else items
 
     def drawn(self, items: Actions, found: Found) -> None:

@@ -21,11 +21,18 @@ from agents.deep.pretraining import descend
 from agents.environments import vector_of
 from agents.generative.adapters import train_part
 from agents.generative.advantages import advantages, normalised
-from agents.generative.beams import Found
+from agents.generative.beams import Found, search
 from agents.generative.decisions import Decisions
-from agents.generative.decoder import Decoder, in_slates
+from agents.generative.decoder import CLOSED, Decoder, in_slates
 from agents.generative.decoder_agent import DecoderAgent
-from agents.generative.objectives import Read, clipped_loss, outcome_loss, read_decisions, scaled_rewards
+from agents.generative.objectives import (
+    Read,
+    clipped_loss,
+    outcome_loss,
+    read_decisions,
+    scaled_rewards,
+    tilted_loss,
+)
 from agents.generative.rollouts import Acted, GroupedVector, Rollouts
 from agents.guards import begin_training
 from agents.interface import Actions, Checkpointer, Figures, Report, Transition
@@ -215,7 +222,21 @@ class GenRec(DecoderAgent):
         if self.memory is not None and p.replay_weight > 0:
             rows = self.rng.integers(self.memory.size, size=p.online_batch // 2 + 1)
             loss = loss + p.replay_weight * self.loss_of(self.memory.some(rows), rewarded=True)
+        if p.tilt_weight > 0 and p.candidates > 1:
+            loss = loss + p.tilt_weight * self._tilted(acted.decisions)
         return loss, divergence
+
+    def _tilted(self, decisions: Decisions) -> Tensor:
+        """The loss of candidates that are drawn and judged by the reward head, without the users."""
+        states = decisions.states(self.torch_device)
+        room = self.room(states, None)
+        with torch.no_grad():
+            self.generator.manual_seed(int(self.rng.integers(1 << 62)))
+            found = search(self.model, states, self.trie, room, self.params.candidates, self.generator)
+        read = read_decisions(self.model, states, found.items, self.trie, room)
+        is_there = torch.isfinite(found.log_probs)
+        log_probs = read.log_probs.masked_fill(~is_there, CLOSED)
+        return tilted_loss(log_probs, torch.sigmoid(read.outcomes[..., -1].detach()) * is_there)
 
     def _remember(self, decisions: Decisions) -> None:
         """Add decisions to those that are replayed; the oldest leave."""

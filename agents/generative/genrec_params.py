@@ -43,6 +43,7 @@ class GenRecParams:
     baseline: str = "both"  # of advantages: group, value, both or none
     ratio_clip: float = 0.2  # above 0
     policy_weight: float = 1.0  # of GRPO's loss, at least 0
+    tilt_weight: float = 0.5  # of the loss of candidates judged by the reward head, at least 0
     kl_weight: float = 0.01  # of the divergence from stage (b)
     replay_weight: float = 0.3  # of stage (b)'s loss on rows of the log and of earlier rollouts
     replay: int = 30_000  # [slates]
@@ -73,6 +74,7 @@ class GenRecParams:
             "lora_rank",
             "kl_weight",
             "policy_weight",
+            "tilt_weight",
             "replay_weight",
             "weight_decay",
         ):

@@ -14,9 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.deep.towers import States
+from agents.generative.by_length import by_length
 from agents.generative.decoder import Decoder, in_slates
 from agents.generative.open_codes import OpenCodes, Room
 from agents.problem import Problem
+
+PARTS = 4  # of a batch
 
 
 class Read(NamedTuple):
@@ -28,10 +31,16 @@ class Read(NamedTuple):
 
 
 def read_decisions(model: Decoder, states: States, slate: Tensor, trie: OpenCodes, room: Room | None) -> Read:
-    """Evaluate the decoder on decisions."""
-    last, hidden = model(states, slate, trie)
-    log_probs = model.log_probs(last, hidden, slate, trie, room)
-    return Read(log_probs, model.event_head(hidden[:, :, -1]), model.value_head(last)[:, 0])
+    """Evaluate the decoder on decisions, in parts of similar length."""
+
+    def read(rows: Tensor) -> tuple[Tensor, ...]:
+        some = States(*(each[rows] for each in states))
+        items, left = slate[rows], None if room is None else room.rows(rows)
+        last, hidden = model(some, items, trie)
+        log_probs = model.log_probs(last, hidden, items, trie, left)
+        return log_probs, model.event_head(hidden[:, :, -1]), model.value_head(last)[:, 0]
+
+    return Read(*by_length(states, trie.num_items, PARTS, read))
 
 
 def scaled_rewards(problem: Problem, credit: Tensor) -> Tensor:
@@ -50,6 +59,23 @@ def outcome_loss(read: Read, label: Tensor, happened: Tensor, weight: Tensor) ->
 def imitation_loss(read: Read, weight: Tensor) -> Tensor:
     """Mean negative log-likelihood of the shown items under weights (n, K)."""
     return -(read.log_probs * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def tilted_loss(log_probs: Tensor, reward: Tensor) -> Tensor:
+    """Cross-entropy of a policy among candidates to itself, tilted to those of larger predicted reward.
+
+    The target is p(a) exp(A(a)) over the candidates, A the predicted reward less the candidates' mean, over the root
+    mean square of all: the KL-regularised improvement of relative entropy policy search (Abdolmaleki et al., 2018).
+
+    Args:
+        log_probs: (n, M) of the candidates of each state.
+        reward: (n, M) predicted, detached.
+    """
+    gain = reward - reward.mean(dim=1, keepdim=True)
+    gain = gain / gain.square().mean().sqrt().clamp(min=1e-8)
+    among = log_probs.log_softmax(dim=1)
+    target = (among.detach() + gain).softmax(dim=1)
+    return -(target * among).sum(dim=1).mean()
 
 
 def clipped_loss(
