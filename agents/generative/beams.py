@@ -57,7 +57,8 @@ def search(
             width = before.shape[2]
             before = before.gather(1, parent[..., None].expand(-1, -1, width))
             if level:  # the parent's own place is its latest
-                before[..., width - last_width :] = functional.one_hot(parent, last_width).bool()
+                own = torch.arange(last_width, device=device)
+                before[..., width - last_width :] = parent[..., None] == own
             hidden = model.write(prompt, code, level, before)
             last_width = code.shape[1]
             out, before = hidden, functional.pad(before, (0, last_width))

@@ -12,9 +12,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from pretend_device import Copies
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 import agents.base as base
@@ -28,31 +27,6 @@ CASES = [
     {"encoder": "attention", "priority_exponent": 0.6},
     {"encoder": "convolutional", "slate_size": 3, "mask": True},
 ]
-
-
-class Copies(TorchDispatchMode):
-    """Counts the copies between host and device; AssertionError for an operation that mixes them."""
-
-    def __init__(self, device):
-        super().__init__()
-        self.device, self.up, self.down = device, 0, 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        out = operation(*args, **(kwargs or {}))
-        before, after = kinds_of((args, kwargs)), kinds_of(out)
-        name = str(operation)
-        if "copy" in name and len(before | after) > 1:
-            self.up += after == {self.device}
-            self.down += after == {"cpu"}
-        elif len(kinds_of((args, kwargs), least=1)) > 1:  # a number of the host may join in
-            raise AssertionError(f"{name} mixes devices")
-        return out
-
-
-def kinds_of(values, least=0):
-    """Device types of the tensors of at least so many dimensions."""
-    tensors = [each for each in tree_leaves(values) if isinstance(each, torch.Tensor)]
-    return {each.device.type for each in tensors if each.ndim >= least}
 
 
 def round_of(agent, env, mask):
@@ -140,8 +114,9 @@ def on_fake_device(case):
 @pytest.mark.parametrize("case", range(len(CASES)))
 @pytest.mark.slow
 def test_act_store_and_update_on_a_fake_accelerator(case):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # helpers of tests/
     done = subprocess.run(
-        [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=env
     )
     assert done.returncode == 0, done.stderr
 
