@@ -94,6 +94,7 @@ def places(world: "World", log: Any) -> IndexMap:
         _by_fingerprint(world, log, *of) for of in (("item", item_ids), ("user", user_ids))
     )
     if known_items is not None:
+        _check_categories(world, log, known_items)
         if known_users is None:
             unknown = np.full(len(user_ids), -1)
             known_users = unknown if world.ids is None else _by_ids(world.ids.users, user_ids)

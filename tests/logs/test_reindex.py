@@ -58,6 +58,12 @@ def test_the_fingerprint_of_the_card_maps_without_ids(world, drawn):
     mapped = shipped.index_log(own)
     assert same_rows(mapped, drawn)
     assert mapped.remarks == ()
+    names = pa.array([f"aisle {row}" for row in range(30)])
+    other = replace(
+        own, items=own.items.set_column(own.items.column_names.index("category"), "category", names)
+    )
+    with pytest.raises(ValueError, match="30 of 30 items of the same ids have another category"):
+        shipped.index_log(other)  # of a shop that numbers its items alike
     assert with_ids(shipped, own).item_ids == world.item_ids
     with pytest.raises(ValueError, match="holds no table of ids"):
         shipped.index_log(as_own(world, drawn, 1))
@@ -170,7 +176,8 @@ def test_logs_of_other_items_are_refused_with_the_difference(world, drawn):
 def test_a_sampled_log_is_not_mapped_as_the_log_of_the_world(world, drawn):
     """Ids of a sampled log are the numbers 0, 1, ... of its world: a world fitted on them numbers items anew."""
     turned = np.arange(world.num_items)[::-1].copy()
-    refitted = synthetic(3, num_items=30, num_users=40).with_card(
+    own = synthetic(3, num_items=30, num_users=40)
+    refitted = own.with_arrays(category=own.arrays.category[turned].copy()).with_card(
         identity=identity(drawn, np.arange(world.num_users), turned)
     )
     np.testing.assert_array_equal(refitted.index_log(drawn).column("item"), turned[drawn.column("item")])
