@@ -56,6 +56,7 @@ class GenRec(DecoderAgent):
     Formula:
         log p(a | s) = sum over levels of log softmax of (h E_level' + b_level) over the codes that the trie allows
         loss = -min(ratio A, clip(ratio, 1 - ratio_clip, 1 + ratio_clip) A) + kl_weight KL(pi || stage (b)) + replay
+        replay and tilt: stage (b)'s loss; cross-entropy to p(a) exp(predicted reward) among drawn candidates
 
     Reads:
         The log; the user's number; public user features where the task observes them; items and events of
