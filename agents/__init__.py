@@ -34,7 +34,7 @@ __all__ = [
 
 
 class AgentRow(NamedTuple):
-    """One agent: its name, its class, its family and a short description for README's table."""
+    """One agent: its name, its class, its family and a short description for the table of agents."""
 
     name: str
     entry: str  # "module:Class"

@@ -1,54 +1,82 @@
-"""README's Python runs unchanged."""
+"""The Python and the commands of README and the pages run as they are written."""
 
 import re
-from dataclasses import replace
+import shlex
 from pathlib import Path
 
-import gymnasium
-import numpy as np
+import pytest
 
+from recgym.cli.main import app
 from recgym.logs import Log, sample_log
-from recgym.sim.synthetic import synthetic
-from recgym.sim.world_ids import Ids
+from recgym.sim.world import World
 
 ROOT = Path(__file__).parents[1]
+ELSEWHERE = {
+    "docs/contract.md",  # an interface, compared in test_pages.py
+    "docs/contributing.md",  # recipes, run in test_recipes.py
+    "docs/index.md",  # run in test_pages.py
+}
+BLOCK = re.compile(
+    r"(?P<mark>^<!-- command: \w+ -->\n)?^```(?P<language>python|sh)\n(?P<text>.*?)^```", re.M | re.S
+)
 
 
-def test_readmes_python_runs(monkeypatch):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    twelve = blocks[0]
-    assert len([line for line in twelve.splitlines() if line.strip()]) == 12
-    scope: dict = {}
-    exec(compile(twelve, "README.md", "exec"), scope)
-    assert scope["observations"].shape[0] == 1024
+def blocks(page):
+    """Language and text of each block that a reader may paste; the two commands of README are run by .ci/run."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [(found["language"], found["text"]) for found in BLOCK.finditer(text) if not found["mark"]]
 
 
-def test_readmes_agent_runs(tmp_path, monkeypatch, capsys):
+def pages():
+    found = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in ("README.md", *found) if page not in ELSEWHERE and blocks(page)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a log of one's own, as the pages name it."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    (block,) = [each for each in blocks if "make_agent(" in each]
-    lines = [line for line in block.splitlines() if line.strip() and "import" not in line]
-    assert len(lines) <= 10
-    scope: dict = {}
-    exec(compile(block, "README.md", "exec"), scope)
-    assert scope["again"].act(scope["observation"]) == scope["agent"].act(scope["observation"])
-    assert "'se':" in capsys.readouterr().out
-
-
-def test_readmes_own_log_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    (block,) = [each for each in blocks if "index_log(" in each]
-    world = synthetic(3)
-    sizes = {"u": world.num_users, "i": world.num_items}
-    ids = (tuple(f"{what}{number}" for number in range(size)) for what, size in sizes.items())
-    world = replace(world, ids=Ids(*ids))
-    drawn = sample_log(world, "random", 40, 1).to_pandas()
+    world = World.load(ROOT / "recgym/worlds/ecommerce-1")
+    drawn = sample_log(world, "random", 60, 1).to_pandas()
+    times = 1_600_000_000 + 3600 * drawn["session"].astype(int) + drawn.index % 600
+    drawn = drawn.assign(timestamp=times, event="view")
     drawn["user"], drawn["item"] = "u" + drawn["user"], "i" + drawn["item"]
-    drawn = drawn.assign(timestamp=1_600_000_000 + np.arange(len(drawn)), event="view")
     names = {"user": "visitorid", "item": "itemid"}
     drawn[["user", "item", "timestamp", "event"]].rename(columns=names).to_csv("events.csv", index=False)
-    scope: dict = {"env": gymnasium.make("recgym/Ecommerce-v0", world=world)}
-    exec(compile(block, "README.md", "exec"), scope)
-    assert scope["own"].indexed_by == world.index_digest
-    assert Log.read("my_log").indexed_by is None
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages())
+def test_a_page_runs(page, folder, capsys):
+    scope: dict = {}
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, page, "exec"), scope)
+            continue
+        if page == "README.md":
+            assert text in [each for _, each in blocks("docs/own-log.md")]  # run there
+            continue
+        for line in text.splitlines():
+            command, *arguments = shlex.split(line)
+            assert command == "recgym", f"{page}: {line}"
+            if arguments[0] == "fit":
+                arguments += [
+                    "--planning",
+                    "0",
+                ]  # the estimate takes minutes; tests/cli/test_fitting.py has it
+            assert app(arguments, standalone_mode=False) in (None, 0), f"{page}: {line}"
+    if page == "README.md":
+        assert scope["observations"].shape[0] == 1024
+        assert scope["again"].act(scope["observation"]) == scope["agent"].act(scope["observation"])
+        assert "'se':" in capsys.readouterr().out
+    if page == "docs/own-log.md":
+        assert scope["own"].indexed_by == World.load("my_world").index_digest
+        assert Log.read("my_log").indexed_by is None
+
+
+def test_the_python_of_readme_is_short():
+    twelve, agent = (text for language, text in blocks("README.md") if language == "python")
+    assert len([line for line in twelve.splitlines() if line.strip()]) == 12
+    lines = [line for line in agent.splitlines() if line.strip() and "import" not in line]
+    assert len(lines) <= 10

@@ -1,25 +1,64 @@
+"""README.md, its Chinese edition and the pages with generated tables."""
+
+import re
 from pathlib import Path
 
 import pytest
 
-from recgym.bench.readme import BLOCKS, fill
+from recgym.bench.readme import PAGES, README, fill
 from recgym.envs import ENVIRONMENTS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+EDITIONS = ("README.md", "README.zh-CN.md")
 
 
-def test_the_tables_of_the_readme_are_up_to_date():
-    text = README.read_text(encoding="utf-8")
-    assert fill(text) == text, "run: python -m recgym.bench.readme"
+def text_of(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tables_are_up_to_date(page):
+    text = text_of(page)
+    assert fill(text, PAGES[page]) == text, "run: python -m recgym.bench.readme"
 
 
 def test_blocks_are_replaced_and_the_rest_is_kept():
-    marks = "".join(f"<!-- begin: {name} -->\nSTALE\n<!-- end: {name} -->\n" for name in BLOCKS)
-    text = fill(f"before\n{marks}after\n")
+    marks = "".join(f"<!-- begin: {name} -->\nSTALE\n<!-- end: {name} -->\n" for name in README)
+    text = fill(f"before\n{marks}after\n", README)
     assert text.startswith("before\n<!-- begin: environments -->\n| id |")
     assert text.endswith("-->\nafter\n")
     assert "STALE" not in text
     assert all(f"`{row.id}`" in text for row in ENVIRONMENTS)
-    assert fill(text) == text
+    assert fill(text, README) == text
     with pytest.raises(ValueError, match="lacks the marks <!-- begin: environments -->"):
-        fill("no marks")
+        fill("no marks", README)
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_a_readme_is_short_and_starts_with_what_to_run(name):
+    lines = text_of(name).splitlines()
+    assert len(lines) <= 150
+    assert lines.index("```python") < 20
+    first = [line.removeprefix("<!-- command: ").removesuffix(" -->") for line in lines if "<!-- com" in line]
+    assert first == ["bench", "test"]
+
+
+def parts(name):
+    """What both editions share: code, tables, figures, links to files."""
+    text = text_of(name)
+    code = re.findall(r"```\w*\n.*?```", text, re.DOTALL)
+    prose = re.sub(r"```\w*\n.*?```", "", text, flags=re.DOTALL)
+    return {
+        "code": code,
+        "tables": [line for line in text.splitlines() if line.startswith("|")],
+        "headings": len(re.findall(r"^## ", text, re.MULTILINE)),
+        "names": sorted(set(re.findall(r"`[^`]+`", prose))),
+        "figures": sorted(re.findall(r"(?<![\w.])\d+\.\d+", prose)),
+        "links": sorted(link for link in re.findall(r"\]\(([^)]+)\)", prose) if "README" not in link),
+    }
+
+
+def test_both_editions_say_the_same():
+    english, chinese = (parts(name) for name in EDITIONS)
+    for part, found in english.items():
+        assert chinese[part] == found, part

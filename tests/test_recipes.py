@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("recgym", "agents", "tests", "docs", "README.md", "pyproject.toml")
+PARTS = ("recgym", "agents", "tests", "docs", "README.md", "README.zh-CN.md", "pyproject.toml")
 CHECKS = {
     "an agent": """
         from agents import AGENTS, make_agent

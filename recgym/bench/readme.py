@@ -128,6 +128,16 @@ def agents() -> str:
     )
 
 
+def families() -> str:
+    """The agents of each family."""
+    from agents import AGENTS
+
+    names: dict[str, list[str]] = {}
+    for agent in AGENTS:
+        names.setdefault(agent.family, []).append(f"`{agent.name}`")
+    return markdown_table(("family", "agents"), ((name, ", ".join(found)) for name, found in names.items()))
+
+
 def events() -> str:
     """The events of each domain."""
     rows = (
@@ -195,24 +205,27 @@ def datasets() -> str:
     return markdown_table(("data set", "`source`", "domain", "options", "what to know"), rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
-    "environments": environments,
-    "agents": agents,
-    "fidelity": fidelity,
-    "terms": terms,
-    "datasets": datasets,
+Blocks = Mapping[str, Callable[[], str]]
+
+README: Blocks = {"environments": environments, "families": families}
+PAGES: Mapping[str, Blocks] = {
+    "README.md": README,
+    "README.zh-CN.md": README,
+    "docs/interface.md": {"agents": agents},
+    "docs/fidelity.md": {"fidelity": fidelity, "terms": terms},
+    "docs/own-log.md": {"datasets": datasets},
+    "docs/contract.md": {
+        "environments": environments,
+        "events": events,
+        "rewards": rewards,
+        "observation": observation,
+        "assumptions": assumptions,
+    },
 }
-CONTRACT_BLOCKS: dict[str, Callable[[], str]] = {
-    "environments": environments,
-    "events": events,
-    "rewards": rewards,
-    "observation": observation,
-    "assumptions": assumptions,
-}
-PAGES = {"README.md": BLOCKS, "docs/contract.md": CONTRACT_BLOCKS}
+"""The generated tables of each page."""
 
 
-def fill(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
+def fill(text: str, blocks: Blocks) -> str:
     """The text with every block updated; ValueError where a mark is missing."""
     for name, make in blocks.items():
         pattern = re.compile(rf"(<!-- begin: {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
