@@ -32,6 +32,7 @@ In formulas N is the number of items, K that of a slate's places, s the state of
 reward, and s' the state after it.
 """
 HEAD = ("agent", "what it does", "offline stage", "online stage", "privileged")
+FORMULA_GAP = re.compile(r"; {2,}")  # between two formulas of a line
 SLATE = 6  # items of the slates for which requirements are stated
 
 
@@ -63,7 +64,8 @@ def section(row: AgentRow) -> str:
     if missing := [name for name in SECTIONS if name not in texts]:
         raise ValueError(f"the docstring of {row.entry} has no section {', '.join(missing)}")
     parts = [f"## {row.name}", f"{row.about[0].upper()}{row.about[1:]}. `{row.entry.replace(':', '.')}`"]
-    parts += [f"**Idea.** {texts['Idea']}", f"```text\n{texts['Formula']}\n```", _facts(kind, texts)]
+    formula = FORMULA_GAP.sub("\n", texts["Formula"])
+    parts += [f"**Idea.** {texts['Idea']}", f"```text\n{formula}\n```", _facts(kind, texts)]
     parts += [_parameters(row, kind), f"**Source.** {texts['Source']}"]
     return "\n\n".join(part for part in parts if part)
 

@@ -225,6 +225,8 @@ def changes(before: EnvRow, after: EnvRow) -> list[str]:
             "by exposure" if after.numbering is None else "in a random order, so that numbers carry nothing"
         )
         found.append(f"items are numbered {order}")
+    if after.pages != before.pages:
+        found.append(f"an action shows {'all items of its page' if after.pages else 'the items alone'}")
     found += [f"observations have {OBSERVES[each]}" for each in after.observes if each not in before.observes]
     found += [
         f"observations have no {OBSERVES[each]}" for each in before.observes if each not in after.observes

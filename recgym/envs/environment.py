@@ -49,7 +49,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
     Episode End:
         Terminated: the user left. Truncated: the horizon was reached. There is no other end.
 
-    Arguments:
+    Constructor:
         Fields of `recgym.envs.arguments.Arguments`, by keyword.
 
     Version History:

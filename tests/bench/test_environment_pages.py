@@ -20,6 +20,7 @@ OTHER = {  # values that recgym/Content-v0 does not have
     "reward": "clicks",
     "numbering": 7,
     "observes": ("friends",),
+    "pages": True,
 }
 TITLES = (
     "Description",

@@ -1,6 +1,8 @@
 """Pictures in both render modes, of every environment, slate size and catalogue."""
 
+import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import gymnasium as gym
@@ -10,6 +12,7 @@ from env_helpers import IDS, content
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers.vector import RecordVideo as RecordVideos
 
+from recgym.envs.arguments import RENDER_PIXELS
 from recgym.envs.canvas import Canvas
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
@@ -182,3 +185,16 @@ def test_gymnasiums_recorder_takes_the_frames(num_envs, tmp_path, monkeypatch):
     assert fps == 2
     assert len(frames) >= 2
     assert {frame.shape for frame in frames} == {shape}
+
+
+def test_the_page_of_pictures_runs(capsys):
+    text = (Path(__file__).parents[2] / "docs/pictures.md").read_text(encoding="utf-8")
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "pictures.md", "exec"), scope)
+    assert "hidden" in capsys.readouterr().out
+    assert {frame.shape for frame in scope["frames"]} == {(200, 320, 3)}
+    for name in ("render_mode", "render_size", "render_hidden"):
+        assert f"| `{name}` |" in text
+    low, high = RENDER_PIXELS
+    assert f"from {low} to {high}" in text
