@@ -21,6 +21,9 @@ from recgym.sim.world import World
 
 MAX_VISITS = 20_000  # that are drawn
 VISITS_PER_LOGGED = 20  # drawn visits for each logged one, at most
+LIBRARIES_PER_LOGGED = 4  # ... where a visit is a user's library, which takes many steps
+STEPS_PER_LISTEN = 20  # of such a visit, at most: more than its slates without a response
+NEVER = -1e3  # logit
 MIN_HORIZON = 50  # [steps]
 NUM_DRAWS = 100  # of a bootstrap
 
@@ -48,18 +51,27 @@ class FreeRun:
     ordered: bool  # the rows of a visit have an order
     resamples: int
     seed: int
+    is_library: bool = (
+        False  # a visit is all that is known of a user: users do not leave, lengths are the log's
+    )
 
     def in_shape(self, shape: Shape | None) -> "FreeRun":
-        """The same with the slates and horizon of an environment; None: those of the log."""
+        """The same with the slates, horizon and leaving of an environment; None: those of the log."""
         if shape is None:
             return self
         size = page_slots(self.world) if shape.pages else shape.slate_size
-        return replace(self, form=self.form._replace(**shape._replace(slate_size=size)._asdict()))
+        form = self.form._replace(**shape._replace(slate_size=size)._asdict())
+        return replace(self, form=form, is_library=False)
 
     @cached_property
     def drawn(self) -> VisitTable:
         """Visits of the world."""
-        return simulated_visits(self.world, self.form, self.count, self.seed + 1)
+        if not self.is_library:
+            return simulated_visits(self.world, self.form, self.count, self.seed + 1)
+        world = self.world.with_params(leave_bias=NEVER)
+        return with_lengths_of(
+            simulated_visits(world, self.form, self.count, self.seed + 1), self.logged, self.rng(6)
+        )
 
     @cached_property
     def baseline(self) -> VisitTable:
@@ -121,6 +133,8 @@ def free_run_of_pairs(
 ) -> FreeRun:  # fmt: skip
     """Of user-item pairs: the pairs of a user are one visit, whose rows have no order.
 
+    Such a visit is a part of a user's library, not one that ended: users of the world stay until theirs is as large.
+
     Args:
         world: the world.
         logged: users and items of the unseen pairs.
@@ -133,11 +147,11 @@ def free_run_of_pairs(
     table, earlier = (_table_of_pairs(world, *pairs, seed) for pairs in (logged, known))
     if table.num > visits:
         table = table.visits(np.random.default_rng(seed).permutation(table.num)[:visits])
-    horizon = int(np.clip(4 * table.length.max(), MIN_HORIZON, MAX_HORIZON))
+    horizon = int(np.clip(STEPS_PER_LISTEN * table.length.max(), MIN_HORIZON, MAX_HORIZON))
     form = Form(1, horizon, tuple(table.events), responses_only=True, pages=False)
     return FreeRun(
         world, table, earlier, np.arange(table.num), popularity_rank(world, train), form,
-        min(visits, VISITS_PER_LOGGED * table.num), False, False, resamples, seed,
+        min(visits, LIBRARIES_PER_LOGGED * table.num), False, False, resamples, seed, is_library=True,
     )  # fmt: skip
 
 

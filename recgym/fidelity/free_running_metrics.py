@@ -1,8 +1,9 @@
 """Figures of the free-running world: whole visits under its logging policy against unseen visits of the log.
 
 Where the log shows whole visits, the world's visits end where its users leave. Where it does not, they are cut to the
-lengths of the log's for all figures but those of length and of responses a visit. A classifier of samples with common
-lengths sees no length: both are truncated to the same ones.
+lengths of the log's for all figures but those of length and of responses a visit. Where a visit is a user's library,
+the world's users do not leave, visits have the lengths of the log's, and there are no figures of length. A classifier
+of samples with common lengths sees no length: both are truncated to the same ones.
 
 Noise is the difference of two random halves of the log; of a distance or classifier, its value for two halves.
 
@@ -52,7 +53,8 @@ def statistics(evaluation: Any) -> list[Figure]:
     figures = [
         _figure(free, name, world=world.get(name, float("nan")), baseline=baseline.get(name), log=value,
                 spread=spreads[name])
-        for name, value in found.items() if np.isfinite(value) and _is_shown(name, rows)
+        for name, value in found.items()
+        if np.isfinite(value) and _is_shown(name, rows) and not (free.is_library and _has_own_length(name))
     ]  # fmt: skip
     apart = _distances(log.distributions(), own, cut, free)
     flat = _distances(log.distributions(), flat_own, flat_cut, free)
@@ -62,6 +64,7 @@ def statistics(evaluation: Any) -> list[Figure]:
             free, name, world=value, baseline=flat[name], log=None, spread=Spread(None, None, noise[name])
         )
         for name, value in apart.items()
+        if not (free.is_library and _has_own_length(name))
     ]
 
 

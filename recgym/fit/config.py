@@ -140,6 +140,7 @@ PRESETS: dict[str, FitConfig] = {
         **_SOCIAL | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
     ),
     "social-2": FitConfig(**_SOCIAL | {"epochs": 60}, dim=64, learning_rate=4e-3),
+    "social-3": FitConfig(**_FIXED | {"epochs": 60}, dim=64, learning_rate=4e-3),
 }
 """The configurations of the shipped worlds."""
 

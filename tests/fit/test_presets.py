@@ -100,6 +100,7 @@ FIGURES: dict[str, dict[str, float]] = {
     },
 }
 FIGURES["ecommerce-2"] = FIGURES["ecommerce-1"] | {"event_item": 0.40213, "event_bias": 1.9865}
+FIGURES["social-3"] = FIGURES["social-2"] | {"params": 1.1878, "item_bias": 2.049, "event_bias": 2.7269}
 
 
 def small_log(domain: str) -> Log:
