@@ -41,7 +41,8 @@ SCENES = (
 
 def frames(scene: Scene, *, sessions: int = LOG_SESSIONS) -> list[NDArray[np.uint8]]:
     """Pictures (400, 640, 3) of the session: before the first slate, and after each of the first MOST_STEPS."""
-    (env_id,) = [row.id for row in ENVIRONMENTS if row.id.rpartition("-v")[0] == scene.base]
+    own = [row.id for row in ENVIRONMENTS if row.id.rpartition("-v")[0] == scene.base]
+    env_id = max(own, key=lambda name: int(name.rpartition("-v")[2]))
     settings: dict[str, Any] = {"render_mode": "rgb_array", "render_hidden": True, "observation": "history"}
     env = gymnasium.make(env_id, **settings)
     agent = make_agent(AGENT, env)

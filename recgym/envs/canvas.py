@@ -20,6 +20,7 @@ WHITE, PAPER, LINE, GREY, MUTED, INK = "#ffffff", "#f3f5f8", "#d3d9e0", "#a3adb8
 BLUE, ORANGE, VERMILION, GREEN, SKY, PURPLE, YELLOW = (
     "#0072b2", "#e69f00", "#d55e00", "#009e73", "#56b4e9", "#cc79a7", "#f0e442",
 )  # fmt: skip
+RED = "#b84f00"  # vermilion so dark that white letters on it are read
 CATEGORY_COLOURS = (
     SKY,
     ORANGE,
@@ -83,7 +84,8 @@ class Canvas:
         self._draw = ImageDraw.Draw(self._image)
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The picture, (height, width, 3)."""
+        """The picture with a thin frame, so that pictures in a grid are apart; (height, width, 3)."""
+        self._draw.rectangle((0, 0, self._image.width - 1, self._image.height - 1), outline=LINE)
         return np.array(self._image, np.uint8)
 
     def _px(self, value: float) -> int:

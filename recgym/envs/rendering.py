@@ -11,7 +11,7 @@ from recgym.envs.canvas import (
     LINE,
     MUTED,
     PAPER,
-    VERMILION,
+    RED,
     Area,
     Canvas,
 )
@@ -98,6 +98,6 @@ def _bars(canvas: Canvas, view: SessionView, area: Area) -> None:
         if not 0 <= step < len(view.rewards):
             continue
         value = view.rewards[step]
-        colour = VERMILION if value < 0 else BLUE if view.responses[step] else GREY
+        colour = RED if value < 0 else BLUE if view.responses[step] else GREY
         tall = max(abs(value) * h / (high - low), 3.0)
         canvas.box((left, zero if value < 0 else zero - tall, thick, tall), colour)

@@ -11,8 +11,8 @@ from recgym.envs.canvas import (
     LINE,
     MUTED,
     PAPER,
+    RED,
     SMALLEST,
-    VERMILION,
     WHITE,
     Area,
     Canvas,
@@ -74,7 +74,7 @@ def _caption(canvas: Canvas, view: SessionView, area: Area) -> None:
     right, middle = x + w, y + 8
     if view.end:
         length = canvas.length(view.end, 11, bold=True) + 16
-        canvas.box((right - length, y - 1, length, 19), VERMILION if view.left else INK, radius=9)
+        canvas.box((right - length, y - 1, length, 19), RED if view.left else INK, radius=9)
         canvas.text((right - length / 2, middle), view.end, 11, WHITE, bold=True, anchor="mm")
         right -= length + 10
     reward = f"reward {amount(view.rewards[-1])}"
@@ -142,7 +142,7 @@ def _outcome(canvas: Canvas, view: SessionView, card: Card, area: Area, size: fl
     if card.is_repeat:
         fill, ink, text = GREY, INK, "repeat: empty place"
     elif card.events:
-        fill, ink, text = VERMILION if card.unwanted else BLUE, WHITE, ", ".join(card.events)
+        fill, ink, text = RED if card.unwanted else BLUE, WHITE, ", ".join(card.events)
         if canvas.length(text, SMALLEST) > w - 6:
             text = f"{card.events[-1]}, +{len(card.events) - 1}"
     canvas.box((x, y, w, h), fill, LINE if fill == PAPER else fill, radius=5, only_foot=True)

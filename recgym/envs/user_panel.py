@@ -73,7 +73,7 @@ def _interests(canvas: Canvas, view: SessionView, area: Area) -> None:
     canvas.box((x, y + 2, 8, 8), GREY)
     used = canvas.text((x + 11, y), "shown", 9, MUTED)
     canvas.box((x + used + 24, y + 2, 8, 8), BLUE)
-    canvas.text((x + used + 35, y), "with a response", 9, MUTED)
+    canvas.text((x + used + 35, y), "with a response", 9, MUTED, within=w - used - 35)
     y += 16
     rows = int((area[1] + h - y) / (ROW + 2))
     most = max(max(shown, liked) for _, shown, liked in view.interests)
