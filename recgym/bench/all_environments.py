@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from recgym.arrays import Array
+from recgym.bench.experiment import title_of
 from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import Leaderboard
-from recgym.bench.report_page import title_of
 from recgym.evaluate.aggregate import holm, iqm_interval, probability_of_improvement, t_p_value
 from recgym.evaluate.stats import Interval
 

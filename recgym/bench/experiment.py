@@ -4,13 +4,15 @@ A preset is experiments x agents x seeds. Budgets count environment steps, one p
 offline stage are counted apart.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-ENTROPY = 20261124  # of all seeds of the published tables
+ENTROPY = 20261124  # of all seeds, where a table has none of its own
+MAX_ENTROPY = (1 << 63) - 1
 
 # streams of random seeds, one for each use
 AGENT, LOG, PREPARE, TRAIN, EVALUATE = range(5)
@@ -82,6 +84,7 @@ class Preset:
         default_factory=dict
     )  # by agent, where fewer than the experiment's
     slate_agents: tuple[str, ...] = ()  # agents that run only where a slate holds several items
+    entropy: int = ENTROPY  # of all random seeds
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -130,6 +133,17 @@ class Run:
         )
 
 
+def title_of(env_id: str, experiment: str) -> str:
+    """Heading of the table of an experiment: id of the environment, tag of its arguments, setting of a sweep."""
+    tag = re.search(rf"[+{SWEPT}].*", experiment)
+    return env_id + (tag.group() if tag else "")
+
+
+def line_of(run_id: str, experiment: str) -> str:
+    """Row of the table in which a run is: the name of its agent, or the label in its id."""
+    return run_id.removeprefix(experiment + "-").rsplit("-", 2)[0]
+
+
 def registered() -> tuple[str, ...]:
     """Names of all agents; loads none."""
     from agents import AGENTS
@@ -137,7 +151,7 @@ def registered() -> tuple[str, ...]:
     return tuple(row.name for row in AGENTS)
 
 
-def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
+def runs_of(preset: Preset) -> list[Run]:
     """Every run of a preset, slow agents first, so that no core waits for a late one at the end."""
     runs = [
         Run(
@@ -146,7 +160,7 @@ def runs_of(preset: Preset, entropy: int = ENTROPY) -> list[Run]:
             ),
             entry=preset.entry_in(experiment, entry),
             run=run,
-            entropy=entropy,
+            entropy=preset.entropy,
         )
         for run in range(preset.seeds)
         for experiment in preset.experiments

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recgym.bench.report_page import line_of
-from recgym.bench.run_folder import load_record, run_folders
+from recgym.arrays import Doubles
+from recgym.bench.experiment import line_of
 from recgym.evaluate.metrics import (
     Score,
     coverage,
@@ -19,11 +19,12 @@ from recgym.evaluate.metrics import (
     response_rate,
 )
 from recgym.evaluate.stats import Interval, paired_difference
-from recgym.storage import check_keys, parse_json, refusing
+from recgym.storage import check_keys, parse_json
 
 RANDOM, ORACLE, ORACLE_PLAN = "random", "oracle", "oracle-plan"
 # agents that learn nothing: the units of their intervals are sessions, not seeds
 UNLEARNED = frozenset((RANDOM, ORACLE, ORACLE_PLAN, "logged"))
+CURVE = "train", "return"  # stage and figure of the learning curve
 MAX_ITEMS = 10_000_000  # of an environment, as a bound on what is read
 
 
@@ -38,6 +39,7 @@ class JudgedRun(NamedTuple):
     coverage: float
     gini: float
     facts: dict[str, Any]
+    curve: tuple[tuple[int, float], ...] = ()  # mean return of training sessions by environment steps
 
     @property
     def setting(self) -> tuple[str, dict[str, Any]]:
@@ -49,29 +51,12 @@ class JudgedRun(NamedTuple):
 SeedRuns = dict[int, JudgedRun]  # runs of one agent in one experiment, by number of the random seed
 
 
-def read_runs(out: Path) -> tuple[list[JudgedRun], list[dict[str, Any]]]:
-    """Completed runs of a folder, and the records of failed ones, both in the order of their ids.
-
-    ValueError where a run is damaged.
-    """
-    judged, failed = [], []
-    for folder in run_folders(out):
-        record = load_record(folder)
-        if record["status"] == "error":
-            failed.append(record)
-        else:
-            with refusing(folder / "sessions.parquet"):
-                judged.append(_judged(record, folder / "sessions.parquet"))
-    return judged, failed
-
-
-def _judged(record: dict[str, Any], path: Path) -> JudgedRun:
-    table = pq.read_table(path)
+def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
+    """A completed run from the files of its folder."""
+    table = pq.read_table(folder / "sessions.parquet")
+    curve = pq.read_table(folder / "curve.parquet").to_pylist()
     facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
-    kinds = {"num_items": int, "events": list, "reward_is_assumed": int, "planning": (dict, type(None))}
-    check_keys(facts, kinds, "its metadata")
-    if not 1 <= facts["num_items"] <= MAX_ITEMS or not np.isfinite(table["return"].to_numpy()).all():
-        raise ValueError("num_items or a return is out of range")
+    check_judged(facts, table["return"].to_numpy())
     items = table["items"].combine_chunks().flatten().to_numpy()
     counts = exposure_counts(items, facts["num_items"])
     return JudgedRun(
@@ -83,7 +68,16 @@ def _judged(record: dict[str, Any], path: Path) -> JudgedRun:
         coverage(counts),
         exposure_gini(counts),
         facts,
+        tuple((row["env_steps"], row["value"]) for row in curve if (row["stage"], row["figure"]) == CURVE),
     )
+
+
+def check_judged(facts: dict[str, Any], returns: Doubles) -> None:
+    """ValueError where facts of judged sessions are incomplete, or a number is out of range."""
+    kinds = {"num_items": int, "events": list, "reward_is_assumed": int, "planning": (dict, type(None))}
+    check_keys(facts, kinds, "the facts of its sessions")
+    if not 1 <= facts["num_items"] <= MAX_ITEMS or not len(returns) or not np.isfinite(returns).all():
+        raise ValueError("num_items or a return is out of range")
 
 
 def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:

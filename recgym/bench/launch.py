@@ -1,6 +1,7 @@
 """The runs of a preset in parallel processes; runs that are complete are not made again."""
 
 import os
+import secrets
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,10 @@ import numpy as np
 
 from recgym import storage
 from recgym.bench import run_folder
-from recgym.bench.experiment import Preset, runs_of
+from recgym.bench.experiment import ENTROPY, MAX_ENTROPY, Preset, runs_of
+from recgym.bench.machine import git, versions
+from recgym.bench.one_table import code_of
+from recgym.bench.raw_rows import records_of, without_settings
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
 from recgym.bench.worker_pool import run_jobs
@@ -43,14 +47,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any = None) -> Summary:
+def launch(
+    preset: Preset, out: Path, workers: int | None = None, progress: Any = None, *, anew: bool = False
+) -> Summary:
     """Makes the missing runs of a preset in `out`; a failed run is recorded and does not stop the others.
+
+    A run is not missing where `out` has its folder, or its row in rows.parquet.
 
     Args:
         preset: experiments, agents and seeds.
         out: folder of the preset's runs, locked by this process.
         workers: processes, by default one for each core.
         progress: a started rich Progress, or None.
+        anew: runs of another commit or version of the code are missing, too.
+
+    ValueError, before any run, where the table would have rows of two commits.
 
     KeyboardInterrupt, or an OSError where a run cannot be written, ends the workers at once. Complete runs are
     kept, and the next call makes the missing ones.
@@ -59,7 +70,7 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
     with run_folder.only_one(out):
         storage.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]
-        absent = [job for job in jobs if not run_folder.is_whole(out / job.run_id, job.run_id)]
+        absent = _missing(jobs, records_of(out), out, anew)
         skipped, failed = len(jobs) - len(absent), []
         missing = by_trained_agent(absent)
         bar = _ProgressBar(progress, len(jobs), skipped, missing)
@@ -83,6 +94,50 @@ def launch(preset: Preset, out: Path, workers: int | None = None, progress: Any 
             storage.sweep(out)  # unfinished folders of workers that were ended
     done = sum(run_folder.is_whole(out / job.run_id, job.run_id) for job in absent)
     return Summary(done, skipped, failed)
+
+
+def _missing(jobs: list[Job], records: list[dict[str, Any]], out: Path, anew: bool) -> list[Job]:
+    """Jobs without a complete row; ValueError where rows that are kept are of other code than that of this process."""
+    now = {"git": git(), "versions": versions()}
+    whole = [record for record in records if record["status"] == "ok"]
+    complete = {record["run_id"] for record in whole if not anew or code_of(record) == code_of(now)}
+    absent = [job for job in jobs if job.run_id not in complete]
+    made = {without_settings(job.run_id) for job in absent}
+    others = [
+        record["run_id"]
+        for record in whole
+        if without_settings(record["run_id"]) not in made and code_of(record) != code_of(now)
+    ]
+    if absent and others:
+        raise ValueError(
+            f"{out}: {len(others)} of its rows ({min(others)}) are of other code than this ({code_of(now)}), and make "
+            "no table with new ones: name another --out, use that code, or say --anew"
+        )
+    return absent
+
+
+def table_entropy(folder: Path, asked: str | None) -> int:
+    """Entropy of the random seeds of a table: that of its rows; for a new table the one that is asked for.
+
+    Args:
+        folder: of the table.
+        asked: a whole number; "draw" for one that is drawn now, after the code is settled; None for the default.
+
+    Raises:
+        ValueError: `asked` is neither, or differs from that of the rows.
+    """
+    found = sorted({int(record["seed"]["entropy"]) for record in records_of(folder)})
+    if asked is not None and asked != "draw":
+        if not asked.isascii() or not asked.isdecimal() or int(asked) > MAX_ENTROPY:
+            raise ValueError(
+                f"--entropy is {asked!r}, expected draw or a whole number from 0 to {MAX_ENTROPY}"
+            )
+        if found and found != [int(asked)]:
+            raise ValueError(f"--entropy is {asked}, and the rows in {folder} have {found[0]}")
+        return int(asked)
+    if found:
+        return found[0]
+    return ENTROPY if asked is None else secrets.randbits(63)
 
 
 def by_trained_agent(jobs: list[Job]) -> list[Job]:

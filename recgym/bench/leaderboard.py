@@ -154,15 +154,4 @@ def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:
         for line, num in sessions.items()
         if num < max(sessions.values())
     ]
-    settings = [run.setting for runs in agents.values() for run in runs.values()]
-    worlds = {world for world, _ in settings}
-    if len(worlds) > 1:
-        notes.append(
-            f"runs come from {len(worlds)} versions of the world; only those of one version are paired"
-        )
-    kinds = {json.dumps(arguments, sort_keys=True) for _, arguments in settings}
-    if len(kinds) > 1:
-        notes.append(
-            f"runs come from {len(kinds)} settings of the environment; only those of one setting are paired"
-        )
     return tuple(notes)

@@ -39,7 +39,7 @@ def host() -> dict[str, Any]:
 
 @cache
 def git() -> dict[str, Any]:
-    """Commit of the code, and whether files differ from it; None where this code is not in a checkout."""
+    """Last commit that changed the code, and whether files differ from it; None where this code is in no checkout."""
     place = Path(recgym.__file__).parent
 
     def ask(*words: str) -> str:
@@ -50,6 +50,6 @@ def git() -> dict[str, Any]:
     try:
         ask("ls-files", "--error-unmatch", "__init__.py")  # otherwise the checkout is of another project
         dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
-        return {"sha": ask("rev-parse", "HEAD"), "dirty": bool(dirty)}
+        return {"sha": ask("log", "-1", "--format=%H", "--", ".", "../agents") or None, "dirty": bool(dirty)}
     except (OSError, subprocess.SubprocessError):
         return {"sha": None, "dirty": None}

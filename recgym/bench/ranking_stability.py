@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Doubles
-from recgym.bench.experiment import RETRAINED, SWEPT
+from recgym.bench.experiment import RETRAINED, SWEPT, line_of
 from recgym.bench.judged_runs import JudgedRun
-from recgym.bench.report_page import line_of
 from recgym.evaluate.stats import Interval, t_interval
 
 MIN_AGENTS = 2  # of a ranking

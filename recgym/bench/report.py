@@ -1,4 +1,4 @@
-"""The page and pictures of a results folder, made from raw rows only; the same rows give the same bytes."""
+"""The page, pictures and files of rows of a results folder, made from raw rows; the same rows give the same bytes."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,9 +11,10 @@ from recgym.bench.all_environments import (
     aggregate_of,
     corrected_lines,
 )
-from recgym.bench.experiment import SWEPT
-from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, read_runs
+from recgym.bench.experiment import SWEPT, title_of
+from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun
 from recgym.bench.leaderboard import Leaderboard, tables_of
+from recgym.bench.one_table import refuse_mixture
 from recgym.bench.ranking_stability import (
     STABILITY_HEAD,
     Stability,
@@ -21,7 +22,8 @@ from recgym.bench.ranking_stability import (
     stability_of,
     stability_table,
 )
-from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose, title_of
+from recgym.bench.raw_rows import FILE, preset_of, read_runs, rows_bytes, table_folders
+from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
 from recgym.bench.table_text import cells, describe_planning, head
@@ -43,7 +45,10 @@ changes them little. Agents are judged without exploration.
 
 
 class Results:
-    """The presets of a folder: runs, tables and failed runs."""
+    """The tables of a folder of results, or of one table, by the name of their folder: runs, tables and failed runs.
+
+    ValueError where there are none, where a row is damaged, and where rows of a table are of two codes or two tasks.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,14 +57,20 @@ class Results:
         self.runs: dict[str, list[JudgedRun]] = {}
         self.stability: dict[str, list[Stability]] = {}  # of the rankings, over assumed terms
         self.aggregate: dict[str, Aggregate | None] = {}  # over the environments
+        self.places: dict[str, Path] = {}  # folders of the tables
+        self.presets: dict[str, str] = {}  # names of the presets
         order = list(PRESETS)
-        found = sorted(preset.name for preset in folder.glob("*") if run_folders(preset))
-        for name in sorted(found, key=lambda name: (order.index(name) if name in order else 99, name)):
-            self.runs[name], self.failed[name] = read_runs(folder / name)
+        found = [(preset_of(place), place) for place in table_folders(folder)]
+        found.sort(key=lambda pair: (order.index(pair[0]) if pair[0] in order else 99, pair[1].name))
+        for preset, place in found:
+            name = place.resolve().name
+            self.places[name], self.presets[name] = place, preset
+            self.runs[name], self.failed[name] = read_runs(place)
+            refuse_mixture(place, [run.record for run in self.runs[name]])
             plain = [run for run in self.runs[name] if SWEPT not in run.record["experiment"]]
-            self.tables[name] = tables_of(name, plain)
+            self.tables[name] = tables_of(preset, plain)
             self.stability[name] = stability_of(self.runs[name])
-            reference = PRESETS[name].reference if name in PRESETS else ""
+            reference = PRESETS[preset].reference if preset in PRESETS else ""
             self.aggregate[name] = aggregate_of(plain, reference)
         if not found:
             raise ValueError(f"{folder}: no runs here; `recgym bench --out {folder}` writes some")
@@ -80,6 +91,11 @@ def write_report(folder: Path) -> Results:
         parts += [_stability_text(entry) for entry in results.stability[preset]]
         if tables:
             files[folder / f"{preset}.png"] = _picture(preset, tables)
+        place = results.places[preset]
+        if run_folders(place):
+            files[place / FILE] = rows_bytes(
+                results.presets[preset], results.runs[preset], results.failed[preset]
+            )
     write_files({**files, folder / PAGE: "\n".join(parts)})
     return results
 

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from recgym.bench.experiment import SWEPT, Run
-from recgym.bench.run_folder import run_folders
-from recgym.storage import parse_json, read_file
-from recgym.storage.read import MAX_JSON_BYTES
+from recgym.bench.experiment import Run, line_of, title_of
+from recgym.bench.raw_rows import records_of, table_folders
+from recgym.storage import read_file
 
 PAGE = "README.md"
 MAX_PAGE_BYTES = 16 << 20
@@ -27,17 +26,6 @@ class ShownRun(NamedTuple):
     title: str  # heading of its table
     line: str  # its row: the agent
     run: int
-
-
-def title_of(env_id: str, experiment: str) -> str:
-    """Heading of the table of an experiment: id of the environment, tag of its arguments, setting of a sweep."""
-    tag = re.search(rf"[+{SWEPT}].*", experiment)
-    return env_id + (tag.group() if tag else "")
-
-
-def line_of(run_id: str, experiment: str) -> str:
-    """Row of the table in which a run is: the name of its agent, or the label in its id."""
-    return run_id.removeprefix(experiment + "-").rsplit("-", 2)[0]
 
 
 def refuse_to_lose(folder: Path, coming: Iterable[tuple[str, Run]] = ()) -> None:
@@ -74,14 +62,11 @@ def refuse_to_lose(folder: Path, coming: Iterable[tuple[str, Run]] = ()) -> None
 def _held(folder: Path) -> set[ShownRun]:
     """Runs whose rows are in the folder, failed ones included."""
     runs = set()
-    for path in (inner / "run.json" for preset in folder.glob("*") for inner in run_folders(preset)):
-        try:
-            record = parse_json(read_file(path, MAX_JSON_BYTES), path)
+    for place in table_folders(folder):
+        for record in records_of(place):
             name, env, run = record["experiment"], record["env"]["id"], record["seed"]["run"]
             line = line_of(record["run_id"], name)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # the report itself names the fault
-        runs.add(ShownRun(path.parent.parent.name, title_of(env, name), line, run))
+            runs.add(ShownRun(place.resolve().name, title_of(env, name), line, run))
     return runs
 
 

@@ -119,6 +119,10 @@ class _TrainedAgent:
         record |= {key: dict(self.learnt[key]) for key in ("budget", "timing")}
         self.agent.rng.bit_generator.state = self.state
         columns, facts = judge(run, record, self.agent)
+        facts |= {
+            "offline_sessions": run.experiment.offline_sessions,
+            "training_kwargs": dict(run.experiment.training_kwargs),
+        }
         record["final"] = final_figures(columns, facts)
         return dict(zip(run_folder.TABLES, (self.curve.table(), sessions_table(columns, facts)), strict=True))
 

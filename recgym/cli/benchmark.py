@@ -1,6 +1,7 @@
 """The commands `recgym bench` and `recgym report`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,18 @@ Assume = Annotated[
     ),
 ]
 
+Entropy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="draw|N",
+        help="Entropy of all random seeds of a new table: drawn now, or a number. Default: that of the rows "
+        "in OUT, else one that is the same for all.",
+    ),
+]
+Anew = Annotated[
+    bool, typer.Option("--anew", help="Make runs of another commit or version of the code again.")
+]
+
 
 def bench(
     preset: PresetName = "quick",
@@ -52,11 +65,13 @@ def bench(
     envs: Environments = None,
     env_args: EnvArgs = None,
     assume: Assume = None,
+    entropy: Entropy = None,
+    anew: Anew = False,
 ) -> None:
     """Compare agents: every agent in every environment with every seed, then the report.
 
-    The same command resumes a benchmark that was stopped. A failed run is recorded and does not stop the others; the
-    exit code is then 1.
+    The same command resumes a benchmark that was stopped, on another machine too, from OUT/PRESET/rows.parquet alone.
+    A table has rows of one commit. A failed run is recorded and does not stop the others; the exit code is then 1.
 
     ```sh
     recgym bench --preset quick
@@ -67,7 +82,7 @@ def bench(
 
     from recgym.bench.env_args import env_arguments
     from recgym.bench.experiment import runs_of
-    from recgym.bench.launch import launch
+    from recgym.bench.launch import launch, table_entropy
     from recgym.bench.report import write_report
     from recgym.bench.report_page import refuse_to_lose
     from recgym.bench.suite import choose
@@ -83,10 +98,11 @@ def bench(
     )
     refuse_unwritable("--out", out)
     refuse_unwritable("--out", out / preset)
+    chosen = replace(chosen, entropy=table_entropy(out / preset, entropy))
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:
-        summary = launch(chosen, out / preset, workers, bar)
+        summary = launch(chosen, out / preset, workers, bar, anew=anew)
     print_report(write_report(out))
     print(
         f"{summary.done} runs done, {summary.skipped} skipped, {len(summary.failed)} failed",
@@ -97,13 +113,15 @@ def bench(
 
 
 def report(
-    results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `recgym bench` wrote.")] = Path(
-        "runs"
-    ),
+    results: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder that `recgym bench` wrote, or of one table: OUT/PRESET."),
+    ] = Path("runs"),
 ) -> None:
-    """Make the report of `recgym bench` again: README.md and pictures from the rows of its runs.
+    """Make the report of `recgym bench` again from its rows: README.md, pictures, and each table's rows.parquet.
 
-    The same rows give the same bytes. A README.md that shows runs whose rows are not in the folder is not replaced.
+    The rows are those of the folders of runs, or of rows.parquet alone. The same rows give the same bytes. A README.md
+    that shows runs whose rows are not in the folder is not replaced.
 
     ```sh
     recgym report runs

@@ -1,9 +1,9 @@
 """The tables of a results folder on stdout."""
 
 from recgym.bench.all_environments import AGGREGATE_HEAD, aggregate_cells, corrected_lines
+from recgym.bench.experiment import title_of
 from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
-from recgym.bench.report_page import title_of
 from recgym.bench.table_text import REFERENCE_HEAD, cells, describe_planning, head
 from recgym.cli.layout import TableColumn, show_table, show_text
 

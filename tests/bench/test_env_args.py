@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from recgym.bench import run_folder, suite
 from recgym.bench.env_args import tag_of
 from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.leaderboard import tables_of
+from recgym.bench.one_table import refuse_mixture
 from recgym.bench.report import Results
 from recgym.sim.synthetic import synthetic
 
@@ -162,9 +164,11 @@ def test_runs_of_other_arguments_under_one_name_are_not_paired(run, preset, tmp_
     odd = env | {"kwargs": env["kwargs"] | {"horizon": 3}}
     moved = env | {"kwargs": env["kwargs"] | {"world": "the same, elsewhere"}}
     for changed, is_paired in ((odd, False), (moved, True)):
-        (table,) = tables_of("quick", [runs[0]._replace(record=runs[0].record | {"env": changed}), *runs[1:]])
+        mixed = [runs[0]._replace(record=runs[0].record | {"env": changed}), *runs[1:]]
+        (table,) = tables_of("quick", mixed)
         assert (table.rows[1].gain is not None) == is_paired
-        assert ("settings of the environment" in " ".join(table.notes)) == (not is_paired)
+        with nullcontext() if is_paired else pytest.raises(ValueError, match="2 versions of the environment"):
+            refuse_mixture("here", [run.record for run in mixed])
 
 
 def test_a_tag_is_fit_for_a_folder_and_names_one_setting():

@@ -94,6 +94,9 @@ def test_a_report_keeps_a_section_whose_rows_left_the_folder(run, checkout):
     before = page.read_bytes()
     victim = next(checkout.glob("runs/quick/ecommerce-popularity-*"))
     victim.rename(checkout / "away")
+    assert run("report", "runs")[0] == 0  # its row is in rows.parquet
+    assert page.read_bytes() == before
+    (checkout / "runs" / "quick" / "rows.parquet").unlink()
     code, _, err = run("report", "runs")
     assert (code, err.count("\n")) == (2, 1)
     assert "shows 2 runs of quick, and the folder has rows of 1" in err

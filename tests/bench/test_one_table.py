@@ -1,0 +1,75 @@
+"""A table has rows of one commit, one entropy and one version of each environment."""
+
+import shutil
+
+import pytest
+from fake_runs import COMMIT, record_of, write_run
+
+from recgym.bench.one_table import refuse_mixture
+from recgym.bench.report import write_report
+
+
+def rows(**changes):
+    first = [record_of("content", agent, seed) for agent in ("random", "ucb1") for seed in range(3)]
+    return [
+        *first,
+        record_of("content", "dcf-dqn", 0, **changes),
+        record_of("social", "random", 0, world="v" * 64),
+    ]
+
+
+def test_rows_of_one_code_and_task_make_a_table():
+    refuse_mixture("here", rows())
+    refuse_mixture("here", [])
+    elsewhere = rows()
+    elsewhere[0]["env"]["kwargs"] = {"world": "/a/copy/of/it"}
+    refuse_mixture("here", elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"commit": "b" * 40}, "2 commits make no table: aaaaaaaaaa, version 0.1.0 ("),
+        ({"commit": None}, "2 commits make no table: "),
+        ({"entropy": 8}, "2 entropies of random seeds make no table: 7 ("),
+        (
+            {"world": "x" * 64},
+            "2 versions of the environment of content make no table: recgym/Content-v0 of world",
+        ),
+    ],
+)
+def test_the_rows_of_a_mixture_are_named(change, what):
+    with pytest.raises(ValueError, match="content-dcf-dqn-000-00000000") as caught:
+        refuse_mixture("here", rows(**change))
+    message = str(caught.value)
+    assert message.startswith(f"here: rows of {what}")
+    assert "content-random-000-00000000, content-random-001-00000000" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("part", ["dirty", "version", "arguments", "id"])
+def test_changes_versions_and_arguments_count(part):
+    mixed = rows()
+    if part == "dirty":
+        mixed[0]["git"]["dirty"] = True
+    elif part == "version":
+        mixed[0]["versions"]["recgym"] = "0.2.0"
+    elif part == "arguments":
+        mixed[0]["env"]["kwargs"] = {"horizon": 3}
+    else:
+        mixed[0]["env"]["id"] = "recgym/Content-v1"
+    with pytest.raises(ValueError, match="make no table"):
+        refuse_mixture("here", mixed)
+
+
+def test_a_report_of_two_commits_writes_nothing(run, tmp_path):
+    out = tmp_path / "quick"
+    write_run(out, "content", "random", 0)
+    write_run(out, "content", "ucb1", 0, commit="b" * 40)
+    code, text, err = run("report", tmp_path)
+    assert (code, text, err.count("\n")) == (2, "", 1)
+    assert f"{out}: rows of 2 commits make no table: {COMMIT[:10]}" in err
+    assert not (tmp_path / "README.md").exists()
+    shutil.rmtree(out / "content-ucb1-000-00000000")
+    write_report(tmp_path)
+    assert (tmp_path / "README.md").exists()
