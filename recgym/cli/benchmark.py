@@ -52,7 +52,7 @@ Entropy = Annotated[
     ),
 ]
 Anew = Annotated[
-    bool, typer.Option("--anew", help="Make runs of another commit or version of the code again.")
+    bool, typer.Option("--anew", metavar="", help="Make runs of other code (commit, version) again.")
 ]
 
 
