@@ -36,7 +36,7 @@ def describe(view: SessionView) -> str:
 
 def _slate(view: SessionView) -> list[str]:
     if not view.cards:
-        lines = ["the session begins: nothing was shown yet"]
+        lines = [f"the session begins; at each step the agent shows {view.shows}"]
         if view.ending is not None:
             lines.append(f"the session before: {view.ending.text()}")
         return lines

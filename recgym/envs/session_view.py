@@ -12,6 +12,7 @@ from recgym.envs.intent_map import IntentMap
 from recgym.envs.session_record import Ending, SessionRecord, ShownStep, counted
 from recgym.sim.friend_requests import num_friends
 from recgym.sim.schema import FRIENDS
+from recgym.sim.whole_pages import page_size, shows_pages
 from recgym.sim.world import World
 
 TITLES = {
@@ -60,6 +61,7 @@ class SessionView(NamedTuple):
     earlier: tuple[Card, ...]  # of the steps before, oldest first, where a slate is one item
     no_response: str  # words for an item without an event
     slate_size: int
+    shows: str  # what the agent shows at a step
     rewards: tuple[float, ...]  # of the steps that were recorded, the latest last
     responses: tuple[int, ...]  # items with a response, in the same steps
     num_responses: int
@@ -95,6 +97,7 @@ def view_of(record: SessionRecord, b: int) -> SessionView:
         earlier=tuple(card for step in earlier[-EARLIER:] for card in _cards(record, b, step, brief=True)),
         no_response="not accepted" if domain == "friends" else f"no {word(world.events[0].name)}",
         slate_size=engine.slate_size,
+        shows=_shows(world, domain, engine.slate_size),
         rewards=tuple(float(step.feedback.reward[b]) for step in steps),
         responses=tuple(int((step.feedback.events[b] & 1).sum()) for step in steps),
         num_responses=int(s.engaged[b]),
@@ -111,6 +114,14 @@ def view_of(record: SessionRecord, b: int) -> SessionView:
 def word(event: str) -> str:
     """The words for an event."""
     return EVENT_WORDS.get(event, event.replace("_", " "))
+
+
+def _shows(world: World, domain: str, slate_size: int) -> str:
+    if shows_pages(world.arrays):
+        return "one page of items"
+    if slate_size > 1:
+        return f"a slate of {slate_size} items"
+    return "one candidate" if domain == "friends" else "one item"
 
 
 def _end(record: SessionRecord, b: int) -> str:
@@ -165,12 +176,18 @@ def _card(record: SessionRecord, b: int, step: ShownStep, k: int, brief: bool) -
         details += (f"{watch:.0f} of {seconds:.0f} s watched" if seconds else f"{watch:.0f} s watched",)
     elif seconds:
         details += (f"{seconds:.0f} s long",)
+    noun = "candidate" if is_friends else "item" if world.item_ids is None else ""
+    ident = str(item) if is_friends or world.item_ids is None else world.item_ids[item]
+    if shows_pages(world.arrays):
+        details = (f"{noun} {ident}".strip(), *details[:-1]) if happened else ()
+        size = counted(int(page_size(world.arrays, item)), "item")
+        noun, ident = "", f"page {world.arrays.page[item]}, {size}"
     category = int(world.arrays.category[item])
     return Card(
         item=item,
         category=world.categories[category] if len(world.categories) > 1 else "",
-        noun="candidate" if is_friends else "item" if world.item_ids is None else "",
-        ident=str(item) if is_friends or world.item_ids is None else world.item_ids[item],
+        noun=noun,
+        ident=ident,
         details=details,
         events=tuple(word(event.name) for event in happened),
         unwanted=tuple(word(event.name) for event in happened if event.engagement < 0),

@@ -89,8 +89,7 @@ def _beginning(canvas: Canvas, view: SessionView, area: Area) -> None:
     canvas.box((x, y, w, h), PAPER, LINE, radius=6)
     middle, line = x + w / 2, y + h / 2
     canvas.text((middle, line - 12), "The session begins", 15, bold=True, anchor="mm")
-    what = "one item" if view.slate_size == 1 else f"a slate of {view.slate_size} items"
-    canvas.text((middle, line + 10), f"At each step the agent shows {what}", 11, MUTED, anchor="mm")
+    canvas.text((middle, line + 10), f"At each step the agent shows {view.shows}", 11, MUTED, anchor="mm")
     if view.ending is not None:
         before = f"The session before: {view.ending.text()}"
         canvas.text((middle, line + 30), before, 11, MUTED, anchor="mm", within=w - 10)

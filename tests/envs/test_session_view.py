@@ -60,3 +60,21 @@ def test_unwanted_events_are_marked():
     feedback.events[0, 0] = 1 << env.event_names.index("hate")
     (card,) = view_of(env._record, 0).cards
     assert card.events == card.unwanted == ("hate",)
+
+
+def test_a_page_is_a_card_with_the_item_that_was_clicked():
+    env = gym.make("recgym/Ecommerce-v0", world="ecommerce-2", pages=True, render_mode="ansi").unwrapped
+    table = env.items
+    clicks = 0
+    for seed in range(12):
+        env.reset(seed=seed)
+        _, _, _, _, info = env.step(seed)
+        (card,) = view_of(env._record, 0).cards
+        on_page = (table["category"] == table["category"][seed]) & (table["page"] == table["page"][seed])
+        assert card.name == f"page {table['page'][seed]}, {on_page.sum()} items"
+        assert bool(card.events) == bool(info["click"]) == bool(card.details)
+        if card.events:
+            clicks += 1
+            assert on_page[card.item]
+            assert card.details[0] == f"item {card.item}"
+    assert clicks
