@@ -181,6 +181,12 @@ AGENTS = (
         "generative",
         "semantic IDs by a decoder, fitted to a log, then GRPO",
     ),
+    AgentRow(
+        "decision-transformer",
+        "agents.generative.decision_transformer:DecisionTransformer",
+        "generative",
+        "a decoder that imitates a log, given a large return",
+    ),
 )
 
 

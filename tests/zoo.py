@@ -31,6 +31,7 @@ LIGHT = {  # parameters that make an agent quick, for tests
         "rollout": 200,
         "online_batch": 64,
     },
+    "decision-transformer": {"width": 8, "layers": 1, "epochs": 1},
     "oracle-plan": {"simulations": 4},
 }
 

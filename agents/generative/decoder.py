@@ -65,13 +65,21 @@ class Decoder(nn.Module):
     """The network, its heads, and the embeddings of what is no code."""
 
     def __init__(
-        self, problem: Problem, *, width: int, layers: int, heads: int, levels: int, codes: int
+        self,
+        problem: Problem,
+        *,
+        width: int,
+        layers: int,
+        heads: int,
+        levels: int,
+        codes: int,
+        context: int = 3,
     ) -> None:
         super().__init__()
         events = len(problem.event_names)
         self.levels, self.codes = levels, codes
         self.network = gpt2(width, layers, heads, levels * codes, HISTORY_LENGTH + 1 + levels)
-        self.users, self.context = UserVectors(problem, width), nn.Linear(3, width)
+        self.users, self.context = UserVectors(problem, width), nn.Linear(context, width)
         self.events = nn.Linear(events, width)
         self.code_bias = nn.Parameter(torch.zeros(levels, codes))
         self.event_head, self.value_head = nn.Linear(width, events + 1), nn.Linear(width, 1)

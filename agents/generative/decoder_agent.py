@@ -25,14 +25,14 @@ from agents.generative.beams import Found, search
 from agents.generative.by_length import by_length
 from agents.generative.decisions import Decisions, of_log
 from agents.generative.decoder import Decoder
-from agents.generative.genrec_params import GenRecParams
+from agents.generative.decoder_params import DecoderParams
 from agents.generative.objectives import imitation_loss, outcome_loss, read_decisions, scaled_rewards
 from agents.generative.offline_stages import fit_stage
 from agents.generative.open_codes import OpenCodes, Room
 from agents.generative.prefix_trie import PrefixTrie
 from agents.generative.semantic_ids import item_vectors, semantic_ids, sizes_for
 from agents.interface import Actions, Figures, Masks, Report
-from agents.log_histories import read_histories
+from agents.log_histories import Histories, read_histories
 from agents.problem import Problem
 from agents.slates import check_mask
 from agents.torch_utils import GPUS, generator_on, pick_device, put_weights, seeded, to_host, weights_of
@@ -44,8 +44,9 @@ class DecoderAgent(BaseAgent):
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
     devices: ClassVar[tuple[str, ...]] = GPUS
-    config: ClassVar[type[Any]] = GenRecParams
-    params: GenRecParams
+    config: ClassVar[type[Any]] = DecoderParams
+    context_size: ClassVar[int] = 3  # numbers of a decision beside the user and the history
+    params: Any
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
@@ -57,16 +58,26 @@ class DecoderAgent(BaseAgent):
         with seeded(seed):
             self.model = self._decoder()
         self.generator = generator_on(self.torch_device, seed)
-        self.memory: Decisions | None = None  # decisions of the log, the latest at the end
+
+    @property
+    def lora_rank(self) -> int:
+        """Rank of an adapter, 0 for none."""
+        return 0
 
     def _decoder(self) -> Decoder:
         p = self.params
         levels, codes = self.sizes
         model = Decoder(
-            self.problem, width=p.width, layers=p.layers, heads=p.heads, levels=levels + 1, codes=codes
+            self.problem,
+            width=p.width,
+            layers=p.layers,
+            heads=p.heads,
+            levels=levels + 1,
+            codes=codes,
+            context=self.context_size,
         )
-        if p.lora_rank:
-            add_adapter(model, p.lora_rank)
+        if self.lora_rank:
+            add_adapter(model, self.lora_rank)
         return model.to(self.torch_device).eval()
 
     def _name_items(self, codes: NDArray[np.int64]) -> None:
@@ -77,22 +88,31 @@ class DecoderAgent(BaseAgent):
 
     # the offline stages
 
+    def stages(self) -> dict[str, int]:
+        """Names of the stages on a log, of "pretrain" and "sft", and the epochs of each."""
+        return {"pretrain": self.params.epochs}
+
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Stages (a) and (b); `report` gets the number of slates so far and the validation loss."""
+        """The stages on a log; `report` gets the number of slates so far and the validation loss."""
         histories = read_histories(self.problem, log)
         if not self.is_learnt:
             has = histories.events[:, 0] > 0
             vectors = item_vectors(self.problem, histories.session[has], histories.item[has])
             self._name_items(semantic_ids(vectors, *self.sizes, self.seed))
         figures: Figures = {"offline_rows": float(len(histories.item))}
-        for stage in ("pretrain",) if self.params.stage == "pretrain" else ("pretrain", "sft"):
-            if self.params.lora_rank:
+        for stage, epochs in self.stages().items():
+            if self.lora_rank:
                 train_part(self.model, adapter=stage == "sft")
-            figures["loss"] = figures[f"{stage}_loss"] = fit_stage(self, histories, stage, seed, report)
-        num_rows = len(histories.item)
-        latest = np.arange(max(num_rows - self.params.replay * self.problem.slate_size, 0), num_rows)
-        self.memory = of_log(self.problem, histories, latest)
+            settings = self.params.offline_settings(epochs)
+            figures[f"{stage}_loss"] = fit_stage(
+                self, histories, seed, settings, rewarded=stage == "sft", report=report
+            )
+            figures["loss"] = figures[f"{stage}_loss"]
         return figures
+
+    def decisions_of(self, histories: Histories, rows: NDArray[np.int64]) -> Decisions:
+        """The slates of a log of which the first row is among some rows."""
+        return of_log(self.problem, histories, rows)
 
     def loss_of(self, decisions: Decisions, *, rewarded: bool) -> Tensor:
         """The loss of stage (b) if `rewarded`, else of (a)."""
@@ -105,6 +125,10 @@ class DecoderAgent(BaseAgent):
 
     # acting
 
+    def states_of(self, observation: Any) -> States:
+        """The observation as tensors."""
+        return to_states(observation, self.torch_device)
+
     def room(self, states: States, mask: Masks | None) -> Room | None:
         """The items that may be shown."""
         allowed = None if mask is None else torch.as_tensor(mask, device=self.torch_device)
@@ -116,7 +140,7 @@ class DecoderAgent(BaseAgent):
         """The best of the most probable items; with `explore`, slates drawn without replacement."""
         slots = self.problem.slate_size
         check_mask(mask, slots)
-        states = to_states(observation, self.torch_device)
+        states = self.states_of(observation)
         room = self.room(states, mask)
         if explore:
             self.generator.manual_seed(int(self.rng.integers(1 << 62)))
@@ -153,7 +177,7 @@ class DecoderAgent(BaseAgent):
         return {**{f"model.{name}": value for name, value in weights.items()}, "codes": self.item_codes}
 
     def _is_apart(self, name: str) -> bool:
-        return self.params.lora_rank > 0 and is_of_adapter(name)
+        return self.lora_rank > 0 and is_of_adapter(name)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore the result of `state`."""
@@ -163,11 +187,11 @@ class DecoderAgent(BaseAgent):
     def write(self, folder: Path) -> None:
         """Write the agent's files, and where there is an adapter its own."""
         super().write(folder)
-        if self.params.lora_rank:
+        if self.lora_rank:
             write_adapter(folder, self.model)
 
     def reload(self, folder: Path) -> None:
         """Load what `write` wrote; ValueError for an adapter of another base."""
         super().reload(folder)
-        if self.params.lora_rank:
+        if self.lora_rank:
             read_adapter(folder, self.model)

@@ -21,21 +21,22 @@ from agents.deep.pretraining import descend
 from agents.environments import vector_of
 from agents.generative.adapters import train_part
 from agents.generative.advantages import advantages, normalised
-from agents.generative.beams import Found, search
+from agents.generative.beams import Found
 from agents.generative.decisions import Decisions
-from agents.generative.decoder import CLOSED, Decoder, in_slates
+from agents.generative.decoder import Decoder, in_slates
 from agents.generative.decoder_agent import DecoderAgent
+from agents.generative.genrec_params import GenRecParams
 from agents.generative.objectives import (
     Read,
     clipped_loss,
     outcome_loss,
     read_decisions,
     scaled_rewards,
-    tilted_loss,
 )
 from agents.generative.rollouts import Acted, GroupedVector, Rollouts
 from agents.guards import begin_training
 from agents.interface import Actions, Checkpointer, Figures, Report, Transition
+from agents.log_histories import read_histories
 from agents.loop import run
 from agents.problem import Problem
 from agents.saved import join_parts, split_parts
@@ -56,7 +57,6 @@ class GenRec(DecoderAgent):
     Formula:
         log p(a | s) = sum over levels of log softmax of (h E_level' + b_level) over the codes that the trie allows
         loss = -min(ratio A, clip(ratio, 1 - ratio_clip, 1 + ratio_clip) A) + kl_weight KL(pi || stage (b)) + replay
-        replay and tilt: stage (b)'s loss; cross-entropy to p(a) exp(predicted reward) among drawn candidates
 
     Reads:
         The log; the user's number; public user features where the task observes them; items and events of
@@ -73,8 +73,12 @@ class GenRec(DecoderAgent):
 
     name: ClassVar[str] = "genrec"
 
+    config: ClassVar[type[Any]] = GenRecParams
+    params: GenRecParams
+
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
+        self.memory: Decisions | None = None  # decisions of the log and of rollouts, the latest at the end
         self.reference: Decoder | None = None  # stage (b), in stage (c)
         self.optimizer = self._optimizer()
         self.rollouts: Rollouts | None = None
@@ -86,6 +90,17 @@ class GenRec(DecoderAgent):
         """Whether there is a stage (c)."""
         return self.params.stage == "rl"
 
+    @property
+    def lora_rank(self) -> int:
+        """Rank of the adapter of stages (b) and (c), 0 for none."""
+        return self.params.lora_rank
+
+    def stages(self) -> dict[str, int]:
+        """Stages (a) and (b) with their epochs."""
+        p = self.params
+        supervised = {} if p.stage == "pretrain" else {"sft": p.epochs}
+        return {"pretrain": p.pretrain_epochs, **supervised}
+
     def _optimizer(self) -> torch.optim.Optimizer:
         p = self.params
         if p.lora_rank:
@@ -96,6 +111,9 @@ class GenRec(DecoderAgent):
     def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
         """Stages (a) and (b); `report` gets the number of slates so far and the validation loss."""
         figures = super().prepare(log, seed, report)
+        histories = read_histories(self.problem, log)
+        latest = np.arange(max(len(log) - self.params.replay * self.problem.slate_size, 0), len(log))
+        self.memory = self.decisions_of(histories, latest)
         self.optimizer, self.reference = self._optimizer(), None
         return figures
 
@@ -223,21 +241,7 @@ class GenRec(DecoderAgent):
         if self.memory is not None and p.replay_weight > 0:
             rows = self.rng.integers(self.memory.size, size=p.online_batch // 2 + 1)
             loss = loss + p.replay_weight * self.loss_of(self.memory.some(rows), rewarded=True)
-        if p.tilt_weight > 0 and p.candidates > 1:
-            loss = loss + p.tilt_weight * self._tilted(acted.decisions)
         return loss, divergence
-
-    def _tilted(self, decisions: Decisions) -> Tensor:
-        """The loss of candidates that are drawn and judged by the reward head, without the users."""
-        states = decisions.states(self.torch_device)
-        room = self.room(states, None)
-        with torch.no_grad():
-            self.generator.manual_seed(int(self.rng.integers(1 << 62)))
-            found = search(self.model, states, self.trie, room, self.params.candidates, self.generator)
-        read = read_decisions(self.model, states, found.items, self.trie, room)
-        is_there = torch.isfinite(found.log_probs)
-        log_probs = read.log_probs.masked_fill(~is_there, CLOSED)
-        return tilted_loss(log_probs, torch.sigmoid(read.outcomes[..., -1].detach()) * is_there)
 
     def _remember(self, decisions: Decisions) -> None:
         """Add decisions to those that are replayed; the oldest leave."""

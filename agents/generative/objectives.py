@@ -61,23 +61,6 @@ def imitation_loss(read: Read, weight: Tensor) -> Tensor:
     return -(read.log_probs * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
-def tilted_loss(log_probs: Tensor, reward: Tensor) -> Tensor:
-    """Cross-entropy of a policy among candidates to itself, tilted to those of larger predicted reward.
-
-    The target is p(a) exp(A(a)) over the candidates, A the predicted reward less the candidates' mean, over the root
-    mean square of all: the KL-regularised improvement of relative entropy policy search (Abdolmaleki et al., 2018).
-
-    Args:
-        log_probs: (n, M) of the candidates of each state.
-        reward: (n, M) predicted, detached.
-    """
-    gain = reward - reward.mean(dim=1, keepdim=True)
-    gain = gain / gain.square().mean().sqrt().clamp(min=1e-8)
-    among = log_probs.log_softmax(dim=1)
-    target = (among.detach() + gain).softmax(dim=1)
-    return -(target * among).sum(dim=1).mean()
-
-
 def clipped_loss(
     read: Read, before: Tensor, reference: Tensor, advantage: Tensor, ratio_clip: float, kl_weight: float
 ) -> tuple[Tensor, Tensor]:

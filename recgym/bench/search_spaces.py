@@ -128,6 +128,13 @@ SPACES: dict[str, Space] = {
     "sb3-maskable-ppo": _SB3,
     "dcf-dqn": {**_DEEP_Q, "steps": (1, 3, 5), "log_weight": SearchRange(0.03, 1.0, log=True)},
     "slateq": _DEEP_Q,
+    "decision-transformer": {
+        "width": (32, 64, 128),
+        "rate": RATE,
+        "candidates": (1, 4, 8, 16),
+        "discount": (0.0, 0.5, 0.8, 0.9),
+        "quantile": SearchRange(0.5, 1.0),
+    },
     "genrec": {
         "width": (32, 64, 128),
         "rate": RATE,
