@@ -20,12 +20,13 @@ from recgym.sim.numbering import random_order
 from recgym.sim.synthetic import synthetic
 
 ROW = EnvRow("recgym/Numbered-v0", "content", "content-1", 20, 1, 30, "clicks", "videos", numbering=11)
+PAGES = EnvRow("recgym/Paged-v0", "ecommerce", "ecommerce-2", None, 1, 20, "clicks", "pages", 3, pages=True)
 SOCIAL = ENVIRONMENTS[-1]._replace(id="recgym/NumberedFriends-v0", numbering=11)
 
 
 @pytest.fixture(autouse=True)
 def rows():
-    with registered(ROW, SOCIAL):
+    with registered(ROW, SOCIAL, PAGES):
         yield
 
 
@@ -100,3 +101,39 @@ def test_popularity_shows_the_item_with_most_clicks_of_an_own_log(world, run, tm
     assert (code, "mapped by the ids of world synthetic-8" in err) == (0, True)
     score = load_file(out / "agent.safetensors")["score"]
     assert env.item_ids[np.argmax(score)] == best
+
+
+def test_an_environment_of_pages_shows_the_page_of_the_item():
+    env, vector = gym.make(PAGES.id, observation="history"), make_vector(PAGES.id, 4, observation="history")
+    items, rng, clicks = env.unwrapped.items, np.random.default_rng(0), 0
+    for seed in range(8):
+        env.reset(seed=seed)
+        vector.reset(seed=seed)
+        over = False
+        while not over:
+            action = int(rng.integers(env.action_space.n))
+            observation, reward, left, cut, info = env.step(action)
+            batch = vector.step(np.full(4, action))
+            for name, value in observation.items():
+                np.testing.assert_array_equal(batch[0][name][0], value, err_msg=name)
+            assert (reward, left, cut) == tuple(part[0] for part in batch[1:4])
+            last = observation["shown"][-1]
+            assert last == action or info["click"] == 1
+            assert all(items[name][last] == items[name][action] for name in ("category", "page"))
+            assert reward == info["click"] == env.unwrapped.slate_events[0, 0]
+            assert env.unwrapped.action_masks().all()
+            clicks, over = clicks + reward, left or cut
+    assert clicks > 15  # of single products there would be about 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"world": "ecommerce-1"}, "pages is True, world ecommerce-1 is not fitted to clicks on pages"),
+        ({"slate_size": 2}, "slate_size is 2, an item that stands for its page"),
+        ({"pages": 1}, "pages is 1, expected True or False"),
+    ],
+)
+def test_pages_that_cannot_be_shown_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        gym.make(PAGES.id, **changes)

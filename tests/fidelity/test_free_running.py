@@ -13,7 +13,7 @@ from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import split_since
-from recgym.sim.free_visits import page_sizes, whole_pages
+from recgym.sim.free_visits import page_sizes, page_slots, whole_pages
 from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.synthetic import synthetic
 
@@ -233,3 +233,5 @@ def test_a_visit_of_pairs_is_a_library_that_no_leaving_ends():
     np.testing.assert_allclose(drawn / drawn.sum(), log / log.sum(), atol=0.02)
     left = run.in_shape(Shape(1, 50)).drawn
     assert left.length.mean() < 0.5 * run.drawn.length.mean()
+    paged = run.in_shape(Shape(1, 50, pages=True)).form
+    assert (paged.pages, paged.slate_size, paged.horizon) == (True, page_slots(world), 50)
