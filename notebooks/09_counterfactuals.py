@@ -183,3 +183,10 @@ print(f"step 1: {mean[0]:+.3f} +- {error[0]:.3f}; steps 2 to 20 together: {effec
 #    not depend on it.
 #
 # </details>
+#
+# <details><summary>How to go on</summary>
+#
+# [8. The benchmark](08_the_benchmark.ipynb) compares agents by such pairs. `env.unwrapped.slate_events` says at any time which
+# item of the last slate had which event.
+#
+# </details>
