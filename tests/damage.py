@@ -1,4 +1,4 @@
-"""Random damage to stored worlds, agents, checkpoints and results; each is read in its own process.
+"""Random damage to stored worlds, agents, checkpoints, results and searches; each is read in its own process.
 
 `python tests/damage.py --count 300 --seed 0` prints for each kind the number that were read unchanged, refused in one
 line, and read with other numbers (in range, with new checksums), and lists the failures: signals, tracebacks, other
@@ -29,10 +29,14 @@ from agents import Problem, agent_class
 from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.launch import launch
 from recgym.bench.report import write_report
+from recgym.bench.search_spaces import space_of
 from recgym.bench.trainer import TrainingPlan, train
+from recgym.bench.tuning import SearchPlan, tune
 from recgym.envs.world_lookup import load_world
 from recgym.fidelity.card import card_markdown
+from recgym.sim.posterior import Posterior
 from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
 
 AGENTS = ("ucb1", "item-knn", "neural-linear", "dcf-dqn")
 TRAINED = ("sarsa", "neural-linear", "dcf-dqn")
@@ -108,13 +112,38 @@ def read_results(folder, root):
     return digest((folder / "README.md").read_bytes())
 
 
+def search_plan(root):
+    experiment = plan_of("ucb1", root / "world")[1]
+    return SearchPlan(agent="ucb1", experiment=experiment, space=space_of("ucb1"), trials=3, seeds=1)
+
+
+def read_search(folder, root):
+    summary = tune(search_plan(root), folder)
+    return digest(json.dumps([summary[key] for key in ("trials", "best_params")]))
+
+
+def world_of_all_arrays():
+    """A world with pages in an order, and with a posterior of its users."""
+    world = synthetic(3, num_items=12, num_users=20, num_categories=3)
+    page = np.arange(12) // 4
+    chain = np.random.default_rng(0).dirichlet(np.ones(3), 4)
+    world = world.with_arrays(
+        category=page, page=page * 0, page_items=[2], page_chain=chain / chain.sum(1, keepdims=True)
+    )
+    spreads = {name: np.full(getattr(world.arrays, name).shape, 0.25) for name in Posterior._fields}
+    about = {name: getattr(world, name) for name in ("categories", "contexts", "user_feature_names")}
+    world = World.build(world.name, world.domain, world.arrays._asdict(), **about, user_features=world.user_features,
+                        posterior=spreads)  # fmt: skip
+    return world.with_card(terms=[], notes=["made up"])
+
+
 class Stop(Exception):
     """Raised in the middle of a training."""
 
 
 def make(root, kinds):
     """Undamaged folders of each kind, and the function that reads them."""
-    world = synthetic(3, num_items=12, num_users=20).with_card(terms=[], notes=["made up"])
+    world = world_of_all_arrays()
     world.save(root / "world")
     for name in AGENTS:
         env = gymnasium.make_vec(
@@ -140,11 +169,14 @@ def make(root, kinds):
         _, row = plan_of("random", root / "world")
         launch(Preset(name="quick", about="", experiments=(row,), seeds=1, agents=("random", "ucb1", "oracle")),
                root / "results" / "quick", workers=1)  # fmt: skip
+    if "search" in kinds:
+        tune(search_plan(root), root / "search")
     return {
         "world": ([root / "world"], read_world),
         "agent": ([root / name for name in AGENTS], read_agent),
         "checkpoint": ([root / "checkpoints" / name for name in TRAINED], read_checkpoint),
         "results": ([root / "results"], read_results),
+        "search": ([root / "search"], read_search),
     }
 
 
@@ -214,7 +246,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", default="world,agent,checkpoint,results")
+    parser.add_argument("--kinds", default="world,agent,checkpoint,results,search")
     words = parser.parse_args()
     table, bad = run(words.count, words.seed, words.kinds.split(","))
     print(json.dumps({"counts": table, "bad": bad}, indent=1))

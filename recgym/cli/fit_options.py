@@ -76,16 +76,21 @@ def test_of(
     domain: str | None,
     mapping: str | None,
     options: dict[str, Any],
+    log: Any,
 ) -> Callable[[Any, Any, int], Any]:
     """A function of a world, its log or None, and a seed: the world judged on a randomised test, which is read now.
+
+    With a `log`, which the world will be fitted to, the test is compared with it now.
 
     Without `places` the world is unchanged.
     """
     if not places:
         return lambda world, past, seed: world
-    from recgym.fidelity import with_randomised_test
+    from recgym.fidelity import check_test, with_randomised_test
 
     asked = read_printed(places, source, domain, mapping, None, options)
+    if log is not None:
+        check_test(asked, log)
     return lambda world, past, seed: with_randomised_test(world, asked, past, seed=seed)
 
 

@@ -137,7 +137,7 @@ def fit(
     with storage.locked(out, f"--out {out}: another fit is writing there"):
         stopped = unfinished_world(out, command, is_replaced=replaced)
         read = read_printed(log, source, domain, mapping, graph, options)
-        tested = test_of(test, source, domain, mapping, options)
+        tested = test_of(test, source, domain, mapping, options, read)
         from recgym.fit import fit as fit_world
 
         chosen = settings_of(config, period, propensity_weights)
@@ -222,7 +222,7 @@ def card(
         found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
         loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    tested = test_of(test, source, domain or loaded.domain, mapping, options)
+    tested = test_of(test, source, domain or loaded.domain, mapping, options, None)
     loaded = tested(loaded, read if log else None, seed)
     if png is not None:
         from recgym.fidelity.card_picture import draw_card

@@ -28,6 +28,7 @@ from recgym.numerics import auc, auc_of_codes, log_losses, logit
 from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.teacher_forcing import predict
 from recgym.sim.world import World
+from recgym.sim.world_index import MIN_KNOWN_SHARE
 
 PREFIX = "random_"  # of the ids of these figures
 IN_VISIT, ALONE = "given the visit's earlier responses", "without them"
@@ -38,6 +39,26 @@ OWN = {
     "calibration_error": "calibration error",
     "calibration_slope": "slope",
 }
+
+
+def check_test(test: Log, log: Log) -> None:
+    """ValueError, before the minutes of a fit to `log`, if a test cannot judge the world that it will make."""
+    if test.domain != log.domain:
+        raise ValueError(f"the randomised test is of domain {test.domain}, the log of {log.domain}")
+    _require_impressions(test)
+    ids = set(log.items["id"].to_pylist())
+    known = np.array([key in ids for key in test.items["id"].to_pylist()])[test.column("item")]
+    if known.mean() < MIN_KNOWN_SHARE:
+        raise ValueError(
+            f"the randomised test shows other items than the log: {int((~known).sum()):,} of {len(known):,} rows"
+        )
+
+
+def _require_impressions(test: Log) -> None:
+    if kind_of(test) != IMPRESSIONS:
+        raise ValueError(
+            "the randomised test has no rows without a response: it must show what was not responded to"
+        )
 
 
 def with_randomised_test(
@@ -55,10 +76,7 @@ def with_randomised_test(
     Raises:
         ValueError: the test has no rows without a response, or cannot be mapped onto the world's users and items.
     """
-    if kind_of(test) != IMPRESSIONS:
-        raise ValueError(
-            "the randomised test has no rows without a response: it must show what was not responded to"
-        )
+    _require_impressions(test)
     evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
     evaluation = replace(
         evaluation,

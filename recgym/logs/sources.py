@@ -133,9 +133,10 @@ def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
 
 
 def _recognise(files: Files) -> str:
-    for name, reader in SOURCES.items():
-        if reader.patterns and _is_of(files, reader):
-            return name
+    found = [name for name, reader in SOURCES.items() if reader.patterns and _is_of(files, reader)]
+    if found:
+        _refuse_others(files, found)
+        return found[0]
     if not files.names:
         raise LogError(f"{files.path}: there is no file in it")
     if files.tables():
@@ -145,6 +146,14 @@ def _recognise(files: Files) -> str:
         rule = f"the tables of a folder end in {', '.join(TABLES)}; name files of another ending one by one"
         raise LogError(f"{files.path}: {rule}, as {texts[0]}")
     raise LogError(f"{files.path}: no known data set and no table; name one as source: {', '.join(SOURCES)}")
+
+
+def _refuse_others(files: Files, found: list[str]) -> None:
+    """Raises LogError if the data sets that were found have no file in common."""
+    names = [{*files.find(*"|".join(SOURCES[name].patterns).split("|"))} for name in found]
+    if any(not others & names[0] for others in names[1:]):
+        named = ", ".join(f"{name} ({min(own)})" for name, own in zip(found, names, strict=True))
+        raise LogError(f"{files.path}: holds several data sets, {named}; name the files of one")
 
 
 def _is_of(files: Files, reader: Reader) -> bool:

@@ -139,6 +139,22 @@ def test_a_test_that_cannot_judge_is_refused(files, world, tmp_path, run):
     refused(run("card", folder, "--test", tmp_path / "none.csv"), "none.csv")
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (("user,item",), "the randomised test has no rows without a response"),
+        (("user,item,click", "1,z1,1", "2,z2,0", "3,z3,0"), "shows other items than the log: 3 of 3 rows"),
+    ],
+)
+def test_a_test_that_cannot_judge_is_refused_before_the_fit(files, tmp_path, run, monkeypatch, rows, said):
+    rows = rows if len(rows) > 1 else (*rows, "1,1", "2,2")
+    (tmp_path / "other.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.setattr("recgym.fit.fit", None)
+    options = "--domain", "content", "--test", tmp_path / "other.csv", "--out", tmp_path / "w"
+    refused(run("fit", files.log, *options), said)
+    assert not (tmp_path / "w").exists()
+
+
 def test_the_command_line_reads_the_test_as_the_log(files, world, tmp_path, run):
     folder = world.save(tmp_path / "world")
     text = files.test.read_text().replace("user,item,click", "who,what,clicked", 1)

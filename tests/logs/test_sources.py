@@ -109,3 +109,18 @@ def test_a_gap_that_is_no_length_is_named_in_one_line(tmp_path, value):
         LogError, match=r"^gap_minutes (is .*, expected a finite number|must be a number above 0)"
     ):
         read_log(tmp_path / "t.csv", domain="ecommerce", gap_minutes=value)
+
+
+def test_a_folder_of_several_data_sets_is_refused(tmp_path):
+    for name, header in (("a/steam_reviews.json", "{}"), ("b/ratings.dat", "1::2::3::4")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(header + "\n")
+    for name in ("movies.dat", "users.dat"):
+        (tmp_path / "b" / name).write_text("x\n")
+    said = r"holds several data sets, movielens_1m \(b/movies.dat\), steam \(a/steam_reviews.json\); name the files"
+    with pytest.raises(LogError, match=said):
+        read_log(tmp_path)
+    for path in (tmp_path / "a").iterdir():
+        path.rename(tmp_path / "b" / path.name)
+    with pytest.raises(LogError, match="several data sets"):
+        read_log(tmp_path / "b")
