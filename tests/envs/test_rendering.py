@@ -102,8 +102,10 @@ def placed(monkeypatch):
     return boxes
 
 
-@pytest.mark.parametrize("slate_size", [1, 6, 20, 50])
-@pytest.mark.parametrize("size", [(640, 400), (320, 200)])
+@pytest.mark.parametrize(
+    ("slate_size", "size"),
+    [(1, (640, 400)), (6, (640, 400)), (20, (640, 400)), (50, (640, 400)), (6, (320, 200))],
+)
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social", "bare"])
 def test_no_word_leaves_the_picture_or_covers_another(domain, size, slate_size, placed):
     world = bare(60) if domain == "bare" else synthetic(5, domain=domain, num_items=60)
