@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from recgym.bench.published_settings import published
+
 ENTROPY = 20261124  # of all seeds, where a table has none of its own
 MAX_ENTROPY = (1 << 63) - 1
 
@@ -84,6 +86,10 @@ class Preset:
         default_factory=dict
     )  # by agent, where fewer than the experiment's
     slate_agents: tuple[str, ...] = ()  # agents that run only where a slate holds several items
+    few_seeds: Mapping[str, int] = field(default_factory=dict)  # by agent, where fewer than `seeds`
+    myopic: str = (
+        ""  # line of the reference with discount 0; the difference is what reinforcement learning adds
+    )
     entropy: int = ENTROPY  # of all random seeds
 
     @property
@@ -101,9 +107,27 @@ class Preset:
         return tuple(rows)
 
     def entry_in(self, experiment: Experiment, entry: Entry) -> Entry:
-        """The entry with the parameters tuned for an experiment."""
+        """The entry with the parameters tuned for an experiment: the published ones, else the preset's.
+
+        What makes a variant holds in any case.
+        """
+        fixed = next((each.params for each in self.variants if each.label == entry.label != ""), {})
+        found = published(entry.agent, experiment.env_id)
+        if found is not None:
+            return replace(entry, params={**found, **fixed})
         own = self.tuned.get(experiment.base.partition("+")[0], {}).get(entry.agent, {})
-        return replace(entry, params={**entry.params, **own})
+        return replace(entry, params={**entry.params, **own, **fixed})
+
+    def entries_in(self, experiment: Experiment) -> tuple[Entry, ...]:
+        """The agents of an experiment with their parameters; variants equal to their agent as tuned are left out."""
+        there: dict[str, Entry] = {}
+        for entry in self.entries:
+            own = self.entry_in(experiment, entry)
+            has_same = any(own.agent == each.agent and own.params == each.params for each in there.values())
+            is_for_slates = entry.agent in self.slate_agents and "slate" not in experiment.tags
+            if not (entry.label and has_same) and not is_for_slates:
+                there[entry.line] = own
+        return tuple(there.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,18 +177,19 @@ def registered() -> tuple[str, ...]:
 
 def runs_of(preset: Preset) -> list[Run]:
     """Every run of a preset, slow agents first, so that no core waits for a late one at the end."""
+    entries = {experiment.name: preset.entries_in(experiment) for experiment in preset.experiments}
     runs = [
         Run(
             experiment=replace(
                 experiment, eval_sessions=preset.eval_sessions.get(entry.agent, experiment.eval_sessions)
             ),
-            entry=preset.entry_in(experiment, entry),
+            entry=entry,
             run=run,
             entropy=preset.entropy,
         )
         for run in range(preset.seeds)
         for experiment in preset.experiments
-        for entry in preset.entries
-        if "slate" in experiment.tags or entry.agent not in preset.slate_agents
+        for entry in entries[experiment.name]
+        if run < preset.few_seeds.get(entry.agent, preset.seeds)
     ]
     return sorted(runs, key=lambda run: not run.entry.agent.startswith(_SLOW_AGENTS))

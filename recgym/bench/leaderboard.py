@@ -1,7 +1,7 @@
 """Runs to leaderboards: one table for each experiment, one row for each agent."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +58,8 @@ class Leaderboard:
     notes: tuple[str, ...] = ()
     arguments: str = ""  # JSON of the environment's, where not the preset's
     reference: str = ""  # the preset's reference agent
+    learning: Interval | None = None  # reference as tuned over itself at discount 0, paired
+    is_myopic: bool = False  # the reference as tuned has discount 0
 
     @property
     def mark(self) -> str:
@@ -89,7 +91,8 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
     reference = PRESETS[preset].reference if preset in PRESETS else ""
     ordered = sorted(agents, key=lambda name: _agent_order(preset, name))
     rows = [_row(agents, agent, reference) for agent in ordered]
-    seeds = min(row.seeds for row in rows)
+    few = PRESETS[preset].few_seeds if preset in PRESETS else {}
+    seeds = min((row.seeds for row in rows if row.agent not in few), default=min(row.seeds for row in rows))
     if seeds >= MIN_SEEDS_RANKED:
         rows.sort(key=lambda row: -row.value.mean)
     first = runs[0]
@@ -105,9 +108,11 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
         _gain_over(agents, ORACLE_PLAN, ORACLE),
         first.facts["planning"],
         bool(first.facts["reward_is_assumed"]),
-        _notes(rows, agents),
+        (*_notes(rows, agents), *_seed_notes(rows, few)),
         json.dumps(first.record["env"]["kwargs"]) if "+" in experiment else "",
         reference,
+        _gain_over(agents, reference, PRESETS[preset].myopic) if preset in PRESETS else None,
+        any(run.record["agent"]["params"].get("discount") == 0 for run in agents.get(reference, {}).values()),
     )
 
 
@@ -138,6 +143,12 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
         mean(run.gini for run in runs),
         mean(run.record["timing"]["prepare_s"] + run.record["timing"]["train_s"] for run in runs),
     )
+
+
+def _seed_notes(rows: list[Row], few: Mapping[str, int]) -> list[str]:
+    """Lines that have fewer seeds than the table by plan."""
+    lines = [f"{row.agent} {row.seeds}" for row in rows if row.agent in few]
+    return [f"fewer seeds, preliminary: {', '.join(lines)}"] if lines else []
 
 
 def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:

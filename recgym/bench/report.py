@@ -26,7 +26,7 @@ from recgym.bench.raw_rows import FILE, preset_of, read_runs, rows_bytes, table_
 from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
-from recgym.bench.table_text import cells, describe_planning, head
+from recgym.bench.table_text import cells, describe_learning, describe_planning, head
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
@@ -145,7 +145,7 @@ def _table_text(table: Leaderboard) -> str:
         f"World {table.world}, {table.env_steps:,} environment steps, "
         + (f"arguments {table.arguments}, " if table.arguments else "")
         + f"{table.sessions:,} judged sessions a seed, "
-        f"{table.seeds} seeds.{assumed} {describe_planning(table)}".rstrip(),
+        f"{table.seeds} seeds.{assumed} {describe_planning(table)} {describe_learning(table)}".rstrip(),
         "",
         "| " + " | ".join(names) + " |",
         "| --- " + "| ---: " * (len(names) - 1) + "|",

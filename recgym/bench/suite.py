@@ -72,6 +72,11 @@ _LADDER_AGENTS = (
     "logged",
     "oracle",
     "oracle-plan",
+    "mf",
+    "markov",
+    "logistic",
+    "gru4rec",
+    "sasrec",
     "deep-cf",
     "ucb1",
     "thompson",
@@ -80,6 +85,7 @@ _LADDER_AGENTS = (
     "dcf-dqn",
     "slateq",
 )
+_MYOPIC_LINE = "dcf-dqn-myopic"
 
 
 PRESETS: dict[str, Preset] = {
@@ -97,7 +103,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="ladder",
-            about="from random to deep reinforcement learning, single items and slates, ten seeds, three hours",
+            about="from random to deep reinforcement learning, single items and slates: the published table",
             # 300 judged sessions gave intervals too wide to rank by; oracle-plan needs 0.2 s for one session.
             # 20,000 slates of six items have as many impressions as 120,000 steps with one item.
             experiments=(
@@ -108,10 +114,15 @@ PRESETS: dict[str, Preset] = {
             agents=_LADDER_AGENTS,
             params=_PARAMS,
             tuned=_TUNED,
-            variants=(Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),),
+            variants=(
+                Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),
+                Entry(agent="dcf-dqn", params={"discount": 0.0}, label=_MYOPIC_LINE),
+            ),
             slate_agents=("slateq",),
             reference="dcf-dqn",
-            seeds=10,
+            myopic=_MYOPIC_LINE,
+            seeds=20,
+            few_seeds={"gru4rec": 5, "sasrec": 5},
         ),
         Preset(
             name="standard",
@@ -125,7 +136,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="full",
-            about="every agent everywhere, twenty seeds: the published table",
+            about="every agent everywhere, twenty seeds",
             experiments=_experiments(
                 (*_SINGLE, *_FRIENDS, *_SLATES),
                 env_steps=300_000,

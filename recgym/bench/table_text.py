@@ -54,6 +54,16 @@ def _with_bounds(interval: Interval | None) -> str:
     return f"{mean} [{interval.low:+.2f}, {interval.high:+.2f}]"
 
 
+def describe_learning(table: Leaderboard) -> str:
+    """What reinforcement learning adds, in one sentence; "" where no run shows it."""
+    if table.learning is not None:
+        adds = _with_bounds(table.learning)
+        return f"Reinforcement learning ({table.reference} as tuned over itself at discount 0) adds {adds}."
+    if table.reference and table.is_myopic:
+        return f"Reinforcement learning adds nothing: {table.reference} as tuned has discount 0."
+    return ""
+
+
 def describe_planning(table: Leaderboard) -> str:
     """The worth of planning in one sentence; "" where no run shows it."""
     if table.planning is None:

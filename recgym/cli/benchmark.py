@@ -12,7 +12,8 @@ from recgym.cli.terminal import EnvArgs, names, progress, refuse_unwritable
 PresetName = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="quick (minutes), ladder (three hours), standard (hours) or full (a day)."
+        metavar="NAME",
+        help="quick (minutes), ladder (the published table), standard (hours) or full (a day).",
     ),
 ]
 ResultsFolder = Annotated[

@@ -39,6 +39,13 @@ SearchSpace = Annotated[
 SearchFolder = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder of the search. Default: tuned/AGENT-ENV.")
 ]
+PublishFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Also write the summary to DIR/AGENT-ENV.json; presets of bench read results/tuning.",
+    ),
+]
 
 
 def tune(
@@ -54,6 +61,7 @@ def tune(
     world: TrainingWorld = None,
     env_args: EnvArgs = None,
     out: SearchFolder = None,
+    publish: PublishFolder = None,
     seed: Seed = 0,
 ) -> None:
     """Search the parameters of an agent, and write trials, best settings and a picture.
@@ -67,6 +75,8 @@ def tune(
     """
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
+    from recgym.bench.published_settings import publish as publish_settings
+    from recgym.bench.published_settings import refuse_arguments
     from recgym.bench.search_spaces import space_of
     from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
@@ -77,6 +87,9 @@ def tune(
     kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
     refuse_unwritable("--out", folder)
+    if publish is not None:
+        refuse_arguments(kwargs)
+        refuse_unwritable("--publish", publish)
     plan = SearchPlan(
         agent=agent,
         experiment=Experiment(
@@ -97,6 +110,8 @@ def tune(
         task = bar.add_task(f"tuning {agent}", total=trials)
         summary = search(plan, folder, lambda trial: bar.update(task, completed=trial.number + 1))
     draw_trials(summary, folder / "trials.png")
+    if publish is not None:
+        print(f"published {publish_settings(summary, publish)}", file=sys.stderr)
     _print(summary, folder)
 
 

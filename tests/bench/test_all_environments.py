@@ -19,7 +19,7 @@ def run(experiment, agent, seed, mean):
         "run_id": f"{experiment}-{agent}-{seed:03d}-abcdef12",
         "experiment": experiment,
         "env": {"id": f"recgym/{experiment}-v0", "kwargs": {}, "world": "w", "world_sha256": "w"},
-        "agent": {"name": agent},
+        "agent": {"name": agent, "params": {}},
         "budget": {"env_steps": 100},
         "seed": {"run": seed},
         "timing": {"prepare_s": 0.0, "train_s": 1.0},

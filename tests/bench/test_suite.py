@@ -1,10 +1,16 @@
 """The presets, and their restriction to some environments, agents and seeds."""
 
+import json
+from dataclasses import replace
+
 import gymnasium as gym
 import pytest
+from fake_runs import write_run
 
-from recgym.bench import suite
+from recgym.bench import published_settings, suite
 from recgym.bench.experiment import runs_of
+from recgym.bench.report import Results
+from recgym.bench.table_text import describe_learning
 
 
 def test_a_preset_is_restricted_by_name_and_unknown_names_are_errors():
@@ -28,3 +34,95 @@ def test_presets_name_registered_environments_and_agents():
         preset = suite.choose(name)
         assert all(gym.spec(row.env_id) for row in preset.experiments)
         assert {"random", "oracle-plan"} <= {entry.agent for entry in preset.entries}
+
+
+def settings(preset, experiment, line):
+    (row,) = [each for each in preset.experiments if each.name == experiment]
+    return {entry.line: entry.params for entry in preset.entries_in(row)}.get(line)
+
+
+def test_the_published_line_up():
+    ladder = suite.choose("ladder")
+    lines = {entry.line for entry in ladder.entries}
+    assert lines >= {
+        "mf",
+        "markov",
+        "logistic",
+        "gru4rec",
+        "sasrec",
+        "linucb",
+        "slateq",
+        "sb3-dqn",
+        "sb3-dqn+deep-cf",
+    }
+    counts = {}
+    for run in runs_of(ladder):
+        key = run.experiment.name, run.entry.line
+        counts[key] = counts.get(key, 0) + 1
+    assert (
+        counts["ecommerce", "mf"]
+        == counts["ecommerce", "dcf-dqn"]
+        == counts["ecommerce", "dcf-dqn-myopic"]
+        == 20
+    )
+    assert counts["ecommerce", "gru4rec"] == counts["content", "sasrec"] == 5
+    assert ("ecommerce", "slateq") not in counts
+    assert counts["ecommerce-slate", "slateq"] == 20
+    assert ("content", "dcf-dqn-myopic") not in counts  # as tuned, its discount is 0
+
+
+def test_what_makes_a_variant_holds_against_tuned_settings(tmp_path, monkeypatch):
+    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path,))
+    ladder = suite.choose("ladder")
+    tuned = settings(ladder, "ecommerce", "dcf-dqn")
+    assert tuned["discount"] == 0.9
+    assert settings(ladder, "ecommerce", "dcf-dqn-myopic") == tuned | {"discount": 0.0}
+    assert settings(ladder, "ecommerce", "sb3-dqn+deep-cf")["state"] == "deep-cf"
+
+
+def test_published_settings_replace_those_of_the_suite(tmp_path, monkeypatch):
+    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path,))
+    ladder = suite.choose("ladder")
+    (row,) = [each for each in ladder.experiments if each.name == "ecommerce"]
+    before = settings(ladder, "social", "linucb")
+    best = {
+        "agent": "dcf-dqn",
+        "env": {"id": row.env_id, "kwargs": {}},
+        "best_params": {"discount": 0.5, "steps": 5},
+    }
+    about = best | {"trials": [], "space": {}}
+    place = published_settings.publish(about, tmp_path)
+    assert place.name == f"dcf-dqn-{row.env_id.removeprefix('recgym/')}.json"
+    assert settings(ladder, "ecommerce", "dcf-dqn") == {"discount": 0.5, "steps": 5}
+    assert settings(ladder, "ecommerce", "dcf-dqn-myopic") == {"discount": 0.0, "steps": 5}
+    assert settings(ladder, "social", "linucb") == before
+    with pytest.raises(ValueError, match="--publish: the search has arguments of the environment"):
+        published_settings.publish(about | {"env": {"id": row.env_id, "kwargs": {"horizon": 3}}}, tmp_path)
+    place.write_text(json.dumps(about | {"agent": "linucb"}))
+    with pytest.raises(ValueError, match="is of linucb in"):
+        settings(ladder, "ecommerce", "dcf-dqn")
+
+
+def test_what_reinforcement_learning_adds_is_printed(tmp_path, monkeypatch):
+    preset = replace(suite.PRESETS["quick"], myopic="dcf-dqn-myopic", few_seeds={"ucb1": 1})
+    monkeypatch.setitem(suite.PRESETS, "quick", preset)
+    for seed in range(4):
+        write_run(tmp_path / "quick", "content", "random", seed)
+        write_run(tmp_path / "quick", "content", "dcf-dqn", seed, params={"discount": 0.9})
+        write_run(tmp_path / "quick", "content", "dcf-dqn-myopic", seed, mean=2.0, params={"discount": 0.0})
+        write_run(tmp_path / "quick", "social", "dcf-dqn", seed, params={"discount": 0.0})
+    write_run(tmp_path / "quick", "content", "ucb1", 0)
+    content, social = Results(tmp_path).tables["quick"]
+    rows = {row.agent: row for row in content.rows}
+    assert content.learning.mean == pytest.approx(
+        rows["dcf-dqn"].value.mean - rows["dcf-dqn-myopic"].value.mean
+    )
+    assert content.learning.n == 4
+    low, high = content.learning.low, content.learning.high
+    assert describe_learning(content).endswith(
+        f"adds {content.learning.mean:+.2f} [{low:+.2f}, {high:+.2f}]."
+    )
+    assert (
+        describe_learning(social) == "Reinforcement learning adds nothing: dcf-dqn as tuned has discount 0."
+    )
+    assert (content.seeds, content.notes[-1]) == (4, "fewer seeds, preliminary: ucb1 1")

@@ -45,5 +45,6 @@ def test_wrong_arguments_are_one_line(run, world, tmp_path):
     refused(run(*start, "--space", "{"), "--space")
     refused(run("tune", "random", *start[2:]), "agent random has no search space", "ucb1")
     refused(run("tune", "ucb1", "recgym/Shop", *start[3:]), "environment 'recgym/Shop' is unknown")
+    refused(run(*start, "--publish", tmp_path), "--publish: the search has arguments of the environment")
     refused(run("tune", "nobody", *start[2:]), "agent nobody has no search space")
     assert not (tmp_path / "search").exists()
