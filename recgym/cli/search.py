@@ -75,8 +75,6 @@ def tune(
     """
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
-    from recgym.bench.published_settings import publish as publish_settings
-    from recgym.bench.published_settings import refuse_arguments
     from recgym.bench.search_spaces import space_of
     from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
@@ -87,9 +85,7 @@ def tune(
     kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
     refuse_unwritable("--out", folder)
-    if publish is not None:
-        refuse_arguments(kwargs)
-        refuse_unwritable("--publish", publish)
+    _check_publish(publish, kwargs)
     plan = SearchPlan(
         agent=agent,
         experiment=Experiment(
@@ -110,9 +106,24 @@ def tune(
         task = bar.add_task(f"tuning {agent}", total=trials)
         summary = search(plan, folder, lambda trial: bar.update(task, completed=trial.number + 1))
     draw_trials(summary, folder / "trials.png")
-    if publish is not None:
-        print(f"published {publish_settings(summary, publish)}", file=sys.stderr)
+    _publish(publish, summary)
     _print(summary, folder)
+
+
+def _check_publish(folder: Path | None, kwargs: dict[str, Any]) -> None:
+    """ValueError where a search cannot be published, before it begins."""
+    from recgym.bench.published_settings import refuse_arguments
+
+    if folder is not None:
+        refuse_arguments(kwargs)
+        refuse_unwritable("--publish", folder)
+
+
+def _publish(folder: Path | None, summary: dict[str, Any]) -> None:
+    from recgym.bench.published_settings import publish
+
+    if folder is not None:
+        print(f"published {publish(summary, folder)}", file=sys.stderr)
 
 
 def _space(text: str) -> Any:

@@ -48,3 +48,32 @@ def test_wrong_arguments_are_one_line(run, world, tmp_path):
     refused(run(*start, "--publish", tmp_path), "--publish: the search has arguments of the environment")
     refused(run("tune", "nobody", *start[2:]), "agent nobody has no search space")
     assert not (tmp_path / "search").exists()
+
+
+def test_a_tiny_search_is_published_as_settings_of_the_presets(run, tmp_path, monkeypatch):
+    from recgym.bench import published_settings
+
+    words = (
+        "tune",
+        "ucb1",
+        "recgym/Ecommerce-v0",
+        "--steps",
+        100,
+        "--sessions",
+        5,
+        "--trials",
+        1,
+        "--seeds",
+        1,
+    )
+    space = '{"scale": [0.25]}'
+    code, _, err = run(
+        *words, "--space", space, "--out", tmp_path / "search", "--publish", tmp_path / "published"
+    )
+    place = tmp_path / "published" / "ucb1-Ecommerce-v0.json"
+    assert code == 0
+    assert f"published {place}" in err.splitlines()
+    assert json.loads(place.read_text()) == json.loads((tmp_path / "search" / "tuning.json").read_text())
+    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "published",))
+    assert published_settings.published("ucb1", "recgym/Ecommerce-v0") == {"scale": 0.25}
+    assert published_settings.published("ucb1", "recgym/Content-v0") is None
