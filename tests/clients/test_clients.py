@@ -1,4 +1,4 @@
-"""Libraries that read a Gymnasium environment their own way, each by its script: README says where they come from."""
+"""Libraries that read a Gymnasium environment their own way, each by the script that a page of docs shows."""
 
 import importlib.util
 import subprocess
@@ -13,6 +13,8 @@ SCRIPTS = {
     "minari": "minari",
     "rllib": "ray",
     "tianshou": "tianshou",
+    "cleanrl": "torch",
+    "arrays": "numpy",
 }
 
 
@@ -27,3 +29,12 @@ def test_a_client_collects_and_trains(name):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip(), "a script says what it did"
+
+
+def test_every_script_has_a_page_that_shows_it():
+    folder = Path(__file__).parents[2] / "docs" / "integrations"
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in folder.glob("*.md")}
+    assert pages.keys() - {"index"} == SCRIPTS.keys()
+    for name in SCRIPTS:
+        assert f'--8<-- "tests/clients/run_{name}.py"' in pages[name]
+        assert f"({name}.md)" in pages["index"]
