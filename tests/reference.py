@@ -21,6 +21,7 @@ def affinities(world: World, s, slate):
     a, p = world.arrays, world.params
     x = np.einsum("bd,bkd->bk", s.intent.astype(float), a.factors[slate].astype(float))
     x += a.item_bias[slate] + (a.user_bias[s.user] + s.mood + a.context_bias[s.context])[:, None]
+    x += a.place_bias[np.minimum(s.step, len(a.place_bias) - 1)][:, None]
     x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
     if p["omega"]:

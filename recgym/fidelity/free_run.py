@@ -65,9 +65,12 @@ class FreeRun:
 
     @cached_property
     def drawn(self) -> VisitTable:
-        """Visits of the world."""
+        """Visits of the world, in the contexts of the log's: at what hours visits begin is given, not judged."""
         if not self.is_library:
-            return simulated_visits(self.world, self.form, self.count, self.seed + 1)
+            count = np.bincount(self.logged.context, minlength=len(self.world.contexts))
+            cdf = np.cumsum(count) / count.sum() if self.ordered else self.world.arrays.context_cdf
+            world = self.world.with_arrays(context_cdf=cdf)
+            return simulated_visits(world, self.form, self.count, self.seed + 1)
         world = self.world.with_params(leave_bias=NEVER)
         return with_lengths_of(
             simulated_visits(world, self.form, self.count, self.seed + 1), self.logged, self.rng(6)
@@ -75,8 +78,9 @@ class FreeRun:
 
     @cached_property
     def baseline(self) -> VisitTable:
-        """Visits of the baseline simulator."""
-        return baseline_visits(self.known, self.form, self.count, self.seed + 2)
+        """Visits of the baseline simulator, in the contexts of the log's."""
+        table = baseline_visits(self.known, self.form, self.count, self.seed + 2)
+        return table._replace(context=self.rng(7).choice(self.logged.context, table.num))
 
     def cut(self, table: VisitTable) -> VisitTable:
         """Visits with the lengths of the log's, where that does not show whole visits."""

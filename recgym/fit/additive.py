@@ -1,4 +1,4 @@
-"""The convex part of a response: user, item and context effects and tastes for categories, by ridge regression.
+"""The convex part of a response: user, item, context and place effects and tastes for categories, by ridge regression.
 
 A taste is the effect of a user and a category together: a random slope (Laird and Ware, 1982) with mean 0.
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from recgym.arrays import Bools, Doubles, Floats
 from recgym.fit import baseline_guard
-from recgym.fit.baseline_guard import held_out, search, weights
-from recgym.fit.dataset import Dataset
+from recgym.fit.baseline_guard import beats, held_out, search, visit_folds, weights
+from recgym.fit.dataset import Dataset, sample
 from recgym.fit.logistic import Side, fit_logistic
+from recgym.fit.place_terms import known_places, of_steps, place_side
+from recgym.logs.splits import VALIDATION
 from recgym.numerics import log_loss, mean_of
 
 PRESET_ID_RIDGES = (2.0, 4.0, 8.0, 16.0)
@@ -22,6 +24,7 @@ WIDE_FEATURES = (30.0, 300.0, np.inf)  # where fits are averaged
 CONTEXT_RIDGE = 30.0
 TASTE_RIDGES = (1.0, 4.0, 16.0)  # of tastes of standard deviation 1, 1/2 and 1/4 logits
 MAX_TASTES = 20_000_000  # users x categories
+GUARD = 2.0  # standard errors of the gain of effects of places
 MAX_ROWS = 500_000  # to choose ridges; of more, a random sample
 
 
@@ -32,6 +35,7 @@ class Ridges(NamedTuple):
     item: float = 4.0
     features: float = 100.0
     taste: float = np.inf
+    place: bool = False  # whether the place in the visit has an effect
 
 
 class Blend(NamedTuple):
@@ -43,17 +47,19 @@ class Blend(NamedTuple):
 
 
 class Additive(NamedTuple):
-    """logit = user + item + context + taste of the user for the category of the item."""
+    """logit = user + item + context + place + taste of the user for the category of the item."""
 
     user: Doubles  # (U,)
     item: Doubles  # (N,) with the overall mean
     context: Doubles  # (X,)
     taste: Doubles  # (U, C), or (U, 0) without tastes
+    place: Doubles  # (O,) beside the first step; (1,) without effects of places
 
     def logits(self, dataset: Dataset) -> Doubles:
         """(rows,) logit of every row of the dataset."""
         context = dataset.context[dataset.starts][dataset.session]
         value: Doubles = self.user[dataset.user] + self.item[dataset.item] + self.context[context]
+        value = value + of_steps(dataset, self.place)
         if self.taste.shape[1]:
             value = value + self.taste[dataset.user, dataset.items.category[dataset.item]]
         return value
@@ -63,8 +69,8 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
     """Chooses ridges by the loss on held-out rows, that of the features first.
 
     `wide`: separate ridges for items and users from a wider grid, by cross-validation where the log is small; the fits
-    are averaged with weights by their losses. Towers are trained on top of a part without tastes: they find more than
-    tastes for categories, which would hide how responses move the intent.
+    are averaged with weights by their losses; tastes need most of the weight. Towers are trained on top of a part
+    without tastes: they find more than tastes for categories, which would hide how responses move the intent.
     """
     parts = held_out(dataset, np.ones(len(dataset.item), bool), MAX_ROWS, wide)
     flag = dataset.positive.astype(np.float64)
@@ -95,14 +101,35 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
             shares, mean_of([found[each] for each in shares], list(shares.values())) if found else None
         )
 
-    tried = search(Ridges(), (features, *sides), loss)
+    start = Ridges(place=place_matters(dataset, user_features, item_features))
+    tried = search(start, (features, *sides), loss)
     chosen = blend(tried)
     if not has_tastes(dataset):
         return chosen
     best = next(iter(tried))
-    return chosen._replace(
-        tastes=blend(tried | {each: loss(each) for each in (best._replace(taste=r) for r in TASTE_RIDGES)})
+    found_tastes = blend(
+        tried | {each: loss(each) for each in (best._replace(taste=r) for r in TASTE_RIDGES)}
     )
+    share = sum(share for ridges, share in found_tastes.shares.items() if np.isfinite(ridges.taste))
+    return chosen._replace(tastes=found_tastes) if share > 0.5 else chosen
+
+
+def place_matters(dataset: Dataset, user_features: Floats, item_features: Floats) -> bool:
+    """Whether effects of places improve the loss on held-out visits by GUARD standard errors.
+
+    The effect is small beside those of users and items: it needs the visits of train and validation, in folds.
+    """
+    past = sample(dataset.row_period <= VALIDATION, MAX_ROWS)
+    if not dataset.place[past].any():
+        return False
+    flag = dataset.positive.astype(np.float64)
+    weight = np.ones(len(flag)) if dataset.weight is None else dataset.weight
+    losses = np.zeros((2, len(flag)))
+    for known, judged in visit_folds(dataset, past):
+        for number, ridges in enumerate((Ridges(place=True), Ridges())):
+            x = fit_additive(dataset, known, user_features, item_features, ridges).logits(dataset)[judged]
+            losses[number, judged] = weight[judged] * (np.logaddexp(0.0, x) - flag[judged] * x)
+    return beats(losses[0, past], losses[1, past], dataset.session[past], GUARD)
 
 
 def fit_blend(
@@ -148,10 +175,16 @@ def fit_additive(
     )  # those in the rows alone
     tastes = Side(cell, np.zeros((len(cells), 0), np.float32), ridges.taste, np.inf)
     weight = None if dataset.weight is None else dataset.weight[rows]
-    every = [*(side.at(rows) for side in sides), tastes]
+    every = [
+        *(side.at(rows) for side in sides),
+        tastes,
+        *([place_side(dataset).at(rows)] if ridges.place else []),
+    ]
     fitted = fit_logistic(flag, np.zeros((len(flag), 0)), every, weight)
-    of_user, of_item, of_context, of_cell = fitted.effects
+    of_user, of_item, of_context, of_cell, *of_place = fitted.effects
     taste = np.zeros((dataset.num_users, num if np.isfinite(ridges.taste) else 0))
     if taste.shape[1]:
         taste.flat[cells] = of_cell
-    return Additive(of_user, of_item + fitted.bias, of_context, taste)
+    place = of_place[0][: known_places(dataset)] if of_place else np.zeros(1)
+    bias = fitted.bias + float(place[0])
+    return Additive(of_user, of_item + bias, of_context, taste, place - place[0])

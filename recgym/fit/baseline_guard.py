@@ -33,8 +33,13 @@ def held_out(dataset: Dataset, rows: Bools, limit: int, folds: bool) -> list[tup
     if not folds or past.sum() > FOLD_ROWS:
         known, judged = (sample(past & (dataset.row_period == k), limit) for k in (TRAIN, VALIDATION))
         return [(known, judged)]
+    return visit_folds(dataset, past)
+
+
+def visit_folds(dataset: Dataset, rows: Bools) -> list[tuple[Bools, Bools]]:
+    """Of `rows` (rows,), those outside and those in each of FOLDS random folds of visits."""
     fold = np.random.default_rng(0).permutation(len(dataset.starts))[dataset.session] % FOLDS
-    return [(past & (fold != k), past & (fold == k)) for k in range(FOLDS) if (past & (fold == k)).any()]
+    return [(rows & (fold != k), rows & (fold == k)) for k in range(FOLDS) if (rows & (fold == k)).any()]
 
 
 def search(

@@ -22,6 +22,9 @@ class FitConfig:
     learning_rate: float = 3e-3  # peak of the schedule
     weight_decay: float = 1e-3  # of AdamW
     batch_rows: int | None = None  # rows of a batch; None: by the size of the log
+    leave_idle: float | None = (
+        None  # content: its assumed value, at least 0; None: that of the table of assumed values
+    )
     assume_rho: bool = False  # take `rho` from the table of assumed values, even where the log identifies it
     start: str = "counts"  # initial item biases: by the "counts" of the log, or "zero"
     # [standard errors] by which a trained part must improve the validation loss over its baseline, to be kept;
@@ -55,6 +58,8 @@ class FitConfig:
         for name, (low, optional) in _WHOLE.items():
             if getattr(self, name) is not None or not optional:
                 whole_number(getattr(self, name), name, low, MAX_COUNT)
+        if self.leave_idle is not None:
+            finite_number(self.leave_idle, "leave_idle", 0.0)
         for name in _REAL:
             finite_number(getattr(self, name), name, 0.0, 1.0 if name == "dropout" else MAX_NUMBER)
         if self.guard is not None:
@@ -134,8 +139,10 @@ PRESETS: dict[str, FitConfig] = {
         item_ridge=15.0,
         user_ridge=30.0,
         drift=False,
+        leave_idle=0.8,
         split=("2022-04-29", "2022-04-30"),
     ),
+    "content-2": FitConfig(split=("2022-04-29", "2022-04-30")),
     "social-1": FitConfig(
         **_SOCIAL | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
     ),
@@ -196,7 +203,10 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
     },
     "content": {
         "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of about 14 slates"),
-        "leave_idle": Assumed(0.8, "odds of leaving 2.2 times as high after a skipped item"),
+        "leave_idle": Assumed(
+            0.0,
+            "who clicks stays as long as who does not: otherwise responses would rise with the place in the visit",
+        ),
         "leave_run": Assumed(0.3, "slope on log run length: a small satiation effect"),
         "rho": Assumed(
             -1.0,

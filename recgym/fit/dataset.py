@@ -59,6 +59,7 @@ class Dataset:
     user_row: Ints  # (U,) row of the log's users table
     item_row: Ints  # (N,) row of its items table
     ordered: Bools  # (sessions,) whether the order of the rows is known: False where all steps share one time
+    place: Codes  # (rows,) 0-based step of the visit; 0 where the order of its rows is not known
     weight: Doubles | None  # (rows,) in the response's likelihood, mean 1 over known rows; None: 1
     earlier: Earlier | None = None  # exposures before the log
 
@@ -132,6 +133,7 @@ class Dataset:
             period=self.period[chosen],
             known=self.known[rows],
             ordered=self.ordered[chosen],
+            place=self.place[rows],
             weight=None if self.weight is None else self.weight[rows],
         )
 
@@ -181,6 +183,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
     shown = np.bincount(item[past], minlength=len(items))
     context, contexts = _contexts(log, keep)
     watch = np.asarray(log.column("watch_ms"), np.float32)[keep]
+    ordered, step = _ordered(log, keep, starts), log.column("step")[keep].astype(np.int64)
     dataset = Dataset(
         log.domain,
         user,
@@ -199,7 +202,8 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         {name: log.users[name].take(pa.array(users)) for name in log.users.column_names},
         users,
         items,
-        _ordered(log, keep, starts),
+        ordered,
+        np.where(np.repeat(ordered, lengths), step - np.repeat(step[starts], lengths), 0).astype(np.int32),
         propensity_weights(log.column("propensity")[keep], past) if config.propensity_weights else None,
         None if config.guard is None else Earlier.of(log),
     )

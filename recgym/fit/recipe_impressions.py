@@ -1,5 +1,7 @@
 """Recipe for a log of impressions with and without a response: an independent logit for each shown item."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -14,7 +16,15 @@ from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.leaving_terms import leaving, leaving_terms
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
-from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
+from recgym.fit.provenance import (
+    ABSENT,
+    ASSUMED_STATUS,
+    Provenance,
+    build_world,
+    card_head,
+    plain_arrays,
+    rewards_assumed,
+)
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.user_variance import UserVariance
 from recgym.logs import Log
@@ -50,6 +60,10 @@ def fit_impressions(
     keep_rates(dataset, arrays, x, response.deviate_sd(dataset))
     report("leaving", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
+    if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
+        numbers["leave_idle"] = config.leave_idle
+        words = f"odds of leaving {math.exp(config.leave_idle):.1f} times as high after a skipped item"
+        provenance.assumed("leave_idle", config.leave_idle, words)
     exposure_terms(log, dataset, past, arrays, provenance)
     provenance.fitted("population", f"{dataset.num_users} users", "shares of visits")
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
@@ -87,6 +101,7 @@ def response_terms(
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
         parts |= {"user_bias": scale * terms.user_bias, "context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
+        arrays["place_bias"] = scale * terms.place_bias.cpu().double().numpy()
         arrays["item_bias"] = scale * (total - theta * dataset.items.price_z) + response.shift
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}
     memory = MemoryTerms.of(dataset, config, is_choice=False)
@@ -95,7 +110,7 @@ def response_terms(
     _enter_effects(dataset, arrays, provenance)
     _enter_vectors(memory, config, reason, arrays, provenance)
     _enter_tastes(dataset, config, arrays, provenance)
-    enter_posterior(dataset, response.variance, arrays)
+    enter_posterior(dataset, response.variance, arrays, provenance)
     arrays["push"] = scale * arrays["push"]
     numbers = memory.enter(numbers, MEMORY, reason, provenance)
     numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}
@@ -116,18 +131,23 @@ def response_terms(
     return numbers
 
 
-def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays) -> None:
+def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays, provenance: Provenance) -> None:
     """Writes the posterior standard deviations of users into `arrays`; tastes that have no columns yet get them."""
     arrays["user_bias_sd"] = np.sqrt(variance.level)
     users, num = variance.taste.shape
     hot = np.eye(len(dataset.items.categories))[dataset.items.category]
     if num and not np.array_equal(arrays["factors"][:, -num:], hot):
         for term, more in (
-            ("profile", np.zeros((users, num))),
             ("factors", hot),
             ("push", np.zeros_like(hot)),
+            ("profile", np.zeros((users, num))),
         ):
-            arrays[term] = np.concatenate([arrays[term], more], axis=1)
+            known = arrays[term] if arrays["profile"].any() else arrays[term][:, :0]
+            arrays[term] = np.concatenate([known, more], axis=1)
+        if provenance.status("profile") == ABSENT:
+            words = f"tastes for categories, means 0; users who play are drawn, sd {np.sqrt(variance.taste.mean()):.2f}"
+            provenance.fitted("profile", f"{num} categories", words)
+            provenance.fitted("factors", f"{num} categories", "the category of the item")
     arrays["profile_sd"] = np.zeros_like(arrays["profile"])
     if num:
         arrays["profile_sd"][:, -num:] = np.sqrt(variance.taste)
@@ -157,6 +177,10 @@ def _enter_effects(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> 
             provenance.absent(term, "no variance between users beyond chance, on validation")
         else:
             provenance.fitted(term, spread, f"standard deviation; additive effect of the {what}, by ridge")
+    if arrays["place_bias"].any():
+        last = len(arrays["place_bias"])
+        words = f"at step {last} beside the first; a slope on log t and a shift of each step, by ridge"
+        provenance.fitted("place_bias", float(arrays["place_bias"][-1]), words)
     if len(dataset.contexts) > 1:
         provenance.fitted(
             "context_bias", float(arrays["context_bias"].std()), "standard deviation over hours"

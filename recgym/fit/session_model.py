@@ -42,6 +42,7 @@ class SessionModel(nn.Module):
     base_item: Tensor
     base_context: Tensor
     base_taste: Tensor  # (U, C) or (U, 0)
+    base_place: Tensor  # (O,)
     correction_user: Tensor
     correction_item: Tensor
     correction_context: Tensor
@@ -69,11 +70,11 @@ class SessionModel(nn.Module):
         for name, value in start.items():
             setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value), requires_grad=name not in fixed))
         self.has_base = base is not None
-        sizes = (dataset.num_users, dataset.num_items, len(dataset.contexts), (dataset.num_users, 0))
+        sizes = (dataset.num_users, dataset.num_items, len(dataset.contexts), (dataset.num_users, 0), 1)
         base = base or Additive(*(np.zeros(size) for size in sizes))
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
-            if name == "taste":
+            if name in ("taste", "place"):
                 continue
             # the base was fitted without drift of the intent; with drift it is corrected in training
             correction = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)
@@ -114,6 +115,7 @@ class SessionModel(nn.Module):
             torch.cat([kept * push, torch.zeros_like(of_category)], 1),
             self.base_item + kept * of_item,
             self.base_context + kept * (self.correction_context + own * self.context_bias),
+            self.base_place,
             self.category,
             self.num_categories,
             self.number("pull"),

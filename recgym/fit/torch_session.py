@@ -25,6 +25,7 @@ class SessionTerms(NamedTuple):
     push: Tensor  # (N, d) times eta
     item_bias: Tensor  # (N,) with theta * price
     context_bias: Tensor  # (X,)
+    place_bias: Tensor  # (O,)
     category: Tensor  # (N,) int64
     num_categories: int
     pull: Tensor  # ()
@@ -45,6 +46,7 @@ class Batch(NamedTuple):
     row: Tensor  # (B, T) int64 row of the dataset, 0 in the padding
     step: Tensor | None = None  # (T,) int64 step of each row; None: one row a step
     random_intercept: Tensor | None = None  # (B,) added to every affinity; None: 0
+    place: Tensor | None = None  # (B, T) int64 step of each row in `place_bias`; None: `step`
 
 
 def terms_from_world(world: World) -> SessionTerms:
@@ -61,16 +63,27 @@ def terms_from_world(world: World) -> SessionTerms:
         tensor(arrays.push) * params["eta"],
         tensor(arrays.item_bias) + params["theta"] * tensor(arrays.price),
         tensor(arrays.context_bias),
+        tensor(arrays.place_bias),
         torch.as_tensor(arrays.category, dtype=torch.int64),
         len(world.categories),
         *(tensor(params[name]) for name in ("pull", "kappa", "decay", "rho", "outside")),
     )
 
 
+def clock(batch: Batch) -> Tensor:
+    """(T,) step of each row."""
+    return torch.arange(batch.item.shape[1], device=batch.item.device) if batch.step is None else batch.step
+
+
 def lags(batch: Batch) -> Tensor:
     """(T, T) step of row t less that of row s."""
-    clock = torch.arange(batch.item.shape[1], device=batch.item.device) if batch.step is None else batch.step
-    return clock[:, None] - clock[None, :]
+    return clock(batch)[:, None] - clock(batch)[None, :]
+
+
+def of_place(terms: SessionTerms, batch: Batch) -> Tensor:
+    """(B, T) or (1, T) term of the step in every affinity."""
+    place = clock(batch)[None, :] if batch.place is None else batch.place
+    return terms.place_bias[place.clamp(max=len(terms.place_bias) - 1)]
 
 
 def intents(terms: SessionTerms, batch: Batch) -> Tensor:
@@ -122,7 +135,7 @@ def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -
     if items is None:
         items = torch.arange(len(terms.item_bias), device=terms.item_bias.device)
     x = intents(terms, batch) @ terms.factors[items].T + terms.item_bias[items]
-    x = x + shift(terms, batch)[:, None, None]
+    x = x + shift(terms, batch)[:, None, None] + of_place(terms, batch)[..., None]
     x = x + terms.kappa * satiation(terms, batch)[..., terms.category[items]]
     x = x + terms.rho * seen_among(batch, items).to(x.dtype)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)
@@ -131,7 +144,7 @@ def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -
 def logged_affinity(terms: SessionTerms, batch: Batch) -> Tensor:
     """(B, T) affinity of the row's item; as `affinities`."""
     x = (intents(terms, batch) * terms.factors[batch.item]).sum(-1) + terms.item_bias[batch.item]
-    x = x + shift(terms, batch)[:, None]
+    x = x + shift(terms, batch)[:, None] + of_place(terms, batch)
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)

@@ -80,6 +80,8 @@ def user_variance(dataset: Dataset, rows: Bools, x: Doubles, means: Means) -> Us
     tastes = found if dataset.history is None else dataset.history.found or found
     if width < 2 or num * width > MAX_CELLS or tastes.interval(0)[0] <= 0.0:
         return UserVariance(of_level, np.zeros((num, 0)), found, tastes)
+    if not means.taste.any():  # which have used no information
+        return UserVariance(of_level, np.full((num, width), tastes.taste**2), found, tastes)
     cell = _information(user * width + category, visit * width + category, slope, within, num * width)
     taste = _posterior(tastes.taste**2, means.taste.ravel() ** 2, *cell)
     return UserVariance(

@@ -1,8 +1,9 @@
 """Parameters and arrays of a world: one table for memory, files and checks.
 
 Axes: U users, N items, d factors, C categories, M pages, L = M + 1, E events, X contexts, K slate positions, T steps
-and R run lengths of the leaving tables (their last entry serves all that is longer), Q quantiles of watch time; of the
-graph: V, where a user's friends begin, F friends, S items of a library, k dimensions of taste.
+and R run lengths of the leaving tables and O steps of the response (their last entry serves all that is longer),
+Q quantiles of watch time; of the graph: V, where a user's friends begin, F friends, S items of a library, k dimensions
+of taste.
 """
 
 from typing import Annotated, NamedTuple, get_type_hints
@@ -186,12 +187,14 @@ class WorldArrays(NamedTuple):
     page_chain: Annotated[Doubles, "L M", np.float64]
     # 1: an item of a slate stands for all items of its page, see `recgym.sim.whole_pages`
     whole_pages: Annotated[Indices, "1", np.int32]
+    place_bias: Annotated[Floats, "O", np.float32]  # added to affinity at step 1, 2, ... of the session
 
 
 OPTIONAL: dict[str, Array] = {
     "page_items": np.zeros(1, np.int32),
     "page_chain": np.ones((1, 1)),
     "whole_pages": np.zeros(1, np.int32),
+    "place_bias": np.zeros(1, np.float32),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

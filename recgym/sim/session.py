@@ -7,7 +7,7 @@ Axes: B sessions, K slate positions, d factors, C categories, E events, H histor
 
 The model and its sources:
     affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
-                     + omega log(1 + friends(u, i))
+                     + place[t] + omega log(1 + friends(u, i))
     examination  position k is examined with probability eps_k (position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item
     intent       z <- z + eta m_i after a response to i, then z <- z + pull (p_u - z) after each step
@@ -66,6 +66,7 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     for j in range(w.factors.shape[1]):
         x += s.intent[b, j] * float(w.factors[item, j])
     x += float(w.item_bias[item]) + float(w.user_bias[s.user[b]]) + float(w.context_bias[s.context[b]])
+    x += float(w.place_bias[minimum(s.step[b], w.place_bias.shape[0] - 1)])
     x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
     if w.params[RHO] != 0.0 and had_response(s, b, item):
         x += w.params[RHO]

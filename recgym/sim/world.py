@@ -24,7 +24,7 @@ from recgym.sim.page_order import first_items
 from recgym.sim.posterior import Posterior, checked_posterior, drawn_users, spreads_beside, spreads_of
 from recgym.sim.schema import PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays, stored_arrays
-from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, read_about
+from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, compact, expanded, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
 from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
 
@@ -271,7 +271,7 @@ class World:
 
     def _write(self, folder: Path) -> None:
         """Write the files of the world into a folder that is not complete yet."""
-        storage.write_arrays(folder / "world.safetensors", self._stored())
+        storage.write_arrays(folder / "world.safetensors", compact(self._stored()))
         storage.write_json(folder / ABOUT, about_of(self))
         if self.ids is not None:
             write_ids(folder, self.ids)
@@ -289,6 +289,7 @@ class World:
     @classmethod
     def _from_file(cls, about: dict[str, Any], arrays: dict[str, NDArray[Any]], ids: Ids | None) -> "World":
         check_types(arrays)
+        arrays = expanded(arrays)
         world = cls.build(
             about["name"], about["domain"], {name: array for name, array in arrays.items() if name not in APART},
             **{key: tuple(about[key]) for key in NAMES}, user_features=arrays["user_features"], card=about["card"],

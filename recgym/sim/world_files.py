@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 ABOUT = "world.json"
 APART = (*posterior.NAMES, "user_features")  # stored arrays that are not in LAYOUT
+CONSTANT = ("profile", "profile_sd", "push")  # arrays that a file holds as one entry where all are the same
 NAMES = ("categories", "contexts", "user_feature_names")  # lists of texts
+MAX_ENTRIES = 1 << 29  # of an array of users or items by factors
 _SCHEMA = "recgym.world/1"
 _KINDS = {"name": str, "domain": str, "events": list, **dict.fromkeys(NAMES, list), "card": dict}
 
@@ -67,6 +69,31 @@ def _numbering(value: Any, place: object) -> Numbering | None:
     if not all(type(number) is int and 0 <= number < 1 << 31 for number in value["items"]):
         raise ValueError(f"{place}: numbering holds a value that is no number of an item")
     return Numbering(value["index_digest"], np.array(value["items"], np.int64))
+
+
+def compact(arrays: Arrays) -> Arrays:
+    """Arrays for a file: those of CONSTANT whose entries are all the same hold one entry."""
+    one = {name for name in CONSTANT if name in arrays and np.all(arrays[name] == arrays[name].flat[0])}
+    return {name: array.ravel()[:1].reshape(1, 1) if name in one else array for name, array in arrays.items()}
+
+
+def expanded(arrays: Arrays) -> Arrays:
+    """The arrays of a file that `compact` made, in full; ValueError where they would be too large."""
+    if any(
+        name not in arrays or arrays[name].ndim != rank for name, rank in (("user_cdf", 1), ("factors", 2))
+    ):
+        return arrays  # refused later
+    items, width = arrays["factors"].shape
+    rows = {"push": items, **dict.fromkeys(("profile", "profile_sd"), len(arrays["user_cdf"]))}
+    found = dict(arrays)
+    for name, num in rows.items():
+        if name in arrays and arrays[name].shape == (1, 1):
+            if num * width > MAX_ENTRIES:
+                raise ValueError(
+                    f"world array {name} would have {num} x {width} entries, more than {MAX_ENTRIES}"
+                )
+            found[name] = np.full((num, width), arrays[name].item(), arrays[name].dtype)
+    return found
 
 
 def check_types(arrays: Arrays) -> None:

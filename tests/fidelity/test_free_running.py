@@ -235,3 +235,14 @@ def test_a_visit_of_pairs_is_a_library_that_no_leaving_ends():
     assert left.length.mean() < 0.5 * run.drawn.length.mean()
     paged = run.in_shape(Shape(1, 50, pages=True)).form
     assert (paged.pages, paged.slate_size, paged.horizon) == (True, page_slots(world), 50)
+
+
+def test_drawn_visits_have_the_contexts_of_the_log(content):
+    world, past, _ = content
+    evening = world.with_arrays(context_cdf=np.clip((np.arange(24) - 17) / 6, 0.0, 1.0))
+    late = sample_log(evening, "logged", 100, seed=6, horizon=5)
+    free = Evaluation(world, align(world, late), align(world, past), "impressions", 20, 0, visits=2_000).free
+    share = np.bincount(free.logged.context, minlength=24) / free.logged.num
+    assert share[:18].max() == 0.0
+    for table in (free.drawn, free.baseline):
+        np.testing.assert_allclose(np.bincount(table.context, minlength=24) / table.num, share, atol=0.04)

@@ -33,7 +33,8 @@ def random_world(domain: str, seed: int) -> World:
     world = synthetic(seed, domain=domain, num_users=5, num_items=9, num_factors=3, num_categories=3)
     world = world.with_params(**{name: rng.uniform(*ends) for name, ends in RANGES.items()})
     short = np.where(rng.random(9) < 0.4, 5_000.0, 30_000.0)
-    return world.with_arrays(duration=short, event_link=rng.normal(size=world.arrays.event_link.shape))
+    link = rng.normal(size=world.arrays.event_link.shape)
+    return world.with_arrays(duration=short, event_link=link, place_bias=rng.normal(size=9))
 
 
 def random_slates(world: World, slots: int, seed: int) -> Slates:

@@ -86,6 +86,7 @@ def test_torch_equations_equal_the_simulators(domain):
     world = synthetic(3, domain=domain, num_users=5, num_items=9, num_factors=3, num_categories=3)
     world = world.with_params(eta=0.7, pull=0.3, kappa=-0.4, decay=0.6, rho=-0.9, theta=0.5, outside=0.4)
     world = world.with_params(leave_repeat=0.7, leave_idle=0.3)
+    world = world.with_arrays(place_bias=np.linspace(0, -1.2, 30))
     rng = np.random.default_rng(1)
     items = rng.integers(9, size=(4, 60))  # longer than the memory of 20 responses
     batch = as_batch(world, items, rng.random((4, 60)) < 0.7)
@@ -337,6 +338,21 @@ def test_figures_of_the_shipped_content_world_are_within_their_bounds():
     classifier = figures["classifier_auc"]
     assert classifier.world <= 0.53
     assert classifier.baseline >= 0.57
+
+
+def test_the_second_content_world_improves_on_the_first():
+    first, second = (by_id(World.load(WORLDS / name).card) for name in ("content-1", "content-2"))
+    for name in ("auc/click", "auc/long_view", "trees_auc_gain/click", "trees_auc_gain/long_view"):
+        assert second[name].world > first[name].world > 0.0
+    assert second["classifier_auc"].world <= 0.54
+    assert 0.9 <= second["calibration_slope/click"].world <= 1.1
+    assert second["rate/click"].world == pytest.approx(second["rate/click"].log, rel=0.03)
+    assert second["rate/long_view"].world == pytest.approx(second["rate/long_view"].log, rel=0.03)
+    assert second["interaction_sd"].world > 0.15
+    assert second["top_overlap/20"].world < 0.3
+    place = World.load(WORLDS / "content-2").arrays.place_bias
+    assert place[1] < 0.0
+    assert place[-1] < place[3] < place[0]
 
 
 def test_an_assumed_term_is_never_called_fitted():

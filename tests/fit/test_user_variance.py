@@ -108,6 +108,13 @@ def test_users_with_fewer_rows_are_less_certain():
     assert np.corrcoef(rows, found.level)[0, 1] < -0.5
 
 
+def test_tastes_without_means_have_the_whole_variance():
+    dataset = small(1.0)
+    nothing = Means(np.zeros(dataset.num_users), np.zeros((dataset.num_users, len(dataset.items.categories))))
+    found = user_variance(dataset, dataset.known, np.zeros(len(dataset.item)), nothing)
+    np.testing.assert_array_equal(found.taste, found.tastes.taste**2)
+
+
 def test_users_who_are_alike_are_drawn_alike():
     dataset = small(0.0)
     nothing = Means(np.zeros(dataset.num_users), np.zeros((dataset.num_users, len(dataset.items.categories))))

@@ -12,6 +12,7 @@ from recgym.envs.world_lookup import WORLDS, load_world, shipped_worlds
 from recgym.sim.schema import ANY, ARRAY_SPANS, LAYOUT, PARAMS, params
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
+from recgym.sim.world_files import expanded
 from recgym.storage import Stored
 
 
@@ -191,3 +192,32 @@ def test_the_shipped_worlds_match_their_checksums():
         for file in stored.digests:
             stored.read(file)  # else: python -c "from pathlib import Path; import recgym.storage as s;
             # s.write_manifest(Path('recgym/worlds/NAME'))"
+
+
+def test_equal_entries_are_stored_once(tmp_path):
+    world = synthetic(3, domain="content")
+    spreads = {name: np.zeros_like(getattr(world.arrays, name)) for name in ("user_bias", "event_user")}
+    spreads["profile"] = np.full_like(world.arrays.profile, 0.25)
+    changes = {name: np.zeros_like(getattr(world.arrays, name)) for name in ("profile", "push")}
+    about = {name: getattr(world, name) for name in ("categories", "contexts", "user_feature_names")}
+    world = World.build(
+        "w", "content", {**world.arrays._asdict(), **changes}, **about, user_features=world.user_features,
+        posterior=spreads,
+    )  # fmt: skip
+    place = world.save(tmp_path / "w")
+    stored = load_file(place / "world.safetensors")
+    assert {name for name, array in stored.items() if array.shape == (1, 1)} >= {
+        "profile",
+        "profile_sd",
+        "push",
+    }
+    again = World.load(place)
+    assert again.sha256 == world.sha256
+    assert again.arrays.push.shape == world.arrays.push.shape
+    np.testing.assert_array_equal(again.posterior.profile, world.posterior.profile)
+
+
+def test_an_entry_for_too_many_is_an_error():
+    arrays = {"user_cdf": np.zeros(1 << 20), "factors": np.zeros((1, 1 << 10)), "profile": np.zeros((1, 1))}
+    with pytest.raises(ValueError, match="world array profile would have 1048576 x 1024 entries"):
+        expanded(arrays)
