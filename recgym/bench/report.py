@@ -12,6 +12,7 @@ from recgym.bench.all_environments import (
     corrected_lines,
 )
 from recgym.bench.experiment import SWEPT, title_of
+from recgym.bench.html_report import HTML_PAGE, Section, page_text, tuning_summaries
 from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun
 from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.one_table import refuse_mixture
@@ -96,8 +97,16 @@ def write_report(folder: Path) -> Results:
             files[place / FILE] = rows_bytes(
                 results.presets[preset], results.runs[preset], results.failed[preset]
             )
-    write_files({**files, folder / PAGE: "\n".join(parts)})
+    page = page_text((_section_of(results, name) for name in results.tables), tuning_summaries(folder))
+    write_files({**files, folder / HTML_PAGE: page, folder / PAGE: "\n".join(parts)})
     return results
+
+
+def _section_of(results: Results, name: str) -> Section:
+    place = results.places[name]
+    rows = FILE if place == results.folder else f"{name}/{FILE}"
+    plain = [run for run in results.runs[name] if SWEPT not in run.record["experiment"]]
+    return Section(name, rows, results.tables[name], results.aggregate[name], plain)
 
 
 def _preset_text(results: Results, preset: str) -> str:
