@@ -179,7 +179,7 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
             for note in (
                 source.note,
                 CAUSES,
-                _persons_note(dataset),
+                card_notes_on_persons(dataset),
                 _order_note(dataset),
                 _weight_note(dataset),
                 *log.remarks,
@@ -189,7 +189,7 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
     }
 
 
-def _persons_note(dataset: Dataset) -> str:
+def card_notes_on_persons(dataset: Dataset) -> str:
     """That the users of a log are no persons, where few users or one of them have most visits; else empty."""
     visits = np.bincount(dataset.user[dataset.starts], minlength=dataset.num_users)
     largest = float(visits.max() / visits.sum())
