@@ -85,6 +85,9 @@ while not over:
 print("candidate, accepted:", shown[:12])
 
 # %% [markdown]
+# Only who has accepted is masked. After 1,024 steps the agent has learned little, and may suggest one candidate again and again:
+# the reward of a friend is rare.
+#
 # ## A loop of one's own
 #
 # Q-learning with a network, in the style of CleanRL: everything in one place. The loss of a batch is

@@ -109,7 +109,10 @@ for name, pi in (("near", near), ("far", far)):
         ("snips", snips(reward, pi[action], propensity)),
         ("dr", dr(reward, target, propensity, predicted, action=action)),
     ):
-        print(f"{name:4s} {label:6s} {found}")
+        print(
+            f"{name:4s} {label:6s} {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], worth "
+            f"{found.effective_sample_size:.0f} rounds  {found.warning}"
+        )
 
 # %% [markdown]
 # ## Bias and variance over many logs
@@ -185,8 +188,9 @@ from sklearn.linear_model import LogisticRegression
 context = np.zeros((2_000, 1))  # nothing is known of users at their first step in this world
 fitted = cross_fit(context, action, reward, np.eye(ITEMS), model=LogisticRegression())
 target = np.tile(far, (2_000, 1))
-print("dm", dm(reward, target, propensity, fitted, action=action))
-print("dr", dr(reward, target, propensity, fitted, action=action))
+for label, judge in (("dm", dm), ("dr", dr)):
+    found = judge(reward, target, propensity, fitted, action=action)
+    print(f"{label} {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", "; ".join(found.reasons))
 
 # %% [markdown]
 # ## Exercises
