@@ -51,7 +51,7 @@ def free_visits(
     while (running := done < quota).any():
         if (fresh & running).any():
             engine.reset(fresh & running)
-        slates = policy(engine)[0]
+        slates = policy(engine, rows=running)[0]
         if size is not None:
             slates = whole_pages(slates, size)
         rows = np.flatnonzero(running)

@@ -236,11 +236,13 @@ def _chain_row(e: Exposure, s: Sessions, b: int) -> int:
 
 @njit()
 def logged_slates(
-    w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, slate: Slates, propensity: Doubles
+    w: WorldArrays, s: Sessions, e: Exposure, v: ShownItems, rows: Bools, slate: Slates, propensity: Doubles
 ) -> None:
-    """Fill `slate` and `propensity`, both (B, K), for the current step of the sessions."""
+    """Fill the rows (B,) of `slate` and `propensity`, both (B, K), for the current step of the sessions."""
     slots = slate.shape[1]
     for b in range(slate.shape[0]):
+        if not rows[b]:
+            continue
         category = w.category[s.lead[b]] if s.lead[b] >= 0 else -1
         stay = w.logged_stay[0] if category >= 0 and e.category_share[category] > 0.0 else 0.0
         row = _chain_row(e, s, b)
@@ -265,13 +267,16 @@ class LoggedPolicy:
         self.exposure = exposure_of(world)
         self.visits = new_visits(0, 1, world.num_items)
 
-    def __call__(self, engine: Engine, allowed: Bools | None = None) -> tuple[Slates, NDArray[np.float64]]:
+    def __call__(
+        self, engine: Engine, allowed: Bools | None = None, rows: Bools | None = None
+    ) -> tuple[Slates, NDArray[np.float64]]:
         """Slates (B, K) and their propensities (B, K), in (0, 1]; a repeated call at the same step gives the same.
 
         Args:
             engine: the sessions.
             allowed: (B, N) mask of the allowed items, at least K in each row. The policy is then renormalised, position
                 by position.
+            rows: (B,) sessions that need a slate, all by default; the slates of others are not defined.
         """
         exposure, size = self.exposure, (engine.num, engine.slate_size)
         if self.visits.last.shape != size:
@@ -283,5 +288,13 @@ class LoggedPolicy:
         if allowed is not None:
             is_masked = np.asarray(~allowed.all(axis=1))
             visits = visits._replace(allowed=np.ascontiguousarray(allowed), is_masked=is_masked)
-        logged_slates(engine.world.arrays, engine.sessions, exposure, visits, slate, propensity)
+        logged_slates(
+            engine.world.arrays,
+            engine.sessions,
+            exposure,
+            visits,
+            engine.all_rows if rows is None else rows,
+            slate,
+            propensity,
+        )
         return slate.copy(), propensity

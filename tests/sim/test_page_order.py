@@ -59,3 +59,12 @@ def test_a_part_of_the_catalogue_has_the_chain_of_its_pages():
 def test_a_chain_of_other_pages_is_refused(chain):
     with pytest.raises(ValueError, match="page_chain has"):
         chained().with_arrays(page_chain=chain)
+
+
+def test_slates_of_some_rows_are_those_of_all():
+    world = chained()
+    engine, rows = engine_of(world, 20, 3), np.arange(20) % 3 > 0
+    every, some = (LoggedPolicy(world)(engine, rows=part) for part in (None, rows))
+    for one, other in zip(every, some, strict=True):
+        np.testing.assert_array_equal(one[rows], other[rows])
+    assert (some[0][~rows] == 0).all()
