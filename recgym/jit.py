@@ -35,6 +35,8 @@ _numba: Any = numba  # its published types know neither `config`'s settings nor 
 # library on OpenMP, PyTorch among them, as many threads, whatever OMP_NUM_THREADS is.
 MAX_THREADS: int = _numba.config.NUMBA_NUM_THREADS
 
+IS_COMPILED: bool = hasattr(_numba.njit(lambda: None), "enable_caching")  # else functions are plain Python
+
 
 def _compiled_sources() -> list[Path]:
     package = Path(__file__).parent

@@ -5,20 +5,21 @@
 Axes: N items, K slate positions.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from recgym.arrays import Bools
+from recgym.arrays import Bools, Floats
 from recgym.checks import checked_seed
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
 from recgym.envs.input_checks import check_options, check_slates
 from recgym.envs.rendering import picture
 from recgym.envs.seeding import MODULUS, entropy_seed
-from recgym.envs.spaces import Observation, action_space, observation_space
+from recgym.envs.spaces import Observation, action_space, observation_of, observation_space
 from recgym.envs.step_info import Info
 
 
@@ -64,8 +65,10 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         self.action_space = action_space(self._engine)
         self.render_mode = self.arguments.render_mode
         self._num_items, self._slots = self._engine.world.num_items, self._engine.slate_size
-        self._is_over, self._has_begun = False, False
-        self._events = self._no_events = np.zeros(self._slots, np.int32)  # (K,) of the last slate, bits
+        self._is_over, self._has_begun, self._has_stepped = True, False, False
+        self._is_plain = self.arguments.observation == "features"
+        has_features = self.arguments.observation.startswith("features")
+        self._width = self._engine.features_width if has_features else 0
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, Info]:
         """Begin the next episode.
@@ -79,21 +82,25 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         Raises:
             ValueError: the seed or an option is not as above; no state has changed.
         """
-        engine = self._engine
-        users = self._users_of_options(check_options(options, ("user", "users")), engine.all_rows)
+        checked = check_options(options, ("user", "users"))
+        users = self._users_of_options(checked, self._engine.all_rows) if checked else None
         if seed is not None:
             seed = checked_seed(seed)
-        super().reset(seed=seed)
-        if seed is not None:
+            super().reset(seed=seed)
             self._engine.seed(np.array([seed % MODULUS], np.uint64))
         elif not self._has_begun:
             self._engine.seed(np.array([entropy_seed()], np.uint64))
-        self._has_begun, self._is_over = True, False
-        self._events = self._no_events
-        observation, feedback = self._begin(engine.all_rows, users)
+        self._has_begun, self._is_over, self._has_stepped = True, False, False
+        features = self._new_features()
+        if users is None:
+            self._engine.begin_one(features)
+        else:
+            self._engine.draw_from(users.population)
+            self._engine.begin_one(features, -1 if users.user is None else int(users.user[0]))
+            self._engine.draw_from(self._population)
         if self._record:
-            self._record.begin(engine.all_rows)
-        return _row(observation, 0), self._infos.single(feedback)
+            self._record.begin(self._engine.all_rows)
+        return self._observed(features), self._infos.begin_single()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
         """Show an item or a slate.
@@ -108,23 +115,31 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             ValueError: the action is outside the space; no state has changed.
             gymnasium.error.ResetNeeded: the episode is over, or none has begun.
         """
-        if not self._has_begun or self._is_over:
+        if self._is_over:
             raise gymnasium.error.ResetNeeded(
                 "call reset() before the first step and after the last of an episode"
             )
-        slate = check_slates(action, 1, self._slots, self._num_items)
-        observation, feedback = self._engine_step(slate, None, None)
-        terminated, truncated = bool(feedback.left[0]), bool(feedback.horizon[0])
-        self._is_over, self._events = terminated or truncated, feedback.events[0]
+        shown = action
+        if type(action) is not int or self._slots > 1 or not 0 <= action < self._num_items:
+            slate = check_slates(action, 1, self._slots, self._num_items)[0]
+            shown = slate if self._slots > 1 else int(slate[0])
+        features = self._new_features()
+        reward, terminated, truncated, minutes = self._engine.step_one(shown, features)
+        self._is_over, self._has_stepped = terminated or truncated, True
         if self._record:
-            self._record.add(self._pictured(slate), feedback)
-        return (
-            _row(observation, 0),
-            float(feedback.reward[0]),
-            terminated,
-            truncated,
-            self._infos.single(feedback),
-        )
+            slate = np.array(shown, np.int64).reshape(1, self._slots)
+            self._record.add(self._pictured(slate), copy.deepcopy(self._engine.last_feedback))
+        return self._observed(features), reward, terminated, truncated, self._infos.single(minutes)
+
+    def _new_features(self) -> Floats:
+        return np.empty((1, self._width), np.float32)
+
+    def _observed(self, features: Floats) -> Any:
+        """The observation, in new arrays, given that `features` was written."""
+        if self._is_plain:
+            return features[0]
+        batch = features if self._width else None
+        return _row(observation_of(self._engine, self.arguments.observation, batch), 0)
 
     def action_masks(self) -> Bools:
         """Mask of the items allowed at each position, shape (K N,); the format of sb3-contrib's MaskablePPO."""
@@ -134,7 +149,8 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
     @property
     def slate_events(self) -> Bools:
         """Whether each event happened to each item of the last slate, (K, E); all False before the first step."""
-        return (self._events[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
+        bits = self._engine.last_feedback.events[0] if self._has_stepped else np.zeros(self._slots, np.int32)
+        return (bits[:, None] >> np.arange(len(self._names)) & 1).astype(np.bool_)
 
     def render(self) -> Any:
         """The user, the last slate and its events: text for "ansi", pixels (height, width, 3) for "rgb_array"."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.checks import line_of, quoted
+from recgym.sim.step_kernels import are_items
 
 
 def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[np.int64]:
@@ -21,6 +22,12 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
         and 0 <= action < num_items
     ):
         return np.array([[action]], np.int64)  # the usual case of a single environment
+    if isinstance(action, np.ndarray) and action.dtype == np.int64 and action.flags.c_contiguous:
+        is_flat = action.ndim == 1 and 1 in (num, slots) and action.size == num * slots
+        if (is_flat or action.shape == (num, slots)) and are_items(
+            action.reshape(num, slots), num_items
+        ):  # the usual case of all others
+            return action.reshape(num, slots).copy()
     slates = np.asarray(action)
     shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())
     if num == 1:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import observations
 from recgym.sim.engine import Engine
-from recgym.sim.friend_items import friends_by_item
 from recgym.sim.schema import FRIENDS
 
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
@@ -84,22 +83,8 @@ def observation_of(engine: Engine, kind: str, features: NDArray[np.float32] | No
     if kind == "features" and features is not None:
         return features
     if kind == "tabular":
-        states = np.empty(engine.num, np.int64)
-        observations.tabular(engine.sessions, states)
-        return states
-    world, num = engine.world, engine.num
-    batch: dict[str, NDArray[Any]] = {
-        "user": np.empty(num, np.int64),
-        "shown": np.empty((num, HISTORY_LENGTH), np.int32),
-        "events": np.empty((num, HISTORY_LENGTH * len(world.events)), np.float32),
-        "context": np.empty((num, 3), np.float32),
-    }
-    observations.history(engine.sessions, world.num_items, engine.horizon, len(world.contexts), **batch)
-    if "user_features" in engine.observes:
-        batch["user_features"] = world.user_features[engine.sessions.user]
-    if "friends" in engine.observes:
-        batch["friends"] = np.empty((num, world.num_items), np.float32)
-        friends_by_item(world.arrays, engine.sessions, batch["friends"])
+        return engine.tabular()
+    batch = engine.history()
     return batch if features is None else {"features": features, **batch}
 
 

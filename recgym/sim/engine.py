@@ -6,104 +6,23 @@ Axes: B sessions, K slate positions, N items, U users, F public user features.
 """
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Bools, Doubles, Floats
-from recgym.jit import MAX_THREADS, njit
-from recgym.sim.expectations import expected, page_expectation
-from recgym.sim.friend_items import friend_features
-from recgym.sim.friend_requests import CANDIDATE_FEATURES, candidate_features
-from recgym.sim.observations import features
-from recgym.sim.reward_arrays import score
-from recgym.sim.schema import FRIENDS, WorldArrays
-from recgym.sim.session import advance, affinity
+from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
+from recgym.jit import MAX_THREADS
+from recgym.observation import HISTORY_LENGTH
+from recgym.sim import step_kernels
+from recgym.sim.friend_requests import CANDIDATE_FEATURES
+from recgym.sim.observations import Public
+from recgym.sim.schema import FRIENDS
 from recgym.sim.session_arrays import check_sessions, empty_sessions, session_limits
-from recgym.sim.session_start import begin_session, start_episode
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
-from recgym.sim.whole_pages import first_on_page, shows_pages
+from recgym.sim.step_kernels import SIMULATION, STEP, Simulation, Step, empty_step
+from recgym.sim.struct_memory import StructMemory
 from recgym.sim.world import World
-
-
-class StepInput(NamedTuple):
-    """Input of one step of the batch."""
-
-    slate: Slates  # (B, K)
-    steps: Bools  # (B,) rows that see their slate
-    resets: Bools  # (B,) rows that begin their next episode instead
-    horizon: int  # [steps]
-
-
-class View(NamedTuple):
-    """Destination of the observation "features" after a step; without columns it is not computed."""
-
-    user_features: Floats  # (U, F)
-    num_pages: int
-    friends: bool  # whether the last columns are those of `friend_features`
-    out: Floats  # (B, width)
-
-
-@njit()
-def _step_rows(
-    low: int, high: int, w: WorldArrays, r: Reward, s: Sessions, i: StepInput, f: Feedback, view: View
-) -> None:
-    for b in range(low, high):
-        if i.steps[b] and not i.resets[b]:
-            advance(w, s, b, i.slate, i.horizon, f)
-            f.reward[b] = score(w, r, i.slate, b, f)
-        else:
-            if i.resets[b]:
-                start_episode(w, s, b)
-            f.events[b, :] = 0
-            f.watch[b, :] = 0.0
-            f.repeats[b] = 0
-            f.reward[b] = 0.0
-            f.left[b] = False
-            f.horizon[b] = False
-        if view.out.shape[1] > 0:
-            features(w, s, b, view.user_features, view.num_pages, i.horizon, view.out)
-            if w.choice[0] == FRIENDS:
-                candidate_features(w, s, b, view.out)
-            if view.friends:
-                friend_features(w, s, b, view.out)
-
-
-@njit()
-def _step(w: WorldArrays, r: Reward, s: Sessions, i: StepInput, f: Feedback, view: View) -> None:
-    _step_rows(0, i.steps.shape[0], w, r, s, i, f, view)
-
-
-@njit(parallel=True)
-def _step_threads(
-    chunks: int, w: WorldArrays, r: Reward, s: Sessions, i: StepInput, f: Feedback, view: View
-) -> None:
-    size = (i.steps.shape[0] + chunks - 1) // chunks
-    for c in numba.prange(chunks):
-        high = min((c + 1) * size, i.steps.shape[0])
-        _step_rows(c * size, high, w, r, s, i, f, view)
-
-
-@njit()
-def _begin_as(w: WorldArrays, s: Sessions, users: NDArray[np.int64], rows: Bools) -> None:
-    for b in range(rows.shape[0]):
-        if rows[b]:
-            begin_session(w, s, b, users[b], s.context[b])
-
-
-@njit()
-def _expected_all(w: WorldArrays, r: Reward, s: Sessions, out: NDArray[np.float64]) -> None:
-    for b in range(out.shape[0]):
-        for item in range(out.shape[1]):
-            first = first_on_page(w, item) if shows_pages(w) else item
-            if first < item:
-                out[b, item] = out[b, first]
-            elif shows_pages(w):
-                out[b, item] = page_expectation(w, r, s, b, item)[0]
-            else:
-                out[b, item] = expected(w, r, s.user[b], item, affinity(w, s, b, item))
 
 
 class Engine:
@@ -166,7 +85,26 @@ class Engine:
         if "friends" in self.observes:
             self.features_width += len(world.categories) + 1
         self._no_view = np.empty((num, 0), np.float32)
-        self._arrays = world.arrays  # with the population of `draw_from`
+        self._population = world.arrays.user_cdf
+        self._held = StructMemory(self._simulation(), SIMULATION)
+        self._step = StructMemory(empty_step(1, slate_size), STEP)
+        self._single = StructMemory(empty_step(1, slate_size), STEP)
+        self.last_slate, self.last_feedback = self._single.value.slate, self._single.value.f
+        self.last_counts = np.zeros(len(world.events) + 1, np.int64)
+
+    def _simulation(self) -> Simulation:
+        """The arrays that the compiled functions read and write. The population is a copy, for `draw_from`."""
+        world = self.world
+        return Simulation(
+            world.arrays._replace(user_cdf=world.arrays.user_cdf.copy()),
+            self.reward,
+            self.sessions,
+            Public(
+                world.user_features,
+                step_kernels.circle(len(world.contexts)),
+                np.array([self.horizon, self.num_pages, "friends" in self.observes]),
+            ),
+        )
 
     def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:
         """Set the seeds of rows, of all by default; `seeds` has shape (B,). Their next episode is number 0."""
@@ -193,11 +131,13 @@ class Engine:
 
     def draw_from(self, user_cdf: Doubles) -> None:
         """Set the population, as from `population`, from which the users of later episodes are drawn."""
-        self._arrays = self.world.arrays._replace(user_cdf=user_cdf)
+        if user_cdf is not self._population:
+            self._population = user_cdf
+            self._held.value.w.user_cdf[:] = user_cdf
 
     def begin_as(self, users: NDArray[np.int64], rows: Bools) -> None:
         """Begin the current episode of `rows` again with the given users, shape (B,); the other draws are the same."""
-        _begin_as(self.world.arrays, self.sessions, users, rows)
+        step_kernels.begin_as(self._held.address, users, rows)
 
     def reset(self, rows: Bools | None = None, features: Floats | None = None) -> None:
         """Begin the next episode of `rows`, of all by default; `features` as in `step`."""
@@ -230,26 +170,92 @@ class Engine:
             np.empty(num, np.bool_),
             np.empty(num, np.bool_),
         )
-        step_input = StepInput(
-            slate.copy() if self.world.arrays.whole_pages[0] else slate,
-            self.all_rows if steps is None else steps,
-            self.no_rows if resets is None else resets,
-            self.horizon,
+        taken = Step(
+            np.array(slate, np.int64, copy=True if self.world.arrays.whole_pages[0] else None, order="C"),
+            np.ascontiguousarray(self.all_rows if steps is None else steps, np.bool_),
+            np.ascontiguousarray(self.no_rows if resets is None else resets, np.bool_),
+            feedback,
         )
+        self._step.set(taken)
         out = self._no_view if features is None else features
-        view = View(self.world.user_features, self.num_pages, "friends" in self.observes, out)
-        arguments = (self._arrays, self.reward, self.sessions, step_input, feedback, view)
         if self.threads == 1:
-            _step(*arguments)
+            step_kernels.step_all(self._held.address, self._step.address, out)
         else:
             numba.set_num_threads(self.threads)
-            _step_threads(self.threads, *arguments)
+            step_kernels.step_threads(self.threads, self._held.address, self._step.address, out)
         return feedback
+
+    def begin_one(self, features: Floats, user: int = -1) -> None:
+        """Begin the next episode of the only session with a user, drawn if negative.
+
+        `features` (1, width) or (1, 0) gets the observation.
+        """
+        self._step_one(features, begins=True)
+        if user >= 0:
+            self.begin_as(np.array([user]), self.all_rows)
+            self._step_one(features, begins=False)
+        self._single.value.steps[0] = True
+
+    def _step_one(self, features: Floats, *, begins: bool) -> None:
+        """Begin the next episode, or write the observation alone."""
+        step = self._single.value
+        step.steps[0], step.resets[0] = False, begins
+        step_kernels.step_all(self._held.address, self._single.address, features)
+        step.resets[0] = False
+        self.last_counts[:] = 0
+
+    def step_one(self, shown: int | Ints, features: Floats) -> tuple[float, bool, bool, float]:
+        """Show an item, or a slate (K,), to the only session, without new arrays.
+
+        Args:
+            shown: items in [0, N); the range is not checked.
+            features: (1, width) or (1, 0) float32; gets the observation.
+
+        Returns:
+            Reward, whether the user left, whether the horizon was reached, and minutes watched. The events are in
+            `last_slate`, `last_feedback` and `last_counts`, which the next call overwrites.
+        """
+        if isinstance(shown, int):  # twice as fast as a row of one item
+            self.last_slate[0, 0] = shown
+        else:
+            self.last_slate[0] = shown
+        step_kernels.step_all(self._held.address, self._single.address, features)
+        result: tuple[float, bool, bool, float] = step_kernels.summary(self._single.address, self.last_counts)
+        return result
+
+    def info(self, feedback: Feedback, is_assumed: int) -> tuple[Ints, Doubles]:
+        """Users, contexts, `is_assumed`, number of each event and repeats, (E + 4, B); minutes watched (B,)."""
+        out, minutes = np.empty((len(self.world.events) + 4, self.num), np.int64), np.empty(self.num)
+        step_kernels.fill_info(self._held.address, feedback, is_assumed, out, minutes)
+        return out, minutes
+
+    def history(self) -> Arrays:
+        """Parts of the observation "history" of every session, in new arrays."""
+        num, length = self.num, HISTORY_LENGTH
+        batch: Arrays = {
+            "user": np.empty(num, np.int64),
+            "shown": np.empty((num, length), np.int32),
+            "events": np.empty((num, length * len(self.world.events)), np.float32),
+            "context": np.empty((num, 3), np.float32),
+        }
+        step_kernels.fill_history(self._held.address, *batch.values())
+        if "user_features" in self.observes:
+            batch["user_features"] = self.world.user_features[self.sessions.user]
+        if "friends" in self.observes:
+            batch["friends"] = np.empty((num, self.world.num_items), np.float32)
+            step_kernels.fill_friends(self._held.address, batch["friends"])
+        return batch
+
+    def tabular(self) -> Ints:
+        """States of the observation "tabular" of every session, (B,), in a new array."""
+        states = np.empty(self.num, np.int64)
+        step_kernels.fill_tabular(self._held.address, states)
+        return states
 
     def expected_reward(self) -> NDArray[np.float64]:
         """Expected reward of each item, shown alone or as its page, shape (B, N); it reads hidden variables."""
         out = np.empty((self.num, self.world.num_items))
-        _expected_all(self.world.arrays, self.reward, self.sessions, out)
+        step_kernels.fill_expected(self._held.address, out)
         return out
 
     def snapshot(self) -> Sessions:

@@ -45,12 +45,15 @@ def friends_by_item(w: WorldArrays, s: Sessions, out: Floats) -> None:
 
 @njit()
 def friend_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
-    """Fill the last C + 1 columns of row b: shares of categories in friends' libraries, friends with the last item."""
-    at = out.shape[1] - s.shown.shape[1] - 1
-    shares = out[b, at:-1]
+    """Fill the last C + 1 columns of `out` (width,).
+
+    They are the shares of the categories in friends' libraries, and the friends with the last item.
+    """
+    at = out.shape[0] - s.shown.shape[1] - 1
+    shares = out[at:-1]
     shares[:] = 0.0
     total = _count(w, s.user[b], True, shares)
     if total > 0.0:
         shares /= total
     lead = s.lead[b]
-    out[b, -1] = _scaled(num_friends_with_item(w, s.user[b], lead)) if lead >= 0 else 0.0
+    out[-1] = _scaled(num_friends_with_item(w, s.user[b], lead)) if lead >= 0 else 0.0

@@ -209,17 +209,20 @@ def apply_reply(w: WorldArrays, s: Sessions, b: int, c: int, accepted: bool) -> 
 
 @njit()
 def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
-    """Fill the last 5 M columns of row b: friends in common, friends, items in common, refusals, accepted or not."""
+    """Fill the last 5 M columns of `out` (width,).
+
+    By candidate: friends in common, friends, items in common, refusals, whether he or she accepted.
+    """
     size = s.candidate.shape[1]
-    at = out.shape[1] - CANDIDATE_FEATURES * size
+    at = out.shape[0] - CANDIDATE_FEATURES * size
     for c in range(size):
         tie = s.tie[b, c]
-        out[b, at + c] = min_one(math.log(1.0 + (tie if tie > 0 else 0)) / COMMON_SCALE)
+        out[at + c] = min_one(math.log(1.0 + (tie if tie > 0 else 0)) / COMMON_SCALE)
         friends = num_friends(w, s.candidate[b, c])
-        out[b, at + size + c] = min_one(math.log(1.0 + friends) / FRIENDS_SCALE)
-        out[b, at + 2 * size + c] = min_one(s.shared[b, c] / SHARED_SCALE)
-        out[b, at + 3 * size + c] = min_one(s.refused[b, c] / REFUSED_SCALE)
-        out[b, at + 4 * size + c] = 1.0 if tie < 0 else 0.0
+        out[at + size + c] = min_one(math.log(1.0 + friends) / FRIENDS_SCALE)
+        out[at + 2 * size + c] = min_one(s.shared[b, c] / SHARED_SCALE)
+        out[at + 3 * size + c] = min_one(s.refused[b, c] / REFUSED_SCALE)
+        out[at + 4 * size + c] = 1.0 if tie < 0 else 0.0
 
 
 @njit()

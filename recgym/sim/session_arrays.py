@@ -17,8 +17,12 @@ from recgym.sim.world import World
 
 def empty_sessions(world: World, num: int) -> Sessions:
     """Arrays for `num` sessions; none of them has begun."""
-    factors, categories = world.num_factors, len(world.categories)
     candidates = world.num_items if world.arrays.choice[0] == FRIENDS else 1
+    return session_arrays(num, world.num_factors, len(world.categories), candidates)
+
+
+def session_arrays(num: int, factors: int, categories: int, candidates: int) -> Sessions:
+    """The same by sizes: d, C, and the number of candidates for friend requests."""
 
     def ints(*shape: int) -> NDArray[np.int32]:
         return np.zeros((num, *shape), np.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from engine_digest import DOMAINS, trace
 
-from recgym.sim import engine as engine_module
+from recgym.sim import step_kernels
 from recgym.sim.engine import Engine
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.synthetic import synthetic
@@ -65,7 +65,7 @@ def test_a_kernel_has_one_signature_for_all_ids():
     for domain in DOMAINS:
         for slots in (1, 6):
             trace(synthetic(domain=domain, num_factors=4 + slots, num_categories=3 + slots), range(3), slots)
-    assert len(engine_module._step.signatures) == 1
+    assert len(step_kernels.step_all.signatures) == 1
 
 
 _PLAIN = """
