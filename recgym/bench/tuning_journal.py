@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recgym.storage.read import read_file
+
 DIGEST_DIGITS = 32
+MAX_BYTES = 256 << 20
 
 
 class CheckedJournal:
@@ -23,7 +26,7 @@ class CheckedJournal:
 
     def __init__(self, path: Path, place: str) -> None:
         self._path, self._digest, self._logs = path, "", list[dict[str, Any]]()
-        data = path.read_bytes() if path.exists() else b""
+        data = read_file(path, MAX_BYTES) if path.exists() else b""
         whole, _, rest = data.rpartition(b"\n")
         for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
             digest, _, text = line.decode("utf-8", "replace").partition(" ")

@@ -1,5 +1,7 @@
 """The journal of a search: a kill at any byte, and any change of a byte."""
 
+import os
+
 import pytest
 
 from recgym.bench.tuning_journal import CheckedJournal
@@ -37,3 +39,12 @@ def test_a_changed_byte_or_a_removed_line_is_refused(tmp_path):
     path.write_bytes(b"".join(data.splitlines(True)[1:]))
     with pytest.raises(ValueError, match="line 1 of"):
         CheckedJournal(path, "--out x")
+
+
+def test_a_pipe_and_an_endless_journal_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.log")
+    (tmp_path / "long.log").touch()
+    os.truncate(tmp_path / "long.log", 1 << 41)
+    for name, said in (("pipe.log", "is not a regular file"), ("long.log", "expected at most")):
+        with pytest.raises(ValueError, match=said):
+            CheckedJournal(tmp_path / name, "--out x")
