@@ -4,10 +4,11 @@ import numba
 import numpy as np
 import pytest
 
-from recgym.sim.observations import features
+from recgym.sim.observations import Public, features
 from recgym.sim.session import advance
 from recgym.sim.session_arrays import empty_feedback, empty_sessions
 from recgym.sim.session_start import start_episode
+from recgym.sim.step_kernels import circle
 from recgym.sim.synthetic import synthetic
 
 
@@ -32,13 +33,14 @@ def test_a_session_step_compiles_to_ptx(monkeypatch):
     feedback = empty_feedback(4, 2)
     view = np.zeros((4, 20), np.float32)
 
-    def kernel(w, s, slate, f, user_features, view):
+    def kernel(w, s, slate, f, public, view):
         b = cuda.grid(1)
         if b < slate.shape[0]:
             start_episode(w, s, b)
             advance(w, s, b, slate, 50, f)
-            features(w, s, b, user_features, 3, 50, view)
+            features(w, s, b, public, view[b])
 
-    arguments = (world.arrays, sessions, slate, feedback, world.user_features, view)
+    public = Public(world.user_features, circle(len(world.contexts)), np.array([50, 3, 0]))
+    arguments = (world.arrays, sessions, slate, feedback, public, view)
     ptx, _ = cuda.compile_ptx(kernel, tuple(numba.typeof(each) for each in arguments), cc=(9, 0))
     assert ".target sm_90" in ptx
