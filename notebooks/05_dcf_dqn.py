@@ -99,7 +99,8 @@ print(
 
 # %% [markdown]
 # A few hundred clicks are few for a network: after a while it learns the training rows by heart, and the held-out loss rises.
-# Whoever trains on a log stops where the loss of held-out rows is lowest (*early stopping*), as `deep-cf` does.
+# Whoever trains on a log stops where the loss of held-out rows is lowest (*early stopping*), as `deep-cf` does. The lowest loss was picked on the held-out rows themselves, so that it is a little
+# too low; a third part of the log would judge it fairly.
 #
 # ## Offline, then online
 #
