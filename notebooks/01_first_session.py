@@ -31,7 +31,7 @@ print(recgym.__version__, "with", ", ".join(row.id for row in recgym.envs.ENVIRO
 # this session. The intent of the user is hidden; `render_hidden=True` shows it here, and no agent may read it.
 
 # %%
-env = gym.make("recgym/ContentSlate-v0", render_mode="ansi", render_hidden=True)
+env = gym.make("recgym/ContentSlate-v1", render_mode="ansi", render_hidden=True)
 observation, info = env.reset(seed=3)
 print(env.action_space)
 print("observation", observation.shape, observation.dtype, "in [-1, 1]")
@@ -115,7 +115,7 @@ print(f"difference {difference.mean():+.2f} +- {paired:.2f} (as two separate sam
 # single environment reset with seed *s + i*.
 
 # %%
-many = gym.make_vec("recgym/Content-v0", num_envs=10_000)
+many = gym.make_vec("recgym/Content-v1", num_envs=10_000)
 many.reset(seed=0)
 alive = np.ones(10_000, bool)
 rng = np.random.default_rng(1)
@@ -152,7 +152,7 @@ plt.show()
 # $\sum_j p_j (1 - p_j)$. What is above that is what an agent can learn about users.
 
 # %%
-slates = gym.make_vec("recgym/ContentSlate-v0", num_envs=10_000, slate_size=10, observation="history")
+slates = gym.make_vec("recgym/ContentSlate-v1", num_envs=10_000, slate_size=10, observation="history")
 slates.reset(seed=0)
 observations, *_ = slates.step(np.tile(np.arange(10), (10_000, 1)))
 events = observations["events"].reshape(10_000, 20, -1)  # the last twenty shown items, oldest first

@@ -111,14 +111,14 @@ def click_probability(env):
     """P(click) (users, items) at the start of a session, averaged over 200 seeds of the session's draws."""
     users, count = env.unwrapped.num_users, 200
     many = gym.make_vec(
-        "recgym/Content-v0", users * count, world=env.unwrapped.arguments.world, reward="clicks"
+        "recgym/Content-v1", users * count, world=env.unwrapped.arguments.world, reward="clicks"
     )
     many.reset(seed=0, options={"user": np.repeat(np.arange(users), count)})
     return many.unwrapped.privileged().expected_reward().reshape(users, count, -1).mean(1)
 
 
-fitted_env = gym.make("recgym/Content-v0", world="my_world", reward="clicks")
-true_env = gym.make("recgym/Content-v0", world=truth, reward="clicks")
+fitted_env = gym.make("recgym/Content-v1", world="my_world", reward="clicks")
+true_env = gym.make("recgym/Content-v1", world=truth, reward="clicks")
 users = [
     int(name[1:]) for name in fitted_env.unwrapped.user_ids
 ]  # the fit numbers users and items its own way
@@ -154,7 +154,7 @@ plt.show()
 names = [row["term"] for row in world.card["terms"] if row["status"] == "assumed"]
 print("assumed:", ", ".join(names))
 for setting in ("low", "middle", "high"):
-    env = gym.make_vec("recgym/Content-v0", 1_000, assume={"leave_bias": setting}, reward="clicks")
+    env = gym.make_vec("recgym/Content-v1", 1_000, assume={"leave_bias": setting}, reward="clicks")
     env.reset(seed=0)
     alive, total = np.ones(1_000, bool), np.zeros(1_000)
     rng = np.random.default_rng(0)

@@ -23,8 +23,8 @@ from agents import Transition, make_agent
 from recgym.logs import sample_log
 
 NUM, ITEMS = 64, 50  # sessions at once, items
-VIDEOS = {"id": "recgym/Content-v0", "horizon": 1}  # one video for each user who comes
-ARTISTS = {"id": "recgym/Social-v1"}  # whole sessions, one artist after another
+VIDEOS = {"id": "recgym/Content-v1", "horizon": 1}  # one video for each user who comes
+ARTISTS = {"id": "recgym/Social-v2"}  # whole sessions, one artist after another
 
 
 def make(task, num=NUM, **kwargs):

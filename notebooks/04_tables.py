@@ -21,7 +21,7 @@ import numpy as np
 
 from agents import judge, make_agent
 
-ENV = "recgym/Ecommerce-v0"  # a shop: one product a step, a click moves the user's intent
+ENV = "recgym/Ecommerce-v1"  # a shop: one product a step, a click moves the user's intent
 
 # %% [markdown]
 # ## A state that fits into a table

@@ -24,7 +24,7 @@ from agents import make_agent
 from recgym.evaluate import paired_difference
 from recgym.logs import sample_log
 
-ENV = "recgym/Ecommerce-v0"
+ENV = "recgym/Ecommerce-v1"
 torch.set_num_threads(1)
 env = gym.make(ENV)
 log = sample_log(env, sessions=800, seed=1)

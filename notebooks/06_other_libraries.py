@@ -24,7 +24,7 @@ from torch import nn
 
 from agents.sb3 import as_vec_env
 
-ENV = "recgym/Ecommerce-v0"
+ENV = "recgym/Ecommerce-v1"
 torch.set_num_threads(1)
 
 
@@ -70,7 +70,7 @@ print(f"{results['SB3 DQN']:.2f} clicks a session after 6,000 steps")
 # %%
 from sb3_contrib import MaskablePPO
 
-friends = gym.make("recgym/SocialFriends-v1")
+friends = gym.make("recgym/SocialFriends-v2")
 ppo = MaskablePPO("MlpPolicy", friends, n_steps=256, batch_size=64, n_epochs=3, seed=0)
 ppo.learn(1_024)
 observation, info = friends.reset(seed=1)
@@ -174,7 +174,7 @@ else:
 # ## Exercises
 #
 # 1. Leave out `~over` in the mode NEXT_STEP. What do the extra rows say, and to which value do they pull $Q$?
-# 2. Why does DQN of SB3 refuse `recgym/EcommerceSlate-v0`, and what would PPO do with it?
+# 2. Why does DQN of SB3 refuse `recgym/EcommerceSlate-v1`, and what would PPO do with it?
 # 3. Multiply the target by `~(terminated | truncated)`. What changes?
 #
 # <details><summary>Answers</summary>

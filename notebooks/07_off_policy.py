@@ -22,7 +22,7 @@ import numpy as np
 from recgym.evaluate import cross_fit, dm, dr, ips, snips
 from recgym.logs import sample_log
 
-ENV, ITEMS = "recgym/Social-v1", 20
+ENV, ITEMS = "recgym/Social-v2", 20
 env = gym.make(ENV, n_items=ITEMS, horizon=1, reward="clicks")
 
 # %% [markdown]

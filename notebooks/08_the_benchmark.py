@@ -23,7 +23,7 @@ from agents import make_agent
 from recgym.bench.rollout import play
 from recgym.evaluate import coverage, exposure_counts, exposure_gini, paired_difference, t_interval
 
-ENV, SEEDS, SESSIONS = "recgym/Ecommerce-v0", 6, 400
+ENV, SEEDS, SESSIONS = "recgym/Ecommerce-v1", 6, 400
 AGENTS = ("random", "ucb1", "thompson", "linucb", "oracle")
 
 # %% [markdown]

@@ -29,7 +29,7 @@ from recgym.rng import LEAVE, uniform
 # `counterfactual` plays one episode twice: same seed, so same user, same context, same draws. Only the slates differ.
 
 # %%
-env = gym.make("recgym/ContentSlate-v0", slate_size=3)
+env = gym.make("recgym/ContentSlate-v1", slate_size=3)
 rng = np.random.default_rng(0)
 slates = [rng.choice(500, 3, replace=False) for _ in range(5)]
 other = [np.array([7, 8, 9]), *slates[1:]]  # another first slate, the same afterwards
@@ -78,7 +78,7 @@ for row in pair.records()[:3]:
 # mind and shows what this user most wants.
 
 # %%
-single = gym.make("recgym/Content-v0", reward="clicks")
+single = gym.make("recgym/Content-v1", reward="clicks")
 oracle = make_agent("oracle", single)
 draws = np.random.default_rng(5)
 print(recgym.counterfactual(single, 11, lambda observation: int(draws.integers(500)), oracle))
@@ -99,7 +99,7 @@ print(recgym.counterfactual(single, 11, lambda observation: int(draws.integers(5
 # %%
 def returns(items, seeds):
     """Returns of sessions in which step t shows items[t]; row i has the seed seeds + i."""
-    many = gym.make_vec("recgym/Content-v0", 1_000, reward="clicks")
+    many = gym.make_vec("recgym/Content-v1", 1_000, reward="clicks")
     many.reset(seed=seeds)
     alive, total = np.ones(1_000, bool), np.zeros(1_000)
     for item in items:
@@ -145,7 +145,7 @@ changed[0] = (first[0] + 250) % 500
 
 
 def clicks_by_step(items):
-    many = gym.make_vec("recgym/Content-v0", 5_000, reward="clicks")
+    many = gym.make_vec("recgym/Content-v1", 5_000, reward="clicks")
     many.reset(seed=0)
     alive, rows = np.ones(5_000, bool), []
     for item in items[:20]:

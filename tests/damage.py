@@ -57,7 +57,7 @@ def digest(*parts):
 def plan_of(name, world):
     experiment = Experiment(
         name="train",
-        env_id="recgym/Ecommerce-v0",
+        env_id="recgym/Ecommerce-v1",
         kwargs={"world": str(world), "horizon": 8},
         env_steps=700,
         offline_sessions=40,
@@ -69,7 +69,7 @@ def plan_of(name, world):
 def problem_of(name, world):
     needs = agent_class(name).requirements(LIGHT.get(name, {}))[0]
     return Problem.of(
-        gymnasium.make_vec("recgym/Ecommerce-v0", num_envs=4, world=str(world), observation=needs)
+        gymnasium.make_vec("recgym/Ecommerce-v1", num_envs=4, world=str(world), observation=needs)
     )
 
 
@@ -78,7 +78,7 @@ def problem_of(name, world):
 
 def read_world(folder, root):
     world = load_world(folder)
-    env = gymnasium.make_vec("recgym/Ecommerce-v0", num_envs=4, world=world)
+    env = gymnasium.make_vec("recgym/Ecommerce-v1", num_envs=4, world=world)
     env.reset(seed=1)
     rewards = [env.step(np.full(4, i % world.num_items))[1].tolist() for i in range(12)]
     return digest(world.sha256, json.dumps(world.card), rewards, card_markdown(world))
@@ -147,7 +147,7 @@ def make(root, kinds):
     world.save(root / "world")
     for name in AGENTS:
         env = gymnasium.make_vec(
-            "recgym/Ecommerce-v0", num_envs=4, world=str(root / "world"), observation="history"
+            "recgym/Ecommerce-v1", num_envs=4, world=str(root / "world"), observation="history"
         )
         agent = agent_class(name)(problem_of(name, root / "world"), **LIGHT.get(name, {}))
         if name == "item-knn":

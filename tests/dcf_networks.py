@@ -11,7 +11,7 @@ from agents.torch_utils import seeded
 SMALL = {"width": 8, "hidden": 16}
 
 
-def history_env(world, num_envs=16, task="recgym/Social-v1", **kwargs):
+def history_env(world, num_envs=16, task="recgym/Social-v2", **kwargs):
     return gymnasium.make_vec(task, num_envs=num_envs, world=world, observation="history", **kwargs)
 
 

@@ -26,7 +26,7 @@ SMALL = synthetic(5, domain="content", num_items=12)
 
 
 def content(make=gym.make, **kwargs):
-    return make("recgym/Content-v0", **{"world": SMALL, **kwargs})
+    return make("recgym/Content-v1", **{"world": SMALL, **kwargs})
 
 
 def same(first, second):

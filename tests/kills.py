@@ -44,16 +44,16 @@ def commands(root):
         "400",
     ]
     return {
-        "train ucb1": (["train", "ucb1", "recgym/Ecommerce-v0", "--steps", "40000", *train], trained),
+        "train ucb1": (["train", "ucb1", "recgym/Ecommerce-v1", "--steps", "40000", *train], trained),
         "train q-learning": (
-            ["train", "q-learning", "recgym/Ecommerce-v0", "--steps", "40000", *train],
+            ["train", "q-learning", "recgym/Ecommerce-v1", "--steps", "40000", *train],
             trained,
         ),
         "train dcf-dqn": (
             [
                 "train",
                 "dcf-dqn",
-                "recgym/Ecommerce-v0",
+                "recgym/Ecommerce-v1",
                 "--steps",
                 "5000",
                 "--params",
@@ -140,7 +140,7 @@ def run(count, seed, names):
         synthetic(3, num_items=12, num_users=20).save(root / "world")
         sample_log(synthetic(2, domain="content", num_users=30, num_items=12, num_factors=2),
                    "random", 300, seed=3, horizon=5).write(root / "log")  # fmt: skip
-        row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": str(root / "world")},
+        row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v1", kwargs={"world": str(root / "world")},
                          env_steps=3_000, eval_sessions=30)  # fmt: skip
         suite.PRESETS["quick"] = Preset(name="quick", about="", experiments=(row,), seeds=3,
                                         agents=("random", "q-learning"))  # fmt: skip

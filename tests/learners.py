@@ -87,7 +87,7 @@ def pulls(arms, rewards):
 
 def score(agent, world, num=300):
     kwargs = {"world": world, "observation": agent.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v2", num_envs=num, **kwargs)
     agent.bind(env)
     observation, _ = env.reset(seed=77)
     total, live = np.zeros(num), np.ones(num, bool)

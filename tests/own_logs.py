@@ -11,7 +11,7 @@ from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 from recgym.sim.world_ids import Ids
 
-ENV = "recgym/Ecommerce-v0"
+ENV = "recgym/Ecommerce-v1"
 
 
 def own_world() -> World:

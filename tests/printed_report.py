@@ -13,7 +13,7 @@ def report():
     rows = tuple(
         Row(name, 10, interval, interval, interval, None, 5.0, 0.25, 0.5, 0.3, 12.0) for name in AGENTS
     )
-    env = "recgym/EcommerceSlate-v0"
+    env = "recgym/EcommerceSlate-v1"
     table = Leaderboard(
         "ladder",
         "ecommerce-slate",

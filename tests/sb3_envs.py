@@ -7,7 +7,7 @@ from recgym.sim.synthetic import synthetic
 WORLDS = {domain: synthetic(domain=domain, num_items=12) for domain in ("ecommerce", "content")}
 
 
-def native(task="recgym/Ecommerce-v0", num_envs=4, **kwargs):
+def native(task="recgym/Ecommerce-v1", num_envs=4, **kwargs):
     world = WORLDS["content" if "Content" in task else "ecommerce"]
     return gymnasium.make_vec(task, num_envs=num_envs, world=world, **kwargs)
 

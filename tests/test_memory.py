@@ -13,7 +13,7 @@ HUGE = "{} is 1000000000: that needs [0-9,.]+ GiB of memory, and [0-9,.]+ GiB ar
 VECTOR = {"vectorization_mode": "vector_entry_point"}
 
 
-@pytest.mark.parametrize("env_id", ["Content-v0", "ContentSlate-v0", "SocialFriends-v1", "Ecommerce-v0"])
+@pytest.mark.parametrize("env_id", ["Content-v1", "ContentSlate-v1", "SocialFriends-v2", "Ecommerce-v1"])
 def test_too_many_environments_name_the_memory(env_id):
     begin = time.process_time()
     with pytest.raises(ValueError, match=HUGE.format("num_envs")):
@@ -25,13 +25,13 @@ def test_too_many_environments_name_the_memory(env_id):
 def test_observations_and_masks_count(monkeypatch, more):
     monkeypatch.setattr(memory, "SMALL_BYTES", 0)
     monkeypatch.setattr(memory, "memory_left", lambda: 560_000)
-    gym.make_vec("recgym/Ecommerce-v0", num_envs=1000, **VECTOR)
+    gym.make_vec("recgym/Ecommerce-v1", num_envs=1000, **VECTOR)
     with pytest.raises(ValueError, match="num_envs is 1000: that needs"):
-        gym.make_vec("recgym/Ecommerce-v0", num_envs=1000, **VECTOR, **more)
+        gym.make_vec("recgym/Ecommerce-v1", num_envs=1000, **VECTOR, **more)
 
 
 def test_too_many_sessions_of_a_log_name_the_memory(monkeypatch):
-    env = gym.make("recgym/Ecommerce-v0")
+    env = gym.make("recgym/Ecommerce-v1")
     with pytest.raises(ValueError, match=HUGE.format("sessions")):
         sample_log(env, sessions=10**9)
     monkeypatch.setattr(memory, "SMALL_BYTES", 0)
@@ -43,7 +43,7 @@ def test_too_many_sessions_of_a_log_name_the_memory(monkeypatch):
 
 def test_more_users_than_there_are():
     with pytest.raises(ValueError, match=re.escape("users lists 1,000,000,000 users, there are")):
-        gym.make("recgym/Ecommerce-v0", users=range(10**9))
+        gym.make("recgym/Ecommerce-v1", users=range(10**9))
 
 
 def test_the_memory_left_is_the_smallest_limit(tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize("slots", [1, 6])
 def test_history_holds_items_and_events_in_order_and_apart(slots):
     world = synthetic(5, domain="content", num_items=200).with_params(leave_bias=-60.0, patience=0.0)
-    env = gym.make("recgym/Content-v0", world=world, slate_size=slots, observation="history", horizon=60)
+    env = gym.make("recgym/Content-v1", world=world, slate_size=slots, observation="history", horizon=60)
     observation, _ = env.reset(seed=0)
     shown, responses = [], []
     for step in range(40):

@@ -16,7 +16,7 @@ CHECKS = {
         from agents import AGENTS, make_agent
         import gymnasium, recgym
         assert AGENTS[0].name == "greedy-mean" and AGENTS[0].name in open("README.md").read()
-        env = gymnasium.make_vec("recgym/EcommerceSlate-v0", num_envs=16)
+        env = gymnasium.make_vec("recgym/EcommerceSlate-v1", num_envs=16)
         agent = make_agent("greedy-mean", env)
         assert agent.train(agent.env, 4_000, seed=1)["untried"] == 0
         observation, _ = agent.env.reset(seed=2)
@@ -36,7 +36,7 @@ CHECKS = {
     "an experiment": """
         from pathlib import Path
         assert len(list(Path("runs/short").glob("*/run.json"))) == 6
-        assert "### recgym/Ecommerce-v0" in Path("runs/README.md").read_text()
+        assert "### recgym/Ecommerce-v1" in Path("runs/README.md").read_text()
     """,
 }
 

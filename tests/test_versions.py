@@ -23,6 +23,13 @@ DIGESTS = {
     "recgym/SocialFriends-v0": "f6e70d01e59dc2bd4e71bee0f2798b14d3ae51e0642f6da74dc9ac0de49e5985",
     "recgym/Social-v1": "9834fd2378ca047ad9cf9abbe9973bd610ff1f69a790c3fc3746094756a1a8b6",
     "recgym/SocialFriends-v1": "0f031e11ff9d7f14cefeff76d858706d4b9a17811c717422e66e311721688081",
+    "recgym/Ecommerce-v1": "9fb2c5f63b90633d729b4c7d12a265db111729c35c1eb4fb50d4a05387d8f99b",
+    "recgym/EcommerceSlate-v1": "6b445ac1a41c58636fe12adff681a92582d27ceca2c280b85750c2ff2efe2700",
+    "recgym/EcommercePage-v1": "f9547feda3752631ff10644c3d8805cf389db3ce4a0c9f663e70e0a2ac0eeae0",
+    "recgym/Content-v1": "5eec0cf9a5ab229cda8c924bbdbbef76e66f1b29c6ba1e2a98aca98173452108",
+    "recgym/ContentSlate-v1": "ac19af04e0166c34e0a9a06921620dd189c5609c132afebc89e571767ffeabd4",
+    "recgym/Social-v2": "6357941d89f0f06809c069c016122737d8366102d6f6df6efce8e86355a7994c",
+    "recgym/SocialFriends-v2": "bbf8d703897a7c8d41623d48ed365dd425dd908d9047ffcfa78899824cfc4c94",
 }
 
 
@@ -72,22 +79,22 @@ def test_every_digest_is_of_a_registered_id():
 
 
 def test_an_earlier_version_warns_of_the_later_one():
-    with pytest.warns(DeprecationWarning, match=r"Social-v0 is out of date.*`v1`"):
-        env = gymnasium.make("recgym/Social-v0")
-    assert env.unwrapped.privileged().world.name == "social-1"
-    assert gymnasium.make("recgym/Social-v1").unwrapped.privileged().world.name == "social-2"
+    with pytest.warns(DeprecationWarning, match=r"Social-v1 is out of date.*`v2`"):
+        env = gymnasium.make("recgym/Social-v1")
+    assert env.unwrapped.privileged().world.name == "social-2"
+    assert gymnasium.make("recgym/Social-v2").unwrapped.privileged().world.name == "social-3"
     with pytest.warns(UserWarning, match="the latest versioned environment"):
-        assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v1"
+        assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v2"
 
 
 def test_the_digest_depends_on_the_response_rate(monkeypatch):
     from recgym.envs import task_engine
 
-    original, load = digest("recgym/Ecommerce-v0"), task_engine.world_of
+    original, load = digest("recgym/Ecommerce-v1"), task_engine.world_of
 
     def with_more_responses(*arguments):
         world = load(*arguments)
         return world.with_params(outside=world.params["outside"] - 0.05)
 
     monkeypatch.setattr(task_engine, "world_of", with_more_responses)
-    assert digest("recgym/Ecommerce-v0") != original
+    assert digest("recgym/Ecommerce-v1") != original

@@ -9,7 +9,7 @@ from recgym.sim.synthetic import synthetic
 WORLDS = {domain: synthetic(domain=domain, num_items=30) for domain in ("ecommerce", "content", "social")}
 
 
-TASKS = {"recgym/Ecommerce-v0": "ecommerce", "recgym/ContentSlate-v0": "content"}
+TASKS = {"recgym/Ecommerce-v1": "ecommerce", "recgym/ContentSlate-v1": "content"}
 
 
 LIGHT = {  # parameters that make an agent quick, for tests

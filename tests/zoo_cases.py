@@ -6,7 +6,7 @@ from agents import AGENTS, Problem, agent_class, make_agent
 from recgym.bench.rollout import make_vector
 from recgym.sim.synthetic import synthetic
 
-ENV, SLATE = "recgym/Ecommerce-v0", "recgym/EcommerceSlate-v0"
+ENV, SLATE = "recgym/Ecommerce-v1", "recgym/EcommerceSlate-v1"
 
 
 WORLD = synthetic(3, num_items=30, num_users=40)

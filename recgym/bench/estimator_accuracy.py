@@ -23,7 +23,7 @@ from recgym.evaluate.ope import clipped, mips
 from recgym.evaluate.rounds import Rounds, checked, with_base
 from recgym.storage import write_files
 
-WORLDS = ("recgym/Ecommerce-v0", "recgym/Content-v0", "recgym/Social-v1")
+WORLDS = ("recgym/Ecommerce-v1", "recgym/Content-v1", "recgym/Social-v2")
 SESSIONS, ITEMS = 400, 30  # of a bandit
 SIZES = (300, 3_000, 30_000)  # rounds of a log
 MAX_WEIGHT, SHRINKAGE = 10.0, 100.0

@@ -97,4 +97,4 @@ def table(row: EnvRow, sessions: int = 1_000, omegas: tuple[float, ...] = OMEGAS
 
 
 if __name__ == "__main__":
-    print(table(row_of(sys.argv[1] if len(sys.argv) > 1 else "recgym/Social-v1")))
+    print(table(row_of(sys.argv[1] if len(sys.argv) > 1 else "recgym/Social-v2")))

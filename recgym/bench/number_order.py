@@ -1,6 +1,6 @@
 """Whether item numbers carry something: how an agent that shows items 0, 1, 2, ... scores.
 
-    python -m recgym.bench.number_order recgym/Content-v0    # the first numberings by which it earns what chance earns
+    python -m recgym.bench.number_order recgym/Content-v1    # the first numberings by which it earns what chance earns
 
 A random order of items is good or bad by chance for an agent that shows them in order, because a session sees few of
 them. Of random orders, that of the first seed is taken by which this agent earns what an order that is drawn anew for

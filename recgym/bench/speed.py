@@ -114,7 +114,7 @@ def measure(seconds: float = 0.5) -> Iterator[Speed]:
     threads = MAX_THREADS
     for row in ENVIRONMENTS:
         yield _measure(row, seconds, threads, row.id)
-    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
+    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v1")
     for num_items in (200, 6_000):
         world = _resized(world_of(content), num_items)
         yield _measure(

@@ -10,12 +10,13 @@ from recgym.bench.experiment import Entry, Experiment, Preset, registered
 
 def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]:
     ids = {
-        "ecommerce": "recgym/Ecommerce-v0",
-        "content": "recgym/Content-v0",
-        "social": "recgym/Social-v1",
-        "social-friends": "recgym/SocialFriends-v1",
-        "ecommerce-slate": "recgym/EcommerceSlate-v0",
-        "content-slate": "recgym/ContentSlate-v0",
+        "ecommerce": "recgym/Ecommerce-v1",
+        "content": "recgym/Content-v1",
+        "social": "recgym/Social-v2",
+        "social-friends": "recgym/SocialFriends-v2",
+        "ecommerce-page": "recgym/EcommercePage-v1",
+        "ecommerce-slate": "recgym/EcommerceSlate-v1",
+        "content-slate": "recgym/ContentSlate-v1",
     }
     tags = {name: ("slate",) if name.endswith("slate") else ("single",) for name in ids}
     return tuple(Experiment(name=name, env_id=ids[name], tags=tags[name], **changes) for name in names)
@@ -23,6 +24,7 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
 
 _SINGLE = ("ecommerce", "content", "social")
 _FRIENDS = ("social-friends",)
+_PAGES = ("ecommerce-page",)
 _SLATES = ("ecommerce-slate", "content-slate")
 _QUICK_AGENTS = (
     "random",
@@ -128,7 +130,10 @@ PRESETS: dict[str, Preset] = {
             name="standard",
             about="every agent in the environments that show one item, ten seeds",
             experiments=_experiments(
-                (*_SINGLE, *_FRIENDS), env_steps=100_000, offline_sessions=10_000, eval_sessions=1_000
+                (*_SINGLE, *_FRIENDS, *_PAGES),
+                env_steps=100_000,
+                offline_sessions=10_000,
+                eval_sessions=1_000,
             ),
             params={"oracle-plan": {"simulations": 100}},
             reference="dcf-dqn",
@@ -138,7 +143,7 @@ PRESETS: dict[str, Preset] = {
             name="full",
             about="every agent everywhere, twenty seeds",
             experiments=_experiments(
-                (*_SINGLE, *_FRIENDS, *_SLATES),
+                (*_SINGLE, *_FRIENDS, *_PAGES, *_SLATES),
                 env_steps=300_000,
                 offline_sessions=20_000,
                 eval_sessions=2_000,

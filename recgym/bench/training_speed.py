@@ -72,13 +72,13 @@ def tasks() -> Iterator[TimingTask]:
     small = {"width": 16, "hidden": 32, "batch_size": 64, "steps_per_update": 32, "warmup": 200}
     yield TimingTask(
         "ten items",
-        "recgym/Social-v1",
+        "recgym/Social-v2",
         {"world": ten_items(), "horizon": 20},
         stale_log,
         # a log of another period is not replayed
         {**small, "log_weight": 0.0, "online_rate": 2e-3, "epsilon_steps": 3_000},
     )
-    shop, kwargs = "recgym/Ecommerce-v0", {"n_items": 50}
+    shop, kwargs = "recgym/Ecommerce-v1", {"n_items": 50}
     yield TimingTask(
         "50 products",
         shop,
@@ -176,7 +176,7 @@ def decision_ms(num_items: int = 100_000, batch: int = 256, repeats: int = 10) -
     from agents.problem import Problem
 
     world = synthetic(domain="social", num_items=num_items)
-    env = make_vector("recgym/Social-v1", batch, world=world, observation="history", n_items="all")
+    env = make_vector("recgym/Social-v2", batch, world=world, observation="history", n_items="all")
     agent = make_agent("dcf-dqn", Problem.of(env), epochs=0)
     observation, _ = env.reset(seed=0)
     agent.act(observation)  # computes the item tower of the catalogue

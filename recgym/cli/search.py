@@ -70,7 +70,7 @@ def tune(
     compared with the agent's own on others.
 
     ```sh
-    recgym tune linucb recgym/Ecommerce-v0 --trials 30
+    recgym tune linucb recgym/Ecommerce-v1 --trials 30
     ```
     """
     from recgym.bench.env_args import json_object

@@ -16,7 +16,7 @@ AgentName = Annotated[
     ),
 ]
 EnvId = Annotated[
-    str, typer.Argument(metavar="ENV", help="Id, such as recgym/Content-v0; `recgym envs` lists them.")
+    str, typer.Argument(metavar="ENV", help="Id, such as recgym/Content-v1; `recgym envs` lists them.")
 ]
 AgentFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the agent. Default: trained/AGENT-ENV.")
@@ -101,8 +101,8 @@ def train(
     has an offline stage, then in the environment.
 
     ```sh
-    recgym train ucb1 recgym/Ecommerce-v0 --steps 2000
-    recgym train dcf-dqn recgym/Ecommerce-v0 --out trained/shop
+    recgym train ucb1 recgym/Ecommerce-v1 --steps 2000
+    recgym train dcf-dqn recgym/Ecommerce-v1 --out trained/shop
     ```
     """
     from recgym.bench.env_args import env_arguments, json_object, tag_of

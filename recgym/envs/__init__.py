@@ -25,43 +25,103 @@ class EnvRow(NamedTuple):
 
 ENVIRONMENTS = (
     EnvRow(
-        "recgym/Ecommerce-v0", "ecommerce", "ecommerce-1", None, 1, 50, "clicks", "show one product at a time"
+        "recgym/Ecommerce-v1",
+        "ecommerce",
+        "ecommerce-2",
+        None,
+        1,
+        50,
+        "clicks",
+        "show one product at a time",
+        numbering=3,
+        observes=OBSERVED,
     ),
     EnvRow(
-        "recgym/EcommerceSlate-v0",
+        "recgym/EcommerceSlate-v1",
         "ecommerce",
-        "ecommerce-1",
+        "ecommerce-2",
         None,
         6,
         50,
         "clicks",
         "fill a page of products",
+        numbering=0,
+        observes=OBSERVED,
     ),
     EnvRow(
-        "recgym/Content-v0", "content", "content-1", 500, 1, 50, "engagement", "play one video after another"
+        "recgym/EcommercePage-v1",
+        "ecommerce",
+        "ecommerce-2",
+        None,
+        1,
+        50,
+        "clicks",
+        "show a page of the shop, by one of its products",
+        numbering=6,
+        observes=OBSERVED,
+        pages=True,
     ),
     EnvRow(
-        "recgym/ContentSlate-v0", "content", "content-1", 500, 6, 30, "engagement", "fill a screen of videos"
+        "recgym/Content-v1",
+        "content",
+        "content-2",
+        500,
+        1,
+        50,
+        "engagement",
+        "play one video after another",
+        numbering=19,
+        observes=OBSERVED,
     ),
     EnvRow(
-        "recgym/Social-v1", "social", "social-2", 500, 1, 50, "engagement", "suggest one artist at a time"
+        "recgym/ContentSlate-v1",
+        "content",
+        "content-2",
+        500,
+        6,
+        30,
+        "engagement",
+        "fill a screen of videos",
+        numbering=0,
+        observes=OBSERVED,
     ),
     EnvRow(
-        "recgym/SocialFriends-v1",
+        "recgym/Social-v2",
+        "social",
+        "social-3",
+        500,
+        1,
+        50,
+        "engagement",
+        "suggest one artist at a time",
+        numbering=0,
+        observes=OBSERVED,
+    ),
+    EnvRow(
+        "recgym/SocialFriends-v2",
         "friends",
-        "social-2",
+        "social-3",
         50,
         1,
         30,
         "connections",
         "suggest friends, one of 50 candidates at a time",
+        numbering=0,
+        observes=OBSERVED,
     ),
 )
 
+WORLDS_BEFORE = {
+    "ecommerce-2": ("ecommerce-1",),
+    "content-2": ("content-1",),
+    "social-3": ("social-1", "social-2"),
+}
+"""Worlds of the earlier versions of ids, of version 0 on, by the world of the present version."""
 EARLIER = tuple(
-    row._replace(id=row.id.replace("-v1", "-v0"), world="social-1")
+    row._replace(id=f"{row.id.rpartition('-v')[0]}-v{version}", world=world, numbering=None, observes=())
     for row in ENVIRONMENTS
-    if row.world == "social-2"
+    if not row.pages
+    for version, world in enumerate(WORLDS_BEFORE.get(row.world, ()))
 )
 """Earlier versions of ids. Their behaviour does not change, so that published results can be repeated."""
 REGISTERED = (*ENVIRONMENTS, *EARLIER)

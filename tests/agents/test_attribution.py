@@ -16,7 +16,7 @@ from recgym.sim.synthetic import synthetic
 torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])
 def test_category_shares_are_those_of_the_linear_agents(task, slots):
     env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
     problem, observation = visited(env, 4)
@@ -49,7 +49,7 @@ def test_encoder_shares_sum_to_the_code(encoder):
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
-@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])
 def test_explanation_sums_to_q(encoder, task, slots):
     env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
     problem, observation = visited(env, 4)

@@ -185,7 +185,7 @@ import sys, warnings
 sys.path.insert(0, "tests")
 from zoo import trained
 for name in sys.argv[1:]:
-    print(name, repr(trained(name, "recgym/Ecommerce-v0")[2]))
+    print(name, repr(trained(name, "recgym/Ecommerce-v1")[2]))
 """
 
 
@@ -199,7 +199,7 @@ def test_a_seed_fixes_the_curve_in_another_process():
     assert len(lines) == len(QUICK)
     for name, line in zip(QUICK, lines, strict=True):
         assert agent_class(name).learn is not BaseAgent.learn
-        assert line == f"{name} {trained(name, 'recgym/Ecommerce-v0')[2]!r}"
+        assert line == f"{name} {trained(name, 'recgym/Ecommerce-v1')[2]!r}"
 
 
 def test_bad_parameters_are_refused():

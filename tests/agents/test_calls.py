@@ -14,7 +14,7 @@ from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
 WORLD = synthetic(3, num_items=30, num_users=40)
-ENV = "recgym/Ecommerce-v0"
+ENV = "recgym/Ecommerce-v1"
 NAMES = ("random", "popularity", "ucb1", "q-learning", "linucb", "sb3-dqn", "sb3-ppo", "dcf-dqn", "oracle")
 NO_COUNTS = (0, -1, 1.5, 2.0, True, "a", None, np.nan, np.inf, [5])
 NO_SEEDS = (-1, 1.5, True, "a", None, np.nan, [1, 2], np.array([1]))

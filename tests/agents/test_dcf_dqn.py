@@ -104,7 +104,7 @@ def test_continuation_value_is_credited_to_the_item_with_the_response():
 def test_update_of_slates_by_hand():
     """The loss of a slate: errors of Q from expected reward and continuation credit, and of the heads."""
     world = synthetic(domain="ecommerce", num_items=6)
-    env = history_env(world, 4, "recgym/EcommerceSlate-v0", slate_size=2)
+    env = history_env(world, 4, "recgym/EcommerceSlate-v1", slate_size=2)
     problem = Problem.of(env)
     agent = make_agent(
         "dcf-dqn", problem, 0, steps=1, discount=0.5, epochs=0, warmup=10**6, batch_size=64, **SMALL
@@ -183,7 +183,7 @@ def test_rows_of_the_log_are_replayed_for_the_reward_logit():
 @pytest.mark.slow
 def test_offline_stage_ranks_unseen_sessions():
     world = synthetic(domain="ecommerce", num_items=40, num_users=60, spread=2.5)
-    problem = Problem.of(history_env(world, 1, "recgym/Ecommerce-v0"))
+    problem = Problem.of(history_env(world, 1, "recgym/Ecommerce-v1"))
     agent = make_agent("dcf-dqn", problem, 0, width=16, hidden=32)
     log, other = (
         sample_log(world, "random", 2_500, 1),
@@ -249,7 +249,7 @@ def test_refuses_bad_arguments():
         make_agent("dcf-dqn", problem, encoder="lstm")
     with pytest.raises(ValueError, match="needs the observation 'history', not Box"):
         make_agent(
-            "dcf-dqn", Problem.of(gymnasium.make_vec("recgym/Social-v1", 1, world=synthetic(domain="social")))
+            "dcf-dqn", Problem.of(gymnasium.make_vec("recgym/Social-v2", 1, world=synthetic(domain="social")))
         )
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'cuda' is not available"):

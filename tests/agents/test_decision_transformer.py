@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="module")
 def prepared():
     """An agent fitted to a log in which ten items are shown at random, and item 7 pays."""
-    env = gymnasium.make_vec("recgym/Social-v1", 64, world=ten_items(), observation="history", horizon=20)
+    env = gymnasium.make_vec("recgym/Social-v2", 64, world=ten_items(), observation="history", horizon=20)
     agent = make_agent(
         "decision-transformer", Problem.of(env), 0, width=16, layers=1, discount=0.0, fresh=False, rate=5e-3
     )
@@ -52,7 +52,7 @@ def test_decisions_hold_standardised_returns_to_go(prepared):
 
 
 def test_bad_parameters_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "genrec", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "genrec", 1))
     with pytest.raises(ValueError, match=r"quantile is 1\.5, expected a number from 0 to 1"):
         make_agent("decision-transformer", problem, quantile=1.5)
     with pytest.raises(ValueError, match="agent decision-transformer has no parameter 'group'"):

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def problem():
-    return Problem.of(make_env("recgym/Ecommerce-v0", "sasrec", 1))
+    return Problem.of(make_env("recgym/Ecommerce-v1", "sasrec", 1))
 
 
 def made(problem, num_items, levels, codes, spread=0.4):

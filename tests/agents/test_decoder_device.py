@@ -31,7 +31,7 @@ BATCH = 8
 def make(device, *, slate_size=1, mask=False):
     world = synthetic(domain="social", num_items=12)
     env = gymnasium.make_vec(
-        "recgym/Social-v1", num_envs=BATCH, world=world, observation="history", slate_size=slate_size
+        "recgym/Social-v2", num_envs=BATCH, world=world, observation="history", slate_size=slate_size
     )
     agent = make_agent("genrec", Problem.of(env), 0, device, width=8, layers=1, candidates=4)
     return agent, env, np.ones((BATCH, 12), bool) if mask else None

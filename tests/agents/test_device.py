@@ -54,7 +54,7 @@ def round_of(agent, env, mask):
 def make(device, *, encoder, slate_size=1, mask=False, **params):
     world = synthetic(domain="social", num_items=12)
     env = gymnasium.make_vec(
-        "recgym/Social-v1", num_envs=8, world=world, observation="history", slate_size=slate_size
+        "recgym/Social-v2", num_envs=8, world=world, observation="history", slate_size=slate_size
     )
     agent = make_agent("dcf-dqn", Problem.of(env), 0, device, encoder=encoder, **SMALL, **params)
     return agent, env, mask

@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 def test_exploration_samples_slates_by_their_values(slots):
     """Frequencies within 4 standard errors of the probabilities, uniform before learning; masks are obeyed."""
     env = history_env(
-        synthetic(domain="content", num_items=5), 1, "recgym/ContentSlate-v0", slate_size=max(slots, 1)
+        synthetic(domain="content", num_items=5), 1, "recgym/ContentSlate-v1", slate_size=max(slots, 1)
     )
     problem, observation = visited(env, 3)
     many = 20_000

@@ -20,7 +20,7 @@ from agents.torch_utils import weights_of
 from recgym.bench.training_speed import ten_items
 
 torch.set_num_threads(1)
-SHOP = "recgym/Ecommerce-v0"
+SHOP = "recgym/Ecommerce-v1"
 LORA = {**LIGHT["genrec"], "width": 16, "lora_rank": 2}
 
 
@@ -124,7 +124,7 @@ def test_the_loss_is_clipped_and_the_divergence_is_that_of_its_estimator():
 
 def test_kept_probabilities_are_those_of_the_decoder():
     """What `act` keeps of a drawn slate is what the decoder says of it, so that the first ratio is 1."""
-    env = make_env("recgym/ContentSlate-v0", "genrec", 8)
+    env = make_env("recgym/ContentSlate-v1", "genrec", 8)
     agent = make_agent("genrec", Problem.of(env), 0, **LIGHT["genrec"])
     observation, _ = env.reset(seed=0)
     for _ in range(3):
@@ -140,7 +140,7 @@ def test_kept_probabilities_are_those_of_the_decoder():
 
 def test_it_finds_the_item_that_pays_without_a_log():
     """GRPO alone, without the supervised loss: ten items of which one pays."""
-    env = gymnasium.make_vec("recgym/Social-v1", 64, world=ten_items(), observation="history", horizon=20)
+    env = gymnasium.make_vec("recgym/Social-v2", 64, world=ten_items(), observation="history", horizon=20)
     agent = make_agent(
         "genrec", Problem.of(env), 0, width=16, layers=1, rollout=512, replay_weight=0.0, fresh=False, candidates=1,
         online_rate=5e-3, kl_weight=0.0, discount=0.0,

@@ -45,7 +45,7 @@ def test_a_row_of_the_learnt_state_is_the_single_environment():
     vector = with_state(with_history(3), state)
     single = with_state(
         gymnasium.make(
-            "recgym/Ecommerce-v0", world=WORLDS["ecommerce"], observation="features+history", horizon=4
+            "recgym/Ecommerce-v1", world=WORLDS["ecommerce"], observation="features+history", horizon=4
         ),
         state,
     )

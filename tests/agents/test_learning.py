@@ -122,7 +122,7 @@ def yardsticks():
     for name in ("random", "popularity", "oracle"):
         kind = agent_class(name)
         problem = Problem.of(
-            gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation=kind.observation)
+            gymnasium.make_vec("recgym/Social-v2", 1, world=world, observation=kind.observation)
         )
         agent = make_agent(name, problem, **({"fresh": False} if name == "popularity" else {}))
         agent.prepare(stale_log(), 0)
@@ -138,7 +138,7 @@ def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
     kind = agent_class(name)
     num_envs = min(kind.num_envs, 64)
     kwargs = {"world": world, "observation": kind.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num_envs, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v2", num_envs=num_envs, **kwargs)
     agent = make_agent(name, Problem.of(env), 3, **LEARNERS[name])
     agent.prepare(stale_log(), 3)
     agent.train(env, 30_000 if name == "q-learning" else 5_000, 3)  # its table has 400 states
@@ -151,7 +151,7 @@ def test_a_learner_beats_a_popularity_that_has_changed(name, yardsticks):
 def test_popularity_is_its_closed_form():
     world = synthetic(domain="content", num_items=6)
     log = sample_log(world, "logged", 100, 2)
-    problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world, observation="history"))
+    problem = Problem.of(gymnasium.make("recgym/Content-v1", world=world, observation="history"))
     item, click = log.column("item"), log.column("click")
     shown = np.bincount(item, minlength=6)
     for by, smoothing, expected in (
@@ -175,7 +175,7 @@ def test_popularity_is_its_closed_form():
 @pytest.mark.parametrize("explore", [False, True])
 def test_fresh_agents_show_an_item_once_a_visit(name, explore):
     world = synthetic(domain="social", num_items=24).with_params(leave_bias=-60.0, patience=0.0)
-    env = gymnasium.make_vec("recgym/Social-v1", 6, world=world, observation="history", slate_size=2)
+    env = gymnasium.make_vec("recgym/Social-v2", 6, world=world, observation="history", slate_size=2)
     agent = make_agent(name, Problem.of(env), 1)
     agent.prepare(sample_log(env, sessions=20), 0)
     observation, _ = env.reset(seed=0)
@@ -185,7 +185,7 @@ def test_fresh_agents_show_an_item_once_a_visit(name, explore):
         shown = np.concatenate([shown, agent.act(observation, explore=explore)[:, None]], axis=1)
     for visit in shown.reshape(6, -1):
         assert len(set(visit)) == 22
-    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world.subset(3), observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 1, world=world.subset(3), observation="history")
     short = make_agent(name, Problem.of(env))
     short.prepare(sample_log(env, sessions=20), 0)
     used_up = env.reset(seed=0)[0] | {"shown": np.array([[0, 1, 2] * 6 + [3, 3]])}

@@ -17,7 +17,7 @@ from recgym.sim.synthetic import synthetic
 torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v0", 1), ("recgym/ContentSlate-v0", 3)])
+@pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])
 def test_histories_of_a_log_are_the_observations_of_the_environment(task, slots):
     world = synthetic(domain="content", num_items=9)
     env = history_env(world, 6, task, horizon=50, autoreset_mode="Disabled", slate_size=slots)
@@ -57,7 +57,7 @@ def test_return_to_go_by_hand():
 def test_contexts_of_a_log_without_some_hours_are_the_environments():
     world = synthetic(domain="content", num_items=8)
     early = world.with_arrays(context_cdf=np.minimum(np.arange(1, 25) / 6, 1.0))  # hours 0 to 5 alone
-    problem = Problem.of(gymnasium.make("recgym/Content-v0", world=world, observation="history"))
+    problem = Problem.of(gymnasium.make("recgym/Content-v1", world=world, observation="history"))
     log = sample_log(early, "random", 40, 1)
     hour = log.column("context_index")
     assert hour.max() < 6
@@ -68,7 +68,7 @@ def test_contexts_of_a_log_without_some_hours_are_the_environments():
 
 def test_every_row_of_a_log_without_events_is_a_response():
     world = synthetic(domain="ecommerce", num_items=6)
-    problem = Problem.of(gymnasium.make("recgym/Ecommerce-v0", world=world, observation="history"))
+    problem = Problem.of(gymnasium.make("recgym/Ecommerce-v1", world=world, observation="history"))
     log = sample_log(world, "random", 30, 1)
     clicks = replace(log, rows=log.rows.filter(log.rows["click"]))
     bare = replace(clicks, rows=clicks.rows.drop_columns(["click", "cart", "purchase"]))

@@ -12,7 +12,7 @@ from agents import Problem, load_agent, make_agent
 from agents.bandits.logistic_bandit import Crosses
 
 
-def agent_of(task="recgym/Ecommerce-v0", num_envs=8, **params):
+def agent_of(task="recgym/Ecommerce-v1", num_envs=8, **params):
     """A prepared agent and its environment."""
     env = make_env(task, "logistic", num_envs)
     agent = make_agent("logistic", Problem.of(env), 0, user_features=True, **params)
@@ -49,7 +49,7 @@ def test_every_feature_has_its_place(bits):
         np.testing.assert_array_equal(np.broadcast_to(part, (2, 32)).ravel(), places[rows, column])
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 def test_scores_are_the_weights_of_the_features(task, tmp_path):
     agent, env = agent_of(task)
     observation, _ = env.reset(seed=0)
@@ -116,7 +116,7 @@ def test_features_of_the_user_choose_the_item():
     log = lopsided_log(world, 4_000)
     known = np.isin(np.arange(20), [0, 1, 2, 3, 18])
     log = replace(log, rows=log.rows.filter(known[log.column("user")]))
-    env = gymnasium.make_vec("recgym/Social-v1", 20, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 20, world=world, observation="history")
     observation, _ = env.reset(seed=0)
     observation["user"] = np.arange(20)
     agent = make_agent("logistic", Problem.of(env), 0, passes=5, user_features=True)
@@ -128,7 +128,7 @@ def test_features_of_the_user_choose_the_item():
 
 
 def test_bad_parameters_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "logistic", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "logistic", 1))
     for params, message in (
         ({"explore": "ucb"}, "explore is 'ucb', allowed: 'thompson', 'epsilon'"),
         ({"alpha": 0.0}, r"alpha is 0\.0, expected a number from 1e-09"),

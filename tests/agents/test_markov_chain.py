@@ -16,7 +16,7 @@ from agents.loop import take
 from agents.slates import credit
 
 
-def agent_of(task="recgym/Ecommerce-v0", num_envs=8, **params):
+def agent_of(task="recgym/Ecommerce-v1", num_envs=8, **params):
     env = make_env(task, "markov", num_envs)
     return make_agent("markov", Problem.of(env), 0, **params), env
 
@@ -57,7 +57,7 @@ class ByHand:
 @pytest.mark.parametrize("smoothing", [0.0, 2.0])
 def test_the_tables_are_counts_by_hand(smoothing):
     """Four items in two categories; the expected numbers of one cell are written out."""
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "markov", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "markov", 1))
     items = {**problem.items, "category": np.arange(30) % 2}
     agent = make_agent("markov", replace(problem, items=items), 0, smoothing=smoothing)
     reference = ByHand(np.arange(30) % 2, smoothing)
@@ -104,7 +104,7 @@ def is_equal(agent, triples):
             assert table[last, item] == pytest.approx(value)
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 @pytest.mark.parametrize("after_what", ["response", "shown"])
 def test_a_log_is_counted_row_by_row(task, after_what):
     agent, _ = agent_of(task, after=after_what)
@@ -121,7 +121,7 @@ def test_a_log_is_counted_row_by_row(task, after_what):
     is_equal(agent, triples)
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 def test_own_impressions_are_counted_row_by_row(task):
     agent, env = agent_of(task)
     observation, _ = env.reset(seed=2)
@@ -151,7 +151,7 @@ def test_own_impressions_are_counted_row_by_row(task):
 def test_it_walks_a_chain_where_each_item_leads_to_the_next():
     """The item that pays depends on the last response: the chain beats a mean of each item."""
     world, returns = chain_world(), {}
-    env = gymnasium.make_vec("recgym/Social-v1", 64, world=world, observation="history", horizon=20)
+    env = gymnasium.make_vec("recgym/Social-v2", 64, world=world, observation="history", horizon=20)
     for name in ("markov", "epsilon-greedy"):
         agent = make_agent(name, Problem.of(env), 1, fresh=False, epsilon=0.2)
         agent.train(env, 8_000, 1)
@@ -180,10 +180,10 @@ def test_bad_parameters_and_damaged_tables_are_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             make_agent("markov", agent.problem, **params)
-    agent.prepare(log_for("recgym/Ecommerce-v0"), 0)
+    agent.prepare(log_for("recgym/Ecommerce-v1"), 0)
     for change, message in ((-1.0, "count has a number below 0"), (None, "indices")):
         other, _ = agent_of()
-        other.prepare(log_for("recgym/Ecommerce-v0"), 0)
+        other.prepare(log_for("recgym/Ecommerce-v1"), 0)
         if change is None:
             other.count.indices[0] = 99
         else:

@@ -80,7 +80,7 @@ def barred(num, *items):
 def test_logged_under_a_mask_is_the_same_policy_renormalised():
     """Against its own draws in the second step, without those that a mask excludes; by the item shown before."""
     world = synthetic(domain="content", num_items=6).with_arrays(logged_stay=np.array([0.7]))
-    env = gymnasium.make_vec("recgym/Content-v0", 40_000, world=world)
+    env = gymnasium.make_vec("recgym/Content-v1", 40_000, world=world)
     agent = make_agent("logged", Problem.of(env))
     agent.bind(env)
     observation, _ = env.reset(seed=0)
@@ -104,7 +104,7 @@ def test_logged_under_a_mask_is_the_same_policy_renormalised():
 def test_logged_fills_a_slate_under_a_mask_from_the_allowed_items():
     """In the first step the policy is exposure alone: pairs in closed form, one place after the other."""
     world = synthetic(domain="content", num_items=6)
-    env = gymnasium.make_vec("recgym/Content-v0", 40_000, world=world, slate_size=2)
+    env = gymnasium.make_vec("recgym/Content-v1", 40_000, world=world, slate_size=2)
     agent = make_agent("logged", Problem.of(env))
     agent.bind(env)
     observation, _ = env.reset(seed=0)
@@ -136,7 +136,7 @@ def test_oracle_plan_under_a_mask_is_near_the_optimum_of_the_allowed_items(away)
         worth.append(np.where(mask[0], q, -np.inf))
         value = worth[-1].max(axis=1)
     env = gymnasium.make_vec(
-        "recgym/Social-v1", num, world=world, horizon=horizon, autoreset_mode="Disabled", reward="clicks"
+        "recgym/Social-v2", num, world=world, horizon=horizon, autoreset_mode="Disabled", reward="clicks"
     )
     agent = make_agent("oracle-plan", Problem.of(env), 0, simulations=100)
     agent.bind(env)

@@ -14,7 +14,7 @@ from agents.loop import take
 from agents.user_table import user_features
 
 
-def agent_of(task="recgym/Ecommerce-v0", num_envs=8, log=True, **params):
+def agent_of(task="recgym/Ecommerce-v1", num_envs=8, log=True, **params):
     """A prepared agent and its environment."""
     env = make_env(task, "mf", num_envs)
     agent = make_agent("mf", Problem.of(env), 0, **params)
@@ -28,7 +28,7 @@ def test_responses_of_the_visit_turn_it_to_what_the_visitor_likes():
     world = two_tastes()
     log = lopsided_log(world, 2_000)
     log = replace(log, rows=log.rows.filter(log.column("user") > 0))
-    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 1, world=world, observation="history")
     agent = make_agent("mf", Problem.of(env), 0, fresh=False)
     agent.prepare(log, 0)
     observation, _ = env.reset(seed=0, options={"user": 0})
@@ -42,7 +42,7 @@ def test_responses_of_the_visit_turn_it_to_what_the_visitor_likes():
     np.testing.assert_array_equal(agent.act(known), np.repeat([LIKED, OWN], [17, 3]))
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 def test_every_impression_counts_once(task):
     """Of sessions that ended, and of those that go on; sessions are longer than the history."""
     agent, env = agent_of(task, 16, log=False)
@@ -101,7 +101,7 @@ def test_a_new_user_has_the_prior_of_its_features():
     np.testing.assert_array_equal(user_features(log, 20), feature)
     known = np.isin(np.arange(20), [0, 1, 2, 3, 4, 5, 18])
     log = replace(log, rows=log.rows.filter(known[log.column("user")]))
-    env = gymnasium.make_vec("recgym/Social-v1", 20, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 20, world=world, observation="history")
     observation, _ = env.reset(seed=0)
     observation["user"] = np.arange(20)
     agent = make_agent("mf", Problem.of(env), 0)
@@ -113,7 +113,7 @@ def test_a_new_user_has_the_prior_of_its_features():
 
 
 def test_unknown_features_are_zero():
-    log = log_for("recgym/Ecommerce-v0")
+    log = log_for("recgym/Ecommerce-v1")
     users = pa.table(
         {"id": ["a", "b"], "age": pa.array([3.0, None]), "name": ["x", "y"], "n": pa.array([1, 2])}
     )
@@ -121,7 +121,7 @@ def test_unknown_features_are_zero():
     np.testing.assert_array_equal(user_features(changed, 3), [[3, 1], [0, 2], [0, 0]])
 
 
-@pytest.mark.parametrize("task", ["recgym/Content-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Content-v1", "recgym/ContentSlate-v1"])
 def test_minutes_watched_are_learnt_without_a_log(task):
     env = gymnasium.make_vec(task, 32, world=WORLDS["content"], observation="history", reward="watch_time")
     agent = make_agent("mf", Problem.of(env), 0)
@@ -138,7 +138,7 @@ def test_minutes_watched_are_learnt_without_a_log(task):
 
 
 def test_bad_parameters_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "mf", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "mf", 1))
     for params, message in (
         ({"rank": 0}, "rank is 0, expected a number from 1 to 64"),
         ({"passes": 0}, "passes is 0, expected a number from 1"),

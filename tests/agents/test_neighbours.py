@@ -84,7 +84,7 @@ def test_the_users_term_is_its_sum_written_out():
 
 
 def test_the_expected_reward_of_an_item_is_its_shrunk_mean():
-    log, env = log_for("recgym/Ecommerce-v0"), make_env("recgym/Ecommerce-v0", "item-knn", 1)
+    log, env = log_for("recgym/Ecommerce-v1"), make_env("recgym/Ecommerce-v1", "item-knn", 1)
     agent = make_agent("item-knn", Problem.of(env), 0, smoothing=7.0)
     agent.prepare(log, 0)
     item, click = log.column("item"), log.column("click").astype(float)
@@ -95,7 +95,7 @@ def test_the_expected_reward_of_an_item_is_its_shrunk_mean():
 
 def test_content_based_rewards_are_shrunk_to_a_regression_on_features():
     """Scikit-learn's ridge regression, then the mean of each item; an item that was never shown has no mean."""
-    log, env = log_for("recgym/Ecommerce-v0"), make_env("recgym/Ecommerce-v0", "content-based", 1)
+    log, env = log_for("recgym/Ecommerce-v1"), make_env("recgym/Ecommerce-v1", "content-based", 1)
     hidden = int(np.bincount(log.column("item"), minlength=30).argmax())
     log = replace(log, rows=log.rows.filter(log.column("item") != hidden))
     agent = make_agent("content-based", Problem.of(env), 0, smoothing=7.0)
@@ -113,7 +113,7 @@ def test_content_based_rewards_are_shrunk_to_a_regression_on_features():
 def test_the_mix_finds_the_term_that_matters():
     """Preferences by item, and items without common features: user and item similarity find them, features do not."""
     world = two_tastes()
-    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 1, world=world, observation="history")
     agent = make_agent("hybrid", Problem.of(env), 0)
     figures = agent.prepare(lopsided_log(world, 2_000), 0)
     assert figures["weight of items"] + figures["weight of people"] > 0.3
@@ -125,7 +125,7 @@ def learnt(name, **params):
     world, kind = two_tastes(), agent_class(name)
     num_envs = min(kind.num_envs, 64)
     kwargs = {"world": world, "observation": kind.observation, "horizon": 20}
-    env = gymnasium.make_vec("recgym/Social-v1", num_envs=num_envs, **kwargs)
+    env = gymnasium.make_vec("recgym/Social-v2", num_envs=num_envs, **kwargs)
     agent = make_agent(name, Problem.of(env), 3, **params)
     agent.bind(env)
     agent.prepare(lopsided_log(world), 3)
@@ -182,7 +182,7 @@ def test_a_learner_beats_popularity_on_ten_items(name):
 @pytest.mark.slow
 def test_deep_cf_separates_preferences_and_embeds_users():
     world = two_tastes()
-    env = gymnasium.make_vec("recgym/Social-v1", 20, world=world, observation="history")
+    env = gymnasium.make_vec("recgym/Social-v2", 20, world=world, observation="history")
     agent = make_agent("deep-cf", Problem.of(env), 0, **LEARNERS["deep-cf"])
     agent.prepare(lopsided_log(world, 2_000), 0)
     observation, _ = env.reset(seed=0)
@@ -216,7 +216,7 @@ def test_logged_shows_what_the_log_shows(task):
 
 
 def test_bad_parameters_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "item-knn", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "item-knn", 1))
     for name, params, message in (
         ("item-knn", {"people": "friend"}, "people is 'friend', allowed: 'session', 'user'"),
         ("user-knn", {"neighbours": 0}, "neighbours is 0, expected a number from 1"),

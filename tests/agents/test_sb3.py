@@ -15,7 +15,7 @@ torch.set_num_threads(1)
 
 
 def test_ppo_fills_slates():
-    adapter = as_vec_env(native("recgym/ContentSlate-v0"))
+    adapter = as_vec_env(native("recgym/ContentSlate-v1"))
     model = PPO("MlpPolicy", adapter, n_steps=64, batch_size=64, n_epochs=1, seed=0, device="cpu")
     model.learn(512)
     assert model.num_timesteps == 512

@@ -73,7 +73,7 @@ def test_co_occurrence_separates_what_is_never_together():
 
 
 def test_vectors_are_blocks_of_one_scale():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "random", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "random", 1))
     session, item = np.repeat(np.arange(40), 3), np.random.default_rng(0).integers(30, size=120)
     plain, whole = item_vectors(problem), item_vectors(problem, session, item, 1e6 * np.eye(30))
     assert whole.shape == (30, plain.shape[1] + 16 + 30)

@@ -26,7 +26,7 @@ def history_of(items, responded, num_items=30, num_events=3):
     return {"user": np.zeros(1, int), "shown": shown, "events": events.reshape(1, -1), "context": zeros}
 
 
-def prepared(name, task="recgym/Ecommerce-v0", **params):
+def prepared(name, task="recgym/Ecommerce-v1", **params):
     env = make_env(task, name, 8)
     agent = make_agent(name, Problem.of(env), 0, **{**LIGHT[name], **params})
     agent.prepare(log_for(task), 0)
@@ -93,7 +93,7 @@ def test_self_attention_is_torchs_own():
 def test_it_learns_what_follows_each_response(name):
     """In a chain of five states, of which a random log knows three: item s and stone s pay in state s alone."""
     world = chain_world()
-    env = gymnasium.make_vec("recgym/Social-v1", 1, world=world, observation="history", horizon=20)
+    env = gymnasium.make_vec("recgym/Social-v2", 1, world=world, observation="history", horizon=20)
     agent = make_agent(name, Problem.of(env), 0, epochs=15, rate=0.01, dropout=0.0)
     agent.prepare(sample_log(env, "random", sessions=1_500), 0)
     for state, pays in enumerate((0.45, 0.1, 0.1)):
@@ -118,7 +118,7 @@ def test_a_seed_fixes_the_weights_and_they_are_saved(name, task, tmp_path):
 
 
 def test_bad_parameters_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "sasrec", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "sasrec", 1))
     for name, params, message in (
         ("gru4rec", {"width": 0}, "width is 0, expected a number from 1"),
         ("gru4rec", {"dropout": 1.0}, r"dropout is 1\.0, expected a number from 0 to 0\.99"),

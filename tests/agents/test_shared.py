@@ -41,7 +41,7 @@ def test_equal_scores_are_taken_in_the_order_of_ties(slate_size):
             assert slate.tolist() == items[:slate_size]
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 @pytest.mark.parametrize(
     "name", ["popularity", "ucb1", "epsilon-greedy", "q-learning", "thompson", "item-knn"]
 )
@@ -61,7 +61,7 @@ def test_untrained_agents_prefer_no_item_by_its_number(name, task):
 
 
 def test_a_saved_agent_keeps_its_order_of_ties(tmp_path):
-    env = make_env("recgym/Ecommerce-v0", "ucb1")
+    env = make_env("recgym/Ecommerce-v1", "ucb1")
     agent = make_agent("ucb1", Problem.of(env), seed=7)
     agent.save(tmp_path / "agent")
     loaded = load_agent(tmp_path / "agent", env)
@@ -84,7 +84,7 @@ def rewrite(folder, about):
 
 
 def test_a_slate_is_credited_item_by_item():
-    env = make_env("recgym/ContentSlate-v0", "ucb1", 64)
+    env = make_env("recgym/ContentSlate-v1", "ucb1", 64)
     problem = Problem.of(env)
     observation, _ = env.reset(seed=3)
     rng = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def test_a_slate_is_credited_item_by_item():
     ("domain", "reward"), [("ecommerce", "revenue"), ("content", "watch_time"), ("content", "engagement")]
 )
 def test_rewards_of_a_log_are_those_of_the_environment(domain, reward):
-    env_id = {"ecommerce": "recgym/Ecommerce-v0", "content": "recgym/Content-v0"}[domain]
+    env_id = {"ecommerce": "recgym/Ecommerce-v1", "content": "recgym/Content-v1"}[domain]
     env = gymnasium.make_vec(env_id, num_envs=200, world=WORLDS[domain], reward=reward)
     problem, total = Problem.of(env), []
     env.reset(seed=5)
@@ -125,9 +125,9 @@ def test_rewards_of_a_log_are_those_of_the_environment(domain, reward):
 
 
 def test_a_log_of_another_catalogue_is_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "popularity", 1, n_items=5))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "popularity", 1, n_items=5))
     with pytest.raises(ValueError, match="item indices reach 29, this task has 5"):
-        check_log(problem, log_for("recgym/Ecommerce-v0"))
+        check_log(problem, log_for("recgym/Ecommerce-v1"))
 
 
 def test_the_loop_counts_slates_and_drops_restarts():
@@ -151,7 +151,7 @@ def test_the_loop_counts_slates_and_drops_restarts():
             return {}
 
     env = gymnasium.make_vec(
-        "recgym/Ecommerce-v0", num_envs=8, world=WORLDS["ecommerce"], observation="history", horizon=5
+        "recgym/Ecommerce-v1", num_envs=8, world=WORLDS["ecommerce"], observation="history", horizon=5
     )
     agent = Spy(Problem.of(env))
     figures = agent.train(env, 400, 3)
@@ -161,7 +161,7 @@ def test_the_loop_counts_slates_and_drops_restarts():
     for (rows, over, _), (following, _, _) in zip(agent.seen, agent.seen[1:], strict=False):
         assert set(range(8)) - set(rows[over]) == set(following)  # an ended row sits out one step
     same = gymnasium.make_vec(
-        "recgym/Ecommerce-v0", num_envs=2, world=WORLDS["ecommerce"], autoreset_mode="SameStep"
+        "recgym/Ecommerce-v1", num_envs=2, world=WORLDS["ecommerce"], autoreset_mode="SameStep"
     )
     with pytest.raises(ValueError, match="NextStep"):
         agent.train(same, 10, 0)

@@ -23,8 +23,8 @@ def places_of(env):
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 def test_a_position_is_a_row_with_the_reward_of_its_item(mode):
     """Against the adapter of whole slates, and the events of the simulator at each position."""
-    env = native("recgym/ContentSlate-v0", observation="features+history", horizon=4, autoreset_mode=mode)
-    whole = as_vec_env(native("recgym/ContentSlate-v0", horizon=4))
+    env = native("recgym/ContentSlate-v1", observation="features+history", horizon=4, autoreset_mode=mode)
+    whole = as_vec_env(native("recgym/ContentSlate-v1", horizon=4))
     env, happened = env.unwrapped, []
     places, weights = places_of(env), np.array(list(env.reward_weights.values()))
     step = env.step
@@ -66,7 +66,7 @@ def test_agents_of_single_items_learn_slates_without_repeats(name):
     bias = world.arrays.item_bias.copy()
     bias[4] = 1.0
     env = gymnasium.make_vec(
-        "recgym/Social-v1",
+        "recgym/Social-v2",
         8,
         world=world.with_arrays(item_bias=bias),
         slate_size=2,

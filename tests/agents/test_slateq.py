@@ -21,7 +21,7 @@ SMALL = {"width": 8, "hidden": 16}
 
 def pages(world, num_envs=16, **kwargs):
     return gymnasium.make_vec(
-        "recgym/EcommerceSlate-v0",
+        "recgym/EcommerceSlate-v1",
         num_envs=num_envs,
         world=world,
         observation="history",
@@ -219,7 +219,7 @@ def test_a_log_of_shorter_slates_teaches_the_same_choices():
 def test_a_log_with_several_responses_makes_every_item_a_page_of_its_own():
     """The choice is then a logistic regression of every response, and slates are the best of all slates."""
     world = synthetic(domain="content", num_items=7)
-    env = gymnasium.make_vec("recgym/ContentSlate-v0", 5, world=world, observation="history", slate_size=3)
+    env = gymnasium.make_vec("recgym/ContentSlate-v1", 5, world=world, observation="history", slate_size=3)
     agent = make_agent("slateq", Problem.of(env), 0, **SMALL, epochs=2)
     log = sample_log(world, "random", 300, 1, slate_size=3)
     agent.prepare(log, 0)

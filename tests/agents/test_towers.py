@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 def test_towers_score_one_item_as_all_items(encoder):
-    env = history_env(synthetic(domain="content", num_items=9), 5, "recgym/Content-v0")
+    env = history_env(synthetic(domain="content", num_items=9), 5, "recgym/Content-v1")
     problem = Problem.of(env)
     with seeded(0):
         towers = Towers(problem, width=8, hidden=16, encoder=encoder)

@@ -96,7 +96,7 @@ class Watch(BaseCallback):
         return True
 
 
-@pytest.mark.parametrize("task", ["recgym/Ecommerce-v0", "recgym/ContentSlate-v0"])
+@pytest.mark.parametrize("task", ["recgym/Ecommerce-v1", "recgym/ContentSlate-v1"])
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 def test_a_callback_sees_what_it_sees_of_single_environments(task, mode):
     """SB3's own vector of monitored single environments against the adapter: the same visits, the same infos."""

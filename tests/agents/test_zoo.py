@@ -36,7 +36,7 @@ def test_the_table_of_agents_is_consistent():
 
 
 def test_unknown_names_are_refused():
-    problem = Problem.of(make_env("recgym/Ecommerce-v0", "ucb1", 1))
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "ucb1", 1))
     with pytest.raises(ValueError, match=r"agent 'no-such' is unknown; there are random, popularity"):
         make_agent("no-such", problem)
     with pytest.raises(ValueError, match=r"agent ucb1 has no parameter 'scales'; allowed: scale, fresh$"):
@@ -94,19 +94,19 @@ def test_only_the_references_read_the_world():
 
 
 def test_the_problem_has_the_public_facts():
-    env = make_env("recgym/ContentSlate-v0", "random", 3, max_episode_steps=7)
+    env = make_env("recgym/ContentSlate-v1", "random", 3, max_episode_steps=7)
     problem = Problem.of(env)
     assert (problem.num_items, problem.num_users, problem.slate_size, problem.horizon) == (30, 50, 6, 7)
-    assert problem.env_id == "recgym/ContentSlate-v0"
+    assert problem.env_id == "recgym/ContentSlate-v1"
     assert problem.env_kwargs["world"] == "synthetic-0"  # its name, never the World
     assert problem.reward_weights["follow"] == 3.0
     assert problem.reward_weights["hate"] == -2.0
     assert problem.reward_range == (6 * -2.0, 6 * 10.0)
     assert problem.num_categories == 4
-    single = Problem.of(gymnasium.make("recgym/Ecommerce-v0", world=WORLDS["ecommerce"], reward="revenue"))
+    single = Problem.of(gymnasium.make("recgym/Ecommerce-v1", world=WORLDS["ecommerce"], reward="revenue"))
     assert single.reward_by_price
     assert single.reward_range == (0.0, pytest.approx(float(single.items["price_ratio"].max())))
-    watch = Problem.of(gymnasium.make("recgym/Content-v0", world=WORLDS["content"], reward="watch_time"))
+    watch = Problem.of(gymnasium.make("recgym/Content-v1", world=WORLDS["content"], reward="watch_time"))
     assert watch.reward_range == (0.0, 5.0)
 
 
@@ -174,9 +174,9 @@ def test_saved_and_loaded_it_acts_the_same(name, task, tmp_path):
 
 @pytest.mark.parametrize("name", ["popularity", "ucb1", "q-learning", "sb3-dqn", "dcf-dqn"])
 def test_a_saved_agent_of_another_catalogue_is_refused(name, tmp_path):
-    agent, _, _ = trained(name, "recgym/Ecommerce-v0", budget=50)
+    agent, _, _ = trained(name, "recgym/Ecommerce-v1", budget=50)
     agent.save(tmp_path)
-    smaller = Problem.of(make_env("recgym/Ecommerce-v0", name, 2, n_items=20))
+    smaller = Problem.of(make_env("recgym/Ecommerce-v1", name, 2, n_items=20))
     with pytest.raises(ValueError, match=r"saved for another task: world_sha256 .*, num_items \d+, here 20"):
         agent_class(name).load(tmp_path, smaller)
     with pytest.raises(ValueError, match=r"shape|fit this task"):
@@ -184,7 +184,7 @@ def test_a_saved_agent_of_another_catalogue_is_refused(name, tmp_path):
 
 
 def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
-    def problem(env_id="recgym/Ecommerce-v0", world=3, **kwargs):
+    def problem(env_id="recgym/Ecommerce-v1", world=3, **kwargs):
         kwargs = {"world": synthetic(world), "observation": "history", **kwargs}
         return Problem.of(gymnasium.make_vec(env_id, num_envs=2, **kwargs))
 
@@ -199,8 +199,8 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
         (problem(horizon=9), "horizon 50, here 9"),
         (problem(reward={"click": 1.0, "purchase": 2.0}), "reward {'purchase': 0.0}, here {'purchase': 2.0}"),
         (
-            problem("recgym/EcommerceSlate-v0"),
-            "env recgym/Ecommerce-v0, here recgym/Ecommerc.*slate_size 1, here 6",
+            problem("recgym/EcommerceSlate-v1"),
+            "env recgym/Ecommerce-v1, here recgym/Ecommerc.*slate_size 1, here 6",
         ),
     ):
         with pytest.raises(ValueError, match=f"saved for another task: {what}.*transfer=True takes it over"):
@@ -228,7 +228,7 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
             "is damaged|OverflowError",
         ),
         ({"task": 3}, "task is 3, expected dict"),
-        ({"task": {}}, "was saved for another task: env None, here recgym/Ecommerce-v0"),
+        ({"task": {}}, "was saved for another task: env None, here recgym/Ecommerce-v1"),
         ({"schema": "recgym.agent/2"}, r"schema is 'recgym\.agent/2', expected 'recgym\.agent/1'"),
         ({"schema": None}, "schema is None, expected str"),
         ({"is_learnt": "no"}, "is_learnt is 'no', expected bool"),
@@ -237,7 +237,7 @@ def test_a_saved_agent_of_another_task_of_the_same_size_is_refused(tmp_path):
     ],
 )
 def test_a_damaged_agent_is_refused_in_one_line(change, message, tmp_path):
-    agent, _, _ = trained("ucb1", "recgym/Ecommerce-v0", budget=50)
+    agent, _, _ = trained("ucb1", "recgym/Ecommerce-v1", budget=50)
     agent.save(tmp_path / "agent")
     file = tmp_path / "agent" / "agent.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
@@ -250,12 +250,12 @@ def test_a_damaged_agent_is_refused_in_one_line(change, message, tmp_path):
 
 
 def test_the_oracle_must_be_attached_to_where_it_acts():
-    env = make_env("recgym/Ecommerce-v0", "oracle", 4)
+    env = make_env("recgym/Ecommerce-v1", "oracle", 4)
     agent = make_agent("oracle", Problem.of(env))
     observation, _ = env.reset(seed=0)
     with pytest.raises(ValueError, match="must be attached"):
         agent.act(observation)
-    agent.bind(make_env("recgym/Ecommerce-v0", "oracle", 3))
+    agent.bind(make_env("recgym/Ecommerce-v1", "oracle", 3))
     with pytest.raises(ValueError, match="attached to 3 sessions, got 4"):
         agent.act(observation)
     agent.bind(env)

@@ -15,7 +15,7 @@ from recgym.bench.suite import choose
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
 
-SHOP = "recgym/Ecommerce-v0"
+SHOP = "recgym/Ecommerce-v1"
 ARTISTS = next(row.id for row in ENVIRONMENTS if row.domain == "social")
 FRIENDS = next(row.id for row in ENVIRONMENTS if row.domain == "friends")
 AGENTS = ("random", "popularity", "ucb1", "thompson")
@@ -70,7 +70,7 @@ def test_a_slate_is_swept_over_examination_and_given_settings_are_kept(world):
     kwargs = {"world": world, "assume": {"rho": "low"}}
     names = [row.name for row in swept(Experiment(name="s", env_id=SHOP, kwargs=kwargs), "sweep")]
     assert not any("rho" in name or "examine" in name for name in names)
-    slate = Experiment(name="s", env_id="recgym/EcommerceSlate-v0", kwargs=kwargs)
+    slate = Experiment(name="s", env_id="recgym/EcommerceSlate-v1", kwargs=kwargs)
     rows = {row.name: row for row in swept(slate, "sweep")}
     assert "s@examine=low" in rows
     assert rows["s@outside=low"].kwargs["assume"] == {"rho": "low", "outside": "low"}

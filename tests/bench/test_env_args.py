@@ -16,7 +16,7 @@ from recgym.bench.one_table import refuse_mixture
 from recgym.bench.report import Results
 from recgym.sim.synthetic import synthetic
 
-SHOP = "recgym/Ecommerce-v0"
+SHOP = "recgym/Ecommerce-v1"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def refused(result, *words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"reward": "money"}', ["--env-args: recgym/Ecommerce-v0: ", "'money'"]),
+        ('{"reward": "money"}', ["--env-args: recgym/Ecommerce-v1: ", "'money'"]),
         ('{"horizon": 3, "horizon": 4}', ["--env-args", "'horizon' is given twice"]),
         ('{"horizon": 0}', ["--env-args", "horizon is 0"]),
         ('{"horizon": "20"}', ["--env-args", "horizon is '20'"]),
@@ -187,7 +187,7 @@ def test_tensorboard_has_a_folder_a_run_and_the_judged_returns(run, world, tmp_p
         words = ("train", "ucb1", SHOP, "--world", world, "--steps", 300, "--sessions", 20, "--seed", seed)
         code, out, _ = run(*words, *args, "--out", tmp_path / str(seed), "--tensorboard", tmp_path / "tb")
         assert code == 0
-        folder = tmp_path / "tb" / (f"ucb1-Ecommerce-v0-{seed}" + "+horizon=3" * seed)
+        folder = tmp_path / "tb" / (f"ucb1-Ecommerce-v1-{seed}" + "+horizon=3" * seed)
         events = EventAccumulator(str(folder))
         events.Reload()
         (judged,) = events.Scalars("judged/return")
@@ -243,6 +243,6 @@ def test_curves_without_room_are_one_line(world, tmp_path):
     words = [sys.executable, "-c", code, SHOP, "--world", world, "--out", str(tmp_path / "agent")]
     words += ["--tensorboard", str(tmp_path / "tb")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    place = tmp_path / "tb" / "ucb1-Ecommerce-v0-0"
+    place = tmp_path / "tb" / "ucb1-Ecommerce-v1-0"
     assert (done.returncode, done.stderr) == (2, f"recgym: {place}: File too large\n")
     assert not (tmp_path / "agent").exists()

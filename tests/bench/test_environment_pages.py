@@ -12,7 +12,7 @@ from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
-OTHER = {  # values that recgym/Content-v0 does not have
+OTHER = {  # values that recgym/Content-v1 does not have
     "world": "w",
     "n_items": 7,
     "slate_size": 7,
@@ -65,7 +65,7 @@ def test_every_page_is_in_the_navigation():
 
 
 def test_a_new_version_says_what_it_changes():
-    row = row_of("recgym/Content-v0")
+    row = row_of("recgym/Content-v1")
     assert changes(row, row._replace(id="recgym/Content-v9")) == []
     other = row._replace(world="content-9", horizon=30, numbering=3, observes=("user_features",))
     assert changes(row, other) == [
@@ -80,7 +80,7 @@ def test_a_new_version_says_what_it_changes():
         assert changes(row, row._replace(**{field: OTHER[field]})), f"{field} is not in the history"
 
 
-@pytest.mark.parametrize("domain", ["Ecommerce-v0", "Content-v0", "Social-v1"])
+@pytest.mark.parametrize("domain", ["Ecommerce-v1", "Content-v1", "Social-v2"])
 def test_columns_hold_what_their_names_say(domain):
     """After a step the one-hot category, the step and the events are those of the item shown."""
     env = gym.make(f"recgym/{domain}")

@@ -17,8 +17,8 @@ def bandit():
 
 
 def test_rates_of_a_world_are_those_of_its_responses():
-    rates = bandit_of("recgym/Content-v0", seed=3).rate
-    env = gym.make_vec("recgym/Content-v0", num_envs=ROWS, n_items=30, reward="clicks")
+    rates = bandit_of("recgym/Content-v1", seed=3).rate
+    env = gym.make_vec("recgym/Content-v1", num_envs=ROWS, n_items=30, reward="clicks")
     clicks, expected = 0.0, 0.0
     rng = np.random.default_rng(1)
     for seed in range(12):

@@ -67,7 +67,7 @@ def test_the_page_has_every_row_and_plot(page):
     text = page.read_text(encoding="utf-8")
     tables = Results(page.parent).tables["quick"]
     assert text.count("<tr data-environment=") == sum(len(table.rows) for table in tables)
-    for title in ("recgym/Content-v0", "recgym/Social-v0: training", "Performance profile"):
+    for title in ("recgym/Content-v1", "recgym/Social-v0: training", "Performance profile"):
         assert f"<figcaption>{title}</figcaption><svg" in text
     first = tables[0].rows[0]
     assert f'data-value="{first.value.mean!r}"' in text
@@ -106,7 +106,7 @@ def test_a_click_sorts_the_table_in_a_browser(page, tmp_path, width):
     assert numbers == sorted(map(float, found["before"]), reverse=True) != [float(v) for v in found["before"]]
     assert [float(value) for value in found["ascending"]] == numbers[::-1]
     assert found["names"] == sorted(found["names"])
-    assert set(found["one"]) == {"recgym/Content-v0"}
+    assert set(found["one"]) == {"recgym/Content-v1"}
     assert len(found["one"]) == 6
     assert found["figures"] == 3
     assert not found["sideways"]

@@ -65,7 +65,7 @@ from recgym.bench import suite
 from recgym.bench.experiment import Experiment, Preset
 if __name__ == "__main__":
     world, out = sys.argv[1:]
-    row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": world},
+    row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v1", kwargs={"world": world},
                      env_steps=100_000_000, eval_sessions=30)
     agents = ("random", "q-learning")  # the second would learn for an hour
     suite.PRESETS["quick"] = Preset(name="quick", about="", experiments=(row,), seeds=3, agents=agents)
@@ -106,7 +106,7 @@ def test_a_stopped_benchmark_resumes(worlds, tmp_path, how):
     whole = {path: (path / "run.json").stat().st_mtime_ns for path in folders(out / "quick")}
     row = Experiment(
         name="ecommerce",
-        env_id="recgym/Ecommerce-v0",
+        env_id="recgym/Ecommerce-v1",
         kwargs={"world": str(worlds["ecommerce"])},
         env_steps=100_000_000,
         eval_sessions=30,
@@ -141,7 +141,7 @@ import resource, sys
 from recgym.bench import suite
 from recgym.bench.experiment import Experiment, Preset
 from recgym.cli.main import main
-row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v0", kwargs={"world": sys.argv[1]},
+row = Experiment(name="ecommerce", env_id="recgym/Ecommerce-v1", kwargs={"world": sys.argv[1]},
                  env_steps=200, offline_sessions=20, eval_sessions=int(sys.argv[3]))
 suite.PRESETS["quick"] = Preset(name="quick", about="", experiments=(row,), seeds=2, agents=("random", "popularity"))
 limit = int(sys.argv[4])

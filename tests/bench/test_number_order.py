@@ -9,12 +9,12 @@ from recgym.envs import ENVIRONMENTS
 
 ROWS = {row.id.removeprefix("recgym/"): row for row in ENVIRONMENTS}
 SEEDS = {
-    "Ecommerce-v0": 5,
-    "EcommerceSlate-v0": 3,
-    "Content-v0": 0,
-    "ContentSlate-v0": 0,
-    "Social-v1": 0,
-    "SocialFriends-v1": 0,
+    "Ecommerce-v1": 5,
+    "EcommerceSlate-v1": 3,
+    "Content-v1": 0,
+    "ContentSlate-v1": 0,
+    "Social-v2": 0,
+    "SocialFriends-v2": 0,
 }
 NUMBERED = {name: ROWS[name]._replace(numbering=seed) for name, seed in SEEDS.items()} | {
     name: row for name, row in ROWS.items() if row.numbering is not None
@@ -22,7 +22,7 @@ NUMBERED = {name: ROWS[name]._replace(numbering=seed) for name, seed in SEEDS.it
 
 
 def test_a_session_sees_the_items_of_its_own_order_once():
-    engine = engine_of(ROWS["EcommerceSlate-v0"], 50)
+    engine = engine_of(ROWS["EcommerceSlate-v1"], 50)
     policy = in_own_orders(engine, 0)
     shown = np.concatenate([policy(engine, step) for step in range(5)], axis=1)
     assert all(len(set(row)) == 30 for row in shown)
@@ -32,14 +32,14 @@ def test_a_session_sees_the_items_of_its_own_order_once():
 def test_the_return_is_that_of_a_known_world(tmp_path):
     """Items 0, 1, ... of the chain: only item 0 pays in the first state, and a stepping stone moves on."""
     chain_world(0.95).save(tmp_path / "chain")
-    row = ROWS["Social-v1"]._replace(world=str(tmp_path / "chain"), n_items=None, reward="clicks", horizon=2)
+    row = ROWS["Social-v2"]._replace(world=str(tmp_path / "chain"), n_items=None, reward="clicks", horizon=2)
     engine = engine_of(row, 20_000)
     value = mean_return(engine, lambda engine, step: np.zeros((engine.num, 1), np.int64))
     assert value == pytest.approx(0.45 * 1.95, abs=0.015)
 
 
 def test_order_by_exposure_pays_and_random_orders_pay_as_chance():
-    row = ROWS["Ecommerce-v0"]
+    row = ROWS["Ecommerce-v1"]
     scale = OrderScale.of(row, 2_000)
     assert scale.score(row) > 0.2
     scores = [scale.score(row._replace(numbering=seed)) for seed in range(20)]

@@ -11,7 +11,7 @@ from recgym.logs import sample_log
 
 
 def shop(**kwargs):
-    return gym.make("recgym/Ecommerce-v0", n_items=8, observation="history", **kwargs)
+    return gym.make("recgym/Ecommerce-v1", n_items=8, observation="history", **kwargs)
 
 
 @pytest.fixture(scope="module")

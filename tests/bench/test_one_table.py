@@ -34,7 +34,7 @@ def test_rows_of_one_code_and_task_make_a_table():
         ({"entropy": 8}, "2 entropies of random seeds make no table: 7 ("),
         (
             {"world": "x" * 64},
-            "2 versions of the environment of content make no table: recgym/Content-v0 of world",
+            "2 versions of the environment of content make no table: recgym/Content-v1 of world",
         ),
     ],
 )

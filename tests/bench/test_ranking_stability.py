@@ -40,7 +40,7 @@ def test_stability_of_an_experiment_by_hand():
     middle = table((4, 3, 2, 1), (4, 3, 2, 1), (4, 3, 1, 2))
     found = stability(
         "shop",
-        "recgym/Ecommerce-v0",
+        "recgym/Ecommerce-v1",
         {
             "": middle,
             "outside=low": table((9, 8, 7, 6), (9, 8, 7, 6), (9, 8, 6, 7)),

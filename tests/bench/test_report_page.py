@@ -23,7 +23,7 @@ def small(tmp_path_factory):
     world = synthetic(3, domain="ecommerce").save(tmp_path_factory.mktemp("worlds") / "shop")
     row = Experiment(
         name="ecommerce",
-        env_id="recgym/Ecommerce-v0",
+        env_id="recgym/Ecommerce-v1",
         kwargs={"world": str(world)},
         env_steps=200,
         offline_sessions=20,
@@ -100,7 +100,7 @@ def test_a_report_keeps_a_section_whose_rows_left_the_folder(run, checkout):
     code, _, err = run("report", "runs")
     assert (code, err.count("\n")) == (2, 1)
     assert "shows 2 runs of quick, and the folder has rows of 1" in err
-    assert "(none of popularity in recgym/Ecommerce-v0)" in err
+    assert "(none of popularity in recgym/Ecommerce-v1)" in err
     assert page.read_bytes() == before
     (checkout / "away").rename(victim)
     assert run("report", "runs")[0] == 0

@@ -18,8 +18,8 @@ class Fixed:
 def test_played_sessions_are_those_of_the_single_environment(worlds, monkeypatch, side_by_side):
     monkeypatch.setattr(rollout, "PARALLEL_SESSIONS", side_by_side)
     kwargs = {"world": str(worlds["content"]), "observation": "tabular"}
-    columns, facts = rollout.play("recgym/Content-v0", kwargs, lambda env: Fixed(), 2**64 - 5, 20)
-    env = gym.make("recgym/Content-v0", **kwargs)
+    columns, facts = rollout.play("recgym/Content-v1", kwargs, lambda env: Fixed(), 2**64 - 5, 20)
+    env = gym.make("recgym/Content-v1", **kwargs)
     for i in range(20):
         observation, info = env.reset(seed=(2**64 - 5 + i) % 2**64)
         total, items, likes, over = 0.0, [], 0, False
@@ -45,7 +45,7 @@ class FixedSlate:
 
 def test_a_repeat_in_a_slate_is_not_shown(worlds):
     kwargs = {"world": str(worlds["ecommerce"]), "observation": "tabular"}
-    columns, _ = rollout.play("recgym/EcommerceSlate-v0", kwargs, lambda env: FixedSlate(), 7, 40)
+    columns, _ = rollout.play("recgym/EcommerceSlate-v1", kwargs, lambda env: FixedSlate(), 7, 40)
     assert np.array_equal(columns["shown"], 5 * columns["length"])
     assert columns["click"].sum() > 0
     assert len(columns["items"]) == 6 * columns["length"].sum()

@@ -23,7 +23,7 @@ def test_run_json_has_the_keys_of_the_contract(results, worlds):
         *("timing", "versions", "host", "git", "files"),
     ]
     assert (record["schema"], record["run_id"], record["status"]) == ("recgym.run/1", folder.name, "ok")
-    assert record["env"]["id"] == "recgym/Content-v0"
+    assert record["env"]["id"] == "recgym/Content-v1"
     assert record["env"]["world_sha256"] == synthetic(3, domain="content").sha256
     assert record["seed"] == {"entropy": experiment.ENTROPY, "run": 1}
     assert record["budget"]["env_steps"] == 600

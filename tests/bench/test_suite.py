@@ -14,7 +14,7 @@ from recgym.bench.table_text import describe_learning
 
 
 def test_a_preset_is_restricted_by_name_and_unknown_names_are_errors():
-    chosen = suite.choose("quick", envs=["recgym/Content-v0"], agents=["ucb1", "ucb1"], seeds=5)
+    chosen = suite.choose("quick", envs=["recgym/Content-v1"], agents=["ucb1", "ucb1"], seeds=5)
     assert [row.name for row in chosen.experiments] == ["content"]
     assert [entry.agent for entry in chosen.entries] == ["ucb1"]
     assert len(runs_of(chosen)) == 5

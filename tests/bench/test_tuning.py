@@ -18,7 +18,7 @@ SPACE = {"scale": SearchRange(0.01, 10.0, log=True), "fresh": (True, False)}
 
 def plan(**changes):
     experiment = Experiment(
-        name="tune", env_id="recgym/Ecommerce-v0", kwargs={"n_items": 6}, env_steps=200, eval_sessions=20
+        name="tune", env_id="recgym/Ecommerce-v1", kwargs={"n_items": 6}, env_steps=200, eval_sessions=20
     )
     return SearchPlan(**{"agent": "ucb1", "experiment": experiment, "space": SPACE, "trials": 14, **changes})
 

@@ -17,8 +17,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ope")
     arguments = ["--env-args", '{"n_items": 8}', "--steps", "500", "--sessions", "20"]
     with pytest.raises(SystemExit, match="0"):
-        main(["train", "ucb1", "recgym/Ecommerce-v0", *arguments, "--out", str(folder / "agent")])
-    env = gym.make("recgym/Ecommerce-v0", n_items=8)
+        main(["train", "ucb1", "recgym/Ecommerce-v1", *arguments, "--out", str(folder / "agent")])
+    env = gym.make("recgym/Ecommerce-v1", n_items=8)
     sample_log(env, "random", 400, seed=3).write(folder / "log")
     return folder
 

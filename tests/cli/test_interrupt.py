@@ -49,7 +49,7 @@ def world(tmp_path_factory):
 
 @pytest.mark.slow
 def test_ctrl_c_in_any_import_is_one_line(world):
-    command = ("train", "popularity", "recgym/Ecommerce-v0", "--world", world, "--help")
+    command = ("train", "popularity", "recgym/Ecommerce-v1", "--world", world, "--help")
     done = python(AT_IMPORT, -1, *command)
     assert done.returncode == 0
     last = int(done.stderr.split()[-1])

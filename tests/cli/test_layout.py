@@ -75,7 +75,7 @@ def test_intervals_of_a_report_are_whole(width):
     lines = [line for line in table.splitlines() if line.split(" ")[0] in AGENTS]
     assert [line.split()[0] for line in lines] == list(AGENTS)
     assert all("+1.23 [+0.98, +1.49]" in line for line in lines)
-    assert "recgym/EcommerceSlate-v0" in text
+    assert "recgym/EcommerceSlate-v1" in text
     assert "no [bold]room[/bold]" in text
     left = re.search(r"\(a wider terminal or a pipe\s+shows\s+them\): ([^.]*)\.", text)
     assert (left is None) == (width >= 120)

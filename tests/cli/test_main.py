@@ -92,11 +92,11 @@ def test_the_first_two_things_to_do_work(run, tmp_path, monkeypatch):
 def test_the_greeting_is_coloured_where_it_is_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr("recgym.cli.greeting.is_terminal", lambda stream: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
-    greet("recgym/Content-v0")
+    greet("recgym/Content-v1")
     coloured = capsys.readouterr().out
     assert "\033[" in coloured
     monkeypatch.setenv("NO_COLOR", "1")
-    greet("recgym/Content-v0")
+    greet("recgym/Content-v1")
     assert capsys.readouterr().out == re.sub(r"\033\[\d+m", "", coloured)
 
 
@@ -116,13 +116,13 @@ def test_every_option_is_explained():
         (["envs", "--csv"], ["No such option: --csv"]),
         (
             ["train", "ucb1", "recgym/Shop-v0"],
-            ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v0"],
+            ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v1"],
         ),
-        (["train", "ucb1", "recgym/Content-v0", "--device", "abacus"], ["--device", "'abacus'"]),
+        (["train", "ucb1", "recgym/Content-v1", "--device", "abacus"], ["--device", "'abacus'"]),
         (["bench", "--agents", ""], ["--agents is ''", "names, separated by commas"]),
         (["bench", "--envs", " , "], ["--envs is ' , '", "names, separated by commas"]),
-        (["train", "ucb1", "recgym/Content-v0", "--steps", "many"], ["--steps", "integer"]),
-        (["train", "ucb1", "recgym/Content-v0", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
+        (["train", "ucb1", "recgym/Content-v1", "--steps", "many"], ["--steps", "integer"]),
+        (["train", "ucb1", "recgym/Content-v1", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
         (
             ["bench", "--preset", "fast"],
             ["preset 'fast' is unknown; there are quick, ladder, standard, full"],

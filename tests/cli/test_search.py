@@ -8,7 +8,7 @@ from refusals import refused
 
 
 def test_a_search_writes_trials_best_settings_and_a_picture(run, world, tmp_path):
-    arguments = "tune", "ucb1", "recgym/Ecommerce-v0", "--world", world, "--steps", "200", "--sessions", "10"
+    arguments = "tune", "ucb1", "recgym/Ecommerce-v1", "--world", world, "--steps", "200", "--sessions", "10"
     folder, space = tmp_path / "search", tmp_path / "space.json"
     space.write_text('{"scale": {"low": 0.01, "high": 1, "log": true}}')
     options = (
@@ -28,7 +28,7 @@ def test_a_search_writes_trials_best_settings_and_a_picture(run, world, tmp_path
     assert out.startswith("2 trials: 2 complete\nown settings: ")
     _, command = err.split(f"wrote {folder}; to train: ")
     train = shlex.split(command)
-    assert train[:4] == ["recgym", "train", "ucb1", "recgym/Ecommerce-v0"]
+    assert train[:4] == ["recgym", "train", "ucb1", "recgym/Ecommerce-v1"]
     assert json.loads(train[train.index("--env-args") + 1]) == {"world": str(world), "slate_size": 2}
     summary = json.loads((folder / "tuning.json").read_text(), parse_constant=pytest.fail)
     assert [trial["number"] for trial in summary["trials"]] == [0, 1]
@@ -38,7 +38,7 @@ def test_a_search_writes_trials_best_settings_and_a_picture(run, world, tmp_path
 
 
 def test_wrong_arguments_are_one_line(run, world, tmp_path):
-    start = "tune", "ucb1", "recgym/Ecommerce-v0", "--world", world, "--out", tmp_path / "search"
+    start = "tune", "ucb1", "recgym/Ecommerce-v1", "--world", world, "--out", tmp_path / "search"
     refused(run(*start, "--space", "none.json"), "--space none.json: is no JSON object and no file")
     refused(run(*start, "--space", '{"scale": 3}'), "--space", "scale is 3, expected a list of values")
     refused(run(*start, "--space", '{"alpha": [1, 2]}'), "agent ucb1 has no parameter 'alpha'")
@@ -56,7 +56,7 @@ def test_a_tiny_search_is_published_as_settings_of_the_presets(run, tmp_path, mo
     words = (
         "tune",
         "ucb1",
-        "recgym/Ecommerce-v0",
+        "recgym/Ecommerce-v1",
         "--steps",
         100,
         "--sessions",
@@ -70,10 +70,10 @@ def test_a_tiny_search_is_published_as_settings_of_the_presets(run, tmp_path, mo
     code, _, err = run(
         *words, "--space", space, "--out", tmp_path / "search", "--publish", tmp_path / "published"
     )
-    place = tmp_path / "published" / "ucb1-Ecommerce-v0.json"
+    place = tmp_path / "published" / "ucb1-Ecommerce-v1.json"
     assert code == 0
     assert f"published {place}" in err.splitlines()
     assert json.loads(place.read_text()) == json.loads((tmp_path / "search" / "tuning.json").read_text())
     monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "published",))
-    assert published_settings.published("ucb1", "recgym/Ecommerce-v0") == {"scale": 0.25}
-    assert published_settings.published("ucb1", "recgym/Content-v0") is None
+    assert published_settings.published("ucb1", "recgym/Ecommerce-v1") == {"scale": 0.25}
+    assert published_settings.published("ucb1", "recgym/Content-v1") is None

@@ -11,7 +11,7 @@ from recgym.sim.synthetic import synthetic
 
 @pytest.mark.slow
 def test_speed_measures_every_environment(run, world, monkeypatch):
-    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v0")
+    content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v1")
     rows = [row._replace(world=world) for row in ENVIRONMENTS if row.domain == "ecommerce"]
     monkeypatch.setattr(
         speed_module, "ENVIRONMENTS", [*rows, content._replace(world=synthetic(4, domain="content"))]
@@ -21,9 +21,9 @@ def test_speed_measures_every_environment(run, world, monkeypatch):
     measured = json.loads(out)
     assert [row["name"] for row in measured] == [
         *(row.id for row in rows),
-        "recgym/Content-v0",
-        "recgym/Content-v0, 200 items",
-        "recgym/Content-v0, 6000 items",
+        "recgym/Content-v1",
+        "recgym/Content-v1, 200 items",
+        "recgym/Content-v1, 6000 items",
         "Gymnasium CartPole-v1",
     ]
     assert measured[0]["slate"] == 1

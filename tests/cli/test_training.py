@@ -15,10 +15,10 @@ from recgym.sim.world import World
 
 def test_unknown_agents_and_wrong_worlds_are_one_line(run, world):
     refused(
-        run("train", "nobody", "recgym/Ecommerce-v0", "--world", world), "agent 'nobody' is unknown", "ucb1"
+        run("train", "nobody", "recgym/Ecommerce-v1", "--world", world), "agent 'nobody' is unknown", "ucb1"
     )
     refused(
-        run("train", "ucb1", "recgym/Content-v0", "--world", world), "is of domain ecommerce", "needs content"
+        run("train", "ucb1", "recgym/Content-v1", "--world", world), "is of domain ecommerce", "needs content"
     )
 
 
@@ -27,7 +27,7 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     arguments = (
         "train",
         "ucb1",
-        "recgym/Ecommerce-v0",
+        "recgym/Ecommerce-v1",
         "--world",
         world,
         "--steps",
@@ -41,7 +41,7 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     about = json.loads((folder / "training.json").read_text())
     assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
     kind = agent_class("ucb1")
-    env = make_vector("recgym/Ecommerce-v0", 4, world=world, observation=kind.observation)
+    env = make_vector("recgym/Ecommerce-v1", 4, world=world, observation=kind.observation)
     agent = kind.load(folder, Problem.of(env))
     observation, _ = env.reset(seed=0)
     assert np.asarray(agent.act(observation)).shape == (4,)
@@ -56,7 +56,7 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
 def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):
     log = sample_log(World.load(world), sessions=60, seed=1)
     responses = replace(log, rows=log.rows.filter(log.rows["click"]))
-    words = ("train", "item-knn", "recgym/Ecommerce-v0", "--world", world, "--steps", 64, "--sessions", 10)
+    words = ("train", "item-knn", "recgym/Ecommerce-v1", "--world", world, "--steps", 64, "--sessions", 10)
     for name, table, remarks in (
         ("whole", log, []),
         (

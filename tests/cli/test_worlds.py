@@ -82,7 +82,7 @@ def test_the_shipped_log_is_fitted_to_an_environment(run, tmp_path, monkeypatch)
     assert code == 0
     assert "sampled from the world ecommerce-1" in out
     assert "planning is worth" in out
-    env = gymnasium.make("recgym/Ecommerce-v0", world="mine")
+    env = gymnasium.make("recgym/Ecommerce-v1", world="mine")
     env.reset(seed=0)
     env.step(0)
 
@@ -119,15 +119,15 @@ def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
 
 def test_an_environment_is_judged_from_the_command_line(run, places):
     world, log = places
-    code, out, err = run("card", world, "--log", log, "--env", "recgym/Social-v1", "--json")
+    code, out, err = run("card", world, "--log", log, "--env", "recgym/Social-v2", "--json")
     assert code == 0, err
     about = json.loads(out)
-    assert about["judged"][0] == "in recgym/Social-v1: 30 items, slates of 1, at most 50 steps"
+    assert about["judged"][0] == "in recgym/Social-v2: 30 items, slates of 1, at most 50 steps"
     assert {row["id"].partition("_")[0] for row in about["figures"]} == {"free"}
-    refused(run("card", world, "--env", "recgym/Social-v1"), "--env has an effect only with --log LOG")
+    refused(run("card", world, "--env", "recgym/Social-v2"), "--env has an effect only with --log LOG")
     refused(
-        run("card", world, "--log", log, "--env", "recgym/Content-v0"),
-        "--env recgym/Content-v0: is of domain content, world synthetic-6 of social",
+        run("card", world, "--log", log, "--env", "recgym/Content-v1"),
+        "--env recgym/Content-v1: is of domain content, world synthetic-6 of social",
     )
     refused(run("card", world, "--log", log, "--env", "Nowhere-v0"), "environment 'Nowhere-v0' is unknown")
 

@@ -36,7 +36,7 @@ def collect(env_id: str, episodes: int, policy: Callable[[Any], Any], seed: int 
 def main() -> None:
     """Collects random episodes, and hands them to d3rlpy where it is installed."""
     rng = np.random.default_rng(0)
-    data = collect("recgym/Content-v0", 50, lambda _: int(rng.integers(500)), horizon=20)
+    data = collect("recgym/Content-v1", 50, lambda _: int(rng.integers(500)), horizon=20)
     ends = data["terminals"] | data["timeouts"]
     assert ends.sum() == 50
     assert ends[-1]

@@ -10,7 +10,7 @@ from torch import nn
 
 import recgym  # noqa: F401  registers the environments
 
-ID, NUM, STEPS, DISCOUNT = "recgym/Ecommerce-v0", 16, 150, 0.8
+ID, NUM, STEPS, DISCOUNT = "recgym/Ecommerce-v1", 16, 150, 0.8
 
 
 class Transitions:

@@ -44,7 +44,7 @@ def main() -> None:
     number = 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MINARI_DATASETS_PATH"] = folder
-        for env_id in ("recgym/Content-v0", "recgym/EcommerceSlate-v0"):
+        for env_id in ("recgym/Content-v1", "recgym/EcommerceSlate-v1"):
             for kwargs in ({}, {"observation": "history", "action_mask": True}):
                 for storage in ("hdf5", "arrow"):
                     for infos in (False, True):

@@ -15,7 +15,7 @@ def masked(config: dict[str, Any]) -> gymnasium.Env:
     import recgym  # noqa: F401  registers the environments, in the worker too
     from recgym.envs.wrappers import ActionMaskObservation
 
-    env = gymnasium.make("recgym/SocialFriends-v1", **config)
+    env = gymnasium.make("recgym/SocialFriends-v2", **config)
     return ActionMaskObservation(env, observation_key="observations")
 
 
@@ -46,7 +46,7 @@ def main() -> None:
     ray.init(num_cpus=2, include_dashboard=False)
     try:
         for runners in (0, 1):
-            value = train("recgym:recgym/Content-v0", runners)
+            value = train("recgym:recgym/Content-v1", runners)
             print(f"PPO, {runners} remote workers: mean return {value:.2f}", flush=True)
         value = train("masked", 0, ActionMaskingTorchRLModule)
         print(f"PPO with masks: mean return {value:.2f}", flush=True)

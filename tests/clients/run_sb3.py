@@ -9,7 +9,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import recgym  # noqa: F401  registers the environments
 from agents.sb3 import as_vec_env
 
-ID = "recgym/Content-v0"
+ID = "recgym/Content-v1"
 
 
 class Clicks(BaseCallback):
@@ -38,7 +38,7 @@ def main() -> None:
         "QR-DQN, single": QRDQN("MlpPolicy", gymnasium.make(ID), learning_starts=50),
         "PPO, make_vec_env": PPO("MlpPolicy", make_vec_env(ID, n_envs=4), **small),
         "PPO, history": PPO("MultiInputPolicy", native(ID, observation="history"), **small),
-        "PPO, slates": PPO("MlpPolicy", native("recgym/ContentSlate-v0"), **small),
+        "PPO, slates": PPO("MlpPolicy", native("recgym/ContentSlate-v1"), **small),
         "MaskablePPO, single": MaskablePPO("MlpPolicy", gymnasium.make(ID), **small),
     }
     for name, model in ways.items():

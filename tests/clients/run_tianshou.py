@@ -17,12 +17,12 @@ from recgym.envs.wrappers import ActionMaskObservation
 
 def plain() -> gymnasium.Env:
     """Videos, one after another."""
-    return gymnasium.make("recgym/Content-v0")
+    return gymnasium.make("recgym/Content-v1")
 
 
 def masked() -> gymnasium.Env:
     """Friends to suggest: a friend won is masked out for the rest of the visit."""
-    env = gymnasium.make("recgym/SocialFriends-v1")
+    env = gymnasium.make("recgym/SocialFriends-v2")
     return ActionMaskObservation(env, observation_key="obs", mask_key="mask")
 
 

@@ -10,7 +10,7 @@ from torchrl.modules import EGreedyModule, QValueModule
 
 import recgym  # noqa: F401  registers the environments
 
-ID = "recgym/Content-v0"
+ID = "recgym/Content-v1"
 
 
 def collect(env, frames: int = 256) -> float:
@@ -49,7 +49,7 @@ def main() -> None:
     rows = {
         "GymEnv": lambda: GymEnv(ID),
         "GymEnv with mask": lambda: GymEnv(ID, action_mask=True),
-        "GymEnv slate": lambda: GymEnv("recgym/ContentSlate-v0"),
+        "GymEnv slate": lambda: GymEnv("recgym/ContentSlate-v1"),
         "GymEnv history": lambda: GymEnv(ID, observation="history"),
         "GymEnv num_envs=4": lambda: GymEnv(ID, num_envs=4),
         "GymEnv num_envs=4 history": lambda: GymEnv(ID, num_envs=4, observation="history"),

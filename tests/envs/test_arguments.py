@@ -54,7 +54,7 @@ from env_helpers import IDS, content, world_for
 def test_impossible_arguments_are_named(arguments, message):
     for make in (gym.make, gym.make_vec):
         with pytest.raises(ValueError, match=message) as caught:
-            make("recgym/Ecommerce-v0", **arguments)
+            make("recgym/Ecommerce-v1", **arguments)
         assert "\n" not in str(caught.value)
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_keyword_is_a_type_error_too():
     for make in (gym.make, gym.make_vec):
         for kwargs in ({}, {"world": world_for(IDS[0])}):
             with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'") as caught:
-                make("recgym/Ecommerce-v0", frameskip=1, **kwargs)
+                make("recgym/Ecommerce-v1", frameskip=1, **kwargs)
             assert isinstance(caught.value, ValueError)
             assert "\n" not in str(caught.value)
             assert len(str(caught.value)) < 700
@@ -114,4 +114,4 @@ def test_impossible_users_are_named(users):
 def test_empty_and_boolean_arguments_are_errors(arguments, line):
     make = gym.make_vec if "num_envs" in arguments else gym.make
     with pytest.raises(ValueError, match=re.escape(line)):
-        make("recgym/Ecommerce-v0", **arguments)
+        make("recgym/Ecommerce-v1", **arguments)

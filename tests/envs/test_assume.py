@@ -15,7 +15,7 @@ from recgym.envs import ENVIRONMENTS, REGISTERED, row_of
 from recgym.envs.world_lookup import world_of
 from recgym.sim.assumptions import assumed_settings
 
-SHOP = "recgym/Ecommerce-v0"
+SHOP = "recgym/Ecommerce-v1"
 LOW = {"outside": "low"}
 
 
@@ -106,4 +106,4 @@ def test_wrong_settings_are_refused_by_single_vector_and_command_line(run, assum
             make(SHOP, assume=assume)
     code, out, err = run("train", "ucb1", SHOP, "--env-args", json.dumps({"assume": assume}))
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("recgym: --env-args: recgym/Ecommerce-v0: assume")
+    assert err.startswith("recgym: --env-args: recgym/Ecommerce-v1: assume")

@@ -12,7 +12,7 @@ from agents import make_agent
 from recgym.envs.counterfactuals import ENDED, LEFT
 from recgym.sim.schema import ETA, KAPPA, RHO
 
-SLATES = "recgym/ContentSlate-v0"
+SLATES = "recgym/ContentSlate-v1"
 
 
 def rich(**kwargs):
@@ -106,17 +106,17 @@ def test_records_are_both_sessions_side_by_side():
 
 
 def test_policies_and_agents_play_the_same_user():
-    env = gym.make("recgym/Content-v0", world=SMALL)
+    env = gym.make("recgym/Content-v1", world=SMALL)
     agent = make_agent("ucb1", env, seed=0)
     pair = recgym.counterfactual(env, 3, lambda observation: 4, agent)
     assert (pair.a.slates == 4).all()
     reader = make_agent("random", env, seed=0)
     tabular = make_agent("q-learning", env, seed=0)
     assert tabular.env is not env
-    assert recgym.counterfactual("recgym/Content-v0", 3, [4, 4], [4]).a.slates.shape == (2, 1)
+    assert recgym.counterfactual("recgym/Content-v1", 3, [4, 4], [4]).a.slates.shape == (2, 1)
     assert recgym.counterfactual(env, 3, reader, tabular).user == pair.user
     with pytest.raises(ValueError, match="different tasks"):
-        recgym.counterfactual("recgym/Content-v0", 3, tabular, [1])
+        recgym.counterfactual("recgym/Content-v1", 3, tabular, [1])
 
 
 @pytest.mark.parametrize(

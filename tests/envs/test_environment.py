@@ -73,10 +73,10 @@ def test_specs_survive_json():
 @pytest.mark.parametrize(
     ("algorithm", "policy", "env_id", "observation"),
     [
-        ("DQN", "MlpPolicy", "recgym/Ecommerce-v0", "features"),
-        ("PPO", "MlpPolicy", "recgym/ContentSlate-v0", "features"),
-        ("DQN", "MultiInputPolicy", "recgym/Social-v1", "history"),
-        ("DQN", "MlpPolicy", "recgym/Content-v0", "tabular"),
+        ("DQN", "MlpPolicy", "recgym/Ecommerce-v1", "features"),
+        ("PPO", "MlpPolicy", "recgym/ContentSlate-v1", "features"),
+        ("DQN", "MultiInputPolicy", "recgym/Social-v2", "history"),
+        ("DQN", "MlpPolicy", "recgym/Content-v1", "tabular"),
     ],
 )
 def test_unmodified_sb3_trains(algorithm, policy, env_id, observation):

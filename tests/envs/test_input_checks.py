@@ -20,7 +20,7 @@ from hypothesis import strategies as st
     ],
 )
 def test_impossible_actions_change_nothing(action, message):
-    env = gym.make("recgym/Ecommerce-v0").unwrapped
+    env = gym.make("recgym/Ecommerce-v1").unwrapped
     env.reset(seed=0)
     before = env.privileged().snapshot()
     with pytest.raises(ValueError, match=message):
@@ -30,11 +30,11 @@ def test_impossible_actions_change_nothing(action, message):
 
 
 def test_slates_of_the_wrong_length():
-    env = gym.make("recgym/EcommerceSlate-v0", disable_env_checker=True)
+    env = gym.make("recgym/EcommerceSlate-v1", disable_env_checker=True)
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"action has shape \(5,\), expected a slate of 6 items"):
         env.step(np.zeros(5, int))
-    vector = gym.make_vec("recgym/EcommerceSlate-v0", num_envs=2)
+    vector = gym.make_vec("recgym/EcommerceSlate-v1", num_envs=2)
     vector.reset(seed=0)
     with pytest.raises(ValueError, match="expected a slate of 6 items for each of 2 environments"):
         vector.step(np.zeros((2, 5), int))
@@ -119,7 +119,7 @@ CHECKED = (content(), content(gym.make_vec, num_envs=3))
 
 @pytest.mark.parametrize("action", [True, np.True_])
 def test_a_boolean_is_not_an_item(action):
-    env = gym.make("recgym/Ecommerce-v0").unwrapped
+    env = gym.make("recgym/Ecommerce-v1").unwrapped
     env.reset(seed=0)
     with pytest.raises(ValueError, match="not a whole number of the items"):
         env.step(action)

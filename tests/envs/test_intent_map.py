@@ -25,7 +25,7 @@ def test_inner_products_in_two_dimensions_are_those_of_the_map():
         for name in ("factors", "profile")
     }
     push = np.where(np.arange(world.arrays.push.shape[1]) < 2, world.arrays.push, 0)
-    env, found = map_of("recgym/Content-v0", world.with_arrays(**flat, push=push), steps=0)
+    env, found = map_of("recgym/Content-v1", world.with_arrays(**flat, push=push), steps=0)
     intent, factors = env.privileged().sessions.intent[0], flat["factors"]
     intent[2:] = 0
     found = IntentMap.of(env._record, 0)
@@ -35,7 +35,7 @@ def test_inner_products_in_two_dimensions_are_those_of_the_map():
 
 
 def test_the_items_wanted_most_have_the_largest_affinity():
-    env, found = map_of("recgym/Content-v0", synthetic(5, domain="content", num_items=12))
+    env, found = map_of("recgym/Content-v1", synthetic(5, domain="content", num_items=12))
     world, s = env.privileged().world, env.privileged().sessions
     value = world.arrays.factors @ s.intent[0] + world.arrays.item_bias
     assert value[list(found.wanted)] == pytest.approx(np.sort(value)[:-4:-1])
@@ -45,7 +45,7 @@ def test_the_items_wanted_most_have_the_largest_affinity():
 
 
 def test_friend_suggestions_show_the_candidates_taste():
-    env, found = map_of("recgym/SocialFriends-v1", world_for("recgym/SocialFriends-v1"), n_items=10)
+    env, found = map_of("recgym/SocialFriends-v2", world_for("recgym/SocialFriends-v2"), n_items=10)
     s = env.privileged().sessions
     accepted = np.flatnonzero(s.tie[0] < 0)
     assert not set(found.wanted) & set(accepted.tolist())

@@ -62,5 +62,5 @@ def test_added_rows_are_as_declared_and_change_no_other(monkeypatch):
 
 
 def test_a_remote_worker_finds_an_id_by_its_package():
-    assert gym.make("recgym:recgym/Content-v0").unwrapped.horizon == 50
-    assert gym.make_vec("recgym:recgym/Content-v0", num_envs=2).num_envs == 2
+    assert gym.make("recgym:recgym/Content-v1").unwrapped.horizon == 50
+    assert gym.make_vec("recgym:recgym/Content-v1", num_envs=2).num_envs == 2

@@ -109,7 +109,7 @@ def placed(monkeypatch):
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social", "bare"])
 def test_no_word_leaves_the_picture_or_covers_another(domain, size, slate_size, placed):
     world = bare(60) if domain == "bare" else synthetic(5, domain=domain, num_items=60)
-    env_id = {"content": "Content-v0", "social": "Social-v1"}.get(domain, "Ecommerce-v0")
+    env_id = {"content": "Content-v1", "social": "Social-v2"}.get(domain, "Ecommerce-v1")
     for hidden in (False, True):
         settings = {"render_mode": "rgb_array", "render_size": size, "render_hidden": hidden}
         env = gym.make(f"recgym/{env_id}", world=world, n_items="all", slate_size=slate_size, **settings)
@@ -130,7 +130,7 @@ def test_no_word_leaves_the_picture_or_covers_another(domain, size, slate_size, 
 
 
 def test_a_catalogue_without_categories_and_prices_is_shown():
-    env = gym.make("recgym/Ecommerce-v0", world=bare(), render_mode="ansi")
+    env = gym.make("recgym/Ecommerce-v1", world=bare(), render_mode="ansi")
     env.reset(seed=1)
     env.step(3)
     assert "item 3" in env.render()

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-ID = "recgym/Ecommerce-v0"
+ID = "recgym/Ecommerce-v1"
 
 
 @pytest.mark.parametrize("mode", ["human", "RGB_ARRAY", "", 3, True, 1.5, ["ansi"], np.zeros(2)], ids=repr)

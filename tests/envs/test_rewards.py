@@ -10,13 +10,13 @@ from recgym.sim.synthetic import synthetic
 
 STEPS = 200
 CASES = [
-    ("recgym/Ecommerce-v0", "clicks"),
-    ("recgym/Ecommerce-v0", "conversion"),
-    ("recgym/Ecommerce-v0", "revenue"),
-    ("recgym/Ecommerce-v0", {"cart": 0.25, "click": np.float32(0.5)}),
-    ("recgym/Content-v0", "engagement"),
-    ("recgym/Content-v0", "watch_time"),
-    ("recgym/SocialFriends-v1", "connections"),
+    ("recgym/Ecommerce-v1", "clicks"),
+    ("recgym/Ecommerce-v1", "conversion"),
+    ("recgym/Ecommerce-v1", "revenue"),
+    ("recgym/Ecommerce-v1", {"cart": 0.25, "click": np.float32(0.5)}),
+    ("recgym/Content-v1", "engagement"),
+    ("recgym/Content-v1", "watch_time"),
+    ("recgym/SocialFriends-v2", "connections"),
 ]
 
 
@@ -52,7 +52,7 @@ def test_rewards_are_those_of_the_published_weights(env_id, reward):
 def test_the_longest_videos_are_rewarded_up_to_the_limit():
     world = synthetic(domain="content")
     hour = world.with_arrays(duration=np.full(world.num_items, 3_600_000.0))
-    env = gym.make_vec("recgym/Content-v0", num_envs=64, world=hour, reward="watch_time").unwrapped
+    env = gym.make_vec("recgym/Content-v1", num_envs=64, world=hour, reward="watch_time").unwrapped
     env.reset(seed=0)
     minutes = [env.step(np.zeros(64, int)) for _ in range(20)]
     assert max(info["watch_minutes"].max() for *_, info in minutes) > env.reward_spec.max_minutes
@@ -60,7 +60,7 @@ def test_the_longest_videos_are_rewarded_up_to_the_limit():
 
 
 def test_published_weights_are_a_copy():
-    env = gym.make("recgym/Ecommerce-v0").unwrapped
+    env = gym.make("recgym/Ecommerce-v1").unwrapped
     env.reward_spec.weights["click"] = 9.0
     assert env.reward_spec.weights["click"] == 1.0
 
@@ -109,7 +109,7 @@ def test_a_world_of_clicks_alone_pays_clicks_by_default(make):
 def test_the_largest_weights_pay_a_finite_reward_in_single_precision():
     world = synthetic(domain="ecommerce")
     weights = dict.fromkeys(("click", "cart", "purchase"), MAX_WEIGHT)
-    env = gym.make_vec("recgym/EcommerceSlate-v0", num_envs=64, world=world, n_items=12, reward=weights)
+    env = gym.make_vec("recgym/EcommerceSlate-v1", num_envs=64, world=world, n_items=12, reward=weights)
     env.reset(seed=1)
     paid = np.array([env.step(np.tile(np.arange(6), (64, 1)))[1] for _ in range(20)])
     assert paid.max() > MAX_WEIGHT

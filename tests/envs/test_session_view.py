@@ -34,7 +34,7 @@ def test_a_view_says_what_step_returned(env_id):
 
 
 def test_the_features_of_a_user_are_words_and_values():
-    env = gym.make("recgym/Content-v0", render_mode="ansi").unwrapped
+    env = gym.make("recgym/Content-v1", render_mode="ansi").unwrapped
     _, info = env.reset(seed=1)
     names = env.privileged().world.user_feature_names
     row = dict(zip(names, env.user_features[info["user"]].tolist(), strict=True))
@@ -63,7 +63,7 @@ def test_unwanted_events_are_marked():
 
 
 def test_a_page_is_a_card_with_the_item_that_was_clicked():
-    env = gym.make("recgym/Ecommerce-v0", world="ecommerce-2", pages=True, render_mode="ansi").unwrapped
+    env = gym.make("recgym/Ecommerce-v1", world="ecommerce-2", pages=True, render_mode="ansi").unwrapped
     table = env.items
     clicks = 0
     for seed in range(12):

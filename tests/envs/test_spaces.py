@@ -72,9 +72,9 @@ def test_tabular_formula():
 
 SEES = {"observes": OBSERVED}
 SEEING = (
-    row_of("recgym/ContentSlate-v0")._replace(id="recgym/SeeingContent-v0", **SEES),
-    row_of("recgym/Social-v1")._replace(id="recgym/SeeingSocial-v0", **SEES),
-    row_of("recgym/SocialFriends-v1")._replace(id="recgym/SeeingFriends-v0", **SEES),
+    row_of("recgym/ContentSlate-v1")._replace(id="recgym/SeeingContent-v0", **SEES),
+    row_of("recgym/Social-v2")._replace(id="recgym/SeeingSocial-v0", **SEES),
+    row_of("recgym/SocialFriends-v2")._replace(id="recgym/SeeingFriends-v0", **SEES),
 )
 
 
@@ -122,7 +122,7 @@ def test_the_history_has_the_public_features_of_the_user():
             np.testing.assert_array_equal(observation["features"][:, :width], observation["user_features"])
     social = make_vector(SEEING[1].id, 2, observation="history")
     assert "user_features" not in social.single_observation_space.spaces  # its users have none
-    plain = make_vector("recgym/ContentSlate-v0", 2, observation="history")
+    plain = make_vector("recgym/ContentSlate-v1", 2, observation="history")
     assert set(plain.single_observation_space.spaces) == {"user", "shown", "events", "context"}
 
 

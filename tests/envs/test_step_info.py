@@ -33,7 +33,7 @@ def test_info_has_new_arrays_and_numpy_scalars(env_id):
 
 def test_info_says_whether_the_reward_is_assumed():
     for reward, assumed in (("clicks", 0), ("conversion", 1), ("revenue", 1)):
-        _, info = gym.make("recgym/Ecommerce-v0", reward=reward).reset(seed=0)
+        _, info = gym.make("recgym/Ecommerce-v1", reward=reward).reset(seed=0)
         assert info["reward_is_assumed"] == assumed
     for row in ENVIRONMENTS:  # defaults use fitted signals only
         assert gym.make(row.id).reset(seed=0)[1]["reward_is_assumed"] == 0

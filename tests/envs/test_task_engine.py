@@ -37,7 +37,7 @@ def world():
 
 def test_a_row_with_a_numbering_cuts_first(world):
     env = gym.make(ROW.id, world=world).unwrapped
-    plain = gym.make("recgym/Content-v0", world=world, n_items=20).unwrapped
+    plain = gym.make("recgym/Content-v1", world=world, n_items=20).unwrapped
     assert env.item_ids.tolist() == plain.item_ids[random_order(20, 11)].tolist()
     assert env.index_digest != plain.index_digest
     assert env.world_sha256 != plain.world_sha256
@@ -64,7 +64,7 @@ def test_a_row_that_was_stored_before_there_were_numberings_is_read():
 
 def test_kinds_of_candidates_are_in_no_order():
     category = gym.make(SOCIAL.id).unwrapped.items["category"]
-    plain = gym.make("recgym/SocialFriends-v1").unwrapped.items["category"]
+    plain = gym.make("recgym/SocialFriends-v2").unwrapped.items["category"]
     assert np.any(np.diff(category) < 0)
     np.testing.assert_array_equal(np.sort(category), plain)
 

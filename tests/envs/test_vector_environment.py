@@ -160,7 +160,7 @@ def test_disabled_needs_a_reset_mask():
 
 def test_info_of_a_restarted_row_equals_that_of_a_reset():
     for mode in ("NextStep", "SameStep"):
-        vector = gym.make_vec("recgym/Content-v0", num_envs=6, horizon=1, autoreset_mode=mode)
+        vector = gym.make_vec("recgym/Content-v1", num_envs=6, horizon=1, autoreset_mode=mode)
         first = vector.reset(seed=0)[1]["user"]
         info = vector.step(np.arange(6))[4]
         ended = info["final_info"] if mode == "SameStep" else info
@@ -190,7 +190,7 @@ def test_info_of_a_restarted_row_equals_that_of_a_reset():
 )
 def test_impossible_vector_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        gym.make_vec("recgym/Ecommerce-v0", **{"num_envs": 2, **arguments})
+        gym.make_vec("recgym/Ecommerce-v1", **{"num_envs": 2, **arguments})
 
 
 def test_episode_statistics_are_correct():
@@ -212,9 +212,9 @@ def test_episode_statistics_are_correct():
 _ASYNC = """
 import gymnasium as gym, numpy as np, recgym
 def main():
-    native = gym.make_vec("recgym/Ecommerce-v0", num_envs=64, threads=2)
+    native = gym.make_vec("recgym/Ecommerce-v1", num_envs=64, threads=2)
     native.reset(seed=0); native.step(np.zeros(64, int))
-    vector = gym.make_vec("recgym/Ecommerce-v0", num_envs=2, vectorization_mode="async")
+    vector = gym.make_vec("recgym/Ecommerce-v1", num_envs=2, vectorization_mode="async")
     observation, _ = vector.reset(seed=0)
     vector.step(np.zeros(2, int))
     vector.close()

@@ -23,11 +23,11 @@ def test_a_shipped_name_loads_the_shipped_world(tmp_path, monkeypatch):
 
 def test_an_own_world_overrides_the_row():
     small = world_for(IDS[2], num_items=30)
-    env = gym.make("recgym/Content-v0", world=small).unwrapped
+    env = gym.make("recgym/Content-v1", world=small).unwrapped
     assert (env.privileged().world.num_items, env.privileged().horizon) == (30, 50)
     for make in (gym.make, gym.make_vec):
         with pytest.raises(ValueError, match="n_items is 500, world synthetic-5 allows 1 to 30"):
-            make("recgym/Content-v0", world=small, n_items=500)
+            make("recgym/Content-v1", world=small, n_items=500)
     assert (
-        gym.make("recgym/Content-v0", world=None, n_items=None, reward=None).unwrapped.action_space.n == 500
+        gym.make("recgym/Content-v1", world=None, n_items=None, reward=None).unwrapped.action_space.n == 500
     )

@@ -148,14 +148,14 @@ def test_the_command_makes_members_and_an_environment_takes_one(
         assert end.value.code == 0
     assert [folder.name for folder in (tmp_path / "mine" / "members").iterdir()] == ["1"]
     assert load_world("mine", 1).sha256 != load_world("mine").sha256
-    env = gymnasium.make("recgym/Content-v0", world="mine", member=1)
+    env = gymnasium.make("recgym/Content-v1", world="mine", member=1)
     assert env.unwrapped.privileged().world.sha256 == load_world("mine", 1).drawn().sha256
     with pytest.raises(ValueError, match=r"member is 2, world 'mine' has 1$"):
-        gymnasium.make("recgym/Content-v0", world="mine", member=2)
+        gymnasium.make("recgym/Content-v1", world="mine", member=2)
     with pytest.raises(ValueError, match="world 'content-1' has none; recgym fit --ensemble 5 makes them"):
-        gymnasium.make("recgym/Content-v0", member=1)
+        gymnasium.make("recgym/Content-v1", member=1)
     with pytest.raises(ValueError, match="member is 0, expected a whole number"):
-        gymnasium.make("recgym/Content-v0", member=0)
+        gymnasium.make("recgym/Content-v1", member=0)
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
         main(["fit", "log", "--out", "other", "--period", "2022"])

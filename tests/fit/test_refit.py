@@ -16,7 +16,7 @@ from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
 torch.set_num_threads(1)
-ENV = "recgym/Ecommerce-v0"
+ENV = "recgym/Ecommerce-v1"
 
 
 @pytest.fixture(scope="module")

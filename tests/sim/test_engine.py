@@ -36,7 +36,7 @@ def test_other_libraries_keep_their_threads():
     """numba and PyTorch share OpenMP: OMP_NUM_THREADS=1 gives PyTorch one thread, with an environment or without."""
     code = (
         "import gymnasium, torch, recgym, agents;"
-        "e = gymnasium.make_vec('recgym/Social-v1', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
+        "e = gymnasium.make_vec('recgym/Social-v2', num_envs=4); e.reset(seed=0); e.step(e.action_space.sample());"
         "print(torch.get_num_threads())"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}

@@ -270,7 +270,7 @@ def test_a_sampled_session_equals_that_of_an_environment():
     log = sample_log(world, "random", 5, seed=70)
     for session in range(5):
         rows = log.column("session") == session
-        env = gym.make("recgym/Social-v1", world=world)
+        env = gym.make("recgym/Social-v2", world=world)
         _, info = env.reset(seed=70 + session)
         assert info["user"] == log.column("user")[rows][0]
         over = False
