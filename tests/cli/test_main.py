@@ -8,21 +8,13 @@ import subprocess
 import sys
 
 import pytest
-import typer
+from command_lines import parsed
 from refusals import refused
 
 import recgym
 from recgym.cli.greeting import greet
 from recgym.cli.main import app
 from recgym.envs import ENVIRONMENTS
-
-
-def parsed(line):
-    """The context of a command line; click's errors where it is wrong."""
-    name, *arguments = shlex.split(line)[1:]
-    group = typer.main.get_command(app)
-    return group.commands[name].make_context(name, arguments)
-
 
 COMMANDS = ("envs", "fit", "card", "validate", "train", "bench", "report", "speed")
 
