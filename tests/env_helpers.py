@@ -46,3 +46,17 @@ def registered(*rows):
         envs.REGISTERED = before
         for row in rows:
             gym.registry.pop(row.id)
+
+
+def events_of_steps(env):
+    """A list that grows by the events of each slate (B, K), bit by bit, that a vector environment shows."""
+    happened, play = [], env._engine_step
+
+    def step(slates, rows, resets):
+        observation, feedback = play(slates, rows, resets)
+        if rows is None:  # else sessions begin, and nothing is shown
+            happened.append(feedback.events.copy())
+        return observation, feedback
+
+    env._engine_step = step
+    return happened

@@ -16,7 +16,8 @@ def task_world(arguments: Arguments) -> World:
     """The world of the arguments with its assumed terms set, cut to its `n_items` most exposed items.
 
     In the domain "friends" it is the world of friend suggestions over a social world. Where the row has a `numbering`,
-    items, or candidates, are numbered in that random order. With `pages` an item stands for its page.
+    items, or candidates, of its world are numbered in that random order; a world that is given keeps its numbers. With
+    `pages` an item stands for its page.
 
     Raises:
         ValueError: the world is of another domain, has fewer items, or `assume` is not of its assumed terms.
@@ -34,7 +35,7 @@ def task_world(arguments: Arguments) -> World:
         count = most if arguments.n_items == "all" else int(arguments.n_items)
     world = friend_request_world(world, count) if friends else world.subset(count)
     seed = arguments.row.numbering
-    if seed is not None:
+    if seed is not None and arguments.world in (None, arguments.row.world):
         world = world.permuted(random_order(count, seed))
     if not arguments.pages:
         return world

@@ -5,6 +5,7 @@ import json
 import gymnasium
 import numpy as np
 import pytest
+from env_helpers import events_of_steps
 from scipy.stats import chi2
 from zoo import WORLDS, log_for, make_env
 
@@ -85,6 +86,7 @@ def rewrite(folder, about):
 
 def test_a_slate_is_credited_item_by_item():
     env = make_env("recgym/ContentSlate-v1", "ucb1", 64)
+    happened = events_of_steps(env.unwrapped)  # the truth, position by position
     problem = Problem.of(env)
     observation, _ = env.reset(seed=3)
     rng = np.random.default_rng(0)
@@ -93,8 +95,7 @@ def test_a_slate_is_credited_item_by_item():
         after, reward, terminated, truncated, _ = env.step(action)
         shares = credit(problem, Transition(observation, action, reward, after, terminated, truncated))
         np.testing.assert_allclose(shares.sum(axis=1), reward, atol=1e-9)
-        feedback = env.unwrapped._last[1].events  # the truth, position by position
-        bits = (feedback[:, :, None] >> np.arange(len(problem.event_names))) & 1
+        bits = (happened[-1][:, :, None] >> np.arange(len(problem.event_names))) & 1
         np.testing.assert_allclose(shares, item_rewards(problem, action, bits), atol=1e-6)
         observation = after
         if (terminated | truncated).any():

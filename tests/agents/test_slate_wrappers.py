@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from env_helpers import events_of_steps
 from sb3_envs import native
 
 from agents import Problem, agent_class, make_agent
@@ -25,10 +26,9 @@ def test_a_position_is_a_row_with_the_reward_of_its_item(mode):
     """Against the adapter of whole slates, and the events of the simulator at each position."""
     env = native("recgym/ContentSlate-v1", observation="features+history", horizon=4, autoreset_mode=mode)
     whole = as_vec_env(native("recgym/ContentSlate-v1", horizon=4))
-    env, happened = env.unwrapped, []
+    env = env.unwrapped
+    happened = events_of_steps(env)
     places, weights = places_of(env), np.array(list(env.reward_weights.values()))
-    step = env.step
-    env.step = lambda slates: (step(slates), happened.append(env._last[1].events))[0]
     places.seed(11)
     whole.seed(11)
     assert (places.num_envs, places.action_space.n) == (24, 12)

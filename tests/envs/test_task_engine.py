@@ -12,21 +12,21 @@ from zoo import LIGHT
 
 from agents import make_agent
 from recgym.bench.rollout import make_vector
-from recgym.envs import ENVIRONMENTS, EnvRow
+from recgym.envs import EARLIER, ENVIRONMENTS, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.task_engine import task_world
 from recgym.logs.sample import sample_log
 from recgym.sim.numbering import random_order
 from recgym.sim.synthetic import synthetic
 
-ROW = EnvRow("recgym/Numbered-v0", "content", "content-1", 20, 1, 30, "clicks", "videos", numbering=11)
+ROW = EnvRow("recgym/Numbered-v0", "content", "a folder", 20, 1, 30, "clicks", "videos", numbering=11)
 PAGES = EnvRow("recgym/Paged-v0", "ecommerce", "ecommerce-2", None, 1, 20, "clicks", "pages", 3, pages=True)
 SOCIAL = ENVIRONMENTS[-1]._replace(id="recgym/NumberedFriends-v0", numbering=11)
 
 
 @pytest.fixture(autouse=True)
-def rows():
-    with registered(ROW, SOCIAL, PAGES):
+def rows(folder):
+    with registered(ROW._replace(world=str(folder)), SOCIAL, PAGES):
         yield
 
 
@@ -35,27 +35,37 @@ def world():
     return named(synthetic(8, domain="content", num_items=40, num_users=50))
 
 
+@pytest.fixture(scope="module")
+def folder(world, tmp_path_factory):
+    return world.save(tmp_path_factory.mktemp("worlds") / "world")
+
+
 def test_a_row_with_a_numbering_cuts_first(world):
-    env = gym.make(ROW.id, world=world).unwrapped
+    env = gym.make(ROW.id).unwrapped
     plain = gym.make("recgym/Content-v1", world=world, n_items=20).unwrapped
     assert env.item_ids.tolist() == plain.item_ids[random_order(20, 11)].tolist()
     assert env.index_digest != plain.index_digest
     assert env.world_sha256 != plain.world_sha256
-    vector = make_vector(ROW.id, 3, world=world).unwrapped
+    vector = make_vector(ROW.id, 3).unwrapped
     assert vector.item_ids.tolist() == env.item_ids.tolist()
     for name, column in env.items.items():
         np.testing.assert_array_equal(column, plain.items[name][random_order(20, 11)], err_msg=name)
 
 
-@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
+def test_a_world_that_is_given_keeps_its_numbers(world):
+    env = gym.make(ROW.id, world=world).unwrapped
+    assert env.item_ids.tolist() == list(world.ids.items[:20])
+
+
+@pytest.mark.parametrize("row", EARLIER, ids=lambda row: row.id)
 def test_earlier_rows_have_none(row):
     assert row.numbering is None
     assert task_world(Arguments.parse({"row": row._asdict()})).numbering is None
 
 
 def test_a_row_that_was_stored_before_there_were_numberings_is_read():
-    row = {name: value for name, value in ENVIRONMENTS[0]._asdict().items() if name != "numbering"}
-    assert Arguments.parse({"row": row}).row == ENVIRONMENTS[0]
+    row = {name: value for name, value in EARLIER[0]._asdict().items() if name != "numbering"}
+    assert Arguments.parse({"row": row}).row == EARLIER[0]
     with pytest.raises(ValueError, match="expected the fields id"):
         Arguments.parse({"row": {**row, "colour": 1}})
     with pytest.raises(ValueError, match="expected the fields id"):
@@ -64,7 +74,8 @@ def test_a_row_that_was_stored_before_there_were_numberings_is_read():
 
 def test_kinds_of_candidates_are_in_no_order():
     category = gym.make(SOCIAL.id).unwrapped.items["category"]
-    plain = gym.make("recgym/SocialFriends-v2").unwrapped.items["category"]
+    row = SOCIAL._replace(numbering=None)
+    plain = task_world(Arguments.parse({"row": row._asdict()})).arrays.category
     assert np.any(np.diff(category) < 0)
     np.testing.assert_array_equal(np.sort(category), plain)
 
@@ -74,7 +85,7 @@ def test_agents_learn_the_same_from_a_log_of_the_world_and_from_an_own_one(world
     drawn = sample_log(world, "random", 400, 3)
     acts = []
     for log in (drawn, as_own(world, drawn)):
-        env = make_vector(ROW.id, 8, world=world, observation="history")
+        env = make_vector(ROW.id, 8, observation="history")
         agent = make_agent(name, env, 0, **LIGHT.get(name, {}))
         agent.prepare(env.unwrapped.index_log(log), 0)
         acts.append(agent.act(env.reset(seed=3)[0]))
@@ -84,10 +95,9 @@ def test_agents_learn_the_same_from_a_log_of_the_world_and_from_an_own_one(world
 
 
 def test_popularity_shows_the_item_with_most_clicks_of_an_own_log(world, run, tmp_path):
-    world.save(tmp_path / "world")
     own = as_own(world, sample_log(world, "logged", 400, 3), 1)
     own.write(tmp_path / "log")
-    env = gym.make(ROW.id, world=str(tmp_path / "world"), observation="history").unwrapped
+    env = gym.make(ROW.id, observation="history").unwrapped
     clicks = np.bincount(own.column("item"), own.column("click"), own.num_items)
     names = np.array(own.items["id"].to_pylist(), object)
     known = np.isin(names, env.item_ids)
@@ -96,7 +106,7 @@ def test_popularity_shows_the_item_with_most_clicks_of_an_own_log(world, run, tm
     agent.prepare(env.index_log(own), 0)
     assert env.item_ids[agent.act(env.reset(seed=1)[0])] == best
     out = tmp_path / "agent"
-    options = ("--world", tmp_path / "world", "--log", tmp_path / "log", "--sessions", 20, "--out", out)
+    options = ("--log", tmp_path / "log", "--sessions", 20, "--out", out)
     code, _, err = run("train", "popularity", ROW.id, *options, "--params", json.dumps({"by": "count"}))
     assert (code, "mapped by the ids of world synthetic-8" in err) == (0, True)
     score = load_file(out / "agent.safetensors")["score"]
