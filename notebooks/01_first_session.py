@@ -2,7 +2,7 @@
 # # 1. What a session is
 #
 # One simulated user, one slate after another: recommendation as a Markov decision process, seen from the inside. The
-# users of `content-1` were fitted to a log of a short-video feed (KuaiRand); `recgym card content-1` says how close they
+# users of `content-2` were fitted to a log of a short-video feed (KuaiRand); `recgym card content-2` says how close they
 # are to it, and which numbers are assumed.
 #
 # *You need* Python and what a probability is. *You learn* slates, events, rewards, leaving, random seeds, and ten
@@ -142,8 +142,9 @@ right.set(
 plt.show()
 
 # %% [markdown]
-# *10,000 users, one random video a step. Left: half of the users have left after about ten slates. Right: those who stay
-# click a little more, because users who click stay.*
+# *10,000 users, one random video a step. Left: half of the users have left after about thirteen slates. Right: clicks become
+# rarer, and the first steps differ: the place in the session has an effect that was fitted to the log. Who clicks does not
+# stay longer in this world (`leave_idle`, assumed).*
 #
 # ## Users differ
 #

@@ -24,7 +24,7 @@ from torch import nn
 
 from agents.sb3 import as_vec_env
 
-ENV = "recgym/Ecommerce-v1"
+ENV = "recgym/EcommercePage-v1"  # a shop: an action names a product and shows its page
 torch.set_num_threads(1)
 
 

@@ -74,17 +74,22 @@ print(f"largest weight pi / pi_0: near {(near / logging).max():.1f}, far {(far /
 
 # %%
 def draw_log(policy, rounds, seed):
-    """Actions and rewards of so many users under a policy."""
+    """Actions, rewards, propensities and users of so many rounds under a policy."""
 
     def choose(engine):
         actions = np.random.default_rng(seed).choice(ITEMS, engine.num, p=policy)
         return actions[:, None].astype(np.int64), policy[actions][:, None]
 
     log = sample_log(env, choose, sessions=rounds, seed=seed * 1_000_003)
-    return log.column("item"), log.column("listen").astype(float), log.column("propensity")
+    return (
+        log.column("item"),
+        log.column("listen").astype(float),
+        log.column("propensity"),
+        log.column("user"),
+    )
 
 
-action, reward, propensity = draw_log(logging, 2_000, seed=1)
+action, reward, propensity, user = draw_log(logging, 2_000, seed=1)
 w = near[action] / propensity
 model = np.bincount(action, reward, ITEMS) / np.maximum(np.bincount(action, minlength=ITEMS), 1)  # mu(a)
 model[:] = 0.5 * model + 0.5 * reward.mean()  # a crude model, pulled half-way to the mean
@@ -180,19 +185,33 @@ plt.show()
 # *100 logs for each point.*
 #
 # A better model helps both: `cross_fit` fits a model of scikit-learn on other folds than it predicts, so that no round is
-# judged by a model that has seen its reward.
+# judged by a model that has seen its reward. What is known of a user at the first step in this world is what the friends
+# listen to: the shares of categories in their libraries are columns of the observation. The model has a weight for each
+# pair of such a share and an artist.
 
 # %%
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures
 
-context = np.zeros((2_000, 1))  # nothing is known of users at their first step in this world
-fitted = cross_fit(context, action, reward, np.eye(ITEMS), model=LogisticRegression())
+columns = env.unwrapped.observation_columns
+FRIENDS = [number for number, column in enumerate(columns) if "friends' libraries" in column]
+same = gym.make_vec(ENV, 2_000, n_items=ITEMS, horizon=1, reward="clicks")
+observation, _ = same.reset(seed=1, options={"user": user})  # the users of the log
+context = observation[:, FRIENDS]
+context = context[:, context.std(0) > 0]
+print(f"{context.shape[1]} categories are in friends' libraries of these {ITEMS} artists")
+pairs = make_pipeline(PolynomialFeatures(interaction_only=True), LogisticRegression())
+fitted = cross_fit(context, action, reward, np.eye(ITEMS), model=pairs)
 target = np.tile(far, (2_000, 1))
 for label, judge in (("dm", dm), ("dr", dr)):
     found = judge(reward, target, propensity, fitted, action=action)
     print(f"{label} {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", "; ".join(found.reasons))
 
 # %% [markdown]
+# The interval of DR is about a tenth narrower than with the crude model above: knowing users apart helps, and the poor overlap
+# stays.
+#
 # ## Exercises
 #
 # 1. Show that IPS is unbiased, and where the proof uses $\pi_0(a) > 0$.

@@ -23,7 +23,7 @@ from agents import make_agent
 from recgym.bench.rollout import play
 from recgym.evaluate import coverage, exposure_counts, exposure_gini, paired_difference, t_interval
 
-ENV, SEEDS, SESSIONS = "recgym/Ecommerce-v1", 6, 400
+ENV, SEEDS, SESSIONS = "recgym/Ecommerce-v1", 6, 250
 AGENTS = ("random", "ucb1", "thompson", "linucb", "oracle")
 
 # %% [markdown]
@@ -172,7 +172,8 @@ axes.legend(frameon=False, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# *Means of six seeds. Returns change by a factor, which says nothing about the real shop: it was assumed.*
+# *Means of six seeds. What random products earn falls by nearly a half, which says nothing about the real shop: it was
+# assumed. The order of the agents stays, but for `linucb` and `random`, which 3,000 steps do not tell apart.*
 #
 # ## Reading the published table
 #
