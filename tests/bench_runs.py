@@ -1,6 +1,13 @@
 """A small preset for tests of the benchmark, and the folders of its runs."""
 
 from recgym.bench.experiment import Experiment, Preset
+from recgym.envs import ENVIRONMENTS
+
+
+def env_of(domain):
+    """The environment of a domain that shows one item."""
+    return next(row.id for row in ENVIRONMENTS if (row.domain, row.slate_size) == (domain, 1))
+
 
 AGENTS = ("random", "popularity", "oracle", "oracle-plan", "ucb1")
 
@@ -9,7 +16,7 @@ def small(worlds, **changes):
     rows = tuple(
         Experiment(
             name=domain,
-            env_id=f"recgym/{domain.capitalize()}-v0",
+            env_id=env_of(domain),
             kwargs={"world": str(folder)},
             env_steps=600,
             offline_sessions=60,

@@ -14,8 +14,10 @@ IDS = [row.id for row in ENVIRONMENTS]
 
 
 def world_for(env_id, **sizes) -> World:
-    domain = row_of(env_id).domain
-    return synthetic(5, domain="social" if domain == "friends" else domain, **sizes)
+    """A synthetic world that the environment of an id can play."""
+    row = row_of(env_id)
+    world = synthetic(5, domain="social" if row.domain == "friends" else row.domain, **sizes)
+    return world.with_arrays(page_items=[8]) if row.pages else world
 
 
 def flat(observation):

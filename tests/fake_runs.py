@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from bench_runs import env_of
 
 from recgym.bench.run import sessions_table
 from recgym.bench.run_folder import SCHEMA, run_folder
@@ -22,7 +23,7 @@ def record_of(
         "run_id": f"{experiment}-{agent}-{seed:03d}-{digest}",
         "experiment": experiment,
         "env": {
-            "id": f"recgym/{experiment.capitalize()}-v0",
+            "id": env_of(experiment),
             "kwargs": {},
             "world": f"{experiment}-1",
             "world_sha256": world,

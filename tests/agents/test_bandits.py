@@ -168,13 +168,16 @@ def test_contexts_are_the_observation_features_as_far_as_the_history_goes(task):
     history, features = (env.reset(seed=4)[0] for env in pair)
     categories, events = problem.num_categories, len(problem.event_names)
     for _ in range(20 // problem.slate_size):
-        mine, theirs = contexts(history), features[:, 2:]  # two public features of the user come first
+        users = problem.user_features.shape[1]
+        mine, theirs = contexts(history), features[:, users:]  # public features of the user come first
+        np.testing.assert_array_equal(mine[:, -users:], features[:, :users])
+        mine = mine[:, :-users]
         at = 1 + 2 * categories
         np.testing.assert_allclose(mine[:, 1:at], theirs[:, : 2 * categories], atol=1e-6)
         np.testing.assert_array_equal(mine[:, at : at + events], theirs[:, 3 * categories + 1 :][:, :events])
         rest = theirs[:, 3 * categories + 2 + events :]
         np.testing.assert_allclose(mine[:, at + events :], rest[:, [1, 2, 0]], atol=1e-6)
-        assert len(contexts.names) == mine.shape[1]
+        assert len(contexts.names) == mine.shape[1] + users
         orders = rng.permuted(np.tile(np.arange(30), (30, 1)), axis=1)[:, : problem.slate_size]
         action = orders[:, 0] if problem.slate_size == 1 else orders
         (history, *_), (features, *_) = (env.step(action) for env in pair)

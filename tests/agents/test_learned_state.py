@@ -32,7 +32,7 @@ def test_the_learnt_state_follows_the_features_and_is_deep_cf():
         states = to_states(observation, torch.device("cpu"))
         with torch.no_grad():
             f = state.towers.state_heads(states).reward.state
-            users = state.towers.users.weight[states.user]
+            users = state.towers.users(states.user)
         np.testing.assert_allclose(seen[:, -8:], np.tanh(np.concatenate([users, f], axis=1)), atol=1e-6)
         action = rng.integers(12, size=6)
         seen, observation = wrapped.step(action)[0], plain.step(action)[0]

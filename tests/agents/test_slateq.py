@@ -104,7 +104,7 @@ def test_the_choice_model_is_calibrated_on_unseen_pages():
 @pytest.mark.parametrize("domain", ["ecommerce", "content"])
 def test_an_update_is_the_papers_by_hand(domain):
     """One choice a page; and pages with several responses, where every item is a page of its own."""
-    task = f"recgym/{domain.capitalize()}Slate-v0"
+    task = f"recgym/{domain.capitalize()}Slate-v1"
     world = synthetic(domain=domain, num_items=6)
     if domain == "content":
         world = world.with_arrays(

@@ -67,7 +67,7 @@ def test_the_page_has_every_row_and_plot(page):
     text = page.read_text(encoding="utf-8")
     tables = Results(page.parent).tables["quick"]
     assert text.count("<tr data-environment=") == sum(len(table.rows) for table in tables)
-    for title in ("recgym/Content-v1", "recgym/Social-v0: training", "Performance profile"):
+    for title in ("recgym/Content-v1", "recgym/Social-v2: training", "Performance profile"):
         assert f"<figcaption>{title}</figcaption><svg" in text
     first = tables[0].rows[0]
     assert f'data-value="{first.value.mean!r}"' in text

@@ -57,7 +57,7 @@ def test_changes_versions_and_arguments_count(part):
     elif part == "arguments":
         mixed[0]["env"]["kwargs"] = {"horizon": 3}
     else:
-        mixed[0]["env"]["id"] = "recgym/Content-v1"
+        mixed[0]["env"]["id"] = "recgym/Content-v0"
     with pytest.raises(ValueError, match="make no table"):
         refuse_mixture("here", mixed)
 

@@ -20,9 +20,9 @@ from env_helpers import IDS, content, world_for
         ({"world": "ecommerce-9"}, "world 'ecommerce-9' is unknown: neither shipped"),
         ({"world": "content-1"}, "world content-1 is of domain content, this environment needs ecommerce"),
         ({"n_items": 0}, "n_items is 0, expected a whole number of at least 1"),
-        ({"n_items": 99_999}, "n_items is 99999, world ecommerce-1 allows 1 to 217"),
+        ({"n_items": 99_999}, "n_items is 99999, world ecommerce-2 allows 1 to 217"),
         ({"slate_size": 2.5}, "slate_size is 2.5, expected a whole number"),
-        ({"slate_size": 51}, "slate_size is 51, world ecommerce-1 allows 1 to 50"),
+        ({"slate_size": 51}, "slate_size is 51, world ecommerce-2 allows 1 to 50"),
         ({"horizon": 0}, "horizon is 0"),
         (
             {"horizon": 10**20},

@@ -94,9 +94,9 @@ def test_a_run_of_another_setting_is_another_run(tmp_path):
         (["outside"], "assume is .'outside'., expected a dict"),
         (
             {"kappa": "low"},
-            "'kappa' is fitted in world ecommerce-1, assumed numbers there: patience, outside, ",
+            "'kappa' is fitted in world ecommerce-2, assumed numbers there: patience, outside, ",
         ),
-        ({"nothing": "low"}, "'nothing' is unknown in world ecommerce-1"),
+        ({"nothing": "low"}, "'nothing' is unknown in world ecommerce-2"),
         ({"outside": "lowest"}, "outside is 'lowest', expected low, middle, high or a number in "),
     ],
 )

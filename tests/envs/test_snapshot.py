@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from env_helpers import world_for
 
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
@@ -14,8 +15,7 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)
 def test_an_environment_goes_on_from_a_copy_of_its_state(row):
     def make(num_envs=5):
-        world = synthetic(5, domain="social" if row.domain == "friends" else row.domain)
-        return gymnasium.make_vec(row.id, num_envs=num_envs, world=world, horizon=4)
+        return gymnasium.make_vec(row.id, num_envs=num_envs, world=world_for(row.id), horizon=4)
 
     def steps(env, seed):
         rng = np.random.default_rng(seed)

@@ -109,6 +109,7 @@ def test_added_observations_are_the_same_in_one_and_in_many(row, kind):
 
 
 @pytest.mark.usefixtures("seeing")
+@pytest.mark.filterwarnings("ignore:.*is out of date")
 def test_the_history_has_the_public_features_of_the_user():
     for kind in ("history", "features+history"):
         env = make_vector(SEEING[0].id, 50, observation=kind)
@@ -122,7 +123,7 @@ def test_the_history_has_the_public_features_of_the_user():
             np.testing.assert_array_equal(observation["features"][:, :width], observation["user_features"])
     social = make_vector(SEEING[1].id, 2, observation="history")
     assert "user_features" not in social.single_observation_space.spaces  # its users have none
-    plain = make_vector("recgym/ContentSlate-v1", 2, observation="history")
+    plain = make_vector("recgym/ContentSlate-v0", 2, observation="history")
     assert set(plain.single_observation_space.spaces) == {"user", "shown", "events", "context"}
 
 

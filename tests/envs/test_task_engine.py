@@ -21,7 +21,7 @@ from recgym.sim.synthetic import synthetic
 
 ROW = EnvRow("recgym/Numbered-v0", "content", "a folder", 20, 1, 30, "clicks", "videos", numbering=11)
 PAGES = EnvRow("recgym/Paged-v0", "ecommerce", "ecommerce-2", None, 1, 20, "clicks", "pages", 3, pages=True)
-SOCIAL = ENVIRONMENTS[-1]._replace(id="recgym/NumberedFriends-v0", numbering=11)
+SOCIAL = ENVIRONMENTS[5]._replace(id="recgym/NumberedFriends-v0", numbering=11)
 
 
 @pytest.fixture(autouse=True)

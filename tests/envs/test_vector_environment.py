@@ -198,7 +198,7 @@ def test_episode_statistics_are_correct():
     vector.reset(seed=4)
     total, length, checked = np.zeros(8), np.zeros(8, int), 0
     over = np.zeros(8, bool)
-    for i in range(60):
+    for i in range(150):
         _, reward, terminated, truncated, info = vector.step(np.full(8, i % 5))
         total, length = np.where(over, 0, total + reward), np.where(over, 0, length + 1)
         over = terminated | truncated

@@ -7,12 +7,12 @@ from env_helpers import IDS, world_for
 
 def test_a_shipped_name_loads_the_shipped_world(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    world_for(IDS[0]).save(tmp_path / "ecommerce-1")
-    assert gym.make(IDS[0]).unwrapped.privileged().world.name == "ecommerce-1"  # not the folder of that name
-    with pytest.raises(ValueError, match=r"world 'ecommerce-1' is both shipped and a folder here"):
-        gym.make(IDS[0], world="ecommerce-1")
-    assert gym.make(IDS[0], world="./ecommerce-1").unwrapped.privileged().world.name == "synthetic-5"
-    with pytest.raises(ValueError, match="member is 1, world 'ecommerce-1' has none"):
+    world_for(IDS[0]).save(tmp_path / "ecommerce-2")
+    assert gym.make(IDS[0]).unwrapped.privileged().world.name == "ecommerce-2"  # not the folder of that name
+    with pytest.raises(ValueError, match=r"world 'ecommerce-2' is both shipped and a folder here"):
+        gym.make(IDS[0], world="ecommerce-2")
+    assert gym.make(IDS[0], world="./ecommerce-2").unwrapped.privileged().world.name == "synthetic-5"
+    with pytest.raises(ValueError, match="member is 1, world 'ecommerce-2' has none"):
         gym.make(IDS[0], member=1)
     world_for(IDS[4]).save(tmp_path / "social-1")
     with pytest.warns(DeprecationWarning, match="out of date"):

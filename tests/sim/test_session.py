@@ -178,6 +178,7 @@ CHANGES = {
     "category": lambda array: (array + np.arange(8)) % 4,
     "duration": lambda array: array * 0.2,
     "examine": lambda array: array * 0.3,
+    "whole_pages": lambda array: np.ones(1, np.int32),
 }
 ELSEWHERE = {
     "params",
