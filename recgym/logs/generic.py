@@ -26,8 +26,8 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   true, false); a column listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
 * shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
   the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length.
-  An event that is given once is that of the chosen item; one without a chosen item, or against it, is an error
-  (`recgym.logs.slate_lists`);
+  An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item; an event without a
+  chosen item, or against it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;

@@ -2,7 +2,8 @@
 
 The column `shown` has the ids of the items that were shown together: a list of Parquet or JSON, or text split by | ; ,
 or white space, in brackets or not. The cell of `item` is the chosen item, or a list of them, or empty. Prices,
-propensities, positions and events may be lists of the same length; other cells hold for all items of their slate.
+propensities, positions and events may be lists of the same length. With a column `item`, a cell of OF_CHOSEN that is no
+such list describes the chosen items alone; other cells hold for all items of their slate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ from recgym.logs.unread_columns import UnreadColumns
 
 CHUNK_ROWS = 1 << 16  # slates that are split at once
 NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
+OF_CHOSEN = ("price", "watch_ms", "category", "duration_ms")  # given once: of the chosen item, as an event is
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
 REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
@@ -151,7 +153,12 @@ class _Chunk(NamedTuple):
                     self.agree(key, columns[key], shown, chosen)
                 continue
             is_split = key in LISTED and key in (*self.signs, *self.listed())
-            columns[key] = self.beside(key, shown, alone) if is_split else table[key].take(pa.array(row))
+            cells = self.beside(key, shown, alone) if is_split else _whole(table[key].take(pa.array(row)))
+            if key in OF_CHOSEN and "item" in table.column_names:
+                length = self.lists(key).length if is_split else np.ones(len(table), np.int64)
+                is_other = ((length <= 1) & (shown.length > 1))[row] & ~is_chosen
+                cells = pc.if_else(pa.array(is_other), pa.scalar(None, cells.type), cells)
+            columns[key] = cells
         if "position" not in columns:
             columns["position"] = pa.array(shown.place, mask=alone[row])
         if "slate" not in columns:

@@ -1,5 +1,6 @@
 """Slates as a list in one cell of a table: text, Parquet and JSON lines."""
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -256,7 +257,7 @@ def test_a_word_without_an_event_needs_no_chosen_item(tmp_path):
 def test_a_price_with_a_decimal_comma_is_one_price(tmp_path):
     text = "user;shown;item;price\nu1;1|2;1;9,99\nu2;3|4;4;5,50\n"
     log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
-    assert log.column("price").tolist() == pytest.approx([9.99, 9.99, 5.5, 5.5])
+    assert log.column("price").tolist() == pytest.approx([9.99, np.nan, np.nan, 5.5], nan_ok=True)
     both = write(tmp_path / "b.csv", text.replace("|", ","))
     assert refused(both, domain="ecommerce").startswith(
         "b.csv, row 2, price: a list or a number with a comma"
@@ -265,3 +266,29 @@ def test_a_price_with_a_decimal_comma_is_one_price(tmp_path):
     assert read_log(listed, domain="ecommerce").column("price").tolist() == [9, 99, 5, 50]
     watch = write(tmp_path / "w.csv", text.replace("price", "watch_ms"))
     assert refused(watch, domain="content").startswith("w.csv, row 2, watch_ms: a")
+
+
+@pytest.mark.parametrize("form", ["text", "numbers"])
+def test_a_cell_of_an_item_that_is_given_once_is_the_chosen_items(form):
+    frame = pd.DataFrame(
+        {
+            "user": "u",
+            "time": [1577836800, 1577836801, 1577836802],
+            "item": ["2", "4", None],
+            "shown": ["1|2|3", "4|5", "6|7"],
+            "category": ["shoes", "hats", "coats"],
+            "duration_ms": [1000, 2000, 3000],
+            "watch_ms": [500, 600, 700],
+        }
+    )
+    prices = frame.assign(price=[10, 20, 30]).drop(columns=["watch_ms", "duration_ms"])
+    if form == "text":
+        frame, prices = frame.astype(str).replace("None", ""), prices.astype(str).replace("None", "")
+    seen = Log.from_pandas(frame, domain="content")
+    assert seen.items["category"].to_pylist() == ["unknown", "shoes", "unknown", "hats", *["unknown"] * 3]
+    assert "frame: 5 items have no category: it is unknown" in seen.remarks
+    assert seen.rows["watch_ms"].to_pylist() == [None, 500, None, 600, None, None, None]
+    lasting = seen.items["duration_ms"].to_pandas().dropna()
+    assert lasting.to_dict() == {1: 1000, 3: 2000}
+    sold = Log.from_pandas(prices, domain="ecommerce")
+    assert sold.rows["price"].to_pylist() == [None, 10, None, 20, None, None, None]
