@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from recgym.arrays import Doubles
 from recgym.checks import checked_seed, quoted, whole_number
-from recgym.evaluate.argument_checks import numbers
+from recgym.evaluate.argument_checks import arrays_of, numbers
 from recgym.evaluate.stats import Interval, bootstrap_interval, check_level
 
 Scores = Sequence[ArrayLike]
@@ -29,7 +29,7 @@ def iqm(values: ArrayLike) -> float:
 
 def iqm_interval(scores: Scores, *, seed: int = 0, resamples: int = 2_000, level: float = 0.95) -> Interval:
     """Interquartile mean over all seeds of all tasks, with a bootstrap interval stratified by task."""
-    return bootstrap_interval(scores, iqm, seed=seed, resamples=resamples, level=level)
+    return bootstrap_interval(_scores("scores", scores), iqm, seed=seed, resamples=resamples, level=level)
 
 
 def probability_of_improvement(
@@ -61,7 +61,7 @@ def probability_of_improvement(
 
 def _scores(name: str, scores: Scores) -> list[Doubles]:
     """Scores of each task, checked."""
-    tasks = [numbers(f"{name}, task {i}", task, is_finite=True).ravel() for i, task in enumerate(scores)]
+    tasks = [task.ravel() for task in arrays_of(name, scores, "task")]
     if not tasks or min(map(len, tasks)) == 0:
         raise ValueError(f"{name}: each task needs at least one score, and there must be a task")
     return tasks
@@ -70,6 +70,8 @@ def _scores(name: str, scores: Scores) -> list[Doubles]:
 def performance_profile(scores: Scores, thresholds: ArrayLike) -> Doubles:
     """Share of seeds above each threshold, averaged over tasks; shape of `thresholds`."""
     edges = numbers("thresholds", thresholds)
+    if np.isnan(edges).any():
+        raise ValueError("thresholds has a value that is not a number")
     shares = [(task > edges[..., None]).mean(axis=-1) for task in _scores("scores", scores)]
     return np.asarray(np.mean(shares, axis=0), np.float64)
 

@@ -1,6 +1,7 @@
 """Checks of the arguments of evaluation: arrays of numbers, ranges, thresholds."""
 
 import math
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,33 @@ def numbers(name: str, values: ArrayLike, *, is_finite: bool = False, low: float
     if low > -math.inf and found.size and not found.min() >= low:
         raise ValueError(f"{name} has the value {found.min():g}, expected at least {low:g}")
     return found
+
+
+def arrays_of(name: str, values: Any, unit: str) -> list[Array]:
+    """Finite numbers as one float64 array for each `unit`, such as a task, in the order given.
+
+    Raises:
+        ValueError: values without an order or without arrays: a mapping, a set, text, single numbers. The message names
+            the argument.
+    """
+    wanted = f"expected a list with one array of numbers for each {unit}"
+    is_list = isinstance(values, Iterable) and not isinstance(values, Mapping | Set | str | bytes)
+    if not is_list or getattr(values, "ndim", 1) == 0:
+        raise ValueError(f"{name} is {quoted(values)}, {wanted}")
+    found = []
+    for index, each in enumerate(values):
+        array = numbers(f"{name}, {unit} {index}", each, is_finite=True)
+        if array.ndim == 0:
+            raise ValueError(f"{name} has the number {quoted(each)} for {unit} {index}, {wanted}")
+        found.append(array)
+    return found
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False; ValueError names the argument."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {quoted(value)}, expected True or False")
+    return bool(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Array
+from recgym.evaluate.argument_checks import flag
 from recgym.evaluate.rounds import SUM_TOLERANCE, Rounds
 from recgym.evaluate.stats import check_level, t_quantile
 
@@ -217,6 +218,7 @@ def estimate_sum(
         ValueError: `level` is not in (0, 1).
     """
     check_level(level)
+    flag("is_normalised", is_normalised)
     raw, n = overlap.raw_weight, len(overlap.weight)
     effective = rewarded = 0.0
     if raw.any():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.checks import whole_number
+from recgym.checks import quoted, whole_number
 from recgym.evaluate.argument_checks import numbers, whole_indices
 from recgym.evaluate.stats import check_level, t_quantile
 from recgym.numerics import gini
@@ -30,6 +30,10 @@ def score(agent: float, random: float, oracle_plan: float) -> Score:
     Undefined if oracle_plan - random is under 5 % of |random|: the return then hardly depends on the choice of items.
     """
     returns = numbers("the returns", [agent, random, oracle_plan])
+    if returns.ndim > 1:
+        raise ValueError(
+            f"agent is {quoted(agent)}, random and oracle_plan too: expected one mean return of each"
+        )
     gain = oracle_plan - random
     above = agent > oracle_plan
     if not np.isfinite(returns).all():
@@ -55,9 +59,12 @@ def paired_score(agent: ArrayLike, random: ArrayLike, oracle_plan: ArrayLike, le
     """
     check_level(level)
     named = (("agent", agent), ("random", random), ("oracle_plan", oracle_plan))
-    a, r, p = (numbers(name, each, is_finite=True).ravel() for name, each in named)
-    if not len(a) == len(r) == len(p) or not len(a):
-        raise ValueError(f"{len(a)}, {len(r)} and {len(p)} units cannot be paired")
+    a, r, p = (numbers(name, each, is_finite=True) for name, each in named)
+    if not a.shape == r.shape == p.shape or not a.size:
+        raise ValueError(
+            f"agent, random and oracle_plan of shapes {a.shape}, {r.shape} and {p.shape} cannot be paired"
+        )
+    a, r, p = a.ravel(), r.ravel(), p.ravel()
     found = score(float(a.mean()), float(r.mean()), float(p.mean()))
     if found.value is None or len(a) < 2:
         return found

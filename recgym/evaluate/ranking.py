@@ -9,28 +9,37 @@ from typing import Any
 
 import numpy as np
 
-from recgym.checks import quoted, whole_number
+from recgym.checks import MAX_COUNT, quoted, whole_number
 
 Item = Hashable
 
 
 def _hits(ranked: Any, relevant: Any, k: int) -> tuple[np.ndarray, int]:
-    """Which of the first k positions are relevant (k,), and the number of relevant items."""
-    whole_number(k, "k", 1)
+    """Which of the first k items of the list are relevant, (k,) or shorter, and the number of relevant items."""
+    whole_number(k, "k", 1, MAX_COUNT)
     is_one_list = isinstance(ranked, Sequence) or getattr(ranked, "ndim", 0) == 1
-    if not is_one_list:
+    if not is_one_list or isinstance(ranked, str | bytes):
         raise ValueError(f"ranked is {quoted(ranked)}, expected a list of items, best first")
-    if isinstance(relevant, Mapping) or not isinstance(relevant, Collection | np.ndarray):
+    if isinstance(relevant, Mapping | str | bytes) or not isinstance(relevant, Collection | np.ndarray):
         raise ValueError(f"relevant is {quoted(relevant)}, expected the relevant items alone")
     top = list(ranked[:k])
-    if len(set(top)) < len(top):
+    distinct, wanted = _distinct("ranked", top), _distinct("relevant", relevant)
+    if len(distinct) < len(top):
         raise ValueError("the ranked list has an item twice")
-    wanted = set(relevant)
     if not wanted:
         raise ValueError("no item is relevant, the metric is undefined")
-    hits = np.zeros(k)
-    hits[: len(top)] = [item in wanted for item in top]
-    return hits, len(wanted)
+    return np.array([item in wanted for item in top], np.float64), len(wanted)
+
+
+def _distinct(name: str, items: Collection[Any]) -> set[Any]:
+    """The items as a set; ValueError for a mask of them, or for lists in place of items."""
+    listed = list(items) if getattr(items, "ndim", 1) else [items]
+    if listed and all(isinstance(each, bool | np.bool_) for each in listed):
+        raise ValueError(f"{name} is {quoted(items)}, expected the items themselves, not a mask of them")
+    try:
+        return set(listed)
+    except TypeError:
+        raise ValueError(f"{name} is {quoted(items)}, expected one list of items: numbers or texts") from None
 
 
 def precision_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
@@ -57,12 +66,12 @@ def recall_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> flo
 def average_precision_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
     """Sum of the precisions at relevant positions over min(k, relevant items); arguments as for `precision_at`."""
     hits, count = _hits(ranked, relevant, k)
-    precisions = hits.cumsum() / np.arange(1, k + 1)
+    precisions = hits.cumsum() / np.arange(1, len(hits) + 1)
     return float((precisions * hits).sum() / min(k, count))
 
 
 def ndcg_at(ranked: Sequence[Item], relevant: Collection[Item], k: int) -> float:
     """Discounted gain 1 / log2(position + 1) over that of the best list; arguments as for `precision_at`."""
     hits, count = _hits(ranked, relevant, k)
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
-    return float(hits @ discount / discount[: min(k, count)].sum())
+    discount = 1.0 / np.log2(np.arange(2, max(len(hits), min(k, count)) + 2))
+    return float(hits @ discount[: len(hits)] / discount[: min(k, count)].sum())

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array
-from recgym.evaluate.argument_checks import numbers
+from recgym.evaluate.argument_checks import flag, numbers
 from recgym.evaluate.estimate import Estimate, estimate, estimate_sum
 from recgym.evaluate.rounds import MAX_MAGNITUDE, Range, Rounds, checked
 
@@ -100,7 +100,7 @@ def pseudo_inverse_ips(
     """
     stages, total = _stages(reward, target, propensity, reward_range)
     weight = 1.0 + np.sum([stage.raw_weight - 1.0 for stage in stages], axis=0)
-    scale = float(weight.mean()) if is_normalised else 1.0
+    scale = float(weight.mean()) if flag("is_normalised", is_normalised) else 1.0
     if scale <= 0.0:  # no value where the weights have no positive sum
         none = np.zeros(len(weight))
         return estimate(total._replace(weight=none, raw_weight=none), level, is_normalised=True)
@@ -138,7 +138,7 @@ def sequential_dr(
     for t, stage in enumerate(stages):
         span = (-edge - float(q[:, t].max()), edge - float(q[:, t].min()))
         error = stage._replace(reward=stage.reward - q[:, t], weight=weights[t], range=span)
-        if is_normalised:
+        if flag("is_normalised", is_normalised):
             terms.append(error._replace(base=v[:, 0] if t == 0 else None))
             if t:
                 terms.append(stage._replace(reward=v[:, t], weight=before[t], range=None))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recgym.checks import checked_seed, finite_number, whole_number
-from recgym.evaluate.argument_checks import numbers
+from recgym.evaluate.argument_checks import arrays_of, flag, numbers
 
 
 class Interval(NamedTuple):
@@ -89,14 +89,14 @@ def paired_difference(
     With one seed the sessions are the units in any case; the interval then leaves out the variation between trainings.
 
     Raises:
-        ValueError: the numbers of seeds or the shapes differ.
+        ValueError: the numbers of seeds or the shapes differ; a side is not a list of arrays.
     """
-    if len(treatment) != len(control) or not len(treatment):
-        raise ValueError(f"{len(treatment)} seeds cannot be paired with {len(control)}")
+    is_learned = flag("is_learned", is_learned)
+    ours, theirs = arrays_of("treatment", treatment, "seed"), arrays_of("control", control, "seed")
+    if len(ours) != len(theirs) or not ours:
+        raise ValueError(f"{len(ours)} seeds cannot be paired with {len(theirs)}")
     differences = []
-    for ours, theirs in zip(treatment, control, strict=True):
-        a = numbers("treatment", ours, is_finite=True)
-        b = numbers("control", theirs, is_finite=True)
+    for a, b in zip(ours, theirs, strict=True):
         if a.shape != b.shape or not a.size:
             raise ValueError(f"sessions of shape {a.shape} cannot be paired with {b.shape}")
         differences.append(a - b)
@@ -116,10 +116,13 @@ def bootstrap_interval(
     """Percentile bootstrap interval of a statistic of all values, resampled within each stratum (Efron, 1979).
 
     `seed` determines the result; `se` is the standard deviation of the resampled statistics.
+
+    Raises:
+        ValueError: `strata` is not a list of arrays, or a stratum is empty.
     """
     check_level(level)
     seed, resamples = checked_seed(seed), whole_number(resamples, "resamples", 2)
-    arrays = [numbers("values", stratum, is_finite=True).ravel() for stratum in strata]
+    arrays = [stratum.ravel() for stratum in arrays_of("strata", strata, "stratum")]
     if not arrays or min(len(array) for array in arrays) == 0:
         raise ValueError("a bootstrap needs at least one value in every stratum")
     rng = np.random.default_rng(np.random.SeedSequence(seed))

@@ -90,7 +90,11 @@ def test_the_p_value_is_students():
     [
         (lambda: probability_of_improvement([[1]], [[1], [2]]), "1 tasks cannot be compared with 2"),
         (lambda: probability_of_improvement([[]], [[1]]), "first: each task needs at least one score"),
-        (lambda: iqm_interval([[]]), "at least one value in every stratum"),
+        (lambda: iqm_interval([[]]), "scores: each task needs at least one score"),
+        (lambda: iqm_interval(np.arange(10.0)), "scores has the number .*0.* for task 0, expected a list"),
+        (lambda: probability_of_improvement([1, 2], [0, 5]), "first has the number 1 for task 0"),
+        (lambda: probability_of_improvement([[1]], {0: [1]}), "second is {0: .1.}, expected a list"),
+        (lambda: performance_profile([[1, 2]], [math.nan]), "thresholds has a value that is not a number"),
         (lambda: holm({"a": 1.5}), r"the p-value of a is 1.5, expected a number in \[0, 1\]"),
         (lambda: holm({"a": math.nan}), "the p-value of a is nan"),
         (lambda: probability_of_improvement([[1]], [[1]], level=2), "level is 2"),

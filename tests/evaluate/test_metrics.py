@@ -63,8 +63,12 @@ def test_a_score_has_the_interval_of_a_ratio():
     assert exact.value == score(agent.mean(), 1.0, 3.0).value
     assert paired_score([1.5], [1.0], [3.0]).low is None
     assert paired_score([1.5, 1.6], [1.0, 1.1], [1.0, 1.1]).low is None
-    with pytest.raises(ValueError, match="2, 1 and 1 units cannot be paired"):
+    with pytest.raises(ValueError, match=r"shapes \(2,\), \(1,\) and \(1,\) cannot be paired"):
         paired_score([1, 2], [1], [1])
+    with pytest.raises(ValueError, match=r"shapes \(2, 3\), \(3, 2\) and \(6, 1\) cannot be paired"):
+        paired_score(np.arange(6.0).reshape(2, 3), np.zeros((3, 2)), np.full((6, 1), 9.0))
+    with pytest.raises(ValueError, match=r"agent is \[1, 2\].*expected one mean return"):
+        score([1, 2], [0, 0], [3, 3])
 
 
 def test_the_interval_of_a_score_covers():

@@ -6,7 +6,7 @@ from sklearn.metrics import ndcg_score
 
 from recgym.evaluate import average_precision_at, ndcg_at, precision_at, recall_at
 
-LIST = "abcde"  # hits at ranks 2 and 5, or at rank 2
+LIST = list("abcde")  # hits at ranks 2 and 5, or at rank 2
 SEVEN, ONE = set("be12345"), {"b"}
 
 
@@ -30,16 +30,39 @@ def test_the_discounted_gain_is_scikit_learns():
 
 
 def test_a_list_shorter_than_k_lacks_positions():
-    assert precision_at("b", ONE, 5) == 0.2
-    assert ndcg_at("b", ONE, 5) == recall_at("b", ONE, 5) == 1.0
-    assert ndcg_at("", ONE, 5) == 0.0
+    assert precision_at(["b"], ONE, 5) == 0.2
+    assert ndcg_at(["b"], ONE, 5) == recall_at(["b"], ONE, 5) == 1.0
+    assert ndcg_at([], ONE, 5) == 0.0
 
 
 @pytest.mark.parametrize("metric", [ndcg_at, recall_at, precision_at, average_precision_at])
 def test_what_has_no_value_is_refused(metric):
     with pytest.raises(ValueError, match="the ranked list has an item twice"):
-        metric("aab", ONE, 3)
+        metric(list("aab"), ONE, 3)
     with pytest.raises(ValueError, match="no item is relevant, the metric is undefined"):
-        metric("ab", (), 2)
+        metric(["a", "b"], (), 2)
     with pytest.raises(ValueError, match="k is 0, expected a whole number of at least 1"):
-        metric("ab", ONE, 0)
+        metric(["a", "b"], ONE, 0)
+
+
+@pytest.mark.parametrize(
+    ("ranked", "relevant", "k", "message"),
+    [
+        ("abc", {"a"}, 3, "ranked is 'abc', expected a list of items"),
+        (["a"], "item12", 2, "relevant is 'item12', expected the relevant items alone"),
+        ([5, 1, 0], np.array([True, False, True]), 3, "relevant is array.*not a mask"),
+        ([True, False], [1], 2, "ranked is .*not a mask"),
+        ([[1], [2]], [1], 2, "ranked is .*expected one list of items"),
+        ([1], [[1]], 2, "relevant is .*expected one list of items"),
+        ([1], {1}, 10**12, "k is 1000000000000, expected a whole number from 1 to"),
+    ],
+)
+@pytest.mark.parametrize("metric", [ndcg_at, recall_at, precision_at, average_precision_at])
+def test_text_masks_and_nested_lists_are_no_items(metric, ranked, relevant, k, message):
+    with pytest.raises(ValueError, match=message):
+        metric(ranked, relevant, k)
+
+
+def test_many_positions_need_no_memory():
+    assert precision_at([1], {1}, 2_000_000_000) == 1 / 2_000_000_000
+    assert ndcg_at([1], {1}, 2_000_000_000) == 1.0

@@ -204,3 +204,12 @@ def test_weights_without_a_positive_sum_cannot_be_normalised(target):
     assert math.isnan(estimate.value)
     assert math.isnan(estimate.low)
     assert estimate.reasons == ("no overlap: the target never takes a logged action",)
+
+
+@pytest.mark.parametrize(
+    "estimator", [standard_ips, per_decision_ips, independent_ips, pseudo_inverse_ips, sequential_dr]
+)
+def test_a_word_is_no_flag(estimator):
+    more = [np.zeros((60, 3)), np.zeros((60, 3))] if estimator is sequential_dr else []
+    with pytest.raises(ValueError, match="is_normalised is 'no', expected True or False"):
+        estimator(*logged(), *more, is_normalised="no")

@@ -96,6 +96,21 @@ def test_bootstrap_keeps_its_strata_apart():
     assert interval.low == interval.high == interval.mean == pytest.approx(50 / 55)
 
 
+@pytest.mark.parametrize("strata", [{1: [1, 2], 2: [3, 4]}, {1, 2}, 3.0, np.array(3.0), "12", None])
+def test_strata_without_an_order_are_refused(strata):
+    with pytest.raises(ValueError, match=r"strata is .*expected a list with one array of numbers for each"):
+        bootstrap_interval(strata, seed=0)
+    with pytest.raises(ValueError, match=r"control is .*expected a list with one array of numbers for each"):
+        paired_difference([[1, 2], [3, 4]], strata)
+
+
+def test_numbers_are_no_strata():
+    with pytest.raises(ValueError, match=r"strata has the number .*1\.0.* for stratum 0"):
+        bootstrap_interval([1.0, 2.0, 3.0], seed=0)
+    with pytest.raises(ValueError, match="is_learned is 'no', expected True or False"):
+        paired_difference([[1.0, 2.0]], [[0.0, 1.0]], is_learned="no")
+
+
 def test_sessions_are_the_units_without_training():
     rng = np.random.default_rng(2)
     ours = [rng.normal(1, 1, 50) for _ in range(3)]
