@@ -7,7 +7,7 @@ Management Science 38).
 Axes: T steps, K slate positions, E events.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ LEFT, HORIZON, ENDED = "the user left", "horizon", "no more slates"
 class PlayedSession:
     """One of the two sessions."""
 
-    slates: Ints  # (T, K)
+    slates: Ints  # (T, K) as shown: after the wrappers of the environment
     events: Bools  # (T, K, E) whether each event happened to each item
     rewards: Doubles  # (T,)
     ending: str  # LEFT, HORIZON or ENDED
@@ -133,11 +133,12 @@ def counterfactual(
     tasks = [(engine.world.sha256, engine.slate_size, engine.horizon) for engine in engines]
     if tasks[0] != tasks[1]:
         raise ValueError("a and b play different tasks: worlds, slate sizes and horizons must be equal")
+    policies = [_choices(side, name) for name, side in (("a", a), ("b", b))]
     played, starts = [], []
-    for name, place, side in zip("ab", places, (a, b), strict=True):
+    for place, policy in zip(places, policies, strict=True):
         observation, info = place.reset(seed=seed, options=options)
         starts.append((int(info["user"]), int(info["context_index"])))
-        played.append(_play(place, observation, _choices(side, name)))
+        played.append(_play(place, observation, policy))
     world = engines[1].world
     user, context = starts[1]
     labels = tuple(world.item_label(item) for item in range(world.num_items))
@@ -161,7 +162,8 @@ def _choices(side: Any, name: str) -> Policy:
     if callable(act):
         policy: Policy = act
         return policy
-    if isinstance(side, str) or not isinstance(side, Iterable):
+    is_listed = isinstance(side, Iterable) and not isinstance(side, str | bytes | Iterator | Mapping | Set)
+    if not is_listed or getattr(side, "ndim", 1) == 0:
         raise ValueError(f"{name} is {quoted(side)}, expected a list of slates, a policy or an agent")
     slates = iter(side)
     return lambda _: next(slates)
@@ -182,7 +184,7 @@ def _play(env: Any, observation: Any, policy: Policy) -> PlayedSession:
             ending = ENDED
             break
         observation, reward, terminated, truncated, _ = env.step(action)
-        slates.append(np.array(action, np.int64).reshape(slots))
+        slates.append(face.last_slate)  # a wrapper may have changed the action
         events.append(face.slate_events)
         rewards.append(float(reward))
         ending = LEFT if terminated else HORIZON if truncated else ""

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from recgym.arrays import Bools, Floats
+from recgym.arrays import Bools, Floats, Ints
 from recgym.checks import checked_seed
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
@@ -66,6 +66,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         self.render_mode = self.arguments.render_mode
         self._num_items, self._slots = self._engine.world.num_items, self._engine.slate_size
         self._is_over, self._has_begun, self._has_stepped = True, False, False
+        self._shown: Any = None
         self._is_plain = self.arguments.observation == "features"
         has_features = self.arguments.observation.startswith("features")
         self._width = self._engine.features_width if has_features else 0
@@ -125,6 +126,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             shown = slate if self._slots > 1 else int(slate[0])
         features = self._new_features()
         reward, terminated, truncated, minutes = self._engine.step_one(shown, features)
+        self._shown = shown
         self._is_over, self._has_stepped = terminated or truncated, True
         if self._record:
             slate = np.array(shown, np.int64).reshape(1, self._slots)
@@ -145,6 +147,11 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         """Mask of the items allowed at each position, shape (K N,); the format of sb3-contrib's MaskablePPO."""
         mask: Bools = self._masks()[0]
         return mask
+
+    @property
+    def last_slate(self) -> Ints:
+        """The last slate that was shown, after any wrappers: (K,); empty before the first step."""
+        return np.array([] if not self._has_stepped else self._shown, np.int64).reshape(-1)
 
     @property
     def slate_events(self) -> Bools:

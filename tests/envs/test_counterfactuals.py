@@ -119,12 +119,28 @@ def test_policies_and_agents_play_the_same_user():
         recgym.counterfactual("recgym/Content-v1", 3, tabular, [1])
 
 
+def test_the_slates_are_those_shown_where_a_wrapper_changes_the_action():
+    env = gym.make("recgym/Content-v1", world=SMALL)
+    assert env.unwrapped.last_slate.tolist() == []
+    moved = gym.wrappers.TransformAction(env, lambda item: item + 1, gym.spaces.Discrete(11))
+    pair = recgym.counterfactual(moved, 5, [0, 1], [3, 4])
+    plain = recgym.counterfactual(env, 5, [1, 2], [4, 5])
+    assert str(pair) == str(plain)
+    assert pair.a.slates.tolist() == [[1], [2]]
+    env.reset()
+    assert env.unwrapped.last_slate.tolist() == []
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"env": gym.make("CartPole-v1")}, "env is .*expected a single environment of recgym"),
         ({"seed": -1}, "seed"),
         ({"a": 3}, "a is 3, expected a list of slates"),
+        ({"a": iter([[0, 1]])}, "a is <list_iterator.*expected a list of slates"),
+        ({"b": {0: [0, 1]}}, "b is {0: .*expected a list of slates"),
+        ({"b": {5, 1}}, "b is {.*expected a list of slates"),
+        ({"b": np.array(3)}, "b is array.*expected a list of slates"),
         ({"b": [[0, 12]]}, "out of range"),
         ({"options": {"person": 1}}, "reset option person is unknown"),
     ],
