@@ -25,6 +25,7 @@ from recgym.logs.time_units import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ZONES_MS = (-12 * 3_600_000, 14 * 3_600_000)  # by which clocks are ahead of UTC
 ZONE = r":([0-9.]+)([zZ]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 ISO_REWRITES = (  # to the form that Arrow reads; no zone means UTC
     (r"\s*(UTC|GMT)$", ""),
@@ -84,7 +85,7 @@ def _year_first(words: Any) -> tuple[Array, Array, Array]:
                 ahead[rows] = _rounded_ms(_without_zone(some).cast(pa.timestamp("us"))) - ms[rows]
         except pa.ArrowInvalid:  # a word is not a date, or another form of ISO 8601
             ms[rows], ahead[rows], valid[rows] = _moments(some.to_pylist(), None)
-    return ms, ahead, valid
+    return ms, ahead, valid & (ahead >= ZONES_MS[0]) & (ahead <= ZONES_MS[1])
 
 
 def _rounded_ms(moments: Any) -> Array:
@@ -149,4 +150,5 @@ def _moment(text: str, form: str | None) -> tuple[int, int] | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     ms = ((moment - EPOCH) // timedelta(microseconds=1) + 500) // 1000
-    return ms, (moment.utcoffset() or timedelta()) // timedelta(milliseconds=1)
+    ahead = (moment.utcoffset() or timedelta()) // timedelta(milliseconds=1)
+    return (ms, ahead) if ZONES_MS[0] <= ahead <= ZONES_MS[1] else None

@@ -10,10 +10,9 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import is_text
 from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import as_text, encode_ids, is_missing
+from recgym.logs.ids import encode_ids
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
 from recgym.logs.origin import Origin
@@ -73,8 +72,9 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     if "rating" in columns:
         flag = EVENTS[settings.domain][0].name
         share = f"{int(columns[flag].sum())} of {len(columns[flag])} rows"
+        least = f"{settings.least_rating:.15g}"
         remarks.append(
-            f"{settings.name}: a rating of {settings.least_rating:g} or more counts as {flag}, an assumption: {share}"
+            f"{settings.name}: a rating of {least} or more counts as {flag}, an assumption: {share}"
         )
     if "step" not in columns:
         slate = as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
@@ -165,11 +165,16 @@ def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:
     """Table of items with the attributes in the rows."""
     category = None
     if "category" in table.column_names:
-        codes, words = encode_ids(table["category"])
-        category = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words)
+        category = pa.DictionaryArray.from_arrays(*_codes(table["category"]))
     known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
     time = as_numpy(columns["time"]) if "time" in columns else None
     return attributes(items["id"], as_numpy(columns["item"]), category, known, time)
+
+
+def _codes(values: Any) -> tuple[Any, Any]:
+    """Codes of the categories of rows, null for none, and their words, as ids are read."""
+    codes, words = encode_ids(values)
+    return pa.array(codes, mask=codes < 0), words
 
 
 def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: TableSettings) -> list[str]:
@@ -180,11 +185,8 @@ def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: Table
             continue
         of_item = items[key].take(pa.array(item))
         if key == "category":
-            rows = table[key] if is_text(table[key].type) else as_text(table[key])
-            rows = pc.utf8_trim_whitespace(rows.cast(pa.string()))
-            differs = as_numpy(
-                pc.and_(pc.invert(is_missing(rows)), pc.not_equal(rows, of_item)).fill_null(False)
-            )
+            rows, of_item = (words.take(codes) for codes, words in map(_codes, (table[key], of_item)))
+            differs = as_numpy(pc.not_equal(rows, of_item).fill_null(False))
         else:
             values, others = as_numpy(columns[key]).astype(np.float64), as_numpy(of_item).astype(np.float64)
             differs = (

@@ -88,6 +88,9 @@ def check_form(form: str) -> None:
         raise LogError(f"time_format {form!r}: a form as %d/%m/%Y %H:%M is needed: {error}") from error
     if "%" not in form:
         raise LogError(f"time_format {form!r}: a form as %d/%m/%Y %H:%M is needed")
+    plain = form.replace("%%", "")
+    if "%I" in plain and "%p" not in plain:
+        raise LogError(f"time_format {form!r}: hours of 12 (%I) need %p, or are hours of 24 (%H)")
 
 
 def remark(name: str, ms: Array, unit: str) -> str:

@@ -1,9 +1,10 @@
 """Maps of columns: words of events and bounds of ratings that cannot be meant."""
 
+import pandas as pd
 import pytest
 
 from recgym.checks import quoted
-from recgym.logs import LogError, read_log
+from recgym.logs import Log, LogError, read_log
 from recgym.logs.mapping import event_words, rating_rule
 
 LINES = "".join(f"u{k % 3},i{k},{1_600_000_000 + k},{'view' if k % 2 else 'buy'}\n" for k in range(10))
@@ -79,3 +80,20 @@ def test_a_map_of_another_type_is_named_in_one_line(path, mapping):
     with pytest.raises(LogError, match=r"^mapping(:| is ).*, expected |^mapping: .*: expected ") as error:
         read_log(path, domain="ecommerce", mapping=mapping)
     assert "\n" not in str(error.value)
+
+
+def test_a_category_is_not_another_for_its_form():
+    rows = pd.DataFrame({"user": "u", "item": list("aabb"), "category": ["1.0", "1", " x", "x "]})
+    log = Log.from_pandas(rows, domain="content")
+    assert log.items["category"].to_pylist() == ["1", "x"]
+    assert not any("another category" in remark for remark in log.remarks)
+    others = Log.from_pandas(rows.assign(category=["1.0", "2", "x", None]), domain="content")
+    assert "frame: 1 items have rows of another category: the first is the item's" in others.remarks
+
+
+def test_the_bound_of_a_rating_is_told_in_full(tmp_path):
+    (tmp_path / "t.csv").write_text("user,item,stars\nu,a,3.9\nu,b,3.8999999\nu,c,1\n")
+    log = read_log(
+        tmp_path / "t.csv", domain="content", mapping="user=user,item=item,rating=stars>=3.8999999"
+    )
+    assert any("a rating of 3.8999999 or more counts" in remark for remark in log.remarks)

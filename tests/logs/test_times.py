@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from log_tables import AT, of_times, refused, rows_of
 
 from recgym.logs import Log, LogError, read_log
-from recgym.logs.times import read_times
+from recgym.logs.times import check_form, read_times
 
 
 def test_one_distant_time_is_refused_by_row_and_changes_no_other(tmp_path):
@@ -194,3 +194,20 @@ def test_a_log_is_the_same_whatever_its_times_are_written_as(tmp_path):
 def test_times_rise_with_rows_of_one_file(tmp_path):
     log = read_log(of_times(tmp_path, [AT + 7 * k for k in range(50)]), domain="social")
     assert all(low < high for low, high in pairwise(log.column("time").tolist()))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %I:%M", "%I %d/%m/%Y %%p"])
+def test_hours_of_twelve_need_their_half(form):
+    with pytest.raises(LogError, match=r"hours of 12 \(%I\) need %p"):
+        check_form(form)
+    check_form("%Y-%m-%d %I:%M %p")
+    check_form("%Y-%m-%d %H:%M %%I")
+
+
+@pytest.mark.parametrize("offset", ["+15:00", "-12:30", "+23:59"])
+@pytest.mark.parametrize("form", [None, "%Y-%m-%dT%H:%M:%S%z"])
+def test_no_clock_is_further_from_utc_than_the_zones(offset, form):
+    texts = [f"2020-01-01T12:30:45{each}" for each in (offset, "+14:00", "-12:00")]
+    found = read_times(pa.array(texts), None, form)
+    bad = np.any([rows for rows, _ in found.faults], axis=0)
+    assert bad.tolist() == [True, False, False]
