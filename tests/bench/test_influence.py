@@ -24,7 +24,9 @@ def row(tmp_path_factory):
     world = world.with_params(outside=1.0, kappa=0.0, rho=0.0, mood=0.0, sigma=0.0, omega=0.0, theta=0.0)
     terms = [{"term": "omega", "status": "assumed", "value": 0.0, "source": ""}]
     place = world.with_card(terms=terms).save(tmp_path_factory.mktemp("influence") / "pairs")
-    return row_of("recgym/Social-v2")._replace(world=str(place), n_items=None, reward="clicks")
+    return row_of("recgym/Social-v2")._replace(
+        world=str(place), n_items=None, reward="clicks", numbering=None
+    )
 
 
 @pytest.mark.parametrize("omega", [0.0, 0.5])

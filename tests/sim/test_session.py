@@ -178,7 +178,6 @@ CHANGES = {
     "category": lambda array: (array + np.arange(8)) % 4,
     "duration": lambda array: array * 0.2,
     "examine": lambda array: array * 0.3,
-    "whole_pages": lambda array: np.ones(1, np.int32),
 }
 ELSEWHERE = {
     "params",
@@ -192,7 +191,8 @@ ELSEWHERE = {
     "exposure",
     "page_items",
     "page_chain",
-}  # tested below, in test_leaving.py, test_logging_policy.py and test_friend_requests.py
+    "whole_pages",
+}  # tested below, in test_leaving.py, test_logging_policy.py, test_friend_requests.py and test_whole_pages.py
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
