@@ -12,7 +12,9 @@ from recgym.sim.synthetic import synthetic
 SESSIONS = 512
 COSTLY = (
     "dcf-dqn",
+    "decision-transformer",
     "deep-cf",
+    "genrec",
     "gru4rec",
     "hybrid",
     "item-knn",
