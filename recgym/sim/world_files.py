@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recgym import storage
 from recgym.arrays import Arrays
@@ -72,9 +73,15 @@ def _numbering(value: Any, place: object) -> Numbering | None:
 
 
 def compact(arrays: Arrays) -> Arrays:
-    """Arrays for a file: those of CONSTANT whose entries are all the same hold one entry."""
-    one = {name for name in CONSTANT if name in arrays and np.all(arrays[name] == arrays[name].flat[0])}
+    """Arrays for a file: those of CONSTANT whose entries are all the same, bit for bit, hold one entry."""
+    one = {name for name in CONSTANT if name in arrays and _is_constant(arrays[name])}
     return {name: array.ravel()[:1].reshape(1, 1) if name in one else array for name, array in arrays.items()}
+
+
+def _is_constant(array: NDArray[Any]) -> bool:
+    """Whether all entries have the same bits: 0.0 and -0.0 are equal, and give worlds of another SHA-256."""
+    bits = np.ascontiguousarray(array).view(np.dtype(f"u{array.itemsize}"))
+    return bool(np.all(bits == bits.flat[0]))
 
 
 def expanded(arrays: Arrays) -> Arrays:

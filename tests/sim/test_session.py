@@ -29,8 +29,10 @@ def test_event_and_leaving_frequencies_match_their_probabilities(domain, slots):
     check_frequencies(synthetic(1, domain=domain), slots, SESSIONS // slots, steps=3)
 
 
-# acceptance of friends: tests/sim/test_friend_requests.py
-@pytest.mark.parametrize("row", [r for r in ENVIRONMENTS if r.domain in DOMAINS], ids=lambda row: row.id)
+# acceptance of friends: tests/sim/test_friend_requests.py; whole pages: tests/sim/test_whole_pages.py
+@pytest.mark.parametrize(
+    "row", [r for r in ENVIRONMENTS if r.domain in DOMAINS and not r.pages], ids=lambda row: row.id
+)
 @pytest.mark.slow
 def test_frequencies_of_every_registered_environment(row):
     world = gym.make(row.id).unwrapped.privileged().world

@@ -221,3 +221,11 @@ def test_an_entry_for_too_many_is_an_error():
     arrays = {"user_cdf": np.zeros(1 << 20), "factors": np.zeros((1, 1 << 10)), "profile": np.zeros((1, 1))}
     with pytest.raises(ValueError, match="world array profile would have 1048576 x 1024 entries"):
         expanded(arrays)
+
+
+def test_zeros_of_both_signs_are_stored_as_they_are(tmp_path):
+    world = synthetic(3, domain="content")
+    push = np.zeros_like(world.arrays.push)
+    push[1] = -0.0
+    world = world.with_arrays(push=push)
+    assert World.load(world.save(tmp_path / "w")).sha256 == world.sha256
