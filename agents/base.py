@@ -107,7 +107,11 @@ class BaseAgent:
         if not self.learns_online:
             return {}
         self.part_from_sessions()
-        return run(self, vector_of(env, self.num_envs), budget, seed, report, checkpointer)
+        return run(self, self.training_vector(env), budget, seed, report, checkpointer)
+
+    def training_vector(self, env: Any) -> Any:
+        """The vector environment in which the agent trains."""
+        return vector_of(env, self.num_envs)
 
     def part_from_sessions(self) -> None:
         """Called before the training loop: drop what belongs to the sessions of an earlier environment."""

@@ -1,8 +1,21 @@
 """Copies between host and device, counted where there is no GPU by a fake device."""
 
+import os
+import subprocess
+import sys
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+
+def run_alone(file, case):
+    """Run a case of a test file in a process of its own, for a fake device cannot be taken back."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # helpers of tests/
+    done = subprocess.run(
+        [sys.executable, file, str(case)], capture_output=True, text=True, check=False, env=env
+    )
+    assert done.returncode == 0, done.stderr
 
 
 class Copies(TorchDispatchMode):

@@ -108,7 +108,11 @@ class DecoderAgent(BaseAgent):
                 self, histories, seed, settings, rewarded=stage == "sft", report=report
             )
             figures["loss"] = figures[f"{stage}_loss"]
+        self.end_stages(histories)
         return figures
+
+    def end_stages(self, histories: Histories) -> None:
+        """Called with the rows of the log after its stages."""
 
     def decisions_of(self, histories: Histories, rows: NDArray[np.int64]) -> Decisions:
         """The slates of a log of which the first row is among some rows."""

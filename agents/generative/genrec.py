@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.pretraining import descend
-from agents.environments import vector_of
 from agents.generative.adapters import train_part
 from agents.generative.advantages import advantages, normalised
 from agents.generative.beams import Found
@@ -34,10 +33,8 @@ from agents.generative.objectives import (
     scaled_rewards,
 )
 from agents.generative.rollouts import Acted, GroupedVector, Rollouts
-from agents.guards import begin_training
-from agents.interface import Actions, Checkpointer, Figures, Report, Transition
-from agents.log_histories import read_histories
-from agents.loop import run
+from agents.interface import Actions, Figures, Transition
+from agents.log_histories import Histories
 from agents.problem import Problem
 from agents.saved import join_parts, split_parts
 from agents.slates import credit
@@ -108,14 +105,12 @@ class GenRec(DecoderAgent):
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         return torch.optim.AdamW(trained, lr=p.online_rate, weight_decay=p.weight_decay)
 
-    def prepare(self, log: Any, seed: int, report: Report | None = None) -> Figures:
-        """Stages (a) and (b); `report` gets the number of slates so far and the validation loss."""
-        figures = super().prepare(log, seed, report)
-        histories = read_histories(self.problem, log)
-        latest = np.arange(max(len(log) - self.params.replay * self.problem.slate_size, 0), len(log))
+    def end_stages(self, histories: Histories) -> None:
+        """Replay the latest rows of the log online; the reference is the policy that was fitted."""
+        rows = len(histories.item)
+        latest = np.arange(max(rows - self.params.replay * self.problem.slate_size, 0), rows)
         self.memory = self.decisions_of(histories, latest)
         self.optimizer, self.reference = self._optimizer(), None
-        return figures
 
     def drawn(self, items: Actions, found: Found) -> None:
         """Keep the probabilities with which slates were drawn."""
@@ -123,21 +118,9 @@ class GenRec(DecoderAgent):
 
     # the online stage
 
-    def train(
-        self,
-        env: Any,
-        budget: int,
-        seed: int,
-        report: Report | None = None,
-        checkpointer: Checkpointer | None = None,
-    ) -> Figures:
-        """Stage (c), in groups of visits; nothing where the last stage is another."""
-        budget, seed = begin_training(self, budget, seed)
-        if not self.learns_online:
-            return {}
-        self.part_from_sessions()
-        vector = GroupedVector(vector_of(env, self.num_envs), self.params.group)
-        return run(self, vector, budget, seed, report, checkpointer)
+    def training_vector(self, env: Any) -> Any:
+        """Stage (c) is played in groups of visits."""
+        return GroupedVector(super().training_vector(env), self.params.group)
 
     def part_from_sessions(self) -> None:
         """Start without rollouts; the reference is the present policy."""

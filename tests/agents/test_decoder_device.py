@@ -3,8 +3,6 @@
 Without a GPU the test uses the fake device of `tests/agents/test_device.py`.
 """
 
-import os
-import subprocess
 import sys
 
 import gymnasium
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers.modeling_utils
-from pretend_device import Copies
+from pretend_device import Copies, run_alone
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
@@ -93,11 +91,7 @@ def on_fake_device(case):
 @pytest.mark.parametrize("case", range(len(CASES)))
 @pytest.mark.slow
 def test_act_and_update_on_a_fake_accelerator(case):
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # helpers of tests/
-    done = subprocess.run(
-        [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=env
-    )
-    assert done.returncode == 0, done.stderr
+    run_alone(__file__, case)
 
 
 @pytest.mark.gpu

@@ -4,15 +4,13 @@ Without a GPU the tests use a fake device: PyTorch's Python backend with fake te
 mixes devices or reads a number. A dispatch mode counts the copies between devices.
 """
 
-import os
-import subprocess
 import sys
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
-from pretend_device import Copies
+from pretend_device import Copies, run_alone
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
@@ -114,11 +112,7 @@ def on_fake_device(case):
 @pytest.mark.parametrize("case", range(len(CASES)))
 @pytest.mark.slow
 def test_act_store_and_update_on_a_fake_accelerator(case):
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # helpers of tests/
-    done = subprocess.run(
-        [sys.executable, __file__, str(case)], capture_output=True, text=True, check=False, env=env
-    )
-    assert done.returncode == 0, done.stderr
+    run_alone(__file__, case)
 
 
 @pytest.mark.gpu

@@ -1,4 +1,4 @@
-"""The file of raw rows stands in for the folders of runs."""
+"""The file of raw rows replaces the folders of runs."""
 
 import io
 import json
