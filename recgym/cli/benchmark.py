@@ -132,3 +132,30 @@ def report(
     from recgym.cli.results import print_report
 
     print_report(write_report(results))
+
+
+def verify(
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Folder of a run, or OUT/PRESET/RUN_ID of a row of rows.parquet."),
+    ],
+) -> None:
+    """Play a run of a benchmark again and compare every return; exit code 1 where one differs.
+
+    ```sh
+    recgym verify runs/quick/RUN_ID
+    ```
+    """
+    from recgym.bench.repeated_run import repeat
+
+    found = repeat(run)
+    print(f"stored: {found.code_before}; now: {found.code_now}")
+    if found.is_same:
+        print(f"{found.run_id}: the same returns in all {found.sessions} sessions, mean {found.now:.4f}")
+        return
+    figures = f"; other {', '.join(found.other_figures)}" if found.other_figures else ""
+    print(
+        f"{found.run_id}: {found.differing} of {found.sessions} returns differ: "
+        f"mean {found.before:.4f}, now {found.now:.4f}{figures}"
+    )
+    raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 PANELS = {
-    "Environments and agents": ("envs", "train", "tune", "bench", "report", "ope", "speed"),
+    "Environments and agents": ("envs", "train", "tune", "bench", "report", "verify", "ope", "speed"),
     "Worlds from logs": ("validate", "fit", "card", "rolling"),
 }
 

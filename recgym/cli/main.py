@@ -136,6 +136,7 @@ COMMANDS = (
     search.tune,
     benchmark.bench,
     benchmark.report,
+    benchmark.verify,
     estimation.ope,
     timing.speed,
 )
