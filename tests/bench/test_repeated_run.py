@@ -3,32 +3,35 @@
 import shutil
 
 import numpy as np
-from bench_runs import small
+from bench_runs import env_of, small
 from fake_runs import write_run
 
+from recgym.bench import repeated_run
+from recgym.bench.experiment import Entry, Run
 from recgym.bench.judged_runs import judged_run
-from recgym.bench.launch import launch
-from recgym.bench.raw_rows import FILE, stored_rows
+from recgym.bench.raw_rows import FILE, rows_bytes
 from recgym.bench.repeated_run import compare, stored_run
-from recgym.bench.report import write_report
+from recgym.bench.run import execute, job_of
+from recgym.bench.worker_pool import Outcome
 from recgym.sim.synthetic import synthetic
 
 
-def test_a_run_is_verified_from_its_row_and_a_changed_row_is_not(run, tmp_path):
+def test_a_run_is_verified_from_its_row_and_a_changed_row_is_not(run, tmp_path, monkeypatch):
     world = synthetic(3, domain="ecommerce").save(tmp_path / "worlds" / "shop")
-    out = tmp_path / "quick"
-    launch(small({"ecommerce": world}, agents=("popularity",), seeds=1), out, workers=1)
-    write_report(out)
-    (place,) = [path for path in out.iterdir() if path.is_dir()]
+    (experiment,) = small({"ecommerce": world}).experiments
+    job = job_of(Run(experiment=experiment, entry=Entry(agent="popularity"), run=0, entropy=7), tmp_path)
+    assert execute(job) == "ok"
+    place = tmp_path / job.run_id
+    stored = stored_run(place)
     shutil.rmtree(place)
+    (tmp_path / FILE).write_bytes(rows_bytes("quick", [stored], []))
     code, text, _ = run("verify", place)
     assert code == 0
     assert text.splitlines()[1].startswith(f"{place.name}: the same returns in all 40 sessions, mean ")
-    (stored,) = stored_rows(out)[0]
-    from recgym.bench import raw_rows
 
     changed = stored._replace(returns=stored.returns + (np.arange(40) == 3))
-    (out / FILE).write_bytes(raw_rows.rows_bytes("quick", [changed], []))
+    (tmp_path / FILE).write_bytes(rows_bytes("quick", [changed], []))
+    monkeypatch.setattr(repeated_run, "run_jobs", lambda do, jobs, *_: [Outcome(0, do(jobs[0]), "")])
     code, text, _ = run("verify", place)
     assert code == 1
     assert text.splitlines()[1].startswith(f"{place.name}: 1 of 40 returns differ: mean ")
@@ -38,7 +41,7 @@ def test_runs_that_cannot_be_played_again_are_one_line(run, tmp_path):
     record = write_run(tmp_path, "content", "random", 0)  # a world of another digest
     failed = write_run(tmp_path, "content", "ucb1", 0, error="ValueError: no")
     for name, message in (
-        (record["run_id"], "is of world content-1 wwwwwwwwww, and recgym/Content-v0 has"),
+        (record["run_id"], f"is of world content-1 wwwwwwwwww, and {env_of('content')} has"),
         (failed["run_id"], "the run failed: ValueError: no"),
         ("nothing", "no folder of a run, and no complete row"),
     ):
