@@ -1,297 +1,115 @@
-"""Off-policy estimators against the truth in simulated worlds: bias, RMSE, coverage, ranking of policies.
+"""Runs the study of off-policy estimators, cell by cell: `python -m recgym.bench.estimator_accuracy DIR`.
 
-The first slates of sessions in a world are a contextual bandit whose response rates are known: a round is a session
-with its user and intent, an action one of the most exposed items. Logs are drawn by several logging policies, and the
-value of several target policies is estimated from each. `python -m recgym.bench.estimator_accuracy DIR [REPETITIONS]`
-writes table, picture and rows into DIR.
-
-Axes: B sessions, N items, n rounds, T target policies.
+A cell is a world, a logging policy and a number of rounds. Each completed cell is kept in DIR/rows.csv, so that the
+same command goes on where it was stopped; when all are there it writes README.md and accuracy.png. The random seed is
+drawn at the first call, after the code that DIR/study.json names, unless --seed gives it.
 """
 
+import argparse
+import csv
 import io
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+import secrets
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from recgym.arrays import Array, Doubles, Ints
-from recgym.evaluate.doubly_robust import direct, shrunk, switched
-from recgym.evaluate.estimate import Estimate, estimate
-from recgym.evaluate.ope import clipped, mips
-from recgym.evaluate.rounds import Rounds, checked, with_base
-from recgym.storage import write_files
+from recgym.bench.estimator_page import page_text, picture
+from recgym.bench.estimator_study import ESTIMATORS, LOGGING, AccuracyRow, bandit_of, cell_rows
+from recgym.bench.machine import git, versions
+from recgym.bench.one_table import code_of
+from recgym.storage import check_keys, parse_json, read_file, refusing, write_file, write_files
 
 WORLDS = ("recgym/Ecommerce-v1", "recgym/Content-v1", "recgym/Social-v2")
-SESSIONS, ITEMS = 400, 30  # of a bandit
 SIZES = (300, 3_000, 30_000)  # rounds of a log
-MAX_WEIGHT, SHRINKAGE = 10.0, 100.0
-SEED = 905_514_377  # drawn when the code was complete
-FOLDS, PSEUDO_ROUNDS = 3, 20.0  # of the reward model: item rates that are shrunk to the mean
+ROWS, ABOUT, PAGE, PICTURE = "rows.csv", "study.json", "README.md", "accuracy.png"
+_KEYS: dict[str, Any] = {"seed": int, "repetitions": int, "code": str}
 
 
-class Bandit(NamedTuple):
-    """Sessions and items of a world."""
+def run_study(folder: Path, repetitions: int, seed: int | None = None) -> None:
+    """Makes the cells that a folder lacks, then page and picture.
 
-    name: str
-    rate: Doubles  # (B, N) probability of a response
-    category: Ints  # (N,)
+    Args:
+        folder: of the study; rows.csv, study.json, README.md and accuracy.png are written there.
+        repetitions: logs of each cell.
+        seed: of a new study. None: drawn.
 
-
-class AccuracyRow(NamedTuple):
-    """One estimator for logs of one kind, over all repetitions and targets."""
-
-    world: str
-    logging: str
-    rounds: int
-    estimator: str
-    bias: float  # mean over targets of |mean error|
-    rmse: float  # root of the mean squared error over targets
-    coverage: float  # of the 95 % intervals
-    reliable: float  # share of the intervals that are called reliable
-    reliable_coverage: float  # of these; NaN for none
-    tau: float  # Kendall's tau of the ranking of the targets to the true one
-    regret: float  # value that is lost by the target of the largest estimate
-
-
-def softmax(scores: Doubles) -> Doubles:
-    """Distributions (B, N)."""
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    Raises:
+        ValueError: the folder holds a study of another code, seed or number of repetitions, or its rows are damaged.
+    """
+    about = _about(folder, repetitions, seed)
+    rows = read_rows(folder / ROWS)
+    done = {(row.world, row.logging, row.rounds) for row in rows}
+    for world in WORLDS:
+        waiting = [cell for cell in product(LOGGING, SIZES) if (world, *cell) not in done]
+        bandit = bandit_of(world) if waiting else None
+        for policy, rounds in waiting:
+            assert bandit is not None
+            rows += cell_rows(bandit, policy, rounds, repetitions, about["seed"])
+            write_file(folder / ROWS, _csv_text(rows))
+            print(f"{world}, logged by {policy}, {rounds:,} rounds", flush=True)
+    rows = read_rows(folder / ROWS)  # as rounded there, whether the study was stopped or not
+    provenance = f"Random seed {about['seed']}, drawn after the code: {about['code']}."
+    text = page_text(rows, repetitions, provenance)
+    write_files({folder / PAGE: text, folder / PICTURE: picture(rows)})
 
 
-def _noisy(bandit: Bandit, rng: np.random.Generator) -> Doubles:
-    """Standardised logits of the rates with as much noise as signal."""
-    logit = _logits(bandit)
-    return np.asarray(logit + rng.normal(size=logit.shape))
+def _about(folder: Path, repetitions: int, seed: int | None) -> dict[str, Any]:
+    """Seed, repetitions and code of the study of a folder, which is begun where there is none."""
+    code = code_of({"git": git(), "versions": versions()})
+    path = folder / ABOUT
+    if not path.exists():
+        about = {
+            "seed": secrets.randbits(31) if seed is None else seed,
+            "repetitions": repetitions,
+            "code": code,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, json.dumps(about, indent=1) + "\n")
+        return about
+    with refusing(path):
+        about = parse_json(read_file(path, 1 << 16), "it")
+        check_keys(about, _KEYS, "it")
+    asked = {"seed": about["seed"] if seed is None else seed, "repetitions": repetitions, "code": code}
+    for name, value in asked.items():
+        if about[name] != value:
+            raise ValueError(f"{path}: the study has {name} {about[name]}, not {value}; take another folder")
+    return about
 
 
-def _logits(bandit: Bandit) -> Doubles:
-    logit = np.log(bandit.rate / (1.0 - bandit.rate))
-    return np.asarray((logit - logit.mean()) / logit.std())
-
-
-def _greedy(scores: Doubles, epsilon: float) -> Doubles:
-    best = np.eye(scores.shape[1])[scores.argmax(axis=1)]
-    return np.asarray((1.0 - epsilon) * best + epsilon / scores.shape[1])
-
-
-Policy = Callable[[Bandit, np.random.Generator], Doubles]
-LOGGING: Mapping[str, Policy] = {
-    "uniform": lambda bandit, rng: np.full(bandit.rate.shape, 1.0 / bandit.rate.shape[1]),
-    "popularity": lambda bandit, rng: softmax(np.tile(_logits(bandit).mean(axis=0), (len(bandit.rate), 1))),
-    "personalised": lambda bandit, rng: softmax(_noisy(bandit, rng)),
-    "epsilon-greedy .2": lambda bandit, rng: _greedy(_noisy(bandit, rng), 0.2),
-}
-TARGETS: Mapping[str, Policy] = {
-    "uniform": LOGGING["uniform"],
-    "popular items": lambda bandit, rng: softmax(
-        3.0 * np.tile(_logits(bandit).mean(axis=0), (len(bandit.rate), 1))
-    ),
-    "best items": lambda bandit, rng: softmax(2.0 * _logits(bandit)),
-    "worst items": lambda bandit, rng: softmax(-_logits(bandit)),
-    "epsilon-greedy .05": lambda bandit, rng: _greedy(_noisy(bandit, rng), 0.05),
-}
-Estimator = Callable[[Rounds, Rounds], Estimate]  # of rounds without and with the reward model
-ESTIMATORS: Mapping[str, Estimator] = {
-    "IPS": lambda plain, modelled: estimate(plain, 0.95),
-    f"IPS, clipped at {MAX_WEIGHT:g}": lambda plain, modelled: _clipped(plain),
-    "SNIPS": lambda plain, modelled: estimate(plain, 0.95, is_normalised=True),
-    "DM": lambda plain, modelled: direct(modelled, 0.95),
-    "DR": lambda plain, modelled: estimate(modelled, 0.95),
-    "SNDR": lambda plain, modelled: estimate(modelled, 0.95, is_normalised=True),
-    f"SWITCH-DR at {MAX_WEIGHT:g}": lambda plain, modelled: switched(modelled, MAX_WEIGHT, 0.95),
-    f"DR, shrinkage {SHRINKAGE:g}": lambda plain, modelled: shrunk(modelled, SHRINKAGE, 0.95),
-}
-
-
-def _clipped(plain: Rounds) -> Estimate:
-    rounds, remark = clipped(plain, MAX_WEIGHT)
-    return estimate(rounds, 0.95, reasons=remark)
-
-
-BY_CATEGORY = "MIPS by category"
-
-
-def bandit_of(env_id: str, seed: int = 0) -> Bandit:
-    """The bandit of an environment's first slates."""
-    import gymnasium
-
-    import recgym  # noqa: F401 - registers the environments
-
-    env = gymnasium.make_vec(env_id, num_envs=SESSIONS, n_items=ITEMS, reward="clicks")
-    env.reset(seed=seed)
-    unwrapped: Any = env.unwrapped
-    engine = unwrapped.privileged()
-    rate = np.clip(np.asarray(engine.expected_reward(), np.float64), 1e-6, 1.0 - 1e-6)
-    return Bandit(env_id, rate, engine.world.arrays.category.astype(np.int64))
-
-
-def study(bandit: Bandit, sizes: Sequence[int], repetitions: int, seed: int) -> Iterator[AccuracyRow]:
-    """Rows of all logging policies, sizes and estimators; `seed` determines policies and logs."""
-    for number, (name, policy) in enumerate(LOGGING.items()):
-        policies = np.random.default_rng([seed, number])
-        logging = policy(bandit, policies)
-        targets = np.stack([target(bandit, policies) for target in TARGETS.values()])
-        truth = (targets * bandit.rate).sum(axis=2).mean(axis=1)
-        for rounds in sizes:
-            rng = np.random.default_rng([seed, number, rounds])
-            found = [_estimates(bandit, logging, targets, rounds, rng) for _ in range(repetitions)]
-            for estimator in found[0]:
-                yield _row((bandit.name, name, rounds, estimator), [each[estimator] for each in found], truth)
-
-
-def _estimates(
-    bandit: Bandit, logging: Doubles, targets: Doubles, rounds: int, rng: np.random.Generator
-) -> dict[str, list[Estimate]]:
-    """Estimates of all targets from one log, by estimator."""
-    session = rng.integers(0, len(bandit.rate), rounds)
-    below = logging.cumsum(axis=1)[session]
-    action = np.minimum((rng.random(rounds)[:, None] > below).sum(axis=1), bandit.rate.shape[1] - 1)
-    reward = (rng.random(rounds) < bandit.rate[session, action]).astype(np.float64)
-    fold = rng.integers(0, FOLDS, rounds)
-    model = _model(action, reward, fold, bandit.rate.shape[1])
-    found: dict[str, list[Estimate]] = {name: [] for name in (*ESTIMATORS, BY_CATEGORY)}
-    for target in targets:
-        plain = checked(reward, target[session, action], logging[session, action], None, None)
-        base = np.einsum("na,na->n", target[session], model[fold])
-        modelled = with_base(plain, model[fold, action], base)
-        for name, estimator in ESTIMATORS.items():
-            found[name].append(estimator(plain, modelled))
-        found[BY_CATEGORY].append(
-            mips(reward, target[session], logging[session], bandit.category, action=action)
-        )
-    return found
-
-
-def _model(action: Ints, reward: Doubles, fold: Ints, num_items: int) -> Doubles:
-    """Item rates (folds, N) of the rounds outside each fold, shrunk to their mean."""
-    rates = []
-    for k in range(FOLDS):
-        others = fold != k
-        count = np.bincount(action[others], minlength=num_items)
-        total = np.bincount(action[others], reward[others], num_items)
-        mean = reward[others].mean() if others.any() else 0.0
-        rates.append((total + PSEUDO_ROUNDS * mean) / (count + PSEUDO_ROUNDS))
-    return np.stack(rates)
-
-
-def _row(where: tuple[str, str, int, str], found: list[list[Estimate]], truth: Doubles) -> AccuracyRow:
-    from scipy.stats import kendalltau
-
-    value, low, high = (
-        np.array([[getattr(e, name) for e in each] for each in found]) for name in ("value", "low", "high")
-    )
-    reliable = np.array([[one.is_reliable for one in each] for each in found])
-    value = np.where(np.isnan(value), 0.0, value)
-    covers = (low <= truth) & (truth <= high)
-    return AccuracyRow(
-        *where,
-        bias=float(np.abs((value - truth).mean(axis=0)).mean()),
-        rmse=float(np.sqrt(((value - truth) ** 2).mean())),
-        coverage=float(covers.mean()),
-        reliable=float(reliable.mean()),
-        reliable_coverage=float(covers[reliable].mean()) if reliable.any() else float("nan"),
-        tau=float(np.mean([np.nan_to_num(kendalltau(each, truth).statistic) for each in value])),
-        regret=float((truth.max() - truth[value.argmax(axis=1)]).mean()),
-    )
-
-
-def report(rows: Sequence[AccuracyRow], repetitions: int) -> str:
-    """The page: one table for each size of a log, means over worlds and logging policies."""
-    parts = [
-        "# Off-policy estimators against the truth",
-        f"{len({row.world for row in rows})} worlds ({', '.join(dict.fromkeys(row.world for row in rows))}), "
-        f"{ITEMS} items, logging policies: {', '.join(LOGGING)}; target policies: {', '.join(TARGETS)}; "
-        f"{repetitions} logs of each kind. The reward model has item rates alone, so it is wrong where users differ. "
-        "Bias, RMSE and regret are in responses per round. Coverage is of 95 % intervals, of all and of those that are "
-        "called reliable. Tau is of the ranking of the targets.",
-        "![RMSE and coverage of each estimator by the number of rounds](accuracy.png)",
-    ]
-    for size in dict.fromkeys(row.rounds for row in rows):
-        lines = [
-            f"## {size:,} rounds",
-            "",
-            "| estimator | bias | RMSE | coverage | reliable | coverage of these | tau | regret |",
-        ]
-        lines.append("| --- |" + " ---: |" * 7)
-        for name in dict.fromkeys(row.estimator for row in rows):
-            own = [row for row in rows if row.rounds == size and row.estimator == name]
-            shares = np.array([row.reliable for row in own])
-            covered = np.array([np.nan_to_num(row.reliable_coverage) for row in own])
-            known = f"{(shares * covered).sum() / shares.sum():.1%}" if shares.any() else "-"
-            mean = {
-                each: float(np.mean([getattr(row, each) for row in own])) for each in AccuracyRow._fields[4:]
-            }
-            cells = (
-                name,
-                *(f"{mean[each]:.4f}" for each in ("bias", "rmse")),
-                f"{mean['coverage']:.1%}",
-                f"{mean['reliable']:.0%}",
-                known,
-                f"{mean['tau']:.2f}",
-                f"{mean['regret']:.4f}",
-            )
-            lines.append(f"| {' | '.join(cells)} |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
-
-
-def picture(rows: Sequence[AccuracyRow]) -> bytes:
-    """RMSE, and coverage of the reliable intervals, by rounds: one panel for each logging policy."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    policies, names = (
-        list(dict.fromkeys(r.logging for r in rows)),
-        list(dict.fromkeys(r.estimator for r in rows)),
-    )
-    figure = Figure(figsize=(3.4 * len(policies), 6.4), dpi=120, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(policies), sharex=True, sharey="row", squeeze=False)
-    marks = "osD^vP*Xh"
-    for column, policy in enumerate(policies):
-        for number, name in enumerate(names):
-            own = [row for row in rows if row.logging == policy and row.estimator == name]
-            sizes = sorted({row.rounds for row in own})
-            for panel, field in zip(axes[:, column], ("rmse", "reliable_coverage"), strict=True):
-                means = [_mean([getattr(row, field) for row in own if row.rounds == size]) for size in sizes]
-                panel.plot(
-                    sizes, means, marker=marks[number % len(marks)], markersize=4, linewidth=1, label=name
+def read_rows(path: Path) -> list[AccuracyRow]:
+    """Rows of completed cells, none where there is no file; ValueError where a row is damaged."""
+    if not path.exists():
+        return []
+    with refusing(path):
+        lines = list(csv.DictReader(io.StringIO(read_file(path, 16 << 20).decode())))
+        rows = []
+        for number, line in enumerate(lines, 1):
+            if list(line) != list(AccuracyRow._fields) or None in line.values():
+                raise ValueError(f"row {number} lacks a column of {', '.join(AccuracyRow._fields)}")
+            kinds = (str, str, int, str, *[float] * (len(AccuracyRow._fields) - 4))
+            with refusing(f"row {number}"):
+                rows.append(
+                    AccuracyRow(*(kind(value) for kind, value in zip(kinds, line.values(), strict=True)))
                 )
-        axes[0, column].set(title=f"logged by {policy}", xscale="log", yscale="log")
-        axes[1, column].axhspan(0.92, 0.97, color="#eeeeee", zorder=0)
-        axes[1, column].set(xlabel="rounds of the log", ylim=(0.0, 1.02))
-    axes[0, 0].set_ylabel("RMSE [responses per round]")
-    axes[1, 0].set_ylabel("coverage of reliable 95 % intervals")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    if len(rows) % (len(ESTIMATORS) + 1):
+        raise ValueError(f"{path}: {len(rows)} rows are no whole number of cells")
+    return rows
 
 
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else float("nan")
-
-
-def write(folder: Path, repetitions: int, seed: int) -> None:
-    """Runs the study and writes README.md, accuracy.png and rows.csv into a folder."""
-    rows = [row for env_id in WORLDS for row in study(bandit_of(env_id), SIZES, repetitions, seed)]
-    lines = [",".join(AccuracyRow._fields), *(",".join(_cell(value) for value in row) for row in rows)]
-    folder.mkdir(parents=True, exist_ok=True)
-    files: dict[Path, Any] = {
-        folder / "README.md": report(rows, repetitions),
-        folder / "accuracy.png": picture(rows),
-        folder / "rows.csv": "\n".join(lines) + "\n",
-    }
-    write_files(files)
-
-
-def _cell(value: Array | str | float) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _csv_text(rows: Sequence[AccuracyRow]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(AccuracyRow._fields)
+    table.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return text.getvalue()
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 200, seed=SEED)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--repetitions", type=int, default=200, help="logs of each cell")
+    parser.add_argument("--seed", type=int, help="of a new study; drawn otherwise")
+    given = parser.parse_args()
+    run_study(given.folder, given.repetitions, given.seed)

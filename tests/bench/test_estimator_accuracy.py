@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from recgym.bench import estimator_accuracy
-from recgym.bench.estimator_accuracy import Bandit, bandit_of, report, study, write
+from recgym.bench.estimator_accuracy import run_study
+from recgym.bench.estimator_study import BY_CATEGORY, ESTIMATORS, Bandit, bandit_of, cell_rows
 
 ROWS = 400
 
@@ -33,7 +34,9 @@ def test_rates_of_a_world_are_those_of_its_responses():
 
 
 def test_estimators_without_bias_have_none_and_cover(bandit):
-    rows = [row for row in study(bandit, (1_000,), 120, seed=5) if row.logging in ("uniform", "personalised")]
+    rows = [
+        row for name in ("uniform", "personalised") for row in cell_rows(bandit, name, 1_000, 120, seed=5)
+    ]
     for row in rows:
         if row.estimator in ("IPS", "DR", "SNIPS", "SNDR"):
             assert row.bias < 4 * row.rmse / np.sqrt(120) + 0.003
@@ -42,22 +45,52 @@ def test_estimators_without_bias_have_none_and_cover(bandit):
     found = {(row.logging, row.estimator): row for row in rows}
     assert found["uniform", "DM"].bias > 2 * found["uniform", "DR"].bias
     assert found["uniform", "DR"].rmse < found["uniform", "IPS"].rmse
-    assert {row.estimator for row in rows} == {*estimator_accuracy.ESTIMATORS, estimator_accuracy.BY_CATEGORY}
+    assert {row.estimator for row in rows} == {*ESTIMATORS, BY_CATEGORY}
 
 
-def test_the_page_has_every_estimator_and_is_the_same_again(bandit, tmp_path, monkeypatch):
-    rows = list(study(bandit, (300,), 3, seed=1))
-    assert rows == list(study(bandit, (300,), 3, seed=1)) or any(
-        np.isnan(row.reliable_coverage) for row in rows
-    )
-    text = report(rows, 3)
-    for name in estimator_accuracy.ESTIMATORS:
-        assert text.count(f"| {name} |") == 1
+@pytest.fixture
+def small_study(bandit, tmp_path, monkeypatch):
+    """A study of one made world and four cells, and the cells that were made."""
+    made = []
+
+    def counted(*cell):
+        made.append(cell[1:3])
+        return cell_rows(*cell)
+
     monkeypatch.setattr(estimator_accuracy, "WORLDS", ("made",))
+    monkeypatch.setattr(estimator_accuracy, "SIZES", (300,))
     monkeypatch.setattr(estimator_accuracy, "bandit_of", lambda _: bandit)
-    monkeypatch.setattr(estimator_accuracy, "SIZES", (300, 900))
-    write(tmp_path / "ope", 2, seed=1)
-    files = {path.name: path.read_bytes() for path in (tmp_path / "ope").iterdir()}
-    assert set(files) == {"README.md", "accuracy.png", "rows.csv"}
-    write(tmp_path / "ope", 2, seed=1)
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "ope").iterdir()}
+    monkeypatch.setattr(estimator_accuracy, "cell_rows", counted)
+    return tmp_path / "ope", made
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_stopped_study_goes_on_and_ends_in_the_same_bytes(small_study):
+    folder, made = small_study
+    run_study(folder, 2, seed=1)
+    whole = contents(folder)
+    assert set(whole) == {"README.md", "accuracy.png", "rows.csv", "study.json"}
+    assert all(whole["README.md"].count(f"| {name} |".encode()) == 1 for name in ESTIMATORS)
+    lines = (folder / "rows.csv").read_text().splitlines(keepends=True)
+    (folder / "rows.csv").write_text("".join(lines[: 1 + 2 * (len(ESTIMATORS) + 1)]))
+    made.clear()
+    run_study(folder, 2)
+    assert made == [("personalised", 300), ("epsilon-greedy .2", 300)]
+    assert contents(folder) == whole
+
+
+def test_another_study_or_damaged_rows_are_refused(small_study):
+    folder, _ = small_study
+    run_study(folder, 2, seed=1)
+    for arguments, message in (((3,), "repetitions 2, not 3"), ((2, 5), "seed 1, not 5")):
+        with pytest.raises(ValueError, match=message):
+            run_study(folder, *arguments)
+    text = (folder / "rows.csv").read_text()
+    last = text.splitlines(keepends=True)[-1]
+    for damaged, message in ((text[: text.rindex(",")], "row 36 lacks"), (text + last, "37 rows")):
+        (folder / "rows.csv").write_text(damaged)
+        with pytest.raises(ValueError, match=message):
+            run_study(folder, 2)
