@@ -3,7 +3,7 @@
 The context of a session has the quantities of the observation "features", computed from the observation "history", that
 is from the last 20 items. If the environment's observation is "features" or another Box, its numbers are the context.
 
-Axes: B sessions, N items, K slate positions, H history, C categories, E events.
+Axes: B sessions, N items, K slate positions, H history, C categories, E events, m numbers of an item's vector.
 """
 
 from typing import Any
@@ -24,6 +24,7 @@ MATCHES = (
     "shown in this session",
     "had a response in this session",
 )
+NEARNESS = "nearness of its vector to those of responses"  # a further match where items have vectors
 
 
 class Contexts:
@@ -33,6 +34,8 @@ class Contexts:
         self.problem, space = problem, problem.observation_space
         self.slots, self.categories = problem.slate_size, problem.num_categories
         self.category = np.append(np.asarray(problem.items["category"], np.int64), self.categories)
+        self.vectors = public_vectors(problem)
+        self.match_names = MATCHES if self.vectors is None else (*MATCHES, NEARNESS)
         self.is_history = isinstance(space, spaces.Dict)
         if isinstance(space, spaces.Box):
             features = tuple(f"feature {i}" for i in range(int(np.prod(space.shape))))
@@ -44,6 +47,8 @@ class Contexts:
             features = (*shares, *events, "sine of the hour", "cosine of the hour", "step")
             if problem.user_features is not None:
                 features += tuple(f"user feature {j}" for j in range(problem.user_features.shape[1]))
+            if self.vectors is not None:
+                features += tuple(f"vector of responses {j}" for j in range(self.vectors.shape[1]))
         else:
             raise ValueError(
                 f"a linear agent needs the observation 'history' or 'features', not {type(space).__name__}"
@@ -59,6 +64,8 @@ class Contexts:
         one, rest = np.ones((len(shown), 1)), [observation["context"]]
         if self.problem.user_features is not None:
             rest.append(observation["user_features"])
+        if self.vectors is not None:
+            rest.append(self._mean_vector(observation, self.vectors))
         return np.concatenate([one, shown, responses, latest, *rest], axis=1)
 
     def _histograms(self, observation: Any) -> tuple[Doubles, Doubles, Doubles]:
@@ -78,12 +85,19 @@ class Contexts:
         shown, responses = count(np.broadcast_to(weight, items.shape)), count(weight * events[:, :, 0])
         return shown, responses, events[:, -self.slots :].max(axis=1).astype(np.float64)
 
+    def _mean_vector(self, observation: Any, vectors: Doubles) -> Doubles:
+        """Mean vector of the items with a response among the last 20, (B, m); 0 where there is none."""
+        items = observation["shown"]
+        responded = observation["events"].reshape(*items.shape, -1)[:, :, 0] * (items < len(vectors))
+        total = np.einsum("bh,bhm->bm", responded, vectors[np.minimum(items, len(vectors) - 1)])
+        return np.asarray(total / np.maximum(responded.sum(axis=1, keepdims=True), 1.0))
+
     def matches(self, observation: Any) -> Doubles:
-        """How each item matches each session, (B, N, len(MATCHES)), in the order of MATCHES."""
+        """How each item matches each session, (B, N, M), in the order of `match_names`."""
         items = observation["shown"]
         batch, length = items.shape
         responded = observation["events"].reshape(batch, length, -1)[:, :, 0]
-        out = np.zeros((batch, self.problem.num_items, len(MATCHES)))
+        out = np.zeros((batch, self.problem.num_items, len(self.match_names)))
         shown, responses, _ = self._histograms(observation)
         category = self.category[:-1]
         out[:, :, 0], out[:, :, 1] = shown[:, category], responses[:, category]
@@ -93,11 +107,28 @@ class Contexts:
         out[rows, items[rows, columns], 4] = 1.0
         rows, columns = np.nonzero(responded > 0)
         out[rows, items[rows, columns], 5] = 1.0
+        if self.vectors is not None:
+            out[:, :, 6] = self._mean_vector(observation, self.vectors) @ self.vectors.T
         return out
 
 
+def public_vectors(problem: Problem) -> Doubles | None:
+    """Public vectors of the items, (N, m) of root mean square length 1; None where items have none."""
+    vectors = problem.items.get("vector")
+    return None if vectors is None else np.asarray(vectors, np.float64)
+
+
 def item_features(problem: Problem) -> tuple[tuple[str, ...], Doubles]:
-    """Names and public features of the items, (N, g): category and page one-hot, price, length; each of unit spread."""
+    """Names and public features of the items, (N, g): those of `table_features`, and the numbers of their vectors."""
+    names, features = table_features(problem)
+    vectors = public_vectors(problem)
+    if vectors is None:
+        return names, features
+    return (*names, *(f"vector {j}" for j in range(vectors.shape[1]))), np.column_stack([features, vectors])
+
+
+def table_features(problem: Problem) -> tuple[tuple[str, ...], Doubles]:
+    """Names and columns of the item table, (N, g): category and page one-hot, price, length; each of unit spread."""
     names, columns = [], []
     for group in ("category", "page"):
         index = np.asarray(problem.items[group], np.int64)

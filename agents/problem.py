@@ -25,7 +25,7 @@ class Problem:
     slate_size: int
     horizon: int  # [slates]
     event_names: tuple[str, ...]  # the first is the response
-    items: Mapping[str, NDArray[Any]]  # (N,) category, page, price, price_ratio, seconds
+    items: Mapping[str, NDArray[Any]]  # (N,) category, page, price, price_ratio, seconds; (N, m) vector
     observation_space: spaces.Space[Any]  # of one session
     reward_range: tuple[float, float]  # of one step
     reward_weights: Mapping[str, float]  # paid for each event of a shown item

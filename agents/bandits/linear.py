@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from agents.bandits.ridge import Design, Disjoint, Shared
 from agents.base import BaseAgent
 from agents.explain import named
-from agents.features import MATCHES, Contexts, item_features
+from agents.features import Contexts, item_features
 from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
@@ -83,7 +83,7 @@ class Linear(BaseAgent):
         """Names of the features, (d,)."""
         if self.params.mode == "disjoint":
             return self.contexts.names
-        return (*self.contexts.names, *self.item_names, "mean reward in the log", *MATCHES)
+        return (*self.contexts.names, *self.item_names, "mean reward in the log", *self.contexts.match_names)
 
     @property
     def noise(self) -> float:

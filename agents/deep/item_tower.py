@@ -1,6 +1,6 @@
 """The item tower of deep collaborative filtering: a vector and biases for every item of the catalogue.
 
-Axes: N items, d width of the towers.
+Axes: N items, d width of the towers, m numbers of an item's public vector, F = 3 + m.
 """
 
 import numpy as np
@@ -8,17 +8,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agents.features import public_vectors
 from agents.problem import Problem
 
 
 def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
-    """Public item features: standardised numbers (N, 3), and indices of category and page (N,) each."""
+    """Public item features: numbers of about unit spread (N, F), and indices of category and page (N,) each."""
     numbers = [
         np.asarray(problem.items["price"], np.float64),
         np.asarray(problem.items["price_ratio"], np.float64),
         np.log1p(np.asarray(problem.items["seconds"], np.float64)),
     ]
     scaled = [(column - column.mean()) / max(column.std(), 1e-6) for column in numbers]
+    vectors = public_vectors(problem)
+    if vectors is not None:
+        scaled.extend(vectors.T * vectors.shape[1] ** 0.5)
     indices = [np.asarray(problem.items[name], np.int64) for name in ("category", "page")]
     return np.stack(scaled, axis=1).astype(np.float32), indices
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 from sklearn.cluster import KMeans, MiniBatchKMeans
 
-from agents.features import item_features
+from agents.features import public_vectors, table_features
 from agents.problem import Problem
 from recgym.arrays import Doubles
 
@@ -40,12 +40,13 @@ def item_vectors(
     """Vectors from which IDs are made, (N, D): blocks side by side, each of mean squared length 1.
 
     Args:
-        problem: gives the public features.
+        problem: gives the item table, and the items' public vectors.
         session: (n,) sessions of responses in a log; None: no log.
         item: (n,) their items.
-        vectors: (N, m) of text or images, if there are any.
+        vectors: (N, m) in place of the public ones.
     """
-    blocks = [item_features(problem)[1]]
+    blocks = [table_features(problem)[1]]
+    vectors = public_vectors(problem) if vectors is None else vectors
     if session is not None and item is not None:
         blocks.append(co_occurrence_factors(session, item, problem.num_items))
     if vectors is not None:

@@ -52,6 +52,35 @@ PropensityWeights = Annotated[
     ),
 ]
 
+Text = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMNS",
+        help="Columns of the items table, such as title,tags, whose texts become public vectors of the items; "
+        "needs --encoder.",
+    ),
+]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of a model of sentence-transformers that encodes --text; nothing is downloaded.",
+    ),
+]
+
+
+def with_text(log: Any, text: str | None, encoder: Path | None) -> Any:
+    """The log with vectors of the texts of `--text`; ValueError where one of the options is given alone."""
+    if (text is None) != (encoder is None):
+        raise ValueError("--text and --encoder are needed together")
+    if text is None or encoder is None:
+        return log
+    from recgym.logs.item_text import with_text_vectors
+
+    found = with_text_vectors(log, [name.strip() for name in text.split(",") if name.strip()], encoder)
+    print(found.remarks[-1], file=sys.stderr)
+    return found
+
 
 def read_printed(
     places: list[Path],

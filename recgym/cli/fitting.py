@@ -5,6 +5,7 @@ same command on the same log resumes it, with the same result as an uninterrupte
 """
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,16 @@ from recgym.envs.world_lookup import load_member
 from recgym.sim.world import MEMBERS, World
 
 UNFINISHED = "unfinished"  # entry of a card: digest of the log, and the stages that are left
+
+
+def command_line(options: dict[str, Any]) -> str:
+    """The command line of a fit, as its card keeps it."""
+    words = (
+        f"--{key}" if value is True else f"--{key} {shlex.quote(str(value))}"
+        for key, value in options.items()
+        if value is not None
+    )
+    return f"recgym fit LOG {' '.join(words)}"
 
 
 def log_digest(log: Any) -> str:

@@ -1,6 +1,5 @@
 """The commands `recgym fit` and `recgym card`."""
 
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,16 @@ import typer
 from recgym import storage
 from recgym.cli.fit_options import (
     Config,
+    Encoder,
     Ensemble,
     Period,
     PropensityWeights,
     Test,
+    Text,
     read_printed,
     settings_of,
     test_of,
+    with_text,
 )
 from recgym.cli.terminal import (
     Domain,
@@ -102,6 +104,8 @@ def fit(
     source: Source = None,
     mapping: Map = None,
     graph: Graph = None,
+    text: Text = None,
+    encoder: Encoder = None,
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
     duplicates: Duplicates = None,
@@ -123,20 +127,19 @@ def fit(
     recgym fit log.csv --domain ecommerce --map user=USER,item=ITEM --out mine
     ```
     """
-    from recgym.cli.fitting import finish, log_digest, unfinished_world
-    from recgym.fidelity.card import worse_than_baselines
+    from recgym.cli.fitting import command_line, finish, log_digest, unfinished_world
 
     refuse_irreplaceable("--out", out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    command = _command({
-        "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH",
-        **{key.replace("_", "-"): value for key, value in options.items()}, "config": config, "period": period,
-        "test": test and "TEST", "propensity-weights": propensity_weights or None, "ensemble": ensemble or None,
-        "out": out.name, "name": name, "seed": seed,
+    command = command_line({
+        "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH", "text": text,
+        "encoder": encoder and encoder.name, **{key.replace("_", "-"): value for key, value in options.items()},
+        "config": config, "period": period, "test": test and "TEST", "propensity-weights": propensity_weights or None,
+        "ensemble": ensemble or None, "out": out.name, "name": name, "seed": seed,
     })  # fmt: skip
     with storage.locked(out, f"--out {out}: another fit is writing there"):
         stopped = unfinished_world(out, command, is_replaced=replaced)
-        read = read_printed(log, source, domain, mapping, graph, options)
+        read = with_text(read_printed(log, source, domain, mapping, graph, options), text, encoder)
         tested = test_of(test, source, domain, mapping, options, read)
         from recgym.fit import fit as fit_world
 
@@ -151,20 +154,17 @@ def fit(
 
         worth = (lambda world: _planning(world, planning, seed, terms)) if planning else None
         world = finish(out, stopped, make, worth, digest=log_digest(read), ensemble=ensemble)
+    _print_fitted(world, out, ensemble)
+
+
+def _print_fitted(world: Any, out: Path, ensemble: int) -> None:
+    """The card, what was written, and where the world is worse than its baselines."""
+    from recgym.fidelity.card import worse_than_baselines
+
     _print_card(world)
     print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
     if worse := worse_than_baselines(world.card):
         print(worse, file=sys.stderr)
-
-
-def _command(options: dict[str, Any]) -> str:
-    """The command line of a fit, as its card keeps it."""
-    words = (
-        f"--{key}" if value is True else f"--{key} {shlex.quote(str(value))}"
-        for key, value in options.items()
-        if value is not None
-    )
-    return f"recgym fit LOG {' '.join(words)}"
 
 
 def _print_card(world: Any) -> None:

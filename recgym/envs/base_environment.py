@@ -116,14 +116,18 @@ class BaseEnvironment:
 
     @property
     def items(self) -> dict[str, NDArray[Any]]:
-        """Public item table, arrays (N,): category, page, price (standardised log), price_ratio, seconds."""
-        arrays = self._engine.world.arrays
+        """Public item table, arrays (N,): category, page, price (standardised log), price_ratio, seconds.
+
+        In a world with public vectors of items also `vector`, (N, m).
+        """
+        arrays, vectors = self._engine.world.arrays, self._engine.world.item_vectors
         return {
             "category": arrays.category.copy(),
             "page": arrays.page.copy(),
             "price": arrays.price.copy(),
             "price_ratio": arrays.price_ratio.copy(),
             "seconds": (arrays.duration / 1000.0).astype(np.float32),
+            **({} if vectors is None else {"vector": vectors.copy()}),
         }
 
     @property

@@ -21,6 +21,8 @@ from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.splits import TEST, UNUSED, select_visits, split_point, visit_days
+from recgym.logs.vector_column import vectors_of
+from recgym.sim.public_vectors import checked_vectors, reduced
 from recgym.sim.world import World
 from recgym.sim.world_ids import Ids
 
@@ -63,7 +65,7 @@ def fit(
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
     with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
         world = recipe(log, name, config, seed, torch_device, report).with_card(validated=validated(log))
-        world = with_ids(world, log)
+        world = with_vectors(with_ids(world, log), log)
         report("card", 0, 1, "")
         return judged(world, log, config)
 
@@ -76,6 +78,15 @@ def with_ids(world: World, log: Log) -> World:
         for what, table in (("user", log.users), ("item", log.items))
     )
     return replace(world, ids=Ids(users, items))
+
+
+def with_vectors(world: World, log: Log) -> World:
+    """The world with the public vectors of its items, where the log's table of items has some."""
+    vectors = vectors_of(log.items)
+    if vectors is None:
+        return world
+    own = vectors[row_numbers(world.card["identity"]["item_rows"])]
+    return replace(world, item_vectors=checked_vectors(reduced(own), world.num_items))
 
 
 def judged(world: World, log: Log, config: FitConfig) -> World:

@@ -9,6 +9,7 @@ import numpy as np
 from recgym.arrays import Doubles, Ints
 from recgym.fit.config import FitConfig
 from recgym.logs.log import Log
+from recgym.logs.vector_column import VECTOR
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ItemTable:
 def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> ItemTable:
     """The rows `kept` (N,) of the items table of a log, with their exposures (N,)."""
     table = log.items.take(kept)
-    columns = {name: table[name].to_pylist() for name in table.column_names}
+    columns = {name: table[name].to_pylist() for name in table.column_names if name != VECTOR}
 
     def numbers(name: str) -> Doubles:
         if name not in columns:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.logs.arrow_types import is_number
+from recgym.logs.arrow_types import is_list, is_number
 from recgym.logs.problems import LogError, shown
 
 ROWS: dict[str, Any] = {
@@ -65,9 +65,15 @@ def is_words(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_null(kind))
 
 
+def is_vector(kind: Any) -> bool:
+    """Whether a type is a list of numbers."""
+    return is_list(kind) and is_number(kind.value_type)
+
+
 ITEM_COLUMNS = {
     **dict.fromkeys(("category", "label"), is_words),
     **dict.fromkeys(("price", "duration_ms", "page"), is_number),
+    "vector": is_vector,
 }
 
 

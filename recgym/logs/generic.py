@@ -38,7 +38,8 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   not read alone;
 * items: `category`, `price` and `duration_ms` of an item are the first values of its rows, in time, else in the file; a
   remark counts items with other values. The price of a row is kept. The option `items` names a table with a column `id`
-  instead (`users` likewise); then a row with an id that is not in it is an error.
+  instead (`users` likewise); then a row with an id that is not in it is an error. Its column `vector` holds a list of
+  numbers for each item, or a file of the same name that ends in .npy holds them, (rows, numbers) in the table's order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,7 @@ from recgym.logs.problems import LogError, shown
 from recgym.logs.table_form import TableForm
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import TextForm
+from recgym.logs.vector_column import with_vectors_beside
 
 OPTIONS = {
     "domain": "",
@@ -93,6 +95,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         if not isinstance(path, str | PathLike):
             raise LogError(f"{key}: the path of a table is needed; found a {type(path).__name__}")
     tables = {key: read_ids(path) for key, path in paths.items()}
+    if "items" in tables:
+        tables["items"] = with_vectors_beside(paths["items"], *tables["items"])
     beside = {key: table for key, (table, _) in tables.items()}
     try:
         gap = finite_number(options.get("gap_minutes", GAP_MINUTES), "gap_minutes")

@@ -25,6 +25,7 @@ from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
+from recgym.logs.vector_column import VECTOR, vector_column
 
 
 def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
@@ -78,6 +79,8 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
 
 def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
     """Column of a table of users or items: dates as ms, columns of ITEM_COLUMNS as their types."""
+    if column == VECTOR:
+        return vector_column(name, values, lines)
     cells = values.cast(FLOAT) if pa.types.is_decimal(values.type) else plain(values, name, column)
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(TEXT)

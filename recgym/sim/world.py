@@ -1,7 +1,7 @@
 """A world: the arrays of the session model fitted to a log, and the card with their provenance.
 
-Axes: U users, N items, C categories, X contexts, F public user features, d factors. The axes of the arrays are in
-`recgym.sim.schema`.
+Axes: U users, N items, C categories, X contexts, F public user features, d factors, m numbers of a public vector. The
+axes of the arrays are in `recgym.sim.schema`.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from recgym.events import EVENTS, Event
 from recgym.sim.numbering import Numbering, check_numbering, most_exposed_first, permuted
 from recgym.sim.page_order import first_items
 from recgym.sim.posterior import Posterior, checked_posterior, drawn_users, spreads_beside, spreads_of
+from recgym.sim.public_vectors import checked_vectors, of_items
 from recgym.sim.schema import PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays, stored_arrays
 from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, compact, expanded, read_about
@@ -35,7 +36,7 @@ MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a
 class World:
     """Arrays of the session model, the names of their indices, and the card.
 
-    Made by `World.build`, `World.load` or `synthetic`. `user_features` and the item table are public, no other arrays.
+    Made by `World.build`, `World.load` or `synthetic`. `user_features`, `item_vectors` and the item table are public.
     """
 
     name: str
@@ -51,6 +52,7 @@ class World:
     origin: str = ""  # index_digest of the world that this one is a cut or changed copy of
     numbering: Numbering | None = None  # other numbers of the items than those of the fit
     posterior: Posterior | None = None  # of the users; None: effects are known exactly, or already drawn
+    item_vectors: Floats | None = None  # (N, m), which agents may read; None: items have none
 
     @classmethod
     def build(
@@ -87,7 +89,7 @@ class World:
         return cls(
             name, domain, events, categories, contexts, about["user_feature_names"], features, checked,
             about["card"] or {}, about["ids"], about["origin"], about["numbering"],
-            checked_posterior(about["posterior"], checked),
+            checked_posterior(about["posterior"], checked), checked_vectors(about["item_vectors"], sizes["N"]),
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -198,21 +200,15 @@ class World:
         """A copy with some arrays replaced, which are then known exactly, and checked again."""
         return self._copy(changes, self.numbering)
 
-    def _copy(self, changes: Mapping[str, NDArray[Any]], numbering: Numbering | None) -> "World":
+    def _copy(
+        self, changes: Mapping[str, NDArray[Any]], numbering: Numbering | None, items: Ints | None = None
+    ) -> "World":
         return World.build(
-            self.name,
-            self.domain,
-            {**self.arrays._asdict(), **changes},
-            categories=self.categories,
-            contexts=self.contexts,
-            user_feature_names=self.user_feature_names,
-            user_features=self.user_features,
-            card=self.card,
-            ids=self.ids,
-            origin=self.index_digest,
-            numbering=numbering,
-            posterior=spreads_beside(self.posterior, changes),
-        )
+            self.name, self.domain, {**self.arrays._asdict(), **changes},
+            **{key: getattr(self, key) for key in NAMES}, user_features=self.user_features, card=self.card,
+            ids=self.ids, origin=self.index_digest, numbering=numbering,
+            posterior=spreads_beside(self.posterior, changes), item_vectors=of_items(self.item_vectors, items),
+        )  # fmt: skip
 
     def drawn(self, seed: int = 0) -> "World":
         """The world with users drawn from their posterior; one seed is one population."""
@@ -232,7 +228,8 @@ class World:
             return self.permuted(order).subset(num_items)
         cut = first_items(self.arrays, num_items)
         numbers = self.numbering
-        return self._copy(cut, numbers and numbers._replace(items=numbers.items[:num_items]))
+        kept = np.arange(num_items)
+        return self._copy(cut, numbers and numbers._replace(items=numbers.items[kept]), kept)
 
     def permuted(self, order: Ints) -> "World":
         """A copy in which item `order[i]` has the number i; `order` (N,) is a permutation of the items.
@@ -241,7 +238,7 @@ class World:
         is that of their draws.
         """
         first = self.numbering or Numbering(self.index_digest, self.fitted_numbers)
-        return self._copy(permuted(self.arrays, order), first._replace(items=first.items[order]))
+        return self._copy(permuted(self.arrays, order), first._replace(items=first.items[order]), order)
 
     def with_card(self, **entries: Any) -> "World":
         """A copy with entries of the card added or replaced."""
@@ -249,7 +246,9 @@ class World:
 
     def _stored(self) -> dict[str, NDArray[Any]]:
         spreads = {} if self.posterior is None else self.posterior.stored()
-        return stored_arrays(self.arrays) | spreads | {"user_features": self.user_features.astype(np.float16)}
+        public = {"user_features": self.user_features, "item_vectors": self.item_vectors}
+        halves = {name: each.astype(np.float16) for name, each in public.items() if each is not None}
+        return stored_arrays(self.arrays) | spreads | halves
 
     def save(self, folder: str | Path, members: Sequence["World"] = ()) -> Path:
         """Write the world and the members of its ensemble, completely or not at all.
@@ -294,6 +293,7 @@ class World:
             about["name"], about["domain"], {name: array for name, array in arrays.items() if name not in APART},
             **{key: tuple(about[key]) for key in NAMES}, user_features=arrays["user_features"], card=about["card"],
             ids=ids, origin=about["origin"], numbering=about["numbering"], posterior=spreads_of(arrays),
+            item_vectors=arrays.get("item_vectors"),
         )  # fmt: skip
         if about["events"] != [event.name for event in world.events]:
             raise ValueError(f"world has the events {about['events']}, expected those of its domain")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recgym.sim.world import World
 
 ABOUT = "world.json"
-APART = (*posterior.NAMES, "user_features")  # stored arrays that are not in LAYOUT
+APART = (*posterior.NAMES, "user_features", "item_vectors")  # stored arrays that are not in LAYOUT
 CONSTANT = ("profile", "profile_sd", "push")  # arrays that a file holds as one entry where all are the same
 NAMES = ("categories", "contexts", "user_feature_names")  # lists of texts
 MAX_ENTRIES = 1 << 29  # of an array of users or items by factors

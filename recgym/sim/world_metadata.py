@@ -1,6 +1,6 @@
 """Fields of a world beside its arrays.
 
-Axes: U users, C categories, X contexts, F public user features.
+Axes: U users, N items, C categories, X contexts, F public user features, m numbers of an item's public vector.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,12 @@ class WorldMetadata(TypedDict, total=False):
     numbering: Numbering | None  # None: items have the numbers of the fit
     origin: str  # index_digest of the world that this one is a copy of, default ""
     posterior: Mapping[str, NDArray[Any]] | None  # fields of `Posterior`; None: effects are known exactly
+    item_vectors: NDArray[Any] | None  # (N, m) public; None: items have none
 
 
 DEFAULT_METADATA: WorldMetadata = {
     "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "numbering": None,
-    "origin": "", "posterior": None,
+    "origin": "", "posterior": None, "item_vectors": None,
 }  # fmt: skip
 
 
