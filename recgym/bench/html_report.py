@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recgym.bench.all_environments import AGGREGATE_HEAD, Aggregate, aggregate_cells
+from recgym.bench.beyond_return import beyond_return
 from recgym.bench.experiment import title_of
 from recgym.bench.judged_runs import ORACLE, ORACLE_PLAN, JudgedRun, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import Leaderboard, Row
@@ -77,6 +78,7 @@ def _section(section: Section) -> str:
         rows,
         "</tbody></table></div>",
         *(_remarks(table) for table in section.tables),
+        *(_beyond(table, section.runs) for table in section.tables),
         _aggregate(section.aggregate),
         '<div class="plots">',
         *(_plots(table, section.runs) for table in section.tables),
@@ -148,6 +150,19 @@ def _aggregate(found: Aggregate | None) -> str:
         for row in found.rows
     )
     return f"<h3>All environments</h3>{_plain_table(heads, rows)}"
+
+
+def _beyond(table: Leaderboard, runs: Sequence[JudgedRun]) -> str:
+    """The second table of an experiment, folded; "" where its runs have no such figures."""
+    own = [run for run in runs if run.record["experiment"] == table.experiment]
+    lines = beyond_return(own, [row.agent for row in table.rows])
+    if not lines:
+        return ""
+    heads, *rows = [[escape(cell) for cell in line] for line in lines]
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    name = escape(_title(table))
+    shown = _plain_table("".join(f"<th>{head}</th>" for head in heads), body)
+    return f'<details data-environment="{name}"><summary>{name}: beyond return</summary>{shown}</details>'
 
 
 def _plain_table(heads: str, rows: str) -> str:

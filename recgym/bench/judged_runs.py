@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recgym.arrays import Doubles
+from recgym.arrays import Array, Doubles
 from recgym.bench.experiment import line_of
+from recgym.bench.session_metrics import catalogue_of, session_metrics
 from recgym.evaluate.metrics import (
     Score,
     coverage,
@@ -57,8 +58,9 @@ def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
     curve = pq.read_table(folder / "curve.parquet").to_pylist()
     facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
     check_judged(facts, table["return"].to_numpy())
-    items = table["items"].combine_chunks().flatten().to_numpy()
-    counts = exposure_counts(items, facts["num_items"])
+    columns = session_columns(table)
+    counts = exposure_counts(columns["items"], facts["num_items"])
+    facts["metrics"] = session_metrics(columns, facts, catalogue_of(record["env"]))
     return JudgedRun(
         record,
         table["seed"][0].as_py(),
@@ -70,6 +72,13 @@ def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
         facts,
         tuple((row["env_steps"], row["value"]) for row in curve if (row["stage"], row["figure"]) == CURVE),
     )
+
+
+def session_columns(table: Any) -> dict[str, Array]:
+    """Columns of sessions.parquet: of each session, and `items` of all sessions in order with `offsets` into them."""
+    lists = table["items"].combine_chunks()
+    flat = {name: table[name].to_numpy() for name in table.column_names if name != "items"}
+    return {**flat, "items": lists.flatten().to_numpy(), "offsets": lists.offsets.to_numpy()}
 
 
 def check_judged(facts: dict[str, Any], returns: Doubles) -> None:

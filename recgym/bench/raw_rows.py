@@ -49,6 +49,8 @@ _COLUMNS: dict[str, Any] = {
     "prepare_s": pa.float64(),
     "train_s": pa.float64(),
     "evaluate_s": pa.float64(),
+    "act_1_ms": pa.float64(),
+    "act_256_ms": pa.float64(),
     "status": pa.string(),
     "error": pa.string(),
     "final": pa.string(),
@@ -63,6 +65,7 @@ _COLUMNS: dict[str, Any] = {
     "curve_steps": pa.list_(pa.int64()),
     "curve_returns": pa.list_(pa.float64()),
 }
+_ADDED = ("act_1_ms", "act_256_ms")  # may be missing from files of earlier versions, and from rows
 _OF_RECORD = list(_COLUMNS)[: list(_COLUMNS).index("facts")]
 
 
@@ -85,13 +88,14 @@ def _record_cells(record: Record) -> Record:
         **record["timing"],
         **{name: record[name] for name in ("host", "final", "files")},
     }
-    return {name: _text(cells[name]) if name in _JSON else cells[name] for name in _OF_RECORD}
+    return {name: _text(cells[name]) if name in _JSON else cells.get(name) for name in _OF_RECORD}
 
 
 def _record_of(cells: Mapping[str, Any]) -> Record:
     """The run.json of a row; ValueError where it breaks the schema of runs."""
     c = {
-        name: parse_json(cells[name].encode(), name) if name in _JSON else cells[name] for name in _OF_RECORD
+        name: parse_json(cells[name].encode(), name) if name in _JSON else cells.get(name)
+        for name in _OF_RECORD
     }
     record = {
         "schema": RUN_SCHEMA,
@@ -107,7 +111,8 @@ def _record_of(cells: Mapping[str, Any]) -> Record:
         "budget": {name: c[name] for name in ("env_steps", "offline_rows")},
         "seed": {"entropy": c["entropy"], "run": c["seed"]},
         **{name: c[name] for name in ("status", "error", "final")},
-        "timing": {name: c[name] for name in ("prepare_s", "train_s", "evaluate_s")},
+        "timing": {name: c[name] for name in ("prepare_s", "train_s", "evaluate_s")}
+        | {name: c[name] for name in _ADDED if c[name] is not None},
         "versions": c["versions"],
         "host": c["host"],
         "git": {"sha": c["commit"], "dirty": c["has_changes"]},
@@ -151,9 +156,11 @@ def stored_rows(folder: Path) -> tuple[list[JudgedRun], list[Record]]:
     with refusing(path):
         table = pq.read_table(io.BytesIO(data))
         about = parse_json((table.schema.metadata or {}).get(b"recgym", b"{}"), "its metadata")
-        if about.get("schema") != SCHEMA or table.schema.names != list(_COLUMNS):
+        names = table.schema.names
+        kinds = {name: kind for name, kind in _COLUMNS.items() if name in names or name not in _ADDED}
+        if about.get("schema") != SCHEMA or names != list(kinds):
             raise ValueError(f"holds no raw rows of the schema {SCHEMA}")
-        for number, cells in enumerate(table.cast(pa.schema(list(_COLUMNS.items()))).to_pylist()):
+        for number, cells in enumerate(table.cast(pa.schema(list(kinds.items()))).to_pylist()):
             with refusing(f"row {number} ({cells['run_id']})"):
                 record = _record_of(cells)
                 if record["status"] == "error":

@@ -11,6 +11,7 @@ from recgym.bench.all_environments import (
     aggregate_of,
     corrected_lines,
 )
+from recgym.bench.beyond_return import beyond_return, describe_columns
 from recgym.bench.experiment import SWEPT, title_of
 from recgym.bench.html_report import HTML_PAGE, Section, page_text, tuning_summaries
 from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun
@@ -31,6 +32,7 @@ from recgym.bench.table_text import cells, describe_learning, describe_planning,
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
+_STAGES = ("prepare_s", "train_s", "evaluate_s")
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
 
 Agents of one seed are compared under common random numbers: they meet the same users. Differences in return are
@@ -42,6 +44,8 @@ oracle-plan, which reads the hidden intent of users and plans ahead; it is undef
 shown in the judged sessions of a seed. The interval of a score holds the noise of random and of oracle-plan's search,
 too (delta method). CPU seconds: preparing and training, on one thread; other work of the machine
 changes them little. Agents are judged without exploration.
+
+{describe_columns()}
 """
 
 
@@ -87,7 +91,7 @@ def write_report(folder: Path) -> Results:
     parts, files = [_ABOUT], dict[Path, bytes]()
     for preset, tables in results.tables.items():
         parts.append(_preset_text(results, preset))
-        parts += [_table_text(table) for table in tables]
+        parts += [_table_text(table) + _beyond_text(table, results.runs[preset]) for table in tables]
         parts += [_aggregate_text(results.aggregate[preset], tables)]
         parts += [_stability_text(entry) for entry in results.stability[preset]]
         if tables:
@@ -115,7 +119,7 @@ def _preset_text(results: Results, preset: str) -> str:
     if tables:
         lines += [f"![Gain over random of every agent, with 95 % intervals]({preset}.png)", ""]
     if runs:
-        seconds = sum(sum(run.record["timing"].values()) for run in runs)
+        seconds = sum(run.record["timing"][name] for run in runs for name in _STAGES)
         lines += [f"{len(runs)} runs, {seconds / 60:.1f} CPU minutes. {_provenance(runs)}", ""]
     if failed:
         lines += [f"{len(failed)} runs failed:", ""]
@@ -165,6 +169,17 @@ def _table_text(table: Leaderboard) -> str:
     if table.card_planning:
         lines.append(f"* The world's card on planning: {planning_text(table.card_planning)}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _beyond_text(table: Leaderboard, runs: list[JudgedRun]) -> str:
+    """The second table of an experiment; "" where its runs have no such figures."""
+    own = [run for run in runs if run.record["experiment"] == table.experiment]
+    rows = beyond_return(own, [row.agent for row in table.rows])
+    if not rows:
+        return ""
+    head, *lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    rule = "| --- " + "| ---: " * (len(rows[0]) - 1) + "|"
+    return "\n".join(["", "Beyond return:", "", head, rule, *lines]) + "\n"
 
 
 def _aggregate_text(found: Aggregate | None, tables: list[Leaderboard]) -> str:

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 import recgym  # noqa: F401 - importing it registers the environments
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
+from recgym.sim.schema import FRIENDS, ONE_CHOICE
 
+REGRET_SESSIONS = (
+    200  # the first, of which regret is computed: it costs an expected reward of every item a step
+)
 PARALLEL_SESSIONS = 32  # few, because rows without a session are stepped as well while the last ones end
 _NUM_SEEDS = 1 << 64
 Columns = dict[str, NDArray[Any]]
@@ -51,12 +55,14 @@ def play(
 
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
-        count for each event, watch_minutes in content worlds; `items`, all shown items in order, and `offsets` (S + 1,)
-        into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
+        count for each event, watch_minutes in content worlds; where rewards add over items `regret`, a sum over the
+        steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in order, and `offsets`
+        (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
     """
     num = min(PARALLEL_SESSIONS, count)
     env = make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
     agent = make(env)
+    regret = _regret_of(env.unwrapped.privileged())
     record = _SessionRecorder(count, seed, env.unwrapped.event_names)
     session = np.arange(num)  # of each row; -1: none
     observation, info = env.reset(seed=seed % _NUM_SEEDS)
@@ -65,6 +71,8 @@ def play(
     begun, done = num, 0
     while True:
         actions = agent.act(observation, explore=False)
+        if regret is not None and ((session >= 0) & (session < REGRET_SESSIONS)).any():
+            record.regret(session, regret(actions))
         observation, reward, terminated, truncated, info = env.step(actions)
         record.step(session, actions, reward, terminated, info)
         over = terminated | truncated
@@ -84,6 +92,26 @@ def play(
     facts = _facts(env.unwrapped, assumed)
     env.close()
     return record.columns(), facts
+
+
+def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
+    """Function that gives the regret (B,) of slates; None where rewards do not add over the items of a slate.
+
+    Regret is the largest expected reward of a slate in the hidden state less that of the slate (Lattimore and
+    Szepesvári, 2020). An item that is shown twice counts once.
+    """
+    choice, size = int(engine.world.arrays.choice[0]), engine.slate_size
+    if choice == FRIENDS or (choice == ONE_CHOICE and size > 1):
+        return None
+
+    def regret(actions: Any) -> NDArray[np.float64]:
+        expected = engine.expected_reward()
+        shown = np.zeros(expected.shape, np.bool_)
+        np.put_along_axis(shown, np.asarray(actions, np.int64).reshape(len(expected), -1), True, axis=1)
+        best = -np.partition(-expected, size - 1, axis=1)[:, :size].sum(axis=1)
+        return np.asarray(np.maximum(best - np.where(shown, expected, 0.0).sum(axis=1), 0.0))
+
+    return regret
 
 
 def _facts(env: Any, reward_is_assumed: int) -> dict[str, Any]:
@@ -134,6 +162,12 @@ class _SessionRecorder:
             watched = self.rows.setdefault("watch_minutes", np.zeros(len(self.rows["session"])))
             watched[ids] += info["watch_minutes"][live]
         self.seen.append((np.repeat(ids, slates.shape[1]), slates.ravel()))
+
+    def regret(self, session: NDArray[Any], values: NDArray[np.float64]) -> None:
+        """Adds the regret of a step to its sessions, of the first ones."""
+        sums = self.rows.setdefault("regret", np.full(len(self.rows["session"]), np.nan))
+        ids = session[(session >= 0) & (session < REGRET_SESSIONS)]
+        sums[ids] = np.nan_to_num(sums[ids]) + values[(session >= 0) & (session < REGRET_SESSIONS)]
 
     def columns(self) -> Columns:
         ids = np.concatenate([ids for ids, _ in self.seen])

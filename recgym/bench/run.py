@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import recgym
 from recgym.bench import run_folder
 from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
+from recgym.bench.latency import act_times
 from recgym.bench.machine import git, host, versions
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.envs import row_of
@@ -124,6 +125,7 @@ class _TrainedAgent:
             "training_kwargs": dict(run.experiment.training_kwargs),
         }
         record["final"] = final_figures(columns, facts)
+        record["timing"] |= act_times(self.agent, run.experiment.env_id, judged_kwargs(run, self.agent))
         return dict(zip(run_folder.TABLES, (self.curve.table(), sessions_table(columns, facts)), strict=True))
 
     def _train(self, record: dict[str, Any]) -> None:
@@ -205,12 +207,16 @@ def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[s
         agent.bind(env)
         return agent
 
-    observation, _ = agent.requirements(asdict(agent.params), agent.problem.slate_size)
-    kwargs = {**experiment.kwargs, "observation": observation}
-    seed = run.env_seed(EVALUATE)
+    seed, kwargs = run.env_seed(EVALUATE), judged_kwargs(run, agent)
     columns, facts = play(experiment.env_id, kwargs, bound, seed, experiment.eval_sessions)
     record["timing"]["evaluate_s"] = _since(started)
     return columns, facts
+
+
+def judged_kwargs(run: Run, agent: Any) -> dict[str, Any]:
+    """Arguments of the environment in which an agent is judged, with the observation that it reads."""
+    observation, _ = agent.requirements(asdict(agent.params), agent.problem.slate_size)
+    return {**run.experiment.kwargs, "observation": observation}
 
 
 def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:

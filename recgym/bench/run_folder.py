@@ -44,6 +44,7 @@ _INNER: dict[str, dict[str, Any]] = {
     "host": {"system": str, "machine": str, "cpu": str, "cores": (int, type(None))},
     "git": {"sha": _TEXT_OR_NONE, "dirty": (bool, type(None))},
 }
+_OPTIONAL = {"timing": dict.fromkeys(("act_1_ms", "act_256_ms"), _NUMBER)}  # of runs of later versions
 TABLES = ("curve.parquet", "sessions.parquet")
 
 
@@ -54,9 +55,10 @@ def check_record(record: Mapping[str, Any]) -> None:
         raise ValueError(f"run.json: keys {', '.join(odd)} are missing or unknown")
     storage.check_keys(record, KEYS, "run.json")
     for name, inner in _INNER.items():
-        if set(record[name]) != set(inner):
+        optional = {key: kind for key, kind in _OPTIONAL.get(name, {}).items() if key in record[name]}
+        if set(record[name]) != {*inner, *optional}:
             raise ValueError(f"run.json: {name} has {sorted(record[name])}, expected {sorted(inner)}")
-        storage.check_keys(record[name], inner, f"run.json: {name}")
+        storage.check_keys(record[name], {**inner, **optional}, f"run.json: {name}")
     _check_status(record)
     for name, figure in record["final"].items():
         if not isinstance(figure, dict) or set(figure) != {"mean", "se", "n"}:

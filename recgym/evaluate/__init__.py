@@ -3,9 +3,11 @@
 from recgym.evaluate.aggregate import holm, iqm, iqm_interval, performance_profile, probability_of_improvement
 from recgym.evaluate.doubly_robust import clipped_dr, dm, dr, dr_os, sndr, switch_dr
 from recgym.evaluate.estimate import Estimate
+from recgym.evaluate.exposure import coverage_at, groups_of, intra_list_diversity, novelty
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, paired_score, score
 from recgym.evaluate.ope import clipped_ips, ips, mips, replay, snips
 from recgym.evaluate.ranking import average_precision_at, ndcg_at, precision_at, recall_at
+from recgym.evaluate.return_spread import GroupReturns, cvar, group_returns
 from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.sequences import (
     independent_ips,
@@ -25,6 +27,7 @@ from recgym.evaluate.stats import (
 
 __all__ = [
     "Estimate",
+    "GroupReturns",
     "Interval",
     "Score",
     "average_precision_at",
@@ -32,20 +35,26 @@ __all__ = [
     "clipped_dr",
     "clipped_ips",
     "coverage",
+    "coverage_at",
     "cross_fit",
+    "cvar",
     "dm",
     "dr",
     "dr_os",
     "exposure_counts",
     "exposure_gini",
+    "group_returns",
+    "groups_of",
     "holm",
     "independent_ips",
+    "intra_list_diversity",
     "ips",
     "iqm",
     "iqm_interval",
     "mean_se",
     "mips",
     "ndcg_at",
+    "novelty",
     "paired_difference",
     "paired_score",
     "per_decision_ips",

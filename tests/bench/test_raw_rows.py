@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fake_runs import MEANS, write_run, write_table
 
+from recgym.bench.judged_runs import judged_run
 from recgym.bench.launch import _missing, table_entropy
 from recgym.bench.machine import git, versions
 from recgym.bench.raw_rows import FILE, PUBLISHED_BYTES, read_runs, records_of, rows_bytes, stored_rows
@@ -74,6 +75,18 @@ def test_a_run_folder_replaces_the_row_of_its_seed(table, tmp_path):
     for place in run_folders(out):
         shutil.rmtree(place)
     assert max(run.returns.mean() for run in read_runs(out)[0]) > 40
+
+
+def test_times_of_decisions_are_kept_and_earlier_files_have_none(tmp_path):
+    record = write_run(tmp_path / "made", "content", "ucb1", 0)
+    run = judged_run(record, tmp_path / "made" / record["run_id"])
+    timed = {**record, "timing": {**record["timing"], "act_1_ms": 0.25, "act_256_ms": 3.0}}
+    for given in (timed, record):
+        (tmp_path / FILE).write_bytes(rows_bytes("quick", [run._replace(record=given)], []))
+        assert stored_rows(tmp_path)[0][0].record == given
+    table = pq.read_table(tmp_path / FILE).drop_columns(["act_1_ms", "act_256_ms"])
+    pq.write_table(table, tmp_path / FILE)
+    assert stored_rows(tmp_path)[0][0].record == record
 
 
 def test_damaged_rows_are_refused(table, tmp_path):

@@ -1,0 +1,141 @@
+"""Metrics of judged sessions beyond return."""
+
+import json
+
+import numpy as np
+import pytest
+from fake_runs import write_run
+
+from recgym.bench.beyond_return import SESSION_REGRET, TIMES, beyond_return
+from recgym.bench.judged_runs import judged_run
+from recgym.bench.rollout import REGRET_SESSIONS, play
+from recgym.bench.session_metrics import COLUMNS, Catalogue, catalogue_of, session_metrics
+from recgym.envs import row_of
+from recgym.sim.world import World
+
+FACTS = {"events": ["click", "cart", "purchase"], "num_items": 4}
+
+
+def columns(**changes):
+    """50 sessions: 25 of user 0 show items 0 and 1, 25 of user 1 show 2 and 3; only user 0 buys."""
+    first = np.arange(50) < 25
+    plain = {
+        "user": np.where(first, 0, 1),
+        "return": np.where(first, 3.0, 1.0),
+        "length": np.full(50, 2),
+        "click": np.ones(50, np.int64),
+        "purchase": first.astype(np.int64),
+        "items": np.r_[np.tile([0, 1], 25), np.tile([2, 3], 25)],
+        "offsets": 2 * np.arange(51),
+    }
+    return plain | changes
+
+
+CATALOGUE = Catalogue(np.array([0, 0, 5, 6]), np.array([0.5, 0.25, 0.125, 0.125]), np.array([0, 3]))
+
+
+def test_metrics_of_sessions_done_by_hand():
+    assert session_metrics(columns(), FACTS, CATALOGUE) == pytest.approx(
+        {
+            "conversion": 0.5,
+            "cvar": 1.0,
+            "diversity": 0.5,
+            "novelty": (1 + 2 + 3 + 3) / 4,
+            "worst_group": 1.0,
+            "group_gap": 2.0,
+        }
+    )
+    slates = columns(length=np.ones(50, np.int64), items=np.tile([0, 2], 50))
+    assert session_metrics(slates, FACTS, CATALOGUE)["diversity"] == 1.0
+    known = columns(regret=np.r_[np.full(10, 0.5), np.full(40, np.nan)])
+    assert session_metrics(known, FACTS, None) == pytest.approx(
+        {"conversion": 0.5, "cvar": 1.0, "step_regret": 0.25}
+    )
+    without = {**FACTS, "events": ["click"]}
+    assert session_metrics(columns(), without, None)["conversion"] == 1.0
+    many = columns(items=np.tile(np.repeat([0, 1, 2, 3], 10), 25), offsets=20 * np.arange(51))
+    assert session_metrics(many, FACTS, None)["coverage"] == 1.0
+
+
+def shows(score):
+    """Makes agents that show the item with the largest score(engine) (B, N) in each session."""
+
+    class Shows:
+        def __init__(self, env):
+            self.engine = env.unwrapped.privileged()
+
+        def act(self, observation, explore=False):
+            return score(self.engine).argmax(axis=1)
+
+    return Shows
+
+
+@pytest.mark.parametrize("domain", ["content", "ecommerce"])
+def test_regret_is_0_for_the_best_item_and_the_distance_of_others(worlds, domain):
+    env_id = {"content": "recgym/Content-v1", "ecommerce": "recgym/Ecommerce-v1"}[domain]
+    kwargs = {"world": str(worlds[domain]), "observation": "tabular", "horizon": 1}
+    best, _ = play(env_id, kwargs, shows(lambda engine: engine.expected_reward()), 7, 40)
+    assert (best["regret"] == 0.0).all()
+    spans = []
+
+    def worst(engine):
+        expected = engine.expected_reward()
+        spans.append(np.ptp(expected, axis=1))
+        return -expected
+
+    found, _ = play(env_id, kwargs, shows(worst), 7, 20)
+    assert found["regret"] == pytest.approx(spans[0])
+    assert found["regret"].min() > 0
+
+
+def test_regret_of_a_slate_is_that_of_its_sum_and_absent_where_one_item_is_chosen(worlds):
+    class Fixed:
+        def act(self, observation, explore=False):
+            return np.tile([3, 5, 3, 1, 0, 2], (len(observation), 1))
+
+    seen = []
+
+    def make(env):
+        seen.append(env.unwrapped.privileged().expected_reward)
+        return Fixed()
+
+    kwargs = {"observation": "tabular", "horizon": 1}
+    env_kwargs = {**kwargs, "world": str(worlds["content"])}
+    found, _ = play("recgym/ContentSlate-v1", env_kwargs, make, 7, 3)
+    assert found["regret"].min() > 0
+    shop, _ = play("recgym/EcommerceSlate-v1", {**kwargs, "world": str(worlds["ecommerce"])}, make, 7, 3)
+    assert "regret" not in shop
+    assert REGRET_SESSIONS == 200
+
+
+def test_the_catalogue_is_that_of_the_task_and_of_no_other_world():
+    row = row_of("recgym/Content-v1")
+    world = World.load(f"recgym/worlds/{row.world}")
+    env = {"id": row.id, "kwargs": {"n_items": 50}, "world_sha256": world.sha256}
+    found = catalogue_of(env)
+    assert len(found.category) == len(found.exposure) == 50
+    assert not np.array_equal(found.category, world.arrays.category[:50])  # numbered as in the environment
+    weight = np.diff(np.r_[0.0, world.arrays.user_cdf])
+    assert np.bincount(found.group, weight) == pytest.approx(np.full(4, 0.25), abs=1e-3)
+    assert catalogue_of({**env, "world_sha256": "w" * 64}) is None
+    assert catalogue_of({**env, "kwargs": {"world": "nowhere"}}) is None
+
+
+def test_the_second_table_has_means_over_seeds_and_no_empty_column(tmp_path):
+    runs = []
+    for agent in ("random", "oracle-plan"):
+        for seed in range(2):
+            record = write_run(tmp_path, "content", agent, seed)
+            if agent == "random":
+                record["timing"] |= {"act_1_ms": 0.5 + seed, "act_256_ms": 4.0}
+            runs.append(judged_run(record, tmp_path / record["run_id"]))
+            assert json.loads(json.dumps(runs[-1].facts)) == runs[-1].facts
+    head, *rows = beyond_return(runs, ["oracle-plan", "random"])
+    assert head == ["agent", SESSION_REGRET, COLUMNS["conversion"][0], COLUMNS["cvar"][0], *TIMES.values()]
+    assert [row[-2:] for row in rows] == [["", ""], ["1.00", "4.00"]]
+    gap = np.mean([run.returns.mean() for run in runs[2:]]) - np.mean(
+        [run.returns.mean() for run in runs[:2]]
+    )
+    assert [row[0] for row in rows] == ["oracle-plan", "random"]
+    assert float(rows[0][1]) == 0.0
+    assert float(rows[1][1]) == pytest.approx(gap, abs=0.005)
