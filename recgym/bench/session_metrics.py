@@ -53,7 +53,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
-class Catalogue(NamedTuple):
+class TaskCatalogue(NamedTuple):
     """What metrics need of a task's world."""
 
     category: Ints  # (N,)
@@ -61,7 +61,7 @@ class Catalogue(NamedTuple):
     group: Ints  # (U,) group of each user
 
 
-def catalogue_of(env: Mapping[str, Any]) -> Catalogue | None:
+def catalogue_of(env: Mapping[str, Any]) -> TaskCatalogue | None:
     """The catalogue of a run's environment; None where its world is not there, or is another one now.
 
     Args:
@@ -71,7 +71,7 @@ def catalogue_of(env: Mapping[str, Any]) -> Catalogue | None:
 
 
 @lru_cache(maxsize=32)
-def _catalogue(env_id: str, kwargs: str, sha256: str) -> Catalogue | None:
+def _catalogue(env_id: str, kwargs: str, sha256: str) -> TaskCatalogue | None:
     from recgym.envs import row_of
     from recgym.envs.arguments import Arguments
     from recgym.envs.task_engine import task_world
@@ -89,7 +89,7 @@ def _catalogue(env_id: str, kwargs: str, sha256: str) -> Catalogue | None:
     weight = np.diff(np.r_[0.0, arrays.user_cdf])
     profile = np.asarray(arrays.profile, np.float64)
     mainstream = profile @ (weight @ profile)
-    return Catalogue(
+    return TaskCatalogue(
         np.asarray(arrays.category, np.int64),
         np.asarray(arrays.exposure, np.float64),
         groups_of(mainstream, weight, GROUPS),
@@ -97,7 +97,7 @@ def _catalogue(env_id: str, kwargs: str, sha256: str) -> Catalogue | None:
 
 
 def session_metrics(
-    columns: Mapping[str, Array], facts: Mapping[str, Any], catalogue: Catalogue | None
+    columns: Mapping[str, Array], facts: Mapping[str, Any], catalogue: TaskCatalogue | None
 ) -> Metrics:
     """Metrics of judged sessions, by the names of `COLUMNS`; those that are undefined are left out.
 

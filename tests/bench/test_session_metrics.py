@@ -9,7 +9,7 @@ from fake_runs import write_run
 from recgym.bench.beyond_return import SESSION_REGRET, TIMES, beyond_return
 from recgym.bench.judged_runs import judged_run
 from recgym.bench.rollout import REGRET_SESSIONS, play
-from recgym.bench.session_metrics import COLUMNS, Catalogue, catalogue_of, session_metrics
+from recgym.bench.session_metrics import COLUMNS, TaskCatalogue, catalogue_of, session_metrics
 from recgym.envs import row_of
 from recgym.sim.world import World
 
@@ -31,7 +31,7 @@ def columns(**changes):
     return plain | changes
 
 
-CATALOGUE = Catalogue(np.array([0, 0, 5, 6]), np.array([0.5, 0.25, 0.125, 0.125]), np.array([0, 3]))
+CATALOGUE = TaskCatalogue(np.array([0, 0, 5, 6]), np.array([0.5, 0.25, 0.125, 0.125]), np.array([0, 3]))
 
 
 def test_metrics_of_sessions_done_by_hand():
