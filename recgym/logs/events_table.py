@@ -18,8 +18,9 @@ from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
-from recgym.logs.repeated_rows import rows_kept
-from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, number_steps
+from recgym.logs.repeated_rows import REPEAT, rows_kept
+from recgym.logs.row_order import number_places, row_order
+from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.time_units import UNITS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 GAP_MINUTES = 30.0
 DUPLICATES = ("keep", "drop")
+TIES = ("file",)
 
 
 def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]") -> "Log":
@@ -45,6 +47,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     if parser.problems or settings.left_out:
         raise_problems([*settings.left_out, *parser.problems, *_further(parser, build)])
     remarks = parser.remarks
+    is_split = REPEAT in columns
     kept, repeats = rows_kept(table, columns, settings, origin, parser.are_whole_days)
     remarks += repeats
     num_rows = len(table)
@@ -56,17 +59,21 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     if len(kept) < num_rows:
         table = table.take(pa.array(kept))
         _take(columns, kept)
+    events = [event.name for event in EVENTS[settings.domain] if event.name in columns]
+    beside = {key: table[key] for key in ATTRIBUTES if key in table.column_names}
+    order = row_order(
+        {**beside, **columns}, events, is_split=is_split, are_ties_as_in_file=settings.ties == "file"
+    )
     if settings.items is None:
-        items = _with_attributes(items, table, columns)
+        items = _with_attributes(items, table, columns, order)
     remarks += _varying(items, table, columns, settings)
     columns |= _sessions(columns, settings)
     actions, has_impressions = not parser.are_outcomes, parser.has_impressions
     del table, origin, parser  # frees memory
     for key in ATTRIBUTES:
         columns.pop(key, None)
-    _take(columns, _in_order(columns))
+    _take(columns, _in_order(columns, order))
     if actions:
-        events = [event.name for event in EVENTS[settings.domain] if event.name in columns]
         columns, joined = join_rows(columns, events, has_impressions)
         remarks += [f"{settings.name}: {line}" for line in joined]
     if "rating" in columns:
@@ -76,9 +83,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
         remarks.append(
             f"{settings.name}: a rating of {least} or more counts as {flag}, an assumption: {share}"
         )
-    if "step" not in columns:
-        slate = as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
-        columns["step"] = number_steps(columns["session"], slate)
+    remarks += number_places(columns, settings.name, is_split, settings.ties)
     return build(
         columns,
         users=users,
@@ -161,14 +166,13 @@ def _implied_response(
     return implied
 
 
-def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any]) -> Any:
-    """Table of items with the attributes in the rows."""
+def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any], order: Array) -> Any:
+    """Table of items with the attributes in the rows; `order` (rows,) is that in time."""
     category = None
     if "category" in table.column_names:
         category = pa.DictionaryArray.from_arrays(*_codes(table["category"]))
     known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
-    time = as_numpy(columns["time"]) if "time" in columns else None
-    return attributes(items["id"], as_numpy(columns["item"]), category, known, time)
+    return attributes(items["id"], as_numpy(columns["item"]), category, known, order)
 
 
 def _codes(values: Any) -> tuple[Any, Any]:
@@ -217,10 +221,10 @@ def _sessions(columns: Mapping[str, Any], settings: TableSettings) -> dict[str, 
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
 
 
-def _in_order(columns: Mapping[str, Any]) -> Array:
-    """Order of rows: by session, then step, else time, else row."""
-    keys = [as_numpy(columns[name]) for name in ("time", "step") if name in columns]
-    return np.lexsort((*keys, columns["session"]))  # stable
+def _in_order(columns: Mapping[str, Any], order: Array) -> Array:
+    """Order of rows: by session, then step, else by `order`, that in time, else in the files."""
+    keys = [as_numpy(columns["step"])[order]] if "step" in columns else []
+    return order[np.lexsort((*keys, columns["session"][order]))]  # stable
 
 
 def _take(columns: dict[str, Any], rows: Array) -> None:
@@ -231,18 +235,23 @@ def _take(columns: dict[str, Any], rows: Array) -> None:
         columns[name] = values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
 
 
-def stated_options(time_unit: Any = None, time_format: Any = None, duplicates: Any = None) -> dict[str, Any]:
+def stated_options(
+    time_unit: Any = None, time_format: Any = None, duplicates: Any = None, ties: Any = None
+) -> dict[str, Any]:
     """Checked options that are not None, as fields of TableSettings."""
     if time_unit not in (None, *UNITS):
         raise LogError(f"time_unit {time_unit!r} is unknown; there are {', '.join(UNITS)}")
     if duplicates not in (None, *DUPLICATES):
         raise LogError(f"duplicates {duplicates!r} is unknown; there are {', '.join(DUPLICATES)}")
+    if ties not in (None, *TIES):
+        raise LogError(f"ties {ties!r} is unknown; there is {', '.join(TIES)}")
     if time_format is not None:
         check_form(time_format)
     stated = {
         "time_unit": time_unit,
         "time_format": time_format,
         "duplicates": duplicates,
+        "ties": ties,
         "any_year": bool(time_unit),
     }
     return {key: value for key, value in stated.items() if value is not None}

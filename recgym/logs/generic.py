@@ -16,7 +16,11 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 * ids are text without surrounding spaces, and 7.0 is 7; NA, None, null, nan and the like are missing ids, unless the
   table of users or items lists them;
 * session: a session ends when a user has no event for 30 minutes (`gap_minutes`); without times each user has one;
-* step: rows of one slate are one step; without slates each row is one, in order of time, then of the file;
+* step: rows of one slate are one step; without slates each row is one, in order of time; without times, of the file;
+* rows of one time have no order, and that of the file is not used: the same rows in another order, or other files, are
+  the same log. They go by `position`, where they have one, else in an order that carries nothing; the rows of one user
+  and item go by the event table (shown, click, cart, purchase). A remark counts them. `ties=file` states that the
+  order of the files is that of the events;
 * event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase joins
   the last earlier row of the same item in the session that lacks it, else it is a row with the events that it needs; a
   click joins the impression before it. A map of words, event=action_type:clickout>click:search>omit, states what other
@@ -36,7 +40,7 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   position, and kept if a repeat may be meant: without these, or if all times are whole days of the clock that they were
   written by. `duplicates`, keep or drop, overrides this. A remark counts them, and rows that differ in columns that are
   not read alone;
-* items: `category`, `price` and `duration_ms` of an item are the first values of its rows, in time, else in the file; a
+* items: `category`, `price` and `duration_ms` of an item are the first values of its rows in this order; a
   remark counts items with other values. The price of a row is kept. The option `items` names a table with a column `id`
   instead (`users` likewise); then a row with an id that is not in it is an error. Its column `vector` holds a list of
   numbers for each item, or a file of the same name that ends in .npy holds them, (rows, numbers) in the table's order.
@@ -55,6 +59,7 @@ from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.files import TABLES, Files
 from recgym.logs.id_tables import read_ids
 from recgym.logs.log import Log
+from recgym.logs.log_options import TableOptions
 from recgym.logs.mapping import parse_mapping
 from recgym.logs.problems import LogError, shown
 from recgym.logs.table_form import TableForm
@@ -71,6 +76,7 @@ OPTIONS = {
     "time_unit": "s, ms, us, ns",
     "time_format": "",
     "duplicates": "keep, drop",
+    "ties": "file",
     "separator": "one character, ::, tab or space",
     "encoding": "",
 }
@@ -104,7 +110,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(str(error)) from None
     if gap <= 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap:g}")
-    stated = stated_options(options.get("time_unit"), options.get("time_format"), options.get("duplicates"))
+    stated = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
     settings = {"gap_minutes": gap, **beside, **stated}
     log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)

@@ -254,7 +254,7 @@ class Log:
             items: the same of items.
             source: origin of the log.
             **options: time_unit (s, ms, us or ns) of numeric times, time_format of dates in the form of
-                `datetime.strptime`, and duplicates (keep or drop), as in `recgym.logs.generic`.
+                `datetime.strptime`, duplicates (keep or drop) and ties (file), as in `recgym.logs.generic`.
 
         Raises:
             LogError: a value does not fit.

@@ -22,6 +22,7 @@ class TableOptions(TypedDict, total=False):
     time_unit: str | None
     time_format: str | None
     duplicates: str | None
+    ties: str | None
 
 
 def check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> None:
@@ -32,7 +33,7 @@ def check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> N
             raise TypeError(f"Log.{method} has no argument {name!r}; its options are {', '.join(names)}")
 
 
-TEXT_OPTIONS = {"source", "domain", "time_unit", "time_format", "duplicates", "separator", "encoding"}
+TEXT_OPTIONS = {"source", "domain", "time_unit", "time_format", "duplicates", "ties", "separator", "encoding"}
 
 
 def check_texts(options: Mapping[str, Any]) -> None:

@@ -259,13 +259,13 @@ class TableParser:
         return codes, words
 
     def session(self, key: str) -> Array:
-        """Sessions (rows,): int64 if all ids are whole numbers in usual notation, else codes (int32)."""
+        """Sessions (rows,): int64 if all ids are usual whole numbers, else codes (int32) in natural order."""
         if pa.types.is_signed_integer(self.table[key].type):
             return as_numpy(self.number(key, INT))
         codes, words = self.ids(key)
         if as_numpy(pc.match_substring_regex(words, WHOLE_PATTERN)).all():
             return np.append(as_numpy(words.cast(INT)), -1)[codes]
-        return codes
+        return in_natural_order(codes, words)[0]
 
     def times(self, key: str) -> Times:
         """Times of a column, as ms UTC."""

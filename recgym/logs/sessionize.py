@@ -143,12 +143,11 @@ def _moved(*keys: Array) -> Array:
     return moved
 
 
-def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], time: Array | None) -> Any:
-    """Table of items: the first known category and numbers (NaN: unknown) of their rows, and a label.
+def attributes(ids: Any, item: Array, category: Any, numbers: dict[str, Array], order: Array) -> Any:
+    """Table of items: the category and numbers (NaN: unknown) of their first rows that know them, and a label.
 
-    The first row is that in `time`, else in the file. Later values would be unknown to a model fitted on early days.
+    `order` (rows,) is that of the rows in time. Later values would be unknown to a model fitted on early days.
     """
-    order = np.arange(len(item)) if time is None else np.argsort(time, kind="stable")
 
     def first(known: Array) -> Array:
         rows = order[known[order]][::-1]

@@ -31,6 +31,9 @@ class TableSettings:
     time_format: str | None = None  # of dates, in the form of datetime.strptime
     any_year: bool = False  # allow times outside 1990-2100
     duplicates: str | None = None  # "keep" or "drop"; None: see recgym.logs.generic
+    ties: str | None = (
+        None  # "file": rows of one time are in the order of the files; None: see recgym.logs.row_order
+    )
     words: Mapping[str, str] = field(default_factory=dict)  # meaning of words of the event column
     left_out: tuple[LogProblem, ...] = ()  # problems of rows of the file that were left out
     unread: "UnreadColumns | None" = None  # columns of the files that are not read

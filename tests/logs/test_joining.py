@@ -47,7 +47,7 @@ def test_views_are_shown_only_beside_words_of_clicks_in_any_file(tmp_path):
     ],
 )
 def test_a_click_joins_the_impression_of_its_item(tmp_path, header, rows):
-    actions = [f"u,i,{AT},impression", f"u,j,{AT},impression", f"u,i,{AT + 5},click"]
+    actions = [f"u,i,{AT},impression", f"u,j,{AT + 1},impression", f"u,i,{AT + 5},click"]
     path = of_actions(
         tmp_path,
         *(",".join(pair) for pair in zip(actions, rows, strict=True)),

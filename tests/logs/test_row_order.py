@@ -1,0 +1,140 @@
+"""Rows of equal time: the log does not depend on where they are in the files."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from log_tables import AT, table
+
+from recgym.logs import Log, LogError, read_log
+
+WORDS = ("impression", "click", "addtocart", "purchase")
+CHAIN = [f"u,a,{AT},{word}" for word in WORDS]
+SLATES = ["u,1|2|3,{at},2", "u,1|2|3,{at},1", "u,1|2|3,{at},", "u,3|1|2,{at},2", "v,1|2,{at},1"]
+
+
+def contents(log):
+    """All that a log holds but the origin of its rows and its remarks."""
+    rows = log.rows.drop_columns([name for name in ("file", "file_row") if name in log.rows.column_names])
+    words = [
+        name for name in rows.column_names if pa.types.is_dictionary(rows.schema.field(name).type)
+    ]  # their codes may differ
+    for name in words:
+        rows = rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.string()))
+    return rows.to_pydict(), log.items.to_pydict(), log.users.to_pydict(), log.duplicates
+
+
+def csv(folder, header, rows, name="t.csv"):
+    return table(folder, "\n".join([header, *rows]) + "\n", name)
+
+
+@pytest.mark.parametrize("unit", [1, 86_400])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
+def test_events_of_one_time_are_in_the_order_of_the_event_table(tmp_path, order, unit):
+    rows = [CHAIN[k].replace(str(AT), str(AT // unit * unit)) for k in order]
+    log = read_log(csv(tmp_path, "user,item,time,event", rows), domain="ecommerce")
+    assert [log.column(name).tolist() for name in log.events] == [[True], [True], [True]]
+
+
+def test_files_of_one_event_each_join_in_any_order(tmp_path):
+    clicks = csv(tmp_path, "user,item,time", [f"u,a,{AT}", f"u,b,{AT + 5}"], "shop-clicks.csv")
+    buys = csv(tmp_path, "user,item,time", [f"u,a,{AT}", f"u,b,{AT + 9}"], "shop-buys.csv")
+    columns = "user=user,item=item,time=time,event=#file:shop-clicks>click:shop-buys>purchase"
+    logs = [
+        read_log(paths, domain="ecommerce", mapping=columns)
+        for paths in ([clicks, buys], [buys, clicks], tmp_path)
+    ]
+    assert [log.column("purchase").tolist() for log in logs] == [[True, True]] * 3
+    assert contents(logs[0]) == contents(logs[1]) == contents(logs[2])
+
+
+def random_rows(rng, count=120):
+    """Rows of few users, items and times, with values that differ at equal times."""
+    return [
+        f"u{rng.integers(3)},i{rng.integers(4)},{AT + rng.integers(4) * rng.choice([1, 7200])},"
+        f"{WORDS[rng.integers(4)]},{rng.integers(1, 4)},{rng.choice(['', 'x', 'y'])},c{rng.integers(3)}"
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("extra", ["", ",session", ",position", ",slate", ",session,position"])
+@pytest.mark.parametrize("seed", range(2))
+def test_shuffled_rows_and_files_are_the_same_log(tmp_path, extra, seed):
+    rng = np.random.default_rng(seed)
+    header = "user,item,time,event,price,context_x,category" + extra
+    values = [
+        {"session": f"s{user}", "position": str(k % 3), "slate": str(k % 50)}
+        for k, user in enumerate(rng.integers(4, size=120))
+    ]
+    rows = [
+        ",".join(
+            [row, *(value[key] if key != "session" else row[:2] + value[key] for key in extra.split(",")[1:])]
+        )
+        for row, value in zip(random_rows(rng), values, strict=True)
+    ]
+    expected = contents(read_log(csv(tmp_path, header, rows), domain="ecommerce", check=False))
+    for trial in range(3):
+        rng.shuffle(rows)
+        folder = tmp_path / f"{trial}"
+        folder.mkdir()
+        parts = [csv(folder, header, rows[:50], "b.csv"), csv(folder, header, rows[50:], "a.csv")]
+        one = read_log(csv(tmp_path, header, rows, "all.csv"), domain="ecommerce", check=False)
+        assert contents(one) == expected
+        for paths in (parts, parts[::-1], folder):
+            assert contents(read_log(paths, domain="ecommerce", check=False)) == expected
+
+
+def test_shuffled_slates_are_the_same_log(tmp_path):
+    rows = [row.format(at=AT + at) for row in SLATES for at in (0, 0, 3600)]
+    rng, found = np.random.default_rng(0), []
+    for _ in range(4):
+        path = csv(tmp_path, "user,shown,time,item", rows)
+        found.append(contents(read_log(path, domain="content", duplicates="keep")))
+        rng.shuffle(rows)
+    assert all(each == found[0] for each in found)
+    assert found[0][0]["slate"] == sorted(found[0][0]["slate"])
+
+
+def test_shuffled_frames_are_the_same_log():
+    frame = pd.DataFrame(
+        {
+            "user": list("uuvv"),
+            "item": list("abba"),
+            "time": [AT] * 4,
+            "click": [1, 0, 1, 1],
+            "mood": list("wxyz"),
+        }
+    )
+    logs = [Log.from_pandas(frame.sample(frac=1, random_state=seed), domain="content") for seed in range(4)]
+    assert all(contents(log) == contents(logs[0]) for log in logs)
+
+
+def test_one_time_orders_no_rows_and_a_remark_says_so(tmp_path):
+    rows = [f"u{k:02},{item},{AT}" for k in range(40) for item in "ab"]
+    log = read_log(csv(tmp_path, "user,item,time", rows), domain="ecommerce")
+    first = log.column("item")[log.session_starts()]
+    assert 8 < first.sum() < 32  # neither by number nor by place in the file
+    what = "rows share their time with another step of their session: their order is not known, and that of the file is"
+    assert f"t.csv: 80 {what} not used; ties=file uses it" in log.remarks
+    kept = read_log(csv(tmp_path, "user,item,time", rows), domain="ecommerce", ties="file")
+    assert kept.column("item").tolist() == [0, 1] * 40
+    assert not [remark for remark in kept.remarks if "share their time" in remark]
+    with pytest.raises(LogError, match="ties 'row' is unknown; there is file"):
+        read_log(tmp_path / "t.csv", domain="ecommerce", ties="row")
+
+
+def test_without_times_and_with_steps_the_order_is_the_files(tmp_path):
+    bare = read_log(csv(tmp_path, "user,item", ["u,c", "u,a", "u,b"]), domain="ecommerce")
+    stepped = read_log(
+        csv(tmp_path, "user,item,time,step", [f"u,c,{AT},0", f"u,a,{AT},1", f"u,b,{AT},2"]),
+        domain="ecommerce",
+    )
+    for log in (bare, stepped):
+        assert log.column("item").tolist() == [2, 0, 1]
+        assert not [remark for remark in log.remarks if "share their time" in remark]
+
+
+def test_positions_order_the_rows_of_one_time(tmp_path):
+    rows = [f"u,i{k},{AT},{9 - k}" for k in range(10)]
+    log = read_log(csv(tmp_path, "user,item,time,position", rows), domain="ecommerce")
+    assert log.column("item").tolist() == list(range(9, -1, -1))
