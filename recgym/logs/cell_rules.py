@@ -11,7 +11,10 @@ from recgym.logs.columns import ROWS
 from recgym.logs.ids import FLOAT
 from recgym.logs.mapping import FALSE, TRUE
 
-NULLABLE = ("slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms")
+WHOLE_CONTEXTS = ("context_hour", "context_index", "context_day")  # that a fit and splits by days read
+NULLABLE = (
+    "slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms", *WHOLE_CONTEXTS
+)  # fmt: skip
 YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
 VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"
 BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count, 0 or above, is needed"

@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
+from recgym.logs.arrow_types import is_text
+from recgym.logs.cell_rules import WHOLE_CONTEXTS
 from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import encode_ids
+from recgym.logs.ids import INT, encode_ids
 from recgym.logs.joining import join_rows
-from recgym.logs.mapping import ATTRIBUTES, KEYS, with_needed
+from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS, with_needed
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
@@ -23,6 +25,7 @@ from recgym.logs.row_order import number_places, row_order
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.text_values import words_of
 from recgym.logs.time_units import UNITS
 from recgym.logs.times import check_form, remark
 
@@ -120,7 +123,9 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
             f"{settings.name}: give either event or rating or columns named like events; found {', '.join(given_as)}"
         )
     columns: dict[str, Any] = {
-        key: parser.table[key] for key in names if key not in (*KEYS, *ATTRIBUTES, *flags)
+        key: _context(parser, key) if key.startswith(CONTEXT) else parser.table[key]
+        for key in names
+        if key not in (*KEYS, *ATTRIBUTES, *flags)
     }
     columns |= {key: parser.number(key, kind) for key, kind in NUMBERS.items() if key in names}
     columns["user"], users = parser.index("user", settings.users)
@@ -146,6 +151,14 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
     if "event" in names:
         columns |= parser.words("event")
     return columns, users, items
+
+
+def _context(parser: TableParser, key: str) -> Any:
+    """Column of a context: whole numbers where its name says so, words as ids are read, else unchanged."""
+    if key in WHOLE_CONTEXTS:
+        return parser.number(key, INT)
+    cells = parser.table[key]
+    return words_of(cells) if is_text(cells.type) else cells
 
 
 def _implied_response(
@@ -202,7 +215,7 @@ def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: Table
         if count:
             kept = "the first is" if settings.items is None else "the table's is"
             remarks.append(f"{settings.name}: {count:,} items have rows of another {key}: {kept} the item's")
-    if settings.items is None and "category" in items.column_names:
+    if "category" in items.column_names:
         count = int(pc.sum(pc.equal(items["category"], UNKNOWN)).as_py() or 0)
         remarks += [f"{settings.name}: {count:,} items have no category: it is {UNKNOWN}"] if count else []
     return remarks

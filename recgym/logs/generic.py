@@ -35,6 +35,9 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;
+* contexts, and the columns of the tables `users` and `items`, are text, read as ids are. In files of text they become
+  numbers, or true and false, if all cells are these in the usual notation and none in two ways
+  (`recgym.logs.text_values`); context_hour, context_day and context_index are whole numbers;
 * prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is;
 * exact duplicates, rows that are equal in all columns of their file, are dropped if the table has a time, step or
   position, and kept if a repeat may be meant: without these, or if all times are whole days of the clock that they were

@@ -20,11 +20,11 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
-from recgym.logs.lines import has_hexadecimal
 from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
+from recgym.logs.text_values import values_of, words_of
 from recgym.logs.vector_column import VECTOR, vector_column
 
 
@@ -38,9 +38,12 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
         return with_id(name, table)
     layout = TextLayout(separator_of(read_line(files, name)) or ",")
     header = read_header(files, name, layout.delimiter)
-    facts = [column for column in header if column in ITEM_COLUMNS and has_hexadecimal(files, name)]
-    types = {column: TEXT if column in ("id", *facts) else None for column in ("id", *header)}
-    return with_id(name, *read_csv_and_lines(files, name, types, layout, nullable=header))
+    types = {column: None if column == VECTOR else TEXT for column in ("id", *header)}
+    table, lines = read_csv_and_lines(files, name, types, layout, nullable=header)
+    for place, column in enumerate(table.column_names):
+        if column not in ("id", *ITEM_COLUMNS):
+            table = table.set_column(place, column, values_of(table[column]))
+    return with_id(name, table, lines)
 
 
 def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:
@@ -78,9 +81,11 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
 
 
 def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
-    """Column of a table of users or items: dates as ms, columns of ITEM_COLUMNS as their types."""
+    """Column of a table of users or items: dates of a typed file as ms, columns of ITEM_COLUMNS as their types."""
     if column == VECTOR:
         return vector_column(name, values, lines)
+    if column == "category":  # as in rows of events
+        return pc.fill_null(words_of(plain(values, name, column)).cast(TEXT), UNKNOWN)
     cells = values.cast(FLOAT) if pa.types.is_decimal(values.type) else plain(values, name, column)
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(TEXT)

@@ -33,6 +33,7 @@ from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, pa
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
 from recgym.logs.text_form import ANY_TEXT, TextForm
+from recgym.logs.text_values import with_values
 
 NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
@@ -71,20 +72,20 @@ def read_tables(
         form: form of files of text.
 
     Returns:
-        Table with the keys as column names (columns of a text file are numbers if all cells are, else text), the origin
-        of its rows, and the problems of rows that were left out.
+        Table with the keys as column names, the origin of its rows, and the problems of rows that were left out.
 
     Raises:
         LogError: a file cannot be read, or has other columns.
     """
     layouts = [TableFile.of(files, name, columns, form) for name in names]
-    if FILE_NAME not in columns.values():
-        for other in layouts[1:]:
-            _refuse_other(layouts[0], other)
+    for other in layouts[1:] if FILE_NAME not in columns.values() else ():
+        _refuse_other(layouts[0], other)
     parts = [layout.read(columns, domain, dated) for layout in layouts]
     origin = Origin.of_each([Origin.of(name, rows) for name, (_, rows, _) in zip(names, parts, strict=True)])
     left_out = [problem for _, _, problems in parts for problem in problems]
-    return _below_one_another(names, [table for table, _, _ in parts]), origin, left_out
+    table = _below_one_another(names, [table for table, _, _ in parts])
+    is_typed = all(layout.kind != "text" for layout in layouts)
+    return table if is_typed else with_values(table, CONTEXT), origin, left_out
 
 
 class TableFile(NamedTuple):
@@ -293,7 +294,7 @@ def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
 
 
 def _type(key: str, flags: Sequence[str]) -> Any:
-    """Arrow type of a column of a text file; None: inferred (time, context)."""
-    if key in ("user", "item", "event", "category", "session", "id", "shown"):
+    """Arrow type of a column of a text file; None: inferred (time)."""
+    if key in ("user", "item", "event", "category", "session", "id", "shown") or key.startswith(CONTEXT):
         return ID
     return FLAG if key in flags else NUMBERS.get(key)

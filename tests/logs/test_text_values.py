@@ -1,0 +1,100 @@
+"""Types of columns of text: contexts of rows, and features of users and items."""
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from log_files import parquet, refused, write
+from log_tables import table
+
+from recgym.logs import Log, read_log
+from recgym.logs.text_values import values_of
+
+TEXT = [
+    ["007", "7"], ["01234", "1234"], ["1e5", "100000"], ["1e5", "2e5"], ["0.10", "0.1"], ["true", "1"],
+    ["True", "true"],
+    ["12345678901234567891", "12345678901234567892"], ["0.12345678901234567891", "0.5"], ["2020-01-01", "2020-01-02"],
+    ["12:00", "12:00:00"], ["0x10", "16"], ["+7", "7"], ["-0", "0"], ["1,5", "2"], ["inf", "1"], ["1_000", "1000"],
+    ["\u0661", "1"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", TEXT, ids=" ".join)
+def test_text_stays_text(tmp_path, cells):
+    """Contexts, features of users and of items, and categories: different cells are different words."""
+    folder = ";".join(cells)
+    log = read_log(
+        write(
+            tmp_path / "t.csv",
+            "user;item;context_x;category\n" + "".join(f"u{k};i{k};{c};{c}\n" for k, c in enumerate(cells)),
+        ),
+        domain="ecommerce",
+    )
+    assert log.column("context_x").tolist() == cells, folder
+    assert log.items["category"].to_pylist() == cells
+    for kind in "ui":
+        write(
+            tmp_path / f"{kind}.csv",
+            "id;zip;category\n" + "".join(f"{kind}{k};{c};{c}\n" for k, c in enumerate(cells)),
+        )
+    rows = write(tmp_path / "r.csv", "user,item\nu0,i0\nu1,i1\n")
+    log = read_log(rows, domain="ecommerce", users=tmp_path / "u.csv", items=tmp_path / "i.csv")
+    for facts, name in ((log.users, "zip"), (log.items, "zip"), (log.items, "category")):
+        assert facts[name].cast(pa.string()).to_pylist() == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "-2", "0"], [1, -2, 0]),
+        (["1.0", "7", " 3 "], [1, 7, 3]),
+        (["9.90", "0.5", ""], [9.9, 0.5, None]),
+        (["1e-05", "0.1"], [1e-05, 0.1]),
+        (["0.12345678901234568", "3"], [0.12345678901234568, 3.0]),
+        (["True", "False", "NA"], [True, False, None]),
+        (["TRUE", "TRUE"], [True, True]),
+        (["NA", ""], [None, None]),
+        (["a", "nan", "null"], ["a", None, None]),
+    ],
+)
+def test_numbers_and_flags_of_text(cells, values):
+    found = values_of(pa.array(cells)).to_pylist()
+    assert (found, list(map(type, found))) == (values, list(map(type, values)))
+
+
+def test_one_file_of_text_decides_for_all(tmp_path):
+    paths = [
+        write(tmp_path / f"{k}.csv", f"user,item,context_x\nu,i,{cell}\n")
+        for k, cell in enumerate(("7", "007", "9"))
+    ]
+    assert read_log(paths, domain="ecommerce").column("context_x").tolist() == ["7", "007", "9"]
+    assert read_log(paths[::2], domain="ecommerce").column("context_x").tolist() == [7, 9]
+
+
+def test_stated_types_are_kept(tmp_path):
+    path = parquet(
+        tmp_path / "t.parquet", user=["u", "v"], item=["a", "b"], context_x=["7", "8"], context_y=[7, 8]
+    )
+    frame = pd.DataFrame(
+        {"user": ["u", "v"], "item": ["a", "b"], "context_x": ["7", "8"], "context_y": [7, 8]}
+    )
+    for log in (read_log(path, domain="content"), Log.from_pandas(frame, domain="content")):
+        assert log.column("context_x").tolist() == ["7", "8"]
+        assert log.column("context_y").tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("key", ["context_hour", "context_index", "context_day"])
+def test_contexts_that_are_whole_numbers_by_name(tmp_path, key):
+    log = read_log(table(tmp_path, f"user,item,{key}\nu,a,08\nu,b,8\nu,c,\n"), domain="content")
+    assert log.rows[key].to_pylist() == [8, 8, None]
+    path = table(tmp_path, f"user,item,{key}\nu,a,8\nu,b,8 pm\n")
+    assert refused(path) == f"t.csv, row 3, {key}: a whole number is needed; found '8 pm'"
+
+
+def test_items_without_a_category_are_counted(tmp_path):
+    rows = write(tmp_path / "r.csv", "user,item\nu,a\nu,b\n")
+    items = write(tmp_path / "i.csv", "id,category\na,NA\nb,x\n")
+    frame = pd.DataFrame({"id": ["a", "b"], "category": [None, "x"]})
+    made = Log.from_pandas(pd.DataFrame({"user": ["u"], "item": ["a"]}), domain="ecommerce", items=frame)
+    for log in (read_log(rows, domain="ecommerce", items=items), made):
+        assert log.items["category"].to_pylist() == ["unknown", "x"]
+        assert any("1 items have no category: it is unknown" in remark for remark in log.remarks)
