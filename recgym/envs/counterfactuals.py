@@ -15,7 +15,8 @@ import gymnasium
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.checks import checked_seed, quoted
+from recgym.checks import checked_seed, difference, quoted
+from recgym.envs.rewards import parse_reward
 
 Policy = Callable[[Any], Any]  # observation -> item or slate
 LEFT, HORIZON, ENDED = "the user left", "horizon", "no more slates"
@@ -129,17 +130,14 @@ def counterfactual(
     env = gymnasium.make(env) if isinstance(env, str) else env
     seed = checked_seed(seed)
     places = [_place(env, side) for side in (a, b)]
-    engines = [place.unwrapped.privileged() for place in places]
-    tasks = [(engine.world.sha256, engine.slate_size, engine.horizon) for engine in engines]
-    if tasks[0] != tasks[1]:
-        raise ValueError("a and b play different tasks: worlds, slate sizes and horizons must be equal")
+    _refuse_other_task(*(_task(place) for place in places))
     policies = [_choices(side, name) for name, side in (("a", a), ("b", b))]
     played, starts = [], []
     for place, policy in zip(places, policies, strict=True):
         observation, info = place.reset(seed=seed, options=options)
         starts.append((int(info["user"]), int(info["context_index"])))
         played.append(_play(place, observation, policy))
-    world = engines[1].world
+    world = places[1].unwrapped.privileged().world
     user, context = starts[1]
     labels = tuple(world.item_label(item) for item in range(world.num_items))
     names = places[1].unwrapped.event_names
@@ -154,6 +152,36 @@ def _place(env: Any, side: Any) -> Any:
             f"env is {quoted(place)}, expected a single environment of recgym (gymnasium.make) or its id"
         )
     return place
+
+
+def _task(env: Any) -> dict[str, Any]:
+    """What two sessions that are compared must have in common, by the name of the argument that sets it."""
+    face, wrappers, limits = env.unwrapped, [], []
+    while env is not face:
+        if isinstance(env, gymnasium.RewardWrapper):
+            wrappers.append(type(env).__name__)
+        if isinstance(env, gymnasium.wrappers.TimeLimit):
+            limits.append(env.get_wrapper_attr("_max_episode_steps"))
+        env = env.env
+    engine, users = face.privileged(), face.arguments.users
+    return {
+        "world": (engine.world.name, engine.world.sha256),
+        "slate_size": engine.slate_size,
+        "horizon": min([engine.horizon, *limits]),
+        "reward": parse_reward(engine.world, face.arguments.reward),
+        "users": None if users is None else sorted(map(int, users)),
+        "wrappers of the reward": wrappers,
+    }
+
+
+def _refuse_other_task(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
+    """Raises ValueError that names what two tasks do not have in common."""
+    names = [name for name in a if a[name] != b[name]]
+    if names:
+        shown = " and ".join(difference(a[names[0]], b[names[0]]))
+        raise ValueError(
+            f"a and b play different tasks: {', '.join(names)} must be equal; {names[0]}: {shown}"
+        )
 
 
 def _choices(side: Any, name: str) -> Policy:

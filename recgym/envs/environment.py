@@ -16,7 +16,7 @@ from recgym.arrays import Bools, Floats, Ints
 from recgym.checks import checked_seed
 from recgym.envs.arguments import RENDER_MODES
 from recgym.envs.base_environment import FRAMES_PER_SECOND, BaseEnvironment
-from recgym.envs.input_checks import check_options, check_slates
+from recgym.envs.input_checks import check_options, check_slate
 from recgym.envs.rendering import picture
 from recgym.envs.seeding import MODULUS, entropy_seed
 from recgym.envs.spaces import Observation, action_space, observation_of, observation_space
@@ -122,7 +122,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             )
         shown = action
         if type(action) is not int or self._slots > 1 or not 0 <= action < self._num_items:
-            slate = check_slates(action, 1, self._slots, self._num_items)[0]
+            slate = check_slate(action, self._slots, self._num_items)
             shown = slate if self._slots > 1 else int(slate[0])
         features = self._new_features()
         reward, terminated, truncated, minutes = self._engine.step_one(shown, features)

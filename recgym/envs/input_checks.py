@@ -46,6 +46,15 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
     return slates.astype(np.int64).reshape(num, slots)
 
 
+def check_slate(action: Any, slots: int, num_items: int) -> NDArray[np.int64]:
+    """The action of a single environment as int64 (K,); ValueError as in `check_slates`."""
+    slates = check_slates(action, 1, slots, num_items)
+    if np.ndim(action) > 1:
+        wanted = "one item" if slots == 1 else f"a slate of {slots} items"
+        raise ValueError(f"action has shape {np.shape(action)}, expected {wanted}")
+    return slates.reshape(slots)
+
+
 def _short(values: NDArray[Any]) -> str:
     return line_of(np.array2string(values, threshold=8, separator=", "))
 

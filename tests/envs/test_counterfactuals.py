@@ -142,6 +142,7 @@ def test_the_slates_are_those_shown_where_a_wrapper_changes_the_action():
         ({"b": {5, 1}}, "b is {.*expected a list of slates"),
         ({"b": np.array(3)}, "b is array.*expected a list of slates"),
         ({"b": [[0, 12]]}, "out of range"),
+        ({"b": [[[0, 1]]]}, r"action has shape \(1, 2\), expected a slate of 2 items"),
         ({"options": {"person": 1}}, "reset option person is unknown"),
     ],
 )
@@ -149,3 +150,47 @@ def test_what_cannot_be_meant_is_an_error(change, message):
     arguments = {"env": rich(), "seed": 3, "a": drawn(1), "b": drawn(2)} | change
     with pytest.raises(ValueError, match=message):
         recgym.counterfactual(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ({"users": [3]}, {"users": [5]}, r"users must be equal; users: \[3\] and \[5\]"),
+        ({"users": [3]}, {}, r"users must be equal; users: \[3\] and None"),
+        ({"reward": "clicks"}, {"reward": {"click": 100}}, "reward must be equal; reward: .*1.* and .*100"),
+        ({"horizon": 9}, {"horizon": 12}, "horizon must be equal; horizon: 9 and 12"),
+        ({"max_episode_steps": 9}, {}, "horizon must be equal; horizon: 9 and 50"),
+        ({"slate_size": 2}, {}, "slate_size must be equal; slate_size: 2 and 1"),
+        ({"n_items": 8}, {}, "world must be equal"),
+        ({"n_items": 8, "users": [1]}, {}, "world, users must be equal"),
+    ],
+)
+def test_agents_of_different_tasks_are_refused(one, other, message):
+    agents = [
+        make_agent("random", gym.make("recgym/Content-v1", world=SMALL, **kwargs), seed=0)
+        for kwargs in (one, other)
+    ]
+    with pytest.raises(ValueError, match=message):
+        recgym.counterfactual("recgym/Content-v1", 1, *agents)
+    with pytest.raises(ValueError, match=message):
+        recgym.counterfactual(agents[1].env, 1, agents[0], [1, 2])
+
+
+def test_what_does_not_matter_may_differ():
+    equal = (
+        {"users": [5, 3], "reward": "clicks"},
+        {"users": (3, 5), "reward": {"click": 1}, "observation": "history"},
+    )
+    agents = [
+        make_agent("random", gym.make("recgym/Content-v1", world=SMALL, **kwargs), seed=0) for kwargs in equal
+    ]
+    pair = recgym.counterfactual("recgym/Content-v1", 1, *agents)
+    assert pair.user in (3, 5)
+
+
+def test_a_wrapper_of_the_reward_on_one_side_is_refused():
+    env = gym.make("recgym/Content-v1", world=SMALL)
+    agent = make_agent("random", env, seed=0)
+    scaled = gym.wrappers.TransformReward(env, lambda reward: 2 * reward)
+    with pytest.raises(ValueError, match="wrappers of the reward must be equal"):
+        recgym.counterfactual(scaled, 1, agent, [1])
