@@ -38,8 +38,10 @@ def _count(kind: str) -> int:
     """Number of devices of a kind on this machine."""
     if kind == "cpu":
         return 1
-    import torch
-
+    try:
+        import torch
+    except ImportError:  # no agents are installed
+        return 0
     if kind == "cuda":
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
     return int(torch.backends.mps.is_available())

@@ -9,7 +9,7 @@ forks after a threaded kernel hangs or dies (OpenMP); so kernels are serial unle
 A process that compiles prints one line on stderr; its worker processes do not.
 
 Environment variables: RECGYM_CACHE is the folder of the cache (default: the user's cache folder);
-NUMBA_DISABLE_JIT=1 and NUMBA_ENABLE_CUDASIM=1 are numba's own and leave plain Python.
+NUMBA_DISABLE_JIT=1 and NUMBA_ENABLE_CUDASIM=1 are numba's own: plain Python, and CUDA devices simulated on the CPU.
 """
 
 import contextlib
@@ -36,6 +36,8 @@ _numba: Any = numba  # its published types know neither `config`'s settings nor 
 MAX_THREADS: int = _numba.config.NUMBA_NUM_THREADS
 
 IS_COMPILED: bool = hasattr(_numba.njit(lambda: None), "enable_caching")  # else functions are plain Python
+
+IS_SIMULATED: bool = bool(_numba.config.ENABLE_CUDASIM)  # CUDA devices
 
 
 def _compiled_sources() -> list[Path]:

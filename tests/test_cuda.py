@@ -1,15 +1,8 @@
-"""The scalar session compiles for a CUDA device, without one: a later engine calls it from a kernel as it is."""
+"""The step compiles for CUDA devices, without one."""
 
-import numba
-import numpy as np
 import pytest
 
-from recgym.sim.observations import Public, features
-from recgym.sim.session import advance
-from recgym.sim.session_arrays import empty_feedback, empty_sessions
-from recgym.sim.session_start import start_episode
-from recgym.sim.step_kernels import circle
-from recgym.sim.synthetic import synthetic
+from recgym.sim.device_kernels import step_kernel
 
 
 def nvvm():
@@ -20,27 +13,14 @@ def nvvm():
 
 @pytest.mark.skipif(not nvvm(), reason="NVIDIA's NVVM library, part of the CUDA toolkit, is not installed")
 @pytest.mark.slow
-def test_a_session_step_compiles_to_ptx(monkeypatch):
-    from numba import cuda
+@pytest.mark.parametrize("version", [(8, 0), (9, 0)])
+def test_the_step_compiles_to_ptx(monkeypatch, version):
+    from numba import cuda, types
     from numba.cuda import dispatcher
 
-    class Hopper:  # nested functions ask for the current device
-        compute_capability = (9, 0)
+    class Device:  # nested functions ask for the current one
+        compute_capability = version
 
-    monkeypatch.setattr(dispatcher, "get_current_device", Hopper)
-    world = synthetic(domain="content")
-    sessions, slate = empty_sessions(world, 4), np.zeros((4, 2), np.int64)
-    feedback = empty_feedback(4, 2)
-    view = np.zeros((4, 20), np.float32)
-
-    def kernel(w, s, slate, f, public, view):
-        b = cuda.grid(1)
-        if b < slate.shape[0]:
-            start_episode(w, s, b)
-            advance(w, s, b, slate, 50, f)
-            features(w, s, b, public, view[b])
-
-    public = Public(world.user_features, circle(len(world.contexts)), np.array([50, 3, 0]))
-    arguments = (world.arrays, sessions, slate, feedback, public, view)
-    ptx, _ = cuda.compile_ptx(kernel, tuple(numba.typeof(each) for each in arguments), cc=(9, 0))
-    assert ".target sm_90" in ptx
+    monkeypatch.setattr(dispatcher, "get_current_device", Device)
+    ptx, _ = cuda.compile_ptx(step_kernel, (types.int64, types.int64, types.int64), cc=version)
+    assert f".target sm_{version[0]}{version[1]}" in ptx

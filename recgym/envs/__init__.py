@@ -149,7 +149,7 @@ def register_environments(rows: tuple[EnvRow, ...] = REGISTERED) -> None:
         gymnasium.register(
             id=row.id,
             entry_point="recgym.envs.rendering_modes:single_environment",
-            vector_entry_point="recgym.envs.vector_environment:RecVectorEnv",
+            vector_entry_point="recgym.envs.vector_devices:vector_environment",
             max_episode_steps=None,  # the environment truncates, so that single and vector agree
             kwargs={"row": row._asdict()},
         )

@@ -40,13 +40,21 @@ class InfoBuilder:
 
     def batch(self, feedback: Feedback) -> Info:
         """Info of all rows in new arrays: (B,), and (B, K N) for the mask."""
-        counts, minutes = self._engine.info(feedback, int(self._assumed))
+        return self.named(*self._engine.info(feedback, self.is_assumed))
+
+    def named(self, counts: Any, minutes: Any) -> Info:
+        """Info of all rows from what `Engine.info` returns."""
         info: Info = dict(zip(self._names, counts, strict=True))
         if self._watched:
             info["watch_minutes"] = minutes
         if self._masks is not None:
             info["action_mask"] = self._masks()
         return info
+
+    @property
+    def is_assumed(self) -> int:
+        """Whether the reward rests on an assumed event, 0 or 1."""
+        return int(self._assumed)
 
     def begin_single(self) -> Info:
         """Info of the only row, whose episode has just begun, as scalars, and the mask (K N,)."""

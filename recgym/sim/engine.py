@@ -16,7 +16,7 @@ from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import step_kernels
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
-from recgym.sim.observations import Public
+from recgym.sim.observations import HistoryRows, Public
 from recgym.sim.schema import FRIENDS
 from recgym.sim.session_arrays import check_sessions, empty_sessions, session_limits
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
@@ -105,6 +105,11 @@ class Engine:
                 np.array([self.horizon, self.num_pages, "friends" in self.observes]),
             ),
         )
+
+    @property
+    def simulation(self) -> Simulation:
+        """The arrays that a step reads and writes."""
+        return self._held.value
 
     def seed(self, seeds: NDArray[np.uint64], rows: Bools | None = None) -> None:
         """Set the seeds of rows, of all by default; `seeds` has shape (B,). Their next episode is number 0."""
@@ -238,7 +243,7 @@ class Engine:
             "events": np.empty((num, length * len(self.world.events)), np.float32),
             "context": np.empty((num, 3), np.float32),
         }
-        step_kernels.fill_history(self._held.address, *batch.values())
+        step_kernels.fill_history(self._held.address, HistoryRows(**batch))
         if "user_features" in self.observes:
             batch["user_features"] = self.world.user_features[self.sessions.user]
         if "friends" in self.observes:

@@ -34,10 +34,10 @@ def _scaled(count: float) -> float:
 
 
 @njit()
-def friends_by_item(w: WorldArrays, s: Sessions, out: Floats) -> None:
-    """Fill `out` (B, N): friends of the session's user with each item in their library, mapped into [0, 1]."""
-    out[:] = 0.0
-    for b in range(out.shape[0]):
+def friends_by_item(w: WorldArrays, s: Sessions, low: int, high: int, out: Floats) -> None:
+    """Fill rows [low, high) of `out` (B, N): the user's friends with each item in their library, mapped into [0, 1]."""
+    for b in range(low, high):
+        out[b, :] = 0.0
         _count(w, s.user[b], False, out[b])
         for item in range(out.shape[1]):
             out[b, item] = _scaled(out[b, item])
@@ -54,6 +54,7 @@ def friend_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
     shares[:] = 0.0
     total = _count(w, s.user[b], True, shares)
     if total > 0.0:
-        shares /= total
+        for c in range(shares.shape[0]):  # a CUDA device has no division of arrays
+            shares[c] = shares[c] / total
     lead = s.lead[b]
     out[-1] = _scaled(num_friends_with_item(w, s.user[b], lead)) if lead >= 0 else 0.0

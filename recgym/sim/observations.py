@@ -35,6 +35,15 @@ class Public(NamedTuple):
     settings: Ints  # (3,) horizon, number of pages, and 1 if the last columns are those of `friend_features`
 
 
+class HistoryRows(NamedTuple):
+    """Parts of the observation "history"."""
+
+    user: Ints  # (B,)
+    shown: Indices  # (B, H) N for none
+    events: Floats  # (B, H E)
+    context: Floats  # (B, 3) the context on the circle, step / horizon
+
+
 @njit()
 def features(w: WorldArrays, s: Sessions, b: int, public: Public, out: Floats) -> None:
     """Fill `out` (width,) in [-1, 1]; the blocks in order are those of `envs.spaces.feature_blocks`."""
@@ -67,12 +76,11 @@ def features(w: WorldArrays, s: Sessions, b: int, public: Public, out: Floats) -
 
 
 @njit()
-def history(
-    w: WorldArrays, s: Sessions, public: Public, user: Ints, shown: Indices, events: Floats, context: Floats
-) -> None:
-    """Fill the parts of the observation "history": user (B,), shown (B, H), events (B, H E), context (B, 3)."""
+def history(w: WorldArrays, s: Sessions, low: int, high: int, public: Public, out: HistoryRows) -> None:
+    """Fill rows [low, high) of the parts of the observation "history"."""
+    user, shown, events, context = out
     num_items, num_events = w.category.shape[0], events.shape[1] // HISTORY_LENGTH
-    for b in range(user.shape[0]):
+    for b in range(low, high):
         user[b] = s.user[b]
         for j in range(HISTORY_LENGTH):
             item = s.items[b, j]
@@ -93,12 +101,12 @@ def _bucket(value: int, limits: tuple[int, ...]) -> int:
 
 
 @njit()
-def tabular(s: Sessions, out: Ints) -> None:
-    """Fill `out` (B,): ((category * 4 + run bucket) * 4 + response bucket) * 5 + step bucket.
+def tabular(s: Sessions, low: int, high: int, out: Ints) -> None:
+    """Fill rows [low, high) of `out` (B,): ((category * 4 + run bucket) * 4 + response bucket) * 5 + step bucket.
 
     `category` is that of the last response plus 1, or 0 before the first.
     """
-    for b in range(out.shape[0]):
+    for b in range(low, high):
         index = s.liked_category[b] + 1
         index = index * (len(RUN_BUCKETS) + 1) + _bucket(s.run[b], RUN_BUCKETS)
         index = index * (len(RESPONSE_BUCKETS) + 1) + _bucket(s.engaged[b], RESPONSE_BUCKETS)

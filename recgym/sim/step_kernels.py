@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Floats, Indices, Ints
+from recgym.arrays import Bools, Doubles, Floats, Ints
 from recgym.jit import njit
 from recgym.sim.expectations import expected, page_expectation
 from recgym.sim.friend_items import friend_features, friends_by_item
 from recgym.sim.friend_requests import candidate_features
-from recgym.sim.observations import Public, features, history, tabular
+from recgym.sim.observations import HistoryRows, Public, features, history, tabular
 from recgym.sim.reward_arrays import score
 from recgym.sim.schema import FRIENDS, LAYOUT, WorldArrays
 from recgym.sim.session import advance, affinity
@@ -96,7 +96,8 @@ def step_row(m: Simulation, b: int, slate: Slates, f: Feedback) -> None:
 
 
 @njit()
-def _step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
+def step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
+    """One step of the sessions [low, high), see `step_all`."""
     for b in range(low, high):
         if i.steps[b] and not i.resets[b]:
             step_row(m, b, i.slate, i.f)
@@ -111,7 +112,7 @@ def _step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None
 def step_all(simulation: int, step: int, out: Floats) -> None:
     """One step of every session, given addresses; `out` (B, width) or (B, 0) gets the observations."""
     i = load(STEP, step)
-    _step_rows(0, i.steps.shape[0], load(SIMULATION, simulation), i, out)
+    step_rows(0, i.steps.shape[0], load(SIMULATION, simulation), i, out)
 
 
 @njit(parallel=True)
@@ -120,7 +121,7 @@ def step_threads(chunks: int, simulation: int, step: int, out: Floats) -> None:
     size = (out.shape[0] + chunks - 1) // chunks
     for c in numba.prange(chunks):
         high = min((c + 1) * size, out.shape[0])
-        _step_rows(c * size, high, load(SIMULATION, simulation), load(STEP, step), out)
+        step_rows(c * size, high, load(SIMULATION, simulation), load(STEP, step), out)
 
 
 @njit()
@@ -155,43 +156,50 @@ def begin_as(address: int, users: Ints, rows: Bools) -> None:
 
 
 @njit()
-def fill_info(address: int, f: Feedback, is_assumed: int, out: Ints, minutes: Doubles) -> None:
-    """Fill `out` (E + 4, B): users, contexts, is_assumed, number of each event, repeats; and the minutes (B,)."""
-    m = load(SIMULATION, address)
+def info_rows(
+    m: Simulation, low: int, high: int, f: Feedback, is_assumed: int, out: Ints, minutes: Doubles
+) -> None:
+    """Fill rows [low, high) of `out` (E + 4, B) and `minutes` (B,), see `fill_info`."""
     num_events = m.w.event_bias.shape[0]
-    for b in range(out.shape[1]):
+    for b in range(low, high):
         out[0, b] = m.s.user[b]
         out[1, b] = m.s.context[b]
         out[2, b] = is_assumed
         out[3 + num_events, b] = f.repeats[b]
         minutes[b] = _minutes(f, b)
     for e in range(num_events):
-        for b in range(out.shape[1]):
+        for b in range(low, high):
             out[3 + e, b] = 0
         for k in range(f.events.shape[1]):
-            for b in range(out.shape[1]):
+            for b in range(low, high):
                 out[3 + e, b] += (f.events[b, k] >> e) & 1
 
 
 @njit()
-def fill_history(address: int, users: Ints, shown: Indices, events: Floats, context: Floats) -> None:
+def fill_info(address: int, f: Feedback, is_assumed: int, out: Ints, minutes: Doubles) -> None:
+    """Fill `out` (E + 4, B): users, contexts, is_assumed, number of each event, repeats; and the minutes (B,)."""
+    info_rows(load(SIMULATION, address), 0, out.shape[1], f, is_assumed, out, minutes)
+
+
+@njit()
+def fill_history(address: int, out: HistoryRows) -> None:
     """Fill the parts of the observation "history", see `recgym.sim.observations.history`."""
     m = load(SIMULATION, address)
-    history(m.w, m.s, m.public, users, shown, events, context)
+    history(m.w, m.s, 0, out.user.shape[0], m.public, out)
 
 
 @njit()
 def fill_tabular(address: int, out: Ints) -> None:
     """Fill `out` (B,) with the states of the observation "tabular"."""
     m = load(SIMULATION, address)
-    tabular(m.s, out)
+    tabular(m.s, 0, out.shape[0], out)
 
 
 @njit()
 def fill_friends(address: int, out: Floats) -> None:
     """Fill `out` (B, N), see `recgym.sim.friend_items.friends_by_item`."""
     m = load(SIMULATION, address)
-    friends_by_item(m.w, m.s, out)
+    friends_by_item(m.w, m.s, 0, out.shape[0], out)
 
 
 @njit()

@@ -69,7 +69,7 @@ def kind_of(value: Any) -> Any:
 
 
 class StructMemory(Generic[T]):
-    """Holds a nested tuple of arrays, and the same as compiled code reads it, at `address`.
+    """Holds a nested tuple of arrays, and the same as compiled code reads it: `memory`, at `address`.
 
     A copy, also by pickle, holds the copied arrays.
 
@@ -85,8 +85,8 @@ class StructMemory(Generic[T]):
         if (found := kind_of(value)) != kind:
             raise TypeError(f"arrays are of other types than compiled code expects: {found}, not {kind}")
         self.kind = kind
-        self._memory = np.zeros(_SLACK * _size(value), np.uint8)
-        self.address = int(self._memory.ctypes.data)
+        self.memory = np.zeros(_SLACK * _size(value), np.uint8)
+        self.address = int(self.memory.ctypes.data)
         self.set(value)
         if not IS_COMPILED:
             weakref.finalize(self, _tuples.pop, self.address, None)
