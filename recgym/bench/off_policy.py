@@ -19,6 +19,7 @@ from recgym.arrays import Array, Doubles, Ints
 from recgym.checks import checked_seed, finite_number
 from recgym.evaluate.doubly_robust import direct, shrunk, switched
 from recgym.evaluate.estimate import Estimate, estimate
+from recgym.evaluate.fitted_q import Steps, fitted_q, fqe, fqe_dr
 from recgym.evaluate.ope import clipped
 from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.rounds import checked, with_base
@@ -27,6 +28,7 @@ from recgym.evaluate.sequences import independent_ips, per_decision_ips, pseudo_
 UNITS = ("slate", "session")
 MAX_WEIGHT, SHRINKAGE = 10.0, 100.0  # of the clipped and switched estimators, and of optimistic shrinkage
 SLATES_PER_BATCH = 4_096  # of an agent's decisions
+MAX_ITERATIONS = 20  # regressions of fitted Q; later steps of longer sessions are left out of its first ones
 DRAWS = 10  # items drawn uniformly, for the reward model's value of the explored share
 
 
@@ -50,6 +52,7 @@ def off_policy_values(
     unit: str = "slate",
     level: float = 0.95,
     seed: int = 0,
+    fits_q: bool = False,
 ) -> dict[str, Estimate]:
     """Estimates of an agent's value by all estimators that the task allows, and "logged", the logging policy's own.
 
@@ -59,7 +62,8 @@ def off_policy_values(
         epsilon: share of exploration of the target policy, in [0, 1]. 0: the agent without exploration.
         unit: "slate" or "session".
         level: coverage of the intervals.
-        seed: random seed of the reward model's folds and draws.
+        seed: random seed of the folds and draws of the reward model and of Q.
+        fits_q: whether sessions are evaluated by fitted Q, too: minutes, for slates of one item.
 
     Raises:
         ValueError: an argument is out of range, the log lacks propensities, its slates are of another size, or the
@@ -68,9 +72,12 @@ def off_policy_values(
     epsilon, seed = finite_number(epsilon, "epsilon", 0.0, 1.0), checked_seed(seed)
     if unit not in UNITS:
         raise ValueError(f"unit is {unit!r}, allowed: {', '.join(map(repr, UNITS))}")
+    if fits_q and (unit != "session" or agent.problem.slate_size > 1):
+        raise ValueError("fitted Q evaluates sessions whose slates are one item: unit='session'")
     slates = read_slates(agent, log, epsilon)
     if unit == "session":
-        return _session_values(slates, level)
+        values = _session_values(slates, level)
+        return values | (_fitted_values(agent, slates, epsilon, level, seed) if fits_q else {})
     if slates.items.shape[1] == 1:
         return _item_values(agent, slates, epsilon, level, seed)
     kinds = {
@@ -139,7 +146,7 @@ def _item_values(
         each[:, 0] for each in (slates.reward, slates.target, slates.propensity, slates.items, slates.chosen)
     )
     rounds = checked(reward, target, propensity, None, None)
-    drawn = np.random.default_rng(seed).integers(0, agent.problem.num_items, (len(item), DRAWS))
+    drawn = _drawn(agent, len(item), seed)
     predicted = cross_fit(
         _features(agent, slates),
         item,
@@ -161,6 +168,37 @@ def _item_values(
         "SNDR": estimate(modelled, level, is_normalised=True),
         f"SWITCH-DR at {MAX_WEIGHT:g}": switched(modelled, MAX_WEIGHT, level),
         f"DR, shrinkage {SHRINKAGE:g}": shrunk(modelled, SHRINKAGE, level),
+    }
+
+
+def _drawn(agent: Any, n: int, seed: int) -> Ints:
+    """(n, DRAWS) items that stand for those of a uniform draw."""
+    return np.random.default_rng(seed).integers(0, agent.problem.num_items, (n, DRAWS))
+
+
+def _fitted_values(
+    agent: Any, slates: LoggedSlates, epsilon: float, level: float, seed: int
+) -> dict[str, Estimate]:
+    """Estimates of sessions by fitted Q, alone and doubly robust, for slates of one item."""
+    session = slates.histories.session[slates.begin]
+    step = np.arange(len(session)) - np.searchsorted(session, session)
+    actions, share = slates.chosen, np.ones((len(session), 1))
+    if epsilon:
+        actions = np.column_stack([actions, _drawn(agent, len(session), seed)])
+        share = np.full(actions.shape, epsilon / DRAWS)
+        share[:, 0] = 1.0 - epsilon
+    features = np.column_stack([_features(agent, slates), step])
+    fitted = fitted_q(
+        Steps(features, slates.items[:, 0], slates.reward[:, 0], session),
+        item_features(agent.problem)[1],
+        (actions, share),
+        iterations=min(int(step.max()) + 1, MAX_ITERATIONS),
+        seed=seed,
+    )
+    reward, target, propensity = (each[:, 0] for each in (slates.reward, slates.target, slates.propensity))
+    return {"FQE": fqe(fitted, reward, level)} | {
+        name: fqe_dr(fitted, reward, target, propensity, level, is_normalised=is_normalised)
+        for name, is_normalised in (("DR, FQE", False), ("DR, FQE, self-normalised", True))
     }
 
 

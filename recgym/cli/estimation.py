@@ -26,6 +26,12 @@ Unit = Annotated[
         metavar="slate|session", help="Value of one slate in the log's states, or of a whole session."
     ),
 ]
+FittedQ = Annotated[
+    bool,
+    typer.Option(
+        "--fqe", metavar="", help="Fitted Q evaluation of sessions, too; minutes, for slates of one item."
+    ),
+]
 Level = Annotated[float, typer.Option(metavar="P", help="Coverage of the intervals.")]
 
 
@@ -40,6 +46,7 @@ def ope(
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
     seed: Seed = 0,
+    fqe: FittedQ = False,
     as_json: Json = False,
 ) -> None:
     """Estimate the value of a trained agent from a log with propensities, by all estimators that the task allows.
@@ -56,7 +63,7 @@ def ope(
     options = given(time_unit=time_unit, time_format=time_format)
     domain = env.unwrapped.privileged().world.domain
     mapped = _mapped(log, env, {"source": source, "domain": domain, "mapping": mapping, **options})
-    values = off_policy_values(agent, mapped, epsilon=epsilon, unit=unit, level=level, seed=seed)
+    values = off_policy_values(agent, mapped, epsilon=epsilon, unit=unit, level=level, seed=seed, fits_q=fqe)
     if as_json:
         table = {name: {**one._asdict(), "is_reliable": one.is_reliable} for name, one in values.items()}
         print_json({"unit": unit, "epsilon": epsilon, "level": level, "estimates": table})

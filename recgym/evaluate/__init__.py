@@ -4,6 +4,7 @@ from recgym.evaluate.aggregate import holm, iqm, iqm_interval, performance_profi
 from recgym.evaluate.doubly_robust import clipped_dr, dm, dr, dr_os, sndr, switch_dr
 from recgym.evaluate.estimate import Estimate
 from recgym.evaluate.exposure import coverage_at, groups_of, intra_list_diversity, novelty
+from recgym.evaluate.fitted_q import FittedQ, Steps, fitted_q, fqe, fqe_dr
 from recgym.evaluate.metrics import Score, coverage, exposure_counts, exposure_gini, paired_score, score
 from recgym.evaluate.ope import clipped_ips, ips, mips, replay, snips
 from recgym.evaluate.ranking import average_precision_at, ndcg_at, precision_at, recall_at
@@ -27,9 +28,11 @@ from recgym.evaluate.stats import (
 
 __all__ = [
     "Estimate",
+    "FittedQ",
     "GroupReturns",
     "Interval",
     "Score",
+    "Steps",
     "average_precision_at",
     "bootstrap_interval",
     "clipped_dr",
@@ -43,6 +46,9 @@ __all__ = [
     "dr_os",
     "exposure_counts",
     "exposure_gini",
+    "fitted_q",
+    "fqe",
+    "fqe_dr",
     "group_returns",
     "groups_of",
     "holm",

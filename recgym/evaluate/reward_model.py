@@ -52,16 +52,20 @@ def cross_fit(
     Raises:
         ValueError: shapes do not fit, a value is not finite, or there are fewer than three groups.
     """
-    x, a, r, taken = _checked(features, action, reward, action_features)
-    asked = np.broadcast_to(np.arange(len(a)), (len(x), len(a))) if at is None else _asked(at, len(x), len(a))
-    fold = _folds(np.arange(len(x)) if group is None else np.asarray(group), len(x), seed)
+    x, a, r, taken = checked_features(features, action, reward, action_features)
+    asked = (
+        np.broadcast_to(np.arange(len(a)), (len(x), len(a)))
+        if at is None
+        else asked_actions(at, len(x), len(a))
+    )
+    fold = folds_of(np.arange(len(x)) if group is None else np.asarray(group), len(x), seed)
     predicted = np.empty(asked.shape)
     for k in range(FOLDS):
         rows, others = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
         if np.ptp(r[others]) == 0.0:
             predicted[rows] = r[others[0]]  # classifiers refuse one class
             continue
-        fitted = _model(model, r)
+        fitted = own_model(model, is_binary=bool(np.isin(r, (0.0, 1.0)).all()))
         fitted.fit(np.hstack([x[others], a[taken[others]]]), r[others])
         for begin in range(0, len(rows), ROUNDS_PER_BLOCK):
             block = rows[begin : begin + ROUNDS_PER_BLOCK]
@@ -70,7 +74,7 @@ def cross_fit(
     return predicted
 
 
-def _checked(
+def checked_features(
     features: ArrayLike, action: ArrayLike, reward: ArrayLike, action_features: ArrayLike
 ) -> tuple[Array, Array, Array, Ints]:
     """Features (n, p), features of actions (A, f), rewards (n,) and actions (n,), checked."""
@@ -92,7 +96,7 @@ def _checked(
     return x, a, r, taken
 
 
-def _asked(at: ArrayLike, n: int, num_actions: int) -> Ints:
+def asked_actions(at: ArrayLike, n: int, num_actions: int) -> Ints:
     """(n, m) actions to predict, checked."""
     actions = np.asarray(at)
     if actions.ndim != 2 or len(actions) != n or not actions.shape[1]:
@@ -101,7 +105,7 @@ def _asked(at: ArrayLike, n: int, num_actions: int) -> Ints:
     return np.stack(columns, axis=1)
 
 
-def _folds(group: Array, n: int, seed: int) -> Ints:
+def folds_of(group: Array, n: int, seed: int) -> Ints:
     """(n,) number of the fold of each round: groups in random order, in turn."""
     if group.shape != (n,):
         raise ValueError(f"group has shape {group.shape}, expected ({n},)")
@@ -115,7 +119,8 @@ def _folds(group: Array, n: int, seed: int) -> Ints:
     return np.asarray(order[number] % FOLDS, np.int64)
 
 
-def _model(model: Any, reward: Array) -> Any:
+def own_model(model: Any, *, is_binary: bool) -> Any:
+    """A clone of a model, gradient boosting where there is none; ValueError where it is no model of scikit-learn."""
     from sklearn.base import clone, is_classifier
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -129,7 +134,6 @@ def _model(model: Any, reward: Array) -> Any:
         if is_classifier(own) and not hasattr(own, "predict_proba"):
             raise ValueError(f"model is {quoted(model)}, a classifier needs predict_proba")
         return own
-    is_binary = bool(np.isin(reward, (0.0, 1.0)).all())
     kind = HistGradientBoostingClassifier if is_binary else HistGradientBoostingRegressor
     return kind(max_iter=60, max_leaf_nodes=15, early_stopping=False, random_state=0)
 

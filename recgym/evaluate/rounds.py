@@ -59,7 +59,7 @@ def _within(name: str, values: Array, low: float) -> None:
         raise ValueError(f"{name} is {values[row]} in row {row}, it must be {wanted}")
 
 
-def _distribution(name: str, values: Array, n: int) -> Array:
+def checked_distribution(name: str, values: Array, n: int) -> Array:
     """(n, A) distributions, checked; `values` is (n, A), or (A,) for all rounds."""
     values = values if values.ndim == 2 else np.broadcast_to(values, (n, len(values)))
     if len(values) != n:
@@ -93,10 +93,10 @@ def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
             f"with action ({n},), target {p.shape} must be (n, A) or (A,), propensity {q.shape} the same or (n,)"
         )
     at = np.arange(n), whole_actions(action, p.shape[-1])
-    p = _distribution("target", p, n)
+    p = checked_distribution("target", p, n)
     if of_logged:
         return p[at], q, 0.0
-    q = _distribution("propensity", q, n)
+    q = checked_distribution("propensity", q, n)
     unsupported = [float(p[rows][q[rows] == 0.0].sum()) for rows in row_blocks(p)]
     return p[at], q[at], sum(unsupported) / max(n, 1)
 
@@ -200,7 +200,7 @@ def category_rounds(
             raise ValueError(f"{name} {values.shape} must be (n, A) or (A,), here A is {size} and n is {n}")
     member = np.equal.outer(group, np.arange(int(group.max()) + 1)).astype(np.float64)
     groups = [
-        np.broadcast_to(_distribution(*named, n) @ member, (n, member.shape[1]))
+        np.broadcast_to(checked_distribution(*named, n) @ member, (n, member.shape[1]))
         for named in (("target", p), ("propensity", q))
     ]
     return groups[0], groups[1], group[taken]

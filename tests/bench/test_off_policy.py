@@ -47,6 +47,20 @@ def test_full_exploration_of_a_uniform_log_is_the_log(one_step):
     assert sessions["per-decision IS"].value == pytest.approx(sessions["logged"].value)
 
 
+def test_fitted_q_has_the_value_of_sessions_and_its_doubly_robust_interval_holds_it():
+    env = gym.make("recgym/Ecommerce-v1", n_items=4, observation="history", horizon=2)
+    agent = make_agent("popularity", env)
+    agent.prepare(sample_log(env, "random", 2_000, seed=7), seed=0)
+    truth = judge(agent, agent.env, 4_000, seed=90_000)["return"]
+    values = off_policy_values(agent, sample_log(env, "random", 2_000, seed=50), unit="session", fits_q=True)
+    assert values["FQE"].value == pytest.approx(truth["mean"], rel=0.1)
+    assert not values["FQE"].is_reliable
+    for name in ("DR, FQE", "DR, FQE, self-normalised"):
+        assert values[name].low - 3 * truth["se"] < truth["mean"] < values[name].high + 3 * truth["se"]
+    width = {name: one.high - one.low for name, one in values.items()}
+    assert width["DR, FQE"] < width["trajectory-wise IS"]
+
+
 @pytest.mark.parametrize("epsilon", [0.0, 0.3])
 def test_probabilities_of_a_slate_are_those_of_showing_the_agents_next_item(epsilon):
     """Over all ordered slates they sum to 1, and they are those of a simulation of the policy."""
@@ -80,6 +94,8 @@ def test_what_cannot_be_estimated_is_refused(one_step):
         off_policy_values(agent, sample_log(shop(slate_size=2), "random", 20))
     with pytest.raises(ValueError, match="epsilon is 2, expected a number of at most 1"):
         off_policy_values(agent, log, epsilon=2)
+    with pytest.raises(ValueError, match="fitted Q evaluates sessions"):
+        off_policy_values(agent, log, fits_q=True)
     with pytest.raises(ValueError, match="unit is 'day', allowed: 'slate', 'session'"):
         off_policy_values(agent, log, unit="day")
     tabular = make_agent("q-learning", shop())
