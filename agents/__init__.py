@@ -10,6 +10,7 @@ from agents.interface import Agent, Transition
 from agents.params import parse_params
 from agents.problem import Problem
 from agents.saved import read_about
+from recgym.checks import stated_path
 
 if TYPE_CHECKING:
     from agents.judging import judge
@@ -229,16 +230,17 @@ def load_agent(folder: str | Path, task: Any, device: str = "cpu", *, transfer: 
     Raises:
         ValueError: the folder is damaged, or the agent is of another task and `transfer` is False.
     """
-    about = read_about(Path(folder))
+    folder = stated_path(folder)
+    about = read_about(folder)
     kind = agent_class(about["name"])
     if isinstance(task, Problem):
-        agent: Agent = kind.load(Path(folder), task, device, transfer=transfer)
+        agent: Agent = kind.load(folder, task, device, transfer=transfer)
         return agent
     return _in_its_env(
         kind,
         task,
         about["params"],
-        lambda problem: kind.load(Path(folder), problem, device, transfer=transfer),
+        lambda problem: kind.load(folder, problem, device, transfer=transfer),
     )
 
 

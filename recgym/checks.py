@@ -2,6 +2,8 @@
 
 import operator
 from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,13 @@ def finite_number(value: Any, name: str, low: float = -MAX_NUMBER, high: float =
             wanted = f"a number of at least {low:g}" if one < low else f"a number of at most {high:g}"
         raise ValueError(f"{name} is {quoted(value)}, expected {wanted}")
     return float(one)
+
+
+def stated_path(value: Any, name: str = "folder") -> Path:
+    """Value as a path; ValueError that names it if it is another type, or empty: that would be the working folder."""
+    if not isinstance(value, str | PathLike) or not str(value).strip():
+        raise ValueError(f"{name} is {quoted(value)}, expected the path of a file or folder")
+    return Path(value)
 
 
 def words_or_none(value: Any, name: str) -> str | None:

@@ -83,7 +83,9 @@ def refuse_taken(out: Path, *, resume: bool, replace: bool) -> None:
     """ValueError where `out` holds something that a training must not replace."""
     has_agent, has_checkpoint = (out / "training.json").is_file(), (out / FOLDER).is_dir()
     if not (has_agent or has_checkpoint or storage.is_vacant(out)):
-        raise ValueError(f"--out {out}: exists and holds no trained agent; name another folder")
+        raise ValueError(
+            f"--out {out}: exists and holds no agent that `recgym train` wrote; name another folder"
+        )
     if has_agent and not (has_checkpoint or resume or replace):
         raise ValueError(
             f"--out {out}: holds a trained agent; name another folder (--from {out} trains the agent further), "

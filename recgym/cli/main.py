@@ -164,6 +164,17 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+def _refuse_empty(args: Sequence[str]) -> None:
+    """Raises ValueError for an empty argument: an empty path would be the working folder."""
+    for place, word in enumerate(args, start=1):
+        option = word.removesuffix("=") if word.startswith("--") and word.endswith("=") else None
+        if not word.strip() or option:
+            before = option or (args[place - 2] if place > 1 else "recgym")
+            raise ValueError(
+                f"argument {place}, after {before}, is empty: is a variable of the shell not set?"
+            )
+
+
 def _run(args: Sequence[str]) -> int:
     """Runs a command. Returns its exit code; prints errors."""
     try:
@@ -173,6 +184,7 @@ def _run(args: Sequence[str]) -> int:
             greet(ENVIRONMENTS[0].id)
             sys.stdout.flush()
             return 0
+        _refuse_empty(args)
         code = typer.main.get_command(app).main(args, prog_name="recgym", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

@@ -11,14 +11,15 @@ from recgym.arrays import Array, Ints
 from recgym.checks import MAX_NUMBER, finite_number, quoted
 
 SMALLEST = 1e-12  # of thresholds
+MAX_SIZE = 1e100  # of a finite number: sums of squares are finite
 
 
 def numbers(name: str, values: ArrayLike, *, is_finite: bool = False, low: float = -math.inf) -> Array:
     """Real numbers as float64.
 
     Raises:
-        ValueError: text, complex or masked values, rows of different lengths; with `is_finite` NaN and infinity; a
-            number below `low`. The message names the argument.
+        ValueError: text, complex or masked values, rows of different lengths; with `is_finite` NaN, infinity and sizes
+            over MAX_SIZE; a number below `low`. The message names the argument.
     """
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked values, expected numbers")
@@ -32,6 +33,8 @@ def numbers(name: str, values: ArrayLike, *, is_finite: bool = False, low: float
         raise ValueError(f"{name} must be an array of real numbers")
     if is_finite and not np.isfinite(found).all():
         raise ValueError(f"{name} has a value that is not finite")
+    if is_finite and found.size and np.abs(found).max() > MAX_SIZE:
+        raise ValueError(f"{name} has a value over {MAX_SIZE:g} in size")
     if low > -math.inf and found.size and not found.min() >= low:
         raise ValueError(f"{name} has the value {found.min():g}, expected at least {low:g}")
     return found

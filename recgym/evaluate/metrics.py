@@ -34,10 +34,11 @@ def score(agent: float, random: float, oracle_plan: float) -> Score:
         raise ValueError(
             f"agent is {quoted(agent)}, random and oracle_plan too: expected one mean return of each"
         )
-    gain = oracle_plan - random
-    above = agent > oracle_plan
+    numbers("a return", returns[np.isfinite(returns)], is_finite=True)
     if not np.isfinite(returns).all():
         return Score(None, False, "a return is not a number")
+    gain = oracle_plan - random
+    above = agent > oracle_plan
     if gain <= 0 or gain < MIN_RELATIVE_GAIN * abs(random):
         return Score(None, bool(above), "oracle-plan gains less than 5 % on random")
     return Score((agent - random) / gain, bool(above), "above oracle-plan" if above else "")

@@ -121,7 +121,7 @@ def folds_of(group: Array, n: int, seed: int) -> Ints:
 
 def own_model(model: Any, *, is_binary: bool) -> Any:
     """A clone of a model, gradient boosting where there is none; ValueError where it is no model of scikit-learn."""
-    from sklearn.base import clone, is_classifier
+    from sklearn.base import clone, is_classifier, is_regressor
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     if model is not None:
@@ -131,6 +131,10 @@ def own_model(model: Any, *, is_binary: bool) -> Any:
             own = None
         if isinstance(model, type) or not hasattr(own, "fit") or not hasattr(own, "predict"):
             raise ValueError(f"model is {quoted(model)}, expected a scikit-learn classifier or regressor")
+        if not is_classifier(own) and not is_regressor(own):  # predict of others gives no rewards
+            raise ValueError(
+                f"model is {quoted(model)}, neither a classifier nor a regressor of scikit-learn"
+            )
         if is_classifier(own) and not hasattr(own, "predict_proba"):
             raise ValueError(f"model is {quoted(model)}, a classifier needs predict_proba")
         return own

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from recgym.checks import stated_path
 from recgym.logs.problems import LogError, shown
 
 Place = str | PathLike[str]
@@ -44,6 +45,14 @@ def reading(name: object, what: str = "cannot be read") -> Iterator[None]:
         raise LogError(f"{name}: {what}: {' '.join(words.split())}") from error
 
 
+def stated(path: object, name: str = "path") -> Path:
+    """A path that an argument states; LogError that names it for another type, or an empty text."""
+    try:
+        return stated_path(path, name)
+    except ValueError as error:
+        raise LogError(str(error)) from None
+
+
 def is_folder(path: Path) -> bool:
     """Whether a path is a folder; LogError if it is neither a folder nor a regular file."""
     with reading(path):
@@ -67,7 +76,7 @@ class Files:
 
     def __init__(self, path: Place | Sequence[Place]):
         self.zip: zipfile.ZipFile | None = None
-        paths = [Path(path)] if isinstance(path, str | PathLike) else [Path(each) for each in path]
+        paths = [stated(path)] if isinstance(path, str | PathLike) else [stated(each) for each in path]
         if not paths:
             raise LogError("a log needs at least one file")
         self.is_named = len(paths) > 1  # the caller has named each file

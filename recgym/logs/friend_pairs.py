@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import TextLayout, read_csv_and_lines, read_line
-from recgym.logs.files import Files
+from recgym.logs.files import Files, stated
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
 from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
@@ -38,7 +38,7 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
         raise LogError(f"friends: a log of the domain social has them; this one is {log.domain}")
     if log.friends is not None:
         raise LogError(f"friends: {log.source.name} has its own, {len(log.friends):,} pairs")
-    name, pairs = _pairs(path, log.users["id"])
+    name, pairs = _pairs(stated(path, "friends"), log.users["id"])
     ends = [_indices(pairs[column], log.users["id"]) for column in (0, 1)]
     known, other = (ends[0] >= 0) & (ends[1] >= 0), ends[0] != ends[1]
     kept = np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1)[known & other]

@@ -30,8 +30,8 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   true, false); a column listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
 * shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
   the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length.
-  An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item; an event without a
-  chosen item, or against it, is an error (`recgym.logs.slate_lists`);
+  An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item, and an
+  error without a column `item`; an event without a chosen item, or against it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;
@@ -51,7 +51,6 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ from recgym.checks import finite_number
 from recgym.events import DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
-from recgym.logs.files import TABLES, Files
+from recgym.logs.files import TABLES, Files, stated
 from recgym.logs.id_tables import read_ids
 from recgym.logs.log import Log
 from recgym.logs.log_options import TableOptions
@@ -101,8 +100,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     source = Source(called, "unknown", "", "read by the generic reader")
     paths = {key: options[key] for key in ("users", "items") if options.get(key) is not None}
     for key, path in paths.items():
-        if not isinstance(path, str | PathLike):
-            raise LogError(f"{key}: the path of a table is needed; found a {type(path).__name__}")
+        stated(path, key)
     tables = {key: read_ids(path) for key, path in paths.items()}
     if "items" in tables:
         tables["items"] = with_vectors_beside(paths["items"], *tables["items"])
@@ -113,9 +111,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(str(error)) from None
     if gap <= 0:
         raise LogError(f"gap_minutes must be a number above 0; it is {gap:g}")
-    stated = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
+    chosen = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
-    settings = {"gap_minutes": gap, **beside, **stated}
+    settings = {"gap_minutes": gap, **beside, **chosen}
     log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
     remarks = [remark for _, of_table in tables.values() for remark in of_table]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(files.unread())))

@@ -93,10 +93,10 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
 def _pairs(mapping: object) -> list[tuple[str, str]]:
     """Key and column of each entry of a map; LogError where it is of another type."""
     if isinstance(mapping, str):
-        pairs = [part.split("=", 1) for part in mapping.split(",") if part.strip()]
+        pairs = [part.split("=", 1) for part in mapping.split(",")]
         broken = [pair[0] for pair in pairs if len(pair) < 2 or not pair[1].strip()]
         if broken:
-            raise LogError(f"map: {broken[0]!r} must look like key=column")
+            raise LogError(f"map: {broken[0].strip()!r} must look like key=column")
         return [(key.strip(), column.strip()) for key, column in pairs]
     if not isinstance(mapping, Mapping):
         raise LogError(f'mapping is {quoted(mapping)}, expected a dict or "user=visitorid,item=itemid"')

@@ -254,6 +254,8 @@ class TableParser:
             self.reject(key, np.abs(values) >= limit, rule)
         codes, words = encode_ids(cells, listed)
         self.reject(key, codes < 0, VALUE_RULE)
+        with_nul = as_numpy(pc.match_substring(words, "\0"))
+        self.reject(key, np.append(with_nul, False)[codes], "an id without NUL bytes is needed")
         short = as_numpy(pc.match_substring_regex(words, SHORTENED)) & is_text(cells.type)
         self.reject(key, np.append(short, False)[codes], "an id with all its digits is needed")
         return codes, words

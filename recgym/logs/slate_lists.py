@@ -45,6 +45,7 @@ REMARKS = (ABSENT, EMPTY, UNLISTED, REPEATED)
 CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
+WHOSE_RULE = "a list with an entry for each item shown is needed: no column item says whose a single entry is"
 DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 
 
@@ -152,13 +153,9 @@ class _Chunk(NamedTuple):
                 if key == flags[0] and "item" in table.column_names:
                     self.agree(key, columns[key], shown, chosen)
                 continue
-            is_split = key in LISTED and key in (*self.signs, *self.listed())
+            is_split = key in LISTED and (key in self.signs or is_list(table[key].type))
             cells = self.beside(key, shown, alone) if is_split else _whole(table[key].take(pa.array(row)))
-            if key in OF_CHOSEN and "item" in table.column_names:
-                length = self.lists(key).length if is_split else np.ones(len(table), np.int64)
-                is_other = ((length <= 1) & (shown.length > 1))[row] & ~is_chosen
-                cells = pc.if_else(pa.array(is_other), pa.scalar(None, cells.type), cells)
-            columns[key] = cells
+            columns[key] = self.of_chosen(key, cells, shown, is_chosen) if key in OF_CHOSEN else cells
         if "position" not in columns:
             columns["position"] = pa.array(shown.place, mask=alone[row])
         if "slate" not in columns:
@@ -168,10 +165,6 @@ class _Chunk(NamedTuple):
         is_empty = shown.length == 0
         counts = (is_absent.sum(), is_empty.sum(), alone.sum(), repeated)
         return out, row[kept], dict(zip(REMARKS, map(int, counts), strict=True))
-
-    def listed(self) -> list[str]:
-        """Columns of Arrow lists."""
-        return [field.name for field in self.table.schema if is_list(field.type)]
 
     def responses(
         self, columns: dict[str, Any], shown: Lists, chosen: Lists, is_chosen: Array, flags: Sequence[str]
@@ -191,6 +184,14 @@ class _Chunk(NamedTuple):
         dictionary = pa.concat_arrays([_whole(words), pa.array([SHOWN])])
         of_rows = pa.array(codes.astype(np.int32), mask=codes < 0)
         return {"event": pa.DictionaryArray.from_arrays(of_rows, dictionary)}
+
+    def of_chosen(self, key: str, cells: Any, shown: Lists, is_chosen: Array) -> Any:
+        """Cells of the items, null for items beside the chosen one of a cell that is given once."""
+        is_single = (self.lists(key).length == 1) & (shown.length > 1)
+        if "item" not in self.table.column_names:
+            self.reject(key, is_single, WHOSE_RULE)
+            return cells
+        return pc.if_else(pa.array(is_single[shown.row] & ~is_chosen), pa.scalar(None, cells.type), cells)
 
     def flag(self, key: str, shown: Lists, chosen: Lists, alone: Array) -> Any:
         """Cells of an event beside the items: a list's entries, or the cell of the row for a chosen item, else 0."""

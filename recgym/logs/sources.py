@@ -9,7 +9,7 @@ from typing import Any
 
 from recgym.checks import quoted
 from recgym.logs.check import event_remarks, validate
-from recgym.logs.files import TABLES, Files, first_text, reading
+from recgym.logs.files import TABLES, Files, first_text, reading, stated
 from recgym.logs.friend_pairs import with_friends
 from recgym.logs.log import Log
 from recgym.logs.log_options import check_texts
@@ -66,6 +66,8 @@ def _check_arguments(path: Any, options: Mapping[str, Any]) -> None:
     are_paths = isinstance(paths, Sequence) and all(isinstance(one, str | PathLike) for one in paths)
     if not are_paths or not paths:
         raise LogError(f"path is {quoted(path)}, expected the path of a file or folder, or a list of paths")
+    for one in paths:
+        stated(one)
     check_texts(options)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.logs.columns import Source
-from recgym.logs.files import reading
+from recgym.logs.files import reading, stated
 from recgym.logs.problems import LogError
 from recgym.storage import Stored, check_keys, whole_folder, write_json
 
@@ -28,7 +28,7 @@ MAX_TABLE_BYTES = 1 << 36
 
 def write_log(log: "Log", folder: str | PathLike[str]) -> None:
     """Writes a log, see `Log.write`."""
-    target = Path(folder)
+    target = stated(folder, "folder")
     if os.path.lexists(target):
         raise LogError(f"{target}: exists already, expected a new folder")
     tables = {name: getattr(log, name) for name in TABLES}
@@ -50,7 +50,7 @@ def is_written(folder: Path) -> bool:
 
 def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
     """Log that `write_log` wrote, without validation of values; LogError for a missing, damaged or other file."""
-    place = Path(folder)
+    place = stated(folder, "folder")
     try:
         stored = Stored(place, "log")
         meta = stored.json(META, KINDS)

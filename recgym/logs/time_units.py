@@ -17,10 +17,11 @@ MIN_FLOAT32_TIMES = 10  # distinct times that float32 holds exactly; by chance i
 MAX_FLOAT32_WHOLE = 1 << 24  # largest number up to which float32 holds all whole numbers
 EIGHT_HOURS_S = 28_800  # float32 holds all times at such distances from one that it holds
 HOUR_DIGITS = 10  # digits of 2008040112
+TICKS_END = 662_380_416 * 10**9  # .NET ticks of the year 2100; as ns, a day of December 1990
 YEARS_RULE = "a time from 1990 to 2100 is needed"
 # rules that a time breaks
 NOT_A_TIME, NO_UNIT, OUTSIDE_YEARS, AMBIGUOUS_DAY, ROUNDED = range(5)
-NOT_IN_FORMAT, AMBIGUOUS_HOURS, WITH_ZONE, WITHOUT_ZONE = range(5, 9)
+NOT_IN_FORMAT, AMBIGUOUS_HOURS, WITH_ZONE, WITHOUT_ZONE, TICKS = range(5, 10)
 TIME_RULES = {
     NOT_A_TIME: "a time is needed: a number, or a date as 2008-04-01 12:30:00; "
     "time_format (--time-format) states another form",
@@ -31,6 +32,8 @@ TIME_RULES = {
     "%m/%d/%Y",
     AMBIGUOUS_HOURS: "seconds after 2032 or dates as 2008040112, year to hour; time_unit (--time-unit s) or "
     "time_format (--time-format %Y%m%d%H) states which",
+    TICKS: "ns of 1990 or .NET ticks (100 ns since the year 1); time_unit (--time-unit ns) states the first, and "
+    "ticks must become a time since 1970",
     WITH_ZONE: "a time without a zone is needed, as other rows have",
     WITHOUT_ZONE: "a time with a zone is needed, as other rows have",
     ROUNDED: "the times are rounded as float32 rounds them, by up to 64 s; whole numbers or float64 are needed",
@@ -80,6 +83,10 @@ def times_of_numbers(values: Array, unit: str | None) -> TimeEntries:
     if not unit and seconds.any() and ms_of_digits(values[seconds], HOUR_DIGITS)[1].all():
         entries.label[seconds] = -1
         entries.rule[seconds] = AMBIGUOUS_HOURS
+    ns = entries.label == LABELS.index("ns")
+    if not unit and ns.any() and (values[ns] < TICKS_END).all():
+        entries.label[ns] = -1
+        entries.rule[ns] = TICKS
     counted = (entries.label >= 0) & (entries.label < len(UNITS))
     counted &= (entries.ms >= FIRST_MS) & (entries.ms < END_MS)
     if _is_rounded(values[counted]):

@@ -1,7 +1,8 @@
 """Columns of times as ms UTC. A column must have one unit, or one format of dates.
 
 The unit of a number is that which puts it between 1990 and 2100: the ranges of s, ms, us, ns and of dates such as
-20200913 or 20200913122749 do not overlap. The unit of the column is that of most rows; other rows are errors.
+20200913 or 20200913122749 do not overlap. The unit of the column is that of most rows; other rows are errors. Ns that
+are all of 1990 may be .NET ticks, and need a stated unit.
 """
 
 import re
@@ -91,6 +92,8 @@ def check_form(form: str) -> None:
     plain = form.replace("%%", "")
     if "%I" in plain and "%p" not in plain:
         raise LogError(f"time_format {form!r}: hours of 12 (%I) need %p, or are hours of 24 (%H)")
+    if "%p" in plain and "%I" not in plain:
+        raise LogError(f"time_format {form!r}: %p is of hours of 12 (%I), and is not read beside other hours")
 
 
 def remark(name: str, ms: Array, unit: str) -> str:

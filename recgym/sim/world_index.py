@@ -95,10 +95,12 @@ def places(world: "World", log: Any) -> IndexMap:
     )
     if known_items is not None:
         _check_categories(world, log, known_items)
-        if known_users is None:
-            unknown = np.full(len(user_ids), -1)
-            known_users = unknown if world.ids is None else _by_ids(world.ids.users, user_ids)
-        return IndexMap(known_users, known_items)
+        if known_users is not None:
+            return IndexMap(known_users, known_items)
+        if world.ids is None:
+            return IndexMap(np.full(len(user_ids), -1), known_items)
+        users = _by_ids(world.ids.users, user_ids)
+        return IndexMap(users, known_items, _shares(world, users, known_items))
     if log.indexed_by is not None or log.source.name.startswith("sampled from the world "):
         raise ValueError(_of_another(world, log))
     return _looked_up(world, log, user_ids, item_ids, known_users)
@@ -161,14 +163,16 @@ def _looked_up(
         raise ValueError(
             f"none of the log's {log.num_users:,} users is one of world {name}'s {world.num_users:,}"
         )
+    return IndexMap(users, items, _shares(world, users, items))
+
+
+def _shares(world: "World", users: Ints, items: Ints) -> tuple[str, ...]:
+    """A remark that counts the users and items of the world that the log has."""
     parts = [
-        f"{part:,} of its {size:,} {what}"
-        for what, part, size in (
-            ("users", int((users >= 0).sum()), world.num_users),
-            ("items", int((items >= 0).sum()), world.num_items),
-        )
+        f"{int((index >= 0).sum()):,} of its {size:,} {what}"
+        for what, index, size in (("users", users, world.num_users), ("items", items, world.num_items))
     ]
-    return IndexMap(users, items, (f"mapped by the ids of world {name}: the log has {' and '.join(parts)}",))
+    return (f"mapped by the ids of world {world.name}: the log has {' and '.join(parts)}",)
 
 
 def _check_categories(world: "World", log: Any, items: Ints) -> None:

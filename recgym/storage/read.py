@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from recgym.checks import stated_path
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -92,13 +94,15 @@ def parse_json(data: bytes, place: object, *, depth: int = MAX_JSON_DEPTH) -> di
 
 
 def check_keys(about: Mapping[str, Any], kinds: Mapping[str, Any], place: object) -> None:
-    """Raises ValueError that names the first key that is missing or not of its type in `kinds`."""
+    """Raises ValueError that names the first key that is missing or not of its type in `kinds`, or above 64 bits."""
     for name, kind in kinds.items():
         if name not in about:
             raise ValueError(f"{place}: {name} is missing")
-        if not isinstance(about[name], kind):
-            wanted = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
-            shown = repr(about[name])
+        allowed, value = kind if isinstance(kind, tuple) else (kind,), about[name]
+        is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
+        if not isinstance(value, kind) or is_long or (isinstance(value, bool) and bool not in allowed):
+            wanted = " or ".join(each.__name__ for each in allowed) + " of 64 bits" * is_long
+            shown = repr(value)
             shown = shown if len(shown) < 60 else f"{shown[:57]}..."
             raise ValueError(f"{place}: {name} is {shown}, expected {wanted}")
 
@@ -140,7 +144,7 @@ class Stored:
     """
 
     def __init__(self, folder: str | Path, what: str) -> None:
-        self.folder, self.what = Path(folder), what
+        self.folder, self.what = stated_path(folder), what
         if not self.folder.is_dir():
             raise ValueError(f"{folder} holds no {what}: it is not a folder")
         self.digests = self._manifest()

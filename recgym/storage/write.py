@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recgym.checks import stated_path
 from recgym.storage.locks import (
     HIDDEN_NAME,
     delete,
@@ -62,10 +63,10 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[
     kept. At any time either the old or the new folder is there, complete.
 
     Raises:
-        ValueError: `folder` is a file, or contains the working folder.
+        ValueError: `folder` is no path, a file, or contains the working folder.
         OSError: it cannot be written; the error names `folder`.
     """
-    folder = Path(folder).resolve()
+    folder = stated_path(folder).resolve()
     if os.path.lexists(folder) and not folder.is_dir():
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):

@@ -111,7 +111,7 @@ def test_every_option_is_explained():
             ["environment 'recgym/Shop-v0' is unknown", "recgym/Content-v1"],
         ),
         (["train", "ucb1", "recgym/Content-v1", "--device", "abacus"], ["--device", "'abacus'"]),
-        (["bench", "--agents", ""], ["--agents is ''", "names, separated by commas"]),
+        (["bench", "--agents", ""], ["argument 3, after --agents, is empty"]),
         (["bench", "--envs", " , "], ["--envs is ' , '", "names, separated by commas"]),
         (["train", "ucb1", "recgym/Content-v1", "--steps", "many"], ["--steps", "integer"]),
         (["train", "ucb1", "recgym/Content-v1", "--world", "atlantis"], ["world 'atlantis' is unknown"]),
@@ -183,3 +183,16 @@ def test_times_of_a_table_are_named_and_stated(run, tmp_path):
     assert "--time-unit" in out
     assert "1970-01-01 00:00:01 to" in run("validate", table, "--domain", "social", "--time-unit", "s")[1]
     refused(run("validate", table, "--domain", "social", "--time-unit", "h"), "time_unit 'h' is unknown")
+
+
+@pytest.mark.parametrize(
+    ("words", "after"),
+    [
+        (("validate", "", "--domain", "ecommerce"), "argument 2, after validate, is empty"),
+        (("fit", "sample", "--out", ""), "argument 4, after --out, is empty"),
+        (("fit", "sample", "--out="), "argument 3, after --out, is empty"),
+        (("card", " "), "argument 2, after card, is empty"),
+    ],
+)
+def test_an_empty_argument_is_refused(run, words, after):
+    refused(run(*words), after)

@@ -50,7 +50,7 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     assert again[:2] == (0, out)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes").write_text("kept")
-    refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no trained agent")
+    refused(run(*arguments, "--out", tmp_path / "other"), "--out", "holds no agent that `recgym train` wrote")
 
 
 def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):

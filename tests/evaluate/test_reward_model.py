@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from recgym.evaluate import cross_fit, dr, ips
@@ -79,6 +81,8 @@ def test_graded_rewards_and_rewards_of_one_value_have_a_model():
         ({"action": [0] * 4}, "action has 4 rows, features has 20"),
         ({"features": np.zeros(20)}, r"features \(20,\), reward \(20,\), action_features \(3, 3\) must be"),
         ({"reward": np.full(20, np.nan)}, "reward has a value that is not finite"),
+        ({"model": KMeans(2)}, r"model is KMeans.*, neither a classifier nor a regressor"),
+        ({"model": IsolationForest()}, r"model is IsolationForest.*, neither a classifier nor a regressor"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(changes, message):

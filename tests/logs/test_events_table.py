@@ -236,6 +236,8 @@ def test_rows_may_only_name_items_of_a_given_table(tmp_path):
         ("user=u", "map: item must be given"),
         ("user=u,item=i,colour=c", "map: key 'colour' is unknown"),
         ("user=u,item", "map: 'item' must look like key=column"),
+        ("user=u,item=i,", "map: '' must look like key=column"),
+        ("user=u,,item=i", "map: '' must look like key=column"),
         ("user=u,user=v,item=i", "map: key 'user' is given twice"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,3 +124,10 @@ def test_numbers_and_text_in_ids_are_not_compared():
         "a07",
         "a7b",
     ]
+
+
+def test_an_id_with_a_nul_byte_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"user": ["u", "u\x00"], "item": ["a", "b"]}), path)
+    with pytest.raises(LogError, match=r"t.parquet, row 3, user: an id without NUL bytes is needed"):
+        read_log(path, domain="content")

@@ -92,6 +92,17 @@ def test_a_partial_log_is_mapped_with_counts(world, drawn):
     assert mapped.rows["user"].equals(expected["user"])
 
 
+def test_missing_users_are_counted_where_the_items_fit_the_fingerprint(world, drawn):
+    own = as_own(world, drawn)
+    rows = (np.argsort(np.argsort(ids)) for ids in (world.user_ids, world.item_ids))
+    fitted = world.with_card(identity=identity(own, *rows))
+    few = own.users.slice(0, 12)
+    part = replace(own, users=few, rows=own.rows.filter(pa.array(own.column("user") < 12)))
+    assert fitted.index_log(part).remarks == (
+        f"{BY_IDS} the log has 12 of its 40 users and 30 of its 30 items",
+    )
+
+
 def test_contexts_are_those_of_the_world(world, drawn):
     own = as_own(world, drawn)
     hour = own.column("context_index").astype(np.int64)

@@ -57,7 +57,7 @@ def test_separators_and_brackets_of_a_list(tmp_path, sign, around):
 
 
 def test_labels_of_each_item_in_place_of_a_chosen_item(tmp_path):
-    rows = "user,seen,yes,who\nu,1 2 3,0 1 1,x\nv,4,0,y\n"
+    rows = "user,seen,yes,who\nu,1|2|3,0 1 1,x|x|x\nv,4,0,y\n"
     log = read_log(
         write(tmp_path / "t.csv", rows),
         domain="content",
@@ -221,29 +221,27 @@ def test_an_event_of_a_slate_is_that_of_its_chosen_item(tmp_path, kind):
     ("header", "row", "message"),
     [
         ("item,click", "u2,3|4,3,0", "row 3, click: the chosen items must be those with a click; found '0'"),
-        (
-            "item,click",
-            "u2,3|4,3,0|1",
-            "row 3, click: the chosen items must be those with a click; found '0|1'",
-        ),
-        (
-            "item,click",
-            "u2,3|4,3,1|1",
-            "row 3, click: the chosen items must be those with a click; found '1|1'",
-        ),
-        (
-            "item,click",
-            "u2,3|4,,0|1",
-            "row 3, click: the chosen items must be those with a click; found '0|1'",
-        ),
+        *[
+            ("item,click", row, f"row 3, click: the chosen items must be those with a click; found {found}")
+            for row, found in (("u2,3|4,3,0|1", "'0|1'"), ("u2,3|4,3,1|1", "'1|1'"), ("u2,3|4,,0|1", "'0|1'"))
+        ],
         ("item,click", "u2,3|4,,1", "row 3, click: an event needs a chosen item"),
         ("item,purchase", "u2,3|4,,yes", "row 3, purchase: an event needs a chosen item"),
         ("item,event", "u2,3|4,,click", "row 3, event: an event needs a chosen item"),
         ("click", "u2,3|4,1", "row 3, click: an event needs a chosen item"),
+        ("click,price", "u2,3|4,0|1,9.5", "row 3, price: a list with an entry for each item shown is needed"),
+        ("click,category", "u2,3|4,0|1,x", "row 3, category: a list with an entry for each item shown"),
     ],
 )
 def test_an_event_without_its_item_or_against_it_is_an_error(tmp_path, header, row, message):
-    first = {"item,click": "1,1", "item,purchase": "1,1", "item,event": "1,click", "click": "0|1"}[header]
+    first = {
+        "item,click": "1,1",
+        "item,purchase": "1,1",
+        "item,event": "1,click",
+        "click": "0|1",
+        "click,price": "0|1,1|2",
+        "click,category": "0|1,x|y",
+    }[header]
     path = write(tmp_path / "t.csv", f"user,shown,{header}\nu1,1|2,{first}\n{row}\n")
     assert refused(path, domain="ecommerce").startswith(f"t.csv, {message}")
 

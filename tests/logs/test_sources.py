@@ -124,3 +124,16 @@ def test_a_folder_of_several_data_sets_is_refused(tmp_path):
         path.rename(tmp_path / "b" / path.name)
     with pytest.raises(LogError, match="several data sets"):
         read_log(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "options", [{"path": ""}, {"path": [""]}, {"path": " "}, {"items": ""}, {"users": ""}, {"friends": ""}]
+)
+def test_an_empty_path_is_not_the_working_folder(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"t.csv": "user,item\nu,i\n"})
+    options = {"path": "t.csv", "domain": "social", **options}
+    with pytest.raises(
+        LogError, match=r"(path|items|users|friends) is '.?', expected the path of a file or folder"
+    ):
+        read_log(options.pop("path"), **options)

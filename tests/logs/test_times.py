@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from log_tables import AT, of_times, refused, rows_of
 
 from recgym.logs import Log, LogError, read_log
+from recgym.logs.time_units import TICKS_END
 from recgym.logs.times import check_form, read_times
 
 
@@ -162,6 +163,9 @@ def test_every_unit_and_type_gives_the_same_times(moments):
         if name == "MIND" and faults:
             assert all("no row shows which number is the day" in rule for rule in faults)
             continue
+        if name == "ns" and ms.max() * 1_000_000 < TICKS_END:
+            assert all(".NET ticks" in rule for rule in faults)
+            continue
         assert not faults, name
         np.testing.assert_array_equal(times.ms, ms, err_msg=name)
 
@@ -202,6 +206,21 @@ def test_hours_of_twelve_need_their_half(form):
         check_form(form)
     check_form("%Y-%m-%d %I:%M %p")
     check_form("%Y-%m-%d %H:%M %%I")
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M %p", "%Y-%m-%d %p", "%H:%M %d/%m/%Y %p %%I"])
+def test_a_half_is_of_hours_of_twelve(form):
+    with pytest.raises(LogError, match=r"%p is of hours of 12 \(%I\)"):
+        check_form(form)
+
+
+def test_ticks_are_not_read_as_nanoseconds_of_1990(tmp_path):
+    ticks = [637_134_336_000_000_000 + 10**7 * k for k in range(3)]
+    assert "ns of 1990 or .NET ticks" in str(refused(of_times(tmp_path, ticks)))
+    stated = read_log(of_times(tmp_path, ticks), domain="social", time_unit="ns")
+    assert "times from 1990-03-11" in " ".join(stated.remarks)
+    later = read_log(of_times(tmp_path, [*ticks, 10**18]), domain="social")
+    assert "unit ns" in " ".join(later.remarks)
 
 
 @pytest.mark.parametrize("offset", ["+15:00", "-12:30", "+23:59"])

@@ -21,6 +21,8 @@ from recgym.storage import Stored, whole_folder
         (b'{"a": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
         (b'{"other": 1}', "x.json: a is missing"),
         (b'{"a": "1"}', "x.json: a is '1', expected int"),
+        (b'{"a": true}', "x.json: a is True, expected int"),
+        (b'{"a": 9223372036854775808}', "x.json: a is 9223372036854775808, expected int of 64 bits"),
     ],
 )
 def test_invalid_json_is_refused(tmp_path, data, message):

@@ -12,7 +12,7 @@ from stored_folders import entries, fill, texts
 
 from recgym import storage
 from recgym.sim.world import World
-from recgym.storage import locked, whole_folder, write_file
+from recgym.storage import Stored, locked, whole_folder, write_file
 from recgym.storage import write as writing
 
 
@@ -189,3 +189,12 @@ def test_a_folder_is_removed_atomically(tmp_path):
         storage.sweep(tmp_path)
         count += 1
     assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("folder", ["", " ", None, 3])
+def test_a_folder_must_be_named(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"folder is .*, expected the path"), whole_folder(folder):
+        pass
+    with pytest.raises(ValueError, match=r"folder is .*, expected the path"):
+        Stored(folder, "world")
