@@ -5,12 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import play
+from recgym.arrays import Bools, Doubles
+from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
 from recgym.sim.engine import Engine
+from recgym.sim.expected_returns import expected_returns
 from recgym.sim.logging_policy import LoggedPolicy
+from recgym.sim.lookahead import plan
 from recgym.sim.reward_arrays import make_reward
+from recgym.sim.state import Slates
 from recgym.sim.world import World
 
 # ablations: name of a term -> the world without it
@@ -26,16 +30,27 @@ ABLATIONS: dict[str, Callable[[World], World]] = {
     "repeat of an item (rho)": lambda w: w.with_params(rho=0.0),
 }
 LENGTH_SESSIONS = 4_000  # simulated sessions of which the mean length is taken
+FIRST_LOOK = 32  # sessions after which the interval is looked at first
+PARALLEL_SESSIONS = 32
+# an interval is narrow enough where its half width is at most one of these shares
+OF_RETURN = 0.025  # of the oracle's return
+OF_DIFFERENCE = 0.1  # of the difference itself
 BISECTIONS = 14  # of the search for `leave_bias`
 
 
 class PlanningWorth(NamedTuple):
-    """Returns of the judged sessions, and the paired difference."""
+    """Expected returns of the judged sessions, and the paired difference."""
 
     env_id: str
     oracle: Interval
     oracle_plan: Interval
     difference: Interval
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the interval of the difference is narrow enough to stop."""
+        half = self.difference.high - self.difference.mean
+        return half <= max(OF_RETURN * abs(self.oracle.mean), OF_DIFFERENCE * abs(self.difference.mean))
 
     def entry(self) -> dict[str, Any]:
         """The entry `planning` of a card."""
@@ -58,41 +73,81 @@ def planning_worth(
     *,
     seed: int = 0,
     simulations: int = 50,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> PlanningWorth:
     """Worth of planning in the single-item environment of the world's domain, at its defaults.
 
+    Sessions have expected returns (`recgym.sim.expected_returns`), and their number is doubled until the interval of
+    the difference is narrow enough. The L looks at it share the error probability of 5 % (Bonferroni), so that the
+    interval has a coverage of 95 % or more, whatever decides at which look it is narrow.
+
     Args:
         world: judged with its domain's default items, horizon and reward.
-        sessions: users, the same for both, at least 2.
+        sessions: users, the same for both, at most; at least 2.
         seed: of the users and of the planner.
         simulations: branches of oracle-plan for each decision.
-        progress: called with the number of finished sessions of both together.
+        progress: called with the number of finished sessions of both together; at the end with 2 `sessions`.
     """
-    from agents import make_agent
-    from agents.problem import Problem
-
     if sessions < 2:
         raise ValueError(f"--planning is {sessions}, expected at least 2 sessions")
     row = next(row for row in ENVIRONMENTS if row.domain == world.domain and row.slate_size == 1)
+    looks = _looks(sessions)
+    found: list[Doubles] = [np.empty((2, 0))]
+    for size in looks:
+        for first in range(sum(part.shape[1] for part in found), size, PARALLEL_SESSIONS):
+            count = min(PARALLEL_SESSIONS, size - first)
+
+            def report(share: float, done: int = 2 * first, count: int = count) -> None:
+                progress(done + 2 * count * share)
+
+            found.append(_returns(row.id, world, seed, first, count, simulations, report))
+        oracle, plan = np.concatenate(found, axis=1)
+        gain = paired_difference([plan], [oracle], 1.0 - 0.05 / len(looks), is_learned=False)
+        worth = PlanningWorth(row.id, t_interval(oracle), t_interval(plan), gain)
+        if worth.is_narrow:
+            break
+    progress(2 * sessions)
+    return worth
+
+
+def _looks(sessions: int) -> list[int]:
+    """Numbers of sessions after which the interval is looked at; the last is `sessions`."""
+    sizes = [FIRST_LOOK]
+    while 2 * sizes[-1] < sessions:
+        sizes.append(2 * sizes[-1])
+    return [*(size for size in sizes if size < sessions), sessions]
+
+
+def _returns(
+    env_id: str,
+    world: World,
+    seed: int,
+    first: int,
+    count: int,
+    simulations: int,
+    report: Callable[[float], None],
+) -> Doubles:
+    """(2, B) expected returns of oracle and of oracle-plan in the sessions from `first` on."""
     words = [int(word) for word in np.random.SeedSequence([seed, 5]).generate_state(2)]
-    returns = []
-    for done, (name, params) in enumerate((("oracle", {}), ("oracle-plan", {"simulations": simulations}))):
 
-        def make(env: Any, name: str = name, params: dict[str, Any] = params) -> Any:
-            agent: Any = make_agent(name, Problem.of(env), seed=words[0], **params)
-            agent.bind(env)
-            return agent
+    def greedy(engine: Engine, rows: Bools) -> Slates:
+        return np.asarray(engine.expected_reward().argmax(1)[:, None], np.int64)
 
-        def report(count: int, before: int = done * sessions) -> None:
-            progress(before + count)
+    def planned(engine: Engine, rows: Bools) -> Slates:
+        return plan(engine, rows, simulations=simulations, seed=words[0])
 
-        kwargs = {"world": world, "observation": "tabular"}
-        columns, _ = play(row.id, kwargs, make, (words[0] << 32) + words[1], sessions, report)
-        returns.append(columns["return"])
-    oracle, plan = returns
-    gain = paired_difference([plan], [oracle], is_learned=False)
-    return PlanningWorth(row.id, t_interval(oracle), t_interval(plan), gain)
+    found = []
+    for number, policy in enumerate((greedy, planned)):
+        env = make_vector(env_id, count, world=world)
+        env.reset(seed=(words[0] << 32) + words[1] + first)
+        engine = env.unwrapped.privileged()
+
+        def show(share: float, number: int = number) -> None:
+            report(0.5 * (number + share))
+
+        found.append(expected_returns(engine, policy, show))
+        env.close()
+    return np.stack(found)
 
 
 def planning_terms(
@@ -101,7 +156,7 @@ def planning_terms(
     *,
     seed: int = 0,
     full: dict[str, Any] | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> list[dict[str, Any]]:
     """Ablation: the worth of planning without each term of the session model.
 
@@ -125,7 +180,7 @@ def planning_terms(
     rows = []
     for done, (term, without) in enumerate(_active_terms(world)):
 
-        def report(count: int, before: int = 2 * sessions * done) -> None:
+        def report(count: float, before: int = 2 * sessions * done) -> None:
             progress(before + count)
 
         worth = planning_worth(

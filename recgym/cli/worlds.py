@@ -48,7 +48,7 @@ PlanningUsers = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Users on whom the worth of planning is computed for the card; 0: it is not computed.",
+        help="Users on whom the worth of planning is computed for the card, at most; 0: it is not computed.",
     ),
 ]
 FitTerms = Annotated[
@@ -85,7 +85,7 @@ Png = Annotated[
 ]
 Planning = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Compute the worth of planning on N users: oracle-plan over oracle."),
+    typer.Option(metavar="N", help="Worth of planning on at most N users: oracle-plan over oracle."),
 ]
 Terms = Annotated[
     bool,
@@ -288,7 +288,7 @@ def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
     with progress() as bar:
         task = bar.add_task("planning", total=2 * users * rounds)
 
-        def show(done: int) -> None:
+        def show(done: float) -> None:
             bar.update(task, completed=done)
 
         entry = planning_worth(world, users, seed=seed, progress=show).entry()

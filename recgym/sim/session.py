@@ -265,8 +265,8 @@ def apply_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedba
 
 
 @njit()
-def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
-    """One step of session b: draws the response and whether the user leaves; writes row b of `s` and of `f`.
+def show(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> float:
+    """Draw the response of session b to its slate; writes row b of `s` and of `f`; returns the logit of leaving.
 
     Where items stand for pages, slate b then holds the clicked item.
     """
@@ -274,7 +274,13 @@ def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f:
         respond_to_page(w, s, b, slate, f)
     else:
         respond(w, s, b, slate, f)
+    return apply_feedback(w, s, b, slate, f)
+
+
+@njit()
+def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
+    """One step of session b, as `show`; also draws whether the user leaves."""
     step = s.step[b]
-    logit = apply_feedback(w, s, b, slate, f)
+    logit = show(w, s, b, slate, f)
     f.left[b] = uniform(s.key[b], step, LEAVE, 0) < sigmoid(logit)
     f.horizon[b] = step + 1 >= horizon
