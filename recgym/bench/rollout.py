@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - importing it registers the environments
+from recgym.bench.robustness import PERTURB, severities_of, world_arguments, wrapped
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
 from recgym.sim.schema import FRIENDS, ONE_CHOICE
@@ -25,11 +26,17 @@ Columns = dict[str, NDArray[Any]]
 
 
 def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
-    """The native vector environment; ValueError for an unknown id or argument."""
+    """The native vector environment, perturbed by `perturb`, severities by name (`robustness`).
+
+    ValueError for an unknown id, argument or perturbation.
+    """
     from recgym.envs import row_of
 
     row_of(env_id)
-    return gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
+    severities = severities_of(kwargs.pop(PERTURB, {}))
+    kwargs = world_arguments(env_id, kwargs, severities)
+    env = gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
+    return wrapped(env, severities)
 
 
 def play(

@@ -17,6 +17,7 @@ from recgym.bench import run_folder
 from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.bench.latency import act_times
 from recgym.bench.machine import git, host, versions
+from recgym.bench.robustness import log_for
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of
@@ -240,7 +241,7 @@ def sampled_log(env: Any, sessions: int, seed: int) -> Any:
     """A log of the logging policy over the items of the environment, the same for all agents of a seed."""
     from recgym.logs.sample import sample_log
 
-    return sample_log(env, sessions=sessions, seed=seed)
+    return log_for(env, sample_log(env, sessions=sessions, seed=seed))
 
 
 def _since(started: float) -> float:

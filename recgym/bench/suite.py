@@ -6,6 +6,7 @@ from typing import Any
 
 from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
+from recgym.bench.robustness import perturbed
 
 
 def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]:
@@ -125,6 +126,22 @@ PRESETS: dict[str, Preset] = {
             myopic=_MYOPIC_LINE,
             seeds=20,
             few_seeds={"gru4rec": 5, "sasrec": 5},
+        ),
+        Preset(
+            name="robustness",
+            about="eight perturbations at three severities, of the users, the items, the feedback and the observations",
+            experiments=tuple(
+                row
+                for base in _experiments(
+                    (*_SINGLE, "content-slate"), env_steps=20_000, offline_sessions=2_000, eval_sessions=1_000
+                )
+                for row in perturbed(base)
+            ),
+            agents=("random", "popularity", "mf", "ucb1", "linucb", "dcf-dqn"),
+            params=_PARAMS,
+            tuned=_TUNED,
+            reference="dcf-dqn",
+            seeds=10,
         ),
         Preset(
             name="standard",

@@ -13,7 +13,7 @@ PresetName = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="quick (minutes), ladder (the published table), standard (hours) or full (a day).",
+        help="quick (minutes), ladder (the published table), robustness, standard (hours) or full (a day).",
     ),
 ]
 ResultsFolder = Annotated[

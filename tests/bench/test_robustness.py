@@ -1,0 +1,64 @@
+"""The preset robustness."""
+
+import numpy as np
+import pytest
+from bench_runs import small
+
+from recgym.bench.experiment import Entry, Run
+from recgym.bench.robustness import PERTURBATIONS, perturbed
+from recgym.bench.rollout import make_vector, play
+from recgym.bench.run import agent_and_env, execute, job_of
+from recgym.bench.run_folder import load_record
+from recgym.bench.suite import PRESETS
+
+
+def test_the_preset_has_every_perturbation_at_three_severities():
+    names = [row.name for row in PRESETS["robustness"].experiments]
+    assert len(set(names)) == len(names) == 4 + 3 * (7 * 4 + 1)
+    for name, each in PERTURBATIONS.items():
+        assert 0 < each.severities[0] < each.severities[1] < each.severities[2] <= 1
+        assert f"content-slate@{name}=high" + ",retrained" * each.in_training in names
+    assert not [name for name in names if "position_bias" in name and "slate" not in name]
+
+
+class First:
+    def act(self, observation, explore=False):
+        return np.zeros(len(observation), np.int64)
+
+
+def test_worlds_are_changed_with_the_numbers_of_the_task():
+    """Item i is item i of the task where nothing is moved, and users are the same persons."""
+    kwargs = {"observation": "tabular"}
+    base, _ = play("recgym/Content-v1", kwargs, lambda env: First(), 3, 60)
+    for name, severity in (("user_mix", 1.0), ("preference_drift", 1.0), ("position_bias", 0.5)):
+        changed = {**kwargs, "perturb": {name: severity}}
+        found, facts = play("recgym/Content-v1", changed, lambda env: First(), 3, 60)
+        assert (
+            facts["num_items"] == make_vector("recgym/Content-v1", 1).unwrapped.privileged().world.num_items
+        )
+        assert np.array_equal(found["user"], base["user"]) == (name != "user_mix")
+        assert np.array_equal(found["return"], base["return"]) == (
+            name == "position_bias"
+        )  # one item a slate
+
+
+def test_unknown_perturbations_and_severities_are_refused():
+    for given, message in (
+        ({"noise": 0.1}, "perturbation 'noise' is unknown; there are preference_drift"),
+        ({"click_noise": 1.5}, "severity of click_noise is 1.5"),
+        (3, "perturb is 3, expected severities by name"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_vector("recgym/Content-v1", 1, perturb=given)
+
+
+@pytest.mark.parametrize("name", ["unseen_items", "click_bots", "missing_features"])
+def test_a_perturbed_run_is_made(worlds, tmp_path, name):
+    (base,) = small({"content": worlds["content"]}).experiments
+    experiment = next(row for row in perturbed(base) if f"@{name}=high" in row.name)
+    run = Run(experiment=experiment, entry=Entry(agent="linucb"), run=0)
+    env = agent_and_env(run, "cpu")[1]
+    assert (env.unwrapped is not env) == (name != "unseen_items")
+    job = job_of(run, tmp_path)
+    assert execute(job) == "ok"
+    assert load_record(tmp_path / job.run_id)["final"]["return"]["n"] == 40
