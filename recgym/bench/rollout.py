@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - importing it registers the environments
-from recgym.bench.robustness import PERTURB, severities_of, world_arguments, wrapped
+from recgym.bench.perturbations import PERTURB, severities_of, world_arguments, wrapped
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
 from recgym.sim.schema import FRIENDS, ONE_CHOICE
@@ -26,7 +26,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
-    """The native vector environment, perturbed by `perturb`, severities by name (`robustness`).
+    """The native vector environment, perturbed by `perturb`, severities by name (`perturbations`).
 
     ValueError for an unknown id, argument or perturbation.
     """

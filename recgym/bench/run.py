@@ -17,7 +17,7 @@ from recgym.bench import run_folder
 from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.bench.latency import act_times
 from recgym.bench.machine import git, host, versions
-from recgym.bench.robustness import log_for
+from recgym.bench.perturbations import log_for
 from recgym.bench.rollout import Columns, final_figures, make_vector, play
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of

@@ -128,22 +128,6 @@ PRESETS: dict[str, Preset] = {
             few_seeds={"gru4rec": 5, "sasrec": 5},
         ),
         Preset(
-            name="robustness",
-            about="eight perturbations at three severities, of the users, the items, the feedback and the observations",
-            experiments=tuple(
-                row
-                for base in _experiments(
-                    (*_SINGLE, "content-slate"), env_steps=20_000, offline_sessions=2_000, eval_sessions=1_000
-                )
-                for row in perturbed(base)
-            ),
-            agents=("random", "popularity", "mf", "ucb1", "linucb", "dcf-dqn"),
-            params=_PARAMS,
-            tuned=_TUNED,
-            reference="dcf-dqn",
-            seeds=10,
-        ),
-        Preset(
             name="standard",
             about="every agent in the environments that show one item, ten seeds",
             experiments=_experiments(
@@ -168,6 +152,23 @@ PRESETS: dict[str, Preset] = {
             params={"oracle-plan": {"simulations": 200}},
             reference="dcf-dqn",
             seeds=20,
+        ),
+        Preset(
+            name="robustness",
+            about="eight perturbations at three severities, of the users, the items, the feedback and the observations",
+            experiments=tuple(
+                row
+                for base in _experiments(
+                    (*_SINGLE, "content-slate"), env_steps=20_000, offline_sessions=2_000, eval_sessions=1_000
+                )
+                for row in perturbed(base)
+            ),
+            agents=("random", "popularity", "oracle-plan", "mf", "ucb1", "linucb", "dcf-dqn"),
+            eval_sessions={"oracle-plan": 50},
+            params=_PARAMS,
+            tuned=_TUNED,
+            reference="dcf-dqn",
+            seeds=10,
         ),
     )
 }

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from recgym.bench.perturbations import log_for
 from recgym.bench.perturbed_feedback import MAX_DELAY, TARGET_SHARE, WRAPPERS
-from recgym.bench.robustness import log_for
 from recgym.bench.rollout import make_vector
 from recgym.logs import sample_log
 

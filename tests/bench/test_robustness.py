@@ -5,7 +5,8 @@ import pytest
 from bench_runs import small
 
 from recgym.bench.experiment import Entry, Run
-from recgym.bench.robustness import PERTURBATIONS, perturbed
+from recgym.bench.perturbations import PERTURBATIONS
+from recgym.bench.robustness import perturbed
 from recgym.bench.rollout import make_vector, play
 from recgym.bench.run import agent_and_env, execute, job_of
 from recgym.bench.run_folder import load_record
