@@ -154,6 +154,30 @@ def test_broken_folders_name_the_file(tmp_path):
         synthetic().save(file)
 
 
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ({"terms": 1e308}, "card: terms is 1e[+]308, expected list"),
+        ({"terms": [3]}, "card: terms 0 is 3, expected dict"),
+        ({"terms": [{"term": "rho"}]}, "card: terms 0: status is missing"),
+        ({"terms": [{"term": 1, "status": "fitted"}]}, "card: terms 0: term is 1, expected str"),
+        ({"figures": ["x"]}, "card: figures 0 is 'x', expected dict"),
+        ({"identity": {"items": 3}}, "card: identity holds a value that is not a text"),
+        ({"judged": [1]}, "card: judged holds a value that is not a text"),
+        ({"planning": []}, r"card: planning is \[\], expected dict"),
+        ({"seed": 2**63}, "card: seed is 9223372036854775808, expected int of 64 bits"),
+    ],
+)
+def test_an_entry_of_a_card_of_another_type_is_named(tmp_path, card, message):
+    folder = synthetic().save(tmp_path / "w")
+    about = json.loads((folder / "world.json").read_text())
+    (folder / "SHA256SUMS").unlink()
+    (folder / "world.json").write_text(json.dumps({**about, "card": {**about["card"], **card}}))
+    with pytest.raises(ValueError, match=message) as caught:
+        World.load(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_world_of_another_layout_is_an_error(tmp_path):
     folder = synthetic(3).save(tmp_path / "w")
     (folder / "SHA256SUMS").unlink()
