@@ -227,9 +227,14 @@ def choose(
 
 
 def _with_arguments(experiment: Experiment, arguments: Mapping[str, Any]) -> Experiment:
-    """The experiment with arguments of the environment; ValueError where the environment rejects them."""
+    """The experiment with arguments of the environment; the same one where it has them.
+
+    ValueError where the environment rejects them.
+    """
     from recgym.bench.env_args import check_arguments, tag_of
 
     kwargs = {**experiment.kwargs, **arguments}
     check_arguments(experiment.env_id, kwargs)
+    if kwargs == experiment.kwargs:
+        return experiment
     return replace(experiment, name=f"{experiment.name}+{tag_of(arguments)}", kwargs=kwargs)

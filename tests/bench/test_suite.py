@@ -126,3 +126,10 @@ def test_what_reinforcement_learning_adds_is_printed(tmp_path, monkeypatch):
         describe_learning(social) == "Reinforcement learning adds nothing: dcf-dqn as tuned has discount 0."
     )
     assert (content.seeds, content.notes[-1]) == (4, "fewer seeds, preliminary: ucb1 1")
+
+
+def test_arguments_that_an_experiment_has_make_no_other_one():
+    """Else the same command with the same arguments would be another table with other seeds."""
+    once = suite.choose("quick", env_args={"horizon": 9})
+    assert suite._with_arguments(once.experiments[0], {"horizon": 9}) == once.experiments[0]
+    assert suite._with_arguments(once.experiments[0], {"horizon": 8}).name != once.experiments[0].name
