@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agents.guards import check_env
 from agents.interface import Agent, Checkpointer, Figures, LoopState, Masks, Report, Transition
 from agents.saved import check_arrays
+from agents.slate_rules import choose
 from recgym.storage import check_keys, refusing
 
 REPORTS = 50  # per budget
@@ -26,12 +27,12 @@ def take(observation: Any, rows: NDArray[Any]) -> Any:
 
 
 def item_mask(info: dict[str, Any], slate_size: int) -> Masks | None:
-    """The info's mask as (B, N): items that may be shown at every position; None if there is no mask."""
+    """The info's mask as (B, N): items that may be shown at some position; None if there is no mask."""
     mask = info.get("action_mask")
     if mask is None:
         return None
     flat = np.asarray(mask, dtype=np.bool_)
-    masks: Masks = np.logical_and.reduce(flat.reshape(len(flat), slate_size, -1), axis=1)
+    masks: Masks = np.logical_or.reduce(flat.reshape(len(flat), slate_size, -1), axis=1)
     return masks
 
 
@@ -91,7 +92,7 @@ class Loop:
 
     def step(self, agent: Agent, report: Report | None) -> None:
         """One vector step, one call of `learn`, and a report if one is due."""
-        action = agent.act(self.observation, self.mask, explore=True)
+        action = choose(agent, self.env, self.observation, self.mask, explore=True)
         after, reward, terminated, truncated, info = self.env.step(action)
         next_mask, live = item_mask(info, self.slate_size), ~self.over
         whole = Transition(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward", "assume")
+ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward", "assume", "arrival", "rules")
 
 
 def json_object(option: str, text: str | None) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - importing it registers the environments
+from agents.loop import item_mask
+from agents.slate_rules import choose
 from recgym.bench.perturbations import PERTURB, severities_of, world_arguments, wrapped
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
@@ -68,7 +70,7 @@ def play(
     """
     num = min(PARALLEL_SESSIONS, count)
     env = make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
-    agent = make(env)
+    agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
     regret = _regret_of(env.unwrapped.privileged())
     record = _SessionRecorder(count, seed, env.unwrapped.event_names)
     session = np.arange(num)  # of each row; -1: none
@@ -77,7 +79,7 @@ def play(
     record.begin(session, info)
     begun, done = num, 0
     while True:
-        actions = agent.act(observation, explore=False)
+        actions = choose(agent, env, observation, item_mask(info, slots), explore=False)
         if regret is not None and ((session >= 0) & (session < REGRET_SESSIONS)).any():
             record.regret(session, regret(actions))
         observation, reward, terminated, truncated, info = env.step(actions)

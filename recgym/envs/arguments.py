@@ -6,6 +6,7 @@ from typing import Any
 
 from recgym.checks import MAX_COUNT, quoted, whole_number
 from recgym.envs import OBSERVED, EnvRow
+from recgym.envs.open_items import Rules, parse_arrival
 from recgym.events import EVENTS
 from recgym.sim.world import World
 
@@ -37,6 +38,11 @@ class Arguments:
     # settings of the world's assumed terms by name: "low", "middle", "high", or a number in between
     assume: Mapping[str, str | float] | None = None
     users: Sequence[int] | None = None  # indices of the users that are drawn; None: all
+    # items that arrive late: share of the catalogue in (0, 1), and the episode by which the last one is there
+    arrival: tuple[float, int] | None = None
+    rules: Mapping[str, Any] | None = (
+        None  # rules on what is shown, by name: see `recgym.envs.open_items.RULES`
+    )
     pages: bool = False  # whether an action, an item, shows the whole page that it is on
     observation: str = "features"  # one of OBSERVATIONS
     max_episode_steps: int | None = None  # [steps] another horizon; the smaller one holds
@@ -71,6 +77,11 @@ class Arguments:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
         _check_size(self.render_size)
+        limits = parse_arrival(self.arrival), Rules.parse(self.rules)
+        if self.pages and limits != (None, Rules()):
+            raise ValueError(
+                "pages is True: a whole page is shown, so that arrivals and rules cannot be kept"
+            )
 
     @classmethod
     def parse(cls, arguments: Mapping[str, Any]) -> "Arguments":
@@ -80,8 +91,8 @@ class Arguments:
         if unknown := sorted(set(given) - set(allowed)):
             names = ", ".join(map(repr, unknown))
             raise UnknownArgumentError(
-                f"argument {names} is unknown; allowed: {', '.join(allowed)} "
-                f"(got an unexpected keyword argument {names})"
+                f"argument {names} is unknown; allowed: {', '.join(allowed)}; "
+                f"got an unexpected keyword argument {names}"
             )
         if "row" not in arguments:
             if "domain" not in given:

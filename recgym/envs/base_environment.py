@@ -15,6 +15,7 @@ from recgym.arrays import Bools, Doubles, Ints
 from recgym.envs.arguments import Arguments
 from recgym.envs.input_checks import check_user_rows, check_users
 from recgym.envs.observation_columns import observation_columns
+from recgym.envs.open_items import OpenItems, Rules, parse_arrival
 from recgym.envs.rewards import RewardSpec, task_reward
 from recgym.envs.session_record import SessionRecord
 from recgym.envs.spaces import Observation, observation_of
@@ -22,7 +23,6 @@ from recgym.envs.step_info import InfoBuilder
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.memory import require_memory
 from recgym.sim.engine import Engine
-from recgym.sim.schema import FRIENDS
 from recgym.sim.session_arrays import session_bytes
 from recgym.sim.state import Feedback
 
@@ -47,10 +47,13 @@ class BaseEnvironment:
         require_memory(num * session_bytes(world, parsed.slate_size), "num_envs", num)
         self._engine, self._reward_spec = make_engine(self.arguments, world, num, threads)
         self._names = [event.name for event in world.events]
+        self._open = OpenItems(
+            self._engine, parse_arrival(self.arguments.arrival), Rules.parse(self.arguments.rules)
+        )
         self._infos = InfoBuilder(
             self._engine,
             is_assumed=not world.assumed_events.isdisjoint(self._reward_spec.paid),
-            masks=self._masks if self.arguments.action_mask else None,
+            masks=self._masks if self.arguments.action_mask or self._open.is_limited else None,
         )
         users = self.arguments.users
         self._population = self._engine.population(
@@ -105,10 +108,18 @@ class BaseEnvironment:
         return np.where(last >= 0, last, slate).astype(np.int64)
 
     def _masks(self) -> Bools:
-        """Mask of the items allowed at each position, shape (B, K N): all but friends accepted in this episode."""
-        if self._engine.world.arrays.choice[0] == FRIENDS:
-            return np.tile(self._engine.sessions.tie >= 0, (1, self._engine.slate_size))
-        return np.ones((self._engine.num, self._engine.slate_size * self._engine.world.num_items), np.bool_)
+        """Mask of the items allowed at each position, shape (B, K N): see `OpenItems`."""
+        return self._open.masks().reshape(self._engine.num, -1)
+
+    @property
+    def rules(self) -> Rules:
+        """Rules on what is shown."""
+        return self._open.rules
+
+    @property
+    def arrival(self) -> Ints:
+        """(N,) number of the first episode of a row in which each item may be shown; 0: from the start."""
+        return self._open.arrival.copy()
 
     def privileged(self) -> Engine:
         """The simulator with its hidden variables, for oracles and tests only."""

@@ -51,6 +51,8 @@ class CudaVectorEnv(RecVectorEnv):
                 f"device is {device!r}, numba finds no CUDA driver or compiler: recgym[cuda] has both"
             )
         super().__init__(num_envs, **arguments)
+        if self._open.is_limited:
+            raise ValueError(f"arrival and rules need device 'cpu', not {device!r}")
         if device == "cuda" and not IS_SIMULATED:
             device = f"cuda:{torch.cuda.current_device()}"
         self.device = torch.device("cpu" if IS_SIMULATED else device)

@@ -113,7 +113,7 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             Observation, reward, terminated (the user left), truncated (the horizon), info.
 
         Raises:
-            ValueError: the action is outside the space; no state has changed.
+            ValueError: the action is outside the space, or holds an item that may not be shown; no state has changed.
             gymnasium.error.ResetNeeded: the episode is over, or none has begun.
         """
         if self._is_over:
@@ -124,6 +124,8 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
         if type(action) is not int or self._slots > 1 or not 0 <= action < self._num_items:
             slate = check_slate(action, self._slots, self._num_items)
             shown = slate if self._slots > 1 else int(slate[0])
+        if self._open.is_limited:
+            self._open.refuse(np.array(shown, np.int64).reshape(1, self._slots), self._engine.all_rows)
         features = self._new_features()
         reward, terminated, truncated, minutes = self._engine.step_one(shown, features)
         self._shown = shown

@@ -103,7 +103,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
             Observation, rewards (B,), terminated (B,), truncated (B,), info.
 
         Raises:
-            ValueError: an action is outside the space; no state has changed.
+            ValueError: an action is outside the space, or holds an item that may not be shown; no state has changed.
             gymnasium.error.ResetNeeded: before the first reset; in mode DISABLED, an episode is over.
         """
         if not self._has_begun:
@@ -116,6 +116,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
             )
         slates = check_slates(actions, self.num_envs, engine.slate_size, engine.world.num_items)
         resets = self._is_over if mode == AutoresetMode.NEXT_STEP else None
+        self._open.refuse(slates, engine.all_rows if resets is None else ~resets)
         observation, feedback = self._engine_step(slates, None, resets)
         info = self._infos.batch(feedback)
         over = feedback.left | feedback.horizon
@@ -146,7 +147,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         return observation, feedback.reward, feedback.left, feedback.horizon, info
 
     def action_masks(self) -> Bools:
-        """Mask of the items allowed at each position, shape (B, K N): all but friends accepted in this episode."""
+        """Mask of the items allowed at each position, shape (B, K N): see `OpenItems`."""
         return self._masks()
 
     def _rows(self, mask: Any) -> Bools:

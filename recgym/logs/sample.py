@@ -35,7 +35,7 @@ def sample_log(
     """Samples sessions of a world under a policy, one row per shown item.
 
     Args:
-        world: a World, or an environment, whose items, slate size and horizon are used.
+        world: a World, or an environment, whose slate size, horizon and items that are there from the start are used.
         policy: "logged" (the logging policy of the world), "random" (uniform), or a function of the engine that returns
             slates (B, K) int64 and propensities (B, K).
         sessions: number of sessions; their users are drawn from the population.
@@ -50,14 +50,15 @@ def sample_log(
     Raises:
         ValueError: an argument is out of range.
     """
+    late: Any = None
     if not isinstance(world, World):
-        own = world.unwrapped.privileged()
+        own, late = world.unwrapped.privileged(), world.unwrapped.arrival > 0
         world = own.world
         slate_size = own.slate_size if slate_size is None else slate_size
         horizon = own.horizon if horizon is None else horizon
     slate_size = 1 if slate_size is None else whole_number(slate_size, "slate_size", 1)
     horizon = 50 if horizon is None else whole_number(horizon, "horizon", 1, MAX_COUNT)
-    policies: dict[str, Policy] = {"logged": LoggedPolicy(world), "random": random_policy}
+    policies = _policies(world, late)
     if not callable(policy) and (not isinstance(policy, str) or policy not in policies):
         raise ValueError(
             f"policy is {quoted(policy)}, allowed: 'logged', 'random' or a function of the engine"
@@ -82,6 +83,18 @@ def sample_log(
     )
     log = Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
     return replace(log, indexed_by=world.index_digest)
+
+
+def _policies(world: World, late: Any) -> dict[str, Policy]:
+    """Policies by name, over all items but those of `late` (N,), bool; None: over all."""
+    logged = LoggedPolicy(world)
+    if late is None or not late.any():
+        return {"logged": logged, "random": random_policy}
+    early = np.flatnonzero(~late)
+    return {
+        "logged": lambda engine: logged(engine, np.tile(~late, (engine.num, 1))),
+        "random": lambda engine: random_policy(engine, early),
+    }
 
 
 def _all_steps(engine: Engine, choose: Policy) -> list[dict[str, Any]]:

@@ -12,11 +12,14 @@ from recgym.sim.engine import Engine
 from recgym.sim.state import Sessions, Slates
 
 
-def random_policy(engine: Engine) -> tuple[Slates, NDArray[np.float64]]:
-    """Slates (B, K) uniform over the items, without repeats, and their propensities (B, K)."""
-    num_items, slots = engine.world.num_items, engine.slate_size
+def random_policy(
+    engine: Engine, items: NDArray[np.int64] | None = None
+) -> tuple[Slates, NDArray[np.float64]]:
+    """Slates (B, K) uniform over all items, or over `items` (n,), without repeats, and their propensities (B, K)."""
+    num_items, slots = engine.world.num_items if items is None else len(items), engine.slate_size
     slate = np.zeros((engine.num, slots), np.int64)
     _uniform_slates(engine.sessions, num_items, slate)
+    slate = slate if items is None else items[slate]
     return slate, np.tile(1.0 / (num_items - np.arange(slots)), (engine.num, 1))
 
 
