@@ -24,6 +24,11 @@ def affinities(world: World, s, slate):
     x += a.place_bias[np.minimum(s.step, len(a.place_bias) - 1)][:, None]
     x += p["kappa"] * np.take_along_axis(s.satiation, a.category[slate], 1) + p["theta"] * a.price[slate]
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
+    if len(a.next_start) > 1:
+        pairs = np.zeros((len(a.factors) + 1, len(a.factors)))  # the last row: no response yet
+        pairs[np.repeat(np.arange(len(a.factors)), np.diff(a.next_start)), a.next_item] = a.next_logit
+        last = np.take_along_axis(s.memory, (s.engaged[:, None] - 1) % s.memory.shape[1], 1)
+        x += pairs[np.where(s.engaged[:, None] > 0, last, -1), slate]
     if p["omega"]:
         x += p["omega"] * np.log1p(friends_with_item(a)[s.user[:, None], slate])
     return np.clip(x - p["outside"], -30, 30)

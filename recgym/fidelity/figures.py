@@ -26,10 +26,12 @@ from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.splits import dates, has_times, subsample, visit_days
 from recgym.logs.visit_history import cut_length
+from recgym.sim.free_visits import largest_page
 from recgym.sim.world import World
 
 # rows that a world is judged on, and that baselines are trained on; of more, a random sample
 MAX_JUDGED, MAX_PAST = 100_000, 1_000_000
+MAX_OPTIONS = 10_000_000  # items on the pages of all clicks that a shop is judged on
 ONCE = "once"  # how often the judged days were looked at
 
 
@@ -158,7 +160,8 @@ def evaluation_of(
     world: World, log: Log, past: Log | None, resamples: int, seed: int, visits: int
 ) -> tuple[Evaluation, list[str]]:
     """Of sessions, and remarks: how much was judged."""
-    few, known = subsample(log, MAX_JUDGED, seed), None if past is None else subsample(past, MAX_PAST, seed)
+    most = max_judged(world, kind_of(log))
+    few, known = subsample(log, most, seed), None if past is None else subsample(past, MAX_PAST, seed)
     logged, earlier = align(world, few), None if known is None else align(world, known)
     if earlier is not None:  # the horizon that cut the sessions of a log shows in both parts
         cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
@@ -172,6 +175,11 @@ def evaluation_of(
         world, logged, earlier, kind_of(log), resamples, seed, origin=origin, visits=visits
     )
     return evaluation, remarks
+
+
+def max_judged(world: World, kind: str) -> int:
+    """Rows of a log that a world is judged on, at most: fewer clicks where their pages have many items."""
+    return min(MAX_JUDGED, max(1, MAX_OPTIONS // largest_page(world))) if kind == CHOICES else MAX_JUDGED
 
 
 def rounded(value: Any, digits: int = 4) -> Any:

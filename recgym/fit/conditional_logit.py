@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from recgym.arrays import Doubles
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset
+from recgym.fit.markov import markov_table
 from recgym.fit.memory_terms import MemoryTerms
+from recgym.fit.pair_terms import Transitions
 from recgym.fit.session_batches import Batches
 from recgym.fit.session_model import SessionModel
 from recgym.fit.torch_session import Batch, SessionTerms, affinities, logged_affinity, seen_among, seen_logged
@@ -31,6 +33,13 @@ Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 Judge = Callable[["ChoiceModel", Budget], bool]
 
 
+class Past(NamedTuple):
+    """What a model is trained on."""
+
+    periods: tuple[int, ...] = (TRAIN,)
+    markov_weight: float | None = None  # of a table that it is trained beside; None: beside popularity
+
+
 class ChoiceModel(SessionModel):
     """The session model with navigation terms."""
 
@@ -41,7 +50,7 @@ class ChoiceModel(SessionModel):
         Tensor  # () in [0, 1]: share of the trained navigation that is kept beside the initial one
     )
 
-    def __init__(self, dataset: Dataset, config: FitConfig, periods: tuple[int, ...] = (TRAIN,)) -> None:
+    def __init__(self, dataset: Dataset, config: FitConfig, past: Past | None = None) -> None:
         features = np.zeros((dataset.num_users, 0), np.float32)
         memory = MemoryTerms.of(dataset, config, is_choice=True)
         super().__init__(dataset, features, config, drift=memory.push, fixed=memory.fixed())
@@ -58,8 +67,15 @@ class ChoiceModel(SessionModel):
         self.register_buffer("in_category", mean_matrix(category, self.num_categories))
         self.register_buffer("base_access", torch.zeros(num_pages))
         self.register_buffer("navigation_share", torch.ones(()))
+        past = past or Past()
+        rows = np.isin(dataset.row_period, past.periods)
         if config.start == "counts":
-            self._start_at(popularity(dataset, np.isin(dataset.row_period, periods)))
+            self._start_at(popularity(dataset, rows))
+        weight = past.markov_weight
+        table = None if weight is None else markov_table(dataset, rows, weight)
+        self.has_table = table is not None
+        for name, value in () if table is None else table._asdict().items():
+            self.register_buffer(f"table_{name}", value)
 
     def _start_at(self, popular: Doubles) -> None:
         """Initial values from logits (N,): differences between pages of a category are navigation, the rest biases."""
@@ -72,7 +88,14 @@ class ChoiceModel(SessionModel):
     def terms(self, of: Tensor | None = None) -> SessionTerms:
         """Terms of the session model with user biases of 0, which a choice does not identify."""
         terms = super().terms(of)
-        return terms._replace(user_bias=torch.zeros_like(terms.user_bias))
+        return terms._replace(user_bias=torch.zeros_like(terms.user_bias), transitions=self.transitions)
+
+    @property
+    def transitions(self) -> Transitions | None:
+        """The Markov table that the model is trained beside; None: popularity alone."""
+        if not self.has_table:
+            return None
+        return Transitions(*(getattr(self, f"table_{name}") for name in Transitions._fields))
 
     def reach(self) -> Tensor:
         """(pages,) logit of access to a page, relative to the others of its category."""
@@ -153,8 +176,10 @@ class Losses(NamedTuple):
         return self.on_page + self.page
 
 
-def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: ChoiceSet) -> Losses:
-    """Log-losses of the logged items among the alternatives.
+def row_losses(
+    model: ChoiceModel, place: Catalogue, batch: Batch, against: ChoiceSet, *, leave_one_out: bool = False
+) -> Losses:
+    """Log-losses of the logged items among the alternatives; `leave_one_out` as in `logged_affinity`.
 
     `rho` is estimated from choices on a page only. The loss of the page has no gradient in `rho`, because returns to a
     page are navigation.
@@ -164,7 +189,8 @@ def row_losses(model: ChoiceModel, place: Catalogue, batch: Batch, against: Choi
     fresh, item = terms._replace(rho=torch.zeros_like(terms.rho)), batch.item[chosen]
     previous = torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[chosen]
     seen, again = seen_among(batch, against.item)[chosen], seen_logged(batch)[chosen]
-    x, own = affinities(fresh, batch, against.item)[chosen], logged_affinity(fresh, batch)[chosen]
+    x = affinities(fresh, batch, against.item)[chosen]
+    own = logged_affinity(fresh, batch, leave_one_out=leave_one_out)[chosen]
     is_chosen = item[:, None] == against.item
     off_page = place.category_page[item][:, None] != place.category_page[against.item]
 
@@ -239,7 +265,7 @@ def score(
 
 
 def train(
-    dataset: Dataset, config: FitConfig, periods: tuple[int, ...], rounds: int | None, seed: int, device: torch.device,
+    dataset: Dataset, config: FitConfig, past: Past, rounds: int | None, seed: int, device: torch.device,
     report: Report, judge: Judge | None = None,
 ) -> ChoiceModel:  # fmt: skip
     """Trains for `rounds` rounds, or as many as the budget allows; returns the Polyak average over the last round.
@@ -248,17 +274,17 @@ def train(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model = ChoiceModel(dataset, config, periods).to(device)
+    model = ChoiceModel(dataset, config, past).to(device)
     place = layout(dataset, device)
     large = dataset.num_items > LARGE_CATALOGUE
-    rows = int(np.isin(dataset.row_period, periods).sum())
+    rows = int(np.isin(dataset.row_period, past.periods).sum())
     size = step_rows(config, rows, MAX_BATCH_CELLS // (SAMPLED_ITEMS if large else dataset.num_items))
-    batches = dataset.batches(dataset.sessions(*periods), size, device, rng)
+    batches = dataset.batches(dataset.sessions(*past.periods), size, device, rng)
     share = torch.as_tensor(0.5 * dataset.items.exposure + 0.5 / dataset.num_items, dtype=torch.float32)
     share, whole = share.to(device), options(place, None)
 
     def loss_of(batch: Batch) -> Tensor:
-        found = row_losses(model, place, batch, options(place, share) if large else whole)
+        found = row_losses(model, place, batch, options(place, share) if large else whole, leave_one_out=True)
         loss = found.on_page.mean() + config.navigation * found.page.mean()
         return loss + model.ridge(config, rows) + (0.0 if large else model.page_spread(found.x))
 

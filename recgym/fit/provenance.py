@@ -23,6 +23,7 @@ ARRAY_TERMS = (
 )  # fmt: skip
 OPTIONAL_TERMS = (
     "page_chain",
+    "transitions",
     "place_bias",
     "item_sd:cart",
     "item_sd:purchase",

@@ -1,22 +1,23 @@
 """Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from recgym.arrays import Arrays, Doubles
+from recgym.arrays import Arrays, Doubles, Ints
 from recgym.events import EVENTS
 from recgym.fit import conditional_logit
 from recgym.fit.baseline_guard import beats, best_share
-from recgym.fit.conditional_logit import ChoiceModel, Report
+from recgym.fit.conditional_logit import ChoiceModel, Past, Report
 from recgym.fit.config import SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import MAX_MARKOV_ITEMS, WEIGHTS, MarkovModel
+from recgym.fit.markov import WEIGHTS, exported
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
@@ -89,10 +90,30 @@ def trained(
     dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[ChoiceModel, dict[str, float]]:
     """The model fitted to train and validation, with the rounds and shares that are best on validation; these."""
-    place, judged = (
-        conditional_logit.layout(dataset, device),
-        conditional_logit.scoring_batches(dataset, device, VALIDATION),
-    )
+    place = conditional_logit.layout(dataset, device)
+    judged = conditional_logit.scoring_batches(dataset, device, VALIDATION)
+    table = choose_markov(dataset, place, judged, config, device)
+    # between pages, transitions are navigation, which is left out of the world
+    weight = table.weight if table is not None and int(place.category_page.max()) == 0 else None
+    best, losses = search_rounds(dataset, config, weight, place, judged, seed, device, report)
+    if table is not None and weight is None and table.loss < min(losses):
+        weight = table.weight
+        best, losses = search_rounds(dataset, config, weight, place, judged, seed, device, report)
+    rounds = int(np.argmin(losses))
+    both = Past((TRAIN, VALIDATION), weight)
+    model = conditional_logit.train(dataset, config, both, rounds, seed, device, report)
+    if config.guard is None or config.start != "counts":
+        return shrunk(model, float(rounds > 0), float(rounds > 0)), {"epochs": rounds}
+    kept, navigation_share = choose_shrinkage(dataset, best, place, judged, config.guard)
+    found = {"epochs": rounds, "kept": kept, "kept_navigation": navigation_share}
+    return shrunk(model, kept, navigation_share), found | ({"markov_weight": weight} if weight else {})
+
+
+def search_rounds(
+    dataset: Dataset, config: FitConfig, markov_weight: float | None, place: conditional_logit.Catalogue,
+    judged: Batches, seed: int, device: torch.device, report: Report,
+) -> tuple[ChoiceModel, list[float]]:  # fmt: skip
+    """The model of least loss on validation, of those after each round on train; and the losses of all."""
     losses: list[float] = []
     best: list[ChoiceModel] = []
 
@@ -102,54 +123,39 @@ def trained(
             best[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
 
-    conditional_logit.train(dataset, config, (TRAIN,), None, seed, device, report, judge)
-    rounds = int(np.argmin(losses))
-    model = conditional_logit.train(dataset, config, (TRAIN, VALIDATION), rounds, seed, device, report)
-    if config.guard is None or config.start != "counts":
-        return shrunk(model, float(rounds > 0), float(rounds > 0)), {"epochs": rounds}
-    kept, navigation_share = choose_shrinkage(dataset, best[0], place, judged, config.guard)
-    weight = choose_markov(dataset, shrunk(best[0], kept, navigation_share), place, judged, config, device)
-    if weight is not None:
-        table = MarkovModel(dataset, config, (TRAIN, VALIDATION), weight).to(device)
-        return shrunk(table, 0.0, 0.0), {
-            "epochs": 0,
-            "kept": 0.0,
-            "kept_navigation": 0.0,
-            "markov_weight": weight,
-        }
-    return shrunk(model, kept, navigation_share), {
-        "epochs": rounds,
-        "kept": kept,
-        "kept_navigation": navigation_share,
-    }
+    past = Past((TRAIN,), markov_weight)
+    conditional_logit.train(dataset, config, past, None, seed, device, report, judge)
+    return best[0], losses
+
+
+class Table(NamedTuple):
+    """A Markov table that is better than popularity."""
+
+    weight: float  # [clicks] of popularity
+    loss: float  # mean on validation
 
 
 def choose_markov(
     dataset: Dataset,
-    model: ChoiceModel,
     place: conditional_logit.Catalogue,
     judged: Batches,
     config: FitConfig,
     device: torch.device,
-) -> float | None:
-    """The weight of popularity in a Markov table; None unless the table beats popularity and `model` on validation."""
-    if dataset.num_items > MAX_MARKOV_ITEMS or config.guard is None:
+) -> Table | None:
+    """The best Markov table on validation; None where it does not beat popularity there."""
+    if config.guard is None or config.start != "counts":
         return None
 
-    def losses(model: ChoiceModel) -> Doubles:
-        found: Doubles = conditional_logit.losses_of(model, place, judged)[0].double().cpu().numpy()
-        return found
+    def losses(weight: float | None) -> tuple[Doubles, Ints]:
+        model = shrunk(ChoiceModel(dataset, config, Past((TRAIN,), weight)).to(device), 0.0, 0.0)
+        loss, _, row = conditional_logit.losses_of(model, place, judged)
+        return loss.double().cpu().numpy(), row.cpu().numpy()
 
-    tables = {weight: MarkovModel(dataset, config, (TRAIN,), weight).to(device) for weight in WEIGHTS}
-    tried = {weight: losses(shrunk(table, 0.0, 0.0)) for weight, table in tables.items()}
+    popular, row = losses(None)
+    tried = {weight: losses(weight)[0] for weight in WEIGHTS}
     best = min(tried, key=lambda weight: tried[weight].mean())
-    trained = losses(model)
-    kept = float(model.shrinkage)
-    popular = losses(shrunk(model, 0.0, 0.0))
-    model.shrinkage.fill_(kept)
-    visit = dataset.session[conditional_logit.losses_of(model, place, judged)[2].cpu().numpy()]
-    wins = tried[best].mean() < trained.mean() and beats(tried[best], popular, visit, config.guard)
-    return best if wins else None
+    wins = beats(tried[best], popular, dataset.session[row], config.guard)
+    return Table(best, float(tried[best].mean())) if wins else None
 
 
 def choose_shrinkage(
@@ -196,6 +202,8 @@ def affinity_terms(
         parts = {"profile": terms.profile, "factors": terms.factors, "push": terms.push}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
         arrays["item_bias"] = total - theta * dataset.items.price_z
+        if terms.transitions is not None:
+            arrays |= exported(terms.transitions)
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")} | {
             "theta": theta
         }
@@ -204,6 +212,12 @@ def affinity_terms(
     if not bool(model.price.any()):
         provenance.absent("theta", "prices are missing or equal")
         numbers["theta"] = 0.0
+    if model.transitions is not None:
+        provenance.fitted(
+            "transitions",
+            f"{len(model.transitions.code)} pairs of items",
+            "counts of next clicks, shrunk to item popularity on validation",
+        )
     numbers = _learnt_terms(dataset, model, config, numbers, arrays, provenance)
     provenance.absent(
         "mood", "a shift of all items of a page against no click; pages without a click are not logged"
@@ -229,10 +243,9 @@ def _learnt_terms(
     provenance: Provenance,
 ) -> dict[str, float]:
     """Adds the provenance of vectors and memory terms; returns the numbers, those of absent terms set to 0."""
-    if isinstance(model, MarkovModel):
-        return _table_terms(model, numbers, provenance)
     memory = MemoryTerms.of(dataset, config, is_choice=True)
-    reason = None if float(model.shrinkage) > 0 else "did not improve validation over item popularity"
+    base = "item popularity" if model.transitions is None else "transitions"
+    reason = None if float(model.shrinkage) > 0 else f"did not improve validation over {base}"
     for name, source in VECTORS.items():
         if reason is None and (name != "push" or memory.push):
             provenance.fitted(name, f"{model.dim} factors", source)
@@ -240,15 +253,3 @@ def _learnt_terms(
             arrays[name] = np.zeros_like(arrays[name])
             provenance.absent(name, reason or TOO_FEW_ROWS)
     return memory.enter(numbers, MEMORY, reason, provenance)
-
-
-def _table_terms(model: MarkovModel, numbers: dict[str, float], provenance: Provenance) -> dict[str, float]:
-    """Adds the provenance of a Markov table, which depends on the last click only."""
-    shape = f"{model.table_push.shape[1]} factors"
-    for name in ("factors", "push"):
-        provenance.fitted(name, shape, "transition counts, shrunk to item popularity on validation")
-    provenance.fitted("eta", 1.0, "the scale is in the push vectors")
-    provenance.assumed("pull", numbers["pull"], "the table depends on the last click alone")
-    for name in ("profile", "kappa", "decay", "rho"):
-        provenance.absent(name, "did not improve validation over transition counts")
-    return numbers

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from recgym.fit.pair_terms import Transitions
 from recgym.sim.scalar_math import MAX_LOGIT
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
@@ -33,6 +34,7 @@ class SessionTerms(NamedTuple):
     decay: Tensor  # ()
     rho: Tensor  # ()
     outside: Tensor  # ()
+    transitions: Transitions | None = None  # None: no such term
 
 
 class Batch(NamedTuple):
@@ -66,8 +68,25 @@ def terms_from_world(world: World) -> SessionTerms:
         tensor(arrays.place_bias),
         torch.as_tensor(arrays.category, dtype=torch.int64),
         len(world.categories),
-        *(tensor(params[name]) for name in ("pull", "kappa", "decay", "rho", "outside")),
+        tensor(params["pull"]),
+        tensor(params["kappa"]),
+        tensor(params["decay"]),
+        tensor(params["rho"]),
+        tensor(params["outside"]),
+        _pairs_of(world),
     )
+
+
+def _pairs_of(world: World) -> Transitions | None:
+    """The term of a world for pairs of items."""
+    arrays, num = world.arrays, world.num_items
+    if len(arrays.next_start) == 1:
+        return None
+    start = torch.as_tensor(arrays.next_start, dtype=torch.int64)
+    first = torch.repeat_interleave(torch.arange(num), start.diff())
+    code = first * num + torch.as_tensor(arrays.next_item, dtype=torch.int64)
+    logit = torch.as_tensor(arrays.next_logit, dtype=torch.float64)
+    return Transitions(start, code, logit, logit)
 
 
 def clock(batch: Batch) -> Tensor:
@@ -113,6 +132,14 @@ def remembered(batch: Batch) -> Tensor:
     return past & recent & (batch.positive > 0)[:, None, :]
 
 
+def last_response(batch: Batch) -> Tensor:
+    """(B, T) item of the last response before each row; -1 where there is none."""
+    before = (lags(batch) > 0) & (batch.positive > 0)[:, None, :]
+    number = torch.arange(1, batch.item.shape[1] + 1, device=batch.item.device)
+    last = (before * number).amax(2)
+    return torch.where(last > 0, batch.item.gather(1, (last - 1).clamp(min=0)), -1)
+
+
 def shift(terms: SessionTerms, batch: Batch) -> Tensor:
     """(B,) term of the session in every affinity."""
     value = terms.user_bias[batch.user] + terms.context_bias[batch.context] - terms.outside
@@ -138,14 +165,20 @@ def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -
     x = x + shift(terms, batch)[:, None, None] + of_place(terms, batch)[..., None]
     x = x + terms.kappa * satiation(terms, batch)[..., terms.category[items]]
     x = x + terms.rho * seen_among(batch, items).to(x.dtype)
+    if terms.transitions is not None:
+        x = x + terms.transitions.after(last_response(batch).flatten(), items).view(*batch.item.shape, -1)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)
 
 
-def logged_affinity(terms: SessionTerms, batch: Batch) -> Tensor:
-    """(B, T) affinity of the row's item; as `affinities`."""
+def logged_affinity(terms: SessionTerms, batch: Batch, *, leave_one_out: bool = False) -> Tensor:
+    """(B, T) affinity of the row's item; as `affinities`; `leave_one_out`: by transitions other than its own."""
     x = (intents(terms, batch) * terms.factors[batch.item]).sum(-1) + terms.item_bias[batch.item]
     x = x + shift(terms, batch)[:, None] + of_place(terms, batch)
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)
+    if terms.transitions is not None:
+        last = last_response(batch).flatten()
+        own = terms.transitions.between(last, batch.item.flatten(), leave_one_out=leave_one_out)
+        x = x + own.view(batch.item.shape)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)

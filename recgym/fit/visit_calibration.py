@@ -17,10 +17,12 @@ import numpy as np
 from recgym.fit.config import assumed
 from recgym.fit.dataset import Dataset
 from recgym.fit.provenance import Provenance
-from recgym.sim.free_visits import MAX_HORIZON, free_visits, page_slots
+from recgym.sim.free_visits import MAX_HORIZON, free_visits, largest_page, page_slots
 from recgym.sim.world import World
 
 NUM_VISITS = 20_000
+MIN_VISITS = 1_000
+MAX_CHOICES = 200_000_000  # [items] among which the users of all visits choose
 ROUNDS = 12
 TOLERANCE = 0.003  # relative
 
@@ -35,8 +37,9 @@ def calibrated_leaving(world: World, dataset: Dataset, provenance: Provenance, s
     clicks = float(dataset.lengths[np.logical_or.reduceat(dataset.known, dataset.starts)].mean())
     target = _Found(clicks, assumed(dataset.domain, "idle_rate"))
     bias, idle = world.params["leave_bias"], world.params["leave_idle"]
+    visits = num_visits(world, clicks)
     for _ in range(ROUNDS):
-        found = _simulated(world.with_params(leave_bias=bias, leave_idle=idle), seed)
+        found = _simulated(world.with_params(leave_bias=bias, leave_idle=idle), visits, seed)
         apart = np.log(found.clicks / target.clicks), np.log(_odds(found.idle) / _odds(target.idle))
         if max(abs(apart[0]), abs(apart[1]) / 10) < TOLERANCE:
             break
@@ -58,15 +61,20 @@ def calibrated_leaving(world: World, dataset: Dataset, provenance: Provenance, s
     return {"leave_bias": bias, "leave_idle": idle}
 
 
+def num_visits(world: World, clicks: float) -> int:
+    """Visits to simulate: fewer where users choose among the many items of a page, by `clicks` a visit."""
+    return int(np.clip(MAX_CHOICES / (clicks * largest_page(world)), MIN_VISITS, NUM_VISITS))
+
+
 def _odds(share: float) -> float:
     share = float(np.clip(share, 1e-4, 1.0 - 1e-4))
     return share / (1.0 - share)
 
 
-def _simulated(world: World, seed: int) -> _Found:
-    responses = np.zeros(NUM_VISITS, np.int64)
+def _simulated(world: World, visits: int, seed: int) -> _Found:
+    responses = np.zeros(visits, np.int64)
     for step in free_visits(
-        world, NUM_VISITS, seed, slate_size=page_slots(world), horizon=MAX_HORIZON, pages=True
+        world, visits, seed, slate_size=page_slots(world), horizon=MAX_HORIZON, pages=True
     ):
         responses[step.visit] += (step.events & 1).sum(1)
     return _Found(float(responses[responses > 0].mean()), float((responses == 0).mean()))

@@ -14,10 +14,12 @@ from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.page_exposure import exposure_of
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.state import Slates
+from recgym.sim.whole_pages import with_whole_pages
 from recgym.sim.world import World
 
 SESSIONS_AT_ONCE = 500  # B of the engine; each row plays its share of the visits, one after the other
 MAX_HORIZON = 1_000  # [steps]
+MAX_PAGE = 10_000  # [items] of a page among all of which users choose; of a larger one a slate is drawn
 
 
 class VisitStep(NamedTuple):
@@ -36,8 +38,12 @@ def free_visits(
 ) -> Iterator[VisitStep]:
     """Steps of `count` visits of the world under its logging policy; with `pages`, slates are whole pages of the shop.
 
-    Every row of the engine plays the same number of visits to their end, so that long visits are not missed.
+    Every row of the engine plays the same number of visits to their end, so that long visits are not missed. Pages of
+    more items than a slate are not listed: a step has the clicked item of the page, or the one that names it.
     """
+    unlisted = pages and world.arrays.page_items[0] > 0 and slate_size < largest_page(world) <= MAX_PAGE
+    if unlisted:
+        world, slate_size = with_large_pages(world), 1
     num = min(SESSIONS_AT_ONCE, count)
     quota = np.full(num, count // num)
     quota[: count % num] += 1
@@ -46,7 +52,7 @@ def free_visits(
     engine.reset()
     policy, done = LoggedPolicy(engine.world), np.zeros(engine.num, np.int64)
     offset = np.cumsum(quota) - quota
-    size = page_sizes(engine.world) if pages else None
+    size = page_sizes(engine.world) if pages and not unlisted else None
     fresh = engine.no_rows
     while (running := done < quota).any():
         if (fresh & running).any():
@@ -57,10 +63,28 @@ def free_visits(
         rows = np.flatnonzero(running)
         step, context = engine.sessions.step[rows].astype(np.int64) + 1, engine.sessions.context[rows]
         feedback = engine.step(slates, running)
+        if unlisted:
+            slates = engine.sessions.items[:, -1:].astype(np.int64)
         visit = offset[rows] + done[rows]
         yield VisitStep(visit, step, context, slates[rows], feedback.events[rows], feedback.watch[rows])
         fresh = running & (feedback.left | feedback.horizon)
         done = done + fresh
+
+
+def with_large_pages(world: World) -> World:
+    """The world in which an item stands for its page, of any size.
+
+    A page with more items than a page of the shop is several pages, which share its weight: it has the same probability
+    of a click, and the same hazard without one.
+    """
+    size, items = page_sizes(world), float(world.arrays.page_items[0])
+    return with_whole_pages(
+        world.with_arrays(
+            examine=np.ones(int(size.max())),
+            item_bias=world.arrays.item_bias - np.log(np.maximum(size / items, 1.0)),
+            page_items=np.round([world.arrays.exposure @ np.maximum(size, items)]),
+        )
+    )
 
 
 def page_sizes(world: World) -> Ints:
@@ -69,9 +93,14 @@ def page_sizes(world: World) -> Ints:
     return np.asarray(np.diff(exposure.first)[exposure.unit], np.int64)
 
 
+def largest_page(world: World) -> int:
+    """Number of items of the largest page."""
+    return int(page_sizes(world).max())
+
+
 def page_slots(world: World) -> int:
     """Slate size that holds the largest page, within what the world allows."""
-    return min(int(page_sizes(world).max()), len(world.arrays.examine), world.num_items)
+    return min(largest_page(world), len(world.arrays.examine), world.num_items)
 
 
 def whole_pages(slates: Slates, size: Ints) -> Slates:

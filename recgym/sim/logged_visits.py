@@ -27,6 +27,14 @@ class PageItems(NamedTuple):
     item: Slates  # (O,)
 
 
+class Options(NamedTuple):
+    """`PageItems`, and memory for one number for each option of a step."""
+
+    begin: Slates  # (S + 1,)
+    item: Slates  # (O,)
+    odds: Doubles  # (most options of a step,)
+
+
 class Predicted(NamedTuple):
     """Forecasts before each step, given the visit so far."""
 

@@ -14,6 +14,7 @@ from recgym.arrays import Arrays, Doubles, Ints
 from recgym.jit import njit
 from recgym.rng import NUMBER, uniform
 from recgym.sim.schema import FRIENDS, LAYOUT, WorldArrays
+from recgym.sim.transitions import moved_pairs
 
 
 class Numbering(NamedTuple):
@@ -47,7 +48,7 @@ def permuted(arrays: WorldArrays, order: Ints) -> Arrays:
     Items of a library beyond the N items of the world, which was cut, keep their numbers. Libraries of a world of
     friend requests hold items of its social world, not candidates, and stay.
     """
-    moved = item_arrays(arrays, order)
+    moved = item_arrays(arrays, order) | moved_pairs(arrays, order)
     if arrays.choice[0] != FRIENDS:
         number = np.arange(max(len(order), int(arrays.library.max()) + 1) + 1)
         number[order] = np.arange(len(order))

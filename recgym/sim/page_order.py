@@ -8,6 +8,7 @@ import numpy as np
 from recgym.arrays import Array, Arrays, Doubles, Ints
 from recgym.sim.numbering import item_arrays
 from recgym.sim.schema import WorldArrays
+from recgym.sim.transitions import moved_pairs
 
 
 def pages_of(category: Array, page: Array) -> Ints:
@@ -37,5 +38,6 @@ def first_items(arrays: WorldArrays, num_items: int) -> Arrays:
     """The arrays that change where the first `num_items` items are kept alone."""
     cut = item_arrays(arrays, np.arange(num_items))
     cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
+    cut |= moved_pairs(arrays, np.arange(num_items))
     cut["page_chain"] = kept_chain(arrays.page_chain, pages_of(arrays.category, arrays.page), num_items)
     return cut

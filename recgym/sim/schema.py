@@ -2,7 +2,8 @@
 
 Axes: U users, N items, d factors, C categories, M pages, L = M + 1, E events, X contexts, K slate positions, T steps
 and R run lengths of the leaving tables and O steps of the response (their last entry serves all that is longer),
-Q quantiles of watch time; of the graph: V, where a user's friends begin, F friends, S items of a library, k dimensions
+Q quantiles of watch time; P pairs of items that follow one another, J, where an item's
+pairs begin; of the graph: V, where a user's friends begin, F friends, S items of a library, k dimensions
 of taste.
 """
 
@@ -188,6 +189,10 @@ class WorldArrays(NamedTuple):
     # 1: an item of a slate stands for all items of its page, see `recgym.sim.whole_pages`
     whole_pages: Annotated[Indices, "1", np.int32]
     place_bias: Annotated[Floats, "O", np.float32]  # added to affinity at step 1, 2, ... of the session
+    # transitions: added to the affinity of an item after a response to another, see `recgym.sim.transitions`
+    next_start: Annotated[Indices, "J", np.int32]  # J is N + 1: first pair of an item; J is 1: no pairs
+    next_item: Annotated[Indices, "P", np.int32]  # second items of the pairs, ascending for each first one
+    next_logit: Annotated[Floats, "P", np.float16]
 
 
 OPTIONAL: dict[str, Array] = {
@@ -195,6 +200,9 @@ OPTIONAL: dict[str, Array] = {
     "page_chain": np.ones((1, 1)),
     "whole_pages": np.zeros(1, np.int32),
     "place_bias": np.zeros(1, np.float32),
+    "next_start": np.zeros(1, np.int32),
+    "next_item": np.zeros(1, np.int32),
+    "next_logit": np.zeros(1, np.float16),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

@@ -7,7 +7,7 @@ Axes: B sessions, K slate positions, d factors, C categories, E events, H histor
 
 The model and its sources:
     affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
-                     + place[t] + omega log(1 + friends(u, i))
+                     + place[t] + omega log(1 + friends(u, i)) + transition(last, i)
     examination  position k is examined with probability eps_k (position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item
     intent       z <- z + eta m_i after a response to i, then z <- z + pull (p_u - z) after each step
@@ -44,6 +44,7 @@ from recgym.sim.schema import (
 )
 from recgym.sim.slate_facts import is_repeat, lead_position
 from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
+from recgym.sim.transitions import has_transitions, transition
 from recgym.sim.watch_time import CLICKED, LONG_VIEW, SKIPPED, watch_time
 from recgym.sim.whole_pages import num_shown, on_page, shows_pages
 
@@ -70,6 +71,8 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
     if w.params[RHO] != 0.0 and had_response(s, b, item):
         x += w.params[RHO]
+    if has_transitions(w):
+        x += transition(w, s, b, item)
     if w.params[OMEGA] != 0.0:
         x += w.params[OMEGA] * math.log(1.0 + num_friends_with_item(w, s.user[b], item))
     return clip(x, MAX_LOGIT)

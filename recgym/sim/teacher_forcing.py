@@ -20,7 +20,7 @@ from recgym.arrays import Bools, Doubles, Floats, Indices
 from recgym.jit import njit
 from recgym.numerics import hermite_nodes
 from recgym.rng import USER, episode_key, uniform
-from recgym.sim.logged_visits import LoggedVisits, PageItems, Predicted
+from recgym.sim.logged_visits import LoggedVisits, Options, PageItems, Predicted
 from recgym.sim.scalar_math import draw
 from recgym.sim.schema import WorldArrays
 from recgym.sim.session import advance
@@ -86,7 +86,8 @@ def predict_choices(world: World, visits: LoggedVisits, options: PageItems) -> P
     total = len(options.item)
     out = Predicted(np.zeros(total), np.zeros(total), np.zeros(len(visits.slate)))
     hidden = _hidden(world)
-    forecast_choices(world.arrays, visits, options, *_buffers(world, len(hidden.user), 1), hidden, out)
+    asked = Options(*options, np.empty(int(np.diff(options.begin).max(initial=0))))
+    forecast_choices(world.arrays, visits, asked, *_buffers(world, len(hidden.user), 1), hidden, out)
     return out
 
 
@@ -108,18 +109,29 @@ def _buffers(world: World, draws: int, slots: int) -> tuple[Sessions, Slates, Fe
 
 
 def _hidden(world: World) -> Hidden:
-    """Quadrature nodes, and P draws: an unknown user is at the quantiles (p + 1/2) / P of the population."""
+    """Quadrature nodes, and P draws: an unknown user is at the quantiles (p + 1/2) / P of the population.
+
+    One draw is enough where all users are equal, and their first intent is not random.
+    """
+    count = DRAWS if world.params["sigma"] > 0.0 or _users_differ(world) else 1
     level = np.zeros(world.num_users) if world.posterior is None else world.posterior.user_bias
     node, mood_prior = _nodes(1.0 if world.params["mood"] > 0.0 or level.any() else 0.0)
     patience, patience_prior = _nodes(world.params["patience"])
     cdf = world.arrays.user_cdf
-    users = np.minimum(np.searchsorted(cdf, (np.arange(DRAWS) + 0.5) / DRAWS), len(cdf) - 1)
-    keys = np.array([episode_key(np.uint64(i), 0) for i in range(DRAWS)], np.uint64)
-    mood, by_mood = np.zeros((DRAWS, len(node))), np.ones((DRAWS, len(node)))
+    users = np.minimum(np.searchsorted(cdf, (np.arange(count) + 0.5) / count), len(cdf) - 1)
+    keys = np.array([episode_key(np.uint64(i), 0) for i in range(count)], np.uint64)
+    mood, by_mood = np.zeros((count, len(node))), np.ones((count, len(node)))
     return Hidden(
         users.astype(np.int32), keys, level.astype(np.float64), node, mood_prior, patience, patience_prior, mood,
-        by_mood, np.ones((DRAWS, len(patience))),
+        by_mood, np.ones((count, len(patience))),
     )  # fmt: skip
+
+
+def _users_differ(world: World) -> bool:
+    """Whether an effect of two users differs."""
+    spreads = [] if world.posterior is None else list(world.posterior.stored().values())
+    effects = (world.arrays.profile, world.arrays.user_bias, world.arrays.event_user, *spreads)
+    return world.has_graph or any(np.any(effect != effect[:1]) for effect in effects)
 
 
 def _nodes(spread: float) -> tuple[Doubles, Doubles]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Indices
 from recgym.jit import njit
-from recgym.sim.logged_visits import LoggedVisits, PageItems, Predicted
+from recgym.sim.logged_visits import LoggedVisits, Options, Predicted
 from recgym.sim.scalar_math import MAX_LOGIT, clip, sigmoid
 from recgym.sim.schema import INDEPENDENT, MOOD, SIGMA, WorldArrays
 from recgym.sim.session import (
@@ -216,21 +216,22 @@ def _expect_events(
 
 @njit()
 def _expect_choice(
-    w: WorldArrays, s: Sessions, item: int, o: PageItems, step: int, h: Hidden, draws: int, out: Predicted
+    w: WorldArrays, s: Sessions, item: int, o: Options, step: int, h: Hidden, draws: int, out: Predicted
 ) -> None:
     """Probabilities of a step's options, given that one is chosen; the random intercept cancels."""
-    total = _normaliser(h, draws)
+    total, begin = _normaliser(h, draws), o.begin[step]
     for b in range(draws):
         responded = _row_sum(h.by_mood, b)
         weight, attraction, chosen = responded * _row_sum(h.by_patience, b) / total, 0.0, 0.0
-        for j in range(o.begin[step], o.begin[step + 1]):
+        for j in range(begin, o.begin[step + 1]):
             x = affinity(w, s, b, o.item[j])
+            o.odds[j - begin] = math.exp(x)
             out.x[j] += weight * x
-            attraction += math.exp(x)
+            attraction += o.odds[j - begin]
             if o.item[j] == item:
-                chosen = math.exp(x)
-        for j in range(o.begin[step], o.begin[step + 1]):
-            out.chance[j] += weight * math.exp(affinity(w, s, b, o.item[j])) / attraction
+                chosen = o.odds[j - begin]
+        for j in range(begin, o.begin[step + 1]):
+            out.chance[j] += weight * o.odds[j - begin] / attraction
         for q in range(h.node.shape[0]):
             h.by_mood[b, q] *= chosen / attraction + MIN_LIKELIHOOD
     _scale(h.by_mood, draws)
@@ -279,14 +280,14 @@ def forecast(
 def forecast_choices(
     w: WorldArrays,
     v: LoggedVisits,
-    o: PageItems,
+    o: Options,
     s: Sessions,
     slate: Slates,
     f: Feedback,
     h: Hidden,
     out: Predicted,
 ) -> None:
-    """Fill `out` for choices; arguments as in `forecast`."""
+    """Fill `out` for choices; other arguments as in `forecast`."""
     for visit in range(v.user.shape[0]):
         draws = _open_visit(w, v, visit, s, h)
         for step in range(v.begin[visit], v.begin[visit + 1]):

@@ -21,6 +21,7 @@ from recgym.sim.schema import (
     WATCH_EDGES_MS,
     WorldArrays,
 )
+from recgym.sim.transitions import check_transitions
 
 _CDFS = ("user_cdf", "context_cdf")
 _GRAPH = ("friend_start", "friend", "library", "kin")
@@ -168,5 +169,6 @@ def check_arrays(arrays: WorldArrays, domain: str, num_categories: int, num_even
     _check_spans(arrays)
     _check_indices(arrays, num_categories, num_events)
     _check_pages(arrays)
+    check_transitions(arrays)
     if len(arrays.friend_start) > 1:
         _check_graph(arrays)

@@ -117,7 +117,7 @@ def test_a_trained_shop_is_the_mean_over_its_last_epoch(log, monkeypatch):
     monkeypatch.setattr(conditional_logit, "Average", Counted)
     seen = []
     model = conditional_logit.train(
-        dataset, CONFIG, (TRAIN,), 2, 0, CPU, silent, lambda judged, _: seen.append(judged)
+        dataset, CONFIG, conditional_logit.Past(), 2, 0, CPU, silent, lambda judged, _: seen.append(judged)
     )
     ((window, mean),) = steps
     size = step_rows(CONFIG, int((dataset.row_period == TRAIN).sum()))

@@ -87,7 +87,7 @@ def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     def judge(model, epoch):
         losses.append(conditional_logit.mean_loss(model, place, judged))
 
-    conditional_logit.train(large, config, (0,), 4, 0, CPU, lambda *_: None, judge)
+    conditional_logit.train(large, config, conditional_logit.Past((0,)), 4, 0, CPU, lambda *_: None, judge)
     assert losses[-1] < losses[0]
 
 

@@ -42,10 +42,60 @@ def with_friends() -> World:
     return world.with_params(omega=1.5)
 
 
+def pairs(num):
+    """Arrays of a term for pairs of items that follow one another, a fifth of all."""
+    rng = np.random.default_rng(3)
+    code = np.sort(rng.permutation(num * num)[: num * num // 5])
+    start = np.searchsorted(code, num * np.arange(num + 1))
+    return {"next_start": start, "next_item": code % num, "next_logit": rng.normal(size=len(code))}
+
+
+def test_a_cut_world_has_the_pairs_of_its_items():
+    world = synthetic(5, num_items=12)
+    world = world.with_arrays(**pairs(12))
+    first, cut = world.permuted(random_order(12, 1)), world.subset(7)
+
+    def table(of):
+        arrays, number = of.arrays, of.fitted_numbers
+        row = np.repeat(np.arange(of.num_items), np.diff(arrays.next_start))
+        return {
+            (number[i], number[j]): v
+            for i, j, v in zip(row, arrays.next_item, arrays.next_logit, strict=True)
+        }
+
+    whole, kept = table(world), set(cut.fitted_numbers.tolist())
+    assert table(first) == whole
+    assert table(cut) == {(i, j): v for (i, j), v in whole.items() if i in kept and j in kept}
+    assert len(table(cut)) > 5
+    assert (
+        len(
+            world.with_arrays(next_start=np.r_[0, np.ones(12)], next_item=[11], next_logit=[1.0])
+            .subset(7)
+            .arrays.next_start
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"next_start": np.zeros(3)}, "next_start must rise from 0 to 28 over 12 items"),
+        ({"next_item": np.zeros(28)}, "next_item must list the items that follow each item"),
+        ({"next_item": np.full(28, 12)}, "next_item must list the items that follow each item"),
+    ],
+)
+def test_pairs_of_other_items_are_refused(changes, message):
+    world = synthetic(5, num_items=12)
+    with pytest.raises(ValueError, match=message):
+        world.with_arrays(**pairs(12) | changes)
+
+
 @pytest.mark.parametrize("slots", [1, 4])
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
 def test_sessions_are_the_same_but_for_the_numbers(domain, slots):
     world = with_friends() if domain == "social" else synthetic(5, domain=domain)
+    world = world.with_arrays(**pairs(world.num_items))
     order = random_order(world.num_items, 7)
     number = np.argsort(order)
     first, other = engine_of(world, slots), engine_of(world.permuted(order), slots)

@@ -12,8 +12,9 @@ from recgym.sim.session import affinity, apply_feedback, event_logit, respond
 from recgym.sim.session_arrays import empty_feedback, empty_sessions
 from recgym.sim.session_start import begin_session
 from recgym.sim.synthetic import synthetic
-from recgym.sim.teacher_forcing import DRAWS, predict, predict_choices, simulate
+from recgym.sim.teacher_forcing import DRAWS, _hidden, predict, predict_choices, simulate
 
+USER_EFFECTS = ("profile", "user_bias", "event_user")
 PLAIN = {"sigma": 0.0, "mood": 0.0, "patience": 0.0}
 
 
@@ -133,6 +134,19 @@ def test_an_unknown_user_has_the_posterior_of_the_population():
     assert DRAWS % 2 == 0  # two users of equal weight are drawn equally often
     clock = log.clock[log.lead]
     assert np.abs(out - known)[clock > 8].mean() < 0.5 * np.abs(out - known)[clock == 1].mean()
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.5])
+def test_equal_users_are_one_draw(sigma):
+    world = synthetic(2, num_users=4, num_items=12).with_params(sigma=sigma)
+    equal = {name: np.repeat(getattr(world.arrays, name)[:1], 4, axis=0) for name in USER_EFFECTS}
+    world = world.with_arrays(**equal)
+    visits = visits_of(world, sessions=40).visits
+    unknown = visits._replace(user=np.full_like(visits.user, -1))
+    for found, expected in zip(predict(world, unknown), predict(world, visits), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert len(_hidden(world).user) == (DRAWS if sigma else 1)
+    assert len(_hidden(synthetic(2, num_users=4).with_params(sigma=0.0)).user) == DRAWS
 
 
 def test_simulated_responses_have_the_forecast_rates():

@@ -1,0 +1,67 @@
+"""Transitions from item to item: a term of affinity for pairs of items that follow one another.
+
+Axes: N items, P pairs.
+"""
+
+import numpy as np
+
+from recgym.arrays import Arrays, Ints
+from recgym.jit import njit
+from recgym.sim.schema import WorldArrays
+from recgym.sim.state import MEMORY, Sessions
+
+
+@njit()
+def has_transitions(w: WorldArrays) -> bool:
+    """Whether the world has the term."""
+    return w.next_start.shape[0] > 1
+
+
+@njit()
+def transition(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
+    """Term of an item after the last response of the session; 0 where the two are no pair, or there was no response."""
+    if s.engaged[b] == 0:
+        return 0.0
+    last = s.memory[b, (s.engaged[b] - 1) % MEMORY]
+    low, high = w.next_start[last], w.next_start[last + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if w.next_item[middle] < item:
+            low = middle + 1
+        else:
+            high = middle
+    if low < w.next_start[last + 1] and w.next_item[low] == item:
+        return float(w.next_logit[low])
+    return 0.0
+
+
+def moved_pairs(arrays: WorldArrays, order: Ints) -> Arrays:
+    """The arrays of the term where item `order[i]` gets the number i; pairs of items not in `order` are lost."""
+    if len(arrays.next_start) == 1:
+        return {}
+    num = len(arrays.next_start) - 1
+    number = np.full(num, -1)
+    number[order] = np.arange(len(order))
+    first, second = number[np.repeat(np.arange(num), np.diff(arrays.next_start))], number[arrays.next_item]
+    kept = np.flatnonzero((first >= 0) & (second >= 0))
+    if not len(kept):
+        return {"next_start": np.zeros(1), "next_item": np.zeros(1), "next_logit": np.zeros(1)}
+    kept = kept[np.lexsort((second[kept], first[kept]))]
+    start = np.searchsorted(first[kept], np.arange(len(order) + 1))
+    return {"next_start": start, "next_item": second[kept], "next_logit": arrays.next_logit[kept]}
+
+
+def check_transitions(arrays: WorldArrays) -> None:
+    """ValueError unless the items that follow each item are ascending, and once each."""
+    start, item, num = arrays.next_start, arrays.next_item, len(arrays.item_bias)
+    if len(start) == 1:
+        return
+    if len(start) != num + 1 or start[0] != 0 or start[-1] != len(item) or np.any(np.diff(start) < 0):
+        raise ValueError(f"world array next_start must rise from 0 to {len(item)} over {num} items")
+    code = np.repeat(np.arange(num), np.diff(start)) * num + item
+    if item.min() < 0 or item.max() >= num or np.any(np.diff(code) <= 0):
+        raise ValueError(
+            "world array next_item must list the items that follow each item, once and ascending"
+        )
+    if len(arrays.next_logit) != len(item):
+        raise ValueError(f"world array next_logit has {len(arrays.next_logit)} pairs, expected {len(item)}")

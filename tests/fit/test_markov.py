@@ -1,0 +1,123 @@
+"""A Markov table as a term of affinity: its probabilities, rows without themselves, and what a fit exports."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click_logs import click_log
+
+from recgym.fit import FitConfig, conditional_logit
+from recgym.fit.conditional_logit import ChoiceModel, Past
+from recgym.fit.dataset import make_dataset
+from recgym.fit.markov import exported, markov_table
+from recgym.fit.recipe_clicks import shrunk, trained
+from recgym.logs import Log
+from recgym.logs.splits import TEST, TRAIN, VALIDATION
+
+CPU, CONFIG = torch.device("cpu"), FitConfig(dim=4)
+WEIGHT = 7.0
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Of a shop without pages and categories."""
+    frame = click_log(visits=300)[0].to_pandas()
+    frame = frame[["user", "item", "session", "step"]]
+    return make_dataset(Log.from_pandas(frame, domain="ecommerce"), CONFIG, positives_only=True)
+
+
+def counts(dataset):
+    """Transitions (N, N) of the training rows, in a loop, and shares of the items."""
+    table, rows = np.zeros((dataset.num_items, dataset.num_items)), dataset.row_period == TRAIN
+    for row in np.flatnonzero(rows):
+        if dataset.step[row] > 0:
+            table[dataset.item[row - 1], dataset.item[row]] += 1
+    share = np.bincount(dataset.item[rows], minlength=dataset.num_items) + 1.0
+    return table, share / share.sum()
+
+
+def test_an_untrained_model_has_the_losses_of_a_markov_table(dataset):
+    table, share = counts(dataset)
+    chance = (table + WEIGHT * share) / (table.sum(1) + WEIGHT)[:, None]
+    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), WEIGHT)), 0.0, 0.0)
+    place = conditional_logit.layout(dataset, CPU)
+    judged = conditional_logit.scoring_batches(dataset, CPU, VALIDATION)
+    loss, _, row = conditional_logit.losses_of(model, place, judged)
+    item, first = dataset.item[row], dataset.step[row] == 0
+    expected = -np.log(np.where(first, share[item], chance[dataset.item[row - 1], item]))
+    np.testing.assert_allclose(loss, expected, atol=1e-4)
+
+
+def test_a_row_is_left_out_of_its_own_term(dataset):
+    table, share = counts(dataset)
+    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHT)
+    first, second = np.random.default_rng(0).integers(dataset.num_items, size=(2, 500))
+    last, item = torch.as_tensor(first), torch.as_tensor(second)
+    ratio = table[first, second] / (WEIGHT * share[second])
+    np.testing.assert_allclose(found.between(last, item, leave_one_out=False), np.log1p(ratio), atol=1e-5)
+    ratio = np.maximum(table[first, second] - 1, 0) / (WEIGHT * share[second])
+    np.testing.assert_allclose(found.between(last, item, leave_one_out=True), np.log1p(ratio), atol=1e-5)
+
+
+def test_terms_of_some_items_are_those_of_all(dataset):
+    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHT)
+    last = torch.as_tensor([3, -1, 0, 3])
+    every = found.after(last, torch.arange(dataset.num_items))
+    some = torch.as_tensor([5, 2, 2, 0])
+    torch.testing.assert_close(found.after(last, some), every[:, some])
+    assert not every[1].any()
+    assert every[0].any()
+    own = found.between(last[:, None].expand(-1, dataset.num_items).flatten(),
+                        torch.arange(dataset.num_items).repeat(4), leave_one_out=False)  # fmt: skip
+    torch.testing.assert_close(own.view(4, -1), every)
+
+
+def test_the_exported_pairs_are_those_of_the_table(dataset):
+    table, share = counts(dataset)
+    arrays = exported(markov_table(dataset, dataset.row_period == TRAIN, WEIGHT))
+    assert len(arrays["next_start"]) == dataset.num_items + 1
+    row = np.repeat(np.arange(dataset.num_items), np.diff(arrays["next_start"]))
+    dense = np.zeros_like(table)
+    dense[row, arrays["next_item"]] = arrays["next_logit"]
+    np.testing.assert_allclose(dense, np.log1p(table / (WEIGHT * share)), atol=1e-5)
+
+
+def chain_log(pages, visits=500, items=40):
+    """Visits that go from item i to i + 1, 2 or 3; the shop has one page, or as many as `pages`."""
+    rng = np.random.default_rng(2)
+    length = rng.integers(2, 8, visits)
+    moves = rng.integers(1, 4, (visits, 8)).cumsum(1) + rng.integers(items, size=(visits, 1))
+    visit = np.repeat(np.arange(visits), length)
+    step = np.arange(len(visit)) - np.repeat(np.cumsum(length) - length, length)
+    frame = pd.DataFrame({
+        "user": visit, "session": visit, "item": moves[visit, step] % items,
+        "time": 1_600_000_000 + 1_000 * visit + step,
+    })  # fmt: skip
+    return Log.from_pandas(frame.assign(page=frame["item"] % pages), domain="ecommerce")
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_shop_of_chains_is_fitted_at_least_as_well_as_by_a_markov_table(pages):
+    config = FitConfig(dim=4, steps=30, bootstrap=20)
+    dataset = make_dataset(chain_log(pages), config, positives_only=True)
+    model, found = trained(dataset, config, 0, CPU, lambda *_: None)
+    place = conditional_logit.layout(dataset, CPU)
+    unseen = conditional_logit.scoring_batches(dataset, CPU, TEST)
+    assert found["markov_weight"] > 0
+    past = Past((TRAIN, VALIDATION), found["markov_weight"])
+    table = shrunk(ChoiceModel(dataset, config, past), 0.0, 0.0)
+    popular = shrunk(ChoiceModel(dataset, config, Past((TRAIN, VALIDATION))), 0.0, 0.0)
+    own, markov, flat = (conditional_logit.mean_loss(each, place, unseen) for each in (model, table, popular))
+    print(f"{pages} pages: {own:.3f}, Markov table {markov:.3f}, popularity {flat:.3f}")
+    assert own < markov + 0.01
+    assert markov < flat - 0.3
+
+
+def test_a_shop_whose_clicks_do_not_depend_on_the_last_has_no_table():
+    log = chain_log(1)
+    order = np.random.default_rng(0).permutation(log.num_rows)
+    frame = log.to_pandas()
+    frame["item"] = frame["item"].to_numpy()[order]
+    config = FitConfig(dim=4, steps=10)
+    dataset = make_dataset(Log.from_pandas(frame, domain="ecommerce"), config, positives_only=True)
+    assert "markov_weight" not in trained(dataset, config, 0, CPU, lambda *_: None)[1]
