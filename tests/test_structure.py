@@ -113,16 +113,9 @@ def test_files_and_functions_are_short(name):
 
 
 TEST_FILES = {str(file.relative_to(ROOT)): file for file in sorted((ROOT / "tests").rglob("*.py"))}
-TO_BE_SPLIT = ("tests/fidelity/test_figures.py", "tests/fit/test_baselines.py", "tests/fit/test_fit.py")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(reason="to be split")] if name in TO_BE_SPLIT else [])
-        for name in TEST_FILES
-    ],
-)
+@pytest.mark.parametrize("name", TEST_FILES)
 def test_files_of_tests_are_short(name):
     lines = len(TEST_FILES[name].read_text(encoding="utf-8").splitlines())
     assert lines <= LONGEST_FILE, f"{name}: {lines} lines"

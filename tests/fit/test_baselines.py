@@ -5,21 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 import torch
 from card_figures import by_id
 from click_logs import click_log
+from visit_tables import fitted, log_with_friends, visits
 
 from recgym.fidelity import judge_since
-from recgym.fidelity.card import card_markdown, worse_than_baselines
-from recgym.fidelity.leaving_metrics import MEASURES, survival
+from recgym.fidelity.card import worse_than_baselines
 from recgym.fidelity.metric_table import LOG_LOSS
 from recgym.fidelity.pair_metrics import PairEvaluation
 from recgym.fit import FitConfig, fit, recipe_impressions
 from recgym.fit.baseline_guard import beats, best_share
-from recgym.fit.dataset import make_dataset, seen_before
-from recgym.fit.exposure_terms import fit_stay, validated
+from recgym.fit.dataset import seen_before
 from recgym.fit.training_loop import Budget, schedule_of, step_rows
 from recgym.logs import Log
 from recgym.logs.splits import split_since
@@ -28,31 +26,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 MARGIN = 0.01  # nats
 
 
-def visits(rows: int, items: int, seed: int, length: int = 5) -> pd.DataFrame:
-    """Rows of visits of `length`, items by a share that falls as 1 / rank."""
-    rng = np.random.default_rng(seed)
-    session = np.repeat(np.arange(rows // length), length)
-    share = 1.0 / np.arange(1, items + 1)
-    time = 1_600_000_000 + 7200 * session + 30 * np.tile(np.arange(length), rows // length)
-    return pd.DataFrame(
-        {
-            "user": [f"u{u}" for u in rng.integers(50, size=rows // length)[session]],
-            "item": [f"i{i}" for i in rng.choice(items, p=share / share.sum(), size=len(session))],
-            "session": session,
-            "time": pd.to_datetime(time, unit="s"),
-        }
-    )
-
-
 def losses(world) -> dict[str, tuple[float, float]]:
     """The world's and the best baseline's of every log-loss on its card."""
     rows = by_id(world.card).items()
     return {name: (row.world, row.baseline) for name, row in rows if row.metric.kind == LOG_LOSS}
-
-
-def fitted(frame: pd.DataFrame, domain: str, **settings):
-    log = Log.from_pandas(frame, domain=domain)
-    return fit(log, name="w", config=FitConfig(bootstrap=20, **settings), progress=False)
 
 
 @pytest.mark.parametrize("rows", [500, 2_765])
@@ -70,27 +47,6 @@ def test_pairs_of_popularity_alone_are_learnt():
     frame = visits(2_000, 60, seed=1).drop(columns=["session", "time"]).drop_duplicates().assign(listen=True)
     ((ours, baseline),) = losses(fitted(frame, "social")).values()
     assert ours < baseline + MARGIN
-
-
-def test_a_world_that_loses_says_so_first():
-    log, _ = click_log(visits=60)
-    config = FitConfig(dim=2, epochs=1, start="zero", guard=None, bootstrap=20)
-    world = fit(log, name="w", config=config, progress=False)
-    row = {
-        "id": "log_loss/x",
-        "figure": "log-loss of x",
-        "judges": "users",
-        "log": None,
-        "world": 2.5,
-        "toy": 2.0,
-        "low": None,
-    }
-    bad = world.with_card(figures=[{**row, "high": None, "noise": None, "toy_name": "popularity", "n": 50}])
-    said = "On its own log this world loses to a baseline: x 2.500 nats against 2.000 of popularity"
-    assert worse_than_baselines(bad.card) == f"{said} (50 rows, judges the users)"
-    assert card_markdown(bad).splitlines()[0] == f"**{worse_than_baselines(bad.card)}**"
-    good = world.with_card(figures=[{**bad.card["figures"][0], "world": 2.0004}])
-    assert card_markdown(good).splitlines()[0] == "# w (ecommerce)"
 
 
 def test_a_kept_share_beats_the_baseline_by_standard_errors():
@@ -132,83 +88,6 @@ def test_a_schedule_of_few_steps_has_a_rate_at_each():
         assert max(rates) <= 0.1 + 1e-12
 
 
-def test_quantiles_where_every_visit_is_as_long():
-    clock, ended = np.tile(np.arange(1, 16), 30), np.zeros(450)  # 16 rows each, the last cut by the log's end
-    lengths = survival(clock, ended, np.ones(450))
-    assert {name: measure(lengths) for name, measure in MEASURES.items()} == {
-        "mean": 16.0, "median": 16.0, "90th percentile": 16.0, "99th percentile": 16.0,
-    }  # fmt: skip
-    ended[clock == 15] = 1.0
-    assert MEASURES["median"](survival(clock, ended, np.ones(450))) == 15.0
-
-
-def test_a_card_says_what_the_log_has_of_randomised_exposure():
-    log, _ = click_log(visits=60)
-
-    def with_column(name, values):
-        place = log.rows.schema.get_field_index(name)
-        column = pa.array(values)
-        rows = log.rows
-        return replace(
-            log,
-            rows=rows.append_column(name, column) if place < 0 else rows.set_column(place, name, column),
-        )
-
-    num = log.num_rows
-    assert validated(log).endswith("this log has no propensities and no flag of randomised exposure")
-    assert "randomised exposure, uniform propensities of 0.1 on 100%" in validated(
-        with_column("propensity", np.full(num, 0.1))
-    )
-    spread = validated(with_column("propensity", np.linspace(0.1, 0.5, num)))
-    assert "randomised exposure, propensities of 0.1 to 0.5" in spread
-    assert "a deterministic policy" in validated(with_column("propensity", np.ones(num)))
-    assert f"7 of {num} rows that is_rand marks" in validated(with_column("is_rand", np.arange(num) < 7))
-    assert "holds ratings, no exposure is logged" in validated(with_column("rating", np.ones(num)))
-
-
-def ratings() -> pd.DataFrame:
-    frame = visits(1_500, 40, seed=3)
-    frame["rating"] = np.random.default_rng(4).integers(1, 6, size=len(frame))
-    return frame
-
-
-def test_the_exposure_of_a_table_of_ratings_is_assumed():
-    rows = {row["term"]: row for row in fitted(ratings(), "content", epochs=1).card["terms"]}
-    assert (rows["exposure"]["status"], rows["exposure"]["value"]) == ("assumed", "share of ratings")
-    assert "no impressions are logged" in rows["exposure"]["source"]
-    assert rows["logged_stay"]["status"] == "absent"  # one category
-
-
-MEMORY = ("push", "eta", "pull", "kappa", "decay", "rho")
-
-
-def card_of_noise(length: int, domain: str, **settings) -> dict[str, dict]:
-    """Terms of a log whose responses are independent of users and of earlier steps of the session."""
-    frame = visits(900, 20, seed=9, length=length)
-    response = "listen" if domain == "social" else "click"
-    frame[response] = np.random.default_rng(1).random(len(frame)) < 0.3
-    return {row["term"]: row for row in fitted(frame, domain, **settings).card["terms"]}
-
-
-@pytest.mark.slow
-def test_initial_values_are_not_called_fitted():
-    rows = card_of_noise(5, "content")
-    assert {name: rows[name]["status"] for name in ("profile", "factors", *MEMORY)} == dict.fromkeys(
-        ("profile", "factors", *MEMORY), "absent"
-    )
-    assert rows["push"]["source"] == "did not improve validation over effects of users, items and contexts"
-    assert rows["item_bias"]["status"] == "fitted"
-
-
-@pytest.mark.parametrize("domain", ["content", "social"])
-def test_sessions_of_one_row_do_not_identify_memory(domain):
-    rows = card_of_noise(1, domain, guard=None, epochs=1)
-    assert {rows[name]["status"] for name in ("push", "eta", "pull")} == {"absent"}
-    assert (rows["rho"]["status"], rows["rho"]["value"]) == ("assumed", -1.0)
-    known = {"content": ("absent", "absent", 0.0), "social": ("assumed", "assumed", -0.1)}[domain]
-    assert (rows["kappa"]["status"], rows["decay"]["status"], rows["kappa"]["value"]) == known
-
-
 def test_a_world_has_the_kept_share_of_trained_terms(monkeypatch):
     seen = []
     monkeypatch.setattr("recgym.fit.response_model.best_share", lambda *rest: 0.5)
@@ -229,25 +108,6 @@ def test_a_world_has_the_kept_share_of_trained_terms(monkeypatch):
         assert values[name] == pytest.approx(response.scale * 0.5 * trained, rel=1e-5)
 
 
-@pytest.mark.slow
-def test_a_card_has_no_facts_of_other_logs():
-    for domain in ("content", "social", "ecommerce"):
-        card = card_markdown(fitted(visits(600, 20, seed=2).assign(**{
-            "listen" if domain == "social" else "click": np.arange(600) % 3 == 0
-        }), domain, epochs=1))  # fmt: skip
-        for words in ("KuaiRand", "74 same-day", "the log's 74", "no log here"):
-            assert words not in card, (domain, words)
-
-
-def test_staying_is_fitted_where_a_log_identifies_it():
-    log, _ = click_log(visits=300)
-    frame = make_dataset(log, FitConfig(), positives_only=True)
-    every = np.ones(log.num_rows, bool)
-    assert fit_stay(frame, every) == pytest.approx(0.7, abs=0.06)
-    one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
-    assert fit_stay(one, every) is None
-
-
 def test_seen_before_equals_a_loop():
     rng = np.random.default_rng(0)
     session, item = np.repeat(np.arange(20), 8), rng.integers(5, size=160)
@@ -259,32 +119,6 @@ def test_seen_before_equals_a_loop():
     np.testing.assert_array_equal(seen_before(session, item, positive), looped)
 
 
-def log_with_friends(pairs: int) -> Log:
-    """Impressions with and without a listen, of users of two tastes; most friends have the same taste."""
-    rng = np.random.default_rng(0)
-    user, item = rng.integers(80, size=3_000), rng.integers(30, size=3_000)
-    liked = rng.random(3_000) < np.where(user % 2 == item % 2, 0.7, 0.1)
-    time = pd.to_datetime(1_600_000_000 + 600 * np.arange(3_000), unit="s")
-    frame = pd.DataFrame({"user": [f"{u:02}" for u in user], "item": item, "time": time, "listen": liked})
-    log = Log.from_pandas(frame, domain="social")
-    ends = rng.integers(80, size=(6 * pairs, 2))
-    ends = ends[
-        (ends[:, 0] < ends[:, 1]) & ((ends[:, 0] % 2 == ends[:, 1] % 2) | (rng.random(len(ends)) < 0.1))
-    ]
-    ends = np.unique(ends, axis=0)[:pairs].astype(np.int32)
-    return replace(log, friends=pa.table({"user": ends[:, 0], "friend": ends[:, 1]}))
-
-
-def test_a_social_log_of_impressions_has_a_graph(tmp_path):
-    world = fit(log_with_friends(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
-    assert world.has_graph
-    rows = {row["term"]: row for row in world.card["terms"]}
-    assert rows["graph"]["status"] == rows["connect_taste"]["status"] == "fitted"
-    assert rows["connect_taste"]["value"] > 0
-    assert "friends_auc" in by_id(world.card)
-    assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
-
-
 @pytest.mark.slow
 def test_another_seed_trains_other_vectors_where_users_have_tastes():
     log = replace(log_with_friends(100), friends=None)
@@ -294,17 +128,6 @@ def test_another_seed_trains_other_vectors_where_users_have_tastes():
     ]
     assert all(world.card["kept"] > 0 for world in worlds)
     assert worlds[0].sha256 != worlds[1].sha256
-
-
-def test_the_card_counts_friends_that_are_too_few():
-    from recgym.sim.friend_requests import most_candidates
-
-    world = fit(log_with_friends(40), name="w", config=FitConfig(bootstrap=20, epochs=1), progress=False)
-    assert not world.has_graph
-    rows = {row["term"]: row for row in world.card["terms"]}
-    assert rows["graph"]["source"] == "40 friend pairs of users with rows; a graph needs 100"
-    with pytest.raises(ValueError, match="no graph of friends: 40 friend pairs of users with rows"):
-        most_candidates(world)
 
 
 @pytest.mark.parametrize("longest", [1, 4])
