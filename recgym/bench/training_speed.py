@@ -120,8 +120,13 @@ class _StopAtScore:
             raise _TargetReached
 
 
-def measure_training(task: TimingTask, steps: int = 20_000, seed: int = 0) -> Iterator[TimedTraining]:
-    """SB3's DQN with its defaults, in one environment and in a vector of 8; DCF-DQN up to the score of the first."""
+def measure_training(
+    task: TimingTask, steps: int = 20_000, seed: int = 0, sessions: int = NUM_EVAL_SESSIONS
+) -> Iterator[TimedTraining]:
+    """SB3's DQN with its defaults, in one environment and in a vector of 8; DCF-DQN up to the score of the first.
+
+    Each score is of `sessions` judged sessions.
+    """
     from agents import agent_class, make_agent
     from agents.problem import Problem
 
@@ -135,7 +140,7 @@ def measure_training(task: TimingTask, steps: int = 20_000, seed: int = 0) -> It
             return agent
 
         kwargs = {**task.kwargs, "observation": type(agent).observation}
-        columns, _ = play(task.env_id, kwargs, bound, 10**6, NUM_EVAL_SESSIONS)
+        columns, _ = play(task.env_id, kwargs, bound, 10**6, sessions)
         return float(columns["return"].mean())
 
     low = mean_return(make("random", 1)[0])

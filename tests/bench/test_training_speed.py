@@ -1,9 +1,11 @@
 """The time of trainings."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from recgym.bench import training_speed
+from recgym.logs import sample_log
 
 
 def test_evaluation_stops_the_clock_of_a_training(monkeypatch):
@@ -28,7 +30,10 @@ def test_evaluation_stops_the_clock_of_a_training(monkeypatch):
 @pytest.mark.slow
 def test_training_is_timed_on_a_misleading_and_on_a_fitted_log():
     misled, shop = training_speed.tasks()
-    rows = list(training_speed.measure_training(shop, steps=512))
+    kwargs = {**shop.kwargs, "horizon": 10}
+    log = sample_log(gym.make(shop.env_id, **kwargs), sessions=500, seed=1)
+    shop = shop._replace(kwargs=kwargs, log=lambda: log)
+    rows = list(training_speed.measure_training(shop, steps=512, sessions=40))
     assert [(row.agent, row.steps) for row in rows[:2]] == [("sb3-dqn", 512)] * 2
     assert rows[2].score >= rows[0].score
     assert rows[2].steps == 0  # what its log taught is enough
