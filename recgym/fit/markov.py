@@ -10,10 +10,11 @@ beside the table does not see it as better than it is.
 import numpy as np
 import torch
 
-from recgym.arrays import Arrays, Bools, Doubles
+from recgym.arrays import Arrays, Bools, Doubles, Ints
 from recgym.fit.dataset import Dataset
 from recgym.fit.pair_terms import Transitions
 
+POPULARITY = 1e12  # [clicks] k, with which a table is popularity
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # [clicks] k, weight of the items' shares
 
 
@@ -31,6 +32,27 @@ def markov_table(dataset: Dataset, rows: Bools, weight: float) -> Transitions | 
         torch.as_tensor(code),
         *(torch.as_tensor(np.log1p(part / scale), dtype=torch.float32) for part in (count, count - 1)),
     )
+
+
+def table_losses(dataset: Dataset, known: Bools, rows: Ints, weight: float) -> Doubles:
+    """Log-losses of the items of `rows` on their pages, by the table of the rows `known` (rows,), in closed form."""
+    num, item, page = dataset.num_items, dataset.item.astype(np.int64), dataset.items.category_page
+    share = (np.bincount(item[known], minlength=num) + 1.0) / (known.sum() + num)
+    pages = np.bincount(page, share)
+    second = np.flatnonzero(known & dataset.follows)
+
+    def counted(to: Ints, size: int) -> Doubles:
+        """Transitions of the table from the item before each of `rows` to what is at it, of `to` (rows of the log,)."""
+        code, count = np.unique(item[second - 1] * size + to[second], return_counts=True)
+        asked = item[rows - 1] * size + to[rows]
+        at = np.minimum(np.searchsorted(code, asked), len(code) - 1)
+        return np.asarray(np.where(dataset.follows[rows] & (code[at] == asked), count[at], 0), np.float64)
+
+    if not len(second):
+        return np.asarray(-np.log(share[item[rows]] / pages[page[item[rows]]]), np.float64)
+    own = counted(item, num) + weight * share[item[rows]]
+    every = counted(page[item], len(pages)) + weight * pages[page[item[rows]]]
+    return np.asarray(-np.log(own / every), np.float64)
 
 
 def exported(table: Transitions) -> Arrays:

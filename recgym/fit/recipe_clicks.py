@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.arrays import Arrays, Doubles, Ints
+from recgym.arrays import Arrays, Doubles
 from recgym.events import EVENTS
 from recgym.fit import conditional_logit
 from recgym.fit.baseline_guard import beats, best_share
@@ -17,7 +17,7 @@ from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import WEIGHTS, exported
+from recgym.fit.markov import POPULARITY, WEIGHTS, exported, table_losses
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
@@ -92,7 +92,7 @@ def trained(
     """The model fitted to train and validation, with the rounds and shares that are best on validation; these."""
     place = conditional_logit.layout(dataset, device)
     judged = conditional_logit.scoring_batches(dataset, device, VALIDATION)
-    table = choose_markov(dataset, place, judged, config, device)
+    table = choose_markov(dataset, judged, config)
     # between pages, transitions are navigation, which is left out of the world
     weight = table.weight if table is not None and int(place.category_page.max()) == 0 else None
     best, losses = search_rounds(dataset, config, weight, place, judged, seed, device, report)
@@ -135,24 +135,14 @@ class Table(NamedTuple):
     loss: float  # mean on validation
 
 
-def choose_markov(
-    dataset: Dataset,
-    place: conditional_logit.Catalogue,
-    judged: Batches,
-    config: FitConfig,
-    device: torch.device,
-) -> Table | None:
+def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table | None:
     """The best Markov table on validation; None where it does not beat popularity there."""
     if config.guard is None or config.start != "counts":
         return None
-
-    def losses(weight: float | None) -> tuple[Doubles, Ints]:
-        model = shrunk(ChoiceModel(dataset, config, Past((TRAIN,), weight)).to(device), 0.0, 0.0)
-        loss, _, row = conditional_logit.losses_of(model, place, judged)
-        return loss.double().cpu().numpy(), row.cpu().numpy()
-
-    popular, row = losses(None)
-    tried = {weight: losses(weight)[0] for weight in WEIGHTS}
+    row = torch.cat([batch.row[batch.mask > 0] for batch in judged]).cpu().numpy()
+    known = dataset.row_period == TRAIN
+    popular = table_losses(dataset, known, row, POPULARITY)
+    tried = {weight: table_losses(dataset, known, row, weight) for weight in WEIGHTS}
     best = min(tried, key=lambda weight: tried[weight].mean())
     wins = beats(tried[best], popular, dataset.session[row], config.guard)
     return Table(best, float(tried[best].mean())) if wins else None

@@ -9,7 +9,7 @@ from click_logs import click_log
 from recgym.fit import FitConfig, conditional_logit
 from recgym.fit.conditional_logit import ChoiceModel, Past
 from recgym.fit.dataset import make_dataset
-from recgym.fit.markov import exported, markov_table
+from recgym.fit.markov import POPULARITY, exported, markov_table, table_losses
 from recgym.fit.recipe_clicks import shrunk, trained
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION
@@ -46,6 +46,17 @@ def test_an_untrained_model_has_the_losses_of_a_markov_table(dataset):
     item, first = dataset.item[row], dataset.step[row] == 0
     expected = -np.log(np.where(first, share[item], chance[dataset.item[row - 1], item]))
     np.testing.assert_allclose(loss, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("weight", [WEIGHT, None])
+def test_losses_in_closed_form_are_those_of_the_model(pages, weight):
+    dataset = make_dataset(chain_log(pages, visits=150), CONFIG, positives_only=True)
+    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), weight)), 0.0, 0.0)
+    judged = conditional_logit.scoring_batches(dataset, CPU, VALIDATION)
+    loss, _, row = conditional_logit.losses_of(model, conditional_logit.layout(dataset, CPU), judged)
+    found = table_losses(dataset, dataset.row_period == TRAIN, row.numpy(), weight or POPULARITY)
+    np.testing.assert_allclose(found, loss, atol=1e-4)
 
 
 def test_a_row_is_left_out_of_its_own_term(dataset):
