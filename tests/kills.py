@@ -85,8 +85,8 @@ def fitted(out):
 def benched(out):
     """Judged sessions and figures of all runs."""
     found = {}
-    for folder in sorted((out / "quick").glob("[!.]*")):
-        record = json.loads((folder / "run.json").read_text())
+    for place in sorted((out / "quick").glob("[!.]*/run.json")):
+        record, folder = json.loads(place.read_text()), place.parent
         found[folder.name] = record["final"], pq.read_table(folder / "sessions.parquet").to_pydict()
     return found
 
