@@ -44,6 +44,13 @@ AgentParams = Annotated[
     str | None,
     typer.Option(metavar="JSON", help='Parameters of the agent, such as {"scale": 0.5}. Default: its own.'),
 ]
+Stage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STAGE",
+        help="Last stage of genrec: pretrain, sft (supervised) or rl (reinforcement). Default: rl.",
+    ),
+]
 Start = Annotated[
     Path | None,
     typer.Option("--from", metavar="DIR", help="Folder of a trained agent of this name, to train further."),
@@ -85,6 +92,7 @@ def train(
     sessions: JudgedSessions = 500,
     world: TrainingWorld = None,
     params: AgentParams = None,
+    stage: Stage = None,
     start: Start = None,
     log: OfflineLog = None,
     every: CheckpointSteps = 10_000,
@@ -97,8 +105,7 @@ def train(
 ) -> None:
     """Train one agent, judge it on other users, save it.
 
-    The same command resumes a training that was stopped. With --from a trained agent is trained further: on a log if it
-    has an offline stage, then in the environment.
+    The same command resumes a stopped training. --from trains an agent further, on a log if it has an offline stage.
 
     ```sh
     recgym train ucb1 recgym/Ecommerce-v1 --steps 2000
@@ -124,7 +131,7 @@ def train(
     if tensorboard is not None:
         refuse_unwritable("--tensorboard", tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
-    settings = json_object("--params", params)
+    settings = with_stage(agent, json_object("--params", params), stage)
     plan = TrainingPlan(
         agent=agent, params=settings, seed=seed, device=device, start=start, log=log, every=every
     )
@@ -136,6 +143,21 @@ def train(
     _print_figures(about["final"])
     if "ended" not in listener.stages:
         print(f"wrote {folder}", file=sys.stderr)
+
+
+def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[str, Any]:
+    """The parameters with the last stage; ValueError for an agent without stages, or where it is given twice."""
+    if stage is None:
+        return settings
+    from dataclasses import fields
+
+    from agents import agent_class
+
+    if "stage" not in {field.name for field in fields(agent_class(agent).config)}:
+        raise ValueError(f"--stage {stage}: agent {agent} has no stages")
+    if "stage" in settings:
+        raise ValueError("--stage: the stage is given by --params as well")
+    return {**settings, "stage": stage}
 
 
 def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:

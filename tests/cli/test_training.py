@@ -9,6 +9,7 @@ from refusals import refused
 from agents import agent_class
 from agents.problem import Problem
 from recgym.bench.rollout import make_vector
+from recgym.cli.training import with_stage
 from recgym.logs.sample import sample_log
 from recgym.sim.world import World
 
@@ -19,6 +20,22 @@ def test_unknown_agents_and_wrong_worlds_are_one_line(run, world):
     )
     refused(
         run("train", "ucb1", "recgym/Content-v1", "--world", world), "is of domain ecommerce", "needs content"
+    )
+
+
+def test_the_stage_is_a_parameter_of_agents_with_stages():
+    assert with_stage("genrec", {"width": 8}, "sft") == {"width": 8, "stage": "sft"}
+    assert with_stage("ucb1", {}, None) == {}
+
+
+def test_a_stage_that_cannot_be_is_one_line(run, world):
+    train = ("train", "genrec", "recgym/Ecommerce-v1", "--world", world, "--stage")
+    refused(run(*train, "last"), "stage is 'last', allowed: 'pretrain', 'sft', 'rl'")
+    refused(
+        run(*train, "rl", "--params", '{"stage": "sft"}'), "--stage: the stage is given by --params as well"
+    )
+    refused(
+        run("train", "ucb1", "recgym/Ecommerce-v1", "--stage", "rl"), "--stage rl: agent ucb1 has no stages"
     )
 
 
