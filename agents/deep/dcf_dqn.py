@@ -59,7 +59,7 @@ class DcfDqnParams(DeepQParams):
     priority_exponent: float = 0.0  # of the continuation heads' error, in [0, 1]; 0: uniform replay
     priority_correction: float = 0.5  # exponent of the importance weights, in [0, 1]; 1: unbiased
     mixed_precision: bool = False  # bfloat16 in the online stage, only on CUDA
-    compile: bool = False  # torch.compile in the online stage, only on CUDA
+    compile: bool = False  # torch.compile in the online stage, only on CUDA, not of a recurrent encoder
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,6 +67,8 @@ class DcfDqnParams(DeepQParams):
         check_range("log_weight", self.log_weight, 0)
         for name in ("priority_exponent", "priority_correction"):
             check_range(name, getattr(self, name), 0, 1)
+        if self.compile and self.encoder == "recurrent":
+            raise ValueError("compile is True, but torch compiles no recurrent encoder: choose another one")
 
 
 class DcfDqn(DeepQ):

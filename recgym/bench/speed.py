@@ -1,7 +1,7 @@
 """Steps per second of the environments, beside Gymnasium's CartPole in the same process.
 
-A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows
-counts, because other work of the machine can only slow a window down.
+A step shows one slate to one session. Actions are drawn before the clock starts; the best of three windows counts,
+because other work of the machine can only slow a window down. On one thread it is CPU time that counts.
 """
 
 import time
@@ -20,6 +20,7 @@ from recgym.sim.schema import LAYOUT
 from recgym.sim.world import World
 
 NUM_ENVS = 1024  # of the vector environment
+DEVICE_ENVS = 65_536  # of the vector environment on a GPU
 NUM_WINDOWS = 3
 
 
@@ -36,15 +37,18 @@ class Speed(NamedTuple):
     single: float  # gym.make, unwrapped, one thread
     vector: float  # native vector of NUM_ENVS sessions, one thread
     threaded: float | None  # the same on all threads; None for CartPole
+    on_device: float | None = None  # vector of DEVICE_ENVS sessions on the GPU that was asked for
 
 
-def best_rate(step: Callable[[int], None], per_call: int, seconds: float) -> float:
-    """Steps per second: the best of three windows of `seconds` each."""
+def best_rate(
+    step: Callable[[int], None], per_call: int, seconds: float, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Steps per second: the best of three windows of `seconds` each, of CPU time unless another clock is given."""
     step(0)
     best = 0.0
     for _ in range(NUM_WINDOWS):
-        calls, started = 0, time.perf_counter()
-        while (spent := time.perf_counter() - started) < seconds:
+        calls, started = 0, clock()
+        while (spent := clock() - started) < seconds:
             step(calls)
             calls += 1
         best = max(best, calls * per_call / spent)
@@ -63,16 +67,27 @@ def _single(env: Any, actions: Any, seconds: float) -> float:
     return best_rate(step, len(actions), seconds)
 
 
-def _vector(env: Any, actions: Any, seconds: float) -> float:
+def _vector(env: Any, actions: Any, seconds: float, clock: Callable[[], float] = time.process_time) -> float:
     env.reset(seed=0)
 
     def step(call: int) -> None:
         env.step(actions[call % len(actions)])
 
-    return best_rate(step, env.num_envs, seconds)
+    return best_rate(step, env.num_envs, seconds, clock)
 
 
-def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: Any) -> Speed:
+def _on_device(row: EnvRow, device: str, seconds: float, **kwargs: Any) -> float:
+    import torch
+
+    env = make_vector(row.id, DEVICE_ENVS, device=device, output="torch", **kwargs)
+    items = env.unwrapped.privileged().world.num_items
+    actions = torch.randint(
+        items, (16, *env.action_space.shape), device=device
+    )  # a step waits for the one before
+    return _vector(env, actions, seconds, time.perf_counter)
+
+
+def _measure(row: EnvRow, seconds: float, threads: int, device: str, name: str, **changes: Any) -> Speed:
     kwargs = {"world": world_of(row), **changes}
     rng = np.random.default_rng(0)
     env: Any = gymnasium.make(row.id, **kwargs).unwrapped
@@ -86,10 +101,12 @@ def _measure(row: EnvRow, seconds: float, threads: int, name: str, **changes: An
     rate = _vector(vector, batches, seconds)
     threaded = rate
     if threads > 1:
-        threaded = _vector(make_vector(row.id, NUM_ENVS, threads=threads, **kwargs), batches, seconds)
+        shared = make_vector(row.id, NUM_ENVS, threads=threads, **kwargs)
+        threaded = _vector(shared, batches, seconds, time.perf_counter)
     world = engine.world
     sizes = (num, world.num_factors, len(world.categories), HISTORY_LENGTH, engine.features_width, slots)
-    return Speed(name, *sizes, single, rate, threaded)
+    on_device = None if device == "cpu" else _on_device(row, device, seconds, **kwargs)
+    return Speed(name, *sizes, single, rate, threaded, on_device)
 
 
 def _resized(world: World, num_items: int) -> World:
@@ -109,15 +126,15 @@ def _cartpole(seconds: float) -> Speed:
     return Speed("Gymnasium CartPole-v1", 2, 0, 0, 0, 4, 1, single, rate, None)
 
 
-def measure(seconds: float = 0.5) -> Iterator[Speed]:
-    """One row for each environment, for content-1 with 200 and with 6,000 items, and for CartPole."""
+def measure(seconds: float = 0.5, device: str = "cpu") -> Iterator[Speed]:
+    """One row for each environment, for Content with 200 and with 6,000 items, and for CartPole."""
     threads = MAX_THREADS
     for row in ENVIRONMENTS:
-        yield _measure(row, seconds, threads, row.id)
+        yield _measure(row, seconds, threads, device, row.id)
     content = next(row for row in ENVIRONMENTS if row.id == "recgym/Content-v1")
     for num_items in (200, 6_000):
         world = _resized(world_of(content), num_items)
         yield _measure(
-            content, seconds, threads, f"{content.id}, {num_items} items", world=world, n_items="all"
+            content, seconds, threads, device, f"{content.id}, {num_items} items", world=world, n_items="all"
         )
     yield _cartpole(seconds)

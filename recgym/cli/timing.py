@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recgym.cli.terminal import Json, print_json
+from recgym.cli.terminal import FittingDevice, Json, print_json
 
 WindowSeconds = Annotated[
     float,
@@ -23,6 +23,9 @@ Training = Annotated[
 TrainingSteps = Annotated[
     int, typer.Option(metavar="N", min=500, help="With --training: environment steps of that DQN.")
 ]
+SpeedFolder = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Write a page and a JSON file with the machine there.")
+]
 
 
 def speed(
@@ -30,19 +33,24 @@ def speed(
     bandits: Bandits = False,
     training: Training = False,
     training_steps: TrainingSteps = 20_000,
+    device: FittingDevice = "cpu",
+    out: SpeedFolder = None,
     as_json: Json = False,
 ) -> None:
     """Steps per second of every environment, and of Gymnasium's CartPole.
 
     A step shows one slate to one session. Columns: one environment; the vector of 1,024 on one thread and on all; N
-    items, d factors, C categories, H items of history, width of the observation "features", K items of a slate.
+    items, d factors, C categories, H items of history, width of the observation "features", K items of a slate. With
+    --device cuda also the vector of 65,536 there.
 
     ```sh
     recgym speed --seconds 1
     ```
     """
     from recgym.bench.speed import measure
+    from recgym.bench.speed_page import speed_record, write_speed
     from recgym.cli.layout import TableColumn, show_table
+    from recgym.device import resolve
 
     if bandits:
         _bandit_speed(seconds, as_json)
@@ -52,12 +60,18 @@ def speed(
         return
     sizes = [TableColumn(name, rank) for rank, name in enumerate(("N", "d", "C", "H", "width", "K"), start=4)]
     rates = [TableColumn("single", 1), TableColumn("vector 1,024", 2), TableColumn("all threads", 3)]
-    rows = list(measure(seconds))
+    device = resolve(device, ("cpu", "cuda"), "an environment")
+    rows = list(measure(seconds, device))
+    if out is not None:
+        write_speed(out, speed_record(rows, seconds, device))
     if as_json:
         print_json([row._asdict() for row in rows])
         return
+    if device != "cpu":
+        rates.append(TableColumn(device, 0))
     lines = [
-        (row.name, *map(str, row[1:7]), *(f"{rate:,.0f}" if rate else "" for rate in row[7:])) for row in rows
+        (row.name, *map(str, row[1:7]), *(f"{rate:,.0f}" if rate else "" for rate in row[7 : 7 + len(rates)]))
+        for row in rows
     ]
     show_table([TableColumn("environment"), *sizes, *rates], lines)
 

@@ -36,14 +36,14 @@ class CudaVectorEnv(RecVectorEnv):
         num_envs: B, at least 1.
         device: "cuda", or "cuda:1".
         output: "numpy" or "torch"; tensors are on the device, and a step copies nothing to the CPU.
-        **arguments: those of `RecVectorEnv`, without `threads` and `render_mode`.
+        **arguments: those of `RecVectorEnv`, without `threads`, `render_mode`, `arrival` and `rules`.
 
     Raises:
         ValueError: an argument is not one of these, or numba has no CUDA driver or compiler.
     """
 
     def __init__(self, num_envs: int = 1, *, device: str, output: str = "torch", **arguments: Any) -> None:
-        for name in ("threads", "render_mode"):
+        for name in ("threads", "render_mode", "arrival", "rules"):
             if arguments.get(name) not in (None, 1):
                 raise ValueError(f"{name} is {arguments[name]!r}, which needs device 'cpu', not {device!r}")
         if not is_available():

@@ -16,7 +16,7 @@ from recgym.jit import njit
 from recgym.sim.friend_items import friends_by_item
 from recgym.sim.observations import HistoryRows, history, tabular
 from recgym.sim.state import Slates
-from recgym.sim.step_kernels import SIMULATION, Step, empty_step, info_rows, step_rows
+from recgym.sim.step_kernels import SIMULATION, Step, empty_step, info_rows, observe, take_step
 from recgym.sim.struct_memory import kind_of, load
 
 cuda: Any = numba.cuda
@@ -62,23 +62,42 @@ def _is_slate(slate: Slates, b: int, num_items: int) -> bool:
 
 
 @njit()
-def device_row(b: int, simulation: int, step: int, is_assumed: int) -> None:
-    """The step of session b, its observations, and what its info holds. A slate that is none is not shown."""
-    d = load(DEVICE_STEP, step)
-    if b >= d.i.steps.shape[0]:
-        return
-    m = load(SIMULATION, simulation)
+def _take_step(b: int, simulation: int, step: int) -> None:
+    d, m = load(DEVICE_STEP, step), load(SIMULATION, simulation)
     if d.i.steps[b] and not d.i.resets[b] and not _is_slate(d.i.slate, b, m.w.category.shape[0]):
         d.refused[0] = b + 1
         d.i.steps[b] = False
-    step_rows(b, b + 1, m, d.i, d.features)
-    info_rows(m, b, b + 1, d.i.f, is_assumed, d.counts, d.minutes)
+    take_step(m, b, d.i)
+
+
+@njit()
+def _observe(b: int, simulation: int, step: int) -> None:
+    d, m = load(DEVICE_STEP, step), load(SIMULATION, simulation)
+    observe(m, b, d.features[b])
     if d.history.shown.shape[1] > 0:
         history(m.w, m.s, b, b + 1, m.public, d.history)
     if d.friends.shape[1] > 0:
         friends_by_item(m.w, m.s, b, b + 1, d.friends)
     if d.states.shape[0] > 0:
         tabular(m.s, b, b + 1, d.states)
+
+
+@njit()
+def _inform(b: int, simulation: int, step: int, is_assumed: int) -> None:
+    d = load(DEVICE_STEP, step)
+    info_rows(load(SIMULATION, simulation), b, b + 1, d.i.f, is_assumed, d.counts, d.minutes)
+
+
+@njit()
+def device_row(b: int, simulation: int, step: int, is_assumed: int) -> None:
+    """The step of session b, its observations, and what its info holds. A slate that is none is not shown.
+
+    Each part loads the tuples again: addresses of all arrays at once do not fit into the registers of a thread.
+    """
+    if b < load(DEVICE_STEP, step).i.steps.shape[0]:
+        _take_step(b, simulation, step)
+        _observe(b, simulation, step)
+        _inform(b, simulation, step, is_assumed)
 
 
 def is_available() -> bool:

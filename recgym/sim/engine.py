@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.jit import MAX_THREADS
+from recgym.memory import ArrayPool
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import step_kernels
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
@@ -70,6 +71,7 @@ class Engine:
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
         self.sessions = empty_sessions(world, num)
+        self.arrays = ArrayPool()  # of results
         self.num_pages = int(world.arrays.page.max()) + 1
         self.all_rows, self.no_rows = np.ones(num, np.bool_), np.zeros(num, np.bool_)
         self.no_slate = np.zeros((num, slate_size), np.int64)
@@ -166,14 +168,14 @@ class Engine:
         Returns:
             New arrays; 0 for rows that saw no slate.
         """
-        num, slots = self.num, self.slate_size
+        num, slots, new = self.num, self.slate_size, self.arrays.empty
         feedback = Feedback(
-            np.empty((num, slots), np.int32),
-            np.empty((num, slots), np.float32),
-            np.empty(num, np.int32),
-            np.empty(num, np.float64),
-            np.empty(num, np.bool_),
-            np.empty(num, np.bool_),
+            new((num, slots), np.int32),
+            new((num, slots), np.float32),
+            new((num,), np.int32),
+            new((num,), np.float64),
+            new((num,), np.bool_),
+            new((num,), np.bool_),
         )
         taken = Step(
             np.array(slate, np.int64, copy=True if self.world.arrays.whole_pages[0] else None, order="C"),
@@ -230,24 +232,25 @@ class Engine:
 
     def info(self, feedback: Feedback, is_assumed: int) -> tuple[Ints, Doubles]:
         """Users, contexts, `is_assumed`, number of each event and repeats, (E + 4, B); minutes watched (B,)."""
-        out, minutes = np.empty((len(self.world.events) + 4, self.num), np.int64), np.empty(self.num)
+        out = self.arrays.empty((len(self.world.events) + 4, self.num), np.int64)
+        minutes = self.arrays.empty((self.num,), np.float64)
         step_kernels.fill_info(self._held.address, feedback, is_assumed, out, minutes)
         return out, minutes
 
     def history(self) -> Arrays:
         """Parts of the observation "history" of every session, in new arrays."""
-        num, length = self.num, HISTORY_LENGTH
+        num, length, new = self.num, HISTORY_LENGTH, self.arrays.empty
         batch: Arrays = {
-            "user": np.empty(num, np.int64),
-            "shown": np.empty((num, length), np.int32),
-            "events": np.empty((num, length * len(self.world.events)), np.float32),
-            "context": np.empty((num, 3), np.float32),
+            "user": new((num,), np.int64),
+            "shown": new((num, length), np.int32),
+            "events": new((num, length * len(self.world.events)), np.float32),
+            "context": new((num, 3), np.float32),
         }
         step_kernels.fill_history(self._held.address, HistoryRows(**batch))
         if "user_features" in self.observes:
             batch["user_features"] = self.world.user_features[self.sessions.user]
         if "friends" in self.observes:
-            batch["friends"] = np.empty((num, self.world.num_items), np.float32)
+            batch["friends"] = new((num, self.world.num_items), np.float32)
             step_kernels.fill_friends(self._held.address, batch["friends"])
         return batch
 

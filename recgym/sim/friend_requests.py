@@ -21,6 +21,8 @@ import numpy as np
 from recgym.arrays import Floats
 from recgym.jit import njit
 from recgym.rng import CANDIDATE, uniform
+from recgym.sim.common_items import common_items, mark_library
+from recgym.sim.scalar_math import minimum
 from recgym.sim.schema import (
     CONNECT_AGAIN,
     CONNECT_BIAS,
@@ -42,6 +44,10 @@ FRIEND_LOGIT = -1e6  # logit of a candidate who was accepted
 COMMON_SCALE = math.log(51.0)  # log(1 + friends in common) that maps to 1 in the observation
 FRIENDS_SCALE = math.log(151.0)  # log(1 + friends) that maps to 1
 SHARED_SCALE, REFUSED_SCALE = 25.0, 5.0  # items in common, and refusals, that map to 1
+SCALED_COMMON = np.array(
+    [math.log(1.0 + n) / COMMON_SCALE for n in range(51)]
+)  # of 0, 1, ... friends in common
+SCALED_FRIENDS = np.array([math.log(1.0 + n) / FRIENDS_SCALE for n in range(151)])  # of 0, 1, ... friends
 CANDIDATE_FEATURES = 5  # columns of a candidate in the observation "features"
 
 
@@ -94,27 +100,9 @@ def common_friends(w: WorldArrays, user: int, other: int) -> int:
     a, b, count = w.friend_start[user], w.friend_start[other], 0
     while a < w.friend_start[user + 1] and b < w.friend_start[other + 1]:
         x, y = w.friend[a], w.friend[b]
-        if x == y:
-            count += 1
-        if x <= y:
-            a += 1
-        if x >= y:
-            b += 1
-    return count
-
-
-@njit()
-def common_items(w: WorldArrays, user: int, other: int) -> int:
-    """Number of items in both libraries."""
-    a, b, count, size = 0, 0, 0, w.library.shape[1]
-    while a < size and b < size:
-        x, y = w.library[user, a], w.library[other, b]
-        if x == y and x >= 0:
-            count += 1
-        if x <= y:
-            a += 1
-        if x >= y:
-            b += 1
+        count += int(x == y)
+        a += int(x <= y)
+        b += int(x >= y)
     return count
 
 
@@ -146,14 +134,14 @@ def draw_friend_of_friend(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
 
 
 @njit()
-def draw_similar_user(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+def draw_similar_user(w: WorldArrays, s: Sessions, b: int, c: int, mask: int) -> int:
     """Of NUM_STRANGERS random users the one with the most items in common, -1 if none is available."""
     best, most, num_users = -1, -1, w.library.shape[0]
     for i in range(NUM_STRANGERS):
         other = int(
             uniform(s.key[b], 0, CANDIDATE, c * COLUMNS_PER_CANDIDATE + 2 * MAX_WALKS + i) * num_users
         )
-        shared = common_items(w, s.user[b], other)
+        shared = common_items(w, s, b, other, mask)
         if shared > most and is_available(w, s, b, c, other):
             best, most = other, shared
     return best
@@ -162,22 +150,22 @@ def draw_similar_user(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
 @njit()
 def draw_candidates(w: WorldArrays, s: Sessions, b: int) -> None:
     """Draw the episode's candidates."""
-    user, num_users = s.user[b], w.library.shape[0]
+    user, num_users, mask = s.user[b], w.library.shape[0], mark_library(w, s, b)
     for c in range(s.candidate.shape[1]):
         other = -1
         if w.category[c] == 0:
             other = draw_friend_of_friend(w, s, b, c)
         elif w.category[c] == 1:
-            other = draw_similar_user(w, s, b, c)
+            other = draw_similar_user(w, s, b, c, mask)
         if other < 0:  # the first available user from a random index on
             column = (c + 1) * COLUMNS_PER_CANDIDATE - 1
             other = int(uniform(s.key[b], 0, CANDIDATE, column) * num_users)
             while not is_available(w, s, b, c, other):
                 other = (other + 1) % num_users
         s.candidate[b, c] = other
-        s.shared[b, c] = common_items(w, user, other)
+        s.shared[b, c] = common_items(w, s, b, other, mask)
         s.tie[b, c] = common_friends(w, user, other)
-        s.refused[b, c] = 0
+    s.refused[b, :] = 0
 
 
 @njit()
@@ -217,9 +205,8 @@ def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None
     at = out.shape[0] - CANDIDATE_FEATURES * size
     for c in range(size):
         tie = s.tie[b, c]
-        out[at + c] = min_one(math.log(1.0 + (tie if tie > 0 else 0)) / COMMON_SCALE)
-        friends = num_friends(w, s.candidate[b, c])
-        out[at + size + c] = min_one(math.log(1.0 + friends) / FRIENDS_SCALE)
+        out[at + c] = SCALED_COMMON[minimum(tie, 50) if tie > 0 else 0]
+        out[at + size + c] = SCALED_FRIENDS[minimum(num_friends(w, s.candidate[b, c]), 150)]
         out[at + 2 * size + c] = min_one(s.shared[b, c] / SHARED_SCALE)
         out[at + 3 * size + c] = min_one(s.refused[b, c] / REFUSED_SCALE)
         out[at + 4 * size + c] = 1.0 if tie < 0 else 0.0

@@ -32,6 +32,20 @@ def sigmoid(x: float) -> float:
 
 
 @njit()
+def happens(u: float, x: float) -> bool:
+    """Whether u < sigmoid(x), for u in [0, 1).
+
+    The exponential is left out where a bound decides: exp(y) is at least the first terms of its series, so that
+    sigmoid(-y) is at most 1 / (1 + those terms) for y >= 0. The margins cover the rounding of `sigmoid`.
+    """
+    x = clip(x, MAX_LOGIT)
+    y, v = (-x, u) if x < 0.0 else (x, 1.0 - u)
+    if v > 1e-8 and v * (2.0 + y * (1.0 + y * (0.5 + y * (0.16 + y * (0.04 + y * 0.008))))) > 1.000001:
+        return x >= 0.0
+    return u < sigmoid(x)
+
+
+@njit()
 def log_stay_to_logit(log_stay: float) -> float:
     """Logit of a probability p from log(1 - p) < 0."""
     return math.log(math.expm1(-log_stay)) if log_stay > -MAX_LOGIT else MAX_LOGIT

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Bools
 from recgym.jit import njit
-from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
+from recgym.observation import HISTOGRAM_DECAY
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
 from recgym.sim.friend_requests import acceptance_logit, apply_reply, num_friends_with_item
 from recgym.sim.leaving import leave_clock, leave_logit, per_response
-from recgym.sim.scalar_math import MAX_LOGIT, clip, minimum, sigmoid
+from recgym.sim.scalar_math import MAX_LOGIT, clip, happens, minimum, sigmoid
 from recgym.sim.schema import (
     DECAY,
     ETA,
@@ -42,7 +42,8 @@ from recgym.sim.schema import (
     WATCH_CLICK_MS,
     WorldArrays,
 )
-from recgym.sim.slate_facts import is_repeat, lead_position
+from recgym.sim.session_arrays import decay_record, make_room
+from recgym.sim.slate_facts import is_repeat, lead_position, num_distinct
 from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
 from recgym.sim.transitions import has_transitions, transition
 from recgym.sim.watch_time import CLICKED, LONG_VIEW, SKIPPED, watch_time
@@ -145,8 +146,8 @@ def draw_events(
     for e in range(begin, num_events):
         if not has_required_event(w, e, first, second):
             continue
-        p = sigmoid(event_logit(w, user, item, e, x, first, second))
-        if uniform(key, step, EVENT, k * num_events + e) < p:
+        logit = event_logit(w, user, item, e, x, first, second)
+        if happens(uniform(key, step, EVENT, k * num_events + e), logit):
             bits += 1 << e
     f.events[b, k] = bits
 
@@ -164,11 +165,11 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
         if is_repeat(slate, b, k):
             f.repeats[b] += 1
             continue
-        if uniform(key, step, EXAMINE, k) >= w.examine[k]:
+        if w.examine[k] < 1.0 and uniform(key, step, EXAMINE, k) >= w.examine[k]:
             continue
         x = affinity(w, s, b, item)
         if w.choice[0] != ONE_CHOICE:
-            draw_events(w, s, b, k, item, x, uniform(key, step, CHOICE, k) < sigmoid(x), f)
+            draw_events(w, s, b, k, item, x, happens(uniform(key, step, CHOICE, k), x), f)
             continue
         # multinomial logit in one pass: after each option, `chosen` is a draw from the options so far
         weight = math.exp(x)
@@ -190,7 +191,7 @@ def respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedb
     for item in range(w.page.shape[0]):
         if not on_page(w, slate[b, 0], item):
             continue
-        if uniform(key, step, EXAMINE, place) < w.examine[place]:
+        if w.examine[place] >= 1.0 or uniform(key, step, EXAMINE, place) < w.examine[place]:
             x = affinity(w, s, b, item)
             weight = math.exp(x)
             total += weight
@@ -214,13 +215,11 @@ def _pull_to_profile(w: WorldArrays, s: Sessions, b: int) -> None:
 @njit()
 def update_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
     """Update intent, satiation, memory, history and histograms with the events of a slate."""
-    num_factors, num_categories, slots = s.intent.shape[1], s.shown.shape[1], slate.shape[1]
+    num_factors, slots = s.intent.shape[1], slate.shape[1]
     is_step = not per_response(w) or f.events[b, lead_position(slate, b, f)] & 1 == 1
     kept = w.params[DECAY] if is_step else 1.0
-    for c in range(num_categories):
-        s.satiation[b, c] *= kept
-        s.shown[b, c] *= HISTOGRAM_DECAY
-        s.liked[b, c] *= HISTOGRAM_DECAY
+    decay_record(s, b, kept)
+    place = make_room(s, b, num_distinct(slate, b))
     unit = (1.0 - HISTOGRAM_DECAY) / slots
     bits = 0
     for k in range(slots):
@@ -228,11 +227,10 @@ def update_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedbac
             continue
         item = slate[b, k]
         category = w.category[item]
-        for j in range(HISTORY_LENGTH - 1):
-            s.items[b, j] = s.items[b, j + 1]
-            s.events[b, j] = s.events[b, j + 1]
-        s.items[b, HISTORY_LENGTH - 1] = item
-        s.events[b, HISTORY_LENGTH - 1] = f.events[b, k]
+        if place >= 0:  # of a slate longer than the history, the last items
+            s.items[b, place] = item
+            s.events[b, place] = f.events[b, k]
+        place += 1
         bits |= f.events[b, k]
         if w.choice[0] == FRIENDS:
             apply_reply(w, s, b, item, f.events[b, k] & 1 == 1)
@@ -285,5 +283,5 @@ def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f:
     """One step of session b, as `show`; also draws whether the user leaves."""
     step = s.step[b]
     logit = show(w, s, b, slate, f)
-    f.left[b] = uniform(s.key[b], step, LEAVE, 0) < sigmoid(logit)
+    f.left[b] = happens(uniform(s.key[b], step, LEAVE, 0), logit)
     f.horizon[b] = step + 1 >= horizon

@@ -1,4 +1,4 @@
-"""Arrays of sessions and feedback: allocation, copies of a row, and checks of a restored state.
+"""Arrays of sessions and feedback: allocation, copies and decay of a row, and checks of a restored state.
 
 Axes: B sessions, K slate positions.
 """
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.jit import njit
-from recgym.observation import HISTORY_LENGTH
+from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 from recgym.sim.schema import FRIENDS
 from recgym.sim.state import MEMORY, Feedback, Sessions
 from recgym.sim.world import World
@@ -102,6 +102,29 @@ def copy_row(source: Sessions, b: int, target: Sessions) -> None:
     _copy(source.shared, b, target.shared)
     _copy(source.tie, b, target.tie)
     _copy(source.refused, b, target.refused)
+
+
+@njit()
+def decay_record(s: Sessions, b: int, kept: float) -> None:
+    """Decay satiation, of which the share `kept` stays, and the histograms. Each loop becomes vector instructions."""
+    num_categories = s.shown.shape[1]
+    for c in range(num_categories):
+        s.satiation[b, c] *= kept
+    for c in range(num_categories):
+        s.shown[b, c] *= HISTOGRAM_DECAY
+    for c in range(num_categories):
+        s.liked[b, c] *= HISTOGRAM_DECAY
+
+
+@njit()
+def make_room(s: Sessions, b: int, count: int) -> int:
+    """Move the history of session b to make room for `count` items; the place of the first."""
+    first = HISTORY_LENGTH - count
+    for j in range(first):
+        s.items[b, j] = s.items[b, j + count]
+    for j in range(first):
+        s.events[b, j] = s.events[b, j + count]
+    return first
 
 
 def session_limits(world: World, slate_size: int, horizon: int) -> dict[str, tuple[float, float]]:

@@ -96,15 +96,20 @@ def step_row(m: Simulation, b: int, slate: Slates, f: Feedback) -> None:
 
 
 @njit()
-def step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
-    """One step of the sessions [low, high), see `step_all`."""
+def take_step(m: Simulation, b: int, i: Step) -> None:
+    """The step of session b, or the beginning of its next episode."""
+    if i.steps[b] and not i.resets[b]:
+        step_row(m, b, i.slate, i.f)
+    else:
+        if i.resets[b]:
+            start_episode(m.w, m.s, b)
+        _clear(i.f, b)
+
+
+@njit()
+def _step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
     for b in range(low, high):
-        if i.steps[b] and not i.resets[b]:
-            step_row(m, b, i.slate, i.f)
-        else:
-            if i.resets[b]:
-                start_episode(m.w, m.s, b)
-            _clear(i.f, b)
+        take_step(m, b, i)
         observe(m, b, out[b])
 
 
@@ -112,7 +117,7 @@ def step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
 def step_all(simulation: int, step: int, out: Floats) -> None:
     """One step of every session, given addresses; `out` (B, width) or (B, 0) gets the observations."""
     i = load(STEP, step)
-    step_rows(0, i.steps.shape[0], load(SIMULATION, simulation), i, out)
+    _step_rows(0, i.steps.shape[0], load(SIMULATION, simulation), i, out)
 
 
 @njit(parallel=True)
@@ -121,7 +126,7 @@ def step_threads(chunks: int, simulation: int, step: int, out: Floats) -> None:
     size = (out.shape[0] + chunks - 1) // chunks
     for c in numba.prange(chunks):
         high = min((c + 1) * size, out.shape[0])
-        step_rows(c * size, high, load(SIMULATION, simulation), load(STEP, step), out)
+        _step_rows(c * size, high, load(SIMULATION, simulation), load(STEP, step), out)
 
 
 @njit()

@@ -116,12 +116,12 @@ def test_act_store_and_update_on_a_fake_accelerator(case):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("extra", [{}, {"mixed_precision": True}, {"compile": True}])
+@pytest.mark.parametrize("extra", [{}, {"mixed_precision": True}, {"compile": True, "encoder": "attention"}])
 def test_act_store_and_update_on_cuda(extra):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     for case in CASES:
-        for _, _, updating in round_of(*make("cuda", **case, **extra)):
+        for _, _, updating in round_of(*make("cuda", **{**case, **extra})):
             assert (updating.up, updating.down) == (0, 0)
 
 

@@ -39,6 +39,7 @@ def test_a_wrong_type_on_the_command_line_is_one_line(run, tmp_path):
         ({"width": 1.5}, "agent dcf-dqn: width is 1.5, expected a whole number"),
         ({"width": "8"}, "agent dcf-dqn: width is '8', expected a whole number"),
         ({"compile": 1}, "agent dcf-dqn: compile is 1, expected True or False"),
+        ({"compile": True}, "compile is True, but torch compiles no recurrent encoder"),
         ({"encoder": 3}, "agent dcf-dqn: encoder is 3, expected a text"),
         ({"discount": None}, "agent dcf-dqn: discount is None, expected a finite number"),
     ):

@@ -92,7 +92,7 @@ import gymnasium as gym, recgym, torch
 import numpy as np
 np.seterr(over="ignore")
 small = dict(num_envs=2, n_items=5, device="cuda")
-for wrong in (dict(threads=2), dict(render_mode="ansi")):
+for wrong in (dict(threads=2), dict(render_mode="ansi"), dict(arrival=(0.5, 9))):
     try:
         gym.make_vec("recgym/Content-v1", **small, **wrong)
     except ValueError as error:
@@ -124,6 +124,7 @@ def test_what_a_device_refuses():
     assert done.stdout.splitlines() == [
         "threads is 2, which needs device 'cpu', not 'cuda'",
         "render_mode is 'ansi', which needs device 'cpu', not 'cuda'",
+        "arrival is (0.5, 9), which needs device 'cpu', not 'cuda'",
         "action of the step before is out of range in row 0, whose session was not advanced: items are numbered 0 to 4",
         "0 1",
         "action [0, 5] is out of range: items are numbered 0 to 4",

@@ -1,5 +1,7 @@
 """Friend requests: candidates, acceptance and edges against an implementation with dense matrices."""
 
+import math
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,17 +10,23 @@ from reference import acceptance, friends_with_item
 
 from recgym.jit import njit
 from recgym.logs.sample import sample_log
+from recgym.sim.common_items import common_items, mark_library
 from recgym.sim.friend_requests import (
+    COMMON_SCALE,
+    FRIENDS_SCALE,
     KINDS,
+    SCALED_COMMON,
+    SCALED_FRIENDS,
     are_friends,
     common_friends,
-    common_items,
     friend_request_world,
+    min_one,
     most_candidates,
     num_friends_with_item,
 )
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import affinity
+from recgym.sim.session_arrays import session_arrays
 from recgym.sim.synthetic import synthetic
 
 WORLD = synthetic(1, domain="social")
@@ -42,13 +50,27 @@ def test_the_graph_equals_a_dense_matrix():
     likes = np.zeros((WORLD.num_users, WORLD.num_items), int)
     np.put_along_axis(likes, a.library, 1, axis=1)
     both, shared, counted = edge @ edge, likes @ likes.T, friends_with_item(a)
+    sessions = session_arrays(1, 1, 1, 9)
     for u in range(0, WORLD.num_users, 7):
+        sessions.user[0] = u
+        mask = mark_library(a, sessions, 0)
         for v in range(WORLD.num_users):
             assert are_friends(a, u, v) == edge[u, v]
             assert common_friends(a, u, v) == both[u, v]
-            assert common_items(a, u, v) == shared[u, v]
+            assert common_items(a, sessions, 0, v, mask) == shared[u, v]
         for item in range(WORLD.num_items):
             assert num_friends_with_item(a, u, item) == counted[u, item]
+
+
+@njit()
+def _scaled(count, scale):
+    return min_one(math.log(1.0 + count) / scale)
+
+
+def test_scaled_counts_are_those_of_compiled_code():
+    for table, scale in ((SCALED_COMMON, COMMON_SCALE), (SCALED_FRIENDS, FRIENDS_SCALE)):
+        assert [_scaled(n, scale) for n in range(len(table))] == table.tolist()
+        assert table[-1] == _scaled(10_000, scale) == 1.0
 
 
 def test_response_frequencies_with_influence_match_their_probabilities():

@@ -1,0 +1,22 @@
+"""Scalar functions of the compiled code."""
+
+import numpy as np
+
+from recgym.sim.scalar_math import happens, sigmoid
+
+
+def test_happens_is_a_comparison_with_the_sigmoid_to_the_bit():
+    rng = np.random.default_rng(0)
+    for x in [*np.linspace(-40.0, 40.0, 161), *rng.normal(0.0, 3.0, 300), -1e6, 0.0, -0.0]:
+        p = sigmoid(x)
+        near = [
+            p,
+            np.nextafter(p, 0.0),
+            np.nextafter(p, 1.0),
+            p * (1 - 1e-7),
+            p * (1 + 1e-7),
+            1 - (1 - p) * (1 + 1e-7),
+        ]
+        for u in (*near, 0.0, 2.0**-53, 1e-9, 0.5, 1.0 - 2.0**-53, *rng.random(8)):
+            if 0.0 <= u < 1.0:
+                assert happens(u, x) == (u < p), (u, x)
