@@ -26,7 +26,7 @@ def affinities(world: World, s, slate):
     x += p["rho"] * (s.memory[:, None, :] == slate[:, :, None]).any(2)
     if len(a.next_start) > 1:
         pairs = np.zeros((len(a.factors) + 1, len(a.factors)))  # the last row: no response yet
-        pairs[np.repeat(np.arange(len(a.factors)), np.diff(a.next_start)), a.next_item] = a.next_logit
+        pairs[np.repeat(np.arange(len(a.factors) + 1), np.diff(a.next_start)), a.next_item] = a.next_logit
         last = np.take_along_axis(s.memory, (s.engaged[:, None] - 1) % s.memory.shape[1], 1)
         x += pairs[np.where(s.engaged[:, None] > 0, last, -1), slate]
     if p["omega"]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recgym.arrays import Doubles
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset
-from recgym.fit.markov import markov_table
+from recgym.fit.markov import Weights, markov_table
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.pair_terms import Transitions
 from recgym.fit.session_batches import Batches
@@ -37,7 +37,7 @@ class Past(NamedTuple):
     """What a model is trained on."""
 
     periods: tuple[int, ...] = (TRAIN,)
-    markov_weight: float | None = None  # of a table that it is trained beside; None: beside popularity
+    weights: Weights | None = None  # of a Markov table that it is trained beside; None: beside popularity
 
 
 class ChoiceModel(SessionModel):
@@ -71,8 +71,7 @@ class ChoiceModel(SessionModel):
         rows = np.isin(dataset.row_period, past.periods)
         if config.start == "counts":
             self._start_at(popularity(dataset, rows))
-        weight = past.markov_weight
-        table = None if weight is None else markov_table(dataset, rows, weight)
+        table = None if past.weights is None else markov_table(dataset, rows, past.weights)
         self.has_table = table is not None
         for name, value in () if table is None else table._asdict().items():
             self.register_buffer(f"table_{name}", value)

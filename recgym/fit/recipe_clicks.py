@@ -17,7 +17,7 @@ from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import POPULARITY, WEIGHTS, exported, table_losses
+from recgym.fit.markov import POPULARITY, WEIGHTS, Weights, exported, table_losses
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
@@ -94,23 +94,26 @@ def trained(
     judged = conditional_logit.scoring_batches(dataset, device, VALIDATION)
     table = choose_markov(dataset, judged, config)
     # between pages, transitions are navigation, which is left out of the world
-    weight = table.weight if table is not None and int(place.category_page.max()) == 0 else None
-    best, losses = search_rounds(dataset, config, weight, place, judged, seed, device, report)
-    if table is not None and weight is None and table.loss < min(losses):
-        weight = table.weight
-        best, losses = search_rounds(dataset, config, weight, place, judged, seed, device, report)
+    weights = table.weights if table is not None and int(place.category_page.max()) == 0 else None
+    best, losses = search_rounds(dataset, config, weights, place, judged, seed, device, report)
+    if table is not None and weights is None and table.loss < min(losses):
+        weights = table.weights
+        best, losses = search_rounds(dataset, config, weights, place, judged, seed, device, report)
     rounds = int(np.argmin(losses))
-    both = Past((TRAIN, VALIDATION), weight)
+    both = Past((TRAIN, VALIDATION), weights)
     model = conditional_logit.train(dataset, config, both, rounds, seed, device, report)
     if config.guard is None or config.start != "counts":
         return shrunk(model, float(rounds > 0), float(rounds > 0)), {"epochs": rounds}
     kept, navigation_share = choose_shrinkage(dataset, best, place, judged, config.guard)
     found = {"epochs": rounds, "kept": kept, "kept_navigation": navigation_share}
-    return shrunk(model, kept, navigation_share), found | ({"markov_weight": weight} if weight else {})
+    if weights is not None:
+        found |= {"markov_weight": weights.after}
+        found |= {"markov_weight_first": weights.first} if weights.first < POPULARITY else {}
+    return shrunk(model, kept, navigation_share), found
 
 
 def search_rounds(
-    dataset: Dataset, config: FitConfig, markov_weight: float | None, place: conditional_logit.Catalogue,
+    dataset: Dataset, config: FitConfig, weights: Weights | None, place: conditional_logit.Catalogue,
     judged: Batches, seed: int, device: torch.device, report: Report,
 ) -> tuple[ChoiceModel, list[float]]:  # fmt: skip
     """The model of least loss on validation, of those after each round on train; and the losses of all."""
@@ -123,7 +126,7 @@ def search_rounds(
             best[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
 
-    past = Past((TRAIN,), markov_weight)
+    past = Past((TRAIN,), weights)
     conditional_logit.train(dataset, config, past, None, seed, device, report, judge)
     return best[0], losses
 
@@ -131,7 +134,7 @@ def search_rounds(
 class Table(NamedTuple):
     """A Markov table that is better than popularity."""
 
-    weight: float  # [clicks] of popularity
+    weights: Weights
     loss: float  # mean on validation
 
 
@@ -141,11 +144,15 @@ def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table
         return None
     row = torch.cat([batch.row[batch.mask > 0] for batch in judged]).cpu().numpy()
     known = dataset.row_period == TRAIN
-    popular = table_losses(dataset, known, row, POPULARITY)
-    tried = {weight: table_losses(dataset, known, row, weight) for weight in WEIGHTS}
-    best = min(tried, key=lambda weight: tried[weight].mean())
-    wins = beats(tried[best], popular, dataset.session[row], config.guard)
-    return Table(best, float(tried[best].mean())) if wins else None
+
+    def losses(after: float, first: float) -> Doubles:
+        return table_losses(dataset, known, row, Weights(after, first))
+
+    after = min(WEIGHTS, key=lambda weight: losses(weight, POPULARITY).mean())
+    first = min((POPULARITY, *WEIGHTS), key=lambda weight: losses(after, weight).mean())
+    best = losses(after, first)
+    wins = beats(best, losses(POPULARITY, POPULARITY), dataset.session[row], config.guard)
+    return Table(Weights(after, first), float(best.mean())) if wins else None
 
 
 def choose_shrinkage(

@@ -83,7 +83,7 @@ def _pairs_of(world: World) -> Transitions | None:
     if len(arrays.next_start) == 1:
         return None
     start = torch.as_tensor(arrays.next_start, dtype=torch.int64)
-    first = torch.repeat_interleave(torch.arange(num), start.diff())
+    first = torch.repeat_interleave(torch.arange(num + 1), start.diff())
     code = first * num + torch.as_tensor(arrays.next_item, dtype=torch.int64)
     logit = torch.as_tensor(arrays.next_logit, dtype=torch.float64)
     return Transitions(start, code, logit, logit)

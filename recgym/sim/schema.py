@@ -190,7 +190,9 @@ class WorldArrays(NamedTuple):
     whole_pages: Annotated[Indices, "1", np.int32]
     place_bias: Annotated[Floats, "O", np.float32]  # added to affinity at step 1, 2, ... of the session
     # transitions: added to the affinity of an item after a response to another, see `recgym.sim.transitions`
-    next_start: Annotated[Indices, "J", np.int32]  # J is N + 1: first pair of an item; J is 1: no pairs
+    next_start: Annotated[
+        Indices, "J", np.int32
+    ]  # J is N + 2: first pair of an item, then of no response yet; J is 1: no pairs
     next_item: Annotated[Indices, "P", np.int32]  # second items of the pairs, ascending for each first one
     next_logit: Annotated[Floats, "P", np.float16]
 

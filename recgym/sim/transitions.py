@@ -1,4 +1,4 @@
-"""Transitions from item to item: a term of affinity for pairs of items that follow one another.
+"""Transitions from item to item: a term of affinity for pairs of items that follow one another, and for the first.
 
 Axes: N items, P pairs.
 """
@@ -19,10 +19,10 @@ def has_transitions(w: WorldArrays) -> bool:
 
 @njit()
 def transition(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
-    """Term of an item after the last response of the session; 0 where the two are no pair, or there was no response."""
-    if s.engaged[b] == 0:
-        return 0.0
-    last = s.memory[b, (s.engaged[b] - 1) % MEMORY]
+    """Term of an item after the last response of the session, or of the first response; 0 where there is no pair."""
+    last = w.next_start.shape[0] - 2
+    if s.engaged[b] > 0:
+        last = s.memory[b, (s.engaged[b] - 1) % MEMORY]
     low, high = w.next_start[last], w.next_start[last + 1]
     while low < high:
         middle = (low + high) // 2
@@ -39,15 +39,19 @@ def moved_pairs(arrays: WorldArrays, order: Ints) -> Arrays:
     """The arrays of the term where item `order[i]` gets the number i; pairs of items not in `order` are lost."""
     if len(arrays.next_start) == 1:
         return {}
-    num = len(arrays.next_start) - 1
-    number = np.full(num, -1)
+    num = len(arrays.next_start) - 2
+    number = np.full(num + 1, -1)
     number[order] = np.arange(len(order))
-    first, second = number[np.repeat(np.arange(num), np.diff(arrays.next_start))], number[arrays.next_item]
+    number[num] = len(order)  # before the first response
+    first, second = (
+        number[np.repeat(np.arange(num + 1), np.diff(arrays.next_start))],
+        number[arrays.next_item],
+    )
     kept = np.flatnonzero((first >= 0) & (second >= 0))
     if not len(kept):
         return {"next_start": np.zeros(1), "next_item": np.zeros(1), "next_logit": np.zeros(1)}
     kept = kept[np.lexsort((second[kept], first[kept]))]
-    start = np.searchsorted(first[kept], np.arange(len(order) + 1))
+    start = np.searchsorted(first[kept], np.arange(len(order) + 2))
     return {"next_start": start, "next_item": second[kept], "next_logit": arrays.next_logit[kept]}
 
 
@@ -56,9 +60,9 @@ def check_transitions(arrays: WorldArrays) -> None:
     start, item, num = arrays.next_start, arrays.next_item, len(arrays.item_bias)
     if len(start) == 1:
         return
-    if len(start) != num + 1 or start[0] != 0 or start[-1] != len(item) or np.any(np.diff(start) < 0):
+    if len(start) != num + 2 or start[0] != 0 or start[-1] != len(item) or np.any(np.diff(start) < 0):
         raise ValueError(f"world array next_start must rise from 0 to {len(item)} over {num} items")
-    code = np.repeat(np.arange(num), np.diff(start)) * num + item
+    code = np.repeat(np.arange(num + 1), np.diff(start)) * num + item
     if item.min() < 0 or item.max() >= num or np.any(np.diff(code) <= 0):
         raise ValueError(
             "world array next_item must list the items that follow each item, once and ascending"

@@ -34,10 +34,10 @@ def random_world(domain: str, seed: int) -> World:
     world = world.with_params(**{name: rng.uniform(*ends) for name, ends in RANGES.items()})
     short = np.where(rng.random(9) < 0.4, 5_000.0, 30_000.0)
     link = rng.normal(size=world.arrays.event_link.shape)
-    pair = np.sort(rng.permutation(81)[:30])  # of items that follow one another
+    pair = np.sort(rng.permutation(90)[:30])  # of items that follow one another
     return world.with_arrays(
         duration=short, event_link=link, place_bias=rng.normal(size=9),
-        next_start=np.searchsorted(pair, 9 * np.arange(10)), next_item=pair % 9, next_logit=rng.normal(size=30),
+        next_start=np.searchsorted(pair, 9 * np.arange(11)), next_item=pair % 9, next_logit=rng.normal(size=30),
     )  # fmt: skip
 
 

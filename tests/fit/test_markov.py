@@ -9,13 +9,14 @@ from click_logs import click_log
 from recgym.fit import FitConfig, conditional_logit
 from recgym.fit.conditional_logit import ChoiceModel, Past
 from recgym.fit.dataset import make_dataset
-from recgym.fit.markov import POPULARITY, exported, markov_table, table_losses
+from recgym.fit.markov import POPULARITY, Weights, exported, markov_table, table_losses
 from recgym.fit.recipe_clicks import shrunk, trained
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION
 
 CPU, CONFIG = torch.device("cpu"), FitConfig(dim=4)
-WEIGHT = 7.0
+AFTER, FIRST = 7.0, 11.0  # [clicks]
+WEIGHTS = Weights(AFTER, FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -27,57 +28,59 @@ def dataset():
 
 
 def counts(dataset):
-    """Transitions (N, N) of the training rows, in a loop, and shares of the items."""
-    table, rows = np.zeros((dataset.num_items, dataset.num_items)), dataset.row_period == TRAIN
+    """Transitions (N + 1, N) of the training rows, in a loop, the first clicks last; and shares of the items."""
+    num, rows = dataset.num_items, dataset.row_period == TRAIN
+    table = np.zeros((num + 1, num))
     for row in np.flatnonzero(rows):
-        if dataset.step[row] > 0:
-            table[dataset.item[row - 1], dataset.item[row]] += 1
+        table[dataset.item[row - 1] if dataset.step[row] > 0 else num, dataset.item[row]] += 1
     share = np.bincount(dataset.item[rows], minlength=dataset.num_items) + 1.0
     return table, share / share.sum()
 
 
 def test_an_untrained_model_has_the_losses_of_a_markov_table(dataset):
     table, share = counts(dataset)
-    chance = (table + WEIGHT * share) / (table.sum(1) + WEIGHT)[:, None]
-    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), WEIGHT)), 0.0, 0.0)
+    weight = np.append(np.full(dataset.num_items, AFTER), FIRST)[:, None]
+    chance = (table + weight * share) / (table.sum(1, keepdims=True) + weight)
+    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), WEIGHTS)), 0.0, 0.0)
     place = conditional_logit.layout(dataset, CPU)
     judged = conditional_logit.scoring_batches(dataset, CPU, VALIDATION)
     loss, _, row = conditional_logit.losses_of(model, place, judged)
-    item, first = dataset.item[row], dataset.step[row] == 0
-    expected = -np.log(np.where(first, share[item], chance[dataset.item[row - 1], item]))
+    last = np.where(dataset.step[row] == 0, dataset.num_items, dataset.item[row - 1])
+    expected = -np.log(chance[last, dataset.item[row]])
     np.testing.assert_allclose(loss, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("pages", [1, 2])
-@pytest.mark.parametrize("weight", [WEIGHT, None])
-def test_losses_in_closed_form_are_those_of_the_model(pages, weight):
+@pytest.mark.parametrize("weights", [WEIGHTS, None])
+def test_losses_in_closed_form_are_those_of_the_model(pages, weights):
     dataset = make_dataset(chain_log(pages, visits=150), CONFIG, positives_only=True)
-    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), weight)), 0.0, 0.0)
+    model = shrunk(ChoiceModel(dataset, CONFIG, Past((TRAIN,), weights)), 0.0, 0.0)
     judged = conditional_logit.scoring_batches(dataset, CPU, VALIDATION)
     loss, _, row = conditional_logit.losses_of(model, conditional_logit.layout(dataset, CPU), judged)
-    found = table_losses(dataset, dataset.row_period == TRAIN, row.numpy(), weight or POPULARITY)
+    found = table_losses(dataset, dataset.row_period == TRAIN, row.numpy(), weights or Weights(POPULARITY))
     np.testing.assert_allclose(found, loss, atol=1e-4)
 
 
 def test_a_row_is_left_out_of_its_own_term(dataset):
     table, share = counts(dataset)
-    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHT)
+    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHTS)
     first, second = np.random.default_rng(0).integers(dataset.num_items, size=(2, 500))
     last, item = torch.as_tensor(first), torch.as_tensor(second)
-    ratio = table[first, second] / (WEIGHT * share[second])
+    ratio = table[first, second] / (AFTER * share[second])
     np.testing.assert_allclose(found.between(last, item, leave_one_out=False), np.log1p(ratio), atol=1e-5)
-    ratio = np.maximum(table[first, second] - 1, 0) / (WEIGHT * share[second])
+    ratio = np.maximum(table[first, second] - 1, 0) / (AFTER * share[second])
     np.testing.assert_allclose(found.between(last, item, leave_one_out=True), np.log1p(ratio), atol=1e-5)
 
 
 def test_terms_of_some_items_are_those_of_all(dataset):
-    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHT)
+    found = markov_table(dataset, dataset.row_period == TRAIN, WEIGHTS)
     last = torch.as_tensor([3, -1, 0, 3])
     every = found.after(last, torch.arange(dataset.num_items))
     some = torch.as_tensor([5, 2, 2, 0])
     torch.testing.assert_close(found.after(last, some), every[:, some])
-    assert not every[1].any()
-    assert every[0].any()
+    table, share = counts(dataset)
+    np.testing.assert_allclose(every[1], np.log1p(table[-1] / (FIRST * share)), atol=1e-5)
+    np.testing.assert_allclose(every[0], np.log1p(table[3] / (AFTER * share)), atol=1e-5)
     own = found.between(last[:, None].expand(-1, dataset.num_items).flatten(),
                         torch.arange(dataset.num_items).repeat(4), leave_one_out=False)  # fmt: skip
     torch.testing.assert_close(own.view(4, -1), every)
@@ -85,12 +88,13 @@ def test_terms_of_some_items_are_those_of_all(dataset):
 
 def test_the_exported_pairs_are_those_of_the_table(dataset):
     table, share = counts(dataset)
-    arrays = exported(markov_table(dataset, dataset.row_period == TRAIN, WEIGHT))
-    assert len(arrays["next_start"]) == dataset.num_items + 1
-    row = np.repeat(np.arange(dataset.num_items), np.diff(arrays["next_start"]))
+    arrays = exported(markov_table(dataset, dataset.row_period == TRAIN, WEIGHTS))
+    assert len(arrays["next_start"]) == dataset.num_items + 2
+    row = np.repeat(np.arange(dataset.num_items + 1), np.diff(arrays["next_start"]))
     dense = np.zeros_like(table)
     dense[row, arrays["next_item"]] = arrays["next_logit"]
-    np.testing.assert_allclose(dense, np.log1p(table / (WEIGHT * share)), atol=1e-5)
+    weight = np.append(np.full(dataset.num_items, AFTER), FIRST)[:, None]
+    np.testing.assert_allclose(dense, np.log1p(table / (weight * share)), atol=1e-5)
 
 
 def chain_log(pages, visits=500, items=40):
@@ -115,7 +119,9 @@ def test_a_shop_of_chains_is_fitted_at_least_as_well_as_by_a_markov_table(pages)
     place = conditional_logit.layout(dataset, CPU)
     unseen = conditional_logit.scoring_batches(dataset, CPU, TEST)
     assert found["markov_weight"] > 0
-    past = Past((TRAIN, VALIDATION), found["markov_weight"])
+    past = Past(
+        (TRAIN, VALIDATION), Weights(found["markov_weight"], found.get("markov_weight_first", POPULARITY))
+    )
     table = shrunk(ChoiceModel(dataset, config, past), 0.0, 0.0)
     popular = shrunk(ChoiceModel(dataset, config, Past((TRAIN, VALIDATION))), 0.0, 0.0)
     own, markov, flat = (conditional_logit.mean_loss(each, place, unseen) for each in (model, table, popular))

@@ -45,8 +45,8 @@ def with_friends() -> World:
 def pairs(num):
     """Arrays of a term for pairs of items that follow one another, a fifth of all."""
     rng = np.random.default_rng(3)
-    code = np.sort(rng.permutation(num * num)[: num * num // 5])
-    start = np.searchsorted(code, num * np.arange(num + 1))
+    code = np.sort(rng.permutation((num + 1) * num)[: num * num // 5])
+    start = np.searchsorted(code, num * np.arange(num + 2))
     return {"next_start": start, "next_item": code % num, "next_logit": rng.normal(size=len(code))}
 
 
@@ -56,20 +56,20 @@ def test_a_cut_world_has_the_pairs_of_its_items():
     first, cut = world.permuted(random_order(12, 1)), world.subset(7)
 
     def table(of):
-        arrays, number = of.arrays, of.fitted_numbers
-        row = np.repeat(np.arange(of.num_items), np.diff(arrays.next_start))
+        arrays, number = of.arrays, np.append(of.fitted_numbers, -1)
+        row = np.repeat(np.arange(of.num_items + 1), np.diff(arrays.next_start))
         return {
             (number[i], number[j]): v
             for i, j, v in zip(row, arrays.next_item, arrays.next_logit, strict=True)
         }
 
-    whole, kept = table(world), set(cut.fitted_numbers.tolist())
+    whole, kept = table(world), {-1, *cut.fitted_numbers.tolist()}
     assert table(first) == whole
     assert table(cut) == {(i, j): v for (i, j), v in whole.items() if i in kept and j in kept}
     assert len(table(cut)) > 5
     assert (
         len(
-            world.with_arrays(next_start=np.r_[0, np.ones(12)], next_item=[11], next_logit=[1.0])
+            world.with_arrays(next_start=np.r_[0, np.ones(13)], next_item=[11], next_logit=[1.0])
             .subset(7)
             .arrays.next_start
         )
