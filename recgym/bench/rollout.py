@@ -48,6 +48,7 @@ def play(
     seed: int,
     count: int,
     progress: Callable[[int], None] = lambda done: None,
+    wrap: Callable[[Any], Any] = lambda env: env,
 ) -> tuple[Columns, dict[str, Any]]:
     """Plays S sessions with an agent that does not explore.
 
@@ -61,6 +62,7 @@ def play(
         seed: of session 0.
         count: S, at least 1.
         progress: called with the number of finished sessions.
+        wrap: wraps the vector environment; its info may hold `slates` (B, K), shown in place of the actions.
 
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
@@ -69,7 +71,7 @@ def play(
         (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
     """
     num = min(PARALLEL_SESSIONS, count)
-    env = make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+    env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
     agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
     regret = _regret_of(env.unwrapped.privileged())
     record = _SessionRecorder(count, seed, env.unwrapped.event_names)
@@ -83,7 +85,7 @@ def play(
         if regret is not None and ((session >= 0) & (session < REGRET_SESSIONS)).any():
             record.regret(session, regret(actions))
         observation, reward, terminated, truncated, info = env.step(actions)
-        record.step(session, actions, reward, terminated, info)
+        record.step(session, info.get("slates", actions), reward, terminated, info)
         over = terminated | truncated
         if not over.any():
             continue
@@ -167,9 +169,10 @@ class _SessionRecorder:
         self.rows["terminated"][ids] = terminated[live]
         for name in self.events:
             self.rows[name][ids] += info[name][live]
-        if "watch_minutes" in info:
-            watched = self.rows.setdefault("watch_minutes", np.zeros(len(self.rows["session"])))
-            watched[ids] += info["watch_minutes"][live]
+        for name in ("watch_minutes", "replaced"):
+            if name in info:
+                sums = self.rows.setdefault(name, np.zeros(len(self.rows["session"])))
+                sums[ids] += info[name][live]
         self.seen.append((np.repeat(ids, slates.shape[1]), slates.ravel()))
 
     def regret(self, session: NDArray[Any], values: NDArray[np.float64]) -> None:

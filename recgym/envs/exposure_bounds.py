@@ -1,0 +1,101 @@
+"""A wrapper that bounds the share of impressions of groups of items, such as the items of a provider.
+
+Axes: B sessions, K slate positions, N items, G groups.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorWrapper
+from numpy.typing import ArrayLike
+
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.checks import checked_seed, finite_number
+
+
+class ExposureBounds(VectorWrapper):
+    """A native vector environment in which groups of items have at most a share of all impressions so far.
+
+    Where an item would take its group over its bound, the slate shows in its place an item drawn uniformly from those
+    of the other groups that are not in the slate. After T impressions a group has at most bound T + 1 of them. Info has
+    `slates` (B, K), what was shown, and `replaced` (B,), the number of replaced items.
+
+    Args:
+        env: native vector environment, in any autoreset mode but SAME_STEP.
+        group: (N,) label of the group of each item, such as `env.unwrapped.items["category"]`.
+        most: bounds by label, shares in (0, 1]; groups without one are not bounded.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a bound is out of range or of no group, the bounds leave less than all impressions, or there are too
+            few items outside a bounded group to fill a slate.
+    """
+
+    def __init__(self, env: Any, group: ArrayLike, most: Mapping[Hashable, float], *, seed: int = 0) -> None:
+        super().__init__(env)
+        native = env.unwrapped
+        if native.autoreset_mode == AutoresetMode.SAME_STEP:
+            raise ValueError("bounds of exposure need autoreset_mode NextStep or Disabled")
+        labels, number = np.unique(np.asarray(group), return_inverse=True)
+        if number.shape != (len(native.items["category"]),):
+            raise ValueError(f"group has shape {number.shape}, expected one label for each item")
+        self.labels: list[Any] = labels.tolist()
+        self._group: Ints = number.astype(np.int64)
+        if unknown := [label for label in most if label not in self.labels]:
+            raise ValueError(f"most has a bound for {unknown[0]!r}, which is no group")
+        shares = {
+            label: finite_number(share, f"most of {label!r}", 0.0, 1.0) for label, share in most.items()
+        }
+        self._bound: Doubles = np.array([shares.get(label, 1.0) for label in self.labels])
+        self._slate_size = int(np.prod(native.single_action_space.shape, initial=1))
+        self._check_bounds()
+        self._counts = np.zeros(len(labels), np.int64)
+        self._over = np.ones(native.num_envs, np.bool_)
+        self._rng = np.random.default_rng(checked_seed(seed))
+
+    def _check_bounds(self) -> None:
+        if self._bound.min() <= 0.0 or self._bound.sum() < 1.0:
+            total = f"{self._bound.sum():.3g}"
+            raise ValueError(f"most allows {total} of all impressions, expected 1 or more, each above 0")
+        sizes = np.bincount(self._group)
+        bounded = self._bound < 1.0
+        if bounded.any() and len(self._group) - sizes[bounded].max() < 2 * self._slate_size:
+            raise ValueError("too few items outside a bounded group to fill a slate")
+
+    @property
+    def shares(self) -> dict[Any, float]:
+        """Share of each group in the impressions so far; 0 before the first."""
+        total = max(int(self._counts.sum()), 1)
+        return dict(zip(self.labels, (self._counts / total).tolist(), strict=True))
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """As of the environment; impressions are counted on."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        mask = (options or {}).get("reset_mask")
+        self._over[slice(None) if mask is None else np.asarray(mask)] = False
+        empty = np.zeros((len(self._over), self._slate_size), np.int64)
+        return observation, {**info, "slates": empty, "replaced": np.zeros(len(self._over), np.int64)}
+
+    def step(self, actions: Any) -> tuple[Any, Doubles, Bools, Bools, dict[str, Any]]:
+        """As of the environment, with the slates that the bounds allow."""
+        asked = np.asarray(actions, np.int64).reshape(len(self._over), -1)
+        shown = asked.copy()
+        for row in np.flatnonzero(~self._over):  # the action of a row that begins an episode is ignored
+            self._fill(shown[row])
+        shape = np.shape(actions)
+        observation, reward, terminated, truncated, info = self.env.step(shown.reshape(shape))
+        self._over = terminated | truncated
+        info = {**info, "slates": shown, "replaced": (shown != asked).sum(axis=1)}
+        return observation, reward, terminated, truncated, info
+
+    def _fill(self, slate: Ints) -> None:
+        """Replaces items of a slate (K,) whose groups are at their bounds, and counts it."""
+        for place, item in enumerate(slate):
+            room = self._counts + 1 <= self._bound * (self._counts.sum() + 1) + 1.0 - 1e-9
+            if not room[self._group[item]]:
+                allowed = room[self._group]
+                allowed[slate] = False
+                if allowed.any():
+                    slate[place] = self._rng.choice(np.flatnonzero(allowed))
+            self._counts[self._group[slate[place]]] += 1

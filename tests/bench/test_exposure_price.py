@@ -1,0 +1,44 @@
+"""The price of bounds of exposure against its closed form."""
+
+import numpy as np
+import pytest
+
+from recgym.bench.exposure_price import exposure_price
+from recgym.bench.rollout import make_vector
+
+KWARGS = {"n_items": 12, "observation": "tabular", "horizon": 1, "reward": "clicks"}
+GROUP = np.repeat(["a", "b"], 6)
+
+
+class First:
+    """Shows item 0 to everybody, and keeps the mean expected reward of each item."""
+
+    def __init__(self, env):
+        self.engine, self.expected = env.unwrapped.privileged(), []
+
+    def act(self, observation, explore=False):
+        self.expected.append(self.engine.expected_reward().mean(axis=0))
+        return np.zeros(len(observation), np.int64)
+
+
+def test_the_price_is_that_of_the_items_shown_instead():
+    agents = []
+
+    def make(env):
+        agents.append(First(env))
+        return agents[-1]
+
+    found = exposure_price("recgym/Content-v1", KWARGS, make, (GROUP, {"a": 0.25}), seed=3, sessions=3_000)
+    expected = np.mean(agents[0].expected, axis=0)
+    price = 0.75 * (expected[0] - expected[6:].mean())
+    assert found.replaced == pytest.approx(0.75, abs=0.01)
+    assert found.shares["a"] == pytest.approx(0.25, abs=0.01)
+    assert found.price.mean == pytest.approx(found.free - found.bounded)
+    assert found.price.mean == pytest.approx(price, abs=3 * found.price.se)
+
+
+def test_bounds_without_effect_cost_nothing():
+    found = exposure_price("recgym/Content-v1", KWARGS, First, (GROUP, {"b": 0.5}), seed=3, sessions=40)
+    assert found.price.mean == found.replaced == 0.0
+    assert found.free == found.bounded
+    assert make_vector("recgym/Content-v1", 1, **KWARGS).unwrapped.privileged().world.num_items == len(GROUP)

@@ -1,0 +1,73 @@
+"""Bounds of exposure: kept at every step, without effect where they bind nothing."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from recgym.envs.exposure_bounds import ExposureBounds
+
+ROWS = 8
+
+
+def native(**kwargs):
+    given = {"num_envs": ROWS, "n_items": 12, "observation": "tabular", **kwargs}
+    return gym.make_vec("recgym/Content-v1", vectorization_mode="vector_entry_point", **given)
+
+
+def halves():
+    return np.repeat(["a", "b"], 6)
+
+
+def steps(env, action, count=40):
+    env.reset(seed=5)
+    found = []
+    for _ in range(count):
+        _, reward, terminated, truncated, info = env.step(action)
+        found.append((reward, terminated | truncated, info))
+    return found
+
+
+def test_bounds_that_allow_everything_change_nothing():
+    action = np.arange(ROWS) % 12
+    plain, bounded = steps(native(), action), steps(ExposureBounds(native(), halves(), {"a": 1.0}), action)
+    for (reward, over, info), (other, ends, more) in zip(plain, bounded, strict=True):
+        assert np.array_equal(reward, other)
+        assert np.array_equal(over, ends)
+        assert more["replaced"].sum() == 0
+        assert all(np.array_equal(info[name], more[name]) for name in info)
+
+
+@pytest.mark.parametrize("slate_size", [1, 3])
+def test_a_bounded_group_has_its_share_and_no_more(slate_size):
+    env = ExposureBounds(native(slate_size=slate_size), halves(), {"a": 0.3}, seed=1)
+    action = np.zeros(ROWS, int) if slate_size == 1 else np.tile(np.arange(3), (ROWS, 1))
+    env.reset(seed=5)
+    over, shown, group_a = np.zeros(ROWS, bool), 0, 0
+    for _ in range(40):
+        _, _, terminated, truncated, info = env.step(action)
+        slates = info["slates"][~over]
+        assert all(len(set(slate)) == len(slate) for slate in slates.tolist())
+        assert np.array_equal(info["replaced"], (info["slates"] != action.reshape(ROWS, -1)).sum(axis=1))
+        shown, group_a = shown + slates.size, group_a + int((slates < 6).sum())
+        assert group_a <= 0.3 * shown + 1
+        over = terminated | truncated
+    assert group_a / shown == pytest.approx(0.3, abs=0.02)
+    assert env.shares["a"] == pytest.approx(group_a / shown)
+
+
+def test_bounds_that_cannot_hold_are_refused():
+    for bounds, message in (
+        ({"a": 0.4, "b": 0.5}, "most allows 0.9 of all impressions"),
+        ({"c": 0.5}, "a bound for 'c', which is no group"),
+        ({"a": 1.5}, "most of 'a' is 1.5"),
+        ({"a": 0.0}, "each above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ExposureBounds(native(), halves(), bounds)
+    with pytest.raises(ValueError, match="expected one label for each item"):
+        ExposureBounds(native(), halves()[:5], {"a": 0.5})
+    with pytest.raises(ValueError, match="too few items outside a bounded group"):
+        ExposureBounds(native(slate_size=4), halves(), {"a": 0.5})
+    with pytest.raises(ValueError, match="NextStep or Disabled"):
+        ExposureBounds(native(autoreset_mode=AutoresetMode.SAME_STEP), halves(), {"a": 0.5})
