@@ -49,10 +49,27 @@ def run_study(folder: Path, repetitions: int, seed: int | None = None) -> None:
             rows += cell_rows(bandit, policy, rounds, repetitions, about["seed"])
             write_file(folder / ROWS, _csv_text(rows))
             print(f"{world}, logged by {policy}, {rounds:,} rounds", flush=True)
-    rows = read_rows(folder / ROWS)  # as rounded there, whether the study was stopped or not
-    provenance = f"Random seed {about['seed']}, drawn after the code: {about['code']}."
-    text = page_text(rows, repetitions, provenance)
-    write_files({folder / PAGE: text, folder / PICTURE: picture(rows)})
+    write_page(folder)
+
+
+def write_page(folder: Path) -> None:
+    """Writes page and picture of the pairs of world and logging policy that are complete, and says how many are not.
+
+    ValueError where none is, or the files are damaged.
+    """
+    rows, about = read_rows(folder / ROWS), _read_about(folder / ABOUT)
+    there = {(row.world, row.logging, row.rounds) for row in rows}
+    pairs = {(*pair,) for pair in product(WORLDS, LOGGING) if all((*pair, size) in there for size in SIZES)}
+    if not pairs:
+        raise ValueError(f"{folder}: no pair of world and logging policy has all sizes yet")
+    kept = [row for row in rows if (row.world, row.logging) in pairs]
+    most = len(WORLDS) * len(LOGGING)
+    progress = (
+        "" if len(pairs) == most else f"Preliminary: {len(pairs)} of {most} pairs of world and policy. "
+    )
+    provenance = f"{progress}Random seed {about['seed']}, drawn after the code: {about['code']}."
+    text = page_text(kept, about["repetitions"], provenance)
+    write_files({folder / PAGE: text, folder / PICTURE: picture(kept)})
 
 
 def _about(folder: Path, repetitions: int, seed: int | None) -> dict[str, Any]:
@@ -68,13 +85,18 @@ def _about(folder: Path, repetitions: int, seed: int | None) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, json.dumps(about, indent=1) + "\n")
         return about
-    with refusing(path):
-        about = parse_json(read_file(path, 1 << 16), "it")
-        check_keys(about, _KEYS, "it")
+    about = _read_about(path)
     asked = {"seed": about["seed"] if seed is None else seed, "repetitions": repetitions, "code": code}
     for name, value in asked.items():
         if about[name] != value:
             raise ValueError(f"{path}: the study has {name} {about[name]}, not {value}; take another folder")
+    return about
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    with refusing(path):
+        about: dict[str, Any] = parse_json(read_file(path, 1 << 16), "it")
+        check_keys(about, _KEYS, "it")
     return about
 
 
@@ -111,5 +133,9 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--repetitions", type=int, default=200, help="logs of each cell")
     parser.add_argument("--seed", type=int, help="of a new study; drawn otherwise")
+    parser.add_argument("--page", action="store_true", help="only write the page of the cells that are there")
     given = parser.parse_args()
-    run_study(given.folder, given.repetitions, given.seed)
+    if given.page:
+        write_page(given.folder)
+    else:
+        run_study(given.folder, given.repetitions, given.seed)

@@ -66,15 +66,14 @@ def play(
 
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
-        count for each event, watch_minutes in content worlds; where rewards add over items `regret`, a sum over the
-        steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in order, and `offsets`
+        count for each event, watch_minutes in content worlds; where rewards add over items, and all may be shown,
+        `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in order, and `offsets`
         (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
     """
     num = min(PARALLEL_SESSIONS, count)
     env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
     agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
-    regret = _regret_of(env.unwrapped.privileged())
-    record = _SessionRecorder(count, seed, env.unwrapped.event_names)
+    record = _SessionRecorder(count, seed, env.unwrapped)
     session = np.arange(num)  # of each row; -1: none
     observation, info = env.reset(seed=seed % _NUM_SEEDS)
     assumed = int(np.asarray(info["reward_is_assumed"])[0])
@@ -82,8 +81,7 @@ def play(
     begun, done = num, 0
     while True:
         actions = choose(agent, env, observation, item_mask(info, slots), explore=False)
-        if regret is not None and ((session >= 0) & (session < REGRET_SESSIONS)).any():
-            record.regret(session, regret(actions))
+        record.regret(session, actions)
         observation, reward, terminated, truncated, info = env.step(actions)
         record.step(session, info.get("slates", actions), reward, terminated, info)
         over = terminated | truncated
@@ -138,7 +136,10 @@ def _facts(env: Any, reward_is_assumed: int) -> dict[str, Any]:
 class _SessionRecorder:
     """Sums of each session, and its items in order."""
 
-    def __init__(self, count: int, seed: int, events: tuple[str, ...]) -> None:
+    def __init__(self, count: int, seed: int, native: Any) -> None:
+        events = native.event_names
+        is_open = native.arguments.rules is None and native.arguments.arrival is None
+        self._regret = _regret_of(native.privileged()) if is_open else None
         seeds = np.arange(count, dtype=np.uint64) + np.uint64(seed % _NUM_SEEDS)
         self.rows: Columns = {
             "session": np.arange(count, dtype=np.int32),
@@ -175,8 +176,11 @@ class _SessionRecorder:
                 sums[ids] += info[name][live]
         self.seen.append((np.repeat(ids, slates.shape[1]), slates.ravel()))
 
-    def regret(self, session: NDArray[Any], values: NDArray[np.float64]) -> None:
+    def regret(self, session: NDArray[Any], actions: Any) -> None:
         """Adds the regret of a step to its sessions, of the first ones."""
+        if self._regret is None or not ((session >= 0) & (session < REGRET_SESSIONS)).any():
+            return
+        values = self._regret(actions)
         sums = self.rows.setdefault("regret", np.full(len(self.rows["session"]), np.nan))
         ids = session[(session >= 0) & (session < REGRET_SESSIONS)]
         sums[ids] = np.nan_to_num(sums[ids]) + values[(session >= 0) & (session < REGRET_SESSIONS)]

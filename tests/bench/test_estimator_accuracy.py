@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recgym.bench import estimator_accuracy
-from recgym.bench.estimator_accuracy import run_study
+from recgym.bench.estimator_accuracy import run_study, write_page
 from recgym.bench.estimator_study import BY_CATEGORY, ESTIMATORS, Bandit, bandit_of, cell_rows
 
 ROWS = 400
@@ -76,6 +76,8 @@ def test_a_stopped_study_goes_on_and_ends_in_the_same_bytes(small_study):
     assert all(whole["README.md"].count(f"| {name} |".encode()) == 1 for name in ESTIMATORS)
     lines = (folder / "rows.csv").read_text().splitlines(keepends=True)
     (folder / "rows.csv").write_text("".join(lines[: 1 + 2 * (len(ESTIMATORS) + 1)]))
+    write_page(folder)
+    assert b"Preliminary: 2 of 4 pairs of world and policy." in contents(folder)["README.md"]
     made.clear()
     run_study(folder, 2)
     assert made == [("personalised", 300), ("epsilon-greedy .2", 300)]
