@@ -67,8 +67,8 @@ def play(
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
         count for each event, watch_minutes in content worlds; where rewards add over items, and all may be shown,
-        `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in order, and `offsets`
-        (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (the entry of the card, or None).
+        `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in
+        order, and `offsets` (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (of the card).
     """
     num = min(PARALLEL_SESSIONS, count)
     env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
