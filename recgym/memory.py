@@ -1,13 +1,9 @@
-"""Memory: what is left to this process, for a clear error before arrays that cannot fit, and large arrays made anew."""
+"""Memory that is left to this process, for a clear error before arrays that cannot fit."""
 
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SMALL_BYTES = 256 << 20  # arrays that are not checked
 _MEMINFO = Path("/proc/meminfo")
@@ -70,44 +66,3 @@ def _of_process() -> int | None:
 
 def _gigabytes(size: float) -> str:
     return f"{size / 2**30:,.1f} GiB"
-
-
-class ArrayPool:
-    """New large arrays over the memory of earlier ones that nobody holds any more.
-
-    The system hands out fresh pages for an array of that size, one by one and filled with zeros: for the observations
-    of a thousand sessions that took as long as their steps. An array is a view of kept memory, so that its reference
-    count shows whether a view is alive. A copy of a pool, also by pickle, is empty.
-    """
-
-    least_bytes = 1 << 16  # smaller arrays are left to the allocator
-    most = 4  # arrays of a shape and type that are kept
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[tuple[int, ...], Any], list[NDArray[Any]]] = {}
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> "NDArray[Any]":
-        """As `numpy.empty`."""
-        import numpy as np
-
-        made: NDArray[Any]
-        kept = self._kept.setdefault((shape, dtype), [])
-        for i in range(len(kept)):
-            if _references(kept, i) <= _UNHELD:
-                made = kept[i].view()
-                return made
-        made = np.empty(shape, dtype)
-        if made.nbytes < self.least_bytes or len(kept) == self.most:
-            return made
-        kept.append(made)
-        return made.view()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ArrayPool, ()
-
-
-def _references(held: list[Any], i: int) -> int:
-    return sys.getrefcount(held[i])
-
-
-_UNHELD = _references([object()], 0)  # of what a list alone holds

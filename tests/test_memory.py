@@ -1,11 +1,9 @@
 """Arrays that cannot fit into memory are one clear error, which names the argument."""
 
-import pickle
 import re
 import time
 
 import gymnasium as gym
-import numpy as np
 import pytest
 
 from recgym import memory
@@ -63,33 +61,3 @@ def test_the_memory_left_is_the_smallest_limit(tmp_path, monkeypatch):
     assert memory.memory_left() == 3_000_000
     written("memory.max", "max\n")
     assert memory.memory_left() == 5_000 << 10
-
-
-def test_new_arrays_are_of_memory_that_nobody_holds():
-    pool, shape = memory.ArrayPool(), (1 << 14,)
-    first = pool.empty(shape, np.int64)
-    first[:] = 7
-    held = first[::2]  # a view holds the memory
-    del first
-    second = pool.empty(shape, np.int64)
-    assert not np.shares_memory(held, second)
-    second[:] = 8
-    assert (held == 7).all()
-    place = held.ctypes.data
-    del held
-    assert pool.empty(shape, np.int64).ctypes.data == place
-    many = [pool.empty(shape, np.int64) for _ in range(7)]
-    assert not any(np.shares_memory(a, b) for i, a in enumerate(many) for b in many[:i])
-    assert not pickle.loads(pickle.dumps(pool))._kept
-    assert pool.empty((3,), np.int64).base is None  # small ones are the allocator's
-
-
-def test_what_a_vector_returned_does_not_change():
-    vector = gym.make_vec("recgym/Content-v1", num_envs=256, **VECTOR)
-    seen = [vector.reset(seed=0)[0]]
-    kept = [seen[0].copy()]
-    for _ in range(6):
-        seen.append(vector.step(np.zeros(256, np.int64))[0])
-        kept.append(seen[-1].copy())
-    for mine, theirs in zip(seen, kept, strict=True):
-        np.testing.assert_array_equal(mine, theirs)

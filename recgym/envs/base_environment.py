@@ -96,7 +96,7 @@ class BaseEnvironment:
         engine, kind = self._engine, self.arguments.observation
         features = None
         if kind.startswith("features"):
-            features = engine.arrays.empty((engine.num, engine.features_width), np.float32)
+            features = np.empty((engine.num, engine.features_width), np.float32)
         feedback = engine.step(slate, steps, resets, features)
         return observation_of(engine, kind, features), feedback
 

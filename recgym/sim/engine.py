@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.jit import MAX_THREADS
-from recgym.memory import ArrayPool
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import step_kernels
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
@@ -71,7 +70,6 @@ class Engine:
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
         self.sessions = empty_sessions(world, num)
-        self.arrays = ArrayPool()  # of results
         self.num_pages = int(world.arrays.page.max()) + 1
         self.all_rows, self.no_rows = np.ones(num, np.bool_), np.zeros(num, np.bool_)
         self.no_slate = np.zeros((num, slate_size), np.int64)
@@ -168,7 +166,7 @@ class Engine:
         Returns:
             New arrays; 0 for rows that saw no slate.
         """
-        num, slots, new = self.num, self.slate_size, self.arrays.empty
+        num, slots, new = self.num, self.slate_size, np.empty
         feedback = Feedback(
             new((num, slots), np.int32),
             new((num, slots), np.float32),
@@ -232,14 +230,13 @@ class Engine:
 
     def info(self, feedback: Feedback, is_assumed: int) -> tuple[Ints, Doubles]:
         """Users, contexts, `is_assumed`, number of each event and repeats, (E + 4, B); minutes watched (B,)."""
-        out = self.arrays.empty((len(self.world.events) + 4, self.num), np.int64)
-        minutes = self.arrays.empty((self.num,), np.float64)
+        out, minutes = np.empty((len(self.world.events) + 4, self.num), np.int64), np.empty(self.num)
         step_kernels.fill_info(self._held.address, feedback, is_assumed, out, minutes)
         return out, minutes
 
     def history(self) -> Arrays:
         """Parts of the observation "history" of every session, in new arrays."""
-        num, length, new = self.num, HISTORY_LENGTH, self.arrays.empty
+        num, length, new = self.num, HISTORY_LENGTH, np.empty
         batch: Arrays = {
             "user": new((num,), np.int64),
             "shown": new((num, length), np.int32),
