@@ -59,8 +59,8 @@ class UnreadColumns(NamedTuple):
         if file.kind == "json":
             found = np.array(list(self._of_lines(name)), np.int64)
             return found[:, 0], found[:, 1]
-        unread = self._of(file.header)
-        fixed = {column: file.folders[column] for column in unread if column not in file.in_file}
+        unread = set(self._of(file.header))
+        fixed = {column: file.folders[column] for column in unread.difference(file.in_file)}
         used = [place for place, column in enumerate(file.in_file) if column not in unread]
         parts = _parquet(file) if file.kind == "parquet" else _text(file)
         codes = np.concatenate([_codes(part, used, fixed) for part in parts])
@@ -93,8 +93,8 @@ def _parquet(file: TableFile) -> Iterator[Any]:
 def _codes(batch: Any, used: Sequence[int], fixed: Mapping[str, str | None]) -> Array:
     """(rows,) int64 of all columns but some, and of columns with one value."""
     codes = np.full(len(batch), hash(repr(sorted(fixed.items()))), np.int64).view(np.uint64)
-    unread = set(range(batch.num_columns)) - set(used)
-    for place in sorted(unread, key=lambda place: (batch.schema.names[place], place)):
+    unread, names = set(range(batch.num_columns)) - set(used), batch.schema.names
+    for place in sorted(unread, key=lambda place: (names[place], place)):
         codes = (codes ^ _cell_codes(batch.column(place)).view(np.uint64)) * FACTOR
         codes ^= codes >> np.uint64(32)
     return codes.view(np.int64)
