@@ -72,7 +72,7 @@ def refused(result, *words):
         ("{'reward': 'clicks'}", ["--env-args", "is not a JSON object"]),
         ('["reward"]', ["--env-args", "expected a JSON object"]),
         ("null", ["--env-args is null"]),
-        ("", ["--env-args: '' is not a JSON object"]),
+        ("", ["after --env-args, is empty"]),
         ("[" * 100_000, ["--env-args", "is not a JSON object"]),
         ('{"reward": {"click": "x"}}', ["--env-args", "click"]),
         ('{"reward": {"flies": 1}}', ["--env-args", "flies"]),

@@ -47,8 +47,6 @@ from env_helpers import IDS, content, world_for
         ({"reward": {"click": "a"}}, "reward weight of 'click' is 'a'"),
         ({"world": 3}, "world is 3, expected a name, a folder or a World"),
         ({"domain": "shop"}, "domain is 'shop', allowed: 'ecommerce'|domain is 'shop', allowed: ecommerce"),
-        ({"output": "torch"}, "argument 'output' is unknown"),
-        ({"device": "cuda"}, "argument 'device' is unknown"),
     ],
 )
 def test_impossible_arguments_are_named(arguments, message):
@@ -56,6 +54,18 @@ def test_impossible_arguments_are_named(arguments, message):
         with pytest.raises(ValueError, match=message) as caught:
             make("recgym/Ecommerce-v1", **arguments)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"output": "jax"}, "output is 'jax', allowed: "), ({"device": "tpu"}, "device is 'tpu'")],
+)
+def test_only_a_vector_has_a_device(arguments, message):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=message):
+        gym.make_vec("recgym/Ecommerce-v1", **arguments)
+    with pytest.raises(ValueError, match=f"argument {name!r} is unknown"):
+        gym.make("recgym/Ecommerce-v1", **arguments)
 
 
 def test_an_unknown_keyword_is_a_type_error_too():

@@ -148,7 +148,7 @@ def test_an_item_may_have_the_sign_of_another_list(tmp_path):
 @pytest.mark.parametrize("cell", ["", "nan", "[]", "NA", "()", "None"])
 def test_rows_without_a_list_are_counted(tmp_path, cell):
     log = read(tmp_path, ["[0, 1]", cell, cell, "[2, 3]"], ["0", "1", "2", "3"])
-    assert log.rows["slate"].to_pylist() == [0, 0, None, None, 3, 3]
+    assert log.rows["slate"].to_pylist() == [0, 0, None, None, 1, 1]
     what = "2 rows without a list of the items shown: each chosen item is a row without a slate"
     assert [line for line in log.remarks if "without a list" in line] == [f"t.tsv: {what}"]
 

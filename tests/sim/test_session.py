@@ -194,7 +194,11 @@ ELSEWHERE = {
     "page_items",
     "page_chain",
     "whole_pages",
-}  # tested below, in test_leaving.py, test_logging_policy.py, test_friend_requests.py and test_whole_pages.py
+    "next_start",
+    "next_item",
+    "next_logit",
+}  # tested below, and in test_leaving.py, test_logging_policy.py, test_friend_requests.py, test_whole_pages.py,
+# and, with a table of transitions, in tests/fit/test_equations.py
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
