@@ -162,8 +162,9 @@ def test_a_chain_of_items_is_learnt():
     assert ours < baseline + MARGIN
     assert baseline < 2.0
     rows = {row["term"]: row for row in world.card["terms"]}
-    assert "transition counts" in rows["push"]["source"]
-    assert rows["pull"]["status"] == "assumed"
+    assert rows["transitions"]["status"] == "fitted"
+    for name in ("push", "pull"):
+        assert rows[name]["source"] == "did not improve validation over transitions"
 
 
 def test_a_log_of_later_days_alone_judges_a_world():
