@@ -158,8 +158,12 @@ def _task(env: Any) -> dict[str, Any]:
     """What two sessions that are compared must have in common, by the name of the argument that sets it."""
     face, wrappers, limits = env.unwrapped, [], []
     while env is not face:
-        if isinstance(env, gymnasium.RewardWrapper):
-            wrappers.append(type(env).__name__)
+        if isinstance(env, gymnasium.wrappers.NormalizeReward):
+            raise ValueError(
+                "env is wrapped in NormalizeReward, whose rewards depend on what was played before"
+            )
+        if isinstance(env, gymnasium.RewardWrapper):  # two may hold two functions: only the same one is equal
+            wrappers.append(f"{type(env).__name__} at {id(env):#x}")
         if isinstance(env, gymnasium.wrappers.TimeLimit):
             limits.append(env.get_wrapper_attr("_max_episode_steps"))
         env = env.env

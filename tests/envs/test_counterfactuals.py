@@ -194,3 +194,10 @@ def test_a_wrapper_of_the_reward_on_one_side_is_refused():
     scaled = gym.wrappers.TransformReward(env, lambda reward: 2 * reward)
     with pytest.raises(ValueError, match="wrappers of the reward must be equal"):
         recgym.counterfactual(scaled, 1, agent, [1])
+    agent.env = gym.wrappers.TransformReward(env, lambda reward: 100 * reward)
+    with pytest.raises(ValueError, match="wrappers of the reward must be equal"):
+        recgym.counterfactual(scaled, 1, agent, [1])
+    both = recgym.counterfactual(scaled, 1, [1], [1])
+    assert both.a.rewards.tolist() == (2 * recgym.counterfactual(env, 1, [1], [1]).a.rewards).tolist()
+    with pytest.raises(ValueError, match="NormalizeReward, whose rewards depend on what was played before"):
+        recgym.counterfactual(gym.wrappers.NormalizeReward(env), 1, [1], [1])
