@@ -20,11 +20,17 @@ def face_of(env: Any) -> Any:
 
 
 def arguments_of(env: Any) -> tuple[str, dict[str, Any]]:
-    """Id and arguments to make an equal environment; ValueError if it has wrappers or no spec."""
-    face_of(env)
+    """Id and arguments to make an equal environment; ValueError if it has wrappers, a limit of steps, or no spec."""
+    asked = face_of(env).arguments
     spec = env.spec
     if spec is None:
         raise ValueError("the environment has no spec: make it by gymnasium.make or gymnasium.make_vec")
+    limit = spec.max_episode_steps
+    if limit is not None and limit < min(asked.horizon, asked.max_episode_steps or asked.horizon):
+        raise ValueError(
+            f"the environment is cut after {limit} steps (max_episode_steps): the agent needs another one of the same "
+            f"task, which would lose that; say horizon={limit} instead"
+        )
     if wrappers := [each.name for each in spec.additional_wrappers]:
         raise ValueError(
             f"the environment is wrapped in {', '.join(wrappers)}: the agent needs another one of the same task, which "

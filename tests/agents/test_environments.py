@@ -66,6 +66,8 @@ def test_other_environments_are_refused_in_one_line():
         (cart, "environments of recgym, this one is CartPoleEnv"),
         (several, "this one is SyncVectorEnv .a vector of ours: gymnasium.make_vec"),
         (wrapped, "wrapped in TransformReward: the agent needs another one"),
+        (gym.make(ENV, world=WORLD, max_episode_steps=3), "cut after 3 steps"),
+        (gym.wrappers.TimeLimit(gym.make(ENV, world=WORLD), 2), "cut after 2 steps"),
         (bare, "has no spec: make it by gymnasium.make"),
         (None, "this one is NoneType"),
         (ENV, "this one is str"),
