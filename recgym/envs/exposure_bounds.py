@@ -12,24 +12,26 @@ from numpy.typing import ArrayLike
 
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.checks import checked_seed, finite_number
+from recgym.envs.input_checks import check_slates
 
 
 class ExposureBounds(VectorWrapper):
     """A native vector environment in which groups of items have at most a share of all impressions so far.
 
     Where an item would take its group over its bound, the slate shows in its place an item drawn uniformly from those
-    of the other groups that are not in the slate. After T impressions a group has at most bound T + 1 of them. Info has
-    `slates` (B, K), what was shown, and `replaced` (B,), the number of replaced items.
+    of the other groups that are not in the slate. After T impressions a group has at most bound T + 1 of them. A
+    repeated item is an empty place, and no impression. Info has `slates` (B, K), what was shown, and `replaced` (B,),
+    the number of replaced items.
 
     Args:
-        env: native vector environment, in any autoreset mode but SAME_STEP.
+        env: native vector environment without pages, rules and arrival, in any autoreset mode but SAME_STEP.
         group: (N,) label of the group of each item, such as `env.unwrapped.items["category"]`.
         most: bounds by label, shares in (0, 1]; groups without one are not bounded.
         seed: of the draws.
 
     Raises:
-        ValueError: a bound is out of range or of no group, the bounds leave less than all impressions, or there are too
-            few items outside a bounded group to fill a slate.
+        ValueError: a bound is out of range or of no group, or the bounds leave less than all impressions: of a group of
+            n items at most n of 2 K.
     """
 
     def __init__(self, env: Any, group: ArrayLike, most: Mapping[Hashable, float], *, seed: int = 0) -> None:
@@ -37,6 +39,10 @@ class ExposureBounds(VectorWrapper):
         native = env.unwrapped
         if native.autoreset_mode == AutoresetMode.SAME_STEP:
             raise ValueError("bounds of exposure need autoreset_mode NextStep or Disabled")
+        asked = native.arguments
+        others = {"pages": asked.pages, "rules": asked.rules, "arrival": asked.arrival}
+        if given := [name for name, value in others.items() if value]:
+            raise ValueError(f"bounds of exposure need an environment without {given[0]}")
         labels, number = np.unique(np.asarray(group), return_inverse=True)
         if number.shape != (len(native.items["category"]),):
             raise ValueError(f"group has shape {number.shape}, expected one label for each item")
@@ -58,10 +64,11 @@ class ExposureBounds(VectorWrapper):
         if self._bound.min() <= 0.0 or self._bound.sum() < 1.0:
             total = f"{self._bound.sum():.3g}"
             raise ValueError(f"most allows {total} of all impressions, expected 1 or more, each above 0")
-        sizes = np.bincount(self._group)
-        bounded = self._bound < 1.0
-        if bounded.any() and len(self._group) - sizes[bounded].max() < 2 * self._slate_size:
-            raise ValueError("too few items outside a bounded group to fill a slate")
+        filled = np.bincount(self._group) / (
+            2.0 * self._slate_size
+        )  # no item is twice in a slate, asked or drawn
+        if (self._bound < 1.0).any() and np.minimum(self._bound, filled).sum() < 1.0:
+            raise ValueError("most leaves too few items to fill a slate within the bounds")
 
     @property
     def shares(self) -> dict[Any, float]:
@@ -79,23 +86,25 @@ class ExposureBounds(VectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Doubles, Bools, Bools, dict[str, Any]]:
         """As of the environment, with the slates that the bounds allow."""
-        asked = np.asarray(actions, np.int64).reshape(len(self._over), -1)
-        shown = asked.copy()
+        asked = check_slates(actions, len(self._over), self._slate_size, len(self._group))
+        shown, counts = asked.copy(), self._counts.copy()
         for row in np.flatnonzero(~self._over):  # the action of a row that begins an episode is ignored
-            self._fill(shown[row])
+            self._fill(shown[row], counts)
         shape = np.shape(actions)
         observation, reward, terminated, truncated, info = self.env.step(shown.reshape(shape))
-        self._over = terminated | truncated
+        self._over, self._counts = terminated | truncated, counts
         info = {**info, "slates": shown, "replaced": (shown != asked).sum(axis=1)}
         return observation, reward, terminated, truncated, info
 
-    def _fill(self, slate: Ints) -> None:
-        """Replaces items of a slate (K,) whose groups are at their bounds, and counts it."""
+    def _fill(self, slate: Ints, counts: Ints) -> None:
+        """Replaces items of a slate (K,) whose groups are at their bounds, and adds it to the counts (G,)."""
         for place, item in enumerate(slate):
-            room = self._counts + 1 <= self._bound * (self._counts.sum() + 1) + 1.0 - 1e-9
+            if item in slate[:place]:
+                continue
+            room = counts + 1 <= self._bound * (counts.sum() + 1) + 1.0 - 1e-9
             if not room[self._group[item]]:
                 allowed = room[self._group]
                 allowed[slate] = False
                 if allowed.any():
                     slate[place] = self._rng.choice(np.flatnonzero(allowed))
-            self._counts[self._group[slate[place]]] += 1
+            counts[self._group[slate[place]]] += 1

@@ -67,7 +67,36 @@ def test_bounds_that_cannot_hold_are_refused():
             ExposureBounds(native(), halves(), bounds)
     with pytest.raises(ValueError, match="expected one label for each item"):
         ExposureBounds(native(), halves()[:5], {"a": 0.5})
-    with pytest.raises(ValueError, match="too few items outside a bounded group"):
-        ExposureBounds(native(slate_size=4), halves(), {"a": 0.5})
+    few = np.repeat(["a", "b", "free"], [6, 5, 1])
+    for group, bounds in ((halves(), {"a": 0.1}), (few, {"a": 0.1, "b": 0.1})):
+        with pytest.raises(ValueError, match="most leaves too few items to fill a slate within the bounds"):
+            ExposureBounds(native(slate_size=4), group, bounds)
     with pytest.raises(ValueError, match="NextStep or Disabled"):
         ExposureBounds(native(autoreset_mode=AutoresetMode.SAME_STEP), halves(), {"a": 0.5})
+
+
+def test_what_the_wrapper_does_not_count_is_refused():
+    page = gym.make_vec("recgym/EcommercePage-v1", 2)
+    with pytest.raises(ValueError, match="an environment without pages"):
+        ExposureBounds(page, page.unwrapped.items["category"], {0: 0.5})
+    for name, value in (("rules", {"per_category": 2}), ("arrival", (0.2, 5))):
+        with pytest.raises(ValueError, match=f"an environment without {name}"):
+            ExposureBounds(native(**{name: value}), halves(), {"a": 0.5})
+
+
+@pytest.mark.parametrize("wrong", [99, -1, 1.7, np.nan, True])
+def test_a_refused_step_counts_nothing(wrong):
+    env = ExposureBounds(native(), halves(), {"a": 0.5})
+    env.reset(seed=5)
+    action = np.array([wrong] * ROWS)
+    with pytest.raises(ValueError, match=r"^action "):
+        env.step(action)
+    assert set(env.shares.values()) == {0.0}
+
+
+def test_a_repeated_item_is_no_impression():
+    env = ExposureBounds(native(slate_size=3), halves(), {"a": 0.9})
+    env.reset(seed=5)
+    *_, info = env.step(np.tile([0, 0, 6], (ROWS, 1)))
+    assert info["slates"].tolist() == [[0, 0, 6]] * ROWS
+    assert env.shares == {"a": 0.5, "b": 0.5}
