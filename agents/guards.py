@@ -107,7 +107,7 @@ def check_transition(agent: Any, transition: Any) -> None:
 
 
 def check_env(agent: Any, env: Any) -> None:
-    """ValueError if an environment's observation differs from that of the agent's task."""
+    """ValueError if an environment's observation, world or reward differs from that of the agent's task."""
     space = getattr(env, "single_observation_space", getattr(env, "observation_space", None))
     ours = agent.problem.observation_space
     if space is not None and space != ours:
@@ -117,6 +117,27 @@ def check_env(agent: Any, env: Any) -> None:
         raise ValueError(
             f"agent {agent.name} was made for the observation {kinds[0]!r}, the environment shows {what}: train it in "
             "agent.env of make_agent(name, env), or in an environment made alike"
+        )
+    check_task(agent, env)
+
+
+def check_task(agent: Any, env: Any) -> None:
+    """ValueError if an environment of recgym has another world or reward than the agent's task."""
+    face, problem = getattr(env, "unwrapped", env), agent.problem
+    if not hasattr(face, "index_digest") or not problem.world_sha256:
+        return
+    reward = face.reward_spec
+    pairs = {
+        "world": (problem.world_sha256, face.world_sha256),
+        "reward": (
+            (problem.reward_weights, problem.reward_by_price, problem.reward_per_minute),
+            (reward.weights, reward.by_price, reward.per_minute),
+        ),
+    }
+    if others := [name for name, (ours, theirs) in pairs.items() if ours != theirs]:
+        raise ValueError(
+            f"agent {agent.name} was made for another {' and another '.join(others)} than the environment has: train "
+            "it in agent.env of make_agent(name, env), or in an environment made alike"
         )
 
 

@@ -53,6 +53,22 @@ def test_it_trains_from_a_single_environment(name):
     assert agent.train(agent.env, 60, 0)["env_steps"] >= 60
 
 
+@pytest.mark.parametrize("name", ["ucb1", "q-learning", "sb3-dqn"])
+def test_training_for_another_world_or_reward_is_refused(name):
+    agent = make_agent(name, gym.make(ENV, world=WORLD), 0)
+    other = WORLD.with_params(outside=WORLD.params["outside"] + 0.5)
+    for kwargs, what in (
+        ({"world": other}, "world"),
+        ({"world": WORLD, "reward": {"click": -1.0}}, "reward"),
+    ):
+        env = gym.make_vec(ENV, 2, observation=type(agent).observation, **kwargs)
+        with pytest.raises(
+            ValueError, match=f"was made for another {what} than the environment has"
+        ) as error:
+            agent.train(env, 10, 0)
+        assert one_line(error)
+
+
 def test_other_environments_are_refused_in_one_line():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
