@@ -61,6 +61,7 @@ def test_rates_of_trees_by_hand(tables):
         assert found[:2] == pytest.approx([mine.sum(), expected])
 
 
+@pytest.mark.slow
 def test_no_trees_beat_the_world_that_made_the_log(content, verdict):
     figures = by_id(verdict.entries())
     for name in ("click", "long_view"):

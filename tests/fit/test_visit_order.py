@@ -40,6 +40,7 @@ def term(world, name):
     return next(row for row in world.card["terms"] if row["term"] == name)
 
 
+@pytest.mark.slow
 def test_no_term_of_order_is_fitted_from_rows_of_one_time(log):
     world = fit(timed(log, 0), name="own", config=QUICK, progress=False)
     for name in ORDER:
