@@ -22,7 +22,7 @@ from recgym.arrays import Floats
 from recgym.jit import njit
 from recgym.rng import CANDIDATE, uniform
 from recgym.sim.common_items import common_items, mark_library
-from recgym.sim.scalar_math import minimum
+from recgym.sim.scalar_math import first_not_below, minimum
 from recgym.sim.schema import (
     CONNECT_AGAIN,
     CONNECT_BIAS,
@@ -59,28 +59,18 @@ def num_friends(w: WorldArrays, user: int) -> int:
 
 @njit()
 def are_friends(w: WorldArrays, user: int, other: int) -> bool:
-    """Whether the graph has the edge. Binary search."""
-    low, high = w.friend_start[user], w.friend_start[user + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if w.friend[middle] < other:
-            low = middle + 1
-        else:
-            high = middle
-    return low < w.friend_start[user + 1] and w.friend[low] == other
+    """Whether the graph has the edge."""
+    end = w.friend_start[user + 1]
+    place = first_not_below(w.friend, w.friend_start[user], end, other)
+    return place < end and w.friend[place] == other
 
 
 @njit()
 def in_library(w: WorldArrays, user: int, item: int) -> bool:
-    """Whether the item is in the user's library. Binary search."""
-    low, high = 0, w.library.shape[1]
-    while low < high:
-        middle = (low + high) // 2
-        if w.library[user, middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return low < w.library.shape[1] and w.library[user, low] == item
+    """Whether the item is in the user's library."""
+    size = w.library.shape[1]
+    place = first_not_below(w.library[user], 0, size, item)
+    return place < size and w.library[user, place] == item
 
 
 @njit()

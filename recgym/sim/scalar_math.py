@@ -3,7 +3,7 @@
 import math
 from typing import TypeVar
 
-from recgym.arrays import Doubles
+from recgym.arrays import Doubles, Indices
 from recgym.jit import njit
 
 MAX_LOGIT = 30.0  # logits are clipped to [-MAX_LOGIT, MAX_LOGIT]
@@ -61,4 +61,16 @@ def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
             high = middle
         else:
             low = middle + 1
+    return low
+
+
+@njit()
+def first_not_below(values: Indices, low: int, high: int, wanted: int) -> int:
+    """First place of the ascending `values[low:high]` whose number is at least `wanted`; `high` if there is none."""
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
     return low

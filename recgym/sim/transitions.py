@@ -7,6 +7,7 @@ import numpy as np
 
 from recgym.arrays import Arrays, Ints
 from recgym.jit import njit
+from recgym.sim.scalar_math import first_not_below
 from recgym.sim.schema import WorldArrays
 from recgym.sim.state import MEMORY, Sessions
 
@@ -23,15 +24,10 @@ def transition(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     last = w.next_start.shape[0] - 2
     if s.engaged[b] > 0:
         last = s.memory[b, (s.engaged[b] - 1) % MEMORY]
-    low, high = w.next_start[last], w.next_start[last + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if w.next_item[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    if low < w.next_start[last + 1] and w.next_item[low] == item:
-        return float(w.next_logit[low])
+    end = w.next_start[last + 1]
+    place = first_not_below(w.next_item, w.next_start[last], end, item)
+    if place < end and w.next_item[place] == item:
+        return float(w.next_logit[place])
     return 0.0
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recgym.sim.scalar_math import happens, sigmoid
+from recgym.sim.scalar_math import first_not_below, happens, sigmoid
 
 
 def test_happens_is_a_comparison_with_the_sigmoid_to_the_bit():
@@ -20,3 +20,10 @@ def test_happens_is_a_comparison_with_the_sigmoid_to_the_bit():
         for u in (*near, 0.0, 2.0**-53, 1e-9, 0.5, 1.0 - 2.0**-53, *rng.random(8)):
             if 0.0 <= u < 1.0:
                 assert happens(u, x) == (u < p), (u, x)
+
+
+def test_the_first_place_not_below_is_numpys():
+    values = np.array([9, 1, 3, 3, 7, 0], np.int32)
+    for wanted in range(-1, 10):
+        assert first_not_below(values, 1, 5, wanted) == 1 + np.searchsorted(values[1:5], wanted)
+    assert first_not_below(values, 2, 2, 5) == 2
