@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
+from agents.problem import Problem
 from agents.slates import check_kind, check_log, num_rows
 from recgym.checks import checked_seed, difference, quoted, whole_number
 
@@ -123,18 +124,11 @@ def check_env(agent: Any, env: Any) -> None:
 
 def check_task(agent: Any, env: Any) -> None:
     """ValueError if an environment of recgym has another world or reward than the agent's task."""
-    face, problem = getattr(env, "unwrapped", env), agent.problem
-    if not hasattr(face, "index_digest") or not problem.world_sha256:
+    if not hasattr(getattr(env, "unwrapped", env), "index_digest") or not agent.problem.world_sha256:
         return
-    reward = face.reward_spec
-    pairs = {
-        "world": (problem.world_sha256, face.world_sha256),
-        "reward": (
-            (problem.reward_weights, problem.reward_by_price, problem.reward_per_minute),
-            (reward.weights, reward.by_price, reward.per_minute),
-        ),
-    }
-    if others := [name for name, (ours, theirs) in pairs.items() if ours != theirs]:
+    ours, theirs = agent.problem.identity, Problem.of(env).identity
+    names = {"world_sha256": "world", "reward": "reward"}
+    if others := [name for key, name in names.items() if ours[key] != theirs[key]]:
         raise ValueError(
             f"agent {agent.name} was made for another {' and another '.join(others)} than the environment has: train "
             "it in agent.env of make_agent(name, env), or in an environment made alike"
