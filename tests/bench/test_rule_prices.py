@@ -8,13 +8,13 @@ from recgym.sim.synthetic import synthetic
 
 
 def dear_and_cheap():
-    """Twelve items in three categories: dear ones (price ratio 1.5) have a response with .8, cheap ones with .2."""
+    """Twelve items in three categories: costly ones (price ratio 1.5) have a response with .8, cheap ones with .2."""
     world = synthetic(domain="content", num_items=12, num_users=20, num_categories=3)
     names = ("factors", "push", "item_bias", "user_bias", "leave_item", "context_bias", "place_bias")
     flat = {name: np.zeros_like(getattr(world.arrays, name)) for name in names}
-    dear = np.arange(12) % 2 == 0
-    flat["item_bias"] = np.where(dear, 1.0, -1.0) * np.log(4.0)
-    flat |= {"category": np.arange(12) // 4, "price_ratio": np.where(dear, 1.5, 0.5)}
+    costly = np.arange(12) % 2 == 0
+    flat["item_bias"] = np.where(costly, 1.0, -1.0) * np.log(4.0)
+    flat |= {"category": np.arange(12) // 4, "price_ratio": np.where(costly, 1.5, 0.5)}
     calm = dict.fromkeys(
         ("kappa", "rho", "theta", "mood", "sigma", "leave_idle", "leave_repeat", "patience"), 0.0
     )
@@ -36,7 +36,7 @@ def found():
 
 
 def test_the_oracle_pays_what_the_rule_takes_away(found):
-    """Two items at ten steps: 16 responses of dear items, 4 of cheap ones, 10 of one of each."""
+    """Two items at ten steps: 16 responses of costly items, 4 of cheap ones, 10 of one of each."""
     paid = {price.rule: price for price in found if price.agent == "oracle"}
     assert paid["cheap"].without == pytest.approx(16, abs=0.6)
     for rule, price in (("cheap", -12.0), ("half", -6.0), ("one each", 0.0)):
