@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
-from agents.problem import Problem
 from agents.slates import check_kind, check_log, num_rows
 from recgym.checks import checked_seed, difference, quoted, whole_number
 
@@ -122,16 +121,21 @@ def check_env(agent: Any, env: Any) -> None:
     check_task(agent, env)
 
 
-def check_task(agent: Any, env: Any) -> None:
-    """ValueError if an environment of recgym has another world or reward than the agent's task."""
-    if not hasattr(getattr(env, "unwrapped", env), "index_digest") or not agent.problem.world_sha256:
+def check_task(agent: Any, env: Any, does: str = "train it", else_: str = "") -> None:
+    """ValueError if an environment of recgym has another world, reward or slate size than the agent's task.
+
+    Args:
+        agent: with a `problem`.
+        env: of recgym; others are not compared.
+        does: what is asked of the agent.
+        else_: what else the message offers.
+    """
+    if not hasattr(getattr(env, "unwrapped", env), "index_digest"):
         return
-    ours, theirs = agent.problem.identity, Problem.of(env).identity
-    names = {"world_sha256": "world", "reward": "reward"}
-    if others := [name for key, name in names.items() if ours[key] != theirs[key]]:
+    if others := agent.problem.differences(env):
         raise ValueError(
-            f"agent {agent.name} was made for another {' and another '.join(others)} than the environment has: train "
-            "it in agent.env of make_agent(name, env), or in an environment made alike"
+            f"agent {agent.name} was made for another {' and another '.join(others)} than the environment has: {does} "
+            f"in agent.env of make_agent(name, env), or in an environment made alike{else_}"
         )
 
 

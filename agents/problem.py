@@ -91,6 +91,21 @@ class Problem:
         }
         return dict(json.loads(json.dumps(about)))
 
+    def differences(self, env: Any) -> list[str]:
+        """What a recgym environment has another of than the task, so that an agent is of no use in it.
+
+        Of "world" (its items, their numbers and its users), "reward" and "slate size"; none where the task's world is
+        unknown.
+        """
+        if not self.world_sha256:
+            return []
+        return self.differences_from(Problem.of(env).identity)
+
+    def differences_from(self, identity: Mapping[str, Any]) -> list[str]:
+        """As `differences`, from the identity of another task."""
+        ours, names = self.identity, {"world_sha256": "world", "reward": "reward", "slate_size": "slate size"}
+        return [name for key, name in names.items() if ours[key] != identity.get(key)]
+
     @property
     def num_categories(self) -> int:
         """Categories in the item table."""

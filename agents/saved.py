@@ -43,6 +43,15 @@ def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) 
         raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
 
 
+def refuse_other_world(folder: Path, problem: Problem) -> None:
+    """ValueError if an agent was saved for another world, reward or slate size; without a task it is not compared."""
+    task = read_about(folder).get("task")
+    if task is not None and (others := problem.differences_from(task)):
+        raise ValueError(
+            f"{folder} was saved for another {' and another '.join(others)} than the environment has"
+        )
+
+
 def check_arrays(
     place: str, own: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]], free: tuple[str, ...] = ()
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
 
+from agents.guards import check_task
 from recgym.bench.rollout import play
 from recgym.envs.exposure_bounds import ExposureBounds
 from recgym.evaluate.stats import Interval, paired_difference
@@ -40,16 +41,23 @@ def exposure_price(
         sessions: number of sessions, at least 2.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or the agent is of another world or reward.
     """
-    free, _ = play(env_id, kwargs, make, seed, sessions)
+
+    def checked(env: Any) -> Any:
+        agent = make(env)
+        if hasattr(agent, "problem"):
+            check_task(agent, env, "make it")
+        return agent
+
+    free, _ = play(env_id, kwargs, checked, seed, sessions)
     wrapper: list[ExposureBounds] = []
 
     def bound(env: Any) -> Any:
         wrapper.append(ExposureBounds(env, *bounds))
         return wrapper[0]
 
-    found, _ = play(env_id, kwargs, make, seed, sessions, wrap=bound)
+    found, _ = play(env_id, kwargs, checked, seed, sessions, wrap=bound)
     return ExposurePrice(
         float(free["return"].mean()),
         float(found["return"].mean()),

@@ -238,10 +238,10 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
 
 
 def sampled_log(env: Any, sessions: int, seed: int) -> Any:
-    """A log of the logging policy over the items of the environment, the same for all agents of a seed."""
+    """A log of the logging policy before any rules, over the items of the environment; for all agents of a seed."""
     from recgym.logs.sample import sample_log
 
-    return log_for(env, sample_log(env, sessions=sessions, seed=seed))
+    return log_for(env, sample_log(env, sessions=sessions, seed=seed, rules=False))
 
 
 def _since(started: float) -> float:

@@ -47,9 +47,7 @@ class BaseEnvironment:
         require_memory(num * session_bytes(world, parsed.slate_size), "num_envs", num)
         self._engine, self._reward_spec = make_engine(self.arguments, world, num, threads)
         self._names = [event.name for event in world.events]
-        self._open = OpenItems(
-            self._engine, parse_arrival(self.arguments.arrival), Rules.parse(self.arguments.rules)
-        )
+        self._open = self.open_items(self._engine)
         self._infos = InfoBuilder(
             self._engine,
             is_assumed=not world.assumed_events.isdisjoint(self._reward_spec.paid),
@@ -106,6 +104,11 @@ class BaseEnvironment:
             return slate
         last = self._engine.sessions.items[:, -1:]
         return np.where(last >= 0, last, slate).astype(np.int64)
+
+    def open_items(self, engine: Engine, *, rules: bool = True) -> OpenItems:
+        """What may be shown in the sessions of an engine of the environment's world, with its rules or without them."""
+        asked = self.arguments
+        return OpenItems(engine, parse_arrival(asked.arrival), Rules.parse(asked.rules if rules else None))
 
     def _masks(self) -> Bools:
         """Mask of the items allowed at each position, shape (B, K N): see `OpenItems`."""

@@ -125,7 +125,8 @@ def counterfactual(
         Both sessions, each until the user leaves, the horizon, or the end of its list.
 
     Raises:
-        ValueError: the environment, a slate or an option is not as above; two agents of different tasks.
+        ValueError: the environment, a slate or an option is not as above; two agents of different tasks, or one of
+            another than `env`.
     """
     env = gymnasium.make(env) if isinstance(env, str) else env
     seed = checked_seed(seed)
@@ -151,6 +152,10 @@ def _place(env: Any, side: Any) -> Any:
         raise ValueError(
             f"env is {quoted(place)}, expected a single environment of recgym (gymnasium.make) or its id"
         )
+    agent = getattr(side, "__self__", side)  # of a policy that is its method
+    problem: Any = getattr(agent, "problem", None)
+    if hasattr(problem, "differences") and (others := problem.differences(place)):
+        raise ValueError(f"agent {agent.name} was made for another {others[0]} than env has")
     return place
 
 

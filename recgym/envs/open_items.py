@@ -57,6 +57,11 @@ class Rules:
             found |= _provider(found["provider"])
         return cls(**found)
 
+    @property
+    def of_slate(self) -> str | None:
+        """Name of a rule that depends on the other items of a slate, or on the position; None: there is none."""
+        return "per_category" if self.per_category is not None else "provider" if self.provider else None
+
 
 def _provider(value: Any) -> dict[str, Any]:
     """The provider's items and share."""
@@ -151,10 +156,25 @@ class OpenItems:
         The rule `never_again` lapses in a session where it would leave fewer than K items, the provider's where fewer
         of its items may be shown than positions are reserved.
         """
+        open_items = self._open_items()
+        masks = np.repeat(open_items[:, None], self._engine.slate_size, axis=1)
+        if self.rules.provider:
+            reserved = self.reserved()
+            enough = (open_items & self._of_provider).sum(axis=1) >= reserved.sum(axis=1)
+            rows, places = np.nonzero(reserved & enough[:, None])
+            masks[rows, places] &= self._of_provider
+        return masks
+
+    def at_top(self) -> Bools:
+        """Items allowed at the first position, (B, N)."""
+        return self.masks()[:, 0] if self.rules.provider else self._open_items()
+
+    def _open_items(self) -> Bools:
+        """Items that may be shown, (B, N), but for rules that depend on the position or the slate."""
         engine, world = self._engine, self._engine.world
         sessions = engine.sessions
         if not self.is_limited and world.arrays.choice[0] != FRIENDS:
-            return np.ones((engine.num, engine.slate_size, world.num_items), np.bool_)
+            return np.ones((engine.num, world.num_items), np.bool_)
         open_items = np.broadcast_to(self._affordable, (engine.num, world.num_items)).copy()
         if world.arrays.choice[0] == FRIENDS:
             open_items &= sessions.tie >= 0
@@ -165,13 +185,7 @@ class OpenItems:
             fresh[rows, sessions.items[rows, places]] = False
             enough = fresh.sum(axis=1, keepdims=True) >= engine.slate_size
             open_items = np.where(enough, fresh, open_items)
-        masks = np.repeat(open_items[:, None], engine.slate_size, axis=1)
-        if self.rules.provider:
-            reserved = self.reserved()
-            enough = (open_items & self._of_provider).sum(axis=1) >= reserved.sum(axis=1)
-            rows, places = np.nonzero(reserved & enough[:, None])
-            masks[rows, places] &= self._of_provider
-        return masks
+        return open_items
 
     def reserved(self) -> Bools:
         """Positions that the provider's items must have, (B, K).

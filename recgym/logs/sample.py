@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.arrays import Doubles
+from recgym.arrays import Bools, Doubles
 from recgym.checks import MAX_COUNT, checked_seed, quoted, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
@@ -31,45 +31,45 @@ def sample_log(
     *,
     slate_size: int | None = None,
     horizon: int | None = None,
+    rules: bool = True,
 ) -> Log:
     """Samples sessions of a world under a policy, one row per shown item.
 
     Args:
-        world: a World, or an environment, whose slate size, horizon and items that are there from the start are used.
+        world: a World, or an environment, whose users, slate size, horizon, rules and first items are used.
         policy: "logged" (the logging policy of the world), "random" (uniform), or a function of the engine that returns
             slates (B, K) int64 and propensities (B, K).
-        sessions: number of sessions; their users are drawn from the population.
+        sessions: number of sessions.
         seed: session i has the random numbers of the first episode of an environment with the seed `seed` + i.
         slate_size: K; default 1, or that of the environment.
         horizon: number of steps after which a session is truncated; default 50, or that of the environment.
+        rules: whether the rules of an environment are kept; False: the log is of the time before them.
 
     Returns:
         A log with propensities, events, watch time and `context_index`, on the indices of the world. `time` is null.
         Its source states that it was sampled.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or the policy cannot keep a rule on the whole slate.
     """
-    late: Any = None
+    env: Any = None
     if not isinstance(world, World):
-        own, late = world.unwrapped.privileged(), world.unwrapped.arrival > 0
-        world = own.world
+        env, own = world.unwrapped, world.unwrapped.privileged()
         slate_size = own.slate_size if slate_size is None else slate_size
-        horizon = own.horizon if horizon is None else horizon
-    slate_size = 1 if slate_size is None else whole_number(slate_size, "slate_size", 1)
-    horizon = 50 if horizon is None else whole_number(horizon, "horizon", 1, MAX_COUNT)
-    policies = _policies(world, late)
-    if not callable(policy) and (not isinstance(policy, str) or policy not in policies):
+        horizon = min(own.horizon, _limit(world)) if horizon is None else horizon
+        world = own.world
+    slate_size = whole_number(1 if slate_size is None else slate_size, "slate_size", 1)
+    horizon = whole_number(50 if horizon is None else horizon, "horizon", 1, MAX_COUNT)
+    if not callable(policy) and not (isinstance(policy, str) and policy in ("logged", "random")):
         raise ValueError(
             f"policy is {quoted(policy)}, allowed: 'logged', 'random' or a function of the engine"
         )
-    choose = policy if callable(policy) else policies[policy]
     sessions, seed = whole_number(sessions, "sessions", 1, MAX_COUNT), checked_seed(seed)
     require_memory(sessions * session_bytes(world, slate_size), "sessions", sessions)
     engine = Engine(world, sessions, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
-    engine.seed(np.arange(sessions, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
-    engine.reset()
-    steps = _all_steps(engine, choose)
+    _begin(engine, seed, None if env is None else env.arguments.users)
+    open_items = None if env is None else env.open_items(engine, rules=rules)
+    steps = _all_steps(engine, _choice(policy, engine, open_items), open_items)
     columns = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
     columns["slate"] = columns["session"] * horizon + columns["step"]
     if not world.arrays.watch[0]:
@@ -85,36 +85,69 @@ def sample_log(
     return replace(log, indexed_by=world.index_digest)
 
 
-def _policies(world: World, late: Any) -> dict[str, Policy]:
-    """Policies by name, over all items but those of `late` (N,), bool; None: over all."""
-    logged = LoggedPolicy(world)
-    if late is None or not late.any():
-        return {"logged": logged, "random": random_policy}
-    early = np.flatnonzero(~late)
-    return {
-        "logged": lambda engine: logged(engine, np.tile(~late, (engine.num, 1))),
-        "random": lambda engine: random_policy(engine, early),
-    }
+def _begin(engine: Engine, seed: int, users: Any) -> None:
+    """Begins the first episode of all sessions, with users of these indices; None: of the population."""
+    engine.seed(np.arange(engine.num, dtype=np.uint64) + np.uint64(seed % (1 << 64)))
+    if users is not None:
+        engine.draw_from(engine.population(np.array(sorted(users), np.int64)))
+    engine.reset()
 
 
-def _all_steps(engine: Engine, choose: Policy) -> list[dict[str, Any]]:
-    """Rows of each step; ValueError if they, and their copy in the log, do not fit into memory."""
+def _limit(env: Any) -> int:
+    """Steps after which an environment is truncated by its spec."""
+    limit = None if env.spec is None else env.spec.max_episode_steps
+    return MAX_COUNT if limit is None else int(limit)
+
+
+def _choice(policy: str | Policy, engine: Engine, open_items: Any) -> Policy:
+    """The policy over the items that may be shown; `open_items` is the environment's `OpenItems`, or None."""
+    if callable(policy):
+        return policy
+    logged = LoggedPolicy(engine.world)
+    if open_items is None or not open_items.is_limited:
+        return logged if policy == "logged" else random_policy
+    if engine.slate_size > 1 and (rule := open_items.rules.of_slate):
+        raise ValueError(
+            f"the policy {policy!r} does not keep the rule {rule} of the environment, which depends on the other items "
+            "of a slate: rules=False draws a log without rules, a function of the engine may keep them"
+        )
+    if policy == "logged":
+        return lambda engine: logged(engine, open_items.at_top())
+    return lambda engine: _random_among(engine, open_items.at_top())
+
+
+def _random_among(engine: Engine, allowed: Bools) -> tuple[Slates, Doubles]:
+    """Slates (B, K) uniform over the allowed items (B, N) of each session, without repeats, and their propensities."""
+    slates = np.zeros((engine.num, engine.slate_size), np.int64)
+    propensity, count = np.empty(slates.shape), allowed.sum(axis=1)
+    for num in np.unique(count):
+        rows = np.flatnonzero(count == num)
+        ranks, drawn = random_policy(engine, np.arange(num))
+        items = np.nonzero(allowed[rows])[1].reshape(len(rows), num)
+        slates[rows], propensity[rows] = np.take_along_axis(items, ranks[rows], axis=1), drawn[rows]
+    return slates, propensity
+
+
+def _all_steps(engine: Engine, choose: Policy, open_items: Any) -> list[dict[str, Any]]:
+    """Rows of each step; ValueError if they, and their copy in the log, do not fit into memory, or break a rule."""
     steps: list[dict[str, Any]] = []
     size = 0
-    for step in _steps(engine, choose):
+    for step in _steps(engine, choose, open_items):
         steps.append(step)
         size += sum(column.nbytes for column in step.values())
         require_memory(2 * size, "sessions", engine.num)
     return steps
 
 
-def _steps(engine: Engine, choose: Policy) -> Any:
+def _steps(engine: Engine, choose: Policy, open_items: Any) -> Any:
     """Rows of each step of all sessions that have not ended."""
     running = np.ones(engine.num, np.bool_)
     slots = engine.slate_size
     while running.any():
         rows = np.flatnonzero(running)
         slates, propensity = choose(engine)
+        if open_items is not None:
+            open_items.refuse(slates, running)
         step = engine.sessions.step[rows]
         feedback = engine.step(slates, running)
         events = feedback.events[rows].ravel()

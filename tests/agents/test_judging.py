@@ -31,3 +31,16 @@ def test_judging_plays_the_same_users_and_leaves_the_environment_alone(tmp_path)
     assert load_agent(tmp_path / "ucb1", env).env.unwrapped.arguments.observation == "history"
     with pytest.raises(ValueError, match="holds no saved agent"):
         load_agent(tmp_path, env)
+
+
+def test_judging_in_another_world_or_by_another_reward_is_refused():
+    agent = make_agent("random", gym.make(ENV, world=WORLD))
+    other = WORLD.permuted(np.arange(WORLD.num_items)[::-1])
+    for kwargs, what in (({"world": other}, "world"), ({"world": WORLD, "reward": {"click": 9.0}}, "reward")):
+        env = gym.make(ENV, **kwargs)
+        with pytest.raises(
+            ValueError, match=f"was made for another {what} than the environment has: judge it"
+        ):
+            judge(agent, env, sessions=4)
+        assert judge(agent, env, sessions=4, transfer=True)["return"]["n"] == 4
+    assert judge(agent, gym.make(ENV, world=WORLD, horizon=2), sessions=4)["length"]["mean"] <= 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from agents import make_agent
 from recgym.bench.exposure_price import exposure_price
 from recgym.bench.rollout import make_vector
 
@@ -42,3 +43,13 @@ def test_bounds_without_effect_cost_nothing():
     assert found.price.mean == found.replaced == 0.0
     assert found.free == found.bounded
     assert make_vector("recgym/Content-v1", 1, **KWARGS).unwrapped.privileged().world.num_items == len(GROUP)
+
+
+def test_an_agent_of_another_reward_is_refused():
+    def make(env):
+        return make_agent(
+            "random", make_vector("recgym/Content-v1", 2, **{**KWARGS, "reward": {"like": 1.0}})
+        )
+
+    with pytest.raises(ValueError, match="random was made for another reward than the environment has"):
+        exposure_price("recgym/Content-v1", KWARGS, make, (GROUP, {"b": 0.5}), seed=3, sessions=4)

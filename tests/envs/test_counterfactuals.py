@@ -8,7 +8,7 @@ import pytest
 from env_helpers import IDS, SMALL
 
 import recgym
-from agents import make_agent
+from agents import Problem, make_agent
 from recgym.envs.counterfactuals import ENDED, LEFT
 from recgym.sim.schema import ETA, KAPPA, RHO
 
@@ -201,3 +201,12 @@ def test_a_wrapper_of_the_reward_on_one_side_is_refused():
     assert both.a.rewards.tolist() == (2 * recgym.counterfactual(env, 1, [1], [1]).a.rewards).tolist()
     with pytest.raises(ValueError, match="NormalizeReward, whose rewards depend on what was played before"):
         recgym.counterfactual(gym.wrappers.NormalizeReward(env), 1, [1], [1])
+
+
+def test_an_agent_of_another_world_than_the_environment_is_refused():
+    env = gym.make("recgym/Content-v1", world=SMALL)
+    turned = SMALL.permuted(np.arange(SMALL.num_items)[::-1])
+    agent = make_agent("random", Problem.of(gym.make("recgym/Content-v1", world=turned)))
+    for policy in (agent, agent.act):
+        with pytest.raises(ValueError, match="random was made for another world than env has"):
+            recgym.counterfactual(env, 1, policy, [1])
