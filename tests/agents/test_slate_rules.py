@@ -80,7 +80,8 @@ def test_agents_train_and_are_judged_under_rules(name):
     env = vector(name)
     agent = make_agent(name, Problem.of(env), 0, **LIGHT.get(name, {}))
     agent.bind(env)
-    agent.prepare(sample_log(env, "logged", 60, 3) if agent.learns_from_log else None, 0)
+    log = sample_log(env, "logged", 60, 3, rules=False) if agent.learns_from_log else None
+    agent.prepare(log, 0)
     agent.train(env, 60, 0)
 
     def bound(judged):
