@@ -5,7 +5,17 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 PANELS = {
-    "Environments and agents": ("envs", "train", "tune", "bench", "report", "verify", "ope", "speed"),
+    "Environments and agents": (
+        "envs",
+        "train",
+        "tune",
+        "bench",
+        "report",
+        "verify",
+        "ope",
+        "export",
+        "speed",
+    ),
     "Worlds from logs": ("validate", "fit", "card", "rolling"),
 }
 

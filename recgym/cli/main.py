@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym import __version__, _interrupt
-from recgym.cli import benchmark, estimation, rolling, search, timing, training, worlds
+from recgym.cli import benchmark, estimation, exporting, rolling, search, timing, training, worlds
 from recgym.cli.greeting import greet
 from recgym.cli.help_pages import HelpfulCommand, HelpfulGroup, panel_of
 from recgym.cli.terminal import (
@@ -138,6 +138,7 @@ COMMANDS = (
     benchmark.report,
     benchmark.verify,
     estimation.ope,
+    exporting.export,
     timing.speed,
 )
 for command in COMMANDS:
@@ -234,7 +235,7 @@ _RESUME_HINT = {
 def _message(error: Exception) -> str | None:
     """The message for a user; None where the error is a fault of recgym."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL_MODULES:
-        return f"this needs {error.name}: pip install 'recgym[agents]'"
+        return f"this needs {error.name}: pip install 'recgym[{_OTHER_EXTRAS.get(error.name, 'agents')}]'"
     if isinstance(error, MemoryError):
         return f"not enough memory. {error}"
     if isinstance(error, OSError) and error.strerror:
@@ -247,6 +248,7 @@ def _message(error: Exception) -> str | None:
     return None
 
 
+_OTHER_EXTRAS = {"minari": "minari", "h5py": "minari"}  # of optional modules that agents do not need
 _OPTIONAL_MODULES = (
     "torch",
     "stable_baselines3",
@@ -258,4 +260,5 @@ _OPTIONAL_MODULES = (
     "optuna",
     "threadpoolctl",
     "agents",
+    *_OTHER_EXTRAS,
 )

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from log_files import refused, tiny, unsigned
 
-from recgym.logs import Log, LogError, read_log, validate
+from recgym.logs import Log, LogError, read_log, sample_log, validate
+from recgym.sim.synthetic import synthetic
 
 
 def test_a_saved_log_has_checksums_and_any_damage_is_refused(stored):
@@ -174,3 +176,12 @@ def test_a_full_disk_leaves_nothing_and_gives_one_line(tmp_path):
 def test_a_written_log_takes_no_other_domain_and_no_options(stored):
     assert refused(stored, domain="content").endswith("log: this log has the domain social, not 'content'")
     assert refused(stored, tab=1).endswith("log: a log that recgym wrote takes no option 'tab'")
+
+
+def test_a_sampled_log_is_parquet_with_the_propensity_of_each_shown_item(tmp_path):
+    world = synthetic(4, num_items=10, num_users=5)
+    sample_log(world, "random", 30, seed=1, slate_size=2, horizon=4).write(tmp_path / "log")
+    rows = pq.read_table(tmp_path / "log" / "rows.parquet")
+    assert {"session", "step", "position", "item", "propensity"} <= set(rows.column_names)
+    expected = pc.divide(1.0, pc.cast(pc.subtract(10, rows["position"]), pa.float64()))
+    assert pc.max(pc.abs(pc.subtract(rows["propensity"], expected))).as_py() < 1e-12
