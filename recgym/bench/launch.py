@@ -1,8 +1,8 @@
 """The runs of a preset in parallel processes; runs that are complete are not made again."""
 
-import os
 import secrets
 import sys
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,9 @@ from recgym.bench.one_table import code_of
 from recgym.bench.raw_rows import records_of, without_settings
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
-from recgym.bench.worker_pool import run_jobs
+from recgym.bench.worker_pool import Outcome, cores, run_jobs
+
+Runner = Callable[[list[Job], int | None, Callable[[int], None]], Generator[Outcome]]
 
 
 class Summary(NamedTuple):
@@ -42,13 +44,21 @@ def warm_up(preset: Preset) -> None:
         plan(engine, simulations=1)
 
 
-def cores() -> int:
-    """Cores that this process may use; a container's quota of CPU time is not taken into account."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def runs_in_processes(
+    jobs: list[Job], workers: int | None, started: Callable[[int], None]
+) -> Generator[Outcome]:
+    """Makes runs in processes of this machine, by default one for each core; outcomes in the order of their ends."""
+    return run_jobs(execute, jobs, workers or cores(), started)
 
 
 def launch(
-    preset: Preset, out: Path, workers: int | None = None, progress: Any = None, *, anew: bool = False
+    preset: Preset,
+    out: Path,
+    workers: int | None = None,
+    progress: Any = None,
+    *,
+    anew: bool = False,
+    engine: Runner = runs_in_processes,
 ) -> Summary:
     """Makes the missing runs of a preset in `out`; a failed run is recorded and does not stop the others.
 
@@ -57,16 +67,16 @@ def launch(
     Args:
         preset: experiments, agents and seeds.
         out: folder of the preset's runs, locked by this process.
-        workers: processes, by default one for each core.
+        workers: runs at a time, by default one for each core.
         progress: a started rich Progress, or None.
         anew: runs of another commit or version of the code are missing, too.
+        engine: makes the runs: `runs_in_processes`, or `ray_runs.runs_on_ray` with an address.
 
     ValueError, before any run, where the table would have rows of two commits.
 
     KeyboardInterrupt, or an OSError where a run cannot be written, ends the workers at once. Complete runs are
     kept, and the next call makes the missing ones.
     """
-    workers = workers or cores()
     with run_folder.only_one(out):
         storage.sweep(out)
         jobs = [job_of(run, out) for run in runs_of(preset)]
@@ -77,7 +87,7 @@ def launch(
         if missing:
             bar.describe("loading the simulator")
             warm_up(preset)
-        outcomes = run_jobs(execute, missing, workers, bar.started)
+        outcomes = engine(missing, workers, bar.started)
         try:
             for outcome in outcomes:
                 if isinstance(outcome.error, OSError):  # a full disk: every other run would fail as well

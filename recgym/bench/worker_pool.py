@@ -30,14 +30,18 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
-            job = pipe.recv()
-            try:
-                pipe.send((function(job), ""))
-            except OSError as error:
-                parts = (error.errno, error.strerror, error.filename) if error.strerror else (str(error),)
-                pipe.send((None, OSError(*parts)))
-            except Exception as error:
-                pipe.send((None, traceback.format_exception_only(error)[-1].strip()))
+            pipe.send(attempt(function, pipe.recv()))
+
+
+def attempt(function: Callable[[Any], Any], job: Any) -> tuple[Any, str | OSError]:
+    """Value and error of a job, as in `Outcome`."""
+    try:
+        return function(job), ""
+    except OSError as error:
+        parts = (error.errno, error.strerror, error.filename) if error.strerror else (str(error),)
+        return None, OSError(*parts)
+    except Exception as error:
+        return None, traceback.format_exception_only(error)[-1].strip()
 
 
 def _die_with_parent() -> None:
@@ -79,6 +83,11 @@ class _Worker:
         self.process.join()
 
 
+def cores() -> int:
+    """Cores that this process may use; a container's quota of CPU time is not taken into account."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_jobs(
     function: Callable[[Any], Any], jobs: Sequence[Any], workers: int, started: Callable[[int], None]
 ) -> Generator[Outcome]:
@@ -96,7 +105,7 @@ def run_jobs(
                 worker.pipe.send(jobs[worker.index])
             started(worker.index)
 
-    with _single_threaded():
+    with single_threaded():
         try:
             for _ in range(min(workers, len(jobs))):
                 team.append(_Worker(function))
@@ -127,7 +136,7 @@ def _collect(worker: _Worker) -> tuple[Outcome, bool]:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
     """Processes started inside have one thread for numerics, because there are as many workers as cores."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))

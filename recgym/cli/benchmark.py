@@ -2,12 +2,16 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recgym.cli.terminal import EnvArgs, names, progress, refuse_unwritable
+
+if TYPE_CHECKING:
+    from recgym.bench.launch import Runner
 
 PresetName = Annotated[
     str,
@@ -55,6 +59,19 @@ Entropy = Annotated[
 Anew = Annotated[
     bool, typer.Option("--anew", metavar="", help="Make runs of other code (commit, version) again.")
 ]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine", metavar="processes|ray", help="Where runs are made: on this machine, or on a Ray cluster."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Of the Ray cluster; auto: the one that runs here. Default: one that is started and stopped.",
+    ),
+]
 
 
 def bench(
@@ -68,6 +85,8 @@ def bench(
     assume: Assume = None,
     entropy: Entropy = None,
     anew: Anew = False,
+    engine: EngineName = "processes",
+    address: Address = None,
 ) -> None:
     """Compare agents: every agent in every environment with every seed, then the report.
 
@@ -77,6 +96,7 @@ def bench(
     ```sh
     recgym bench --preset quick
     recgym bench --agents random,oracle-plan,dcf-dqn --envs content --seeds 5
+    recgym bench --engine ray --address 10.0.0.1:6379
     ```
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -97,13 +117,14 @@ def bench(
         env_args=env_arguments(env_args),
         assume=assume,
     )
+    runs = _engine(engine, address)
     refuse_unwritable("--out", out)
     refuse_unwritable("--out", out / preset)
     chosen = replace(chosen, entropy=table_entropy(out / preset, entropy))
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with progress(*columns) as bar:
-        summary = launch(chosen, out / preset, workers, bar, anew=anew)
+        summary = launch(chosen, out / preset, workers, bar, anew=anew, engine=runs)
     print_report(write_report(out))
     print(
         f"{summary.done} runs done, {summary.skipped} skipped, {len(summary.failed)} failed",
@@ -111,6 +132,24 @@ def bench(
     )
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _engine(name: str, address: str | None) -> "Runner":
+    """The engine of a name; ValueError for another name, or an address that it does not take."""
+    if name == "ray":
+        import ray  # noqa: F401 - the error of a missing one comes before any work
+
+        from recgym.bench.ray_pool import LOCAL
+        from recgym.bench.ray_runs import runs_on_ray
+
+        return partial(runs_on_ray, address=LOCAL if address is None else address)
+    from recgym.bench.launch import runs_in_processes
+
+    if name != "processes":
+        raise ValueError(f"--engine is {name!r}, expected processes or ray")
+    if address is not None:
+        raise ValueError("--address is of a Ray cluster: say --engine ray")
+    return runs_in_processes
 
 
 def report(

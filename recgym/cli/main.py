@@ -248,7 +248,11 @@ def _message(error: Exception) -> str | None:
     return None
 
 
-_OTHER_EXTRAS = {"minari": "minari", "h5py": "minari"}  # of optional modules that agents do not need
+_OTHER_EXTRAS = {
+    "minari": "minari",
+    "h5py": "minari",
+    "ray": "ray",
+}  # of optional modules that agents do not need
 _OPTIONAL_MODULES = (
     "torch",
     "stable_baselines3",

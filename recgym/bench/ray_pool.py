@@ -1,0 +1,75 @@
+"""Jobs on a Ray cluster, in the same way as in the processes of `worker_pool`."""
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from recgym.bench.worker_pool import Outcome, attempt, cores, single_threaded
+
+LOCAL = "local"  # address of a cluster that is started on this machine, and stopped
+RETRIES = 3  # how often a job is started again whose worker, or machine, died
+
+
+def run_jobs_on_ray(
+    function: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    workers: int | None,
+    started: Callable[[int], None],
+    address: str = LOCAL,
+) -> Generator[Outcome]:
+    """Outcomes in the order in which jobs end, as of `worker_pool.run_jobs`; closing the iterator ends the workers.
+
+    A job whose worker dies is started again; its outcome comes once. `function` must give the same value each time.
+
+    Args:
+        function: importable on the machines of the cluster, under the same name.
+        jobs: its arguments.
+        workers: jobs at a time, one core each; None: as many as the cluster has cores.
+        started: called with the number of each job that starts.
+        address: of the cluster; "local": one that is started here and stopped at the end.
+
+    Raises:
+        ValueError: there is no cluster at the address.
+    """
+    import ray
+
+    if not jobs:
+        return
+    with _cluster(address, workers) as places:
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(attempt)
+        waiting = list(range(len(jobs)))[::-1]
+        running: dict[Any, int] = {}  # job numbers by Ray's reference
+        try:
+            while waiting or running:
+                while waiting and len(running) < places:
+                    index = waiting.pop()
+                    running[remote.remote(function, jobs[index])] = index
+                    started(index)
+                (ready,), _ = ray.wait(list(running), num_returns=1)
+                try:
+                    value, error = ray.get(ready)
+                except ray.exceptions.RayError as failure:
+                    lines = str(failure).strip().splitlines() or [type(failure).__name__]
+                    value, error = None, f"worker of Ray died {RETRIES + 1} times: {lines[0]}"
+                yield Outcome(running.pop(ready), value, error)
+        finally:
+            for job in running:
+                ray.cancel(job, force=True)
+
+
+@contextmanager
+def _cluster(address: str, workers: int | None) -> Iterator[int]:
+    """A connection to a cluster, and how many jobs it takes at a time."""
+    import ray
+
+    own = {"num_cpus": workers or cores(), "include_dashboard": False} if address == LOCAL else {}
+    with single_threaded():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        except (ConnectionError, ValueError) as error:
+            raise ValueError(f"--address {address}: no Ray cluster: {error}") from None
+    try:
+        yield workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    finally:
+        ray.shutdown()
