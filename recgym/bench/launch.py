@@ -17,6 +17,7 @@ from recgym.bench.one_table import code_of
 from recgym.bench.raw_rows import records_of, without_settings
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
+from recgym.bench.trackers import Tracker, track
 from recgym.bench.worker_pool import Outcome, cores, run_jobs
 
 Runner = Callable[[list[Job], int | None, Callable[[int], None]], Generator[Outcome]]
@@ -59,6 +60,7 @@ def launch(
     *,
     anew: bool = False,
     engine: Runner = runs_in_processes,
+    tracker: Tracker | None = None,
 ) -> Summary:
     """Makes the missing runs of a preset in `out`; a failed run is recorded and does not stop the others.
 
@@ -71,6 +73,7 @@ def launch(
         progress: a started rich Progress, or None.
         anew: runs of another commit or version of the code are missing, too.
         engine: makes the runs: `runs_in_processes`, or `ray_runs.runs_on_ray` with an address.
+        tracker: complete runs are added to it, also those of earlier calls whose folders are there.
 
     ValueError, before any run, where the table would have rows of two commits.
 
@@ -84,6 +87,7 @@ def launch(
         skipped, failed = len(jobs) - len(absent), []
         missing = by_trained_agent(absent)
         bar = _ProgressBar(progress, len(jobs), skipped, missing)
+        _track(tracker, out, jobs)
         if missing:
             bar.describe("loading the simulator")
             warm_up(preset)
@@ -98,12 +102,22 @@ def launch(
                     record_failure(job, outcome.error)
                 if error:
                     failed.append(f"{job.run_id}: {error}")
+                _track(tracker, out, [job, *job.also])
                 bar.ended(outcome.job, bool(error))
         finally:
             outcomes.close()  # also after Ctrl-C: no worker outlives the call
             storage.sweep(out)  # unfinished folders of workers that were ended
     done = sum(run_folder.is_whole(out / job.run_id, job.run_id) for job in absent)
     return Summary(done, skipped, failed)
+
+
+def _track(tracker: Tracker | None, out: Path, jobs: list[Job]) -> None:
+    """Adds the jobs' complete runs to a tracker."""
+    if tracker is None:
+        return
+    for job in jobs:
+        if run_folder.is_whole(out / job.run_id, job.run_id):
+            track(tracker, out / job.run_id)
 
 
 def _missing(jobs: list[Job], records: list[dict[str, Any]], out: Path, anew: bool) -> list[Job]:

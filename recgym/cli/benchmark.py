@@ -72,6 +72,14 @@ Address = Annotated[
         help="Of the Ray cluster; auto: the one that runs here. Default: one that is started and stopped.",
     ),
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Add each complete run to tensorboard, mlflow or wandb, in OUT/PRESET/NAME: parameters, curve, figures; "
+        "offline.",
+    ),
+]
 
 
 def bench(
@@ -87,6 +95,7 @@ def bench(
     anew: Anew = False,
     engine: EngineName = "processes",
     address: Address = None,
+    track: Track = None,
 ) -> None:
     """Compare agents: every agent in every environment with every seed, then the report.
 
@@ -96,6 +105,7 @@ def bench(
     ```sh
     recgym bench --preset quick
     recgym bench --agents random,oracle-plan,dcf-dqn --envs content --seeds 5
+    recgym bench --track mlflow
     recgym bench --engine ray --address 10.0.0.1:6379
     ```
     """
@@ -107,6 +117,7 @@ def bench(
     from recgym.bench.report import write_report
     from recgym.bench.report_page import refuse_to_lose
     from recgym.bench.suite import choose
+    from recgym.bench.trackers import tracker_of
     from recgym.cli.results import print_report
 
     chosen = choose(
@@ -123,14 +134,16 @@ def bench(
     chosen = replace(chosen, entropy=table_entropy(out / preset, entropy))
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    tracker = None if track is None else tracker_of(track, out / preset)
     with progress(*columns) as bar:
-        summary = launch(chosen, out / preset, workers, bar, anew=anew, engine=runs)
+        summary = launch(chosen, out / preset, workers, bar, anew=anew, engine=runs, tracker=tracker)
     print_report(write_report(out))
-    print(
-        f"{summary.done} runs done, {summary.skipped} skipped, {len(summary.failed)} failed",
-        file=sys.stderr,
-    )
-    if summary.failed:
+    _end(summary.done, summary.skipped, len(summary.failed))
+
+
+def _end(done: int, skipped: int, failed: int) -> None:
+    print(f"{done} runs done, {skipped} skipped, {failed} failed", file=sys.stderr)
+    if failed:
         raise typer.Exit(1)
 
 

@@ -248,11 +248,13 @@ def _message(error: Exception) -> str | None:
     return None
 
 
-_OTHER_EXTRAS = {
+_OTHER_EXTRAS = {  # of optional modules that agents do not need
     "minari": "minari",
     "h5py": "minari",
     "ray": "ray",
-}  # of optional modules that agents do not need
+    "mlflow": "mlflow",
+    "wandb": "wandb",
+}
 _OPTIONAL_MODULES = (
     "torch",
     "stable_baselines3",
