@@ -13,7 +13,7 @@ from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import observation_columns
-from recgym.envs.rewards import REWARDS
+from recgym.envs.rewards import REWARDS, parse_reward
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.events import EVENTS
@@ -41,11 +41,19 @@ ARGUMENTS = (
     ("n_items", "items, the most exposed of the world; here {n_items}"),
     ("slate_size", "items of a slate; here {slate_size}"),
     ("horizon", "steps after which an episode is truncated; here {horizon}"),
-    ("reward", "a name below, or a dict of event weights; here `{reward}`"),
+    ("reward", "a name ({rewards}), or a dict of event weights; here `{reward}`"),
     ("observation", "`features`, `history`, `features+history` or `tabular`; here `features`"),
     ("pages", "whether an action shows all items of the item's page; here {pages}"),
     ("assume", 'settings of assumed terms, such as `{{"outside": "low"}}`; here the middle of each'),
     ("users", "users that sessions are drawn from; here all"),
+    (
+        "arrival",
+        "share of the catalogue that arrives during the stream of episodes, and the episode by which all is there; "
+        "here `None`",
+    ),
+    ("rules", "[rules](../contract.md#environments) on what may be shown; here `None`"),
+    ("max_episode_steps", "another horizon; the smaller one holds; here `None`"),
+    ("action_mask", 'whether `info["action_mask"]` says which items are allowed; here `False`'),
     ("member", "of an ensemble of fits, for a world that has several"),
     ("render_mode", "`ansi`: text, or `rgb_array`: pixels; `None`"),
     ("render_hidden", "whether pictures show the hidden intent; here `False`"),
@@ -163,10 +171,23 @@ def _rewards(row: EnvRow, world: World) -> str:
 
 
 def _arguments(row: EnvRow, world: World) -> str:
-    values = {**row._asdict(), "n_items": world.num_items}
+    rewards = ", ".join(f"`{name}`" for name in _possible_rewards(world))
+    values = {**row._asdict(), "n_items": world.num_items, "rewards": rewards}
     return markdown_table(
         ("argument", "meaning"), ((f"`{name}`", text.format(**values)) for name, text in ARGUMENTS)
     )
+
+
+def _possible_rewards(world: World) -> list[str]:
+    """Names of REWARDS that the world can pay."""
+
+    def is_paid(name: str) -> bool:
+        try:
+            return bool(parse_reward(world, name).paid)
+        except ValueError:
+            return False
+
+    return [name for name in REWARDS if is_paid(name)]
 
 
 def _fidelity(world: World) -> str:

@@ -1,5 +1,6 @@
 """Pages of the environments: up to date, and true of the spaces."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from recgym.bench.environment_pages import FOLDER, OBSERVES, changes, pages
+from recgym.bench.environment_pages import ARGUMENTS, FOLDER, OBSERVES, changes, pages
 from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
+from recgym.envs.arguments import Arguments
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +59,13 @@ def test_a_page_is_of_its_environment(row):
     columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
     assert columns == list(range(env.observation_space.shape[0]))
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
+
+
+def test_every_argument_of_an_environment_is_explained():
+    fields = {field.name for field in dataclasses.fields(Arguments)} - {"domain", "row"}
+    assert {name for name, _ in ARGUMENTS} == fields
+    text = pages()[FOLDER / "Content-v1.md"]
+    assert "a name (`clicks`, `engagement`, `watch_time`), or a dict" in text
 
 
 def test_every_page_is_in_the_navigation():

@@ -120,8 +120,9 @@ def test_a_ceiling_of_prices():
     np.testing.assert_array_equal(masks_of(env)[0, 0], WORLD.arrays.price_ratio <= 1.0)
     with pytest.raises(ValueError, match="breaks the rule price_ceiling, 1"):
         env.step(np.full(6, WORLD.arrays.price_ratio.argmax()))
-    with pytest.raises(ValueError, match="rules: price_ceiling needs prices, world content-2 has none"):
-        gymnasium.make("recgym/Content-v1", rules={"price_ceiling": 0.5})
+    for id_, world in (("recgym/Content-v1", "content-2"), ("recgym/SocialFriends-v2", "social-3")):
+        with pytest.raises(ValueError, match=f"price_ceiling needs prices that differ, world {world}"):
+            gymnasium.make(id_, rules={"price_ceiling": 0.5})
 
 
 @pytest.mark.parametrize("slots", [1, 4])

@@ -68,13 +68,13 @@ def test_a_world_passes_on_its_own_sample(content, verdict):
 
 
 @pytest.mark.slow
-def test_another_world_is_found_out(content, monkeypatch):
+def test_another_world_is_found_out(content, verdict, monkeypatch):
     monkeypatch.setattr(figures, "TABLE", [group for group in TABLE if group.figures is not reference])
     world, past, late = content
     arrays = world.arrays
     other = world.with_arrays(item_bias=arrays.item_bias[::-1].copy(), event_bias=arrays.event_bias + 0.7)
     other = other.with_params(mood=0.0, leave_bias=world.params["leave_bias"] + 0.5)
-    ours, theirs = (named(judge(w, late, past, resamples=40)) for w in (world, other))
+    ours, theirs = named(verdict), named(judge(other, late, past, resamples=40))
     for name in ("rate/like", "leaving_rate", "length/mean"):
         assert not theirs[name].low <= theirs[name].world <= theirs[name].high, name
     assert theirs["log_loss/click"].world > ours["log_loss/click"].world + 0.01

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
-from recgym.fit import FitConfig, fit
+from recgym.fit import FitConfig
 from recgym.fit.additive import Ridges, choose_ridges, fit_additive, fit_blend
 from recgym.fit.dataset import make_dataset
+from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.session_model import item_features
 from recgym.fit.user_features import tower_user_features
 from recgym.logs.sample import sample_log
@@ -65,7 +67,7 @@ def test_known_tastes_are_found_and_none_where_there_are_none():
 @pytest.mark.slow
 def test_a_world_has_the_tastes_of_its_fit():
     log = sample_log(world_of(1.5), "random", 800, seed=5, horizon=12)
-    world = fit(log, name="x", config=FitConfig(bootstrap=20), progress=False)
+    world = fit_impressions(log, "x", FitConfig(), 0, torch.device("cpu"), lambda *_: None)
     a = world.arrays
     terms = {row["term"]: row for row in world.card["terms"]}
     assert "tastes for categories" in terms["profile"]["source"]

@@ -1,5 +1,7 @@
 """Users of a world that runs vary as those of its log: known levels and tastes, dense and sparse logs."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,13 @@ def fitted(world, sessions, horizon):
     return world.with_arrays(user_cdf=np.arange(1, world.num_users + 1) / world.num_users)
 
 
+@cache
+def spreads(taste):
+    """The known world of these tastes, and how its users differ in the log of the world fitted to its log."""
+    truth = world_of(taste, 400)
+    return truth, spread_of(run(fitted(truth, 6_000, 12), 20_000, 7, 12))
+
+
 def spread_of(log):
     category = np.array([hash(name) % 10**9 for name in log.items["category"].to_pylist()])
     item = log.column("item").astype(np.int64)
@@ -56,8 +65,7 @@ def share_variance(log):
 @pytest.mark.slow
 @pytest.mark.parametrize("taste", [0.2, 0.5])
 def test_a_world_that_runs_has_the_known_taste(taste):
-    truth = world_of(taste, 400)
-    found = spread_of(run(fitted(truth, 6_000, 12), 20_000, 7, 12))
+    _truth, found = spreads(taste)
     assert found.taste == pytest.approx(taste, rel=0.15)
 
 
@@ -69,8 +77,7 @@ TOO_ALIKE = "the level is 9 % low in this world, in the mean of twelve draws of 
     "taste", [pytest.param(0.2, marks=pytest.mark.xfail(strict=True, reason=TOO_ALIKE)), 0.5]
 )
 def test_a_world_that_runs_has_the_known_level(taste):
-    truth = world_of(taste, 400)
-    found = spread_of(run(fitted(truth, 6_000, 12), 20_000, 7, 12))
+    truth, found = spreads(taste)
     assert found.level == pytest.approx(truth.arrays.user_bias.std(), rel=0.08)
 
 
