@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
-from numba.core import caching, event
+from numba.core import caching, event, types
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -168,18 +168,42 @@ class _Cache(caching.FunctionCache):
             _say(f"compiled code is not kept: {self.cache_path}: {error.strerror}")
 
 
+def _without_literals(dispatcher: Any) -> None:
+    """Compile a kernel that others call once for all constants of a type: numba would do it for each of them.
+
+    Kernels are inlined, and constants with them: the machine code of the caller is the same.
+    """
+    resolve = dispatcher.get_call_template
+
+    def resolved(args: Any, kws: Any) -> Any:
+        return resolve(
+            tuple(types.unliteral(each) for each in args),
+            {name: types.unliteral(each) for name, each in kws.items()},
+        )
+
+    dispatcher.get_call_template = resolved
+
+
 def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile at the first call; without JIT the function is returned as it is.
 
     No fastmath, so that a row has the same result in every batch. Division is that of numpy (inf, no exception).
     Kernels allocate nothing, so reference counting is off: with it, passing tuples of arrays between functions took
-    twenty times as long as the arithmetic. Threaded kernels need it.
+    twenty times as long as the arithmetic. Threaded kernels need it. No kernel is a callback of C, so that no wrapper
+    for that is compiled.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         compiled: Any = _numba.njit(
-            error_model="numpy", parallel=parallel, nogil=True, forceinline=True, _nrt=parallel
+            error_model="numpy",
+            parallel=parallel,
+            nogil=True,
+            forceinline=True,
+            no_cfunc_wrapper=True,
+            _nrt=parallel,
         )(function)
+        if IS_COMPILED:
+            _without_literals(compiled)
         if _FOLDER is not None and hasattr(compiled, "enable_caching"):  # else plain Python
             compiled._cache = _Cache(function)
         kept: Callable[P, R] = compiled
