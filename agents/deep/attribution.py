@@ -4,7 +4,8 @@ The state tower has one rectified hidden layer and is linear otherwise. With the
 this state, Q is a sum of contributions of the user, each past item, the context, the shown item itself and constants.
 The contribution of a past item is its part of the history's code (`shares` of `agents.deep.encoders`: for the
 recurrent encoder its input times the later update gates, for attention its weighted value, for convolutions its part
-of the last output) and its part of the category shares. It is not a counterfactual: without the item, gates and
+of the last output), its part of the category shares, and what its response says of the user
+(`agents.deep.session_posterior`, with the precision fixed). It is not a counterfactual: without the item, gates and
 attention weights would differ.
 
 Axes: B sessions, H history, K slate positions, C categories, d width of the towers.
@@ -30,10 +31,13 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     """Contributions by name for each session; they sum to the Q of its items (B, K), in reward units."""
     t = copy.deepcopy(towers).double()
     states = states._replace(events=states.events.double(), context=states.context.double())
-    history, present = t.history(states)
+    shown = t.past(states)
+    history, present = t.history(states, shown)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
-    features = t.state_features(states, t.encoder(history, present))
-    code, user, _, hidden = features
+    features = t.state_features(states, shown, t.encoder(history, present))
+    code, _, _, _, hidden = features
+    user = t.users(states.user)
+    evidence = t.posterior.shares(user, shown.vectors, shown.bias, states.events, present)  # (B, H, d + 1)
     layer, width = cast(nn.Linear, t.hidden[0]), code.shape[1]
     vectors, bias = t.items.of(items)
     g, repeat = vectors.sum(dim=1), t.q_coefficients(t.heads(features)).repeat
@@ -47,6 +51,8 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     by_code, by_user = by_input[:, :width] + by_f, by_input[:, width : 2 * width] + by_f
     by_shares = by_input[:, 2 * width + 3 :] + by_f @ t.category_weights.weight
     from_past = (past * by_code[:, None]).sum(dim=-1) + _from_categories(t, states, by_shares)
+    from_past = from_past + (evidence[..., :-1] * by_user[:, None]).sum(dim=-1)
+    from_past = from_past + slots * t.scale * evidence[..., -1]
     from_encoder_bias = ((code - past.sum(dim=1)) * by_code).sum(dim=1)
     constant = (
         slots * t.shift

@@ -12,7 +12,8 @@ F(s, a) = u''(s) + <w''(s), g(a)> + c''_a + <r''(s), h(s, a)>, and the continuat
 The state tower reads the user, the session's context, the code of the history (`agents.deep.encoders`; each item is its
 vector g, the same vector times the response, and the event bits), and decayed shares of the categories shown and of
 those with a response. The user's vector is an embedding and, where the task observes public user features, a linear
-function of these, so that users of few sessions share what is learnt. The shares also enter f linearly (a wide part
+function of these, so that users of few sessions share what is learnt; what the responses of this session say of user
+and level is added to it and to V (`agents.deep.session_posterior`). The shares also enter f linearly (a wide part
 beside the deep one: Cheng et al., 2016, DLRS). All heads are linear in the one hidden layer. The split of Q into
 immediate reward and continuation is after van Seijen et al. (2017, NIPS); Q stays one inner product
 <scale f + spread w, g> and sparse terms.
@@ -31,6 +32,7 @@ from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS
 from agents.deep.item_tower import ItemTower
+from agents.deep.session_posterior import SessionPosterior
 from agents.deep.stored_names import keep_stored_names
 from agents.problem import Problem
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
@@ -62,9 +64,18 @@ class StateFeatures(NamedTuple):
     """Inputs of the state tower's linear heads."""
 
     code: Tensor  # (B, d) of the history
-    user: Tensor  # (B, d)
+    user: Tensor  # (B, d) given this session's responses
+    level: Tensor  # (B,) what these say of V
     category_shares: Tensor  # (B, 2 C)
     hidden: Tensor  # (B, hidden), rectified
+
+
+class HistoryItems(NamedTuple):
+    """The items of the history."""
+
+    vectors: Tensor  # (B, H, d)
+    bias: Tensor  # (B, H)
+    present: Tensor  # (B, H) whether there is an item
 
 
 class Bilinear(NamedTuple):
@@ -133,6 +144,7 @@ class Towers(nn.Module):
         self.num_items, self.num_categories = problem.num_items, problem.num_categories
         self.items = ItemTower(problem, width, hidden)
         self.users = UserVectors(problem, width)
+        self.posterior = SessionPosterior(problem)
         category = np.append(
             np.asarray(problem.items["category"], np.int64), self.num_categories
         )  # padding: C
@@ -159,12 +171,15 @@ class Towers(nn.Module):
         self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
         keep_stored_names(self)
 
-    def history(self, states: States) -> tuple[Tensor, Tensor]:
+    def past(self, states: States) -> HistoryItems:
+        """The items of the history."""
+        vectors, bias = self.items.of(states.items.clamp(max=self.num_items - 1))
+        return HistoryItems(vectors, bias, states.items < self.num_items)
+
+    def history(self, states: States, past: HistoryItems) -> tuple[Tensor, Tensor]:
         """Input of the encoder, (B, H, 2 d + E), and whether there is an item, (B, H)."""
-        present = states.items < self.num_items
-        vectors, _ = self.items.of(states.items.clamp(max=self.num_items - 1))
-        shown = vectors * present[..., None]
-        return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), present
+        shown = past.vectors * past.present[..., None]
+        return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), past.present
 
     def category_shares(self, states: States) -> Tensor:
         """Decayed shares of the categories shown, then of those with a response, times the scale, (B, 2 C)."""
@@ -177,22 +192,25 @@ class Towers(nn.Module):
 
     def state_heads(self, states: States) -> StateHeads:
         """The state tower."""
-        return self.heads(self.state_features(states, self.encoder(*self.history(states))))
+        past = self.past(states)
+        return self.heads(self.state_features(states, past, self.encoder(*self.history(states, past))))
 
-    def state_features(self, states: States, code: Tensor) -> StateFeatures:
-        """The state tower up to its hidden layer, given the history's code (B, d)."""
+    def state_features(self, states: States, past: HistoryItems, code: Tensor) -> StateFeatures:
+        """The state tower up to its hidden layer, given the history's items and its code (B, d)."""
         user, shares = self.users(states.user), self.category_shares(states)
+        step = self.posterior(user, past.vectors, past.bias, states.events, past.present)
+        user = user + step[:, :-1]
         hidden = self.hidden(torch.cat([code, user, states.context, shares], dim=1))
-        return StateFeatures(code, user, shares, hidden)
+        return StateFeatures(code, user, step[:, -1], shares, hidden)
 
     def heads(self, features: StateFeatures) -> StateHeads:
         """The linear heads."""
-        code, user, shares, hidden = features
+        code, user, level, shares, hidden = features
         reward, continuation = self.reward_head(hidden), self.continuation_head(hidden)
         after_response = self.after_response_head(hidden)
         f = user + code + self.category_weights(shares) + reward[:, :-1]
         return StateHeads(
-            Bilinear(f, reward[:, -1], REPEAT_LR_SCALE * self.repeat_head(hidden)),
+            Bilinear(f, reward[:, -1] + level, REPEAT_LR_SCALE * self.repeat_head(hidden)),
             Bilinear(continuation[:, :-3], self.continuation_constant(hidden)[:, 0], continuation[:, -3:]),
             Bilinear(after_response[:, 1:-3], after_response[:, 0], after_response[:, -3:]),
             self.after_none_head(hidden)[:, 0],

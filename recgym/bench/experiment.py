@@ -79,8 +79,6 @@ class Preset:
         ""  # agent whose paired difference to each other agent is a column; empty: no such column
     )
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by agent, where not its defaults
-    # by experiment, then by agent
-    tuned: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     variants: tuple[Entry, ...] = ()  # further rows of agents; params differ from those of the first row
     eval_sessions: Mapping[str, int] = field(
         default_factory=dict
@@ -113,10 +111,7 @@ class Preset:
         """
         fixed = next((each.params for each in self.variants if each.label == entry.label != ""), {})
         found = published(entry.agent, experiment.env_id)
-        if found is not None:
-            return replace(entry, params={**found, **fixed})
-        own = self.tuned.get(experiment.base.partition("+")[0], {}).get(entry.agent, {})
-        return replace(entry, params={**entry.params, **own, **fixed})
+        return replace(entry, params={**(entry.params if found is None else found), **fixed})
 
     def entries_in(self, experiment: Experiment) -> tuple[Entry, ...]:
         """The agents of an experiment with their parameters; variants equal to their agent as tuned are left out."""

@@ -1,7 +1,7 @@
 """Settings of agents that `recgym tune --publish` found: one file AGENT-ENV.json for each agent and environment.
 
 A file is the summary of a search: space, trials, best settings. The presets of `recgym bench` take the best settings
-from it, in place of those that are written in the suite.
+from it, in place of those of the preset.
 """
 
 from collections.abc import Mapping

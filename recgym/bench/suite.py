@@ -38,7 +38,7 @@ _QUICK_AGENTS = (
     "sb3-dqn",
     "dcf-dqn",
 )
-# Tuned on runs with other random seeds, 20,000 to 50,000 steps: by agent, and by experiment where the best differ.
+# Where results/tuning has no search of the agent in the environment.
 _PARAMS: dict[str, dict[str, Any]] = {
     "oracle-plan": {"simulations": 30},
     "sb3-dqn": {
@@ -52,22 +52,6 @@ _PARAMS: dict[str, dict[str, Any]] = {
         "n_steps": 3,
         "fresh": True,
     },
-}
-_PLANNING = {"discount": 0.9, "steps": 3}  # DCF-DQN, where planning is worth something
-_MYOPIC = {"discount": 0.0}  # DCF-DQN, where planning is worth less than learning it costs within this budget
-_TUNED: dict[str, dict[str, dict[str, Any]]] = {
-    "ecommerce": {
-        "linucb": {"fresh": False},
-        "sb3-dqn": {"fresh": False},
-        "dcf-dqn": {**_PLANNING, "online_rate": 2e-3, "log_weight": 0.1},
-    },
-    "ecommerce-slate": {"linucb": {"fresh": False}, "dcf-dqn": _PLANNING},
-    "content": {
-        "linucb": {"mode": "shared", "fresh": False},
-        "dcf-dqn": {**_MYOPIC, "log_weight": 0.1, "epsilon_start": 0.15},
-    },
-    "content-slate": {"dcf-dqn": {**_MYOPIC, "epsilon_start": 0.15}},
-    "social": {"linucb": {"ridge": 3.0}, "dcf-dqn": _MYOPIC},
 }
 _LADDER_AGENTS = (
     "random",
@@ -100,7 +84,6 @@ PRESETS: dict[str, Preset] = {
             experiments=_experiments(_SINGLE, env_steps=20_000, offline_sessions=2_000, eval_sessions=200),
             agents=_QUICK_AGENTS,
             params=_PARAMS,
-            tuned=_TUNED,
             reference="dcf-dqn",
             seeds=3,
         ),
@@ -116,7 +99,6 @@ PRESETS: dict[str, Preset] = {
             eval_sessions={"oracle-plan": 200},
             agents=_LADDER_AGENTS,
             params=_PARAMS,
-            tuned=_TUNED,
             variants=(
                 Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),
                 Entry(agent="dcf-dqn", params={"discount": 0.0}, label=_MYOPIC_LINE),
@@ -166,7 +148,6 @@ PRESETS: dict[str, Preset] = {
             agents=("random", "popularity", "oracle-plan", "mf", "ucb1", "linucb", "dcf-dqn"),
             eval_sessions={"oracle-plan": 50},
             params=_PARAMS,
-            tuned=_TUNED,
             reference="dcf-dqn",
             seeds=10,
         ),

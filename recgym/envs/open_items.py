@@ -116,7 +116,9 @@ class OpenItems:
         self._affordable = np.ones(world.num_items, np.bool_)
         if rules.price_ceiling is not None:
             if not np.ptp(world.arrays.price_ratio):
-                raise ValueError(f"rules: price_ceiling needs prices that differ, world {world.name} has none")
+                raise ValueError(
+                    f"rules: price_ceiling needs prices that differ, world {world.name} has none"
+                )
             self._affordable = world.arrays.price_ratio <= rules.price_ceiling
         self._of_provider = np.zeros(world.num_items, np.bool_)
         self._bit = 0

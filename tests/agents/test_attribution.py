@@ -33,7 +33,7 @@ def test_encoder_shares_sum_to_the_code(encoder):
     towers = random_towers(problem, encoder).double()
     states = to_states(observation, torch.device("cpu"))
     states = states._replace(events=states.events.double(), context=states.context.double())
-    history, present = (each.detach() for each in towers.history(states))
+    history, present = (each.detach() for each in towers.history(states, towers.past(states)))
     history.requires_grad_()
     code, shares = towers.encoder(history, present), towers.encoder.shares(history, present)
     if encoder == "recurrent":

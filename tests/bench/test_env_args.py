@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recgym.bench import run_folder, suite
+from recgym.bench import published_settings, run_folder, suite
 from recgym.bench.env_args import tag_of
 from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.leaderboard import tables_of
@@ -25,7 +25,8 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture
-def preset(world, monkeypatch):
+def preset(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "no tuning",))
     row = Experiment(
         name="ecommerce",
         env_id=SHOP,
@@ -40,7 +41,7 @@ def preset(world, monkeypatch):
         experiments=(row,),
         seeds=1,
         agents=("random", "ucb1"),
-        tuned={"ecommerce": {"ucb1": {"scale": 0.5}}},
+        params={"ucb1": {"scale": 0.5}},
     )
     monkeypatch.setitem(suite.PRESETS, "quick", chosen)
     return chosen
