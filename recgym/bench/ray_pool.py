@@ -1,6 +1,7 @@
 """Jobs on a Ray cluster, in the same way as in the processes of `worker_pool`."""
 
 import logging
+import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from recgym.bench.worker_pool import Outcome, attempt, cores, single_threaded
 
 LOCAL = "local"  # address of a cluster that is started on this machine, and stopped
 RETRIES = 3  # how often a job is started again whose worker, or machine, died
+SECONDS = 10  # to wait for an address
 
 
 def run_jobs_on_ray(
@@ -56,6 +58,19 @@ def run_jobs_on_ray(
         finally:
             for job in running:
                 ray.cancel(job, force=True)
+
+
+def require_cluster(address: str) -> None:
+    """ValueError where nothing listens at HOST:PORT: `ray.init` would wait there for ever (Ray 2.60)."""
+    if address in (LOCAL, "auto"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"--address is {address!r}, expected HOST:PORT or auto")
+    try:
+        socket.create_connection((host, int(port)), SECONDS).close()
+    except OSError as error:
+        raise ValueError(f"--address {address}: no Ray cluster: {error}") from None
 
 
 @contextmanager

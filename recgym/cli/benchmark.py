@@ -152,10 +152,12 @@ def _engine(name: str, address: str | None) -> "Runner":
     if name == "ray":
         import ray  # noqa: F401 - the error of a missing one comes before any work
 
-        from recgym.bench.ray_pool import LOCAL
+        from recgym.bench.ray_pool import LOCAL, require_cluster
         from recgym.bench.ray_runs import runs_on_ray
 
-        return partial(runs_on_ray, address=LOCAL if address is None else address)
+        where = LOCAL if address is None else address
+        require_cluster(where)
+        return partial(runs_on_ray, address=where)
     from recgym.bench.launch import runs_in_processes
 
     if name != "processes":
