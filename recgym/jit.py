@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
-from numba.core import caching, event, types
+from numba.core import caching, event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -168,22 +168,6 @@ class _Cache(caching.FunctionCache):
             _say(f"compiled code is not kept: {self.cache_path}: {error.strerror}")
 
 
-def _without_literals(dispatcher: Any) -> None:
-    """Compile a kernel that others call once for all constants of a type: numba would do it for each of them.
-
-    Kernels are inlined, and constants with them: the machine code of the caller is the same.
-    """
-    resolve = dispatcher.get_call_template
-
-    def resolved(args: Any, kws: Any) -> Any:
-        return resolve(
-            tuple(types.unliteral(each) for each in args),
-            {name: types.unliteral(each) for name, each in kws.items()},
-        )
-
-    dispatcher.get_call_template = resolved
-
-
 def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile at the first call; without JIT the function is returned as it is.
 
@@ -202,8 +186,6 @@ def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]
             no_cfunc_wrapper=True,
             _nrt=parallel,
         )(function)
-        if IS_COMPILED:
-            _without_literals(compiled)
         if _FOLDER is not None and hasattr(compiled, "enable_caching"):  # else plain Python
             compiled._cache = _Cache(function)
         kept: Callable[P, R] = compiled
