@@ -83,7 +83,9 @@ def _cluster(address: str, workers: int | None) -> Iterator[int]:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError) as error:
-            raise ValueError(f"--address {address}: no Ray cluster: {error}") from None
+            raise ValueError(
+                f"--address {address}: no Ray cluster: {error} (does it ask for a token? RAY_AUTH_MODE=token)"
+            ) from None
     try:
         yield workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
     finally:
