@@ -205,9 +205,10 @@ def _references(row: EnvRow) -> str:
     section = re.search(rf"^### {re.escape(row.id)}\b.*?(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)
     if section is None:
         return ""
+    returns = section[0].partition("\nBeyond return")[0]
     cells = [
         [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in section[0].splitlines()
+        for line in returns.splitlines()
         if line.startswith("| ")
     ]
     rows = [(line[0], line[1], line[5]) for line in cells if line[0] in REFERENCES]

@@ -110,7 +110,8 @@ class Preset:
         What makes a variant holds in any case.
         """
         fixed = next((each.params for each in self.variants if each.label == entry.label != ""), {})
-        found = published(entry.agent, experiment.env_id)
+        is_own = "world" not in experiment.kwargs  # a search is of the world of the id
+        found = published(entry.agent, experiment.env_id) if is_own else None
         return replace(entry, params={**(entry.params if found is None else found), **fixed})
 
     def entries_in(self, experiment: Experiment) -> tuple[Entry, ...]:

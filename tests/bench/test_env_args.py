@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recgym.bench import published_settings, run_folder, suite
+from recgym.bench import run_folder, suite
 from recgym.bench.env_args import tag_of
 from recgym.bench.experiment import Experiment, Preset
 from recgym.bench.leaderboard import tables_of
@@ -25,8 +25,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture
-def preset(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "no tuning",))
+def preset(world, monkeypatch):
     row = Experiment(
         name="ecommerce",
         env_id=SHOP,

@@ -7,8 +7,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+from pyarrow.parquet import read_table
 
-from recgym.bench.environment_pages import ARGUMENTS, FOLDER, OBSERVES, changes, pages
+from recgym.bench.environment_pages import ARGUMENTS, FOLDER, OBSERVES, REFERENCES, changes, pages
 from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
 from recgym.envs.arguments import Arguments
 from recgym.storage.read import read_file
@@ -66,6 +67,22 @@ def test_every_argument_of_an_environment_is_explained():
     assert {name for name, _ in ARGUMENTS} == fields
     text = pages()[FOLDER / "Content-v1.md"]
     assert "a name (`clicks`, `engagement`, `watch_time`), or a dict" in text
+
+
+def test_reference_returns_are_those_of_the_rows():
+    rows = read_table(
+        ROOT / "results/ladder/rows.parquet", columns=["env_id", "agent", "returns"]
+    ).to_pylist()
+    for row in ENVIRONMENTS:
+        own = [each for each in rows if each["env_id"] == row.id]
+        table = pages()[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Reference returns")[2]
+        found = dict(re.findall(r"^\| (random|oracle|oracle-plan) \| ([\d.]+) \|", table, re.MULTILINE))
+        means = {
+            agent: [np.mean(each["returns"]) for each in own if each["agent"] == agent]
+            for agent in REFERENCES
+        }
+        assert found == {agent: f"{np.mean(each):#.3g}" for agent, each in means.items() if each}, row.id
+        assert table.count("\n| random |") == bool(own)
 
 
 def test_every_page_is_in_the_navigation():

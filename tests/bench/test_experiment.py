@@ -3,7 +3,7 @@
 import numpy as np
 from bench_runs import AGENTS, folders, small
 
-from recgym.bench import experiment, published_settings
+from recgym.bench import experiment
 from recgym.bench.experiment import Entry, Experiment, Run, runs_of
 from recgym.bench.launch import launch
 from recgym.bench.report import Results
@@ -40,12 +40,8 @@ def test_a_preset_judges_a_slow_agent_on_the_first_sessions(worlds):
     assert visits == {(agent, 7 if agent == "oracle-plan" else 40) for agent in AGENTS}
 
 
-def test_variants_of_an_agent_have_rows_and_parameters_of_their_own(worlds, tmp_path, monkeypatch):
-    """Published settings, a second line under a label, an agent of slates alone: rows, pairs, order."""
-    best = {"agent": "ucb1", "env": {"id": "recgym/Content-v1", "kwargs": {}}}
-    best |= {"best_params": {"scale": 2.0, "fresh": False}, "trials": [], "space": {}}
-    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "tuning",))
-    published_settings.publish(best, tmp_path / "tuning")
+def test_variants_of_an_agent_have_rows_and_parameters_of_their_own(worlds, tmp_path):
+    """A second line under a label, an agent of slates alone: rows, pairs, order; no settings of another world."""
     preset = small(
         worlds,
         seeds=2,
@@ -60,8 +56,8 @@ def test_variants_of_an_agent_have_rows_and_parameters_of_their_own(worlds, tmp_
         for run in runs
         if run.entry.agent == "ucb1"
     }
-    assert settings[("content", "ucb1")] == (2.0, False)
-    assert settings[("content", "ucb1, narrow")] == (0.5, False)
+    assert settings[("content", "ucb1")] == (2.0, None)
+    assert settings[("content", "ucb1, narrow")] == (0.5, None)
     assert settings[("ecommerce", "ucb1")] == (2.0, None)
     assert all(run.entry.agent != "thompson" for run in runs)
     launch(preset, tmp_path / "quick", workers=2)
