@@ -27,6 +27,8 @@ def numbers(name: str, values: ArrayLike, *, is_finite: bool = False, low: float
         array = np.asarray(values)
         known = array.dtype.kind in "biuf" or (array.dtype.kind == "O" and all(map(_is_number, array.flat)))
         found = array.astype(np.float64, copy=False) if known or not array.size else None
+    except OverflowError:
+        raise ValueError(f"{name} has a number of more than 1e308, expected numbers") from None
     except (TypeError, ValueError):
         found = None
     if found is None:

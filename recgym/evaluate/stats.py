@@ -118,7 +118,7 @@ def bootstrap_interval(
     `seed` determines the result; `se` is the standard deviation of the resampled statistics.
 
     Raises:
-        ValueError: `strata` is not a list of arrays, or a stratum is empty.
+        ValueError: `strata` is not a list of arrays, a stratum is empty, or the statistic is no finite number.
     """
     check_level(level)
     seed, resamples = checked_seed(seed), whole_number(resamples, "resamples", 2)
@@ -128,7 +128,8 @@ def bootstrap_interval(
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     drawn = np.empty(resamples)
     for r in range(resamples):
-        drawn[r] = statistic(np.concatenate([rng.choice(array, len(array)) for array in arrays]))
+        value = statistic(np.concatenate([rng.choice(array, len(array)) for array in arrays]))
+        drawn[r] = finite_number(value, "the statistic of a resample")
     low, high = np.quantile(drawn, (0.5 - level / 2.0, 0.5 + level / 2.0))
     values = np.concatenate(arrays)
     return Interval(statistic(values), float(low), float(high), float(drawn.std(ddof=1)), len(values))

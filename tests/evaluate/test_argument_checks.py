@@ -10,7 +10,7 @@ from recgym import evaluate
 from recgym.evaluate import t_quantile
 from recgym.evaluate.aggregate import holm, iqm, iqm_interval, performance_profile, probability_of_improvement
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate, score
-from recgym.evaluate.stats import paired_difference, t_interval
+from recgym.evaluate.stats import bootstrap_interval, paired_difference, t_interval
 
 HALF = [0.5, 0.5]
 MASKED = np.ma.masked_array([1.0, 0.0, 1.0], [0, 1, 0])
@@ -48,6 +48,12 @@ def fit(**changes):
         (lambda: exposure_gini([1e308, 1e308, 0]), "counts has a value over 1e[+]100 in size"),
         (lambda: score(1e308, -1e308, 1e308), "a return has a value over 1e[+]100 in size"),
         (lambda: t_interval(MASKED), "values has masked values"),
+        (lambda: t_interval([10**400, 1]), "values has a number of more than 1e308"),
+        (lambda: bootstrap_interval([[1, 2]], lambda x: math.nan, seed=0), "statistic of a resample is nan"),
+        (
+            lambda: bootstrap_interval([[1, 2]], lambda x: x, seed=0),
+            "statistic of a resample is .*, expected a finite",
+        ),
         (lambda: evaluate.ips(MASKED, [0.5] * 3, [0.5] * 3), "reward has masked values"),
         (lambda: coverage([1, math.nan]), "counts has a value that is not finite"),
         (lambda: exposure_counts([0.9, 1.9], 3), "items must be whole numbers from 0 to 2"),
