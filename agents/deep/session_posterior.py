@@ -13,11 +13,11 @@ responses does the same in `agents.factors`.
 Axes: B sessions, H history, E events, d width of the towers.
 """
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.problem import Problem
+from agents.slates import weight_vector
 
 
 class SessionPosterior(nn.Module):
@@ -27,10 +27,9 @@ class SessionPosterior(nn.Module):
         super().__init__()
         low, high = problem.item_reward_range
         span = max(high - low, 1e-12)
-        weights = np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names]) / span
-        self.credit = nn.Linear(
-            len(weights), 1
-        )  # the part of the largest reward that an item's events are worth
+        weights = weight_vector(problem) / span
+        # the part of the largest reward that an item's events are worth
+        self.credit = nn.Linear(len(weights), 1)
         with torch.no_grad():
             self.credit.weight.copy_(torch.as_tensor(weights, dtype=torch.float32)[None])
             self.credit.bias.fill_(-low / span)
