@@ -103,15 +103,15 @@ def _choice(policy: str | Policy, engine: Engine, open_items: Any) -> Policy:
     """The policy over the items that may be shown; `open_items` is the environment's `OpenItems`, or None."""
     if callable(policy):
         return policy
-    logged = LoggedPolicy(engine.world)
     if open_items is None or not open_items.is_limited:
-        return logged if policy == "logged" else random_policy
+        return LoggedPolicy(engine.world) if policy == "logged" else random_policy
     if engine.slate_size > 1 and (rule := open_items.rules.of_slate):
         raise ValueError(
             f"the policy {policy!r} does not keep the rule {rule} of the environment, which depends on the other items "
             "of a slate: rules=False draws a log without rules, a function of the engine may keep them"
         )
     if policy == "logged":
+        logged = LoggedPolicy(engine.world)
         return lambda engine: logged(engine, open_items.at_top())
     return lambda engine: _random_among(engine, open_items.at_top())
 
