@@ -17,8 +17,7 @@ from typing import Any
 
 from recgym.bench.estimator_page import page_text, picture
 from recgym.bench.estimator_study import ESTIMATORS, LOGGING, AccuracyRow, bandit_of, cell_rows
-from recgym.bench.machine import git, versions
-from recgym.bench.one_table import code_of
+from recgym.bench.one_table import own_code
 from recgym.storage import check_keys, parse_json, read_file, refusing, write_file, write_files
 
 WORLDS = ("recgym/Ecommerce-v1", "recgym/Content-v1", "recgym/Social-v2")
@@ -74,7 +73,7 @@ def write_page(folder: Path) -> None:
 
 def _about(folder: Path, repetitions: int, seed: int | None) -> dict[str, Any]:
     """Seed, repetitions and code of the study of a folder, which is begun where there is none."""
-    code = code_of({"git": git(), "versions": versions()})
+    code = own_code()
     path = folder / ABOUT
     if not path.exists():
         about = {

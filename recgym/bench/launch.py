@@ -12,8 +12,7 @@ import numpy as np
 from recgym import storage
 from recgym.bench import run_folder
 from recgym.bench.experiment import ENTROPY, MAX_ENTROPY, Preset, runs_of
-from recgym.bench.machine import git, versions
-from recgym.bench.one_table import code_of
+from recgym.bench.one_table import code_of, own_code
 from recgym.bench.raw_rows import records_of, without_settings
 from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
@@ -122,19 +121,19 @@ def _track(tracker: Tracker | None, out: Path, jobs: list[Job]) -> None:
 
 def _missing(jobs: list[Job], records: list[dict[str, Any]], out: Path, anew: bool) -> list[Job]:
     """Jobs without a complete row; ValueError where rows that are kept are of other code than that of this process."""
-    now = {"git": git(), "versions": versions()}
+    here = own_code()
     whole = [record for record in records if record["status"] == "ok"]
-    complete = {record["run_id"] for record in whole if not anew or code_of(record) == code_of(now)}
+    complete = {record["run_id"] for record in whole if not anew or code_of(record) == here}
     absent = [job for job in jobs if job.run_id not in complete]
     made = {without_settings(job.run_id) for job in absent}
     others = [
         record["run_id"]
         for record in whole
-        if without_settings(record["run_id"]) not in made and code_of(record) != code_of(now)
+        if without_settings(record["run_id"]) not in made and code_of(record) != here
     ]
     if absent and others:
         raise ValueError(
-            f"{out}: {len(others)} of its rows ({min(others)}) are of other code than this ({code_of(now)}), and make "
+            f"{out}: {len(others)} of its rows ({min(others)}) are of other code than this ({here}), and make "
             "no table with new ones: name another --out, use that code, or say --anew"
         )
     return absent

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from recgym.bench.machine import git, versions
+
 Record = dict[str, Any]
 SHOWN = 3  # rows named of each kind
 
@@ -16,6 +18,11 @@ def code_of(record: Record) -> str:
     commit = record["git"]["sha"]
     changes = " with changes" if record["git"]["dirty"] else ""
     return f"{commit[:10] if commit else 'unknown'}{changes}, version {record['versions'].get('recgym', 'unknown')}"
+
+
+def own_code() -> str:
+    """The code of this process, as `code_of` of the runs that it makes."""
+    return code_of({"git": git(), "versions": versions()})
 
 
 def _task_of(record: Record) -> str:

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recgym.bench import run_folder
-from recgym.bench.machine import git, versions
-from recgym.bench.one_table import code_of
+from recgym.bench.one_table import code_of, own_code
 from recgym.bench.ray_pool import run_jobs_on_ray
 from recgym.bench.run import Job, execute
 from recgym.bench.worker_pool import Outcome
@@ -50,9 +49,9 @@ def packed(job: Job) -> tuple[str, Files]:
 
 def unpack(files: Files, out: Path) -> None:
     """Writes the folders of runs, each whole or not at all."""
+    here = own_code()
     for run_id, contents in files.items():
         record = parse_json(contents["run.json"], "run.json")
-        here = code_of({"git": git(), "versions": versions()})
         if code_of(record) != here:
             raise ValueError(
                 f"{run_id}: the cluster has other code ({code_of(record)}) than this ({here}), which makes no table"

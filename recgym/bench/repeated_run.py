@@ -9,8 +9,7 @@ import numpy as np
 from recgym.bench import run_folder
 from recgym.bench.experiment import Entry, Experiment, Run, line_of
 from recgym.bench.judged_runs import JudgedRun, judged_run
-from recgym.bench.machine import git, versions
-from recgym.bench.one_table import code_of
+from recgym.bench.one_table import code_of, own_code
 from recgym.bench.raw_rows import stored_rows
 from recgym.bench.run import Job, execute
 from recgym.bench.worker_pool import run_jobs
@@ -81,7 +80,7 @@ def compare(stored: JudgedRun, again: JudgedRun) -> Comparison:
         float(again.returns.mean()),
         tuple(name for name in names if getattr(stored, name) != getattr(again, name)),
         code_of(stored.record),
-        code_of({"git": git(), "versions": versions()}),
+        own_code(),
     )
 
 
