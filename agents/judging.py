@@ -26,7 +26,7 @@ def judge(
     Raises:
         ValueError: an argument is out of range, or the agent is of another task and `transfer` is False.
     """
-    from recgym.bench.rollout import final_figures, play
+    from recgym.bench.rollout import bound, final_figures, play
 
     sessions, seed = whole_number(sessions, "sessions", 2), checked_seed(seed)
     check_agent(agent)
@@ -34,10 +34,6 @@ def judge(
     if not transfer:
         check_task(agent, env, "judge it", "; transfer=True judges it here")
 
-    def same(played: Any) -> Any:
-        agent.bind(played)
-        return agent
-
-    columns, facts = play(env_id, kwargs, same, seed, sessions)
+    columns, facts = play(env_id, kwargs, bound(agent), seed, sessions)
     agent.bind(env)
     return final_figures(columns, facts)

@@ -17,7 +17,7 @@ from recgym.arrays import Ints
 from recgym.bench import run_folder
 from recgym.bench.judged_runs import session_columns
 from recgym.bench.perturbations import PERTURB
-from recgym.bench.rollout import Columns, play
+from recgym.bench.rollout import Columns, bound, play
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
 from recgym.storage import Stored, refusing
@@ -101,11 +101,7 @@ def of_agent(place: Path, sessions: int, seed: int) -> PlayedSessions:
     agent: Any = load_agent(place, gymnasium.make(about["id"], **about["kwargs"]))
     env_id, observed = arguments_of(agent.env)
 
-    def bound(env: Any) -> Any:
-        agent.bind(env)
-        return agent
-
-    columns, _ = play(env_id, observed, bound, seed, sessions)
+    columns, _ = play(env_id, observed, bound(agent), seed, sessions)
     return _of_columns(columns, env_id, about["kwargs"], agent.name)
 
 

@@ -41,6 +41,16 @@ def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
     return wrapped(env, severities)
 
 
+def bound(agent: Any) -> Callable[[Any], Any]:
+    """`make` of `play` for an agent that is there: it is bound to the environment."""
+
+    def make(env: Any) -> Any:
+        agent.bind(env)
+        return agent
+
+    return make
+
+
 def play(
     env_id: str,
     kwargs: dict[str, Any],

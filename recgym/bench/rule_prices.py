@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import make_vector, play
+from recgym.bench.rollout import bound, make_vector, play
 from recgym.evaluate.stats import Interval, t_interval
 from recgym.logs.sample import sample_log
 
@@ -87,13 +87,10 @@ def prices(
         if agent.learns_from_log:
             agent.prepare(log, seed)
 
-        def bound(env: Any, agent: Any = agent) -> Any:
-            agent.bind(env)
-            return agent
-
-        without = play(env_id, arguments, bound, seed + 2, sessions)[0]["return"]
+        make = bound(agent)
+        without = play(env_id, arguments, make, seed + 2, sessions)[0]["return"]
         for rule, stated in rules.items():
-            kept = play(env_id, {**arguments, "rules": dict(stated)}, bound, seed + 2, sessions)[0]["return"]
+            kept = play(env_id, {**arguments, "rules": dict(stated)}, make, seed + 2, sessions)[0]["return"]
             found.append(Price(rule, name, float(without.mean()), t_interval(kept - without)))
     return found
 

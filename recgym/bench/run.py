@@ -18,7 +18,7 @@ from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.bench.latency import act_times
 from recgym.bench.machine import git, host, versions
 from recgym.bench.perturbations import log_for
-from recgym.bench.rollout import Columns, final_figures, make_vector, play
+from recgym.bench.rollout import Columns, bound, final_figures, make_vector, play
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of
 
@@ -203,13 +203,8 @@ def learn(
 def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[str, Any]]:
     """Plays the judged sessions, without exploration."""
     experiment, started = run.experiment, time.process_time()
-
-    def bound(env: Any) -> Any:
-        agent.bind(env)
-        return agent
-
     seed, kwargs = run.env_seed(EVALUATE), judged_kwargs(run, agent)
-    columns, facts = play(experiment.env_id, kwargs, bound, seed, experiment.eval_sessions)
+    columns, facts = play(experiment.env_id, kwargs, bound(agent), seed, experiment.eval_sessions)
     record["timing"]["evaluate_s"] = _since(started)
     return columns, facts
 

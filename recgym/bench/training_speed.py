@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import make_vector, play
+from recgym.bench.rollout import bound, make_vector, play
 from recgym.bench.run import sampled_log
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
@@ -135,12 +135,8 @@ def measure_training(
         return make_agent(name, Problem.of(env), seed, **params), env
 
     def mean_return(agent: Any) -> float:
-        def bound(env: Any) -> Any:
-            agent.bind(env)
-            return agent
-
         kwargs = {**task.kwargs, "observation": type(agent).observation}
-        columns, _ = play(task.env_id, kwargs, bound, 10**6, sessions)
+        columns, _ = play(task.env_id, kwargs, bound(agent), 10**6, sessions)
         return float(columns["return"].mean())
 
     low = mean_return(make("random", 1)[0])
