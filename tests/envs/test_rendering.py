@@ -189,13 +189,15 @@ def test_gymnasiums_recorder_takes_the_frames(num_envs, tmp_path, monkeypatch):
     assert {frame.shape for frame in frames} == {shape}
 
 
-def test_the_page_of_pictures_runs(capsys):
+def test_the_page_of_pictures_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # it saves a picture
     text = (Path(__file__).parents[2] / "docs/pictures.md").read_text(encoding="utf-8")
     scope: dict = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(block, "pictures.md", "exec"), scope)
     assert "hidden" in capsys.readouterr().out
     assert {frame.shape for frame in scope["frames"]} == {(200, 320, 3)}
+    assert (tmp_path / "session.png").stat().st_size > 1_000
     for name in ("render_mode", "render_size", "render_hidden"):
         assert f"| `{name}` |" in text
     low, high = RENDER_PIXELS
