@@ -119,6 +119,7 @@ def test_ucb1_picks_what_sorting_every_row_picks(slate_size):
         count[slate] += 1
 
 
+@pytest.mark.slow
 def test_the_speed_of_bandits_is_measured():
     from recgym.bench.bandit_speed import BANDITS, measure_bandits
 

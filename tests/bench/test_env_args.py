@@ -232,6 +232,7 @@ def test_a_folder_that_cannot_be_replaced_is_found_before_the_work(run, tmp_path
     refused(run(*words, "--out", "volume"), "--out volume", "is a mount point, expected a folder inside it")
 
 
+@pytest.mark.slow
 def test_curves_without_room_are_one_line(world, tmp_path):
     """The disk is a limit on the size of files; the error is raised in TensorBoard's thread."""
     code = (

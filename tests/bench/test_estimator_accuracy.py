@@ -33,6 +33,7 @@ def test_rates_of_a_world_are_those_of_its_responses():
     assert clicks == pytest.approx(expected, abs=4 * np.sqrt(expected))
 
 
+@pytest.mark.slow
 def test_estimators_without_bias_have_none_and_cover(bandit):
     rows = [
         row for name in ("uniform", "personalised") for row in cell_rows(bandit, name, 1_000, 120, seed=5)
@@ -68,6 +69,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_and_ends_in_the_same_bytes(small_study):
     folder, made = small_study
     run_study(folder, 2, seed=1)

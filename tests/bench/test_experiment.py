@@ -1,6 +1,7 @@
 """Experiments, presets and the random seeds of runs."""
 
 import numpy as np
+import pytest
 from bench_runs import AGENTS, folders, small
 
 from recgym.bench import experiment
@@ -40,6 +41,7 @@ def test_a_preset_judges_a_slow_agent_on_the_first_sessions(worlds):
     assert visits == {(agent, 7 if agent == "oracle-plan" else 40) for agent in AGENTS}
 
 
+@pytest.mark.slow
 def test_variants_of_an_agent_have_rows_and_parameters_of_their_own(worlds, tmp_path):
     """A second line under a label, an agent of slates alone: rows, pairs, order; no settings of another world."""
     preset = small(

@@ -22,6 +22,7 @@ from recgym.bench.report import write_report
 from recgym.bench.worker_pool import Outcome
 
 
+@pytest.mark.slow
 def test_agents_of_a_seed_meet_the_same_users(results):
     tables = {}
     for folder in folders(results / "quick"):
@@ -38,6 +39,7 @@ def test_agents_of_a_seed_meet_the_same_users(results):
     assert len({tuple(row) for row in users}) == 4
 
 
+@pytest.mark.slow
 def test_a_second_call_makes_incomplete_runs_only(worlds, results, tmp_path):
     out = tmp_path / "quick"
     shutil.copytree(results / "quick", out)

@@ -53,6 +53,7 @@ def readmes_commands():
     return [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
 
 
+@pytest.mark.slow
 def test_readmes_commands_leave_the_published_results(run, checkout):
     before = files(checkout / "results")
     assert {"README.md", "ladder.png"} <= set(before)
@@ -103,6 +104,7 @@ def test_the_published_table_is_that_of_its_rows(run, checkout):
     assert {name: text for name, text in files(checkout / "results").items() if "lock" not in name} == before
 
 
+@pytest.mark.slow
 def test_a_report_keeps_a_section_whose_rows_left_the_folder(run, checkout):
     run("bench")
     page = checkout / "runs" / "README.md"

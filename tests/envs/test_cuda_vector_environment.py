@@ -38,6 +38,7 @@ def simulated(tmp_path_factory):
     return dict(np.load(out))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_simulated_device_plays_the_trajectories_of_the_cpu(simulated, env_id):
     begin = f"{env_id} "
@@ -117,6 +118,7 @@ print(env.privileged().sessions.step.tolist(), env.action_masks().shape)
 """
 
 
+@pytest.mark.slow
 def test_what_a_device_refuses():
     done = subprocess.run(
         [sys.executable, "-c", _REFUSALS], capture_output=True, text=True, check=True, env=ALONE

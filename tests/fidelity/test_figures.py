@@ -38,6 +38,7 @@ def test_rows_after_three_responses_equal_a_loop(content):
 # a world on its own sample
 
 
+@pytest.mark.slow
 def test_every_group_is_judged_or_says_why_not(content, verdict):
     kinds = {group.name for group in TABLE if "impressions" in group.kinds}
     assert {entry["figures"] for entry in verdict.left_out} <= kinds
@@ -46,6 +47,7 @@ def test_every_group_is_judged_or_says_why_not(content, verdict):
     json.dumps(verdict.entries(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_world_passes_on_its_own_sample(content, verdict):
     _world, *_ = content
     rows = [row for row in named(verdict).values() if row.log is not None and row.noise]
@@ -155,6 +157,7 @@ def test_a_log_of_other_items_is_refused_in_one_line(content):
         judge(world, sample_log(synthetic(1, domain="social"), sessions=5))
 
 
+@pytest.mark.slow
 def test_the_verdict_names_what_a_small_log_lacks(content):
     world, _, late = content
     starts = late.session_starts()

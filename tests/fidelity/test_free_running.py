@@ -56,6 +56,7 @@ def level_figures(found):
     return [row for row in found.values() if row.log is not None and row.noise]
 
 
+@pytest.mark.slow
 def test_a_world_passes_on_a_log_of_its_own(own):
     rows = level_figures(own)
     assert len(rows) > 20
@@ -70,6 +71,7 @@ def test_a_world_passes_on_a_log_of_its_own(own):
         assert row.baseline > 0.6, name
 
 
+@pytest.mark.slow
 def test_the_headline_comes_first_and_says_what_it_judges(own):
     assert figures.TABLE[0].name == "free-running visits"
     assert own["free_rate/click"].judges == "users"
@@ -81,6 +83,7 @@ def params_of(world, **changes):
     return world.with_params(**{name: world.params[name] + by for name, by in changes.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_classifiers")
 @pytest.mark.parametrize(
     ("change", "expected"),
@@ -151,6 +154,7 @@ def test_a_slate_of_a_page_has_its_items_and_empty_positions():
         assert (shown[size[shown[0]] :] == shown[0]).all()
 
 
+@pytest.mark.slow
 def test_a_shop_passes_on_clicks_of_its_own(shop):
     world, past, late = shop
     found = judged(world, late, past)
@@ -162,6 +166,7 @@ def test_a_shop_passes_on_clicks_of_its_own(shop):
         assert found[f"free_classifier/{name}"].world < 0.55, name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_classifiers")
 def test_a_shop_without_repeats_is_found_out(shop):
     world, past, late = shop

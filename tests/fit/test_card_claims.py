@@ -134,6 +134,7 @@ def test_staying_is_fitted_where_a_log_identifies_it():
     assert fit_stay(one, every) is None
 
 
+@pytest.mark.slow
 def test_a_social_log_of_impressions_has_a_graph(tmp_path):
     world = fit(log_with_friends(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
     assert world.has_graph

@@ -171,6 +171,7 @@ def summary(name: str) -> dict[str, float]:
     return {key: value for key, value in size.items() if value > 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_fits_as_it_did(name, monkeypatch):
     monkeypatch.setattr(api, "judged", lambda world, log, config: world)

@@ -28,6 +28,7 @@ def responses(world, seed):
     return count
 
 
+@pytest.mark.slow
 def test_visits_have_the_clicks_of_the_log(log, world):
     drawn = responses(world, 7)  # another seed than that of the calibration
     logged = np.bincount(log.column("session"))[: int(0.9 * log.num_sessions)]  # what the fit knows
@@ -37,6 +38,7 @@ def test_visits_have_the_clicks_of_the_log(log, world):
         assert (drawn[drawn > 0] > at).mean() == pytest.approx((logged > at).mean(), abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_card_says_what_was_calibrated_and_what_no_log_has(world):
     terms = {row["term"]: row for row in world.card["terms"]}
     assert terms["leave_bias"]["status"] == "fitted"
@@ -47,6 +49,7 @@ def test_the_card_says_what_was_calibrated_and_what_no_log_has(world):
     assert world.arrays.page_items[0] == 18
 
 
+@pytest.mark.slow
 def test_leaving_after_clicks_is_rarer_than_in_the_log(world):
     """Some visits end after a page without a click; the log shows these as ends after the click before."""
     shown = next(row for row in world.card["terms"] if row["term"] == "leave_bias")

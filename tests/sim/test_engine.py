@@ -32,6 +32,7 @@ def test_results_do_not_depend_on_threads():
         np.testing.assert_array_equal(serial, threaded)
 
 
+@pytest.mark.slow
 def test_other_libraries_keep_their_threads():
     """numba and PyTorch share OpenMP: OMP_NUM_THREADS=1 gives PyTorch one thread, with an environment or without."""
     code = (

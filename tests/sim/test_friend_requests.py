@@ -73,6 +73,7 @@ def test_scaled_counts_are_those_of_compiled_code():
         assert table[-1] == _scaled(10_000, scale) == 1.0
 
 
+@pytest.mark.slow
 def test_response_frequencies_with_influence_match_their_probabilities():
     check_frequencies(WORLD.with_params(omega=0.7), 1, 100_000, steps=2)
     alone = synthetic(1, domain="content").with_params(omega=3.0)  # no graph, no influence

@@ -14,6 +14,7 @@ def shop(page_items=18, seed=1, **numbers):
     return synthetic(seed, num_items=40).with_arrays(page_items=np.array([page_items])).with_params(**numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 6])
 def test_leaving_and_intent_are_those_of_the_reference(slots):
     check_frequencies(shop(4), slots, 60_000 // slots, steps=4)
