@@ -1,5 +1,6 @@
 """Dates and times as text, as ms UTC."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from recgym.logs.time_units import (
     ms_of_day,
 )
 
+UTC_NAMES = ("utc", "gmt")  # of %Z; strptime takes the machine's own zone for UTC, too
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES_MS = (-12 * 3_600_000, 14 * 3_600_000)  # by which clocks are ahead of UTC
 ZONE = r":([0-9.]+)([zZ]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
@@ -35,6 +37,7 @@ ISO_REWRITES = (  # to the form that Arrow reads; no zone means UTC
     (r"^([0-9]{4}-[0-9]{2})-([0-9])([T ]|$)", r"\1-0\2\3"),
     (r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[T ])([0-9]):", r"\10\2:"),  # RE2: group 1, then a 0
 )
+BELOW_US = r"(?P<kept>:[0-9]{2}[.,][0-9]{6})(?P<rest>[0-9]+)"  # digits of a second that are finer than us
 SLASHED = (
     r"^(?P<a>[0-9]{1,2})[/.-](?P<b>[0-9]{1,2})[/.-](?P<year>[0-9]{4})"
     r"(?:[T,]?\s*(?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2})(?P<f>\.[0-9]{1,9})?)?\s*(?P<half>[AaPp][Mm])?)?$"
@@ -47,16 +50,33 @@ def dates_of_text(words: Any, rows: Array) -> TimeEntries:
     tidy = words
     for pattern, better in ISO_REWRITES:
         tidy = pc.replace_substring_regex(tidy, pattern, better)
-    ms, ahead, valid = _year_first(tidy)
-    label = np.where(valid, LABELS.index(DATE), -1)
-    entries = TimeEntries(label, ms, np.full(len(words), NOT_A_TIME), ahead)
+    finer, tidy = _below_us(tidy), pc.replace_substring_regex(tidy, BELOW_US, r"\1")
+    entries = _entries(*_year_first(tidy), NOT_A_TIME)
+    valid = entries.label >= 0
     if not valid.all():
         others = np.flatnonzero(~valid)
         part = _slashed(tidy.take(pa.array(others)), rows[others])
         for whole, some in zip(entries, part, strict=True):
             whole[others] = some
+    entries.fine[:] += finer
     _refuse_mixed_zones(entries, words, rows)
     return entries
+
+
+def _entries(us: Array, ahead: Array, valid: Array, rule: int) -> TimeEntries:
+    """Entries of dates in us UTC, with the ms by which their clock is ahead; those not valid break a rule."""
+    ms = (us + 500) // 1000
+    label = np.where(valid, LABELS.index(DATE), -1)
+    return TimeEntries(label, ms, np.full(len(us), rule), ahead, (us - ms * 1000) * 1000)
+
+
+def _below_us(words: Any) -> Array:
+    """Ns of dates that are finer than us: the seventh to ninth digit of a second."""
+    parts = pc.extract_regex(words, BELOW_US)
+    if not pc.any(parts.is_valid()).as_py():
+        return np.zeros(len(words), np.int64)
+    digits = pc.utf8_slice_codeunits(pc.fill_null(pc.struct_field(parts, "rest"), "0"), 0, 3)
+    return as_numpy(pc.utf8_rpad(digits, 3, "0").cast(INT))
 
 
 def _refuse_mixed_zones(entries: TimeEntries, words: Any, rows: Array) -> None:
@@ -72,28 +92,21 @@ def _refuse_mixed_zones(entries: TimeEntries, words: Any, rows: Array) -> None:
 
 
 def _year_first(words: Any) -> tuple[Array, Array, Array]:
-    """Ms of dates and times in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
+    """Us of dates and times in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
     valid = np.ones(len(words), bool)
-    ms, ahead = np.zeros((2, len(words)), np.int64)
+    us, ahead = np.zeros((2, len(words)), np.int64)
     zoned = pc.match_substring_regex(words, ZONE)
     for mask, kind in ((zoned, pa.timestamp("us", "UTC")), (pc.invert(zoned), pa.timestamp("us"))):
         rows = np.flatnonzero(as_numpy(mask))
         some = words.take(pa.array(rows))
         try:
-            ms[rows] = _rounded_ms(some.cast(kind))
+            us[rows] = as_numpy(some.cast(kind).cast(INT))
             if mask is zoned:
-                ahead[rows] = _rounded_ms(_without_zone(some).cast(pa.timestamp("us"))) - ms[rows]
+                clock = pc.replace_substring_regex(some, ZONE, r":\1").cast(pa.timestamp("us"))
+                ahead[rows] = (as_numpy(clock.cast(INT)) - us[rows]) // 1000
         except pa.ArrowInvalid:  # a word is not a date, or another form of ISO 8601
-            ms[rows], ahead[rows], valid[rows] = _moments(some.to_pylist(), None)
-    return ms, ahead, valid & (ahead >= ZONES_MS[0]) & (ahead <= ZONES_MS[1])
-
-
-def _rounded_ms(moments: Any) -> Array:
-    return (as_numpy(moments.cast(INT)) + 500) // 1000
-
-
-def _without_zone(words: Any) -> Any:
-    return pc.replace_substring_regex(words, ZONE, r":\1")
+            us[rows], ahead[rows], valid[rows] = _moments(some.to_pylist(), None)
+    return us, ahead, valid & (ahead >= ZONES_MS[0]) & (ahead <= ZONES_MS[1])
 
 
 def _slashed(words: Any, rows: Array) -> TimeEntries:
@@ -110,7 +123,8 @@ def _slashed(words: Any, rows: Array) -> TimeEntries:
     half = as_numpy(pc.fill_null(pc.utf8_lower(pc.struct_field(parts, "half")), ""))
     shaped &= (minute < 60) & (second < 60) & np.where(half == "", hour < 24, (hour >= 1) & (hour <= 12))
     hour = np.where(half == "", hour, hour % 12 + 12 * (half == "pm"))
-    clock = ((hour * 60 + minute) * 60 + second) * 1000 + np.floor(number("f") * 1000 + 0.5).astype(np.int64)
+    fraction = np.rint(number("f") * 1_000_000).astype(np.int64)  # us
+    clock = ((hour * 60 + minute) * 60 + second) * 1000 + (fraction + 500) // 1000
 
     by_day, has_day = ms_of_day(year, b, a)
     by_month, has_month = ms_of_day(year, a, b)
@@ -124,20 +138,17 @@ def _slashed(words: Any, rows: Array) -> TimeEntries:
         label[either] = -1
         rule[either] = AMBIGUOUS_DAY
     label[~(has_day | has_month)] = -1
-    return TimeEntries(
-        label, np.where(day_first, by_day, by_month) + clock, rule, np.zeros(len(words), np.int64)
-    )
+    ms, fine = np.where(day_first, by_day, by_month) + clock, (fraction + 500) % 1000 - 500
+    return TimeEntries(label, ms, rule, np.zeros(len(words), np.int64), fine * 1000)
 
 
 def dates_in_format(words: Any, form: str) -> TimeEntries:
     """Times of dates in a given format."""
-    ms, ahead, valid = _moments(words.to_pylist(), form)
-    label = np.where(valid, LABELS.index(DATE), -1)
-    return TimeEntries(label, ms, np.full(len(words), NOT_IN_FORMAT), ahead)
+    return _entries(*_moments(words.to_pylist(), form), NOT_IN_FORMAT)
 
 
 def _moments(texts: list[str], form: str | None) -> tuple[Array, Array, Array]:
-    """Ms of dates in a format, or in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
+    """Us of dates in a format, or in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
     found = [_moment(text, form) for text in texts]
     moments = np.array([moment or (0, 0) for moment in found], np.int64).reshape(-1, 2)
     return moments[:, 0], moments[:, 1], np.array([moment is not None for moment in found], bool)
@@ -146,9 +157,11 @@ def _moments(texts: list[str], form: str | None) -> tuple[Array, Array, Array]:
 def _moment(text: str, form: str | None) -> tuple[int, int] | None:
     try:
         moment = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
+        if form and "%Z" in form and (time.strptime(text, form).tm_zone or "").lower() not in UTC_NAMES:
+            return None
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    ms = ((moment - EPOCH) // timedelta(microseconds=1) + 500) // 1000
+    us = (moment - EPOCH) // timedelta(microseconds=1)
     ahead = (moment.utcoffset() or timedelta()) // timedelta(milliseconds=1)
-    return (ms, ahead) if ZONES_MS[0] <= ahead <= ZONES_MS[1] else None
+    return (us, ahead) if ZONES_MS[0] <= ahead <= ZONES_MS[1] else None

@@ -21,12 +21,12 @@ from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.repeated_rows import REPEAT, rows_kept
-from recgym.logs.row_order import number_places, row_order
+from recgym.logs.row_order import moments, number_places, row_order
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_values import words_of
-from recgym.logs.time_units import UNITS
+from recgym.logs.time_units import FINE, UNITS
 from recgym.logs.times import check_form, remark
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
     if "time" in names:
         times = parser.times("time")
         columns["time"], parser.are_whole_days = times.ms, times.are_whole_days
+        columns |= {} if times.fine is None else {FINE: times.fine}
         if not parser.problems:
             parser.remarks.append(remark(settings.name, times.ms, times.unit))
         if settings.time_unit and times.unit not in UNITS:
@@ -229,7 +230,7 @@ def _sessions(columns: Mapping[str, Any], settings: TableSettings) -> dict[str, 
     codes = columns["session"]
     if codes.dtype == np.int64:
         return {"session": codes}
-    moment = np.arange(len(codes)) if time is None else time
+    moment = np.arange(len(codes)) if time is None else moments(columns)
     order = np.lexsort((moment, codes))
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
 

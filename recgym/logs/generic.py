@@ -12,7 +12,8 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 * time: numbers are s, ms, us or ns, or dates such as 20080401 and 20080401123000; the unit is that which puts them
   between 1990 and 2100, or `time_unit`. Dates start with the year, or with the month or the day if a row shows which,
   or have the format `time_format`; without a zone they are UTC. All rows must have the same unit, which a remark names;
-  all must have a zone, or none; and years must be from 1990 to 2100 unless `time_unit` is given;
+  all must have a zone, or none; and years must be from 1990 to 2100 unless `time_unit` is given. Times finer than 1 ms
+  order the rows, and become ms;
 * ids are text without surrounding spaces, and 7.0 is 7; NA, None, null, nan and the like are missing ids, unless the
   table of users or items lists them;
 * session: a session ends when a user has no event for 30 minutes (`gap_minutes`); without times each user has one;

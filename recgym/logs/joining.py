@@ -11,9 +11,10 @@ from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
 from recgym.logs.problems import shown
 from recgym.logs.sessionize import join_actions, join_in_slates, last_known, merged
+from recgym.logs.time_units import FINE
 
 PLACES = ("slate", "step")  # keys of items that were shown together
-KEPT = ("user", "item", "session", "time", "file", "file_row", "price", "watch_ms", "position", *PLACES)
+KEPT = ("user", "item", "session", "time", FINE, "file", "file_row", "price", "watch_ms", "position", *PLACES)
 
 
 def join_rows(

@@ -15,6 +15,7 @@ from recgym.logs.list_text import of_ids
 from recgym.logs.origin import Origin
 from recgym.logs.problems import shown
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.time_units import FINE
 from recgym.logs.unread_columns import UnreadColumns
 
 REPEAT = "#repeat"  # column of a table of split slates: NEW, ALIKE or EXACT of the slate's row of the file
@@ -56,9 +57,11 @@ def rows_kept(
         return np.arange(len(table)), []
     has_time = "time" in columns
     if split is None:
-        names = [name for name in table.column_names if name != REPEAT]
+        names = [name for name in (*table.column_names, *({FINE} & set(columns))) if name != REPEAT]
         repeats = repeats_of(
-            pa.table({name: columns.get(name, table[name]) for name in names}), settings.unread, origin
+            pa.table({name: columns[name] if name in columns else table[name] for name in names}),
+            settings.unread,
+            origin,
         )
     else:
         repeats = as_numpy(split)

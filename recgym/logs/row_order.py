@@ -16,6 +16,7 @@ from recgym.arrays import Array, Bools
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import encode, row_hashes
 from recgym.logs.sessionize import number_steps
+from recgym.logs.time_units import FINE
 
 ORIGIN = ("file", "file_row")
 NO_POSITION = 1 << 16  # after all positions
@@ -35,7 +36,7 @@ def row_order(
     """
     if "time" not in columns:
         return np.arange(len(columns["user"]))
-    time = as_numpy(columns["time"])
+    time = moments(columns)
     order = np.argsort(time, kind="stable")
     places = np.flatnonzero(_shared(time[order]))
     if are_ties_as_in_file or not len(places):
@@ -55,6 +56,17 @@ def row_order(
     return order
 
 
+def moments(columns: Mapping[str, Any]) -> Array:
+    """(rows,) int64 numbers in the order of the exact times: their ms, or ranks where times are finer than ms."""
+    time = as_numpy(columns["time"])
+    if FINE not in columns:
+        return time
+    order = np.lexsort((columns[FINE], time))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.cumsum(~_follows(time[order], columns[FINE][order]))
+    return ranks
+
+
 def number_places(columns: dict[str, Any], name: str, is_split: bool, ties: str | None) -> list[str]:
     """Numbers the steps of rows in order, and slates without numbers of their own; remarks on rows without an order."""
     remarks = []
@@ -62,6 +74,7 @@ def number_places(columns: dict[str, Any], name: str, is_split: bool, ties: str 
         slate = as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
         columns["step"] = number_steps(columns["session"], slate)
         remarks = [] if ties else _without_order(columns, name)
+    columns.pop(FINE, None)
     if is_split:
         columns["slate"] = _renumbered(columns)
     return remarks
@@ -71,7 +84,7 @@ def _without_order(columns: Mapping[str, Any], name: str) -> list[str]:
     """Remark on the number of rows whose time is that of another step of their session."""
     if "time" not in columns:
         return []
-    session, step, time = (as_numpy(columns[key]) for key in ("session", "step", "time"))
+    session, step, time = *(as_numpy(columns[key]) for key in ("session", "step")), moments(columns)
     order = np.lexsort((step, time, session))
     session, step, time = session[order], step[order], time[order]
     starts = np.flatnonzero(np.r_[True, (session[1:] != session[:-1]) | (time[1:] != time[:-1])])

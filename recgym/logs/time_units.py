@@ -8,6 +8,8 @@ from recgym.arrays import Array
 
 UNITS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}  # ms a unit, as a fraction
 DAY_MS = 86_400_000
+NS_MS = 1_000_000  # ns a ms
+FINE = "#fine"  # column of the ns that times differ from their ms by, until the rows have an order
 DIGITS = {"date (8 digits)": 8, "date (14 digits)": 14}
 DATE, DAY_FIRST, MONTH_FIRST = "date", "date (day/month/year)", "date (month/day/year)"
 LABELS = (*UNITS, *DIGITS, DATE, DAY_FIRST, MONTH_FIRST)
@@ -47,34 +49,37 @@ class TimeEntries(NamedTuple):
     ms: Array
     rule: Array  # key of TIME_RULES: the rule that a cell without a label breaks
     ahead: Array  # ms by which the clock of a date with a zone is ahead of UTC, else 0
+    fine: Array  # ns by which the time is later than its ms, which are rounded
 
     def at(self, index: Array) -> "TimeEntries":
         """Entries at these indices; -1 is an empty cell."""
         return TimeEntries(*(np.append(part, part.dtype.type(-1))[index] for part in self))
 
 
-def same_unit(ms: Array, name: str) -> TimeEntries:
-    """Entries with one label."""
-    label, rule = np.full(len(ms), LABELS.index(name)), np.full(len(ms), OUTSIDE_YEARS)
-    return TimeEntries(label, ms, rule, np.zeros(len(ms), np.int64))
+def same_unit(values: Array, scale: tuple[int, int], name: str) -> TimeEntries:
+    """Entries of numbers with one label; a number times the fraction `scale` is in ms."""
+    label, rule = np.full(len(values), LABELS.index(name)), np.full(len(values), OUTSIDE_YEARS)
+    ms = scaled_to_ms(values, scale)
+    return TimeEntries(label, ms, rule, np.zeros(len(values), np.int64), finer_than_ms(values, ms, scale))
 
 
 def no_times(count: int, rule: int) -> TimeEntries:
     """Entries that break one rule."""
-    ms, ahead = np.zeros((2, count), np.int64)
-    return TimeEntries(np.full(count, -1), ms, np.full(count, rule), ahead)
+    ms, ahead, fine = np.zeros((3, count), np.int64)
+    return TimeEntries(np.full(count, -1), ms, np.full(count, rule), ahead, fine)
 
 
 def times_of_numbers(values: Array, unit: str | None) -> TimeEntries:
     """Times of numbers in the stated unit, or each in the unit that puts it between 1990 and 2100."""
     if unit:
-        entries = same_unit(scaled_to_ms(values, UNITS[unit]), unit)
+        entries = same_unit(values, UNITS[unit], unit)
     else:
         entries = no_times(len(values), NO_UNIT)
         for number, (name, (multiply, divide)) in enumerate(UNITS.items()):
             inside = (values >= FIRST_MS * divide // multiply) & (values < END_MS * divide // multiply)
             entries.label[inside] = number
             entries.ms[inside] = scaled_to_ms(values[inside], UNITS[name])
+            entries.fine[inside] = finer_than_ms(values[inside], entries.ms[inside], UNITS[name])
         for name, width in DIGITS.items():
             ms, valid = ms_of_digits(values, width)
             entries.label[valid] = LABELS.index(name)
@@ -105,6 +110,16 @@ def scaled_to_ms(values: Array, scale: tuple[int, int]) -> Array:
     limit = np.iinfo(np.int64)
     values = np.clip(values, max(low, limit.min + divide), min(high, limit.max - divide))
     return values * multiply if divide == 1 else (values + divide // 2) // divide
+
+
+def finer_than_ms(values: Array, ms: Array, scale: tuple[int, int]) -> Array:
+    """Ns by which numbers are later than their rounded `ms`; 0 where the time is outside the years 1 to 9999."""
+    multiply, divide = scale
+    known = (ms > YEARS_MS[0]) & (ms < YEARS_MS[1])
+    values = np.where(known, values, 0)
+    whole = np.floor(values).astype(np.int64) if values.dtype.kind == "f" else values
+    part = np.rint((values - whole) * (multiply * NS_MS // divide)).astype(np.int64)
+    return np.where(known, (whole * multiply - ms * divide) * (NS_MS // divide) + part, 0)
 
 
 def ms_of_digits(values: Array, width: int) -> tuple[Array, Array]:

@@ -43,6 +43,7 @@ from recgym.logs.time_units import (
 )
 
 QUARTER_MS = 900_000  # offsets of time zones are multiples of it
+NAMED_ZONE = ", with %Z UTC or GMT: other names of zones are not read; %z reads offsets as +0100"
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
@@ -52,6 +53,7 @@ class Times:
 
     ms: Array  # (rows,) int64, UTC; undefined for an empty cell and if a rule is broken
     unit: str  # name of the unit in remarks
+    fine: Array | None = None  # (rows,) ns by which times are later than their ms; None: by none
     are_whole_days: bool = False  # all are midnights of their own clock, or one time of several days
     faults: list[tuple[Array, str]] = field(
         default_factory=list
@@ -109,14 +111,16 @@ def remark(name: str, ms: Array, unit: str) -> str:
 
 def _agreed(entries: TimeEntries, empty: Array, form: str | None, bounds: tuple[int, int]) -> Times:
     """Times with the unit of most rows; other rows break a rule."""
-    label, ms, rule, ahead = entries
+    label, ms, rule, ahead, fine = entries
     known = ~empty & (label >= 0)
     counts = np.bincount(label[known], minlength=len(LABELS))
     most = int(counts.argmax())
-    times = Times(ms, f"date ({form})" if form else LABELS[most], _whole_days(ms, ahead))
+    unit = f"date ({form})" if form else LABELS[most]
+    times = Times(ms, unit, fine if (fine[known] != 0).any() else None, _whole_days(ms, ahead))
     named = ", ".join(f"{LABELS[k]} in {counts[k]:,} rows" for k in np.argsort(-counts) if counts[k])
     times.faults.append((known & (label != most), f"times must have one unit ({named})"))
-    rules = {**TIME_RULES, NOT_IN_FORMAT: f"a time in the form {form} is needed"}
+    zone = NAMED_ZONE if form and "%Z" in form else ""
+    rules = {**TIME_RULES, NOT_IN_FORMAT: f"a time in the form {form} is needed{zone}"}
     for number, text in rules.items():
         times.faults.append((~empty & ~known & (rule == number), text))
     beyond = (ms < bounds[0]) | (ms >= bounds[1])
@@ -138,12 +142,12 @@ def _cells(cells: Any, unit: str | None) -> TimeEntries:
     """Times of a column of numbers, timestamps or dates."""
     kind = cells.type
     if pa.types.is_timestamp(kind):
-        entries = same_unit(scaled_to_ms(_filled(cells.cast(INT)), UNITS[kind.unit]), DATE)
+        entries = same_unit(_filled(cells.cast(INT)), UNITS[kind.unit], DATE)
         return entries if kind.tz is None else entries._replace(ahead=_clock(cells) - entries.ms)
     if pa.types.is_date(kind):
         days = pa.types.is_date32(kind)
         cells = cells.cast(pa.int32()).cast(INT) if days else cells.cast(INT)
-        return same_unit(scaled_to_ms(_filled(cells), (DAY_MS, 1) if days else UNITS["ms"]), DATE)
+        return same_unit(_filled(cells), (DAY_MS, 1) if days else UNITS["ms"], DATE)
     if pa.types.is_null(kind):
         cells = cells.cast(INT)
     values = _filled(cells)

@@ -138,3 +138,48 @@ def test_positions_order_the_rows_of_one_time(tmp_path):
     rows = [f"u,i{k},{AT},{9 - k}" for k in range(10)]
     log = read_log(csv(tmp_path, "user,item,time,position", rows), domain="ecommerce")
     assert log.column("item").tolist() == list(range(9, -1, -1))
+
+
+FINER = {
+    "us": [str(AT * 10**6 + k) for k in (7, 2, 400, 0, 999)],
+    "ns": [str(AT * 10**9 + k) for k in (7, 2, 400, 0, 499_999)],
+    "s": [f"{AT}.{digits}" for digits in ("000007", "000002", "0004", "0", "000999")],
+    "us text": [f"2020-09-13 12:26:40.{digits}" for digits in ("000007", "000002", "0004", "0", "000999")],
+    "ns zone": [f"2020-09-13T12:26:40.{digits}Z" for digits in ("000000007", "000000002", "0000001", "0", "00000012")],
+    "slash": [f"9/13/2020 12:26:40.{digits}" for digits in ("000000007", "000000002", "0000001", "0", "00000012")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", FINER.values(), ids=FINER)
+def test_rows_within_one_ms_are_in_the_order_of_their_exact_times(tmp_path, cells):
+    log = read_log(
+        csv(tmp_path, "user,item,time", [f"u,i{k},{at}" for k, at in enumerate(cells)]), domain="social"
+    )
+    items = log.items["id"].to_pylist()
+    assert [items[k] for k in log.column("item")] == ["i3", "i1", "i0", "i2", "i4"]
+    assert log.column("step").tolist() == [0, 1, 2, 3, 4]
+    assert set(log.column("time").tolist()) <= {AT * 1000, AT * 1000 + 1}
+    assert "#fine" not in log.rows.column_names
+    assert not any("order is not known" in remark for remark in log.remarks)
+
+
+def test_frames_and_parquet_keep_the_order_within_one_ms(tmp_path):
+    moments = pd.to_datetime([AT * 10**9 + k for k in (700, 200, 40_000, 0)])
+    frame = pd.DataFrame({"user": "u", "item": list("abcd"), "time": moments})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for log in (Log.from_pandas(frame, domain="social"), read_log(tmp_path / "t.parquet", domain="social")):
+        items = log.items["id"].to_pylist()
+        assert [items[k] for k in log.column("item")] == list("dbac")
+
+
+def test_rows_that_differ_below_one_ms_are_no_duplicates(tmp_path):
+    rows = [f"u,a,{AT * 10**6 + k}" for k in (1, 2, 2)]
+    log = read_log(csv(tmp_path, "user,item,time", rows), domain="social")
+    assert (len(log), log.duplicates) == (2, 1)
+
+
+def test_actions_join_the_row_before_them_within_one_ms(tmp_path):
+    rows = [f"u,a,{AT * 10**6 + at},{word}" for at, word in ((9, "click"), (3, "addtocart"), (1, "click"))]
+    log = read_log(csv(tmp_path, "user,item,time,event", rows), domain="ecommerce")
+    assert log.column("cart").tolist() == [True, False]
+    assert not any("lose values" in remark for remark in log.remarks)

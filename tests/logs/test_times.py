@@ -230,3 +230,16 @@ def test_no_clock_is_further_from_utc_than_the_zones(offset, form):
     found = read_times(pa.array(texts), None, form)
     bad = np.any([rows for rows, _ in found.faults], axis=0)
     assert bad.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("local", ["UTC", "CET"])
+def test_named_zones_but_utc_and_gmt_are_refused(tmp_path, monkeypatch, local):
+    monkeypatch.setattr("time.tzname", (local, local))
+    form = "%Y-%m-%d %H:%M %Z"
+    days = [f"2020-09-13 12:2{k}" for k in range(4)]
+    log = read_log(of_times(tmp_path, [f"{day} UTC" for day in days]), domain="social", time_format=form)
+    assert log.column("time").tolist()[0] == AT * 1000 - 400_000
+    cells = [f"{day} {zone}" for day, zone in zip(days, ("CET", "GMT", "EST", "UTC"), strict=True)]
+    error = refused(of_times(tmp_path, cells), time_format=form)
+    assert [row for row, _ in rows_of(error)] == [2, 4]
+    assert "with %Z UTC or GMT: other names of zones are not read" in str(error)
