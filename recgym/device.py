@@ -9,7 +9,7 @@ def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who:
 
     Args:
         device: "auto" (the first available GPU of `able`, otherwise the CPU), "cpu", "cuda", "cuda:N", "mps", or a
-            torch.device.
+            torch.device; "cpu:0" is "cpu", and "mps:0" "mps".
         able: kinds of devices that can be used.
         who: user of the device, for the message.
 
@@ -18,12 +18,10 @@ def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who:
     """
     name = str(device)
     kind, colon, number = name.partition(":")
-    if (
-        device is None
-        or kind not in DEVICES
-        or (colon and not (number.isdecimal() and kind in ("cpu", "cuda")))
-    ):
-        raise ValueError(f"device is {device!r}, allowed: {', '.join(map(repr, DEVICES))}")
+    is_numbered = kind != "auto" and number.isascii() and number.isdecimal()
+    if device is None or kind not in DEVICES or (colon and not is_numbered):
+        names = ", ".join(map(repr, DEVICES))
+        raise ValueError(f"device is {device!r}, allowed: {names}, or one of several GPUs as 'cuda:1'")
     if kind == "auto":
         return next((each for each in ("cuda", "mps") if each in able and _count(each)), "cpu")
     if kind not in able:
@@ -31,7 +29,7 @@ def resolve(device: object, able: tuple[str, ...] = ("cpu", "cuda", "mps"), who:
         raise ValueError(f"device is {name!r}, {who or 'this'} can use only {allowed}")
     if int(number or 0) >= _count(kind):
         raise ValueError(f"device {name!r} is not available here; use 'auto' or 'cpu'")
-    return name
+    return name if kind == "cuda" else kind
 
 
 def _count(kind: str) -> int:

@@ -16,7 +16,8 @@ def test_a_device_is_used_or_refused(name):
     assert make_agent(name, Problem.of(env_for(name, params)), device="auto", **params).device == resolve(
         "auto", agent_class(name).devices
     )
-    make_agent(name, Problem.of(env_for(name, params)), device="cpu", **params)
+    agent = make_agent(name, Problem.of(env_for(name, params)), device="cpu:0", **params)
+    assert agent.device == "cpu"
     absent = [each for each in ("cuda", "cuda:99", "mps") if not there(each)]
     assert "cuda:99" in absent
     for device in (*absent, "tpu", "", None, "cuda:x", "cpu:1"):
@@ -38,6 +39,11 @@ def there(device):
 def test_one_rule_for_devices():
     assert DEVICES == ("auto", "cpu", "cuda", "mps")
     assert resolve("auto", ("cpu",)) == resolve("cpu") == resolve(torch.device("cpu")) == "cpu"
+    assert resolve("cpu:0") == resolve(torch.device("cpu", 0)) == "cpu"
+    named = "allowed: 'auto', 'cpu', 'cuda', 'mps', or one of several GPUs as 'cuda:1'"
+    for name in ("cuda:x", "cuda:", "cuda:-1", "cuda:\uff11", "auto:0", "gpu", 0):
+        with pytest.raises(ValueError, match=f"device is {name!r}, {named}"):
+            resolve(name)
     with pytest.raises(ValueError, match="device is 'mps', fitting can use only 'auto', 'cpu', 'cuda'"):
         fit(None, name="x", device="mps", progress=False)
     if not torch.cuda.is_available():

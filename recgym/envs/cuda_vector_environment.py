@@ -126,7 +126,6 @@ class CudaVectorEnv(RecVectorEnv):
             if actions.device == self.device and actions.dtype in WHOLE and actions.shape in shapes:
                 whole = actions.reshape(num, slots).to(torch.int64)
                 return whole.clone() if self.arguments.pages else whole.contiguous()
-            actions = actions.cpu().numpy()
         checked = check_slates(actions, num, slots, self._engine.world.num_items)
         return torch.from_numpy(checked).to(self.device)
 

@@ -28,7 +28,7 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
             action.reshape(num, slots), num_items
         ):  # the usual case of all others
             return action.reshape(num, slots).copy()
-    slates = np.asarray(action)
+    slates = _on_host(action)
     shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())
     if num == 1:
         shapes |= {(slots,)} | ({()} if slots == 1 else set())
@@ -53,6 +53,14 @@ def check_slate(action: Any, slots: int, num_items: int) -> NDArray[np.int64]:
         wanted = "one item" if slots == 1 else f"a slate of {slots} items"
         raise ValueError(f"action has shape {np.shape(action)}, expected {wanted}")
     return slates.reshape(slots)
+
+
+def _on_host(action: Any) -> NDArray[Any]:
+    """The action as an array, of a tensor without its gradient; ValueError for what is neither."""
+    try:
+        return np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
+    except (TypeError, ValueError, RuntimeError) as error:  # lists of unequal length, sparse tensors
+        raise ValueError(f"action is {quoted(action)}, which is no array: {line_of(str(error))}") from None
 
 
 def _short(values: NDArray[Any]) -> str:

@@ -6,7 +6,6 @@ Axes: B sessions, K slate positions.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from recgym.envs.step_info import Info
@@ -32,7 +31,5 @@ class TensorVectorEnv(RecVectorEnv):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """As in `RecVectorEnv`; actions are a tensor on the CPU, or an array."""
-        result: tuple[Any, Any, Any, Any, Info] = each_array(
-            torch.from_numpy, super().step(np.asarray(actions))
-        )
+        result: tuple[Any, Any, Any, Any, Info] = each_array(torch.from_numpy, super().step(actions))
         return result

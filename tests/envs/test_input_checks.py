@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from env_helpers import SMALL, content
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,3 +124,32 @@ def test_a_boolean_is_not_an_item(action):
     env.reset(seed=0)
     with pytest.raises(ValueError, match="not a whole number of the items"):
         env.step(action)
+
+
+@pytest.mark.parametrize("output", ["numpy", "torch", None])
+def test_tensors_that_require_gradients_are_actions(output):
+    one, many = torch.tensor(3.0, requires_grad=True), torch.arange(3.0, requires_grad=True)
+    env = content() if output is None else content(gym.make_vec, num_envs=3, output=output)
+    steps = []
+    for action in (one, 3) if output is None else (many, np.arange(3)):
+        env.reset(seed=1)
+        steps.append(env.step(action)[0])
+    np.testing.assert_array_equal(*steps)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        [torch.tensor(1.0, requires_grad=True)] * 3,
+        torch.arange(3).to_sparse(),
+        torch.arange(3, device="meta"),
+        torch.arange(3, dtype=torch.bfloat16),
+        [[1, 2], [3]],
+    ],
+)
+def test_what_is_no_array_is_refused_in_one_line(action):
+    for env in (content(slate_size=3), content(gym.make_vec, num_envs=3)):
+        env.reset(seed=1)
+        with pytest.raises(ValueError, match=r"^action is .*, which is no array: ") as error:
+            env.step(action)
+        assert "\n" not in str(error.value)
