@@ -119,8 +119,9 @@ def _policy(folder: Path) -> tuple[Any, Any]:
 def _mapped(places: list[Path], env: Any, options: dict[str, Any]) -> Any:
     """The log on the indices of the environment; remarks are printed to stderr."""
     from recgym.logs import read_log
+    from recgym.logs.problems import escaped
 
     log = env.unwrapped.index_log(read_log(places, **options))
     for remark in log.remarks:
-        print(remark, file=sys.stderr)
+        print(escaped(remark), file=sys.stderr)
     return log

@@ -92,10 +92,11 @@ def read_printed(
 ) -> Any:
     """The log; remarks of its reader are printed to stderr."""
     from recgym.logs import read_log
+    from recgym.logs.problems import escaped
 
     read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
     for remark in read.remarks:
-        print(remark, file=sys.stderr)
+        print(escaped(remark), file=sys.stderr)
     return read
 
 

@@ -10,14 +10,19 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 TEXT = pa.string()
 TYPES_RULE = "numbers, words, booleans or times are needed"
+UTF8_RULE = "text in UTF-8 is needed"  # which lone surrogates have no form in
 
 
-def plain(values: Any, name: str, column: str) -> Any:
-    """Arrow column of numbers, booleans, timestamps or strings; LogError that names the column for another type."""
+def plain(values: Any, name: str, column: str, row: int = 2) -> Any:
+    """Arrow column of numbers, booleans, timestamps or strings; LogError that names the column for another type.
+
+    `row` is the number of the first row, for the message about a cell that is not UTF-8.
+    """
+    refuse_other_text(values, name, column, row)
     if isinstance(values, pa.ChunkedArray):
         chunks = [plain(chunk, name, column) for chunk in values.chunks or [pa.array([], values.type)]]
         return pa.chunked_array(chunks)
@@ -32,12 +37,39 @@ def plain(values: Any, name: str, column: str) -> Any:
         return pa.DictionaryArray.from_arrays(values.indices.cast(pa.int32()), words)
     try:
         return _plain(values)
-    except pa.ArrowInvalid:
-        raise LogError(
-            f"{name}, {column}: {TYPES_RULE}; the column has bytes that are not UTF-8 text"
-        ) from None
     except NotImplementedError:
         raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}") from None
+
+
+def refuse_other_text(values: Any, name: str, column: str, row: int) -> None:
+    """Raises LogError with the first cell of text, bytes or lists of these that is not UTF-8."""
+    for chunk in values.chunks if isinstance(values, pa.ChunkedArray) else [values]:
+        cells = pc.list_flatten(chunk) if is_list(chunk.type) else chunk
+        is_coded = pa.types.is_dictionary(cells.type)
+        words = cells.dictionary if is_coded else cells
+        if any(is_kind(words.type) for is_kind in _WORDS) and not _is_utf8(words):
+            raw = words.cast(pa.large_binary())
+            raw = raw.take(cells.indices) if is_coded else raw
+            at, word = next((at, word) for at, word in enumerate(raw.to_pylist()) if _is_broken(word))
+            place = pc.list_parent_indices(chunk)[at].as_py() if is_list(chunk.type) else at
+            raise_problems([LogProblem(name, row + place, column, UTF8_RULE, repr(word))])
+        row += len(chunk)
+
+
+def _is_utf8(words: Any) -> bool:
+    try:
+        words.cast(TEXT).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_broken(word: bytes | None) -> bool:
+    try:
+        (word or b"").decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def refuse_spans(kind: Any, name: str, column: str) -> None:
@@ -47,7 +79,7 @@ def refuse_spans(kind: Any, name: str, column: str) -> None:
 
 
 def _plain(values: Any) -> Any:
-    """Column of a plain type; NotImplementedError for another type, ArrowInvalid for bytes that are not UTF-8."""
+    """Column of a plain type; NotImplementedError for another type."""
     kind = values.type
     if pa.types.is_decimal(kind):
         return pc.replace_substring_regex(values.cast(TEXT), r"^([+-]?[0-9]+)\.0+$", r"\1")

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.arrow_types import is_list, plain, refuse_spans
+from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_spans
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source
 from recgym.logs.delimited import require_columns
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
+from recgym.logs.json_lines import SURROGATES
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.slate_lists import one_row_an_item
@@ -43,6 +44,9 @@ def of_frame(name: str, frame: "pd.DataFrame") -> Any:
         raise_problems(
             [LogProblem(name, 0, twice[0], "a column must occur once", f"{list(map(str, frame.columns))}")]
         )
+    for column in map(str, frame.columns):
+        if not _is_utf8(column):
+            raise LogError(f"{name}: names of columns in UTF-8 are needed; found {column!r}")
     return pa.table({str(column): _arrow(name, str(column), frame[column]) for column in frame.columns})
 
 
@@ -58,7 +62,7 @@ def _arrow(name: str, column: str, values: "pd.Series[Any]") -> Any:
         values = _one_kind(name, column, values)
     try:
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, TypeError, OverflowError):
+    except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         rule, found = _odd(values)
         raise LogError(
             str(problem := LogProblem(name, found + 2, column, rule, repr(values.iloc[found]))), [problem]
@@ -105,11 +109,20 @@ def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "
 def _odd(values: "pd.Series[Any]") -> tuple[str, int]:
     """Rule that a column breaks, and the first row of another type than the first."""
     rows: Sequence[int] = np.flatnonzero(values.notna()).tolist()
+    if (broken := next((row for row in rows if not _is_utf8(values.iloc[row])), None)) is not None:
+        return UTF8_RULE, broken
     first = type(values.iloc[rows[0]])
     odd = next((row for row in rows if type(values.iloc[row]) is not first), rows[0])
     if odd == rows[0]:
         return "numbers, words, booleans or times are needed", odd
     return f"a column must have one kind of values, here {first.__name__}", odd
+
+
+def _is_utf8(value: Any) -> bool:
+    """Whether a text, or all texts of a list, are UTF-8: no lone surrogates."""
+    if isinstance(value, str):
+        return not SURROGATES.search(value)
+    return all(map(_is_utf8, value)) if isinstance(value, list | tuple | np.ndarray) else True
 
 
 def log_of_frame(

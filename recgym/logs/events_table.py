@@ -21,7 +21,7 @@ from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.repeated_rows import REPEAT, rows_kept
-from recgym.logs.row_order import moments, number_places, row_order
+from recgym.logs.row_order import moments, number_places, order_of_file, row_order
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
@@ -76,6 +76,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     for key in ATTRIBUTES:
         columns.pop(key, None)
     _take(columns, _in_order(columns, order))
+    remarks += order_of_file(columns, settings.name)
     if actions:
         columns, joined = join_rows(columns, events, has_impressions)
         remarks += [f"{settings.name}: {line}" for line in joined]

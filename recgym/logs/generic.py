@@ -17,7 +17,8 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
 * ids are text without surrounding spaces, and 7.0 is 7; NA, None, null, nan and the like are missing ids, unless the
   table of users or items lists them;
 * session: a session ends when a user has no event for 30 minutes (`gap_minutes`); without times each user has one;
-* step: rows of one slate are one step; without slates each row is one, in order of time; without times, of the file;
+* step: rows of one slate are one step; without slates each row is one, in order of time; without times, of the file,
+  as a remark says;
 * rows of one time have no order, and that of the file is not used: the same rows in another order, or other files, are
   the same log. They go by `position`, where they have one, else in an order that carries nothing; the rows of one user
   and item go by the event table (shown, click, cart, purchase). A remark counts them. `ties=file` states that the
@@ -31,8 +32,9 @@ columns of a file without header are named by their number, user=#1,item=#2. Con
   true, false); a column listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
 * shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
   the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length.
-  An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item, and an
-  error without a column `item`; an event without a chosen item, or against it, is an error (`recgym.logs.slate_lists`);
+  An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item: an error without a
+  column `item`, and counted in a remark, unused, where no item is chosen; an event without a chosen item, or against
+  it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; a slate of -1 is none;

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import UTF8_RULE
 from recgym.logs.delimited import FLAG, ID
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
@@ -154,7 +155,9 @@ def _broken_rule(record: "Record", field: str, is_list: bool, is_flag: bool) -> 
         return TWICE_RULE
     if is_list and isinstance(value, list):
         fits = all(is_plain(each) or (is_flag and isinstance(each, bool)) for each in value)
-        return "" if fits else LIST_RULE
+        return LIST_RULE if not fits else UTF8_RULE if SURROGATES.search(_text(value) or "") else ""
+    if SURROGATES.search(_text(value) or ""):
+        return UTF8_RULE
     if isinstance(value, bool):
         return "" if is_flag else VALUE_RULE
     return "" if value is None or is_plain(value) else VALUE_RULE

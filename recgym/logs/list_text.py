@@ -207,3 +207,13 @@ def of_ids(values: Any) -> Any:
     """Ids as strings; only distinct ones are converted."""
     coded = values.dictionary_encode()
     return id_text(coded.dictionary).take(coded.indices)
+
+
+def with_alone(shown: Lists, chosen: Lists, alone: Array) -> Lists:
+    """Lists of shown items, with the chosen items of the rows `alone`."""
+    if not alone.any():
+        return shown
+    length = np.where(alone, chosen.length, shown.length)
+    row = np.concatenate([shown.row, chosen.row[alone[chosen.row]]])
+    entries = pa.concat_arrays([shown.entries, chosen.entries.filter(pa.array(alone[chosen.row]))])
+    return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recgym.logs.arrow_types import TEXT, plain
+from recgym.logs.arrow_types import TEXT, plain, refuse_other_text
 from recgym.logs.delimited import require_columns
 from recgym.logs.files import Files, reading
 from recgym.logs.problems import LogError
@@ -25,14 +25,16 @@ def parquet_columns(files: Files, name: str, wanted: Sequence[str], lists: Seque
     require_columns(name, schema.names, wanted)
     words = [column for column in wanted if pa.types.is_string(schema.field(column).type)]
     chunks: dict[str, list[Any]] = {column: [] for column in wanted}
-    file = parquet_file(files, name, words)
+    file, row = parquet_file(files, name, words), 2
     with reading(name):
         for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
             for column, parts in chunks.items():
                 values = batch.column(column)
+                refuse_other_text(values, name, column, row)
                 parts.append(values if column in lists else _coded(plain(values, name, column)))
                 if len(parts) == MAX_DICTIONARIES:
                     parts[:] = _one(parts).chunks
+            row += len(batch)
     if not chunks[wanted[0]]:
         raise LogError(f"{name}: there are no rows")
     return pa.table({column: _one(parts) for column, parts in chunks.items()})

@@ -38,9 +38,9 @@ class LogError(ValueError):
 
 
 def escaped(text: str) -> str:
-    """Text as one safe line: control characters and changes of direction are escaped."""
+    """Text as one safe line: control characters, changes of direction and lone surrogates are escaped."""
     return re.sub(
-        "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
+        "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
         lambda found: found[0].encode("unicode_escape").decode(),
         text,
     )

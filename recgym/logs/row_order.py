@@ -67,17 +67,27 @@ def moments(columns: Mapping[str, Any]) -> Array:
     return ranks
 
 
+def order_of_file(columns: Mapping[str, Any], name: str) -> list[str]:
+    """Remark on rows, sorted by session, that have no order but that of the file."""
+    if "time" in columns or "step" in columns or not number_steps(columns["session"], _slates(columns)).any():
+        return []
+    return [f"{name}: there are no times: the order of the rows of a session is that of the file"]
+
+
 def number_places(columns: dict[str, Any], name: str, is_split: bool, ties: str | None) -> list[str]:
     """Numbers the steps of rows in order, and slates without numbers of their own; remarks on rows without an order."""
     remarks = []
     if "step" not in columns:
-        slate = as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
-        columns["step"] = number_steps(columns["session"], slate)
+        columns["step"] = number_steps(columns["session"], _slates(columns))
         remarks = [] if ties else _without_order(columns, name)
     columns.pop(FINE, None)
     if is_split:
         columns["slate"] = _renumbered(columns)
     return remarks
+
+
+def _slates(columns: Mapping[str, Any]) -> Array | None:
+    return as_numpy(columns["slate"].fill_null(-1)) if "slate" in columns else None
 
 
 def _without_order(columns: Mapping[str, Any], name: str) -> list[str]:

@@ -6,6 +6,7 @@ propensities, positions and events may be lists of the same length. With a colum
 such list describes the chosen items alone; other cells hold for all items of their slate.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_list, is_number, is_text
 from recgym.logs.columns import as_numpy
-from recgym.logs.ids import TEXT, encode
+from recgym.logs.ids import TEXT, encode, is_missing
 from recgym.logs.list_text import (
     LISTED,
     SIGN_RULE,
@@ -27,6 +28,7 @@ from recgym.logs.list_text import (
     of_ids,
     other_separator,
     separator,
+    with_alone,
 )
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
@@ -41,7 +43,9 @@ OF_CHOSEN = ("price", "watch_ms", "category", "duration_ms")  # given once: of t
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
 REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
-REMARKS = (ABSENT, EMPTY, UNLISTED, REPEATED)
+OF_NONE = (
+    "slates without a chosen item have a single {}: it would be that of the chosen item, and is not used"
+)
 CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
@@ -95,13 +99,13 @@ def one_row_an_item(
     passive = words_without_event(table["event"], domain, words or {}) if has_words else []
     if "slate" not in table.column_names:
         table = table.append_column(REPEAT, pa.array(slate_repeats(table, unread, origin)))
-    parts, rows, counts = [], [], dict.fromkeys(REMARKS, 0)
+    parts, rows, counts = [], [], Counter[str]()
     for start in range(0, len(table), CHUNK_ROWS):
         chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive)
         part, row, found = chunk.split(EVENTS[domain], may_be_absent)
         parts.append(part)
         rows.append(row + start)
-        counts = {what: counts[what] + found[what] for what in counts}
+        counts.update(found)
     remarks = [f"{count:,} {what}" for what, count in counts.items() if count]
     return pa.concat_tables(parts).unify_dictionaries(), origin.take(np.concatenate(rows)), remarks
 
@@ -129,7 +133,7 @@ class _Chunk(NamedTuple):
     passive: Sequence[str]  # words of the event column that are no event of an item
 
     def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, dict[str, int]]:
-        """Rows of the items, the slate of each, and the counts of REMARKS."""
+        """Rows of the items, the slate of each, and counts for remarks."""
         table, flags = self.table, [event.name for event in events]
         shown = self.lists("shown")
         chosen = (
@@ -138,13 +142,14 @@ class _Chunk(NamedTuple):
             else Lists(np.zeros(len(table), np.int64), pa.array([], TEXT))
         )
         alone = (shown.length == 0) & (chosen.length > 0)
-        shown = _merged(shown, chosen, alone)
+        shown = with_alone(shown, chosen, alone)
         is_chosen, is_absent, repeated = _matches(shown, chosen)
         if not may_be_absent:
             self.reject("item", is_absent, CHOSEN_RULE)
         row = shown.row
         kept = np.flatnonzero(~is_absent[row])
         columns: dict[str, Any] = {"item": shown.entries.dictionary_encode()}
+        counts = {EMPTY: int((shown.length == 0).sum()), UNLISTED: int(alone.sum()), REPEATED: repeated}
         for key in table.column_names:
             if key in ("shown", "item"):
                 continue
@@ -155,16 +160,17 @@ class _Chunk(NamedTuple):
                 continue
             is_split = key in LISTED and (key in self.signs or is_list(table[key].type))
             cells = self.beside(key, shown, alone) if is_split else _whole(table[key].take(pa.array(row)))
-            columns[key] = self.of_chosen(key, cells, shown, is_chosen) if key in OF_CHOSEN else cells
+            columns[key] = cells
+            if key in OF_CHOSEN:
+                columns[key], unused = self.of_chosen(key, cells, shown, chosen, is_chosen)
+                counts[OF_NONE.format(key)] = unused
         if "position" not in columns:
             columns["position"] = pa.array(shown.place, mask=alone[row])
         if "slate" not in columns:
             columns["slate"] = pa.array(row + self.start, mask=alone[row])
         columns |= self.responses(columns, shown, chosen, is_chosen, flags)
         out = pa.table(columns).take(pa.array(kept))
-        is_empty = shown.length == 0
-        counts = (is_absent.sum(), is_empty.sum(), alone.sum(), repeated)
-        return out, row[kept], dict(zip(REMARKS, map(int, counts), strict=True))
+        return out, row[kept], {ABSENT: int(is_absent.sum()), **counts}
 
     def responses(
         self, columns: dict[str, Any], shown: Lists, chosen: Lists, is_chosen: Array, flags: Sequence[str]
@@ -185,13 +191,18 @@ class _Chunk(NamedTuple):
         of_rows = pa.array(codes.astype(np.int32), mask=codes < 0)
         return {"event": pa.DictionaryArray.from_arrays(of_rows, dictionary)}
 
-    def of_chosen(self, key: str, cells: Any, shown: Lists, is_chosen: Array) -> Any:
-        """Cells of the items, null for items beside the chosen one of a cell that is given once."""
-        is_single = (self.lists(key).length == 1) & (shown.length > 1)
+    def of_chosen(
+        self, key: str, cells: Any, shown: Lists, chosen: Lists, is_chosen: Array
+    ) -> tuple[Any, int]:
+        """Cells of the items, null beside the chosen one of a cell given once; and those given once for none."""
+        lists = self.lists(key)
+        is_single = (lists.length == 1) & (shown.length > 1)
         if "item" not in self.table.column_names:
             self.reject(key, is_single, WHOSE_RULE)
-            return cells
-        return pc.if_else(pa.array(is_single[shown.row] & ~is_chosen), pa.scalar(None, cells.type), cells)
+            return cells, 0
+        of_none = (is_single & (chosen.length == 0))[lists.row] & ~as_numpy(is_missing(lists.entries))
+        none = pa.scalar(None, cells.type)
+        return pc.if_else(pa.array(is_single[shown.row] & ~is_chosen), none, cells), int(of_none.sum())
 
     def flag(self, key: str, shown: Lists, chosen: Lists, alone: Array) -> Any:
         """Cells of an event beside the items: a list's entries, or the cell of the row for a chosen item, else 0."""
@@ -271,16 +282,6 @@ def _is_plain(kind: Any, of_ids: bool) -> bool:
 
 def _whole(values: Any) -> Any:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _merged(shown: Lists, chosen: Lists, alone: Array) -> Lists:
-    """Lists of shown items, with the chosen items of the rows `alone`."""
-    if not alone.any():
-        return shown
-    length = np.where(alone, chosen.length, shown.length)
-    row = np.concatenate([shown.row, chosen.row[alone[chosen.row]]])
-    entries = pa.concat_arrays([shown.entries, chosen.entries.filter(pa.array(alone[chosen.row]))])
-    return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))
 
 
 def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array, int]:

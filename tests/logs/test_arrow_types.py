@@ -100,7 +100,6 @@ ODD = {
     "map<string, int64>": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
     "time64[us]": pa.array([1], pa.time64("us")),
     "fixed_size_binary[12]": pa.array([b"123456789012"], pa.binary(12)),
-    "bytes that are not UTF-8 text": pa.array([b"\xff\xfe"]),
 }
 
 
@@ -114,6 +113,34 @@ def test_errors_name_columns_of_other_types(tmp_path, key, kind):
     assert message.startswith(f"t.parquet, {key}: numbers, words, booleans or times are needed; the column ")
     if "map" not in kind:
         assert message.endswith(kind)
+
+
+BROKEN = (b"x", None, b"u\xed\xa0\x80")  # the last is a lone surrogate
+NOT_UTF8 = {
+    "bytes": pa.array(BROKEN),
+    "text": pa.array(BROKEN).view(pa.string()),
+    "codes": pa.DictionaryArray.from_arrays(pa.array([1, None, 0]), pa.array([BROKEN[2], b"x"])),
+}
+
+
+@pytest.mark.parametrize("cells", NOT_UTF8.values(), ids=NOT_UTF8)
+@pytest.mark.parametrize(
+    "key", ["user", "item", "time", "event", "session", "price", "category", "context_x"]
+)
+def test_a_cell_that_is_not_utf8_is_refused_by_row(tmp_path, key, cells):
+    columns = {"user": pa.array(["a"] * 3), "item": pa.array(["x"] * 3), key: cells}
+    message = refused(parquet(tmp_path / "t.parquet", **columns), domain="ecommerce")
+    assert message == f"t.parquet, row 4, {key}: text in UTF-8 is needed; found {BROKEN[2]!r}"
+
+
+def test_lists_and_tables_of_items_that_are_not_utf8_are_refused_by_row(tmp_path):
+    lists = pa.ListArray.from_arrays([0, 1, 3], NOT_UTF8["text"])
+    path = parquet(tmp_path / "t.parquet", user=["a", "a"], shown=lists, item=["x", "x"])
+    assert refused(path, domain="ecommerce").startswith("t.parquet, row 3, shown: text in UTF-8 is needed")
+    path = parquet(tmp_path / "t.parquet", user=["a"], item=["1"])
+    items = parquet(tmp_path / "i.parquet", id=["1", "2", "3"], category=NOT_UTF8["text"])
+    message = refused(path, domain="ecommerce", items=items)
+    assert message.startswith("i.parquet, row 4, category: text in UTF-8 is needed")
 
 
 def test_a_parquet_file_without_a_column_or_without_rows_is_refused(tmp_path):

@@ -113,3 +113,17 @@ def test_values_that_are_no_ids_are_named(columns, message):
     with pytest.raises(LogError) as error:
         Log.from_pandas(pd.DataFrame(columns), domain="content")
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("user", ["u", "\ud800"]), ("category", [None, "x\udc00"]), ("shown", [["x"], ["x", "\udc00"]])],
+)
+def test_a_lone_surrogate_is_refused_by_row(column, cells):
+    columns = {"user": ["u", "u"], "item": ["x", "x"], column: cells}
+    frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    with pytest.raises(LogError, match=f"frame, row 3, {column}: text in UTF-8 is needed; found"):
+        Log.from_pandas(frame, domain="ecommerce")
+    named = frame.set_axis(pd.Index([*list(columns)[:-1], "\ud800"], dtype=object), axis=1)
+    with pytest.raises(LogError, match="frame: names of columns in UTF-8 are needed; found"):
+        Log.from_pandas(named, domain="ecommerce")

@@ -89,3 +89,19 @@ def test_a_line_is_one_object(tmp_path, text):
     assert refused(path, domain="ecommerce", mapping=MAP).startswith(
         "t.jsonl, row 5: a line must be one JSON object"
     )
+
+
+def test_a_lone_surrogate_is_refused_by_row(tmp_path):
+    for field, value in (("item", r'"a\ud800"'), ("event", r'"\udc00"')):
+        error = refused(
+            write(tmp_path / "t.json", LINES + line(field, value)), domain="ecommerce", mapping=MAP
+        )
+        assert error.startswith(f"t.json, row 5, {field}: text in UTF-8 is needed; found ")
+    slates = (
+        '{"user": 1, "shown": ["a", "b"], "item": "b"}\n{"user": 1, "shown": ["a", "\\udc00"], "item": "a"}\n'
+    )
+    error = refused(write(tmp_path / "t.json", slates), domain="content")
+    assert error.startswith("t.json, row 2, shown: text in UTF-8 is needed")
+    pair = LINES + line("item", r'"\ud83d\ude00"')  # one character
+    log = read_log(write(tmp_path / "t.json", pair), domain="ecommerce", mapping=MAP)
+    assert "\U0001f600" in log.items["id"].to_pylist()

@@ -114,7 +114,7 @@ def test_several_zones_are_one_clock(tmp_path):
     ],
 )
 def test_a_remark_names_the_decimal_sign_of_prices(tmp_path, words, remarks):
-    rows = "".join(f"a;i{k};{word}\n" for k, word in enumerate(words))
+    rows = "".join(f"u{k};i{k};{word}\n" for k, word in enumerate(words))
     log = read_log(table(tmp_path, "user;item;price\n" + rows), domain="ecommerce")
     assert log.remarks == tuple(f"t.csv: prices {remark}" for remark in remarks)
 

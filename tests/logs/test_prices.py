@@ -47,7 +47,7 @@ def test_ambiguous_prices_are_refused(words, bad, rule):
 
 
 def test_prices_of_a_file(tmp_path):
-    log = read_log(table(tmp_path, 'user,item,price\na,x,$9.99\na,y,"$1,234.50"\na,z,\n'), domain="ecommerce")
+    log = read_log(table(tmp_path, 'user,item,price\na,x,$9.99\nb,y,"$1,234.50"\nc,z,\n'), domain="ecommerce")
     np.testing.assert_allclose(log.column("price"), [9.99, 1234.5, np.nan])
     assert log.remarks == (
         "t.csv: prices are in $",

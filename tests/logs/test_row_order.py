@@ -183,3 +183,18 @@ def test_actions_join_the_row_before_them_within_one_ms(tmp_path):
     log = read_log(csv(tmp_path, "user,item,time,event", rows), domain="ecommerce")
     assert log.column("cart").tolist() == [True, False]
     assert not any("lose values" in remark for remark in log.remarks)
+
+
+def test_a_remark_says_where_the_order_of_the_file_is_that_of_the_events(tmp_path):
+    what = "t.csv: there are no times: the order of the rows of a session is that of the file"
+    for header, rows, is_said in (
+        ("user,item", ["u,a", "v,a", "u,b"], True),
+        ("user,item,event", ["u,a,click", "u,a,purchase"], True),
+        ("user,item,slate", ["u,a,1", "u,b,2"], True),
+        ("user,item,slate", ["u,a,1", "u,b,1"], False),
+        ("user,item", ["u,a", "v,a"], False),
+        ("user,item,step", ["u,a,0", "u,b,1"], False),
+        ("user,item,time", [f"u,a,{AT}", f"u,b,{AT + 1}"], False),
+    ):
+        log = read_log(csv(tmp_path, header, rows), domain="ecommerce")
+        assert (what in log.remarks) == is_said, (header, rows)

@@ -3,7 +3,9 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from log_files import write
 
+from recgym.logs import read_log
 from recgym.logs.slate_events import words_without_event, yes_of
 
 
@@ -23,3 +25,14 @@ def test_a_view_is_an_event_unless_the_table_has_clicks():
     assert words_without_event(pa.array(["view", "none", "odd"]), "ecommerce", {}) == ["none"]
     assert words_without_event(pa.array(["view", "click"]), "ecommerce", {}) == ["view"]
     assert words_without_event(pa.array(["a", "b"]), "ecommerce", {"a": "shown", "b": "click"}) == ["a"]
+
+
+def test_a_cell_given_once_beside_no_chosen_item_is_counted(tmp_path):
+    rows = "user,shown,item,price,category\nu,a|b,b,5,x\nv,a|b,,7,y\nw,a|b,,NA,\nx,a,,3,z\n"
+    log = read_log(write(tmp_path / "t.csv", rows), domain="ecommerce")
+    np.testing.assert_array_equal(log.column("price"), [np.nan, 5, np.nan, np.nan, np.nan, np.nan, 3])
+    for key in ("price", "category"):
+        what = (
+            f"t.csv: 1 slates without a chosen item have a single {key}: it would be that of the chosen item"
+        )
+        assert f"{what}, and is not used" in log.remarks
