@@ -19,9 +19,11 @@ class ExposureBounds(VectorWrapper):
     """A native vector environment in which groups of items have at most a share of all impressions so far.
 
     Where an item would take its group over its bound, the slate shows in its place an item drawn uniformly from those
-    of the other groups that are not in the slate. After T impressions a group has at most bound T + 1 of them. A
-    repeated item is an empty place, and no impression. Info has `slates` (B, K), what was shown, and `replaced` (B,),
-    the number of replaced items.
+    of the other groups that are not in the slate. Where there is none, as all items of the groups below their bounds
+    are in the slate, the item is shown, over its group's bound; groups with enough items make this rare. After T
+    impressions, R of them such, a group has at most bound T + 1 + R of them. A repeated item is an empty place, and no
+    impression. Info has `slates` (B, K), what was shown, `replaced` (B,), the number of replaced items, and `relaxed`
+    (B,), that of items shown over a bound.
 
     Args:
         env: native vector environment without pages, rules and arrival, in any autoreset mode but SAME_STEP.
@@ -82,22 +84,31 @@ class ExposureBounds(VectorWrapper):
         mask = (options or {}).get("reset_mask")
         self._over[slice(None) if mask is None else np.asarray(mask)] = False
         empty = np.zeros((len(self._over), self._slate_size), np.int64)
-        return observation, {**info, "slates": empty, "replaced": np.zeros(len(self._over), np.int64)}
+        return observation, {
+            **info,
+            "slates": empty,
+            "replaced": empty[:, 0].copy(),
+            "relaxed": empty[:, 0].copy(),
+        }
 
     def step(self, actions: Any) -> tuple[Any, Doubles, Bools, Bools, dict[str, Any]]:
         """As of the environment, with the slates that the bounds allow."""
         asked = check_slates(actions, len(self._over), self._slate_size, len(self._group))
-        shown, counts = asked.copy(), self._counts.copy()
+        shown, counts, relaxed = asked.copy(), self._counts.copy(), np.zeros(len(asked), np.int64)
         for row in np.flatnonzero(~self._over):  # the action of a row that begins an episode is ignored
-            self._fill(shown[row], counts)
+            relaxed[row] = self._fill(shown[row], counts)
         shape = np.shape(actions)
         observation, reward, terminated, truncated, info = self.env.step(shown.reshape(shape))
         self._over, self._counts = terminated | truncated, counts
-        info = {**info, "slates": shown, "replaced": (shown != asked).sum(axis=1)}
+        info = {**info, "slates": shown, "replaced": (shown != asked).sum(axis=1), "relaxed": relaxed}
         return observation, reward, terminated, truncated, info
 
-    def _fill(self, slate: Ints, counts: Ints) -> None:
-        """Replaces items of a slate (K,) whose groups are at their bounds, and adds it to the counts (G,)."""
+    def _fill(self, slate: Ints, counts: Ints) -> int:
+        """Replaces items of a slate (K,) whose groups are at their bounds, and adds it to the counts (G,).
+
+        Returns the number of items that stay, over the bound, as no item may replace them.
+        """
+        relaxed = 0
         for place, item in enumerate(slate):
             if item in slate[:place]:
                 continue
@@ -107,4 +118,7 @@ class ExposureBounds(VectorWrapper):
                 allowed[slate] = False
                 if allowed.any():
                     slate[place] = self._rng.choice(np.flatnonzero(allowed))
+                else:
+                    relaxed += 1
             counts[self._group[slate[place]]] += 1
+        return relaxed

@@ -100,3 +100,20 @@ def test_a_repeated_item_is_no_impression():
     *_, info = env.step(np.tile([0, 0, 6], (ROWS, 1)))
     assert info["slates"].tolist() == [[0, 0, 6]] * ROWS
     assert env.shares == {"a": 0.5, "b": 0.5}
+
+
+def test_where_no_item_has_room_the_bound_is_relaxed_and_counted():
+    """Of the group with the largest bound both items are in the slate when the others are at theirs."""
+    group = np.repeat(list("abcde"), [6, 5, 4, 2, 7])
+    bounds = dict(zip("abcde", (0.15, 0.21, 0.18, 0.36, 0.15), strict=True))
+    env = ExposureBounds(native(n_items=24, slate_size=3), group, bounds)
+    _, info = env.reset(seed=5)
+    assert info["relaxed"].tolist() == [0] * ROWS
+    action, over, shown, relaxed = np.tile(np.arange(3), (ROWS, 1)), np.zeros(ROWS, bool), 0, 0
+    for _ in range(60):
+        _, _, terminated, truncated, info = env.step(action)
+        shown, relaxed = shown + 3 * int((~over).sum()), relaxed + int(info["relaxed"].sum())
+        assert all(env.shares[name] * shown <= most * shown + 1 + relaxed for name, most in bounds.items())
+        assert (info["relaxed"] + info["replaced"] <= 3).all()
+        over = terminated | truncated
+    assert 1 <= relaxed <= 0.02 * shown
