@@ -16,6 +16,7 @@ from recgym.envs.arguments import Arguments
 from recgym.envs.input_checks import check_user_rows, check_users
 from recgym.envs.observation_columns import observation_columns
 from recgym.envs.open_items import OpenItems, Rules, parse_arrival
+from recgym.envs.other_tasks import on_fitted_numbers
 from recgym.envs.rewards import RewardSpec, task_reward
 from recgym.envs.session_record import SessionRecord
 from recgym.envs.spaces import Observation, observation_of
@@ -190,8 +191,13 @@ class BaseEnvironment:
         return self._engine.world.index_digest
 
     def index_log(self, log: Any) -> Any:
-        """The log on the indices of this environment; ValueError if it is of other items (`World.index_log`)."""
-        return self._engine.world.index_log(log)
+        """The log on the indices of this environment, see `World.index_log`; one of another id of its world, too.
+
+        Raises:
+            ValueError: the log is of other items.
+        """
+        world = self._engine.world
+        return world.index_log(on_fitted_numbers(world, self.arguments.domain, log))
 
     @property
     def world_sha256(self) -> str:
