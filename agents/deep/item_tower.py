@@ -7,9 +7,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.features import public_vectors
 from agents.problem import Problem
+
+
+def entries(table: Tensor, index: Tensor) -> Tensor:
+    """Entries of a vector, (...); their gradients are added in one order.
+
+    `table[index]` adds them in the order of the threads, which differs between two runs of one seed.
+    """
+    rows: Tensor = functional.embedding(index, table[:, None])
+    return rows[..., 0]
 
 
 def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
@@ -61,8 +71,10 @@ class ItemTower(nn.Module):
         """Vectors (..., d) and reward biases (...) of some items; from the whole catalogue if that is less work."""
         if items.numel() >= len(self.bias):
             vectors, bias = self()
-            return vectors[items], bias[items]
-        return self._tower(self.ids(items), self.bias[items], self.groups[:, items], self.numbers[items])
+            return functional.embedding(items, vectors), entries(bias, items)
+        return self._tower(
+            self.ids(items), entries(self.bias, items), self.groups[:, items], self.numbers[items]
+        )
 
     def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]

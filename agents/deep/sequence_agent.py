@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.base import BaseAgent
+from agents.deep.item_tower import entries
 from agents.deep.pretraining import (
     OfflineSettings,
     batches,
@@ -96,7 +97,7 @@ class SequenceModel(nn.Module):
     def logits_of(self, sequence: Tensor, item: Tensor) -> Tensor:
         """Of one item for each sequence, (B,)."""
         inner: Tensor = (self.code(sequence) * self.items(item)).sum(dim=1)
-        return inner + self.bias[item]
+        return inner + entries(self.bias, item)
 
 
 class SequenceAgent(BaseAgent):

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS
-from agents.deep.item_tower import ItemTower
+from agents.deep.item_tower import ItemTower, entries
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.stored_names import keep_stored_names
 from agents.problem import Problem
@@ -272,7 +272,11 @@ class Towers(nn.Module):
         vectors, bias = self.items.of(items)
         heads = self.state_heads(states)
         h = self.repeat_features(states, items).to(vectors.dtype)
-        biases = (bias, self.items.continuation_bias[items], self.items.after_response_bias[items])
+        biases = (
+            bias,
+            entries(self.items.continuation_bias, items),
+            entries(self.items.after_response_bias, items),
+        )
         forms = zip((heads.reward, heads.continuation, heads.after_response), biases, strict=True)
         x, y, after_response = (_of_some(form, vectors, each, h) for form, each in forms)
         return QTerms(x, y, after_response, heads.after_none)
@@ -285,7 +289,7 @@ class Towers(nn.Module):
     def _of_all(self, states: States, form: Bilinear, vectors: Tensor, bias: Tensor) -> Tensor:
         """A bilinear form for every item, (B, N): one matrix product over the catalogue and sparse terms."""
         value: Tensor = form.constant[:, None] + form.state @ vectors.T + bias
-        value = value + self.category_terms(states, form.repeat)[:, self.category[:-1]]
+        value = value + self.category_terms(states, form.repeat).index_select(1, self.category[:-1])
         return value.scatter_add(1, *self.repeat_terms(states, form.repeat))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from dcf_networks import history_env, random_towers
+from dcf_networks import history_env, random_towers, visited
 
 from agents import Problem, make_agent
 from agents.deep.encoders import ENCODERS
@@ -87,3 +87,29 @@ def test_no_layer_is_as_wide_as_the_catalogue():
         "items.continuation_bias",
         "items.after_response_bias",
     }  # an embedding of vectors and three of numbers
+
+
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def test_gradients_are_the_same_in_every_run_on_two_threads(two_threads):
+    """Rows of a large batch share items, whose gradients must not be added in the order of the threads."""
+    problem, observation = visited(history_env(synthetic(domain="social", num_items=9), 2_048), 5)
+    towers = random_towers(problem)
+    states = to_states(observation, torch.device("cpu"))
+    items = states.items[:, -2:].clamp(max=8)
+    runs = []
+    for _ in range(10):
+        towers.zero_grad(set_to_none=True)
+        terms = towers.terms_of(states, items)
+        loss = towers.values(states).sum() + terms.reward_logit.sum() + terms.after_response.square().sum()
+        loss.backward()
+        runs.append(
+            {name: weight.grad for name, weight in towers.named_parameters() if weight.grad is not None}
+        )
+    for name, first in runs[0].items():
+        assert all(torch.equal(run[name], first) for run in runs[1:]), name
