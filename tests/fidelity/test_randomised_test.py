@@ -151,7 +151,10 @@ def test_a_test_that_cannot_judge_is_refused_before_the_fit(files, tmp_path, run
     (tmp_path / "other.csv").write_text("\n".join(rows) + "\n")
     monkeypatch.setattr("recgym.fit.fit", None)
     options = "--domain", "content", "--test", tmp_path / "other.csv", "--out", tmp_path / "w"
-    refused(run("fit", files.log, *options), said)
+    code, out, err = run("fit", files.log, *options)
+    remark, refusal = err.splitlines(keepends=True)
+    assert remark.startswith("log.csv: there are no times")
+    refused((code, out, refusal), said)
     assert not (tmp_path / "w").exists()
 
 
