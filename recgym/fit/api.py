@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from rich.progress import Progress, TaskID
+from threadpoolctl import threadpool_limits
 
 from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
@@ -107,11 +108,12 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Limits torch to one thread: the matrices are small, and the result does not depend on the number of cores."""
+    """Limits torch and BLAS to one thread: matrices are small, and results do not depend on the number of cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

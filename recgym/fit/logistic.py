@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from scipy.optimize import minimize
 
 from recgym.arrays import Bools, Codes, Doubles, Floats
 from recgym.numerics import mean_of
+
+SOLVER = {"maxiter": 200, "ftol": 1e-11, "gtol": 1e-7}
 
 
 class Side(NamedTuple):
@@ -54,47 +56,97 @@ def mean_logistic(fits: Sequence[Logistic], shares: Sequence[float]) -> Logistic
 def fit_logistic(
     flag: Doubles, dense: Doubles, sides: Sequence[Side], weight: Doubles | None = None
 ) -> Logistic:
-    """Penalised maximum likelihood by L-BFGS in float64; `weight` (rows,) of the rows, None: 1."""
-    weights = None if weight is None else torch.as_tensor(weight)
-    left = torch.as_tensor(flag.astype(np.float64))
-    inputs = torch.as_tensor(np.column_stack([np.ones(len(flag)), dense]))
-    rate = float(np.clip(np.average(flag, weights=weight), 1e-6, 1 - 1e-6))
-    slopes = torch.zeros(inputs.shape[1], dtype=torch.float64)
-    slopes[0] = float(np.log(rate / (1 - rate)))
-    parts = [_Effects(side) for side in sides]
-    penalised = [pair for part in parts for pair in part.penalised]
-    parameters = [value.requires_grad_() for value in (slopes, *(value for value, _ in penalised))]
-    solver = torch.optim.LBFGS(parameters, max_iter=80, line_search_fn="strong_wolfe", tolerance_grad=1e-7,
-                               tolerance_change=1e-10)  # fmt: skip
+    """Penalised maximum likelihood by L-BFGS in float64; `weight` (rows,) of the rows, None: 1.
 
-    def closure() -> torch.Tensor:
-        solver.zero_grad()
-        logit = inputs @ slopes
+    Parameters are scaled by the curvature at equal rates, as effects of rare items have less of it than the bias.
+    """
+    flag, weights = flag.astype(np.float64), np.ones(len(flag)) if weight is None else weight
+    inputs = np.column_stack([np.ones(len(flag)), dense])
+    rate = float(np.clip(np.average(flag, weights=weights), 1e-6, 1 - 1e-6))
+    parts = _placed(sides, inputs.shape[1])
+    curvature = rate * (1 - rate) * weights
+    diagonal = [curvature @ np.square(inputs), *(part.diagonal(curvature) for part in parts)]
+    scale = 1.0 / np.sqrt(np.concatenate(diagonal) / len(flag))
+
+    def objective(scaled: Doubles) -> tuple[float, Doubles]:
+        values = scaled * scale
+        logit = inputs @ values[: inputs.shape[1]]
         for part in parts:
-            if part.penalised:
-                logit = logit + part.effect()[part.which]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, left, weights, reduction="sum")
-        for value, weight in penalised:
-            loss = loss + 0.5 * weight * value.square().sum()
-        loss = loss / len(left)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return loss
+            if part.size:
+                logit += part.effect(values)[part.side.which]
+        small = np.exp(-np.abs(logit))
+        loss = weights @ (np.maximum(logit, 0.0) - flag * logit + np.log1p(small))
+        residual = weights * (np.where(logit >= 0, 1.0, small) / (1.0 + small) - flag)
+        loss += sum(part.penalty(values) for part in parts)
+        gradient = np.concatenate([residual @ inputs, *(part.gradient(values, residual) for part in parts)])
+        return float(loss) / len(flag), gradient * scale / len(flag)
 
-    solver.step(closure)  # type: ignore[no-untyped-call]
-    values = slopes.detach().numpy()
-    return Logistic(float(values[0]), values[1:], tuple(part.effect().detach().numpy() for part in parts))
+    start = np.zeros(len(scale))
+    start[0] = np.log(rate / (1 - rate)) / scale[0]
+    solved = minimize(objective, start, jac=True, method="L-BFGS-B", options=SOLVER).x * scale
+    return Logistic(
+        float(solved[0]), solved[1 : inputs.shape[1]], tuple(part.effect(solved) for part in parts)
+    )
 
 
-class _Effects:
-    """A side as tensors."""
+class _Effects(NamedTuple):
+    """A side whose parameters, own effects and slopes with finite penalties, are a part of all parameters."""
 
-    def __init__(self, side: Side) -> None:
-        self.which = torch.as_tensor(side.which, dtype=torch.int64)
-        self.table = torch.as_tensor(side.table.astype(np.float64))
-        self.own, self.slopes = (torch.zeros(size, dtype=torch.float64) for size in side.table.shape)
-        pairs = ((self.own, side.ridge), (self.slopes, side.slope_ridge))
-        self.penalised = [(value, ridge) for value, ridge in pairs if np.isfinite(ridge) and len(value)]
+    side: Side
+    first: int  # place of its first parameter
+    has_own: bool
+    has_slopes: bool
 
-    def effect(self) -> torch.Tensor:
-        """(size,)."""
-        return self.own + self.table @ self.slopes
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        effects, slopes = self.side.table.shape
+        return int(self.has_own * effects + self.has_slopes * slopes)
+
+    def split(self, values: Doubles) -> tuple[Doubles, Doubles]:
+        """Own effects and slopes in all parameters; empty where they are left out."""
+        part = values[self.first : self.first + self.size]
+        own = self.has_own * len(self.side.table)
+        return part[:own], part[own:]
+
+    def effect(self, values: Doubles) -> Doubles:
+        """(size of the side,)."""
+        own, slopes = self.split(values)
+        effect = own.copy() if self.has_own else np.zeros(len(self.side.table))
+        return effect + self.side.table @ slopes if self.has_slopes else effect
+
+    def penalty(self, values: Doubles) -> float:
+        """Of the log-likelihood."""
+        own, slopes = self.split(values)
+        ridges = (own, self.side.ridge), (slopes, self.side.slope_ridge)
+        return sum(0.5 * ridge * float(part @ part) for part, ridge in ridges if len(part))
+
+    def gradient(self, values: Doubles, residual: Doubles) -> Doubles:
+        """Gradient of the loss and the penalty; `residual` (rows,) is that of the loss by the logits."""
+        if not self.size:
+            return np.zeros(0)
+        own, slopes = self.split(values)
+        total = np.bincount(self.side.which, residual, len(self.side.table))
+        parts = [total + self.side.ridge * own] if self.has_own else []
+        parts += [total @ self.side.table + self.side.slope_ridge * slopes] if self.has_slopes else []
+        return np.concatenate(parts)
+
+    def diagonal(self, curvature: Doubles) -> Doubles:
+        """Diagonal of the Hessian where rows have this curvature."""
+        total = np.bincount(self.side.which, curvature, len(self.side.table))
+        parts = [total + self.side.ridge] if self.has_own else []
+        parts += [total @ np.square(self.side.table) + self.side.slope_ridge] if self.has_slopes else []
+        return np.concatenate([np.zeros(0), *parts])
+
+
+def _placed(sides: Sequence[Side], first: int) -> list[_Effects]:
+    """Sides with the places of their parameters after the first ones."""
+    parts = []
+    for side in sides:
+        has = (
+            np.isfinite(ridge) and size
+            for ridge, size in zip((side.ridge, side.slope_ridge), side.table.shape, strict=True)
+        )
+        parts.append(_Effects(side._replace(table=side.table.astype(np.float64)), first, *map(bool, has)))
+        first += parts[-1].size
+    return parts
