@@ -93,13 +93,28 @@ class Dataset:
         return (self.step > 0) & np.repeat(self.ordered, self.lengths)
 
     @cached_property
+    def step_starts(self) -> Ints:
+        """(rows,) first row of each row's step: rows of one step are a slate. Without an order each row is a step."""
+        row = np.arange(len(self.item))
+        begins = np.concatenate([[True], self.place[1:] != self.place[:-1]])
+        begins[self.starts] = True
+        begins |= ~np.repeat(self.ordered, self.lengths)
+        first: Ints = np.maximum.accumulate(np.where(begins, row, 0))
+        return first
+
+    @cached_property
+    def has_slates(self) -> bool:
+        """Whether a step has several rows: its user saw them together, so none of them precedes another."""
+        return bool((self.step_starts != np.arange(len(self.item))).any())
+
+    @cached_property
     def evidence(self) -> "Evidence":
         """Number of known rows for each effect of memory within a session."""
         rows, positive = self.known & np.repeat(self.ordered, self.lengths), self.positive.astype(bool)
         session, first = self.session, np.repeat(self.starts, self.lengths)
-        before = np.cumsum(positive) - positive
-        since = before - before[first]  # earlier responses in the session
-        again = seen_before(session, self.item, positive)
+        before = (np.cumsum(positive) - positive)[self.step_starts]
+        since = before - before[first]  # responses in earlier steps of the session
+        again = (since > 0) & seen_before(session, self.item, positive)
         return Evidence(
             int((rows & (since > 0)).sum()), int((rows & (since > 1)).sum()), int((rows & again).sum())
         )

@@ -45,6 +45,7 @@ class Batches(Sequence[Batch]):
             tensor(mask & dataset.positive[row], torch.float32),
             tensor(mask, torch.float32),
             tensor(row, torch.int64),
+            tensor(dataset.place[row], torch.int64) if dataset.has_slates else None,
             place=tensor(dataset.place[row], torch.int64),
         )
 

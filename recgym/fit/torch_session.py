@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     positive: Tensor  # (B, T) 1 where the item had a response
     mask: Tensor  # (B, T)
     row: Tensor  # (B, T) int64 row of the dataset, 0 in the padding
-    step: Tensor | None = None  # (T,) int64 step of each row; None: one row a step
+    step: Tensor | None = None  # (T,) or (B, T) int64 step of each row; None: one row a step
     random_intercept: Tensor | None = None  # (B,) added to every affinity; None: 0
     place: Tensor | None = None  # (B, T) int64 step of each row in `place_bias`; None: `step`
 
@@ -90,18 +90,19 @@ def _pairs_of(world: World) -> Transitions | None:
 
 
 def clock(batch: Batch) -> Tensor:
-    """(T,) step of each row."""
+    """(T,) or (B, T) step of each row."""
     return torch.arange(batch.item.shape[1], device=batch.item.device) if batch.step is None else batch.step
 
 
 def lags(batch: Batch) -> Tensor:
-    """(T, T) step of row t less that of row s."""
-    return clock(batch)[:, None] - clock(batch)[None, :]
+    """(T, T) or (B, T, T) step of row t less that of row s."""
+    return clock(batch)[..., :, None] - clock(batch)[..., None, :]
 
 
 def of_place(terms: SessionTerms, batch: Batch) -> Tensor:
     """(B, T) or (1, T) term of the step in every affinity."""
-    place = clock(batch)[None, :] if batch.place is None else batch.place
+    place = clock(batch) if batch.place is None else batch.place  # (T,) or (B, T)
+    place = place if place.ndim == 2 else place[None]
     return terms.place_bias[place.clamp(max=len(terms.place_bias) - 1)]
 
 
@@ -127,7 +128,7 @@ def satiation(terms: SessionTerms, batch: Batch) -> Tensor:
 def remembered(batch: Batch) -> Tensor:
     """(B, T, T) whether the response of row s is among the last MEMORY responses before row t."""
     past = lags(batch) > 0
-    before = batch.positive @ past.T.to(batch.positive.dtype)  # responses before the step
+    before = (past.to(batch.positive.dtype) @ batch.positive[..., None])[..., 0]  # responses before the step
     recent = before[:, :, None] - batch.positive.cumsum(1)[:, None, :] < MEMORY
     return past & recent & (batch.positive > 0)[:, None, :]
 
