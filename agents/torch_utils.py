@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from agents.saved import check_shape
 from recgym.device import resolve
 
 GPUS = ("cpu", "cuda", "mps")  # devices of the agents with networks
@@ -78,15 +79,14 @@ def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
 
 def put_moments(optimizer: torch.optim.Optimizer, moments: Mapping[str, NDArray[Any]]) -> None:
     """Load what `moments_of` gave, but not the learning rate; ValueError if it does not fit the parameters."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    weights = [to_host(weight.detach()) for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in moments.items():
         number, _, name = key.partition(".")
-        if int(number) not in range(len(weights)) or value.shape not in (
-            (),
-            tuple(weights[int(number)].shape),
-        ):
-            raise ValueError(f"saved moments {key} of shape {value.shape} fit no weight of this task")
+        if int(number) not in range(len(weights)):
+            raise ValueError(f"saved moments {key} fit no weight of this task")
+        like = np.zeros((), np.float32) if name == "step" else weights[int(number)]
+        check_shape(f"saved moments: {key}", value, like.shape, like.dtype)
         state.setdefault(int(number), {})[name] = torch.as_tensor(np.array(value))
     for weight, named in state.items():
         if set(named) != {"step", "exp_avg", "exp_avg_sq"}:

@@ -288,4 +288,6 @@ class DeepQ(BaseAgent):
             self.ring = Ring.of(parts["ring"], self.torch_device, self.problem, num_envs)
         self.is_over = np.array(parts["own"]["over"])
         check_shape("replay: over", self.is_over, (num_envs if self.ring else len(self.is_over),), np.bool_)
-        self.loss = list(torch.as_tensor(parts["own"]["loss"], device=self.torch_device))
+        loss = parts["own"]["loss"]
+        check_shape("loss", loss, (loss.size,), np.float32)
+        self.loss = list(torch.as_tensor(loss, device=self.torch_device))

@@ -1,4 +1,4 @@
-"""Moments of an optimiser that cannot be are refused."""
+"""Moments of an optimizer that cannot be are refused."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,11 @@ def test_impossible_moments_of_adam_are_refused():
         ({"0.step": np.float32(1e30)}, "out of range"),
         ({"1.exp_avg_sq": np.full(2, -1, np.float32)}, "out of range"),
         ({"2.step": np.float32(1)}, "fit no weight"),
-        ({"1.exp_avg": np.zeros(3, np.float32)}, "fit no weight"),
+        ({"1.exp_avg": np.zeros(3, np.float32)}, r"1.exp_avg is float32 \(3,\), expected float32 \(2,\)"),
+        ({"1.exp_avg": np.float32(0)}, r"1.exp_avg is float32 \(\), expected float32 \(2,\)"),
+        ({"1.exp_avg_sq": np.zeros(2, np.int64)}, r"1.exp_avg_sq is int64 \(2,\), expected float32"),
+        ({"0.step": np.bool_(True)}, r"0.step is bool \(\), expected float32 \(\)"),
+        ({"0.step": np.ones(2, np.float32)}, r"0.step is float32 \(2,\), expected float32 \(\)"),
     ):
         changed = {name: np.asarray(value) for name, value in {**moments, **change}.items()}
         with pytest.raises(ValueError, match=message):
