@@ -63,8 +63,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     raise_problems([*left_out, *cells.problems])
     beside = pa.concat_tables([read_columns(files, each, IMPRESSIONS) for each in lists])
     table, origin = _grouped(table, origin, beside, time, recommendation)
-    table, origin, remarks = one_row_an_item(table, origin, "content", COLUMNS, may_be_absent=True)
-    log = from_table(table, replace(settings, origin=origin))
+    table, origin, remarks, problems = one_row_an_item(table, origin, "content", COLUMNS, may_be_absent=True)
+    log = from_table(table, replace(settings, origin=origin, left_out=problems))
     rest = [name for name in files.find(*INTERACTIONS, *LISTS) if name not in (*names, *lists)]
     remarks = [f"{names[0]}: {remark}" for remark in remarks]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(rest)))

@@ -151,9 +151,10 @@ def log_of_frame(
     }
     table, origin = pa.table(columns), Origin.of("frame", np.arange(2, len(table) + 2))
     remarks: list[str] = []
+    left_out: tuple[LogProblem, ...] = ()
     named = {"item": "shown"} if has_lists else {}
     if has_lists and len(table):
-        table, origin, remarks = one_row_an_item(table, origin, domain, {})
+        table, origin, remarks, left_out = one_row_an_item(table, origin, domain, {})
     (users, of_users), (items, of_items) = (
         (None, []) if ids is None else with_id(key, of_frame(key, ids))
         for key, ids in (("users", users), ("items", items))
@@ -162,6 +163,7 @@ def log_of_frame(
     settings = TableSettings(
         "frame", domain, source, named, GAP_MINUTES, users=users, items=items, origin=origin, **stated
     )
+    settings = replace(settings, left_out=left_out)
     log = log_of_table(table, settings, build)
     remarks = [f"frame: {remark}" for remark in remarks]
     log = replace(log, remarks=(*of_users, *of_items, *remarks, *log.remarks))

@@ -43,16 +43,16 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     `build` is `Log.build`. Raises LogError with the problems of all columns.
     """
     if not len(table):
+        raise_problems(settings.left_out)
         raise LogError(f"{settings.name}: there are no rows")
     origin = settings.origin or Origin.of(settings.name, np.arange(2, len(table) + 2))
     parser = TableParser(table, settings, origin)
     columns, users, items = _columns(parser)
     if parser.problems or settings.left_out:
         raise_problems([*settings.left_out, *parser.problems, *_further(parser, build)])
-    remarks = parser.remarks
     is_split = REPEAT in columns
     kept, repeats = rows_kept(table, columns, settings, origin, parser.are_whole_days)
-    remarks += repeats
+    remarks = [*parser.remarks, *repeats]
     num_rows = len(table)
     duplicates = num_rows - len(kept)
     kept = kept[~parser.withdrawn[kept]]

@@ -6,6 +6,7 @@ that was shortened on its way, as numpy prints [0 1 ... 9], are errors.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import is_list, is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import encode, id_text, is_missing
+from recgym.logs.origin import Origin
+from recgym.logs.problems import LogError, LogProblem
 
 LISTED = (
     "position",
@@ -24,9 +28,11 @@ LISTED = (
     "category",
     "duration_ms",
 )  # keys of which cells may be lists
+NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
 SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
 ALONE = "\0"  # a separator that no cell has
 LIST_RULE = "a list as 1|2|3, [1, 2, 3] or ['a', 'b'] is needed"
+DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 WHOLE_RULE = "a list with all its entries is needed; this one is shortened"
 SIGN_RULE = "lists with one separator are needed; other rows have {0!r}"
 PAIRS = {"[": "]", "(": ")", "{": "}"}
@@ -217,3 +223,35 @@ def with_alone(shown: Lists, chosen: Lists, alone: Array) -> Lists:
     row = np.concatenate([shown.row, chosen.row[alone[chosen.row]]])
     entries = pa.concat_arrays([shown.entries, chosen.entries.filter(pa.array(alone[chosen.row]))])
     return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))
+
+
+def refuse_other_lists(table: Any, file: str, names: Mapping[str, str]) -> None:
+    """Raises LogError for a column of other lists than of numbers or words."""
+    for field in table.schema:
+        is_wrong = is_list(field.type) and not _is_plain(
+            field.type.value_type, field.name in ("shown", "item")
+        )
+        if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
+            column = names.get(field.name, field.name)
+            rule = "lists of numbers or words are needed"
+            raise LogError(f"{file}, {column}: {rule}; the column is {field.type}")
+
+
+def _is_plain(kind: Any, of_ids: bool) -> bool:
+    return is_number(kind) or is_text(kind) or (not of_ids and bool(pa.types.is_boolean(kind)))
+
+
+def separators(table: Any, origin: Origin, names: Mapping[str, str]) -> dict[str, str | None]:
+    """Separator of the lists in each column of text; None: a cell is one entry."""
+    signs: dict[str, str | None] = {
+        key: separator(table[key]) for key in table.column_names if is_text(table[key].type)
+    }
+    if "category" in signs:  # its words may have spaces and commas
+        signs["category"] = signs.get("shown") or None
+    for key in set(NUMBERS) & set(signs):
+        first = first_decimal(table[key]) if signs[key] == "," else -1
+        if first >= 0 and signs.get("shown") == ",":
+            cell = repr(table[key][first].as_py())
+            raise LogError(str(LogProblem(*origin.place(first), names.get(key, key), DECIMAL_RULE, cell)))
+        signs[key] = None if first >= 0 else signs[key]
+    return signs

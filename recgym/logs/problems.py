@@ -57,6 +57,8 @@ def problems_of(
 ) -> list[LogProblem]:
     """One problem for each of some rows of a table; a single one if all rows of the table break the rule.
 
+    Items of a slate share their row of the file: a problem that they all have is one.
+
     Args:
         rows: (bad,) indices of the rows that break the rule.
         total: number of rows of the table.
@@ -73,7 +75,8 @@ def problems_of(
             f", and alike in {some} {total:,} rows" if is_same else f"; {some} {total:,} rows break this rule"
         )
         return [LogProblem(*place(first), column, rule, shown(first) + more)]
-    return [LogProblem(*place(int(row)), column, rule, shown(int(row))) for row in rows]
+    found = (LogProblem(*place(int(row)), column, rule, shown(int(row))) for row in rows)
+    return list(dict.fromkeys(found))
 
 
 def raise_problems(problems: Sequence[LogProblem]) -> None:

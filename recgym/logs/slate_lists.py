@@ -16,29 +16,28 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import is_list, is_number, is_text
+from recgym.logs.arrow_types import is_list, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode, is_missing
 from recgym.logs.list_text import (
     LISTED,
     SIGN_RULE,
     Lists,
-    first_decimal,
     lists_of_text,
     of_ids,
     other_separator,
-    separator,
+    refuse_other_lists,
+    separators,
     with_alone,
 )
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
+from recgym.logs.problems import LogProblem, problems_of
 from recgym.logs.repeated_rows import REPEAT, slate_repeats
 from recgym.logs.slate_events import words_without_event, yes_of
 from recgym.logs.unread_columns import UnreadColumns
 
 CHUNK_ROWS = 1 << 16  # slates that are split at once
-NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
 OF_CHOSEN = ("price", "watch_ms", "category", "duration_ms")  # given once: of the chosen item, as an event is
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
@@ -50,7 +49,6 @@ CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
 WHOSE_RULE = "a list with an entry for each item shown is needed: no column item says whose a single entry is"
-DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 
 
 def one_row_an_item(
@@ -62,64 +60,53 @@ def one_row_an_item(
     may_be_absent: bool = False,
     words: Mapping[str, str] | None = None,
     unread: UnreadColumns | None = None,
-) -> tuple[Any, Origin, list[str]]:
+) -> tuple[Any, Origin, list[str], tuple[LogProblem, ...]]:
     """Splits the slates of a table with a column `shown`.
+
+    Slates whose lists cannot be read are left out; other slates with a problem are kept, so that the rest of their
+    cells is checked.
 
     Args:
         table: columns with the names of keys.
         origin: origin of its rows.
         domain: ecommerce, content or social.
         names: column of the file of each key, for messages.
-        may_be_absent: leave out slates without their chosen item, with a remark; else they are errors.
+        may_be_absent: leave out slates without their chosen item, with a remark; else they are problems.
         words: meaning of words of the event column.
         unread: columns of the files that are not read, which exact duplicates have alike.
 
     Returns:
-        The table with one row for each shown item, its origin, and remarks.
+        The table with one row for each shown item, its origin, remarks, and problems.
     """
-    _refuse_other_lists(table, origin.names[0], names)
-    signs: dict[str, str | None] = {
-        key: separator(table[key]) for key in table.column_names if is_text(table[key].type)
-    }
-    if "category" in signs:  # its words may have spaces and commas
-        signs["category"] = signs.get("shown") or None
-    for key in set(NUMBERS) & set(signs):
-        first = first_decimal(table[key]) if signs[key] == "," else -1
-        if first >= 0 and signs.get("shown") == ",":
-            cell = repr(table[key][first].as_py())
-            raise LogError(str(LogProblem(*origin.place(first), names.get(key, key), DECIMAL_RULE, cell)))
-        signs[key] = None if first >= 0 else signs[key]
+    refuse_other_lists(table, origin.names[0], names)
+    signs = separators(table, origin, names)
+    unreadable, problems = np.zeros(len(table), bool), []
     if "shown" in signs:
-        bad = np.flatnonzero(other_separator(table["shown"], signs["shown"] or ""))
-        cells, column, rule = table["shown"], names.get("shown", "shown"), SIGN_RULE.format(signs["shown"])
-        raise_problems(
-            problems_of(bad, len(table), origin.place, column, rule, lambda at: repr(cells[at].as_py()))
+        unreadable = other_separator(table["shown"], signs["shown"] or "")
+        rows, cells, rule = np.flatnonzero(unreadable), table["shown"], SIGN_RULE.format(signs["shown"])
+        problems = problems_of(
+            rows,
+            len(table),
+            origin.place,
+            names.get("shown", "shown"),
+            rule,
+            lambda at: repr(cells[at].as_py()),
         )
     has_words = "event" in table.column_names
     passive = words_without_event(table["event"], domain, words or {}) if has_words else []
     if "slate" not in table.column_names:
         table = table.append_column(REPEAT, pa.array(slate_repeats(table, unread, origin)))
-    parts, rows, counts = [], [], Counter[str]()
+    parts, places, counts = [], [], Counter[str]()
     for start in range(0, len(table), CHUNK_ROWS):
-        chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive)
+        bad = unreadable[start : start + CHUNK_ROWS]
+        chunk = _Chunk(table.slice(start, CHUNK_ROWS), origin, start, signs, names, passive, bad, problems)
         part, row, found = chunk.split(EVENTS[domain], may_be_absent)
         parts.append(part)
-        rows.append(row + start)
+        places.append(row + start)
         counts.update(found)
     remarks = [f"{count:,} {what}" for what, count in counts.items() if count]
-    return pa.concat_tables(parts).unify_dictionaries(), origin.take(np.concatenate(rows)), remarks
-
-
-def _refuse_other_lists(table: Any, file: str, names: Mapping[str, str]) -> None:
-    """Raises LogError for a column of other lists than of numbers or words."""
-    for field in table.schema:
-        is_wrong = is_list(field.type) and not _is_plain(
-            field.type.value_type, field.name in ("shown", "item")
-        )
-        if is_wrong or (field.name == "shown" and not is_list(field.type) and not is_text(field.type)):
-            column = names.get(field.name, field.name)
-            rule = "lists of numbers or words are needed"
-            raise LogError(f"{file}, {column}: {rule}; the column is {field.type}")
+    whole = pa.concat_tables(parts).unify_dictionaries()
+    return whole, origin.take(np.concatenate(places)), remarks, tuple(dict.fromkeys(problems))
 
 
 class _Chunk(NamedTuple):
@@ -131,6 +118,8 @@ class _Chunk(NamedTuple):
     signs: dict[str, str | None]  # separator of each column of text
     names: dict[str, str]
     passive: Sequence[str]  # words of the event column that are no event of an item
+    unreadable: Array  # (rows,) rows with a list that cannot be read, so far
+    problems: list[LogProblem]  # so far
 
     def split(self, events: Sequence[Any], may_be_absent: bool) -> tuple[Any, Array, dict[str, int]]:
         """Rows of the items, the slate of each, and counts for remarks."""
@@ -147,7 +136,6 @@ class _Chunk(NamedTuple):
         if not may_be_absent:
             self.reject("item", is_absent, CHOSEN_RULE)
         row = shown.row
-        kept = np.flatnonzero(~is_absent[row])
         columns: dict[str, Any] = {"item": shown.entries.dictionary_encode()}
         counts = {EMPTY: int((shown.length == 0).sum()), UNLISTED: int(alone.sum()), REPEATED: repeated}
         for key in table.column_names:
@@ -169,6 +157,8 @@ class _Chunk(NamedTuple):
         if "slate" not in columns:
             columns["slate"] = pa.array(row + self.start, mask=alone[row])
         columns |= self.responses(columns, shown, chosen, is_chosen, flags)
+        is_left_out = self.unreadable | (is_absent & may_be_absent)
+        kept = np.flatnonzero(~is_left_out[row])
         out = pa.table(columns).take(pa.array(kept))
         return out, row[kept], {ABSENT: int(is_absent.sum()), **counts}
 
@@ -224,7 +214,7 @@ class _Chunk(NamedTuple):
         return pc.if_else(pa.array(_matches(shown, chosen)[0] | ~is_scalar[row]), values, none)
 
     def agree(self, key: str, values: Any, shown: Lists, chosen: Lists) -> None:
-        """Raises LogError for rows whose responses are not those of their chosen items."""
+        """Notes rows whose responses are not those of their chosen items."""
         yes, row = yes_of(values), shown.row
         length = np.bincount(row[yes == 1], minlength=len(shown.length))
         is_chosen, is_missing, _ = _matches(Lists(length, shown.entries.filter(pa.array(yes == 1))), chosen)
@@ -246,6 +236,7 @@ class _Chunk(NamedTuple):
         lists, faults = lists_of_text(_whole(cells.cast(TEXT)), self.signs[key])
         for bad, rule in faults:
             self.reject(key, bad, rule)
+            self.unreadable[bad] = True
         return lists
 
     def beside(self, key: str, shown: Lists, alone: Array) -> Any:
@@ -260,8 +251,8 @@ class _Chunk(NamedTuple):
         return lists.entries.take(pa.array(np.where(none, 0, at), mask=none)).dictionary_encode()
 
     def reject(self, key: str, bad: Array, rule: str) -> None:
-        """Raises LogError for the cells of some rows."""
-        rows = np.flatnonzero(bad)
+        """Notes problems of the cells of some rows, but of those that have a list that cannot be read."""
+        rows = np.flatnonzero(bad & ~self.unreadable)
         if not len(rows):
             return
         cells = self.table[key]
@@ -273,11 +264,7 @@ class _Chunk(NamedTuple):
             rule,
             lambda at: repr(cells[at].as_py()),
         )
-        raise_problems(found)
-
-
-def _is_plain(kind: Any, of_ids: bool) -> bool:
-    return is_number(kind) or is_text(kind) or (not of_ids and bool(pa.types.is_boolean(kind)))
+        self.problems.extend(found)
 
 
 def _whole(values: Any) -> Any:

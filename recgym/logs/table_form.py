@@ -121,7 +121,7 @@ class TableForm:
         if self.change is not None:
             table = self.change(table, origin)
         if "shown" in table.column_names:
-            table, origin, more = one_row_an_item(
+            table, origin, more, problems = one_row_an_item(
                 table,
                 origin,
                 self.domain,
@@ -134,6 +134,7 @@ class TableForm:
             if not self.is_ordered:
                 table = table.drop_columns(["position"])
             remarks += more
+            left_out += problems
         if self.items is not None:
             table, more = self.items.joined(files, table, names[0])
             remarks += more

@@ -163,6 +163,29 @@ def test_validate_lists_every_bad_row(run, table):
     assert "3 rows" in out
 
 
+def test_validate_lists_all_kinds_of_problems_of_slates_once(run, tmp_path):
+    table = tmp_path / "t.csv"
+    rows = {
+        "u1,a|b|c,b,2020-01-01 10:00:00,1|2|3": "",
+        "u1,a|b|c,x,2020-01-01 10:01:00,1|2|3": "item: a chosen item must be among the items shown; found 'x'",
+        "u1,a|b|c,a,2020-02-31 10:02:00,1|2|3": "time: a time is needed",
+        ",a|b|c,a,2020-01-01 10:03:00,1|2|3": "user: a value is needed; found nothing",
+        "u2,a|b|c,a,2020-01-01 10:04:00,1|2": "price: as many entries as items shown are needed, or one",
+        "u2,a|[b|c,a,2020-01-01 10:05:00,1|2|3": "shown: a list as 1|2|3, [1, 2, 3] or ['a', 'b'] is needed",
+        "u2,a;b;c,a,2020-01-01 10:06:00,1|2|3": "shown: lists with one separator are needed",
+        "u2,a|b|c,a,2020-01-01 10:07:00,1|-2|3": "price: a price must be 0 or above",
+        "u2,a|b|c,x,2020-02-31 10:08:00,1|2|3": "item: a chosen item must be among the items shown",
+    }
+    table.write_text("\n".join(["user,shown,item,time,price", *rows, ""]))
+    out = refused(run("validate", table, "--domain", "ecommerce"), "t.csv: 9 problems, listed on stdout")
+    expected = {f"t.csv, row {row}, {problem}" for row, problem in enumerate(rows.values(), 2) if problem}
+    expected.add("t.csv, row 10, time: a time is needed")
+    found = out.splitlines()
+    assert len(found) == len(expected)
+    for problem in expected:
+        assert sum(line.startswith(problem) for line in found) == 1, problem
+
+
 def test_times_of_a_table_are_named_and_stated(run, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("user,item,time\na,x,1/2/2020\na,x,1/2/2020\nb,y,3/2/2020\n")
