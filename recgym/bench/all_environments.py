@@ -15,6 +15,10 @@ from recgym.evaluate.stats import Interval
 
 LEVEL = 0.05  # of the tests together
 MIN_ENVIRONMENTS = 2
+UNDECIDED = (
+    "* undecided although its 95 % interval excludes 0: the interval is of one comparison, "
+    f"the correction keeps the chance of any wrong decision among all of them below {LEVEL:g}"
+)
 AGGREGATE_HEAD = "agent", "interquartile mean of scores, 95 %", "probability that {} improves on it"
 SCALE_ENDS = (RANDOM, ORACLE_PLAN)  # their scores are 0 and 1
 
@@ -98,4 +102,6 @@ def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
         found = "; ".join(f"{side} {', '.join(agents)}" for side, agents in groups.items() if agents)
         if found:
             lines.append(f"* in {title_of(table.env_id, table.experiment)}: {found}")
+    if any("undecided" in line for line in lines):
+        lines.append(UNDECIDED)
     return lines

@@ -86,9 +86,11 @@ def launch(
         skipped, failed = len(jobs) - len(absent), []
         missing = by_trained_agent(absent)
         bar = _ProgressBar(progress, len(jobs), skipped, missing)
+        bar.say(f"{skipped} of {len(jobs)} runs are in {out}")
         _track(tracker, out, jobs)
         if missing:
             bar.describe("loading the simulator")
+            bar.say(f"making {len(jobs) - skipped}; a line for each when it ends")
             warm_up(preset)
         outcomes = engine(missing, workers, bar.started)
         try:
@@ -183,6 +185,11 @@ class _ProgressBar:
         self.failed = 0
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
 
+    def say(self, text: str) -> None:
+        """One line on stderr where there is no terminal for the bar."""
+        if self.progress is not None and self.progress.disable:
+            print(text, file=sys.stderr, flush=True)
+
     def describe(self, text: str) -> None:
         if self.progress is not None:
             self.progress.update(self.task, description=text)
@@ -203,6 +210,5 @@ class _ProgressBar:
         self.failed += is_failed
         self.done += 1 + len(self.jobs[job].also)
         self._show(1 + len(self.jobs[job].also))
-        if self.progress is not None and self.progress.disable:  # no terminal: one line for each run
-            state = "failed" if is_failed else "done"
-            print(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}", file=sys.stderr, flush=True)
+        state = "failed" if is_failed else "done"
+        self.say(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}")

@@ -1,10 +1,11 @@
 """Versions, machine and commit that the record of a run names."""
 
+import json
 import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ def host() -> dict[str, Any]:
 
 @cache
 def git() -> dict[str, Any]:
-    """Last commit that changed the code, and whether files differ from it; None where this code is in no checkout."""
+    """Last commit that changed the code, and whether files differ from it; None where neither is known.
+
+    Code that is in no checkout has the commit that pip noted when it installed a URL of git (PEP 610).
+    """
     place = Path(recgym.__file__).parent
 
     def ask(*words: str) -> str:
@@ -52,4 +56,15 @@ def git() -> dict[str, Any]:
         dirty = ask("status", "--porcelain", "--untracked-files=no", "--", ".", "../agents")
         return {"sha": ask("log", "-1", "--format=%H", "--", ".", "../agents") or None, "dirty": bool(dirty)}
     except (OSError, subprocess.SubprocessError):
-        return {"sha": None, "dirty": None}
+        sha = _noted_commit()
+        return {"sha": sha, "dirty": None if sha is None else False}
+
+
+def _noted_commit() -> str | None:
+    """Commit of the installed package, where pip installed it from a URL of git."""
+    try:
+        noted = json.loads(distribution("recgym").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return None
+    commit = noted.get("vcs_info", {}).get("commit_id")
+    return str(commit) if commit else None

@@ -134,12 +134,16 @@ def _provenance(runs: list[JudgedRun]) -> str:
     packages = Counter(
         ", ".join(f"{name} {number}" for name, number in run.record["versions"].items()) for run in runs
     )
-    commits = Counter(
-        (run.record["git"]["sha"] or "unknown")[:10]  # installed as a package, not from a checkout
-        + (" with changes" if run.record["git"]["dirty"] else "")
-        for run in runs
-    )
+    commits = Counter(map(_commit, runs))
     return f"On {_named(cpus)}; {_named(packages)}; commit {_named(commits)}."
+
+
+def _commit(run: JudgedRun) -> str:
+    """The commit of a run's code, which an installed package does not know."""
+    git, version = run.record["git"], run.record["versions"].get("recgym", "unknown")
+    if git["sha"] is None:
+        return f"unknown (installed package, version {version})"
+    return str(git["sha"])[:10] + (" with changes" if git["dirty"] else "")
 
 
 def _named(counts: Counter[str]) -> str:

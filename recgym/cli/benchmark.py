@@ -115,7 +115,7 @@ def bench(
     from recgym.bench.experiment import runs_of
     from recgym.bench.launch import launch, table_entropy
     from recgym.bench.report import write_report
-    from recgym.bench.report_page import refuse_to_lose
+    from recgym.bench.report_page import PAGE, refuse_to_lose
     from recgym.bench.suite import choose
     from recgym.bench.trackers import tracker_of
     from recgym.cli.results import print_report
@@ -138,6 +138,7 @@ def bench(
     with progress(*columns) as bar:
         summary = launch(chosen, out / preset, workers, bar, anew=anew, engine=runs, tracker=tracker)
     print_report(write_report(out))
+    print(f"the report is {out / PAGE}", file=sys.stderr)
     _end(summary.done, summary.skipped, len(summary.failed))
 
 
@@ -183,9 +184,11 @@ def report(
     ```
     """
     from recgym.bench.report import write_report
+    from recgym.bench.report_page import PAGE
     from recgym.cli.results import print_report
 
     print_report(write_report(results))
+    print(f"the report is {results / PAGE}", file=sys.stderr)
 
 
 def verify(

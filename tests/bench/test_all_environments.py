@@ -77,9 +77,14 @@ def test_an_agent_that_lacks_an_environment_is_left_out():
 def test_corrected_comparisons_name_every_agent_once():
     lines = corrected_lines(tables_of("ladder", runs()))
     assert lines[0] == "With Holm's correction over 8 comparisons (level 0.05), dcf-dqn is"
-    assert len(lines) == 3
-    for line in lines[1:]:
+    assert len(lines) == 4
+    for line in lines[1:3]:
         assert "above ucb1, random;" in line
         assert "below oracle-plan" in line
         assert line.endswith("undecided against linucb")
+    assert lines[3].startswith(
+        "* undecided although its 95 % interval excludes 0: the interval is of one comparison"
+    )
+    decided = tables_of("ladder", runs(means={"random": 1.0, "dcf-dqn": 3.0}))
+    assert len(corrected_lines(decided)) == 3  # nothing is undecided
     assert corrected_lines(tables_of("standard", runs(means={"random": 1.0}))) == []

@@ -139,9 +139,12 @@ def test_bench_does_not_mix_runs_of_other_arguments(run, preset, tmp_path):
     assert run("bench", "--out", out, "--agents", "random", "--workers", 1)[0] == 0
     code, text, err = run("bench", "--out", out, "--workers", 1, "--env-args", args)
     assert (code, err.splitlines()[-1]) == (0, "2 runs done, 0 skipped, 0 failed")
-    assert run("bench", "--out", out, "--workers", 1, "--env-args", args)[2].startswith(
-        "0 runs done, 2 skipped"
-    )
+    again = run("bench", "--out", out, "--workers", 1, "--env-args", args)[2].splitlines()
+    assert again == [
+        f"2 of 2 runs are in {out / 'quick'}",
+        f"the report is {out / 'README.md'}",
+        "0 runs done, 2 skipped, 0 failed",
+    ]
     plain, other = Results(out).tables["quick"]
     assert [row.agent for row in plain.rows] == ["random"]
     assert {row.agent for row in other.rows} == {"random", "ucb1"}

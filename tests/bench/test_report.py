@@ -1,11 +1,16 @@
 """The page of a results folder."""
 
+import json
 import shutil
+import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from bench_runs import folders
+from fake_runs import write_run
 
+from recgym.bench import machine
 from recgym.bench.report import Results, write_report
 
 
@@ -35,3 +40,28 @@ def test_a_changed_file_is_an_error(results, tmp_path):
     (victim / "run.json").unlink()  # a run is not left out in silence
     with pytest.raises(ValueError, match=rf"{victim.name} holds no run: run\.json is missing"):
         Results(tmp_path)
+
+
+def test_a_commit_that_is_not_known_is_explained(tmp_path):
+    write_run(tmp_path / "quick", "content", "random", 0, commit=None)
+    write_report(tmp_path)
+    assert "; commit unknown (installed package, version 0.1.0).\n" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("noted", "sha"),
+    [
+        (json.dumps({"url": "https://x", "vcs_info": {"vcs": "git", "commit_id": "b" * 40}}), "b" * 40),
+        (json.dumps({"url": "file:///x", "dir_info": {}}), None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_an_installed_package_has_the_commit_that_pip_noted(monkeypatch, noted, sha):
+    def no_checkout(*args, **kwargs):
+        raise subprocess.CalledProcessError(1, "git")
+
+    monkeypatch.setattr(subprocess, "run", no_checkout)
+    package = SimpleNamespace(read_text=lambda name: noted if name == "direct_url.json" else None)
+    monkeypatch.setattr(machine, "distribution", lambda name: package)
+    assert machine.git.__wrapped__() == {"sha": sha, "dirty": None if sha is None else False}
