@@ -156,6 +156,7 @@ def run(count, seed, names):
             counts = {
                 "kills": 0,
                 "chains": 0,
+                "ended": 0,  # killed when the command had written all: it says so when it is started again
                 "stuck": [str(each) for each in odd],
                 "other end": 0,
                 "left": [],
@@ -166,7 +167,9 @@ def run(count, seed, names):
                 odd, hit = chain(words, folder / "it", 2, longest, rng, root / "errors")
                 counts["kills"] += hit
                 counts["chains"] += 1
-                counts["stuck"] += odd
+                had_ended = [each for each in odd if each and "holds a trained agent" in each[0]]
+                counts["ended"] += len(had_ended)
+                counts["stuck"] += [each for each in odd if each not in had_ended]
                 if not (folder / "it").exists() or what(folder / "it") != expected:
                     counts["other end"] += 1
                 counts["left"] += [entry.name for entry in folder.iterdir() if entry.name != "it"]

@@ -75,6 +75,7 @@ def train(
             other settings, or `start` or `log` do not fit the agent and the environment.
     """
     with storage.locked(out, f"--out {out}: another training is writing there"):
+        storage.sweep(out.parent, out.name)  # what a training left that was killed as it ended
         refuse_taken(out, resume=resume, replace=replace)
         return _train(plan, experiment, out, resume=resume, replace=replace, listeners=listeners)
 

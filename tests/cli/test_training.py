@@ -62,7 +62,10 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     agent = kind.load(folder, Problem.of(env))
     observation, _ = env.reset(seed=0)
     assert np.asarray(agent.act(observation)).shape == (4,)
+    left = folder.with_name(f".{folder.name}.tmp-0123abcd")  # of a training that was killed as it ended
+    left.mkdir()
     refused(run(*arguments, "--out", folder, "--seed", "3"), "holds a trained agent", "--from", "--replace")
+    assert not left.exists()
     again = run(*arguments, "--out", folder, "--seed", "3", "--replace")
     assert again[:2] == (0, out)
     (tmp_path / "other").mkdir()
