@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_lines import parsed
 
@@ -69,6 +70,10 @@ def test_a_page_runs(page, folder, capsys):
         assert scope["observations"].shape[0] == 1024
         assert scope["again"].act(scope["observation"]) == scope["agent"].act(scope["observation"])
         assert "'se':" in capsys.readouterr().out
+    if page == "docs/command-line.md":
+        truth = scope["target"][0] @ (0.05 + 0.02 * np.arange(10))
+        assert all(one.low < truth < one.high for name, one in scope["estimates"].items() if name != "DM")
+        assert scope["estimates"]["DM"].value == pytest.approx(truth, abs=0.02)
     if page == "docs/own-log.md":
         assert scope["own"].indexed_by == World.load("my_world").index_digest
         assert Log.read("my_log").indexed_by is None

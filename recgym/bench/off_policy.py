@@ -151,7 +151,7 @@ def _item_values(
         _features(agent, slates),
         item,
         reward,
-        item_features(agent.problem)[1],
+        _item_inputs(agent),
         at=np.column_stack([item, best, drawn]),
         group=slates.histories.session[slates.begin],
         seed=seed,
@@ -190,7 +190,7 @@ def _fitted_values(
     features = np.column_stack([_features(agent, slates), step])
     fitted = fitted_q(
         Steps(features, slates.items[:, 0], slates.reward[:, 0], session),
-        item_features(agent.problem)[1],
+        _item_inputs(agent),
         (actions, share),
         iterations=min(int(step.max()) + 1, MAX_ITERATIONS),
         seed=seed,
@@ -200,6 +200,11 @@ def _fitted_values(
         name: fqe_dr(fitted, reward, target, propensity, level, is_normalised=is_normalised)
         for name, is_normalised in (("DR, FQE", False), ("DR, FQE, self-normalised", True))
     }
+
+
+def _item_inputs(agent: Any) -> Doubles:
+    """(N, f) of the items, for the reward model: public features, and the number, as items may be alike in these."""
+    return np.column_stack([item_features(agent.problem)[1], np.arange(agent.problem.num_items)])
 
 
 def _features(agent: Any, slates: LoggedSlates) -> Doubles:

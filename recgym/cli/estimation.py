@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from recgym.cli.layout import TableColumn, show_table, show_text
-from recgym.cli.terminal import Json, LogFile, Map, Seed, Source, TimeFormat, TimeUnit, given, print_json
+from recgym.cli.terminal import (
+    Domain,
+    Json,
+    LogFile,
+    Map,
+    Seed,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    given,
+    print_json,
+)
 
 PolicyFolder = Annotated[
     Path,
@@ -41,6 +52,7 @@ def ope(
     epsilon: Epsilon = 0.0,
     unit: Unit = "slate",
     level: Level = 0.95,
+    domain: Domain = None,
     source: Source = None,
     mapping: Map = None,
     time_unit: TimeUnit = None,
@@ -61,8 +73,10 @@ def ope(
 
     agent, env = _policy(policy)
     options = given(time_unit=time_unit, time_format=time_format)
-    domain = env.unwrapped.privileged().world.domain
-    mapped = _mapped(log, env, {"source": source, "domain": domain, "mapping": mapping, **options})
+    own = env.unwrapped.privileged().world.domain
+    if domain not in (None, own):
+        raise ValueError(f"--domain is {domain}, and the agent of --policy is of {own}")
+    mapped = _mapped(log, env, {"source": source, "domain": own, "mapping": mapping, **options})
     values = off_policy_values(agent, mapped, epsilon=epsilon, unit=unit, level=level, seed=seed, fits_q=fqe)
     if as_json:
         table = {name: {**one._asdict(), "is_reliable": one.is_reliable} for name, one in values.items()}

@@ -1,7 +1,10 @@
 """Off-policy values of agents: the truth in a simulated world, the target policy's probabilities, refusals."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import recgym  # noqa: F401 - registers the environments
@@ -45,6 +48,23 @@ def test_full_exploration_of_a_uniform_log_is_the_log(one_step):
     assert values["DR"].value == pytest.approx(values["logged"].value, abs=0.01)
     sessions = off_policy_values(agent, log, epsilon=1.0, unit="session")
     assert sessions["per-decision IS"].value == pytest.approx(sessions["logged"].value)
+
+
+def test_the_reward_model_tells_items_apart_that_are_alike_in_their_features(one_step):
+    agent, log, _ = one_step
+    problem = agent.problem
+    alike = {name: np.full_like(column, column[0]) for name, column in problem.items.items()}
+    agent = make_agent("popularity", replace(problem, items=alike))
+    rate = np.linspace(0.05, 0.4, 8)[[3, 0, 6, 2, 7, 1, 5, 4]]
+    item = log.column("item")
+    clicks = np.random.default_rng(0).random(len(log)) < rate[item]
+    rows = log.rows.set_column(log.rows.column_names.index("click"), "click", pa.array(clicks))
+    log = replace(log, rows=rows)
+    agent.prepare(log, seed=0)
+    values = off_policy_values(agent, log)
+    assert values["SNIPS"].value == pytest.approx(clicks[item == 4].mean())
+    assert values["DM"].value == pytest.approx(clicks[item == 4].mean(), abs=0.02)
+    assert values["logged"].value == pytest.approx(rate.mean(), abs=0.02)
 
 
 def test_fitted_q_has_the_value_of_sessions_and_its_doubly_robust_interval_holds_it():

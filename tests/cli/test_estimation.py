@@ -52,6 +52,8 @@ def test_wrong_arguments_are_one_line(run, trained, tmp_path):
     refused(run("ope", log, *agent, "--level", "3"), "level is 3.0, expected a number between 0 and 1")
     refused(run("ope", log, *agent, "--epsilon", "2"), "epsilon")
     refused(run("ope", tmp_path / "none.csv", *agent), "none.csv")
+    refused(run("ope", log, *agent, "--domain", "content"), "--domain is content, and the agent", "ecommerce")
+    assert run("ope", log, *agent, "--domain", "ecommerce")[0] == 0
     events = tmp_path / "events.csv"
     events.write_text("user,item,time,click\nu,i,2020-01-01 10:00,1\nu,j,2020-01-01 10:01,0\n")
     refused(run("ope", events, *agent, "--map", "user=user,item=item,time=time,click=click"), "world")
