@@ -11,6 +11,7 @@ from recgym.arrays import Bools, Doubles
 from recgym.checks import MAX_COUNT, checked_seed, quoted, whole_number
 from recgym.logs.columns import Source
 from recgym.logs.log import Log
+from recgym.logs.policy_checks import checked_choice
 from recgym.memory import require_memory
 from recgym.sim.engine import Engine
 from recgym.sim.logging_policy import LoggedPolicy
@@ -38,7 +39,7 @@ def sample_log(
     Args:
         world: a World, or an environment, whose users, slate size, horizon, rules and first items are used.
         policy: "logged" (the logging policy of the world), "random" (uniform), or a function of the engine that returns
-            slates (B, K) int64 and propensities (B, K).
+            slates (B, K), whole numbers, and propensities (B, K) in (0, 1].
         sessions: number of sessions.
         seed: session i has the random numbers of the first episode of an environment with the seed `seed` + i.
         slate_size: K; default 1, or that of the environment.
@@ -50,7 +51,7 @@ def sample_log(
         Its source states that it was sampled.
 
     Raises:
-        ValueError: an argument is out of range, or the policy cannot keep a rule on the whole slate.
+        ValueError: an argument, or what a function returns, is out of range, or the policy cannot keep a slate's rule.
     """
     env: Any = None
     if not isinstance(world, World):
@@ -145,7 +146,7 @@ def _steps(engine: Engine, choose: Policy, open_items: Any) -> Any:
     slots = engine.slate_size
     while running.any():
         rows = np.flatnonzero(running)
-        slates, propensity = choose(engine)
+        slates, propensity = checked_choice(choose(engine), running, slots, engine.world.num_items)
         if open_items is not None:
             open_items.refuse(slates, running)
         step = engine.sessions.step[rows]

@@ -88,3 +88,58 @@ def test_slates_of_a_given_policy_that_break_a_rule_are_refused():
 def test_sessions_end_at_the_limit_of_the_environment():
     for env in (made(FEED, max_episode_steps=3), gym.wrappers.TimeLimit(made(FEED), 3)):
         assert sample_log(env, sessions=20, seed=1).column("step").max() == 2
+
+
+def given(slates, propensity, sessions=6, slots=2):
+    """A policy function: constants are those of all positions."""
+    size = (sessions, slots)
+
+    def full(value):
+        return np.full(size, value) if np.ndim(value) == 0 else value
+
+    return lambda engine: (full(slates), full(propensity))
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (given(np.zeros((1, 2), int), 0.5), r"slates of shape \(1, 2\), expected \(6, 2\)"),
+        (given(np.zeros(6, int), 0.5), r"slates of shape \(6,\)"),
+        (given(np.zeros((9, 2), int), 0.5), r"slates of shape \(9, 2\)"),
+        (given(np.zeros((6, 3), int), 0.5), r"slates of shape \(6, 3\)"),
+        (given(0, np.full(6, 0.5)), r"propensities of shape \(6,\)"),
+        (lambda engine: ([[0, 1], [2]], np.full((6, 2), 0.5)), "slates that are no array"),
+        (given(3.0, 0.5), "slates of type float64, expected whole numbers"),
+        (given(True, 0.5), "slates of type bool"),
+        (given(12, 0.5), "item 12 at position 0 of session 0; items are 0 to 11"),
+        (given(-1, 0.5), "item -1 at position 0"),
+        (given(0, "a"), "propensities of type <U1"),
+        (given(0, np.nan), r"propensity nan at position 0 of session 0; it must be in \(0, 1\]"),
+        (given(0, 0.0), "propensity 0.0 at"),
+        (given(0, 2.0), "propensity 2.0 at"),
+        (lambda engine: np.zeros((6, 2), int), "the policy returned array"),
+        (lambda engine: None, "the policy returned None, expected slates"),
+    ],
+)
+def test_what_a_given_policy_returns_is_checked(policy, words):
+    with pytest.raises(ValueError, match=words):
+        sample_log(WORLDS[FEED], policy, sessions=6, slate_size=2)
+
+
+def test_a_given_policy_may_return_anything_for_sessions_that_have_ended():
+    ended = np.zeros(20, bool)
+
+    def policy(engine):
+        ended[:] = engine.sessions.step < engine.sessions.step.max()
+        return np.where(ended, 99, 3)[:, None], np.where(ended, np.nan, 1.0)[:, None]
+
+    log = sample_log(WORLDS[FEED], policy, sessions=20, horizon=8)
+    assert ended.any()
+    assert set(log.column("item")) == {3}
+    assert set(log.column("propensity")) == {1.0}
+
+
+def test_whole_numbers_of_any_type_are_items():
+    log = sample_log(WORLDS[FEED], given(np.int32(5), np.float32(0.25)), sessions=6, slate_size=2, horizon=3)
+    assert log.column("item").dtype == np.int32
+    assert set(log.column("propensity")) == {0.25}
