@@ -2,7 +2,9 @@
 
 import ast
 import re
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -152,3 +154,22 @@ def test_names_from_the_code_are_in_the_code(page):
     known = set(re.findall(r"\w+", " ".join(file.read_text(encoding="utf-8") for file in files)))
     names = {part for name in re.findall(r"`([\w.-]+)`", text_of(page)) for part in re.split(r"[.-]", name)}
     assert names - {""} <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_the_site_inserts_is_linked_for_a_clone(page):
+    """A clone shows neither included files nor docstrings: a line before the first leads to them."""
+    text = page.read_text(encoding="utf-8")
+    inserted = re.search(r'^(--8<-- "tests/|::: )', text, re.MULTILINE)
+    if inserted:
+        links = re.findall(r"\]\((\.\./\.\./[^)]+)\)", text[: inserted.start()])
+        assert links
+        included = re.findall(r'^--8<-- "(.*)"', text, re.MULTILINE)
+        assert {f"../../{file}" for file in included} <= set(links)
+
+
+def test_the_site_has_no_links_out_of_its_pages():
+    found = runpy.run_path(str(ROOT / "tools" / "repository_links.py"))
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="integrations/sb3.md"))
+    text = "[a](../../tests/a.py), [b](../../recgym), [c](../own-log.md#d), [e](../agents/tabular.md)"
+    assert found["on_page_markdown"](text, page) == "a, b, [c](../own-log.md#d), [e](../agents/tabular.md)"
