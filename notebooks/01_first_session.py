@@ -41,9 +41,9 @@ print(info)
 print(env.render())
 
 # %% [markdown]
-# An action is a slate of six videos. The feedback is events, and `info` counts them over the slate. Watch time is drawn
-# first; click and long view follow from it by KuaiRand's rules. The reward is a weighted sum of the events $e$ of the
-# shown items $k$,
+# An action is a slate of six videos. The feedback is events, and `info` counts them over the slate. Click and long view
+# are drawn first, then the watch time given these two and the video's length, then the other events. The reward is a
+# weighted sum of the events $e$ of the shown items $k$,
 #
 # $$r_t = \sum_k \sum_e w_e\, y_{t,k,e}$$
 
