@@ -211,9 +211,13 @@ def _references(row: EnvRow) -> str:
         for line in returns.splitlines()
         if line.startswith("| ")
     ]
-    rows = [(line[0], line[1], line[5]) for line in cells if line[0] in REFERENCES]
-    head = ("agent", "mean return of a session", "response rate")
-    return markdown_table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
+    rows = [(line[0], line[1], line[2], line[5]) for line in cells if line[0] in REFERENCES]
+    head = ("agent", "mean return of a session", "over random, paired 95 %", "response rate")
+    table = markdown_table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
+    judged = re.search(r"[\d,]+ judged sessions a seed, \d+ seeds\.( Planning .*?\]\.)?", section[0])
+    fewer = re.search(r"^\* (oracle-plan is judged on .*)$", section[0], re.MULTILINE)
+    said = " ".join([*([judged[0]] if judged else []), *([f"{fewer[1]}."] if fewer else [])])
+    return f"{table}\n\n{said}".rstrip()
 
 
 def _versions(row: EnvRow) -> str:

@@ -83,6 +83,20 @@ def test_reference_returns_are_those_of_the_rows():
         }
         assert found == {agent: f"{np.mean(each):#.3g}" for agent, each in means.items() if each}, row.id
         assert table.count("\n| random |") == bool(own)
+        if own:
+            sizes = {
+                agent: {len(each["returns"]) for each in own if each["agent"] == agent}
+                for agent in REFERENCES
+            }
+            assert (
+                f"\n{max(sizes['oracle']):,} judged sessions a seed, {len(means['oracle'])} seeds." in table
+            )
+            assert (
+                f"oracle-plan is judged on the first {max(sizes['oracle-plan'])} of these sessions" in table
+            )
+            assert re.search(
+                r"^\| oracle \| [\d.]+ \| \+[\d.]+ \[\+[\d.]+, \+[\d.]+\] \|", table, re.MULTILINE
+            )
 
 
 def test_every_page_is_in_the_navigation():
