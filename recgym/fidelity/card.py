@@ -35,6 +35,10 @@ def _markdown(world: World) -> str:
 
 
 MARGIN = 0.001  # [nats] that rounding may add
+ADVICE = (
+    "Agents may learn what is not so. A loss below the figure's noise may be chance; else fit more days of the log, "
+    "or fewer learnt terms: FitConfig(guard=4) in Python keeps those that gain 4 standard errors on held-out rows"
+)
 
 
 def worse_than_baselines(card: dict[str, Any]) -> str:
@@ -49,7 +53,7 @@ def worse_than_baselines(card: dict[str, Any]) -> str:
         and row.baseline is not None
         and row.world - row.baseline > MARGIN
     ]
-    return f"On its own log this world loses to a baseline: {'; '.join(found)}" if found else ""
+    return f"On its own log this world loses to a baseline: {'; '.join(found)}. {ADVICE}" if found else ""
 
 
 _HEAD = (
