@@ -62,6 +62,22 @@ def _checked_weights(world: World, weights: Mapping[str, float]) -> dict[str, fl
     }
 
 
+def _require_signal(world: World, reward: str) -> None:
+    """ValueError where a world lacks what a reward pays for: it would be 0 for ever."""
+    names = [event.name for event in world.events]
+    needed = {
+        "connections": ("connect", "suggestions of friends"),
+        **dict.fromkeys(("conversion", "revenue"), ("purchase", "purchases")),
+    }
+    event, what = needed.get(reward, (names[0], ""))
+    if event not in names:
+        raise ValueError(f"reward {reward!r} needs {what}; {world.name} has the events {', '.join(names)}")
+    if reward == "watch_time" and not world.arrays.watch[0]:
+        raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
+    if reward == "revenue" and not world.arrays.price_ratio.any():
+        raise ValueError(f"reward 'revenue' needs a world with prices; {world.name} has none")
+
+
 def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
     """The weights that a name of REWARDS, or a mapping from events to weights, means in a world.
 
@@ -78,22 +94,15 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
     if not isinstance(reward, str):
         return spec(_checked_weights(world, reward))
     one_of("reward", reward, (*REWARDS, "a dict of event weights"))
-    if reward == "connections" and "connect" not in names:
-        raise ValueError(
-            f"reward {reward!r} needs suggestions of friends; {world.name} has the events {', '.join(names)}"
-        )
+    _require_signal(world, reward)
     if reward in ("clicks", "connections"):
         return spec({names[0]: 1.0})
     if reward == "engagement":
         return spec({event.name: event.engagement for event in world.events})
     if reward == "watch_time":
-        if not world.arrays.watch[0]:
-            raise ValueError(f"reward 'watch_time' needs a world with watch time; {world.name} has none")
         return spec({}, per_minute=1.0)
     if reward not in ("conversion", "revenue"):
         raise NotImplementedError(f"reward {reward!r} of REWARDS has no weights here")
-    if "purchase" not in names:
-        raise ValueError(f"reward {reward!r} needs purchases; {world.name} has the events {', '.join(names)}")
     return spec({"purchase": 1.0}, by_price=reward == "revenue")
 
 

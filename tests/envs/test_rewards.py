@@ -77,6 +77,19 @@ def test_signals_that_a_reward_pays_for():
     assert RewardSpec({"click": 0.0}).paid == set()
 
 
+@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+def test_revenue_needs_prices(make):
+    shop = synthetic(domain="ecommerce")
+    free = shop.with_arrays(price_ratio=np.zeros(shop.num_items))
+    with pytest.raises(ValueError, match=f"reward 'revenue' needs a world with prices; {free.name} has none"):
+        make("recgym/Ecommerce-v1", world=free, reward="revenue")
+    assert (
+        make("recgym/Ecommerce-v1", world=free, reward="conversion").unwrapped.reward_weights["purchase"] == 1
+    )
+    one = shop.with_arrays(price_ratio=np.eye(shop.num_items)[0])
+    assert make("recgym/Ecommerce-v1", world=one, reward="revenue").unwrapped.reward_spec.by_price
+
+
 def spec_of(domain, name):
     try:
         return parse_reward(synthetic(domain=domain), name)
