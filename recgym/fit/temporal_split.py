@@ -43,15 +43,20 @@ def _needed(visits: int, config: FitConfig) -> str:
 def _periods_of(dates: NDArray[np.str_], first: str | None, end: str | None) -> Ints:
     """Period of each session for training days [first, end).
 
-    The last tenth of [first, end) is validation, and later days are test. Without later days the last tenth is test and
-    the tenth before it validation.
+    The last tenth of [first, end) is validation, and later days are test. Without an `end` the last tenth is test and
+    the tenth before it validation. ValueError where no day is inside, or none is later than a given `end`.
     """
     inside = (dates >= (first or "")) & (dates < (end or "9999"))
+    about = f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}"
     if not inside.any():
-        raise ValueError(f"period {first or ''}:{end or ''}: the log has {min(dates)} to {max(dates)}")
+        raise ValueError(about)
+    if end is not None and not (dates >= end).any():
+        raise ValueError(
+            f"{about}, and no day from {end} on to judge the world on: choose an earlier end, or none "
+            f"({first or 'FROM'}:), which judges on the last tenth"
+        )
     period = np.where(dates < (first or ""), UNUSED, TEST)
-    later = end is not None and bool((dates >= end).any())
-    period[inside] = _shares(dates[inside], *((0.9, 1.0) if later else (0.8, 0.9)))
+    period[inside] = _shares(dates[inside], *((0.8, 0.9) if end is None else (0.9, 1.0)))
     return period
 
 

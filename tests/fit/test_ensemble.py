@@ -71,6 +71,14 @@ def test_a_period_that_the_log_cannot_have():
         periods(np.arange(50.0), FitConfig(period=("2023-01-01", None)))
 
 
+@pytest.mark.parametrize("first", [None, "2022-04-03"])
+def test_a_period_without_later_days_is_refused(first):
+    named = f"period {first or ''}:2022-04-11: the log has 2022-04-01 to 2022-04-10, and no day from 2022-04-11 on"
+    with pytest.raises(ValueError, match=named):
+        periods(DAYS, FitConfig(period=(first, "2022-04-11")))
+    assert count(periods(DAYS, FitConfig(period=(first, "2022-04-10"))))[2:] == [10, 20 if first else 0]
+
+
 def test_a_bootstrap_draws_whole_visits_with_replacement_and_leaves_the_test(log):
     plain = make_dataset(log, FitConfig(), positives_only=False)
     drawn = make_dataset(log, FitConfig(resample=1), positives_only=False)
