@@ -21,6 +21,7 @@ from recgym.fidelity.card_metrics import Figure, figure, figures_of, undefined_i
 from recgym.fidelity.evaluation import Evaluation
 from recgym.fidelity.figures import evaluation_of
 from recgym.fidelity.indexed_log import IndexedLog
+from recgym.fidelity.shared_rows import refuse_own_rows
 from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, kind_of
 from recgym.logs.random_exposure import not_random
@@ -52,6 +53,7 @@ def check_test(test: Log, log: Log) -> None:
         raise ValueError(
             f"the randomised test shows other items than the log: {int((~known).sum()):,} of {len(known):,} rows"
         )
+    refuse_own_rows(test, log)
 
 
 def _require_impressions(test: Log) -> None:
@@ -74,9 +76,12 @@ def with_randomised_test(
         seed: of resampling, and of the draws of unknown users.
 
     Raises:
-        ValueError: the test has no rows without a response, or cannot be mapped onto the world's users and items.
+        ValueError: the test has no rows without a response, has rows of `past`, or cannot be mapped onto the world's
+            users and items.
     """
     _require_impressions(test)
+    if past is not None:
+        refuse_own_rows(test, past)
     evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
     evaluation = replace(
         evaluation,
