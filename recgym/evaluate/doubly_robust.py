@@ -45,7 +45,7 @@ def dm(
         reward: (n,) reward of each logged round.
         target: (n, A) or (A,) probability of each action under the target policy; each row sums to 1.
         propensity: (n,) probability with which the logged action was taken, in (0, 1], or (n, A) or (A,), of every
-            action. The direct method reads it for its diagnostics only.
+            action; an error where a row may be both. The direct method reads it for its diagnostics only.
         model: (n, A) or (A,) predicted reward of each action.
         level: coverage of the interval. That of the direct method is of the sampled rounds alone, which `reasons` says.
         action: (n,) index of the logged action.

@@ -30,7 +30,7 @@ def ips(
         target: (n,) probability that the target policy takes the logged action; with `action` (n, A) or (A,), its
             probability of every action; each row sums to 1.
         propensity: (n,) probability with which the logged action was taken, in (0, 1]; with `action` also (n, A) or
-            (A,), of every action (where n is A, one row is read as (A,)).
+            (A,), of every action; an error where a row may be both.
         level: coverage of the interval.
         action: (n,) index of the logged action, if `target` is a distribution.
         reward_range: smallest and largest possible reward; the interval is clipped to it. Without it, the bound of a

@@ -84,10 +84,24 @@ def whole_actions(action: ArrayLike, size: int) -> Ints:
     return number.astype(np.int64)
 
 
+def _are_of_logged(p: Array, q: Array, n: int) -> bool:
+    """Whether propensities are those of the logged actions (n,), not of all (A,); ValueError where they may be both."""
+    if q.ndim != 1 or len(q) != n or p.ndim not in (1, 2):
+        return False
+    if p.shape[-1] != n or abs(float(q.sum()) - 1.0) > SUM_TOLERANCE:
+        return True
+    if (q > 0.0).all() and np.ptp(q) > 0.0:
+        raise ValueError(
+            f"propensity ({n},) may be that of each round's action, (n,), or of all actions, (A,), as n and A are {n}: "
+            "give it as (n, A), or leave out action and give both probabilities of the logged actions"
+        )
+    return False
+
+
 def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
     """(n,) target probability and propensity of the logged actions, and `Rounds.unsupported`."""
     n = len(np.atleast_1d(np.asarray(action)))
-    of_logged = q.ndim == 1 and len(q) == n and p.ndim in (1, 2) and p.shape[-1] != n
+    of_logged = _are_of_logged(p, q, n)
     if p.ndim not in (1, 2) or q.ndim not in (1, 2) or not (of_logged or p.shape[-1] == q.shape[-1]):
         raise ValueError(
             f"with action ({n},), target {p.shape} must be (n, A) or (A,), propensity {q.shape} the same or (n,)"

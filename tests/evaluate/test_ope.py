@@ -163,6 +163,21 @@ def test_distributions_are_looked_up():
         )
 
 
+def test_propensities_of_rounds_or_of_actions_are_told_apart():
+    """Two rounds and two actions: both shapes are (2,)."""
+    target = [[0.5, 0.5], [0.5, 0.5]]
+    with pytest.raises(
+        ValueError, match=r"propensity \(2,\) may be .* as n and A are 2: give it as \(n, A\)"
+    ):
+        ips([1.0, 1.0], target, [0.9, 0.1], action=[1, 1])
+    both = ips([1.0, 1.0], target, [[0.9, 0.1], [0.9, 0.1]], action=[1, 1])
+    assert both.value == pytest.approx(5.0)
+    assert ips([1.0, 1.0], [0.5, 0.5], [0.9, 0.1]).value == pytest.approx((0.5 / 0.9 + 5.0) / 2)
+    assert ips([1.0, 1.0], target, [0.9, 0.5], action=[1, 1]).value == pytest.approx((0.5 / 0.9 + 1.0) / 2)
+    assert ips([1.0, 1.0], target, [0.5, 0.5], action=[1, 0]).value == pytest.approx(1.0)
+    assert ips([1.0, 1.0], target, [1.0, 0.0], action=[0, 0]).value == pytest.approx(0.5)
+
+
 def test_poor_overlap_is_a_reason():
     target, propensity = np.full(500, 1e-4), np.full(500, 0.5)
     target[:3] = 1.0
