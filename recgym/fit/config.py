@@ -177,7 +177,8 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         "page_items": Assumed(18, "items of a page where a log has no pages; as in the e-shop"),
         "leave_idle": Assumed(
             0.0,
-            "a click log has no slates without a click: their effect is not identified",
+            "who clicks nothing on a slate leaves as often as who clicks: the effect is not identified, and a log of "
+            "clicks alone has no such slates",
         ),
         "idle_rate": Assumed(0.025, "share of visits that end before their first click; they are not logged"),
         "cart_rate": Assumed(0.026, "RetailRocket, whole log by its readme: 69,332 carts of 2,664,312 views"),
