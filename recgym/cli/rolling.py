@@ -55,7 +55,7 @@ def rolling(
     Choices of a fit are made on the last tenth of the visits before the origin.
 
     ```sh
-    recgym rolling events.csv --domain content \
+    recgym rolling events.csv --domain ecommerce \
       --map user=visitorid,item=itemid,time=timestamp --every 7
     ```
     """

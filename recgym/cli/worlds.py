@@ -197,12 +197,13 @@ def card(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """The card of a world: sources, licence, provenance of each term, fidelity figures.
+    r"""The card of a world: sources, licence, provenance of each term, fidelity figures.
 
     ```sh
     recgym card content-1
     recgym card content-1 --png card.png
-    recgym card worlds/mine --log events.csv --since 2022-04-30
+    recgym card worlds/mine --log events.csv --since 2022-04-30 \
+      --map user=visitorid,item=itemid,time=timestamp,event=event
     ```
     """
     from recgym.envs.world_lookup import load_world
