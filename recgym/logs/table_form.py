@@ -16,13 +16,14 @@ from recgym.arrays import Array
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table
 from recgym.logs.files import Files
+from recgym.logs.header_row import refuse_header
 from recgym.logs.ids import TEXT, as_text, encode, id_text, map_strings
 from recgym.logs.log import Log
 from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, rating_rule, translated
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
-from recgym.logs.table_files import read_columns, read_tables
+from recgym.logs.table_files import by_place, read_columns, read_tables
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import ANY_TEXT, TextForm
 from recgym.logs.unread_columns import UnreadColumns
@@ -112,6 +113,8 @@ class TableForm:
         settings = TableSettings(name, self.domain, self.source, columns, words=words, **stated)
         is_dated = settings.time_format is not None
         table, origin, left_out = read_tables(files, names, columns, self.domain, is_dated, self.text)
+        if by_place(columns):
+            refuse_header(table, origin)
         unread = UnreadColumns(files, columns, self.domain, self.text)
         compared = unread if self.are_all_compared else None
         table, origin, remarks = _kept_events(table, origin, words)

@@ -74,6 +74,24 @@ def test_files_without_header_are_one_log_and_duplicates_are_counted(tmp_path):
     assert sorted(log.column("file_row").tolist()) == [1, 2, 2]
 
 
+@pytest.mark.parametrize("num_files", [1, 2])
+def test_a_header_is_no_row_of_a_file_whose_columns_are_named_by_number(tmp_path, num_files):
+    for name in "ab"[:num_files]:
+        write(tmp_path / "x" / f"{name}.csv", "user_id,product_id\n17,55\n18,56.0\n")
+    error = refused(tmp_path / "x", domain="ecommerce", mapping="user=#1,item=#2")
+    assert error.startswith(
+        "a.csv, row 1: 'user_id' and 'product_id' are words where all other ids are numbers"
+    )
+    assert error.endswith("as in user=user_id,item=product_id")
+
+
+@pytest.mark.parametrize("rows", ["u1,55\n18,56\n", "a,b\n17,c\n18,56\n", "a,b\n", "17,55\n18,56\n"])
+def test_words_among_ids_are_no_header(tmp_path, rows):
+    write(tmp_path / "t.csv", rows)
+    log = read_log(tmp_path / "t.csv", domain="ecommerce", mapping="user=#1,item=#2")
+    assert len(log) == rows.count("\n")
+
+
 @pytest.mark.parametrize(
     "header", ["user, item ,time", " user,item,\ttime".replace("\t", " "), "\ufeffuser , item, time "]
 )
