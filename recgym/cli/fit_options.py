@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from recgym.checks import whole_number
+
 Config = Annotated[
     str | None,
     typer.Option(
@@ -65,6 +67,21 @@ Encoder = Annotated[
     typer.Option(
         metavar="DIR",
         help="Folder of a model of sentence-transformers that encodes --text; nothing is downloaded.",
+    ),
+]
+
+
+def planned(users: int | None) -> int | None:
+    """The value of --planning; ValueError, before anything is fitted, unless it is 0, absent or at least 2."""
+    return users if not users else whole_number(users, "--planning", 2)
+
+
+PlanningUsers = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        callback=planned,
+        help="Users on whom the worth of planning is computed for the card, at most; 0: it is not computed.",
     ),
 ]
 

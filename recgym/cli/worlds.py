@@ -13,6 +13,7 @@ from recgym.cli.fit_options import (
     Encoder,
     Ensemble,
     Period,
+    PlanningUsers,
     PropensityWeights,
     Test,
     Text,
@@ -44,13 +45,6 @@ from recgym.cli.terminal import (
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the world; written whole or not at all.")]
 Replace = Annotated[bool, typer.Option("--replace", metavar="", help="Replace the world in --out.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the world. Default: that of --out.")]
-PlanningUsers = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        help="Users on whom the worth of planning is computed for the card, at most; 0: it is not computed.",
-    ),
-]
 FitTerms = Annotated[
     bool,
     typer.Option("--terms", metavar="", help="Also compute what each term of the session model adds to it."),

@@ -17,6 +17,14 @@ def test_fit_does_not_replace_a_folder_that_is_no_world(run, table, tmp_path):
     refused(run("fit", table, "--domain", "ecommerce", "--out", tmp_path / "mine"), "--out", "holds no world")
 
 
+@pytest.mark.parametrize("users", [-3, 1])
+def test_a_wrong_number_of_users_for_planning_is_refused_before_the_fit(run, table, tmp_path, users):
+    out = tmp_path / "mine"
+    answer = run("fit", table, "--domain", "ecommerce", "--out", out, "--planning", users)
+    refused(answer, f"--planning is {users}, expected a whole number of at least 2")
+    assert not out.exists()
+
+
 def test_card_and_the_worth_of_planning(run, world):
     code, out, _ = run("card", world)
     assert code == 0
