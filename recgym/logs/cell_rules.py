@@ -30,9 +30,15 @@ def broken_rules(
     """Rows whose number does not fit the column of the log, and the rule that each breaks."""
     if kind == FLOAT:
         most = np.inf if key == "propensity" else np.finfo(np.float32).max
-        beyond = ~np.isfinite(values.astype(np.float64)) | (np.abs(values) > most)
+        beyond = ~np.isfinite(values.astype(np.float64))
+        large = ~beyond & (np.abs(values) > most)
         below = (values < 0) & (key == "duration_ms")
-        rules = [(beyond, "a finite number is needed"), (below & ~beyond, "a duration must be 0 ms or above")]
+        beyond_rule = f"a finite number is needed, of at most {most:.3g} in size"
+        rules = [
+            (beyond, "a finite number is needed"),
+            (large, beyond_rule),
+            (below & ~beyond, "a duration must be 0 ms or above"),
+        ]
         if key == "rating" and rating_scale:
             low, high = rating_scale
             rules.append(

@@ -80,6 +80,8 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
         if plain in columns:
             raise LogError(f"map: key {key!r} is given twice")
         columns[plain] = column
+    if "#0" in columns.values() and any(re.fullmatch("#[1-9][0-9]*", column) for column in columns.values()):
+        raise LogError("map: '#0': columns are numbered from 1, as in user=#1,item=#2")
     if "user" in columns and columns["user"] == columns.get("item"):
         raise LogError(f"map: user and item are two columns; both are {columns['user']!r}")
     missing = [key for key in ("user", "item") if key not in columns]

@@ -68,6 +68,7 @@ def test_columns_of_a_file_without_header_are_named_by_their_place(tmp_path):
          "header, name its columns by their number, as in user=#1,item=#2,time=#3"),
         ("1,7,1511544070\n", None, "my.csv, row 1: there is no column 'user', and '1,7,1511544070' looks like data"),
         ("who,what\na,b\n", None, "my.csv, row 1: there is no column 'user'; name the columns by a map, --map"),
+        ("1,7,1511544070\n", "user=#0,item=#1", "map: '#0': columns are numbered from 1, as in user=#1,item=#2"),
         ("1,7,1511544070\n", "user=#1,item=thing", "map: 'thing' is a name and '#1' the number of a column"),
         ("1,7\n1,8,9\n", "user=#1,item=#2", "my.csv, row 2: a row must have 2 cells; found 3"),
         ("1,7,x\n1,8,5\n", "user=#1,item=#2,price=#3", "my.csv, row 1, #3: a number is needed; found 'x'"),

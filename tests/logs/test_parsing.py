@@ -115,7 +115,7 @@ def test_unknown_words_are_named_once_a_word_with_their_rows(tmp_path):
 @pytest.mark.parametrize(
     ("column", "cells", "rule"),
     [
-        ("price", ["1e39", 5], "a finite number is needed"),
+        ("price", ["1e39", 5], "a finite number is needed, of at most 3.4e+38 in size"),
         ("rating", ["inf", 5], "a finite number is needed"),
         ("duration_ms", [-5, 5], "a duration must be 0 ms or above"),
         ("slate", ["p1", 5], "a whole number is needed"),
