@@ -43,6 +43,11 @@ def fit_pairs(
     log: Log, name: str, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> World:
     """Fits a world to the 90 % of pairs of train and validation; the others are test."""
+    if config.period is not None or config.split is not None:
+        raise ValueError(
+            f"{'split' if config.period is None else 'period'}: the log shows pairs of users and items, of which a "
+            "tenth is held out, not days"
+        )
     all_pairs = Pairs(*split_pairs(log, seed))
     _refuse_few(all_pairs)
     log, known, dropped = without_rare_items(log, config.min_listeners, known_rows(log, all_pairs))

@@ -13,6 +13,7 @@ from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
 from recgym.fit.recipe_pairs import bootstrap_weights
 from recgym.fit.temporal_split import periods
+from recgym.logs import read_log
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION
 from recgym.sim.synthetic import synthetic
@@ -69,6 +70,16 @@ def test_a_period_that_the_log_cannot_have():
         periods(DAYS, FitConfig(period=("2023-01-01", None)))
     with pytest.raises(ValueError, match="the log has no dates"):
         periods(np.arange(50.0), FitConfig(period=("2023-01-01", None)))
+
+
+def test_days_are_refused_for_a_log_of_pairs(tmp_path):
+    rows = "".join(f"{k % 7},{k % 5},{1_600_000_000 + 90_000 * k}\n" for k in range(30))
+    (tmp_path / "t.csv").write_text("user,item,time\n" + rows)
+    log = read_log(tmp_path / "t.csv", domain="social")
+    for name in ("period", "split"):
+        days = {"split": None, name: ("2020-09-15", "2020-09-20")}
+        with pytest.raises(ValueError, match=f"{name}: the log shows pairs of users and items"):
+            fit(log, name="pairs", config=FitConfig(**days), progress=False)
 
 
 @pytest.mark.parametrize("first", [None, "2022-04-03"])
