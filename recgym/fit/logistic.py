@@ -66,7 +66,10 @@ def fit_logistic(
     parts = _placed(sides, inputs.shape[1])
     curvature = rate * (1 - rate) * weights
     diagonal = [curvature @ np.square(inputs), *(part.diagonal(curvature) for part in parts)]
-    scale = 1.0 / np.sqrt(np.concatenate(diagonal) / len(flag))
+    curved = np.concatenate(diagonal) / len(flag)
+    scale = 1.0 / np.sqrt(
+        np.where(curved > 0.0, curved, 1.0)
+    )  # an input of zeros has none, and keeps its start
 
     def objective(scaled: Doubles) -> tuple[float, Doubles]:
         values = scaled * scale

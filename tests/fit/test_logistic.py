@@ -25,3 +25,15 @@ def test_many_rare_effects_fulfil_the_score_equations():
     np.testing.assert_allclose(found.effects[1], of_item / 2 + table @ (table.T @ of_item) / 30, atol=0.01)
     assert not found.effects[2].any()
     assert abs(miss.sum()) < 0.05
+
+
+def test_an_input_of_zeros_has_no_slope_and_moves_nothing():
+    rng = np.random.default_rng(1)
+    x, item = rng.normal(size=(500, 1)), rng.integers(5, size=500)
+    flag = (rng.random(500) < 1 / (1 + np.exp(-x[:, 0]))).astype(float)
+    sides = [Side(item, np.zeros((5, 0), np.float32), 1.0, np.inf)]
+    found = fit_logistic(flag, np.column_stack([x, np.zeros(500)]), sides)
+    alone = fit_logistic(flag, x, sides)
+    assert found.slopes[1] == 0.0
+    np.testing.assert_allclose([found.bias, found.slopes[0]], [alone.bias, alone.slopes[0]], rtol=1e-4)
+    np.testing.assert_allclose(found.effects[0], alone.effects[0], atol=1e-4)

@@ -15,6 +15,7 @@ from recgym.logs import Log
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 USERS, ITEMS, VISITS, LENGTH = 40, 24, 400, 8
+ROUNDED = 1e-4  # one context has an effect of 0, which a solver reaches to so much
 SHORT = ({"epochs": 4, "batch_rows": 256, "learning_rate": 0.01}, {"epochs": 8, "batch_rows": 64})
 FIGURES: dict[str, dict[str, float]] = {
     "content-1": {
@@ -31,7 +32,6 @@ FIGURES: dict[str, dict[str, float]] = {
         "exposure": 0.041842,
         "logged_stay": 0.010795,
         "context_cdf": 1.0,
-        "context_bias": 9.0003e-06,
         "examine": 1.0,
         "event_bias": 3.5398,
         "event_gain": 1.2361,
@@ -55,7 +55,6 @@ FIGURES: dict[str, dict[str, float]] = {
         "exposure": 0.041842,
         "logged_stay": 0.010795,
         "context_cdf": 1.0,
-        "context_bias": 1.1683e-05,
         "examine": 1.0,
         "event_bias": 3.5617,
         "event_gain": 0.59474,
@@ -158,7 +157,7 @@ def pairs(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def summary(name: str) -> dict[str, float]:
-    """Root mean squares of the arrays of a short fit under a preset, without those that are 0, and its params'."""
+    """Root mean squares of the arrays of a short fit under a preset, without those that round to 0, and its params'."""
     domain = name.partition("-")[0]
     short = SHORT[domain == "social"]
     preset = replace(PRESETS[name], split=None, bootstrap=20, **short)
@@ -168,7 +167,7 @@ def summary(name: str) -> dict[str, float]:
         key: float(np.sqrt(np.square(np.asarray(value, float)).mean()))
         for key, value in world.arrays._asdict().items()
     }
-    return {key: value for key, value in size.items() if value > 0}
+    return {key: value for key, value in size.items() if value > ROUNDED}
 
 
 @pytest.mark.slow
