@@ -23,6 +23,15 @@ def pick_device(name: str) -> torch.device:
 MAX_UPDATES = 1e9  # of an optimizer
 
 
+def entries(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Entries of a vector, (...); their gradients are added in one order.
+
+    `table[index]` adds them in the order of the threads, which differs between two runs of one seed.
+    """
+    rows: torch.Tensor = torch.nn.functional.embedding(index, table[:, None])
+    return rows[..., 0]
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw initial weights from a seed, and leave torch's global generator as it was."""

@@ -11,15 +11,7 @@ from torch.nn import functional
 
 from agents.features import public_vectors
 from agents.problem import Problem
-
-
-def entries(table: Tensor, index: Tensor) -> Tensor:
-    """Entries of a vector, (...); their gradients are added in one order.
-
-    `table[index]` adds them in the order of the threads, which differs between two runs of one seed.
-    """
-    rows: Tensor = functional.embedding(index, table[:, None])
-    return rows[..., 0]
+from agents.torch_utils import entries
 
 
 def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.base import BaseAgent
-from agents.deep.item_tower import entries
 from agents.deep.pretraining import (
     OfflineSettings,
     batches,
@@ -35,7 +34,7 @@ from agents.log_histories import Histories, read_histories
 from agents.params import check_range
 from agents.problem import Problem
 from agents.slates import allowed_items, top_k
-from agents.torch_utils import GPUS, pick_device, put_weights, seeded, weights_of
+from agents.torch_utils import GPUS, entries, pick_device, put_weights, seeded, weights_of
 
 FIRST_SPREAD = 0.02  # standard deviation of embeddings before anything is learnt
 

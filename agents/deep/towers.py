@@ -31,10 +31,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS
-from agents.deep.item_tower import ItemTower, entries
+from agents.deep.item_tower import ItemTower
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.stored_names import keep_stored_names
 from agents.problem import Problem
+from agents.torch_utils import entries
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
 CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small beside the tower's other inputs

@@ -114,11 +114,9 @@ def bench(
     from recgym.bench.env_args import env_arguments
     from recgym.bench.experiment import runs_of
     from recgym.bench.launch import launch, table_entropy
-    from recgym.bench.report import write_report
-    from recgym.bench.report_page import PAGE, refuse_to_lose
+    from recgym.bench.report_page import refuse_to_lose
     from recgym.bench.suite import choose
     from recgym.bench.trackers import tracker_of
-    from recgym.cli.results import print_report
 
     chosen = choose(
         preset,
@@ -137,9 +135,18 @@ def bench(
     tracker = None if track is None else tracker_of(track, out / preset)
     with progress(*columns) as bar:
         summary = launch(chosen, out / preset, workers, bar, anew=anew, engine=runs, tracker=tracker)
-    print_report(write_report(out))
-    print(f"the report is {out / PAGE}", file=sys.stderr)
+    _report(out)
     _end(summary.done, summary.skipped, len(summary.failed))
+
+
+def _report(folder: Path) -> None:
+    """Writes and prints the report of a folder, and says where it is."""
+    from recgym.bench.report import write_report
+    from recgym.bench.report_page import PAGE
+    from recgym.cli.results import print_report
+
+    print_report(write_report(folder))
+    print(f"the report is {folder / PAGE}", file=sys.stderr)
 
 
 def _end(done: int, skipped: int, failed: int) -> None:
@@ -183,12 +190,7 @@ def report(
     recgym report runs
     ```
     """
-    from recgym.bench.report import write_report
-    from recgym.bench.report_page import PAGE
-    from recgym.cli.results import print_report
-
-    print_report(write_report(results))
-    print(f"the report is {results / PAGE}", file=sys.stderr)
+    _report(results)
 
 
 def verify(

@@ -1,6 +1,5 @@
 """The command `recgym ope`."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from recgym.cli.terminal import (
     TimeUnit,
     given,
     print_json,
+    print_remarks,
 )
 
 PolicyFolder = Annotated[
@@ -133,9 +133,7 @@ def _policy(folder: Path) -> tuple[Any, Any]:
 def _mapped(places: list[Path], env: Any, options: dict[str, Any]) -> Any:
     """The log on the indices of the environment; remarks are printed to stderr."""
     from recgym.logs import read_log
-    from recgym.logs.problems import escaped
 
     log = env.unwrapped.index_log(read_log(places, **options))
-    for remark in log.remarks:
-        print(escaped(remark), file=sys.stderr)
+    print_remarks(log.remarks)
     return log

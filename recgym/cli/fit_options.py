@@ -1,6 +1,5 @@
 """Options of the commands that fit worlds, and the log that they read."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym.checks import whole_number
+from recgym.cli.terminal import print_remarks
 
 Config = Annotated[
     str | None,
@@ -95,7 +95,7 @@ def with_text(log: Any, text: str | None, encoder: Path | None) -> Any:
     from recgym.logs.item_text import with_text_vectors
 
     found = with_text_vectors(log, [name.strip() for name in text.split(",") if name.strip()], encoder)
-    print(found.remarks[-1], file=sys.stderr)
+    print_remarks(found.remarks[-1:])
     return found
 
 
@@ -109,11 +109,9 @@ def read_printed(
 ) -> Any:
     """The log; remarks of its reader are printed to stderr."""
     from recgym.logs import read_log
-    from recgym.logs.problems import escaped
 
     read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
-    for remark in read.remarks:
-        print(escaped(remark), file=sys.stderr)
+    print_remarks(read.remarks)
     return read
 
 

@@ -13,6 +13,8 @@ import typer
 from recgym.device import FITTING, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
 
@@ -171,6 +173,14 @@ def progress(*columns: Any) -> Any:
         transient=True,
         disable=not is_terminal(sys.stderr),
     )
+
+
+def print_remarks(remarks: "Iterable[str]") -> None:
+    """Prints remarks on a log to stderr, each as one safe line."""
+    from recgym.logs.problems import escaped
+
+    for remark in remarks:
+        print(escaped(remark), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -67,9 +67,8 @@ def fit_logistic(
     curvature = rate * (1 - rate) * weights
     diagonal = [curvature @ np.square(inputs), *(part.diagonal(curvature) for part in parts)]
     curved = np.concatenate(diagonal) / len(flag)
-    scale = 1.0 / np.sqrt(
-        np.where(curved > 0.0, curved, 1.0)
-    )  # an input of zeros has none, and keeps its start
+    curved[curved == 0.0] = 1.0  # an input of zeros has no curvature, and keeps its start
+    scale = 1.0 / np.sqrt(curved)
 
     def objective(scaled: Doubles) -> tuple[float, Doubles]:
         values = scaled * scale

@@ -38,6 +38,7 @@ class Batches(Sequence[Batch]):
         def tensor(values: NDArray[Any], kind: torch.dtype) -> torch.Tensor:
             return torch.as_tensor(values, dtype=kind, device=self.device)
 
+        place = tensor(dataset.place[row], torch.int64)
         return Batch(
             tensor(dataset.user[starts], torch.int64),
             tensor(dataset.context[starts], torch.int64),
@@ -45,8 +46,8 @@ class Batches(Sequence[Batch]):
             tensor(mask & dataset.positive[row], torch.float32),
             tensor(mask, torch.float32),
             tensor(row, torch.int64),
-            tensor(dataset.place[row], torch.int64) if dataset.has_slates else None,
-            place=tensor(dataset.place[row], torch.int64),
+            place if dataset.has_slates else None,
+            place=place,
         )
 
 
