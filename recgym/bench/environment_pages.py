@@ -4,12 +4,15 @@
 to date.
 """
 
-import re
 from itertools import pairwise
 from pathlib import Path
 
+from recgym.bench.experiment import title_of
+from recgym.bench.leaderboard import Leaderboard, tables_of
+from recgym.bench.raw_rows import preset_of, read_runs, table_folders
 from recgym.bench.readme import headline_figures, markdown_table
 from recgym.bench.session_pictures import AGENT, SCENES
+from recgym.bench.table_text import GAIN_HEAD, cells, describe_judged, head
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import observation_columns
@@ -22,7 +25,7 @@ from recgym.sim.world import World
 from recgym.storage import write_files
 
 FOLDER = Path("docs/environments")
-RESULTS = Path("results/README.md")
+RESULTS = Path("results")
 REFERENCES = ("random", "oracle", "oracle-plan")
 DESCRIPTIONS = {
     "ecommerce": "A visitor browses a shop. At each step the agent shows {shown}, of which the visitor clicks at most "
@@ -71,14 +74,15 @@ OBSERVES = {
 
 def pages() -> dict[Path, str]:
     """Text of each page, and of their index."""
-    found = {FOLDER / f"{_name(row)}.md": page(row) for row in ENVIRONMENTS}
+    published = _published()
+    found = {FOLDER / f"{_name(row)}.md": page(row, published.get(row.id)) for row in ENVIRONMENTS}
     lines = ["# Environments", "", "| environment | the agent's task |", "| --- | --- |"]
     lines += [f"| [{row.id}]({_name(row)}.md) | {row.about} |" for row in ENVIRONMENTS]
     return {FOLDER / "index.md": "\n".join(lines) + "\n", **found}
 
 
-def page(row: EnvRow) -> str:
-    """The page of one environment."""
+def page(row: EnvRow, published: Leaderboard | None) -> str:
+    """The page of one environment, with the returns of its published table."""
     asked = Arguments.parse({"row": row._asdict()})
     world = task_world(asked)
     engine, _ = make_engine(asked, world, 1)
@@ -97,7 +101,7 @@ def page(row: EnvRow) -> str:
         + f" Truncated: after {row.horizon} steps. There is no other end.",
         "Arguments": _arguments(row, world),
         "Fidelity": _fidelity(world),
-        "Reference returns": _references(row),
+        "Reference returns": _references(published),
         "Version History": _versions(row),
     }
     parts = [
@@ -199,25 +203,27 @@ def _fidelity(world: World) -> str:
     return "On held-out rows of the log:\n\n" + markdown_table(("figure", "log", "world", "baseline"), rows)
 
 
-def _references(row: EnvRow) -> str:
-    """Returns of the reference agents in the published table; "" where it has none."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else ""
-    section = re.search(rf"^### {re.escape(row.id)}\b.*?(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)
-    if section is None:
+def _published() -> dict[str, Leaderboard]:
+    """The references of the published table of each id, from the rows; of ids with their own arguments alone."""
+    found = {}
+    for place in table_folders(RESULTS):
+        runs = [run for run in read_runs(place)[0] if run.record["agent"]["name"] in REFERENCES]
+        for table in tables_of(preset_of(place), runs):
+            if title_of(table.env_id, table.experiment) == table.env_id:
+                found[table.env_id] = table
+    return found
+
+
+def _references(table: Leaderboard | None) -> str:
+    """Returns of the reference agents; "" where no table is published."""
+    if table is None:
         return ""
-    returns = section[0].partition("\nBeyond return")[0]
-    cells = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in returns.splitlines()
-        if line.startswith("| ")
-    ]
-    rows = [(line[0], line[1], line[2], line[5]) for line in cells if line[0] in REFERENCES]
-    head = ("agent", "mean return of a session", "over random, paired 95 %", "response rate")
-    table = markdown_table(head, sorted(rows, key=lambda line: REFERENCES.index(line[0])))
-    judged = re.search(r"[\d,]+ judged sessions a seed, \d+ seeds\.( Planning .*?\]\.)?", section[0])
-    fewer = re.search(r"^\* (oracle-plan is judged on .*)$", section[0], re.MULTILINE)
-    said = " ".join([*([judged[0]] if judged else []), *([f"{fewer[1]}."] if fewer else [])])
-    return f"{table}\n\n{said}".rstrip()
+    texts = {row.agent: dict(zip(head(table), cells(table, row), strict=True)) for row in table.rows}
+    shown = [texts[agent] for agent in REFERENCES if agent in texts]
+    names = ("agent", "return", GAIN_HEAD, "response rate")
+    titles = ("agent", "mean return of a session", *names[2:])
+    returns = markdown_table(titles, (tuple(row[name] for name in names) for row in shown))
+    return f"{returns}\n\n" + " ".join([describe_judged(table), *(f"{note}." for note in table.notes)])
 
 
 def _versions(row: EnvRow) -> str:

@@ -28,7 +28,7 @@ from recgym.bench.raw_rows import FILE, preset_of, read_runs, rows_bytes, table_
 from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
-from recgym.bench.table_text import cells, describe_learning, describe_planning, head
+from recgym.bench.table_text import cells, describe_judged, describe_learning, head
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
@@ -154,15 +154,13 @@ def _named(counts: Counter[str]) -> str:
 
 def _table_text(table: Leaderboard) -> str:
     title = f"### {title_of(table.env_id, table.experiment)}" + (f" ({table.mark})" if table.mark else "")
-    assumed = " The reward rests on assumed parameters." if table.is_assumed else ""
     names = head(table)
     lines = [
         title,
         "",
         f"World {table.world}, {table.env_steps:,} environment steps, "
         + (f"arguments {table.arguments}, " if table.arguments else "")
-        + f"{table.sessions:,} judged sessions a seed, "
-        f"{table.seeds} seeds.{assumed} {describe_planning(table)} {describe_learning(table)}".rstrip(),
+        + f"{describe_judged(table)} {describe_learning(table)}".rstrip(),
         "",
         "| " + " | ".join(names) + " |",
         "| --- " + "| ---: " * (len(names) - 1) + "|",

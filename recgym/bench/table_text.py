@@ -5,6 +5,7 @@ import math
 from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.evaluate.stats import Interval
 
+GAIN_HEAD = "over random, paired 95 %"
 REFERENCE_HEAD = "{} over it, paired 95 %"  # of the preset's reference agent
 
 
@@ -12,7 +13,7 @@ def head(table: Leaderboard) -> list[str]:
     """Names of the columns."""
     reference = [REFERENCE_HEAD.format(table.reference)] * bool(table.reference)
     measures = ["score", "response rate", "length", "coverage", "CPU seconds"]
-    return ["agent", "return", "over random, paired 95 %", *reference, *measures]
+    return ["agent", "return", GAIN_HEAD, *reference, *measures]
 
 
 def cells(table: Leaderboard, row: Row) -> list[str]:
@@ -52,6 +53,13 @@ def _with_bounds(interval: Interval | None) -> str:
     if math.isnan(interval.low):
         return mean
     return f"{mean} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def describe_judged(table: Leaderboard) -> str:
+    """How a table was judged, what its reward rests on, and the worth of planning."""
+    judged = f"{table.sessions:,} judged sessions a seed, {table.seeds} seeds."
+    assumed = "The reward rests on assumed parameters." if table.is_assumed else ""
+    return " ".join(filter(None, (judged, assumed, describe_planning(table))))
 
 
 def describe_learning(table: Leaderboard) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import gymnasium as gym
@@ -42,17 +43,23 @@ def repository(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def test_the_pages_are_up_to_date():
-    written = pages()
+@pytest.fixture(scope="module")
+def written():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return pages()
+
+
+def test_the_pages_are_up_to_date(written):
     assert set(written) == set(FOLDER.glob("*.md"))
     for path, text in written.items():
         assert read_file(path).decode() == text, f"{path}: run python -m recgym.bench.environment_pages"
 
 
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id.rpartition("/")[2])
-def test_a_page_is_of_its_environment(row):
+def test_a_page_is_of_its_environment(row, written):
     env = gym.make(row.id)
-    text = pages()[FOLDER / f"{row.id.rpartition('/')[2]}.md"]
+    text = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"]
     found = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert tuple(title for title in found if title != "Reference returns") == (*TITLES, "Version History")
     assert f"`{env.action_space}`" in text
@@ -62,20 +69,20 @@ def test_a_page_is_of_its_environment(row):
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
 
 
-def test_every_argument_of_an_environment_is_explained():
+def test_every_argument_of_an_environment_is_explained(written):
     fields = {field.name for field in dataclasses.fields(Arguments)} - {"domain", "row"}
     assert {name for name, _ in ARGUMENTS} == fields
-    text = pages()[FOLDER / "Content-v1.md"]
+    text = written[FOLDER / "Content-v1.md"]
     assert "a name (`clicks`, `engagement`, `watch_time`), or a dict" in text
 
 
-def test_reference_returns_are_those_of_the_rows():
+def test_reference_returns_are_those_of_the_rows(written):
     rows = read_table(
         ROOT / "results/ladder/rows.parquet", columns=["env_id", "agent", "returns"]
     ).to_pylist()
     for row in ENVIRONMENTS:
         own = [each for each in rows if each["env_id"] == row.id]
-        table = pages()[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Reference returns")[2]
+        table = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Reference returns")[2]
         found = dict(re.findall(r"^\| (random|oracle|oracle-plan) \| ([\d.]+) \|", table, re.MULTILINE))
         means = {
             agent: [np.mean(each["returns"]) for each in own if each["agent"] == agent]
@@ -99,9 +106,19 @@ def test_reference_returns_are_those_of_the_rows():
             )
 
 
-def test_every_page_is_in_the_navigation():
+def test_reference_returns_need_no_page_of_results(tmp_path, monkeypatch, written):
+    rows = tmp_path / "results/ladder/rows.parquet"
+    rows.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "results/ladder/rows.parquet", rows)
+    monkeypatch.chdir(tmp_path)
+    assert pages() == written
+    rows.unlink()
+    assert "Reference returns" not in pages()[FOLDER / "Content-v1.md"]
+
+
+def test_every_page_is_in_the_navigation(written):
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert [path.name for path in pages() if f"- environments/{path.name}\n" not in nav] == []
+    assert [path.name for path in written if f"- environments/{path.name}\n" not in nav] == []
 
 
 def test_a_new_version_says_what_it_changes():
