@@ -59,6 +59,8 @@ def play(
     count: int,
     progress: Callable[[int], None] = lambda done: None,
     wrap: Callable[[Any], Any] = lambda env: env,
+    *,
+    with_regret: bool = True,
 ) -> tuple[Columns, dict[str, Any]]:
     """Plays S sessions with an agent that does not explore.
 
@@ -73,6 +75,7 @@ def play(
         count: S, at least 1.
         progress: called with the number of finished sessions.
         wrap: wraps the vector environment; its info may hold `slates` (B, K), shown in place of the actions.
+        with_regret: whether the regret is computed.
 
     Returns:
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
@@ -83,7 +86,7 @@ def play(
     num = min(PARALLEL_SESSIONS, count)
     env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
     agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
-    record = _SessionRecorder(count, seed, env.unwrapped)
+    record = _SessionRecorder(count, seed, env.unwrapped, with_regret=with_regret)
     session = np.arange(num)  # of each row; -1: none
     observation, info = env.reset(seed=seed % _NUM_SEEDS)
     assumed = int(np.asarray(info["reward_is_assumed"])[0])
@@ -99,11 +102,7 @@ def play(
             continue
         done += int((over & (session >= 0)).sum())
         progress(done)
-        seeds: list[int | None] = [None] * num
-        for row in np.flatnonzero(over):
-            session[row] = begun if begun < count else -1
-            begun += 1
-            seeds[row] = (seed + max(int(session[row]), 0)) % _NUM_SEEDS
+        begun, seeds = _next_sessions(session, over, begun, count, seed)
         if done == count:
             break
         observation, info = env.reset(seed=seeds, options={"reset_mask": over})
@@ -111,6 +110,18 @@ def play(
     facts = _facts(env.unwrapped, assumed)
     env.close()
     return record.columns(), facts
+
+
+def _next_sessions(
+    session: NDArray[Any], over: NDArray[Any], begun: int, count: int, seed: int
+) -> tuple[int, list[int | None]]:
+    """Gives the next sessions to the rows that are over, -1 where none is left: the number begun, and seeds of rows."""
+    seeds: list[int | None] = [None] * len(session)
+    for row in np.flatnonzero(over):
+        session[row] = begun if begun < count else -1
+        begun += 1
+        seeds[row] = (seed + max(int(session[row]), 0)) % _NUM_SEEDS
+    return begun, seeds
 
 
 def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
@@ -146,10 +157,10 @@ def _facts(env: Any, reward_is_assumed: int) -> dict[str, Any]:
 class _SessionRecorder:
     """Sums of each session, and its items in order."""
 
-    def __init__(self, count: int, seed: int, native: Any) -> None:
+    def __init__(self, count: int, seed: int, native: Any, *, with_regret: bool) -> None:
         events = native.event_names
         is_open = native.arguments.rules is None and native.arguments.arrival is None
-        self._regret = _regret_of(native.privileged()) if is_open else None
+        self._regret = _regret_of(native.privileged()) if with_regret and is_open else None
         seeds = np.arange(count, dtype=np.uint64) + np.uint64(seed % _NUM_SEEDS)
         self.rows: Columns = {
             "session": np.arange(count, dtype=np.int32),

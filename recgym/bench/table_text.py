@@ -26,8 +26,8 @@ def cells(table: Leaderboard, row: Row) -> list[str]:
     return [
         row.agent,
         format_number(row.value.mean),
-        _with_bounds(row.gain),
-        *[_with_bounds(row.reference_gain)] * bool(table.reference),
+        with_bounds(row.gain),
+        *[with_bounds(row.reference_gain)] * bool(table.reference),
         scored,
         f"{row.response_rate:.3f}",
         f"{row.length:.1f}",
@@ -46,7 +46,8 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:.{min(places, 6)}f}"
 
 
-def _with_bounds(interval: Interval | None) -> str:
+def with_bounds(interval: Interval | None) -> str:
+    """A difference with the bounds of its interval, where it has some; "" for None."""
     if interval is None:
         return ""
     mean = f"{interval.mean:+.2f}"
@@ -65,7 +66,7 @@ def describe_judged(table: Leaderboard) -> str:
 def describe_learning(table: Leaderboard) -> str:
     """What reinforcement learning adds, in one sentence; "" where no run shows it."""
     if table.learning is not None:
-        adds = _with_bounds(table.learning)
+        adds = with_bounds(table.learning)
         return f"Reinforcement learning ({table.reference} as tuned over itself at discount 0) adds {adds}."
     if table.reference and table.is_myopic:
         return f"Reinforcement learning adds nothing: {table.reference} as tuned has discount 0."
@@ -76,7 +77,7 @@ def describe_planning(table: Leaderboard) -> str:
     """The worth of planning in one sentence; "" where no run shows it."""
     if table.planning is None:
         return ""
-    worth = _with_bounds(table.planning)
+    worth = with_bounds(table.planning)
     if table.planning.low <= 0:
         return f"Planning (oracle-plan over oracle) is worth {worth}: possibly nothing, as in a bandit."
     return f"Planning (oracle-plan over oracle) is worth {worth}."

@@ -11,6 +11,7 @@ from typing import Any
 from recgym import storage
 from recgym.bench.checkpoint import FOLDER, Checkpoints
 from recgym.bench.experiment import Entry, Experiment, Run
+from recgym.bench.reference_returns import reference_returns
 from recgym.bench.rollout import final_figures
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
 
@@ -133,6 +134,7 @@ def _train(
     learn(run, record, curve, agent, env, log=log, checkpointer=checkpointer, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
     record["final"] = final_figures(columns, facts)
+    references = reference_returns(run, agent, columns["return"], facts["num_items"])
     _notify(
         "judged",
         experiment.env_steps,
@@ -141,6 +143,7 @@ def _train(
     )
     kept = ("env", "agent", "budget", "seed", "final", "timing", "versions", "host")
     about = {"schema": "recgym.training/1", **{name: record[name] for name in kept}, "settings": settings}
+    about["references"] = references
     about["reward_is_assumed"] = bool(facts["reward_is_assumed"])
     with storage.whole_folder(out, drop=(FOLDER,)) as work:
         agent.write(work)

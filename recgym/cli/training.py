@@ -1,12 +1,13 @@
 """The command `recgym train`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from recgym.cli.layout import TableColumn, show_table, show_text
 from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
 
 AgentName = Annotated[
@@ -140,7 +141,7 @@ def train(
         about = train_agent(
             plan, experiment, folder, resume=resume, replace=replaced, listeners=(listener, *curves)
         )
-    _print_figures(about["final"])
+    _print_judged(about)
     if "ended" not in listener.stages:
         print(f"wrote {folder}", file=sys.stderr)
 
@@ -188,10 +189,36 @@ class _ProgressListener:
         self.bar.update(self.task, completed=done, description=f"{self.agent} {stage}  {shown}")
 
 
-def _print_figures(final: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, figure in final.items():
+def _print_judged(about: Mapping[str, Any]) -> None:
+    """The figures of a training.json, and its references; a training of an earlier version has none."""
+    for name, figure in about["final"].items():
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")
+    if about.get("references"):
+        _print_references(about["references"])
+
+
+def _print_references(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table of `reference_returns`."""
+    from recgym.bench.judged_runs import ORACLE
+    from recgym.bench.table_text import GAIN_HEAD, format_number
+
+    texts = [
+        (
+            row["agent"],
+            format_number(row["return"]),
+            "" if row["low"] is None else "{over_random:+.2f} [{low:+.2f}, {high:+.2f}]".format(**row),
+        )
+        for row in rows
+    ]
+    print()
+    title = f"The same users, with others ({rows[0]['sessions']:,} sessions)"
+    show_table([TableColumn(name) for name in ("agent", "return", GAIN_HEAD)], texts, title)
+    if any(row["agent"] == ORACLE for row in rows):
+        show_text(
+            "oracle reads the users' hidden intent and shows what pays most at once: a bound, not a competitor."
+        )
+    show_text("Intervals are over these sessions; another --seed trains another agent.")
 
 
 def resume_message(stage: str, agent: str, env_steps: int) -> str:

@@ -1,9 +1,11 @@
 """The command train."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from refusals import refused
 
 from agents import agent_class
@@ -57,6 +59,15 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     assert out.startswith("return: ")
     about = json.loads((folder / "training.json").read_text())
     assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
+    rows = re.findall(
+        r"^(random|ucb1|oracle) +([\d.]+)(?: +([+-][\d.]+) \[[+-][\d.]+, [+-][\d.]+\])? *$", out, re.M
+    )
+    assert [name for name, _, _ in rows] == ["random", "ucb1", "oracle"]
+    returns = [float(value) for _, value, _ in rows]
+    assert returns[1] == pytest.approx(about["final"]["return"]["mean"], abs=0.01)
+    assert returns[0] < returns[2]
+    assert [gain for _, _, gain in rows] == ["", *(f"{value - returns[0]:+.2f}" for value in returns[1:])]
+    assert "(40 sessions)" in out
     kind = agent_class("ucb1")
     env = make_vector("recgym/Ecommerce-v1", 4, world=world, observation=kind.observation)
     agent = kind.load(folder, Problem.of(env))
