@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 
+# One thread a process, of NumPy, PyTorch and those that tests start: where pytest-xdist has a process for each core,
+# several wait for one another much longer than one works. A test of more threads sets their number.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
