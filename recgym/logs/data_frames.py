@@ -11,14 +11,16 @@ import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_spans
+from recgym.logs.cell_rules import COUNT_COLUMNS
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source
 from recgym.logs.delimited import require_columns
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
 from recgym.logs.json_lines import SURROGATES
+from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.slate_lists import one_row_an_item
 from recgym.logs.table_settings import TableSettings
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from recgym.logs.log import Log
 
 IDS = ("user", "item", "session", "id")
+OWN_COLUMNS = ("file", "file_row", *COUNT_COLUMNS.values())  # that the frame of a log has besides keys
 INT64 = 1 << 63
 
 
@@ -165,7 +168,9 @@ def log_of_frame(
     )
     settings = replace(settings, left_out=left_out)
     log = log_of_table(table, settings, build)
+    others = [name for name in without_key(names, domain) if name not in OWN_COLUMNS]
     remarks = [f"frame: {remark}" for remark in remarks]
+    remarks += [f"frame: columns kept that are no keys of a log: {shown(others)}"] if others else []
     log = replace(log, remarks=(*of_users, *of_items, *remarks, *log.remarks))
     raise_problems(validate(log, event_rules=False))
     return replace(log, remarks=(*log.remarks, *event_remarks(log)))

@@ -16,7 +16,7 @@ from recgym.logs.files import Files, stated
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
 from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
-from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
+from recgym.logs.problems import LogError, LogProblem, not_read, raise_problems, shown
 from recgym.logs.separators import cells_of, separator_of
 
 NAMES = ("user", "friend")
@@ -38,7 +38,7 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
         raise LogError(f"friends: a log of the domain social has them; this one is {log.domain}")
     if log.friends is not None:
         raise LogError(f"friends: {log.source.name} has its own, {len(log.friends):,} pairs")
-    name, pairs = _pairs(stated(path, "friends"), log.users["id"])
+    name, pairs, unread = _pairs(stated(path, "friends"), log.users["id"])
     ends = [_indices(pairs[column], log.users["id"]) for column in (0, 1)]
     known, other = (ends[0] >= 0) & (ends[1] >= 0), ends[0] != ends[1]
     kept = np.stack([np.minimum(*ends), np.maximum(*ends)], axis=1)[known & other]
@@ -57,7 +57,7 @@ def with_friends(log: Log, path: str | PathLike[str]) -> Log:
         *(f"{n:,} {what}" for what, n in counts.items() if n),
     ]
     friends = pa.table(dict(zip(NAMES, both.T, strict=True)))
-    return replace(log, friends=friends, remarks=(*log.remarks, "; ".join(counted)))
+    return replace(log, friends=friends, remarks=(*log.remarks, *not_read(name, unread), "; ".join(counted)))
 
 
 def _indices(cells: Any, users: Any) -> Array:
@@ -68,12 +68,13 @@ def _indices(cells: Any, users: Any) -> Array:
     return index
 
 
-def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
-    """Name of the file, and its two columns."""
+def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any, list[str]]:
+    """Name of the file, its two columns, and the names of the others."""
     files = Files(path)
     name = files.one("*")
     if holds_parquet(files, name):
-        chosen, header = _two(name, parquet_file(files, name).schema_arrow.names), None
+        header = parquet_file(files, name).schema_arrow.names
+        chosen = _two(name, header)
         table = parquet_columns(files, name, chosen)
         lines = np.arange(2, len(table) + 2)
     else:
@@ -82,9 +83,10 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         cells = cells_of(line, separator, name)
         ids = set(users.to_pylist())
         has_header = not any(cell in ids or re.fullmatch("[0-9]+", cell) for cell in cells)
-        header = None if has_header else [f"#{k + 1}" for k in range(len(cells))]
-        chosen = _two(name, header or cells)
-        layout = TextLayout(separator or ",", header=header)
+        placed = None if has_header else [f"#{k + 1}" for k in range(len(cells))]
+        header = placed or cells
+        chosen = _two(name, header)
+        layout = TextLayout(separator or ",", header=placed)
         table, lines = read_csv_and_lines(files, name, dict.fromkeys(chosen, TEXT), layout)
     for column in chosen:
         cells = table[column]
@@ -95,7 +97,7 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any]:
         raise_problems(
             [LogProblem(name, int(lines[row]), column, "a user is needed", "nothing") for row in rows]
         )
-    return name, table.select(chosen)
+    return name, table.select(chosen), [column for column in header if column not in chosen]
 
 
 def _two(name: str, header: list[str]) -> list[str]:

@@ -4,7 +4,8 @@
     mapping="user=visitorid,item=itemid,time=timestamp,event=event")
 
 `user` and `item` are needed. Without a map the columns must have the names of the keys (`recgym.logs.mapping`). The
-columns of a file without header are named by their number, user=#1,item=#2. Conventions:
+columns of a file without header are named by their number, user=#1,item=#2. A remark names the columns that are not
+read. Conventions:
 
 * files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
   key that is mapped to #file, the name of the file without endings, they may have further columns of their own.

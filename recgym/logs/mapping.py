@@ -109,6 +109,12 @@ def _pairs(mapping: object) -> list[tuple[str, str]]:
     return list(mapping.items())
 
 
+def without_key(names: Iterable[str], domain: str) -> list[str]:
+    """Names of columns that are no key of a table of events, so that without a map nothing reads them."""
+    keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[domain]))
+    return [name for name in names if name not in keys and not name.startswith(CONTEXT)]
+
+
 def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
     """The map without a bound of the rating, and the lowest rating that counts as a response: 8 for "stars>=8"."""
     column, bound, least = columns.get("rating", "").partition(">=")

@@ -86,6 +86,13 @@ def raise_problems(problems: Sequence[LogProblem]) -> None:
         raise LogError(f"{problems[0]}{more}", problems)
 
 
+def not_read(table: str, columns: Sequence[str]) -> list[str]:
+    """Remark that names the columns of a table that are not read, so that a misspelt name is seen."""
+    return (
+        [f"{table}: columns not read: {shown([name or repr(name) for name in columns])}"] if columns else []
+    )
+
+
 def shown(names: Sequence[str], most: int = 12, width: int = 40) -> str:
     """Names as one line of bounded length."""
     cut = [name if len(name) <= width else f"{name[: width - 3]}..." for name in names[:most]]

@@ -78,7 +78,7 @@ def rows_kept(
     if alike and settings.unread is not None:
         others = shown(settings.unread.names(origin.names[0]))
         remarks.append(
-            f"{alike:,} rows kept that differ from an earlier one in columns not used alone: {others}"
+            f"{alike:,} rows kept that differ from an earlier one only in columns that are not read: {others}"
         )
     kept = np.flatnonzero(repeats != EXACT) if is_drop else np.arange(len(table))
     return kept, [f"{settings.name}: {remark}" for remark in remarks]

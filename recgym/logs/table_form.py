@@ -145,9 +145,7 @@ class TableForm:
         log = log_of_table(table, settings, Log.build)
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
-        left = [] if self.columns else unread.names(names[0])
-        remarks += [f"{name}: columns not used: {shown(left)}"] if left else []
-        return replace(log, remarks=(*together, *remarks, *log.remarks))
+        return replace(log, remarks=(*together, *remarks, *log.remarks, *unread.remarks(names)))
 
 
 def _kept_events(table: Any, origin: Origin, words: Mapping[str, str]) -> tuple[Any, Origin, list[str]]:

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from recgym.arrays import Array
-from recgym.events import EVENTS
 from recgym.logs.columns import as_numpy
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
 from recgym.logs.json_lines import numbered_lines, record_of
-from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
+from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
+from recgym.logs.problems import not_read
 from recgym.logs.table_files import TableFile
 from recgym.logs.text_form import TextForm
 
@@ -38,6 +38,18 @@ class UnreadColumns(NamedTuple):
         """Their names in a file."""
         return self._of(TableFile.of(self.files, name, self.columns, self.form).header)
 
+    def remarks(self, names: Sequence[str]) -> list[str]:
+        """Remarks that name them: one for all files of the same columns."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for name in names:
+            found.setdefault(tuple(self.names(name)), []).append(name)
+        several = {columns: f" and {len(same) - 1} more" * (len(same) > 1) for columns, same in found.items()}
+        return [
+            line
+            for columns, same in found.items()
+            for line in not_read(f"{same[0]}{several[columns]}", columns)
+        ]
+
     def codes(self, origin: Origin) -> Array:
         """(R,) int64 of the rows of an origin: equal where all cells in these columns are equal."""
         codes = np.zeros(len(origin.row), np.int64)
@@ -50,8 +62,7 @@ class UnreadColumns(NamedTuple):
     def _of(self, header: Sequence[str]) -> list[str]:
         if self.columns:
             return [column for column in header if column not in self.columns.values()]
-        keys = (*KEYS, *ATTRIBUTES, *(event.name for event in EVENTS[self.domain]))
-        return [column for column in header if column not in keys and not column.startswith(CONTEXT)]
+        return without_key(header, self.domain)
 
     def _of_file(self, name: str) -> tuple[Array, Array]:
         """Row numbers of a file, as in an origin, and the code of each."""

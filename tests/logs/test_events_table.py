@@ -44,6 +44,7 @@ def test_actions_join_the_row_of_their_item_and_sessions_end_after_a_gap(tmp_pat
         "events.csv: times from 2015-06-02 05:02:10 to 2015-06-02 05:32:16 UTC, unit ms",
         "events.csv: event words: view 3 as click, transaction 2 as click+cart+purchase, addtocart 1 as click+cart",
         "events.csv: 2 rows joined an earlier row of their item",
+        "events.csv: columns not read: transactionid",
         "all rows are responses (click): the log does not say what was shown without one",
     )
     assert found_problems(log) == []

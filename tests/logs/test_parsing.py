@@ -179,7 +179,7 @@ def test_prices_and_durations_of_items_out_of_range_are_refused(tmp_path, column
 def test_remarks_name_unused_columns_and_differing_values(tmp_path):
     text = f"user,item,time,like,timestamp,category,price\na,x,{AT},1,5,p,1\na,x,{AT + 1},1,5,q,2\na,y,{AT},1,5,,1\n"
     log = read_log(table(tmp_path, text), domain="ecommerce")
-    assert "t.csv: columns not used: like, timestamp" in log.remarks
+    assert "t.csv: columns not read: like, timestamp" in log.remarks
     assert "t.csv: 1 items have rows of another category: the first is the item's" in log.remarks
     assert "t.csv: 1 items have rows of another price: the first is the item's" in log.remarks
     assert "t.csv: 1 items have no category: it is unknown" in log.remarks

@@ -39,9 +39,9 @@ def test_rows_that_differ_in_a_column_that_is_not_read_are_kept(tmp_path, kind, 
     log = read_log(path, domain="ecommerce", mapping=mapping, duplicates=duplicates)
     assert log.num_rows == (5 if duplicates == "keep" else 4)
     assert log.duplicates == 5 - log.num_rows
-    said = [each for each in log.remarks if "exact dup" in each or "not used alone" in each]
+    said = [each for each in log.remarks if "exact dup" in each or "only in columns" in each]
     name = path.name
-    kept = f"{name}: 2 rows kept that differ from an earlier one in columns not used alone: order"
+    kept = f"{name}: 2 rows kept that differ from an earlier one only in columns that are not read: order"
     assert said == ([] if duplicates == "keep" else [f"{name}: 1 exact duplicate rows dropped", kept])
 
 
@@ -113,7 +113,7 @@ def test_slates_that_differ_in_a_column_that_is_not_read_are_kept(tmp_path):
     log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
     assert log.column("click").sum() == 3
     assert any(
-        each.endswith("2 rows kept that differ from an earlier one in columns not used alone: page")
+        each.endswith("2 rows kept that differ from an earlier one only in columns that are not read: page")
         for each in log.remarks
     )
 
@@ -122,3 +122,58 @@ def test_they_are_read_only_where_rows_are_alike(tmp_path, monkeypatch):
     path = write(tmp_path / "t.csv", f"user,item,time,order\nu,i,{TIMES[0]},1\nu,j,{TIMES[0]},1\n")
     monkeypatch.setattr("recgym.logs.unread_columns.UnreadColumns.codes", None)
     assert read_log(path, domain="ecommerce").num_rows == 2
+
+
+UNREAD = "user,item,time,prise,,wacth_ms\nu,i,1600000000,1,2,3\nu,j,1600000060,1,2,3\n"
+
+
+@pytest.mark.parametrize("mapping", [None, MAP])
+def test_a_remark_names_them_once(tmp_path, mapping):
+    for name in ("a.csv", "b.csv"):
+        write(tmp_path / "shop" / name, UNREAD)
+    said = [
+        [each for each in read_log(place, domain="ecommerce", mapping=mapping).remarks if "not read" in each]
+        for place in (tmp_path / "shop" / "a.csv", tmp_path / "shop")
+    ]
+    columns = "columns not read: prise, '', wacth_ms"
+    assert said == [[f"a.csv: {columns}"], [f"a.csv and 1 more: {columns}"]]
+
+
+def test_a_remark_names_those_of_each_file_and_of_folders(tmp_path):
+    for shop, columns in (("a", "stars"), ("b", "x,y"), ("c", "stars")):
+        cells = ",".join("1" for _ in columns.split(","))
+        write(
+            tmp_path / f"shop={shop}" / "t.csv",
+            f"user,item,{columns}\nu{shop},i,{cells}\nu{shop},j,{cells}\n",
+        )
+    log = read_log(tmp_path, domain="ecommerce", mapping="user=user,item=item,category=#file")
+    assert [each for each in log.remarks if "not read" in each] == [
+        "shop=a/t.csv and 1 more: columns not read: stars, shop",
+        "shop=b/t.csv: columns not read: x, y, shop",
+    ]
+
+
+def test_a_remark_counts_those_beyond_the_first(tmp_path):
+    names = [f"c{k}" for k in range(20)]
+    path = write(tmp_path / "t.csv", f"user,item,{','.join(names)}\n" + f"u,i{',1' * 20}\n")
+    remarks = read_log(path, domain="ecommerce", mapping="user=user,item=item").remarks
+    assert f"t.csv: columns not read: {', '.join(names[:12])}, and 8 more" in remarks
+
+
+def test_a_remark_names_columns_of_a_frame_that_are_no_keys():
+    frame = pd.DataFrame({"user": ["u", "u"], "item": ["i", "j"], "prise": [1.0, 2.0], "listen": [2, 0]})
+    log = Log.from_pandas(frame, domain="social")
+    said = "frame: columns kept that are no keys of a log: prise"
+    assert said in log.remarks
+    again = Log.from_pandas(log.to_pandas(), domain="social")
+    assert [each for each in again.remarks if "no keys" in each] == [said]
+    assert not any(
+        "no keys" in each for each in Log.from_pandas(frame.drop(columns="prise"), domain="social").remarks
+    )
+
+
+def test_a_remark_names_columns_of_pairs_of_friends(tmp_path):
+    path = write(tmp_path / "t.csv", "user,item\nu,i\nv,j\n")
+    graph = write(tmp_path / "g.csv", "user,friend,weight\nu,v,3\n")
+    remarks = read_log(path, domain="social", friends=graph).remarks
+    assert remarks[-2:] == ("g.csv: columns not read: weight", "g.csv: 1 pairs of friends")
