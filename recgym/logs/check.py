@@ -80,9 +80,11 @@ def _event_findings(log: "Log") -> Iterator[Finding]:
 
 
 def event_remarks(log: "Log") -> list[str]:
-    """One line for each event rule that rows break, their number and the first; and for a log without negatives."""
+    """One line for each event rule that rows break, their number and the first; for a log without negatives; for slates
+    with an item more than once.
+    """
     places = _places(log)
-    return response_remarks(log) + [
+    return [*response_remarks(log), *_repeat_remarks(log, places)] + [
         f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "
         + "{}, row {}".format(*places(int(rows[0])))
         for column, rule, rows in _event_findings(log)
@@ -98,6 +100,22 @@ def response_remarks(log: "Log") -> list[str]:
     return [f"all rows are responses ({response}): the log does not say what was shown without one"]
 
 
+def _repeat_remarks(log: "Log", places: Callable[[int], tuple[str, int]]) -> list[str]:
+    """One line that counts the steps whose slate shows an item more than once, and names the first."""
+    step, item = log.column("step"), log.column("item")
+    starts = np.r_[0, np.flatnonzero(np.diff(log.column("session")) | np.diff(step)) + 1, len(log)]
+    slate = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    several = np.flatnonzero(np.diff(starts)[slate] > 1)
+    slate, item = slate[several], item[several]
+    order = np.lexsort((item, slate))
+    again = order[1:][(np.diff(slate[order]) == 0) & (np.diff(item[order]) == 0)]
+    if not len(again):
+        return []
+    first = "{}, row {}".format(*places(int(several[again.min()])))
+    count = f"{len(np.unique(slate[again])):,} slates show an item more than once"
+    return [f"{count}: each place is a row; the first is {first}"]
+
+
 def _order_findings(log: "Log") -> Iterator[Finding]:
     session, step, user, time = (log.column(name) for name in ("session", "step", "user", "time"))
     same = session[1:] == session[:-1]
@@ -111,7 +129,10 @@ def _order_findings(log: "Log") -> Iterator[Finding]:
         "time must not go backwards within a session, from step to step",
         _backwards(session, step, time),
     )
-    yield "position", "session, step and position must name one row", _repeats(log)
+    repeats = _repeats(log)
+    has_place = np.isfinite(position[repeats])
+    yield "position", "session, step and position must name one row", repeats[has_place]
+    yield "item", "an item must occur once in a slate without positions", repeats[~has_place]
 
 
 def _backwards(session: Array, step: Array, time: Array) -> Array:

@@ -41,7 +41,7 @@ CHUNK_ROWS = 1 << 16  # slates that are split at once
 OF_CHOSEN = ("price", "watch_ms", "category", "duration_ms")  # given once: of the chosen item, as an event is
 ABSENT, EMPTY = "slates that lack their chosen item left out", "rows without an item left out"
 UNLISTED = "rows without a list of the items shown: each chosen item is a row without a slate"
-REPEATED = "slates show an item more than once: each place is a row, and has a response if the item is chosen"
+CHOSEN_TWICE = "slates show a chosen item more than once: each of its places has the response"
 OF_NONE = (
     "slates without a chosen item have a single {}: it would be that of the chosen item, and is not used"
 )
@@ -132,12 +132,12 @@ class _Chunk(NamedTuple):
         )
         alone = (shown.length == 0) & (chosen.length > 0)
         shown = with_alone(shown, chosen, alone)
-        is_chosen, is_absent, repeated = _matches(shown, chosen)
+        is_chosen, is_absent, chosen_twice = _matches(shown, chosen)
         if not may_be_absent:
             self.reject("item", is_absent, CHOSEN_RULE)
         row = shown.row
         columns: dict[str, Any] = {"item": shown.entries.dictionary_encode()}
-        counts = {EMPTY: int((shown.length == 0).sum()), UNLISTED: int(alone.sum()), REPEATED: repeated}
+        counts = {EMPTY: int((shown.length == 0).sum()), UNLISTED: int(alone.sum()), CHOSEN_TWICE: chosen_twice}
         for key in table.column_names:
             if key in ("shown", "item"):
                 continue
@@ -274,7 +274,7 @@ def _whole(values: Any) -> Any:
 def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array, int]:
     """Which shown entries are chosen (entries,), and which rows have a chosen item that was not shown (rows,).
 
-    The last is the number of rows that show an item more than once.
+    The last is the number of rows that show a chosen entry more than once.
     """
     codes, words = encode(pa.chunked_array([shown.entries, chosen.entries], TEXT))
     of_shown, of_chosen = np.split(codes.astype(np.int64), [len(shown.entries)])
@@ -282,6 +282,7 @@ def _matches(shown: Lists, chosen: Lists) -> tuple[Array, Array, int]:
     keys, wanted = shown.row * size + of_shown, chosen.row * size + of_chosen
     absent = np.zeros(len(shown.length), bool)
     absent[chosen.row[~np.isin(wanted, keys)]] = True
-    ordered = np.sort(keys, kind="stable")
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]] // size)
-    return np.isin(keys, wanted), absent, len(repeated)
+    is_chosen = np.isin(keys, wanted)
+    ordered = np.sort(keys[is_chosen], kind="stable")
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]] // size)
+    return is_chosen, absent, len(twice)

@@ -67,3 +67,30 @@ def test_an_event_needs_the_logged_ancestor_where_the_one_between_is_not_logged(
     log = Log.from_pandas(frame, domain="ecommerce")
     rule = "1 of 1 rows with purchase break the rule: purchase happens only with click; the first is frame, row 2"
     assert log.remarks == (rule,)
+
+
+HEADS = {"slate": "session,slate,position", "step": "session,step,position"}
+
+
+@pytest.mark.parametrize("form", [*HEADS, "shown"])
+def test_an_item_twice_in_a_slate_is_counted_in_every_form(tmp_path, form):
+    """The same remark for slates by numbers, by steps and by lists in a cell, which names the row of the file."""
+    shown = ["ij", "iji", "kk", "kjk"]
+    if form == "shown":
+        text = "user,session,shown,click\n" + "".join(
+            f"u,{k},{'|'.join(items)},{'|'.join('0' * len(items))}\n" for k, items in enumerate(shown)
+        )
+        first = 3
+    else:
+        rows = [f"u,{item},{k},{k},{at},0" for k, items in enumerate(shown) for at, item in enumerate(items)]
+        text = f"user,item,{HEADS[form]},click\n" + "\n".join(rows) + "\n"
+        first = 6
+    log = read_log(write(tmp_path / "t.csv", text), domain="ecommerce")
+    assert log.num_rows == 10
+    said = f"3 slates show an item more than once: each place is a row; the first is t.csv, row {first}"
+    assert [line for line in log.remarks if "more than once" in line] == [said]
+
+
+def test_an_item_twice_in_a_slate_without_positions_is_named(tmp_path):
+    path = write(tmp_path / "t.csv", "user,item,slate,time,click\nu,i,1,1600000000,0\nu,j,1,1600000000,0\nu,i,1,1600000000,1\n")
+    assert refused(path) == "t.csv, row 4, item: an item must occur once in a slate without positions; found 'i'"

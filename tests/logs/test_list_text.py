@@ -156,7 +156,12 @@ def test_rows_without_a_list_are_counted(tmp_path, cell):
 def test_slates_with_an_item_twice_are_counted(tmp_path):
     log = read(tmp_path, ["[0, 0, 1]", "[1, 2]", "[2, 3, 3, 3]"], ["1", "1", "2"])
     assert len(log) == 9
-    assert any(line.startswith("t.tsv: 2 slates show an item more than once") for line in log.remarks)
+    said = "2 slates show an item more than once: each place is a row; the first is t.tsv, row 2"
+    assert [line for line in log.remarks if "more than once" in line] == [said]
+    log = read(tmp_path, ["[0, 0, 1]", "[1, 2]", "[2, 3, 3, 3]"], ["0", "1", "3"])
+    chosen = "t.tsv: 2 slates show a chosen item more than once: each of its places has the response"
+    assert [line for line in log.remarks if "more than once" in line] == [chosen, said]
+    assert log.column("click").tolist() == [True, True, False, True, False, False, True, True, True]
     log = read(tmp_path, ["[0, 1]", "[1, 2]"], ["1", "1"])
     assert not any("more than once" in line or "without a list" in line for line in log.remarks)
 
