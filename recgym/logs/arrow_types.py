@@ -14,6 +14,7 @@ from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 TEXT = pa.string()
 TYPES_RULE = "numbers, words, booleans or times are needed"
+LISTS_RULE = "; the items of a slate as a list in one cell are the key shown"
 UTF8_RULE = "text in UTF-8 is needed"  # which lone surrogates have no form in
 
 
@@ -38,7 +39,8 @@ def plain(values: Any, name: str, column: str, row: int = 2) -> Any:
     try:
         return _plain(values)
     except NotImplementedError:
-        raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}") from None
+        more = LISTS_RULE if is_list(kind) else ""
+        raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}{more}") from None
 
 
 def refuse_other_text(values: Any, name: str, column: str, row: int) -> None:

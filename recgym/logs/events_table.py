@@ -14,6 +14,7 @@ from recgym.logs.arrow_types import is_text
 from recgym.logs.cell_rules import WHOLE_CONTEXTS
 from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
+from recgym.logs.group_ids import check_items, group_numbers
 from recgym.logs.ids import INT, encode_ids
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS, with_needed
@@ -131,8 +132,8 @@ def _columns(parser: TableParser) -> tuple[dict[str, Any], Any, Any]:
     columns |= {key: parser.number(key, kind) for key, kind in NUMBERS.items() if key in names}
     columns["user"], users = parser.index("user", settings.users)
     columns["item"], items = parser.index("item", settings.items)
-    if "session" in names:
-        columns["session"] = parser.session("session")
+    check_items(parser)
+    columns |= group_numbers(parser)
     if "time" in names:
         times = parser.times("time")
         columns["time"], parser.are_whole_days = times.ms, times.are_whole_days

@@ -38,7 +38,7 @@ read. Conventions:
   it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
-* positions are as in the table, from 0; a slate of -1 is none;
+* positions are as in the table, from 0; slates are ids, as sessions are, and an empty cell or -1 is none;
 * contexts, and the columns of the tables `users` and `items`, are text, read as ids are. In files of text they become
   numbers, or true and false, if all cells are these in the usual notation and none in two ways
   (`recgym.logs.text_values`); context_hour, context_day and context_index are whole numbers;

@@ -20,7 +20,6 @@ from recgym.logs.cell_rules import (
     NULLABLE,
     NUMBER_RULE,
     VALUE_RULE,
-    WHOLE_PATTERN,
     WHOLE_RULE,
     YES_NO_RULE,
     broken_rules,
@@ -133,8 +132,6 @@ class TableParser:
                 key, empty & ~wrong, VALUE_RULE, nothing="nothing: an empty cell, NA, nan, null or the like"
             )
         values = np.where(wrong, 0, values).astype(kind.to_pandas_dtype())
-        if key == "slate":
-            empty |= values == -1
         return pa.array(values, kind, mask=empty)
 
     def _parsed(self, key: str, kind: Any) -> tuple[Any, Array]:
@@ -253,21 +250,12 @@ class TableParser:
             rule = f"ids as text are needed: a column of {cells.type} rounds those from {limit:,} on"
             self.reject(key, np.abs(values) >= limit, rule)
         codes, words = encode_ids(cells, listed)
-        self.reject(key, codes < 0, VALUE_RULE)
+        self.reject(key, (codes < 0) & (key not in NULLABLE), VALUE_RULE)
         with_nul = as_numpy(pc.match_substring(words, "\0"))
         self.reject(key, np.append(with_nul, False)[codes], "an id without NUL bytes is needed")
         short = as_numpy(pc.match_substring_regex(words, SHORTENED)) & is_text(cells.type)
         self.reject(key, np.append(short, False)[codes], "an id with all its digits is needed")
         return codes, words
-
-    def session(self, key: str) -> Array:
-        """Sessions (rows,): int64 if all ids are usual whole numbers, else codes (int32) in natural order."""
-        if pa.types.is_signed_integer(self.table[key].type):
-            return as_numpy(self.number(key, INT))
-        codes, words = self.ids(key)
-        if as_numpy(pc.match_substring_regex(words, WHOLE_PATTERN)).all():
-            return np.append(as_numpy(words.cast(INT)), -1)[codes]
-        return in_natural_order(codes, words)[0]
 
     def times(self, key: str) -> Times:
         """Times of a column, as ms UTC."""

@@ -35,7 +35,7 @@ from recgym.logs.separators import KNOWN, cells_of, separator_of
 from recgym.logs.text_form import ANY_TEXT, TextForm
 from recgym.logs.text_values import with_values
 
-NUMBERS = {"step": INT, "slate": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
+NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
 ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
@@ -295,6 +295,8 @@ def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
 
 def _type(key: str, flags: Sequence[str]) -> Any:
     """Arrow type of a column of a text file; None: inferred (time)."""
-    if key in ("user", "item", "event", "category", "session", "id", "shown") or key.startswith(CONTEXT):
+    if key in ("user", "item", "event", "category", "session", "slate", "id", "shown") or key.startswith(
+        CONTEXT
+    ):
         return ID
     return FLAG if key in flags else NUMBERS.get(key)
