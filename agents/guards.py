@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
 from agents.slates import check_kind, check_log, num_rows
-from recgym.checks import checked_seed, difference, quoted, whole_number
+from recgym.checks import checked_seed, difference, made_for_another, quoted, whole_number
 
 
 def wanted(kind: Any, params: dict[str, Any], slate_size: int, shown: str) -> str:
@@ -134,8 +134,8 @@ def check_task(agent: Any, env: Any, does: str = "train it", else_: str = "") ->
         return
     if others := agent.problem.differences(env):
         raise ValueError(
-            f"agent {agent.name} was made for another {' and another '.join(others)} than the environment has: {does} "
-            f"in agent.env of make_agent(name, env), or in an environment made alike{else_}"
+            f"{made_for_another(f'agent {agent.name}', others)}: {does} in agent.env of make_agent(name, env), or in "
+            f"an environment made alike{else_}"
         )
 
 

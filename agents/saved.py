@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.problem import Problem
 from recgym import storage
 from recgym.arrays import Arrays
-from recgym.checks import checked_seed, difference, line_of, quoted
+from recgym.checks import checked_seed, difference, line_of, made_for_another, quoted
 
 SCHEMA = "recgym.agent/1"
 
@@ -47,9 +47,7 @@ def refuse_other_world(folder: Path, problem: Problem) -> None:
     """ValueError if an agent was saved for another world, reward or slate size; without a task it is not compared."""
     task = read_about(folder).get("task")
     if task is not None and (others := problem.differences_from(task)):
-        raise ValueError(
-            f"{folder} was saved for another {' and another '.join(others)} than the environment has"
-        )
+        raise ValueError(made_for_another(f"the agent in {folder}", others))
 
 
 def check_arrays(

@@ -1,12 +1,13 @@
 """Checks of arguments, and values as error messages show them; used by all packages."""
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 WIDTH = 80  # [characters] of a value in a message
 MAX_SHOWN_BITS = 4096  # of a whole number in a message
@@ -55,6 +56,14 @@ def finite_number(value: Any, name: str, low: float = -MAX_NUMBER, high: float =
     return float(one)
 
 
+def as_array(value: Any, name: str) -> NDArray[Any]:
+    """Value as an array on the host, of a tensor without its gradient; ValueError that names it if it is neither."""
+    try:
+        return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of unequal length, sparse tensors
+        raise ValueError(f"{name} is {quoted(value)}, which is no array: {line_of(str(error))}") from None
+
+
 def stated_path(value: Any, name: str = "folder") -> Path:
     """Value as a path; ValueError that names it if it is another type, or empty: that would be the working folder."""
     if not isinstance(value, str | PathLike) or not str(value).strip():
@@ -90,6 +99,11 @@ def difference(one: Any, other: Any) -> tuple[str, str]:
     common = next((k for k, (a, b) in pairs if a != b), min(map(len, texts)))
     begin = max(common - WIDTH // 8, 0) if common > WIDTH // 4 else 0
     return _window(texts[0], begin), _window(texts[1], begin)
+
+
+def made_for_another(what: str, others: Sequence[str]) -> str:
+    """Message that something was made for another world, reward or slate size than an environment has."""
+    return f"{what} was made for another {' and another '.join(others)} than the environment has"
 
 
 def _differing_entries(one: Any, other: Any) -> tuple[Any, Any]:

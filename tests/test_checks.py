@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from recgym.checks import MAX_NUMBER, difference, finite_number, quoted, whole_number, words_or_none
+from recgym.checks import (
+    MAX_NUMBER,
+    as_array,
+    difference,
+    finite_number,
+    made_for_another,
+    quoted,
+    whole_number,
+    words_or_none,
+)
+from recgym.envs.input_checks import check_slates, check_users
+from recgym.logs.policy_checks import checked_choice
 
 LONG = {f"event_{i}": float(i) for i in range(40)}
 
@@ -107,3 +118,43 @@ def test_texts():
 def test_a_number_that_python_does_not_write_is_described():
     assert quoted(10**9999) == "a whole number of 33216 bits"
     assert quoted([10**9999]) == "a list"
+
+
+class Tensor:
+    """As torch's: no array while it has a gradient."""
+
+    def __init__(self, values, has_gradient=True):
+        self.values, self.has_gradient = values, has_gradient
+
+    def __array__(self, dtype=None, copy=None):
+        if self.has_gradient:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        return np.array(self.values, dtype)
+
+    def detach(self):
+        return Tensor(self.values, has_gradient=False)
+
+    def cpu(self):
+        return self
+
+
+def test_arrays_of_lists_and_of_tensors_with_a_gradient():
+    for value in ([[1, 2]], np.array([[1, 2]]), Tensor([[1, 2]])):
+        np.testing.assert_array_equal(as_array(value, "x"), [[1, 2]])
+    with pytest.raises(ValueError, match=r"^x is \[\[1\], \[2, 3\]\], which is no array: ") as error:
+        as_array([[1], [2, 3]], "x")
+    assert "\n" not in str(error.value)
+
+
+def test_who_checks_arrays_reads_tensors_alike():
+    running = np.ones(2, bool)
+    slates, propensity = checked_choice((Tensor([[0], [2]]), Tensor([[0.5], [1.0]])), running, 1, 3)
+    assert (slates.tolist(), propensity.tolist()) == ([[0], [2]], [[0.5], [1.0]])
+    assert check_slates(Tensor([0, 2]), 2, 1, 3).tolist() == [[0], [2]]
+    assert check_users(Tensor([2, 0]), 3).tolist() == [0, 2]
+
+
+def test_messages_of_what_was_made_for_another_world():
+    assert made_for_another("agent ucb1", ["world", "reward"]) == (
+        "agent ucb1 was made for another world and another reward than the environment has"
+    )

@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.checks import checked_seed, difference, quoted
+from recgym.checks import checked_seed, difference, made_for_another, quoted
 from recgym.envs.rewards import parse_reward
 
 Policy = Callable[[Any], Any]  # observation -> item or slate
@@ -155,7 +155,7 @@ def _place(env: Any, side: Any) -> Any:
     agent = getattr(side, "__self__", side)  # of a policy that is its method
     problem: Any = getattr(agent, "problem", None)
     if hasattr(problem, "differences") and (others := problem.differences(place)):
-        raise ValueError(f"agent {agent.name} was made for another {others[0]} than env has")
+        raise ValueError(made_for_another(f"agent {agent.name}", others))
     return place
 
 

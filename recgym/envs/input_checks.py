@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.checks import line_of, quoted
+from recgym.checks import as_array, line_of, quoted
 from recgym.sim.step_kernels import are_items
 
 
@@ -28,7 +28,7 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
             action.reshape(num, slots), num_items
         ):  # the usual case of all others
             return action.reshape(num, slots).copy()
-    slates = _on_host(action)
+    slates = as_array(action, "action")
     shapes: set[tuple[int, ...]] = {(num, slots)} | ({(num,)} if slots == 1 else set())
     if num == 1:
         shapes |= {(slots,)} | ({()} if slots == 1 else set())
@@ -53,14 +53,6 @@ def check_slate(action: Any, slots: int, num_items: int) -> NDArray[np.int64]:
         wanted = "one item" if slots == 1 else f"a slate of {slots} items"
         raise ValueError(f"action has shape {np.shape(action)}, expected {wanted}")
     return slates.reshape(slots)
-
-
-def _on_host(action: Any) -> NDArray[Any]:
-    """The action as an array, of a tensor without its gradient; ValueError for what is neither."""
-    try:
-        return np.asarray(action.detach().cpu() if hasattr(action, "detach") else action)
-    except (TypeError, ValueError, RuntimeError) as error:  # lists of unequal length, sparse tensors
-        raise ValueError(f"action is {quoted(action)}, which is no array: {line_of(str(error))}") from None
 
 
 def _short(values: NDArray[Any]) -> str:
@@ -93,8 +85,8 @@ def check_user_rows(value: Any, num_users: int, rows: NDArray[np.bool_]) -> NDAr
 
 def _indices(values: Any, num_users: int, name: str, wanted: str) -> NDArray[np.int64]:
     try:
-        users = np.asarray(values)
-    except ValueError:  # rows of unequal length
+        users = as_array(values, name)
+    except ValueError:
         users = np.asarray(None)
     if users.dtype.kind not in "iu":
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles
-from recgym.checks import line_of, quoted
+from recgym.checks import as_array, quoted
 from recgym.sim.state import Slates
 
 ROUNDING = 1e-6  # above 1, of a propensity in single precision
@@ -50,10 +50,7 @@ def checked_choice(returned: Any, running: Bools, slots: int, num_items: int) ->
 
 def _array(value: Any, name: str, size: tuple[int, int]) -> NDArray[Any]:
     """The value as an array of this size; ValueError that names it."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:  # rows of unequal length, tensors with gradients
-        raise ValueError(f"the policy returned {name} that are no array: {line_of(str(error))}") from None
+    array = as_array(value, f"what the policy returned as {name}")
     if array.shape != size:
         raise ValueError(
             f"the policy returned {name} of shape {array.shape}, expected {size}: sessions, slate positions"

@@ -208,5 +208,5 @@ def test_an_agent_of_another_world_than_the_environment_is_refused():
     turned = SMALL.permuted(np.arange(SMALL.num_items)[::-1])
     agent = make_agent("random", Problem.of(gym.make("recgym/Content-v1", world=turned)))
     for policy in (agent, agent.act):
-        with pytest.raises(ValueError, match="random was made for another world than env has"):
+        with pytest.raises(ValueError, match="random was made for another world than the environment has"):
             recgym.counterfactual(env, 1, policy, [1])

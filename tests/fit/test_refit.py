@@ -121,7 +121,10 @@ def test_a_wrong_agent_or_log_is_one_line(train, run, place, tmp_path):
     refused(run(*other, *out, "--from", first), f"--from: {first}: saved item-knn", "this task needs (217,)")
     synthetic(5).save(tmp_path / "alike")
     other = ("train", "item-knn", ENV, "--world", tmp_path / "alike", "--steps", 50, "--sessions", 20)
-    refused(run(*other, *out, "--from", first), f"--from: {first} was saved for another world than the env")
+    refused(
+        run(*other, *out, "--from", first),
+        f"--from: the agent in {first} was made for another world than the env",
+    )
     assert not (tmp_path / "out").exists()
 
 

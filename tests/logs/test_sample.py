@@ -108,7 +108,10 @@ def given(slates, propensity, sessions=6, slots=2):
         (given(np.zeros((9, 2), int), 0.5), r"slates of shape \(9, 2\)"),
         (given(np.zeros((6, 3), int), 0.5), r"slates of shape \(6, 3\)"),
         (given(0, np.full(6, 0.5)), r"propensities of shape \(6,\)"),
-        (lambda engine: ([[0, 1], [2]], np.full((6, 2), 0.5)), "slates that are no array"),
+        (
+            lambda engine: ([[0, 1], [2]], np.full((6, 2), 0.5)),
+            "returned as slates is .*, which is no array: ",
+        ),
         (given(3.0, 0.5), "slates of type float64, expected whole numbers"),
         (given(True, 0.5), "slates of type bool"),
         (given(12, 0.5), "item 12 at position 0 of session 0; items are 0 to 11"),
