@@ -131,12 +131,13 @@ def test_of(
     """
     if not places:
         return lambda world, past, seed: world
-    from recgym.fidelity import check_test, with_randomised_test
+    from recgym.fidelity import check_test, judged_on_test, with_randomised_test
 
     asked = read_printed(places, source, domain, mapping, None, options)
     if log is not None:
         check_test(asked, log)
-    return lambda world, past, seed: with_randomised_test(world, asked, past, seed=seed)
+    judged = with_randomised_test if log is None else judged_on_test
+    return lambda world, past, seed: judged(world, asked, past, seed=seed)
 
 
 def settings_of(config: str | None, period: str | None, propensity_weights: bool = False) -> Any:

@@ -82,6 +82,13 @@ def with_randomised_test(
     _require_impressions(test)
     if past is not None:
         refuse_own_rows(test, past)
+    return judged_on_test(world, test, past, resamples=resamples, seed=seed)
+
+
+def judged_on_test(
+    world: World, test: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0
+) -> World:
+    """`with_randomised_test` of a test that `check_test` has compared with `past`."""
     evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
     evaluation = replace(
         evaluation,

@@ -80,9 +80,7 @@ def _event_findings(log: "Log") -> Iterator[Finding]:
 
 
 def event_remarks(log: "Log") -> list[str]:
-    """One line for each event rule that rows break, their number and the first; for a log without negatives; for slates
-    with an item more than once.
-    """
+    """Remarks on event rules that rows break, on a log without negatives, and on slates with an item more than once."""
     places = _places(log)
     return [*response_remarks(log), *_repeat_remarks(log, places)] + [
         f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "

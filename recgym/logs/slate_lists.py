@@ -137,7 +137,11 @@ class _Chunk(NamedTuple):
             self.reject("item", is_absent, CHOSEN_RULE)
         row = shown.row
         columns: dict[str, Any] = {"item": shown.entries.dictionary_encode()}
-        counts = {EMPTY: int((shown.length == 0).sum()), UNLISTED: int(alone.sum()), CHOSEN_TWICE: chosen_twice}
+        counts = {
+            EMPTY: int((shown.length == 0).sum()),
+            UNLISTED: int(alone.sum()),
+            CHOSEN_TWICE: chosen_twice,
+        }
         for key in table.column_names:
             if key in ("shown", "item"):
                 continue

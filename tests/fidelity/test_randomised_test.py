@@ -9,6 +9,7 @@ from biased_logs import biased_log
 from refusals import refused
 from sklearn.metrics import log_loss, roc_auc_score
 
+from recgym.cli import fit_options
 from recgym.fidelity import with_randomised_test
 from recgym.fidelity.card import card_markdown
 from recgym.fit import FitConfig
@@ -156,6 +157,20 @@ def test_a_test_that_cannot_judge_is_refused_before_the_fit(files, tmp_path, run
     assert remark.startswith("log.csv: there are no times")
     refused((code, out, refusal), said)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_fit_compares_the_test_with_its_log_once(files, world, monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        "recgym.fidelity.randomised_test.refuse_own_rows", lambda *logs: compared.append(logs)
+    )
+    log = read_log(files.log, domain="content")
+    for before, known in ((1, log), (0, None)):  # by `recgym fit`, by `recgym card --log`
+        judge = fit_options.test_of([files.test], None, "content", None, {}, known)
+        assert len(compared) == before
+        assert figures(judge(world, log, 0)).keys() >= {"random_auc/click/" + IN_VISIT}
+        assert len(compared) == 1
+        compared.clear()
 
 
 def test_the_command_line_reads_the_test_as_the_log(files, world, tmp_path, run):

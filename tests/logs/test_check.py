@@ -5,9 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import pyarrow as pa
 import pytest
+from log_files import refused, write
 from small_logs import found_problems, tiny
 
-from recgym.logs import Log, validate
+from recgym.logs import Log, read_log, validate
 
 
 def test_a_valid_log_has_no_problem():
@@ -92,5 +93,10 @@ def test_an_item_twice_in_a_slate_is_counted_in_every_form(tmp_path, form):
 
 
 def test_an_item_twice_in_a_slate_without_positions_is_named(tmp_path):
-    path = write(tmp_path / "t.csv", "user,item,slate,time,click\nu,i,1,1600000000,0\nu,j,1,1600000000,0\nu,i,1,1600000000,1\n")
-    assert refused(path) == "t.csv, row 4, item: an item must occur once in a slate without positions; found 'i'"
+    path = write(
+        tmp_path / "t.csv",
+        "user,item,slate,time,click\nu,i,1,1600000000,0\nu,j,1,1600000000,0\nu,i,1,1600000000,1\n",
+    )
+    assert (
+        refused(path) == "t.csv, row 4, item: an item must occur once in a slate without positions; found 'i'"
+    )
