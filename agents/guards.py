@@ -156,6 +156,8 @@ def _act(method: Callable[..., Any]) -> Callable[..., Any]:
         batch, is_single = as_batch(self, observation)
         mask = as_mask(self, mask, None if self.is_indifferent else num_rows(batch), is_single)
         action = method(self, batch, mask, explore)
+        if self.env is not None:
+            self.env.unwrapped.note_agent(self.name)
         return action[0] if is_single else action
 
     return act

@@ -106,6 +106,11 @@ class BaseEnvironment:
         last = self._engine.sessions.items[:, -1:]
         return np.where(last >= 0, last, slate).astype(np.int64)
 
+    def note_agent(self, name: str) -> None:
+        """Name the agent that has chosen the next slates: pictures of that step name it."""
+        if self._record:
+            self._record.agent = name
+
     def open_items(self, engine: Engine, *, rules: bool = True) -> OpenItems:
         """What may be shown in the sessions of an engine of the environment's world, with its rules or without them."""
         asked = self.arguments

@@ -27,7 +27,7 @@ MOST_STEPS = 60  # of the strip of rewards
 
 def picture(record: SessionRecord, b: int, arguments: Arguments) -> str | NDArray[np.uint8]:
     """The session of row b as text, or as pixels of the size `render_size`."""
-    view = view_of(record, b)
+    view = view_of(record, b, arguments)
     return describe(view) if arguments.render_mode == "ansi" else draw(view, arguments.render_size)
 
 
@@ -43,7 +43,7 @@ def draw(view: SessionView, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _header(canvas: Canvas, view: SessionView) -> None:
-    """Title, clock, step, and how much of the horizon is used."""
+    """Title with the agent, clock, step, and how much of the horizon is used."""
     right = canvas.width - EDGE
     step = f"step {view.step} of {view.horizon}"
     canvas.text((right, 20), step, 13, bold=True, anchor="rm")
@@ -55,7 +55,10 @@ def _header(canvas: Canvas, view: SessionView) -> None:
     if view.hour is not None:
         _dial(canvas, right, 20.0, view.hour)
         right -= 18
-    canvas.text((EDGE, 20), view.title, 15, bold=True, anchor="lm", within=right - EDGE - 10)
+    title = view.title + f", agent {view.agent}" * bool(view.agent)
+    room = right - EDGE - 10
+    size = canvas.fitting(title, 15, room, bold=True)
+    canvas.text((EDGE, 20), title, size, bold=True, anchor="lm", within=room)
     whole = canvas.width - 2 * EDGE
     canvas.box((EDGE, 35, whole, 4), LINE)
     canvas.box((EDGE, 35, whole * min(view.step / view.horizon, 1.0), 4), MUTED)
@@ -73,7 +76,7 @@ def _rewards(canvas: Canvas, view: SessionView) -> None:
     top, height = canvas.height - BOTTOM + 8, BOTTOM - 8.0
     canvas.box((0, top, canvas.width, height), PAPER)
     total = sum(view.rewards)
-    used = canvas.text((EDGE, top + 5), "Reward of each step", 10, MUTED)
+    used = canvas.text((EDGE, top + 5), f"Reward of each step: {view.reward}", 10, MUTED)
     x = EDGE + used + 16
     for colour, meaning in ((BLUE, "with a response"), (GREY, "without")):
         canvas.box((x, top + 7, 8, 8), colour)

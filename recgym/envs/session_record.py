@@ -28,6 +28,7 @@ class ShownStep(NamedTuple):
     slates: Ints  # (B, K)
     feedback: Feedback
     intent: Floats | None  # (B, d) after the step; None where pictures show no hidden variables
+    agent: str  # that chose the slates; "" where no agent said so
 
 
 class Ending(NamedTuple):
@@ -53,6 +54,7 @@ class SessionRecord:
 
     def __init__(self, engine: Engine, *, hidden: bool) -> None:
         self.engine, self.hidden = engine, hidden
+        self.agent = ""  # that has chosen the next slates
         self.clear()
 
     def clear(self) -> None:
@@ -85,7 +87,8 @@ class SessionRecord:
             self.begin(begun)
             self._first[begun] += 1
         intent = self.engine.sessions.intent.copy() if self.hidden else None
-        self._steps.append(ShownStep(slates, feedback, intent))
+        self._steps.append(ShownStep(slates, feedback, intent, self.agent))
+        self.agent = ""
 
     def steps(self, b: int) -> list[ShownStep]:
         """Steps of the session of row b, oldest first."""

@@ -13,7 +13,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 def describe(view: SessionView) -> str:
     """The view as lines: title, user, the slate and what happened, the rewards so far, and the intent if asked."""
     where = f"{view.clock}  " if view.hour is not None else f"context {view.clock}  " if view.clock else ""
-    lines = [_ends(view.title, f"{where}step {view.step} of {view.horizon}")]
+    title = view.title + f", agent {view.agent}" * bool(view.agent)
+    lines = [_ends(title, f"{where}step {view.step} of {view.horizon}")]
     features = ", ".join(
         f"{name} {value}" if isinstance(value, str) else f"{name} {value:+.1f}"
         for name, value in view.features
@@ -61,13 +62,14 @@ def _outcome(view: SessionView, card: Card) -> str:
 
 def _rewards(view: SessionView) -> list[str]:
     """Rewards of the latest steps as a line of bars, and their sum."""
-    shown = view.rewards[-(COLUMNS - 30) :]
+    name = f"rewards ({view.reward})"
+    shown = view.rewards[-(COLUMNS - len(name) - 22) :]
     high = max((1.0, *shown))
     bars = "".join(
         "-" if value < 0 else _BARS[round(value / high * (len(_BARS) - 1))] if value else "."
         for value in shown
     )
-    return [_ends(f"rewards {bars or '(none)'}", f"return {amount(sum(view.rewards))}")]
+    return [_ends(f"{name} {bars or '(none)'}", f"return {amount(sum(view.rewards))}")]
 
 
 def _ends(left: str, right: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Floats
+from recgym.envs.arguments import Arguments
 from recgym.envs.intent_map import IntentMap
 from recgym.envs.session_record import Ending, SessionRecord, ShownStep, counted
 from recgym.sim.friend_requests import num_friends
@@ -50,7 +51,9 @@ class Card(NamedTuple):
 class SessionView(NamedTuple):
     """One session after its last step."""
 
-    title: str
+    title: str  # id of the environment, or its domain, and world
+    agent: str  # that chose the last slate; "" where it is not known
+    reward: str  # name of the reward
     user: str
     features: tuple[tuple[str, str | float], ...]  # name, and a word or a value in [-1, 1]
     clock: str  # "" without contexts
@@ -76,8 +79,8 @@ class SessionView(NamedTuple):
     intent: IntentMap | None  # None: hidden
 
 
-def view_of(record: SessionRecord, b: int) -> SessionView:
-    """The view of row b."""
+def view_of(record: SessionRecord, b: int, arguments: Arguments) -> SessionView:
+    """The view of row b of an environment with these arguments."""
     engine, steps = record.engine, record.steps(b)
     world, s = engine.world, engine.sessions
     domain = "friends" if world.arrays.choice[0] == FRIENDS else world.domain
@@ -86,7 +89,9 @@ def view_of(record: SessionRecord, b: int) -> SessionView:
     category = int(s.liked_category[b])
     earlier = steps[:-1] if engine.slate_size == 1 else []
     return SessionView(
-        title=f"{TITLES[domain]}, world {world.name}",
+        title=f"{arguments.row.id.rpartition('/')[2] or TITLES[domain]}, world {world.name}",
+        agent=steps[-1].agent if steps else "",
+        reward=arguments.reward if isinstance(arguments.reward, str) else "own weights",
         user=str(s.user[b] if world.user_ids is None else world.user_ids[s.user[b]]),
         features=_features(world, int(s.user[b])),
         clock=f"{int(context):02d}:00" if hours else context,
