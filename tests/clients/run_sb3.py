@@ -35,7 +35,9 @@ def main() -> None:
     ways = {
         "DQN, single": DQN("MlpPolicy", gymnasium.make(ID), learning_starts=50),
         "DQN, native vector": DQN("MlpPolicy", native(ID), learning_starts=50),
-        "QR-DQN, single": QRDQN("MlpPolicy", gymnasium.make(ID), learning_starts=50),
+        "QR-DQN, single": QRDQN(
+            "MlpPolicy", gymnasium.make(ID), learning_starts=50, policy_kwargs={"n_quantiles": 20}
+        ),
         "PPO, make_vec_env": PPO("MlpPolicy", make_vec_env(ID, n_envs=4), **small),
         "PPO, history": PPO("MultiInputPolicy", native(ID, observation="history"), **small),
         "PPO, slates": PPO("MlpPolicy", native("recgym/ContentSlate-v1"), **small),
