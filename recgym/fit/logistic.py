@@ -70,16 +70,19 @@ def fit_logistic(
     curved[curved == 0.0] = 1.0  # an input of zeros has no curvature, and keeps its start
     scale = 1.0 / np.sqrt(curved)
 
+    logit, *work = np.empty(
+        (4, len(flag))
+    )  # filled in each step, as new arrays cost more than the arithmetic
+
     def objective(scaled: Doubles) -> tuple[float, Doubles]:
         values = scaled * scale
-        logit = inputs @ values[: inputs.shape[1]]
+        np.dot(inputs, values[: inputs.shape[1]], out=logit)
         for part in parts:
             if part.size:
-                logit += part.effect(values)[part.side.which]
-        small = np.exp(-np.abs(logit))
-        loss = weights @ (np.maximum(logit, 0.0) - flag * logit + np.log1p(small))
-        residual = weights * (np.where(logit >= 0, 1.0, small) / (1.0 + small) - flag)
-        loss += sum(part.penalty(values) for part in parts)
+                np.add(logit, part.of_rows(values, work[0]), out=logit)
+        losses, residual = _losses_and_residuals(logit, flag, *work)
+        loss = weights @ losses + sum(part.penalty(values) for part in parts)
+        residual *= weights
         gradient = np.concatenate([residual @ inputs, *(part.gradient(values, residual) for part in parts)])
         return float(loss) / len(flag), gradient * scale / len(flag)
 
@@ -89,6 +92,22 @@ def fit_logistic(
     return Logistic(
         float(solved[0]), solved[1 : inputs.shape[1]], tuple(part.effect(solved) for part in parts)
     )
+
+
+def _losses_and_residuals(
+    logit: Doubles, flag: Doubles, small: Doubles, losses: Doubles, out: Doubles
+) -> tuple[Doubles, Doubles]:
+    """(rows,) log-losses, and probabilities less flags, in `losses` and `out`; `small` is overwritten."""
+    np.exp(np.negative(np.abs(logit, out=small), out=small), out=small)
+    np.maximum(logit, 0.0, out=losses)
+    losses -= np.multiply(flag, logit, out=out)
+    losses += np.log1p(small, out=out)
+    np.copyto(out, small)
+    np.copyto(out, 1.0, where=logit >= 0.0)
+    small += 1.0
+    out /= small
+    out -= flag
+    return losses, out
 
 
 class _Effects(NamedTuple):
@@ -116,6 +135,12 @@ class _Effects(NamedTuple):
         own, slopes = self.split(values)
         effect = own.copy() if self.has_own else np.zeros(len(self.side.table))
         return effect + self.side.table @ slopes if self.has_slopes else effect
+
+    def of_rows(self, values: Doubles, out: Doubles) -> Doubles:
+        """(rows,) effect on each row, in `out`."""
+        return np.take(
+            self.effect(values), self.side.which, out=out, mode="clip"
+        )  # by default it copies `out`
 
     def penalty(self, values: Doubles) -> float:
         """Of the log-likelihood."""
@@ -149,6 +174,7 @@ def _placed(sides: Sequence[Side], first: int) -> list[_Effects]:
             np.isfinite(ridge) and size
             for ridge, size in zip((side.ridge, side.slope_ridge), side.table.shape, strict=True)
         )
-        parts.append(_Effects(side._replace(table=side.table.astype(np.float64)), first, *map(bool, has)))
+        side = side._replace(which=side.which.astype(np.intp), table=side.table.astype(np.float64))
+        parts.append(_Effects(side, first, *map(bool, has)))
         first += parts[-1].size
     return parts
