@@ -3,6 +3,7 @@
 from typing import Any
 
 from recgym.fidelity.card_metrics import Figure, figures_of
+from recgym.fidelity.card_summary import summary
 from recgym.fidelity.metric_table import LOG_LOSS
 from recgym.sim.world import World
 from recgym.storage import refusing
@@ -20,6 +21,8 @@ def _markdown(world: World) -> str:
     card = world.card
     worse = worse_than_baselines(card)
     lines = [*([f"**{worse}**", ""] if worse else []), f"# {world.name} ({world.domain})", ""]
+    if short := summary(card):
+        lines += [*(f"* {line}" for line in short), ""]
     if card.get("unfinished"):
         left = " and ".join(card["unfinished"]["left"])
         lines += [f"Its fit was stopped before its {left}: the same command resumes it.", ""]

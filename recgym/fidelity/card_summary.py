@@ -1,0 +1,94 @@
+"""The summary of a card: what a world is fitted on, how close it is to its log, and what is assumed."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from recgym.fidelity.card_metrics import Figure, figures_of
+from recgym.fidelity.metric_table import LOG_LOSS
+
+WHOLE, EQUAL_LENGTHS, ONE_STEP = (
+    "free_classifier/visits",
+    "free_classifier/visits, common lengths",
+    "classifier_auc",
+)  # ids of figures
+# what assumed terms decide, by the beginning of their names
+DECIDES = {
+    "leave_idle": "whether users leave sooner after a slate without a response",
+    "leave_": "when users leave",
+    "patience": "how much sessions differ in patience",
+    "outside": "how often nothing of a slate has a response",
+    "examine": "that every place of a slate is seen",
+    "exposure": "what the logging policy shows",
+    "item_bias": "how much items differ in appeal",
+    "kappa": "how users tire of a category",
+    "decay": "how users tire of a category",
+    "rho": "whether users want an item again",
+    "omega": "what friends have to do with taste",
+    "connect_": "how readily suggested friends are accepted",
+}
+_RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
+
+
+def summary(card: Mapping[str, Any]) -> list[str]:
+    """Three lines of Markdown, fewer where the card lacks their entries."""
+    return [line for line in (_fitted_on(card), _closeness(card), _assumed(card)) if line]
+
+
+def _fitted_on(card: Mapping[str, Any]) -> str:
+    rows = card.get("rows")
+    if not rows:
+        return ""
+    text = f"**Fitted on** {rows['train']:,} rows"
+    if card.get("sources"):
+        text += f" of {', '.join(card['sources'])}"
+    if "users" in card and "items" in card:
+        text += f", {card['users']:,} users and {card['items']:,} items"
+    text += f"; {rows['validation']:,} rows to choose terms by, {rows['test']:,} to judge it on."
+    return text + (f" Periods: {card['period']}." if card.get("period") else "")
+
+
+def _closeness(card: Mapping[str, Any]) -> str:
+    """The classifier of whole visits, of visits at equal lengths, else one step ahead; else the first log-loss."""
+    figures = [row for row in figures_of(card) if row.world is not None and not row.day]
+    found = {row.id: row for row in figures}
+    auc = "AUC of a classifier that tells its {} from the log's, 0.5 at best:"
+    if free := [found[name] for name in (WHOLE, EQUAL_LENGTHS) if name in found]:
+        words = {WHOLE: "whole visits", EQUAL_LENGTHS: "visits cut to equal lengths"}
+        parts = "; ".join(f"{words[row.id]} {_compared(row, 'noise floor')}" for row in free)
+        return f"**How true it is when it runs:** {auc.format('visits')} {parts}."
+    one_step = "**How true it is** one step ahead of the log (as it runs it was not judged):"
+    if ONE_STEP in found:
+        return f"{one_step} {auc.format('rows')} {_compared(found[ONE_STEP], 'noise floor')}."
+    if losses := [row for row in figures if row.metric.kind == LOG_LOSS]:
+        return f"{one_step} {losses[0].text} {_compared(losses[0], 'noise')}."
+    return "**How true it is** was not judged." if card.get("rows") else ""
+
+
+def _compared(row: Figure, floor: str) -> str:
+    """A figure for which lower is better, beside its baseline and noise."""
+    text, noise = f"{row.world:.3f}", "" if row.noise is None else f" ({floor} {row.noise:.3f})"
+    if row.baseline is None or row.world is None:
+        return text + noise
+    than = "better" if row.world < row.baseline else "**worse**"
+    return f"{text}, {than} than the baseline's {row.baseline:.3f} by {row.baseline_name}{noise}"
+
+
+def _assumed(card: Mapping[str, Any]) -> str:
+    if "terms" not in card:
+        return ""
+    names = [row["term"] for row in card["terms"] if row["status"] == "assumed"]
+    if not names:
+        return "**Assumed:** nothing."
+    text = f"**Assumed**, since the log does not show it: {'; '.join(_decided(names))}."
+    rewards = card.get("rewards_assumed")
+    return text + (f" Rewards that rest on it: {', '.join(rewards)}." if rewards else "")
+
+
+def _decided(names: Iterable[str]) -> list[str]:
+    """What the terms decide, each once, in their order; the rates of events last."""
+    names = list(names)
+    events = [name.partition(":")[2] for name in names if name.startswith((_RATE, _SPREAD))]
+    others = [name for name in names if not name.startswith((_RATE, _SPREAD))]
+    words = [next((text for key, text in DECIDES.items() if name.startswith(key)), name) for name in others]
+    rates = f"how often {', '.join(dict.fromkeys(events))} happens" if events else ""
+    return [*dict.fromkeys(words), *([rates] if rates else [])]

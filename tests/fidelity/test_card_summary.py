@@ -1,0 +1,77 @@
+"""The three lines at the top of a card: from its entries alone."""
+
+import pytest
+
+from recgym.envs.world_lookup import WORLDS
+from recgym.fidelity.card import card_markdown
+from recgym.fidelity.card_summary import DECIDES, summary
+from recgym.fit import PRESETS
+from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
+
+SHOP = (
+    "* **Fitted on** 116,095 rows of eshop2008, 47 users and 217 items; 15,390 rows to choose terms by, 33,989 to "
+    "judge it on. Periods: validation from 2008-07-01, test from 2008-07-15; fitted on days before the test.",
+    "* **How true it is when it runs:** AUC of a classifier that tells its visits from the log's, 0.5 at best: whole "
+    "visits 0.635, better than the baseline's 0.916 by popularity, constant rates (noise floor 0.503); visits cut to "
+    "equal lengths 0.620, better than the baseline's 0.847 by popularity, constant rates (noise floor 0.503).",
+    "* **Assumed**, since the log does not show it: how much sessions differ in patience; how often nothing of a slate "
+    "has a response; whether users leave sooner after a slate without a response; that every place of a slate is seen; "
+    "what the logging policy shows; how often cart, purchase happens. Rewards that rest on it: engagement, conversion, "
+    "revenue.",
+)
+FEED_ONE_STEP = (
+    "**How true it is** one step ahead of the log (as it runs it was not judged): AUC of a classifier that tells its "
+    "rows from the log's, 0.5 at best: 0.529, better than the baseline's 0.619 by constant rate (noise floor 0.512)."
+)
+FEED_WHOLE = "whole visits 0.943, **worse** than the baseline's 0.683 by popularity, constant rates (noise floor 0.506)"
+
+
+def shipped(name):
+    return World.load(WORLDS / name)
+
+
+def test_the_lines_of_the_shop_follow_its_title():
+    assert card_markdown(shipped("ecommerce-2")).splitlines()[:6] == [
+        "# ecommerce-2 (ecommerce)",
+        "",
+        *SHOP,
+        "",
+    ]
+
+
+def test_a_world_that_its_baseline_beats_says_so():
+    fitted, closeness, assumed = summary(shipped("content-2").card)
+    assert fitted.startswith("**Fitted on** 42,028 rows of kuairand, 18,790 users and 4,631 items; ")
+    assert FEED_WHOLE in closeness
+    assert assumed.endswith("whether users want an item again; when users leave; whether users leave sooner after a "
+                            "slate without a response; that every place of a slate is seen.")  # fmt: skip
+
+
+def test_a_world_that_was_judged_one_step_ahead_alone_says_so():
+    assert summary(shipped("content-1").card)[1] == FEED_ONE_STEP
+    assert (
+        "log-loss of a held-out item over the catalogue 6.017, better than the baseline's 7.110 by popularity"
+        in (summary(shipped("social-1").card)[1])
+    )
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_assumed_term_of_a_shipped_world_has_words(name):
+    card = shipped(name).card
+    assert len(summary(card)) == 3
+    for row in card["terms"]:
+        if row["status"] == "assumed" and ":" not in row["term"]:
+            assert row["term"].startswith(tuple(DECIDES)), row["term"]
+    assert set(DECIDES) & set(summary(card)[2].split("; ")) == set()
+
+
+def test_a_card_says_what_it_has():
+    assert summary({}) == []
+    assert summary({"terms": [{"term": "rho", "status": "fitted"}]}) == ["**Assumed:** nothing."]
+    card = {"rows": {"train": 5, "validation": 2, "test": 1}}
+    assert summary(card) == [
+        "**Fitted on** 5 rows; 2 rows to choose terms by, 1 to judge it on.",
+        "**How true it is** was not judged.",
+    ]
+    assert card_markdown(synthetic(6).with_card(**card)).splitlines()[2].startswith("* **Fitted on** 5 rows")
