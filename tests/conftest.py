@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from turns import slow_first
 
 # One thread a process, of NumPy, PyTorch and those that tests start: where pytest-xdist has a process for each core,
 # several wait for one another much longer than one works. A test of more threads sets their number.
@@ -18,6 +19,20 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Slow tests first in the part of each process: at the end the short ones are left to share."""
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    if count > 1:
+        items[:] = slow_first(
+            items,
+            count,
+            lambda item: item.path.parent,
+            lambda item: item.path,
+            lambda item: item.get_closest_marker("slow"),
+        )
 
 
 @pytest.fixture(scope="session")
