@@ -22,6 +22,7 @@ from recgym.fit.session_batches import Batches, pieces
 from recgym.fit.temporal_split import periods
 from recgym.fit.user_history import Earlier, History
 from recgym.logs import Log
+from recgym.logs.cell_rules import CONTEXT_CODES
 from recgym.logs.kinds import responses_of
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
 
@@ -274,7 +275,7 @@ def _refuse_small(log: Log, positive: Bools, response: str) -> None:
 
 def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
     """Hour of the day, else the context of a world that the log was sampled from, else one context."""
-    for name, limit in (("context_hour", 24), ("context_index", 1000)):
+    for name, limit in CONTEXT_CODES.items():
         if name in log.rows.column_names:
             codes = np.asarray(log.column(name), np.float32)[keep]
             if np.isfinite(codes).all() and codes.min() >= 0 and codes.max() < limit:

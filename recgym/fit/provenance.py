@@ -11,7 +11,11 @@ from recgym.fit.config import ASSUMED, FitConfig
 from recgym.fit.dataset import Dataset
 from recgym.fit.user_features import public_user_features
 from recgym.logs import Log
+from recgym.logs.cell_rules import CONTEXT_CODES, READ_CONTEXTS
 from recgym.logs.fingerprint import identity
+from recgym.logs.mapping import CONTEXT
+from recgym.logs.problems import shown
+from recgym.logs.random_exposure import RANDOM_FLAGS
 from recgym.sim.posterior import NAMES, STORED, spreads_of
 from recgym.sim.schema import PARAMS, params
 from recgym.sim.world import World
@@ -183,6 +187,7 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
                 card_notes_on_persons(dataset),
                 _order_note(dataset),
                 _weight_note(dataset),
+                card_notes_on_contexts(log, dataset),
                 *log.remarks,
             )
             if note
@@ -222,6 +227,19 @@ def _weight_note(dataset: Dataset) -> str:
         f"rows are weighted by clipped inverse propensity, weights {own.min():.2g} to {own.max():.2g}: "
         f"{len(own):,} rows count as {size:,.0f}"
     )
+
+
+def card_notes_on_contexts(log: Log, dataset: Dataset) -> str:
+    """Which contexts of the log no term depends on; empty where there is none."""
+    names = [name for name in log.rows.column_names if name.startswith(CONTEXT)]
+    flags = [CONTEXT + flag for flag in RANDOM_FLAGS]
+    others = [name for name in names if name not in (*READ_CONTEXTS, *flags)]
+    notes = [f"contexts that no term depends on: {shown(others)}"] if others else []
+    if len(dataset.contexts) == 1:
+        empty = {name: log.rows[name].null_count for name in CONTEXT_CODES if name in names}
+        rows = f"of {len(log):,} rows have none"
+        notes += [f"{name} is not used: {count:,} {rows}" for name, count in empty.items() if count]
+    return "; ".join(notes)
 
 
 def _period_words(config: FitConfig) -> str:

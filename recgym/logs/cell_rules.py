@@ -11,9 +11,12 @@ from recgym.logs.columns import ROWS
 from recgym.logs.ids import FLOAT
 from recgym.logs.mapping import FALSE, TRUE
 
-WHOLE_CONTEXTS = ("context_hour", "context_index", "context_day")  # that a fit and splits by days read
+CONTEXT_CODES = {"context_hour": 24, "context_index": 1000}  # that a fit reads: numbers from 0, below a limit
+DAY, DATE = "context_day", "context_date"  # that splits by days read: 20220425, 2022-04-25
+READ_CONTEXTS = (*CONTEXT_CODES, DAY, DATE)
+WHOLE_CONTEXTS = (*CONTEXT_CODES, DAY)
 NULLABLE = (
-    "slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms", *WHOLE_CONTEXTS
+    "slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms", *CONTEXT_CODES
 )  # fmt: skip
 YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
 VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"

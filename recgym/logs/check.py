@@ -9,6 +9,7 @@ import numpy as np
 from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.columns import REQUIRED, as_numpy
+from recgym.logs.context_rules import broken_contexts
 from recgym.logs.problems import LogProblem, problems_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _findings(log: "Log", event_rules: bool) -> Iterator[Finding]:
     for name in (*REQUIRED, *log.events):
         yield name, f"{name} must not be empty", np.flatnonzero(as_numpy(log.rows[name].is_null()))
     yield from _range_findings(log)
+    yield from broken_contexts(log.rows)
     if event_rules:
         yield from _event_findings(log)
     if not any(log.rows[name].null_count for name in REQUIRED):

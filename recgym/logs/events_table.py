@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_text
-from recgym.logs.cell_rules import WHOLE_CONTEXTS
+from recgym.logs.cell_rules import DATE, WHOLE_CONTEXTS
 from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
+from recgym.logs.context_rules import iso_dates
 from recgym.logs.group_ids import check_items, group_numbers
 from recgym.logs.ids import INT, encode_ids
 from recgym.logs.joining import join_rows
@@ -160,7 +161,7 @@ def _context(parser: TableParser, key: str) -> Any:
     """Column of a context: whole numbers where its name says so, words as ids are read, else unchanged."""
     if key in WHOLE_CONTEXTS:
         return parser.number(key, INT)
-    cells = parser.table[key]
+    cells = iso_dates(parser.table[key]) if key == DATE else parser.table[key]
     return words_of(cells) if is_text(cells.type) else cells
 
 

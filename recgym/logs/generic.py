@@ -41,7 +41,8 @@ read. Conventions:
 * positions are as in the table, from 0; slates are ids, as sessions are, and an empty cell or -1 is none;
 * contexts, and the columns of the tables `users` and `items`, are text, read as ids are. In files of text they become
   numbers, or true and false, if all cells are these in the usual notation and none in two ways
-  (`recgym.logs.text_values`); context_hour, context_day and context_index are whole numbers;
+  (`recgym.logs.text_values`). A fit reads context_hour, 0 to 23, or else context_index, 0 to 999; splits read
+  context_date, as 2022-04-25, or else context_day, as 20220425, or else the times. Another cell of these is an error;
 * prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is;
 * exact duplicates, rows that are equal in all columns of their file, are dropped if the table has a time, step or
   position, and kept if a repeat may be meant: without these, or if all times are whole days of the clock that they were

@@ -15,6 +15,8 @@ from recgym.fidelity.leaving_metrics import MEASURES, survival
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
 from recgym.fit.exposure_terms import fit_stay, validated
+from recgym.fit.provenance import card_notes_on_contexts
+from recgym.logs import Log
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MEMORY = ("push", "eta", "pull", "kappa", "decay", "rho")
@@ -156,3 +158,21 @@ def test_the_card_counts_friends_that_are_too_few():
     assert rows["graph"]["source"] == "40 friend pairs of users with rows; a graph needs 100"
     with pytest.raises(ValueError, match="no graph of friends: 40 friend pairs of users with rows"):
         most_candidates(world)
+
+
+def test_contexts_without_a_term_are_named():
+    frame = pd.DataFrame({"user": [f"u{k % 5}" for k in range(60)], "item": [f"i{k % 7}" for k in range(60)]})
+    frame = frame.assign(
+        session=range(60), click=[k % 3 > 0 for k in range(60)], context_hour=[*range(20)] * 3
+    )
+    frame = frame.assign(context_device="phone", context_is_rand=0)
+
+    def note(**changes) -> str:
+        log = Log.from_pandas(frame.assign(**changes), domain="content")
+        return card_notes_on_contexts(log, make_dataset(log, FitConfig(), positives_only=False))
+
+    assert note() == "contexts that no term depends on: context_device"
+    hours = [float("nan"), *range(19)] * 3
+    assert note(context_hour=hours) == (
+        "contexts that no term depends on: context_device; context_hour is not used: 3 of 60 rows have none"
+    )
