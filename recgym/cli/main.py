@@ -101,7 +101,7 @@ def validate(
     """
     from recgym.logs import LogError, read_log
     from recgym.logs import validate as problems_of
-    from recgym.logs.problems import escaped
+    from recgym.logs.problems import escaped, in_file_order
 
     try:
         options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
@@ -113,7 +113,7 @@ def validate(
         if not error.problems:
             raise
         problems = list(error.problems)
-    for problem in problems:
+    for problem in in_file_order(problems):
         print(problem)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"

@@ -4,7 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from recgym.logs.ids import natural_key
+
 MAX_COMPARED_ROWS = 1000  # rows that are compared to call them alike
+MAX_NAMED_ROWS = 12  # rows that are named where many are alike
 
 
 class LogProblem(NamedTuple):
@@ -74,14 +77,30 @@ def problems_of(
         more = (
             f", and alike in {some} {total:,} rows" if is_same else f"; {some} {total:,} rows break this rule"
         )
+        more += f": {_rows_of(rows, place)}" if len(rows) < total else ""
         return [LogProblem(*place(first), column, rule, shown(first) + more)]
     found = (LogProblem(*place(int(row)), column, rule, shown(int(row))) for row in rows)
     return list(dict.fromkeys(found))
 
 
+def _rows_of(rows: Any, place: Callable[[int], tuple[str, int]]) -> str:
+    """The first rows as one text; with their file where it is not that of the first."""
+    own = place(int(rows[0]))[0]
+    places = [place(int(row)) for row in rows[: MAX_NAMED_ROWS + 1]]
+    named = [f"{row}" if file == own else f"{file} {row}" for file, row in places[:MAX_NAMED_ROWS]]
+    return f"rows {', '.join(named)}{', ...' * (len(places) > MAX_NAMED_ROWS)}"
+
+
+def in_file_order(problems: Sequence[LogProblem]) -> list[LogProblem]:
+    """Problems by file and row; those of whole files first."""
+    key = {file: natural_key(file) for file in {problem.file for problem in problems}}
+    return sorted(problems, key=lambda problem: (key[problem.file], problem.row))
+
+
 def raise_problems(problems: Sequence[LogProblem]) -> None:
-    """Raises LogError with the first problem and the number of others, if there is a problem."""
+    """Raises LogError with the first problem in the files and the number of others, if there is a problem."""
     if problems:
+        problems = in_file_order(problems)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise LogError(f"{problems[0]}{more}", problems)
 
