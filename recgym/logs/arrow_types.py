@@ -14,7 +14,7 @@ from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 TEXT = pa.string()
 TYPES_RULE = "numbers, words, booleans or times are needed"
-LISTS_RULE = "; the items of a slate as a list in one cell are the key shown"
+LISTS_RULE = "the items of a slate as a list in one cell are the key shown"
 UTF8_RULE = "text in UTF-8 is needed"  # which lone surrogates have no form in
 
 
@@ -39,8 +39,7 @@ def plain(values: Any, name: str, column: str, row: int = 2) -> Any:
     try:
         return _plain(values)
     except NotImplementedError:
-        more = LISTS_RULE if is_list(kind) else ""
-        raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}{more}") from None
+        raise LogError(f"{name}, {column}: {TYPES_RULE}; the column is {kind}") from None
 
 
 def refuse_other_text(values: Any, name: str, column: str, row: int) -> None:
@@ -78,6 +77,12 @@ def refuse_spans(kind: Any, name: str, column: str) -> None:
     """Raises LogError if a column of times holds durations."""
     if pa.types.is_duration(kind):
         raise LogError(f"{name}, {column}: a time is needed; the column holds durations, {kind}")
+
+
+def refuse_list(kind: Any, name: str, column: str) -> None:
+    """Raises LogError if a column of items or slates holds lists."""
+    if is_list(kind):
+        raise LogError(f"{name}, {column}: {TYPES_RULE}, and {LISTS_RULE}; the column is {kind}")
 
 
 def _plain(values: Any) -> Any:

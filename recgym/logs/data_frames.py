@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from recgym.events import DOMAINS, EVENTS
-from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_spans
+from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_list, refuse_spans
 from recgym.logs.cell_rules import COUNT_COLUMNS
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source
@@ -148,6 +148,8 @@ def log_of_frame(
     require_columns("frame", names, ("user", "item") if needs_item else ("user",))
     if "time" in names:
         refuse_spans(table["time"].type, "frame", "time")
+    for name in {"item", "slate"} & set(names) if not has_lists else ():
+        refuse_list(table[name].type, "frame", name)
     columns = {
         name: table[name] if has_lists and is_list(table[name].type) else plain(table[name], "frame", name)
         for name in names

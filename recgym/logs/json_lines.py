@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from recgym.arrays import Array
-from recgym.logs.arrow_types import LISTS_RULE, UTF8_RULE
+from recgym.logs.arrow_types import UTF8_RULE
 from recgym.logs.delimited import FLAG, ID
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
@@ -160,7 +160,7 @@ def _broken_rule(record: "Record", field: str, is_list: bool, is_flag: bool) -> 
         return UTF8_RULE
     if isinstance(value, bool):
         return "" if is_flag else VALUE_RULE
-    return "" if value is None or is_plain(value) else VALUE_RULE + LISTS_RULE * isinstance(value, list)
+    return "" if value is None or is_plain(value) else VALUE_RULE
 
 
 def is_plain(value: Any) -> bool:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
-from recgym.logs.arrow_types import is_list, refuse_spans
+from recgym.logs.arrow_types import is_list, refuse_list, refuse_spans
 from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
@@ -174,6 +174,9 @@ class TableFile(NamedTuple):
         schema = parquet_file(self.files, self.name).schema_arrow
         if columns.get("time") in wanted:
             refuse_spans(schema.field(columns["time"]).type, self.name, columns["time"])
+        for key in ("item", "slate"):
+            if columns.get(key) in wanted and "shown" not in columns:
+                refuse_list(schema.field(columns[key]).type, self.name, columns[key])
         lists = (
             [column for column in wanted if is_list(schema.field(column).type)] if "shown" in columns else []
         )

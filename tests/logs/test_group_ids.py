@@ -1,12 +1,11 @@
 """Ids that tie rows together: sessions and slates as numbers, and lists in place of one item."""
 
-import json
-
+import pandas as pd
 import pyarrow as pa
 import pytest
 from log_files import parquet, refused, write
 
-from recgym.logs import read_log
+from recgym.logs import Log, LogError, read_log
 
 SHOWN = "the key shown"
 AT = 1_600_000_000
@@ -54,8 +53,8 @@ def test_a_list_in_place_of_a_slate_says_which_key_reads_it(tmp_path, cell):
 def test_a_column_of_lists_says_which_key_reads_it(tmp_path, key):
     columns = {"user": ["u", "v"], "item": ["i", "j"], "slate": [1, 2]} | {key: [["i", "j"], ["j"]]}
     assert SHOWN in refused(parquet(tmp_path / "t.parquet", **columns))
-    lines = [json.dumps({name: cells[row] for name, cells in columns.items()}) for row in (0, 1)]
-    assert SHOWN in refused(write(tmp_path / "t.jsonl", "\n".join(lines)))
+    with pytest.raises(LogError, match=f"^frame, {key}: numbers, .* {SHOWN};"):
+        Log.from_pandas(pd.DataFrame(columns), domain="content")
 
 
 @pytest.mark.parametrize("cell", ["[1; 2]", "['a'; 'b']", "(1|2)", "{3;4}"])
