@@ -37,6 +37,7 @@ from recgym.logs.text_values import with_values
 
 NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
+WORDS = ("user", "item", "event", "category", "session", "slate", "id", "shown")
 ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -84,8 +85,8 @@ def read_tables(
     origin = Origin.of_each([Origin.of(name, rows) for name, (_, rows, _) in zip(names, parts, strict=True)])
     left_out = [problem for _, _, problems in parts for problem in problems]
     table = _below_one_another(names, [table for table, _, _ in parts])
-    is_typed = all(layout.kind != "text" for layout in layouts)
-    return table if is_typed else with_values(table, CONTEXT), origin, left_out
+    is_text = any(layout.kind == "text" for layout in layouts)
+    return with_values(table, CONTEXT) if is_text else table, origin, left_out
 
 
 class TableFile(NamedTuple):
@@ -96,9 +97,7 @@ class TableFile(NamedTuple):
     kind: str  # parquet, json or text
     text: TextLayout
     header: list[str]
-    folders: dict[
-        str, str | None
-    ]  # columns in names of folders, as in event=view/part-0.parquet, and FILE_NAME
+    folders: dict[str, str | None]  # FILE_NAME, and columns in names of folders: event=view/part-0.parquet
     in_file: list[str]  # columns without those of folders
 
     @classmethod
@@ -155,9 +154,8 @@ class TableFile(NamedTuple):
                 self._refuse_other_value(column, table[column], rows)
                 continue
             codes = pa.array(np.zeros(len(table), np.int32), mask=np.full(len(table), value is None))
-            table = table.append_column(
-                column, pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
-            )
+            cells = pa.DictionaryArray.from_arrays(codes, pa.array([value or ""]))
+            table = table.append_column(column, cells)
         return pa.table({key: _coded(table[column]) for key, column in columns.items()}), rows, left_out
 
     def _clocks(self, table: Any, time: Mapping[str, Any]) -> Any:
@@ -172,15 +170,14 @@ class TableFile(NamedTuple):
     def _parquet(self, wanted: Sequence[str], columns: Mapping[str, str]) -> Any:
         """Columns of a Parquet file; only a table with slates in a cell may have lists."""
         schema = parquet_file(self.files, self.name).schema_arrow
-        if columns.get("time") in wanted:
-            refuse_spans(schema.field(columns["time"]).type, self.name, columns["time"])
-        for key in ("item", "slate"):
-            if columns.get(key) in wanted and "shown" not in columns:
-                refuse_list(schema.field(columns[key]).type, self.name, columns[key])
-        lists = (
-            [column for column in wanted if is_list(schema.field(column).type)] if "shown" in columns else []
-        )
-        return parquet_columns(self.files, self.name, wanted, lists)
+        kinds = {column: schema.field(column).type for column in wanted}
+        if columns.get("time") in kinds:
+            refuse_spans(kinds[columns["time"]], self.name, columns["time"])
+        lists = [column for column in wanted if is_list(kinds[column])]
+        for key in ("item", "slate") if "shown" not in columns else ():
+            if columns.get(key) in lists:
+                refuse_list(kinds[columns[key]], self.name, columns[key])
+        return parquet_columns(self.files, self.name, wanted, lists if "shown" in columns else ())
 
     def _refuse_other_value(self, column: str, cells: Any, rows: Array) -> None:
         """Raises LogError for cells of a column that differ from the name of the folder."""
@@ -298,8 +295,6 @@ def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
 
 def _type(key: str, flags: Sequence[str]) -> Any:
     """Arrow type of a column of a text file; None: inferred (time)."""
-    if key in ("user", "item", "event", "category", "session", "slate", "id", "shown") or key.startswith(
-        CONTEXT
-    ):
+    if key in WORDS or key.startswith(CONTEXT):
         return ID
     return FLAG if key in flags else NUMBERS.get(key)

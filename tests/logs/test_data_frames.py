@@ -14,9 +14,10 @@ from recgym.logs import Log, LogError
 def test_a_frame_is_checked_as_a_file_is():
     frame = pd.DataFrame({"user": [7, 8], "item": ["x", "y"], "propensity": [1.5, 0.5], "position": [0, -1]})
     with pytest.raises(
-        LogError, match=r"frame, row 3, position: a position must be 0 or above; found -1 .and 1 more"
-    ):
+        LogError, match=r"frame, row 2, propensity: a propensity must be in \(0, 1\]; found 1.5 .and 1 more"
+    ) as error:
         Log.from_pandas(frame, domain="content")
+    assert str(error.value.problems[1]) == "frame, row 3, position: a position must be 0 or above; found -1"
     with pytest.raises(LogError, match="users, row 3, id: an id must occur once; found '7'"):
         Log.from_pandas(
             frame[["user", "item"]], domain="content", users=pd.DataFrame({"id": ["7", "7.0", "8"]})

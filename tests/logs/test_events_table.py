@@ -152,7 +152,7 @@ def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path
             "events.csv, row 1: there is no column 'item'; name the columns by a map",
         ),
         ("user,item,item\na,b,c\n", "events.csv, row 1, item: a column must occur once"),
-        ("user,item,time\na,b,1\na,b,soon\n", "events.csv, row 3, time: a time is needed"),
+        ("user,item,time\na,b,1600000000\na,b,soon\n", "events.csv, row 3, time: a time is needed"),
         (
             "user,item,price\na,b,1.5\na,b,cheap\n",
             "events.csv, row 3, price: a number is needed; found 'cheap'",

@@ -63,7 +63,7 @@ def test_counts_of_listens_are_listens(tmp_path):
     assert log.column("listen").tolist() == [True, False, True]
     assert log.column("listens").tolist() == [17, 0, 1]
     error = refused(table(tmp_path, "user,item,listen\na,x,17\na,y,-1\nb,x,1.5\nb,y,\n"))
-    assert rows_of(error) == [(5, "listen"), (3, "listen"), (4, "listen")]
+    assert rows_of(error) == [(3, "listen"), (4, "listen"), (5, "listen")]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_unknown_words_are_named_once_a_word_with_their_rows(tmp_path):
         table(tmp_path, "user,item,event\na,x,sneeze\nb,x,view\nc,x,cough\nd,x,sneeze\n"), domain="content"
     )
     assert [(problem.row, problem.value) for problem in error.problems] == [
-        (2, "'sneeze', and alike in 2 of 4 rows"),
+        (2, "'sneeze', and alike in 2 of 4 rows: rows 2, 5"),
         (4, "'cough'"),
     ]
 
@@ -118,7 +118,7 @@ def test_unknown_words_are_named_once_a_word_with_their_rows(tmp_path):
         ("price", ["1e39", 5], "a finite number is needed, of at most 3.4e+38 in size"),
         ("rating", ["inf", 5], "a finite number is needed"),
         ("duration_ms", [-5, 5], "a duration must be 0 ms or above"),
-        ("slate", ["p1", 5], "a whole number is needed"),
+        ("slate", ["p1 p2", 5], "a number or an id is needed"),
         ("listen", ["1e30", 5], "a count, 0 or above, is needed"),
         ("step", ["1e30", 5], "a whole number from"),
         ("watch_ms", ["1.5", 5], "a whole number is needed"),

@@ -82,11 +82,19 @@ def test_stated_types_are_kept(tmp_path):
         assert log.column("context_y").tolist() == [7, 8]
 
 
-@pytest.mark.parametrize("key", ["context_hour", "context_index", "context_day"])
-def test_contexts_that_are_whole_numbers_by_name(tmp_path, key):
-    log = read_log(table(tmp_path, f"user,item,{key}\nu,a,08\nu,b,8\nu,c,\n"), domain="content")
-    assert log.rows[key].to_pylist() == [8, 8, None]
-    path = table(tmp_path, f"user,item,{key}\nu,a,8\nu,b,8 pm\n")
+@pytest.mark.parametrize(
+    ("key", "cells", "read"),
+    [
+        ("context_hour", ["08", "8", ""], [8, 8, None]),
+        ("context_index", ["08", "8", ""], [8, 8, None]),
+        ("context_day", ["20220425", "020220425", "20220425.0"], [20220425] * 3),
+    ],
+)
+def test_contexts_that_are_whole_numbers_by_name(tmp_path, key, cells, read):
+    rows = "".join(f"u,{at},{cell}\n" for at, cell in enumerate(cells))
+    log = read_log(table(tmp_path, f"user,item,{key}\n{rows}"), domain="content")
+    assert log.rows[key].to_pylist() == read
+    path = table(tmp_path, f"user,item,{key}\nu,a,{cells[0]}\nu,b,8 pm\n")
     assert refused(path) == f"t.csv, row 3, {key}: a whole number is needed; found '8 pm'"
 
 
