@@ -163,6 +163,7 @@ def _print_fitted(world: Any, out: Path, ensemble: int) -> None:
 
 def _print_card(world: Any) -> None:
     from recgym.cli.layout import show_markdown
+    from recgym.envs.rewards import default_reward_remark
     from recgym.fidelity.card import card_markdown
 
     text = card_markdown(world)
@@ -170,6 +171,8 @@ def _print_card(world: Any) -> None:
         show_markdown(text)
     else:
         print(text)
+    if remark := default_reward_remark(world):
+        print(remark, file=sys.stderr)
 
 
 def card(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from recgym.checks import finite_number
+from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.envs.arguments import Arguments, one_of
 from recgym.events import event_index
 from recgym.sim.reward_arrays import make_reward
@@ -114,6 +115,25 @@ def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]
     """
     if arguments.reward is not None:
         return arguments.reward
-    paid = parse_reward(world, arguments.row.reward).paid
-    is_unseen = world.assumed_events.issuperset(paid) and world.events[0].name not in world.assumed_events
-    return "clicks" if arguments.world is not None and is_unseen else arguments.row.reward
+    return (
+        "clicks" if arguments.world is not None and _is_unseen(world, arguments.row) else arguments.row.reward
+    )
+
+
+def _is_unseen(world: World, row: EnvRow) -> bool:
+    """Whether the world's log has the response, but no event of a row's default reward."""
+    paid = parse_reward(world, row.reward).paid
+    return world.assumed_events.issuperset(paid) and world.events[0].name not in world.assumed_events
+
+
+def default_reward_remark(world: World) -> str:
+    """That environments pay clicks in this world by default, not the reward of their rows; "" where they do not."""
+    rows = [row for row in ENVIRONMENTS if row.domain == world.domain and _is_unseen(world, row)]
+    if not rows:
+        return ""
+    paid = parse_reward(world, rows[0].reward).weights
+    unseen = ", ".join(name for name, weight in paid.items() if weight)
+    return (
+        f"environments of this world pay clicks by default, not {rows[0].reward}: the log has none of the events that "
+        f"it pays for ({unseen})"
+    )

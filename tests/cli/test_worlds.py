@@ -3,6 +3,7 @@
 import json
 
 import gymnasium
+import numpy as np
 import pytest
 from refusals import refused
 
@@ -38,6 +39,21 @@ def test_card_and_the_worth_of_planning(run, world):
     assert worth["difference"] == pytest.approx(worth["oracle_plan"] - worth["oracle"])
     assert run("card", world, "--planning", "10", "--json")[1] == out
     refused(run("card", world, "--planning", "1"), "--planning is 1")
+
+
+def test_a_feed_of_clicks_alone_is_fitted_with_a_remark_on_its_default_reward(run, tmp_path):
+    rng, rows = np.random.default_rng(1), 600
+    lines = [
+        f"{n // 6},{item},{1_650_000_000 + 60 * n},{click}"
+        for n, (item, click) in enumerate(rng.integers((0, 0), (15, 2), (rows, 2)))
+    ]
+    table = tmp_path / "feed.csv"
+    table.write_text("\n".join(["user,item,time,click", *lines]))
+    mapping = "user=user,item=item,time=time,click=click"
+    code, _, err = run("fit", table, "--domain", "content", "--map", mapping, "--out", tmp_path / "feed")
+    remark = "environments of this world pay clicks by default, not engagement"
+    assert (code, err.count(remark)) == (0, 1), err
+    assert run("card", tmp_path / "feed")[2].startswith(remark)
 
 
 def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypatch):

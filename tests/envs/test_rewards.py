@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from env_helpers import SMALL, content
 
-from recgym.envs.rewards import MAX_WEIGHT, REWARDS, RewardSpec, parse_reward
+from recgym.envs.rewards import MAX_WEIGHT, REWARDS, RewardSpec, default_reward_remark, parse_reward
 from recgym.sim.synthetic import synthetic
 
 STEPS = 200
@@ -117,6 +117,17 @@ def test_a_world_of_clicks_alone_pays_clicks_by_default(make):
     assert np.all(asked.reset(seed=0)[1]["reward_is_assumed"] == 1)
     for fitted in (("click", "long_view"), (), ("like",)):
         assert content(make, world=click_only(*fitted)).unwrapped.arguments.reward == "engagement"
+
+
+def test_another_default_reward_is_remarked():
+    assert default_reward_remark(click_only("click")) == (
+        "environments of this world pay clicks by default, not engagement: the log has none of the events that it pays "
+        "for (long_view, like, comment, share, follow, hate)"
+    )
+    for fitted in (("click", "long_view"), (), ("like",)):
+        assert default_reward_remark(click_only(*fitted)) == ""
+    for domain in ("ecommerce", "social"):
+        assert default_reward_remark(synthetic(domain=domain)) == ""
 
 
 def test_the_largest_weights_pay_a_finite_reward_in_single_precision():
