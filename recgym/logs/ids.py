@@ -13,6 +13,7 @@ from recgym.arrays import Array
 
 INT, FLOAT, TEXT = pa.int64(), pa.float64(), pa.string()
 SHORTENED = r"^[0-9]\.[0-9]+[eE]\+[0-9]+$"  # large numbers of a float column in scientific notation
+NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 MISSING = (  # words for a missing value
     "", "NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "null", "NULL", "Null",
     "(null)", "None", "NONE", "none", "nil", "undefined", r"\N",
@@ -51,8 +52,14 @@ def encode_ids(values: Any, listed: Any = None) -> tuple[Array, Any]:
 
 
 def id_text(values: Any) -> Any:
-    """Ids as strings without surrounding spaces and without a decimal part of zeros: 7.0 is 7; 007 stays 007."""
-    words = pc.utf8_trim_whitespace(as_text(values))
+    """Ids as strings without surrounding spaces and without a decimal part of zeros: 7.0 is 7; 007 stays 007.
+
+    Characters without width around an id count as spaces; a letter and its accent are one character (Unicode's NFC).
+    """
+    words = as_text(values)
+    if not pc.all(pc.string_is_ascii(words)).as_py():
+        words = pc.utf8_trim(pc.utf8_normalize(pc.utf8_trim_whitespace(words), "NFC"), NO_WIDTH)
+    words = pc.utf8_trim_whitespace(words)
     short = pc.match_substring_regex(words, SHORTENED)
     if pc.any(short).as_py():
         full = [

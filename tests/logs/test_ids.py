@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from log_files import write
 from log_tables import refused, rows_of, table
 
 from recgym.logs import Log, LogError, read_log
@@ -131,3 +132,12 @@ def test_an_id_with_a_nul_byte_is_refused(tmp_path):
     pq.write_table(pa.table({"user": ["u", "u\x00"], "item": ["a", "b"]}), path)
     with pytest.raises(LogError, match=r"t.parquet, row 3, user: an id without NUL bytes is needed"):
         read_log(path, domain="content")
+
+
+def test_ids_that_look_the_same_are_the_same(tmp_path):
+    text = "user,item\nCaf\u00e9,\u200bi\nCafe\u0301,i\u200b\n\u00a0Caf\u00e9\ufeff , i\n"
+    log = read_log(write(tmp_path / "t.csv", text), domain="social")
+    assert log.users["id"].to_pylist() == ["Caf\u00e9"]
+    assert log.items["id"].to_pylist() == ["i"]
+    inside = write(tmp_path / "t.csv", "user,item\na\u200db,i\nab,j\n")  # as emoji have it
+    assert len(read_log(inside, domain="social").users) == 2
