@@ -66,6 +66,15 @@ def json_fields(files: Files, name: str) -> dict[str, Any]:
     return {field: FLOAT if found == {int, float} else _type(found) for field, found in kinds.items()}
 
 
+def refuse_late_keys(files: Files, name: str, keys: Sequence[str]) -> None:
+    """Raises LogError if one of these keys is in a later line of a file, whose first lines show its fields."""
+    pattern = re.compile("|".join(rf"""["']{re.escape(key)}["']\s*:""" for key in keys))
+    for row, line in numbered_lines(files, name):
+        if pattern.search(line) and (late := [key for key in keys if key in (record_of(line) or {})]):
+            rule = f"is in none of the first {MAX_SAMPLED_LINES} lines, and would not be read"
+            raise LogError(f"{name}, row {row}, {late[0]}: the key {rule}; a map names the keys to read")
+
+
 def _type(kinds: set[type]) -> Any:
     return TYPES.get(next(iter(kinds))) if len(kinds) == 1 else None
 

@@ -25,7 +25,7 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files
 from recgym.logs.ids import FLOAT, INT, TEXT, as_text
-from recgym.logs.json_lines import holds_json, json_columns, json_fields
+from recgym.logs.json_lines import holds_json, json_columns, json_fields, refuse_late_keys
 from recgym.logs.list_text import LISTED
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin
@@ -131,6 +131,8 @@ class TableFile(NamedTuple):
         keys = (*KEYS, *ATTRIBUTES, *flags)
         if not columns:
             require_columns(self.name, self.header, _needed(self.header, flags))
+            if self.kind == "json":
+                refuse_late_keys(self.files, self.name, [key for key in keys if key not in self.header])
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
         require_columns(self.name, self.header, columns.values())
         wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
@@ -245,10 +247,7 @@ def _below_one_another(names: Sequence[str], parts: Sequence[Any]) -> Any:
     for key in parts[0].column_names:
         pieces = [part[key] for part in parts]
         if any(pa.types.is_dictionary(piece.type) for piece in pieces):
-            pieces = [
-                piece if pa.types.is_dictionary(piece.type) else as_text(piece).dictionary_encode()
-                for piece in pieces
-            ]
+            pieces = [p if pa.types.is_dictionary(p.type) else as_text(p).dictionary_encode() for p in pieces]
         try:
             tables = [pa.table({key: piece}) for piece in pieces]
             columns[key] = pa.concat_tables(tables, promote_options="permissive")[key]

@@ -106,3 +106,18 @@ def test_a_lone_surrogate_is_refused_by_row(tmp_path):
     pair = LINES + line("item", r'"\ud83d\ude00"')  # one character
     log = read_log(write(tmp_path / "t.json", pair), domain="ecommerce", mapping=MAP)
     assert "\U0001f600" in log.items["id"].to_pylist()
+
+
+@pytest.mark.parametrize("key", ["like", "click", "time"])
+def test_a_key_that_only_later_lines_have_is_not_left_out(tmp_path, key):
+    """The first hundred lines show the fields; a later one would be dropped without a word."""
+    early = [{"user": f"u{k}", "item": "i", "x": {key: 1}} for k in range(120)]
+    late = {"user": "v", "item": "i", "text": f'"{key}": 1'}
+    path = write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in [*early, late]))
+    assert len(read_log(path, domain="content")) == 121
+    path = write(
+        tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in [*early, late, late | {key: 1}])
+    )
+    rule = "the key is in none of the first 100 lines, and would not be read; a map names the keys to read"
+    assert refused(path) == f"t.jsonl, row 122, {key}: {rule}"
+    assert len(read_log(path, domain="content", mapping="user=user,item=item")) == 122
