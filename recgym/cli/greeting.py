@@ -21,7 +21,7 @@ class Suggestion(NamedTuple):
 SUGGESTIONS = (
     Suggestion("See the environments", "recgym envs", "a second"),
     Suggestion("Train an agent in one", "recgym train ucb1 {env} --steps 2000", "seconds"),
-    Suggestion("Compare agents in all", "recgym bench --preset quick", "ten minutes"),
+    Suggestion("Compare 9 agents in 3 worlds", "recgym bench --preset quick", "ten minutes"),
     Suggestion(
         "Fit users to your own log",
         "recgym fit log.csv --domain ecommerce --map user=USER,item=ITEM --out mine",
@@ -41,7 +41,8 @@ def greeting(env: str, *, coloured: bool) -> str:
     for number, each in enumerate(SUGGESTIONS, start=1):
         lines.append(f" {number}. {each.what} {styled(FAINT, f'({each.takes})')}")
         lines.append(f"   {styled(GREEN, each.command.format(env=env))}")
-    lines += ["", "All commands: recgym --help. One of them: recgym COMMAND --help."]
+    lines += ["", "Without a log at hand: recgym fit sample --out mine."]
+    lines += ["All commands: recgym --help. One of them: recgym COMMAND --help."]
     return "\n".join(lines)
 
 

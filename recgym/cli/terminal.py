@@ -67,7 +67,8 @@ LogFile = Annotated[
     list[Path],
     typer.Argument(
         metavar="LOG",
-        help="Folder, zip, CSV or Parquet file; several files of the same columns; or a log that recgym wrote.",
+        help="Folder, zip, or file of CSV, JSON lines or Parquet; several files of the same columns; a log that recgym "
+        "wrote; or sample, a small one that ships.",
     ),
 ]
 Graph = Annotated[
@@ -101,8 +102,8 @@ TimeUnit = Annotated[
     str | None,
     typer.Option(
         metavar="UNIT",
-        help="Unit of a table's times, s, ms, us or ns; times outside 1990-2100 are taken then. Default: decided by "
-        "the rows.",
+        help="Unit of a table's times: s, ms, us or ns; with it, times outside 1990-2100 are read, too. Default: "
+        "decided by the rows.",
     ),
 ]
 TimeFormat = Annotated[

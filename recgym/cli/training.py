@@ -104,7 +104,7 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train one agent, judge it on other users, save it.
+    """Train one agent, judge it on other users, beside random and the oracle, and save it.
 
     The same command resumes a stopped training. --from trains an agent further, on a log if it has an offline stage.
 

@@ -194,11 +194,11 @@ def card(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    r"""The card of a world: sources, licence, provenance of each term, fidelity figures.
+    r"""The card of a world: what it is fitted on, how true it is, what is assumed; then each figure and term.
 
     ```sh
-    recgym card content-1
-    recgym card content-1 --png card.png
+    recgym card content-2
+    recgym card content-2 --png card.png
     recgym card worlds/mine --log events.csv --since 2022-04-30 \
       --map user=visitorid,item=itemid,time=timestamp,event=event
     ```

@@ -12,7 +12,8 @@ from command_lines import parsed
 from refusals import refused
 
 import recgym
-from recgym.cli.greeting import greet
+from recgym.bench.suite import PRESETS
+from recgym.cli.greeting import greet, greeting
 from recgym.cli.main import app
 from recgym.envs import ENVIRONMENTS
 
@@ -79,6 +80,12 @@ def test_the_first_two_things_to_do_work(run, tmp_path, monkeypatch):
         code, out, _ = run(*shlex.split(command))
         assert code == 0
         assert out
+
+
+def test_the_greeting_counts_what_is_compared():
+    quick = PRESETS["quick"]
+    words = f"Compare {len(quick.agents)} agents in {len(quick.experiments)} worlds "
+    assert words in greeting("recgym/Content-v1", coloured=False)
 
 
 def test_the_greeting_is_coloured_where_it_is_a_terminal(monkeypatch, capsys):
