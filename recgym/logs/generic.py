@@ -34,8 +34,8 @@ read. Conventions:
 * shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
   the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length.
   An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item: an error without a
-  column `item`, and counted in a remark, unused, where no item is chosen; an event without a chosen item, or against
-  it, is an error (`recgym.logs.slate_lists`);
+  column `item`, and counted in a remark, unused, where no item is chosen; a propensity that is given once for several
+  items, an event without a chosen item, or one against it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
 * positions are as in the table, from 0; slates are ids, as sessions are, and an empty cell or -1 is none;

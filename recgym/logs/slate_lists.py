@@ -3,7 +3,8 @@
 The column `shown` has the ids of the items that were shown together: a list of Parquet or JSON, or text split by | ; ,
 or white space, in brackets or not. The cell of `item` is the chosen item, or a list of them, or empty. Prices,
 propensities, positions and events may be lists of the same length. With a column `item`, a cell of OF_CHOSEN that is no
-such list describes the chosen items alone; other cells hold for all items of their slate.
+such list describes the chosen items alone. A propensity must be such a list: that of a slate is not that of its items.
+Other cells hold for all items of their slate.
 """
 
 from collections import Counter
@@ -48,6 +49,7 @@ OF_NONE = (
 CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
+EACH_RULE = "a list with the propensity of each item given those above it is needed, not that of the slate"
 WHOSE_RULE = "a list with an entry for each item shown is needed: no column item says whose a single entry is"
 
 
@@ -153,6 +155,8 @@ class _Chunk(NamedTuple):
             is_split = key in LISTED and (key in self.signs or is_list(table[key].type))
             cells = self.beside(key, shown, alone) if is_split else _whole(table[key].take(pa.array(row)))
             columns[key] = cells
+            if key == "propensity":
+                self.reject(key, self.is_single(key, shown), EACH_RULE)
             if key in OF_CHOSEN:
                 columns[key], unused = self.of_chosen(key, cells, shown, chosen, is_chosen)
                 counts[OF_NONE.format(key)] = unused
@@ -185,12 +189,16 @@ class _Chunk(NamedTuple):
         of_rows = pa.array(codes.astype(np.int32), mask=codes < 0)
         return {"event": pa.DictionaryArray.from_arrays(of_rows, dictionary)}
 
+    def is_single(self, key: str, shown: Lists) -> Array:
+        """(rows,) cells with one entry beside several items."""
+        is_single: Array = (self.lists(key).length == 1) & (shown.length > 1)
+        return is_single
+
     def of_chosen(
         self, key: str, cells: Any, shown: Lists, chosen: Lists, is_chosen: Array
     ) -> tuple[Any, int]:
         """Cells of the items, null beside the chosen one of a cell given once; and those given once for none."""
-        lists = self.lists(key)
-        is_single = (lists.length == 1) & (shown.length > 1)
+        lists, is_single = self.lists(key), self.is_single(key, shown)
         if "item" not in self.table.column_names:
             self.reject(key, is_single, WHOSE_RULE)
             return cells, 0

@@ -1,11 +1,12 @@
 """Cells of slates in which an item has an event."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from log_files import write
 
-from recgym.logs import read_log
+from recgym.logs import Log, LogError, read_log
 from recgym.logs.slate_events import words_without_event, yes_of
 
 
@@ -36,3 +37,19 @@ def test_a_cell_given_once_beside_no_chosen_item_is_counted(tmp_path):
             f"t.csv: 1 slates without a chosen item have a single {key}: it would be that of the chosen item"
         )
         assert f"{what}, and is not used" in log.remarks
+
+
+@pytest.mark.parametrize("form", ["text", "numbers", "lists"])
+def test_a_propensity_that_is_given_once_is_not_that_of_each_item(form):
+    frame = pd.DataFrame({"user": "u", "shown": [["a", "b"], ["c"]], "propensity": [0.125, 0.5]})
+    cells = {"text": frame.propensity.astype(str), "lists": frame.propensity.map(lambda each: [each])}
+    frame = frame.assign(propensity=cells.get(form, frame.propensity))
+    message = "row 2, propensity: a list with the propensity of each item given those above it is needed"
+    for labels in ({"item": ["a", None]}, {"click": [[1, 0], [0]]}):
+        with pytest.raises(LogError, match=message):
+            Log.from_pandas(frame.assign(**labels), domain="ecommerce")
+    alone = Log.from_pandas(frame.iloc[1:].assign(item="c"), domain="ecommerce")
+    assert alone.column("propensity").tolist() == [0.5]
+    unknown = frame.assign(item=["a", None], propensity=[None, 0.5])
+    given = Log.from_pandas(unknown, domain="ecommerce").rows["propensity"].to_pylist()
+    assert given == [None, None, 0.5]
