@@ -27,6 +27,7 @@ from recgym.evaluate.stats import check_level, t_quantile
 
 MIN_EFFECTIVE_SHARE = 0.1  # effective sample size over n, for a reliable estimate
 MIN_EFFECTIVE_SIZE = 50.0  # rounds
+GOOD_SHARE = 0.5  # effective sample size over n from which too small a size is for lack of rounds
 MIN_EFFECTIVE_REWARDED = 10.0  # rounds
 MAX_WEIGHT_SHARE = 0.05  # of one round in the sum of weights
 MAX_MEAN_WEIGHT_ERRORS = 4.0  # standard errors of the mean weight's distance from 1
@@ -152,8 +153,10 @@ def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
         reasons.append(
             f"no overlap: {rounds.unsupported:.1%} of the target's actions have propensity 0 in the log"
         )
-    if effective < MIN_EFFECTIVE_SHARE * n or effective < MIN_EFFECTIVE_SIZE:
+    if effective < (MIN_EFFECTIVE_SHARE if effective >= MIN_EFFECTIVE_SIZE else GOOD_SHARE) * n:
         reasons.append(f"poor overlap: {n} rounds are worth {effective:.0f}")
+    elif effective < MIN_EFFECTIVE_SIZE:
+        reasons.append(f"few rounds: {n} are worth {effective:.0f}, fewer than {MIN_EFFECTIVE_SIZE:.0f}")
     total = float(weights.sum())  # weights of the pseudo-inverse estimator may be negative
     if total <= 0.0 or (share := float(np.abs(weights).max()) / total) > MAX_WEIGHT_SHARE:
         share = share if total > 0.0 else 1.0

@@ -186,6 +186,18 @@ def test_poor_overlap_is_a_reason():
     assert "average 0.500, not 1" in ips(np.ones(500), half, propensity).warning
 
 
+def test_few_rounds_are_not_called_poor_overlap():
+    ones = np.ones(40)
+    for estimator in (ips, snips):
+        assert estimator(ones, ones, ones).reasons == ("few rounds: 40 are worth 40, fewer than 50",)
+    target, propensity = np.full(40, 0.01), np.full(40, 0.5)
+    target[:2] = 1.0
+    assert "poor overlap: 40 rounds are worth 3" in snips(ones, target, propensity).reasons
+    target, propensity = np.full(60, 0.5), np.full(60, 0.5)
+    target[:20] = 0.05
+    assert ips(np.ones(60), target, propensity).reasons[0] == "few rounds: 60 are worth 44, fewer than 50"
+
+
 def test_estimators_name_the_bad_row():
     with pytest.raises(ValueError, match=r"propensity is 0.0 in row 1, it must be in \(0, 1\]"):
         ips([1.0, 1.0], [0.5, 0.5], [0.5, 0.0])
