@@ -21,8 +21,8 @@ def _markdown(world: World) -> str:
     card = world.card
     worse = worse_than_baselines(card)
     lines = [*([f"**{worse}**", ""] if worse else []), f"# {world.name} ({world.domain})", ""]
-    if short := summary(card):
-        lines += [*(f"* {line}" for line in short), ""]
+    for line in summary(card):  # paragraphs: a list would join the one below
+        lines += [line, ""]
     if card.get("unfinished"):
         left = " and ".join(card["unfinished"]["left"])
         lines += [f"Its fit was stopped before its {left}: the same command resumes it.", ""]
