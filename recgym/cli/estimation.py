@@ -101,10 +101,10 @@ def ope(
 
 
 def _reasons(values: Mapping[str, Any]) -> list[str]:
-    """Each reason against an interval once, with the estimators that have it."""
+    """Each reason against an interval and each remark on it once, with the estimators that have it."""
     estimators: dict[str, list[str]] = {}
     for name, one in values.items():
-        for reason in one.reasons:
+        for reason in filter(None, one.warning.split("; ")):
             estimators.setdefault(reason, []).append(name)
     everyone = [name for name in values if name != "logged"]
     return [

@@ -28,7 +28,7 @@ from recgym.evaluate.stats import check_level, t_quantile
 MIN_EFFECTIVE_SHARE = 0.1  # effective sample size over n, for a reliable estimate
 MIN_EFFECTIVE_SIZE = 50.0  # rounds
 GOOD_SHARE = 0.5  # effective sample size over n from which too small a size is for lack of rounds
-MIN_EFFECTIVE_REWARDED = 10.0  # rounds
+MIN_EFFECTIVE_REWARDED = 10.0  # rounds; fewer are a remark
 MAX_WEIGHT_SHARE = 0.05  # of one round in the sum of weights
 MAX_MEAN_WEIGHT_ERRORS = 4.0  # standard errors of the mean weight's distance from 1
 PRIOR_ROUNDS, PRIOR_DF = 2.0, 10.0
@@ -45,14 +45,19 @@ class Estimate(NamedTuple):
     effective_sample_size: float  # (sum w)^2 / sum w^2 (Kish, 1965)
     max_weight: float
     mean_weight: float  # near 1 if there is overlap
-    warning: str  # the reasons in one line, "" for none
+    warning: str  # the reasons, and a remark on few responses, in one line; "" for none
     num_rewarded: int = 0  # rounds with a positive weight and a reward other than 0
     effective_rewarded: float = 0.0  # number of rewarded rounds of equal weight with the same information
     reasons: tuple[str, ...] = ()  # why the interval is unreliable
 
     @property
     def is_reliable(self) -> bool:
-        """Whether rewards and overlap suffice for the interval."""
+        """Whether overlap suffices for the interval, and any round is rewarded.
+
+        Few responses make an interval wide, not wrong, and are no reason: a bound on their number would select the logs
+        that had more by luck. Of 2,000 logs of 500 rounds, 5 uniform actions and 2 % clicks, the 95 % interval holds
+        the truth in 96 %, and in 87 % of those with an effective number of 10 responses (`docs/conventions.md`).
+        """
         return not self.reasons
 
 
@@ -143,7 +148,7 @@ def _interval(parts: list[_Part]) -> tuple[float, float]:
     return value - reach[0], value + reach[1]
 
 
-def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
+def _reasons(rounds: Rounds, effective: float) -> list[str]:
     """Reasons why the interval is unreliable."""
     weights, n = rounds.raw_weight, len(rounds.weight)
     if not weights.any():
@@ -166,11 +171,8 @@ def _reasons(rounds: Rounds, effective: float, rewarded: float) -> list[str]:
         reasons.append(
             f"weights average {weights.mean():.3f}, not 1: the logging policy leaves out what the target does"
         )
-    count = int(((rounds.observed != 0) & (weights != 0)).sum())
-    if not count:
+    if not ((rounds.observed != 0) & (weights != 0)).any():
         reasons.append("no response: no round is rewarded, the interval is a bound")
-    elif rewarded < MIN_EFFECTIVE_REWARDED:
-        reasons.append(f"few responses: {count} rewarded rounds are worth {rewarded:.1f}")
     return reasons
 
 
@@ -237,7 +239,10 @@ def estimate_sum(
         low, high = _interval(parts)
         if overlap.bounds is not None:
             low, high = (min(max(end, overlap.bounds[0]), overlap.bounds[1]) for end in (low, high))
-    reasons = (*_reasons(overlap, effective, rewarded), *reasons)
+    reasons = (*_reasons(overlap, effective), *reasons)
+    count, few = int(((overlap.observed != 0) & (raw != 0)).sum()), ""
+    if count and rewarded < MIN_EFFECTIVE_REWARDED:
+        few = f"few responses: {count} rewarded rounds are worth {rewarded:.1f}, the interval is wide"
     return Estimate(
         value=value,
         low=low,
@@ -247,8 +252,8 @@ def estimate_sum(
         effective_sample_size=effective,
         max_weight=float(raw.max()),
         mean_weight=float(raw.mean()),
-        warning="; ".join(reasons),
-        num_rewarded=int(((overlap.observed != 0) & (raw != 0)).sum()),
+        warning="; ".join(filter(None, (*reasons, few))),
+        num_rewarded=count,
         effective_rewarded=rewarded,
         reasons=reasons,
     )

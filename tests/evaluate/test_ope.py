@@ -136,10 +136,25 @@ def test_the_interval_moves_with_the_unit_of_rewards():
         assert estimator(-1.0 * given[0], *given[1:]).low == pytest.approx(-one.high)
 
 
-def test_few_responses_a_large_weight_and_no_overlap_are_reasons():
+@pytest.mark.parametrize("estimator", [ips, snips])
+def test_logs_with_more_responses_by_luck_are_not_the_reliable_ones(estimator):
+    """Ten responses are expected of 500 rounds; where those with more alone were reliable, these had 87 %."""
+    rng, target, covers = np.random.default_rng(3), np.random.default_rng(7).dirichlet(np.ones(5)), []
+    means = 0.02 * np.linspace(0.5, 1.5, 5)
+    for _ in range(600):
+        action = rng.integers(0, 5, 500)
+        found = estimator(rng.random(500) < means[action], target[action], LOGGING[action])
+        if found.is_reliable:
+            covers.append(found.low <= target @ means <= found.high)
+    assert len(covers) > 590
+    assert np.mean(covers) > 0.93
+
+
+def test_a_large_weight_and_no_overlap_are_reasons_and_few_responses_a_remark():
     same = np.full(300, 0.2)
     few = ips(np.arange(300) < 4, same, same)
-    assert few.reasons == ("few responses: 4 rewarded rounds are worth 4.0",)
+    assert few.warning == "few responses: 4 rewarded rounds are worth 4.0, the interval is wide"
+    assert few.is_reliable
     target, propensity = np.full(300, 0.2), np.full(300, 0.2)
     target[0], propensity[0] = 1.0, 0.01
     assert (
