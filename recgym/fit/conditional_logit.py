@@ -73,6 +73,7 @@ class ChoiceModel(SessionModel):
             self._start_at(popularity(dataset, rows))
         table = None if past.weights is None else markov_table(dataset, rows, past.weights)
         self.has_table = table is not None
+        self.base_rho = past.weights.rho if past.weights is not None and self.has_table else 0.0
         for name, value in () if table is None else table._asdict().items():
             self.register_buffer(f"table_{name}", value)
 
@@ -87,7 +88,8 @@ class ChoiceModel(SessionModel):
     def terms(self, of: Tensor | None = None) -> SessionTerms:
         """Terms of the session model with user biases of 0, which a choice does not identify."""
         terms = super().terms(of)
-        return terms._replace(user_bias=torch.zeros_like(terms.user_bias), transitions=self.transitions)
+        rho, users = terms.rho + self.base_rho, torch.zeros_like(terms.user_bias)
+        return terms._replace(user_bias=users, transitions=self.transitions, rho=rho)
 
     @property
     def transitions(self) -> Transitions | None:

@@ -1,6 +1,7 @@
 """Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
 import copy
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import POPULARITY, WEIGHTS, Weights, exported, table_losses
+from recgym.fit.markov import POPULARITY, WEIGHTS, Weights, ask_table, exported, table_losses
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
@@ -143,16 +144,29 @@ def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table
     if config.guard is None or config.start != "counts":
         return None
     row = torch.cat([batch.row[batch.mask > 0] for batch in judged]).cpu().numpy()
-    known = dataset.row_period == TRAIN
+    known, visit = dataset.row_period == TRAIN, dataset.session[row]
+    has_returns = MemoryTerms.of(dataset, config, is_choice=True).rho
 
-    def losses(after: float, first: float) -> Doubles:
-        return table_losses(dataset, known, row, Weights(after, first))
+    def losses(weights: Weights) -> Doubles:
+        return table_losses(dataset, known, row, weights)
 
-    after = min(WEIGHTS, key=lambda weight: losses(weight, POPULARITY).mean())
-    first = min((POPULARITY, *WEIGHTS), key=lambda weight: losses(after, weight).mean())
-    best = losses(after, first)
-    wins = beats(best, losses(POPULARITY, POPULARITY), dataset.session[row], config.guard)
-    return Table(Weights(after, first), float(best.mean())) if wins else None
+    def best(tried: Iterable[Weights]) -> Weights:
+        return min(tried, key=lambda weights: losses(weights).mean())
+
+    def with_rho(weights: Weights) -> Weights:
+        return weights._replace(rho=ask_table(dataset, known, row, weights).best_rho())
+
+    plain = best(Weights(after) for after in WEIGHTS)
+    found = plain
+    if has_returns:
+        found = best(
+            with_rho(Weights(after, counts_returns=flag)) for after in WEIGHTS for flag in (True, False)
+        )
+        found = found if beats(losses(found), losses(plain), visit, config.guard) else plain
+    found = best(found._replace(first=first) for first in (POPULARITY, *WEIGHTS))
+    loss = losses(found)
+    wins = beats(loss, losses(Weights(POPULARITY)), visit, config.guard)
+    return Table(found, float(loss.mean())) if wins else None
 
 
 def choose_shrinkage(
@@ -249,4 +263,8 @@ def _learnt_terms(
         else:
             arrays[name] = np.zeros_like(arrays[name])
             provenance.absent(name, reason or TOO_FEW_ROWS)
-    return memory.enter(numbers, MEMORY, reason, provenance)
+    numbers = memory.enter(numbers, MEMORY, reason, provenance)
+    if reason is not None and model.base_rho:
+        numbers["rho"] = model.base_rho
+        provenance.fitted("rho", model.base_rho, f"{MEMORY['rho']}, other than the last, beside transitions")
+    return numbers
