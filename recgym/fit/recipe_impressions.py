@@ -122,6 +122,8 @@ def response_terms(
         provenance.fitted(
             "mood", response.random_intercept_sd, "marginal likelihood of the visits of the validation period"
         )
+    elif response.single_visits_sd > 0.0:
+        provenance.absent("mood", "each user has one visit: what its rows share is the level of the user")
     else:
         provenance.absent("mood", "no variance between visits beyond chance, on validation")
     provenance.absent("sigma", "the variance of initial intents is not fitted")
@@ -156,6 +158,11 @@ def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays, pr
 def population_words(response: Response) -> str:
     """How the population varies, and which figures use it."""
     found, tastes = response.variance.found, response.variance.tastes
+    if response.single_visits_sd > 0.0:
+        return (
+            f"standard deviation of users' levels {response.single_visits_sd:.2f} logits, from the one visit that each "
+            "has; simulated users are drawn from their posterior, forecasts one step ahead use the means"
+        )
     if found is None or tastes is None:
         return "users have their posterior means: too few pairs of rows show how they vary"
     level, taste = (

@@ -18,6 +18,7 @@ from recgym.fit.event_rates import MAX_ROWS, latest
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.random_intercept import RandomIntercept, fit_random_intercept, over_intercepts, visit_losses
 from recgym.fit.session_model import SessionModel, item_features
+from recgym.fit.single_visits import has_single_visits, levels_of
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
@@ -105,6 +106,7 @@ class Response(NamedTuple):
     shift: float  # intercept at which the mean is that of the latest days
     random_intercept_sd: float  # standard deviation of the random intercept
     variance: UserVariance  # posterior, of the users
+    single_visits_sd: float = 0.0  # ... of the levels of users, each of whom has one visit; else 0
 
     def deviate_sd(self, dataset: Dataset) -> Doubles:
         """(rows,) standard deviation of what the rows of a visit share: random intercept, level less its mean."""
@@ -154,10 +156,26 @@ def fit_response(
     x = scale * logged_x(dataset, model, every)
     variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale)
     found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance)
-    rows = latest(dataset, dataset.positive)
-    rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    shift = intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], _part(dataset.weight, rows))
+    found = found._replace(shift=_shift(dataset, found, x))
+    if config.guard is None or random_intercept_sd == 0.0 or not has_single_visits(dataset):
+        return found, x + found.shift
+    levels = levels_of(dataset, dataset.row_period <= VALIDATION, x + found.shift, random_intercept_sd)
+    model.base_user += torch.as_tensor(levels.mean / scale, dtype=torch.float32).to(device)
+    x = x + levels.mean[dataset.user]
+    found = found._replace(
+        random_intercept_sd=0.0,
+        variance=variance._replace(level=levels.variance),
+        single_visits_sd=random_intercept_sd,
+    )
+    shift = _shift(dataset, found, x)
     return found._replace(shift=shift), x + shift
+
+
+def _shift(dataset: Dataset, found: Response, x: Doubles) -> float:
+    """The intercept of the latest days, over random intercepts and levels."""
+    flag, rows = dataset.positive.astype(np.float64), latest(dataset, dataset.positive)
+    rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
+    return intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], _part(dataset.weight, rows))
 
 
 def _variance(
