@@ -60,13 +60,12 @@ class ItemTable:
 
     @property
     def price_ratio(self) -> Doubles:
-        """(N,) price over the mean price of the catalogue, 0 where unknown."""
-        known = np.isfinite(self.price) & (self.price > 0)
-        return (
-            np.where(known, self.price / self.price[known].mean(), 0.0)
-            if known.any()
-            else np.zeros(len(known))
-        )
+        """(N,) price over the mean of the prices above 0; 1 where unknown, 0 for all where the catalogue has none."""
+        priced = self.price > 0
+        if not priced.any():
+            return np.zeros(len(priced))
+        ratio: Doubles = self.price / self.price[priced].mean()
+        return np.where(np.isfinite(ratio), ratio, 1.0)
 
 
 def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> ItemTable:

@@ -17,6 +17,7 @@ from recgym.logs.columns import Source
 from recgym.logs.delimited import require_columns
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
+from recgym.logs.item_remarks import item_remarks
 from recgym.logs.json_lines import SURROGATES
 from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin
@@ -175,4 +176,4 @@ def log_of_frame(
     remarks += [f"frame: columns kept that are no keys of a log: {shown(others)}"] if others else []
     log = replace(log, remarks=(*of_users, *of_items, *remarks, *log.remarks))
     raise_problems(validate(log, event_rules=False))
-    return replace(log, remarks=(*log.remarks, *event_remarks(log)))
+    return replace(log, remarks=(*log.remarks, *event_remarks(log), *item_remarks(log)))

@@ -11,6 +11,7 @@ from recgym.checks import quoted
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, first_text, reading, stated
 from recgym.logs.friend_pairs import with_friends
+from recgym.logs.item_remarks import item_remarks
 from recgym.logs.log import Log
 from recgym.logs.log_options import check_texts
 from recgym.logs.problems import LogError, raise_problems
@@ -169,4 +170,4 @@ def _is_of(files: Files, reader: Reader) -> bool:
 def _checked(log: Log, check: bool) -> Log:
     if check:
         raise_problems(validate(log))
-    return replace(log, remarks=(*log.remarks, *event_remarks(log)))
+    return replace(log, remarks=(*log.remarks, *event_remarks(log), *item_remarks(log)))

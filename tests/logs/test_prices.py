@@ -52,6 +52,7 @@ def test_prices_of_a_file(tmp_path):
     assert log.remarks == (
         "t.csv: prices are in $",
         "t.csv: prices have the decimal sign '.': $1,234.50 is 1234.5",
+        "1 of 3 items have no price: in a world they count as the mean price",
     )
     error = refused(table(tmp_path, 'user,item,price\na,x,"1,234"\na,y,"5,678"\na,z,5\n'), domain="ecommerce")
     assert rows_of(error) == [(2, "price"), (3, "price")]
