@@ -138,7 +138,8 @@ class BaseEnvironment:
     def items(self) -> dict[str, NDArray[Any]]:
         """Public item table, arrays (N,): category, page, price (standardised log), price_ratio, seconds.
 
-        In a world with public vectors of items also `vector`, (N, m).
+        An unknown price counts as the mean (price 0, price_ratio 1), an unknown duration as the median: the card says
+        of how many items. In a world with public vectors of items also `vector`, (N, m).
         """
         arrays, vectors = self._engine.world.arrays, self._engine.world.item_vectors
         return {

@@ -102,8 +102,8 @@ def plain_arrays(dataset: Dataset, dim: int) -> Arrays:
         np.float64
     )
     table = dataset.items
-    known = np.isfinite(table.duration)
-    middle = float(np.nanmedian(table.duration)) if known.any() else 0.0
+    known = table.duration > 0  # False where unknown
+    middle = float(np.median(table.duration[known])) if known.any() else 0.0
     return {
         "choice": np.zeros(1),
         "watch": np.zeros(1),

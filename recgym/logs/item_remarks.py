@@ -1,10 +1,10 @@
-"""Remarks on the prices of a log's items."""
+"""Remarks on prices and durations of a log's items."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recgym.arrays import Ints
+from recgym.arrays import Bools, Doubles
 from recgym.logs.columns import as_numpy
 
 if TYPE_CHECKING:
@@ -12,16 +12,24 @@ if TYPE_CHECKING:
 
 
 def item_remarks(log: "Log") -> list[str]:
-    """One line that counts the items with rows but without a price, where others have one."""
+    """Lines that count the items with rows but without a price or a duration, where others have one."""
     items = np.unique(log.column("item"))
-    return _lacking(log, items, "price", "they count as the mean price")
+    price, duration = (_of_items(log, key)[items] for key in ("price", "duration_ms"))
+    return [
+        *_lacking(np.isfinite(price), "price", "they count as the mean price"),
+        *_lacking(duration > 0, "duration", "they have the median duration, also where agents see it"),
+    ]
 
 
-def _lacking(log: "Log", items: Ints, key: str, words: str) -> list[str]:
+def _of_items(log: "Log", key: str) -> Doubles:
+    """(N,) numbers of the items table, NaN where unknown."""
     if key not in log.items.column_names:
-        return []
-    known = np.isfinite(as_numpy(log.items[key]).astype(np.float64)[items])
+        return np.full(log.num_items, np.nan)
+    return as_numpy(log.items[key]).astype(np.float64)
+
+
+def _lacking(known: Bools, what: str, words: str) -> list[str]:
     lacking = int((~known).sum())
     if lacking in (0, len(known)):
         return []
-    return [f"{lacking:,} of {len(known):,} items have no {key}: in a world {words}"]
+    return [f"{lacking:,} of {len(known):,} items have no {what}: in a world {words}"]
