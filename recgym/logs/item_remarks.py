@@ -1,4 +1,4 @@
-"""Remarks on prices and durations of a log's items."""
+"""Remarks on prices and durations of a log's items, and on their units."""
 
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,35 @@ if TYPE_CHECKING:
     from recgym.logs.log import Log
 
 
+MIN_DURATION_MS = 1_000.0  # median over items (KuaiRand: 76 s)
+MAX_SHARE = 2.0  # median over rows of the watch time over the duration (KuaiRand: 0.13)
+
+
 def item_remarks(log: "Log") -> list[str]:
-    """Lines that count the items with rows but without a price or a duration, where others have one."""
+    """Lines on the items with rows: how many lack a price or a duration that others have, and doubtful units."""
     items = np.unique(log.column("item"))
     price, duration = (_of_items(log, key)[items] for key in ("price", "duration_ms"))
     return [
         *_lacking(np.isfinite(price), "price", "they count as the mean price"),
         *_lacking(duration > 0, "duration", "they have the median duration, also where agents see it"),
+        *_doubtful_units(log, duration[duration > 0]),
     ]
+
+
+def _doubtful_units(log: "Log", duration: Doubles) -> list[str]:
+    """That durations or watch times are probably not in ms; `duration` (items,) of those that have one."""
+    ask = "ms are expected: multiply seconds by 1000"
+    if len(duration) and (middle := float(np.median(duration))) < MIN_DURATION_MS:
+        return [f"the median of duration_ms is {middle:g} ms; {ask}"]
+    watch, length = (
+        log.column("watch_ms").astype(np.float64),
+        _of_items(log, "duration_ms")[log.column("item")],
+    )
+    known = (length > 0) & np.isfinite(watch)
+    share = watch[known] / length[known]
+    if len(share) and (middle := float(np.median(share))) > MAX_SHARE:
+        return [f"half of the rows have a watch_ms of {middle:.2g} times the duration_ms or more; {ask}"]
+    return []
 
 
 def _of_items(log: "Log", key: str) -> Doubles:

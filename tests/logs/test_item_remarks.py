@@ -1,6 +1,7 @@
-"""Remarks on prices and durations of items."""
+"""Remarks on prices and durations of items, and on their units."""
 
 import pandas as pd
+import pytest
 
 from recgym.logs import Log
 
@@ -25,3 +26,20 @@ def test_items_without_a_duration_are_counted():
         "2 of 5 items have no duration: in a world they have the median duration, also where agents see it"
     ]
     assert remarks_on("duration", "content", duration_ms=[3000.0] * 5) == []
+
+
+@pytest.mark.parametrize(
+    ("watch", "duration", "said"),
+    [
+        ([12.0] * 5, [30.0] * 5, "the median of duration_ms is 30 ms; ms are expected"),
+        ([12_000.0] * 5, [30.0] * 5, "the median of duration_ms is 30 ms; ms are expected"),
+        ([9e4, 9e4, 9e4, 0, None], [3e4] * 5, "half of the rows have a watch_ms of 3 times the duration_ms"),
+        ([9e4, 0, 0, 9e4, 9e4], [3e4, 3e4, 3e4, 0, None], ""),
+        ([None] * 5, [3e4] * 5, ""),
+        ([12_000.0] * 5, [None] * 5, ""),
+    ],
+)
+def test_times_in_seconds_under_a_key_of_milliseconds_are_remarked(watch, duration, said):
+    found = remarks_on("ms are expected", "content", watch_ms=watch, duration_ms=duration)
+    assert len(found) == (said != "")
+    assert all(remark.startswith(said) for remark in found)
