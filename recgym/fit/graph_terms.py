@@ -2,8 +2,9 @@
 
 Acceptance is a logistic regression of friend pairs against non-friends matched by degree. It is trained on 80 % of the
 friend pairs. Features are friends in common and degrees in the graph of those 80 %, and similarity: the inner product
-of two centred profiles of length 1 under a diagonal metric with weights >= 0. Matching removes the effect of degrees,
-so that slopes describe the choice of a candidate.
+of two centred profiles of length 1 under a diagonal metric with weights >= 0: friends may be more alike than others,
+not less. Where profiles do not differ, similarity has no effect. Matching removes the effect of degrees, so that slopes
+describe the choice of a candidate.
 
 The world holds no friends or items of a user of the log: graph and libraries are drawn from the fitted model.
 
@@ -41,6 +42,7 @@ from recgym.sim.world import World
 
 NON_FRIENDS_PER_PAIR = 3  # matched non-friends of each friend pair
 METRIC_PRIOR = 3.0  # weight of the prior of equal weights of the metric
+BOUND = 1e-3  # slope on similarity below which it stands on its bound at 0
 MIN_FRIEND_PAIRS = 100  # that a graph needs
 MAX_LIBRARY_ITEMS = 64  # of a user
 NUM_CANDIDATES, NUM_SUGGESTED_TO = 50, 500  # candidates, and users over whom acceptance is calibrated
@@ -58,7 +60,7 @@ class Acceptance(NamedTuple):
     """logit = similarity x <u, v>_metric + common x log(1 + friends in common) + degree x sum of log(1 + friends)."""
 
     metric: Doubles  # (d,) weights of the metric, mean 1
-    similarity: float
+    similarity: float  # at least 0; 0 on its bound, and where profiles do not differ
     common: float
     degree: float
 
@@ -99,6 +101,8 @@ def fit_acceptance(profile: Doubles, train: Ints, whole: FriendGraph, seed: int)
     weight = raw.detach().square().numpy()
     similarity = float(weight.mean())
     common, degree = (float(value) for value in slopes.detach()[:2])
+    if not unit.any() or similarity < BOUND:
+        return Acceptance(np.ones_like(weight), 0.0, common, degree)
     return Acceptance(weight / similarity, similarity, common, degree)
 
 
@@ -144,19 +148,29 @@ def graph_terms(
     )
     arrays["friend_start"], arrays["friend"] = drawn.graph
     arrays["kin"], arrays["library"] = kin, library
+    differ = bool(kin.any())
+    slope = f"slope {drawn.slope:.2f} on similarity of profiles and " if differ else ""
     provenance.fitted(
         "graph",
         f"{len(drawn.graph.friend) // 2} pairs",
-        f"drawn: degrees of the log's {len(pairs)} friend pairs, slope {drawn.slope:.2f} on similarity of profiles and "
-        f"{drawn.closing:.0%} of choices among friends of friends; calibrated to shared items and transitivity",
+        f"drawn: degrees of the log's {len(pairs)} friend pairs, {slope}{drawn.closing:.0%} of choices among "
+        f"friends of friends; calibrated to {'shared items and ' if differ else ''}transitivity",
     )
+    return _numbers(accept, differ, provenance)
+
+
+def _numbers(accept: Acceptance, differ: bool, provenance: Provenance) -> dict[str, float]:
+    """The numbers of acceptance, with their provenance; `differ`: whether users differ in their profiles."""
     where = "friend pairs against non-friends matched by degree"
     slopes = {"taste": accept.similarity, "common": accept.common, "degree": accept.degree}
     numbers = {f"connect_{name}": float(value) for name, value in slopes.items()}
     for name, value in numbers.items():
         provenance.fitted(name, value, where)
-    numbers |= {name: provenance.from_table(name) for name in ("omega", "connect_again")}
-    return numbers
+    if not differ:
+        provenance.absent("connect_taste", "profiles do not differ")
+    elif accept.similarity == 0.0:
+        provenance.fitted("connect_taste", 0.0, f"{where}: on its bound at 0, friends are no more alike")
+    return numbers | {name: provenance.from_table(name) for name in ("omega", "connect_again")}
 
 
 def no_graph(log: Log, pairs: int, provenance: Provenance) -> bool:

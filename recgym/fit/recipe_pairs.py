@@ -215,8 +215,11 @@ def factor_terms(
     shift = mean_kept_bias(logit(user, item), assumed(dataset.domain, "answer_rate"))
     arrays["item_bias"] = bias
     shape, response = f"{factor_model.factors.shape[1]} factors", EVENTS[dataset.domain][0].name
-    provenance.fitted("profile", shape, f"static: pairs of user and item with a {response}")
-    provenance.fitted("factors", shape, f"static: pairs of user and item with a {response}")
+    for term in ("profile", "factors"):
+        if arrays["profile"].any():
+            provenance.fitted(term, shape, f"static: pairs of user and item with a {response}")
+        else:
+            provenance.absent(term, "profiles did not improve validation over popularity: all are 0")
     provenance.from_table("item_bias", "exposure_power")
     provenance.assumed("outside", -shift, ASSUMED[dataset.domain]["answer_rate"].reason)
     provenance.fitted(

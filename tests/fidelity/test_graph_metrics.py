@@ -38,6 +38,20 @@ def test_acceptance_finds_the_metric_that_made_the_friends():
     assert weight[:2].mean() == pytest.approx(10.0, rel=0.3)
 
 
+@pytest.mark.parametrize("true", [None, -6.0], ids=["equal profiles", "friends who differ"])
+def test_similarity_of_profiles_without_homophily_has_no_slope(true):
+    rng = np.random.default_rng(2)
+    unit = sphere(rng, 400, 3)
+    logit = (true or 0.0) * unit @ unit.T - 4.0
+    edge = np.triu(rng.random(logit.shape) < 1 / (1 + np.exp(-logit)), 1)
+    pairs = np.argwhere(edge)
+    profile = np.zeros_like(unit) if true is None else unit
+    found = fit_acceptance(profile, pairs, FriendGraph.of(pairs, 400), 0)
+    assert found.similarity == 0.0
+    np.testing.assert_array_equal(found.metric, 1.0)
+    assert found.kin(profile).any() == (true is not None)
+
+
 def test_a_drawn_graph_has_its_degrees_and_follows_taste_and_closing():
     rng = np.random.default_rng(3)
     degree, kin = rng.integers(1, 20, 400), sphere(rng, 400)

@@ -149,6 +149,23 @@ def test_a_social_log_of_impressions_has_a_graph(tmp_path):
     assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
 
 
+def test_the_card_does_not_call_a_slope_on_equal_profiles_fitted():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"user": rng.integers(90, size=900), "item": rng.integers(20, size=900)})
+    ends = np.unique(np.sort(rng.integers(90, size=(260, 2)), axis=1), axis=0)
+    ends = ends[ends[:, 0] < ends[:, 1]].astype(np.int32)
+    log = Log.from_pandas(frame.drop_duplicates().assign(listen=True), domain="social")
+    log = replace(log, friends=pa.table({"user": ends[:, 0], "friend": ends[:, 1]}))
+    world = fit(log, name="w", config=FitConfig(bootstrap=20, steps=60), progress=False)
+    assert not world.arrays.profile.any()
+    assert world.params["connect_taste"] == 0.0
+    rows = {row["term"]: row for row in world.card["terms"]}
+    assert {rows[name]["status"] for name in ("profile", "factors", "connect_taste")} == {"absent"}
+    assert rows["connect_taste"]["source"] == "profiles do not differ"
+    assert rows["graph"]["status"] == rows["connect_common"]["status"] == "fitted"
+    assert "similarity" not in rows["graph"]["source"]
+
+
 def test_the_card_counts_friends_that_are_too_few():
     from recgym.sim.friend_requests import most_candidates
 
