@@ -140,12 +140,15 @@ def test_of(
     return lambda world, past, seed: judged(world, asked, past, seed=seed)
 
 
-def settings_of(config: str | None, period: str | None, propensity_weights: bool = False) -> Any:
-    """The settings of a fit, by its options; ValueError names the option."""
+def settings_of(config: str | None, period: str | None, domain: str, propensity_weights: bool = False) -> Any:
+    """The settings of a fit to a log of a domain, by its options; ValueError names the option."""
     from recgym.fit import PRESETS, FitConfig
 
     if config not in (None, *PRESETS):
         raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
+    if config is not None and not config.startswith(f"{domain}-"):
+        known = ", ".join(name for name in PRESETS if name.startswith(f"{domain}-"))
+        raise ValueError(f"--config {config}: settings of another domain; for {domain} there are {known}")
     chosen = replace(PRESETS.get(config or "") or FitConfig(), propensity_weights=propensity_weights)
     return chosen if period is None else replace(chosen, split=None, period=_days(period))
 

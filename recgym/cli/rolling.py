@@ -64,7 +64,10 @@ def rolling(
 
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     read = read_printed(log, source, domain, mapping, None, options)
-    days, chosen = origin_days(read, every), replace(settings_of(config, None), bootstrap=BOOTSTRAP)
+    days, chosen = (
+        origin_days(read, every),
+        replace(settings_of(config, None, read.domain), bootstrap=BOOTSTRAP),
+    )
 
     def fitted_before(day: str) -> Any:
         settings = replace(chosen, split=None, period=(None, day))

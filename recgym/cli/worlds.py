@@ -137,7 +137,7 @@ def fit(
         tested = test_of(test, source, domain, mapping, options, read)
         from recgym.fit import fit as fit_world
 
-        chosen = settings_of(config, period, propensity_weights)
+        chosen = settings_of(config, period, read.domain, propensity_weights)
         shown, called = is_terminal(sys.stdout), name or out.name
 
         def make(number: int) -> Any:

@@ -26,16 +26,22 @@ def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
         period = _shares(np.array(days), 0.8, 0.9)
     missing = [name for k, name in enumerate(("train", "validation", "test")) if not (period == k).any()]
     if missing:
-        raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(len(days), config)}")
+        raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(days, config)}")
     return period
 
 
-def _needed(visits: int, config: FitConfig) -> str:
-    """How many visits a log with an empty period has and needs, for the error message."""
-    if config.period is not None or config.split is not None:
-        return f"it has {visits} visits in all: choose other days"
+def _needed(days: list[str] | Doubles, config: FitConfig) -> str:
+    """What a log with an empty period has and needs, for the error message."""
+    if config.split is not None and config.period is None:
+        day, (validation, test) = dates(days), config.split
+        return (
+            f"its days are {min(day)} to {max(day)}, and the settings (--config) have validation from {validation} and "
+            f"test from {test}: choose days of the log by --period, in Python by FitConfig(period=...)"
+        )
+    if config.period is not None:
+        return f"it has {len(days)} visits in all: choose other days"
     return (
-        f"it has {visits} visits in all and needs at least {MIN_VISITS}, of one user or of many, to learn from, to "
+        f"it has {len(days)} visits in all and needs at least {MIN_VISITS}, of one user or of many, to learn from, to "
         "validate and to judge: give its rows times (a visit ends after a pause) or a column session"
     )
 

@@ -18,6 +18,23 @@ def test_fit_does_not_replace_a_folder_that_is_no_world(run, table, tmp_path):
     refused(run("fit", table, "--domain", "ecommerce", "--out", tmp_path / "mine"), "--out", "holds no world")
 
 
+def test_settings_of_a_shipped_world_that_do_not_suit_a_log_are_refused(run, tmp_path):
+    path, out = tmp_path / "own.csv", tmp_path / "mine"
+    rows = [f"u{k % 7},i{k % 5},{1_700_000_000 + 9_000 * k},{k % 2}" for k in range(120)]
+    path.write_text("\n".join(["user,item,time,click", *rows]) + "\n")
+    said = {}
+    for config in ("content-2", "ecommerce-2"):
+        code, _, err = run("fit", path, "--out", out, "--domain", "ecommerce", "--config", config)
+        said[config] = (code, "", err.splitlines(keepends=True)[-1])  # without the remarks on the log
+    known = "settings of another domain; for ecommerce there are ecommerce-1, ecommerce-2"
+    refused(said["content-2"], f"--config content-2: {known}")
+    days = (
+        "its days are 2023-11-14 to 2023-11-27, and the settings (--config) have validation from 2008-07-01"
+    )
+    refused(said["ecommerce-2"], "no visit in the train period", days, "--period")
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("users", [-3, 1])
 def test_a_wrong_number_of_users_for_planning_is_refused_before_the_fit(run, table, tmp_path, users):
     out = tmp_path / "mine"
