@@ -6,7 +6,6 @@ extra columns that a reader documents. `file` and `file_row` are the origin of a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -188,24 +187,22 @@ class Log:
     def split_at(self, column: str, *values: Any) -> "tuple[Log, ...]":
         """Splits the sessions at rising values of a column, by the value of their first row.
 
-        A part includes its lower bound. The column may be any ordered one, such as `time` in ms or ISO dates in
-        `context_date`.
+        A part includes its lower bound. The column may be any ordered one, such as `time`, by ISO dates (UTC) or in ms,
+        or ISO dates in `context_date`.
 
         Raises:
-            LogError: the values do not rise, or the column is empty at the start of a session.
+            LogError: the values do not rise, are of another type, or leave a part empty; or the column is empty at the
+                start of a session.
         """
-        if not values or any(not low < high for low, high in pairwise(values)):
-            raise LogError(f"split_at needs values that rise; found {values}")
-        starts = self.session_starts()
+        starts, _ = self.session_starts(), self.column(column)
         if self.rows[column].take(pa.array(starts)).null_count:
             raise LogError(
                 f"the log cannot be split at column {column!r}: it is empty at the start of a session"
             )
+        from recgym.logs.split_bounds import parts_at
+
         firsts = as_numpy(self.rows[column].take(pa.array(starts)))
-        part = np.zeros(len(starts), np.int64)
-        for value in values:
-            part += np.asarray(firsts >= value, dtype=np.int64)
-        return self._parts(part, len(values) + 1)
+        return self._parts(parts_at(column, firsts, values), len(values) + 1)
 
     def _parts(self, part: Array, count: int) -> "tuple[Log, ...]":
         starts = self.session_starts()

@@ -76,6 +76,27 @@ def test_split_at_a_value_of_any_ordered_column():
         log.split_at("price", 1)
 
 
+def test_split_at_a_date_or_in_ms_and_bounds_outside_the_log():
+    times = [1_700_000_000_000 + 86_400_000 * day for day in (0, 0, 2, 2, 4)]
+    log = tiny(time=times)
+    for bound in ("2023-11-16", "2023-11-16T22:13:20+00:00", 1_700_000_000_001):
+        assert [len(part) for part in log.split_at("time", bound)] == [2, 3]
+    refusals = {
+        1_700_172_800: r"split_at 1700172800 leaves a part empty: sessions start at time 1700000000000 \(2023",
+        "2030-01-01": "split_at '2030-01-01' leaves a part empty",
+        "soon": "split_at of column 'time' needs numbers of ms or ISO dates; found 'soon'",
+        True: "needs numbers of ms or ISO dates; found True",
+        float("nan"): "needs numbers of ms or ISO dates; found nan",
+    }
+    for bound, message in refusals.items():
+        with pytest.raises(LogError, match=message):
+            log.split_at("time", bound)
+    with pytest.raises(LogError, match="column 'session' needs numbers; found '2023'"):
+        log.split_at("session", "2023")
+    with pytest.raises(LogError, match="no column 'day'"):
+        log.split_at("day", 1)
+
+
 def test_write_and_read_give_the_same_log(tmp_path):
     log = replace(tiny(), duplicates=3, remarks=("one",))
     log.write(tmp_path / "log")
