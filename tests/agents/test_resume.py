@@ -217,6 +217,7 @@ def test_a_trained_agent_stays_until_the_new_one_is_whole(tmp_path):
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
+    train(*plan_of("dcf-dqn", str(place / "world"), 400), place / "first")  # forks share what it loads
     print(
         json.dumps({name: train_and_die(name, str(place / "world"), place / name) for name in LEARNERS + SB3})
     )
