@@ -122,7 +122,7 @@ class Checkpoints:
         self.due = steps + self.every
         loop = loop_state()
         older = tuple(entry.name for entry in self.folder.glob("*"))
-        with storage.whole_folder(self.folder, drop=older) as work:
+        with storage.whole_folder(self.folder, drop=older, is_part=True) as work:
             self._write(work / str(steps), loop)
 
     def _write(self, folder: Path, loop: "LoopState") -> None:

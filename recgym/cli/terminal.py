@@ -139,8 +139,12 @@ def refuse_unwritable(option: str, path: Path) -> None:
 
 
 def refuse_irreplaceable(option: str, folder: Path) -> None:
-    """The same of a folder that is replaced as a whole: it cannot be a mount point, or contain the working folder."""
+    """The same of a folder that is replaced: no mount point, not around the working folder, not in a stored folder."""
+    from recgym.storage import outer_folder
+
     refuse_unwritable(option, folder)
+    if outer := outer_folder(folder):
+        raise ValueError(f"{option} {folder}: is inside {outer}, a stored folder, expected one beside it")
     if not folder.exists():
         return
     place = folder.resolve()  # is_mount() of Python 3.11 takes "." for one

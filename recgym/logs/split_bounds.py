@@ -20,7 +20,9 @@ def parts_at(column: str, firsts: Array, bounds: Sequence[Any]) -> Ints:
     """
     is_text, is_time = firsts.dtype.kind in "OUS", column == "time"
     wanted = "text" if is_text else "numbers of ms or ISO dates" if is_time else "numbers"
-    values: list[Any] = [_milliseconds(bound) if is_time and isinstance(bound, str) else bound for bound in bounds]
+    values: list[Any] = [
+        _milliseconds(bound) if is_time and isinstance(bound, str) else bound for bound in bounds
+    ]
     kinds = str if is_text else int | float | np.number
     for bound, value in zip(bounds, values, strict=True):
         if not isinstance(value, kinds) or isinstance(value, bool) or value != value:

@@ -8,6 +8,7 @@ from recgym.storage.locks import is_vacant, locked, parents_made, sweep
 from recgym.storage.read import MANIFEST, Stored, check_keys, parse_json, read_file, refusing, safe_name
 from recgym.storage.write import (
     file_sha256,
+    outer_folder,
     remove,
     whole_folder,
     write_arrays,
@@ -24,6 +25,7 @@ __all__ = [
     "file_sha256",
     "is_vacant",
     "locked",
+    "outer_folder",
     "parents_made",
     "parse_json",
     "read_file",

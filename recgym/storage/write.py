@@ -55,15 +55,28 @@ def _exchange(one: Path, other: Path) -> bool:
     return False
 
 
+def outer_folder(folder: Path) -> Path | None:
+    """The stored world, log or agent that a folder lies in, None for none."""
+    marks = ("world.json", "meta.json", "agent.json", "training.json")
+    return next(
+        (
+            each
+            for each in folder.resolve().parents
+            if (each / MANIFEST).is_file() and any((each / mark).is_file() for mark in marks)
+        ),
+        None,
+    )
+
+
 @contextmanager
-def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[Path]:
+def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = (), is_part: bool = False) -> Iterator[Path]:
     """Context of a hidden folder that becomes `folder`, with checksums, at the end of the block; removed on an error.
 
     Of an existing folder, the entries in its SHA256SUMS and those in `drop` are replaced; other entries (a licence) are
-    kept. At any time either the old or the new folder is there, complete.
+    kept. At any time either the old or the new folder is there, complete. `is_part`: it may be in a stored folder.
 
     Raises:
-        ValueError: `folder` is no path, a file, or contains the working folder.
+        ValueError: `folder` is no path, a file, inside another stored folder, or contains the working folder.
         OSError: it cannot be written; the error names `folder`.
     """
     folder = stated_path(folder).resolve()
@@ -71,6 +84,9 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = ()) -> Iterator[
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):
         raise ValueError(f"{folder} is or contains the working folder, expected a folder inside it")
+    outer = None if is_part else outer_folder(folder)
+    if outer is not None:
+        raise ValueError(f"{folder} is inside {outer}, a stored folder, expected one beside it")
     with named(folder), parents_made(folder):
         sweep(folder.parent, folder.name)
         work, handle = new_folder(folder)

@@ -230,6 +230,12 @@ def test_a_folder_that_cannot_be_replaced_is_found_before_the_work(run, tmp_path
     monkeypatch.chdir(tmp_path)
     for place in (".", "..", tmp_path):
         refused(run(*words, "--out", place), f"--out {place}", "is or contains the working folder")
+    (tmp_path / "world").mkdir()
+    for name in ("SHA256SUMS", "world.json"):
+        (tmp_path / "world" / name).write_text("")
+    refused(
+        run(*words, "--out", "world/sub/x"), "--out world/sub/x", "a stored folder, expected one beside it"
+    )
     (tmp_path / "volume").mkdir()
     monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "volume")
     refused(run(*words, "--out", "volume"), "--out volume", "is a mount point, expected a folder inside it")

@@ -198,3 +198,20 @@ def test_a_folder_must_be_named(folder, tmp_path, monkeypatch):
         pass
     with pytest.raises(ValueError, match=r"folder is .*, expected the path"):
         Stored(folder, "world")
+
+
+def test_no_folder_is_written_inside_a_stored_one(tmp_path):
+    with whole_folder(tmp_path / "world") as work:
+        (work / "world.json").write_text("{}")
+    for inner in ("sub", "sub/more"):
+        with (
+            pytest.raises(ValueError, match=r"is inside .*world, a stored folder, expected one beside it"),
+            whole_folder(tmp_path / "world" / inner),
+        ):
+            pass
+    assert entries(tmp_path / "world") == ["SHA256SUMS", "world.json"]
+    with whole_folder(tmp_path / "world" / "checkpoint", is_part=True) as work:
+        (work / "state.json").write_text("{}")
+    (tmp_path / "SHA256SUMS").write_text("")  # of another program
+    with whole_folder(tmp_path / "other") as work:
+        (work / "world.json").write_text("{}")
