@@ -31,7 +31,7 @@ from recgym.fidelity.one_thread import one_thread
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
-from recgym.sim.schema import params
+from recgym.sim.schema import BY_RULES, params
 from recgym.sim.session import clicks_are_long_views
 from recgym.sim.teacher_forcing import simulate
 from recgym.sim.world import World
@@ -215,7 +215,7 @@ def _possible(log: IndexedLog, world: World, name: str) -> NDArray[np.bool_]:
     """(R,) rows on which an event is possible: those with the event that it needs."""
     event = next(event for event in world.events if event.name == name)
     needed = log.events.get(event.needs or "", np.ones(len(log.step), bool))
-    if world.arrays.watch[0] and name == world.events[1].name:
+    if world.arrays.watch[0] == BY_RULES and name == world.events[1].name:
         needed = needed & ~clicks_are_long_views(world.arrays.duration[log.item])
     return needed if needed.any() else np.ones(len(log.step), bool)
 

@@ -18,7 +18,7 @@ from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS
 from recgym.sim.logged_visits import PageItems, Predicted
-from recgym.sim.teacher_forcing import predict, predict_choices, simulate
+from recgym.sim.teacher_forcing import Simulated, predict, predict_choices, simulate
 from recgym.sim.world import World
 
 DRAWS = 20
@@ -75,7 +75,17 @@ class Evaluation:
     @cached_property
     def draws(self) -> NDArray[np.int32]:
         """(D, R) event bits of simulated users who are shown the logged slates."""
-        return np.stack([draw_events(self.world, self.log, self.seed, number) for number in range(DRAWS)])
+        return np.stack([out.events[self.log.step, self.log.place] for out in self._simulated])
+
+    @cached_property
+    def drawn_watch(self) -> NDArray[np.float32]:
+        """(D, R) watch times [ms] of the same draws."""
+        return np.stack([out.watch[self.log.step, self.log.place] for out in self._simulated])
+
+    @cached_property
+    def _simulated(self) -> list[Simulated]:
+        seeds = [visit_seed(self.seed, number) for number in range(DRAWS)]
+        return [simulate(self.world, self.log.visits, seed) for seed in seeds]
 
     @cached_property
     def free(self) -> FreeRun:
@@ -127,12 +137,6 @@ def rows_of(log: IndexedLog, keep: Bools) -> IndexedLog:
         log.visits, log.step[keep], log.place[keep], log.visit[keep], log.user[keep], log.item[keep], events,
         log.watch[keep], log.category[keep], log.columns, log.users, log.is_whole, log.cut, log.remarks,
     )  # fmt: skip
-
-
-def draw_events(world: World, log: IndexedLog, seed: int, number: int) -> NDArray[np.int32]:
-    """(R,) event bits of one draw of simulated users."""
-    drawn = simulate(world, log.visits, visit_seed(seed, number))
-    return np.asarray(drawn.events[log.step, log.place], np.int32)
 
 
 def visit_seed(seed: int, number: int) -> int:

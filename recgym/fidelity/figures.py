@@ -17,6 +17,7 @@ from recgym.fidelity import (
     pair_metrics,
     taste_metrics,
     visit_spread,
+    watch_metrics,
 )
 from recgym.fidelity.card_metrics import Figure, undefined_is_none
 from recgym.fidelity.evaluation import Evaluation, LackingError
@@ -56,6 +57,7 @@ TABLE = (
     ),
     Group("rates of events", (IMPRESSIONS,), impression_metrics.rates),
     Group("rates by context", (IMPRESSIONS,), impression_metrics.rates_by_context),
+    Group("minutes watched", (IMPRESSIONS,), watch_metrics.minutes),
     Group("loss, ranking and calibration of events", (IMPRESSIONS,), impression_metrics.ranking),
     Group("events against boosted trees", (IMPRESSIONS,), boosted_trees.reference),
     Group("variance between users", (IMPRESSIONS,), impression_metrics.user_spread),

@@ -91,6 +91,7 @@ METRICS = (
     Metric(
         "user_variance", "variance of users' share of {event}", LEVEL, "variance of users' share, {event}"
     ),
+    Metric("watch_minutes", "minutes watched a row, {label}", LEVEL, "minutes watched, {label}"),
     Metric("taste_sd", "taste for categories, standard deviation in logits, {event}", LEVEL),
     Metric("user_level_sd", "level of users, standard deviation in logits, {event}", LEVEL),
     Metric(

@@ -1,9 +1,8 @@
-"""Models of the events after the response, and of watch time: logistic regressions on affinity, click and long view."""
+"""Models of the events after the response: logistic regressions on affinity, click and long view."""
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recgym.arrays import Arrays, Bools, Codes, Doubles, Floats
 from recgym.events import EVENTS
@@ -16,17 +15,14 @@ from recgym.fit.provenance import Provenance
 from recgym.fit.two_tower import one_hot
 from recgym.fit.user_features import earlier_rates
 from recgym.fit.user_history import with_history
+from recgym.fit.watch_model import watch_form
 from recgym.logs.splits import VALIDATION
 from recgym.numerics import log_loss, sigmoid
-from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
+from recgym.sim.schema import BY_RULES
 from recgym.sim.session import clicks_are_long_views
-from recgym.sim.watch_time import MAX_SHARE, MIN_LONG_VIEW_RANGE_MS
 
 PRESET_ID_RIDGES = (3.0, 10.0, 30.0, 100.0, float("inf"))  # on id effects of items and users
 SLOPE_RIDGES = (1.0, 10.0, 100.0, float("inf"))  # on slopes of features of items and users
-MIN_PIECE_ROWS = 200  # of one outcome in one group of durations, for watch times of its own
-# without the maximum, which is an outlier
-QUANTILE_LEVELS = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)
 
 
 class Shrinkage(NamedTuple):
@@ -93,51 +89,6 @@ def fit_event(
     return FittedEvent(mean_logistic(fits, list(shares.values())), prior if wide else 0.0)
 
 
-def watch_quantiles(dataset: Dataset, rows: Bools) -> NDArray[np.float64]:
-    """(W, Q) table of `recgym.sim.session.watch_time` from the rows whose watch time and duration are known.
-
-    A piece is an outcome: skipped, click or long view. A piece with fewer than MIN_PIECE_ROWS rows in a group of
-    durations is estimated from all groups.
-    """
-    duration = dataset.items.duration[dataset.item]
-    known = rows & np.isfinite(duration) & (duration > 0) & np.isfinite(dataset.watch)
-    first, second = dataset.positive[known], dataset.events["long_view"][known]
-    duration, watch = duration[known], dataset.watch[known].astype(np.float64)
-    group = np.searchsorted(WATCH_EDGES_MS, duration)
-    click, long = np.minimum(duration, WATCH_CLICK_MS), np.minimum(duration, WATCH_LONG_MS)
-    viewed = second | (first & clicks_are_long_views(duration))
-    pieces = (
-        (~first & ~viewed, watch / click, MAX_SHARE),
-        (first & ~viewed, _excess(watch, click, np.maximum(long - click, 1.0)), MAX_SHARE),
-        (viewed, _excess(watch, long, np.maximum(duration - long, MIN_LONG_VIEW_RANGE_MS)), np.inf),
-    )
-    table = []
-    for code in range(len(WATCH_EDGES_MS) + 1):
-        for inside, share, most in pieces:
-            own = inside & (group == code)
-            values = share[own if own.sum() >= MIN_PIECE_ROWS else inside]
-            table.append(
-                np.minimum(np.quantile(values, QUANTILE_LEVELS), most)
-                if len(values)
-                else 0.0 * QUANTILE_LEVELS
-            )
-    return np.stack(table)
-
-
-def _excess(watch: Doubles, threshold: Doubles, unit: Doubles) -> Doubles:
-    """(watch - threshold) / unit above the threshold, watch / threshold - 1 below it."""
-    return np.where(watch < threshold, watch / threshold - 1.0, (watch - threshold) / unit)
-
-
-def has_watch(dataset: Dataset) -> bool:
-    """Whether watch time can be modelled: content with click, long view, durations and watch times."""
-    names = {"click", "long_view"} <= set(dataset.events)
-    known = np.isfinite(dataset.items.duration[dataset.item[dataset.known]]) & np.isfinite(
-        dataset.watch[dataset.known]
-    )
-    return dataset.domain == "content" and names and bool(known.mean() > 0.5)
-
-
 def inputs_of(dataset: Dataset, event: int) -> tuple[list[int], Bools]:
     """Which of the events 0 and 1 are features of the event, and (rows,) where it is possible."""
     table = EVENTS[dataset.domain]
@@ -153,7 +104,7 @@ def inputs_of(dataset: Dataset, event: int) -> tuple[list[int], Bools]:
         links = [
             f for f in (0, 1) if names[f] in dataset.events and needs != names[f] and not (f == 0 and needs)
         ]
-    if event == 1 and has_watch(dataset):
+    if event == 1 and watch_form(dataset) == BY_RULES:
         duration = dataset.items.duration[dataset.item]
         rows &= ~np.isnan(duration) & ~clicks_are_long_views(duration)
     return links, rows

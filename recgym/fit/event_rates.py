@@ -12,6 +12,7 @@ from recgym.fit.provenance import Provenance
 from recgym.fit.random_intercept import over_intercepts
 from recgym.logs.splits import VALIDATION
 from recgym.numerics import mean_kept_bias, sigmoid
+from recgym.sim.schema import BY_RULES
 from recgym.sim.session import clicks_are_long_views
 
 MIN_EVENTS = 20  # of an event that is fitted
@@ -142,7 +143,7 @@ def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools)
     if len(table) == 1:
         return chances
     given = sigmoid(logit(1) + arrays["event_link"][1, 0])  # the second event after the first
-    if arrays["watch"][0]:
+    if arrays["watch"][0] == BY_RULES:
         given = np.where(long, given, 1.0)
     free = arrays["event_needs"][1] < 0
     second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]

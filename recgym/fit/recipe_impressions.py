@@ -10,7 +10,7 @@ from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import SHARED, FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
-from recgym.fit.event_models import fit_events, has_watch, watch_quantiles
+from recgym.fit.event_models import fit_events
 from recgym.fit.event_rates import keep_rates
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
@@ -27,6 +27,7 @@ from recgym.fit.provenance import (
 )
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.user_variance import UserVariance
+from recgym.fit.watch_model import watch_terms
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.sim.world import World
@@ -51,11 +52,7 @@ def fit_impressions(
     numbers = response_terms(dataset, response, config, arrays, provenance)
     report("events", 0, 1, "")
     past = dataset.row_period <= VALIDATION
-    if has_watch(dataset):
-        arrays |= {"watch": np.ones(1), "watch_quantiles": watch_quantiles(dataset, past)}
-        provenance.fitted(
-            "watch", "quantiles of three pieces", "skipped, click, long view; shares of the duration"
-        )
+    watch_terms(dataset, arrays, provenance)
     fit_events(dataset, x, provenance, arrays, config.guard is not None)
     keep_rates(dataset, arrays, x, response.deviate_sd(dataset))
     report("leaving", 0, 1, "")

@@ -16,6 +16,8 @@ from recgym.arrays import Array, Doubles, Floats, Indices
 # choice models: one response a slate, one for each item, or friend requests (items are candidates)
 ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
 CHOICES = ("one", "independent", "friends")
+# watch times, where a world has them: KuaiRand's rules hold, or they are shares of the duration alone
+BY_RULES, BY_SHARES = 1, 2
 WATCH_CLICK_MS, WATCH_LONG_MS = (
     7_000.0,
     18_000.0,
@@ -142,7 +144,7 @@ class WorldArrays(NamedTuple):
 
     params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
     choice: Annotated[Indices, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
-    watch: Annotated[Indices, "1", np.int32]  # 1: watch time is drawn, given events 0 and 1
+    watch: Annotated[Indices, "1", np.int32]  # 0: none; BY_RULES, BY_SHARES: drawn given events 0 and 1
     user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
     profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
     user_bias: Annotated[Floats, "U", np.float16]  # a_u
@@ -155,8 +157,8 @@ class WorldArrays(NamedTuple):
     category: Annotated[Indices, "N", np.int16]
     page: Annotated[Indices, "N", np.int16]
     price: Annotated[Floats, "N", np.float16]  # standardised log price, 0 where unknown
-    price_ratio: Annotated[Floats, "N", np.float16]  # price over the catalogue's mean price, 0 where unknown
-    duration: Annotated[Floats, "N", np.float32]  # ms, 0 where an item has none
+    price_ratio: Annotated[Floats, "N", np.float16]  # price over the mean; unknown: 1, 0 if all are
+    duration: Annotated[Floats, "N", np.float32]  # ms; unknown: the median, 0 if all are
     exposure: Annotated[Doubles, "N", np.float64]  # share of the log's exposures, sums to 1
     logged_stay: Annotated[
         Doubles, "1", np.float64

@@ -29,6 +29,7 @@ from recgym.sim.friend_requests import acceptance_logit, apply_reply, num_friend
 from recgym.sim.leaving import leave_clock, leave_logit, per_response
 from recgym.sim.scalar_math import MAX_LOGIT, clip, happens, minimum, sigmoid
 from recgym.sim.schema import (
+    BY_RULES,
     DECAY,
     ETA,
     FRIENDS,
@@ -88,12 +89,12 @@ def has_required_event(w: WorldArrays, event: int, first: bool, second: bool) ->
 
 @njit()
 def click_is_long_view(w: WorldArrays, item: int) -> bool:
-    """Whether a click on the item is a long view: in a world with watch time, an item of at most 7 s."""
-    return w.watch[0] == 1 and w.duration[item] <= WATCH_CLICK_MS
+    """Whether a click on the item is a long view: in a world with watch times by rules, an item of at most 7 s."""
+    return w.watch[0] == BY_RULES and w.duration[item] <= WATCH_CLICK_MS
 
 
 def clicks_are_long_views(duration: NDArray[np.floating[Any]]) -> Bools:
-    """`click_is_long_view` of items of these durations [ms], NaN where unknown, in a world with watch time."""
+    """`click_is_long_view` of items of these durations [ms], NaN where unknown, in a world BY_RULES."""
     return np.asarray(duration <= WATCH_CLICK_MS)
 
 
@@ -138,7 +139,7 @@ def draw_events(
         u = uniform(key, step, EVENT, k * num_events + 1)
         second = u < second_event_probability(w, user, item, x, first)
         begin = 2
-    if w.watch[0] == 1:
+    if w.watch[0] != 0:
         outcome = LONG_VIEW if second else CLICKED if first else SKIPPED
         first = outcome != SKIPPED
         f.watch[b, k] = watch_time(w, item, outcome, uniform(key, step, WATCH, k))

@@ -5,7 +5,7 @@ Axes: W rows of the table (three for each group of durations), Q quantiles.
 
 from recgym.jit import njit
 from recgym.sim.scalar_math import minimum
-from recgym.sim.schema import WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS, WorldArrays
+from recgym.sim.schema import BY_SHARES, WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS, WorldArrays
 
 SKIPPED, CLICKED, LONG_VIEW = 0, 1, 2  # rows of a group in the table of quantiles
 MAX_SHARE = 0.999  # of an interval of watch times whose end belongs to the next one
@@ -26,9 +26,10 @@ def _table_row(w: WorldArrays, duration: float, outcome: int) -> int:
 def watch_time(w: WorldArrays, item: int, outcome: int, u: float) -> float:
     """Watch time [ms], at least 0: quantile u, in [0, 1], given SKIPPED, CLICKED or LONG_VIEW.
 
-    The thresholds are click = min(duration, 7 s) and long = min(duration, 18 s). A quantile q of the table is a share
-    of [0, click) if skipped, of [click, long) if clicked, and for a long view the excess over `long` in units of
-    max(duration - long, 5 s). A negative q means (1 + q) times the lower threshold: a log may count shorter plays as
+    BY_SHARES, a quantile of the table is a share of the duration. BY_RULES, the thresholds are
+    click = min(duration, 7 s) and long = min(duration, 18 s), and a quantile q of the table is a share of [0, click) if
+    skipped, of [click, long) if clicked, and for a long view the excess over `long` in units of
+    max(duration - long, 5 s); a negative q means (1 + q) times the lower threshold: a log may count shorter plays as
     clicks (in KuaiRand 1.4 % of the rows, whose comments were opened).
     """
     duration = float(w.duration[item])
@@ -38,6 +39,8 @@ def watch_time(w: WorldArrays, item: int, outcome: int, u: float) -> float:
     row = _table_row(w, duration, outcome)
     q = float(w.watch_quantiles[row, low])
     q += (place - low) * (float(w.watch_quantiles[row, low + 1]) - q)
+    if w.watch[0] == BY_SHARES:
+        return q * duration
     if outcome == SKIPPED:
         return minimum(q, MAX_SHARE) * click
     if q < 0.0:

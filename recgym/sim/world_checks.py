@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from recgym.sim.page_order import pages_of
 from recgym.sim.schema import (
     ARRAY_SPANS,
+    BY_RULES,
+    BY_SHARES,
     CHOICES,
     FRIENDS,
     LAYOUT,
@@ -113,6 +115,8 @@ def _check_indices(arrays: WorldArrays, num_categories: int, num_events: int) ->
         raise ValueError(
             "a world with watch time needs click and long_view first and a positive duration of every item"
         )
+    if arrays.watch[0] == BY_SHARES and arrays.watch_quantiles.min() < 0:
+        raise ValueError("world array watch_quantiles has a negative share of the duration")
     rows = arrays.watch_quantiles.shape[0]
     if rows % 3 or rows > 3 * (len(WATCH_EDGES_MS) + 1):
         raise ValueError(f"world array watch_quantiles has {rows} rows, expected three a group of durations")
@@ -120,8 +124,8 @@ def _check_indices(arrays: WorldArrays, num_categories: int, num_events: int) ->
 
 def _check_kind(arrays: WorldArrays, domain: str) -> None:
     """Codes of the choice model and of watch time."""
-    if arrays.choice[0] not in range(len(CHOICES)) or arrays.watch[0] not in (0, 1):
-        raise ValueError("world arrays choice and watch must be 0, 1 or 2, and 0 or 1")
+    if arrays.choice[0] not in range(len(CHOICES)) or arrays.watch[0] not in (0, BY_RULES, BY_SHARES):
+        raise ValueError("world arrays choice and watch must be 0, 1 or 2")
     if (arrays.choice[0] == FRIENDS) != (domain == "friends"):
         raise ValueError(f"world array choice is {arrays.choice[0]}, which is not one of the domain {domain}")
 

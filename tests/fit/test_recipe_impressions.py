@@ -10,12 +10,12 @@ import pytest
 
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import make_dataset
-from recgym.fit.event_models import watch_quantiles
 from recgym.fit.random_intercept import fit_random_intercept, over_intercepts
 from recgym.fit.user_features import earlier_rates
+from recgym.fit.watch_model import watch_form, watch_quantiles
 from recgym.logs import LogError, read_log
 from recgym.logs.sample import sample_log
-from recgym.sim.schema import WATCH_EDGES_MS
+from recgym.sim.schema import BY_RULES, BY_SHARES, WATCH_EDGES_MS
 from recgym.sim.synthetic import synthetic
 from recgym.sim.watch_time import watch_time
 
@@ -56,15 +56,20 @@ def test_a_mean_over_random_intercepts_equals_a_fine_integral():
     np.testing.assert_allclose(over_intercepts(lambda m: sigmoid(logit + m), 0.9), exact, atol=1e-5)
 
 
-def test_a_fitted_table_reproduces_watch_times():
+@pytest.mark.parametrize("below", [True, False])
+def test_a_fitted_table_reproduces_watch_times(below):
     """By group of durations: the median watch time of skips, clicks and long views, with clicks below the threshold."""
     world = synthetic(1, domain="content", num_users=20, num_items=40)
     frame = make_dataset(sample_log(world, "random", 4_000, seed=2), FitConfig(), positives_only=False)
-    watch = np.where(frame.positive & (np.arange(len(frame.item)) % 3 == 0), 0.3 * frame.watch, frame.watch)
-    object.__setattr__(frame, "watch", watch)  # a third of all clicks is below the threshold
-    table = watch_quantiles(frame, np.ones(len(watch), bool))
+    some = frame.positive & (np.arange(len(frame.item)) % 3 < below)
+    watch = np.where(some, 0.3 * frame.watch, frame.watch)
+    object.__setattr__(frame, "watch", watch)  # a third of all clicks may be below the threshold
+    form = watch_form(frame)
+    assert form == (BY_SHARES if below else BY_RULES)
+    table = watch_quantiles(frame, np.ones(len(watch), bool), form)
     order = np.argsort(frame.items.duration)
     again = world.with_arrays(
+        watch=np.full(1, form),
         watch_quantiles=table,
         duration=frame.items.duration,
         **{name: getattr(world.arrays, name) for name in ("exposure",)},

@@ -8,6 +8,7 @@ from frequencies import check_frequencies, engine_of
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.expectations import expected
 from recgym.sim.reward_arrays import make_reward
+from recgym.sim.schema import BY_SHARES
 from recgym.sim.session import (
     affinity,
     click_is_long_view,
@@ -128,6 +129,21 @@ def test_watch_time_is_the_quantile_of_its_interval():
     np.testing.assert_allclose(at, [0, 3_500, 5_250, 7_000, 12_500, 15_250, 18_000, 30_000, 48_000])
     assert watch_time(world.arrays, 0, 0, 1 - 1e-16) < 7_000
     assert watch_time(world.arrays, 0, 1, 1 - 1e-16) < 18_000
+    free = world.with_arrays(watch=np.full(1, BY_SHARES))
+    at = [watch_time(free.arrays, 0, piece, u) for piece in range(3) for u in (0.0, 0.5, 0.75)]
+    np.testing.assert_allclose(at, [0, 15_000, 22_500, 0, 15_000, 22_500, 0, 30_000, 75_000])
+    with pytest.raises(ValueError, match="watch_quantiles has a negative share of the duration"):
+        free.with_arrays(watch_quantiles=np.tile([-0.5, 0.5], (3, 1)))
+
+
+def test_a_click_on_a_short_item_is_a_long_view_by_rules_alone():
+    rules = synthetic(7, domain="content").with_arrays(
+        duration=np.full(30, 5_000.0), event_bias=np.r_[0.0, -30.0, np.zeros(5)]
+    )
+    shares = rules.with_arrays(watch=np.full(1, BY_SHARES))
+    user = item = 0
+    assert second_event_probability(rules.arrays, user, item, 0.0, True) == 1.0
+    assert second_event_probability(shares.arrays, user, item, 0.0, True) < 1e-6
 
 
 def rollout(world, steps=6, num=400, slots=2):

@@ -69,6 +69,7 @@ def test_a_subset_has_the_most_exposed_items():
         ),
         ({"duration": np.full(30, -1.0)}, "duration has numbers from -1"),
         ({"watch_quantiles": np.full((3, 2), -1.5)}, "watch_quantiles has numbers .* at least -1"),
+        ({"watch": np.full(1, 3)}, "choice and watch must be 0, 1 or 2"),
         ({"watch_quantiles": np.tile([1.0, 0.5], (3, 1))}, "watch_quantiles must not fall along a row"),
         ({"params": np.zeros(3)}, "world array params: axis params has size 3"),
         ({"nonsense": np.zeros(3)}, "unknown arrays: nonsense"),
