@@ -62,6 +62,23 @@ def chain_world(stay: float = 0.95) -> World:
     )
 
 
+def two_intents():
+    """The last two intents of the chain: item 3 pays 0.45 now, item 8 pays 0.4 and leads to where item 4 pays 0.95."""
+    world = chain_world()
+    factors = world.arrays.factors.copy()
+    factors[3, 3] = 28.0 + np.log(0.45 / 0.55)
+    return world.with_arrays(factors=factors, profile=np.eye(5)[3:4])
+
+
+def two_intents_optimum(stay, horizon):
+    """Values of the best and of the myopic policy from the first of the two intents, by value iteration."""
+    first, second, myopic = 0.0, 0.0, 0.0
+    for _ in range(horizon):
+        stone = 0.4 * (1 + stay * second) + 0.6 * stay * first
+        first, second, myopic = max(0.45 + stay * first, stone), 0.95 + stay * second, 0.45 + stay * myopic
+    return first, myopic
+
+
 def chain_optimum(world: World, stay: float, horizon: int) -> tuple[float, float]:
     """Value of the best policy and of the myopic one from state 0, by value iteration over what the world holds."""
     logit = world.arrays.factors.max(axis=1) + world.arrays.item_bias

@@ -30,6 +30,8 @@ LIGHT = {  # parameters that make an agent quick, for tests
         "epochs": 1,
         "rollout": 200,
         "online_batch": 64,
+        "epsilon": 0.7,
+        "look_ahead": True,
     },
     "decision-transformer": {"width": 8, "layers": 1, "epochs": 1},
     "oracle-plan": {"simulations": 4},

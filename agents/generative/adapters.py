@@ -1,6 +1,6 @@
 """Adapters: low-rank updates of the decoder's attention (LoRA: Hu et al., 2022, ICLR), by the library peft.
 
-Stage (a) trains the base. Stages (b) and (c) train the adapter and the two heads, which are a file of their own; it
+Stage (a) trains the base. Stages (b) and (c) train the adapter and the heads, which are a file of their own; it
 names its base by digest, and is refused beside another one.
 """
 
@@ -16,7 +16,7 @@ from recgym import storage
 from recgym.checks import quoted
 
 SCHEMA = "recgym.adapter/1"
-HEADS = ("event_head.", "value_head.")
+HEADS = ("event_head.", "value_head.", "continuation.")
 
 
 def add_adapter(model: Decoder, rank: int) -> None:
@@ -42,6 +42,12 @@ def train_part(model: Decoder, *, adapter: bool) -> None:
     for name, weight in model.named_parameters():
         is_base = not is_of_adapter(name)
         weight.requires_grad_(name.startswith(HEADS) or is_base != adapter)
+
+
+def train_heads(model: Decoder) -> None:
+    """Let the heads alone be trained."""
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name.startswith(HEADS))
 
 
 def share_of(model: nn.Module) -> float:

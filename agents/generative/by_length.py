@@ -13,6 +13,11 @@ from agents.deep.towers import States
 SMALLEST = 64  # sessions of a part
 
 
+def states_at(states: States, rows: Tensor) -> States:
+    """The states of some sessions."""
+    return States(*(each[rows] for each in states))
+
+
 def by_length(
     states: States, num_items: int, parts: int, apply: Callable[[Tensor], tuple[Tensor, ...]]
 ) -> tuple[Tensor, ...]:

@@ -27,6 +27,8 @@ class Decisions(NamedTuple):
     credit: NDArray[np.float32]  # (n, K) reward of each shown item
     happened: NDArray[np.uint8]  # (n, K, E) events of each shown item
     weight: NDArray[np.float32]  # (n, K) 1, 0 where there is no item
+    later: NDArray[np.float32]  # (n,) discounted return after the slate, in rewards per slot
+    known: NDArray[np.uint8]  # (n,) whether that is known
 
     def some(self, rows: Any) -> "Decisions":
         """Some decisions."""
@@ -45,7 +47,7 @@ class Decisions(NamedTuple):
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Slates, credits, events of the shown items and weights as tensors."""
         slate, credit, happened, weight = (
-            torch.as_tensor(column, device=device) for column in tuple(self)[4:]
+            torch.as_tensor(column, device=device) for column in tuple(self)[4:8]
         )
         return slate, credit, happened.float(), weight
 
@@ -77,4 +79,6 @@ def of_log(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> D
         credit=histories.reward[index].astype(np.float32),
         happened=histories.events[index].astype(np.uint8),
         weight=inside.astype(np.float32),
+        later=np.zeros(len(first), np.float32),
+        known=np.zeros(len(first), np.uint8),
     )

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.towers import States, UserVectors
+from agents.generative.continuation import Continuation
 from agents.generative.open_codes import OpenCodes, Room
 from agents.problem import Problem
 from recgym.observation import HISTORY_LENGTH
@@ -86,6 +87,7 @@ class Decoder(nn.Module):
         for head in (self.event_head, self.value_head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        self.continuation: Continuation | None = None  # of the agents that look ahead
 
     # the network's inputs
 

@@ -22,11 +22,11 @@ from agents.generative.adapters import (
     write_adapter,
 )
 from agents.generative.beams import Found, search
-from agents.generative.by_length import by_length
+from agents.generative.by_length import by_length, states_at
 from agents.generative.decisions import Decisions, of_log
 from agents.generative.decoder import Decoder
 from agents.generative.decoder_params import DecoderParams
-from agents.generative.objectives import imitation_loss, outcome_loss, read_decisions, scaled_rewards
+from agents.generative.objectives import Read, imitation_loss, outcome_loss, read_decisions, scaled_rewards
 from agents.generative.offline_stages import fit_stage
 from agents.generative.open_codes import OpenCodes, Room
 from agents.generative.prefix_trie import PrefixTrie
@@ -99,8 +99,10 @@ class DecoderAgent(BaseAgent):
             has = histories.events[:, 0] > 0
             vectors = item_vectors(self.problem, histories.session[has], histories.item[has])
             self._name_items(semantic_ids(vectors, *self.sizes, self.seed))
+        self.begin_stages(histories)
         figures: Figures = {"offline_rows": float(len(histories.item))}
         for stage, epochs in self.stages().items():
+            self.model.requires_grad_(True)
             if self.lora_rank:
                 train_part(self.model, adapter=stage == "sft")
             settings = self.params.offline_settings(epochs)
@@ -111,6 +113,9 @@ class DecoderAgent(BaseAgent):
         self.end_stages(histories)
         return figures
 
+    def begin_stages(self, histories: Histories) -> None:
+        """Called with the rows of the log before its stages."""
+
     def end_stages(self, histories: Histories) -> None:
         """Called with the rows of the log after its stages."""
 
@@ -120,12 +125,16 @@ class DecoderAgent(BaseAgent):
 
     def loss_of(self, decisions: Decisions, *, rewarded: bool) -> Tensor:
         """The loss of stage (b) if `rewarded`, else of (a)."""
-        slate, earned, happened, weight = decisions.tensors(self.torch_device)
+        slate, earned, _, weight = decisions.tensors(self.torch_device)
         states = decisions.states(self.torch_device)
         read = read_decisions(self.model, states, slate, self.trie, None)
-        outcomes = outcome_loss(read, scaled_rewards(self.problem, earned), happened, weight)
         chosen = weight * earned.clamp(min=0.0) if rewarded else weight
-        return imitation_loss(read, chosen) + outcomes
+        return imitation_loss(read, chosen) + self.prediction_loss(read, decisions)
+
+    def prediction_loss(self, read: Read, decisions: Decisions) -> Tensor:
+        """The loss of what is predicted of the shown items: their events and rewards."""
+        _, earned, happened, weight = decisions.tensors(self.torch_device)
+        return outcome_loss(read, scaled_rewards(self.problem, earned), happened, weight)
 
     # acting
 
@@ -146,32 +155,39 @@ class DecoderAgent(BaseAgent):
         check_mask(mask, slots)
         states = self.states_of(observation)
         room = self.room(states, mask)
-        if explore:
-            self.generator.manual_seed(int(self.rng.integers(1 << 62)))
-            found = search(self.model, states, self.trie, room, slots, self.generator)
-            items: Actions = to_host(found.items)
-            self.drawn(items, found)
-        else:
-
-            def best(rows: Tensor) -> tuple[Tensor]:
-                some = States(*(each[rows] for each in states))
-                return (self._best(some, None if room is None else room.rows(rows)),)
-
-            items = to_host(by_length(states, self.problem.num_items, 2, best)[0])
+        items: Actions = to_host(self.explored(states, room) if explore else self.best(states, room)[0])
         return items[:, 0] if slots == 1 else items
 
-    def drawn(self, items: Actions, found: Found) -> None:
-        """Called with the slates (B, K) that were drawn."""
+    def explored(self, states: States, room: Room | None) -> Tensor:
+        """Slates (B, K) for exploration."""
+        return self.drawn(states, room).items
 
-    def _best(self, states: States, room: Room | None) -> Tensor:
+    def drawn(self, states: States, room: Room | None) -> Found:
+        """Slates drawn without replacement."""
+        self.generator.manual_seed(int(self.rng.integers(1 << 62)))
+        return search(self.model, states, self.trie, room, self.problem.slate_size, self.generator)
+
+    def best(self, states: States, room: Room | None) -> tuple[Tensor, ...]:
+        """Slates (B, K) of the most probable items that are worth most, and the outputs (B, d) before them."""
+
+        def best(rows: Tensor) -> tuple[Tensor, ...]:
+            return self._best(states_at(states, rows), None if room is None else room.rows(rows))
+
+        return by_length(states, self.problem.num_items, 2, best)
+
+    def _best(self, states: States, room: Room | None) -> tuple[Tensor, ...]:
         slots, wide = self.problem.slate_size, self.params.candidates
         if wide <= slots:
-            return search(self.model, states, self.trie, room, slots).items
+            found = search(self.model, states, self.trie, room, slots)
+            return found.items, found.last
         found = search(self.model, states, self.trie, room, wide, with_hidden=True)
-        assert found.hidden is not None
-        reward = self.model.event_head(found.hidden)[..., -1]
-        reward = reward.masked_fill(~torch.isfinite(found.log_probs), -torch.inf)
-        return found.items.gather(1, reward.topk(slots, dim=1).indices)
+        worth = self.worth(found).masked_fill(~torch.isfinite(found.log_probs), -torch.inf)
+        return found.items.gather(1, worth.topk(slots, dim=1).indices), found.last
+
+    def worth(self, found: Found) -> Tensor:
+        """What the beams are ranked by, (B, W): here the predicted reward."""
+        reward: Tensor = self.model.event_head(found.hidden)[..., -1]
+        return reward
 
     # saving
 

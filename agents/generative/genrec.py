@@ -18,22 +18,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.pretraining import descend
-from agents.generative.adapters import train_part
+from agents.deep.towers import States
+from agents.generative.adapters import train_heads, train_part
 from agents.generative.advantages import advantages, normalised
-from agents.generative.beams import Found
+from agents.generative.by_length import states_at
+from agents.generative.continuation_agent import ContinuationAgent
 from agents.generative.decisions import Decisions
 from agents.generative.decoder import Decoder, in_slates
-from agents.generative.decoder_agent import DecoderAgent
 from agents.generative.genrec_params import GenRecParams
 from agents.generative.objectives import (
+    NOT_DRAWN,
     Read,
     clipped_loss,
-    outcome_loss,
     read_decisions,
-    scaled_rewards,
 )
+from agents.generative.open_codes import Room
 from agents.generative.rollouts import Acted, GroupedVector, Rollouts
-from agents.interface import Actions, Figures, Transition
+from agents.interface import Figures, Transition
 from agents.log_histories import Histories
 from agents.problem import Problem
 from agents.saved import join_parts, split_parts
@@ -42,7 +43,7 @@ from agents.torch_utils import moments_of, put_moments, put_weights, to_host, we
 from recgym.arrays import Arrays
 
 
-class GenRec(DecoderAgent):
+class GenRec(ContinuationAgent):
     """The decoder of `DecoderAgent`, with GRPO on rollouts in groups.
 
     Idea:
@@ -54,6 +55,7 @@ class GenRec(DecoderAgent):
     Formula:
         log p(a | s) = sum over levels of log softmax of (h E_level' + b_level) over the codes that the trie allows
         loss = -min(ratio A, clip(ratio, 1 - ratio_clip, 1 + ratio_clip) A) + kl_weight KL(pi || stage (b)) + replay
+        with `look_ahead` beams are ranked by r(s, a) + F_0(s) + K w(s, a) (F(s, a) - F_0(s))
 
     Reads:
         The log; the user's number; public user features where the task observes them; items and events of
@@ -79,7 +81,7 @@ class GenRec(DecoderAgent):
         self.reference: Decoder | None = None  # stage (b), in stage (c)
         self.optimizer = self._optimizer()
         self.rollouts: Rollouts | None = None
-        self.acted: tuple[Actions, Tensor, Tensor] | None = None  # slates, their log-probabilities, values
+        self.acted: tuple[Tensor, Tensor, Tensor] | None = None  # slates, their log-probabilities, values
         self.counts = np.zeros(2, np.int64)  # environment steps, updates
 
     @property
@@ -102,6 +104,8 @@ class GenRec(DecoderAgent):
         p = self.params
         if p.lora_rank:
             train_part(self.model, adapter=True)
+        if p.tune == "heads":
+            train_heads(self.model)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         return torch.optim.AdamW(trained, lr=p.online_rate, weight_decay=p.weight_decay)
 
@@ -112,9 +116,27 @@ class GenRec(DecoderAgent):
         self.memory = self.decisions_of(histories, latest)
         self.optimizer, self.reference = self._optimizer(), None
 
-    def drawn(self, items: Actions, found: Found) -> None:
-        """Keep the probabilities with which slates were drawn."""
-        self.acted = items, in_slates(found.log_probs), self.model.value_head(found.last)[:, 0]
+    # acting
+
+    def explored(self, states: States, room: Room | None) -> Tensor:
+        """The best slates, and drawn ones with probability `epsilon`; their probabilities are kept."""
+        is_drawn = self.rng.random(len(states.user)) < self.params.epsilon
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []  # items, log-probabilities, outputs before them
+        for drawn in (True, False):
+            if not len(places := np.flatnonzero(is_drawn == drawn)):
+                continue
+            rows = torch.as_tensor(places, device=self.torch_device)
+            some = states_at(states, rows), None if room is None else room.rows(rows)
+            if drawn:
+                found = self.drawn(*some)
+                parts.append((found.items, in_slates(found.log_probs), found.last))
+            else:
+                items, last = self.best(*some)
+                parts.append((items, torch.full_like(items, NOT_DRAWN, dtype=last.dtype), last))
+        back = torch.as_tensor(np.argsort(np.argsort(~is_drawn, kind="stable")), device=self.torch_device)
+        items, log_prob, last = (torch.cat(each)[back] for each in zip(*parts, strict=True))
+        self.acted = items, log_prob, self.model.value_head(last)[:, 0]
+        return items
 
     # the online stage
 
@@ -125,7 +147,7 @@ class GenRec(DecoderAgent):
     def part_from_sessions(self) -> None:
         """Start without rollouts; the reference is the present policy."""
         self.rollouts, self.acted = None, None
-        self.reference = self._copy()
+        self.reference = self._copy() if self.params.policy_weight else None
 
     def _copy(self) -> Decoder:
         copy = self._decoder()
@@ -159,29 +181,34 @@ class GenRec(DecoderAgent):
             credit=credit(self.problem, transition).astype(np.float32),
             happened=after["events"].reshape(*after["shown"].shape, -1)[:, -slots:].astype(np.uint8),
             weight=np.ones(shape, np.float32),
+            later=np.zeros(shape[0], np.float32),
+            known=np.zeros(shape[0], np.uint8),
         )
 
     @torch.no_grad()
     def _as_acted(self, decisions: Decisions, rows: NDArray[np.int64]) -> tuple[Any, Any]:
         """Log-probabilities (b, K) and values (b,) of slates when they were drawn."""
         if self.acted is not None and rows[-1] < len(self.acted[0]):
-            slate, log_prob, value = self.acted
-            if (slate[rows] == decisions.slate).all():
-                return to_host(log_prob)[rows], to_host(value)[rows]
+            slate, log_prob, value = (to_host(each)[rows] for each in self.acted)
+            if (slate == decisions.slate).all():
+                return log_prob, value
         read = self._read(self.model, decisions)
         return to_host(in_slates(read.log_probs)), to_host(read.value)
 
-    def _read(self, model: Decoder, decisions: Decisions) -> Read:
+    def _read(self, model: Decoder, decisions: Decisions, *, written: bool = True) -> Read:
         """What a decoder says of decisions, of the items that could be shown."""
         states, slate = decisions.states(self.torch_device), decisions.tensors(self.torch_device)[0]
-        return read_decisions(model, states, slate, self.trie, self.room(states, None))
+        return read_decisions(model, states, slate, self.trie, self.room(states, None), written=written)
 
     def _update(self, acted: Acted) -> Figures:
         """GRPO on whole visits, with rows of the log and of earlier rollouts beside."""
         p = self.params
         raw, returns = advantages(acted, p.group, p.discount, p.trace, p.baseline)
         gain, wanted = normalised(raw), returns.astype(np.float32)
-        reference = self._reference_log_probs(acted)
+        later = wanted - acted.decisions.credit.mean(axis=1)
+        followed = acted.decisions._replace(later=later, known=np.ones_like(acted.decisions.known))
+        acted = acted._replace(decisions=followed)
+        reference = self._reference_log_probs(acted) if p.policy_weight else np.zeros_like(gain)
         figures: list[Tensor] = []
         for _ in range(p.reuse):
             order = self.rng.permutation(len(wanted))
@@ -212,15 +239,17 @@ class GenRec(DecoderAgent):
         reference: NDArray[np.float32],
     ) -> tuple[Tensor, Tensor]:
         p, device = self.params, self.torch_device
-        _, earned, happened, weight = acted.decisions.tensors(device)
-        read = self._read(self.model, acted.decisions)
+        read = self._read(self.model, acted.decisions, written=p.policy_weight > 0)
         before, apart, advantage, value = (
             torch.as_tensor(each, device=device) for each in (acted.log_prob, reference, gain, wanted)
         )
-        policy, divergence = clipped_loss(read, before, apart, advantage, p.ratio_clip, p.kl_weight)
         spread = value.var(correction=0).clamp(min=1e-6)
-        loss = p.policy_weight * policy + 0.5 * ((read.value - value) ** 2).mean() / spread
-        loss = loss + outcome_loss(read, scaled_rewards(self.problem, earned), happened, weight)
+        loss = 0.5 * ((read.value - value) ** 2).mean() / spread
+        loss = loss + self.prediction_loss(read, acted.decisions)
+        divergence = torch.zeros((), device=device)
+        if p.policy_weight:
+            policy, divergence = clipped_loss(read, before, apart, advantage, p.ratio_clip, p.kl_weight)
+            loss = loss + p.policy_weight * policy
         if self.memory is not None and p.replay_weight > 0:
             rows = self.rng.integers(self.memory.size, size=p.online_batch // 2 + 1)
             loss = loss + p.replay_weight * self.loss_of(self.memory.some(rows), rewarded=True)

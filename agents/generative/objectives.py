@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.deep.towers import States
-from agents.generative.by_length import by_length
+from agents.generative.by_length import by_length, states_at
+from agents.generative.continuation import Following
 from agents.generative.decoder import Decoder, in_slates
 from agents.generative.open_codes import OpenCodes, Room
 from agents.problem import Problem
 
 PARTS = 4  # of a batch
+NOT_DRAWN = 1.0  # in place of the log-probability of a slate that was not drawn
 
 
 class Read(NamedTuple):
@@ -28,19 +30,28 @@ class Read(NamedTuple):
     log_probs: Tensor  # (n, K) log p(a | s)
     outcomes: Tensor  # (n, K, E + 1) logits of the events and of the scaled reward
     value: Tensor  # (n,)
+    following: Following | None = None  # of the shown items
 
 
-def read_decisions(model: Decoder, states: States, slate: Tensor, trie: OpenCodes, room: Room | None) -> Read:
-    """Evaluate the decoder on decisions, in parts of similar length."""
+def read_decisions(
+    model: Decoder, states: States, slate: Tensor, trie: OpenCodes, room: Room | None, *, written: bool = True
+) -> Read:
+    """Evaluate the decoder on decisions, in parts of similar length; log-probabilities are 0 unless `written`."""
 
     def read(rows: Tensor) -> tuple[Tensor, ...]:
-        some = States(*(each[rows] for each in states))
+        some = states_at(states, rows)
         items, left = slate[rows], None if room is None else room.rows(rows)
         last, hidden = model(some, items, trie)
-        log_probs = model.log_probs(last, hidden, items, trie, left)
-        return log_probs, model.event_head(hidden[:, :, -1]), model.value_head(last)[:, 0]
+        log_probs = last.new_zeros(items.shape)
+        if written:
+            log_probs = model.log_probs(last, hidden, items, trie, left)
+        code = hidden[:, :, -1]
+        found = log_probs, model.event_head(code), model.value_head(last)[:, 0]
+        return found if model.continuation is None else (*found, *model.continuation(last, code))
 
-    return Read(*by_length(states, trie.num_items, PARTS, read))
+    found = by_length(states, trie.num_items, PARTS, read)
+    following = None if model.continuation is None else Following(*found[3:])
+    return Read(found[0], found[1], found[2], following)
 
 
 def scaled_rewards(problem: Problem, credit: Tensor) -> Tensor:
@@ -68,16 +79,18 @@ def clipped_loss(
 
     Args:
         read: of the present weights.
-        before: (n, K) log-probabilities when the slates were drawn.
+        before: (n, K) log-probabilities when the slates were drawn; `NOT_DRAWN`: they were not, and have no gain.
         reference: (n, K) log-probabilities of stage (b).
         advantage: (n, K).
         ratio_clip: ratios are clipped to 1 +- this (Schulman et al., 2017).
         kl_weight: of the divergence, which is estimated by exp(x) - x - 1, x the log-ratio of reference and present.
     """
     log_probs = in_slates(read.log_probs)
-    ratio = (log_probs - before).clamp(-20.0, 20.0).exp()
+    was_drawn = before < 0.5 * NOT_DRAWN
+    ratio = (log_probs - before.where(was_drawn, log_probs)).clamp(-20.0, 20.0).exp()
     bounded = ratio.clamp(1.0 - ratio_clip, 1.0 + ratio_clip)
-    gain = torch.minimum(ratio * advantage, bounded * advantage)
+    gain = torch.minimum(ratio * advantage, bounded * advantage) * was_drawn
     apart = (reference - log_probs).clamp(-20.0, 20.0)
     divergence = apart.exp() - apart - 1.0
-    return kl_weight * divergence.mean() - gain.mean(), divergence.mean().detach()
+    mean_gain = gain.sum() / was_drawn.sum().clamp(min=1)
+    return kl_weight * divergence.mean() - mean_gain, divergence.mean().detach()

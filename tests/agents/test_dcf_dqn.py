@@ -6,7 +6,7 @@ import pytest
 import torch
 from dcf_networks import SMALL, history_env
 from sklearn.metrics import roc_auc_score
-from worlds import chain_world
+from worlds import two_intents, two_intents_optimum
 
 from agents import Problem, Transition, make_agent
 from agents.deep.dcf_dqn import continuation_credit
@@ -201,23 +201,6 @@ def test_offline_stage_ranks_unseen_sessions():
     assert abs(predicted.mean() - labels.mean()) < 0.03  # calibrated
     values = float(agent.online.shift) + float(agent.online.scale) * logits
     assert values.mean() == pytest.approx(return_to_go(other, 0.8).mean(), rel=0.15)
-
-
-def two_intents():
-    """The last two intents of the chain: item 3 pays 0.45 now, item 8 pays 0.4 and leads to where item 4 pays 0.95."""
-    world = chain_world()
-    factors = world.arrays.factors.copy()
-    factors[3, 3] = 28.0 + np.log(0.45 / 0.55)
-    return world.with_arrays(factors=factors, profile=np.eye(5)[3:4])
-
-
-def two_intents_optimum(stay, horizon):
-    """Values of the best and of the myopic policy from the first of the two intents, by value iteration."""
-    first, second, myopic = 0.0, 0.0, 0.0
-    for _ in range(horizon):
-        stone = 0.4 * (1 + stay * second) + 0.6 * stay * first
-        first, second, myopic = max(0.45 + stay * first, stone), 0.95 + stay * second, 0.45 + stay * myopic
-    return first, myopic
 
 
 @pytest.mark.slow

@@ -22,16 +22,18 @@ from agents.deep.pretraining import descend
 from agents.generative.rollouts import Acted
 from recgym.sim.synthetic import synthetic
 
-CASES = [{}, {"slate_size": 3, "mask": True}]
+CASES = [{}, {"slate_size": 3, "mask": True}, {"slate_size": 3, "look_ahead": True}]
 BATCH = 8
 
 
-def make(device, *, slate_size=1, mask=False):
+def make(device, *, slate_size=1, mask=False, look_ahead=False):
     world = synthetic(domain="social", num_items=12)
     env = gymnasium.make_vec(
         "recgym/Social-v2", num_envs=BATCH, world=world, observation="history", slate_size=slate_size
     )
-    agent = make_agent("genrec", Problem.of(env), 0, device, width=8, layers=1, candidates=4)
+    agent = make_agent(
+        "genrec", Problem.of(env), 0, device, width=8, layers=1, candidates=4, look_ahead=look_ahead
+    )
     return agent, env, np.ones((BATCH, 12), bool) if mask else None
 
 

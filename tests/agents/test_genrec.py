@@ -37,7 +37,12 @@ def decisions_of(credit):
     }
     columns = {name: np.zeros(shape, np.int32) for name, shape in empty.items()}
     return Decisions(
-        **columns, slate=np.zeros(credit.shape, np.int64), credit=credit, weight=np.ones_like(credit)
+        **columns,
+        slate=np.zeros(credit.shape, np.int64),
+        credit=credit,
+        weight=np.ones_like(credit),
+        later=np.zeros(n, np.float32),
+        known=np.zeros(n, np.uint8),
     )
 
 
@@ -125,7 +130,7 @@ def test_the_loss_is_clipped_and_the_divergence_is_that_of_its_estimator():
 def test_kept_probabilities_are_those_of_the_decoder():
     """What `act` keeps of a drawn slate is what the decoder says of it, so that the first ratio is 1."""
     env = make_env("recgym/ContentSlate-v1", "genrec", 8)
-    agent = make_agent("genrec", Problem.of(env), 0, **LIGHT["genrec"])
+    agent = make_agent("genrec", Problem.of(env), 0, **{**LIGHT["genrec"], "epsilon": 1.0})
     observation, _ = env.reset(seed=0)
     for _ in range(3):
         before = observation
@@ -143,7 +148,7 @@ def test_it_finds_the_item_that_pays_without_a_log():
     env = gymnasium.make_vec("recgym/Social-v2", 64, world=ten_items(), observation="history", horizon=20)
     agent = make_agent(
         "genrec", Problem.of(env), 0, width=16, layers=1, rollout=512, replay_weight=0.0, fresh=False, candidates=1,
-        online_rate=5e-3, kl_weight=0.0, discount=0.0,
+        online_rate=5e-3, kl_weight=0.0, discount=0.0, epsilon=1.0, policy_weight=1.0, group=4,
     )  # fmt: skip
     agent.train(env, 6_000, 0)
     observation, _ = env.reset(seed=5)

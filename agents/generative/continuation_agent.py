@@ -1,0 +1,64 @@
+"""An agent with a decoder that looks ahead: its beams are ranked by reward and continuation.
+
+Axes: B sessions, W beams.
+"""
+
+import torch
+from torch import Tensor
+
+from agents.generative.beams import Found
+from agents.generative.continuation import Continuation, continuation_loss
+from agents.generative.decisions import Decisions
+from agents.generative.decoder import Decoder
+from agents.generative.decoder_agent import DecoderAgent
+from agents.generative.objectives import Read
+from agents.log_histories import Histories, return_to_go
+
+
+class ContinuationAgent(DecoderAgent):
+    """Parameters have `look_ahead`, without which it is a `DecoderAgent`, and the `discount` per slate."""
+
+    @property
+    def continuation(self) -> Continuation | None:
+        """The heads of what follows a slate; None unless it looks ahead."""
+        return self.model.continuation
+
+    def _decoder(self) -> Decoder:
+        model, (low, high) = super()._decoder(), self.problem.item_reward_range
+        if self.params.look_ahead:
+            model.continuation = Continuation(self.params.width, max(high - low, 1e-3)).to(self.torch_device)
+        return model
+
+    def begin_stages(self, histories: Histories) -> None:
+        """Scale by the spread of the log's returns; their means are the first values of F, F_0 and the value head.
+
+        What followed each item in the log is not learnt: it followed another policy.
+        """
+        if self.continuation is None:
+            return
+        returns = return_to_go(histories, self.params.discount)
+        spread = max(float(returns.std()), 1e-6)
+        self.continuation.start(spread, float((returns - histories.reward).mean()) / spread)
+        torch.nn.init.constant_(self.model.value_head.bias, float(returns.mean()))
+
+    def prediction_loss(self, read: Read, decisions: Decisions) -> Tensor:
+        """Adds the loss of the continuation."""
+        loss = super().prediction_loss(read, decisions)
+        if self.continuation is None or read.following is None:
+            return loss
+        _, _, happened, weight = decisions.tensors(self.torch_device)
+        later, known = (
+            torch.as_tensor(each, device=self.torch_device) for each in (decisions.later, decisions.known)
+        )
+        later = later / self.continuation.spread
+        return loss + continuation_loss(read.following, happened[..., 0], later, known, weight)
+
+    def worth(self, found: Found) -> Tensor:
+        """Expected reward and discounted continuation of the beams, (B, W)."""
+        reward = super().worth(found)
+        if self.continuation is None:
+            return reward
+        assert found.hidden is not None
+        low, high = self.problem.item_reward_range
+        credit = self.continuation.credit(found.last, found.hidden, self.problem.slate_size)
+        return low + (high - low) * reward.sigmoid() + credit
