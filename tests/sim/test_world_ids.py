@@ -66,8 +66,7 @@ def test_ids_must_be_texts_and_different(world):
 
 
 def test_environments_name_ids_where_the_world_knows_them(world, tmp_path):
-    world.save(tmp_path / "own")
-    world.save(tmp_path / "own" / "members" / "1")
+    world.save(tmp_path / "own", [world])
     place = str(tmp_path / "own")
     for kwargs, size in (({}, 30), ({"n_items": 12}, 12), ({"member": 1}, 30)):
         single, vector = gym.make(ENV, world=place, **kwargs), make_vector(ENV, 3, world=place, **kwargs)
