@@ -90,7 +90,7 @@ def mapped(world: World, log: Log) -> IndexMap:
     """World indices of a log's tables; ValueError where the log cannot be mapped."""
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
-    return places(world, log)
+    return places(world, log, new_users=True)
 
 
 def align(world: World, log: Log) -> IndexedLog:

@@ -83,8 +83,11 @@ def _lost(what: str, log: Any, index: Ints, world: "World") -> list[str]:
     ]
 
 
-def places(world: "World", log: Any) -> IndexMap:
-    """World indices of the rows of the log's tables; ValueError says what differs if there is no mapping."""
+def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
+    """World indices of the rows of the log's tables; ValueError says what differs if there is no mapping.
+
+    `new_users`: the log may have no user of the world, as where each session is a user of its own.
+    """
     if log.indexed_by == world.index_digest:
         return IndexMap(_same(log.num_users, world.num_users), _same(log.num_items, world.num_items))
     if world.numbering is not None and log.indexed_by == world.numbering.index_digest:
@@ -103,7 +106,12 @@ def places(world: "World", log: Any) -> IndexMap:
         return IndexMap(users, known_items, _shares(world, users, known_items))
     if log.indexed_by is not None or log.source.name.startswith("sampled from the world "):
         raise ValueError(_of_another(world, log))
-    return _looked_up(world, log, user_ids, item_ids, known_users)
+    found = _looked_up(world, log, user_ids, item_ids, known_users)
+    if not new_users and not (found.users >= 0).any():
+        raise ValueError(
+            f"none of the log's {log.num_users:,} users is one of world {world.name}'s {world.num_users:,}"
+        )
+    return found
 
 
 def _same(size: int, known: int) -> Ints:
@@ -159,10 +167,6 @@ def _looked_up(
         )
     items[items >= 0] = _numbers(world, len(world.ids.items))[items[items >= 0]]
     _check_categories(world, log, items)
-    if not (users >= 0).any():
-        raise ValueError(
-            f"none of the log's {log.num_users:,} users is one of world {name}'s {world.num_users:,}"
-        )
     return IndexMap(users, items, _shares(world, users, items))
 
 

@@ -84,6 +84,21 @@ def test_a_foreign_log_is_refused_with_the_count_of_all_its_rows(dated):
         judge_since(known, foreign, resamples=20)
 
 
+@pytest.mark.usefixtures("days_alone")
+def test_a_later_log_of_new_users_alone_judges_a_world(dated):
+    """Where each session is a user, no user returns."""
+    world, log = dated
+    items = tuple(log.items["id"].to_pylist())
+    known = dataclasses.replace(
+        world.with_card(identity={}), ids=Ids(tuple(f"u{row}" for row in range(world.num_users)), items)
+    )
+    later = between(log, 3, 5)
+    guests = later.users.set_column(0, "id", pa.array([f"guest {row}" for row in range(later.num_users)]))
+    verdict = judge_since(known, dataclasses.replace(later, users=guests), resamples=20)
+    assert "300 visits of users that the world does not know: drawn from its population" in verdict.remarks
+    assert len(verdict.entries()) == len(judge_since(world, later, resamples=20).entries())
+
+
 def test_figures_of_a_day_are_those_of_its_rows(dated):
     world, log = dated
     case = Evaluation(
