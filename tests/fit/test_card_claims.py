@@ -143,8 +143,9 @@ def test_a_social_log_of_impressions_has_a_graph(tmp_path):
     world = fit(log_with_friends(300), name="w", config=FitConfig(bootstrap=20, epochs=4), progress=False)
     assert world.has_graph
     rows = {row["term"]: row for row in world.card["terms"]}
-    assert rows["graph"]["status"] == rows["connect_taste"]["status"] == "fitted"
-    assert rows["connect_taste"]["value"] > 0
+    assert rows["graph"]["status"] == rows["connect_common"]["status"] == "fitted"
+    assert not world.arrays.profile.any()  # friends differ in nothing that the graph could rest on
+    assert (rows["connect_taste"]["status"], rows["connect_taste"]["value"]) == ("absent", 0.0)
     assert "friends_auc" in by_id(world.card)
     assert len(world.arrays.friend) // 2 == pytest.approx(300, rel=0.05)
 
