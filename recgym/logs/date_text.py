@@ -147,6 +147,12 @@ def dates_in_format(words: Any, form: str) -> TimeEntries:
     return _entries(*_moments(words.to_pylist(), form), NOT_IN_FORMAT)
 
 
+def iso_milliseconds(text: str) -> float | None:
+    """Time in ms of an ISO date, in UTC unless it names a zone; None for another text."""
+    moment = _moment(text.strip(), None)
+    return None if moment is None else moment[0] / 1000.0
+
+
 def _moments(texts: list[str], form: str | None) -> tuple[Array, Array, Array]:
     """Us of dates in a format, or in ISO 8601, ms by which their clock is ahead of UTC, and which are valid."""
     found = [_moment(text, form) for text in texts]

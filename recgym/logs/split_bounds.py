@@ -9,6 +9,7 @@ import numpy as np
 
 from recgym.arrays import Array, Ints
 from recgym.checks import quoted
+from recgym.logs.date_text import iso_milliseconds
 from recgym.logs.problems import LogError
 
 
@@ -21,7 +22,7 @@ def parts_at(column: str, firsts: Array, bounds: Sequence[Any]) -> Ints:
     is_text, is_time = firsts.dtype.kind in "OUS", column == "time"
     wanted = "text" if is_text else "numbers of ms or ISO dates" if is_time else "numbers"
     values: list[Any] = [
-        _milliseconds(bound) if is_time and isinstance(bound, str) else bound for bound in bounds
+        iso_milliseconds(bound) if is_time and isinstance(bound, str) else bound for bound in bounds
     ]
     kinds = str if is_text else int | float | np.number
     for bound, value in zip(bounds, values, strict=True):
@@ -41,15 +42,6 @@ def parts_at(column: str, firsts: Array, bounds: Sequence[Any]) -> Ints:
             )
     part: Ints = np.sum([np.asarray(firsts >= value, np.int64) for value in values], axis=0, dtype=np.int64)
     return part
-
-
-def _milliseconds(text: str) -> float | None:
-    """Time in ms of an ISO date, in UTC unless it names a zone; None for another text."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000.0
 
 
 def _shown(value: Any, is_time: bool) -> str:
