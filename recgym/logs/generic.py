@@ -43,7 +43,8 @@ read. Conventions:
   numbers, or true and false, if all cells are these in the usual notation and none in two ways
   (`recgym.logs.text_values`). A fit reads context_hour, 0 to 23, or else context_index, 0 to 999; splits read
   context_date, as 2022-04-25, or else context_day, as 20220425, or else the times. Another cell of these is an error;
-* prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is;
+* prices may have a currency ($9.99), and a sign that separates thousands if the column shows which it is; without
+  currency a point is decimal where no row shows what it is, as a remark says;
 * exact duplicates, rows that are equal in all columns of their file, are dropped if the table has a time, step or
   position, and kept if a repeat may be meant: without these, or if all times are whole days of the clock that they were
   written by. `duplicates`, keep or drop, overrides this. A remark counts them, and rows that differ in columns that are

@@ -21,6 +21,7 @@ from recgym.logs.delimited import (
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
 from recgym.logs.parquet_files import holds_parquet, parquet_file
+from recgym.logs.prices import RULES, price_column
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
@@ -59,6 +60,7 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
         raise LogError(f"{name}: there are no rows")
     lines = np.arange(2, len(table) + 2) if lines is None else lines
     columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
+    remarks: list[str] = []
     ids = columns["id"].to_pylist()
     first = {key: row for row, key in reversed(list(enumerate(ids)))}
     rule = "an id must occur once"
@@ -71,17 +73,20 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
     )
     for column in table.column_names:
         try:
-            columns[column] = columns.get(column) or _fact(name, column, table[column], lines)
+            columns[column] = columns.get(column) or _fact(name, column, table[column], lines, remarks)
         except LogError:
             if column in ITEM_COLUMNS:
                 raise
             left_out.append(column)
-    remarks = [f"{name}: left out are {shown(left_out)}: {TYPES_RULE}"] if left_out else []
+    remarks += [f"{name}: left out are {shown(left_out)}: {TYPES_RULE}"] if left_out else []
     return pa.table(columns), remarks
 
 
-def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
-    """Column of a table of users or items: dates of a typed file as ms, columns of ITEM_COLUMNS as their types."""
+def _fact(name: str, column: str, values: Any, lines: Array, remarks: list[str]) -> Any:
+    """Column of a table of users or items: dates of a typed file as ms, columns of ITEM_COLUMNS as their types.
+
+    Appends remarks on the column.
+    """
     if column == VECTOR:
         return vector_column(name, values, lines)
     if column == "category":  # as in rows of events
@@ -95,12 +100,27 @@ def _fact(name: str, column: str, values: Any, lines: Array) -> Any:
         return cells
     if ITEM_COLUMNS[column] is is_words:
         return pc.fill_null(as_text(cells), UNKNOWN)
-    if cells.type == TEXT:
+    if cells.type == TEXT and column == "price":
+        cells, said = _prices(name, cells, lines)
+        remarks += said
+    elif cells.type == TEXT:
         raise_problems(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
         known = pc.match_substring_regex(cells, "[0-9]")
         cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
     raise_problems(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
     return cells
+
+
+def _prices(name: str, cells: Any, lines: Array) -> tuple[Any, list[str]]:
+    """Column of prices of text, null for none, and remarks; LogError if a cell is none."""
+    values, broken, remarks = price_column(cells)
+    raise_problems(
+        [
+            LogProblem(name, int(lines[row]), "price", RULES[broken[row]], repr(cells[row].as_py()))
+            for row in np.flatnonzero(broken >= 0)
+        ]
+    )
+    return pa.array(values, mask=np.isnan(values)), [f"{name}: {remark}" for remark in remarks]
 
 
 def _beyond(name: str, column: str, values: Array, lines: Array) -> list[LogProblem]:

@@ -50,7 +50,7 @@ from recgym.logs.mapping import (
     unknown_words,
 )
 from recgym.logs.origin import Origin
-from recgym.logs.prices import RULES, read_prices, sign_read
+from recgym.logs.prices import RULES, price_column
 from recgym.logs.problems import LogProblem, problems_of, shown
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.times import NUMBER, Times, read_times
@@ -136,26 +136,21 @@ class TableParser:
 
     def _parsed(self, key: str, kind: Any) -> tuple[Any, Array]:
         """Numbers of a text column, and the rows without a number."""
+        if key == "price":
+            values, broken, remarks = price_column(self.table[key])
+            self.remarks += [f"{self.settings.name}: {remark}" for remark in remarks]
+            for number, rule in enumerate(RULES):
+                self.reject(key, broken == number, rule)
+            return pa.array(values, mask=np.isnan(values)), broken >= 0
         codes, words = encode(self.table[key])
         words = pc.utf8_trim_whitespace(words)
         missing = as_numpy(is_missing(words))
-        if key == "price":
-            rows = np.bincount(codes[codes >= 0], minlength=len(words)) * ~missing
-            texts = words.to_pylist()
-            values, broken, currency = read_prices(texts, rows)
-            rules = dict(enumerate(RULES))
-            read_as = (f"are in {currency}" if currency else "", sign_read(texts, values, broken))
-            self.remarks += [f"{self.settings.name}: prices {what}" for what in read_as if what]
-        else:
-            broken = np.where(as_numpy(pc.match_substring_regex(words, NUMBER)), -1, 0)
-            values = numbers_of_text(pc.if_else(pa.array(broken >= 0), "0", words))
-            values = values if kind == INT else values.astype(np.float64)
-            rules = {0: WHOLE_RULE if kind == INT else NUMBER_RULE}
-        broken[missing] = -1
-        for number, rule in rules.items():
-            self.reject(key, np.append(broken == number, False)[codes], rule)
-        cells = pa.array(values, mask=missing).take(pa.array(codes, mask=codes < 0))
-        return cells, np.append(broken >= 0, False)[codes]
+        broken = ~as_numpy(pc.match_substring_regex(words, NUMBER)) & ~missing
+        values = numbers_of_text(pc.if_else(pa.array(broken | missing), "0", words))
+        values = values if kind == INT else values.astype(np.float64)
+        broken = np.append(broken, False)[codes]
+        self.reject(key, broken, WHOLE_RULE if kind == INT else NUMBER_RULE)
+        return pa.array(values, mask=missing).take(pa.array(codes, mask=codes < 0)), broken
 
     def flag(self, key: str) -> dict[str, Any]:
         """Bool array of an event, from bools, 0 and 1, or their words; and the array of counts, if there are any."""

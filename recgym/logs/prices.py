@@ -1,11 +1,18 @@
-"""Prices as text, such as $9.99 or 1.234,50 EUR; a column must have one decimal sign and one currency."""
+"""Prices as text, such as $9.99 or 1.234,50 EUR; a column must have one decimal sign and one currency.
+
+Without currency the sign is a point where no row shows another: programs write no sign of thousands. A remark says so.
+"""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.logs.columns import as_numpy, numbers_of_text
+from recgym.logs.ids import encode, is_missing
 
 CURRENCY = (
     r"(?:[A-Za-z]{0,2}[$€£¥₹₽₩₺₫฿₴₪₦₱₸]|USD|EUR|GBP|JPY|CNY|RMB|INR|RUB|KRW|PLN|CHF|SEK|NOK|DKK|BRL|CAD|AUD|NZD|MXN|"
@@ -29,6 +36,38 @@ RULES = (
     "prices must have one decimal sign",
     "prices must have one currency",
 )
+
+
+def price_column(cells: Any) -> tuple[Array, Array, list[str]]:
+    """Prices of a column of text.
+
+    Returns:
+        Prices (rows,) float64, NaN where there is none; index into RULES of the rule that a cell breaks (rows,), -1 for
+        none; and remarks on currency and decimal sign.
+    """
+    codes, words = encode(cells)
+    missing = as_numpy(is_missing(words))
+    words = pc.if_else(missing, "0", pc.utf8_trim_whitespace(words))
+    if _are_clear(words):
+        values, rules, said = numbers_of_text(words).astype(np.float64), np.full(len(words), -1), ["", ""]
+    else:
+        rows = np.bincount(codes[codes >= 0], minlength=len(words)) * ~missing
+        texts = words.to_pylist()
+        values, rules, currency = read_prices(texts, rows)
+        said = [f"are in {currency}" if currency else "", sign_read(texts, values, rules)]
+    values = np.where(missing | (rules >= 0), np.nan, values)
+    remarks = [f"prices {what}" for what in said if what]
+    return np.append(values, np.nan)[codes], np.append(rules, -1)[codes], remarks
+
+
+def _are_clear(words: Any) -> bool:
+    """Whether all words are plain numbers, with no point that may separate thousands, or one that is decimal."""
+
+    def fit(pattern: str) -> Array:
+        return as_numpy(pc.match_substring_regex(words, f"^[+-]?({pattern})$"))
+
+    is_open = fit(r"[1-9][0-9]{0,2}\.[0-9]{3}")
+    return bool(fit(PLAIN.pattern).all() and (fit(POINT.pattern).any() or not is_open.any()))
 
 
 def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
@@ -60,11 +99,13 @@ def read_prices(words: Sequence[str], rows: Array) -> tuple[Array, Array, str]:
 
 def sign_read(words: Sequence[str], values: Array, rules: Array) -> str:
     """Decimal sign, with an example, for a remark; "" if no word is ambiguous or has a comma."""
-    for word, value, rule in zip(words, values.tolist(), rules.tolist(), strict=True):
-        bare = _parts(word)[1]
+    bares = [_parts(word)[1] for word in words]
+    is_shown = any(sign.fullmatch(bare) for bare in bares for sign in (POINT, COMMA))
+    for word, bare, value, rule in zip(words, bares, values.tolist(), rules.tolist(), strict=True):
         if rule < 0 and ("," in bare or ("." in bare and EITHER.fullmatch(bare))):
             sign = "." if _number(bare, ".") == abs(value) else ","
-            return f"have the decimal sign {sign!r}: {word} is {value:.12g}"
+            doubt = "" if is_shown else "; no row shows whether the point separates thousands"
+            return f"have the decimal sign {sign!r}: {word} is {value:.12g}{doubt}"
     return ""
 
 

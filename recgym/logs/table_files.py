@@ -37,7 +37,7 @@ from recgym.logs.text_values import with_values
 
 NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
-WORDS = ("user", "item", "event", "category", "session", "slate", "id", "shown")
+WORDS = ("user", "item", "event", "category", "session", "slate", "id", "shown", "price")
 ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"

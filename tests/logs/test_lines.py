@@ -101,6 +101,8 @@ def test_several_zones_are_one_clock(tmp_path):
 
 # what was read is said
 
+OPEN = "no row shows whether the point separates thousands"
+
 
 @pytest.mark.parametrize(
     ("words", "remarks"),
@@ -110,13 +112,25 @@ def test_several_zones_are_one_clock(tmp_path):
         (["1.50", "1,234"], ["have the decimal sign '.': 1,234 is 1234"]),
         (["1.234,50", "1.234"], ["have the decimal sign ',': 1.234,50 is 1234.5"]),
         (["9.99", "12.5"], []),
+        (["9.99", "1.234", "NA", ""], []),
+        (["0.123", "1.234", "1e3"], []),
         (["$9.99", "$12"], ["are in $"]),
+        (["1.234", "12"], [f"have the decimal sign '.': 1.234 is 1.234; {OPEN}"]),
+        (["15.000", "7.500", "NA"], [f"have the decimal sign '.': 15.000 is 15; {OPEN}"]),
     ],
 )
 def test_a_remark_names_the_decimal_sign_of_prices(tmp_path, words, remarks):
     rows = "".join(f"u{k};i{k};{word}\n" for k, word in enumerate(words))
     log = read_log(table(tmp_path, "user;item;price\n" + rows), domain="ecommerce")
-    assert log.remarks == tuple(f"t.csv: prices {remark}" for remark in remarks)
+    assert [line for line in log.remarks if "have no price" not in line] == [
+        f"t.csv: prices {r}" for r in remarks
+    ]
+    (tmp_path / "items.csv").write_text(
+        "id;price\n" + "".join(f"i{k};{word}\n" for k, word in enumerate(words))
+    )
+    shown = read_log(table(tmp_path, "user,item\nu,i0\n"), domain="ecommerce", items=tmp_path / "items.csv")
+    assert list(shown.remarks) == [f"items.csv: prices {remark}" for remark in remarks]
+    assert shown.items["price"].to_pylist()[0] == log.column("price")[0]
 
 
 def test_a_remark_states_that_all_rows_are_responses(tmp_path):
