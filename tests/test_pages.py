@@ -80,14 +80,24 @@ def test_links_to_files_lead_somewhere(page):
             assert (page.parent / link.partition("#")[0]).exists(), link
 
 
-def test_the_contract_names_every_argument_and_key():
-    text = text_of("docs/contract.md")
+@pytest.mark.parametrize("page", ["docs/contract.md", "docs/interface.md"])
+def test_pages_name_every_argument(page):
+    names = {*Arguments.__dataclass_fields__, "threads", "autoreset_mode", "device", "output"}
     hidden = {"domain", "row"}  # of the table
-    missing = [
-        name for name in Arguments.__dataclass_fields__ if name not in hidden and f"`{name}`" not in text
-    ]
-    assert not missing
+    (about,) = re.findall(r"^(?:\* )?Arguments\b(?:.+\n)+?(?=\* |\n)", text_of(page), re.MULTILINE)
+    assert [name for name in names - hidden if f"`{name}`" not in about] == []
+
+
+def test_the_contract_names_every_key_of_a_run():
+    text = text_of("docs/contract.md")
     assert all(f"`{key}`" in text for key in KEYS)
+
+
+def test_the_first_page_links_every_page():
+    linked = set(re.findall(r"\]\(([^)#]+)", text_of("docs/index.md")))
+    pages = {page.relative_to(ROOT / "docs") for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    first = {str(page) for page in pages if len(page.parts) == 1 or page.name == "index.md"}
+    assert first - linked == {"index.md"}
 
 
 def test_the_contracts_interface_is_the_codes():
