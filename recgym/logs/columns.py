@@ -17,9 +17,9 @@ ROWS: dict[str, Any] = {
     "item": pa.int32(),  # index into items
     "time": pa.int64(),  # ms UTC
     "session": pa.int64(),
-    "step": pa.int32(),  # place of the slate in its session, from 0
+    "step": pa.int32(),  # place of the slate in its session, from 0 or as in the table
     "slate": pa.int64(),  # rows shown together
-    "position": pa.int16(),  # from 0
+    "position": pa.int16(),  # place of the item in its slate, likewise
     "propensity": pa.float64(),  # of the logging policy, (0, 1]
     "price": pa.float32(),  # currency units
     "watch_ms": pa.int32(),

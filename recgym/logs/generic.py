@@ -38,7 +38,8 @@ read. Conventions:
   items, an event without a chosen item, or one against it, is an error (`recgym.logs.slate_lists`);
 * rating: 4 or more is the response of the domain (click, listen), less is an impression; "rating=stars>=8" in the map
   changes the bound. This is an assumption, which a remark states;
-* positions are as in the table, from 0; slates are ids, as sessions are, and an empty cell or -1 is none;
+* positions and steps are as in the table, from 0 or 1, as only their order and differences are used; slates are ids, as
+  sessions are, and an empty cell or -1 is none;
 * contexts, and the columns of the tables `users` and `items`, are text, read as ids are. In files of text they become
   numbers, or true and false, if all cells are these in the usual notation and none in two ways
   (`recgym.logs.text_values`). A fit reads context_hour, 0 to 23, or else context_index, 0 to 999; splits read

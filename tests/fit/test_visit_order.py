@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from recgym.fidelity.indexed_log import align
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
 from recgym.fit.exposure_terms import fit_stay
@@ -72,6 +74,21 @@ def test_the_fit_of_rows_of_one_time_does_not_depend_on_their_order(log):
         assert {batch.item.shape[1] for batch in batches} == {1}
         assert sum(int(batch.mask.sum()) for batch in batches) == dataset.known.sum()
         assert fit_stay(dataset, dataset.known) is None
+
+
+def test_steps_and_positions_may_count_from_one(log):
+    rows = log.rows
+    for name in ("step", "position"):
+        rows = rows.set_column(
+            rows.schema.get_field_index(name), name, pc.add(rows[name], pa.scalar(1, rows[name].type))
+        )
+    from_one = replace(log, rows=rows)
+    one, other = (vars(make_dataset(each, QUICK, positives_only=False)) for each in (log, from_one))
+    for name, values in one.items():
+        if isinstance(values, np.ndarray):
+            np.testing.assert_array_equal(values, other[name], err_msg=name)
+    world = synthetic(3, domain="content", num_users=60, num_items=20)
+    np.testing.assert_equal(*(align(world, each).visits for each in (log, from_one)))
 
 
 def test_no_chain_of_pages_is_fitted_from_rows_of_one_time(log):
