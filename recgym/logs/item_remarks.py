@@ -17,24 +17,22 @@ MAX_SHARE = 2.0  # median over rows of the watch time over the duration (KuaiRan
 
 def item_remarks(log: "Log") -> list[str]:
     """Lines on the items with rows: how many lack a price or a duration that others have, and doubtful units."""
-    items = np.unique(log.column("item"))
-    price, duration = (_of_items(log, key)[items] for key in ("price", "duration_ms"))
+    item = log.column("item")
+    items = np.unique(item)
+    price, duration = (_of_items(log, key) for key in ("price", "duration_ms"))
     return [
-        *_lacking(np.isfinite(price), "price", "they count as the mean price"),
-        *_lacking(duration > 0, "duration", "they have the median duration, also where agents see it"),
-        *_doubtful_units(log, duration[duration > 0]),
+        *_lacking(np.isfinite(price[items]), "price", "they count as the mean price"),
+        *_lacking(duration[items] > 0, "duration", "they have the median duration, also where agents see it"),
+        *_doubtful_units(duration[items], duration[item], log.column("watch_ms").astype(np.float64)),
     ]
 
 
-def _doubtful_units(log: "Log", duration: Doubles) -> list[str]:
-    """That durations or watch times are probably not in ms; `duration` (items,) of those that have one."""
+def _doubtful_units(duration: Doubles, length: Doubles, watch: Doubles) -> list[str]:
+    """That times are probably not in ms; `duration` (items,), and (rows,) `length`, that of the item, and `watch`."""
     ask = "ms are expected: multiply seconds by 1000"
-    if len(duration) and (middle := float(np.median(duration))) < MIN_DURATION_MS:
+    known = duration > 0
+    if known.any() and (middle := float(np.median(duration[known]))) < MIN_DURATION_MS:
         return [f"the median of duration_ms is {middle:g} ms; {ask}"]
-    watch, length = (
-        log.column("watch_ms").astype(np.float64),
-        _of_items(log, "duration_ms")[log.column("item")],
-    )
     known = (length > 0) & np.isfinite(watch)
     share = watch[known] / length[known]
     if len(share) and (middle := float(np.median(share))) > MAX_SHARE:
