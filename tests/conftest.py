@@ -58,14 +58,3 @@ def run(capsys):
         return stopped.value.code, out, err
 
     return call
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """Torch on one thread: two wait for one another on a busy machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

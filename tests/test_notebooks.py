@@ -80,7 +80,7 @@ def test_a_notebook_is_its_script_with_outputs(script):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 @pytest.mark.slow
-def test_a_notebook_runs_without_a_warning(script, shown, tmp_path, monkeypatch, one_thread):
+def test_a_notebook_runs_without_a_warning(script, shown, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown.clear()
     text = script.read_text(encoding="utf-8")

@@ -13,8 +13,6 @@ from agents.deep.towers import CATEGORY_SHARE_SCALE, to_states
 from agents.features import Contexts
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])
 def test_category_shares_are_those_of_the_linear_agents(task, slots):

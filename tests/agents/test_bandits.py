@@ -6,7 +6,6 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from gymnasium import spaces
 from learners import sklearn_ridge
 from zoo import TASKS, WORLDS, make_env, trained
@@ -14,9 +13,6 @@ from zoo import TASKS, WORLDS, make_env, trained
 from agents import Problem, Transition, agent_class, make_agent
 from agents.base import BaseAgent
 from agents.features import Contexts
-
-torch.set_num_threads(1)
-
 
 LINEAR = ("linucb", "lints")
 

@@ -14,7 +14,6 @@ from agents.generative.continuation import Continuation, Following, continuation
 from agents.log_histories import read_histories
 from agents.torch_utils import weights_of
 
-torch.set_num_threads(1)
 SHOP = "recgym/Ecommerce-v1"
 STAY = 0.95  # of the chain's users
 PLANNER = {

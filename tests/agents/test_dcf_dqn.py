@@ -19,8 +19,6 @@ from recgym.logs.sample import sample_log
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 def test_update_is_double_dqn_by_hand():
     """One step, discount 0.5: the continuation heads have the target 0.5 target(argmax online), y that of the heads.

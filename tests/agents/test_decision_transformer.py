@@ -3,7 +3,6 @@
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from zoo import make_env
 
 from agents import Problem, make_agent
@@ -11,7 +10,6 @@ from agents.log_histories import read_histories, return_to_go
 from recgym.bench.training_speed import ten_items
 from recgym.logs.sample import sample_log
 
-torch.set_num_threads(1)
 pytestmark = pytest.mark.filterwarnings("ignore:.*is out of date")  # earlier ids observe no features of users
 
 

@@ -13,7 +13,6 @@ from agents.generative.open_codes import OpenCodes
 from agents.generative.prefix_trie import PrefixTrie
 from agents.generative.semantic_ids import semantic_ids
 
-torch.set_num_threads(1)
 CATALOGUES = ((30, 2, 8), (1_000, 2, 32), (20_000, 3, 64))
 CPU = torch.device("cpu")
 

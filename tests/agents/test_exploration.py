@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from dcf_networks import SMALL, history_env, random_towers, visited
 
 from agents import make_agent
 from agents.deep.towers import to_states
 from agents.torch_utils import pick_device
 from recgym.sim.synthetic import synthetic
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("slots", [1, 2])

@@ -19,7 +19,6 @@ from agents.generative.rollouts import Acted, GroupedVector, Rollouts
 from agents.torch_utils import weights_of
 from recgym.bench.training_speed import ten_items
 
-torch.set_num_threads(1)
 SHOP = "recgym/Ecommerce-v1"
 LORA = {**LIGHT["genrec"], "width": 16, "lora_rank": 2}
 

@@ -13,8 +13,6 @@ from agents.sb3.learned_state import DeepCfState, with_state
 from agents.torch_utils import weights_of
 from recgym.logs.sample import sample_log
 
-torch.set_num_threads(1)
-
 
 def test_the_learnt_state_follows_the_features_and_is_deep_cf():
     env = with_history()

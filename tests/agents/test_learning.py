@@ -3,15 +3,12 @@
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from learners import Toy, bandit_problem, one, pulls, score
 
 from agents import Problem, Transition, agent_class, make_agent
 from recgym.bench.training_speed import stale_log, ten_items
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
-
-torch.set_num_threads(1)
 
 
 def test_q_learning_finds_the_action_that_pays():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from dcf_networks import history_env
 
 from agents import Problem, make_agent
@@ -13,8 +12,6 @@ from agents.log_histories import read_histories, return_to_go
 from agents.slates import logged_rewards
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])

@@ -6,7 +6,6 @@ from functools import cache, partial
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from learners import score as played
 from scipy import sparse
 from sklearn.linear_model import Ridge
@@ -19,8 +18,6 @@ from agents.neighbours.similarity import ItemSimilarity, UserSimilarity, cosine,
 from recgym.logs.sample import sample_log
 
 play = partial(played, num=400)
-
-torch.set_num_threads(1)
 
 
 def ratings(seed, people=40, items=6, share=0.6):

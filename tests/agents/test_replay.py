@@ -12,8 +12,6 @@ from agents.deep.replay import Ring, n_step
 from agents.deep.towers import States
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 def test_n_step_returns_by_hand():
     reward = torch.tensor([[1.0, 2.0, 4.0]] * 5)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file
 from zoo import LIGHT
 
@@ -22,9 +21,6 @@ from recgym.bench.trainer import TrainingPlan, train
 from recgym.cli.training import resume_message
 from recgym.sim.synthetic import synthetic
 from recgym.storage import Stored, locked
-
-torch.set_num_threads(1)
-
 
 LEARNERS = [row.name for row in AGENTS if agent_class(row.name).learn is not BaseAgent.learn]
 

@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from learners import sklearn_ridge
 
 from agents.bandits.ridge import Design, Disjoint, Shared
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])

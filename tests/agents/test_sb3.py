@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from sb3_contrib import MaskablePPO
 from sb3_envs import native, with_history
 from stable_baselines3 import DQN, PPO
@@ -10,8 +9,6 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 from agents import Problem, agent_class, make_agent
 from agents.sb3 import as_vec_env
-
-torch.set_num_threads(1)
 
 
 def test_ppo_fills_slates():

@@ -13,7 +13,6 @@ from agents.deep.sasrec import SelfAttention
 from agents.deep.sequence_agent import responses
 from recgym.logs.sample import sample_log
 
-torch.set_num_threads(1)
 NAMES = ("gru4rec", "sasrec")
 
 

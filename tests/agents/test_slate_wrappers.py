@@ -3,7 +3,6 @@
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from env_helpers import events_of_steps
 from sb3_envs import native
 
@@ -12,8 +11,6 @@ from agents.sb3 import as_vec_env
 from agents.sb3.learned_state import PlainState, with_state
 from agents.sb3.slate_wrappers import SlateHistory, SlatePositions
 from recgym.bench.training_speed import ten_items
-
-torch.set_num_threads(1)
 
 
 def places_of(env):

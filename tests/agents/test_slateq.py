@@ -15,7 +15,6 @@ from agents.torch_utils import pick_device
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
 SMALL = {"width": 8, "hidden": 16}
 
 

@@ -7,8 +7,6 @@ from agents.deep.top_k_search import TopKSearch
 from agents.deep.towers import to_states
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 def test_top_k_search_finds_the_largest_q():
     problem, observation = visited(

@@ -6,8 +6,6 @@ import torch
 
 from agents.torch_utils import moments_of, put_moments
 
-torch.set_num_threads(1)
-
 
 def changed(state, **changes):
     """The state with one number of some arrays replaced."""

@@ -11,8 +11,6 @@ from agents.deep.towers import Towers, to_states
 from agents.torch_utils import seeded
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 def test_towers_score_one_item_as_all_items(encoder):

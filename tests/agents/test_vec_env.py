@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from sb3_envs import WORLDS, native
 from stable_baselines3 import PPO
@@ -12,8 +11,6 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from agents.sb3 import as_vec_env
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("observation", ["features", "history", "tabular"])

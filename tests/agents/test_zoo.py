@@ -17,8 +17,6 @@ from agents import AGENTS, Problem, agent_class, make_agent
 from agents.base import BaseAgent
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
-
 
 def test_the_table_of_agents_is_consistent():
     names = [row.name for row in AGENTS]

@@ -3,13 +3,10 @@
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from env_helpers import world_for
 
 from recgym.envs import ENVIRONMENTS
 from recgym.sim.synthetic import synthetic
-
-torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id)

@@ -15,8 +15,6 @@ from recgym.logs.splits import VALIDATION
 from recgym.numerics import sigmoid
 from recgym.sim.synthetic import synthetic
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def world_of(scale: float, users=200, items=40):
     """A feed of six categories in which users differ in level and in tastes of this standard deviation."""

@@ -15,7 +15,6 @@ from recgym.fit.user_features import tower_user_features
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 USERS, ITEMS, LENGTH = 25, 10, 8
 MARGIN = 0.01  # nats a row
 

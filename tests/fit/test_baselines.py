@@ -22,7 +22,6 @@ from recgym.fit.training_loop import Budget, schedule_of, step_rows
 from recgym.logs import Log
 from recgym.logs.splits import split_since
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MARGIN = 0.01  # nats
 
 

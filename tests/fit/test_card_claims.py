@@ -18,7 +18,6 @@ from recgym.fit.exposure_terms import fit_stay, validated
 from recgym.fit.provenance import card_notes_on_contexts
 from recgym.logs import Log
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MEMORY = ("push", "eta", "pull", "kappa", "decay", "rho")
 
 

@@ -27,7 +27,6 @@ from recgym.sim.synthetic import synthetic
 from recgym.sim.teacher_forcing import predict
 from recgym.sim.world import World
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = FitConfig(dim=4, hidden=8, epochs=3, bootstrap=20)
 
 

@@ -27,7 +27,6 @@ from recgym.sim.reward_arrays import make_reward
 from recgym.sim.scalar_math import draw
 from recgym.sim.synthetic import synthetic
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = FitConfig(dim=3, hidden=8, epochs=2, bootstrap=20, min_listeners=1)
 CPU = torch.device("cpu")
 DAY = 86_400_000

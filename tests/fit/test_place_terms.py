@@ -13,7 +13,6 @@ from recgym.logs.splits import VALIDATION
 from recgym.numerics import sigmoid
 from recgym.sim.synthetic import synthetic
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PLACES = np.r_[-0.25 * np.log(np.arange(1, 7)), -0.65]  # and a fall at the seventh step
 
 

@@ -13,7 +13,6 @@ import pytest
 from recgym.fit import PRESETS, api, fit
 from recgym.logs import Log
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 USERS, ITEMS, VISITS, LENGTH = 40, 24, 400, 8
 ROUNDED = 1e-4  # one context has an effect of 0, which a solver reaches to so much
 SHORT = ({"epochs": 4, "batch_rows": 256, "learning_rate": 0.01}, {"epochs": 8, "batch_rows": 64})

@@ -60,11 +60,11 @@ class Fitted(NamedTuple):
     item: np.ndarray  # (N,) the truth's number of each of the fit's items
 
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def fitted(one_thread) -> Fitted:
+def fitted() -> Fitted:
     truth = known_world()
     log = sample_log(truth, "random", SESSIONS, seed=10**6, horizon=60)
     world = fit_impressions(log, "again", CONFIG, 1, torch.device("cpu"), lambda *_: None)

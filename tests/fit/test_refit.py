@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from refusals import refused
 from safetensors.numpy import load_file
 from zoo import LIGHT
@@ -15,7 +14,6 @@ from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
-torch.set_num_threads(1)
 ENV = "recgym/Ecommerce-v1"
 
 

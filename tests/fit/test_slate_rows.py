@@ -14,8 +14,6 @@ from recgym.logs import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def batch_of(slate_size, sessions=200):
     world = synthetic(3, domain="content", num_users=30, num_items=15, num_factors=2)

@@ -19,7 +19,6 @@ from recgym.sim.session_arrays import empty_feedback, empty_sessions
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = FitConfig(dim=4, hidden=8, epochs=3, bootstrap=20)
 
 

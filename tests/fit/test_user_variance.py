@@ -14,7 +14,6 @@ from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 from recgym.taste import Rows, taste_spread
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 LEVEL = 0.7
 
 

@@ -14,7 +14,6 @@ from recgym.logs.sample import sample_log
 from recgym.sim.schema import BY_RULES, BY_SHARES
 from recgym.sim.synthetic import synthetic
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = FitConfig(dim=2, epochs=1, start="zero", guard=None, bootstrap=20)
 
 
