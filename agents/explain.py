@@ -18,7 +18,10 @@ class Explains(Protocol):
         ...
 
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
-        """Contributions by readable name, a dict per session; they sum to the score, or to the sum over a slate."""
+        """Contributions by readable name, a dict per session; they sum to the score, or to the sum over a slate.
+
+        Of one observation and its action, as of a single environment, it is the dict alone.
+        """
         ...
 
 

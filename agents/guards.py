@@ -1,6 +1,6 @@
 """Checks of the arguments of every agent: its log, its environment, its transitions, and that it has learnt.
 
-`BaseAgent` wraps `prepare`, `act` and `learn` of each subclass in these checks. Axes: B sessions.
+`BaseAgent` wraps `prepare`, `act`, `learn` and `explain` of each subclass in these checks. Axes: B sessions.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
 from agents.slates import check_kind, check_log, num_rows
+from recgym.arrays import Ints
 from recgym.checks import checked_seed, difference, made_for_another, quoted, whole_number
 
 
@@ -174,7 +175,30 @@ def _learn(method: Callable[..., Any]) -> Callable[..., Any]:
     return learn
 
 
-WRAPPERS = {"prepare": _prepare, "act": _act, "learn": _learn}
+def _explain(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def explain(self: Any, observation: Any, action: Any) -> Any:
+        refuse_unlearnt(self, explore=False)
+        batch, is_single = as_batch(self, observation)
+        explanations = method(self, batch, _slates(self, action, num_rows(batch)))
+        return explanations[0] if is_single else explanations
+
+    return explain
+
+
+def _slates(agent: Any, action: Any, rows: int) -> Ints:
+    """Items (B, K) whose scores are explained; ValueError where they are no slates of the task for B sessions."""
+    slates, slots = np.asarray(action), agent.problem.slate_size
+    if slates.dtype.kind not in "iu" or slates.size != rows * slots:
+        found = f"{slates.dtype} of shape {slates.shape}"
+        raise ValueError(f"agent {agent.name}: action is {found}, expected items of shape {(rows, slots)}")
+    if slates.min() < 0 or slates.max() >= agent.problem.num_items:
+        last = agent.problem.num_items - 1
+        raise ValueError(f"agent {agent.name}: action leaves the items 0 to {last}")
+    return slates.reshape(rows, slots).astype(np.int64)
+
+
+WRAPPERS = {"prepare": _prepare, "act": _act, "learn": _learn, "explain": _explain}
 
 
 def guard(kind: type[Any]) -> None:

@@ -1,15 +1,14 @@
 """Explanations sum to the score."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
-import torch
-from zoo import LIGHT, TASKS, log_for, make_env
+from zoo import LIGHT, TASKS, WORLDS, log_for, make_env
 
 from agents import AGENTS, Problem, agent_class, make_agent
 from agents.explain import Explains
-
-torch.set_num_threads(1)
-
+from agents.observation_checks import as_batch
+from recgym.logs.sample import sample_log
 
 EXPLAINERS = [row.name for row in AGENTS if issubclass(agent_class(row.name), Explains)]
 
@@ -36,6 +35,25 @@ def test_an_explanation_sums_to_the_score(name, params, task):
     np.testing.assert_allclose([sum(each.values()) for each in explanations], total, atol=1e-5)
     assert all(isinstance(key, str) for each in explanations for key in each)
     assert all(len(each) >= 2 for each in explanations)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_one_observation_has_one_explanation(name):
+    env = gym.make("recgym/EcommerceSlate-v1", world=WORLDS["ecommerce"], slate_size=2)
+    agent = make_agent(name, env, **LIGHT.get(name, {}))
+    with pytest.raises(ValueError, match=rf"^agent {name} has learnt nothing: "):
+        agent.explain(agent.env.reset(seed=1)[0], [0, 1])
+    agent.prepare(sample_log(env, sessions=50, seed=1), 1)
+    observation, _ = agent.env.reset(seed=1)
+    action = agent.act(observation)
+    found = agent.explain(observation, action)
+    assert isinstance(found, dict)
+    assert sum(found.values()) == pytest.approx(
+        agent.scores(as_batch(agent, observation)[0])[0, action].sum()
+    )
+    for wrong in (3, [[0, 1, 2]], [0.0, 1.0], [0, 10_000], [-1, 0]):
+        with pytest.raises(ValueError, match=rf"^agent {name}: action "):
+            agent.explain(observation, wrong)
 
 
 def test_who_explains():
