@@ -18,7 +18,6 @@ MAX_ENTROPY = (1 << 63) - 1
 
 # streams of random seeds, one for each use
 AGENT, LOG, PREPARE, TRAIN, EVALUATE = range(5)
-STREAMS = {"agent": AGENT, "log": LOG, "prepare": PREPARE, "train": TRAIN, "evaluate": EVALUATE}
 SWEPT, RETRAINED = (
     "@",
     ",retrained",

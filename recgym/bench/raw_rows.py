@@ -22,7 +22,6 @@ from recgym.bench.run_folder import check_record, load_record, read_record, run_
 from recgym.storage import parse_json, read_file, refusing
 
 FILE, SCHEMA = "rows.parquet", "recgym.rows/1"
-PUBLISHED_BYTES = 30 << 20  # a published file is smaller
 MAX_BYTES = 1 << 30
 Record = dict[str, Any]
 

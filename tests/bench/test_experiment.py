@@ -11,7 +11,7 @@ from recgym.bench.report import Results
 
 
 def test_each_use_of_random_numbers_has_a_seed():
-    streams = experiment.STREAMS.values()
+    of_agents = experiment.AGENT, experiment.PREPARE, experiment.TRAIN
     experiments = [Experiment(name=name, env_id="") for name in ("content", "social")]
     runs = [
         Run(experiment=experiment, entry=Entry(agent=agent), run=run)
@@ -22,7 +22,7 @@ def test_each_use_of_random_numbers_has_a_seed():
     shared = {
         (r.experiment.name, r.run, s): r.seed(s) for r in runs for s in (experiment.LOG, experiment.EVALUATE)
     }
-    own = [r.seed(s) for r in runs for s in streams if s not in (experiment.LOG, experiment.EVALUATE)]
+    own = [r.seed(s) for r in runs for s in of_agents]
     seeds = [*shared.values(), *own]
     assert len(set(seeds)) == len(seeds) == 2 * 20 * 2 + 80 * 3
     assert min(seeds) > 1000
