@@ -58,6 +58,21 @@ def test_imports_go_one_way(package):
             assert within(name, ALLOWED[package] | BELOW | own), f"{file.name} imports {name}"
 
 
+def test_agents_read_logs_and_no_simulator():
+    folder, free = ROOT.parent / "agents", {"recgym.logs", "recgym.rng", "recgym.clash", *BELOW}
+    found = {
+        (file.relative_to(folder).as_posix(), ".".join(name.split(".")[:2]))
+        for file in folder.rglob("*.py")
+        for name in imported(file)
+        if within(name, {"recgym"}) and name != "recgym" and not within(name, free)
+    }
+    assert found == {
+        ("judging.py", "recgym.bench"),  # plays sessions as the benchmark does
+        ("references/logged.py", "recgym.sim"),
+        ("references/oracle_plan.py", "recgym.sim"),
+    }
+
+
 def test_a_fit_uses_of_fidelity_the_judge_alone():
     names = {name for file in (ROOT / "fit").rglob("*.py") for name in imported(file)}
     assert {name for name in names if within(name, {"recgym.fidelity"})} == {
