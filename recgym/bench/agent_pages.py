@@ -26,7 +26,7 @@ INTRODUCTION = """# Agents
 
 Each agent is a class in one file. `make_agent(name, env)` makes it, `recgym train NAME ID` trains it
 ([interface](../api/agents.md)). An agent with an offline stage learns from a log, one with an online stage from its own
-sessions. A privileged one reads the simulator: it is a bound.
+sessions. A privileged one reads the simulator: a bound, or the logging policy.
 
 In formulas N is the number of items, K that of a slate's places, s the state of the session, a an item, r its
 reward, and s' the state after it.

@@ -11,7 +11,7 @@ import numpy as np
 from recgym.bench.all_environments import AGGREGATE_HEAD, Aggregate, aggregate_cells
 from recgym.bench.beyond_return import beyond_return
 from recgym.bench.experiment import title_of
-from recgym.bench.judged_runs import ORACLE, ORACLE_PLAN, JudgedRun, runs_by_agent, seed_scores
+from recgym.bench.judged_runs import PRIVILEGED, JudgedRun, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.bench.plots_svg import Points, interval_plot, line_plot
 from recgym.bench.table_text import describe_learning, describe_planning
@@ -180,7 +180,7 @@ def _plots(table: Leaderboard, runs: Sequence[JudgedRun]) -> str:
     own = runs_by_agent(run for run in runs if run.record["experiment"] == table.experiment)
     curves = {agent: _mean_curve(list(seeds.values())) for agent, seeds in sorted(own.items())}
     return _figure(
-        name, interval_plot(gains, "gain over random, paired, 95 %", (ORACLE, ORACLE_PLAN)), name
+        name, interval_plot(gains, "gain over random, paired, 95 %", PRIVILEGED), name
     ) + _figure(f"{name}: training", line_plot(curves, "environment steps; mean return while learning"), name)
 
 

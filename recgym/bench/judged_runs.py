@@ -23,8 +23,9 @@ from recgym.evaluate.stats import Interval, paired_difference
 from recgym.storage import check_keys, parse_json
 
 RANDOM, ORACLE, ORACLE_PLAN = "random", "oracle", "oracle-plan"
+PRIVILEGED = ORACLE, ORACLE_PLAN, "logged"  # agents that read the simulator; hollow in plots
 # agents that learn nothing: the units of their intervals are sessions, not seeds
-UNLEARNED = frozenset((RANDOM, ORACLE, ORACLE_PLAN, "logged"))
+UNLEARNED = frozenset((RANDOM, *PRIVILEGED))
 CURVE = "train", "return"  # stage and figure of the learning curve
 MAX_ITEMS = 10_000_000  # of an environment, as a bound on what is read
 

@@ -14,7 +14,7 @@ from recgym.bench.all_environments import (
 from recgym.bench.beyond_return import beyond_return, describe_columns
 from recgym.bench.experiment import SWEPT, title_of
 from recgym.bench.html_report import HTML_PAGE, Section, page_text, tuning_summaries
-from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun
+from recgym.bench.judged_runs import ORACLE_PLAN, PRIVILEGED, RANDOM, JudgedRun
 from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.one_table import refuse_mixture
 from recgym.bench.ranking_stability import (
@@ -240,7 +240,7 @@ def _panel(axes: Any, table: Leaderboard, agents: list[str]) -> None:
         if row.gain is None:
             continue
         y = len(agents) - 1 - agents.index(row.agent)
-        privileged = row.agent.startswith("oracle")
+        privileged = row.agent in PRIVILEGED
         colour = "#777777" if privileged else "#20528c"
         if row.gain.low == row.gain.low:
             axes.plot(

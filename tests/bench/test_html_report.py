@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from fake_runs import write_run, write_table
 
+from agents import AGENTS, agent_class
+from agents.references.oracle import Privileged
+from recgym.bench.judged_runs import PRIVILEGED
 from recgym.bench.raw_rows import FILE
 from recgym.bench.report import Results, write_report
 
@@ -75,6 +78,16 @@ def test_the_page_has_every_row_and_plot(page):
     assert (
         text.count("<polyline") == 2 * 2 + 4
     )  # two learning agents in each environment; profiles without the scale's ends
+
+
+def test_agents_that_read_the_simulator_are_hollow_in_plots(tmp_path):
+    assert {row.name for row in AGENTS if issubclass(agent_class(row.name), Privileged)} == set(PRIVILEGED)
+    for agent in ("random", "linucb", "logged"):
+        for seed in range(2):
+            write_run(tmp_path / "quick", "content", agent, seed, mean=float(seed))
+    write_report(tmp_path)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert text.count('<circle class="privileged"') == text.count('<circle class="mark"') == 1
 
 
 def test_text_of_rows_cannot_become_markup(tmp_path):
