@@ -179,9 +179,9 @@ def _plots(table: Leaderboard, runs: Sequence[JudgedRun]) -> str:
     gains = [(row.agent, row.gain) for row in table.rows if row.gain is not None]
     own = runs_by_agent(run for run in runs if run.record["experiment"] == table.experiment)
     curves = {agent: _mean_curve(list(seeds.values())) for agent, seeds in sorted(own.items())}
-    return _figure(
-        name, interval_plot(gains, "gain over random, paired, 95 %", PRIVILEGED), name
-    ) + _figure(f"{name}: training", line_plot(curves, "environment steps; mean return while learning"), name)
+    return _figure(name, interval_plot(gains, "gain over random, paired, 95 %", PRIVILEGED), name) + _figure(
+        f"{name}: training", line_plot(curves, "environment steps; mean return while learning"), name
+    )
 
 
 def _mean_curve(runs: Sequence[JudgedRun]) -> Points:
