@@ -24,6 +24,13 @@ MATCHES = (
     "shown in this session",
     "had a response in this session",
 )
+CANDIDATE_FEATURES = (
+    "friends in common",
+    "friends",
+    "items in common",
+    "suggestions without response",
+    "accepted",
+)  # candidate features, in the order of the observation "candidates"
 NEARNESS = "nearness of its vector to those of responses"  # a further match where items have vectors
 
 
@@ -35,7 +42,8 @@ class Contexts:
         self.slots, self.categories = problem.slate_size, problem.num_categories
         self.category = np.append(np.asarray(problem.items["category"], np.int64), self.categories)
         self.vectors = public_vectors(problem)
-        self.match_names = MATCHES if self.vectors is None else (*MATCHES, NEARNESS)
+        self.match_names: tuple[str, ...] = MATCHES if self.vectors is None else (*MATCHES, NEARNESS)
+        self.match_names += CANDIDATE_FEATURES[: num_candidate_features(problem)]
         self.is_history = isinstance(space, spaces.Dict)
         if isinstance(space, spaces.Box):
             features = tuple(f"feature {i}" for i in range(int(np.prod(space.shape))))
@@ -109,7 +117,24 @@ class Contexts:
         out[rows, items[rows, columns], 5] = 1.0
         if self.vectors is not None:
             out[:, :, 6] = self._mean_vector(observation, self.vectors) @ self.vectors.T
+        if "candidates" in observation:
+            out[:, :, -len(CANDIDATE_FEATURES) :] = candidate_features(self.problem, observation)
         return out
+
+
+def num_candidate_features(problem: Problem) -> int:
+    """Number F of the candidate features of an item; 0 where the task observes none."""
+    parts = getattr(problem.observation_space, "spaces", {})
+    return len(CANDIDATE_FEATURES) if "candidates" in parts else 0
+
+
+def candidate_features(problem: Problem, observation: Any) -> Doubles:
+    """Candidate features (B, N, F); zeros where the observation, such as that of a log, has none."""
+    wide = num_candidate_features(problem)
+    if "candidates" not in observation:
+        return np.zeros((len(observation["shown"]), problem.num_items, wide))
+    found = np.asarray(observation["candidates"], np.float64)
+    return found.reshape(len(found), wide, problem.num_items).swapaxes(1, 2)
 
 
 def public_vectors(problem: Problem) -> Doubles | None:

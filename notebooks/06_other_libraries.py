@@ -70,7 +70,7 @@ print(f"{results['SB3 DQN']:.2f} clicks a session after 6,000 steps")
 # %%
 from sb3_contrib import MaskablePPO
 
-friends = gym.make("recgym/SocialFriends-v2")
+friends = gym.make("recgym/SocialFriends-v3")
 ppo = MaskablePPO("MlpPolicy", friends, n_steps=256, batch_size=64, n_epochs=3, seed=0)
 ppo.learn(1_024)
 observation, info = friends.reset(seed=1)

@@ -13,7 +13,7 @@ HUGE = "{} is 1000000000: that needs [0-9,.]+ GiB of memory, and [0-9,.]+ GiB ar
 VECTOR = {"vectorization_mode": "vector_entry_point"}
 
 
-@pytest.mark.parametrize("env_id", ["Content-v1", "ContentSlate-v1", "SocialFriends-v2", "Ecommerce-v1"])
+@pytest.mark.parametrize("env_id", ["Content-v1", "ContentSlate-v1", "SocialFriends-v3", "Ecommerce-v1"])
 def test_too_many_environments_name_the_memory(env_id):
     begin = time.process_time()
     with pytest.raises(ValueError, match=HUGE.format("num_envs")):

@@ -29,6 +29,7 @@ DIGESTS = {
     "recgym/Content-v1": "5eec0cf9a5ab229cda8c924bbdbbef76e66f1b29c6ba1e2a98aca98173452108",
     "recgym/ContentSlate-v1": "ac19af04e0166c34e0a9a06921620dd189c5609c132afebc89e571767ffeabd4",
     "recgym/Social-v2": "6357941d89f0f06809c069c016122737d8366102d6f6df6efce8e86355a7994c",
+    "recgym/SocialFriends-v3": "bbf8d703897a7c8d41623d48ed365dd425dd908d9047ffcfa78899824cfc4c94",
     "recgym/SocialFriends-v2": "bbf8d703897a7c8d41623d48ed365dd425dd908d9047ffcfa78899824cfc4c94",
 }
 
@@ -84,7 +85,7 @@ def test_an_earlier_version_warns_of_the_later_one():
     assert env.unwrapped.privileged().world.name == "social-2"
     assert gymnasium.make("recgym/Social-v2").unwrapped.privileged().world.name == "social-3"
     with pytest.warns(UserWarning, match="the latest versioned environment"):
-        assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v2"
+        assert gymnasium.make("recgym/SocialFriends").spec.id == "recgym/SocialFriends-v3"
 
 
 def test_the_digest_depends_on_the_response_rate(monkeypatch):

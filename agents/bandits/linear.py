@@ -1,8 +1,8 @@
 """Base class of the linear bandits: contexts, ridge regression, an offline stage, explanations.
 
 Two modes. "shared": one regression for all items over features of the session (constant, events, context), features
-of the item (category, page, price, length, mean reward in the log) and their matches (`agents.features.MATCHES`),
-concatenated. "disjoint": one regression an item over the session's
+of the item (category, page, price, length, mean reward in the log), their matches (`agents.features.MATCHES`) and
+candidate features, concatenated. "disjoint": one regression an item over the session's
 features (Li et al., 2010, Algorithm 1), from the item's own impressions.
 
 Rewards are scaled from the task's range for one item into [0, 1]; widths and draws are in units of the noise, whose

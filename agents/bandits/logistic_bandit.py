@@ -1,12 +1,13 @@
 """Logistic bandit: online logistic regression on crosses of session and item, by FTRL-Proximal (`agents.bandits.ftrl`).
 
 The logit of an item's reward, scaled from the task's range into [0, 1], is a sum of weights: a constant; the item; its
-category; the item after the last item with a response; the item, and its category, after that item's category; and,
-where asked for, the user's public features times weights of the item and of its category. Pairs of items share at most
-2^bits weights (feature hashing: Weinberger et al., 2009, ICML). Exploration: Thompson draws from the diagonal Laplace
-approximation (Chapelle and Li, 2011, NIPS), anew for every session, or epsilon-greedy.
+category; the item after the last item with a response; the item, and its category, after that item's category; where
+asked for, the user's public features times weights of the item and of its category; and the candidate features, where
+the task observes some. Pairs of items share at most 2^bits weights (feature hashing: Weinberger et al., 2009, ICML).
+Exploration: Thompson draws from the diagonal Laplace approximation (Chapelle and Li, 2011, NIPS), anew for every
+session, or epsilon-greedy.
 
-Axes: B sessions, N items, C categories, U users, F user features, n rows, L features of a row.
+Axes: B sessions, N items, C categories, U users, F user features, G candidate features, n rows, L features of a row.
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bandits.crosses import Crosses
 from agents.bandits.ftrl import Ftrl, Rates
 from agents.base import BaseAgent
 from agents.explain import named
+from agents.features import CANDIDATE_FEATURES, candidate_features, num_candidate_features
 from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
@@ -30,7 +33,6 @@ from recgym.arrays import Doubles, Ints
 EXPLORE = ("thompson", "epsilon")
 ROWS_PER_BATCH = 8_192  # of a log
 SIZED = ("z", "squares", "precision")  # arrays of a number for each weight
-HASH = 2_654_435_761  # an odd multiplier: Knuth, The art of computer programming 3, section 6.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,64 +63,6 @@ class LogisticBanditParams:
         check_range("epsilon", self.epsilon, 0, 1)
 
 
-class Crosses:
-    """Places of the weights. Row N of items and row C of categories are those of no response so far."""
-
-    def __init__(self, category: NDArray[np.int64], bits: int, num_features: int) -> None:
-        num_items, num_categories = len(category), int(category.max()) + 1
-        self.num_items, self.num_categories, self.num_features = num_items, num_categories, num_features
-        self.category = category
-        self.group = np.append(category, num_categories)  # (N + 1,)
-        self.num_pairs = min((num_items + 1) * num_items, 2**bits)
-        by_item = 1, num_items, num_categories
-        by_group = (num_categories + 1) * num_items, (num_categories + 1) * num_categories
-        by_user = num_features * num_categories, num_features * num_items
-        edges = np.cumsum((0, *by_item, *by_group, self.num_pairs, *by_user)).tolist()
-        self.item, self.of_category, self.group_item, self.group_category, self.pair, *user = edges[1:-1]
-        (self.user_category, self.user_item), self.size = user, edges[-1]
-
-    def pairs(self, last: Ints, item: Ints) -> Ints:
-        """Places of items after last items, arrays that broadcast."""
-        key = last * self.num_items + item
-        if self.num_pairs < (self.num_items + 1) * self.num_items:
-            key = ((key * HASH) & 0xFFFFFFFF) % self.num_pairs
-        return np.asarray(self.pair + key)
-
-    def item_places(self, last: Ints) -> tuple[Ints, Ints, Ints]:
-        """Places of the weights of single items in sessions: (N,), (B, N) and (B, N)."""
-        items = np.arange(self.num_items)
-        by_group = self.group_item + self.group[last][:, None] * self.num_items + items
-        return self.item + items, by_group, self.pairs(last[:, None], items)
-
-    def category_places(self, last: Ints) -> tuple[Ints, Ints]:
-        """Places of the weights that the items of a category share: (C,) and (B, C)."""
-        categories = np.arange(self.num_categories)
-        by_group = self.group_category + self.group[last][:, None] * self.num_categories + categories
-        return self.of_category + categories, by_group
-
-    def by_user(self, values: Doubles) -> tuple[Doubles, Doubles]:
-        """The parts of a vector (D,) that belong to user features: (F, C) and (F, N)."""
-        by_category = values[self.user_category : self.user_item].reshape(-1, self.num_categories)
-        return by_category, values[self.user_item :].reshape(-1, self.num_items)
-
-    def rows(self, last: Ints, item: Ints, users: Doubles) -> tuple[Ints, Doubles]:
-        """Features of impressions, places and values (n, L): last item, shown item (n,), the users' features (n, F)."""
-        category, group = self.category[item], self.group[last]
-        single = (
-            np.zeros_like(item),
-            self.item + item,
-            self.of_category + category,
-            self.group_item + group * self.num_items + item,
-            self.group_category + group * self.num_categories + category,
-            self.pairs(last, item),
-        )
-        features = np.arange(self.num_features)
-        by_category = self.user_category + features * self.num_categories + category[:, None]
-        by_item = self.user_item + features * self.num_items + item[:, None]
-        places = np.column_stack([*single, by_category, by_item])
-        return places, np.column_stack([np.ones((len(item), len(single))), users, users])
-
-
 class LogisticBandit(BaseAgent):
     """Shows the K items of the largest logits, or drawn logits.
 
@@ -133,7 +77,8 @@ class LogisticBandit(BaseAgent):
         draws: w_j ~ N(w_j, scale^2 / (l2 + sum p (1 - p) x_j^2))
 
     Reads:
-        The log (`passes`); the last response of this session; public user features if `user_features`.
+        The log (`passes`); the last response of this session; candidate features where they are observed;
+        public user features if `user_features`.
 
     Cost:
         O(N L) a decision, L weights of a row; at most 2^bits weights.
@@ -157,7 +102,7 @@ class LogisticBandit(BaseAgent):
         """Start with no weights, for users with some features (U, F)."""
         p, self.users = self.params, users
         category = np.asarray(self.problem.items["category"], np.int64)
-        self.crosses = Crosses(category, p.bits, users.shape[1])
+        self.crosses = Crosses(category, p.bits, users.shape[1], num_candidate_features(self.problem))
         self.model = Ftrl(self.crosses.size, Rates(p.alpha, p.beta, p.l1, p.l2))
 
     # acting
@@ -172,6 +117,7 @@ class LogisticBandit(BaseAgent):
         by_category, by_item = crosses.by_user(weights)
         shared = sum((weights[places] for places in crosses.category_places(last)), users @ by_category)
         own = sum((weights[places] for places in crosses.item_places(last)), users @ by_item)
+        own = own + candidate_features(self.problem, observation) @ weights[crosses.candidate :]
         return np.asarray(weights[0] + own + shared[:, crosses.category])
 
     def draw(self, observation: Any) -> NDArray[np.float64]:
@@ -185,6 +131,7 @@ class LogisticBandit(BaseAgent):
         by_category, by_item = crosses.by_user(variance)
         shared = sum((variance[places] for places in crosses.category_places(last)), users**2 @ by_category)
         own = sum((variance[places] for places in crosses.item_places(last)), users**2 @ by_item)
+        own = own + candidate_features(self.problem, observation) ** 2 @ variance[crosses.candidate :]
         shared, own = np.sqrt(shared), np.sqrt(own)
         noise = (shared * self.rng.standard_normal(shared.shape))[:, crosses.category]
         noise += own * self.rng.standard_normal(own.shape)
@@ -217,7 +164,8 @@ class LogisticBandit(BaseAgent):
         for number in range(self.params.passes):
             for chunk in chunks:
                 last = last_response(rows.observation(chunk, num_items), num_items)
-                features = self.crosses.rows(last, rows.item[chunk], self.users[rows.user[chunk]])
+                candidates = np.zeros((len(chunk), num_candidate_features(self.problem)))  # a log has none
+                features = self.crosses.rows(last, rows.item[chunk], self.users[rows.user[chunk]], candidates)
                 self.model.update(*features, reward[chunk])
             if report is not None:
                 report((number + 1) * len(log), self._figures())
@@ -229,8 +177,14 @@ class LogisticBandit(BaseAgent):
         item, reward = unit_rewards(self.problem, transition)
         last = np.repeat(last_response(observation, self.problem.num_items), slots)
         features = np.repeat(self._features(observation), slots, axis=0)
-        self.model.update(*self.crosses.rows(last, item.astype(np.int64), features), reward)
+        candidates = self._candidates(observation, np.asarray(transition.action).reshape(-1, slots))
+        self.model.update(*self.crosses.rows(last, item.astype(np.int64), features, candidates), reward)
         return self._figures()
+
+    def _candidates(self, observation: Any, slates: Ints) -> Doubles:
+        """Candidate features of the items of slates (B, K), one row an item, (B K, G)."""
+        found = candidate_features(self.problem, observation)
+        return np.asarray(found[np.arange(len(slates))[:, None], slates].reshape(slates.size, -1))
 
     def _figures(self) -> Figures:
         return {"dispersion": self.model.dispersion, "weights": float(np.count_nonzero(self.model.z))}
@@ -240,10 +194,11 @@ class LogisticBandit(BaseAgent):
     def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
         """The weights of the features; they sum to `scores` of the action."""
         last, slates = last_response(observation, self.problem.num_items), np.asarray(action)
-        explanations = []
-        for b, slate in enumerate(slates.reshape(len(last), -1)):
+        explanations, slates = [], slates.reshape(len(last), -1).astype(np.int64)
+        candidates = self._candidates(observation, slates).reshape(*slates.shape, -1)
+        for b, slate in enumerate(slates):
             users = np.repeat(self._features(observation)[[b]], len(slate), axis=0)
-            places, values = self.crosses.rows(np.full(len(slate), last[b]), slate.astype(np.int64), users)
+            places, values = self.crosses.rows(np.full(len(slate), last[b]), slate, users, candidates[b])
             parts = (self.model.weights[places] * values).sum(axis=0)
             is_new = last[b] == self.problem.num_items
             group = "no response" if is_new else f"category {self.crosses.group[last[b]]}"
@@ -253,6 +208,7 @@ class LogisticBandit(BaseAgent):
                 "item after " + ("no response" if is_new else f"item {last[b]}"),
             ]
             names += 2 * [f"user feature {number}" for number in range(self.users.shape[1])]
+            names += CANDIDATE_FEATURES[: num_candidate_features(self.problem)]
             explanations.append(named(names, parts))
         return explanations
 
@@ -267,7 +223,8 @@ class LogisticBandit(BaseAgent):
         own, place = self.state(), f"saved {self.name}"
         check_arrays(place, own, state, free=("users", *SIZED))
         num_users, num_features = state["users"].shape
-        size = Crosses(self.crosses.category, self.params.bits, num_features).size
+        num_candidate = num_candidate_features(self.problem)
+        size = Crosses(self.crosses.category, self.params.bits, num_features, num_candidate).size
         if num_users != self.problem.num_users or any(len(state[name]) != size for name in SIZED):
             found = f"{len(state['z'])} weights for {num_users} users"
             raise ValueError(f"{place} has {found}, this task needs {size} for {self.problem.num_users}")

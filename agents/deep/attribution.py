@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.deep.towers import States, Towers
+from agents.deep.states import States
+from agents.deep.towers import Towers
 from agents.explain import named
+from agents.features import CANDIDATE_FEATURES, num_candidate_features
 from agents.problem import Problem
 
 CONTEXT = ("time of day: sine", "time of day: cosine", "step of the visit")
@@ -30,7 +32,11 @@ REPEAT = ("shown before in this visit", "response before in this visit", "of the
 def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -> list[dict[str, float]]:
     """Contributions by name for each session; they sum to the Q of its items (B, K), in reward units."""
     t = copy.deepcopy(towers).double()
-    states = states._replace(events=states.events.double(), context=states.context.double())
+    states = States(
+        states.user,
+        states.items,
+        *(each.double() for each in (states.events, states.context, states.candidates)),
+    )
     shown = t.past(states)
     history, present = t.history(states, shown)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
@@ -44,7 +50,7 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     # derivative of Q by the hidden layer, (B, hidden), by its inputs, and directly by f, (B, d)
     slots, later = items.shape[1], t.continuation_head
     by_hidden = t.scale * (g @ t.reward_head.weight[:-1] + slots * t.reward_head.weight[-1])
-    by_continuation = g @ later.weight[:-3] + slots * t.continuation_constant.weight[0]
+    by_continuation = g @ later.weight[:width] + slots * t.continuation_constant.weight[0]
     by_hidden = (by_hidden + t.spread * by_continuation) * (hidden > 0)
     by_input = functional.linear(by_hidden, layer.weight.T)  # (B, 2 d + 3 + 2 C)
     by_f = t.scale * g
@@ -58,7 +64,7 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
         slots * t.shift
         + by_hidden @ layer.bias
         + t.scale * (g @ t.reward_head.bias[:-1] + slots * t.reward_head.bias[-1])
-        + t.spread * (g @ later.bias[:-3] + slots * t.continuation_constant.bias[0])
+        + t.spread * (g @ later.bias[:width] + slots * t.continuation_constant.bias[0])
         + from_encoder_bias
     )
     columns = [
@@ -94,4 +100,5 @@ def _names(problem: Problem, states: States, items: Tensor, b: int) -> list[str]
         names.append(f"{len(past) - h} back: item {item} ({what})")
     shown = items[b].tolist()
     names += [f"item {item}: itself" for item in shown]
-    return names + [f"item {item}: {what}" for item in shown for what in REPEAT]
+    repeat = REPEAT + CANDIDATE_FEATURES[: num_candidate_features(problem)]
+    return names + [f"item {item}: {what}" for item in shown for what in repeat]

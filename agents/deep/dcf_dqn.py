@@ -39,8 +39,8 @@ from agents.deep.attribution import shares_of
 from agents.deep.deep_q import DeepQ, DeepQParams
 from agents.deep.pretraining import descend, fit_towers, logged_loss, logged_rows
 from agents.deep.replay import LoggedRows, Ring
+from agents.deep.states import States, to_states
 from agents.deep.top_k_search import TopKSearch
-from agents.deep.towers import States, to_states
 from agents.interface import Actions, Figures, Report
 from agents.log_histories import read_histories
 from agents.params import check_range

@@ -17,7 +17,8 @@ from agents.base import BaseAgent
 from agents.deep.attribution import shares_of
 from agents.deep.encoders import ENCODERS
 from agents.deep.pretraining import OfflineSettings, fit_towers
-from agents.deep.towers import Towers, to_states
+from agents.deep.states import to_states
+from agents.deep.towers import Towers
 from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import read_histories
 from agents.params import check_range

@@ -17,7 +17,8 @@ from agents.deep.encoders import ENCODERS
 from agents.deep.exploration import sample_slates
 from agents.deep.pretraining import OfflineSettings
 from agents.deep.replay import Ring
-from agents.deep.towers import States, Towers, to_states
+from agents.deep.states import States, to_states
+from agents.deep.towers import Towers
 from agents.interface import Actions, Figures, Masks, Transition
 from agents.params import check_range
 from agents.problem import Problem

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.replay import LoggedRows
-from agents.deep.towers import Towers, to_states
+from agents.deep.states import to_states
+from agents.deep.towers import Towers
 from agents.interface import Figures, Report
 from agents.log_histories import Histories, return_to_go
 from agents.problem import Problem

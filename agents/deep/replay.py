@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.saved_states import check_states
-from agents.deep.towers import States
+from agents.deep.states import States
+from agents.features import num_candidate_features
 from agents.problem import Problem
 from agents.saved import check_shape, check_within
 
@@ -73,6 +74,7 @@ class LoggedRows(NamedTuple):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """A copy, in the smallest types that hold it."""
         parts = {**self.states._asdict(), "item": self.item, "label": self.label}
+        del parts["candidates"]  # a log has none
         small = {"user": np.int32, "items": np.int32, "events": np.uint8, "item": np.int32}
         return {
             name: value.cpu().numpy().astype(small.get(name, np.float32)) for name, value in parts.items()
@@ -91,6 +93,7 @@ class LoggedRows(NamedTuple):
             name: torch.as_tensor(np.array(value, kinds.get(name, np.float32)), device=device)
             for name, value in arrays.items()
         }
+        there["candidates"] = there["context"].new_zeros((rows, 0, 0))
         return cls(States(*(there[name] for name in States._fields)), there["item"], there["label"])
 
 
@@ -118,6 +121,8 @@ class Ring:
             torch.zeros((slots, num), dtype=torch.bool, device=device) for _ in range(3)
         )
         self.mask: Tensor | None = None
+        has_some = states.candidates.shape[1] > 0
+        self.candidates = empty(states.candidates, torch.float32) if has_some else None
         self.priority = torch.zeros((slots, num), device=device) if prioritised else None
         self.largest = torch.ones((), device=device)
 
@@ -141,6 +146,8 @@ class Ring:
             self.items[place, rows] = at.items.int()
             self.events[place, rows] = at.events.to(torch.uint8)
             self.context[place, rows] = at.context
+            if self.candidates is not None:
+                self.candidates[place, rows] = at.candidates
         if masks is not None and self.mask is not None:
             self.mask[t, rows], self.mask[following, rows] = masks
         self.action[t, rows], self.credit[t, rows] = action, credit
@@ -244,18 +251,21 @@ class Ring:
             *(("action", slate, np.int64), ("credit", slate, np.float32), ("count", (1,), np.int64)),
             *(("largest", (), np.float32), ("priority", shape, np.float32)),
             ("mask", (*shape, problem.num_items), np.bool_),
+            ("candidates", (*shape, num_candidate_features(problem), problem.num_items), np.float32),
         ):
-            if name in arrays or name not in ("priority", "mask"):
+            if name in arrays or name not in ("priority", "mask", "candidates"):
                 check_shape(f"replay: {name}", arrays[name], wanted, kind)
         check_within("replay: action", arrays["action"], 0, problem.num_items - 1)
         check_within("replay: count", arrays["count"], 0, 1 << 62)
         check_within("replay: priority", arrays.get("priority", arrays["largest"]), 0)
         there = {name: torch.as_tensor(np.array(value), device=device) for name, value in arrays.items()}
         ring = cls.__new__(cls)
-        ring.mask, ring.priority = None, None
+        ring.mask, ring.priority, ring.candidates = None, None, None
         vars(ring).update(there, device=device, count=int(arrays["count"][0]), slots=len(arrays["shown"]))
         return ring
 
     def _states(self, t: Tensor, b: Tensor) -> States:
         items, events = self.items[t, b].long(), self.events[t, b].float()
-        return States(self.user[t, b].long(), items, events, self.context[t, b])
+        context = self.context[t, b]
+        candidates = context.new_zeros((len(t), 0, 0)) if self.candidates is None else self.candidates[t, b]
+        return States(self.user[t, b].long(), items, events, context, candidates)

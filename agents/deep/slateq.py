@@ -32,7 +32,8 @@ from agents.deep.deep_q import DeepQ, DeepQParams
 from agents.deep.pretraining import descend, train_best
 from agents.deep.replay import Ring
 from agents.deep.slate_optimizers import OPTIMIZERS, best_slates
-from agents.deep.towers import States, Towers, to_states
+from agents.deep.states import States, to_states
+from agents.deep.towers import Towers
 from agents.interface import Figures, Report, Transition
 from agents.log_histories import Histories, read_histories, return_to_go
 from agents.problem import Problem

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.deep.towers import States, Towers
+from agents.deep.states import States
+from agents.deep.towers import Towers
 
 ITEMS_PER_BLOCK = 2048  # on the CPU; on a GPU the catalogue is one block
 
@@ -55,6 +56,7 @@ class TopKSearch:
         left, _, repeat = self.towers.q_coefficients(self.towers.state_heads(states))
         kinds = self.towers.category_terms(states, repeat)
         items, added = self.towers.repeat_terms(states, repeat)
+        of_candidates = self.towers.candidate_terms(states, repeat) if states.candidates.shape[1] else None
         place = self.place[items]
         buffer = left.new_empty(len(left) * self.blocks[0].matrix.shape[1])
         top: BestItems | None = None
@@ -65,6 +67,8 @@ class TopKSearch:
             torch.addmm(bias, torch.cat([left, own], dim=1), matrix, out=x)
             inside = (place >= low) & (place < low + width)
             x.scatter_add_(1, (place - low).clamp(0, width - 1), added * inside)
+            if of_candidates is not None:
+                x += of_candidates[:, self.order[low : low + width]]
             if mask is not None:
                 x.masked_fill_(~mask[:, self.order[low : low + width]], -torch.inf)
             top = _top(x, slots, low) if top is None else _better(top, x, low)

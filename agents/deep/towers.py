@@ -6,7 +6,8 @@
 
 g(a) is the item's vector (`agents.deep.item_tower`). h(s, a) has three binary repeat features: a was shown in the
 history, a had a response in the history (repeat consumption: Anderson et al., 2014, WWW), and a is of the last item's
-category. Two further outputs are the continuation value after a response to a, which has the form of y,
+category. Where the task observes candidate features, h has them, too; a log has none, and they add nothing there. Two
+further outputs are the continuation value after a response to a, which has the form of y,
 F(s, a) = u''(s) + <w''(s), g(a)> + c''_a + <r''(s), h(s, a)>, and the continuation value after no response, F_0(s).
 
 The state tower reads the user, the session's context, the code of the history (`agents.deep.encoders`; each item is its
@@ -22,18 +23,19 @@ Axes: B sessions, H history, K items of a slate, N items, E events, C categories
 is padding.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS
 from agents.deep.item_tower import ItemTower
 from agents.deep.session_posterior import SessionPosterior
+from agents.deep.states import States
 from agents.deep.stored_names import keep_stored_names
+from agents.features import num_candidate_features
 from agents.problem import Problem
 from agents.torch_utils import entries
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
@@ -42,23 +44,6 @@ CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small be
 REPEAT_LR_SCALE = (
     10.0  # learning-rate multiplier of the repeat weights r(s): the output of their head times it
 )
-
-
-class States(NamedTuple):
-    """The observation "history" as tensors."""
-
-    user: Tensor  # (B,) int64
-    items: Tensor  # (B, H) int64, oldest first, N where there is none
-    events: Tensor  # (B, H, E) float32, 0 or 1; event 0 is the response
-    context: Tensor  # (B, 3) float32
-
-
-def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> States:
-    """The observation of a native environment as tensors on a device."""
-    items = torch.as_tensor(observation["shown"], device=device).long()
-    events = torch.as_tensor(observation["events"], device=device).reshape(*items.shape, -1)
-    user = torch.as_tensor(observation["user"], device=device).long()
-    return States(user, items, events, torch.as_tensor(observation["context"], device=device))
 
 
 class StateFeatures(NamedTuple):
@@ -84,7 +69,7 @@ class Bilinear(NamedTuple):
 
     state: Tensor  # (B, d)
     constant: Tensor  # (B,)
-    repeat: Tensor  # (B, 3)
+    repeat: Tensor  # (B, 3 + F)
 
 
 class StateHeads(NamedTuple):
@@ -142,7 +127,8 @@ class Towers(nn.Module):
     def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
         super().__init__()
         num_events = len(problem.event_names)
-        self.num_items, self.num_categories = problem.num_items, problem.num_categories
+        self.num_items, self.num_categories, self.width = problem.num_items, problem.num_categories, width
+        self.num_repeats = repeats = 3 + num_candidate_features(problem)
         self.items = ItemTower(problem, width, hidden)
         self.users = UserVectors(problem, width)
         self.posterior = SessionPosterior(problem)
@@ -153,10 +139,11 @@ class Towers(nn.Module):
         self.encoder = ENCODERS[encoder](2 * width + num_events, width)
         self.hidden = nn.Sequential(nn.Linear(2 * width + 3 + 2 * self.num_categories, hidden), nn.ReLU())
         self.category_weights = nn.Linear(2 * self.num_categories, width, bias=False)
-        self.reward_head, self.repeat_head = nn.Linear(hidden, width + 1), nn.Linear(hidden, 3)
+        self.reward_head, self.repeat_head = nn.Linear(hidden, width + 1), nn.Linear(hidden, repeats)
         self.continuation_constant = nn.Linear(hidden, 1)
-        self.continuation_head = nn.Linear(hidden, width + 3)
-        self.after_response_head, self.after_none_head = nn.Linear(hidden, width + 4), nn.Linear(hidden, 1)
+        self.continuation_head = nn.Linear(hidden, width + repeats)
+        self.after_response_head = nn.Linear(hidden, 1 + width + repeats)
+        self.after_none_head = nn.Linear(hidden, 1)
         nn.init.zeros_(self.category_weights.weight)
         for head in (self.repeat_head, self.continuation_constant, self.continuation_head,
                      self.after_response_head, self.after_none_head):  # fmt: skip
@@ -207,13 +194,16 @@ class Towers(nn.Module):
     def heads(self, features: StateFeatures) -> StateHeads:
         """The linear heads."""
         code, user, level, shares, hidden = features
+        width = self.width
         reward, continuation = self.reward_head(hidden), self.continuation_head(hidden)
         after_response = self.after_response_head(hidden)
         f = user + code + self.category_weights(shares) + reward[:, :-1]
         return StateHeads(
             Bilinear(f, reward[:, -1] + level, REPEAT_LR_SCALE * self.repeat_head(hidden)),
-            Bilinear(continuation[:, :-3], self.continuation_constant(hidden)[:, 0], continuation[:, -3:]),
-            Bilinear(after_response[:, 1:-3], after_response[:, 0], after_response[:, -3:]),
+            Bilinear(
+                continuation[:, :width], self.continuation_constant(hidden)[:, 0], continuation[:, width:]
+            ),
+            Bilinear(after_response[:, 1 : width + 1], after_response[:, 0], after_response[:, width + 1 :]),
             self.after_none_head(hidden)[:, 0],
         )
 
@@ -229,14 +219,22 @@ class Towers(nn.Module):
     def category_terms(self, states: States, repeat: Tensor) -> Tensor:
         """<repeat, h> of the third feature by category, (B, C): not 0 for the last item's alone."""
         last = functional.one_hot(self.category[states.items[:, -1]], self.num_categories + 1)
-        return repeat[:, 2:] * last[:, :-1]
+        return repeat[:, 2:3] * last[:, :-1]
+
+    def candidate_terms(self, states: States, repeat: Tensor) -> Tensor:
+        """<repeat, h> of the candidate features of every item, (B, N); only where there are some."""
+        return torch.einsum("bf,bfn->bn", repeat[:, 3:], states.candidates)
 
     def repeat_features(self, states: States, items: Tensor) -> Tensor:
-        """Repeat features h of some items of each session, (B, K, 3) bool."""
+        """Features h of some items of each session, (B, K, 3 + F) float."""
         here = states.items[:, None, :] == items[:, :, None]
         responded = (here & (states.events[:, None, :, 0] > 0)).any(dim=2)
         same = self.category[states.items[:, -1:]] == self.category[items]
-        return torch.stack([here.any(dim=2), responded, same], dim=2)
+        h = torch.stack([here.any(dim=2), responded, same], dim=2).to(states.context.dtype)
+        if not states.candidates.shape[1]:
+            return functional.pad(h, (0, self.num_repeats - 3))
+        own = states.candidates.gather(2, items[:, None].expand(-1, states.candidates.shape[1], -1))
+        return torch.cat([h, own.transpose(1, 2)], dim=2)
 
     def logits(self, states: States) -> tuple[Tensor, Tensor]:
         """Reward logits x of all items, (B, N), and u, (B,)."""
@@ -291,6 +289,8 @@ class Towers(nn.Module):
         """A bilinear form for every item, (B, N): one matrix product over the catalogue and sparse terms."""
         value: Tensor = form.constant[:, None] + form.state @ vectors.T + bias
         value = value + self.category_terms(states, form.repeat).index_select(1, self.category[:-1])
+        if states.candidates.shape[1]:
+            value = value + self.candidate_terms(states, form.repeat)
         return value.scatter_add(1, *self.repeat_terms(states, form.repeat))
 
 

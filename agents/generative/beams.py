@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.generative.decoder import CLOSED, Decoder
 from agents.generative.open_codes import OpenCodes, Room
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from agents.deep.towers import States
+from agents.deep.states import States
 
 SMALLEST = 64  # sessions of a part
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.generative.decisions import Decisions
 from agents.generative.decoder_agent import DecoderAgent
 from agents.generative.decoder_params import DecoderParams

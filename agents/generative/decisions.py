@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.log_histories import Histories
 from agents.problem import Problem
 from recgym.arrays import Arrays
@@ -42,7 +42,8 @@ class Decisions(NamedTuple):
     def states(self, device: torch.device) -> States:
         """The states as tensors."""
         user, items, events, context = (torch.as_tensor(column, device=device) for column in tuple(self)[:4])
-        return States(user.long(), items.long(), events.float(), context)
+        no_candidates = context.new_zeros((len(user), 0, 0))
+        return States(user.long(), items.long(), events.float(), context, no_candidates)
 
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Slates, credits, events of the shown items and weights as tensors."""

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.deep.towers import States, UserVectors
+from agents.deep.states import States
+from agents.deep.towers import UserVectors
 from agents.generative.continuation import Continuation
 from agents.generative.open_codes import OpenCodes, Room
 from agents.problem import Problem

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.base import BaseAgent
-from agents.deep.towers import States, to_states
+from agents.deep.states import States, to_states
 from agents.generative.adapters import (
     add_adapter,
     is_of_adapter,

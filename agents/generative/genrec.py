@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.pretraining import descend
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.generative.adapters import train_heads, train_part
 from agents.generative.advantages import advantages, normalised
 from agents.generative.by_length import states_at

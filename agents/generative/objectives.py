@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.generative.by_length import by_length, states_at
 from agents.generative.continuation import Following
 from agents.generative.decoder import Decoder, in_slates

@@ -1,7 +1,6 @@
-"""Friends' favourites: items that most friends have in their library, by popularity among these.
+"""Friends' favourites: items that most friends have in their library, or people whom most friends know.
 
-It needs an environment that observes friends (a row that `observes` "friends", in a world with a graph). Elsewhere it
-is `popularity`.
+It needs an environment that observes friends or candidates. Elsewhere it is `popularity`.
 """
 
 from collections.abc import Mapping
@@ -9,32 +8,36 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from agents.features import CANDIDATE_FEATURES, candidate_features, num_candidate_features
 from agents.interface import Actions, Masks
 from agents.references.popularity import Popularity
 from agents.slates import top_k, unseen
 
+IN_COMMON = CANDIDATE_FEATURES.index("friends in common")
+
 
 class FriendsFavourites(Popularity):
-    """Shows the item, or the K items, that most of the user's friends have; of these the most popular.
+    """Shows the item, or the K items, that most of the user's friends have, or the candidate whom most of them know.
 
     Idea:
         People like what their friends like (homophily). An item is ranked by the number of the user's friends
-        who have it in their library; ties go to the more popular one. Where friends are not observed it is
-        `popularity`.
+        who have it in their library, a person by the number of friends in common; ties go to the more popular
+        one. Where neither is observed it is `popularity`.
 
     Formula:
-        score(a) = number of friends with a + popularity(a), the latter scaled into [0, 1)
+        score(a) = number of friends with a, or in common with a, + popularity(a) scaled into [0, 1)
 
     Reads:
-        The log for popularity; the libraries of friends, where the environment observes them; the items
-        shown.
+        The log for popularity; the libraries of friends, or the friends in common with candidates, where the
+        environment observes them; the items shown.
 
     Cost:
         As popularity.
 
     Source:
         Konstas, Stathopoulos and Jose (2009), On social networks and collaborative recommendation, SIGIR
-        (their baseline of friends' items).
+        (their baseline of friends' items); people: Liben-Nowell and Kleinberg (2003), The link prediction
+        problem for social networks, CIKM (common neighbours).
     """
 
     name: ClassVar[str] = "friends"
@@ -51,6 +54,8 @@ class FriendsFavourites(Popularity):
             np.unique(self.score, return_inverse=True)[1] / num_items
         )  # in [0, 1): it decides among equal counts
         friends = observation.get("friends", np.zeros((len(observation["shown"]), num_items)))
+        if num_candidate_features(self.problem):
+            friends = candidate_features(self.problem, observation)[:, :, IN_COMMON]
         scores = np.unique(friends, return_inverse=True)[1].reshape(friends.shape) + place
         if self.params.fresh:
             mask = unseen(observation, num_items, self.problem.slate_size, mask)

@@ -15,7 +15,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.deep.pretraining import OfflineSettings, fit_towers
-from agents.deep.towers import Towers, to_states
+from agents.deep.states import to_states
+from agents.deep.towers import Towers
 from agents.interface import Figures, Report
 from agents.log_histories import read_histories
 from agents.problem import Problem

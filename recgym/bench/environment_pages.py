@@ -69,6 +69,7 @@ WORLDS = {
 OBSERVES = {
     "user_features": "public features of the user",
     "friends": "libraries of the user's friends",
+    "candidates": "candidate features",
 }
 
 

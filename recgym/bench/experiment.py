@@ -82,7 +82,9 @@ class Preset:
     eval_sessions: Mapping[str, int] = field(
         default_factory=dict
     )  # by agent, where fewer than the experiment's
-    slate_agents: tuple[str, ...] = ()  # agents that run only where a slate holds several items
+    only_in: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by agent, the tag of the experiments in which alone it runs
     few_seeds: Mapping[str, int] = field(default_factory=dict)  # by agent, where fewer than `seeds`
     myopic: str = (
         ""  # line of the reference with discount 0; the difference is what reinforcement learning adds
@@ -119,8 +121,8 @@ class Preset:
         for entry in self.entries:
             own = self.entry_in(experiment, entry)
             has_same = any(own.agent == each.agent and own.params == each.params for each in there.values())
-            is_for_slates = entry.agent in self.slate_agents and "slate" not in experiment.tags
-            if not (entry.label and has_same) and not is_for_slates:
+            is_of_others = self.only_in.get(entry.agent, "") not in ("", *experiment.tags)
+            if not (entry.label and has_same) and not is_of_others:
                 there[entry.line] = own
         return tuple(there.values())
 

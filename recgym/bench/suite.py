@@ -14,13 +14,17 @@ def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]
         "ecommerce": "recgym/Ecommerce-v1",
         "content": "recgym/Content-v1",
         "social": "recgym/Social-v2",
-        "social-friends": "recgym/SocialFriends-v2",
+        "social-friends": "recgym/SocialFriends-v3",
         "ecommerce-page": "recgym/EcommercePage-v1",
         "ecommerce-slate": "recgym/EcommerceSlate-v1",
         "content-slate": "recgym/ContentSlate-v1",
     }
-    tags = {name: ("slate",) if name.endswith("slate") else ("single",) for name in ids}
-    return tuple(Experiment(name=name, env_id=ids[name], tags=tags[name], **changes) for name in names)
+
+    def tags(name: str) -> tuple[str, ...]:
+        shown = "slate" if name.endswith("slate") else "single"
+        return (shown, "friends") if name in _FRIENDS else (shown,)
+
+    return tuple(Experiment(name=name, env_id=ids[name], tags=tags(name), **changes) for name in names)
 
 
 _SINGLE = ("ecommerce", "content", "social")
@@ -56,6 +60,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
 _LADDER_AGENTS = (
     "random",
     "popularity",
+    "friends",
     "logged",
     "oracle",
     "oracle-plan",
@@ -93,7 +98,9 @@ PRESETS: dict[str, Preset] = {
             # 300 judged sessions gave intervals too wide to rank by; oracle-plan needs 0.1 s for one session.
             # The budget of the searches in results/tuning: settings are tuned for it.
             experiments=(
-                *_experiments(_SINGLE, env_steps=15_000, offline_sessions=2_000, eval_sessions=2_000),
+                *_experiments(
+                    (*_SINGLE, *_FRIENDS), env_steps=15_000, offline_sessions=2_000, eval_sessions=2_000
+                ),
                 *_experiments(_SLATES, env_steps=5_000, offline_sessions=2_000, eval_sessions=2_000),
             ),
             eval_sessions={"oracle-plan": 200},
@@ -103,7 +110,7 @@ PRESETS: dict[str, Preset] = {
                 Entry(agent="sb3-dqn", params={"state": "deep-cf"}, label="sb3-dqn+deep-cf"),
                 Entry(agent="dcf-dqn", params={"discount": 0.0}, label=_MYOPIC_LINE),
             ),
-            slate_agents=("slateq",),
+            only_in={"slateq": "slate", "friends": "friends"},
             reference="dcf-dqn",
             myopic=_MYOPIC_LINE,
             seeds=20,

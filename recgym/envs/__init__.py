@@ -4,7 +4,12 @@ from typing import NamedTuple
 
 import gymnasium
 
-OBSERVED = ("user_features", "friends")  # what a row may add to the observations of the first versions
+OBSERVED = (
+    "user_features",
+    "friends",
+    "candidates",
+)  # what a row may add to the observations of the first versions
+_PUBLIC = OBSERVED[:2]  # of users and friends
 
 
 class EnvRow(NamedTuple):
@@ -34,7 +39,7 @@ ENVIRONMENTS = (
         "clicks",
         "show one product at a time",
         numbering=3,
-        observes=OBSERVED,
+        observes=_PUBLIC,
     ),
     EnvRow(
         "recgym/EcommerceSlate-v1",
@@ -46,7 +51,7 @@ ENVIRONMENTS = (
         "clicks",
         "fill a page of products",
         numbering=0,
-        observes=OBSERVED,
+        observes=_PUBLIC,
     ),
     EnvRow(
         "recgym/Content-v1",
@@ -58,7 +63,7 @@ ENVIRONMENTS = (
         "engagement",
         "play one video after another",
         numbering=19,
-        observes=OBSERVED,
+        observes=_PUBLIC,
     ),
     EnvRow(
         "recgym/ContentSlate-v1",
@@ -70,7 +75,7 @@ ENVIRONMENTS = (
         "engagement",
         "fill a screen of videos",
         numbering=0,
-        observes=OBSERVED,
+        observes=_PUBLIC,
     ),
     EnvRow(
         "recgym/Social-v2",
@@ -82,10 +87,10 @@ ENVIRONMENTS = (
         "engagement",
         "suggest one artist at a time",
         numbering=0,
-        observes=OBSERVED,
+        observes=_PUBLIC,
     ),
     EnvRow(
-        "recgym/SocialFriends-v2",
+        "recgym/SocialFriends-v3",
         "friends",
         "social-3",
         50,
@@ -94,7 +99,7 @@ ENVIRONMENTS = (
         "connections",
         "suggest friends, one of 50 candidates at a time",
         numbering=0,
-        observes=OBSERVED,
+        observes=("candidates",),
     ),
     EnvRow(
         "recgym/EcommercePage-v1",
@@ -106,7 +111,7 @@ ENVIRONMENTS = (
         "clicks",
         "show a page of the shop, by one of its products",
         numbering=6,
-        observes=OBSERVED,
+        observes=_PUBLIC,
         pages=True,
     ),
 )
@@ -117,11 +122,18 @@ WORLDS_BEFORE = {
     "social-3": ("social-1", "social-2"),
 }
 """Worlds of the earlier versions of ids, of version 0 on, by the world of the present version."""
-EARLIER = tuple(
-    row._replace(id=f"{row.id.rpartition('-v')[0]}-v{version}", world=world, numbering=None, observes=())
-    for row in ENVIRONMENTS
-    if not row.pages
-    for version, world in enumerate(WORLDS_BEFORE.get(row.world, ()))
+EARLIER = (
+    *(
+        row._replace(id=f"{row.id.rpartition('-v')[0]}-v{version}", world=world, numbering=None, observes=())
+        for row in ENVIRONMENTS
+        if not row.pages
+        for version, world in enumerate(WORLDS_BEFORE.get(row.world, ()))
+    ),
+    *(
+        row._replace(id="recgym/SocialFriends-v2", observes=())
+        for row in ENVIRONMENTS
+        if row.domain == "friends"
+    ),
 )
 """Earlier versions of ids. Their behaviour does not change, so that published results can be repeated."""
 REGISTERED = (*ENVIRONMENTS, *EARLIER)

@@ -20,6 +20,7 @@ from recgym.jit import IS_SIMULATED
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim.device_kernels import BLOCK, DEVICE_STEP, DeviceStep, on_device
 from recgym.sim.engine import Engine
+from recgym.sim.friend_requests import CANDIDATE_FEATURES
 from recgym.sim.observations import HistoryRows
 from recgym.sim.state import Feedback
 from recgym.sim.step_kernels import SIMULATION, Step
@@ -106,6 +107,7 @@ class DeviceEngine:
             return torch.empty(shape, dtype=dtype, device=self.device)
 
         history = HISTORY_LENGTH if "history" in kind else 0
+        has_features = "features" in kind or (history and "candidates" in engine.observes)
         return DeviceStep(
             Step(
                 slate,
@@ -121,7 +123,7 @@ class DeviceEngine:
                 ),
             ),
             self._refused,
-            new(num, engine.features_width if "features" in kind else 0),
+            new(num, engine.features_width if has_features else 0),
             HistoryRows(
                 new(num, dtype=torch.int64),
                 new(num, history, dtype=torch.int32),
@@ -190,6 +192,8 @@ class DeviceEngine:
             batch["user_features"] = self._user_features[self.sessions.user]
         if "friends" in self.engine.observes:
             batch["friends"] = step.friends
+        if "candidates" in self.engine.observes:
+            batch["candidates"] = step.features[:, -CANDIDATE_FEATURES * self.engine.world.num_items :]
         return batch if self._observation == "history" else {"features": step.features, **batch}
 
     def to_host(self) -> None:

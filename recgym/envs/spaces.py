@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import observations
 from recgym.sim.engine import Engine
+from recgym.sim.friend_requests import CANDIDATE_FEATURES
 from recgym.sim.schema import FRIENDS
 
 Observation = NDArray[Any] | dict[str, NDArray[Any]]
@@ -69,6 +70,8 @@ def observation_space(engine: Engine, kind: str) -> spaces.Space[Any]:
         history["user_features"] = spaces.Box(-1.0, 1.0, (world.user_features.shape[1],), np.float32)
     if "friends" in engine.observes:
         history["friends"] = spaces.Box(0.0, 1.0, (world.num_items,), np.float32)
+    if "candidates" in engine.observes:
+        history["candidates"] = spaces.Box(0.0, 1.0, (CANDIDATE_FEATURES * world.num_items,), np.float32)
     return spaces.Dict(history if kind == "history" else {"features": features, **history})
 
 

@@ -80,7 +80,11 @@ class Engine:
         if world.arrays.choice[0] == FRIENDS:
             self.features_width += CANDIDATE_FEATURES * world.num_items
         has_friends = world.has_graph and world.arrays.choice[0] != FRIENDS
-        there = {"user_features": public > 0, "friends": has_friends}
+        there = {
+            "user_features": public > 0,
+            "friends": has_friends,
+            "candidates": world.arrays.choice[0] == FRIENDS,
+        }
         self.observes = frozenset(name for name in observes if there[name])
         if "friends" in self.observes:
             self.features_width += len(world.categories) + 1
@@ -249,6 +253,9 @@ class Engine:
         if "friends" in self.observes:
             batch["friends"] = new((num, self.world.num_items), np.float32)
             step_kernels.fill_friends(self._held.address, batch["friends"])
+        if "candidates" in self.observes:
+            batch["candidates"] = new((num, CANDIDATE_FEATURES * self.world.num_items), np.float32)
+            step_kernels.fill_candidates(self._held.address, batch["candidates"])
         return batch
 
     def tabular(self) -> Ints:

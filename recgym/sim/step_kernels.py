@@ -208,6 +208,14 @@ def fill_friends(address: int, out: Floats) -> None:
 
 
 @njit()
+def fill_candidates(address: int, out: Floats) -> None:
+    """Fill `out` (B, 5 M), see `recgym.sim.friend_requests.candidate_features`."""
+    m = load(SIMULATION, address)
+    for b in range(out.shape[0]):
+        candidate_features(m.w, m.s, b, out[b])
+
+
+@njit()
 def fill_expected(address: int, out: Doubles) -> None:
     """Fill `out` (B, N) with the expected reward of each item, shown alone or as its page, to each session."""
     m = load(SIMULATION, address)

@@ -9,7 +9,8 @@ from dcf_networks import SMALL, history_env, random_towers, visited
 
 from agents import make_agent
 from agents.deep.encoders import ENCODERS
-from agents.deep.towers import CATEGORY_SHARE_SCALE, to_states
+from agents.deep.states import to_states
+from agents.deep.towers import CATEGORY_SHARE_SCALE
 from agents.features import Contexts
 from recgym.sim.synthetic import synthetic
 

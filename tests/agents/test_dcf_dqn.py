@@ -11,7 +11,7 @@ from worlds import two_intents, two_intents_optimum
 from agents import Problem, Transition, make_agent
 from agents.deep.dcf_dqn import continuation_credit
 from agents.deep.pretraining import logits_of_log
-from agents.deep.towers import to_states
+from agents.deep.states import to_states
 from agents.log_histories import read_histories, return_to_go
 from agents.slates import credit
 from agents.torch_utils import pick_device

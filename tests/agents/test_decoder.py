@@ -6,7 +6,7 @@ import torch
 from zoo import make_env
 
 from agents import Problem
-from agents.deep.towers import States
+from agents.deep.states import States
 from agents.generative.beams import search
 from agents.generative.decoder import Decoder, in_slates
 from agents.generative.open_codes import OpenCodes
@@ -49,6 +49,7 @@ def states_of(problem, num_items, lengths, seed=0):
         torch.as_tensor(items),
         torch.as_tensor(happened),
         torch.as_tensor(rng.standard_normal((batch, 3)).astype(np.float32)),
+        torch.zeros(batch, 0, 0),
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from dcf_networks import SMALL, history_env, random_towers, visited
 
 from agents import make_agent
-from agents.deep.towers import to_states
+from agents.deep.states import to_states
 from agents.torch_utils import pick_device
 from recgym.sim.synthetic import synthetic
 

@@ -7,7 +7,7 @@ import torch
 from sb3_envs import WORLDS, native, with_history
 
 from agents import Problem, agent_class, make_agent
-from agents.deep.towers import to_states
+from agents.deep.states import to_states
 from agents.sb3 import as_vec_env
 from agents.sb3.learned_state import DeepCfState, with_state
 from agents.torch_utils import weights_of

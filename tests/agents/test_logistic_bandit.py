@@ -24,16 +24,18 @@ def agent_of(task="recgym/Ecommerce-v1", num_envs=8, **params):
 def test_every_feature_has_its_place(bits):
     """Pairs may share places where there are fewer than pairs; all others have one of their own."""
     category = np.array([0, 1, 1, 2] * 8)
-    crosses = Crosses(category, bits, 3)
+    crosses = Crosses(category, bits, 3, 2)
     last, item = (grid.ravel() for grid in np.meshgrid(np.arange(33), np.arange(32), indexing="ij"))
-    places, values = crosses.rows(last, item, np.tile([2.0, 3.0, 4.0], (len(item), 1)))
-    assert places.shape == values.shape == (33 * 32, 12)
+    places, values = crosses.rows(
+        last, item, np.tile([2.0, 3.0, 4.0], (len(item), 1)), np.tile([5.0, 6.0], (len(item), 1))
+    )
+    assert places.shape == values.shape == (33 * 32, 14)
     assert (np.diff(np.sort(places, axis=1), axis=1) > 0).all()  # none twice in a row
     assert (places.min(), places.max()) == (0, crosses.size - 1)
-    np.testing.assert_array_equal(values, np.tile([1, 1, 1, 1, 1, 1, 2, 3, 4, 2, 3, 4], (len(item), 1)))
+    np.testing.assert_array_equal(values, np.tile([1, 1, 1, 1, 1, 1, 2, 3, 4, 2, 3, 4, 5, 6], (len(item), 1)))
     group = np.append(category, 3)[last]
     keys = [0 * item, item, category[item], group * 32 + item, group * 3 + category[item], last * 32 + item]
-    keys += [category[item]] * 3 + [item] * 3
+    keys += [category[item]] * 3 + [item] * 3 + [0 * item] * 2
     seen = set()
     for column, key in enumerate(keys):
         mine = {(int(place), int(k)) for place, k in zip(places[:, column], key, strict=True)}
@@ -57,7 +59,7 @@ def test_scores_are_the_weights_of_the_features(task, tmp_path):
         observation, *_ = env.step(agent.act(observation))
     last = np.repeat(last_of(observation, 30), 30)
     item, users = np.tile(np.arange(30), 8), np.repeat(agent.users[observation["user"]], 30, axis=0)
-    places, values = agent.crosses.rows(last, item, users)
+    places, values = agent.crosses.rows(last, item, users, np.zeros((len(item), 0)))
     logits = (agent.model.weights[places] * values).sum(axis=1)
     np.testing.assert_allclose(agent.scores(observation).ravel(), logits, atol=1e-8)
     assert len(np.unique(last)) > 1
@@ -89,6 +91,7 @@ def test_draws_scatter_as_the_diagonal_laplace_approximation():
         np.repeat(last_of(observation, 30), 30),
         np.arange(30),
         np.repeat(agent.users[observation["user"]], 30, axis=0),
+        np.zeros((30, 0)),
     )
     design = np.zeros((30, agent.crosses.size))
     np.put_along_axis(design, places, values, axis=1)

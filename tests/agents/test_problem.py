@@ -13,7 +13,7 @@ REWARDS = [  # environment, domain, reward, weights that are not 0, multiplied b
     ("Ecommerce-v1", "ecommerce", "revenue", {"purchase": 1.0}, True, 0.0),
     ("Ecommerce-v1", "ecommerce", {"cart": 0.3, "click": -1}, {"click": -1.0, "cart": 0.3}, False, 0.0),
     ("Content-v1", "content", "watch_time", {}, False, 1.0),
-    ("SocialFriends-v2", "social", "connections", {"connect": 1.0}, False, 0.0),
+    ("SocialFriends-v3", "social", "connections", {"connect": 1.0}, False, 0.0),
 ]
 
 
@@ -21,7 +21,7 @@ REWARDS = [  # environment, domain, reward, weights that are not 0, multiplied b
 @pytest.mark.parametrize(("env_id", "domain", "reward", "weights", "by_price", "per_minute"), REWARDS)
 def test_reward_is_the_environments(env_id, domain, reward, weights, by_price, per_minute, is_vector):
     kwargs = {"world": WORLDS[domain], "reward": reward}
-    if env_id == "SocialFriends-v2":
+    if env_id == "SocialFriends-v3":
         del kwargs["world"]
     env_id = f"recgym/{env_id}"
     if is_vector:

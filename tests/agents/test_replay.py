@@ -9,7 +9,7 @@ from dcf_networks import SMALL, history_env
 
 from agents import Problem, make_agent
 from agents.deep.replay import Ring, n_step
-from agents.deep.towers import States
+from agents.deep.states import States
 from recgym.sim.synthetic import synthetic
 
 
@@ -35,7 +35,11 @@ def step_of(rows, number, ends=(), cuts=(), num=3):
     def states(at):
         user = torch.as_tensor(10 * at + rows)
         return States(
-            user, torch.zeros(len(rows), 20), torch.zeros(len(rows), 20, 2), torch.zeros(len(rows), 3)
+            user,
+            torch.zeros(len(rows), 20),
+            torch.zeros(len(rows), 20, 2),
+            torch.zeros(len(rows), 3),
+            torch.zeros(len(rows), 0, 0),
         )
 
     ended, cut = (torch.as_tensor(np.isin(rows, which)) for which in (ends, cuts))
@@ -92,7 +96,9 @@ def test_rows_are_sampled_by_priority():
     assert float(mean) == pytest.approx(float(ring.credit[:4].mean()), abs=0.03)
     ring.add(*step_of([0, 2], 6))  # new rows have the largest priority that any had; row 1 only restarts
     assert ring.priority[6].tolist() == [12.0, 0.0, 12.0]
-    task = SimpleNamespace(event_names=("click", "like"), slate_size=1, num_items=50, num_users=100)
+    task = SimpleNamespace(
+        observation_space=None, event_names=("click", "like"), slate_size=1, num_items=50, num_users=100
+    )
     again = Ring.of(ring.arrays(), torch.device("cpu"), task, 3)
     first, second = (each.sample(50, 2, 0.9, torch.Generator().manual_seed(1), 0.5) for each in (ring, again))
     torch.testing.assert_close(first, second)

@@ -9,7 +9,7 @@ import torch
 
 from agents import Problem, Transition, make_agent
 from agents.deep.slate_optimizers import best_slates
-from agents.deep.towers import to_states
+from agents.deep.states import to_states
 from agents.log_histories import read_histories
 from agents.torch_utils import pick_device
 from recgym.logs.sample import sample_log

@@ -3,8 +3,8 @@
 import torch
 from dcf_networks import history_env, random_towers, visited
 
+from agents.deep.states import to_states
 from agents.deep.top_k_search import TopKSearch
-from agents.deep.towers import to_states
 from recgym.sim.synthetic import synthetic
 
 

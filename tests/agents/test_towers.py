@@ -7,7 +7,8 @@ from dcf_networks import history_env, random_towers, visited
 
 from agents import Problem, make_agent
 from agents.deep.encoders import ENCODERS
-from agents.deep.towers import Towers, to_states
+from agents.deep.states import to_states
+from agents.deep.towers import Towers
 from agents.torch_utils import seeded
 from recgym.sim.synthetic import synthetic
 

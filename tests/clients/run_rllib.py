@@ -15,7 +15,7 @@ def masked(config: dict[str, Any]) -> gymnasium.Env:
     import recgym  # noqa: F401  registers the environments, in the worker too
     from recgym.envs.wrappers import ActionMaskObservation
 
-    env = gymnasium.make("recgym/SocialFriends-v2", **config)
+    env = gymnasium.make("recgym/SocialFriends-v3", **config)
     return ActionMaskObservation(env, observation_key="observations")
 
 

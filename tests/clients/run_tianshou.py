@@ -22,7 +22,7 @@ def plain() -> gymnasium.Env:
 
 def masked() -> gymnasium.Env:
     """Friends to suggest: a friend won is masked out for the rest of the visit."""
-    env = gymnasium.make("recgym/SocialFriends-v2")
+    env = gymnasium.make("recgym/SocialFriends-v3")
     return ActionMaskObservation(env, observation_key="obs", mask_key="mask")
 
 

@@ -45,7 +45,7 @@ def test_the_items_wanted_most_have_the_largest_affinity():
 
 
 def test_friend_suggestions_show_the_candidates_taste():
-    env, found = map_of("recgym/SocialFriends-v2", world_for("recgym/SocialFriends-v2"), n_items=10)
+    env, found = map_of("recgym/SocialFriends-v3", world_for("recgym/SocialFriends-v3"), n_items=10)
     s = env.privileged().sessions
     accepted = np.flatnonzero(s.tie[0] < 0)
     assert not set(found.wanted) & set(accepted.tolist())

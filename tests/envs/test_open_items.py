@@ -120,7 +120,7 @@ def test_a_ceiling_of_prices():
     np.testing.assert_array_equal(masks_of(env)[0, 0], WORLD.arrays.price_ratio <= 1.0)
     with pytest.raises(ValueError, match="breaks the rule price_ceiling, 1"):
         env.step(np.full(6, WORLD.arrays.price_ratio.argmax()))
-    for id_, world in (("recgym/Content-v1", "content-2"), ("recgym/SocialFriends-v2", "social-3")):
+    for id_, world in (("recgym/Content-v1", "content-2"), ("recgym/SocialFriends-v3", "social-3")):
         with pytest.raises(ValueError, match=f"price_ceiling needs prices that differ, world {world}"):
             gymnasium.make(id_, rules={"price_ceiling": 0.5})
 

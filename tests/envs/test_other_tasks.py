@@ -51,7 +51,7 @@ def test_a_stored_log_of_fewer_items_trains_agents_of_the_slate(tmp_path):
 
 
 def test_logs_of_other_worlds_and_domains_are_refused():
-    shop, friends = gym.make("recgym/Ecommerce-v1").unwrapped, gym.make("recgym/SocialFriends-v2").unwrapped
+    shop, friends = gym.make("recgym/Ecommerce-v1").unwrapped, gym.make("recgym/SocialFriends-v3").unwrapped
     music = gym.make("recgym/Social-v2").unwrapped
     for env, log, what in (
         (friends, sample_log(music, "random", 4), "the log is of domain social, world social-3 of friends"),

@@ -16,7 +16,7 @@ CASES = [
     ("recgym/Ecommerce-v1", {"cart": 0.25, "click": np.float32(0.5)}),
     ("recgym/Content-v1", "engagement"),
     ("recgym/Content-v1", "watch_time"),
-    ("recgym/SocialFriends-v2", "connections"),
+    ("recgym/SocialFriends-v3", "connections"),
 ]
 
 

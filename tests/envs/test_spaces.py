@@ -74,7 +74,7 @@ SEES = {"observes": OBSERVED}
 SEEING = (
     row_of("recgym/ContentSlate-v1")._replace(id="recgym/SeeingContent-v0", **SEES),
     row_of("recgym/Social-v2")._replace(id="recgym/SeeingSocial-v0", **SEES),
-    row_of("recgym/SocialFriends-v2")._replace(id="recgym/SeeingFriends-v0", **SEES),
+    row_of("recgym/SocialFriends-v3")._replace(id="recgym/SeeingFriends-v0", **SEES),
 )
 
 
@@ -161,5 +161,5 @@ def test_friends_are_observed_where_there_is_a_graph():
 def test_a_row_observes_what_there_is_to_observe():
     row = {**SEEING[0]._asdict(), "observes": ["user_features"]}
     assert Arguments.parse({"row": row}).row.observes == ("user_features",)
-    with pytest.raises(ValueError, match="row observes intent, allowed: user_features, friends"):
+    with pytest.raises(ValueError, match="row observes intent, allowed: user_features, friends, candidates"):
         Arguments.parse({"row": {**row, "observes": ("intent",)}})

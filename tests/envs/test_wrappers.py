@@ -11,7 +11,7 @@ from recgym.envs.wrappers import ActionMaskObservation
 
 @pytest.mark.parametrize("names", [("observation", "action_mask"), ("obs", "mask")])
 @pytest.mark.parametrize("observation", ["features", "history", "tabular"])
-@pytest.mark.parametrize("env_id", ["recgym/Content-v1", "recgym/ContentSlate-v1", "recgym/SocialFriends-v2"])
+@pytest.mark.parametrize("env_id", ["recgym/Content-v1", "recgym/ContentSlate-v1", "recgym/SocialFriends-v3"])
 def test_the_mask_in_the_observation(env_id, observation, names):
     inner = gym.make(env_id, observation=observation)
     env = ActionMaskObservation(inner, *names)

@@ -131,7 +131,7 @@ def fill(w, s, out):
 
 
 def test_an_accepted_friend_is_masked_and_observed():
-    env = gym.make("recgym/SocialFriends-v2", world=WORLD.with_params(connect_bias=60.0, leave_bias=-60.0))
+    env = gym.make("recgym/SocialFriends-v3", world=WORLD.with_params(connect_bias=60.0, leave_bias=-60.0))
     env.reset(seed=0)
     count = int(env.action_space.n)
     assert env.unwrapped.action_masks().all()
@@ -142,7 +142,7 @@ def test_an_accepted_friend_is_masked_and_observed():
     assert np.flatnonzero(accepted).tolist() == [3]
     assert not refused.any()
     assert env.step(3)[1] == 0.0
-    no = gym.make("recgym/SocialFriends-v2", world=WORLD.with_params(connect_bias=-60.0, leave_bias=-60.0))
+    no = gym.make("recgym/SocialFriends-v3", world=WORLD.with_params(connect_bias=-60.0, leave_bias=-60.0))
     no.reset(seed=0)
     observation = no.step(3)[0]
     assert observation[-2 * count + 3] == pytest.approx(0.2)
@@ -156,7 +156,7 @@ def test_impossible_graphs_and_candidates_are_named():
         ValueError, match=f"n_items is {most + 1}, world synthetic-1 allows 1 to {most} candidates"
     ):
         friend_request_world(WORLD, most + 1)
-    assert gym.make("recgym/SocialFriends-v2", world=WORLD, n_items="all").action_space.n == most
+    assert gym.make("recgym/SocialFriends-v3", world=WORLD, n_items="all").action_space.n == most
     a = WORLD.arrays
     with pytest.raises(ValueError, match=r"friend must be mutual|once and ascending"):
         WORLD.with_arrays(friend=np.roll(a.friend, 1))

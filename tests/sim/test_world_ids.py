@@ -84,7 +84,7 @@ def test_environments_name_ids_where_the_world_knows_them(world, tmp_path):
 
 def test_candidates_of_friends_have_no_item_ids():
     world = named(synthetic(1, domain="social"))
-    env = gym.make("recgym/SocialFriends-v2", world=world, n_items=5).unwrapped
+    env = gym.make("recgym/SocialFriends-v3", world=world, n_items=5).unwrapped
     assert env.item_ids is None
     assert tuple(env.user_ids) == world.user_ids
     with pytest.raises(ValueError, match="the log is of domain social, world synthetic-1 of friends"):

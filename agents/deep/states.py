@@ -1,0 +1,35 @@
+"""Observations as tensors.
+
+Axes: B sessions, H history, E events, F candidate features, N items. Item index N is padding.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.features import CANDIDATE_FEATURES
+
+
+class States(NamedTuple):
+    """The observation "history" as tensors."""
+
+    user: Tensor  # (B,) int64
+    items: Tensor  # (B, H) int64, oldest first, N where there is none
+    events: Tensor  # (B, H, E) float32, 0 or 1; event 0 is the response
+    context: Tensor  # (B, 3) float32
+    candidates: Tensor  # (B, F, N) float32 candidate features; (B, 0, 0) where there are none
+
+
+def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> States:
+    """The observation of a native environment as tensors on a device."""
+    items = torch.as_tensor(observation["shown"], device=device).long()
+    events = torch.as_tensor(observation["events"], device=device).reshape(*items.shape, -1)
+    user = torch.as_tensor(observation["user"], device=device).long()
+    context = torch.as_tensor(observation["context"], device=device)
+    candidates = context.new_zeros((len(items), 0, 0))
+    if "candidates" in observation:
+        wide = torch.as_tensor(observation["candidates"], device=device)
+        candidates = wide.reshape(len(wide), len(CANDIDATE_FEATURES), -1)
+    return States(user, items, events, context, candidates)
