@@ -50,7 +50,7 @@ def test_variants_of_an_agent_have_rows_and_parameters_of_their_own(worlds, tmp_
         agents=("random", "ucb1", "thompson"),
         params={"ucb1": {"scale": 2.0}},
         variants=(Entry(agent="ucb1", params={"scale": 0.5}, label="ucb1, narrow"),),
-        slate_agents=("thompson",),
+        only_in={"thompson": "slate"},
     )
     runs = runs_of(preset)
     settings = {
