@@ -24,6 +24,7 @@ from recgym.bench.run import Curve, agent_and_env, judge, learn, settings_of
 from recgym.bench.search_spaces import SearchRange, Space, corners, space_entry
 from recgym.bench.tuning_journal import CheckedJournal
 from recgym.evaluate.stats import Interval, paired_difference
+from recgym.one_thread import one_thread
 
 SCHEMA = "recgym.tuning/1"
 SEARCH_ENTROPY, HOLDOUT_ENTROPY = 71_400_261, 71_400_262  # of random seeds that no other use has
@@ -203,8 +204,9 @@ def _returns(plan: SearchPlan, chosen: Mapping[str, Any], number: int, entropy: 
     run = Run(experiment=plan.experiment, entry=entry, run=number, entropy=entropy)
     record: dict[str, Any] = {"timing": {}, "budget": {}}
     agent, env = agent_and_env(run, "cpu")
-    learn(run, record, Curve(), agent, env)
-    columns, _ = judge(run, record, agent)
+    with one_thread():  # as in the runs of a benchmark
+        learn(run, record, Curve(), agent, env)
+        columns, _ = judge(run, record, agent)
     return np.asarray(columns["return"], np.float64)
 
 

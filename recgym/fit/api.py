@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from rich.progress import Progress, TaskID
-from threadpoolctl import threadpool_limits
 
 from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
@@ -23,6 +22,7 @@ from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.splits import TEST, UNUSED, select_visits, split_point, visit_days
 from recgym.logs.vector_column import vectors_of
+from recgym.one_thread import one_thread
 from recgym.sim.public_vectors import checked_vectors, reduced
 from recgym.sim.world import World
 from recgym.sim.world_ids import Ids
@@ -64,7 +64,7 @@ def fit(
             "propensity_weights: the log has no rows without a response, which propensities are of"
         )
     recipe = {IMPRESSIONS: fit_impressions, CHOICES: fit_clicks, PAIRS: fit_pairs}[kind_of(log)]
-    with torch.random.fork_rng(), _one_thread(), _reporting(progress) as report:
+    with torch.random.fork_rng(), one_thread(), _reporting(progress) as report:
         world = recipe(log, name, config, seed, torch_device, report).with_card(validated=validated(log))
         world = with_vectors(with_ids(world, log), log)
         report("card", 0, 1, "")
@@ -104,18 +104,6 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
     )
     first = {} if config.period is None or config.period[0] is None else {"learnt_from": config.period[0]}
     return world.with_card(**verdict.entries(), since=split_point(log, late), **first)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limits torch and BLAS to one thread: matrices are small, and results do not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

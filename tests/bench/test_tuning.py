@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 
 from agents import AGENTS, agent_class
 from recgym.bench import tuning
@@ -157,3 +158,23 @@ def test_plans_that_do_not_fit_are_refused(surface, tmp_path):
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="exists and holds no search; name another folder"):
         tune(plan(trials=2), tmp_path / "other")
+
+
+def test_trials_run_on_one_thread_as_runs_do(tmp_path, monkeypatch):
+    """Two threads of a small network wait for each other on a busy machine."""
+    seen = []
+    kind = agent_class("deep-cf")
+    prepare = kind.prepare
+
+    def counting(self, *args, **kwargs):
+        seen.append(torch.get_num_threads())
+        return prepare(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "prepare", counting)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        tune(plan(agent="deep-cf", trials=1, space={"epochs": (1, 2)}), tmp_path / "search")
+        assert (set(seen), torch.get_num_threads()) == ({1}, 3)
+    finally:
+        torch.set_num_threads(before)
