@@ -1,26 +1,32 @@
-"""One thread for small matrices, so that results do not depend on the number of cores or on other processes."""
+"""One thread for small matrices, so that results do not depend on the number of cores or on other processes.
 
+Two threads gain nothing there; on a busy machine each waits for the other, and work takes many times as long.
+"""
+
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Limits BLAS, and torch where it is loaded, to one thread.
+def one_thread(*modules: str) -> Iterator[None]:
+    """Limits BLAS, OpenMP, and torch where it is loaded, to one thread; a context, or a decorator of a function.
 
-    Two threads gain nothing on small networks; on a busy machine each waits for the other, and a training takes many
-    times as long.
+    Args:
+        modules: are loaded first, since only libraries that are loaded are limited.
     """
+    from threadpoolctl import threadpool_limits
+
+    for name in modules:
+        importlib.import_module(name)
     torch: Any = sys.modules.get("torch")
     before = 1 if torch is None else torch.get_num_threads()
     try:
         if torch is not None:
             torch.set_num_threads(1)
-        with threadpool_limits(limits=1, user_api="blas"):
+        with threadpool_limits(limits=1):
             yield
     finally:
         if torch is not None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "recgym"
 BELOW = {  # tables, the compiler's door, devices, files: anybody's
     "recgym.arrays", "recgym.checks", "recgym.device", "recgym.events", "recgym.jit", "recgym.memory",
-    "recgym.numerics", "recgym.observation", "recgym.storage", "recgym.taste",
+    "recgym.numerics", "recgym.observation", "recgym.one_thread", "recgym.storage", "recgym.taste",
 }  # fmt: skip
 ALLOWED = {
     "rng.py": set(),

@@ -19,8 +19,8 @@ from recgym.arrays import Bools, Doubles, Ints
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.one_thread import one_thread
 from recgym.numerics import auc, auc_of_codes, log_losses
+from recgym.one_thread import one_thread
 from recgym.sim.world import World
 
 FOLDS = 10  # of sessions, for rates
@@ -59,7 +59,7 @@ def reference(evaluation: Evaluation) -> list[Figure]:
     return found
 
 
-@one_thread()
+@one_thread("sklearn.ensemble")
 def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
     """(R,) probabilities of an event for the rows of `asked`, by trees trained on `known`."""
     fold = np.random.default_rng(0).permutation(int(known.visit[-1]) + 1)[known.visit] % FOLDS

@@ -27,10 +27,10 @@ from recgym.arrays import Doubles, Ints
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError, visit_seed
 from recgym.fidelity.indexed_log import IndexedLog
-from recgym.fidelity.one_thread import one_thread
 from recgym.fidelity.resampling import Spread
 from recgym.logs.kinds import CHOICES
 from recgym.numerics import auc, auc_of_codes
+from recgym.one_thread import one_thread
 from recgym.sim.schema import BY_RULES, params
 from recgym.sim.session import clicks_are_long_views
 from recgym.sim.teacher_forcing import simulate
@@ -98,7 +98,7 @@ def _scores(one: Doubles, other: Doubles, fold: Ints, seed: int) -> Doubles:
     return held_out_scores(np.vstack([one, other]), np.repeat([1, 0], len(one)), np.tile(fold, 2), seed)
 
 
-@one_thread()
+@one_thread("sklearn.ensemble")
 def held_out_scores(table: Doubles, flag: Ints | Doubles, fold: Ints, seed: int) -> Doubles:
     """(R,) out-of-fold score of `flag` (R,) by boosted trees on the features (R, F)."""
     from sklearn.ensemble import HistGradientBoostingClassifier

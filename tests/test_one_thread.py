@@ -5,7 +5,7 @@ import sklearn.ensemble
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from recgym.fidelity.classifier_test import held_out_scores
-from recgym.fidelity.one_thread import one_thread
+from recgym.one_thread import one_thread
 
 
 def most_threads() -> int:
@@ -14,7 +14,7 @@ def most_threads() -> int:
 
 def test_all_libraries_have_one_thread_inside_and_as_many_as_before_after():
     with threadpool_limits(limits=2):
-        with one_thread():
+        with one_thread("sklearn.ensemble"):
             assert most_threads() == 1
         assert most_threads() == 2
 
