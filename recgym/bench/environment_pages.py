@@ -4,6 +4,7 @@
 to date.
 """
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
@@ -63,9 +64,12 @@ ARGUMENTS = (
     ("render_size", "width and height of pictures in pixels; here (640, 400)"),
 )
 ALT = "One session, step by step: the user, the slate of the agent {agent}, what happened, and the hidden intent"
-WORLDS = {
-    "social-2": "which recalls held-out artists as tuned least squares do"
-}  # why a world replaced another
+WORLDS = {  # why a world replaced another
+    "ecommerce-2": "whose visits have as many clicks as the log's",
+    "content-2": "whose users differ in taste, and whose clicks fall with the place in the visit",
+    "social-2": "which recalls held-out artists as tuned least squares do",
+    "social-3": "whose responses to shown items have the popularity of the listens",
+}
 OBSERVES = {
     "user_features": "public features of the user",
     "friends": "libraries of the user's friends",
@@ -103,7 +107,7 @@ def page(row: EnvRow, published: Leaderboard | None) -> str:
         "Arguments": _arguments(row, world),
         "Fidelity": _fidelity(world),
         "Reference returns": _references(published),
-        "Version History": _versions(row),
+        "Version History": _versions(row, engine.observes),
     }
     parts = [
         f"# {row.id}",
@@ -227,10 +231,17 @@ def _references(table: Leaderboard | None) -> str:
     return f"{returns}\n\n" + " ".join([describe_judged(table), *(f"{note}." for note in table.notes)])
 
 
-def _versions(row: EnvRow) -> str:
-    """The versions of the id, oldest first, with what each changed of the one before it."""
+def _versions(row: EnvRow, observed: Collection[str]) -> str:
+    """The versions of the id, oldest first, with what each changed of the one before it.
+
+    `observed`: what its world has of the row's `observes`.
+    """
     base = row.id.rpartition("-v")[0]
-    own = [each for each in REGISTERED if each.id.rpartition("-v")[0] == base]
+    own = [
+        each._replace(observes=tuple(name for name in each.observes if name in observed))
+        for each in REGISTERED
+        if each.id.rpartition("-v")[0] == base
+    ]
     own.sort(key=lambda each: int(each.id.rpartition("-v")[2]))
     rows = [("v" + own[0].id.rpartition("-v")[2], own[0].world, "first version")]
     for before, after in pairwise(own):

@@ -67,6 +67,9 @@ def test_a_page_is_of_its_environment(row, written):
     columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
     assert columns == list(range(env.observation_space.shape[0]))
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
+    history = text.partition("## Version History")[2]
+    told = {name for name, what in OBSERVES.items() if what in history}
+    assert told == (env.unwrapped.privileged().observes if "\n| v0 " in history else set())
 
 
 def test_every_argument_of_an_environment_is_explained(written):
