@@ -59,7 +59,7 @@ EnvArgs = Annotated[
         "--env-args",
         metavar="JSON",
         help='Arguments of the environment, such as {"reward": "revenue", "horizon": 20}: world, member, n_items, '
-        "slate_size, horizon, reward, assume.",
+        "slate_size, horizon, reward, assume, arrival, rules.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON instead of a table.")]
@@ -94,8 +94,9 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="MAP",
-        help="Columns of a table, key=column,...: user and item, and where known time, event, session, step, "
-        "slate, position, propensity, price, watch_ms, category, or an event by its name.",
+        help="Columns of a table, key=column,...: user and item, and where known time, event, rating, session, step, "
+        "slate, shown, position, propensity, price, watch_ms, category, duration_ms, context_hour and other context_*, "
+        "or an event by its name.",
     ),
 ]
 TimeUnit = Annotated[
