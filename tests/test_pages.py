@@ -183,3 +183,23 @@ def test_the_site_has_no_links_out_of_its_pages():
     page = SimpleNamespace(file=SimpleNamespace(src_uri="integrations/sb3.md"))
     text = "[a](../../tests/a.py), [b](../../recgym), [c](../own-log.md#d), [e](../agents/tabular.md)"
     assert found["on_page_markdown"](text, page) == "a, b, [c](../own-log.md#d), [e](../agents/tabular.md)"
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_figures_of_the_readme_are_those_of_the_results(page):
+    """Of each environment: what reinforcement adds, and returns that its table has, in the order of the page."""
+    tables = dict(
+        re.findall(r"^### recgym/(\S+)\n(.+?)(?=^##)", text_of("results/README.md"), re.MULTILINE | re.DOTALL)
+    )
+    order = ("Ecommerce-v1", "EcommerceSlate-v1", "Content-v1", "ContentSlate-v1", "Social-v2")
+    section = re.split(r"^## ", text_of(page), flags=re.MULTILINE)[4]
+    gain = r"[+-][\d.]+ \[[+-][\d.]+, [+-][\d.]+\]"
+    parts = re.findall(rf"\*\*.+?{gain}", section, re.DOTALL)
+    assert len(parts) == len(order)
+    for name, part in zip(order, parts, strict=True):
+        (added,) = re.findall(rf"adds ({gain})", tables[name])
+        assert part.endswith(added), name
+        returns = {
+            f"{float(each):.1f}" for each in re.findall(r"^\| \S+ \| ([\d.]+) \|", tables[name], re.MULTILINE)
+        }
+        assert set(re.findall(r"(?<![\d.+-])\d+\.\d(?!\d)", part.removesuffix(added))) <= returns, name
