@@ -81,7 +81,8 @@ def play(
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
         count for each event, watch_minutes in content worlds; where rewards add over items, and all may be shown,
         `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in
-        order, and `offsets` (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (of the card).
+        order, and `offsets` (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (of
+        the card; None in friend suggestions).
     """
     num = min(PARALLEL_SESSIONS, count)
     env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
@@ -146,11 +147,12 @@ def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
 
 def _facts(env: Any, reward_is_assumed: int) -> dict[str, Any]:
     world = env.privileged().world
+    is_other_task = world.arrays.choice[0] == FRIENDS  # than that of the card of the social world
     return {
         "num_items": int(world.num_items),
         "events": list(env.event_names),
         "reward_is_assumed": reward_is_assumed,
-        "planning": world.card.get("planning"),
+        "planning": None if is_other_task else world.card.get("planning"),
     }
 
 

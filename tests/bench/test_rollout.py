@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from agents import make_agent
 from recgym.bench import rollout
 
 
@@ -49,3 +50,12 @@ def test_a_repeat_in_a_slate_is_not_shown(worlds):
     assert np.array_equal(columns["shown"], 5 * columns["length"])
     assert columns["click"].sum() > 0
     assert len(columns["items"]) == 6 * columns["length"].sum()
+
+
+def test_the_worth_of_planning_is_of_the_task_of_the_card():
+    """The card of a social world is of suggestions of items: its figure says nothing on suggestions of friends."""
+    random = lambda env: make_agent("random", env, 0)  # noqa: E731
+    _, items = rollout.play("recgym/Social-v2", {}, random, 1, 3)
+    _, friends = rollout.play("recgym/SocialFriends-v3", {}, random, 1, 3)
+    assert items["planning"]["difference"] > 0
+    assert friends["planning"] is None
