@@ -28,10 +28,29 @@ def affinities(world: World, s, slate):
         pairs = np.zeros((len(a.factors) + 1, len(a.factors)))  # the last row: no response yet
         pairs[np.repeat(np.arange(len(a.factors) + 1), np.diff(a.next_start)), a.next_item] = a.next_logit
         last = np.take_along_axis(s.memory, (s.engaged[:, None] - 1) % s.memory.shape[1], 1)
-        x += pairs[np.where(s.engaged[:, None] > 0, last, -1), slate]
+        place = np.where(s.engaged[:, None] > 0, last, -1)
+        x += pairs[place, slate] - np.broadcast_to(a.next_level, len(pairs))[place]
     if p["omega"]:
         x += p["omega"] * np.log1p(friends_with_item(a)[s.user[:, None], slate])
+    if len(a.return_logit) > 1:
+        common = (a.user_bias[s.user] + s.mood + a.context_bias[s.context])[:, None]
+        common = common + a.place_bias[np.minimum(s.step, len(a.place_bias) - 1)][:, None]
+        x = common + np.log(
+            np.exp(x - common) + response_shares(world, s, slate) * np.exp(a.return_logit[slate])
+        )
     return np.clip(x - p["outside"], -30, 30)
+
+
+def response_shares(world: World, s, slate):
+    """Share of each item among the last responses, (B, K), newest first by `return_decay`."""
+    found = np.zeros(slate.shape)
+    for b, memory in enumerate(s.memory.tolist()):
+        kept = min(int(s.engaged[b]), len(memory))
+        newest = [memory[(int(s.engaged[b]) - 1 - age) % len(memory)] for age in range(kept)]
+        weight = float(world.arrays.return_decay[0]) ** np.arange(kept)
+        for k, item in enumerate(slate[b]):
+            found[b, k] = weight[np.array(newest) == item].sum() / weight.sum() if kept else 0.0
+    return found
 
 
 def friends_with_item(a):

@@ -28,7 +28,10 @@ ABLATIONS: dict[str, Callable[[World], World]] = {
     "push (eta)": lambda w: w.with_arrays(push=np.zeros_like(w.arrays.push)),
     "satiation (kappa)": lambda w: w.with_params(kappa=0.0),
     "repeat of an item (rho)": lambda w: w.with_params(rho=0.0),
-    "transitions (next_logit)": lambda w: w.with_arrays(next_logit=np.zeros(len(w.arrays.next_logit))),
+    "transitions (next_logit)": lambda w: w.with_arrays(
+        next_logit=np.zeros(len(w.arrays.next_logit)), next_level=np.zeros(1)
+    ),
+    "returns to items of the visit (return_logit)": lambda w: w.with_arrays(return_logit=np.zeros(1)),
 }
 LENGTH_SESSIONS = 4_000  # simulated sessions of which the mean length is taken
 FIRST_LOOK = 32  # sessions after which the interval is looked at first

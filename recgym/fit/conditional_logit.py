@@ -11,19 +11,23 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from recgym.arrays import Doubles
+from recgym.fit.choice_model import Catalogue, ChoiceModel, Past, layout
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset
-from recgym.fit.markov import Weights, markov_table
-from recgym.fit.memory_terms import MemoryTerms
-from recgym.fit.pair_terms import Transitions
 from recgym.fit.session_batches import Batches
-from recgym.fit.session_model import SessionModel
-from recgym.fit.torch_session import Batch, SessionTerms, affinities, logged_affinity, seen_among, seen_logged
+from recgym.fit.torch_session import (
+    Batch,
+    affinities,
+    logged_affinity,
+    returns_among,
+    returns_logged,
+    seen_among,
+    seen_logged,
+    with_returns,
+)
 from recgym.fit.training_loop import Average, Budget, descend, step_rows
-from recgym.logs.splits import TRAIN
 
 LARGE_CATALOGUE = 3_000  # items; a larger catalogue is sampled in training
 SAMPLED_ITEMS = 256  # of a large catalogue, for each batch
@@ -31,104 +35,6 @@ MAX_BATCH_CELLS = 20_000_000  # rows x items of a batch
 MAX_SCORED_CELLS = 100_000_000  # rows x items of all batches that are scored
 Report = Callable[[str, int, int, str], None]  # stage, done, of, figures
 Judge = Callable[["ChoiceModel", Budget], bool]
-
-
-class Past(NamedTuple):
-    """What a model is trained on."""
-
-    periods: tuple[int, ...] = (TRAIN,)
-    weights: Weights | None = None  # of a Markov table that it is trained beside; None: beside popularity
-
-
-class ChoiceModel(SessionModel):
-    """The session model with navigation terms."""
-
-    page_mean: Tensor  # (pages, N) means over the items of a page
-    in_category: Tensor  # (C, pages) means over the pages of a category
-    base_access: Tensor  # (pages,)
-    navigation_share: (
-        Tensor  # () in [0, 1]: share of the trained navigation that is kept beside the initial one
-    )
-
-    def __init__(self, dataset: Dataset, config: FitConfig, past: Past | None = None) -> None:
-        features = np.zeros((dataset.num_users, 0), np.float32)
-        memory = MemoryTerms.of(dataset, config, is_choice=True)
-        super().__init__(dataset, features, config, drift=memory.push, fixed=memory.fixed())
-        num_pages = int(dataset.items.category_page.max()) + 1
-        # a shift of all items is not identified by a choice
-        self.bias.requires_grad_(False)
-        self.context_bias.requires_grad_(False)
-        self.access = nn.Parameter(torch.zeros(num_pages))
-        self.same_page = nn.Parameter(torch.tensor(0.0))
-        self.next_page = nn.Parameter(torch.tensor(0.0))
-        place = layout(dataset, torch.device("cpu"))
-        self.register_buffer("page_mean", mean_matrix(place.category_page, num_pages))
-        category = torch.zeros(num_pages, dtype=torch.int64).scatter(0, place.category_page, place.category)
-        self.register_buffer("in_category", mean_matrix(category, self.num_categories))
-        self.register_buffer("base_access", torch.zeros(num_pages))
-        self.register_buffer("navigation_share", torch.ones(()))
-        past = past or Past()
-        rows = np.isin(dataset.row_period, past.periods)
-        if config.start == "counts":
-            self._start_at(popularity(dataset, rows))
-        table = None if past.weights is None else markov_table(dataset, rows, past.weights)
-        self.has_table = table is not None
-        self.base_rho = past.weights.rho if past.weights is not None and self.has_table else 0.0
-        for name, value in () if table is None else table._asdict().items():
-            self.register_buffer(f"table_{name}", value)
-
-    def _start_at(self, popular: Doubles) -> None:
-        """Initial values from logits (N,): differences between pages of a category are navigation, the rest biases."""
-        logit = torch.as_tensor(popular, dtype=torch.float32)
-        page_level = self.page_mean @ logit
-        page_level = page_level - (self.in_category.T > 0).float() @ (self.in_category @ page_level)
-        self.base_access.copy_(page_level)
-        self.base_item.copy_(logit - (self.page_mean.T > 0).float() @ page_level)
-
-    def terms(self, of: Tensor | None = None) -> SessionTerms:
-        """Terms of the session model with user biases of 0, which a choice does not identify."""
-        terms = super().terms(of)
-        rho, users = terms.rho + self.base_rho, torch.zeros_like(terms.user_bias)
-        return terms._replace(user_bias=users, transitions=self.transitions, rho=rho)
-
-    @property
-    def transitions(self) -> Transitions | None:
-        """The Markov table that the model is trained beside; None: popularity alone."""
-        if not self.has_table:
-            return None
-        return Transitions(*(getattr(self, f"table_{name}") for name in Transitions._fields))
-
-    def reach(self) -> Tensor:
-        """(pages,) logit of access to a page, relative to the others of its category."""
-        learnt = self.access - (self.in_category.T > 0).float() @ (self.in_category @ self.access)
-        return self.base_access + self.navigation_share * learnt
-
-    def page_spread(self, x: Tensor) -> Tensor:
-        """Penalty: variance of mean affinity between the pages of a category, which navigation models."""
-        means = self.page_mean @ x.mean(0)
-        return (means - (self.in_category.T > 0).float() @ (self.in_category @ means)).square().mean()
-
-
-class Catalogue(NamedTuple):
-    """Pages and categories of the items, (N,) int64 each."""
-
-    category_page: Tensor
-    page: Tensor
-    category: Tensor
-
-
-def layout(dataset: Dataset, device: torch.device) -> Catalogue:
-    """The catalogue of a dataset as tensors."""
-    items = dataset.items
-    return Catalogue(
-        *(torch.as_tensor(v, device=device) for v in (items.category_page, items.page, items.category))
-    )
-
-
-def mean_matrix(code: Tensor, size: int) -> Tensor:
-    """(size, len(code)) matrix of means over the entries of each code."""
-    hot = nn.functional.one_hot(code, size).float().T
-    return hot / hot.sum(1, keepdim=True).clamp(min=1.0)
 
 
 def navigation(model: ChoiceModel, place: Catalogue, previous: Tensor, item: Tensor) -> Tensor:
@@ -187,9 +93,11 @@ def row_losses(
     """
     terms, batch = model.part(batch)
     chosen = batch.mask > 0
-    fresh, item = terms._replace(rho=torch.zeros_like(terms.rho)), batch.item[chosen]
+    fresh = terms._replace(rho=torch.zeros_like(terms.rho), returns=None)
+    item, returns = batch.item[chosen], terms.returns
     previous = torch.cat([torch.full_like(batch.item[:, :1], -1), batch.item[:, :-1]], dim=1)[chosen]
     seen, again = seen_among(batch, against.item)[chosen], seen_logged(batch)[chosen]
+    returned = None if returns is None else returns_among(returns, batch, against.item)[chosen]
     x = affinities(fresh, batch, against.item)[chosen]
     own = logged_affinity(fresh, batch, leave_one_out=leave_one_out)[chosen]
     is_chosen = item[:, None] == against.item
@@ -197,7 +105,11 @@ def row_losses(
 
     def sums(rho: Tensor, moves: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Affinity of the item, and logsumexp over its page, or over the catalogue with navigation terms."""
-        logit, others = own + rho * again, x + rho * seen + against.weight
+        logit, others = own + rho * again, x + rho * seen
+        if returns is not None and returned is not None:
+            logit = with_returns(logit, returns_logged(returns, batch)[chosen])
+            others = with_returns(others, returned)
+        others = others + against.weight
         others = others.masked_fill(is_chosen, -torch.inf)
         if moves is None:
             others = others.masked_fill(off_page, -torch.inf)
@@ -236,13 +148,6 @@ def losses_of(model: ChoiceModel, place: Catalogue, batches: Batches) -> tuple[T
         parts = [(losses.on_page, losses.page, row) for losses, row in found]
         on_page, page, row = (torch.cat(part) for part in zip(*parts, strict=True))
         return on_page, page, row
-
-
-def popularity(dataset: Dataset, rows: NDArray[np.bool_]) -> Doubles:
-    """(N,) log of 1 + the clicks of each item, centred over clicks."""
-    logit: Doubles = np.log(np.bincount(dataset.item[rows], minlength=dataset.num_items) + 1.0)
-    logit -= logit[dataset.item[rows]].mean()
-    return logit
 
 
 def score(

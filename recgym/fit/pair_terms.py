@@ -16,6 +16,7 @@ class Transitions(NamedTuple):
     code: Tensor  # (P,) int64 first item times N plus the second
     logit: Tensor  # (P,) added to the affinity of the second item after a response to the first
     without: Tensor  # (P,) the same, from the log without one of the pair's transitions
+    level: Tensor  # (N + 1,) subtracted from all items after each item, and before a response
 
     def between(self, last: Tensor, item: Tensor, *, leave_one_out: bool) -> Tensor:
         """(R,) terms of `item` (R,) after `last` (R,), -1 for none."""
@@ -23,7 +24,9 @@ class Transitions(NamedTuple):
         code = torch.where(last >= 0, last, num) * num + item
         at = torch.searchsorted(self.code, code).clamp(max=len(self.code) - 1)
         value = self.without if leave_one_out else self.logit
-        return torch.where(self.code[at] == code, value[at], 0.0)
+        return (
+            torch.where(self.code[at] == code, value[at], 0.0) - self.level[torch.where(last >= 0, last, num)]
+        )
 
     def after(self, last: Tensor, items: Tensor) -> Tensor:
         """(R, M) terms of `items` (M,) after `last` (R,), -1 for none."""
@@ -39,4 +42,5 @@ class Transitions(NamedTuple):
         to = place[self.code[pair] % num]
         found = torch.zeros(len(last), len(distinct), dtype=self.logit.dtype, device=device)
         found[row[to >= 0], to[to >= 0]] = self.logit[pair[to >= 0]]
+        found = found - self.level[first][:, None]
         return found if len(distinct) == num else found[:, column]

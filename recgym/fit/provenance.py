@@ -28,10 +28,11 @@ ARRAY_TERMS = (
 OPTIONAL_TERMS = (
     "page_chain",
     "transitions",
+    "returns",
     "place_bias",
     "item_sd:cart",
     "item_sd:purchase",
-)  # that a card has where they are in the world
+)  # that a card has where its recipe considers them
 MAX_PERSON_SHARE = 0.1  # of the visits, of a user who is a person
 MIN_PERSONS = 20  # users of a log of persons
 CAUSES = (
@@ -70,7 +71,7 @@ class Provenance:
         for term in term_names(self.domain):
             if term not in self.rows:
                 self.absent(term, "this fit has no such term")
-        optional = [term for term in OPTIONAL_TERMS if self.status(term) != ABSENT]
+        optional = [term for term in OPTIONAL_TERMS if term in self.rows]
         return [self.rows[term] for term in (*term_names(self.domain), *optional)]
 
     def status(self, term: str) -> str:

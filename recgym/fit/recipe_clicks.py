@@ -1,8 +1,6 @@
 """Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
 import copy
-from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,15 +8,17 @@ import torch
 from recgym.arrays import Arrays, Doubles
 from recgym.events import EVENTS
 from recgym.fit import conditional_logit
-from recgym.fit.baseline_guard import beats, best_share
-from recgym.fit.conditional_logit import ChoiceModel, Past, Report
+from recgym.fit.baseline_guard import best_share
+from recgym.fit.choice_model import Catalogue, ChoiceModel, Past, layout
+from recgym.fit.conditional_logit import Report
 from recgym.fit.config import SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import POPULARITY, WEIGHTS, Weights, ask_table, exported, table_losses
+from recgym.fit.markov import POPULARITY, Weights, exported
+from recgym.fit.markov_choice import choose_markov
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
@@ -48,7 +48,7 @@ def fit_clicks(
     """Fits a world to train and validation; hyperparameters are chosen on validation."""
     dataset = make_dataset(log, config, positives_only=True)
     model, chosen = trained(dataset, config, seed, device, report)
-    place = conditional_logit.layout(dataset, device)
+    place = layout(dataset, device)
     past = np.isin(dataset.row_period, (TRAIN, VALIDATION))
     x, page_sum = conditional_logit.score(model, dataset, place, past, device)
     provenance = Provenance(dataset.domain)
@@ -91,7 +91,7 @@ def trained(
     dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
 ) -> tuple[ChoiceModel, dict[str, float]]:
     """The model fitted to train and validation, with the rounds and shares that are best on validation; these."""
-    place = conditional_logit.layout(dataset, device)
+    place = layout(dataset, device)
     judged = conditional_logit.scoring_batches(dataset, device, VALIDATION)
     table = choose_markov(dataset, judged, config)
     # between pages, transitions are navigation, which is left out of the world
@@ -114,7 +114,7 @@ def trained(
 
 
 def search_rounds(
-    dataset: Dataset, config: FitConfig, weights: Weights | None, place: conditional_logit.Catalogue,
+    dataset: Dataset, config: FitConfig, weights: Weights | None, place: Catalogue,
     judged: Batches, seed: int, device: torch.device, report: Report,
 ) -> tuple[ChoiceModel, list[float]]:  # fmt: skip
     """The model of least loss on validation, of those after each round on train; and the losses of all."""
@@ -132,45 +132,8 @@ def search_rounds(
     return best[0], losses
 
 
-class Table(NamedTuple):
-    """A Markov table that is better than popularity."""
-
-    weights: Weights
-    loss: float  # mean on validation
-
-
-def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table | None:
-    """The best Markov table on validation; None where it does not beat popularity there."""
-    if config.guard is None or config.start != "counts":
-        return None
-    row = torch.cat([batch.row[batch.mask > 0] for batch in judged]).cpu().numpy()
-    known, visit = dataset.row_period == TRAIN, dataset.session[row]
-    has_returns = MemoryTerms.of(dataset, config, is_choice=True).rho
-
-    def losses(weights: Weights) -> Doubles:
-        return table_losses(dataset, known, row, weights)
-
-    def best(tried: Iterable[Weights]) -> Weights:
-        return min(tried, key=lambda weights: losses(weights).mean())
-
-    def with_rho(weights: Weights) -> Weights:
-        return weights._replace(rho=ask_table(dataset, known, row, weights).best_rho())
-
-    plain = best(Weights(after) for after in WEIGHTS)
-    found = plain
-    if has_returns:
-        found = best(
-            with_rho(Weights(after, counts_returns=flag)) for after in WEIGHTS for flag in (True, False)
-        )
-        found = found if beats(losses(found), losses(plain), visit, config.guard) else plain
-    found = best(found._replace(first=first) for first in (POPULARITY, *WEIGHTS))
-    loss = losses(found)
-    wins = beats(loss, losses(Weights(POPULARITY)), visit, config.guard)
-    return Table(found, float(loss.mean())) if wins else None
-
-
 def choose_shrinkage(
-    dataset: Dataset, model: ChoiceModel, place: conditional_logit.Catalogue, judged: Batches, guard: float
+    dataset: Dataset, model: ChoiceModel, place: Catalogue, judged: Batches, guard: float
 ) -> tuple[float, float]:
     """Shares of the trained item terms and of trained navigation that are kept; the rest is popularity."""
 
@@ -215,6 +178,9 @@ def affinity_terms(
         arrays["item_bias"] = total - theta * dataset.items.price_z
         if terms.transitions is not None:
             arrays |= exported(terms.transitions)
+        if terms.returns is not None:
+            arrays["return_logit"] = terms.returns.logit.cpu().double().numpy()
+            arrays["return_decay"] = np.array([float(terms.returns.decay)])
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")} | {
             "theta": theta
         }
@@ -229,6 +195,7 @@ def affinity_terms(
             f"{len(model.transitions.code)} pairs of items",
             "counts of next clicks, shrunk to item popularity on validation",
         )
+    _enter_returns(model, provenance)
     numbers = _learnt_terms(dataset, model, config, numbers, arrays, provenance)
     provenance.absent(
         "mood", "a shift of all items of a page against no click; pages without a click are not logged"
@@ -243,6 +210,26 @@ def affinity_terms(
         "each item has one position on its page: position and item effects are not identified separately",
     )
     return numbers
+
+
+def _enter_returns(model: ChoiceModel, provenance: Provenance) -> None:
+    """Adds the provenance of returns to items of the visit."""
+    found = model.found_returns
+    if found is None:
+        base = (
+            "transitions"
+            if model.transitions is not None
+            else "the other terms: the world has no transitions"
+        )
+        provenance.absent("returns", f"no gain on held-out visits over {base}")
+        return
+    equal = "weights by item" if np.ptp(found.weight) > 0.0 else "one weight for all items"
+    provenance.fitted(
+        "returns",
+        found.share,
+        f"share of the clicks that go back to an item of the visit without a transition; {equal}; a click weighs "
+        f"{found.decay:g} times as much as the one after it",
+    )
 
 
 def _learnt_terms(
@@ -263,8 +250,4 @@ def _learnt_terms(
         else:
             arrays[name] = np.zeros_like(arrays[name])
             provenance.absent(name, reason or TOO_FEW_ROWS)
-    numbers = memory.enter(numbers, MEMORY, reason, provenance)
-    if reason is not None and model.base_rho:
-        numbers["rho"] = model.base_rho
-        provenance.fitted("rho", model.base_rho, f"{MEMORY['rho']}, other than the last, beside transitions")
-    return numbers
+    return memory.enter(numbers, MEMORY, reason, provenance)

@@ -8,6 +8,7 @@ Axes: B sessions, T rows, N items, d factors, C categories. A row is a shown ite
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,13 @@ from recgym.fit.pair_terms import Transitions
 from recgym.sim.scalar_math import MAX_LOGIT
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
+
+
+class ReturnTerms(NamedTuple):
+    """Returns to items of the visit, see `recgym.sim.returns`."""
+
+    logit: Tensor  # (N,)
+    decay: Tensor  # ()
 
 
 class SessionTerms(NamedTuple):
@@ -35,6 +43,7 @@ class SessionTerms(NamedTuple):
     rho: Tensor  # ()
     outside: Tensor  # ()
     transitions: Transitions | None = None  # None: no such term
+    returns: ReturnTerms | None = None
 
 
 class Batch(NamedTuple):
@@ -74,6 +83,9 @@ def terms_from_world(world: World) -> SessionTerms:
         tensor(params["rho"]),
         tensor(params["outside"]),
         _pairs_of(world),
+        ReturnTerms(tensor(arrays.return_logit), tensor(arrays.return_decay)[0])
+        if len(arrays.return_logit) > 1
+        else None,
     )
 
 
@@ -86,7 +98,8 @@ def _pairs_of(world: World) -> Transitions | None:
     first = torch.repeat_interleave(torch.arange(num + 1), start.diff())
     code = first * num + torch.as_tensor(arrays.next_item, dtype=torch.int64)
     logit = torch.as_tensor(arrays.next_logit, dtype=torch.float64)
-    return Transitions(start, code, logit, logit)
+    level = torch.as_tensor(np.broadcast_to(arrays.next_level, num + 1).copy(), dtype=torch.float64)
+    return Transitions(start, code, logit, logit, level)
 
 
 def clock(batch: Batch) -> Tensor:
@@ -158,23 +171,55 @@ def seen_logged(batch: Batch) -> Tensor:
     return (remembered(batch) & (batch.item[:, :, None] == batch.item[:, None, :])).any(2).float()
 
 
+def earlier_weights(returns: ReturnTerms, batch: Batch) -> Tensor:
+    """(B, T, T) weight of a return at row t to the item of row s; 0 where it had no response before."""
+    count = batch.positive.cumsum(1)
+    age = (count - batch.positive)[:, :, None] - count[
+        :, None, :
+    ]  # the responses since, of rows of one step none
+    valid = remembered(batch).to(returns.logit.dtype)
+    weights = valid * returns.decay ** age.clamp(min=0.0)
+    share = weights / weights.sum(2, keepdim=True).clamp(min=1e-30)
+    return share * returns.logit[batch.item].exp()[:, None, :]
+
+
+def with_returns(x: Tensor, weight: Tensor, common: Tensor | float = 0.0) -> Tensor:
+    """Affinities x with weights of returns, (B, T, ...); `common` is the part of x that all items have in common."""
+    return torch.logaddexp(x - common, weight.log()) + common
+
+
+def returns_among(returns: ReturnTerms, batch: Batch, items: Tensor) -> Tensor:
+    """(B, T, M) weight of a return to each item."""
+    weights = earlier_weights(returns, batch)
+    return weights @ (batch.item[:, :, None] == items).to(weights.dtype)
+
+
+def returns_logged(returns: ReturnTerms, batch: Batch) -> Tensor:
+    """(B, T) weight of a return to the row's item."""
+    return (earlier_weights(returns, batch) * (batch.item[:, :, None] == batch.item[:, None, :])).sum(2)
+
+
 def affinities(terms: SessionTerms, batch: Batch, items: Tensor | None = None) -> Tensor:
     """(B, T, M) affinity of the M items, or of the whole catalogue, at each row, less the outside option's."""
     if items is None:
         items = torch.arange(len(terms.item_bias), device=terms.item_bias.device)
     x = intents(terms, batch) @ terms.factors[items].T + terms.item_bias[items]
-    x = x + shift(terms, batch)[:, None, None] + of_place(terms, batch)[..., None]
+    common = shift(terms, batch)[:, None, None] + of_place(terms, batch)[..., None]
+    x = x + common
     x = x + terms.kappa * satiation(terms, batch)[..., terms.category[items]]
     x = x + terms.rho * seen_among(batch, items).to(x.dtype)
     if terms.transitions is not None:
         x = x + terms.transitions.after(last_response(batch).flatten(), items).view(*batch.item.shape, -1)
+    if terms.returns is not None:
+        x = with_returns(x, returns_among(terms.returns, batch, items), common)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)
 
 
 def logged_affinity(terms: SessionTerms, batch: Batch, *, leave_one_out: bool = False) -> Tensor:
     """(B, T) affinity of the row's item; as `affinities`; `leave_one_out`: by transitions other than its own."""
     x = (intents(terms, batch) * terms.factors[batch.item]).sum(-1) + terms.item_bias[batch.item]
-    x = x + shift(terms, batch)[:, None] + of_place(terms, batch)
+    common = shift(terms, batch)[:, None] + of_place(terms, batch)
+    x = x + common
     own = terms.category[batch.item][..., None]
     x = x + terms.kappa * satiation(terms, batch).gather(2, own)[..., 0]
     x = x + terms.rho * seen_logged(batch).to(x.dtype)
@@ -182,4 +227,6 @@ def logged_affinity(terms: SessionTerms, batch: Batch, *, leave_one_out: bool = 
         last = last_response(batch).flatten()
         own = terms.transitions.between(last, batch.item.flatten(), leave_one_out=leave_one_out)
         x = x + own.view(batch.item.shape)
+    if terms.returns is not None:
+        x = with_returns(x, returns_logged(terms.returns, batch), common)
     return x.clamp(-MAX_LOGIT, MAX_LOGIT)

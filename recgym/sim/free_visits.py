@@ -78,10 +78,13 @@ def with_large_pages(world: World) -> World:
     of a click, and the same hazard without one.
     """
     size, items = page_sizes(world), float(world.arrays.page_items[0])
+    less = np.log(np.maximum(size / items, 1.0))
+    returns = world.arrays.return_logit
     return with_whole_pages(
         world.with_arrays(
+            return_logit=returns - less if len(returns) > 1 else returns,
             examine=np.ones(int(size.max())),
-            item_bias=world.arrays.item_bias - np.log(np.maximum(size / items, 1.0)),
+            item_bias=world.arrays.item_bias - less,
             page_items=np.round([world.arrays.exposure @ np.maximum(size, items)]),
         )
     )

@@ -3,8 +3,8 @@
 Axes: U users, N items, d factors, C categories, M pages, L = M + 1, E events, X contexts, K slate positions, T steps
 and R run lengths of the leaving tables and O steps of the response (their last entry serves all that is longer),
 Q quantiles of watch time; P pairs of items that follow one another, J, where an item's
-pairs begin; of the graph: V, where a user's friends begin, F friends, S items of a library, k dimensions
-of taste.
+pairs begin, G, the items and no item yet; I, the items to which users return; of the graph: V,
+where a user's friends begin, F friends, S items of a library, k dimensions of taste.
 """
 
 from typing import Annotated, NamedTuple, get_type_hints
@@ -127,6 +127,7 @@ PARAMS = (
 ) = range(len(PARAMS))
 ARRAY_SPANS = {
     "examine": SHARE,
+    "return_decay": SHARE,
     "exposure": SHARE,
     "logged_stay": SHARE,
     "page_items": NON_NEGATIVE,
@@ -197,6 +198,12 @@ class WorldArrays(NamedTuple):
     ]  # J is N + 2: first pair of an item, then of no response yet; J is 1: no pairs
     next_item: Annotated[Indices, "P", np.int32]  # second items of the pairs, ascending for each first one
     next_logit: Annotated[Floats, "P", np.float16]
+    next_level: Annotated[Floats, "G", np.float32]  # subtracted after a response to each item, and before any
+    # returns to items of the visit, see `recgym.sim.returns`
+    return_logit: Annotated[Floats, "I", np.float16]  # I is N: log of an item's weight; I is 1: no such term
+    return_decay: Annotated[
+        Floats, "1", np.float32
+    ]  # weight of a response relative to that of the one after it
 
 
 OPTIONAL: dict[str, Array] = {
@@ -207,6 +214,9 @@ OPTIONAL: dict[str, Array] = {
     "next_start": np.zeros(1, np.int32),
     "next_item": np.zeros(1, np.int32),
     "next_logit": np.zeros(1, np.float16),
+    "next_level": np.zeros(1, np.float32),
+    "return_logit": np.zeros(1, np.float16),
+    "return_decay": np.ones(1, np.float32),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

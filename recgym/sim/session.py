@@ -7,7 +7,7 @@ Axes: B sessions, K slate positions, d factors, C categories, E events, H histor
 
 The model and its sources:
     affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
-                     + place[t] + omega log(1 + friends(u, i)) + transition(last, i)
+                     + place[t] + omega log(1 + friends(u, i)) + transition(last, i); returns: see `returns`
     examination  position k is examined with probability eps_k (position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item
     intent       z <- z + eta m_i after a response to i, then z <- z + pull (p_u - z) after each step
@@ -27,6 +27,7 @@ from recgym.observation import HISTOGRAM_DECAY
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
 from recgym.sim.friend_requests import acceptance_logit, apply_reply, num_friends_with_item
 from recgym.sim.leaving import leave_clock, leave_logit, per_response
+from recgym.sim.returns import has_returns, with_returns
 from recgym.sim.scalar_math import MAX_LOGIT, clip, happens, minimum, sigmoid
 from recgym.sim.schema import (
     BY_RULES,
@@ -61,6 +62,14 @@ def had_response(s: Sessions, b: int, item: int) -> bool:
 
 
 @njit()
+def common_shift(w: WorldArrays, s: Sessions, b: int) -> float:
+    """The part of affinity that all items have in common."""
+    x = float(s.mood[b]) - w.params[OUTSIDE]
+    x += float(w.user_bias[s.user[b]]) + float(w.context_bias[s.context[b]])
+    return x + float(w.place_bias[minimum(s.step[b], w.place_bias.shape[0] - 1)])
+
+
+@njit()
 def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     """Affinity x less the logit of the outside option, clipped: the logit of a response to the item shown alone."""
     if w.choice[0] == FRIENDS:
@@ -77,6 +86,9 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
         x += transition(w, s, b, item)
     if w.params[OMEGA] != 0.0:
         x += w.params[OMEGA] * math.log(1.0 + num_friends_with_item(w, s.user[b], item))
+    if has_returns(w):
+        shift = common_shift(w, s, b)
+        x = shift + with_returns(w, s, b, item, x - shift)
     return clip(x, MAX_LOGIT)
 
 

@@ -1,5 +1,8 @@
 """Transitions from item to item: a term of affinity for pairs of items that follow one another, and for the first.
 
+Levels, where a world has them, are subtracted from all items after a response to an item. So a page is as attractive
+after any item: how often an item was clicked does not say how often nothing was clicked after it.
+
 Axes: N items, P pairs.
 """
 
@@ -20,21 +23,25 @@ def has_transitions(w: WorldArrays) -> bool:
 
 @njit()
 def transition(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
-    """Term of an item after the last response of the session, or of the first response; 0 where there is no pair."""
+    """Term of an item after the last response of the session, or of the first response."""
     last = w.next_start.shape[0] - 2
     if s.engaged[b] > 0:
         last = s.memory[b, (s.engaged[b] - 1) % MEMORY]
+    level = float(w.next_level[last]) if w.next_level.shape[0] > 1 else 0.0
     end = w.next_start[last + 1]
     place = first_not_below(w.next_item, w.next_start[last], end, item)
     if place < end and w.next_item[place] == item:
-        return float(w.next_logit[place])
-    return 0.0
+        return float(w.next_logit[place]) - level
+    return -level
 
 
 def moved_pairs(arrays: WorldArrays, order: Ints) -> Arrays:
-    """The arrays of the term where item `order[i]` gets the number i; pairs of items not in `order` are lost."""
+    """Arrays of this term and of returns where item `order[i]` gets the number i; pairs not in `order` are lost."""
+    moved = {"return_logit": arrays.return_logit[order]} if len(arrays.return_logit) > 1 else {}
+    if len(arrays.next_level) > 1:
+        moved["next_level"] = arrays.next_level[np.append(order, len(arrays.next_level) - 1)]
     if len(arrays.next_start) == 1:
-        return {}
+        return moved
     num = len(arrays.next_start) - 2
     number = np.full(num + 1, -1)
     number[order] = np.arange(len(order))
@@ -45,15 +52,17 @@ def moved_pairs(arrays: WorldArrays, order: Ints) -> Arrays:
     )
     kept = np.flatnonzero((first >= 0) & (second >= 0))
     if not len(kept):
-        return {"next_start": np.zeros(1), "next_item": np.zeros(1), "next_logit": np.zeros(1)}
+        return moved | {name: np.zeros(1) for name in ("next_start", "next_item", "next_logit")}
     kept = kept[np.lexsort((second[kept], first[kept]))]
     start = np.searchsorted(first[kept], np.arange(len(order) + 2))
-    return {"next_start": start, "next_item": second[kept], "next_logit": arrays.next_logit[kept]}
+    return moved | {"next_start": start, "next_item": second[kept], "next_logit": arrays.next_logit[kept]}
 
 
 def check_transitions(arrays: WorldArrays) -> None:
     """ValueError unless the items that follow each item are ascending, and once each."""
     start, item, num = arrays.next_start, arrays.next_item, len(arrays.item_bias)
+    if len(arrays.next_level) not in (1, num + 1):
+        raise ValueError(f"world array next_level has {len(arrays.next_level)} items, expected {num + 1}")
     if len(start) == 1:
         return
     if len(start) != num + 2 or start[0] != 0 or start[-1] != len(item) or np.any(np.diff(start) < 0):

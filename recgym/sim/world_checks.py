@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.sim.page_order import pages_of
+from recgym.sim.returns import check_returns
 from recgym.sim.schema import (
     ARRAY_SPANS,
     BY_RULES,
@@ -174,5 +175,6 @@ def check_arrays(arrays: WorldArrays, domain: str, num_categories: int, num_even
     _check_indices(arrays, num_categories, num_events)
     _check_pages(arrays)
     check_transitions(arrays)
+    check_returns(arrays)
     if len(arrays.friend_start) > 1:
         _check_graph(arrays)

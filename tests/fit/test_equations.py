@@ -38,6 +38,7 @@ def random_world(domain: str, seed: int) -> World:
     return world.with_arrays(
         duration=short, event_link=link, place_bias=rng.normal(size=9),
         next_start=np.searchsorted(pair, 9 * np.arange(11)), next_item=pair % 9, next_logit=rng.normal(size=30),
+        next_level=rng.normal(size=10), return_logit=rng.normal(size=9), return_decay=[0.7],
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import torch
 from click_logs import click_log
 
 from recgym.fidelity.click_metrics import remembered
-from recgym.fit import FitConfig, conditional_logit
+from recgym.fit import FitConfig, choice_model, conditional_logit
 from recgym.fit.config import assumed
 from recgym.fit.dataset import make_dataset
 from recgym.fit.provenance import Provenance, plain_arrays
@@ -73,9 +73,7 @@ def test_the_exported_terms_are_the_models(log):
     with torch.no_grad():
         total = model.terms().item_bias.numpy()
     np.testing.assert_allclose(arrays["item_bias"] + theta * dataset.items.price_z, total, atol=1e-6)
-    assert (
-        conditional_logit.layout(dataset, CPU).category_page.tolist() == dataset.items.category_page.tolist()
-    )
+    assert choice_model.layout(dataset, CPU).category_page.tolist() == dataset.items.category_page.tolist()
 
 
 def test_a_card_compares_repeats_within_the_memory_of_a_visit():

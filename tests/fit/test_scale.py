@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recgym.fit import FitConfig, conditional_logit
+from recgym.fit import FitConfig, choice_model, conditional_logit
 from recgym.fit.dataset import make_dataset, sample
 from recgym.fit.session_batches import MAX_PIECE_ROWS
 from recgym.fit.torch_session import affinities
@@ -23,7 +23,7 @@ def dataset():
 
 def trained(dataset):
     torch.manual_seed(0)
-    model = conditional_logit.ChoiceModel(dataset, FitConfig(dim=3, hidden=8))
+    model = choice_model.ChoiceModel(dataset, FitConfig(dim=3, hidden=8))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -31,7 +31,7 @@ def trained(dataset):
 
 
 def test_sums_over_a_sampled_catalogue_are_unbiased(dataset, monkeypatch):
-    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    model, place = trained(dataset), choice_model.layout(dataset, CPU)
     batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     share = torch.as_tensor(0.5 * dataset.items.exposure + 0.5 / 24, dtype=torch.float32)
     monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 40)
@@ -49,7 +49,7 @@ def test_sums_over_a_sampled_catalogue_are_unbiased(dataset, monkeypatch):
 
 
 def test_the_whole_catalogue_is_a_softmax(dataset):
-    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    model, place = trained(dataset), choice_model.layout(dataset, CPU)
     batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     found = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
     item = batch.item[batch.mask > 0]
@@ -81,13 +81,13 @@ def test_a_large_catalogue_is_learnt_from_samples(monkeypatch):
     large = make_dataset(log, config, positives_only=True)
     monkeypatch.setattr(conditional_logit, "LARGE_CATALOGUE", 10)
     monkeypatch.setattr(conditional_logit, "SAMPLED_ITEMS", 30)
-    place, judged = conditional_logit.layout(large, CPU), conditional_logit.scoring_batches(large, CPU, 1)
+    place, judged = choice_model.layout(large, CPU), conditional_logit.scoring_batches(large, CPU, 1)
     losses = []
 
     def judge(model, epoch):
         losses.append(conditional_logit.mean_loss(model, place, judged))
 
-    conditional_logit.train(large, config, conditional_logit.Past((0,)), 4, 0, CPU, lambda *_: None, judge)
+    conditional_logit.train(large, config, choice_model.Past((0,)), 4, 0, CPU, lambda *_: None, judge)
     assert losses[-1] < losses[0]
 
 
@@ -101,7 +101,7 @@ def test_a_batch_evaluates_the_towers_for_its_users_only(dataset):
 
 
 def test_the_loss_of_a_page_has_no_gradient_in_the_repeat_term(dataset):
-    model, place = trained(dataset), conditional_logit.layout(dataset, CPU)
+    model, place = trained(dataset), choice_model.layout(dataset, CPU)
     batch = dataset.batches(np.arange(20), 100, CPU, np.random.default_rng(0))[0]
     found = conditional_logit.row_losses(model, place, batch, conditional_logit.options(place, None))
     for loss, moves in ((found.on_page, True), (found.page, False)):

@@ -42,3 +42,21 @@ def test_users_choose_among_all_items_of_a_large_page(visits):
 def test_a_large_page_has_a_click_as_often_as_a_page_of_the_shop(visits):
     clicks = sum(int((step.events[step.step == 1] & 1).sum()) for step in visits)
     assert clicks / VISITS == pytest.approx(float(sigmoid(np.log(PAGE_ITEMS) - 1.0)), abs=0.04)
+
+
+def test_users_of_a_large_page_go_back_at_their_rate():
+    world = synthetic(1, num_users=2, num_items=ITEMS, num_factors=1, num_categories=1)
+    world = world.with_arrays(
+        factors=np.zeros((ITEMS, 1)), item_bias=np.zeros(ITEMS), page=np.zeros(ITEMS), page_items=[PAGE_ITEMS],
+        examine=np.ones(50), leave_time=[0.0], leave_run=[0.0],
+        return_logit=np.full(ITEMS, np.log(0.5 * ITEMS)),  # half the weight of all items together
+    ).with_params(sigma=0.0, mood=0.0, kappa=0.0, rho=0.0, theta=0.0, outside=1.0, leave_bias=-1.0)  # fmt: skip
+    seen, back, later = [set() for _ in range(VISITS)], 0, 0
+    for step in free_visits(world, VISITS, 3, slate_size=50, horizon=40, pages=True):
+        clicked = step.events[:, 0] & 1 == 1
+        for visit, item in zip(step.visit[clicked].tolist(), step.slate[clicked, 0].tolist(), strict=True):
+            back += item in seen[visit]
+            later += len(seen[visit]) > 0
+            seen[visit].add(item)
+    assert later > 1_000
+    assert back / later == pytest.approx(1 / 3 + 2 / 3 / ITEMS, abs=0.04)

@@ -47,7 +47,10 @@ def pairs(num):
     rng = np.random.default_rng(3)
     code = np.sort(rng.permutation((num + 1) * num)[: num * num // 5])
     start = np.searchsorted(code, num * np.arange(num + 2))
-    return {"next_start": start, "next_item": code % num, "next_logit": rng.normal(size=len(code))}
+    return {
+        "next_start": start, "next_item": code % num, "next_logit": rng.normal(size=len(code)),
+        "next_level": rng.normal(size=num + 1), "return_logit": rng.normal(size=num),
+    }  # fmt: skip
 
 
 def test_a_cut_world_has_the_pairs_of_its_items():
@@ -67,6 +70,10 @@ def test_a_cut_world_has_the_pairs_of_its_items():
     assert table(first) == whole
     assert table(cut) == {(i, j): v for (i, j), v in whole.items() if i in kept and j in kept}
     assert len(table(cut)) > 5
+    for of in (first, cut):
+        number = np.append(of.fitted_numbers, -1)
+        assert np.array_equal(of.arrays.next_level, world.arrays.next_level[number])
+        assert np.array_equal(of.arrays.return_logit, world.arrays.return_logit[number[:-1]])
     assert (
         len(
             world.with_arrays(next_start=np.r_[0, np.ones(13)], next_item=[11], next_logit=[1.0])
@@ -83,6 +90,9 @@ def test_a_cut_world_has_the_pairs_of_its_items():
         ({"next_start": np.zeros(3)}, "next_start must rise from 0 to 28 over 12 items"),
         ({"next_item": np.zeros(28)}, "next_item must list the items that follow each item"),
         ({"next_item": np.full(28, 12)}, "next_item must list the items that follow each item"),
+        ({"next_level": np.zeros(12)}, "next_level has 12 items, expected 13"),
+        ({"return_logit": np.zeros(13)}, "return_logit has 13 items, expected 12"),
+        ({"return_decay": [1.5]}, "return_decay has numbers from 1.5 to 1.5"),
     ],
 )
 def test_pairs_of_other_items_are_refused(changes, message):

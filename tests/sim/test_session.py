@@ -213,8 +213,11 @@ ELSEWHERE = {
     "next_start",
     "next_item",
     "next_logit",
+    "next_level",
+    "return_logit",
+    "return_decay",
 }  # tested below, and in test_leaving.py, test_logging_policy.py, test_friend_requests.py, test_whole_pages.py,
-# and, with a table of transitions, in tests/fit/test_equations.py
+# and, with a table of transitions and with returns, in tests/fit/test_equations.py
 
 
 @pytest.mark.parametrize("name", sorted(set(synthetic().arrays._fields) - ELSEWHERE))
