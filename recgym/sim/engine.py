@@ -15,6 +15,7 @@ from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import step_kernels
+from recgym.sim.friend_items import category_shares
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
 from recgym.sim.observations import HistoryRows, Public
 from recgym.sim.schema import FRIENDS
@@ -106,7 +107,10 @@ class Engine:
             Public(
                 world.user_features,
                 step_kernels.circle(len(world.contexts)),
-                np.array([self.horizon, self.num_pages, "friends" in self.observes]),
+                np.array([self.horizon, self.num_pages]),
+                category_shares(world.arrays, len(world.categories))
+                if "friends" in self.observes
+                else np.empty((1, 0), np.float32),
             ),
         )
 

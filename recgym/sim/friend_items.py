@@ -7,6 +7,8 @@ Axes: B sessions, N items, C categories.
 
 import math
 
+import numpy as np
+
 from recgym.arrays import Floats
 from recgym.jit import njit
 from recgym.sim.friend_requests import FRIENDS_SCALE, min_one, num_friends_with_item
@@ -15,17 +17,14 @@ from recgym.sim.state import Sessions
 
 
 @njit()
-def _count(w: WorldArrays, user: int, by_category: bool, out: Floats) -> float:
-    """Add the items in the libraries of a user's friends to `out`, by item (N,) or category (C,); their number."""
-    total = 0.0
+def _count(w: WorldArrays, user: int, out: Floats) -> None:
+    """Add the items in the libraries of a user's friends to `out` (N,)."""
     for at in range(w.friend_start[user], w.friend_start[user + 1]):
         friend = w.friend[at]
         for place in range(w.library.shape[1]):
             item = w.library[friend, place]
             if 0 <= item < w.category.shape[0]:  # the world may have been cut
-                out[w.category[item] if by_category else item] += 1.0
-                total += 1.0
-    return total
+                out[item] += 1.0
 
 
 @njit()
@@ -38,23 +37,31 @@ def friends_by_item(w: WorldArrays, s: Sessions, low: int, high: int, out: Float
     """Fill rows [low, high) of `out` (B, N): the user's friends with each item in their library, mapped into [0, 1]."""
     for b in range(low, high):
         out[b, :] = 0.0
-        _count(w, s.user[b], False, out[b])
+        _count(w, s.user[b], out[b])
         for item in range(out.shape[1]):
             out[b, item] = _scaled(out[b, item])
 
 
+def category_shares(w: WorldArrays, num_categories: int) -> Floats:
+    """Shares of the categories in the libraries of each user's friends, (U, C); 0 where these are empty."""
+    user, place = np.nonzero((w.library >= 0) & (w.library < len(w.category)))  # the world may have been cut
+    size = len(w.library), num_categories
+    code = user * num_categories + w.category[w.library[user, place]]
+    own = np.bincount(code, minlength=size[0] * size[1]).reshape(size)
+    sums = np.vstack([np.zeros(num_categories, np.int64), np.cumsum(own[w.friend], axis=0)])
+    counts = sums[w.friend_start[1:]] - sums[w.friend_start[:-1]]
+    shares: Floats = (counts / np.maximum(counts.sum(1, keepdims=True), 1)).astype(np.float32)
+    return shares
+
+
 @njit()
-def friend_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None:
+def friend_features(w: WorldArrays, s: Sessions, b: int, shares: Floats, out: Floats) -> None:
     """Fill the last C + 1 columns of `out` (width,).
 
-    They are the shares of the categories in friends' libraries, and the friends with the last item.
+    They are the shares of the categories in friends' libraries, from `category_shares`, and the friends with the last
+    item.
     """
-    at = out.shape[0] - s.shown.shape[1] - 1
-    shares = out[at:-1]
-    shares[:] = 0.0
-    total = _count(w, s.user[b], True, shares)
-    if total > 0.0:
-        for c in range(shares.shape[0]):  # a CUDA device has no division of arrays
-            shares[c] = shares[c] / total
-    lead = s.lead[b]
+    at, lead = out.shape[0] - shares.shape[1] - 1, s.lead[b]
+    for c in range(shares.shape[1]):
+        out[at + c] = shares[s.user[b], c]
     out[-1] = _scaled(num_friends_with_item(w, s.user[b], lead)) if lead >= 0 else 0.0

@@ -32,7 +32,8 @@ class Public(NamedTuple):
 
     user_features: Floats  # (U, F)
     circle: Floats  # (X, 2) sine and cosine of each context
-    settings: Ints  # (3,) horizon, number of pages, and 1 if the last columns are those of `friend_features`
+    settings: Ints  # (2,) horizon, number of pages
+    friend_shares: Floats  # (U, C) for `friend_items.friend_features`, (1, 0) where they are not observed
 
 
 class HistoryRows(NamedTuple):

@@ -52,7 +52,7 @@ def _example() -> Simulation:
     world = WorldArrays(**{n: np.zeros((1,) * len(row.axes), row.dtype) for n, row in LAYOUT.items()})
     numbers, one = np.zeros(1), np.zeros((1, 1), np.float32)
     reward = Reward(numbers, numbers, numbers, np.zeros((1, 3)))
-    public = Public(one, one, np.zeros(3, np.int64))
+    public = Public(one, one, np.zeros(2, np.int64), one)
     return Simulation(world, reward, session_arrays(1, 1, 1, 1), public)
 
 
@@ -84,8 +84,8 @@ def observe(m: Simulation, b: int, row: Floats) -> None:
     features(m.w, m.s, b, m.public, row)
     if m.w.choice[0] == FRIENDS:
         candidate_features(m.w, m.s, b, row)
-    if m.public.settings[2] == 1:
-        friend_features(m.w, m.s, b, row)
+    if m.public.friend_shares.shape[1] > 0:
+        friend_features(m.w, m.s, b, m.public.friend_shares, row)
 
 
 @njit()
