@@ -23,6 +23,7 @@ from recgym.sim.session_arrays import check_sessions, empty_sessions, session_li
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
 from recgym.sim.step_kernels import SIMULATION, STEP, Simulation, Step, empty_step
 from recgym.sim.struct_memory import StructMemory
+from recgym.sim.user_pairs import no_pairs, pairs_of
 from recgym.sim.world import World
 
 
@@ -112,6 +113,7 @@ class Engine:
                 if "friends" in self.observes
                 else np.empty((1, 0), np.float32),
             ),
+            pairs_of(world) if world.arrays.choice[0] == FRIENDS else no_pairs(),
         )
 
     @property

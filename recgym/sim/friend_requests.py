@@ -34,6 +34,7 @@ from recgym.sim.schema import (
     WorldArrays,
 )
 from recgym.sim.state import Sessions
+from recgym.sim.user_pairs import TAKEN, UserPairs
 from recgym.sim.world import World
 
 KINDS = ("friend of a friend", "shares items", "stranger")
@@ -97,19 +98,22 @@ def common_friends(w: WorldArrays, user: int, other: int) -> int:
 
 
 @njit()
-def is_available(w: WorldArrays, s: Sessions, b: int, count: int, other: int) -> bool:
+def is_available(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int, count: int, other: int) -> bool:
     """Whether `other` can be candidate number `count`: not the user, not a friend, not an earlier candidate."""
     user = s.user[b]
-    if other == user or are_friends(w, user, other):
-        return False
-    for c in range(count):  # noqa: SIM110 - a generator does not compile
-        if s.candidate[b, c] == other:
+    if pairs.friends.shape[0] > 0:
+        if pairs.friends[user, other] == TAKEN:
             return False
-    return True
+    elif other == user or are_friends(w, user, other):
+        return False
+    earlier = 0
+    for c in range(count):  # without a branch it is vectorised
+        earlier += int(s.candidate[b, c] == other)
+    return earlier == 0
 
 
 @njit()
-def draw_friend_of_friend(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
+def draw_friend_of_friend(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int, c: int) -> int:
     """A friend of a friend for candidate c, -1 if the walks find none."""
     user = s.user[b]
     own = num_friends(w, user)
@@ -118,43 +122,53 @@ def draw_friend_of_friend(w: WorldArrays, s: Sessions, b: int, c: int) -> int:
         middle = w.friend[w.friend_start[user] + int(uniform(s.key[b], 0, CANDIDATE, column) * own)]
         place = int(uniform(s.key[b], 0, CANDIDATE, column + 1) * num_friends(w, middle))
         other = w.friend[w.friend_start[middle] + place]
-        if is_available(w, s, b, c, other):
+        if is_available(w, pairs, s, b, c, other):
             return other
     return -1
 
 
 @njit()
-def draw_similar_user(w: WorldArrays, s: Sessions, b: int, c: int, mask: int) -> int:
+def draw_similar_user(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int, c: int, mask: int) -> int:
     """Of NUM_STRANGERS random users the one with the most items in common, -1 if none is available."""
     best, most, num_users = -1, -1, w.library.shape[0]
     for i in range(NUM_STRANGERS):
         other = int(
             uniform(s.key[b], 0, CANDIDATE, c * COLUMNS_PER_CANDIDATE + 2 * MAX_WALKS + i) * num_users
         )
-        shared = common_items(w, s, b, other, mask)
-        if shared > most and is_available(w, s, b, c, other):
+        shared = shared_items(w, pairs, s, b, other, mask)
+        if shared > most and is_available(w, pairs, s, b, c, other):
             best, most = other, shared
     return best
 
 
 @njit()
-def draw_candidates(w: WorldArrays, s: Sessions, b: int) -> None:
+def shared_items(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int, other: int, mask: int) -> int:
+    """Items in common of session b's user and another."""
+    if pairs.items.shape[0] > 0:
+        return int(pairs.items[s.user[b], other])
+    return common_items(w, s, b, other, mask)
+
+
+@njit()
+def draw_candidates(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int) -> None:
     """Draw the episode's candidates."""
-    user, num_users, mask = s.user[b], w.library.shape[0], mark_library(w, s, b)
+    user, num_users = s.user[b], w.library.shape[0]
+    has_tables = pairs.friends.shape[0] > 0
+    mask = 0 if has_tables else mark_library(w, s, b)
     for c in range(s.candidate.shape[1]):
         other = -1
         if w.category[c] == 0:
-            other = draw_friend_of_friend(w, s, b, c)
+            other = draw_friend_of_friend(w, pairs, s, b, c)
         elif w.category[c] == 1:
-            other = draw_similar_user(w, s, b, c, mask)
+            other = draw_similar_user(w, pairs, s, b, c, mask)
         if other < 0:  # the first available user from a random index on
             column = (c + 1) * COLUMNS_PER_CANDIDATE - 1
             other = int(uniform(s.key[b], 0, CANDIDATE, column) * num_users)
-            while not is_available(w, s, b, c, other):
+            while not is_available(w, pairs, s, b, c, other):
                 other = (other + 1) % num_users
         s.candidate[b, c] = other
-        s.shared[b, c] = common_items(w, s, b, other, mask)
-        s.tie[b, c] = common_friends(w, user, other)
+        s.shared[b, c] = shared_items(w, pairs, s, b, other, mask)
+        s.tie[b, c] = int(pairs.friends[user, other]) if has_tables else common_friends(w, user, other)
     s.refused[b, :] = 0
 
 

@@ -5,11 +5,10 @@ Axes: B sessions, d factors.
 
 from recgym.jit import njit
 from recgym.rng import CONTEXT, INTENT, MOOD, PATIENCE, USER, episode_key, normal, uniform
-from recgym.sim.friend_requests import draw_candidates
 from recgym.sim.scalar_math import draw
-from recgym.sim.schema import FRIENDS, SIGMA, WorldArrays
 from recgym.sim.schema import MOOD as MOOD_SD
 from recgym.sim.schema import PATIENCE as PATIENCE_SD
+from recgym.sim.schema import SIGMA, WorldArrays
 from recgym.sim.state import Sessions
 
 
@@ -45,5 +44,3 @@ def begin_session(w: WorldArrays, s: Sessions, b: int, user: int, context: int) 
     s.lead[b] = -1
     s.lead_events[b] = 0
     s.run[b] = 0
-    if w.choice[0] == FRIENDS:
-        draw_candidates(w, s, b)

@@ -15,7 +15,7 @@ from recgym.arrays import Bools, Doubles, Floats, Ints
 from recgym.jit import njit
 from recgym.sim.expectations import expected, page_expectation
 from recgym.sim.friend_items import friend_features, friends_by_item
-from recgym.sim.friend_requests import candidate_features
+from recgym.sim.friend_requests import candidate_features, draw_candidates
 from recgym.sim.observations import HistoryRows, Public, features, history, tabular
 from recgym.sim.reward_arrays import score
 from recgym.sim.schema import FRIENDS, LAYOUT, WorldArrays
@@ -24,6 +24,7 @@ from recgym.sim.session_arrays import empty_feedback, session_arrays
 from recgym.sim.session_start import begin_session, start_episode
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
 from recgym.sim.struct_memory import kind_of, load
+from recgym.sim.user_pairs import UserPairs
 from recgym.sim.whole_pages import first_on_page, shows_pages
 
 MS_PER_MINUTE = 60_000.0
@@ -36,6 +37,7 @@ class Simulation(NamedTuple):
     r: Reward
     s: Sessions
     public: Public
+    pairs: UserPairs
 
 
 class Step(NamedTuple):
@@ -53,7 +55,8 @@ def _example() -> Simulation:
     numbers, one = np.zeros(1), np.zeros((1, 1), np.float32)
     reward = Reward(numbers, numbers, numbers, np.zeros((1, 3)))
     public = Public(one, one, np.zeros(2, np.int64), one)
-    return Simulation(world, reward, session_arrays(1, 1, 1, 1), public)
+    pairs = UserPairs(*(np.zeros((1, 1), np.uint16) for _ in UserPairs._fields))
+    return Simulation(world, reward, session_arrays(1, 1, 1, 1), public, pairs)
 
 
 def empty_step(num: int, slots: int) -> Step:
@@ -103,6 +106,8 @@ def take_step(m: Simulation, b: int, i: Step) -> None:
     else:
         if i.resets[b]:
             start_episode(m.w, m.s, b)
+            if m.w.choice[0] == FRIENDS:
+                draw_candidates(m.w, m.pairs, m.s, b)
         _clear(i.f, b)
 
 
@@ -158,6 +163,8 @@ def begin_as(address: int, users: Ints, rows: Bools) -> None:
     for b in range(rows.shape[0]):
         if rows[b]:
             begin_session(m.w, m.s, b, users[b], m.s.context[b])
+            if m.w.choice[0] == FRIENDS:
+                draw_candidates(m.w, m.pairs, m.s, b)
 
 
 @njit()

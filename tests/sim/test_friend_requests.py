@@ -10,7 +10,9 @@ from reference import acceptance, friends_with_item
 
 from recgym.jit import njit
 from recgym.logs.sample import sample_log
+from recgym.sim import user_pairs
 from recgym.sim.common_items import common_items, mark_library
+from recgym.sim.friend_items import category_shares
 from recgym.sim.friend_requests import (
     COMMON_SCALE,
     FRIENDS_SCALE,
@@ -28,6 +30,7 @@ from recgym.sim.reward_arrays import make_reward
 from recgym.sim.session import affinity
 from recgym.sim.session_arrays import session_arrays
 from recgym.sim.synthetic import synthetic
+from recgym.sim.user_pairs import TAKEN, count_pairs
 
 WORLD = synthetic(1, domain="social")
 
@@ -60,6 +63,24 @@ def test_the_graph_equals_a_dense_matrix():
             assert common_items(a, sessions, 0, v, mask) == shared[u, v]
         for item in range(WORLD.num_items):
             assert num_friends_with_item(a, u, item) == counted[u, item]
+    pairs = count_pairs(a)
+    np.testing.assert_array_equal(pairs.items, shared)
+    is_taken = (edge > 0) | np.eye(WORLD.num_users, dtype=bool)
+    np.testing.assert_array_equal(pairs.friends, np.where(is_taken, TAKEN, both))
+
+
+def test_candidates_are_the_same_without_tables(monkeypatch):
+    """In worlds of many users pairs are counted when they are asked for."""
+    drawn = []
+    for most in (user_pairs.MOST_USERS, WORLD.num_users - 1):
+        monkeypatch.setattr(user_pairs, "MOST_USERS", most)
+        monkeypatch.setattr(user_pairs, "_latest", {})
+        simulator = engine(64)
+        assert len(simulator.simulation.pairs.items) == (WORLD.num_users if not drawn else 0)
+        s = simulator.sessions
+        drawn.append([each.copy() for each in (s.candidate, s.shared, s.tie, s.refused)])
+    for with_tables, without in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(with_tables, without)
 
 
 @njit()
@@ -187,3 +208,17 @@ def test_a_log_of_friend_requests_can_be_sampled_for_agents():
     assert (log.domain, log.events) == ("friends", ("connect",))
     assert 0 < log.column("connect").mean() < 1
     assert log.column("item").max() < 20
+
+
+def test_shares_of_friends_categories_are_counted_from_their_libraries():
+    a, num = WORLD.arrays, len(WORLD.categories)
+    found = category_shares(a, num)
+    for user in range(WORLD.num_users):
+        counts = np.zeros(num)
+        for friend in a.friend[a.friend_start[user] : a.friend_start[user + 1]]:
+            for item in a.library[friend]:
+                if 0 <= item < WORLD.num_items:
+                    counts[a.category[item]] += 1
+        np.testing.assert_allclose(found[user], counts / max(counts.sum(), 1.0), rtol=1e-6)
+    assert found.shape == (WORLD.num_users, num)
+    np.testing.assert_allclose(found.sum(axis=1), (np.diff(a.friend_start) > 0).astype(float), rtol=1e-6)
