@@ -80,9 +80,12 @@ class ExposureBounds(VectorWrapper):
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As of the environment; impressions are counted on."""
-        observation, info = self.env.reset(seed=seed, options=options)
         mask = (options or {}).get("reset_mask")
-        self._over[slice(None) if mask is None else np.asarray(mask)] = False
+        begun = (
+            slice(None) if mask is None else np.array(mask)
+        )  # a copy: an environment below may take it out
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._over[begun] = False
         empty = np.zeros((len(self._over), self._slate_size), np.int64)
         return observation, {
             **info,

@@ -117,3 +117,22 @@ def test_where_no_item_has_room_the_bound_is_relaxed_and_counted():
         assert (info["relaxed"] + info["replaced"] <= 3).all()
         over = terminated | truncated
     assert 1 <= relaxed <= 0.02 * shown
+
+
+def test_a_partial_reset_begins_the_rows_of_its_mask_alone():
+    """Also above an environment that takes the mask out of the options, as vectors of Gymnasium do."""
+
+    class Taking(gym.vector.VectorWrapper):
+        def reset(self, *, seed=None, options=None):
+            mask = options.pop("reset_mask") if options else None
+            return self.env.reset(seed=seed, options=None if mask is None else {"reset_mask": mask})
+
+    env = ExposureBounds(
+        Taking(native(horizon=2, autoreset_mode=AutoresetMode.DISABLED)), halves(), {"a": 1.0}
+    )
+    env.reset(seed=5)
+    for _ in range(2):
+        env.step(np.zeros(ROWS, int))
+    assert env._over.all()
+    env.reset(options={"reset_mask": np.arange(ROWS) < 3})
+    assert env._over.tolist() == [False] * 3 + [True] * 5
