@@ -5,6 +5,7 @@ from typing import Any
 from agents.environments import arguments_of
 from agents.guards import check_agent, check_task
 from recgym.checks import checked_seed, whole_number
+from recgym.rollout.play import bound, final_figures, play
 
 
 def judge(
@@ -26,8 +27,6 @@ def judge(
     Raises:
         ValueError: an argument is out of range, or the agent is of another task and `transfer` is False.
     """
-    from recgym.bench.rollout import bound, final_figures, play
-
     sessions, seed = whole_number(sessions, "sessions", 2), checked_seed(seed)
     check_agent(agent)
     env_id, kwargs = arguments_of(env)

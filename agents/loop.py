@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.guards import check_env
 from agents.interface import Agent, Checkpointer, Figures, LoopState, Masks, Report, Transition
 from agents.saved import check_arrays
-from agents.slate_rules import choose
+from recgym.rollout.slate_rules import choose, item_mask
 from recgym.storage import check_keys, refusing
 
 REPORTS = 50  # per budget
@@ -24,16 +24,6 @@ def take(observation: Any, rows: NDArray[Any]) -> Any:
     if isinstance(observation, dict):
         return {name: value[rows] for name, value in observation.items()}
     return observation[rows]
-
-
-def item_mask(info: dict[str, Any], slate_size: int) -> Masks | None:
-    """The info's mask as (B, N): items that may be shown at some position; None if there is no mask."""
-    mask = info.get("action_mask")
-    if mask is None:
-        return None
-    flat = np.asarray(mask, dtype=np.bool_)
-    masks: Masks = np.logical_or.reduce(flat.reshape(len(flat), slate_size, -1), axis=1)
-    return masks
 
 
 class Statistics:

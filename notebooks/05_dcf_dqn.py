@@ -119,7 +119,7 @@ rows, curves = {}, {}
 
 def returns_of(agent, sessions=600):
     """Return of each of the same sessions."""
-    from recgym.bench.rollout import play
+    from recgym.rollout.play import play
 
     def bound(env):
         agent.bind(env)

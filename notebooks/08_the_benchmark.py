@@ -20,8 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from agents import make_agent
-from recgym.bench.rollout import play
 from recgym.evaluate import coverage, exposure_counts, exposure_gini, paired_difference, t_interval
+from recgym.rollout.play import play
 
 ENV, SEEDS, SESSIONS = "recgym/Ecommerce-v1", 6, 250
 AGENTS = ("random", "ucb1", "thompson", "linucb", "oracle")

@@ -3,7 +3,7 @@
 from zoo import LIGHT
 
 from agents import AGENTS, Problem, agent_class, make_agent
-from recgym.bench.rollout import make_vector
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 
 ENV, SLATE = "recgym/Ecommerce-v1", "recgym/EcommerceSlate-v1"

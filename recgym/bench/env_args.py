@@ -49,8 +49,8 @@ def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
 
 def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
     """ValueError where the environment rejects the arguments of --env-args."""
-    from recgym.bench.rollout import make_vector
     from recgym.envs import row_of
+    from recgym.rollout.play import make_vector
 
     row_of(env_id)
     try:

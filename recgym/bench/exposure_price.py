@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from agents.guards import check_task
-from recgym.bench.rollout import play
 from recgym.envs.exposure_bounds import ExposureBounds
 from recgym.evaluate.stats import Interval, paired_difference
+from recgym.rollout.play import play
 
 
 class ExposurePrice(NamedTuple):

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import make_vector, play
 from recgym.envs import EnvRow, row_of
 from recgym.evaluate.stats import Interval, t_interval
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector, play
 
 OMEGAS = (0.0, 0.25, 0.5)  # low and middle, half-way, high of the assumed term
 AGENTS = ("random", "popularity", "friends", "user-knn", "oracle")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from recgym.bench.rollout import make_vector
+from recgym.bench.perturbations import perturbed_vector
 
 BATCHES = (1, 256)  # observations of a call
 CALLS, ENOUGH_S = 5, 0.3  # the least of so many calls counts; no further call after so much time
@@ -27,7 +27,7 @@ def act_times(agent: Any, env_id: str, kwargs: Mapping[str, Any]) -> dict[str, f
         return {}
     found = {}
     for num in BATCHES:
-        env = make_vector(env_id, num, **kwargs)
+        env = perturbed_vector(env_id, num, **kwargs)
         agent.bind(env)
         observation, _ = env.reset(seed=0)
         found[f"act_{num}_ms"] = 1e3 * least_seconds(partial(agent.act, observation, explore=False))

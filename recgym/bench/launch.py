@@ -13,8 +13,8 @@ from recgym import storage
 from recgym.bench import run_folder
 from recgym.bench.experiment import ENTROPY, MAX_ENTROPY, Preset, runs_of
 from recgym.bench.one_table import code_of, own_code
+from recgym.bench.perturbations import perturbed_vector
 from recgym.bench.raw_rows import records_of, without_settings
-from recgym.bench.rollout import make_vector
 from recgym.bench.run import Job, execute, job_of, record_failure
 from recgym.bench.trackers import Tracker, track
 from recgym.bench.worker_pool import Outcome, cores, run_jobs
@@ -36,7 +36,7 @@ def warm_up(preset: Preset) -> None:
 
     for experiment in preset.experiments:
         for kind in ("features", "history", "tabular"):
-            env = make_vector(experiment.env_id, 2, observation=kind, **experiment.kwargs)
+            env = perturbed_vector(experiment.env_id, 2, observation=kind, **experiment.kwargs)
             env.reset(seed=0)
             env.step(np.zeros(env.action_space.shape, np.int64))
         engine = env.unwrapped.privileged()

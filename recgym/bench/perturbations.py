@@ -1,11 +1,13 @@
 """Perturbations of the environments of a benchmark, by name and severity."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from recgym.bench.perturbed_feedback import WRAPPERS
 from recgym.bench.perturbed_worlds import WORLD_CHANGES, changed_world
 from recgym.checks import finite_number
+from recgym.rollout.play import make_vector
 
 PERTURB = "perturb"  # argument of an environment of the benchmark: {name: severity}
 SEED = 20_261_128  # of the perturbations
@@ -30,6 +32,19 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "delayed_feedback": Perturbation((0.1, 0.3, 1.0), True, False),
     "missing_features": Perturbation((0.1, 0.3, 0.6), True, True),
 }
+
+
+def perturbed_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
+    """As `make_vector`, perturbed by `perturb`; ValueError also for an unknown perturbation."""
+    kwargs, wrap = perturbed_task(env_id, kwargs)
+    return wrap(make_vector(env_id, num_envs, **kwargs))
+
+
+def perturbed_task(env_id: str, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+    """Arguments of an environment with `perturb` carried out in its world, and what wraps it in perturbed feedback."""
+    rest = dict(kwargs)
+    severities = severities_of(rest.pop(PERTURB, {}))
+    return world_arguments(env_id, rest, severities), partial(wrapped, severities=severities)
 
 
 def severities_of(given: Any) -> dict[str, float]:

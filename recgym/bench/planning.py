@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recgym.arrays import Bools, Doubles
-from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS
 from recgym.evaluate.stats import Interval, paired_difference, t_interval
+from recgym.rollout.play import make_vector
 from recgym.sim.engine import Engine
 from recgym.sim.expected_returns import expected_returns
 from recgym.sim.logging_policy import LoggedPolicy

@@ -17,9 +17,9 @@ from recgym.arrays import Ints
 from recgym.bench import run_folder
 from recgym.bench.judged_runs import session_columns
 from recgym.bench.perturbations import PERTURB
-from recgym.bench.rollout import Columns, bound, play
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import Columns, bound, play
 from recgym.storage import Stored, refusing
 
 _NUM_SEEDS = 1 << 64
@@ -106,7 +106,7 @@ def of_agent(place: Path, sessions: int, seed: int) -> PlayedSessions:
 
 
 def _of_columns(columns: Columns, env_id: str, kwargs: Mapping[str, Any], policy: str) -> PlayedSessions:
-    """Sessions of `recgym.bench.rollout.play`."""
+    """Sessions of `recgym.rollout.play.play`."""
     lengths = columns["length"]
     slates = np.split(columns["items"].astype(np.int64), columns["offsets"][1:-1])
     names = gymnasium.make(env_id, **kwargs).unwrapped.event_names  # type: ignore[attr-defined]

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from recgym.bench.experiment import AGENT, EVALUATE, Run
 from recgym.bench.judged_runs import ORACLE, RANDOM
-from recgym.bench.rollout import bound, play
 from recgym.bench.run import judged_kwargs
 from recgym.evaluate.stats import t_interval
+from recgym.rollout.play import bound, play
 
 MOST_REWARDS = 400_000  # sessions times items, of which the oracle computes rewards: about a second
 MOST_SESSIONS = 1_000

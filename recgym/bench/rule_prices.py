@@ -2,7 +2,7 @@
 
     python -m recgym.bench.rule_prices        # a table in Markdown, for recgym/EcommerceSlate-v1
 
-Agents learn from a log without rules, and keep each rule by the masks of the environment (`agents.slate_rules`).
+Agents learn from a log without rules, and keep each rule by the environment's masks (`recgym.rollout.slate_rules`).
 """
 
 import sys
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import bound, make_vector, play
 from recgym.evaluate.stats import Interval, t_interval
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import bound, make_vector, play
 
 AGENTS = ("random", "popularity", "hybrid", "oracle")
 NUM_ENVS = 64

@@ -17,10 +17,10 @@ from recgym.bench import run_folder
 from recgym.bench.experiment import AGENT, EVALUATE, LOG, PREPARE, TRAIN, Run
 from recgym.bench.latency import act_times
 from recgym.bench.machine import git, host, versions
-from recgym.bench.perturbations import log_for
-from recgym.bench.rollout import Columns, bound, final_figures, make_vector, play
+from recgym.bench.perturbations import log_for, perturbed_task, perturbed_vector
 from recgym.envs import row_of
 from recgym.envs.world_lookup import world_of
+from recgym.rollout.play import Columns, bound, final_figures, play
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,9 @@ def learn(
 def judge(run: Run, record: dict[str, Any], agent: Any) -> tuple[Columns, dict[str, Any]]:
     """Plays the judged sessions, without exploration."""
     experiment, started = run.experiment, time.process_time()
-    seed, kwargs = run.env_seed(EVALUATE), judged_kwargs(run, agent)
-    columns, facts = play(experiment.env_id, kwargs, bound(agent), seed, experiment.eval_sessions)
+    seed, env_id = run.env_seed(EVALUATE), experiment.env_id
+    kwargs, wrap = perturbed_task(env_id, judged_kwargs(run, agent))
+    columns, facts = play(env_id, kwargs, bound(agent), seed, experiment.eval_sessions, wrap=wrap)
     record["timing"]["evaluate_s"] = _since(started)
     return columns, facts
 
@@ -224,7 +225,7 @@ def agent_and_env(run: Run, device: str) -> tuple[Any, Any]:
     slate_size = int(experiment.kwargs.get("slate_size", row_of(experiment.env_id).slate_size))
     observation, _ = kind.requirements(run.entry.params, slate_size)
     kwargs = {**experiment.training_kwargs, "observation": observation}
-    env = make_vector(experiment.env_id, kind.num_envs, **kwargs)
+    env = perturbed_vector(experiment.env_id, kind.num_envs, **kwargs)
     agent = make_agent(
         run.entry.agent, Problem.of(env), seed=run.seed(AGENT), device=device, **run.entry.params
     )

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
-from recgym.bench.rollout import make_vector
 from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.envs.world_lookup import world_of
 from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
+from recgym.rollout.play import make_vector
 from recgym.sim.schema import LAYOUT
 from recgym.sim.world import World
 

@@ -12,8 +12,8 @@ from recgym import storage
 from recgym.bench.checkpoint import FOLDER, Checkpoints
 from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.reference_returns import reference_returns
-from recgym.bench.rollout import final_figures
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
+from recgym.rollout.play import final_figures
 
 Listener = Callable[[str, int, Any], None]  # called with stage, environment steps so far, figures
 

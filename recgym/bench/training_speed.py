@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.rollout import bound, make_vector, play
 from recgym.bench.run import sampled_log
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import bound, make_vector, play
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 

@@ -10,8 +10,8 @@ from agents import Problem, load_agent, make_agent
 from agents.deep.states import to_states
 from agents.deep.top_k_search import TopKSearch
 from agents.deep.towers import Towers
-from recgym.bench.rollout import make_vector
 from recgym.logs import sample_log
+from recgym.rollout.play import make_vector
 
 NOW, BEFORE = "recgym/SocialFriends-v3", "recgym/SocialFriends-v2"
 READERS = {

@@ -8,8 +8,8 @@ import pytest
 from zoo_cases import CASES, ENV, OBSERVATIONS, SETTINGS, WORLD, env_for, made, one_line
 
 from agents import Problem, agent_class, make_agent
-from recgym.bench.rollout import make_vector
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 
 
 @pytest.mark.parametrize(("name", "params"), CASES)

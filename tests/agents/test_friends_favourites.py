@@ -5,9 +5,9 @@ import pytest
 from env_helpers import registered
 
 from agents import Problem, make_agent
-from recgym.bench.rollout import make_vector
 from recgym.envs import row_of
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is out of date")  # earlier ids observe no friends

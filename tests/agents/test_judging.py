@@ -6,7 +6,7 @@ import pytest
 from zoo_cases import ENV, WORLD
 
 from agents import judge, load_agent, make_agent
-from recgym.bench.rollout import make_vector
+from recgym.rollout.play import make_vector
 
 
 def test_judging_plays_the_same_users_and_leaves_the_environment_alone(tmp_path):

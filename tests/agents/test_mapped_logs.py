@@ -11,8 +11,8 @@ from refusals import refused
 from zoo import LIGHT
 
 from agents import AGENTS, Problem, agent_class, make_agent
-from recgym.bench.rollout import make_vector
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 
 OFFLINE = [row.name for row in AGENTS if agent_class(row.name).offline]

@@ -9,7 +9,7 @@ from zoo_cases import CASES, ENV, NAMES, OBSERVATIONS, SETTINGS, SLATE, WORLD, m
 
 from agents import Problem, Transition, agent_class
 from agents.base import BaseAgent
-from recgym.bench.rollout import make_vector
+from recgym.rollout.play import make_vector
 
 
 @pytest.mark.parametrize(("name", "params"), CASES)

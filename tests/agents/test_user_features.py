@@ -10,9 +10,9 @@ from zoo import LIGHT, PRIVILEGED
 from agents import AGENTS, Problem, agent_class, make_agent
 from agents.features import Contexts
 from agents.log_histories import read_histories
-from recgym.bench.rollout import make_vector
 from recgym.envs import OBSERVED, row_of
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is out of date")  # earlier ids observe no features of users

@@ -5,7 +5,7 @@ import pytest
 
 from agents import make_agent
 from recgym.bench.exposure_price import exposure_price
-from recgym.bench.rollout import make_vector
+from recgym.rollout.play import make_vector
 
 KWARGS = {"n_items": 12, "observation": "tabular", "horizon": 1, "reward": "clicks"}
 GROUP = np.repeat(["a", "b"], 6)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
-from recgym.bench.perturbations import log_for
+from recgym.bench.perturbations import log_for, perturbed_vector
 from recgym.bench.perturbed_feedback import MAX_DELAY, TARGET_SHARE, WRAPPERS
-from recgym.bench.rollout import make_vector
 from recgym.logs import sample_log
 
 ROWS, STEPS = 64, 30
@@ -14,7 +13,7 @@ ROWS, STEPS = 64, 30
 
 def made(worlds, severities, env_id="recgym/Content-v1", **kwargs):
     given = {"world": str(worlds["content"]), "observation": "features", "reward": "clicks", **kwargs}
-    return make_vector(env_id, ROWS, perturb=severities, **given)
+    return perturbed_vector(env_id, ROWS, perturb=severities, **given)
 
 
 def played(env, steps=STEPS):

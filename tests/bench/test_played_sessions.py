@@ -7,8 +7,8 @@ import pytest
 from bench_runs import env_of, folders
 
 from recgym.bench.played_sessions import of_agent, of_log, of_run, replay, sampled
-from recgym.bench.rollout import play
 from recgym.logs import Log, sample_log
+from recgym.rollout.play import play
 
 SHOP, COUNT, SEED = env_of("ecommerce"), 12, 5
 

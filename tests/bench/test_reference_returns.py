@@ -8,7 +8,7 @@ from agents.problem import Problem
 from recgym.bench import reference_returns as module
 from recgym.bench.experiment import EVALUATE, Entry, Experiment, Run
 from recgym.bench.reference_returns import reference_returns
-from recgym.bench.rollout import bound, make_vector, play
+from recgym.rollout.play import bound, make_vector, play
 
 ID = "recgym/Content-v1"
 

@@ -5,12 +5,12 @@ import pytest
 from bench_runs import small
 
 from recgym.bench.experiment import Entry, Run
-from recgym.bench.perturbations import PERTURBATIONS
+from recgym.bench.perturbations import PERTURBATIONS, perturbed_task, perturbed_vector
 from recgym.bench.robustness import perturbed
-from recgym.bench.rollout import make_vector, play
 from recgym.bench.run import agent_and_env, execute, job_of
 from recgym.bench.run_folder import load_record
 from recgym.bench.suite import PRESETS
+from recgym.rollout.play import make_vector, play
 
 
 def test_the_preset_has_every_perturbation_at_three_severities():
@@ -32,8 +32,8 @@ def test_worlds_are_changed_with_the_numbers_of_the_task():
     kwargs = {"observation": "tabular"}
     base, _ = play("recgym/Content-v1", kwargs, lambda env: First(), 3, 60)
     for name, severity in (("user_mix", 1.0), ("preference_drift", 1.0), ("position_bias", 0.5)):
-        changed = {**kwargs, "perturb": {name: severity}}
-        found, facts = play("recgym/Content-v1", changed, lambda env: First(), 3, 60)
+        changed, wrap = perturbed_task("recgym/Content-v1", {**kwargs, "perturb": {name: severity}})
+        found, facts = play("recgym/Content-v1", changed, lambda env: First(), 3, 60, wrap=wrap)
         assert (
             facts["num_items"] == make_vector("recgym/Content-v1", 1).unwrapped.privileged().world.num_items
         )
@@ -50,7 +50,7 @@ def test_unknown_perturbations_and_severities_are_refused():
         (3, "perturb is 3, expected severities by name"),
     ):
         with pytest.raises(ValueError, match=message):
-            make_vector("recgym/Content-v1", 1, perturb=given)
+            perturbed_vector("recgym/Content-v1", 1, perturb=given)
 
 
 @pytest.mark.parametrize("name", ["unseen_items", "click_bots", "missing_features"])

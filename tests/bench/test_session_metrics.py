@@ -8,9 +8,9 @@ from fake_runs import write_run
 
 from recgym.bench.beyond_return import SESSION_REGRET, TIMES, beyond_return
 from recgym.bench.judged_runs import judged_run
-from recgym.bench.rollout import REGRET_SESSIONS, play
 from recgym.bench.session_metrics import COLUMNS, TaskCatalogue, catalogue_of, session_metrics
 from recgym.envs import row_of
+from recgym.rollout.play import REGRET_SESSIONS, play
 from recgym.sim.world import World
 
 FACTS = {"events": ["click", "cart", "purchase"], "num_items": 4}

@@ -10,9 +10,9 @@ from refusals import refused
 
 from agents import agent_class
 from agents.problem import Problem
-from recgym.bench.rollout import make_vector
 from recgym.cli.training import with_stage
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.world import World
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from env_helpers import IDS, flat, registered, world_for
 
-from recgym.bench.rollout import make_vector
 from recgym.envs import OBSERVED, row_of
 from recgym.envs.arguments import OBSERVATIONS, Arguments
 from recgym.envs.spaces import feature_blocks
+from recgym.rollout.play import make_vector
 
 
 @pytest.mark.parametrize("env_id", IDS)

@@ -11,11 +11,11 @@ from safetensors.numpy import load_file
 from zoo import LIGHT
 
 from agents import make_agent
-from recgym.bench.rollout import make_vector
 from recgym.envs import EARLIER, ENVIRONMENTS, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.task_engine import task_world
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.numbering import random_order
 from recgym.sim.synthetic import synthetic
 

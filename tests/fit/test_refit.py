@@ -9,9 +9,9 @@ from safetensors.numpy import load_file
 from zoo import LIGHT
 
 from agents import Problem, make_agent
-from recgym.bench.rollout import make_vector
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 
 ENV = "recgym/Ecommerce-v1"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from own_logs import ENV, named, own_world
 
-from recgym.bench.rollout import make_vector
 from recgym.envs.world_lookup import WORLDS, shipped_worlds
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 from recgym.sim.world_ids import IDS, Ids

@@ -1,17 +1,34 @@
-"""Actions of an agent in an environment whose masks differ by position, or whose slates have a limit for a category.
+"""Actions of a policy in an environment whose masks differ by position, or whose slates have a limit for a category.
 
 Axes: B sessions, K slate positions, N items.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from agents.interface import Actions, Agent, Masks
+from recgym.arrays import Bools, Ints
 
 
-def choose(agent: Agent, env: Any, observation: Any, mask: Masks | None, *, explore: bool) -> Actions:
+class Policy(Protocol):
+    """What is played: an agent, or anything else that acts."""
+
+    def act(self, observation: Any, mask: Bools | None = None, explore: bool = False) -> Ints:
+        """Items (B,) or slates (B, K) for B sessions."""
+        ...
+
+
+def item_mask(info: dict[str, Any], slate_size: int) -> Bools | None:
+    """The info's mask as (B, N): items that may be shown at some position; None if there is no mask."""
+    mask = info.get("action_mask")
+    if mask is None:
+        return None
+    flat = np.asarray(mask, dtype=np.bool_)
+    masks: Bools = np.logical_or.reduce(flat.reshape(len(flat), slate_size, -1), axis=1)
+    return masks
+
+
+def choose(agent: Policy, env: Any, observation: Any, mask: Bools | None, *, explore: bool) -> Ints:
     """Items (B,) or slates (B, K) of an agent that keep the rules of an environment.
 
     Slates whose items depend on one another are filled from the top: at each position the agent is asked for a slate of
@@ -45,9 +62,7 @@ def choose(agent: Agent, env: Any, observation: Any, mask: Masks | None, *, expl
     return slates
 
 
-def _best(
-    agent: Agent, observation: Any, allowed: Masks, above: NDArray[np.int64], slots: int, explore: bool
-) -> NDArray[np.int64]:
+def _best(agent: Policy, observation: Any, allowed: Bools, above: Ints, slots: int, explore: bool) -> Ints:
     """The first allowed item (B,) of the agent's slates of allowed items, filled up by those above and others."""
     asked = allowed.copy()
     np.put_along_axis(asked, above, True, axis=1)
@@ -62,5 +77,5 @@ def _best(
             f"row {row}: {int(allowed[row].sum())} items keep the rules, and the agent shows none of them"
         )
     first = is_allowed.argmax(axis=1)
-    best: NDArray[np.int64] = slate[np.arange(len(slate)), first]
+    best: Ints = slate[np.arange(len(slate)), first]
     return best

@@ -8,10 +8,10 @@ import pytest
 from zoo import LIGHT
 
 from agents import Problem, agent_class, make_agent
-from agents.slate_rules import choose
 from agents.slates import top_k
-from recgym.bench.rollout import play
 from recgym.logs.sample import sample_log
+from recgym.rollout.play import play
+from recgym.rollout.slate_rules import choose
 from recgym.sim.synthetic import synthetic
 
 WORLD = synthetic(5, domain="content", num_items=40)

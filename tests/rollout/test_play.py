@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from agents import make_agent
-from recgym.bench import rollout
+from recgym.rollout import play as rollout
+from recgym.sim.synthetic import synthetic
 
 
 class Fixed:
@@ -16,9 +17,9 @@ class Fixed:
 
 
 @pytest.mark.parametrize("side_by_side", [1, 7, 32])
-def test_played_sessions_are_those_of_the_single_environment(worlds, monkeypatch, side_by_side):
+def test_played_sessions_are_those_of_the_single_environment(monkeypatch, side_by_side):
     monkeypatch.setattr(rollout, "PARALLEL_SESSIONS", side_by_side)
-    kwargs = {"world": str(worlds["content"]), "observation": "tabular"}
+    kwargs = {"world": synthetic(3, domain="content"), "observation": "tabular"}
     columns, facts = rollout.play("recgym/Content-v1", kwargs, lambda env: Fixed(), 2**64 - 5, 20)
     env = gym.make("recgym/Content-v1", **kwargs)
     for i in range(20):
@@ -44,8 +45,8 @@ class FixedSlate:
         return np.tile([3, 5, 3, 1, 0, 2], (len(observation), 1))
 
 
-def test_a_repeat_in_a_slate_is_not_shown(worlds):
-    kwargs = {"world": str(worlds["ecommerce"]), "observation": "tabular"}
+def test_a_repeat_in_a_slate_is_not_shown():
+    kwargs = {"world": synthetic(3, domain="ecommerce"), "observation": "tabular"}
     columns, _ = rollout.play("recgym/EcommerceSlate-v1", kwargs, lambda env: FixedSlate(), 7, 40)
     assert np.array_equal(columns["shown"], 5 * columns["length"])
     assert columns["click"].sum() > 0

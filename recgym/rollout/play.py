@@ -1,4 +1,4 @@
-"""Plays whole sessions and records one row for each; all figures of the benchmark are computed from these rows.
+"""Plays whole sessions and records one row for each; all figures are computed from these rows.
 
 Axes: B sessions in parallel, S sessions in all.
 """
@@ -12,11 +12,9 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - importing it registers the environments
-from agents.loop import item_mask
-from agents.slate_rules import choose
-from recgym.bench.perturbations import PERTURB, severities_of, world_arguments, wrapped
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
+from recgym.rollout.slate_rules import choose, item_mask
 from recgym.sim.schema import FRIENDS, ONE_CHOICE
 
 REGRET_SESSIONS = (
@@ -28,17 +26,11 @@ Columns = dict[str, NDArray[Any]]
 
 
 def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
-    """The native vector environment, perturbed by `perturb`, severities by name (`perturbations`).
-
-    ValueError for an unknown id, argument or perturbation.
-    """
+    """The native vector environment; ValueError for an unknown id or argument."""
     from recgym.envs import row_of
 
     row_of(env_id)
-    severities = severities_of(kwargs.pop(PERTURB, {}))
-    kwargs = world_arguments(env_id, kwargs, severities)
-    env = gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
-    return wrapped(env, severities)
+    return gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
 
 
 def bound(agent: Any) -> Callable[[Any], Any]:
