@@ -18,7 +18,6 @@ class Problem:
     """Public facts of a task: spaces, item table, names, reward; no hidden number of the world."""
 
     env_id: str
-    env_kwargs: Mapping[str, Any]
     num_items: int
     num_users: int
     num_contexts: int = 1  # number of contexts, which lie on a circle
@@ -49,7 +48,6 @@ class Problem:
         low, high = item_range(reward, items["price_ratio"])
         return cls(
             env_id="" if spec is None else spec.id,
-            env_kwargs=_plain({} if spec is None else spec.kwargs),
             num_items=len(items["category"]),
             num_users=face.num_users,
             num_contexts=face.num_contexts,
@@ -115,14 +113,6 @@ class Problem:
     def item_reward_range(self) -> tuple[float, float]:
         """Smallest and largest reward of one shown item."""
         return self.reward_range[0] / self.slate_size, self.reward_range[1] / self.slate_size
-
-
-def _plain(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment's arguments without those of a vector; a World is replaced by its name."""
-    ours = {name: value for name, value in kwargs.items() if name not in ("num_envs", "vectorization_mode")}
-    if not isinstance(ours.get("world", ""), str):
-        ours["world"] = ours["world"].name
-    return ours
 
 
 def item_range(reward: Any, price_ratio: NDArray[Any]) -> tuple[float, float]:

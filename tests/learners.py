@@ -31,7 +31,6 @@ class Toy:
         items = {name: zeros for name in ("price", "price_ratio", "seconds")}
         return Problem(
             env_id="toy",
-            env_kwargs={},
             num_items=num_actions,
             num_users=1,
             slate_size=1,

@@ -40,7 +40,6 @@ def _problem(space: spaces.Space[Any]) -> Any:
     indices = zeros.astype(np.int64)
     return Problem(
         env_id="",
-        env_kwargs={},
         num_items=NUM_ARMS,
         num_users=1,
         slate_size=1,

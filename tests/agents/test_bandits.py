@@ -22,7 +22,6 @@ def problem_of(num_items, width, slate_size=1):
     zeros = np.zeros(num_items)
     return Problem(
         env_id="toy",
-        env_kwargs={},
         num_items=num_items,
         num_users=1,
         slate_size=slate_size,

@@ -96,7 +96,6 @@ def test_the_problem_has_the_public_facts():
     problem = Problem.of(env)
     assert (problem.num_items, problem.num_users, problem.slate_size, problem.horizon) == (30, 50, 6, 7)
     assert problem.env_id == "recgym/ContentSlate-v1"
-    assert problem.env_kwargs["world"] == "synthetic-0"  # its name, never the World
     assert problem.reward_weights["follow"] == 3.0
     assert problem.reward_weights["hate"] == -2.0
     assert problem.reward_range == (6 * -2.0, 6 * 10.0)
