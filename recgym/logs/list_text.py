@@ -246,6 +246,8 @@ def separators(table: Any, origin: Origin, names: Mapping[str, str]) -> dict[str
     signs: dict[str, str | None] = {
         key: separator(table[key]) for key in table.column_names if is_text(table[key].type)
     }
+    if "item" in signs and "shown" in table.column_names:  # ids of `shown`: what splits these splits those
+        signs["item"] = signs.get("shown")
     if "category" in signs:  # its words may have spaces and commas
         signs["category"] = signs.get("shown") or None
     for key in set(NUMBERS) & set(signs):

@@ -1,7 +1,7 @@
 """Slates as a list in one cell: one row for each shown item.
 
 The column `shown` has the ids of the items that were shown together: a list of Parquet or JSON, or text split by | ; ,
-or white space, in brackets or not. The cell of `item` is the chosen item, or a list of them, or empty. Prices,
+or white space, in brackets or not. The cell of `item` is empty, or the chosen items, split as `shown` is. Prices,
 propensities, positions and events may be lists of the same length. With a column `item`, a cell of OF_CHOSEN that is no
 such list describes the chosen items alone. A propensity must be such a list: that of a slate is not that of its items.
 Other cells hold for all items of their slate.
