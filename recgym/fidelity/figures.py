@@ -166,7 +166,9 @@ def evaluation_of(
     few, known = subsample(log, most, seed), None if past is None else subsample(past, MAX_PAST, seed)
     logged, earlier = align(world, few), None if known is None else align(world, known)
     if earlier is not None:  # the horizon that cut the sessions of a log shows in both parts
-        cut = cut_length(np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]))
+        cut = cut_length(
+            np.concatenate([np.diff(part.visits.begin) for part in (earlier, logged)]), log.horizon
+        )
         logged, earlier = replace(logged, cut=cut), replace(earlier, cut=cut)
     origin = tuple(each for each in (past, log) if each is not None)
     remarks = [f"{len(logged.step):,} rows of {len(logged.visits.user):,} visits", *logged.remarks]

@@ -139,7 +139,7 @@ def align(world: World, log: Log) -> IndexedLog:
     )
     return IndexedLog(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
-        columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin)),
+        columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin), log.horizon),
         (*remarks, *context_remarks), visit_days(log, known),
     )  # fmt: skip
 

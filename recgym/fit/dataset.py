@@ -25,6 +25,7 @@ from recgym.logs import Log
 from recgym.logs.cell_rules import CONTEXT_CODES
 from recgym.logs.kinds import responses_of
 from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
+from recgym.logs.visit_history import cut_length
 
 MIN_ROWS = 20  # of a log, and of its rows with a response
 MIN_EVIDENCE = 20  # rows from which a term of memory is fitted
@@ -63,11 +64,17 @@ class Dataset:
     place: Codes  # (rows,) 0-based step of the visit; 0 where the order of its rows is not known
     weight: Doubles | None  # (rows,) in the response's likelihood, mean 1 over known rows; None: 1
     earlier: Earlier | None = None  # exposures before the log
+    horizon: int | None = None  # [rows] at which the log says that its sessions were cut
 
     @cached_property
     def history(self) -> History | None:
         """What exposures before the log say of users and items; None where the log has none."""
         return None if self.earlier is None else History.of(self.earlier, self.user_row, self.item_row)
+
+    @property
+    def cut(self) -> int:
+        """Rows after which sessions are censored, 0 for never; see `cut_length`."""
+        return cut_length(self.lengths[self.period <= VALIDATION], self.horizon)
 
     @property
     def num_items(self) -> int:  # noqa: D102 - the name says it
@@ -222,6 +229,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         np.where(np.repeat(ordered, lengths), step - np.repeat(step[starts], lengths), 0).astype(np.int32),
         propensity_weights(log.column("propensity")[keep], past) if config.propensity_weights else None,
         None if config.guard is None else Earlier.of(log),
+        log.horizon if keep.all() else None,
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
 

@@ -18,7 +18,7 @@ from recgym.arrays import Codes, Doubles, Ints
 from recgym.fit.dataset import Dataset
 from recgym.fit.hazard import EffectTable, Hazard, VisitRows, chances, fit_hazard, marginal_loss
 from recgym.logs.splits import TRAIN, VALIDATION
-from recgym.logs.visit_history import cut_length, repeats, runs
+from recgym.logs.visit_history import repeats, runs
 from recgym.sim.state import MEMORY
 
 MAX_STEP, MAX_RUN = 200, 40  # lengths of the world's leaving tables, in steps and responses
@@ -112,7 +112,7 @@ def hazard_rows(dataset: Dataset) -> HazardRows:
     """Covariates and outcome of every row of the dataset."""
     responded = dataset.positive.astype(bool)
     left = np.zeros(len(dataset.item))
-    ended = dataset.lengths != cut_length(dataset.lengths[dataset.period <= VALIDATION])
+    ended = dataset.lengths != dataset.cut
     left[(dataset.starts + dataset.lengths - 1)[ended]] = 1.0
     return HazardRows(
         dataset.step + 1,

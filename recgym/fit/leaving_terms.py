@@ -13,7 +13,6 @@ from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.logs import Log
 from recgym.logs.kinds import is_sampled
 from recgym.logs.splits import TRAIN, UNUSED, VALIDATION, has_times
-from recgym.logs.visit_history import cut_length
 
 MAX_VISIT_MS = 86_400_000.0  # length of a median visit that is none: a day
 MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard needs
@@ -42,8 +41,7 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
         return ""
     if reason := never_ends(dataset, log, rows):
         return reason
-    cut = cut_length(dataset.lengths[dataset.period <= VALIDATION])
-    size = dataset.num_items, len(dataset.contexts)
+    cut, size = dataset.cut, (dataset.num_items, len(dataset.contexts))
     early, judged, past = (
         take(rows, np.isin(dataset.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
     )

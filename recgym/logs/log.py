@@ -49,6 +49,7 @@ class Log:
     friends: Any = None  # pa.Table of distinct pairs, int32 columns user and friend; None: unknown
     earlier: Any = None  # pa.Table of EARLIER: exposures before the log; None: unknown
     indexed_by: str | None = None  # `World.index_digest` if user and item are indices of a world
+    horizon: int | None = None  # [steps] at which sampled sessions were truncated; None: not known
 
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:

@@ -47,8 +47,8 @@ def sample_log(
         rules: whether the rules of an environment are kept; False: the log is of the time before them.
 
     Returns:
-        A log with propensities, events, watch time and `context_index`, on the indices of the world. `time` is null.
-        Its source states that it was sampled.
+        A log with propensities, events, watch time and `context_index`, on the indices of the world, with its horizon.
+        `time` is null. Its source states that it was sampled.
 
     Raises:
         ValueError: an argument, or what a function returns, is out of range, or the policy cannot keep a slate's rule.
@@ -83,7 +83,7 @@ def sample_log(
         f"seed {seed}",
     )
     log = Log.build(columns, users=_users(world), items=_items(world), domain=world.domain, source=source)
-    return replace(log, indexed_by=world.index_digest)
+    return replace(log, indexed_by=world.index_digest, horizon=horizon)
 
 
 def _begin(engine: Engine, seed: int, users: Any) -> None:

@@ -1,6 +1,7 @@
 """A log as a folder of Parquet tables, meta.json and checksums, written atomically."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recgym.checks import MAX_COUNT, quoted
 from recgym.logs.columns import Source
 from recgym.logs.files import reading, stated
 from recgym.logs.problems import LogError
@@ -35,7 +37,7 @@ def write_log(log: "Log", folder: str | PathLike[str]) -> None:
     tables |= {name: table for name in OPTIONAL if (table := getattr(log, name)) is not None}
     meta: dict[str, Any] = {"schema": SCHEMA, "domain": log.domain, "source": asdict(log.source)}
     meta |= {"duplicates": log.duplicates, "remarks": list(log.remarks), "num_rows": log.num_rows}
-    meta |= {"indexed_by": log.indexed_by}
+    meta |= {"indexed_by": log.indexed_by, "horizon": log.horizon}
     with whole_folder(target) as work:
         for name, table in tables.items():
             pq.write_table(table, work / f"{name}.parquet", compression="zstd")
@@ -64,8 +66,7 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
             )
         if unknown := set(source) - {field.name for field in fields(Source)}:
             raise LogError(f"{place / META}: source has an unknown key {min(unknown)!r}")
-        if not isinstance(meta.get("indexed_by"), str | None):
-            raise LogError(f"{place / META}: indexed_by is {meta['indexed_by']!r}, expected a digest or null")
+        mark, horizon = _of_sampled(meta, place / META)
         if not all(isinstance(remark, str) for remark in meta["remarks"]):
             raise LogError(f"{place / META}: a remark is not text")
         tables = {name: _table(stored, name) for name in TABLES}
@@ -79,9 +80,19 @@ def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
     try:
         return make(**tables, domain=meta["domain"], source=Source(**source),
                    duplicates=meta["duplicates"], remarks=tuple(meta["remarks"]),
-                   indexed_by=meta.get("indexed_by"))  # fmt: skip
+                   indexed_by=mark, horizon=horizon)  # fmt: skip
     except LogError as error:
         raise LogError(f"{place}: {error}") from None
+
+
+def _of_sampled(meta: Mapping[str, Any], file: Path) -> tuple[str | None, int | None]:
+    """Mark and horizon of a log, None where it was written without one; LogError for wrong ones."""
+    mark, horizon = meta.get("indexed_by"), meta.get("horizon")
+    if not isinstance(mark, str | None):
+        raise LogError(f"{file}: indexed_by is {quoted(mark)}, expected a digest or null")
+    if horizon is not None and (type(horizon) is not int or not 1 <= horizon <= MAX_COUNT):
+        raise LogError(f"{file}: horizon is {quoted(horizon)}, expected a number of steps or null")
+    return mark, horizon
 
 
 def _is_there(stored: Stored, name: str) -> bool:

@@ -29,13 +29,15 @@ def repeats(visit: Ints, item: Codes, response: Bools, memory: int) -> Bools:
     return out
 
 
-def cut_length(lengths: Ints) -> int:
-    """Length at which a log cuts its sessions; 0 if it does not.
+def cut_length(lengths: Ints, horizon: int | None = None) -> int:
+    """Length at which a log cuts its sessions; 0 if it does not. A log that was sampled states it as its horizon.
 
-    The number of sessions that end by themselves falls with their length. Significantly more sessions of the greatest
-    length than of the length below it (by 4 standard errors) were cut by a horizon: they are censored (Kaplan and
-    Meier, 1958).
+    In other logs the lengths show it: the number of sessions that end by themselves falls with their length.
+    Significantly more sessions of the greatest length than of the length below it (by 4 standard errors) were cut by a
+    horizon: they are censored (Kaplan and Meier, 1958).
     """
+    if horizon is not None:
+        return horizon
     longest = int(lengths.max())
     at, below = int((lengths == longest).sum()), int((lengths == longest - 1).sum())
     return longest if longest > 1 and at - below > 4.0 * np.sqrt(at + below) else 0

@@ -4,7 +4,7 @@ A log numbers users and items in the order of its tables, a fit numbers items by
 them other numbers (`recgym.sim.numbering`). The mapping is, in this order:
 
 * the same indices, if the log's mark `indexed_by` is that of the world, or those of the fit, if it is the mark of the
-  world before its items got other numbers (`sample_log`, `index_log`);
+  world before its items got other numbers (`sample_log`, `index_log`), and the public columns agree with the mark;
 * by the card's fingerprint, if the log's tables have the ids that the world was fitted on, in their order;
 * by the table of ids of the world; ids that are missing or unknown are counted in a remark.
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Ints
-from recgym.checks import quoted
+from recgym.checks import line_of, quoted
 
 if TYPE_CHECKING:
     from recgym.sim.world import World
@@ -89,9 +89,11 @@ def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
     `new_users`: the log may have no user of the world, as where each session is a user of its own.
     """
     if log.indexed_by == world.index_digest:
-        return IndexMap(_same(log.num_users, world.num_users), _same(log.num_items, world.num_items))
+        items = _same(log.num_items, world.num_items)
+        return _by_mark(world, log, IndexMap(_same(log.num_users, world.num_users), items))
     if world.numbering is not None and log.indexed_by == world.numbering.index_digest:
-        return IndexMap(_same(log.num_users, world.num_users), _numbers(world, log.num_items))
+        items = _numbers(world, log.num_items)
+        return _by_mark(world, log, IndexMap(_same(log.num_users, world.num_users), items))
     user_ids, item_ids = log.users["id"].to_pylist(), log.items["id"].to_pylist()
     known_items, known_users = (
         _by_fingerprint(world, log, *of) for of in (("item", item_ids), ("user", user_ids))
@@ -111,6 +113,36 @@ def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
         raise ValueError(
             f"none of the log's {log.num_users:,} users is one of world {world.name}'s {world.num_users:,}"
         )
+    return found
+
+
+def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
+    """The mapping that the log's mark states; ValueError if the public columns of its tables are of other rows.
+
+    A log that was sampled from the world has the world's own columns; those of other logs are in their words and units.
+    """
+    if log.source.name != f"sampled from the world {world.name}":
+        _check_categories(world, log, found.items)
+        return found
+    arrays, category = world.arrays, np.array(world.categories, object)
+    items = {"category": category[arrays.category], "page": arrays.page, "price": arrays.price_ratio}
+    items["duration_ms"] = arrays.duration
+    users = dict(zip(world.user_feature_names, np.transpose(world.user_features), strict=True))
+    for what, table, index, public in (
+        ("item", log.items, found.items, items),
+        ("user", log.users, found.users, users),
+    ):
+        for name in (name for name in public if name in table.column_names):
+            rows = np.flatnonzero((index >= 0) & table[name].is_valid().to_numpy())
+            theirs, ours = table[name].to_numpy()[rows], public[name][index[rows]]
+            other = np.flatnonzero(theirs != ours if name == "category" else ~np.isclose(theirs, ours))
+            if len(other):
+                one, another = (line_of(str(each[other[0]])) for each in (theirs, ours))
+                raise ValueError(
+                    f"the log has the mark of world {world.name}, and {what}s of another numbering: {name} differs for "
+                    f"{len(other):,} of {len(rows):,} {what}s ({what} {rows[other[0]]}: {one}, there {another}); "
+                    "draw it anew by sample_log"
+                )
     return found
 
 
