@@ -110,7 +110,8 @@ def _finite_mean(values: list[float]) -> float:
 def _spreads(log: VisitStatistics, found: dict[str, float], free: FreeRun) -> dict[str, Spread]:
     """Interval of each statistic of the log, and the 95 % quantile of the difference of two halves.
 
-    The interval is centred on the log's value: a bootstrap sample repeats visits, and so inequality is higher in it.
+    The interval has the log's value where the draws have their median: a bootstrap sample repeats visits, and so
+    inequality is higher in it. The mean of draws of a whole number, as of a quantile, may lie outside their interval.
     """
     draws, code = free.resampling, free.resampling.code
     values = [log(weight[code]) for weight in draws.counts]
@@ -123,7 +124,7 @@ def _spreads(log: VisitStatistics, found: dict[str, float], free: FreeRun) -> di
         if not len(drawn) or not len(apart):
             spreads[name] = Spread(None, None, None)
             continue
-        low, high = own + np.quantile(drawn - drawn.mean(), [0.025, 0.975])
+        low, high = own + np.quantile(drawn, [0.025, 0.975]) - np.median(drawn)
         spreads[name] = Spread(float(low), float(high), float(np.quantile(apart, 0.95)))
     return spreads
 

@@ -58,7 +58,8 @@ class Resampling:
         if size(own) <= np.quantile([size(each - own) for each in drawn], 0.975):
             low = 0.0
         apart = [size(gaps(half[self.code]) - gaps(1.0 - half[self.code])) for half in self.halves[:draws]]
-        return Spread(max(float(low), 0.0), max(float(high), size(own)), float(np.quantile(apart, 0.95)))
+        low, high = min(max(float(low), 0.0), size(own)), max(float(high), size(own))
+        return Spread(low, high, float(np.quantile(apart, 0.95)))
 
     def of_ratio(self, top: Array, bottom: Array | None = None) -> Spread:
         """Spread of sum(top) / sum(bottom), or of the mean of `top` where `bottom` is None, without a loop."""

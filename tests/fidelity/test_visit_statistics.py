@@ -1,9 +1,13 @@
 """Statistics of visits against pandas on a table made by hand, and tables of visits."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from recgym.fidelity.free_running_metrics import _spreads
+from recgym.fidelity.resampling import Resampling
 from recgym.fidelity.visit_statistics import (
     VisitStatistics,
     correlation,
@@ -144,3 +148,18 @@ def test_common_lengths_are_equal_in_distribution():
     cut = with_lengths_of(tables[1], tables[0], rng)
     assert (cut.length <= tables[1].length).all()
     assert cut.length.max() <= tables[0].length.max()
+
+
+def test_an_interval_holds_its_value():
+    """Of 200 visits 86 have four rows, the others three: the median is 3, and in 2 % of bootstrap samples 4."""
+    length = np.repeat([3, 4], [114, 86])
+    visit = np.repeat(np.arange(200), length)
+    place = np.arange(len(visit)) - np.repeat(np.cumsum(length) - length, length) + 1
+    item, click = (7 * np.arange(len(visit))) % 8, np.arange(len(visit)) % 3 == 0
+    frame = pd.DataFrame({"visit": visit, "place": place, "item": item, "click": click, "like": click})
+    log = statistics(table(frame, np.zeros(200, int)))
+    found = log()
+    assert found["free_length/median"] == 3
+    spreads = _spreads(log, found, SimpleNamespace(resampling=Resampling(np.arange(200), 400, 0)))
+    held = {name: spreads[name].low <= value <= spreads[name].high for name, value in found.items()}
+    assert all(held.values()), held
