@@ -20,9 +20,9 @@ NULLABLE = (
 )  # fmt: skip
 YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
 VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"
-BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count, 0 or above, is needed"
+BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count from 0 to 2^53 - 1 is needed"
 COUNT_COLUMNS = {"listen": "listens"}  # event whose column may hold counts -> extra column of the counts
-MAX_EXACT_WHOLE = {pa.float16(): 1 << 11, pa.float32(): 1 << 24, FLOAT: 1 << 53}  # all up to it are exact
+MAX_EXACT_WHOLE = {pa.float16(): 1 << 11, pa.float32(): 1 << 24, FLOAT: 1 << 53}  # all below it are exact
 MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
 WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
 

@@ -31,6 +31,10 @@ LISTED = (
 NUMBERS = ("price", "propensity", "watch_ms", "duration_ms")
 SEPARATORS = ("|", ";", ",")  # of a list in text; else white space
 ALONE = "\0"  # a separator that no cell has
+EACH_RULES = {  # of a single cell beside several items
+    "propensity": "a list with the propensity of each item given those above it is needed, not that of the slate",
+    "position": "a list with the position of each item shown is needed, or no position: that of an item in its list",
+}
 LIST_RULE = "a list as 1|2|3, [1, 2, 3] or ['a', 'b'] is needed"
 DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 WHOLE_RULE = "a list with all its entries is needed; this one is shortened"

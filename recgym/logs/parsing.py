@@ -165,7 +165,7 @@ class TableParser:
         if key not in COUNT_COLUMNS:
             self.reject(key, ~np.isin(counts, (0, 1)) & ~np.isnan(counts), BINARY_RULE)
             return {key: counts == 1}
-        bad = (counts < 0) | (counts > MAX_EXACT_WHOLE[FLOAT]) | (counts != np.floor(counts))
+        bad = (counts < 0) | (counts >= MAX_EXACT_WHOLE[FLOAT]) | (counts != np.floor(counts))
         self.reject(key, bad & ~np.isnan(counts), COUNT_RULE)
         counts = np.where(bad, 0, counts)
         if not (counts > 1).any():

@@ -21,6 +21,7 @@ from recgym.logs.arrow_types import is_list, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import TEXT, encode, is_missing
 from recgym.logs.list_text import (
+    EACH_RULES,
     LISTED,
     SIGN_RULE,
     Lists,
@@ -49,7 +50,6 @@ OF_NONE = (
 CHOSEN_RULE = "a chosen item must be among the items shown"
 AGREE_RULE = "the chosen items must be those with a {}"
 OWNER_RULE = "an event needs a chosen item, or a list with an entry for each item shown"
-EACH_RULE = "a list with the propensity of each item given those above it is needed, not that of the slate"
 WHOSE_RULE = "a list with an entry for each item shown is needed: no column item says whose a single entry is"
 
 
@@ -155,8 +155,8 @@ class _Chunk(NamedTuple):
             is_split = key in LISTED and (key in self.signs or is_list(table[key].type))
             cells = self.beside(key, shown, alone) if is_split else _whole(table[key].take(pa.array(row)))
             columns[key] = cells
-            if key == "propensity":
-                self.reject(key, self.is_single(key, shown), EACH_RULE)
+            if key in EACH_RULES:
+                self.reject(key, self.is_single(key, shown), EACH_RULES[key])
             if key in OF_CHOSEN:
                 columns[key], unused = self.of_chosen(key, cells, shown, chosen, is_chosen)
                 counts[OF_NONE.format(key)] = unused

@@ -44,3 +44,10 @@ def test_a_text_beside_a_real_list_is_one_item():
     assert clicked(Log.from_pandas(frame, domain="ecommerce")) == {"red shoe"}
     several = frame.assign(item=[["red", "shoe"]])
     assert clicked(Log.from_pandas(several, domain="ecommerce")) == {"red", "shoe"}
+
+
+def test_one_position_beside_a_slate_is_refused_with_what_is_needed(tmp_path):
+    path = write(tmp_path / "t.csv", "user,shown,item,position\nu,1|2|3,2,1\n")
+    assert refused(path, domain="ecommerce").startswith(
+        "t.csv, row 2, position: a list with the position of each item shown is needed, or no position"
+    )
