@@ -50,7 +50,7 @@ def finite_number(value: Any, name: str, low: float = -MAX_NUMBER, high: float =
     is_real = isinstance(one, int | float) and not isinstance(one, bool)
     if not is_real or not low <= one <= high:
         wanted = "a finite number"
-        if is_real and abs(one) <= MAX_NUMBER:
+        if is_real and abs(one) < float("inf"):
             wanted = f"a number of at least {low:g}" if one < low else f"a number of at most {high:g}"
         raise ValueError(f"{name} is {quoted(value)}, expected {wanted}")
     return float(one)

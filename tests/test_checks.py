@@ -88,12 +88,23 @@ def test_real_numbers_of_any_type_are_pythons(value):
 
 @pytest.mark.parametrize(
     "value",
-    [np.nan, np.inf, -np.inf, 10**400, -(10**400), 1e301, True, np.True_, "1", None, [1], 1j, {}],
+    [np.nan, np.inf, -np.inf, True, np.True_, "1", None, [1], 1j, {}],
 )
 def test_what_is_no_real_number_is_named_in_one_line(value):
     with pytest.raises(ValueError, match=r"^x is .*, expected a finite number$") as error:
         finite_number(value, "x")
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 140
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [(10**400, "most 1e+300"), (-(10**400), "least -1e+300"), (1e301, "most 1e+300"), (1e308, "most 1e+300")],
+)
+def test_finite_numbers_that_are_too_large_are_named_with_the_bound(value, bound):
+    with pytest.raises(ValueError, match=r"^x is .*, expected a number of at ") as error:
+        finite_number(value, "x")
+    assert str(error.value).endswith(bound)
     assert len(str(error.value)) < 140
 
 

@@ -72,7 +72,10 @@ class Arguments:
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
-            whole_number(value, name, 1, MAX_COUNT if name in ("horizon", "max_episode_steps") else None)
+            try:
+                whole_number(value, name, 1, MAX_COUNT if name in ("horizon", "max_episode_steps") else None)
+            except ValueError as error:
+                raise ValueError(f"{error}, or 'all'" if name == "n_items" else str(error)) from None
         for name in ("action_mask", "pages", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")

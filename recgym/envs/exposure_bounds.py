@@ -63,9 +63,11 @@ class ExposureBounds(VectorWrapper):
         self._rng = np.random.default_rng(checked_seed(seed))
 
     def _check_bounds(self) -> None:
-        if self._bound.min() <= 0.0 or self._bound.sum() < 1.0:
-            total = f"{self._bound.sum():.3g}"
-            raise ValueError(f"most allows {total} of all impressions, expected 1 or more, each above 0")
+        if self._bound.min() <= 0.0:
+            label = self.labels[int(np.argmin(self._bound))]
+            raise ValueError(f"most of {label!r} is 0, expected a share above 0")
+        if self._bound.sum() < 1.0:
+            raise ValueError(f"most allows {self._bound.sum():.3g} of all impressions, expected 1 or more")
         filled = np.bincount(self._group) / (
             2.0 * self._slate_size
         )  # no item is twice in a slate, asked or drawn

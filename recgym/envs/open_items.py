@@ -120,6 +120,9 @@ class OpenItems:
                     f"rules: price_ceiling needs prices that differ, world {world.name} has none"
                 )
             self._affordable = world.arrays.price_ratio <= rules.price_ceiling
+            if not self._affordable.any():
+                least = f"the cheapest item's price ratio is {world.arrays.price_ratio.min():.3g}"
+                raise ValueError(f"rules: price_ceiling is {rules.price_ceiling:g}, {least}")
         self._of_provider = np.zeros(world.num_items, np.bool_)
         self._bit = 0
         if rules.never_again is not None:

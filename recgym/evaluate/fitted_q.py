@@ -82,7 +82,7 @@ def fitted_q(
     discount = finite_number(discount, "discount", 0.0, 1.0)
     session = np.asarray(steps.session)
     first, last = _ends(session, len(x))
-    actions = asked_actions(policy[0], len(x), len(a))
+    actions = asked_actions(policy[0], len(x), len(a), "an action of policy")
     share = checked_distribution("policy", numbers("policy", policy[1]), len(x))
     if share.shape != actions.shape:
         raise ValueError(f"policy has actions {actions.shape} and probabilities {share.shape}")

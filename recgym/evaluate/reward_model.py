@@ -96,12 +96,12 @@ def checked_features(
     return x, a, r, taken
 
 
-def asked_actions(at: ArrayLike, n: int, num_actions: int) -> Ints:
-    """(n, m) actions to predict, checked."""
+def asked_actions(at: ArrayLike, n: int, num_actions: int, name: str = "at") -> Ints:
+    """(n, m) actions to predict, checked; `name` is that of the argument."""
     actions = np.asarray(at)
     if actions.ndim != 2 or len(actions) != n or not actions.shape[1]:
-        raise ValueError(f"at has shape {actions.shape}, expected (n, m), here n is {n}")
-    columns = [whole_actions(actions[:, i], num_actions) for i in range(actions.shape[1])]
+        raise ValueError(f"{name} has shape {actions.shape}, expected (n, m), here n is {n}")
+    columns = [whole_actions(actions[:, i], num_actions, name) for i in range(actions.shape[1])]
     return np.stack(columns, axis=1)
 
 

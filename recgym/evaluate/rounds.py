@@ -72,15 +72,15 @@ def checked_distribution(name: str, values: Array, n: int) -> Array:
     return values
 
 
-def whole_actions(action: ArrayLike, size: int) -> Ints:
-    """(n,) indices below `size`, checked."""
-    number = numbers("action", action)
+def whole_actions(action: ArrayLike, size: int, name: str = "action") -> Ints:
+    """(n,) indices below `size`, checked; `name` is that of the argument."""
+    number = numbers(name, action)
     if number.ndim != 1:
-        raise ValueError(f"action has shape {number.shape}, expected (n,)")
+        raise ValueError(f"{name} has shape {number.shape}, expected (n,)")
     wrong = ~((number >= 0) & (number < size) & (number == np.floor(number)))
     if wrong.any():
         row = _row_of(wrong)
-        raise ValueError(f"action is {number[row]:g} in row {row}, it must be a whole number below {size}")
+        raise ValueError(f"{name} is {number[row]:g} in row {row}, it must be a whole number below {size}")
     return number.astype(np.int64)
 
 
@@ -208,10 +208,11 @@ def category_rounds(
         raise ValueError(f"category {group.shape} must be (A,)")
     group = whole_indices("category", group, MAX_CATEGORIES)
     n, size = len(np.atleast_1d(np.asarray(action))), len(group)
-    taken = whole_actions(action, size)
     for name, values in (("target", p), ("propensity", q)):
         if values.shape not in ((n, size), (size,)):
-            raise ValueError(f"{name} {values.shape} must be (n, A) or (A,), here A is {size} and n is {n}")
+            sizes = f"here A is {size}, the length of category, and n is {n}"
+            raise ValueError(f"{name} {values.shape} must be (n, A) or (A,), {sizes}")
+    taken = whole_actions(action, size)
     member = np.equal.outer(group, np.arange(int(group.max()) + 1)).astype(np.float64)
     groups = [
         np.broadcast_to(checked_distribution(*named, n) @ member, (n, member.shape[1]))

@@ -31,7 +31,16 @@ from env_helpers import IDS, content, world_for
         ({"horizon": 10**400}, r"horizon is 1000.*, expected a whole number from 1 to 2147483647"),
         ({"horizon": np.inf}, "horizon is inf, expected a whole number"),
         ({"horizon": np.True_}, r"horizon is .*True.*, expected a whole number"),
-        ({"reward": {"click": 10**400}}, r"reward weight of 'click' is 1000.*, expected a finite number"),
+        (
+            {"reward": {"click": 10**400}},
+            r"reward weight of 'click' is 1000.*, expected a number of at most 1e\+30$",
+        ),
+        (
+            {"reward": {"click": 1e308}},
+            r"reward weight of 'click' is 1e\+308, expected a number of at most 1e\+30$",
+        ),
+        ({"n_items": "ALL"}, "n_items is 'ALL', expected a whole number of at least 1, or 'all'$"),
+        ({"n_items": 2.5}, r"n_items is 2\.5, expected a whole number of at least 1, or 'all'$"),
         ({"reward": {"click": True}}, "reward weight of 'click' is True, expected a finite number"),
         (
             {"reward": {"click": 1e31}},

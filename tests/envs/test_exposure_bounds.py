@@ -61,7 +61,7 @@ def test_bounds_that_cannot_hold_are_refused():
         ({"a": 0.4, "b": 0.5}, "most allows 0.9 of all impressions"),
         ({"c": 0.5}, "a bound for 'c', which is no group"),
         ({"a": 1.5}, "most of 'a' is 1.5"),
-        ({"a": 0.0}, "each above 0"),
+        ({"a": 0.0}, "most of 'a' is 0, expected a share above 0"),
     ):
         with pytest.raises(ValueError, match=message):
             ExposureBounds(native(), halves(), bounds)

@@ -85,6 +85,10 @@ def fit(**changes):
             "reward is 1e-300 in row 0, allowed: 0 or at least 1e-70",
         ),
         (
+            lambda: evaluate.mips([1, 0], [0.25] * 4, [0.25] * 4, [0, 0, 1], action=[3, 0]),
+            r"target \(4,\) must be \(n, A\) or \(A,\), here A is 3, the length of category, and n is 2",
+        ),
+        (
             lambda: evaluate.mips([1, 0], HALF, HALF, [0, math.inf], action=[0, 1]),
             "category must be whole numbers",
         ),

@@ -139,5 +139,9 @@ def test_what_does_not_fit_is_refused():
     half = np.zeros((len(state), 1), int), np.full((len(state), 1), 0.5)
     with pytest.raises(ValueError, match="policy has sum"):
         fitted_q(Steps(state[:, None], action, reward, session), np.eye(2), half)
+    with pytest.raises(
+        ValueError, match="an action of policy is -1 in row 0, it must be a whole number below 2"
+    ):
+        fitted_q(Steps(state[:, None], action, reward, session), np.eye(2), (half[0] - 1, half[1] * 2))
     with pytest.raises(ValueError, match=r"target has shape \(3,\)"):
         fqe_dr(fit(log), reward, np.ones(3), np.ones(len(reward)))
