@@ -144,7 +144,12 @@ def log_of_frame(
         raise LogError(f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}")
     stated = stated_options(**options)
     table = of_frame("frame", rows)
-    names, has_lists = table.column_names, "shown" in table.column_names
+    has_lists = "shown" in table.column_names
+    unread = [
+        name for name in without_key(table.column_names, domain) if pa.types.is_struct(table[name].type)
+    ]
+    table = table.drop_columns(unread)
+    names = table.column_names
     needs_item = not has_lists or not any(event.name in names for event in EVENTS[domain])
     require_columns("frame", names, ("user", "item") if needs_item else ("user",))
     if "time" in names:
@@ -174,6 +179,7 @@ def log_of_frame(
     others = [name for name in without_key(names, domain) if name not in OWN_COLUMNS]
     remarks = [f"frame: {remark}" for remark in remarks]
     remarks += [f"frame: columns kept that are no keys of a log: {shown(others)}"] if others else []
+    remarks += [f"frame: columns not read: {shown(unread)}"] if unread else []
     log = replace(log, remarks=(*of_users, *of_items, *remarks, *log.remarks))
     raise_problems(validate(log, event_rules=False))
     return replace(log, remarks=(*log.remarks, *event_remarks(log), *item_remarks(log)))

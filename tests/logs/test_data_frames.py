@@ -128,3 +128,12 @@ def test_a_lone_surrogate_is_refused_by_row(column, cells):
     named = frame.set_axis(pd.Index([*list(columns)[:-1], "\ud800"], dtype=object), axis=1)
     with pytest.raises(LogError, match="frame: names of columns in UTF-8 are needed; found"):
         Log.from_pandas(named, domain="ecommerce")
+
+
+def test_a_struct_that_is_no_key_is_left_out_with_a_remark():
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "about": [{"k": 1}, {"k": 2}]})
+    log = Log.from_pandas(frame, domain="social")
+    assert log.remarks == ("frame: columns not read: about",)
+    assert "about" not in log.rows.column_names
+    with pytest.raises(LogError, match="frame, category: numbers, words, booleans or times are needed"):
+        Log.from_pandas(frame.rename(columns={"about": "category"}), domain="social")
