@@ -109,7 +109,7 @@ class _Notice(event.Listener):
             where = f"; again at the next start, because {best} is not writable"
         elif best not in _FOLDER.parents:
             where = f"; kept in {_FOLDER.parent}, because {best} is not writable"
-        _say(f"compiling, once on this machine (about half a minute){where}")
+        _say(f"compiling, kept for the next time (up to half a minute){where}")
 
     def on_end(self, event: Any) -> None:
         """Called after a kernel was compiled."""

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 KERNEL = "from recgym.rng import uniform; print(uniform(7, 0, 1, 0))"
-SAID = "recgym: compiling, once on this machine (about half a minute)"
+SAID = "recgym: compiling, kept for the next time (up to half a minute)"
 
 
 @pytest.fixture(scope="module")

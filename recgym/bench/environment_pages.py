@@ -182,8 +182,10 @@ def _rewards(row: EnvRow, world: World) -> str:
 def _arguments(row: EnvRow, world: World) -> str:
     rewards = ", ".join(f"`{name}`" for name in _possible_rewards(world))
     values = {**row._asdict(), "n_items": world.num_items, "rewards": rewards}
+    own = {"n_items": "candidates of a session; here {n_items}"} if row.domain == "friends" else {}
     return markdown_table(
-        ("argument", "meaning"), ((f"`{name}`", text.format(**values)) for name, text in ARGUMENTS)
+        ("argument", "meaning"),
+        ((f"`{name}`", own.get(name, text).format(**values)) for name, text in ARGUMENTS),
     )
 
 

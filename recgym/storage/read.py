@@ -146,7 +146,8 @@ class Stored:
     def __init__(self, folder: str | Path, what: str) -> None:
         self.folder, self.what = stated_path(folder), what
         if not self.folder.is_dir():
-            raise ValueError(f"{folder} holds no {what}: it is not a folder")
+            why = "it is not a folder" if self.folder.exists() else "there is no such folder"
+            raise ValueError(f"{folder} holds no {what}: {why}")
         self.digests = self._manifest()
 
     def _manifest(self) -> dict[str, str] | None:

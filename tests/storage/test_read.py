@@ -92,8 +92,11 @@ def test_only_regular_files_inside_the_folder_are_read(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=message):
             stored.read(name)
-    for place in ("/dev/zero", tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match="holds no thing: it is not a folder"):
+    for place, why in (
+        ("/dev/zero", "it is not a folder"),
+        (tmp_path / "nowhere", "there is no such folder"),
+    ):
+        with pytest.raises(ValueError, match=f"holds no thing: {why}"):
             Stored(place, "thing")
 
 
