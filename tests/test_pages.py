@@ -191,7 +191,14 @@ def test_figures_of_the_readme_are_those_of_the_results(page):
     tables = dict(
         re.findall(r"^### recgym/(\S+)\n(.+?)(?=^##)", text_of("results/README.md"), re.MULTILINE | re.DOTALL)
     )
-    order = ("Ecommerce-v1", "EcommerceSlate-v1", "Content-v1", "ContentSlate-v1", "Social-v2")
+    order = (
+        "Ecommerce-v1",
+        "EcommerceSlate-v1",
+        "Content-v1",
+        "ContentSlate-v1",
+        "Social-v2",
+        "SocialFriends-v3",
+    )
     section = re.split(r"^## ", text_of(page), flags=re.MULTILINE)[4]
     gain = r"[+-][\d.]+ \[[+-][\d.]+, [+-][\d.]+\]"
     parts = re.findall(rf"\*\*.+?{gain}", section, re.DOTALL)

@@ -16,6 +16,7 @@ from recgym.envs.arguments import Arguments
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
+PUBLISHED = ("results/ladder/rows.parquet", "results/friends/rows.parquet")
 OTHER = {  # values that recgym/Content-v1 does not have
     "world": "w",
     "n_items": 7,
@@ -80,9 +81,11 @@ def test_every_argument_of_an_environment_is_explained(written):
 
 
 def test_reference_returns_are_those_of_the_rows(written):
-    rows = read_table(
-        ROOT / "results/ladder/rows.parquet", columns=["env_id", "agent", "returns"]
-    ).to_pylist()
+    rows = [
+        row
+        for name in PUBLISHED
+        for row in read_table(ROOT / name, columns=["env_id", "agent", "returns"]).to_pylist()
+    ]
     for row in ENVIRONMENTS:
         own = [each for each in rows if each["env_id"] == row.id]
         table = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Reference returns")[2]
@@ -110,12 +113,12 @@ def test_reference_returns_are_those_of_the_rows(written):
 
 
 def test_reference_returns_need_no_page_of_results(tmp_path, monkeypatch, written):
-    rows = tmp_path / "results/ladder/rows.parquet"
-    rows.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "results/ladder/rows.parquet", rows)
+    for name in PUBLISHED:
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert pages() == written
-    rows.unlink()
+    shutil.rmtree(tmp_path / "results")
     assert "Reference returns" not in pages()[FOLDER / "Content-v1.md"]
 
 
