@@ -2,9 +2,9 @@
 # recommenders 1.2.1: r_precision_at_k leaves every user without a hit out of its mean.
 # Expected: the mean over users of the precision at R, the number of relevant items of a user; the docstring says that
 # it is "also equivalent to the recall at the R-th position", and recall_at_k divides by all users.
-# Seen: users without a hit in the top k are not in the table of hits, and those with hits below rank R alone become NaN,
-# which the mean skips. A recommender that is right for 1 of 100 users scores 1.0, and no recommender with a hit scores
-# below 1 / R; where nobody has a hit the result is 0. So the metric ranks a worse recommender higher.
+# Seen: users without a hit in the top k are not in the table of hits, and those whose hits are all below rank R become
+# NaN, which the mean skips. A recommender that is right for 1 of 100 users scores 1.0, more than one that finds half of
+# everybody's items (0.5).
 # Mend for users: multiply by the share of users with a hit at rank R or above, or compute it from the lists.
 set -euo pipefail
 folder=$(mktemp -d)
