@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from reference import response_probability
+from session_terms import terms_from_world
 from torch_slates import (
     Slates,
     event_chances,
@@ -15,7 +16,6 @@ from torch_slates import (
     slate_leave_logits,
 )
 
-from recgym.fit.torch_session import terms_from_world
 from recgym.sim import session as sim
 from recgym.sim.scalar_math import sigmoid
 from recgym.sim.session_arrays import empty_feedback, empty_sessions

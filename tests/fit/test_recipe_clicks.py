@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from click_logs import click_log
+from session_terms import terms_from_world
 
 from recgym.fidelity.click_metrics import remembered
 from recgym.fit import FitConfig, choice_model, conditional_logit
@@ -11,7 +12,7 @@ from recgym.fit.config import assumed
 from recgym.fit.dataset import make_dataset
 from recgym.fit.provenance import Provenance, plain_arrays
 from recgym.fit.recipe_clicks import affinity_terms, fit_clicks, trained
-from recgym.fit.torch_session import affinities, terms_from_world
+from recgym.fit.torch_session import affinities
 from recgym.fit.training_loop import Average, step_rows
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import repeats

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from session_terms import terms_from_world
 
 from recgym.fidelity.indexed_log import align
 from recgym.fit import FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.recipe_impressions import fit_impressions
-from recgym.fit.torch_session import Batch, logged_affinity, terms_from_world
+from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import select_visits

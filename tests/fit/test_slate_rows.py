@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 import torch
 from card_figures import by_id
+from session_terms import terms_from_world
 
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
 from recgym.fit.session_batches import Batches
-from recgym.fit.torch_session import logged_affinity, terms_from_world
+from recgym.fit.torch_session import logged_affinity
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic

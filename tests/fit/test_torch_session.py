@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from session_terms import terms_from_world
 
 from recgym.fit import FitConfig
 from recgym.fit.dataset import make_dataset
@@ -11,7 +12,6 @@ from recgym.fit.torch_session import (
     Batch,
     affinities,
     logged_affinity,
-    terms_from_world,
 )
 from recgym.logs.sample import sample_log
 from recgym.sim import session as sim
