@@ -17,6 +17,7 @@ from recgym.checks import quoted
 
 SCHEMA = "recgym.adapter/1"
 HEADS = ("event_head.", "value_head.", "continuation.")
+TUNED = (*HEADS, "tastes.")  # with tune="heads"
 
 
 def add_adapter(model: Decoder, rank: int) -> None:
@@ -45,9 +46,9 @@ def train_part(model: Decoder, *, adapter: bool) -> None:
 
 
 def train_heads(model: Decoder) -> None:
-    """Let the heads alone be trained."""
+    """Let the heads and tastes alone be trained, of those that may be."""
     for name, weight in model.named_parameters():
-        weight.requires_grad_(name.startswith(HEADS))
+        weight.requires_grad_(weight.requires_grad and name.startswith(TUNED))
 
 
 def share_of(model: nn.Module) -> float:

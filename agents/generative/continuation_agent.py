@@ -6,6 +6,7 @@ Axes: B sessions, W beams.
 import torch
 from torch import Tensor
 
+from agents.deep.states import States
 from agents.generative.beams import Found
 from agents.generative.continuation import Continuation, continuation_loss
 from agents.generative.decisions import Decisions
@@ -53,9 +54,9 @@ class ContinuationAgent(DecoderAgent):
         later = later / self.continuation.spread
         return loss + continuation_loss(read.following, happened[..., 0], later, known, weight)
 
-    def worth(self, found: Found) -> Tensor:
+    def worth(self, found: Found, states: States) -> Tensor:
         """Expected reward and discounted continuation of the beams, (B, W)."""
-        reward = super().worth(found)
+        reward = super().worth(found, states)
         if self.continuation is None:
             return reward
         assert found.hidden is not None

@@ -25,6 +25,7 @@ from agents.deep.states import States
 from agents.deep.towers import UserVectors
 from agents.generative.continuation import Continuation
 from agents.generative.open_codes import OpenCodes, Room
+from agents.generative.tastes import Tastes
 from agents.problem import Problem
 from recgym.observation import HISTORY_LENGTH
 
@@ -88,6 +89,7 @@ class Decoder(nn.Module):
         for head in (self.event_head, self.value_head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        self.tastes: Tastes | None = None  # of the agents that tell items apart
         self.continuation: Continuation | None = None  # of the agents that look ahead
 
     # the network's inputs
@@ -176,6 +178,14 @@ class Decoder(nn.Module):
         mask[:, past:, :past], mask[:, past:, past:] = present[:, None], own
         out = self._run(torch.cat([tokens, written.flatten(1, 2)], dim=1), mask, places).last_hidden_state
         return out[:, past - 1], out[:, past:].reshape(batch, count, levels, -1)
+
+    def outcomes(self, states: States, last: Tensor, code: Tensor, items: Tensor) -> Tensor:
+        """Logits of the events and the scaled reward of items, (B, W, E + 1), given the outputs at their last codes."""
+        found: Tensor = self.event_head(code)
+        if self.tastes is None:
+            return found
+        taste = self.tastes(states, last, items)
+        return torch.cat([found[..., :-1], found[..., -1:] + taste[..., None]], dim=-1)
 
     def log_probs(
         self, last: Tensor, hidden: Tensor, items: Tensor, trie: OpenCodes, room: Room | None

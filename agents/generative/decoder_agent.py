@@ -31,6 +31,7 @@ from agents.generative.offline_stages import fit_stage
 from agents.generative.open_codes import OpenCodes, Room
 from agents.generative.prefix_trie import PrefixTrie
 from agents.generative.semantic_ids import item_vectors, semantic_ids, sizes_for
+from agents.generative.tastes import Tastes
 from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import Histories, read_histories
 from agents.problem import Problem
@@ -76,6 +77,8 @@ class DecoderAgent(BaseAgent):
             codes=codes,
             context=self.context_size,
         )
+        if p.tastes:
+            model.tastes = Tastes(self.problem, p.tastes, p.width)
         if self.lora_rank:
             add_adapter(model, self.lora_rank)
         return model.to(self.torch_device).eval()
@@ -181,13 +184,13 @@ class DecoderAgent(BaseAgent):
             found = search(self.model, states, self.trie, room, slots)
             return found.items, found.last
         found = search(self.model, states, self.trie, room, wide, with_hidden=True)
-        worth = self.worth(found).masked_fill(~torch.isfinite(found.log_probs), -torch.inf)
+        worth = self.worth(found, states).masked_fill(~torch.isfinite(found.log_probs), -torch.inf)
         return found.items.gather(1, worth.topk(slots, dim=1).indices), found.last
 
-    def worth(self, found: Found) -> Tensor:
+    def worth(self, found: Found, states: States) -> Tensor:
         """What the beams are ranked by, (B, W): here the predicted reward."""
-        reward: Tensor = self.model.event_head(found.hidden)[..., -1]
-        return reward
+        assert found.hidden is not None
+        return self.model.outcomes(states, found.last, found.hidden, found.items)[..., -1]
 
     # saving
 

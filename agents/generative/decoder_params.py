@@ -22,12 +22,13 @@ class DecoderParams:
     weight_decay: float = 0.01  # AdamW's
     clip: float = 1.0  # largest norm of a gradient
     fresh: bool = True  # show an item at most once per session (within the last 20 items)
+    tastes: int = 0  # width of the vectors of items and users beside the codes; 0: none
     candidates: int = 8  # beams, of which the largest predicted rewards are shown; 1: the most probable items
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "epochs", "epoch_rows", "batch", "candidates"):
             check_range(name, getattr(self, name), 1)
-        for name in ("levels", "codes", "weight_decay"):
+        for name in ("levels", "codes", "tastes", "weight_decay"):
             check_range(name, getattr(self, name), 0)
         for name in ("rate", "clip"):
             check_range(name, getattr(self, name), 1e-9)

@@ -55,6 +55,7 @@ class GenRec(ContinuationAgent):
     Formula:
         log p(a | s) = sum over levels of log softmax of (h E_level' + b_level) over the codes that the trie allows
         loss = -min(ratio A, clip(ratio, 1 - ratio_clip, 1 + ratio_clip) A) + kl_weight KL(pi || stage (b)) + replay
+        r's logit is linear in h at the last code; with `tastes` a product of vectors of session and item is added
         with `look_ahead` beams are ranked by r(s, a) + F_0(s) + K w(s, a) (F(s, a) - F_0(s))
 
     Reads:

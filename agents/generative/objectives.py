@@ -46,7 +46,7 @@ def read_decisions(
         if written:
             log_probs = model.log_probs(last, hidden, items, trie, left)
         code = hidden[:, :, -1]
-        found = log_probs, model.event_head(code), model.value_head(last)[:, 0]
+        found = log_probs, model.outcomes(some, last, code, items), model.value_head(last)[:, 0]
         return found if model.continuation is None else (*found, *model.continuation(last, code))
 
     found = by_length(states, trie.num_items, PARTS, read)

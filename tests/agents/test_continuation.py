@@ -9,7 +9,7 @@ from worlds import two_intents, two_intents_optimum
 from zoo import LIGHT, log_for, make_env
 
 from agents import Problem, judge, make_agent
-from agents.generative.adapters import HEADS
+from agents.generative.adapters import TUNED
 from agents.generative.continuation import Continuation, Following, continuation_loss
 from agents.log_histories import read_histories
 from agents.torch_utils import weights_of
@@ -118,7 +118,7 @@ def test_slates_of_the_acting_policy_have_no_probability():
 def test_the_heads_alone_are_tuned():
     """With tune="heads" stage (c) leaves the decoder of stage (b) as it is; stages on a log train all of it."""
     env = make_env(SHOP, "genrec", 16)
-    light = {**LIGHT["genrec"], "tune": "heads", "policy_weight": 0.0}
+    light = {**LIGHT["genrec"], "tune": "heads", "policy_weight": 0.0, "tastes": 4}
     agent, untrained = (make_agent("genrec", Problem.of(env), 0, **light) for _ in range(2))
     agent.prepare(log_for(SHOP), 0)
     first, before = weights_of(untrained.model), weights_of(agent.model)
@@ -127,7 +127,8 @@ def test_the_heads_alone_are_tuned():
     attention = "network.h.0.attn.c_attn.weight"
     assert (first[attention] != before[attention]).any()
     for name in after:
-        assert name.startswith(HEADS) or (before[name] == after[name]).all(), name
+        assert name.startswith(TUNED) or (before[name] == after[name]).all(), name
+    assert (before["tastes.items.bias"] != after["tastes.items.bias"]).any()
     assert (before["continuation.item_head.weight"] != after["continuation.item_head.weight"]).any()
     with pytest.raises(
         ValueError, match="tune is 'heads', which leaves the policy as it is: policy_weight must"
