@@ -8,8 +8,6 @@ from zoo import LIGHT, make_env
 from agents import Problem, make_agent
 from agents.deep.states import States
 
-torch.set_num_threads(1)
-
 
 def agent_in(env_id, **params):
     env = make_env(env_id, "genrec", 4)
