@@ -172,12 +172,16 @@ def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict
 
 
 class _ProgressListener:
-    """Listener of a training: moves a progress bar, and prints how the training is resumed."""
+    """Listener of a training: moves a progress bar, and prints how the training is resumed.
+
+    Where there is no terminal, a line says what goes on, at each stage and each fifth of the steps.
+    """
 
     def __init__(self, bar: Any, agent: str, folder: Path, steps: int) -> None:
         self.bar, self.task = bar, bar.add_task(agent, total=steps)
-        self.agent, self.folder = agent, folder
+        self.agent, self.folder, self.steps = agent, folder, steps
         self.stages: set[str] = set()
+        self.said: set[str] = set()
 
     def __call__(self, stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
         self.stages.add(stage)
@@ -186,7 +190,15 @@ class _ProgressListener:
             return
         shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
         done = env_steps if stage in ("train", "judged") else 0
+        fifth = 5 * done // self.steps * self.steps // 5
+        self._say(f"{stage}, {fifth:,} of {self.steps:,} steps" if stage == "train" else stage)
         self.bar.update(self.task, completed=done, description=f"{self.agent} {stage}  {shown}")
+
+    def _say(self, line: str) -> None:
+        """Print a line once, where there is no progress bar."""
+        if self.bar.disable and line not in self.said:
+            self.said.add(line)
+            print(f"{self.agent}: {line}", file=sys.stderr, flush=True)
 
 
 def _print_judged(about: Mapping[str, Any]) -> None:

@@ -57,8 +57,8 @@ def test_a_world_that_is_given_keeps_its_numbers(world):
     assert env.item_ids.tolist() == list(world.ids.items[:20])
 
 
-@pytest.mark.parametrize("row", EARLIER, ids=lambda row: row.id)
-def test_earlier_rows_have_none(row):
+@pytest.mark.parametrize("row", [row for row in EARLIER if row.world != "social-3"], ids=lambda row: row.id)
+def test_rows_of_earlier_worlds_have_none(row):
     assert row.numbering is None
     assert task_world(Arguments.parse({"row": row._asdict()})).numbering is None
 

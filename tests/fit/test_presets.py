@@ -39,6 +39,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_run": 0.67804,
         "library": 1.0,
         "page_chain": 1.0,
+        "return_decay": 1.0,
     },
     "content-2": {
         "params": 0.73983,
@@ -62,6 +63,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_run": 0.67804,
         "library": 1.0,
         "page_chain": 1.0,
+        "return_decay": 1.0,
     },
     "ecommerce-1": {
         "params": 0.86662,
@@ -84,6 +86,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_run": 0.52615,
         "library": 1.0,
         "page_chain": 0.3336,
+        "return_decay": 1.0,
         "page_items": 18.0,
     },
     "social-1": {
@@ -102,6 +105,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_run": 0.45203,
         "library": 1.0,
         "page_chain": 1.0,
+        "return_decay": 1.0,
     },
     "social-2": {
         "params": 1.1867,
@@ -119,6 +123,7 @@ FIGURES: dict[str, dict[str, float]] = {
         "leave_run": 0.45203,
         "library": 1.0,
         "page_chain": 1.0,
+        "return_decay": 1.0,
     },
 }
 FIGURES["ecommerce-2"] = FIGURES["ecommerce-1"] | {"event_item": 0.40213, "event_bias": 1.9865}
