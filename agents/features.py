@@ -24,7 +24,7 @@ MATCHES = (
     "shown in this session",
     "had a response in this session",
 )
-CANDIDATE_FEATURES = (
+CANDIDATE_NAMES = (
     "friends in common",
     "friends",
     "items in common",
@@ -43,7 +43,7 @@ class Contexts:
         self.category = np.append(np.asarray(problem.items["category"], np.int64), self.categories)
         self.vectors = public_vectors(problem)
         self.match_names: tuple[str, ...] = MATCHES if self.vectors is None else (*MATCHES, NEARNESS)
-        self.match_names += CANDIDATE_FEATURES[: num_candidate_features(problem)]
+        self.match_names += candidate_names(problem)
         self.is_history = isinstance(space, spaces.Dict)
         if isinstance(space, spaces.Box):
             features = tuple(f"feature {i}" for i in range(int(np.prod(space.shape))))
@@ -118,19 +118,18 @@ class Contexts:
         if self.vectors is not None:
             out[:, :, 6] = self._mean_vector(observation, self.vectors) @ self.vectors.T
         if "candidates" in observation:
-            out[:, :, -len(CANDIDATE_FEATURES) :] = candidate_features(self.problem, observation)
+            out[:, :, -len(CANDIDATE_NAMES) :] = candidate_features(self.problem, observation)
         return out
 
 
-def num_candidate_features(problem: Problem) -> int:
-    """Number F of the candidate features of an item; 0 where the task observes none."""
-    parts = getattr(problem.observation_space, "spaces", {})
-    return len(CANDIDATE_FEATURES) if "candidates" in parts else 0
+def candidate_names(problem: Problem) -> tuple[str, ...]:
+    """Names of the candidate features of an item, (F,); none where the task observes none."""
+    return CANDIDATE_NAMES if "candidates" in getattr(problem.observation_space, "spaces", ()) else ()
 
 
 def candidate_features(problem: Problem, observation: Any) -> Doubles:
     """Candidate features (B, N, F); zeros where the observation, such as that of a log, has none."""
-    wide = num_candidate_features(problem)
+    wide = len(candidate_names(problem))
     if "candidates" not in observation:
         return np.zeros((len(observation["shown"]), problem.num_items, wide))
     found = np.asarray(observation["candidates"], np.float64)

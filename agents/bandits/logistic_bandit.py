@@ -21,7 +21,7 @@ from agents.bandits.crosses import Crosses
 from agents.bandits.ftrl import Ftrl, Rates
 from agents.base import BaseAgent
 from agents.explain import named
-from agents.features import CANDIDATE_FEATURES, candidate_features, num_candidate_features
+from agents.features import candidate_features, candidate_names
 from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
@@ -102,7 +102,7 @@ class LogisticBandit(BaseAgent):
         """Start with no weights, for users with some features (U, F)."""
         p, self.users = self.params, users
         category = np.asarray(self.problem.items["category"], np.int64)
-        self.crosses = Crosses(category, p.bits, users.shape[1], num_candidate_features(self.problem))
+        self.crosses = Crosses(category, p.bits, users.shape[1], len(candidate_names(self.problem)))
         self.model = Ftrl(self.crosses.size, Rates(p.alpha, p.beta, p.l1, p.l2))
 
     # acting
@@ -164,7 +164,7 @@ class LogisticBandit(BaseAgent):
         for number in range(self.params.passes):
             for chunk in chunks:
                 last = last_response(rows.observation(chunk, num_items), num_items)
-                candidates = np.zeros((len(chunk), num_candidate_features(self.problem)))  # a log has none
+                candidates = np.zeros((len(chunk), len(candidate_names(self.problem))))  # a log has none
                 features = self.crosses.rows(last, rows.item[chunk], self.users[rows.user[chunk]], candidates)
                 self.model.update(*features, reward[chunk])
             if report is not None:
@@ -208,7 +208,7 @@ class LogisticBandit(BaseAgent):
                 "item after " + ("no response" if is_new else f"item {last[b]}"),
             ]
             names += 2 * [f"user feature {number}" for number in range(self.users.shape[1])]
-            names += CANDIDATE_FEATURES[: num_candidate_features(self.problem)]
+            names += candidate_names(self.problem)
             explanations.append(named(names, parts))
         return explanations
 
@@ -223,7 +223,7 @@ class LogisticBandit(BaseAgent):
         own, place = self.state(), f"saved {self.name}"
         check_arrays(place, own, state, free=("users", *SIZED))
         num_users, num_features = state["users"].shape
-        num_candidate = num_candidate_features(self.problem)
+        num_candidate = len(candidate_names(self.problem))
         size = Crosses(self.crosses.category, self.params.bits, num_features, num_candidate).size
         if num_users != self.problem.num_users or any(len(state[name]) != size for name in SIZED):
             found = f"{len(state['z'])} weights for {num_users} users"

@@ -21,7 +21,7 @@ from torch.nn import functional
 from agents.deep.states import States
 from agents.deep.towers import Towers
 from agents.explain import named
-from agents.features import CANDIDATE_FEATURES, num_candidate_features
+from agents.features import candidate_names
 from agents.problem import Problem
 
 CONTEXT = ("time of day: sine", "time of day: cosine", "step of the visit")
@@ -100,5 +100,5 @@ def _names(problem: Problem, states: States, items: Tensor, b: int) -> list[str]
         names.append(f"{len(past) - h} back: item {item} ({what})")
     shown = items[b].tolist()
     names += [f"item {item}: itself" for item in shown]
-    repeat = REPEAT + CANDIDATE_FEATURES[: num_candidate_features(problem)]
+    repeat = REPEAT + candidate_names(problem)
     return names + [f"item {item}: {what}" for item in shown for what in repeat]

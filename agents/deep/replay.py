@@ -13,7 +13,7 @@ from torch import Tensor
 
 from agents.deep.saved_states import check_states
 from agents.deep.states import States
-from agents.features import num_candidate_features
+from agents.features import candidate_names
 from agents.problem import Problem
 from agents.saved import check_shape, check_within
 
@@ -251,7 +251,7 @@ class Ring:
             *(("action", slate, np.int64), ("credit", slate, np.float32), ("count", (1,), np.int64)),
             *(("largest", (), np.float32), ("priority", shape, np.float32)),
             ("mask", (*shape, problem.num_items), np.bool_),
-            ("candidates", (*shape, num_candidate_features(problem), problem.num_items), np.float32),
+            ("candidates", (*shape, len(candidate_names(problem)), problem.num_items), np.float32),
         ):
             if name in arrays or name not in ("priority", "mask", "candidates"):
                 check_shape(f"replay: {name}", arrays[name], wanted, kind)

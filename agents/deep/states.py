@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.features import CANDIDATE_FEATURES
+from agents.features import CANDIDATE_NAMES
 
 
 class States(NamedTuple):
@@ -31,5 +31,5 @@ def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> Sta
     candidates = context.new_zeros((len(items), 0, 0))
     if "candidates" in observation:
         wide = torch.as_tensor(observation["candidates"], device=device)
-        candidates = wide.reshape(len(wide), len(CANDIDATE_FEATURES), -1)
+        candidates = wide.reshape(len(wide), len(CANDIDATE_NAMES), -1)
     return States(user, items, events, context, candidates)

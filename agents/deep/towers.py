@@ -35,7 +35,7 @@ from agents.deep.item_tower import ItemTower
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.states import States
 from agents.deep.stored_names import keep_stored_names
-from agents.features import num_candidate_features
+from agents.features import candidate_names
 from agents.problem import Problem
 from agents.torch_utils import entries
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
@@ -128,7 +128,7 @@ class Towers(nn.Module):
         super().__init__()
         num_events = len(problem.event_names)
         self.num_items, self.num_categories, self.width = problem.num_items, problem.num_categories, width
-        self.num_repeats = repeats = 3 + num_candidate_features(problem)
+        self.num_repeats = repeats = 3 + len(candidate_names(problem))
         self.items = ItemTower(problem, width, hidden)
         self.users = UserVectors(problem, width)
         self.posterior = SessionPosterior(problem)

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from agents.features import CANDIDATE_FEATURES, candidate_features, num_candidate_features
+from agents.features import CANDIDATE_NAMES, candidate_features, candidate_names
 from agents.interface import Actions, Masks
 from agents.references.popularity import Popularity
 from agents.slates import top_k, unseen
 
-IN_COMMON = CANDIDATE_FEATURES.index("friends in common")
+IN_COMMON = CANDIDATE_NAMES.index("friends in common")
 
 
 class FriendsFavourites(Popularity):
@@ -54,7 +54,7 @@ class FriendsFavourites(Popularity):
             np.unique(self.score, return_inverse=True)[1] / num_items
         )  # in [0, 1): it decides among equal counts
         friends = observation.get("friends", np.zeros((len(observation["shown"]), num_items)))
-        if num_candidate_features(self.problem):
+        if candidate_names(self.problem):
             friends = candidate_features(self.problem, observation)[:, :, IN_COMMON]
         scores = np.unique(friends, return_inverse=True)[1].reshape(friends.shape) + place
         if self.params.fresh:
