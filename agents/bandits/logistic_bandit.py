@@ -117,7 +117,8 @@ class LogisticBandit(BaseAgent):
         by_category, by_item = crosses.by_user(weights)
         shared = sum((weights[places] for places in crosses.category_places(last)), users @ by_category)
         own = sum((weights[places] for places in crosses.item_places(last)), users @ by_item)
-        own = own + candidate_features(self.problem, observation) @ weights[crosses.candidate :]
+        if candidate_names(self.problem):
+            own = own + candidate_features(self.problem, observation) @ weights[crosses.candidate :]
         return np.asarray(weights[0] + own + shared[:, crosses.category])
 
     def draw(self, observation: Any) -> NDArray[np.float64]:
@@ -131,7 +132,8 @@ class LogisticBandit(BaseAgent):
         by_category, by_item = crosses.by_user(variance)
         shared = sum((variance[places] for places in crosses.category_places(last)), users**2 @ by_category)
         own = sum((variance[places] for places in crosses.item_places(last)), users**2 @ by_item)
-        own = own + candidate_features(self.problem, observation) ** 2 @ variance[crosses.candidate :]
+        if candidate_names(self.problem):
+            own = own + candidate_features(self.problem, observation) ** 2 @ variance[crosses.candidate :]
         shared, own = np.sqrt(shared), np.sqrt(own)
         noise = (shared * self.rng.standard_normal(shared.shape))[:, crosses.category]
         noise += own * self.rng.standard_normal(own.shape)

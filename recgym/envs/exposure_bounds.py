@@ -83,9 +83,7 @@ class ExposureBounds(VectorWrapper):
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As of the environment; impressions are counted on."""
         mask = (options or {}).get("reset_mask")
-        begun = (
-            slice(None) if mask is None else np.array(mask)
-        )  # a copy: an environment below may take it out
+        begun = slice(None) if mask is None else np.array(mask)  # before an environment below takes it out
         observation, info = self.env.reset(seed=seed, options=options)
         self._over[begun] = False
         empty = np.zeros((len(self._over), self._slate_size), np.int64)
