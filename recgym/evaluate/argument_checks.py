@@ -74,10 +74,13 @@ def _is_number(value: Any) -> bool:
 
 
 def whole_indices(name: str, values: ArrayLike, size: int) -> Ints:
-    """Whole numbers from 0 to size - 1, as int64 of the same shape; ValueError names the argument."""
+    """Whole numbers from 0 to size - 1, as int64 of the same shape; ValueError names the argument, value and row."""
     found = numbers(name, values)
-    if found.size and not ((found >= 0) & (found < size) & (found == np.floor(found))).all():
-        raise ValueError(f"{name} must be whole numbers from 0 to {size - 1}")
+    wrong = ~((found >= 0) & (found < size) & (found == np.floor(found)))
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        value, row = found[tuple(place)], f" in row {place[0]}" if len(place) else ""
+        raise ValueError(f"{name} is {value:g}{row}, it must be a whole number from 0 to {size - 1}")
     return found.astype(np.int64)
 
 

@@ -74,14 +74,10 @@ def checked_distribution(name: str, values: Array, n: int) -> Array:
 
 def whole_actions(action: ArrayLike, size: int, name: str = "action") -> Ints:
     """(n,) indices below `size`, checked; `name` is that of the argument."""
-    number = numbers(name, action)
-    if number.ndim != 1:
-        raise ValueError(f"{name} has shape {number.shape}, expected (n,)")
-    wrong = ~((number >= 0) & (number < size) & (number == np.floor(number)))
-    if wrong.any():
-        row = _row_of(wrong)
-        raise ValueError(f"{name} is {number[row]:g} in row {row}, it must be a whole number below {size}")
-    return number.astype(np.int64)
+    found = whole_indices(name, action, size)
+    if found.ndim != 1:
+        raise ValueError(f"{name} has shape {found.shape}, expected (n,)")
+    return found
 
 
 def _are_of_logged(p: Array, q: Array, n: int) -> bool:

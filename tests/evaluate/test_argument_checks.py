@@ -56,7 +56,10 @@ def fit(**changes):
         ),
         (lambda: evaluate.ips(MASKED, [0.5] * 3, [0.5] * 3), "reward has masked values"),
         (lambda: coverage([1, math.nan]), "counts has a value that is not finite"),
-        (lambda: exposure_counts([0.9, 1.9], 3), "items must be whole numbers from 0 to 2"),
+        (
+            lambda: exposure_counts([0.9, 1.9], 3),
+            "items is 0.9 in row 0, it must be a whole number from 0 to 2",
+        ),
         (lambda: exposure_counts([0], 2.5), "num_items is 2.5, expected a whole number"),
         (lambda: exposure_gini([-1, 2]), "counts has the value -1, expected at least 0"),
         (lambda: response_rate(["a"], [1]), "responses must be an array of real numbers"),
@@ -90,7 +93,7 @@ def fit(**changes):
         ),
         (
             lambda: evaluate.mips([1, 0], HALF, HALF, [0, math.inf], action=[0, 1]),
-            "category must be whole numbers",
+            "category is inf in row 1, it must be a whole number from 0 to",
         ),
         (
             lambda: evaluate.dr([1, 0], HALF, HALF, [1e200, 0], action=[0, 1]),

@@ -248,7 +248,7 @@ HALF = [0.5, 0.5]
         ({"action": [0, 1], "propensity": [HALF, [1, 1]]}, "propensity has sum 2 in row 1"),
         ({"action": [0, 1], "target": [-0.5, 1.5]}, r"target is \[-0.5  1.5\] in row 0"),
         ({"action": [0, 1], "propensity": [1, 0]}, "propensity is 0.0 in row 1"),
-        ({"action": [0, 2]}, "action is 2 in row 1, it must be a whole number below 2"),
+        ({"action": [0, 2]}, "action is 2 in row 1, it must be a whole number from 0 to 1"),
         ({"action": [0, 0.5]}, "action is 0.5 in row 1"),
         (
             {"action": [0, 1], "target": [0.2, 0.3, 0.5], "propensity": [0.25] * 4},
