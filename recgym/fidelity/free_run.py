@@ -120,10 +120,12 @@ def free_run(
         logged, cluster = logged.visits(chosen), cluster[chosen]
     responses_only = kind == CHOICES
     longest = int(np.diff(log.visits.begin).max())
+    steps = int(np.clip(4 * longest, MIN_HORIZON, MAX_HORIZON))
     form = Form(
         slate_size=slate_size(world, log, pages=responses_only),
-        horizon=log.cut or int(np.clip(4 * longest, MIN_HORIZON, MAX_HORIZON)),
+        horizon=steps if responses_only else log.cut or steps,  # a step without a click is no row of a shop's log
         events=tuple(log.events), responses_only=responses_only, pages=responses_only,
+        cut=log.cut if responses_only else 0,
     )  # fmt: skip
     return FreeRun(
         world, logged, known, cluster, popularity_rank(world, None if past is None else past.item), form,

@@ -26,6 +26,7 @@ class Form(NamedTuple):
     events: tuple[str, ...]  # that the log has, the response first
     responses_only: bool  # rows without a response are not in the log
     pages: bool  # slates are whole pages of the shop
+    cut: int = 0  # [rows] of a visit of responses alone, at most, as the log is cut; 0: no limit
 
 
 def simulated_visits(world: World, form: Form, count: int, seed: int) -> VisitTable:
@@ -64,15 +65,18 @@ def _table(steps: Sequence[dict[str, Any]], form: Form, names: list[str]) -> Vis
         return table
     table = table.rows(table.response)
     counted = np.arange(len(table.visit)) - np.searchsorted(table.visit, table.visit) + 1
-    return table._replace(place=counted)
+    table = table._replace(place=counted)
+    return table.rows(counted <= form.cut) if form.cut else table
 
 
 def baseline_visits(known: VisitTable, form: Form, count: int, seed: int) -> VisitTable:
     """`count` visits of the baseline simulator, whose rates are those of the known visits."""
     rng = np.random.default_rng(seed)
     lengths = known.length[known.length > 0]
-    hazard = len(lengths) / int(lengths.sum())
-    length = np.minimum(rng.geometric(hazard, count), MAX_HORIZON)
+    most = form.cut or MAX_HORIZON
+    ends = int((lengths < most).sum()) if form.cut else len(lengths)
+    hazard = max(ends, 1) / int(np.minimum(lengths, most - 1).sum() if form.cut else lengths.sum())
+    length = np.minimum(rng.geometric(hazard, count), most)
     slots = 1 if form.responses_only else form.slate_size
     visit = np.repeat(np.arange(count), length * slots)
     place = (

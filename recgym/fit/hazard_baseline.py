@@ -5,9 +5,9 @@ A fitted hazard is kept where it beats this baseline; else the world has the bas
 
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Ints
+from recgym.arrays import Doubles, Ints
 from recgym.fit.baseline_guard import beats
-from recgym.fit.leaving_model import MAX_RUN, MAX_STEP, Choices, HazardRows, Leaving
+from recgym.fit.leaving_model import MAX_RUN, MAX_STEP, Choices, HazardRows, Leaving, open_rows
 
 WEIGHTS = (
     1.0,
@@ -59,11 +59,6 @@ def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -
         float(logit[0]), 0.0, logit - logit[0], 0.0, zeros, 0.0, 0.0, np.zeros(num_items), np.zeros(num_contexts),
         0.0, 0.0, Choices(np.inf, np.inf, np.inf), {},
     )  # fmt: skip
-
-
-def open_rows(rows: HazardRows, cut: int) -> Bools:
-    """(rows,) that are not censored."""
-    return np.asarray(rows.step < cut if cut else np.ones(len(rows.step), bool))
 
 
 def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:

@@ -1,11 +1,11 @@
 """The hazard of leaving: a discrete-time logit, by penalised likelihood. Source: Singer and Willett (1993).
 
-The last row of a session counts as leaving, except where a horizon cut it. Effects: the item with the response, the
-run of its category and a repeat; a row without a response has one effect in place of these, as in the simulator. Time
-and run are slopes on the logarithm, with free effects of the first steps. The weights of the ridge penalties and
-whether there is frailty are chosen on the validation period. Page and category effects are added to the item effect:
-the world has no other term for them, and a click log does not distinguish an item that causes leaving from an item
-that users see last.
+The last row of a session counts as leaving, except where a horizon cut it: that row says nothing of leaving. Effects:
+the item with the response, the run of its category and a repeat; a row without a response has one effect in place of
+these, as in the simulator. Time and run are slopes on the logarithm, with free effects of the first steps. The weights
+of the ridge penalties and whether there is frailty are chosen on the validation period. Page and category effects are
+added to the item effect: the world has no other term for them, and a click log does not distinguish an item that
+causes leaving from an item that users see last.
 """
 
 from dataclasses import dataclass, replace
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Codes, Doubles, Ints
+from recgym.arrays import Bools, Codes, Doubles, Ints
 from recgym.fit.dataset import Dataset
 from recgym.fit.hazard import EffectTable, Hazard, VisitRows, chances, fit_hazard, marginal_loss
-from recgym.logs.splits import TRAIN, VALIDATION
+from recgym.logs.splits import TRAIN, UNUSED, VALIDATION
 from recgym.logs.visit_history import repeats, runs
 from recgym.sim.state import MEMORY
 
@@ -126,16 +126,21 @@ def hazard_rows(dataset: Dataset) -> HazardRows:
     )
 
 
+def open_rows(rows: HazardRows, cut: int) -> Bools:
+    """(rows,) that are not censored: those before the `cut`-th of their session; 0: all."""
+    return np.asarray(rows.step < cut if cut else np.ones(len(rows.step), bool))
+
+
 def take(rows: HazardRows, keep: NDArray[np.bool_]) -> HazardRows:
-    """The rows in `keep` (rows,), of whole sessions."""
+    """The rows in `keep` (rows,), of whole sessions or of all their rows that are not censored."""
     return HazardRows(*(getattr(rows, name)[keep] for name in HazardRows.__dataclass_fields__))
 
 
 def fit_leaving(
     dataset: Dataset, rows: HazardRows, periods: tuple[int, ...], choices: Choices | None = None
 ) -> Leaving:
-    """Fits to the sessions of these periods; `choices` default to those of the lowest validation loss."""
-    period = dataset.row_period
+    """Fits to the sessions of these periods, without censored rows; by default with the choices best on validation."""
+    period = np.where(open_rows(rows, dataset.cut), dataset.row_period, UNUSED)
     if choices is not None:
         search = Search(choices, {}, None, 0.0)
     else:

@@ -5,7 +5,7 @@ the last click as the end of the visit, so the fitted hazard contains leaving af
 these, too, and so must leave less after clicks. Two numbers are set on the visits that the fit knows:
 
     leave_idle   the assumed share of visits ends before its first click
-    leave_bias   visits with a click have as many clicks as the log's
+    leave_bias   visits with a click have as many clicks as the log's, cut where these are
 
 Both by simulation of visits under the logging policy, on the log's pages, under common random numbers.
 """
@@ -37,9 +37,9 @@ def calibrated_leaving(world: World, dataset: Dataset, provenance: Provenance, s
     clicks = float(dataset.lengths[np.logical_or.reduceat(dataset.known, dataset.starts)].mean())
     target = _Found(clicks, assumed(dataset.domain, "idle_rate"))
     bias, idle = world.params["leave_bias"], world.params["leave_idle"]
-    visits = num_visits(world, clicks)
+    cut, visits = dataset.cut, num_visits(world, clicks)
     for _ in range(ROUNDS):
-        found = _simulated(world.with_params(leave_bias=bias, leave_idle=idle), visits, seed)
+        found = _simulated(world.with_params(leave_bias=bias, leave_idle=idle), visits, seed, cut)
         apart = np.log(found.clicks / target.clicks), np.log(_odds(found.idle) / _odds(target.idle))
         if max(abs(apart[0]), abs(apart[1]) / 10) < TOLERANCE:
             break
@@ -49,7 +49,8 @@ def calibrated_leaving(world: World, dataset: Dataset, provenance: Provenance, s
     provenance.fitted(
         "leave_bias",
         bias,
-        f"ends of visits, which count as leaving ({fitted:.3f}); calibrated on clicks a visit, {clicks:.3f} in the log",
+        f"ends of visits, which count as leaving ({fitted:.3f}); calibrated on clicks a visit, {clicks:.3f} in the log"
+        + (f", whose visits are cut at {cut}: later rates are extrapolated" if cut else ""),
     )
     provenance.assumed(
         "leave_idle",
@@ -71,10 +72,13 @@ def _odds(share: float) -> float:
     return share / (1.0 - share)
 
 
-def _simulated(world: World, visits: int, seed: int) -> _Found:
+def _simulated(world: World, visits: int, seed: int, cut: int) -> _Found:
+    """Of visits that are censored after `cut` clicks; 0: never."""
     responses = np.zeros(visits, np.int64)
     for step in free_visits(
         world, visits, seed, slate_size=page_slots(world), horizon=MAX_HORIZON, pages=True
     ):
         responses[step.visit] += (step.events & 1).sum(1)
+    if cut:
+        responses = np.minimum(responses, cut)
     return _Found(float(responses[responses > 0].mean()), float((responses == 0).mean()))
