@@ -23,7 +23,7 @@ def record_of(
         "run_id": f"{experiment}-{agent}-{seed:03d}-{digest}",
         "experiment": experiment,
         "env": {
-            "id": env_of(experiment),
+            "id": env_of(experiment.partition("@")[0]),
             "kwargs": {},
             "world": f"{experiment}-1",
             "world_sha256": world,

@@ -211,12 +211,13 @@ def _fidelity(world: World) -> str:
 
 
 def _published() -> dict[str, Leaderboard]:
-    """The references of the published table of each id, from the rows; of ids with their own arguments alone."""
+    """The references of the published table of most seeds of each id, from the rows; of its own arguments alone."""
     found = {}
     for place in table_folders(RESULTS):
         runs = [run for run in read_runs(place)[0] if run.record["agent"]["name"] in REFERENCES]
         for table in tables_of(preset_of(place), runs):
-            if title_of(table.env_id, table.experiment) == table.env_id:
+            is_own = title_of(table.env_id, table.experiment) == table.env_id
+            if is_own and (table.env_id not in found or table.seeds > found[table.env_id].seeds):
                 found[table.env_id] = table
     return found
 

@@ -34,9 +34,12 @@ class Stability(NamedTuple):
     seeds: int
     is_retrained: bool
     first: str  # agent of the largest mean return at the middle
-    tau: Interval  # of the mean over the settings of each seed
+    tau: Interval  # of the mean over the settings of `rows` for each seed; 1 where there are none
     between_seeds: float  # mean tau of the rankings of two seeds at the middle; NaN with one seed
-    rows: tuple[SettingRow, ...]  # by tau, smallest first
+    rows: tuple[SettingRow, ...]  # of the settings that change a return; by tau, smallest first
+    unchanged: tuple[
+        str, ...
+    ] = ()  # other settings, such as "event:cart=low": the reward does not hold the event
 
     @property
     def most_changing(self) -> str:
@@ -95,10 +98,13 @@ def stability(
         for setting, by_seed in returns.items()
     }
     middle = tables.pop("")
+    unchanged = [setting for setting, table in tables.items() if np.array_equal(table, middle)]
+    for setting in unchanged:
+        del tables[setting]
     taus = {setting: rank_correlations(middle, table) for setting, table in tables.items()}
     rows = [
         SettingRow(
-            setting.rpartition("=")[0].replace(".", ":"),  # as on the card; a folder's name has no colon
+            _on_card(setting.rpartition("=")[0]),
             setting.rpartition("=")[2],
             _interval(taus[setting]),
             agents[int(table.mean(0).argmax())],
@@ -113,10 +119,16 @@ def stability(
         len(seeds),
         is_retrained,
         agents[int(middle.mean(0).argmax())],
-        _interval(np.mean(list(taus.values()), axis=0)),
+        _interval(np.mean(list(taus.values()) or [np.ones(len(seeds))], axis=0)),
         float(np.mean(between)),
         tuple(sorted(rows, key=lambda row: (row.tau.mean, row.term, row.setting))),
+        tuple(sorted(map(_on_card, unchanged))),
     )
+
+
+def _on_card(setting: str) -> str:
+    """Its name with the term as on the card; a folder's name has no colon."""
+    return setting.replace(".", ":")
 
 
 def rank_correlations(one: Doubles, other: Doubles) -> Doubles:
@@ -139,7 +151,7 @@ def _interval(taus: Doubles) -> Interval:
 
 
 def stability_lines(entry: Stability) -> list[str]:
-    """One sentence on the experiment and one on the term that matters most, for the page and the terminal."""
+    """Sentences on the experiment, the term that matters most and settings without effect, for page and terminal."""
     how = "trained again in each setting" if entry.is_retrained else "trained at the middle"
     between = (
         "" if np.isnan(entry.between_seeds) else f"; of two seeds at the middle {entry.between_seeds:.2f}"
@@ -148,11 +160,12 @@ def stability_lines(entry: Stability) -> list[str]:
         f"Ranking of {len(entry.agents)} agents, {how}, over {len(entry.rows)} settings of assumed terms: "
         f"Kendall's tau to the middle {interval_text(entry.tau)} ({entry.seeds} seeds){between}."
     )
+    same = [f"No return changes at {', '.join(entry.unchanged)}."] if entry.unchanged else []
     if not entry.most_changing:
-        return [head, "No setting changes the ranking."]
+        return [head, "No setting changes the ranking.", *same]
     row = entry.rows[0]
     first = f"; {row.first} is first in place of {entry.first}" if row.first != entry.first else ""
-    return [head, f"{row.term} changes it most: tau {interval_text(row.tau)} at {row.setting}{first}."]
+    return [head, f"{row.term} changes it most: tau {interval_text(row.tau)} at {row.setting}{first}.", *same]
 
 
 def stability_table(entry: Stability) -> list[tuple[str, ...]]:

@@ -32,7 +32,6 @@ from recgym.bench.table_text import cells, describe_judged, describe_learning, h
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
-_STAGES = ("prepare_s", "train_s", "evaluate_s")
 _ABOUT = f"""{OPENING}; nothing here is written by hand.
 
 Agents of one seed are compared under common random numbers: they meet the same users. Differences in return are
@@ -113,14 +112,24 @@ def _section_of(results: Results, name: str) -> Section:
     return Section(name, rows, results.tables[name], results.aggregate[name], plain)
 
 
+def _cpu_seconds(runs: list[JudgedRun]) -> float:
+    """Of all trainings and judgements; an agent that was judged in several settings was trained once."""
+    judged, trained = 0.0, {}
+    for record in (run.record for run in runs):
+        times = record["timing"]
+        judged += times["evaluate_s"]
+        key = record["experiment"].partition(SWEPT)[0], str(record["agent"]), str(record["seed"])
+        trained[*key, times["prepare_s"], times["train_s"]] = times["prepare_s"] + times["train_s"]
+    return float(judged + sum(trained.values()))
+
+
 def _preset_text(results: Results, preset: str) -> str:
     tables, runs, failed = results.tables[preset], results.runs[preset], results.failed[preset]
     lines = [f"## {preset}", ""]
     if tables:
         lines += [f"![Gain over random of every agent, with 95 % intervals]({preset}.png)", ""]
     if runs:
-        seconds = sum(run.record["timing"][name] for run in runs for name in _STAGES)
-        lines += [f"{len(runs)} runs, {seconds / 60:.1f} CPU minutes. {_provenance(runs)}", ""]
+        lines += [f"{len(runs)} runs, {_cpu_seconds(runs) / 60:.1f} CPU minutes. {_provenance(runs)}", ""]
     if failed:
         lines += [f"{len(failed)} runs failed:", ""]
         lines += [f"* {record['run_id']}: {record['error']}" for record in failed]

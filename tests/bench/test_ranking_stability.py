@@ -88,3 +88,17 @@ def test_agents_and_seeds_that_a_setting_lacks_are_left_out():
     assert (found.agents, found.seeds) == (AGENTS[:3], 1)
     assert stability("shop", "x", {"": middle, "outside=low": table((4,))}) is None
     assert stability("shop", "x", {"": middle, "outside=low": {7: {"a": 1.0, "b": 2.0}}}) is None
+
+
+def test_settings_that_change_no_return_are_named_and_do_not_count():
+    middle = table((4, 3, 2, 1), (4, 3, 2, 1))
+    turned = table((1, 2, 3, 4), (1, 2, 3, 4))
+    found = stability("shop", "x", {"": middle, "event.cart=low": middle, "outside=low": turned})
+    assert found.tau.mean == -1.0
+    assert [row.term for row in found.rows] == ["outside"]
+    head, most, same = stability_lines(found)
+    assert "over 1 settings" in head
+    assert most.startswith("outside changes it most")
+    assert same == "No return changes at event:cart=low."
+    alone = stability("shop", "x", {"": middle, "event.cart=low": middle})
+    assert (alone.tau.mean, alone.rows) == (1.0, ())

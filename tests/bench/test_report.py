@@ -65,3 +65,13 @@ def test_an_installed_package_has_the_commit_that_pip_noted(monkeypatch, noted, 
     package = SimpleNamespace(read_text=lambda name: noted if name == "direct_url.json" else None)
     monkeypatch.setattr(machine, "distribution", lambda name: package)
     assert machine.git.__wrapped__() == {"sha": sha, "dirty": None if sha is None else False}
+
+
+def test_an_agent_that_is_judged_in_several_settings_was_trained_once(tmp_path):
+    for name in ("ecommerce", "ecommerce@outside=low", "ecommerce@outside=high"):
+        for agent in ("random", "ucb1"):
+            write_run(tmp_path / "ladder", name, agent, 0)
+            write_run(tmp_path / "ladder", name, agent, 1)
+    write_report(tmp_path)
+    seconds = 2 * (0.25 + 1.5) + 2 * (0.25 + 2.5) + 12 * 0.125
+    assert f"12 runs, {seconds / 60:.1f} CPU minutes" in (tmp_path / "README.md").read_text(encoding="utf-8")
