@@ -69,8 +69,9 @@ def _compared(row: Figure, floor: str) -> str:
     text, noise = f"{row.world:.3f}", "" if row.noise is None else f" ({floor} {row.noise:.3f})"
     if row.baseline is None or row.world is None:
         return text + noise
-    than = "better" if row.world < row.baseline else "**worse**"
-    return f"{text}, {than} than the baseline's {row.baseline:.3f} by {row.baseline_name}{noise}"
+    lower = round(row.world, 3) - round(row.baseline, 3)
+    against = "as good as" if lower == 0 else "better than" if lower < 0 else "**worse** than"
+    return f"{text}, {against} the baseline's {row.baseline:.3f} by {row.baseline_name}{noise}"
 
 
 def _assumed(card: Mapping[str, Any]) -> str:

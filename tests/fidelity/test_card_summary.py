@@ -45,6 +45,15 @@ def test_a_world_that_its_baseline_beats_says_so():
                             "slate without a response; that every place of a slate is seen.")  # fmt: skip
 
 
+def test_a_world_that_shows_the_figure_of_its_baseline_is_not_called_worse():
+    card = dict(shipped("content-2").card)
+    card["figures"] = [
+        row | {"world": 0.50004, "toy": 0.50001} if row["id"] == "free_classifier/visits" else row
+        for row in card["figures"]
+    ]
+    assert "whole visits 0.500, as good as the baseline's 0.500 by popularity" in summary(card)[1]
+
+
 def test_a_world_that_was_judged_one_step_ahead_alone_says_so():
     assert summary(shipped("content-1").card)[1] == FEED_ONE_STEP
     assert (
