@@ -1,6 +1,6 @@
 """Oracle: privileged, myopic. Maximises the expected reward of the next step given the hidden state.
 
-It reads the hidden intent through `privileged()`, which only privileged agents may: it is a bound, not a competitor.
+It reads the hidden intent through `privileged()`, which only privileged agents may: it is no competitor.
 """
 
 from collections.abc import Mapping

@@ -228,7 +228,7 @@ def _print_references(rows: Sequence[Mapping[str, Any]]) -> None:
     show_table([TableColumn(name) for name in ("agent", "return", GAIN_HEAD)], texts, title)
     if any(row["agent"] == ORACLE for row in rows):
         show_text(
-            "oracle reads the users' hidden intent and shows what pays most at once: a bound, not a competitor."
+            "oracle reads the users' hidden intent and shows what pays most at once; an agent that plans can earn more."
         )
     show_text("Intervals are over these sessions; another --seed trains another agent.")
 
