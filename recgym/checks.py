@@ -1,7 +1,8 @@
 """Checks of arguments, and values as error messages show them; used by all packages."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 WIDTH = 80  # [characters] of a value in a message
 MAX_SHOWN_BITS = 4096  # of a whole number in a message
+LIKENESS = 0.65  # from 0 to 1, of a name that a message suggests
 MAX_NUMBER = 1e300  # size of a real argument; squares and sums of larger ones overflow
 MAX_COUNT = 2**31 - 1  # of anything that the simulator counts, such as steps
 
@@ -29,6 +31,13 @@ def line_of(text: str, width: int = WIDTH) -> str:
     """Text as one line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) < width else line[: width - 4] + "..."
+
+
+def did_you_mean(name: Any, known: Iterable[str]) -> str:
+    """End of a message on an unknown name: the known one that is most like it, whatever the case; "" if none is."""
+    names = {each.lower(): each for each in known}
+    close = get_close_matches(str(name).lower(), names, n=1, cutoff=LIKENESS)
+    return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
 def whole_number(value: Any, name: str, low: int = 0, high: int | None = None) -> int:

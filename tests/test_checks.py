@@ -7,6 +7,7 @@ from gymnasium import spaces
 from recgym.checks import (
     MAX_NUMBER,
     as_array,
+    did_you_mean,
     difference,
     finite_number,
     made_for_another,
@@ -163,6 +164,22 @@ def test_who_checks_arrays_reads_tensors_alike():
     assert (slates.tolist(), propensity.tolist()) == ([[0], [2]], [[0.5], [1.0]])
     assert check_slates(Tensor([0, 2]), 2, 1, 3).tolist() == [[0], [2]]
     assert check_users(Tensor([2, 0]), 3).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dcf-dqm", "dcf-dqn"),
+        ("LinUCB", "linucb"),
+        ("Content-v1", "recgym/Content-v1"),
+        ("nobody", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_a_name_is_suggested_where_one_is_like_it(name, meant):
+    known = ["random", "dcf-dqn", "linucb", "recgym/Content-v1", "recgym/ContentSlate-v1"]
+    assert did_you_mean(name, known) == ("" if meant is None else f"; did you mean {meant!r}?")
 
 
 def test_messages_of_what_was_made_for_another_world():

@@ -7,6 +7,7 @@ from typing import Any
 from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
 from recgym.bench.robustness import perturbed
+from recgym.checks import did_you_mean
 
 
 def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]:
@@ -186,13 +187,18 @@ def choose(
         ValueError: an unknown name, or a value out of range; the message lists the known names.
     """
     if name not in PRESETS:
-        raise ValueError(f"preset {name!r} is unknown; there are {', '.join(PRESETS)}")
+        raise ValueError(
+            f"preset {name!r} is unknown; there are {', '.join(PRESETS)}{did_you_mean(name, PRESETS)}"
+        )
     preset = PRESETS[name]
     if envs:
         known = {key: row for row in preset.experiments for key in (row.name, row.env_id)}
         if unknown := [env for env in envs if env not in known]:
-            names = ", ".join(row.name for row in preset.experiments)
-            raise ValueError(f"environment {unknown[0]!r} is not in preset {name}; it has {names}")
+            names = [row.name for row in preset.experiments]
+            meant = did_you_mean(unknown[0], [*names, *known])
+            raise ValueError(
+                f"environment {unknown[0]!r} is not in preset {name}; it has {', '.join(names)}{meant}"
+            )
         kept = {known[env].name for env in envs}
         preset = replace(preset, experiments=tuple(row for row in preset.experiments if row.name in kept))
     if env_args:
@@ -206,7 +212,8 @@ def choose(
         preset = replace(preset, agents=tuple(dict.fromkeys(agents)))
     there = registered()
     if unknown := [entry.agent for entry in preset.entries if entry.agent not in there]:
-        raise ValueError(f"agent {unknown[0]!r} is unknown; there are {', '.join(there)}")
+        meant = did_you_mean(unknown[0], there)
+        raise ValueError(f"agent {unknown[0]!r} is unknown; there are {', '.join(there)}{meant}")
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds is {seeds}, expected at least 1")

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import gymnasium
 
+from recgym.checks import did_you_mean
+
 OBSERVED = (
     "user_features",
     "friends",
@@ -144,8 +146,9 @@ def row_of(env_id: str) -> EnvRow:
     for row in REGISTERED:
         if row.id == env_id:
             return row
+    ids = [row.id for row in ENVIRONMENTS]
     raise ValueError(
-        f"environment {env_id!r} is unknown; there are {', '.join(row.id for row in ENVIRONMENTS)}"
+        f"environment {env_id!r} is unknown; there are {', '.join(ids)}{did_you_mean(env_id, ids)}"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from recgym.checks import MAX_COUNT, quoted, whole_number
+from recgym.checks import MAX_COUNT, did_you_mean, quoted, whole_number
 from recgym.envs import OBSERVED, EnvRow
 from recgym.envs.open_items import Rules, parse_arrival
 from recgym.events import EVENTS
@@ -94,7 +94,7 @@ class Arguments:
         if unknown := sorted(set(given) - set(allowed)):
             names = ", ".join(map(repr, unknown))
             raise UnknownArgumentError(
-                f"argument {names} is unknown; allowed: {', '.join(allowed)}; "
+                f"argument {names} is unknown; allowed: {', '.join(allowed)}{did_you_mean(unknown[0], allowed)}; "
                 f"got an unexpected keyword argument {names}"
             )
         if "row" not in arguments:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from recgym.checks import quoted
+from recgym.checks import did_you_mean, quoted
 from recgym.events import EVENTS
 from recgym.logs.problems import LogError
 
@@ -76,7 +76,8 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     for key, column in named:
         plain = ALIASES.get(key, key)
         if plain not in allowed and not plain.startswith(CONTEXT):
-            raise LogError(f"map: key {key!r} is unknown; there are {', '.join(allowed)}, {CONTEXT}*")
+            meant = did_you_mean(key, allowed)
+            raise LogError(f"map: key {key!r} is unknown; there are {', '.join(allowed)}, {CONTEXT}*{meant}")
         if plain in columns:
             raise LogError(f"map: key {key!r} is given twice")
         columns[plain] = column
