@@ -53,6 +53,10 @@ def is_written(folder: Path) -> bool:
 def read_folder(folder: str | PathLike[str], make: "type[Log]") -> "Log":
     """Log that `write_log` wrote, without validation of values; LogError for a missing, damaged or other file."""
     place = stated(folder, "folder")
+    if place.is_file():
+        raise LogError(
+            f"not a log written by recgym: {place} is a file; read_log(...).write(FOLDER) writes one"
+        )
     try:
         stored = Stored(place, "log")
         meta = stored.json(META, KINDS)

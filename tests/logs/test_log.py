@@ -132,6 +132,12 @@ def test_reading_a_broken_folder_is_one_clear_error(tmp_path):
         Log.read(tmp_path / "log")
 
 
+def test_a_table_in_place_of_a_written_log_is_told_how_it_becomes_one(tmp_path):
+    (tmp_path / "shop.csv").write_text("user,item\n")
+    with pytest.raises(LogError, match=r"shop.csv is a file; read_log\(...\).write\(FOLDER\) writes one"):
+        Log.read(tmp_path / "shop.csv")
+
+
 def test_an_unknown_option_of_a_log_is_named():
     with pytest.raises(
         TypeError, match="from_pandas has no argument 'timeunit'; its options are time_unit, "
