@@ -212,7 +212,7 @@ def _fidelity(world: World) -> str:
 
 def _published() -> dict[str, Leaderboard]:
     """The references of the published table of most seeds of each id, from the rows; of its own arguments alone."""
-    found = {}
+    found: dict[str, Leaderboard] = {}
     for place in table_folders(RESULTS):
         runs = [run for run in read_runs(place)[0] if run.record["agent"]["name"] in REFERENCES]
         for table in tables_of(preset_of(place), runs):
