@@ -89,6 +89,12 @@ def test_no_file_name_twice():
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_no_table_is_read_in_threads_that_may_outlive_a_command():
+    """A command that ends while such a thread runs is ended by a signal: `recgym.storage.read_parquet` has none."""
+    found = [str(path) for path in MODULES.values() if "pq.read_table" in path.read_text(encoding="utf-8")]
+    assert found == []
+
+
 def test_no_class_name_twice():
     names = Counter(
         node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)

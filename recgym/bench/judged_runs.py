@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recgym.arrays import Array, Doubles
@@ -20,7 +19,7 @@ from recgym.evaluate.metrics import (
     response_rate,
 )
 from recgym.evaluate.stats import Interval, paired_difference
-from recgym.storage import check_keys, parse_json
+from recgym.storage import check_keys, parse_json, read_parquet
 
 RANDOM, ORACLE, ORACLE_PLAN = "random", "oracle", "oracle-plan"
 PRIVILEGED = ORACLE, ORACLE_PLAN, "logged"  # agents that read the simulator; hollow in plots
@@ -55,8 +54,8 @@ SeedRuns = dict[int, JudgedRun]  # runs of one agent in one experiment, by numbe
 
 def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
     """A completed run from the files of its folder."""
-    table = pq.read_table(folder / "sessions.parquet")
-    curve = pq.read_table(folder / "curve.parquet").to_pylist()
+    table = read_parquet(folder / "sessions.parquet")
+    curve = read_parquet(folder / "curve.parquet").to_pylist()
     facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
     check_judged(facts, table["return"].to_numpy())
     columns = session_columns(table)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 import recgym  # noqa: F401 - registers the environments
@@ -20,7 +19,7 @@ from recgym.bench.perturbations import PERTURB
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
 from recgym.rollout.play import Columns, bound, play
-from recgym.storage import Stored, refusing
+from recgym.storage import Stored, read_parquet, refusing
 
 _NUM_SEEDS = 1 << 64
 
@@ -88,7 +87,7 @@ def of_run(place: Path) -> PlayedSessions:
     if PERTURB in env["kwargs"]:
         raise ValueError(f"{place}: its environment is perturbed, and is none that Gymnasium can make")
     with refusing(place):
-        columns = session_columns(pq.read_table(place / "sessions.parquet"))
+        columns = session_columns(read_parquet(place / "sessions.parquet"))
         return _of_columns(columns, env["id"], env["kwargs"], record["agent"]["name"])
 
 

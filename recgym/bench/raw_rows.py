@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from recgym.bench.judged_runs import JudgedRun, check_judged, judged_run
 from recgym.bench.run_folder import SCHEMA as RUN_SCHEMA
 from recgym.bench.run_folder import check_record, load_record, read_record, run_folders
-from recgym.storage import parse_json, read_file, refusing
+from recgym.storage import parse_json, read_file, read_parquet, refusing
 
 FILE, SCHEMA = "rows.parquet", "recgym.rows/1"
 MAX_BYTES = 1 << 30
@@ -153,7 +153,7 @@ def stored_rows(folder: Path) -> tuple[list[JudgedRun], list[Record]]:
     failed: list[Record] = []
     data = read_file(path, MAX_BYTES)
     with refusing(path):
-        table = pq.read_table(io.BytesIO(data))
+        table = read_parquet(data)
         about = parse_json((table.schema.metadata or {}).get(b"recgym", b"{}"), "its metadata")
         names = table.schema.names
         kinds = {name: kind for name, kind in _COLUMNS.items() if name in names or name not in _ADDED}

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import pyarrow.parquet as pq
-
 from recgym.bench.run_folder import load_record
-from recgym.storage import whole_folder
+from recgym.storage import read_parquet, whole_folder
 
 BATCH = 1_000  # metrics that MLflow takes at a time
 
@@ -44,7 +42,7 @@ class TrackedRun(NamedTuple):
             **{f"seed.{name}": value for name, value in record["seed"].items()},
             "commit": record["git"]["sha"],
         }
-        curve = pq.read_table(folder / "curve.parquet").to_pylist()
+        curve = read_parquet(folder / "curve.parquet").to_pylist()
         points = [(f"{row['stage']}/{row['figure']}", row["env_steps"], row["value"]) for row in curve]
         final = {f"final/{name}": figure["mean"] for name, figure in record["final"].items()}
         return cls(record["run_id"], params, points, final)

@@ -7,14 +7,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.checks import MAX_COUNT, quoted
 from recgym.logs.columns import Source
 from recgym.logs.files import reading, stated
 from recgym.logs.problems import LogError
-from recgym.storage import Stored, check_keys, whole_folder, write_json
+from recgym.storage import Stored, check_keys, read_parquet, whole_folder, write_json
 
 if TYPE_CHECKING:
     from recgym.logs.log import Log
@@ -108,6 +107,6 @@ def _table(stored: Stored, name: str) -> Any:
     file = f"{name}.parquet"
     data = stored.read(file, MAX_TABLE_BYTES)
     with reading(stored.folder / file):
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        table = read_parquet(data)
         table.validate(full=True)
     return table
