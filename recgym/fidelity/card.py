@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from recgym.fidelity.card_metrics import Figure, figures_of
+from recgym.fidelity.card_metrics import RANDOM, Figure, figures_of
 from recgym.fidelity.card_summary import summary
-from recgym.fidelity.metric_table import LOG_LOSS
 from recgym.sim.world import World
 from recgym.storage import refusing
 
@@ -37,7 +36,6 @@ def _markdown(world: World) -> str:
     return "\n".join(lines)
 
 
-MARGIN = 0.001  # [nats] that rounding may add
 ADVICE = (
     "Agents may learn what is not so. A loss below the figure's noise may be chance; else fit more days of the log, "
     "or fewer learnt terms: FitConfig(guard=4) in Python keeps those that gain 4 standard errors on held-out rows"
@@ -46,17 +44,20 @@ ADVICE = (
 
 def worse_than_baselines(card: dict[str, Any]) -> str:
     """The log-losses of a card that are above those of a baseline, as one line; empty where there are none."""
+    places: dict[str, list[str]] = {"its own log": [], "the randomised test": []}
+    for row in figures_of(card):
+        if row.is_worse:
+            place = "the randomised test" if row.id.startswith(RANDOM) else "its own log"
+            places[place].append(
+                f"{row.text.removeprefix('randomised test: ').removeprefix('log-loss of ')} {row.world:.3f} nats "
+                f"against {row.baseline:.3f} of {row.baseline_name} ({row.n:,} rows, judges the {row.judges})"
+            )
     found = [
-        f"{row.text.removeprefix('log-loss of ')} {row.world:.3f} nats against {row.baseline:.3f} of "
-        f"{row.baseline_name} ({row.n:,} rows, judges the {row.judges})"
-        for row in figures_of(card)
-        if row.metric.kind == LOG_LOSS
-        and not row.day
-        and row.world is not None
-        and row.baseline is not None
-        and row.world - row.baseline > MARGIN
+        f"On {place} this world loses to a baseline: {'; '.join(lines)}"
+        for place, lines in places.items()
+        if lines
     ]
-    return f"On its own log this world loses to a baseline: {'; '.join(found)}. {ADVICE}" if found else ""
+    return ". ".join([*found, ADVICE]) if found else ""
 
 
 _HEAD = (

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.fidelity.metric_table import HIGHER, METRICS, Metric
+from recgym.fidelity.metric_table import HIGHER, LOG_LOSS, METRICS, Metric
 from recgym.fidelity.resampling import Spread
 
 USERS = "users"
@@ -24,6 +24,8 @@ BOTH = "users and logging policy"
 JUDGED = (USERS, POLICY, MATCHED, BOTH)
 
 BY_ID = {metric.id: metric for metric in METRICS}
+RANDOM = "random_"  # of the ids of figures of a randomised test
+MARGIN = 0.001  # [nats] that rounding may add to a log-loss
 _LABEL = re.compile(r"\{(event|number|label)\}")
 _DAY = "/day "  # in the id of a figure of one day, before the day
 _PATTERNS = {"event": r"(\w+)", "number": r"([\w.]+)", "label": r"(.+)"}
@@ -55,6 +57,13 @@ class Figure(NamedTuple):
     def day(self) -> str:
         """The day of a figure of one day, else empty."""
         return self.id.partition(_DAY)[2]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether this is a log-loss, not of one day, above that of the best baseline."""
+        if self.metric.kind != LOG_LOSS or self.day or self.world is None or self.baseline is None:
+            return False
+        return self.world - self.baseline > MARGIN
 
     @property
     def short(self) -> str:

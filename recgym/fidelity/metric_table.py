@@ -74,8 +74,15 @@ METRICS = (
         "free-running classifier, {label}",
     ),
     # a randomised test
-    Metric("random_log_loss", "randomised test: log-loss of {event}, {label}"),
-    Metric("random_auc", "randomised test: AUC of {event}, {label}"),
+    Metric(
+        "random_log_loss",
+        "randomised test: log-loss of {event}, {label}",
+        LOG_LOSS,
+        "randomised test: log-loss of {event}",
+    ),
+    Metric(
+        "random_auc", "randomised test: AUC of {event}, {label}", HIGHER, "randomised test: AUC of {event}"
+    ),
     Metric("random_calibration_error", "randomised test: calibration error of {event}, {label}"),
     Metric("random_calibration_slope", "randomised test: calibration slope of {event}, {label}"),
     # impressions

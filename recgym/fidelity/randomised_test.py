@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Bools, Doubles
-from recgym.fidelity.baselines import user_item_rates
+from recgym.fidelity.baselines import ROW_BASELINES, constant
 from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, calibration_slope, total
-from recgym.fidelity.card_metrics import Figure, figure, figures_of, undefined_is_none
+from recgym.fidelity.card_metrics import RANDOM, Figure, figure, figures_of, undefined_is_none
 from recgym.fidelity.evaluation import Evaluation
 from recgym.fidelity.figures import evaluation_of
 from recgym.fidelity.indexed_log import IndexedLog
@@ -31,9 +31,10 @@ from recgym.sim.teacher_forcing import predict
 from recgym.sim.world import World
 from recgym.sim.world_index import MIN_KNOWN_SHARE
 
-PREFIX = "random_"  # of the ids of these figures
 IN_VISIT, ALONE = "given the visit's earlier responses", "without them"
 NUM_EVENTS = 2  # that are judged
+RANKED = "log_loss", "auc"  # beside every baseline
+CALIBRATED = "user x item rates"  # the baseline of calibration
 OWN = {
     "log_loss": "log-loss",
     "auc": "AUC",
@@ -71,7 +72,8 @@ def with_randomised_test(
     Args:
         world: with the card of its fit, whose figures of the logging policy's own test visits are named beside.
         test: rows with and without a response, on any users and items; unknown ones are counted in a remark.
-        past: the log that the world was fitted on, for a baseline; None: no baseline.
+        past: the log that the world was fitted on, for baselines; None: the constant rate of the other half of the
+            test's visits alone.
         resamples: bootstrap draws of an interval, over users.
         seed: of resampling, and of the draws of unknown users.
 
@@ -102,7 +104,7 @@ def judged_on_test(
             for name in list(evaluation.log.events)[:NUM_EVENTS]
             for row in _figures(evaluation, name, label, _chance(evaluation, name, forecast))
         ]
-    kept = [row for row in world.card.get("figures", []) if not str(row.get("id", "")).startswith(PREFIX)]
+    kept = [row for row in world.card.get("figures", []) if not str(row.get("id", "")).startswith(RANDOM)]
     judged = [line for line in world.card.get("judged", []) if not line.startswith("randomised test:")]
     users = len(np.unique(evaluation.log.user))
     judged += [f"randomised test: {remark}" for remark in (*test.remarks, *remarks)]
@@ -140,10 +142,15 @@ def _alone(log: IndexedLog) -> LoggedVisits:
 def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> list[Figure]:
     """Log-loss, AUC and calibration of forecasts (R,) of an event."""
     flag, rows = evaluation.log.events[name], evaluation.rows
-    baseline = evaluation.baseline(user_item_rates, name) if evaluation.past is not None else None
+    models = ROW_BASELINES if evaluation.past is not None else {"constant rate": constant}
+    baselines = {key: evaluation.baseline(model, name) for key, model in models.items()}
 
-    def beside(value: Any) -> dict[str, float]:
-        return {} if baseline is None else {"user x item rates": float(value(baseline))}
+    def beside(metric: str, value: Any) -> dict[str, float]:
+        return {
+            key: float(value(other))
+            for key, other in baselines.items()
+            if metric.removeprefix(RANDOM) in RANKED or key == CALIBRATED
+        }
 
     losses, code, bins = log_losses(flag, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
     values = (
@@ -168,7 +175,7 @@ def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> 
         ),
     )
     return [
-        figure(metric, name, label, world=value, baselines=beside(other), spread=spread, n=len(flag))
+        figure(metric, name, label, world=value, baselines=beside(metric, other), spread=spread, n=len(flag))
         for metric, value, spread, other in values
     ]
 
@@ -189,10 +196,25 @@ def _line(card: Mapping[str, Any], found: list[Figure], test: Log, size: str) ->
     event = found[0].id.split("/")[1]
     parts = []
     for metric, words in OWN.items():
-        row = next(row for row in found if row.id == f"{PREFIX}{metric}/{event}/{IN_VISIT}")
+        row = next(row for row in found if row.id == f"{RANDOM}{metric}/{event}/{IN_VISIT}")
         beside = own.get(f"{metric}/{event}")
-        parts.append(f"{words} {_value(row)}" + (f" (own test visits {_value(beside)})" if beside else ""))
-    return f"off-policy behaviour validated on randomised exposure, {size}: {event}: {', '.join(parts)}"
+        text = f"{words} {_value(row)}" + (f" (own test visits {_value(beside)})" if beside else "")
+        against = row.baseline is not None and metric in RANKED
+        parts.append(text + (f" against {row.baseline:.3f} of {row.baseline_name}" if against else ""))
+    return f"off-policy behaviour {_verdict(found, size)}: {event}: {', '.join(parts)}"
+
+
+def _verdict(found: list[Figure], size: str) -> str:
+    """Whether the world forecasts every event better than each baseline; `size` of the test in words."""
+    worse = [
+        f"{row.id.split('/')[1]} {row.world:.3f} against {row.baseline:.3f} of {row.baseline_name}"
+        for row in found
+        if row.is_worse and row.id.endswith(f"/{IN_VISIT}")
+    ]
+    where = f"on randomised exposure, {size}"
+    if not worse:
+        return f"validated {where}"
+    return f"not validated: {where}, the log-loss is worse than a baseline's ({', '.join(worse)})"
 
 
 def _value(row: Figure) -> str:

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from recgym.cli import fit_options
 from recgym.fidelity import with_randomised_test
-from recgym.fidelity.card import card_markdown
+from recgym.fidelity.card import card_markdown, worse_than_baselines
 from recgym.fit import FitConfig
 from recgym.fit.api import with_ids
 from recgym.fit.dataset import make_dataset
@@ -105,6 +105,32 @@ def test_a_baseline_knows_the_users_of_the_log(files, world):
     row = figures(judged)[f"random_auc/click/{ALONE}"]
     assert row["toy_name"] == "user x item rates"
     assert 0.6 < row["toy"] < row["world"]
+    assert list(row["toys"]) == ["constant rate", "item rates", "user x item rates"]
+    assert row["toys"]["constant rate"] == pytest.approx(0.5)
+    best = figures(judged)[f"random_log_loss/click/{IN_VISIT}"]["toy"]
+    assert re.search(
+        rf"log-loss \S+ \[.*?\] against {best:.3f} of user x item rates, AUC", judged.card["validated"]
+    )
+
+
+def test_a_world_that_a_constant_rate_beats_is_not_validated(files, world):
+    """Without its log the baseline is the constant rate of the other half of the test."""
+    test = read_log(files.test, domain="content")
+    bad = with_randomised_test(world.with_arrays(profile=-world.arrays.profile), test, resamples=20)
+    row = figures(bad)[f"random_log_loss/click/{IN_VISIT}"]
+    rate = np.genfromtxt(files.test, delimiter=",", skip_header=1)[:, 2].mean()
+    assert row["toy"] == pytest.approx(-rate * np.log(rate) - (1 - rate) * np.log(1 - rate), abs=0.01)
+    assert row["world"] > row["toy"] + 0.1
+    against = f"{row['world']:.3f} against {row['toy']:.3f} of constant rate"
+    assert bad.card["validated"].startswith(
+        "off-policy behaviour not validated: on randomised exposure, 800 rows of 80 users, the log-loss is worse than "
+        f"a baseline's (click {against}): click: log-loss "
+    )
+    said = worse_than_baselines(bad.card)
+    assert said.startswith(f"On the randomised test this world loses to a baseline: click, {IN_VISIT} ")
+    assert card_markdown(bad).startswith(f"**{said}**")
+    good = with_randomised_test(bad.with_arrays(profile=world.arrays.profile), test, resamples=20)
+    assert worse_than_baselines(good.card) == ""
 
 
 @pytest.mark.parametrize("column", ["propensity", "is_rand"])
