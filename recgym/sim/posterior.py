@@ -6,6 +6,7 @@ logged visits use the means. Users who are simulated are drawn from their poster
 Axes: U users, E events, d factors.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,11 @@ from recgym.rng import POPULATION, episode_key, normal
 from recgym.sim.schema import WorldArrays
 
 STORED = "_sd"  # suffix of the stored names
+MOST_KEPT = 4  # worlds whose drawn users are kept
+READ = (
+    "user_bias", "event_user", "profile", "user_cdf", "exposure", "item_bias", "event_item", "event_bias", "event_gain",
+    "event_link",
+)  # fmt: skip  # arrays that the drawn users depend on
 GRID = 33  # standard deviations at which the shift of an event is computed
 
 
@@ -70,6 +76,26 @@ def checked_posterior(values: Mapping[str, Any] | None, arrays: WorldArrays) -> 
 
 def drawn_users(arrays: WorldArrays, posterior: Posterior, seed: int) -> dict[str, Any]:
     """Arrays of users that are drawn from the posterior: a pure function of the seed.
+
+    Those of the last worlds are kept for the next environment of the same world: drawing takes tens of milliseconds.
+    """
+    digest = hashlib.sha256(str(seed).encode())
+    for array in (*(getattr(arrays, name) for name in READ), *posterior):
+        digest.update(f"{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    key = digest.digest()
+    if key not in _kept:
+        while len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = _drawn(arrays, posterior, seed)
+    return {name: values.copy() for name, values in _kept[key].items()}
+
+
+_kept: dict[bytes, dict[str, Any]] = {}  # by digest of what they are drawn from
+
+
+def _drawn(arrays: WorldArrays, posterior: Posterior, seed: int) -> dict[str, Any]:
+    """The effects in new arrays.
 
     The effect of a user on an event is drawn around a lower mean, at which the event keeps its probability at a typical
     logit: the logistic function is convex where events are rare, so that the variance would raise their rates.

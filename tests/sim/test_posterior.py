@@ -49,6 +49,18 @@ def test_a_seed_is_one_population(world):
     assert world.drawn().posterior is None
 
 
+def test_kept_draws_are_copies_and_those_of_the_same_arrays(world):
+    first, again = world.drawn().arrays, world.drawn().arrays
+    kept = first.profile.copy()
+    first.profile[:] = 7.0
+    np.testing.assert_array_equal(again.profile, kept)
+    np.testing.assert_array_equal(world.drawn().arrays.profile, kept)
+    world.arrays.user_bias[5] += 1.0
+    moved = world.drawn().arrays
+    world.arrays.user_bias[5] -= 1.0
+    assert moved.user_bias[5] == pytest.approx(again.user_bias[5] + 1.0, abs=2e-3)
+
+
 def test_who_plays_is_drawn_and_logs_fit_the_world(world):
     engine = Engine(world, 2, slate_size=1, horizon=5, reward=make_reward(world, {}))
     np.testing.assert_array_equal(engine.world.arrays.user_bias, world.drawn().arrays.user_bias)
