@@ -15,7 +15,7 @@ from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
 from recgym.sim import step_kernels
-from recgym.sim.friend_items import category_shares
+from recgym.sim.friend_items import friend_tables, no_friend_tables
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
 from recgym.sim.observations import HistoryRows, Public
 from recgym.sim.schema import FRIENDS
@@ -109,9 +109,7 @@ class Engine:
                 world.user_features,
                 step_kernels.circle(len(world.contexts)),
                 np.array([self.horizon, self.num_pages]),
-                category_shares(world.arrays, len(world.categories))
-                if "friends" in self.observes
-                else np.empty((1, 0), np.float32),
+                friend_tables(world) if "friends" in self.observes else no_friend_tables(),
             ),
             pairs_of(world) if world.arrays.choice[0] == FRIENDS else no_pairs(),
         )

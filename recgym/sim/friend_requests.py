@@ -178,9 +178,9 @@ def acceptance_logit(w: WorldArrays, s: Sessions, b: int, c: int) -> float:
     if s.tie[b, c] < 0:
         return FRIEND_LOGIT
     user, other = s.user[b], s.candidate[b, c]
-    taste = 0.0
-    for j in range(w.kin.shape[1]):
-        taste += float(w.kin[user, j]) * float(w.kin[other, j])
+    kin, of_other, taste = w.kin[user], w.kin[other], 0.0
+    for j in range(kin.shape[0]):
+        taste += float(kin[j]) * float(of_other[j])
     x = w.params[CONNECT_BIAS] + w.params[CONNECT_TASTE] * taste
     x += w.params[CONNECT_COMMON] * math.log(1.0 + s.tie[b, c])
     x += w.params[CONNECT_DEGREE] * math.log((1.0 + num_friends(w, user)) * (1.0 + num_friends(w, other)))
@@ -205,15 +205,24 @@ def candidate_features(w: WorldArrays, s: Sessions, b: int, out: Floats) -> None
 
     By candidate: friends in common, friends, items in common, refusals, whether he or she accepted.
     """
-    size = s.candidate.shape[1]
-    at = out.shape[0] - CANDIDATE_FEATURES * size
+    candidate, shared, tie, refused = s.candidate[b], s.shared[b], s.tie[b], s.refused[b]
+    size = candidate.shape[0]
+    # each block is a view whose index begins at 0, so that its loop becomes vector instructions
+    block = out[out.shape[0] - CANDIDATE_FEATURES * size :]
     for c in range(size):
-        tie = s.tie[b, c]
-        out[at + c] = SCALED_COMMON[minimum(tie, 50) if tie > 0 else 0]
-        out[at + size + c] = SCALED_FRIENDS[minimum(num_friends(w, s.candidate[b, c]), 150)]
-        out[at + 2 * size + c] = min_one(s.shared[b, c] / SHARED_SCALE)
-        out[at + 3 * size + c] = min_one(s.refused[b, c] / REFUSED_SCALE)
-        out[at + 4 * size + c] = 1.0 if tie < 0 else 0.0
+        block[c] = SCALED_COMMON[minimum(tie[c], 50) if tie[c] > 0 else 0]
+    block = block[size:]
+    for c in range(size):
+        block[c] = SCALED_FRIENDS[minimum(num_friends(w, candidate[c]), 150)]
+    block = block[size:]
+    for c in range(size):
+        block[c] = min_one(shared[c] / SHARED_SCALE)
+    block = block[size:]
+    for c in range(size):
+        block[c] = min_one(refused[c] / REFUSED_SCALE)
+    block = block[size:]
+    for c in range(size):
+        block[c] = 1.0 if tie[c] < 0 else 0.0
 
 
 @njit()

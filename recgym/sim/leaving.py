@@ -5,10 +5,8 @@ of the session model are the responses: after a slate without one, intent and sa
 ends with the hazard of `leave_idle`, which is that of `page_items` items.
 """
 
-import math
-
 from recgym.jit import njit
-from recgym.sim.scalar_math import MAX_LOGIT, clip, log_stay_to_logit, minimum
+from recgym.sim.scalar_math import logit_in_part, minimum
 from recgym.sim.schema import LEAVE_BIAS, LEAVE_IDLE, LEAVE_REPEAT, WorldArrays
 from recgym.sim.state import Sessions
 
@@ -31,21 +29,32 @@ def leave_clock(w: WorldArrays, s: Sessions, b: int, responded: bool) -> int:
 def leave_logit(
     w: WorldArrays, s: Sessions, b: int, clock: int, item: int, run: int, is_repeated: bool, unanswered: int
 ) -> float:
-    """Logit of leaving after a step; `clock` is the number of the step, see `leave_clock`.
+    """Logit of leaving after a step, see `leave_terms`."""
+    logit = leave_terms(w, s, b, clock, item, run, is_repeated, unanswered)
+    return logit_in_part(logit, leave_share(w, unanswered))
+
+
+@njit()
+def leave_share(w: WorldArrays, unanswered: int) -> float:
+    """Share of the time of `leave_terms` that a step takes: in a world of responses that of its items in a page."""
+    return unanswered / w.page_items[0] if unanswered > 0 and per_response(w) else 1.0
+
+
+@njit()
+def leave_terms(
+    w: WorldArrays, s: Sessions, b: int, clock: int, item: int, run: int, is_repeated: bool, unanswered: int
+) -> float:
+    """Logit h of leaving after a step, or after a page in its place; `clock` is the step's number, see `leave_clock`.
 
     After a response it depends on the item, on the run that it belongs to, and on whether the item had a response
     before (`is_repeated`). After a slate without a response, of `unanswered` > 0 items, these terms are left out: they
     are estimated from steps with a response only, and an agent must not be able to keep users by merely showing an
-    item. In a world of responses its hazard is 1 - (1 - h)^(unanswered / page_items), where h is that of a page.
+    item. In a world of responses its hazard is 1 - (1 - h)^share, where h is that of a page, see `leave_share`.
     """
     logit = w.params[LEAVE_BIAS] + s.patience[b] + w.leave_context[s.context[b]]
     logit += w.leave_time[minimum(clock, w.leave_time.shape[0]) - 1]
     if unanswered > 0:
-        logit += w.params[LEAVE_IDLE]
-        if not per_response(w):
-            return logit
-        log_stay = -math.log1p(math.exp(clip(logit, MAX_LOGIT))) * unanswered / w.page_items[0]
-        return log_stay_to_logit(log_stay)
+        return logit + w.params[LEAVE_IDLE]
     logit += w.leave_item[item] + w.leave_run[minimum(run, w.leave_run.shape[0]) - 1]
     if is_repeated:
         logit += w.params[LEAVE_REPEAT]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from recgym.arrays import Floats, Indices, Ints
 from recgym.jit import njit
 from recgym.observation import HISTORY_LENGTH
+from recgym.sim.friend_items import FriendTables
 from recgym.sim.scalar_math import clip, minimum
 from recgym.sim.schema import WorldArrays
 from recgym.sim.state import Sessions
@@ -33,7 +34,7 @@ class Public(NamedTuple):
     user_features: Floats  # (U, F)
     circle: Floats  # (X, 2) sine and cosine of each context
     settings: Ints  # (2,) horizon, number of pages
-    friend_shares: Floats  # (U, C) for `friend_items.friend_features`, (1, 0) where they are not observed
+    friends: FriendTables  # for `friend_items.friend_features`, without columns where they are not observed
 
 
 class HistoryRows(NamedTuple):
@@ -48,32 +49,33 @@ class HistoryRows(NamedTuple):
 @njit()
 def features(w: WorldArrays, s: Sessions, b: int, public: Public, out: Floats) -> None:
     """Fill `out` (width,) in [-1, 1]; the blocks in order are those of `envs.spaces.feature_blocks`."""
-    num_features, num_categories = public.user_features.shape[1], s.shown.shape[1]
-    num_events = w.event_bias.shape[0]
-    user, lead = s.user[b], s.lead[b]
-    for j in range(num_features):
-        out[j] = public.user_features[user, j]
-    at = num_features
+    shown, liked, lead = s.shown[b], s.liked[b], s.lead[b]
+    num_categories, num_events = shown.shape[0], w.event_bias.shape[0]
+    user_features = public.user_features[s.user[b]]
+    # each block is a view whose index begins at 0, so that its loop becomes vector instructions
+    for j in range(user_features.shape[0]):
+        out[j] = user_features[j]
+    block = out[user_features.shape[0] :]
     for c in range(num_categories):
-        out[at + c] = s.shown[b, c]
-    at += num_categories
+        block[c] = shown[c]
+    block = block[num_categories:]
     for c in range(num_categories):
-        out[at + c] = s.liked[b, c]
-    at += num_categories
+        block[c] = liked[c]
+    block = block[num_categories:]
     for c in range(num_categories + 1):
-        out[at + c] = 0.0
+        block[c] = 0.0
     if lead >= 0:
-        out[at + w.category[lead]] = 1.0
-        out[at + num_categories] = clip(w.price[lead] / PRICE_SCALE, 1.0)
-    at += num_categories + 1
+        block[w.category[lead]] = 1.0
+        block[num_categories] = clip(w.price[lead] / PRICE_SCALE, 1.0)
+    block = block[num_categories + 1 :]
     for e in range(num_events):
-        out[at + e] = (s.lead_events[b] >> e) & 1
-    at += num_events
-    out[at] = minimum(s.run[b] / RUN_SCALE, 1.0)
-    out[at + 1] = minimum(s.step[b] / public.settings[0], 1.0)
-    out[at + 2] = public.circle[s.context[b], 0]
-    out[at + 3] = public.circle[s.context[b], 1]
-    out[at + 4] = w.page[lead] / public.settings[1] if lead >= 0 else 0.0
+        block[e] = (s.lead_events[b] >> e) & 1
+    block = block[num_events:]
+    block[0] = minimum(s.run[b] / RUN_SCALE, 1.0)
+    block[1] = minimum(s.step[b] / public.settings[0], 1.0)
+    block[2] = public.circle[s.context[b], 0]
+    block[3] = public.circle[s.context[b], 1]
+    block[4] = w.page[lead] / public.settings[1] if lead >= 0 else 0.0
 
 
 @njit()

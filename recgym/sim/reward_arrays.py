@@ -22,9 +22,8 @@ def score(w: WorldArrays, r: Reward, slate: Slates, b: int, f: Feedback) -> floa
     total = 0.0
     for k in range(slate.shape[1]):
         item = slate[b, k]
-        for e in range(w.event_bias.shape[0]):
-            if (f.events[b, k] >> e) & 1:
-                total += r.weight[e] + r.price_weight[e] * w.price_ratio[item]
+        for e in range(w.event_bias.shape[0]):  # without a branch
+            total += ((f.events[b, k] >> e) & 1) * (r.weight[e] + r.price_weight[e] * w.price_ratio[item])
         if r.watch_weight[0] != 0.0:
             total += r.watch_weight[0] * minimum(float(f.watch[b, k]) / MS_PER_MINUTE, WATCH_CAP_MINUTES)
     return total

@@ -32,6 +32,12 @@ def sigmoid(x: float) -> float:
 
 
 @njit()
+def _below_exp(y: float) -> float:
+    """A number of at most exp(y), for y >= 0: terms of its series."""
+    return 1.0 + y * (1.0 + y * (0.5 + y * (0.16 + y * (0.04 + y * 0.008))))
+
+
+@njit()
 def happens(u: float, x: float) -> bool:
     """Whether u < sigmoid(x), for u in [0, 1).
 
@@ -40,9 +46,31 @@ def happens(u: float, x: float) -> bool:
     """
     x = clip(x, MAX_LOGIT)
     y, v = (-x, u) if x < 0.0 else (x, 1.0 - u)
-    if v > 1e-8 and v * (2.0 + y * (1.0 + y * (0.5 + y * (0.16 + y * (0.04 + y * 0.008))))) > 1.000001:
+    if v > 1e-8 and v * (1.0 + _below_exp(y)) > 1.000001:
         return x >= 0.0
     return u < sigmoid(x)
+
+
+@njit()
+def happens_in_part(u: float, x: float, share: float) -> bool:
+    """Whether u < 1 - (1 - sigmoid(x))^share, for u in [0, 1) and share > 0.
+
+    That probability is at most share exp(x); as in `happens`, it is not computed where this bound decides.
+    """
+    y = -clip(x, MAX_LOGIT)
+    if share == 1.0:
+        return happens(u, x)
+    if y > 0.0 and u > 1e-8 and u * _below_exp(y) > 1.000001 * share:
+        return False
+    return happens(u, logit_in_part(x, share))
+
+
+@njit()
+def logit_in_part(x: float, share: float) -> float:
+    """Logit of 1 - (1 - sigmoid(x))^share, for share > 0."""
+    if share == 1.0:
+        return x
+    return log_stay_to_logit(-math.log1p(math.exp(clip(x, MAX_LOGIT))) * share)
 
 
 @njit()

@@ -23,30 +23,34 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Bools
 from recgym.jit import njit
-from recgym.observation import HISTOGRAM_DECAY
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
-from recgym.sim.friend_requests import acceptance_logit, apply_reply, num_friends_with_item
-from recgym.sim.leaving import leave_clock, leave_logit, per_response
+from recgym.sim.friend_requests import acceptance_logit, num_friends_with_item
+from recgym.sim.leaving import leave_clock, leave_share, leave_terms
 from recgym.sim.returns import has_returns, with_returns
-from recgym.sim.scalar_math import MAX_LOGIT, clip, happens, minimum, sigmoid
+from recgym.sim.scalar_math import (
+    MAX_LOGIT,
+    clip,
+    happens,
+    happens_in_part,
+    logit_in_part,
+    minimum,
+    sigmoid,
+)
 from recgym.sim.schema import (
     BY_RULES,
-    DECAY,
-    ETA,
     FRIENDS,
     KAPPA,
     OMEGA,
     ONE_CHOICE,
     OUTSIDE,
-    PULL,
     RHO,
     THETA,
     WATCH_CLICK_MS,
     WorldArrays,
 )
-from recgym.sim.session_arrays import decay_record, make_room
-from recgym.sim.slate_facts import is_repeat, lead_position, num_distinct
-from recgym.sim.state import MEMORY, Feedback, Sessions, Slates
+from recgym.sim.session_update import update_record
+from recgym.sim.slate_facts import is_repeat, lead_position
+from recgym.sim.state import Feedback, Sessions, Slates
 from recgym.sim.transitions import has_transitions, transition
 from recgym.sim.watch_time import CLICKED, LONG_VIEW, SKIPPED, watch_time
 from recgym.sim.whole_pages import num_shown, on_page, shows_pages
@@ -54,11 +58,13 @@ from recgym.sim.whole_pages import num_shown, on_page, shows_pages
 
 @njit()
 def had_response(s: Sessions, b: int, item: int) -> bool:
-    """Whether the item is among the last M with a response in this session."""
-    for j in range(minimum(s.engaged[b], MEMORY)):  # noqa: SIM110 - a generator does not compile
-        if s.memory[b, j] == item:
-            return True
-    return False
+    """Whether the item is among the last M with a response in this session; empty places hold -1."""
+    memory, count = s.memory[b], 0
+    for j in range(
+        memory.shape[0]
+    ):  # without a branch, and of a length that is not constant, it is vectorised
+        count += int(memory[j] == item)
+    return count > 0
 
 
 @njit()
@@ -74,9 +80,10 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
     """Affinity x less the logit of the outside option, clipped: the logit of a response to the item shown alone."""
     if w.choice[0] == FRIENDS:
         return clip(acceptance_logit(w, s, b, item), MAX_LOGIT)
+    intent, factors = s.intent[b], w.factors[item]
     x = float(s.mood[b]) - w.params[OUTSIDE]
-    for j in range(w.factors.shape[1]):
-        x += s.intent[b, j] * float(w.factors[item, j])
+    for j in range(factors.shape[0]):
+        x += intent[j] * float(factors[j])
     x += float(w.item_bias[item]) + float(w.user_bias[s.user[b]]) + float(w.context_bias[s.context[b]])
     x += float(w.place_bias[minimum(s.step[b], w.place_bias.shape[0] - 1)])
     x += w.params[KAPPA] * s.satiation[b, w.category[item]] + w.params[THETA] * w.price[item]
@@ -122,11 +129,7 @@ def event_logit(
         return -MAX_LOGIT
     logit = w.event_bias[event] + w.event_gain[event] * x
     logit += float(w.event_item[item, event]) + float(w.event_user[user, event])
-    if first:
-        logit += w.event_link[event, 0]
-    if second:
-        logit += w.event_link[event, 1]
-    return logit
+    return logit + int(first) * w.event_link[event, 0] + int(second) * w.event_link[event, 1]
 
 
 @njit()
@@ -217,53 +220,15 @@ def respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedb
 
 
 @njit()
-def _pull_to_profile(w: WorldArrays, s: Sessions, b: int) -> None:
-    """Move the intent towards the user's profile."""
-    if w.params[PULL] != 0.0:
-        user = s.user[b]
-        for j in range(s.intent.shape[1]):
-            s.intent[b, j] += w.params[PULL] * (float(w.profile[user, j]) - s.intent[b, j])
-
-
-@njit()
-def update_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
-    """Update intent, satiation, memory, history and histograms with the events of a slate."""
-    num_factors, slots = s.intent.shape[1], slate.shape[1]
-    is_step = not per_response(w) or f.events[b, lead_position(slate, b, f)] & 1 == 1
-    kept = w.params[DECAY] if is_step else 1.0
-    decay_record(s, b, kept)
-    place = make_room(s, b, num_distinct(slate, b))
-    unit = (1.0 - HISTOGRAM_DECAY) / slots
-    bits = 0
-    for k in range(slots):
-        if is_repeat(slate, b, k):
-            continue
-        item = slate[b, k]
-        category = w.category[item]
-        if place >= 0:  # of a slate longer than the history, the last items
-            s.items[b, place] = item
-            s.events[b, place] = f.events[b, k]
-        place += 1
-        bits |= f.events[b, k]
-        if w.choice[0] == FRIENDS:
-            apply_reply(w, s, b, item, f.events[b, k] & 1 == 1)
-        s.shown[b, category] = minimum(s.shown[b, category] + unit, 1.0)
-        if f.events[b, k] & 1:
-            s.liked[b, category] = minimum(s.liked[b, category] + unit, 1.0)
-            s.liked_category[b] = category
-            s.satiation[b, category] += 1.0
-            s.memory[b, s.engaged[b] % MEMORY] = item
-            s.engaged[b] += 1
-            for j in range(num_factors):
-                s.intent[b, j] += w.params[ETA] * w.push[item, j]
-    s.lead_events[b] = bits
-    if is_step:
-        _pull_to_profile(w, s, b)
-
-
-@njit()
 def apply_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> float:
     """Update row b with the events of a slate; returns the logit of leaving after it."""
+    logit, share = record_feedback(w, s, b, slate, f)
+    return logit_in_part(logit, share)
+
+
+@njit()
+def record_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> tuple[float, float]:
+    """Update row b with the events of a slate; returns `leave_terms` after it, and `leave_share`."""
     k = lead_position(slate, b, f)
     item = slate[b, k]
     is_repeated, responded = had_response(s, b, item), f.events[b, k] & 1 == 1
@@ -273,9 +238,18 @@ def apply_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedba
     s.lead[b] = item
     s.step[b] += 1
     update_record(w, s, b, slate, f)
-    return leave_logit(
-        w, s, b, clock, item, s.run[b], is_repeated, 0 if responded else num_shown(w, slate, b)
-    )
+    unanswered = 0 if responded else num_shown(w, slate, b)
+    logit = leave_terms(w, s, b, clock, item, s.run[b], is_repeated, unanswered)
+    return logit, leave_share(w, unanswered)
+
+
+@njit()
+def _draw_and_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> tuple[float, float]:
+    if shows_pages(w):
+        respond_to_page(w, s, b, slate, f)
+    else:
+        respond(w, s, b, slate, f)
+    return record_feedback(w, s, b, slate, f)
 
 
 @njit()
@@ -284,17 +258,14 @@ def show(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> flo
 
     Where items stand for pages, slate b then holds the clicked item.
     """
-    if shows_pages(w):
-        respond_to_page(w, s, b, slate, f)
-    else:
-        respond(w, s, b, slate, f)
-    return apply_feedback(w, s, b, slate, f)
+    logit, share = _draw_and_record(w, s, b, slate, f)
+    return logit_in_part(logit, share)
 
 
 @njit()
 def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
     """One step of session b, as `show`; also draws whether the user leaves."""
     step = s.step[b]
-    logit = show(w, s, b, slate, f)
-    f.left[b] = happens(uniform(s.key[b], step, LEAVE, 0), logit)
+    logit, share = _draw_and_record(w, s, b, slate, f)
+    f.left[b] = happens_in_part(uniform(s.key[b], step, LEAVE, 0), logit, share)
     f.horizon[b] = step + 1 >= horizon

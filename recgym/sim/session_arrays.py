@@ -41,7 +41,7 @@ def session_arrays(num: int, factors: int, categories: int, candidates: int) -> 
         patience=floats(),
         mood=floats(),
         satiation=floats(categories),
-        memory=ints(MEMORY),
+        memory=ints(MEMORY) - 1,
         engaged=ints(),
         items=ints(HISTORY_LENGTH),
         events=ints(HISTORY_LENGTH),
@@ -119,11 +119,17 @@ def decay_record(s: Sessions, b: int, kept: float) -> None:
 @njit()
 def make_room(s: Sessions, b: int, count: int) -> int:
     """Move the history of session b to make room for `count` items; the place of the first."""
-    first = HISTORY_LENGTH - count
+    first, items, events = HISTORY_LENGTH - count, s.items[b], s.events[b]
+    if count == 1:  # a constant distance becomes vector instructions
+        for j in range(HISTORY_LENGTH - 1):
+            items[j] = items[j + 1]
+        for j in range(HISTORY_LENGTH - 1):
+            events[j] = events[j + 1]
+        return first
     for j in range(first):
-        s.items[b, j] = s.items[b, j + count]
+        items[j] = items[j + count]
     for j in range(first):
-        s.events[b, j] = s.events[b, j + count]
+        events[j] = events[j + count]
     return first
 
 

@@ -29,9 +29,14 @@ def begin_session(w: WorldArrays, s: Sessions, b: int, user: int, context: int) 
     s.user[b] = user
     s.context[b] = context
     for j in range(s.intent.shape[1]):
-        s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
-    s.patience[b] = w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
-    s.mood[b] = w.params[MOOD_SD] * normal(key, 0, MOOD, 0)
+        s.intent[b, j] = w.profile[user, j]
+    if w.params[SIGMA] != 0.0:
+        for j in range(s.intent.shape[1]):
+            s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
+    s.patience[b] = (
+        w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0) if w.params[PATIENCE_SD] != 0.0 else 0.0
+    )
+    s.mood[b] = w.params[MOOD_SD] * normal(key, 0, MOOD, 0) if w.params[MOOD_SD] != 0.0 else 0.0
     s.satiation[b, :] = 0.0
     s.shown[b, :] = 0.0
     s.liked[b, :] = 0.0

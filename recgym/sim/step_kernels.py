@@ -14,7 +14,7 @@ import numpy as np
 from recgym.arrays import Bools, Doubles, Floats, Ints
 from recgym.jit import njit
 from recgym.sim.expectations import expected, page_expectation
-from recgym.sim.friend_items import friend_features, friends_by_item
+from recgym.sim.friend_items import FriendTables, friend_features, friends_by_item
 from recgym.sim.friend_requests import candidate_features, draw_candidates
 from recgym.sim.observations import HistoryRows, Public, features, history, tabular
 from recgym.sim.reward_arrays import score
@@ -54,7 +54,7 @@ def _example() -> Simulation:
     world = WorldArrays(**{n: np.zeros((1,) * len(row.axes), row.dtype) for n, row in LAYOUT.items()})
     numbers, one = np.zeros(1), np.zeros((1, 1), np.float32)
     reward = Reward(numbers, numbers, numbers, np.zeros((1, 3)))
-    public = Public(one, one, np.zeros(2, np.int64), one)
+    public = Public(one, one, np.zeros(2, np.int64), FriendTables(one, np.zeros((1, 1), np.uint8)))
     pairs = UserPairs(*(np.zeros((1, 1), np.uint16) for _ in UserPairs._fields))
     return Simulation(world, reward, session_arrays(1, 1, 1, 1), public, pairs)
 
@@ -87,8 +87,8 @@ def observe(m: Simulation, b: int, row: Floats) -> None:
     features(m.w, m.s, b, m.public, row)
     if m.w.choice[0] == FRIENDS:
         candidate_features(m.w, m.s, b, row)
-    if m.public.friend_shares.shape[1] > 0:
-        friend_features(m.w, m.s, b, m.public.friend_shares, row)
+    if m.public.friends.shares.shape[1] > 0:
+        friend_features(m.w, m.s, b, m.public.friends, row)
 
 
 @njit()

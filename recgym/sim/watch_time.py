@@ -15,11 +15,10 @@ MIN_LONG_VIEW_RANGE_MS = 5_000.0  # unit of the excess over the long-view thresh
 @njit()
 def _table_row(w: WorldArrays, duration: float, outcome: int) -> int:
     """Row of the table for an item of `duration` ms; the last group holds for all longer items."""
-    row = outcome
+    group = 0
     for edge in WATCH_EDGES_MS:
-        if duration > edge and row + 3 < w.watch_quantiles.shape[0]:
-            row += 3
-    return row
+        group += int(duration > edge)
+    return outcome + 3 * minimum(group, w.watch_quantiles.shape[0] // 3 - 1)
 
 
 @njit()

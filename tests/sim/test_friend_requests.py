@@ -10,9 +10,10 @@ from reference import acceptance, friends_with_item
 
 from recgym.jit import njit
 from recgym.logs.sample import sample_log
-from recgym.sim import user_pairs
+from recgym.sim import friend_items, user_pairs
 from recgym.sim.common_items import common_items, mark_library
-from recgym.sim.friend_items import category_shares
+from recgym.sim.engine import Engine
+from recgym.sim.friend_items import category_shares, friend_counts
 from recgym.sim.friend_requests import (
     COMMON_SCALE,
     FRIENDS_SCALE,
@@ -208,6 +209,27 @@ def test_a_log_of_friend_requests_can_be_sampled_for_agents():
     assert (log.domain, log.events) == ("friends", ("connect",))
     assert 0 < log.column("connect").mean() < 1
     assert log.column("item").max() < 20
+
+
+def test_friends_with_an_item_are_the_same_from_a_table_and_counted(monkeypatch):
+    a, size = WORLD.arrays, (WORLD.num_users, WORLD.num_items)
+    expected = [[num_friends_with_item(a, user, item) for item in range(size[1])] for user in range(size[0])]
+    np.testing.assert_array_equal(friend_counts(a), np.minimum(expected, 150))
+    cut = WORLD.subset(7).arrays  # of libraries that hold other items, too
+    expected = [[num_friends_with_item(cut, user, item) for item in range(7)] for user in range(size[0])]
+    np.testing.assert_array_equal(friend_counts(cut), np.minimum(expected, 150))
+    seen = []
+    for most in (friend_items.MOST_PAIRS, 1):
+        monkeypatch.setattr(friend_items, "MOST_PAIRS", most)
+        monkeypatch.setattr(friend_items, "_latest", {})
+        run = Engine(WORLD, 50, slate_size=1, horizon=9, reward=make_reward(WORLD, {}), observes=("friends",))
+        assert (run.simulation.public.friends.counts.size > 0) == (most > 1)
+        run.seed(np.arange(50, dtype=np.uint64))
+        run.reset()
+        seen.append(np.zeros((50, run.features_width), np.float32))
+        run.step(np.arange(50)[:, None] % size[1], features=seen[-1])
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert (seen[0][:, -1] > 0).any()
 
 
 def test_shares_of_friends_categories_are_counted_from_their_libraries():

@@ -1,8 +1,16 @@
 """Scalar functions of the compiled code."""
 
 import numpy as np
+import pytest
 
-from recgym.sim.scalar_math import first_not_below, happens, sigmoid
+from recgym.sim.scalar_math import (
+    first_not_below,
+    happens,
+    happens_in_part,
+    log_stay_to_logit,
+    logit_in_part,
+    sigmoid,
+)
 
 
 def test_happens_is_a_comparison_with_the_sigmoid_to_the_bit():
@@ -20,6 +28,20 @@ def test_happens_is_a_comparison_with_the_sigmoid_to_the_bit():
         for u in (*near, 0.0, 2.0**-53, 1e-9, 0.5, 1.0 - 2.0**-53, *rng.random(8)):
             if 0.0 <= u < 1.0:
                 assert happens(u, x) == (u < p), (u, x)
+
+
+def test_what_happens_in_part_of_a_time_is_a_comparison_with_its_probability_to_the_bit():
+    rng = np.random.default_rng(1)
+    for share in (0.05, 1 / 3, 1.0, 4.0):
+        for x in [*np.linspace(-40.0, 40.0, 81), *rng.normal(-2.0, 2.0, 200)]:
+            p = sigmoid(logit_in_part(x, share))
+            near = [p, np.nextafter(p, 0.0), np.nextafter(p, 1.0), p * (1 - 1e-7), p * (1 + 1e-7)]
+            for u in (*near, 0.0, 2.0**-53, 1e-9, 0.5, 1.0 - 2.0**-53, *rng.random(8)):
+                if 0.0 <= u < 1.0:
+                    assert happens_in_part(u, x, share) == (u < p), (u, x, share)
+            if abs(x) < 20.0:
+                stay = np.log1p(np.exp(x)) * share
+                assert logit_in_part(x, share) == pytest.approx(log_stay_to_logit(-stay), abs=1e-9)
 
 
 def test_the_first_place_not_below_is_numpys():
