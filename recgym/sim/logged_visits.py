@@ -40,4 +40,4 @@ class Predicted(NamedTuple):
 
     x: Doubles  # affinity at random intercept 0, (S, K), or (O,) for choices
     chance: Doubles  # probability of each event, (S, K, E), or of each option given that one is chosen, (O,)
-    left: Doubles  # (S,) probability that the visit ends with the step, given its response
+    left: Doubles  # (S,) probability that the visit ends with the step, given its response, or that no choice follows

@@ -71,7 +71,7 @@ def predict(world: World, visits: LoggedVisits) -> Predicted:
 
 
 def predict_choices(world: World, visits: LoggedVisits, options: PageItems) -> Predicted:
-    """Probabilities of the options of each step, given that one is chosen.
+    """Probabilities of the options of each step, given that one is chosen, and of leaving before the next choice.
 
     Args:
         world: the world.
@@ -88,7 +88,29 @@ def predict_choices(world: World, visits: LoggedVisits, options: PageItems) -> P
     hidden = _hidden(world)
     asked = Options(*options, np.empty(int(np.diff(options.begin).max(initial=0))))
     forecast_choices(world.arrays, visits, asked, *_buffers(world, len(hidden.user), 1), hidden, out)
-    return out
+    if world.arrays.page_items[0] == 0 or not len(visits.slate):
+        return out
+    return out._replace(left=1.0 - (1.0 - out.left) * (1.0 - _idle_ends(world, visits, options, out.x)))
+
+
+def _idle_ends(world: World, visits: LoggedVisits, options: PageItems, x: Doubles) -> Doubles:
+    """(S,) probability that a visit which goes on after a choice ends before the next one: after slates without any.
+
+    No log of choices has these slates. A choice with probability p on its page stands for 1 / p shown pages (Horvitz
+    and Thompson, 1952), of which 1 / p - 1 have none; the frailty is 0.
+    """
+    w, begin, size = world.arrays, visits.begin, np.diff(options.begin)
+    most = float(w.page_items[0])
+    odds = np.exp(np.logaddexp.reduceat(x, options.begin[:-1])) / np.maximum(size / most, 1.0)
+    none = np.sum(1.0 / odds) / np.sum(1.0 + 1.0 / odds)
+    part = np.average(np.minimum(size / most, 1.0), weights=1.0 / odds)
+    length = np.diff(begin)
+    step = np.arange(len(size)) - np.repeat(begin[:-1], length)
+    logit: Doubles = w.leave_time[np.minimum(step, len(w.leave_time) - 1)].astype(np.float64)
+    logit += np.repeat(w.leave_context[visits.context], length)
+    logit += world.params["leave_bias"] + world.params["leave_idle"]
+    stay = np.exp(-part * np.logaddexp(0.0, logit))
+    return np.asarray(none * (1.0 - stay) / (1.0 - none * stay), np.float64)
 
 
 def simulate(world: World, visits: LoggedVisits, seed: int) -> Simulated:
