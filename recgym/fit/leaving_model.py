@@ -54,6 +54,7 @@ class Choices(NamedTuple):
     shape: float = 3.0  # of the free effects of first steps and runs
     context: float = np.inf
     frail: bool = False
+    steps: int = FREE_TIMES  # with a free effect
 
     @property
     def is_plain(self) -> bool:
@@ -210,7 +211,7 @@ def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubl
             int(category_page.max()) + 1,
             PAGE_RIDGE if np.isfinite(choices.item) else np.inf,
         ),
-        EffectTable(np.minimum(rows.step, FREE_TIMES + 1) - 1, FREE_TIMES + 1, choices.shape),
+        EffectTable(np.minimum(rows.step, choices.steps + 1) - 1, choices.steps + 1, choices.shape),
         EffectTable(run, FREE_RUNS + 2, choices.shape),
         EffectTable(rows.context, len(dataset.contexts), choices.context),
     ]
@@ -228,7 +229,7 @@ def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choic
     return Leaving(
         fitted.bias + first[0] + response + mean_context,
         time_slope,
-        time_slope * np.log(clock) + first[np.minimum(clock, FREE_TIMES + 1) - 1] - first[0],
+        time_slope * np.log(clock) + first[np.minimum(clock, choices.steps + 1) - 1] - first[0],
         run_slope,
         run_slope * np.log(lengths) + run[np.minimum(lengths, FREE_RUNS + 1) - 1] - run[0],
         repeat,

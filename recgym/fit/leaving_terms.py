@@ -15,6 +15,7 @@ from recgym.logs.kinds import is_sampled
 from recgym.logs.splits import TRAIN, UNUSED, VALIDATION, has_times
 
 MAX_VISIT_MS = 86_400_000.0  # length of a median visit that is none: a day
+FREE_STEPS = 20  # steps with a free effect on leaving, where that is better
 MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard needs
 
 
@@ -51,11 +52,25 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
     if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
         dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
         judged = take(rows, dataset.row_period == VALIDATION)
-    fitted = fit_leaving(dataset, rows, (TRAIN,))
+    fitted = _with_free_steps(dataset, rows, judged, fit_leaving(dataset, rows, (TRAIN,)), config.guard)
     if not is_better(fitted, plain, judged, cut, config.guard):
         return fit_lengths(*size, past, cut) or ""
     again = fit_leaving(dataset, rows, known, fitted.choices)
     return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
+
+
+def _with_free_steps(
+    dataset: Dataset, rows: HazardRows, judged: HazardRows, fitted: Leaving, guard: float
+) -> Leaving:
+    """The hazard with a free effect of more steps, where it beats `fitted` on the rows `judged`; else `fitted`."""
+    strong, weak = (
+        fit_leaving(dataset, rows, (TRAIN,), fitted.choices._replace(steps=FREE_STEPS, shape=ridge))
+        for ridge in (30.0, 3.0)
+    )
+    freer = weak if is_better(weak, strong, judged, dataset.cut, 0.0) else strong
+    if not is_better(freer, fitted, judged, dataset.cut, guard):
+        return fitted
+    return replace(freer, validation=fitted.validation, joint_patience=fitted.joint_patience)
 
 
 def never_ends(dataset: Dataset, log: Log, rows: HazardRows) -> str:
@@ -98,7 +113,7 @@ def leaving_terms(
         return _plain_terms(hazard, no_response, arrays, provenance)
     arrays |= hazard.tables()
     free = (
-        "free effects of the first steps"
+        f"free effects of the first {hazard.choices.steps} steps"
         if np.isfinite(hazard.choices.shape)
         else "free effects did not improve validation"
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -11,6 +12,8 @@ from recgym.fit.config import FitConfig
 from recgym.fit.dataset import make_dataset
 from recgym.fit.hazard import EffectTable, Hazard, VisitRows, chances, fit_hazard, marginal_loss
 from recgym.fit.leaving_model import Choices, fit_leaving, hazard_rows
+from recgym.fit.leaving_terms import leaving
+from recgym.logs import Log
 from recgym.logs.sample import sample_log
 from recgym.logs.visit_history import repeats, runs
 from recgym.sim.state import MEMORY
@@ -159,3 +162,28 @@ def test_a_hazard_without_effects_is_a_logistic_regression():
     chance = 1 / (1 + np.exp(-(found.bias + dense @ found.slopes)))
     score = np.c_[np.ones(len(dense)), dense].T @ (visits.left - chance)
     np.testing.assert_allclose(score / len(dense), 0.0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_step_after_which_many_leave_has_a_level_of_its_own():
+    """Steps beyond the third had a slope alone; in a log without such a step the slope is kept."""
+    rng, found = np.random.default_rng(0), []
+    for bump in (1.5, 0.0):
+        alive, item, lengths = np.arange(4_000), rng.integers(20, size=(4_000, 60)), np.full(4_000, 60)
+        for step in range(1, 60):
+            logit = -1.6 - 0.2 * np.log(step) + bump * (step == 6) + 0.2 * (item[alive, step - 1] - 10)
+            left = rng.random(len(alive)) < sigmoid(logit)
+            lengths[alive[left]] = step
+            alive = alive[~left]
+        session = np.repeat(np.arange(4_000), lengths)
+        step = np.arange(len(session)) - np.searchsorted(session, session)
+        log = Log.from_pandas(
+            pd.DataFrame(
+                {"user": session % 50, "session": session, "step": step, "item": item[session, step]}
+            ),
+            domain="ecommerce",
+        )
+        hazard = leaving(make_dataset(log, FitConfig(), positives_only=True), log, FitConfig())
+        found.append(hazard.time[5] - (hazard.time[4] + hazard.time[6]) / 2)
+    assert found[0] == pytest.approx(1.5, abs=0.25)
+    assert abs(found[1]) < 0.25
