@@ -1,5 +1,6 @@
 """The session model of a choice on a page, with navigation terms, beside item popularity or a Markov table."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,7 @@ class ChoiceModel(SessionModel):
         table = None if counted is None or weights is None else markov_table(counted, weights)
         found = None if counted is None or table is None else counted.returns
         self.has_table, self.found_returns = table is not None, found
+        self.half_life = math.inf if weights is None else weights.half_life
         for name, value in () if table is None else table._asdict().items():
             self.register_buffer(f"table_{name}", value)
         if counted is not None and found is not None:

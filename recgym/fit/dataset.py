@@ -65,6 +65,7 @@ class Dataset:
     weight: Doubles | None  # (rows,) in the response's likelihood, mean 1 over known rows; None: 1
     earlier: Earlier | None = None  # exposures before the log
     horizon: int | None = None  # [rows] at which the log says that its sessions were cut
+    order: Ints | None = None  # (sessions,) their ranks in time, from 0
 
     @cached_property
     def history(self) -> History | None:
@@ -158,6 +159,7 @@ class Dataset:
             ordered=self.ordered[chosen],
             place=self.place[rows],
             weight=None if self.weight is None else self.weight[rows],
+            order=None if self.order is None else self.order[chosen],
         )
 
     def sessions(self, *periods: int) -> Ints:
@@ -198,8 +200,8 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
     lengths = np.diff(np.r_[starts, len(session)])
     # pairs are held out one by one, not by session
-    period = periods(visit_days(log, keep), config) if known is None else np.zeros(len(starts), np.int64)
-    period = period.astype(np.int8)
+    days = visit_days(log, keep) if known is None else None
+    period = np.zeros(len(starts), np.int8) if days is None else periods(days, config).astype(np.int8)
     past = np.repeat(period <= VALIDATION, lengths) if known is None else known[keep]
     users, user = _numbered(raw_user, past, log.num_users, by_count=False)
     items, item = _numbered(raw_item, past, log.num_items, by_count=True)
@@ -230,6 +232,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         propensity_weights(log.column("propensity")[keep], past) if config.propensity_weights else None,
         None if config.guard is None else Earlier.of(log),
         log.horizon if keep.all() else None,
+        None if days is None else np.argsort(np.argsort(np.array(days), kind="stable"), kind="stable"),
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
 
@@ -290,11 +293,3 @@ def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
                 count = limit if name == "context_hour" else int(codes.max()) + 1
                 return codes.astype(np.int16), tuple(str(code) for code in range(count))
     return np.zeros(int(keep.sum()), np.int16), ("any",)
-
-
-def without_rare_items(log: Log, min_rows: int, known: Bools) -> tuple[Log, Bools, int]:
-    """The log without items of fewer than `min_rows` known rows; its known rows; the number of items left out."""
-    counts = np.bincount(log.column("item")[known], minlength=log.num_items)
-    keep = counts[log.column("item")] >= min_rows
-    dropped = int(((counts > 0) & (counts < min_rows)).sum())
-    return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], dropped

@@ -5,6 +5,8 @@ factor of its row. So item biases log p and a term log(1 + C_ij / (k p_j)) of th
 The first click of a visit has a row of its own. The sums of the rows are their levels, which the world subtracts:
 counts do not say how often nothing was clicked.
 
+Where the popularity of items drifts, older rows count less: half after so many visits.
+
 Users return to items of their visit more often than transitions say: see `recgym.fit.visit_returns`. Then the table
 counts each row by the probability that it is a transition.
 
@@ -12,6 +14,7 @@ A row's own transition is in the counts. In training its own term is without it 
 beside the table does not see it as better than it is.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -41,10 +44,19 @@ class Weights(NamedTuple):
     first: float = POPULARITY  # of the first click of a visit
     decay: float = 0.0  # of returns; 0: there are none
     prior: float = 0.0  # of the weights of returns
+    half_life: float = math.inf  # [visits] after which a row counts half, by the order of the visits in time
 
     def of(self, last: Ints, num_items: int) -> Doubles:
         """Weights after each of `last`, N for the first click."""
         return np.where(last < num_items, self.after, self.first)
+
+
+def recency(dataset: Dataset, known: Bools, half_life: float) -> Doubles:
+    """(rows,) weights of rows, 1 in the newest visit of the rows `known` and 1/2 `half_life` visits before it."""
+    if dataset.order is None or math.isinf(half_life):
+        return np.ones(len(known))
+    order = np.repeat(dataset.order, dataset.lengths)
+    return np.asarray(0.5 ** (np.maximum(order[known].max(initial=0) - order, 0) / half_life), np.float64)
 
 
 class Counted:
@@ -52,12 +64,13 @@ class Counted:
 
     def __init__(self, dataset: Dataset, known: Bools, weights: Weights) -> None:
         self.dataset, self.known, self.before = dataset, known, item_before(dataset)
-        self.row = np.ones(len(known))  # (rows,) the probability
+        recent = recency(dataset, known, weights.half_life)
+        self.row = recent  # (rows,) the probability, less with age
         self.returns: Returned | None = None
         if weights.decay > 0.0:
-            each = self._left_out(weights)
-            self.returns = estimate(dataset, self.before, known, weights.decay, weights.prior, each)
-            self.row = self.returns.transition
+            each, settings = self._left_out(weights), (weights.decay, weights.prior)
+            self.returns = estimate(dataset, self.before, known, *settings, lambda row: each(recent * row))
+            self.row = recent * self.returns.transition
 
     @property
     def share(self) -> Doubles:

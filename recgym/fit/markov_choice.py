@@ -1,4 +1,7 @@
-"""Choice of the Markov table beside which a shop's terms are trained: on validation, and returns on visits held out."""
+"""Choice of the Markov table beside which a shop's terms are trained: on validation, and returns on visits held out.
+
+So is the weight of older rows: where the popularity of items drifts, the newer rows forecast the next days better.
+"""
 
 import math
 from collections.abc import Iterable
@@ -16,6 +19,7 @@ from recgym.fit.session_batches import Batches
 from recgym.fit.visit_returns import DECAYS, PRIORS
 from recgym.logs.splits import TRAIN, VALIDATION
 
+HALF_LIVES = (math.inf, 1.0, 0.5, 0.25, 0.12, 0.06)  # [visits of the training period]
 FOLDED_ROWS = (
     200_000  # of a log whose returns are judged on folds of all known visits; of a larger one on validation
 )
@@ -37,7 +41,7 @@ def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table
     counted: dict[Weights, Counted] = {}
 
     def losses(weights: Weights) -> Doubles:
-        key = weights._replace(first=0.0) if weights.decay else Weights(0.0)
+        key = weights._replace(first=0.0) if weights.decay else Weights(0.0, half_life=weights.half_life)
         if key not in counted:
             counted[key] = Counted(dataset, known, weights)
         return table_losses(counted[key], row, weights)
@@ -56,6 +60,10 @@ def choose_markov(dataset: Dataset, judged: Batches, config: FitConfig) -> Table
         ]
         found = next(iter(search(plain._replace(decay=1.0, prior=math.inf), groups, loss)))
         found = found if _returns_help(dataset, plain, found, config.guard) else plain
+    visits = int((dataset.period == TRAIN).sum())
+    ages = [{"half_life": share * visits} for share in HALF_LIVES], [{"after": after} for after in WEIGHTS]
+    newer = next(iter(search(found, ages, loss)))
+    found = newer if beats(losses(newer), losses(found), visit, config.guard) else found
     found = best(found._replace(first=first) for first in (POPULARITY, *WEIGHTS))
     wins = beats(losses(found), losses(Weights(POPULARITY)), visit, config.guard)
     return Table(found, loss(found)) if wins else None

@@ -1,6 +1,7 @@
 """Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
 import copy
+import math
 
 import numpy as np
 import torch
@@ -110,6 +111,7 @@ def trained(
     if weights is not None:
         found |= {"markov_weight": weights.after}
         found |= {"markov_weight_first": weights.first} if weights.first < POPULARITY else {}
+        found |= {"markov_half_life": weights.half_life} if math.isfinite(weights.half_life) else {}
     return shrunk(model, kept, navigation_share), found
 
 
@@ -193,7 +195,8 @@ def affinity_terms(
         provenance.fitted(
             "transitions",
             f"{len(model.transitions.code)} pairs of items",
-            "counts of next clicks, shrunk to item popularity on validation",
+            "counts of next clicks, shrunk to item popularity on validation"
+            + (f"; of half weight after {model.half_life:.0f} visits" if model.half_life < math.inf else ""),
         )
     _enter_returns(model, provenance)
     numbers = _learnt_terms(dataset, model, config, numbers, arrays, provenance)

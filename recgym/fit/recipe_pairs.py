@@ -8,6 +8,7 @@ exposure grows as popularity to a power, and a base rate.
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -17,7 +18,7 @@ from recgym.fit.autoencoder import FactorModel, WeightedPairs, fit_autoencoder
 from recgym.fit.baseline_guard import best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import ASSUMED, SHARED, FitConfig, assumed
-from recgym.fit.dataset import Dataset, make_dataset, without_rare_items
+from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_rates import assume_event
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.popularity_rates import popularity_shifts
@@ -240,3 +241,11 @@ def factor_terms(
     dynamics["outside"] = -shift
     provenance.assumed("decay", *SHARED["decay"])
     return dynamics
+
+
+def without_rare_items(log: Log, min_rows: int, known: Bools) -> tuple[Log, Bools, int]:
+    """The log without items of fewer than `min_rows` known rows; its known rows; the number of items left out."""
+    counts = np.bincount(log.column("item")[known], minlength=log.num_items)
+    keep = counts[log.column("item")] >= min_rows
+    dropped = int(((counts > 0) & (counts < min_rows)).sum())
+    return replace(log, rows=log.rows.filter(pa.array(keep))), known[keep], dropped
