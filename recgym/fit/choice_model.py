@@ -83,6 +83,10 @@ class ChoiceModel(SessionModel):
         if config.start == "counts":
             self._start_at(popularity(dataset, rows, None if counted is None else counted.row))
         self._stand_beside(counted, past.weights)
+        # `rho` is of all items of the visit: the last one may differ. Between pages that is navigation
+        self.again = nn.Parameter(
+            torch.tensor(0.0), requires_grad=memory.rho and self.has_table and num_pages == 1
+        )
 
     def _stand_beside(self, counted: Counted | None, weights: Weights | None) -> None:
         """Adds the Markov table, and the returns, beside which the model is trained."""
@@ -117,7 +121,11 @@ class ChoiceModel(SessionModel):
         """The Markov table that the model is trained beside; None: popularity alone."""
         if not self.has_table:
             return None
-        return Transitions(*(getattr(self, f"table_{name}") for name in Transitions._fields))
+        table = Transitions(*(getattr(self, f"table_{name}") for name in Transitions._fields))
+        more = (
+            self.shrinkage * self.again * (table.code % (len(table.start) - 1) == 0)
+        )  # pairs of an item with itself
+        return table._replace(logit=table.logit + more, without=table.without + more)
 
     def reach(self) -> Tensor:
         """(pages,) logit of access to a page, relative to the others of its category."""

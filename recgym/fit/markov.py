@@ -122,20 +122,20 @@ class Counted:
 
 
 def markov_table(counted: Counted, weights: Weights) -> Transitions | None:
-    """The term from the transitions of the counted rows, None where there is none."""
+    """The term from the transitions of the counted rows, None where there is none; each item has a pair with itself."""
     dataset, share, before = counted.dataset, counted.share, counted.before
     num, second = dataset.num_items, np.flatnonzero(counted.known & (before >= 0))
     if not len(second):
         return None
-    code, place, rows = np.unique(
-        before[second] * num + dataset.item[second], return_inverse=True, return_counts=True
-    )
-    first, count = code // num, np.bincount(place, counted.row[second])
+    pairs = np.append(before[second] * num + dataset.item[second], np.arange(num) * (num + 1))
+    code, place = np.unique(pairs, return_inverse=True)
+    place, row = place[: len(second)], counted.row[second]
+    first, (count, rows) = code // num, (np.bincount(place, w, len(code)) for w in (row, np.ones(len(row))))
     scale = weights.of(first, num) * share[code % num]
     level = np.bincount(before[second], counted.row[second], num + 1) / weights.of(np.arange(num + 1), num)
     logit, without = (
         torch.as_tensor(np.log1p(part / scale), dtype=torch.float32)
-        for part in (count, count * (1.0 - 1.0 / rows))
+        for part in (count, count * (1.0 - 1.0 / np.maximum(rows, 1.0)))
     )
     return Transitions(
         torch.as_tensor(np.searchsorted(code, np.arange(num + 2) * num)),

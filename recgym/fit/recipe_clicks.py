@@ -192,11 +192,13 @@ def affinity_terms(
         provenance.absent("theta", "prices are missing or equal")
         numbers["theta"] = 0.0
     if model.transitions is not None:
+        again = float((model.shrinkage * model.again).detach())
         provenance.fitted(
             "transitions",
             f"{len(model.transitions.code)} pairs of items",
             "counts of next clicks, shrunk to item popularity on validation"
-            + (f"; of half weight after {model.half_life:.0f} visits" if model.half_life < math.inf else ""),
+            + (f"; of half weight after {model.half_life:.0f} visits" if model.half_life < math.inf else "")
+            + (f"; the last item again by {again:+.2f}, trained" if again else ""),
         )
     _enter_returns(model, provenance)
     numbers = _learnt_terms(dataset, model, config, numbers, arrays, provenance)
