@@ -30,8 +30,16 @@ _RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
 
 
 def summary(card: Mapping[str, Any]) -> list[str]:
-    """Three lines of Markdown, fewer where the card lacks their entries."""
-    return [line for line in (_fitted_on(card), _closeness(card), _assumed(card)) if line]
+    """Three lines of Markdown, fewer where the card lacks their entries; one more where fitted rows were judged."""
+    return [
+        line for line in (_fitted_on(card), _judged_again(card), _closeness(card), _assumed(card)) if line
+    ]
+
+
+def _judged_again(card: Mapping[str, Any]) -> str:
+    """That some of the judged rows are of the period of the fit; empty where none are known to be."""
+    fitted = card.get("looked_at", {}).get("fitted")
+    return f"**Judged in part on rows that it was fitted on**: {fitted}." if fitted else ""
 
 
 def _fitted_on(card: Mapping[str, Any]) -> str:

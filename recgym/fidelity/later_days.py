@@ -9,9 +9,10 @@ from recgym.fidelity.indexed_log import mapped
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import PAIRS, is_sampled, kind_of
-from recgym.logs.splits import has_times, split_since
+from recgym.logs.splits import has_times, point_text, select_visits, split_since, visits_since
 from recgym.sim.world import World
 
+FITTED = "fitted"  # entry of `looked_at`: how many of the judged rows the world was fitted on, in words
 AGAIN = "at least twice: by the fit of the world, and now"  # how often the judged days were looked at
 
 
@@ -34,11 +35,13 @@ def judge_since(
     mapped(world, log)  # an error counts the rows of the whole log
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)
-    first = world.card.get("learnt_from") if own and since is None else None
-    known = world.card.get("since") if own and since is None else None
-    since = since or known
-    if known is not None and not _is_reached(known, log, same):
-        since = None
+    first, known = (world.card.get(name) if own else None for name in ("learnt_from", "since"))
+    is_reached = known is not None and _is_reached(known, log, same)
+    seen = _fitted_rows(log, since, first, known) if since is not None and is_reached else ""
+    if since is not None:
+        first = None
+    elif is_reached:
+        since = known
     options: dict[str, Any] = {"resamples": resamples, "seed": seed, "visits": visits, "shape": shape}
     if since is None:
         verdict = judge(world, log, **options)
@@ -46,7 +49,8 @@ def judge_since(
             verdict.remarks.append(
                 "the whole log, of which the world has seen a part"
                 if known is None
-                else f"the whole log: it has no clock, so its part before {known} of the world's own log is not known"
+                else "the whole log: it has no clock, so its part before "
+                f"{point_text(known)} of the world's own log is not known"
             )
         return verdict if is_sampled(log) else _with_times(verdict, world, is_own=same)
     past, late = split_since(log, since)
@@ -54,12 +58,25 @@ def judge_since(
         past = split_since(past, first)[1]
     is_later = not past.num_rows  # the log lies after the world's own
     verdict = judge(world, late, None if is_later else past, by_day=is_later and has_times(late), **options)
-    verdict.remarks.append(f"since {since}")
+    verdict.remarks.append(f"since {point_text(since)}")
+    if seen:
+        verdict.remarks.append(f"{seen}, on which the world was fitted: figures of these are no forecasts")
     if is_later:
         verdict.remarks.append(
             "the log has no earlier visits: baselines are trained on the other half of these"
         )
-    return _with_times(verdict, world, is_own=not is_later)
+    verdict = _with_times(verdict, world, is_own=not is_later)
+    return replace(verdict, looked_at={**verdict.looked_at, FITTED: seen}) if seen else verdict
+
+
+def _fitted_rows(log: Log, since: str, first: str | None, known: str) -> str:
+    """How many of the rows from `since` on are of the period from `first` to `known` of a world's fit; else empty."""
+    asked = visits_since(log, since)
+    fitted = asked & ~visits_since(log, known) & (True if first is None else visits_since(log, first))
+    if not fitted.any():
+        return ""
+    rows, every = (select_visits(log, part).num_rows for part in (fitted, asked))
+    return f"{rows:,} of {every:,} rows are of the days before {point_text(known)}"
 
 
 def _with_times(verdict: Verdict, world: World, *, is_own: bool) -> Verdict:

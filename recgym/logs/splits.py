@@ -69,19 +69,31 @@ def subsample(log: Log, most: int, seed: int = 0) -> Log:
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:
     """Visits before a point in time, and those from it on; `since` is an ISO date or a result of `split_point`."""
-    days = visit_days(log)
-    kind, _, value = since.partition(":")
-    if kind in ("ms", "visit"):
-        late: Bools = np.asarray(days) >= float(value)
-    else:
-        try:
-            datetime.fromisoformat(since)
-        except ValueError as error:
-            raise ValueError(f"since is {since!r}, expected a day such as 2022-04-30") from error
-        late = dates(days) >= since
+    late = visits_since(log, since)
     if not late.any():
         raise ValueError(f"since is {since}: the log has no visit from then on")
     return select_visits(log, ~late), select_visits(log, late)
+
+
+def visits_since(log: Log, since: str) -> Bools:
+    """(V,) whether a visit begins at that point in time or later; see `split_since`."""
+    days = visit_days(log)
+    kind, _, value = since.partition(":")
+    if kind in ("ms", "visit"):
+        return np.asarray(np.asarray(days) >= float(value), np.bool_)
+    try:
+        datetime.fromisoformat(since)
+    except ValueError as error:
+        raise ValueError(f"since is {since!r}, expected a day such as 2022-04-30") from error
+    return np.asarray(dates(days) >= since, np.bool_)
+
+
+def point_text(since: str) -> str:
+    """A point in time as `split_since` takes it, in words: a time in ms as a date and time in UTC."""
+    kind, _, value = since.partition(":")
+    if kind == "ms":
+        return f"{datetime.fromtimestamp(float(value) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"visit {value}" if kind == "visit" else since
 
 
 def split_point(log: Log, late: Bools) -> str | None:

@@ -17,6 +17,7 @@ from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import align
 from recgym.logs.fingerprint import identity
 from recgym.logs.sample import sample_log
+from recgym.logs.splits import point_text
 from recgym.numerics import auc
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world_ids import Ids
@@ -63,6 +64,31 @@ def test_the_own_log_is_judged_a_second_time_and_not_by_day(dated):
     without = world.with_card(looked_at={})  # of an earlier version
     assert judge_since(without, between(log, 0, 2), resamples=20).looked_at["times"] == later_days.AGAIN
     assert judge_since(without, between(log, 3, 5), resamples=20).looked_at["times"] == "once"
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_rows_of_the_fit_that_are_judged_are_counted(dated):
+    world, log = dated
+    fitted, asked = between(log, 1, 1).num_rows, between(log, 1, 5).num_rows
+    verdict = judge_since(world, log, DAYS[1], resamples=20)
+    said = f"{fitted:,} of {asked:,} rows are of the days before {DAYS[2]}"
+    assert f"{said}, on which the world was fitted: figures of these are no forecasts" in verdict.remarks
+    card = world.with_card(**verdict.entries())
+    assert f"**Judged in part on rows that it was fitted on**: {said}." in card_markdown(card)
+    from_29 = world.with_card(learnt_from=DAYS[1])
+    assert judge_since(from_29, log, DAYS[0], resamples=20).looked_at["fitted"].startswith(f"{fitted:,} of ")
+    for later in (DAYS[2], DAYS[4], None):
+        assert "fitted" not in judge_since(world, log, later, resamples=20).looked_at
+
+
+@pytest.mark.usefixtures("days_alone")
+def test_a_moment_is_printed_as_a_time(dated):
+    world, log = dated
+    at = world.with_card(since=f"ms:{START + DAY}")
+    assert f"since {DAYS[1]} 00:00:00 UTC" in judge_since(at, log, resamples=20).remarks
+    assert [point_text(point) for point in ("ms:1649462548000", "visit:12", "2022-04-01")] == [
+        "2022-04-09 00:02:28 UTC", "visit 12", "2022-04-01",
+    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("days_alone")
