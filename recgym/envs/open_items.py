@@ -214,11 +214,10 @@ class OpenItems:
             return
         masks, category = self.masks(), self._engine.world.arrays.category[slates]
         allowed = np.take_along_axis(masks, slates[:, :, None], axis=2)[:, :, 0]
-        if self.rules.per_category is not None:
-            alike = category[:, :, None] == category[:, None, :]
-            above = np.tril(alike & (slates[:, :, None] != slates[:, None, :]), -1).sum(axis=2)
-            allowed &= above < self.rules.per_category
         again = np.tril(slates[:, :, None] == slates[:, None, :], -1).any(axis=2)  # an empty place
+        if self.rules.per_category is not None:
+            alike = (category[:, :, None] == category[:, None, :]) & ~again[:, None, :]
+            allowed &= np.tril(alike, -1).sum(axis=2) < self.rules.per_category
         broken = np.argwhere(~allowed & ~again & rows[:, None])
         if len(broken):
             row, place = broken[0]

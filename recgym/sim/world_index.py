@@ -58,6 +58,9 @@ def index_log(world: "World", log: Any) -> Any:
         raise ValueError(f"log is {quoted(log)}, expected a log, as read_log returns")
     if log.domain != world.domain:
         raise ValueError(f"the log is of domain {log.domain}, world {world.name} of {world.domain}")
+    for what, table in (("user", log.users), ("item", log.items)):
+        if log.num_rows and (last := int(log.column(what).max())) >= len(table):
+            raise ValueError(f"the log's rows name {what} {last}, its {what}s table has {len(table)} rows")
     found = places(world, log)
     item, user = found.items[log.column("item")], found.users[log.column("user")]
     remarks = [*found.remarks, *_lost("item", log, item, world), *_lost("user", log, user, world)]
@@ -119,9 +122,12 @@ def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
 def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
     """The mapping that the log's mark states; ValueError if the public columns of its tables are of other rows.
 
-    A log that was sampled from the world has the world's own columns; those of other logs are in their words and units.
+    A log that was sampled from the world has the world's own columns; those of other logs are in their words and units,
+    and have the ids of the fitted log.
     """
     if log.source.name != f"sampled from the world {world.name}":
+        _check_ids("user", log.users, found.users, world.user_ids, world)
+        _check_ids("item", log.items, found.items, world.item_ids, world)
         _check_categories(world, log, found.items)
         return found
     arrays, category = world.arrays, np.array(world.categories, object)
@@ -144,6 +150,17 @@ def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
                     "draw it anew by sample_log"
                 )
     return found
+
+
+def _check_ids(what: str, table: Any, index: Ints, known: Sequence[str] | None, world: "World") -> None:
+    """Raises ValueError where a row of the table has an id that the world has at another index."""
+    at = {} if known is None else {name: number for number, name in enumerate(known)}
+    for row, name in enumerate(table["id"].to_pylist()):
+        if index[row] >= 0 and at.get(name, index[row]) != index[row]:
+            raise ValueError(
+                f"the log has the mark of world {world.name}, and {what}s of another numbering: {what} {row} is "
+                f"{quoted(name)}, which is {what} {at[name]} there; map it anew by index_log, without its mark"
+            )
 
 
 def _same(size: int, known: int) -> Ints:

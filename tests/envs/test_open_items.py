@@ -155,6 +155,7 @@ def test_a_slate_has_at_most_so_many_of_a_category():
         env.step(np.tile(np.r_[alike[:3], other[:1]], (6, 1)))
     env.step(np.tile(np.r_[alike[:2], other], (6, 1)))
     env.step(np.tile(np.r_[alike[:2], alike[0], other[0]], (6, 1)))  # a repeat is an empty place
+    env.step(np.tile(np.r_[alike[0], alike[0], alike[1], other[0]], (6, 1)))  # of which none is above
 
 
 @pytest.mark.parametrize(

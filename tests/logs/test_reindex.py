@@ -208,6 +208,24 @@ def test_judging_uses_the_same_mapping(world, drawn):
         )
 
 
+@pytest.mark.parametrize("what", ["users", "items"])
+def test_a_mark_does_not_hold_for_tables_in_another_order(world, drawn, what):
+    mapped = world.index_log(as_own(world, drawn, 3))
+    table = getattr(mapped, what)
+    turned = table.take(np.arange(len(table))[::-1].copy())
+    if what == "items":
+        turned = turned.drop_columns(["category"])
+    with pytest.raises(ValueError, match=f"{what} of another numbering: {what[:-1]} 0 is '.*', which is "):
+        world.index_log(replace(mapped, **{what: turned}))
+
+
+def test_rows_beyond_a_table_are_refused(world, drawn):
+    for log in (drawn, as_own(world, drawn, 3)):
+        last = int(log.column("item").max())
+        with pytest.raises(ValueError, match=f"rows name item {last}, its items table has 9 rows"):
+            world.index_log(replace(log, items=log.items.slice(0, 9)))
+
+
 def test_the_mark_is_written_with_a_log(world, drawn, tmp_path):
     drawn.write(tmp_path / "drawn")
     assert Log.read(tmp_path / "drawn").indexed_by == world.index_digest
