@@ -36,11 +36,11 @@ def judge_since(
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)
     first, known = (world.card.get(name) if own else None for name in ("learnt_from", "since"))
-    is_reached = known is not None and _is_reached(known, log, same)
-    seen = _fitted_rows(log, since, first, known) if since is not None and is_reached else ""
+    seen = ""
     if since is not None:
+        seen = _fitted_rows(log, since, first, known) if known and _is_reached(known, log, same) else ""
         first = None
-    elif is_reached:
+    elif known is not None and _is_reached(known, log, same):
         since = known
     options: dict[str, Any] = {"resamples": resamples, "seed": seed, "visits": visits, "shape": shape}
     if since is None:
