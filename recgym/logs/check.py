@@ -5,6 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.events import EVENTS
@@ -86,7 +88,7 @@ def event_remarks(log: "Log") -> list[str]:
     places = _places(log)
     return [*response_remarks(log), *_repeat_remarks(log, places)] + [
         f"{len(rows)} of {int(log.column(column).sum())} rows with {column} break the rule: {rule}; the first is "
-        + "{}, row {}".format(*places(int(rows[0])))
+        + "{}, row {}".format(*places(_first(log, rows)))
         for column, rule, rows in _event_findings(log)
         if len(rows)
     ]
@@ -111,7 +113,7 @@ def _repeat_remarks(log: "Log", places: Callable[[int], tuple[str, int]]) -> lis
     again = order[1:][(np.diff(slate[order]) == 0) & (np.diff(item[order]) == 0)]
     if not len(again):
         return []
-    first = "{}, row {}".format(*places(int(several[again.min()])))
+    first = "{}, row {}".format(*places(_first(log, several[again])))
     count = f"{len(np.unique(slate[again])):,} slates show an item more than once"
     return [f"{count}: each place is a row; the first is {first}"]
 
@@ -226,6 +228,16 @@ def _places(log: "Log") -> Callable[[int], tuple[str, int]]:
         log.rows["file"][row].as_py() or log.source.name,
         log.rows["file_row"][row].as_py() or row + 2,
     )
+
+
+def _first(log: "Log", rows: Array) -> int:
+    """The one of some rows of a log, which is sorted by session, that its files have first."""
+    if not {"file", "file_row"} <= set(log.rows.column_names):
+        return int(rows.min())
+    part = log.rows.select(["file", "file_row"]).take(pa.array(rows))
+    name, line = part["file"].cast(pa.string()), as_numpy(part["file_row"].fill_null(0))
+    in_first = as_numpy(pc.equal(name, pc.min(name)).fill_null(False))
+    return int(rows[np.argmin(np.where(in_first, line, np.inf))])
 
 
 def _shown(log: "Log", column: str, row: int) -> str:

@@ -70,6 +70,17 @@ def test_an_event_needs_the_logged_ancestor_where_the_one_between_is_not_logged(
     assert log.remarks == (rule,)
 
 
+def test_the_first_row_that_breaks_an_event_rule_is_the_first_of_its_file(tmp_path):
+    """A log is sorted by session: here the later rows of the file are of the earlier session."""
+    lines = [f"u{visit},i{row},{1000 * (3 - visit)},0,1" for visit in (1, 2) for row in (0, 1)]
+    text = "user,item,time,click,long_view\n" + "\n".join(["u1,i9,2000,1,1", *lines]) + "\n"
+    (tmp_path / "t.csv").write_text(text)
+    log = read_log(tmp_path / "t.csv", domain="content", time_unit="s")
+    assert log.users["id"].to_pylist()[log.column("user")[0]] == "u2"
+    rule = "4 of 5 rows with long_view break the rule: long_view happens only with click; the first is t.csv, row 3"
+    assert rule in log.remarks
+
+
 HEADS = {"slate": "session,slate,position", "step": "session,step,position"}
 
 
