@@ -169,7 +169,7 @@ def value_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value + 0.0:.4g}"
     if isinstance(value, list):
         return ", ".join(value_text(entry) for entry in value) or "none"
     if isinstance(value, dict):

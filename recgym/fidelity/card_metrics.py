@@ -166,4 +166,4 @@ def _filled(template: str, name: str) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), 5)
+    return None if value is None or not np.isfinite(value) else round(float(value), 5) + 0.0  # no -0

@@ -44,7 +44,7 @@ def minutes(evaluation: Evaluation) -> list[Figure]:
 
 
 def _outcomes(log: IndexedLog) -> dict[str, Bools]:
-    """(R,) rows by outcome."""
+    """(R,) rows by outcome; a log may have long views without a click, which are of both outcomes."""
     return _by_outcome(*(log.events[event.name] for event in EVENTS["content"][:2]))
 
 
@@ -57,7 +57,7 @@ def _by_outcome(click: Bools, long: Bools) -> dict[str, Bools]:
     every = np.ones_like(long)
     return {
         "all rows": every,
-        "no click": ~click & ~long,
+        "no click": ~click,
         "click without long view": click & ~long,
         "long view": long,
     }

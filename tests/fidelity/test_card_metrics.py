@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from recgym.fidelity.card import value_text
 from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, text_of
 from recgym.fidelity.metric_table import METRICS
+from recgym.fidelity.resampling import Spread
 
 WORLDS = Path(__file__).parents[2] / "recgym" / "worlds"
 SHIPPED = sorted(folder.name for folder in WORLDS.iterdir() if folder.is_dir())
@@ -73,3 +75,9 @@ def test_of_several_baselines_the_best_is_shown_and_all_are_kept():
         match="judges users, logging policy, users, drawn to match or users and logging policy, not",
     ):
         figure("leaving_rate", judges="nobody", world=0.0, n=1)
+
+
+def test_no_figure_is_minus_zero():
+    row = figure("rate", "click", log=-1e-9, world=0.5, n=9, spread=Spread(-0.0, 0.1, -1e-7))
+    assert [str(value) for value in (row.log, row.low, row.noise)] == ["0.0", "0.0", "0.0"]
+    assert value_text(-0.0) == "0"
