@@ -120,7 +120,7 @@ def item_range(reward: Any, price_ratio: NDArray[Any]) -> tuple[float, float]:
 
     Args:
         reward: the environment's `RewardSpec`.
-        price_ratio: (N,) price over the catalogue's mean price.
+        price_ratio: (N,) price over the mean price of the world's items.
     """
     scale = float(price_ratio.max()) if reward.by_price else 1.0
     low = scale * sum(min(weight, 0.0) for weight in reward.weights.values())

@@ -103,8 +103,9 @@ shown = figures.loc[wanted, ["log", "world", "toy", "toy_name", "noise"]]
 print(shown.rename(columns={"toy": "baseline", "toy_name": "which baseline"}).round(3).to_string())
 
 # %% [markdown]
-# Of these, responses a visit and visit length are off by more than the floor: when users leave was assumed (`leave_bias`,
-# `leave_idle`), because the last row of a visit in a log need not be its end. Rates and log-losses do not depend on that.
+# Of these, visit length is off by more than the floor, and with it, just, responses a visit: when users leave was assumed
+# (`leave_bias`, `leave_idle`), because the last row of a visit in a log need not be its end. Rates and log-losses do not
+# depend on that.
 #
 # Because the truth is known here, there is a stricter test: the fitted probability of a click of every user on every
 # item, beside the true one. Both worlds are read through `privileged()`, which no agent may use.
@@ -145,7 +146,7 @@ for axes, x, y, title in (
 plt.show()
 
 # %% [markdown]
-# *Means of items are found best: each has some 500 impressions. A pair of user and item has a dozen; what a user wants
+# *Means are found best: an item has some 500 impressions, a user 250. A pair of user and item has a dozen; what a user wants
 # beyond the item's popularity is shrunk towards the mean, as it should be where the data do not say more.*
 #
 # ## What is assumed, and what depends on it
@@ -174,16 +175,18 @@ for setting in ("low", "middle", "high"):
 #
 # ## Exercises
 #
-# 1. Fit on a tenth of the sessions. Which of the three explained variances falls most, and why?
-# 2. Remove all rows without a click from the table, and fit again. What becomes assumed?
+# 1. Fit on a tenth of the sessions. How far do the three explained variances fall, and why?
+# 2. Remove all rows without a click from the table, and fit again. What becomes assumed? (The card then has other figures:
+#    `figures.index` lists them.)
 # 3. A world has an AUC of .58 and the baseline of item rates .59, with a noise floor of .10. Is the world worse?
 #
 # <details><summary>Answers</summary>
 #
-# 1. That of users and of pairs: 100 sessions are some 1,000 rows for 40 users, 25 each, and about one for a pair. An item
-#    still has 50.
-# 2. The response rate: a log of clicks alone says which items were clicked, not how often a shown item was not. The card
-#    marks it assumed, and returns are no longer numbers of clicks.
+# 1. In one draw of 100 sessions from .88 to .19 (items), from .88 to .25 (users) and from .36 to .08 (pairs). 100 sessions
+#    are some 1,000 rows: 50 an item, 25 a user, about one a pair. A click rate from 50 rows has a standard error of .07,
+#    as large as the differences between items; and the validation days, 100 rows, can hardly tell which terms to keep.
+# 2. The response rate: a log of clicks alone says which items were clicked, not how often a shown item was not. So the
+#    biases of items and the exposure are assumed as well, and returns are no longer numbers of clicks.
 # 3. It cannot be said: the difference is far below the noise floor, the difference between two halves of the same log.
 #    More test days would tell.
 #

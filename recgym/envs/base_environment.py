@@ -227,7 +227,7 @@ class BaseEnvironment:
 
     @property
     def reward_weights(self) -> dict[str, float]:
-        """Weight of each event in the reward; for "revenue" at the catalogue's mean price. Watch time has no weight."""
+        """Weight of each event in the reward; "revenue": at the mean price of the world's items. None of watch time."""
         return self.reward_spec.weights
 
     @property

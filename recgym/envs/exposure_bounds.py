@@ -97,23 +97,27 @@ class ExposureBounds(VectorWrapper):
     def step(self, actions: Any) -> tuple[Any, Doubles, Bools, Bools, dict[str, Any]]:
         """As of the environment, with the slates that the bounds allow."""
         asked = check_slates(actions, len(self._over), self._slate_size, len(self._group))
-        shown, counts, relaxed = asked.copy(), self._counts.copy(), np.zeros(len(asked), np.int64)
+        shown, counts = asked.copy(), self._counts.copy()
+        replaced, relaxed = np.zeros((2, len(asked)), np.int64)
         for row in np.flatnonzero(~self._over):  # the action of a row that begins an episode is ignored
-            relaxed[row] = self._fill(shown[row], counts)
+            replaced[row], relaxed[row] = self._fill(shown[row], counts)
         shape = np.shape(actions)
         observation, reward, terminated, truncated, info = self.env.step(shown.reshape(shape))
         self._over, self._counts = terminated | truncated, counts
-        info = {**info, "slates": shown, "replaced": (shown != asked).sum(axis=1), "relaxed": relaxed}
+        info = {**info, "slates": shown, "replaced": replaced, "relaxed": relaxed}
         return observation, reward, terminated, truncated, info
 
-    def _fill(self, slate: Ints, counts: Ints) -> int:
+    def _fill(self, slate: Ints, counts: Ints) -> tuple[int, int]:
         """Replaces items of a slate (K,) whose groups are at their bounds, and adds it to the counts (G,).
 
-        Returns the number of items that stay, over the bound, as no item may replace them.
+        A repeat stays one: of the item in the first's place. Returns the number of replaced items, and of those that
+        stay, over the bound, as no item may replace them.
         """
-        relaxed = 0
-        for place, item in enumerate(slate):
-            if item in slate[:place]:
+        replaced = relaxed = 0
+        asked = slate.tolist()
+        for place, item in enumerate(asked):
+            if (first := asked.index(item)) < place:
+                slate[place] = slate[first]
                 continue
             room = counts + 1 <= self._bound * (counts.sum() + 1) + 1.0 - 1e-9
             if not room[self._group[item]]:
@@ -121,7 +125,8 @@ class ExposureBounds(VectorWrapper):
                 allowed[slate] = False
                 if allowed.any():
                     slate[place] = self._rng.choice(np.flatnonzero(allowed))
+                    replaced += 1
                 else:
                     relaxed += 1
             counts[self._group[slate[place]]] += 1
-        return relaxed
+        return replaced, relaxed

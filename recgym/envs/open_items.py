@@ -19,7 +19,7 @@ from recgym.sim.world import World
 RULES = {
     "never_again": "event after which an item is not shown again in the session, such as 'hate'",
     "per_category": "largest number of items of one category on a slate",
-    "price_ceiling": "largest price of an item, over the catalogue's mean price",
+    "price_ceiling": "largest price of an item, over the mean price of the world's items",
     "provider": "items of a provider, and their share of what is shown: {'items': [0, 4], 'share': 0.2}",
 }
 ARRIVAL_SEED = 19  # of the order in which items arrive

@@ -19,7 +19,7 @@ REWARDS = {
     "clicks": "1 for each response (click, valid play, listen)",
     "engagement": "the event weights of the domain's table",
     "conversion": "1 for each purchase",
-    "revenue": "price of each purchase over the catalogue's mean price",
+    "revenue": "price of each purchase over the mean price of the world's items",
     "watch_time": "minutes watched, at most 5 an item",
     "connections": "1 for each accepted suggestion of a friend",
 }
@@ -32,7 +32,7 @@ class RewardSpec(NamedTuple):
 
     The reward of a step is the sum over its shown items, repeats excluded, of
         p sum_e weights[e] 1{event e} + per_minute min(minutes watched, max_minutes),
-    where p is the item's price over the catalogue's mean price if `by_price`, else 1.
+    where p is the item's price over the mean price of the world's items if `by_price`, else 1.
     """
 
     weights: dict[str, float]  # (E,) by name, every event of the world in its order

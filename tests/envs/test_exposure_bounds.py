@@ -102,6 +102,17 @@ def test_a_repeated_item_is_no_impression():
     assert env.shares == {"a": 0.5, "b": 0.5}
 
 
+def test_a_repeat_of_a_replaced_item_is_no_impression_either():
+    env = ExposureBounds(native(slate_size=3), halves(), {"a": 0.3})
+    was_replaced = 0
+    for _, over, info in steps(env, np.tile([0, 0, 7], (ROWS, 1)), 5):
+        slates = info["slates"][~over]
+        assert (slates[:, 1] == slates[:, 0]).all()
+        assert (info["replaced"][~over] == (slates[:, 0] >= 6)).all()
+        was_replaced += int(info["replaced"].sum())
+    assert was_replaced
+
+
 def test_where_no_item_has_room_the_bound_is_relaxed_and_counted():
     """Of the group with the largest bound both items are in the slate when the others are at theirs."""
     group = np.repeat(list("abcde"), [6, 5, 4, 2, 7])
