@@ -149,7 +149,7 @@ def test_a_log_judges_a_world_from_the_command_line(run, places, tmp_path):
     assert set(figures["rate/listen"]) == {
         "id", "figure", "judges", "log", "world", "toy", "toy_name", "low", "high", "noise", "n",
     }  # fmt: skip
-    assert about["judged"][-1] == "since visit:100"
+    assert about["judged"][-1] == "since visit 100"
     assert figures["auc/leaving"]["n"] > 100
     assert (tmp_path / "card.png").read_bytes()[:4] == b"\x89PNG"
     code, out, _ = run("card", world, "--log", log)
