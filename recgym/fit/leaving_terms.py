@@ -21,10 +21,8 @@ MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard need
 
 def can_leave(dataset: Dataset, log: Log) -> bool:
     """Whether the log has enough whole sessions with one row a step; only shops qualify, as logs of feeds have gaps."""
-    session, step = log.column("session"), log.column("step")  # in order
-    together = (session[1:] == session[:-1]) & (step[1:] == step[:-1])
     several = (dataset.lengths > 1) & (dataset.period <= VALIDATION) & dataset.ordered
-    return dataset.domain == "ecommerce" and not together.any() and int(several.sum()) >= MIN_VISITS
+    return dataset.domain == "ecommerce" and not _has_slates(log) and int(several.sum()) >= MIN_VISITS
 
 
 def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
@@ -36,6 +34,8 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
     of a rate by step number (by `config.guard`; None: it is always kept).
     """
     rows, known, full = hazard_rows(dataset), (TRAIN, VALIDATION), can_leave(dataset, log)
+    if log.domain == "ecommerce" and _has_slates(log):
+        return "leaving is not fitted where a step of a visit has several rows"
     if config.guard is None:
         return fit_leaving(dataset, rows, known) if full else ""
     if not shows_whole_visits(log) or dataset.known.sum() < MIN_EVIDENCE:
@@ -95,9 +95,13 @@ def never_ends(dataset: Dataset, log: Log, rows: HazardRows) -> str:
 
 def shows_whole_visits(log: Log) -> bool:
     """Whether the end of a session is a leave: in a log of a shop with one row a step, or sampled from a world."""
+    return not _has_slates(log) and (log.domain == "ecommerce" or is_sampled(log))
+
+
+def _has_slates(log: Log) -> bool:
+    """Whether a step of a visit has several rows."""
     session, step = log.column("session"), log.column("step")  # in order
-    single = not bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
-    return single and (log.domain == "ecommerce" or is_sampled(log))
+    return bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
 
 
 def leaving_terms(

@@ -52,9 +52,10 @@ def chain_terms(
     """Writes the chain of pages into `arrays`, and its provenance; `logit` (R,) is that of `attraction`, or NaN."""
     page = pages_of(dataset.items.category, dataset.items.page)
     num = int(page.max()) + 1
+    kind = "pages" if dataset.items.page.any() else "categories, which are taken as pages: it has no pages"
     if not 1 < num <= MAX_PAGES:
         provenance.absent(
-            "page_chain", f"the log has {'one page' if num == 1 else f'more than {MAX_PAGES} pages'}"
+            "page_chain", f"the log has {'one page' if num == 1 else f'more than {MAX_PAGES} {kind}'}"
         )
         return
     ordered = np.repeat(dataset.ordered, dataset.lengths)
@@ -82,11 +83,12 @@ def chain_terms(
     }
     best = min(WEIGHTS, key=lambda weight: loss[weight])
     arrays["page_chain"] = chain(past, best)
-    provenance.fitted(
-        "page_chain",
-        f"{num} pages",
-        "pages of neighbouring clicks, each of them 1 / p shown pages (logging policy)",
-    )
+    source = "pages of neighbouring clicks, each of them 1 / p shown pages (logging policy)"
+    if dataset.items.page.any():
+        provenance.fitted("page_chain", f"{num} pages", source)
+    else:
+        taken = "categories taken as pages, of which users choose: the log has no pages"
+        provenance.assumed("page_chain", f"{num} categories", f"{taken}; {source}")
 
 
 def _table(row: Ints, to: Ints, weight: Doubles, num: int) -> Doubles:

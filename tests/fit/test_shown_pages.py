@@ -103,3 +103,16 @@ def test_without_logged_pages_a_page_is_a_share_of_the_catalogue():
         narrow - np.log(2.0)
     )  # 36 items: two pages
     assert "a page of 18 items" in provenance.rows["outside"]["source"]
+
+
+def test_categories_that_are_taken_as_pages_are_an_assumption():
+    dataset = make_dataset(shown_log(200), FitConfig(), positives_only=True)
+    items = replace(dataset.items, page=dataset.items.page * 0, category=dataset.items.page)
+    arrays, provenance = {}, Provenance("ecommerce")
+    chain_terms(replace(dataset, items=items), np.zeros(len(dataset.item)), 0.0, arrays, provenance)
+    assert arrays["page_chain"].shape == (4, 3)
+    row = provenance.rows["page_chain"]
+    assert (row["status"], row["value"]) == ("assumed", "3 categories")
+    assert row["source"].startswith(
+        "categories taken as pages, of which users choose: the log has no pages; "
+    )
