@@ -154,11 +154,13 @@ def fit(
 def _print_fitted(world: Any, out: Path, ensemble: int) -> None:
     """The card, what was written, and where the world is worse than its baselines."""
     from recgym.fidelity.card import worse_than_baselines
+    from recgym.fidelity.card_summary import unlike_visits
 
     _print_card(world)
     print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
-    if worse := worse_than_baselines(world.card):
-        print(worse, file=sys.stderr)
+    for line in (worse_than_baselines(world.card), unlike_visits(world.card).replace("**", "")):
+        if line:
+            print(line, file=sys.stderr)
 
 
 def _print_card(world: Any) -> None:

@@ -108,7 +108,7 @@ def _figure_lines(card: dict[str, Any]) -> list[str]:
             row.text,
             row.judges,
             value_text(row.log),
-            value_text(row.world) + _outside(row),
+            value_text(row.world) + (" (outside)" if row.is_outside else ""),
             baseline_text(row),
             bounds_text(row),
             value_text(row.noise),
@@ -135,15 +135,6 @@ _NOTES = (
     "inputs; the baseline is the figure of the trees.",
     "* drawn to match: the world was drawn to have this value, so it is no forecast of held-out rows.",
 )
-
-
-def _outside(row: Figure) -> str:
-    """A mark where the world's figure is outside the interval of the log's; none for events that never happened."""
-    if row.log is None or row.low is None or row.high is None or row.world is None:
-        return ""
-    if row.low <= row.world <= row.high or row.low == row.high == 0:
-        return ""
-    return " (outside)"
 
 
 def _term_lines(terms: list[dict[str, Any]]) -> list[str]:

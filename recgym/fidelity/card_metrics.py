@@ -59,6 +59,13 @@ class Figure(NamedTuple):
         return self.id.partition(_DAY)[2]
 
     @property
+    def is_outside(self) -> bool:
+        """Whether the world's figure is outside the interval of the log's; never for events that never happened."""
+        if self.log is None or self.low is None or self.high is None or self.world is None:
+            return False
+        return not (self.low <= self.world <= self.high or self.low == self.high == 0)
+
+    @property
     def is_worse(self) -> bool:
         """Whether this is a log-loss, not of one day, above that of the best baseline."""
         if self.metric.kind != LOG_LOSS or self.day or self.world is None or self.baseline is None:

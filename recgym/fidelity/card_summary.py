@@ -11,6 +11,7 @@ WHOLE, EQUAL_LENGTHS, ONE_STEP = (
     "free_classifier/visits, common lengths",
     "classifier_auc",
 )  # ids of figures
+VISITS = "free_length/mean", "free_responses"
 # what assumed terms decide, by the beginning of their names
 DECIDES = {
     "leave_idle": "whether users leave sooner after a slate without a response",
@@ -19,6 +20,8 @@ DECIDES = {
     "outside": "how often nothing of a slate has a response",
     "examine": "that every place of a slate is seen",
     "exposure": "what the logging policy shows",
+    "logged_stay": "how often the logging policy stays in a category",
+    "page_chain": "that the shop shows the items of one category at a time, as a page",
     "item_bias": "how much items differ in appeal",
     "kappa": "how users tire of a category",
     "decay": "how users tire of a category",
@@ -30,10 +33,12 @@ _RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
 
 
 def summary(card: Mapping[str, Any]) -> list[str]:
-    """Three lines of Markdown, fewer where the card lacks their entries; one more where fitted rows were judged."""
-    return [
-        line for line in (_fitted_on(card), _judged_again(card), _closeness(card), _assumed(card)) if line
-    ]
+    """Three lines of Markdown, fewer where the card lacks their entries; one more where fitted rows were judged.
+
+    The second also says where visits of the running world are unlike the log's, see `unlike_visits`.
+    """
+    truth = " ".join(text for text in (_closeness(card), unlike_visits(card)) if text)
+    return [line for line in (_fitted_on(card), _judged_again(card), truth, _assumed(card)) if line]
 
 
 def _judged_again(card: Mapping[str, Any]) -> str:
@@ -64,12 +69,36 @@ def _closeness(card: Mapping[str, Any]) -> str:
         words = {WHOLE: "whole visits", EQUAL_LENGTHS: "visits cut to equal lengths"}
         parts = "; ".join(f"{words[row.id]} {_compared(row, 'noise floor')}" for row in free)
         return f"**How true it is when it runs:** {auc.format('visits')} {parts}."
-    one_step = "**How true it is** one step ahead of the log (as it runs it was not judged):"
+    own = [
+        row for row in figures if row.id.startswith("free_") and row.log is not None and row.low is not None
+    ]
+    note = "as it runs it was not judged"
+    if own:
+        outside = sum(row.is_outside for row in own)
+        note = f"as it runs, {outside} of {len(own)} figures lie outside the interval of the log's"
+    one_step = f"**How true it is** one step ahead of the log ({note}):"
     if ONE_STEP in found:
         return f"{one_step} {auc.format('rows')} {_compared(found[ONE_STEP], 'noise floor')}."
     if losses := [row for row in figures if row.metric.kind == LOG_LOSS]:
         return f"{one_step} {losses[0].text} {_compared(losses[0], 'noise')}."
     return "**How true it is** was not judged." if card.get("rows") else ""
+
+
+def unlike_visits(card: Mapping[str, Any]) -> str:
+    """Lengths and responses of free-running visits that are surely further from the log's than the baseline's are."""
+    found = []
+    for row in figures_of(card):
+        if row.id not in VISITS or not row.is_outside:
+            continue
+        log, world, low, high = (float(value or 0.0) for value in (row.log, row.world, row.low, row.high))
+        if row.baseline is not None and abs(world - log) > 2.0 * abs(row.baseline - log) + high - low:
+            figure = row.text.removeprefix("free-running: ")
+            found.append(f"{figure} {world:.3g} (log {log:.3g}, baseline {row.baseline:.3g})")
+    if not found:
+        return ""
+    terms = {row["term"]: row["status"] for row in card.get("terms", [])}
+    rest = ". When users leave is assumed" if terms.get("leave_bias") == "assumed" else ""
+    return f"**Its visits are unlike the log's:** {'; '.join(found)}{rest}."
 
 
 def _compared(row: Figure, floor: str) -> str:

@@ -1,10 +1,16 @@
 """The three lines at the top of a card: from its entries alone."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import recgym.fit
 from recgym.envs.world_lookup import WORLDS
 from recgym.fidelity.card import card_markdown
-from recgym.fidelity.card_summary import DECIDES, summary
+from recgym.fidelity.card_metrics import figure
+from recgym.fidelity.card_summary import DECIDES, summary, unlike_visits
+from recgym.fidelity.resampling import Spread
 from recgym.fit import PRESETS
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
@@ -81,3 +87,42 @@ def test_a_card_says_what_it_has():
         "**How true it is** was not judged.",
     ]
     assert card_markdown(synthetic(6).with_card(**card)).splitlines()[2].startswith("**Fitted on** 5 rows")
+
+
+def test_every_term_that_a_fit_may_assume_has_words():
+    source = "".join(
+        file.read_text(encoding="utf-8") for file in Path(recgym.fit.__file__).parent.glob("*.py")
+    )
+    terms = set(re.findall(r'(?:assumed|from_table)\(\s*"(\w+)"', source))
+    assert {"logged_stay", "leave_bias", "page_chain"} <= terms
+    assert [name for name in terms if not name.startswith(tuple(DECIDES))] == []
+
+
+def free(name, *labels, world, baseline=1.007, spread=(1.0, 1.03, 0.014)):
+    return figure(name, *labels, log=1.007, world=world, n=149, baselines={"popularity": baseline},
+                  spread=Spread(*spread)).entry()  # fmt: skip
+
+
+def test_visits_that_are_unlike_those_of_the_log_are_named():
+    terms = [{"term": "leave_bias", "status": "assumed"}]
+    card = {"rows": {"train": 5, "validation": 2, "test": 1}, "terms": terms}
+    long = card | {"figures": [free("free_length", "mean", world=18.45), free("free_responses", world=1.02)]}
+    said = (
+        "**Its visits are unlike the log's:** visit length, mean 18.4 (log 1.01, baseline 1.01). When users leave is "
+        "assumed."
+    )
+    assert unlike_visits(long) == said
+    assert summary(long)[1].endswith(said)
+    near = [free("free_length", "mean", world=1.031), free("free_responses", world=4.0, baseline=3.0)]
+    assert unlike_visits(card | {"figures": near}) == ""
+
+
+def test_a_world_without_a_classifier_says_how_it_runs():
+    """The classifier alone is left out of logs of fewer than 500 rows."""
+    rows = [free("free_length", "mean", world=18.45), free("free_responses", world=1.02)]
+    rows.append(figure("log_loss", "click", world=0.5, n=9, baselines={"constant rate": 0.6}).entry())
+    said = summary({"rows": {"train": 5, "validation": 2, "test": 1}, "figures": rows})[1]
+    assert said.startswith(
+        "**How true it is** one step ahead of the log (as it runs, 1 of 2 figures lie outside the interval of the "
+        "log's): log-loss of click 0.500, better than the baseline's 0.600 by constant rate. "
+    )
