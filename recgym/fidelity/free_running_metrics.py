@@ -26,6 +26,10 @@ from recgym.fidelity.visit_table import VisitTable, common_lengths
 
 BASELINE = "popularity, constant rates"
 MIN_ROWS = 500  # of the log at a step of the visit, and of a classifier
+OF_PAIRS = (
+    "free_spread", "free_neighbours", "free_same_category", "free_same_page", "free_transition_distance",
+)  # fmt: skip
+MIN_PAIRED = 20  # visits of the log with two rows, for figures of pairs of rows
 MAX_BATCHES = 10  # of drawn visits, each of as many as the log has
 OWN_LENGTH = (
     "free_responses",
@@ -54,7 +58,8 @@ def statistics(evaluation: Any) -> list[Figure]:
         _figure(free, name, world=world.get(name, float("nan")), baseline=baseline.get(name), log=value,
                 spread=spreads[name])
         for name, value in found.items()
-        if np.isfinite(value) and _is_shown(name, rows) and not (free.is_library and _has_own_length(name))
+        if np.isfinite(value) and _is_shown(name, rows) and _has_pairs(free, name)
+        and not (free.is_library and _has_own_length(name))
     ]  # fmt: skip
     apart = _distances(log.distributions(), own, cut, free)
     flat = _distances(log.distributions(), flat_own, flat_cut, free)
@@ -64,7 +69,7 @@ def statistics(evaluation: Any) -> list[Figure]:
             free, name, world=value, baseline=flat[name], log=None, spread=Spread(None, None, noise[name])
         )
         for name, value in apart.items()
-        if not (free.is_library and _has_own_length(name))
+        if _has_pairs(free, name) and not (free.is_library and _has_own_length(name))
     ]
 
 
@@ -74,9 +79,20 @@ def _figure(
     metric, _, label = name.partition("/")
     judges = USERS if metric not in SHOWN else BOTH if free.form.responses_only else POLICY
     return figure(
-        metric, *([label] if label else []), judges=judges, log=log, world=world, spread=spread, n=free.logged.num,
+        metric, *([label] if label else []), judges=judges, log=log, world=world, spread=spread,
+        n=_paired(free) if metric in OF_PAIRS else free.logged.num,
         baselines=None if baseline is None or not np.isfinite(baseline) else {BASELINE: baseline},
     )  # fmt: skip
+
+
+def _paired(free: FreeRun) -> int:
+    """Visits of the log with two rows or more."""
+    return int((np.bincount(free.logged.visit) > 1).sum())
+
+
+def _has_pairs(free: FreeRun, name: str) -> bool:
+    """Whether the log has enough visits with a pair of rows for a figure; True for others."""
+    return name not in OF_PAIRS or _paired(free) >= MIN_PAIRED
 
 
 def _is_shown(name: str, rows: Ints) -> bool:

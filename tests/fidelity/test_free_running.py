@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from card_figures import by_id
 
@@ -251,3 +252,20 @@ def test_drawn_visits_have_the_contexts_of_the_log(content):
     assert share[:18].max() == 0.0
     for table in (free.drawn, free.baseline):
         np.testing.assert_allclose(np.bincount(table.context, minlength=24) / table.num, share, atol=0.04)
+
+
+@pytest.mark.usefixtures("without_classifiers")
+def test_figures_of_pairs_count_the_visits_that_have_one(content):
+    world, past, late = content
+    pairs = {"free_spread", "free_neighbours", "free_same_category", "free_transition_distance"}
+    step, visit = late.column("step"), late.column("session") - late.column("session").min()
+    long = np.unique(visit[step == 1])
+    for count in (19, 25):
+        few = late.rows.filter(pa.array((step == 0) | np.isin(visit, long[:count])))
+        found = by_id(
+            judge(world, dataclasses.replace(late, rows=few), past, visits=1_500, resamples=20).entries()
+        )
+        assert {name: found[name].n for name in pairs & set(found)} == dict.fromkeys(
+            pairs if count > 19 else (), count
+        )
+        assert found["free_length/mean"].n == 1500
