@@ -76,7 +76,7 @@ def _simulated(world: World, visits: int, seed: int, cut: int) -> _Found:
     """Of visits that are censored after `cut` clicks; 0: never."""
     responses = np.zeros(visits, np.int64)
     for step in free_visits(
-        world, visits, seed, slate_size=page_slots(world), horizon=MAX_HORIZON, pages=True
+        world, visits, seed, slate_size=page_slots(world), horizon=MAX_HORIZON, pages=True, cut=cut
     ):
         responses[step.visit] += (step.events & 1).sum(1)
     if cut:

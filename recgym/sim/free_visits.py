@@ -34,10 +34,11 @@ class VisitStep(NamedTuple):
 
 
 def free_visits(
-    world: World, count: int, seed: int, *, slate_size: int, horizon: int, pages: bool
+    world: World, count: int, seed: int, *, slate_size: int, horizon: int, pages: bool, cut: int = 0
 ) -> Iterator[VisitStep]:
     """Steps of `count` visits of the world under its logging policy; with `pages`, slates are whole pages of the shop.
 
+    With `cut`, a visit ends with the step that has its `cut`-th click, if it does not end before.
     Every row of the engine plays the same number of visits to their end, so that long visits are not missed. Pages of
     more items than a slate are not listed: a step has the clicked item of the page, or the one that names it.
     """
@@ -50,7 +51,7 @@ def free_visits(
     engine = Engine(world, num, slate_size=slate_size, horizon=horizon, reward=make_reward(world, {}))
     engine.seed(np.arange(num, dtype=np.uint64) + (np.uint64(seed) << np.uint64(32)))
     engine.reset()
-    policy, done = LoggedPolicy(engine.world), np.zeros(engine.num, np.int64)
+    policy, (done, clicks) = LoggedPolicy(engine.world), np.zeros((2, engine.num), np.int64)
     offset = np.cumsum(quota) - quota
     size = page_sizes(engine.world) if pages and not unlisted else None
     fresh = engine.no_rows
@@ -67,8 +68,10 @@ def free_visits(
             slates = engine.sessions.items[:, -1:].astype(np.int64)
         visit = offset[rows] + done[rows]
         yield VisitStep(visit, step, context, slates[rows], feedback.events[rows], feedback.watch[rows])
-        fresh = running & (feedback.left | feedback.horizon)
+        clicks[rows] += (feedback.events[rows] & 1).sum(1)
+        fresh = running & (feedback.left | feedback.horizon | (cut > 0) & (clicks >= cut))
         done = done + fresh
+        clicks[fresh] = 0
 
 
 def with_large_pages(world: World) -> World:

@@ -60,3 +60,18 @@ def test_users_of_a_large_page_go_back_at_their_rate():
             seen[visit].add(item)
     assert later > 1_000
     assert back / later == pytest.approx(1 / 3 + 2 / 3 / ITEMS, abs=0.04)
+
+
+def test_cut_visits_are_those_of_the_whole_run_up_to_their_click():
+    world = synthetic(3, num_items=60, num_users=20)
+
+    def clicks_of(**cut):
+        found = np.zeros(VISITS, np.int64)
+        for step in free_visits(world, VISITS, 3, slate_size=4, horizon=40, pages=False, **cut):
+            found[step.visit] += (step.events & 1).sum(1)
+        return found
+
+    whole = clicks_of()
+    assert (whole > 2).sum() > 20
+    # a visit's random numbers do not depend on how the row's earlier visits ended
+    np.testing.assert_array_equal(clicks_of(cut=2), np.minimum(whole, 2))
