@@ -240,7 +240,11 @@ def test_fit_ends_with_the_baselines_that_a_world_loses_to(run, tmp_path, monkey
     words = ("fit", tmp_path / "log.csv", "--domain", "ecommerce", "--planning", 0)
     code, _, err = run(*words, "--out", tmp_path / "good")
     assert code == 0
-    assert err.splitlines()[-1] == f"wrote {tmp_path / 'good'}"
+    wrote, last = err.splitlines()[-2:]
+    assert wrote == f"wrote {tmp_path / 'good'}"
+    # every visit of the log has five clicks: it does not say when users leave
+    assert last.startswith("Its visits are unlike the log's: ")
+    assert last.endswith("When users leave is assumed.")
     bad = FitConfig(epochs=1, start="zero", guard=None, learning_rate=0.0)
     monkeypatch.setattr("recgym.cli.worlds.settings_of", lambda *rest: bad)
     code, out, err = run(*words, "--out", tmp_path / "bad")
