@@ -158,7 +158,7 @@ def _print_fitted(world: Any, out: Path, ensemble: int) -> None:
 
     _print_card(world)
     print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
-    for line in (worse_than_baselines(world.card), unlike_visits(world.card).replace("**", "")):
+    for line in (unlike_visits(world.card).replace("**", ""), worse_than_baselines(world.card)):
         if line:
             print(line, file=sys.stderr)
 
