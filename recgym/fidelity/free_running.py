@@ -32,7 +32,7 @@ class Form(NamedTuple):
 def simulated_visits(world: World, form: Form, count: int, seed: int) -> VisitTable:
     """`count` visits of the world under its logging policy."""
     steps = free_visits(
-        world, count, seed, slate_size=form.slate_size, horizon=form.horizon, pages=form.pages
+        world, count, seed, slate_size=form.slate_size, horizon=form.horizon, pages=form.pages, cut=form.cut
     )
     return _table([_rows(step) for step in steps], form, [event.name for event in world.events])
 

@@ -72,7 +72,7 @@ class Dataset:
         """What exposures before the log say of users and items; None where the log has none."""
         return None if self.earlier is None else History.of(self.earlier, self.user_row, self.item_row)
 
-    @property
+    @cached_property
     def cut(self) -> int:
         """Rows after which sessions are censored, 0 for never; see `cut_length`."""
         return cut_length(self.lengths[self.period <= VALIDATION], self.horizon)
