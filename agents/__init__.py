@@ -10,7 +10,7 @@ from agents.interface import Agent, Transition
 from agents.params import parse_params
 from agents.problem import Problem
 from agents.saved import read_about
-from recgym.checks import did_you_mean, stated_path
+from recgym.checks import stated_path, unknown_name
 
 if TYPE_CHECKING:
     from agents.judging import judge
@@ -196,8 +196,7 @@ def row_of(name: str) -> AgentRow:
     for row in AGENTS:
         if row.name == name:
             return row
-    names = [row.name for row in AGENTS]
-    raise ValueError(f"agent {name!r} is unknown; there are {', '.join(names)}{did_you_mean(name, names)}")
+    raise ValueError(unknown_name("agent", name, (row.name for row in AGENTS)))
 
 
 def agent_class(name: str) -> type[Any]:

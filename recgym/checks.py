@@ -40,8 +40,17 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
-def whole_number(value: Any, name: str, low: int = 0, high: int | None = None) -> int:
-    """Value of any integer type as a Python int; ValueError that names it if it is another type or out of range."""
+def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:
+    """Message on an unknown name, with the known ones and that which is most like it."""
+    names = list(known)
+    return f"{what} {name!r} is unknown; there are {', '.join(names)}{did_you_mean(name, names)}"
+
+
+def whole_number(value: Any, name: str, low: int = 0, high: int | None = None, *, other: str = "") -> int:
+    """Value of any integer type as a Python int; ValueError that names it if it is another type or out of range.
+
+    `other`: a value that the caller takes, too, as the message says it.
+    """
     one = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     try:
         number = low - 1 if isinstance(one, bool | np.bool_) else operator.index(one)
@@ -49,7 +58,9 @@ def whole_number(value: Any, name: str, low: int = 0, high: int | None = None) -
         number = low - 1
     if number < low or (high is not None and number > high):
         wanted = f"of at least {low}" if high is None or number < low else f"from {low} to {high}"
-        raise ValueError(f"{name} is {quoted(value)}, expected a whole number {wanted}")
+        raise ValueError(
+            f"{name} is {quoted(value)}, expected a whole number {wanted}{other and f', or {other}'}"
+        )
     return number
 
 

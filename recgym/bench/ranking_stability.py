@@ -37,9 +37,7 @@ class Stability(NamedTuple):
     tau: Interval  # of the mean over the settings of `rows` for each seed; 1 where there are none
     between_seeds: float  # mean tau of the rankings of two seeds at the middle; NaN with one seed
     rows: tuple[SettingRow, ...]  # of the settings that change a return; by tau, smallest first
-    unchanged: tuple[
-        str, ...
-    ] = ()  # other settings, such as "event:cart=low": the reward does not hold the event
+    unchanged: tuple[str, ...] = ()  # the other settings, such as "event:cart=low" where clicks are paid
 
     @property
     def most_changing(self) -> str:

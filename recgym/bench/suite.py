@@ -7,7 +7,7 @@ from typing import Any
 from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
 from recgym.bench.robustness import perturbed
-from recgym.checks import did_you_mean
+from recgym.checks import did_you_mean, unknown_name
 
 
 def _experiments(names: Sequence[str], **changes: Any) -> tuple[Experiment, ...]:
@@ -187,9 +187,7 @@ def choose(
         ValueError: an unknown name, or a value out of range; the message lists the known names.
     """
     if name not in PRESETS:
-        raise ValueError(
-            f"preset {name!r} is unknown; there are {', '.join(PRESETS)}{did_you_mean(name, PRESETS)}"
-        )
+        raise ValueError(unknown_name("preset", name, PRESETS))
     preset = PRESETS[name]
     if envs:
         known = {key: row for row in preset.experiments for key in (row.name, row.env_id)}
@@ -212,8 +210,7 @@ def choose(
         preset = replace(preset, agents=tuple(dict.fromkeys(agents)))
     there = registered()
     if unknown := [entry.agent for entry in preset.entries if entry.agent not in there]:
-        meant = did_you_mean(unknown[0], there)
-        raise ValueError(f"agent {unknown[0]!r} is unknown; there are {', '.join(there)}{meant}")
+        raise ValueError(unknown_name("agent", unknown[0], there))
     if seeds is not None:
         if seeds < 1:
             raise ValueError(f"seeds is {seeds}, expected at least 1")

@@ -73,10 +73,7 @@ Encoder = Annotated[
 
 def planned(users: int | None) -> int | None:
     """The value of --planning; ValueError, before anything is fitted, unless it is 0, absent or at least 2."""
-    try:
-        return users if not users else whole_number(users, "--planning", 2)
-    except ValueError as error:
-        raise ValueError(f"{error}, or 0") from None
+    return users if not users else whole_number(users, "--planning", 2, other="0")
 
 
 PlanningUsers = Annotated[

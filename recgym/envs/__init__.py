@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import gymnasium
 
-from recgym.checks import did_you_mean
+from recgym.checks import unknown_name
 
 OBSERVED = (
     "user_features",
@@ -146,10 +146,7 @@ def row_of(env_id: str) -> EnvRow:
     for row in REGISTERED:
         if row.id == env_id:
             return row
-    ids = [row.id for row in ENVIRONMENTS]
-    raise ValueError(
-        f"environment {env_id!r} is unknown; there are {', '.join(ids)}{did_you_mean(env_id, ids)}"
-    )
+    raise ValueError(unknown_name("environment", env_id, (row.id for row in ENVIRONMENTS)))
 
 
 def register_environments(rows: tuple[EnvRow, ...] = REGISTERED) -> None:

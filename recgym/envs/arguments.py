@@ -72,10 +72,8 @@ class Arguments:
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):
                 continue
-            try:
-                whole_number(value, name, 1, MAX_COUNT if name in ("horizon", "max_episode_steps") else None)
-            except ValueError as error:
-                raise ValueError(f"{error}, or 'all'" if name == "n_items" else str(error)) from None
+            high = MAX_COUNT if name in ("horizon", "max_episode_steps") else None
+            whole_number(value, name, 1, high, other="'all'" if name == "n_items" else "")
         for name in ("action_mask", "pages", "render_hidden"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")

@@ -61,7 +61,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recgym.checks import did_you_mean, finite_number
+from recgym.checks import finite_number, unknown_name
 from recgym.events import DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
@@ -98,9 +98,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         known = ", ".join(DOMAINS)
         raise LogError(f"{files.path}: a table needs a domain, {known}: say --domain, or domain= in Python")
     if domain not in DOMAINS:
-        raise LogError(
-            f"domain {domain!r} is unknown; there are {', '.join(DOMAINS)}{did_you_mean(domain, DOMAINS)}"
-        )
+        raise LogError(unknown_name("domain", domain, DOMAINS))
     names = files.tables()
     if not names:
         raise LogError(f"{files.path}: there is no table; expected files {', '.join(TABLES)}")

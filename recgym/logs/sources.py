@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from recgym.checks import did_you_mean, quoted
+from recgym.checks import quoted, unknown_name
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, first_text, reading, stated
 from recgym.logs.friend_pairs import with_friends
@@ -104,9 +104,7 @@ def _read(
     source, stated = _source_options(source)
     options = stated | options
     if source is not None and source not in SOURCES:
-        raise LogError(
-            f"source {source!r} is unknown; there are {', '.join(SOURCES)}{did_you_mean(source, SOURCES)}"
-        )
+        raise LogError(unknown_name("source", source, SOURCES))
     files = Files(path)
     reader = SOURCES[source or ("generic" if mapping is not None else _recognise(files))]
     if reader.domain is None:
