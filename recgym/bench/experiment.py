@@ -85,7 +85,6 @@ class Preset:
     only_in: Mapping[str, str] = field(
         default_factory=dict
     )  # by agent, the tag of the experiments in which alone it runs
-    few_seeds: Mapping[str, int] = field(default_factory=dict)  # by agent, where fewer than `seeds`
     myopic: str = (
         ""  # line of the reference with discount 0; the difference is what reinforcement learning adds
     )
@@ -187,6 +186,5 @@ def runs_of(preset: Preset) -> list[Run]:
         for run in range(preset.seeds)
         for experiment in preset.experiments
         for entry in entries[experiment.name]
-        if run < preset.few_seeds.get(entry.agent, preset.seeds)
     ]
     return sorted(runs, key=lambda run: not run.entry.agent.startswith(_SLOW_AGENTS))

@@ -1,8 +1,9 @@
 """Runs to leaderboards: one table for each experiment, one row for each agent."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median_low
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,8 +92,7 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
     reference = PRESETS[preset].reference if preset in PRESETS else ""
     ordered = sorted(agents, key=lambda name: _agent_order(preset, name))
     rows = [_row(agents, agent, reference) for agent in ordered]
-    few = PRESETS[preset].few_seeds if preset in PRESETS else {}
-    seeds = min((row.seeds for row in rows if row.agent not in few), default=min(row.seeds for row in rows))
+    seeds = median_low(row.seeds for row in rows)
     if seeds >= MIN_SEEDS_RANKED:
         rows.sort(key=lambda row: -row.value.mean)
     first = runs[0]
@@ -108,7 +108,7 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
         _gain_over(agents, ORACLE_PLAN, ORACLE),
         first.facts["planning"],
         bool(first.facts["reward_is_assumed"]),
-        (*_notes(rows, agents), *_seed_notes(rows, few)),
+        (*_notes(rows, agents), *_seed_notes(rows, seeds)),
         json.dumps(first.record["env"]["kwargs"]) if "+" in experiment else "",
         reference,
         _gain_over(agents, reference, PRESETS[preset].myopic) if preset in PRESETS else None,
@@ -145,9 +145,9 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
     )
 
 
-def _seed_notes(rows: list[Row], few: Mapping[str, int]) -> list[str]:
-    """Lines that have fewer seeds than the table by plan."""
-    lines = [f"{row.agent} {row.seeds}" for row in rows if row.agent in few]
+def _seed_notes(rows: list[Row], seeds: int) -> list[str]:
+    """Lines that have fewer seeds than most of the table: the runs that are still to come."""
+    lines = [f"{row.agent} {row.seeds}" for row in rows if row.seeds < seeds]
     return [f"fewer seeds, preliminary: {', '.join(lines)}"] if lines else []
 
 

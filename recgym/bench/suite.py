@@ -115,7 +115,6 @@ PRESETS: dict[str, Preset] = {
             reference="dcf-dqn",
             myopic=_MYOPIC_LINE,
             seeds=20,
-            few_seeds={"gru4rec": 5, "sasrec": 5},
         ),
         Preset(
             name="standard",

@@ -59,15 +59,9 @@ def test_the_published_line_up():
     for run in runs_of(ladder):
         key = run.experiment.name, run.entry.line
         counts[key] = counts.get(key, 0) + 1
-    assert (
-        counts["ecommerce", "mf"]
-        == counts["ecommerce", "dcf-dqn"]
-        == counts["ecommerce", "dcf-dqn-myopic"]
-        == 20
-    )
-    assert counts["ecommerce", "gru4rec"] == counts["content", "sasrec"] == 5
+    assert set(counts.values()) == {20}
     assert ("ecommerce", "slateq") not in counts
-    assert counts["ecommerce-slate", "slateq"] == 20
+    assert ("ecommerce-slate", "slateq") in counts
 
 
 def test_the_settings_of_the_ladder_are_those_of_the_published_searches():
@@ -116,7 +110,7 @@ def test_published_settings_replace_those_of_the_suite(tmp_path, monkeypatch):
 
 
 def test_what_reinforcement_learning_adds_is_printed(tmp_path, monkeypatch):
-    preset = replace(suite.PRESETS["quick"], myopic="dcf-dqn-myopic", few_seeds={"ucb1": 1})
+    preset = replace(suite.PRESETS["quick"], myopic="dcf-dqn-myopic")
     monkeypatch.setitem(suite.PRESETS, "quick", preset)
     for seed in range(4):
         write_run(tmp_path / "quick", "content", "random", seed)
