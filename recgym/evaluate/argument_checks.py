@@ -79,7 +79,7 @@ def whole_indices(name: str, values: ArrayLike, size: int) -> Ints:
     wrong = ~((found >= 0) & (found < size) & (found == np.floor(found)))
     if wrong.any():
         place = np.argwhere(wrong)[0]
-        value, row = found[tuple(place)], f" in row {place[0]}" if len(place) else ""
+        value, row = found[tuple(place)], f" at index {place[0]}" if len(place) else ""
         raise ValueError(f"{name} is {value:g}{row}, it must be a whole number from 0 to {size - 1}")
     return found.astype(np.int64)
 

@@ -134,7 +134,7 @@ def replay(
     if (mixed := (taken != 0.0) & (taken != 1.0)).any():
         row = int(np.flatnonzero(mixed)[0])
         raise ValueError(
-            f"target is {taken[row]:g} in row {row}, replay needs a policy of probabilities 0 and 1"
+            f"target is {taken[row]:g} at index {row}, replay needs a policy of probabilities 0 and 1"
         )
     matched = rounds.raw_weight[taken == 1.0]
     uneven = len(matched) > 0 and matched.max() > matched.min() * (1.0 + 1e-9)

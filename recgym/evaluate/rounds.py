@@ -56,7 +56,7 @@ def _within(name: str, values: Array, low: float) -> None:
     if wrong.any():
         row = _row_of(wrong)
         wanted = "in (0, 1]" if low else "in [0, 1]"
-        raise ValueError(f"{name} is {values[row]} in row {row}, it must be {wanted}")
+        raise ValueError(f"{name} is {values[row]} at index {row}, it must be {wanted}")
 
 
 def checked_distribution(name: str, values: Array, n: int) -> Array:
@@ -68,7 +68,7 @@ def checked_distribution(name: str, values: Array, n: int) -> Array:
     wrong = np.abs(values.sum(1) - 1.0) > SUM_TOLERANCE
     if wrong.any():
         row = _row_of(wrong)
-        raise ValueError(f"{name} has sum {values[row].sum():.6g} in row {row}, a distribution has sum 1")
+        raise ValueError(f"{name} has sum {values[row].sum():.6g} at index {row}, a distribution has sum 1")
     return values
 
 
@@ -131,16 +131,16 @@ def checked(
     bounds = range_of("reward_range", reward_range, MAX_MAGNITUDE)
     low, high = bounds or (-MAX_MAGNITUDE, MAX_MAGNITUDE)
     if not np.isfinite(r).all():
-        raise ValueError(f"reward is not finite in row {_row_of(~np.isfinite(r))}")
+        raise ValueError(f"reward is not finite at index {_row_of(~np.isfinite(r))}")
     wrong = (r < low) | (r > high)
     if wrong.any():
         row = _row_of(wrong)
-        raise ValueError(f"reward is {r[row]:g} in row {row}, allowed: {low:g} to {high:g}")
+        raise ValueError(f"reward is {r[row]:g} at index {row}, allowed: {low:g} to {high:g}")
     wrong = (r != 0.0) & (np.abs(r) < MIN_MAGNITUDE)
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(
-            f"reward is {r[row]:g} in row {row}, allowed: 0 or at least {MIN_MAGNITUDE:g} in size"
+            f"reward is {r[row]:g} at index {row}, allowed: 0 or at least {MIN_MAGNITUDE:g} in size"
         )
     _within("target", p, 0.0)
     _within("propensity", q, float(np.nextafter(0.0, 1.0)))
@@ -148,7 +148,7 @@ def checked(
     if wrong.any():
         row = _row_of(wrong)
         raise ValueError(
-            f"propensity is {q[row]:g} in row {row} where target is {p[row]:g}: their ratio is over {MAX_MAGNITUDE:g}"
+            f"propensity is {q[row]:g} at index {row} where target is {p[row]:g}: their ratio is over {MAX_MAGNITUDE:g}"
         )
     weight = p / q
     return Rounds(r, weight, bounds, unsupported, p, weight, r, bounds)
@@ -175,7 +175,7 @@ def with_model(rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: 
         known = np.abs(q[rows]) <= MAX_MAGNITUDE
         if not known.all():
             row = rows.start + int(known.all(axis=1).argmin())
-            raise ValueError(f"model is not finite in row {row}, or over {MAX_MAGNITUDE:g} in size")
+            raise ValueError(f"model is not finite at index {row}, or over {MAX_MAGNITUDE:g} in size")
         base[rows] = np.einsum("na,na->n", p[rows], q[rows])
     return with_base(rounds, q[np.arange(n), np.asarray(action).astype(np.int64)], base)
 

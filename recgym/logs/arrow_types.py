@@ -18,7 +18,7 @@ LISTS_RULE = "the items of a slate as a list in one cell are the key shown"
 UTF8_RULE = "text in UTF-8 is needed"  # which lone surrogates have no form in
 
 
-def plain(values: Any, name: str, column: str, row: int = 2) -> Any:
+def plain(values: Any, name: str, column: str, row: int = 1) -> Any:
     """Arrow column of numbers, booleans, timestamps or strings; LogError that names the column for another type.
 
     `row` is the number of the first row, for the message about a cell that is not UTF-8.

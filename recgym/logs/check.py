@@ -33,7 +33,7 @@ def validate(log: "Log", *, event_rules: bool = False) -> list[LogProblem]:
     """Finds all values that break a rule: required columns, ranges, indices, keys, order of time, slates, ids.
 
     A problem names the file and row of the reader; for other logs the file is the name of the source, and rows count
-    from 2, below a header. Logs may break the rules which event needs which other: `event_remarks` counts these rows,
+    from 1. Logs may break the rules which event needs which other: `event_remarks` counts these rows,
     and `event_rules=True` lists them.
 
     Returns:
@@ -181,7 +181,7 @@ def _table_problems(log: "Log") -> list[LogProblem]:
         for row, key in enumerate(table["id"].to_pylist()):
             if key is None or key in seen:
                 problems.append(
-                    LogProblem(f"{log.source.name} {name}", row + 2, "id", "an id must occur once", repr(key))
+                    LogProblem(f"{log.source.name} {name}", row + 1, "id", "an id must occur once", repr(key))
                 )
             seen.add(key)
     return problems + _friend_problems(log) + _earlier_problems(log)
@@ -196,7 +196,7 @@ def _earlier_problems(log: "Log") -> list[LogProblem]:
         index = as_numpy(log.earlier[name]).astype(np.float64)
         bad = np.flatnonzero(~((index >= 0) & (index < size)))
         rule, place = f"an index from 0 to {size - 1} is needed", f"{log.source.name} earlier"
-        problems += [LogProblem(place, int(row) + 2, name, rule, f"{index[row]:g}") for row in bad]
+        problems += [LogProblem(place, int(row) + 1, name, rule, f"{index[row]:g}") for row in bad]
     return problems
 
 
@@ -214,7 +214,7 @@ def _friend_problems(log: "Log") -> list[LogProblem]:
     }
     return [
         LogProblem(
-            f"{log.source.name} friends", int(row) + 2, "friend", rule, f"{user[row]:g} and {friend[row]:g}"
+            f"{log.source.name} friends", int(row) + 1, "friend", rule, f"{user[row]:g} and {friend[row]:g}"
         )
         for rule, bad in rules.items()
         for row in np.flatnonzero(bad)
@@ -223,10 +223,10 @@ def _friend_problems(log: "Log") -> list[LogProblem]:
 
 def _places(log: "Log") -> Callable[[int], tuple[str, int]]:
     if "file" not in log.rows.column_names or "file_row" not in log.rows.column_names:
-        return lambda row: (log.source.name, row + 2)
+        return lambda row: (log.source.name, row + 1)
     return lambda row: (
         log.rows["file"][row].as_py() or log.source.name,
-        log.rows["file_row"][row].as_py() or row + 2,
+        log.rows["file_row"][row].as_py() or row + 1,
     )
 
 

@@ -14,13 +14,13 @@ from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_list, refu
 from recgym.logs.cell_rules import COUNT_COLUMNS
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.columns import Source
-from recgym.logs.delimited import require_columns
+from recgym.logs.delimited import TABLE, require_columns
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
 from recgym.logs.item_remarks import item_remarks
 from recgym.logs.json_lines import SURROGATES
 from recgym.logs.mapping import without_key
-from recgym.logs.origin import Origin
+from recgym.logs.origin import Origin, from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.slate_lists import one_row_an_item
 from recgym.logs.table_settings import TableSettings
@@ -69,7 +69,7 @@ def _arrow(name: str, column: str, values: "pd.Series[Any]") -> Any:
     except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
         rule, found = _odd(values)
         raise LogError(
-            str(problem := LogProblem(name, found + 2, column, rule, repr(values.iloc[found]))), [problem]
+            str(problem := LogProblem(name, found + 1, column, rule, repr(values.iloc[found]))), [problem]
         ) from None
 
 
@@ -103,7 +103,7 @@ def _moments(name: str, column: str, values: "pd.Series[Any]", mixed: bool) -> "
     if len(set(zoned)) > 1:
         row = int(np.flatnonzero(values.notna())[zoned.index(not zoned[0])])
         raise_problems(
-            [LogProblem(name, row + 2, column, "all times must have a zone or none", str(values.iloc[row]))]
+            [LogProblem(name, row + 1, column, "all times must have a zone or none", str(values.iloc[row]))]
         )
     if any(zoned) and len({moment.utcoffset() for moment in known}) > 1:
         return values.map(lambda moment: moment.isoformat(), na_action="ignore")  # Arrow keeps one zone
@@ -151,7 +151,7 @@ def log_of_frame(
     table = table.drop_columns(unread)
     names = table.column_names
     needs_item = not has_lists or not any(event.name in names for event in EVENTS[domain])
-    require_columns("frame", names, ("user", "item") if needs_item else ("user",))
+    require_columns("frame", names, ("user", "item") if needs_item else ("user",), *TABLE)
     if "time" in names:
         refuse_spans(table["time"].type, "frame", "time")
     for name in {"item", "slate"} & set(names) if not has_lists else ():
@@ -160,7 +160,7 @@ def log_of_frame(
         name: table[name] if has_lists and is_list(table[name].type) else plain(table[name], "frame", name)
         for name in names
     }
-    table, origin = pa.table(columns), Origin.of("frame", np.arange(2, len(table) + 2))
+    table, origin = pa.table(columns), Origin.of("frame", from_one(len(table)))
     remarks: list[str] = []
     left_out: tuple[LogProblem, ...] = ()
     named = {"item": "shown"} if has_lists else {}

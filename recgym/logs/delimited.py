@@ -26,6 +26,7 @@ SIGNATURES = {  # first bytes of files of other formats
     "FEA1": "a Feather file",
 }
 MAX_LINE_CHARACTERS = 1 << 20
+TABLE = ("the table", 0)  # what has the names of columns where no row does (Parquet, a data frame)
 NO_ROWS = "there are no rows below the header"
 FLAG = pa.bool_()
 ID = pa.dictionary(pa.int32(), pa.string())
@@ -204,19 +205,19 @@ def _matching(options: tuple[Any, ...], column: str, word: str) -> Any:
 
 
 def require_columns(
-    name: str, header: Sequence[str], wanted: Iterable[str], holder: str = "the header"
+    name: str, header: Sequence[str], wanted: Iterable[str], holder: str = "the header", row: int = 1
 ) -> None:
-    """Raises LogError that names columns which are missing from `header` or repeated."""
+    """Raises LogError that names columns which are missing from `header` (of row `row`, 0: of none) or repeated."""
     missing = [column for column in wanted if column not in header]
     if missing:
         rule = f"{holder} must have {', '.join(map(repr, missing))}"
-        raise_problems([LogProblem(name, 1, "", rule, shown(header))])
+        raise_problems([LogProblem(name, row, "", rule, shown(header))])
     for column in wanted:
         if header.count(column) > 1:
             raise_problems(
                 [
                     LogProblem(
-                        name, 1, column, "a column must occur once", f"{header.count(column)} of that name"
+                        name, row, column, "a column must occur once", f"{header.count(column)} of that name"
                     )
                 ]
             )

@@ -19,7 +19,7 @@ from recgym.logs.group_ids import check_items, group_numbers
 from recgym.logs.ids import INT, encode_ids
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS, with_needed
-from recgym.logs.origin import Origin
+from recgym.logs.origin import Origin, from_one
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.repeated_rows import REPEAT, rows_kept
@@ -47,7 +47,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     if not len(table):
         raise_problems(settings.left_out)
         raise LogError(f"{settings.name}: there are no rows")
-    origin = settings.origin or Origin.of(settings.name, np.arange(2, len(table) + 2))
+    origin = settings.origin or Origin.of(settings.name, from_one(len(table)))
     parser = TableParser(table, settings, origin)
     columns, users, items = _columns(parser)
     if parser.problems or settings.left_out:

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -22,6 +23,7 @@ COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 JSON_LINES = tuple(f"*.{kind}{ending}" for kind in ("jsonl", "ndjson") for ending in COMPRESSION)
 DATA = (*TABLES, *JSON_LINES, "*.dat", "*.data")
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
 MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
 FAILURES = (
@@ -229,3 +231,9 @@ def _inside(folder: Path) -> list[str]:
         if len(found) > MAX_FILES:
             raise LogError(f"{folder}: more than {MAX_FILES:,} files; name the folder of the log")
     return sorted(found)
+
+
+def folder_columns(name: str) -> dict[str, str | None]:
+    """Columns in the names of the folders of a file, as Hive, Spark and DuckDB write them."""
+    parts = (part.partition("=") for part in name.split("/")[:-1])
+    return {key: None if value == HIVE_NULL else unquote(value) for key, equals, value in parts if equals}

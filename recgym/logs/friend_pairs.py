@@ -15,6 +15,7 @@ from recgym.logs.delimited import TextLayout, read_csv_and_lines, read_line
 from recgym.logs.files import Files, stated
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
+from recgym.logs.origin import from_one
 from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, not_read, raise_problems, shown
 from recgym.logs.separators import cells_of, separator_of
@@ -76,7 +77,7 @@ def _pairs(path: str | PathLike[str], users: Any) -> tuple[str, Any, list[str]]:
         header = parquet_file(files, name).schema_arrow.names
         chosen = _two(name, header)
         table = parquet_columns(files, name, chosen)
-        lines = np.arange(2, len(table) + 2)
+        lines = from_one(len(table))
     else:
         line = read_line(files, name)
         separator = separator_of(line)

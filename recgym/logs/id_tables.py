@@ -11,6 +11,7 @@ from recgym.arrays import Array
 from recgym.logs.arrow_types import TEXT, TYPES_RULE, plain
 from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
 from recgym.logs.delimited import (
+    TABLE,
     TextLayout,
     misfits,
     read_csv_and_lines,
@@ -20,6 +21,7 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
+from recgym.logs.origin import from_one
 from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.prices import RULES, price_column
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
@@ -50,15 +52,15 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
 def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:
     """Table with ids as strings and the other columns as strings, numbers or booleans; and remarks.
 
-    Columns of other types are left out, with a remark. `lines` (rows,) are line numbers for messages; default: from 2.
+    Columns of other types are left out, with a remark. `lines` (rows,) are line numbers for messages; default: from 1.
 
     Raises:
         LogError: there is no column `id`, an id is repeated, or a value of a column of ITEM_COLUMNS does not fit.
     """
-    require_columns(name, table.column_names, ("id", *table.column_names))
+    require_columns(name, table.column_names, ("id", *table.column_names), *(TABLE if lines is None else ()))
     if not len(table):
         raise LogError(f"{name}: there are no rows")
-    lines = np.arange(2, len(table) + 2) if lines is None else lines
+    lines = from_one(len(table)) if lines is None else lines
     columns, left_out = {"id": id_text(plain(table["id"], name, "id"))}, []
     remarks: list[str] = []
     ids = columns["id"].to_pylist()

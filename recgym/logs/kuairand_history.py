@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from recgym.arrays import Array
 from recgym.logs.columns import EARLIER, as_numpy
-from recgym.logs.delimited import require_columns
+from recgym.logs.delimited import TABLE, require_columns
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import lookup
+from recgym.logs.origin import from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 PREFIX = "earlier_"  # of the columns; earlier_shown counts impressions, the others events
@@ -61,7 +62,7 @@ def with_earlier(
     shown = table["watch_seq"].combine_chunks()
     lengths = np.diff(as_numpy(shown.offsets))
     user, item = np.repeat(owner, lengths), lookup(shown.flatten(), items["id"])
-    row = np.repeat(np.arange(2, len(table) + 2), lengths)
+    row = np.repeat(from_one(len(table)), lengths)
     raise_problems(
         [
             LogProblem(name, int(row[i]), column, f"the {what} must be in the table of {what} features", "")
@@ -88,7 +89,7 @@ def _read(files: Files, name: str) -> Any:
     wanted = ["user_id", "last_time_ms", "watch_seq", *EVENTS.values()]
     with reading(name, "not a Parquet file"):
         file = pq.ParquetFile(files.seekable(name))
-        require_columns(name, file.schema_arrow.names, wanted)
+        require_columns(name, file.schema_arrow.names, wanted, *TABLE)
         for column in wanted[2:]:
             kind = file.schema_arrow.field(column).type
             if not pa.types.is_list(kind):

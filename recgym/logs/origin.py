@@ -9,8 +9,13 @@ import pyarrow as pa
 from recgym.arrays import Array
 
 
+def from_one(rows: int) -> Array:
+    """Numbers of the rows of a table without lines (Parquet, a data frame), as messages have them: from 1."""
+    return np.arange(1, rows + 1)
+
+
 class Origin(NamedTuple):
-    """File and row of each of R rows; the row is the line of a text file, else counts from 2, below a header."""
+    """File and row of each of R rows: the line of a text file; rows of other tables count from 1 (`from_one`)."""
 
     names: Sequence[str]
     file: Array  # (R,) index into names

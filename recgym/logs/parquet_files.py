@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recgym.logs.arrow_types import TEXT, plain, refuse_other_text
-from recgym.logs.delimited import require_columns
+from recgym.logs.delimited import TABLE, require_columns
 from recgym.logs.files import Files, reading
 from recgym.logs.problems import LogError
 
@@ -22,10 +22,10 @@ def parquet_columns(files: Files, name: str, wanted: Sequence[str], lists: Seque
     Columns in `lists` are unchanged; LogError for another type of column that is not read.
     """
     schema = parquet_file(files, name).schema_arrow
-    require_columns(name, schema.names, wanted)
+    require_columns(name, schema.names, wanted, *TABLE)
     words = [column for column in wanted if pa.types.is_string(schema.field(column).type)]
     chunks: dict[str, list[Any]] = {column: [] for column in wanted}
-    file, row = parquet_file(files, name, words), 2
+    file, row = parquet_file(files, name, words), 1
     with reading(name):
         for batch in file.iter_batches(BATCH_ROWS, columns=list(wanted)):
             for column, parts in chunks.items():

@@ -13,8 +13,8 @@ MAX_NAMED_ROWS = 12  # rows that are named where many are alike
 class LogProblem(NamedTuple):
     """A value that breaks a rule.
 
-    `row` is the line of a text file at which the row starts (blank lines count), or the row of another table, whose
-    header is row 1. Row 0 means the whole file.
+    `row` is the line of a text file at which the row starts (blank lines count), or the number of the row of
+    another table (Parquet, a data frame), from 1. Row 0 means the whole file.
     """
 
     file: str

@@ -1,9 +1,8 @@
 """Files of the generic table: their layout, and the columns that are read, with little memory."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -17,18 +16,19 @@ from recgym.logs.delimited import (
     FLAG,
     ID,
     NO_ROWS,
+    TABLE,
     TextLayout,
     read_line,
     read_typed,
     read_words,
     require_columns,
 )
-from recgym.logs.files import Files
+from recgym.logs.files import Files, folder_columns
 from recgym.logs.ids import FLOAT, INT, TEXT, as_text
 from recgym.logs.json_lines import holds_json, json_columns, json_fields, refuse_late_keys
 from recgym.logs.list_text import LISTED
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
-from recgym.logs.origin import Origin
+from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
@@ -40,7 +40,6 @@ NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "w
 WORDS = ("user", "item", "event", "category", "session", "slate", "id", "shown", "price")
 ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
-HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 PLACE = "#"  # prefix of the number of a column, from 1, in a file without header
 FILE_NAME = "#file"  # column that holds the name of the file, without folders and endings
 
@@ -114,14 +113,19 @@ class TableFile(NamedTuple):
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
         text = TextLayout(separator, form.is_quoted, form.encoding, header if is_placed else None)
-        folders, in_file = _of_folders(name), header
+        folders, in_file = folder_columns(name), header
         if FILE_NAME in columns.values():
             folders[FILE_NAME] = name.rpartition("/")[2].partition(".")[0]
         header = [*header, *(key for key in folders if key not in header)]
-        _hint(name, header, columns)
-        holder = "an object in the first lines" if kind == "json" else "the header"
-        require_columns(name, header, columns.values() or _needed(header), holder)
-        return cls(files, name, kind, text, header, folders, in_file)
+        table = cls(files, name, kind, text, header, folders, in_file)
+        _hint(f"{name}, row 1" if kind != "parquet" else name, header, columns)
+        table.require(columns.values() or _needed(header))
+        return table
+
+    def require(self, columns: Iterable[str]) -> None:
+        """Raises LogError that names columns that the file lacks or repeats."""
+        first = {"parquet": TABLE, "json": ("an object in the first lines", 1), "text": ("the header", 1)}
+        require_columns(self.name, self.header, columns, *first[self.kind])
 
     def read(
         self, columns: Mapping[str, str], domain: str, dated: bool
@@ -130,16 +134,16 @@ class TableFile(NamedTuple):
         flags = [event.name for event in EVENTS[domain]]
         keys = (*KEYS, *ATTRIBUTES, *flags)
         if not columns:
-            require_columns(self.name, self.header, _needed(self.header, flags))
+            self.require(_needed(self.header, flags))
             if self.kind == "json":
                 refuse_late_keys(self.files, self.name, [key for key in keys if key not in self.header])
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
-        require_columns(self.name, self.header, columns.values())
+        self.require(columns.values())
         wanted = [c for c in dict.fromkeys(columns.values()) if c not in self.folders or c in self.in_file]
         left_out: list[LogProblem] = []
         if self.kind == "parquet":
             table = self._parquet(wanted, columns)
-            rows = np.arange(2, len(table) + 2)
+            rows = from_one(len(table))
         elif self.kind == "json":
             lists = [columns[key] for key in columns if key in (*LISTS, *flags)] if "shown" in columns else []
             marks = [columns[key] for key in columns if key in (*flags, "event") or key.startswith(CONTEXT)]
@@ -224,12 +228,6 @@ def _first_cells(
     return separator, header
 
 
-def _of_folders(name: str) -> dict[str, str | None]:
-    """Columns in the names of the folders of a file, as Hive, Spark and DuckDB write them."""
-    parts = (part.partition("=") for part in name.split("/")[:-1])
-    return {key: None if value == HIVE_NULL else unquote(value) for key, equals, value in parts if equals}
-
-
 def _refuse_other(one: TableFile, other: TableFile) -> None:
     """Raises LogError if two files have other columns."""
     lacks = [column for column in one.header if column not in other.header]
@@ -276,18 +274,18 @@ def _needed(header: Sequence[str], flags: Sequence[str] = ANY_EVENTS) -> tuple[s
     return ("user",) if "shown" in header and set(flags) & set(header) else ("user", "item")
 
 
-def _hint(name: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
+def _hint(place: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
     """Raises LogError with advice if the first row looks like data, or a map is missing."""
     missing = [column for column in columns.values() or _needed(header) if column not in header]
     if missing and any(re.fullmatch(r"[-+]?[0-9][0-9.:/ -]*", cell) for cell in header):
         first = ",".join(header[:6])[:80]
         raise LogError(
-            f"{name}, row 1: there is no column {missing[0]!r}, and {first!r} looks like data: where a "
+            f"{place}: there is no column {missing[0]!r}, and {first!r} looks like data: where a "
             f"file has no header, name its columns by their number, as in user={PLACE}1,item={PLACE}2,time={PLACE}3"
         )
     if missing and not columns:
         raise LogError(
-            f"{name}, row 1: there is no column {missing[0]!r}; name the columns by a map, --map "
+            f"{place}: there is no column {missing[0]!r}; name the columns by a map, --map "
             f"user=COLUMN,item=COLUMN,time=COLUMN or mapping= in Python; found {shown(header)}"
         )
 

@@ -25,7 +25,7 @@ class TableSettings:
     time_unit: str | None = None  # of numeric times, a key of UNITS; None: by their size
     users: Any = None  # pa.Table with a column id; None: ids that occur
     items: Any = None
-    origin: Origin | None = None  # None: rows from 2, below a header
+    origin: Origin | None = None  # None: rows count from 1
     least_rating: float = MIN_RESPONSE_RATING
     rating_scale: tuple[float, float] | None = None  # lowest and highest rating of the data set
     time_format: str | None = None  # of dates, in the form of datetime.strptime

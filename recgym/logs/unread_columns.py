@@ -16,7 +16,7 @@ from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
 from recgym.logs.json_lines import numbered_lines, record_of
 from recgym.logs.mapping import without_key
-from recgym.logs.origin import Origin
+from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
 from recgym.logs.problems import not_read
 from recgym.logs.table_files import TableFile
@@ -76,7 +76,7 @@ class UnreadColumns(NamedTuple):
         parts = _parquet(file) if file.kind == "parquet" else _text(file)
         codes = np.concatenate([_codes(part, used, fixed) for part in parts])
         is_text = file.kind == "text"
-        rows = file.text.lines(self.files, name, len(codes)) if is_text else np.arange(2, len(codes) + 2)
+        rows = file.text.lines(self.files, name, len(codes)) if is_text else from_one(len(codes))
         return rows, codes
 
     def _of_lines(self, name: str) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from recgym.logs.arrow_types import is_text, plain_strings
 from recgym.logs.columns import as_numpy, is_vector
 from recgym.logs.files import reading
 from recgym.logs.list_text import lists_of_text, separator
+from recgym.logs.origin import from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 
 VECTOR = "vector"
@@ -124,7 +125,7 @@ def vectors_of(items: Any) -> Doubles | None:
     """
     if VECTOR not in items.column_names:
         return None
-    column = vector_column("the items table", items[VECTOR], np.arange(2, len(items) + 2))
+    column = vector_column("the items table", items[VECTOR], from_one(len(items)))
     known = as_numpy(column.is_valid())
     numbers = as_numpy(pc.list_flatten(column)).astype(np.float64).reshape(int(known.sum()), -1)
     out = np.tile(numbers.mean(axis=0), (len(items), 1))

@@ -58,7 +58,7 @@ def fit(**changes):
         (lambda: coverage([1, math.nan]), "counts has a value that is not finite"),
         (
             lambda: exposure_counts([0.9, 1.9], 3),
-            "items is 0.9 in row 0, it must be a whole number from 0 to 2",
+            "items is 0.9 at index 0, it must be a whole number from 0 to 2",
         ),
         (lambda: exposure_counts([0], 2.5), "num_items is 2.5, expected a whole number"),
         (lambda: exposure_gini([-1, 2]), "counts has the value -1, expected at least 0"),
@@ -85,7 +85,7 @@ def fit(**changes):
         (lambda: evaluate.ips([1, 0], HALF, HALF, reward_range=(0, 1, 2)), r"reward_range is \(0, 1, 2\)"),
         (
             lambda: evaluate.ips([1e-300, 0], HALF, HALF),
-            "reward is 1e-300 in row 0, allowed: 0 or at least 1e-70",
+            "reward is 1e-300 at index 0, allowed: 0 or at least 1e-70",
         ),
         (
             lambda: evaluate.mips([1, 0], [0.25] * 4, [0.25] * 4, [0, 0, 1], action=[3, 0]),
@@ -93,11 +93,11 @@ def fit(**changes):
         ),
         (
             lambda: evaluate.mips([1, 0], HALF, HALF, [0, math.inf], action=[0, 1]),
-            "category is inf in row 1, it must be a whole number from 0 to",
+            "category is inf at index 1, it must be a whole number from 0 to",
         ),
         (
             lambda: evaluate.dr([1, 0], HALF, HALF, [1e200, 0], action=[0, 1]),
-            "model is not finite in row 0, or over",
+            "model is not finite at index 0, or over",
         ),
         (lambda: fit(model=RidgeClassifier()), "a classifier needs predict_proba"),
         (lambda: fit(model="tree"), "model is 'tree', expected a scikit-learn classifier or regressor"),

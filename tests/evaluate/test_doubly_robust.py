@@ -160,13 +160,13 @@ def test_a_target_outside_the_log_has_the_models_value_and_a_reason():
         ({"model": np.zeros(3)}, r"model \(3,\) must be \(n, A\) or \(A,\), here A is 2 and n is 4"),
         (
             {"model": [[0, 0], [0, math.nan], [0, 0], [0, 0]]},
-            "model is not finite in row 1, or over 1e[+]70 in size",
+            "model is not finite at index 1, or over 1e[+]70 in size",
         ),
         ({"model": ["a", "b"]}, "model must be an array of real numbers"),
-        ({"action": [0, 1, 2, 0]}, "action is 2 in row 2"),
-        ({"target": [0.4, 0.5]}, "target has sum 0.9 in row 0"),
-        ({"propensity": [0.5, 0.5, 0.0, 0.5]}, r"propensity is 0.0 in row 2, it must be in \(0, 1\]"),
-        ({"reward_range": (0, 0.5)}, "reward is 1 in row 0, allowed: 0 to 0.5"),
+        ({"action": [0, 1, 2, 0]}, "action is 2 at index 2"),
+        ({"target": [0.4, 0.5]}, "target has sum 0.9 at index 0"),
+        ({"propensity": [0.5, 0.5, 0.0, 0.5]}, r"propensity is 0.0 at index 2, it must be in \(0, 1\]"),
+        ({"reward_range": (0, 0.5)}, "reward is 1 at index 0, allowed: 0 to 0.5"),
         ({"level": 2}, "level is 2, expected a number between 0 and 1"),
     ],
 )

@@ -41,7 +41,7 @@ def test_novelty_is_the_self_information_of_impressions():
     assert novelty([0, 0, 1, 2], [0.5, 0.25, 0.25]) == pytest.approx((1 + 1 + 2 + 2) / 4)
     assert novelty([2], [3.0, 1.0, 0.0]) == pytest.approx(2.0)  # as the least popular one
     assert np.isnan(novelty([], [1.0]))
-    with pytest.raises(ValueError, match="items is 2 in row 0, it must be a whole number from 0 to 1"):
+    with pytest.raises(ValueError, match="items is 2 at index 0, it must be a whole number from 0 to 1"):
         novelty([2], [0.5, 0.5])
 
 

@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="policy has sum"):
         fitted_q(Steps(state[:, None], action, reward, session), np.eye(2), half)
     with pytest.raises(
-        ValueError, match="an action of policy is -1 in row 0, it must be a whole number from 0 to 1"
+        ValueError, match="an action of policy is -1 at index 0, it must be a whole number from 0 to 1"
     ):
         fitted_q(Steps(state[:, None], action, reward, session), np.eye(2), (half[0] - 1, half[1] * 2))
     with pytest.raises(ValueError, match=r"target has shape \(3,\)"):

@@ -40,7 +40,7 @@ def test_coverage_and_gini_on_counts_done_by_hand():
     )  # mean absolute difference 1.25 over twice the mean, 2
     assert exposure_gini(np.full(7, 3)) == 0.0
     assert exposure_gini(np.array([0, 0, 0, 9])) == pytest.approx(0.75)
-    with pytest.raises(ValueError, match="items is 4 in row 0, it must be a whole number from 0 to 3"):
+    with pytest.raises(ValueError, match="items is 4 at index 0, it must be a whole number from 0 to 3"):
         exposure_counts([4], 4)
 
 

@@ -214,9 +214,9 @@ def test_few_rounds_are_not_called_poor_overlap():
 
 
 def test_estimators_name_the_bad_row():
-    with pytest.raises(ValueError, match=r"propensity is 0.0 in row 1, it must be in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"propensity is 0.0 at index 1, it must be in \(0, 1\]"):
         ips([1.0, 1.0], [0.5, 0.5], [0.5, 0.0])
-    with pytest.raises(ValueError, match=r"target is 1.5 in row 0"):
+    with pytest.raises(ValueError, match=r"target is 1.5 at index 0"):
         snips([1.0, 1.0], [1.5, 0.5], [0.5, 0.5])
     with pytest.raises(ValueError, match="one length"):
         snips([1.0], [0.5, 0.5], [0.5, 0.5])
@@ -230,12 +230,12 @@ HALF = [0.5, 0.5]
     [
         (
             {"propensity": [0.5, 1e-310]},
-            "propensity is 1e-310 in row 1 where target is 0.5: their ratio is over",
+            "propensity is 1e-310 at index 1 where target is 0.5: their ratio is over",
         ),
-        ({"propensity": [0.5, math.nan]}, "propensity is nan in row 1"),
-        ({"target": [-0.1, 0.5]}, "target is -0.1 in row 0"),
-        ({"reward": [0.0, math.inf]}, "reward is not finite in row 1"),
-        ({"reward": [1e300, 0.0]}, r"reward is 1e\+300 in row 0, allowed: -1e\+70 to 1e\+70"),
+        ({"propensity": [0.5, math.nan]}, "propensity is nan at index 1"),
+        ({"target": [-0.1, 0.5]}, "target is -0.1 at index 0"),
+        ({"reward": [0.0, math.inf]}, "reward is not finite at index 1"),
+        ({"reward": [1e300, 0.0]}, r"reward is 1e\+300 at index 0, allowed: -1e\+70 to 1e\+70"),
         ({"reward": ["a", "b"]}, "reward must be an array of real numbers"),
         ({"reward": [1j, 0.0]}, "reward must be an array of real numbers"),
         ({"reward": [[1], [2, 3]]}, "reward must be an array of real numbers"),
@@ -243,13 +243,13 @@ HALF = [0.5, 0.5]
         ({"level": "a"}, "level is 'a', expected a number between 0 and 1"),
         ({"level": None}, "level is None, expected a number between 0 and 1"),
         ({"reward_range": (1, 0)}, r"reward_range is \(1, 0\), expected a smaller and a larger"),
-        ({"reward": [0, 2], "reward_range": (0, 1)}, "reward is 2 in row 1, allowed: 0 to 1"),
-        ({"action": [0, 1], "target": [0.5, 0.6]}, "target has sum 1.1 in row 0, a distribution has sum 1"),
-        ({"action": [0, 1], "propensity": [HALF, [1, 1]]}, "propensity has sum 2 in row 1"),
-        ({"action": [0, 1], "target": [-0.5, 1.5]}, r"target is \[-0.5  1.5\] in row 0"),
-        ({"action": [0, 1], "propensity": [1, 0]}, "propensity is 0.0 in row 1"),
-        ({"action": [0, 2]}, "action is 2 in row 1, it must be a whole number from 0 to 1"),
-        ({"action": [0, 0.5]}, "action is 0.5 in row 1"),
+        ({"reward": [0, 2], "reward_range": (0, 1)}, "reward is 2 at index 1, allowed: 0 to 1"),
+        ({"action": [0, 1], "target": [0.5, 0.6]}, "target has sum 1.1 at index 0, a distribution has sum 1"),
+        ({"action": [0, 1], "propensity": [HALF, [1, 1]]}, "propensity has sum 2 at index 1"),
+        ({"action": [0, 1], "target": [-0.5, 1.5]}, r"target is \[-0.5  1.5\] at index 0"),
+        ({"action": [0, 1], "propensity": [1, 0]}, "propensity is 0.0 at index 1"),
+        ({"action": [0, 2]}, "action is 2 at index 1, it must be a whole number from 0 to 1"),
+        ({"action": [0, 0.5]}, "action is 0.5 at index 1"),
         (
             {"action": [0, 1], "target": [0.2, 0.3, 0.5], "propensity": [0.25] * 4},
             r"must be \(n, A\) or \(A,\)",

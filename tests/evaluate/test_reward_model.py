@@ -75,9 +75,9 @@ def test_graded_rewards_and_rewards_of_one_value_have_a_model():
     [
         ({"group": [0] * 20}, "cross-fitting needs 3 groups of rounds, there are 1"),
         ({"at": [0, 1]}, r"at has shape \(2,\), expected \(n, m\), here n is 20"),
-        ({"at": np.full((20, 1), 3)}, "at is 3 in row 0, it must be a whole number from 0 to 2"),
+        ({"at": np.full((20, 1), 3)}, "at is 3 at index 0, it must be a whole number from 0 to 2"),
         ({"group": [0] * 4}, r"group has shape \(4,\), expected \(20,\)"),
-        ({"action": [5] * 20}, "action is 5 in row 0, it must be a whole number from 0 to 2"),
+        ({"action": [5] * 20}, "action is 5 at index 0, it must be a whole number from 0 to 2"),
         ({"action": [0] * 4}, "action has 4 rows, features has 20"),
         ({"features": np.zeros(20)}, r"features \(20,\), reward \(20,\), action_features \(3, 3\) must be"),
         ({"reward": np.full(20, np.nan)}, "reward has a value that is not finite"),

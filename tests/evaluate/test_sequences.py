@@ -168,10 +168,10 @@ def test_intervals_of_the_doubly_robust_estimate_cover(is_normalised):
     ("changes", "message"),
     [
         ({"reward": [1, 0]}, r"reward \(2,\), target \(2, 2\), propensity \(2, 2\) must be of one shape"),
-        ({"target": [[0.5, 0.5], [0.5, 2]]}, "stage 1: target is 2.0 in row 1"),
-        ({"propensity": [[0.5, 0.5], [0, 0.5]]}, "stage 0: propensity is 0.0 in row 1"),
-        ({"reward": [[0, 0], [0, math.inf]]}, "stage 1: reward is not finite in row 1"),
-        ({"reward_range": (0, 0.5)}, "reward is 1 in row 0, allowed: 0 to 0.5"),
+        ({"target": [[0.5, 0.5], [0.5, 2]]}, "stage 1: target is 2.0 at index 1"),
+        ({"propensity": [[0.5, 0.5], [0, 0.5]]}, "stage 0: propensity is 0.0 at index 1"),
+        ({"reward": [[0, 0], [0, math.inf]]}, "stage 1: reward is not finite at index 1"),
+        ({"reward_range": (0, 0.5)}, "reward is 1 at index 0, allowed: 0 to 0.5"),
         ({"propensity": [[1e-60, 1e-60], [0.5, 0.5]]}, "product of the weights of row 0 is over 1e[+]70"),
     ],
 )

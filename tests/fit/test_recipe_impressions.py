@@ -154,5 +154,5 @@ def test_sequences_that_overlap_the_log_are_not_used_and_unknown_videos_are_refu
     assert any("after the log's first day" in remark for remark in log.remarks)
     log = read_log(kuairand(tmp_path, last=AT + 2_400, log=later))
     assert log.users["earlier_shown"].to_pylist() == [4, 0]
-    with pytest.raises(LogError, match=r"user_sequences_1.parquet, row 2, watch_seq"):
+    with pytest.raises(LogError, match=r"user_sequences_1.parquet, row 1, watch_seq"):
         read_log(kuairand(tmp_path, videos=(5, 7)))

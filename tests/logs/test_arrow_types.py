@@ -133,27 +133,27 @@ NOT_UTF8 = {
 def test_a_cell_that_is_not_utf8_is_refused_by_row(tmp_path, key, cells):
     columns = {"user": pa.array(["a"] * 3), "item": pa.array(["x"] * 3), key: cells}
     message = refused(parquet(tmp_path / "t.parquet", **columns), domain="ecommerce")
-    assert message == f"t.parquet, row 4, {key}: text in UTF-8 is needed; found {BROKEN[2]!r}"
+    assert message == f"t.parquet, row 3, {key}: text in UTF-8 is needed; found {BROKEN[2]!r}"
 
 
 def test_lists_and_tables_of_items_that_are_not_utf8_are_refused_by_row(tmp_path):
     lists = pa.ListArray.from_arrays([0, 1, 3], NOT_UTF8["text"])
     path = parquet(tmp_path / "t.parquet", user=["a", "a"], shown=lists, item=["x", "x"])
-    assert refused(path, domain="ecommerce").startswith("t.parquet, row 3, shown: text in UTF-8 is needed")
+    assert refused(path, domain="ecommerce").startswith("t.parquet, row 2, shown: text in UTF-8 is needed")
     path = parquet(tmp_path / "t.parquet", user=["a"], item=["1"])
     items = parquet(tmp_path / "i.parquet", id=["1", "2", "3"], category=NOT_UTF8["text"])
     message = refused(path, domain="ecommerce", items=items)
-    assert message.startswith("i.parquet, row 4, category: text in UTF-8 is needed")
+    assert message.startswith("i.parquet, row 3, category: text in UTF-8 is needed")
 
 
 def test_a_parquet_file_without_a_column_or_without_rows_is_refused(tmp_path):
     path = parquet(tmp_path / "t.parquet", user=["a"], thing=["x"])
-    assert refused(path).startswith("t.parquet, row 1: there is no column 'item'; name the columns")
+    assert refused(path).startswith("t.parquet: there is no column 'item'; name the columns")
     assert refused(path, mapping="user=user,item=product").endswith("must have 'product'; found user, thing")
     assert refused(parquet(path, user=pa.array([], "string"), item=pa.array([], "string"))).endswith(
         "no rows"
     )
-    assert "t.parquet, row 2, user" in refused(parquet(path, user=pa.nulls(2), item=["x", "y"]))
+    assert "t.parquet, row 1, user" in refused(parquet(path, user=pa.nulls(2), item=["x", "y"]))
 
 
 def test_a_frame_may_have_columns_of_these_types():
@@ -177,7 +177,7 @@ def test_a_frame_may_have_columns_of_these_types():
     with pytest.raises(LogError, match="frame, item: numbers, words, booleans or times are needed"):
         Log.from_pandas(frame.assign(item=[[1], [2], [3]]), domain="content")
     with pytest.raises(
-        LogError, match="frame, row 3, item: a column must have one kind of values, here int; found"
+        LogError, match="frame, row 2, item: a column must have one kind of values, here int; found"
     ):
         Log.from_pandas(frame.assign(item=[1, "a", {}]), domain="content")
 
@@ -203,7 +203,7 @@ def test_tables_of_users_and_items_have_columns_that_a_fit_can_use(tmp_path):
     )
     parquet(items, id=["x", "y"], price=["2.5", "much"])
     assert refused(rows, domain="ecommerce", items=items) == (
-        "items.parquet, row 3, price: a number is needed; found 'much'"
+        "items.parquet, row 2, price: a number is needed; found 'much'"
     )
     parquet(items, id=["x", "y"], category=[["a"], ["b"]])
     assert "items.parquet, category: numbers, words" in refused(rows, domain="ecommerce", items=items)

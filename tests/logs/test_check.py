@@ -18,21 +18,21 @@ def test_a_valid_log_has_no_problem():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"propensity": [1.2, 0.5, 1.0, 0.0, 0.1]}, [2, 5]),
-        ({"propensity": pa.array([None, 0.5, float("nan"), None, 1.0])}, [4]),
-        ({"position": [0, -1, 0, 0, 0]}, [3]),
-        ({"watch_ms": [-1, 0, 0, 0, 0]}, [2]),
-        ({"price": pa.array([float("inf"), 1, 1, 1, None])}, [2]),
-        ({"item": [0, 1, 3, 0, -1]}, [4, 6]),
-        ({"user": [0, 0, 0, 0, 2]}, [6]),
-        ({"user": [0, 1, 0, 0, 1]}, [3]),  # a session of two users
-        ({"click": pa.array([True, None, True, True, False])}, [3]),
-        ({"step": [0, 0, 0, 1, 0], "position": [4, 4, 0, 0, 0]}, [3]),  # one key twice
-        ({"step": [0, 0, 0, 1, 0], "item": [1, 1, 2, 0, 1]}, [3]),  # the same without positions
-        ({"time": [2_000, 1_000, 50_000, 60_000, 30_000]}, [3]),
-        ({"step": [0, 0, 0, 1, 0], "slate": [7, 8, 9, 10, 11]}, [3]),  # a step of two slates
-        ({"slate": [7, 8, 9, 10, 7]}, [6]),  # a slate in two sessions
-        ({"step": [-1, 1, 0, 1, 0]}, [2]),
+        ({"propensity": [1.2, 0.5, 1.0, 0.0, 0.1]}, [1, 4]),
+        ({"propensity": pa.array([None, 0.5, float("nan"), None, 1.0])}, [3]),
+        ({"position": [0, -1, 0, 0, 0]}, [2]),
+        ({"watch_ms": [-1, 0, 0, 0, 0]}, [1]),
+        ({"price": pa.array([float("inf"), 1, 1, 1, None])}, [1]),
+        ({"item": [0, 1, 3, 0, -1]}, [3, 5]),
+        ({"user": [0, 0, 0, 0, 2]}, [5]),
+        ({"user": [0, 1, 0, 0, 1]}, [2]),  # a session of two users
+        ({"click": pa.array([True, None, True, True, False])}, [2]),
+        ({"step": [0, 0, 0, 1, 0], "position": [4, 4, 0, 0, 0]}, [2]),  # one key twice
+        ({"step": [0, 0, 0, 1, 0], "item": [1, 1, 2, 0, 1]}, [2]),  # the same without positions
+        ({"time": [2_000, 1_000, 50_000, 60_000, 30_000]}, [2]),
+        ({"step": [0, 0, 0, 1, 0], "slate": [7, 8, 9, 10, 11]}, [2]),  # a step of two slates
+        ({"slate": [7, 8, 9, 10, 7]}, [5]),  # a slate in two sessions
+        ({"step": [-1, 1, 0, 1, 0]}, [1]),
     ],
 )
 def test_every_rule_names_its_rows(changes, expected):
@@ -45,12 +45,12 @@ def test_two_items_of_a_slate_without_positions_are_valid():
 
 def test_a_problem_names_file_row_column_rule_and_value():
     problem = validate(tiny(propensity=[1.2, 0.5, 1.0, 0.1, 0.1]))[0]
-    assert str(problem) == "tiny, row 2, propensity: a propensity must be in (0, 1]; found 1.2"
+    assert str(problem) == "tiny, row 1, propensity: a propensity must be in (0, 1]; found 1.2"
 
 
 def test_ids_of_a_table_occur_once():
     assert found_problems(replace(tiny(), users=pa.table({"id": ["a", "a"]}))) == [
-        (3, "id", "an id must occur once")
+        (2, "id", "an id must occur once")
     ]
 
 
@@ -60,13 +60,13 @@ def test_rows_out_of_order_are_problems():
         row
         for row, column, _ in found_problems(replace(log, rows=log.rows.take([2, 3, 0, 1, 4])))
         if column == "session"
-    ] == [4]
+    ] == [3]
 
 
 def test_an_event_needs_the_logged_ancestor_where_the_one_between_is_not_logged():
     frame = pd.DataFrame({"user": ["u", "v"], "item": ["a", "b"], "click": [0, 1], "purchase": [1, 0]})
     log = Log.from_pandas(frame, domain="ecommerce")
-    rule = "1 of 1 rows with purchase break the rule: purchase happens only with click; the first is frame, row 2"
+    rule = "1 of 1 rows with purchase break the rule: purchase happens only with click; the first is frame, row 1"
     assert log.remarks == (rule,)
 
 

@@ -40,7 +40,7 @@ def test_a_context_of_another_kind_is_refused_with_its_row(tmp_path, key, cell, 
     assert message.startswith(f"t.csv, row 3, {key}: a ")
     assert rule in message or "a value is needed" in message
     frame = pd.DataFrame({"user": ["u"] * 3, "item": list("ijk"), "time": [AT, AT + 1, AT + 2]})
-    with pytest.raises(LogError, match=f"^frame, row 3, {key}: a "):
+    with pytest.raises(LogError, match=f"^frame, row 2, {key}: a "):
         Log.from_pandas(frame.assign(**{key: [good[key], cell, good[key]]}), domain="content")
 
 
@@ -70,7 +70,7 @@ def test_dates_of_typed_files_are_the_days_of_visits(tmp_path, cells, read):
     columns = {"user": ["u", "v"], "item": ["i", "j"], "session": [1, 2]}
     log = read_log(parquet(tmp_path / "t.parquet", **columns, context_date=cells), domain="content")
     assert visit_days(log) == read
-    with pytest.raises(LogError, match=r"^t.parquet, row 3, context_date: a "):
+    with pytest.raises(LogError, match=r"^t.parquet, row 2, context_date: a "):
         read_log(parquet(tmp_path / "t.parquet", **columns, context_date=[cells[0], None]), domain="content")
 
 

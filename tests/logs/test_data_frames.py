@@ -14,11 +14,11 @@ from recgym.logs import Log, LogError
 def test_a_frame_is_checked_as_a_file_is():
     frame = pd.DataFrame({"user": [7, 8], "item": ["x", "y"], "propensity": [1.5, 0.5], "position": [0, -1]})
     with pytest.raises(
-        LogError, match=r"frame, row 2, propensity: a propensity must be in \(0, 1\]; found 1.5 .and 1 more"
+        LogError, match=r"frame, row 1, propensity: a propensity must be in \(0, 1\]; found 1.5 .and 1 more"
     ) as error:
         Log.from_pandas(frame, domain="content")
-    assert str(error.value.problems[1]) == "frame, row 3, position: a position must be 0 or above; found -1"
-    with pytest.raises(LogError, match="users, row 3, id: an id must occur once; found '7'"):
+    assert str(error.value.problems[1]) == "frame, row 2, position: a position must be 0 or above; found -1"
+    with pytest.raises(LogError, match="users, row 2, id: an id must occur once; found '7'"):
         Log.from_pandas(
             frame[["user", "item"]], domain="content", users=pd.DataFrame({"id": ["7", "7.0", "8"]})
         )
@@ -31,7 +31,7 @@ def test_dates_among_timestamps_of_a_frame_keep_the_time_of_day():
         log = Log.from_pandas(frame, domain="social")
         assert np.ptp(log.column("time")) == 10 * 3_600_000
     frame["time"] = pd.Series([moment, moment.replace(tzinfo=UTC)], dtype=object)
-    with pytest.raises(LogError, match=r"^frame, row 3, time: all times must have a zone or none"):
+    with pytest.raises(LogError, match=r"^frame, row 2, time: all times must have a zone or none"):
         Log.from_pandas(frame, domain="social")
 
 
@@ -41,15 +41,15 @@ def test_dates_among_timestamps_of_a_frame_keep_the_time_of_day():
         (
             "click",
             [True, "1"],
-            "frame, row 3, click: a column must have one kind of values, here bool; found '1'",
+            "frame, row 2, click: a column must have one kind of values, here bool; found '1'",
         ),
         (
             "time",
             ["2020-03-01", 1600000000],
-            "frame, row 3, time: a column must have one kind of values, here str",
+            "frame, row 2, time: a column must have one kind of values, here str",
         ),
-        ("price", [2**70, 1], "frame, row 2, price: numbers, words, booleans or times are needed"),
-        ("user", [("a", 1), ("b", 2)], "frame, row 2, user: numbers, words"),
+        ("price", [2**70, 1], "frame, row 1, price: numbers, words, booleans or times are needed"),
+        ("user", [("a", 1), ("b", 2)], "frame, row 1, user: numbers, words"),
     ],
 )
 def test_frames_of_mixed_types_are_refused_by_row(column, values, message):
@@ -92,7 +92,7 @@ def test_sparse_columns_and_large_whole_ids_of_a_frame_are_read():
     [
         (
             {"user": ["a", True], "item": [1, 2]},
-            "frame, row 3, user: a column must have one kind of values, here str",
+            "frame, row 2, user: a column must have one kind of values, here str",
         ),
         ({"user": [True, False], "item": [1, 2]}, "frame, user: ids are needed; found a column of bool"),
         ({"user": [[1], [2]], "item": [1, 2]}, "frame, user: numbers, words, booleans or times are needed"),
@@ -106,7 +106,7 @@ def test_sparse_columns_and_large_whole_ids_of_a_frame_are_read():
         ),
         (
             {"user": [1], "item": [None], "shown": ["[0 1 ... 2]"]},
-            "frame, row 2, shown: a list with all its entries",
+            "frame, row 1, shown: a list with all its entries",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_values_that_are_no_ids_are_named(columns, message):
 def test_a_lone_surrogate_is_refused_by_row(column, cells):
     columns = {"user": ["u", "u"], "item": ["x", "x"], column: cells}
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-    with pytest.raises(LogError, match=f"frame, row 3, {column}: text in UTF-8 is needed; found"):
+    with pytest.raises(LogError, match=f"frame, row 2, {column}: text in UTF-8 is needed; found"):
         Log.from_pandas(frame, domain="ecommerce")
     named = frame.set_axis(pd.Index([*list(columns)[:-1], "\ud800"], dtype=object), axis=1)
     with pytest.raises(LogError, match="frame: names of columns in UTF-8 are needed; found"):

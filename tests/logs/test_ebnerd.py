@@ -38,7 +38,7 @@ def test_ebnerd(tmp_path):
     assert log.column("item").tolist() == [0, 1, 0]
     assert log.column("click").tolist() == [False, False, True]
     assert log.column("time").tolist() == [1677277347000, 1677468207000, 1677468207000]
-    assert log.column("file_row").tolist() == [3, 2, 2]
+    assert log.column("file_row").tolist() == [2, 1, 1]
     assert validate(log) == []
 
 
@@ -66,7 +66,7 @@ def test_ebnerd_finds_articles_one_level_above_or_has_a_remark(tmp_path):
 @pytest.mark.parametrize(
     ("inview", "message"),
     [
-        (pa.array([[9651983, None], [1]]), "behaviors.parquet, row 2, article_ids_inview: a value is needed"),
+        (pa.array([[9651983, None], [1]]), "behaviors.parquet, row 1, article_ids_inview: a value is needed"),
         (pa.array([1, 2]), "article_ids_inview: lists of numbers or words are needed; the column is int64"),
         (pa.array([[{"a": 1}], []]), "article_ids_inview: lists of numbers or words are needed; the column is list"),
     ],
@@ -81,5 +81,5 @@ def test_ebnerd_lists_of_another_type_are_refused(tmp_path, inview, message):
 
 
 def test_ebnerd_errors_name_the_place(tmp_path):
-    message = "row 2, article_ids_clicked: a chosen item must be among the items shown; found [5]"
+    message = "row 1, article_ids_clicked: a chosen item must be among the items shown; found [5]"
     assert refused(ebnerd(tmp_path, clicked=5)) == f"train/behaviors.parquet, {message}"

@@ -128,9 +128,11 @@ def test_parquet_and_csv_give_the_same_rows(tmp_path):
     path = table(tmp_path, "user,item,time,watch,click\n3,1,1600000010,5,1\n3,2,1600000020,,0\n")
     mapping = "user=user,item=item,time=time,watch=watch,click=click"
     one, other = (read_log(p, domain="content", mapping=mapping) for p in (path, tmp_path / "t.parquet"))
-    names = [name for name in one.rows.column_names if name != "file"]
+    names = [name for name in one.rows.column_names if name not in ("file", "file_row")]
     assert one.rows.select(names).equals(other.rows.select(names))
     assert one.rows["watch_ms"].to_pylist() == [5, None]
+    assert one.column("file_row").tolist() == [2, 3]  # lines, below the header
+    assert other.column("file_row").tolist() == [1, 2]
 
 
 def test_exact_duplicates_are_counted_and_a_repeat_without_time_is_kept(tmp_path):

@@ -92,7 +92,7 @@ def test_ids_of_every_type_agree_in_frame_csv_and_parquet(tmp_path, kind):
 def test_ids_that_a_float_column_cannot_hold_are_refused(tmp_path):
     for kind, first in ((np.float64, 2**53 + 2), (np.float32, 2**24 + 2)):
         frame = pd.DataFrame({"user": np.array([1, first], kind), "item": ["a", "b"]})
-        with pytest.raises(LogError, match="frame, row 3, user: ids as text are needed: a column of"):
+        with pytest.raises(LogError, match="frame, row 2, user: ids as text are needed: a column of"):
             Log.from_pandas(frame, domain="social")
     error = refused(table(tmp_path, "user,item\n1.23457E+18,a\n5,b\n"))
     assert str(error) == "t.csv, row 2, user: an id with all its digits is needed; found '1.23457E+18'"
@@ -130,7 +130,7 @@ def test_numbers_and_text_in_ids_are_not_compared():
 def test_an_id_with_a_nul_byte_is_refused(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"user": ["u", "u\x00"], "item": ["a", "b"]}), path)
-    with pytest.raises(LogError, match=r"t.parquet, row 3, user: an id without NUL bytes is needed"):
+    with pytest.raises(LogError, match=r"t.parquet, row 2, user: an id without NUL bytes is needed"):
         read_log(path, domain="content")
 
 

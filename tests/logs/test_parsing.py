@@ -169,10 +169,10 @@ def test_prices_and_durations_of_items_out_of_range_are_refused(tmp_path, column
     path = table(tmp_path, "user,item\na,x\na,y\n")
     items = pd.DataFrame({"id": ["x", "y"], column: [2.5, float(value)]})
     items.to_parquet(tmp_path / "it.parquet")
-    assert f"it.parquet, row 3, {column}: " in str(refused(path, items=tmp_path / "it.parquet"))
+    assert f"it.parquet, row 2, {column}: " in str(refused(path, items=tmp_path / "it.parquet"))
     rows = pd.DataFrame({"user": ["a"], "item": ["x"]})
     with pytest.raises(
-        LogError, match=f"^items, row 3, {column}: .*needed|^items, row 3, {column}: .*must be"
+        LogError, match=f"^items, row 2, {column}: .*needed|^items, row 2, {column}: .*must be"
     ):
         Log.from_pandas(rows, domain="social", items=items)
 
@@ -249,6 +249,6 @@ def test_a_needed_column_without_any_value_is_named(tmp_path, key):
     frame = pd.DataFrame({"user": ["u", "v"], "item": ["a", "b"]}).assign(**{key: [None, None]})
     columns = {"user": ["u", "v"], "item": ["a", "b"], key: pa.nulls(2)}
     error = refused(parquet(tmp_path / "t.parquet", **columns), domain="content")
-    assert str(error).startswith(f"t.parquet, row 2, {key}: a value is needed")
-    with pytest.raises(LogError, match=f"frame, row 2, {key}: a value is needed"):
+    assert str(error).startswith(f"t.parquet, row 1, {key}: a value is needed")
+    with pytest.raises(LogError, match=f"frame, row 1, {key}: a value is needed"):
         Log.from_pandas(frame, domain="content")

@@ -44,7 +44,7 @@ def test_a_propensity_that_is_given_once_is_not_that_of_each_item(form):
     frame = pd.DataFrame({"user": "u", "shown": [["a", "b"], ["c"]], "propensity": [0.125, 0.5]})
     cells = {"text": frame.propensity.astype(str), "lists": frame.propensity.map(lambda each: [each])}
     frame = frame.assign(propensity=cells.get(form, frame.propensity))
-    message = "row 2, propensity: a list with the propensity of each item given those above it is needed"
+    message = "row 1, propensity: a list with the propensity of each item given those above it is needed"
     for labels in ({"item": ["a", None]}, {"click": [[1, 0], [0]]}):
         with pytest.raises(LogError, match=message):
             Log.from_pandas(frame.assign(**labels), domain="ecommerce")

@@ -89,14 +89,14 @@ def test_a_data_frame_may_have_lists():
     )
     log = Log.from_pandas(frame, domain="ecommerce")
     assert slates(log) == [
-        ("a", 0, 0, 0, 0, False, 1.0, 2),
-        ("b", 0, 0, 0, 1, True, 2.0, 2),
-        ("c", 1, 0, 1, 0, False, 3.5, 3),
+        ("a", 0, 0, 0, 0, False, 1.0, 1),
+        ("b", 0, 0, 0, 1, True, 2.0, 1),
+        ("c", 1, 0, 1, 0, False, 3.5, 2),
     ]
     events = frame.drop(columns=["item"]).assign(click=[[0, 1], [0]])
     assert slates(Log.from_pandas(events, domain="ecommerce"))[1][4:6] == (1, True)
     with pytest.raises(
-        LogError, match="frame, row 2, item: a chosen item must be among the items shown; found 'x'"
+        LogError, match="frame, row 1, item: a chosen item must be among the items shown; found 'x'"
     ):
         Log.from_pandas(frame.assign(item=["x", None]), domain="ecommerce")
     with pytest.raises(
@@ -191,7 +191,7 @@ def test_slates_without_a_map_need_a_chosen_item_or_an_event_of_the_domain(tmp_p
 
 def test_an_empty_item_of_a_slate_in_a_frame_is_named_by_its_column():
     frame = pd.DataFrame({"user": ["u"], "shown": [["a", None]], "item": ["a"]})
-    with pytest.raises(LogError, match="frame, row 2, shown: a value is needed"):
+    with pytest.raises(LogError, match="frame, row 1, shown: a value is needed"):
         Log.from_pandas(frame, domain="ecommerce")
 
 

@@ -36,7 +36,7 @@ def test_yambda_errors_name_the_row(tmp_path):
     columns = {"uid": [1, 1], "timestamp": [0, 5], "item_id": pa.array([7, None]), "is_organic": [1, 1]}
     columns |= {"played_ratio_pct": [50, 110], "track_length_seconds": [100, 200]}
     folder = write(tmp_path, {"listens.parquet": parquet(**columns)})
-    assert refused(folder) == "listens.parquet, row 3, item_id: a value is needed; found nothing"
+    assert refused(folder) == "listens.parquet, row 2, item_id: a value is needed; found nothing"
     del columns["uid"]
     folder = write(tmp_path, {"listens.parquet": parquet(**columns)})
-    assert "the header must have 'uid'" in refused(folder)
+    assert "listens.parquet: the table must have 'uid'" in refused(folder)
