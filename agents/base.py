@@ -63,6 +63,14 @@ class BaseAgent:
             words = [seed, zlib.crc32(self.name.encode()), zlib.crc32(b"ties")]
             self.tie_order = np.random.default_rng(np.random.SeedSequence(words)).permutation(num_items)
 
+    def __getattr__(self, name: str) -> Any:
+        """AttributeError; of `explain` it names the agents that have explanations."""
+        if name == "explain":
+            raise AttributeError(
+                f"agent {self.name} has no explanations: agents that have them have a method explain"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
     @classmethod
     def requirements(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, bool]:
         """`observation` and `offline`, for all parameters and slate sizes."""

@@ -47,8 +47,8 @@ def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
     return arguments if world is None else {"world": world, **arguments}
 
 
-def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
-    """ValueError where the environment rejects the arguments of --env-args."""
+def check_arguments(env_id: str, arguments: Mapping[str, Any], option: str = "--env-args") -> None:
+    """ValueError that names the option where the environment rejects its arguments."""
     from recgym.envs import row_of
     from recgym.rollout.play import make_vector
 
@@ -56,7 +56,7 @@ def check_arguments(env_id: str, arguments: Mapping[str, Any]) -> None:
     try:
         make_vector(env_id, 1, **arguments).close()
     except ValueError as error:
-        raise ValueError(f"--env-args: {env_id}: {error}") from None
+        raise ValueError(f"{option}: {env_id}: {error}") from None
 
 
 def tag_of(arguments: Mapping[str, Any]) -> str:

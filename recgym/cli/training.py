@@ -162,12 +162,13 @@ def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[
 
 
 def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
-    """Arguments of the environment; ValueError where it rejects those of --env-args."""
+    """Arguments of the environment; ValueError where it rejects --world or --env-args."""
     from recgym.bench.env_args import check_arguments, env_arguments
 
     kwargs = env_arguments(env_args, world)
-    if env_args is not None:
-        check_arguments(env, kwargs)
+    if kwargs:
+        given = {"--world": world, "--env-args": env_args}
+        check_arguments(env, kwargs, ", ".join(name for name, value in given.items() if value is not None))
     return kwargs
 
 

@@ -16,7 +16,7 @@ from recgym.logs.check import validate
 from recgym.logs.columns import as_numpy
 from recgym.logs.context_rules import iso_dates
 from recgym.logs.group_ids import check_items, group_numbers
-from recgym.logs.ids import INT, encode_ids
+from recgym.logs.ids import INT
 from recgym.logs.joining import join_rows
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS, with_needed
 from recgym.logs.origin import Origin, from_one
@@ -194,8 +194,8 @@ def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any], order: 
 
 def _codes(values: Any) -> tuple[Any, Any]:
     """Codes of the categories of rows, null for none, and their words, as ids are read."""
-    codes, words = encode_ids(values)
-    return pa.array(codes, mask=codes < 0), words
+    coded = words_of(values)
+    return coded.indices, coded.dictionary
 
 
 def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: TableSettings) -> list[str]:

@@ -21,8 +21,13 @@ YES_NO = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
 
 def words_of(cells: Any) -> Any:
-    """Coded text of a column, without surrounding spaces and a decimal part of zeros; null for a missing value."""
+    """Coded text of a column, without surrounding spaces and a decimal part of zeros; null for a missing value.
+
+    A column of True and False alone, in one spelling, has the words of one of booleans: true and false.
+    """
     codes, words = encode_ids(cells)
+    if are_yes_no(words):
+        words = pc.utf8_lower(words)
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words)
 
 
@@ -32,13 +37,18 @@ def values_of(cells: Any) -> Any:
     words = coded.dictionary.take(pc.drop_null(pc.unique(coded.indices)))
     if not len(words):
         return coded
-    if any(set(words.to_pylist()) <= pair for pair in YES_NO if len(words) <= len(pair)):
+    if are_yes_no(words):
         return pc.equal(pc.utf8_lower(coded.cast(pa.string())), "true")
     if as_numpy(pc.match_substring_regex(words, WHOLE_PATTERN)).all():
         return coded.cast(pa.string()).cast(INT)
     if not _are_numbers(words):
         return coded
     return coded.cast(pa.string()).cast(FLOAT)
+
+
+def are_yes_no(words: Any) -> bool:
+    """Whether distinct words are of true and false alone, in one spelling."""
+    return 0 < len(words) <= 2 and any(set(words.to_pylist()) <= pair for pair in YES_NO)
 
 
 def with_values(table: Any, prefix: str) -> Any:

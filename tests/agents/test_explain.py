@@ -68,3 +68,12 @@ def test_who_explains():
         "markov",
         "deep-cf",
     } <= set(EXPLAINERS)
+
+
+def test_an_agent_without_explanations_says_so():
+    agent = make_agent("ucb1", make_env("recgym/Ecommerce-v1", "ucb1", 2))
+    assert not hasattr(agent, "explain")
+    with pytest.raises(AttributeError, match=r"^agent ucb1 has no explanations: "):
+        agent.explain(None, [0])
+    with pytest.raises(AttributeError, match="'Ucb1' object has no attribute 'explains'"):
+        agent.explains()

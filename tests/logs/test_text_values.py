@@ -106,3 +106,30 @@ def test_items_without_a_category_are_counted(tmp_path):
     for log in (read_log(rows, domain="ecommerce", items=items), made):
         assert log.items["category"].to_pylist() == ["unknown", "x"]
         assert any("1 items have no category: it is unknown" in remark for remark in log.remarks)
+
+
+@pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
+def test_a_category_of_true_and_false_is_one_whatever_it_is_written_as(tmp_path, spelling):
+    """Booleans of Parquet, JSON lines and frames, and the words of any writer of CSV."""
+    vip = [True, None, False]
+    rows = {"user": ["u"] * 3, "item": ["a", "b", "c"], "time": [1600000000, 1600000001, 1600000002]}
+    ids = {"id": ["a", "b", "c"], "category": vip}
+    words = [None if value is None else spelling(str(value)) for value in vip]
+    pd.DataFrame({**rows, "category": words}).to_csv(tmp_path / "t.csv", index=False)
+    pd.DataFrame({**ids, "category": words}).to_csv(tmp_path / "i.csv", index=False)
+    pd.DataFrame({**rows, "category": vip}).to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    parquet(tmp_path / "t.parquet", **rows, category=vip)
+    parquet(tmp_path / "i.parquet", **ids)
+    pd.DataFrame(rows).to_csv(tmp_path / "bare.csv", index=False)
+    frame = pd.DataFrame(rows)
+    logs = [
+        *(read_log(tmp_path / f"t.{kind}", domain="social") for kind in ("csv", "jsonl", "parquet")),
+        *(
+            read_log(tmp_path / "bare.csv", domain="social", items=tmp_path / f"i.{kind}")
+            for kind in ("csv", "parquet")
+        ),
+        *(Log.from_pandas(frame.assign(category=each), domain="social") for each in (vip, words)),
+        Log.from_pandas(frame, domain="social", items=pd.DataFrame(ids)),
+    ]
+    for log in logs:
+        assert log.items["category"].to_pylist() == ["true", "unknown", "false"]
