@@ -120,6 +120,8 @@ class RecEnv(BaseEnvironment, gymnasium.Env[Any, Any]):
             raise gymnasium.error.ResetNeeded(
                 "call reset() before the first step and after the last of an episode"
             )
+        if type(action) is np.int64:  # as action spaces sample it
+            action = int(action)
         shown = action
         if type(action) is not int or self._slots > 1 or not 0 <= action < self._num_items:
             slate = check_slate(action, self._slots, self._num_items)

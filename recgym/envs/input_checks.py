@@ -48,6 +48,10 @@ def check_slates(action: Any, num: int, slots: int, num_items: int) -> NDArray[n
 
 def check_slate(action: Any, slots: int, num_items: int) -> NDArray[np.int64]:
     """The action of a single environment as int64 (K,); ValueError as in `check_slates`."""
+    if type(action) is np.ndarray and action.shape == (slots,) and action.dtype == np.int64:  # the usual case
+        slates: NDArray[np.int64] = action.reshape(1, slots).copy()
+        if are_items(slates, num_items):
+            return slates.reshape(slots)
     slates = check_slates(action, 1, slots, num_items)
     if np.ndim(action) > 1:
         wanted = "one item" if slots == 1 else f"a slate of {slots} items"

@@ -153,3 +153,17 @@ def test_what_is_no_array_is_refused_in_one_line(action):
         with pytest.raises(ValueError, match=r"^action is .*, which is no array: ") as error:
             env.step(action)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["Ecommerce-v1", "EcommerceSlate-v1"])
+def test_sampled_actions_take_the_short_way(name, monkeypatch):
+    env = gym.make(f"recgym/{name}").unwrapped
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    monkeypatch.setattr("recgym.envs.input_checks.check_slates", None)
+    action = env.action_space.sample()
+    env.step(action)
+    np.testing.assert_array_equal(env.last_slate, np.atleast_1d(action))
+    if env.last_slate.size > 1:
+        action[:] = 0  # the environment has a copy
+        assert env.last_slate.any()
