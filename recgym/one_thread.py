@@ -6,8 +6,10 @@ Two threads gain nothing there; on a busy machine each waits for the other, and 
 import importlib
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import numba
 
 
 @contextmanager
@@ -31,3 +33,15 @@ def one_thread(*modules: str) -> Iterator[None]:
     finally:
         if torch is not None:
             torch.set_num_threads(before)
+
+
+def start_numba_threads() -> None:
+    """Starts numba's threads, and leaves other libraries as many threads as they had.
+
+    numba (0.68) sets the one number that OpenMP has for all its users in a thread, PyTorch among them, to that of its
+    own threads: a process with OMP_NUM_THREADS=1 would then train on all cores.
+    """
+    with suppress(ImportError):  # another threading layer
+        importlib.import_module("numba.np.ufunc.omppool")  # loads OpenMP, so that its number is known
+    with one_thread():
+        numba.get_num_threads()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recgym.arrays import Arrays, Bools, Doubles, Floats, Ints
 from recgym.jit import MAX_THREADS
 from recgym.observation import HISTORY_LENGTH
+from recgym.one_thread import start_numba_threads
 from recgym.sim import step_kernels
 from recgym.sim.friend_items import friend_tables, no_friend_tables
 from recgym.sim.friend_requests import CANDIDATE_FEATURES
@@ -69,6 +70,8 @@ class Engine:
             raise ValueError(f"horizon is {horizon}, expected at least 1")
         if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
             raise ValueError(f"threads is {threads!r}, this machine allows 1 to {MAX_THREADS}")
+        if threads > 1:
+            start_numba_threads()
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
         self.sessions = empty_sessions(world, num)
