@@ -146,11 +146,8 @@ class TableFile(NamedTuple):
             rows = from_one(len(table))
         elif self.kind == "json":
             lists = [columns[key] for key in columns if key in (*LISTS, *flags)] if "shown" in columns else []
-            marks = [
-                columns[key]
-                for key in columns
-                if key in (*flags, "event", "category") or key.startswith(CONTEXT)
-            ]
+            words = (*flags, "event", "category")
+            marks = [columns[key] for key in columns if key in words or key.startswith(CONTEXT)]
             table, rows, left_out = json_columns(self.files, self.name, wanted, lists, marks)
         else:
             types = {c: next(_type(key, flags) for key in columns if columns[key] == c) for c in wanted}
