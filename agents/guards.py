@@ -63,6 +63,8 @@ def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
     number = checked_seed(seed)
     if agent.learns_from_log:
         check_log(agent.problem, log)
+        if agent.env is not None:
+            agent.env.unwrapped.index_log(log)  # refuses tables that are not those of the log's mark
     elif log is not None:
         check_kind(log)
     return number

@@ -62,6 +62,7 @@ def of_log(log: Log, env_id: str, kwargs: Mapping[str, Any], seed: int) -> Playe
     slots, events = int(env.arguments.slate_size), env.event_names  # type: ignore[attr-defined]
     if log.indexed_by != env.privileged().world.index_digest:  # type: ignore[attr-defined]
         raise ValueError(f"it was not sampled from {env_id}: its items are not numbered as there")
+    env.index_log(log)  # type: ignore[attr-defined]  # refuses tables that are not those of the log's mark
     starts, numbers = log.session_starts(), log.column("session")
     slates = np.split(log.column("item").astype(np.int64), starts[1:])
     for number, slate in zip(numbers[starts], slates, strict=True):

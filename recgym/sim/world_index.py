@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recgym.sim.world import World
 
 CONTEXTS = ("context_hour", "context_index")  # columns with the codes of a world's contexts
+SAMPLED = "sampled from the world "  # and its name: the source of a log of `sample_log`
 MIN_KNOWN_SHARE = 0.5  # of a log's rows, with an item in the table of ids
 UNINFORMATIVE_CATEGORIES = ("item", "other", "None", "nan", "")
 
@@ -109,7 +110,7 @@ def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
             return IndexMap(np.full(len(user_ids), -1), known_items)
         users = _by_ids(world.ids.users, user_ids)
         return IndexMap(users, known_items, _shares(world, users, known_items))
-    if log.indexed_by is not None or log.source.name.startswith("sampled from the world "):
+    if log.indexed_by is not None or log.source.name.startswith(SAMPLED):
         raise ValueError(_of_another(world, log))
     found = _looked_up(world, log, user_ids, item_ids, known_users)
     if not new_users and not (found.users >= 0).any():
@@ -125,10 +126,13 @@ def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
     A log that was sampled from the world has the world's own columns; those of other logs are in their words and units,
     and have the ids of the fitted log.
     """
-    if log.source.name != f"sampled from the world {world.name}":
+    if log.source.name != f"{SAMPLED}{world.name}":
         _check_ids("user", log.users, found.users, world.user_ids, world)
         _check_ids("item", log.items, found.items, world.item_ids, world)
         _check_categories(world, log, found.items)
+        if log.source.name.startswith(SAMPLED):
+            said = f"{log.source.name}, another one of the same users and items than {world.name}"
+            return found._replace(remarks=(said,))
         return found
     arrays, category = world.arrays, np.array(world.categories, object)
     items = {"category": category[arrays.category], "page": arrays.page, "price": arrays.price_ratio}

@@ -101,3 +101,17 @@ def test_train_maps_the_log(run, place, tmp_path):
     )
     assert not out.exists()
     assert json.loads((tmp_path / "part" / "training.json").read_text())["budget"]["offline_rows"] > 0
+
+
+@pytest.mark.parametrize("what", ["users", "items"])
+def test_a_mark_over_other_tables_is_refused(world, drawn, what):
+    """A log that says that it is on the task's indices, with its users or items in another order."""
+    env = make_vector(ENV, 8, world=world)
+    agent = make_agent("item-knn", env)
+    own = world.index_log(as_own(world, drawn))
+    turned = getattr(own, what).take(np.arange(len(getattr(own, what)))[::-1].copy())
+    agent.prepare(own, 1)
+    with pytest.raises(ValueError, match=f"{what} of another numbering: {what[:-1]} 0 is "):
+        agent.prepare(
+            replace(own, **{what: turned.drop_columns(["category"]) if what == "items" else turned}), 1
+        )

@@ -1,5 +1,7 @@
 """Sessions of logs, runs and agents are played again from their seeds and slates: the same returns to the bit."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,3 +84,6 @@ def test_a_log_of_something_else_is_refused(kwargs, worlds):
         of_log(log, env_of("content"), {"world": str(worlds["content"])}, SEED)
     with pytest.raises(ValueError, match=r"session \d+ has \d+ items, no whole slates of 7"):
         of_log(log, SHOP, kwargs | {"slate_size": 7}, SEED)
+    turned = replace(log, items=log.items.take(np.arange(len(log.items))[::-1].copy()))
+    with pytest.raises(ValueError, match="items of another numbering: "):
+        of_log(turned, SHOP, kwargs, SEED)

@@ -1,7 +1,9 @@
 """Mapping of a log to the indices of a world by `World.index_log`; agents learn from mapped logs only."""
 
+import warnings
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -233,3 +235,18 @@ def test_the_mark_is_written_with_a_log(world, drawn, tmp_path):
     assert early.indexed_by == late.indexed_by == world.index_digest
     as_own(world, drawn).write(tmp_path / "own")
     assert Log.read(tmp_path / "own").indexed_by is None
+
+
+def test_a_log_of_an_earlier_id_has_the_same_items_and_a_remark():
+    """Ecommerce-v0 and -v1 number the same items of two worlds in two orders."""
+    with warnings.catch_warnings(action="ignore"):  # of Gymnasium, that v0 is not the latest
+        earlier, env = (gymnasium.make(f"recgym/Ecommerce-v{version}").unwrapped for version in (0, 1))
+    log = sample_log(earlier, sessions=40, seed=3)
+    mapped = env.index_log(log)
+    before, after = log.column("item"), mapped.column("item")
+    assert (before != after).any()
+    for name in ("category", "page", "price"):
+        np.testing.assert_array_equal(earlier.items[name][before], env.items[name][after])
+    said = "sampled from the world ecommerce-1, another one of the same users and items than ecommerce-2"
+    assert said in mapped.remarks
+    assert not any("another one" in remark for remark in env.index_log(sample_log(env, sessions=5)).remarks)
