@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.checks import whole_number
-from recgym.cli.terminal import print_remarks
+from recgym.checks import unknown_name, whole_number
+from recgym.cli.terminal import print_remarks, refuse_irreplaceable
 
 Config = Annotated[
     str | None,
@@ -140,16 +140,34 @@ def test_of(
     return lambda world, past, seed: judged(world, asked, past, seed=seed)
 
 
+def check_names(places: list[Path], domain: str | None, config: str | None, out: Path | None = None) -> None:
+    """ValueError where a file, a domain or settings are unknown, then where `--out` cannot be written."""
+    from recgym.events import DOMAINS
+    from recgym.logs.files import is_folder
+    from recgym.logs.sources import SHIPPED
+
+    for place in places:
+        if str(place) not in SHIPPED:
+            is_folder(place)
+    if domain not in (None, *DOMAINS):
+        raise ValueError(unknown_name("domain", domain, DOMAINS))
+    if config is not None:
+        from recgym.fit import PRESETS
+
+        if config not in PRESETS:
+            raise ValueError(unknown_name("--config", config, PRESETS))
+    if out is not None:
+        refuse_irreplaceable("--out", out)
+
+
 def settings_of(config: str | None, period: str | None, domain: str, propensity_weights: bool = False) -> Any:
     """The settings of a fit to a log of a domain, by its options; ValueError names the option."""
     from recgym.fit import PRESETS, FitConfig
 
-    if config not in (None, *PRESETS):
-        raise ValueError(f"--config {config!r} is unknown; there are {', '.join(PRESETS)}")
     if config is not None and not config.startswith(f"{domain}-"):
         known = ", ".join(name for name in PRESETS if name.startswith(f"{domain}-"))
         raise ValueError(f"--config {config}: settings of another domain; for {domain} there are {known}")
-    chosen = replace(PRESETS.get(config or "") or FitConfig(), propensity_weights=propensity_weights)
+    chosen = replace(PRESETS[config] if config else FitConfig(), propensity_weights=propensity_weights)
     return chosen if period is None else replace(chosen, split=None, period=_days(period))
 
 

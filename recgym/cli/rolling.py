@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.cli.fit_options import Config, read_printed, settings_of
+from recgym.cli.fit_options import Config, check_names, read_printed, settings_of
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -62,6 +62,7 @@ def rolling(
     from recgym.fidelity.rolling_origins import origin_days, roll
     from recgym.fit import fit
 
+    check_names(log, domain, config)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     read = read_printed(log, source, domain, mapping, None, options)
     days, chosen = (

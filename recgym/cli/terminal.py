@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from recgym.device import FITTING, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
@@ -78,7 +79,9 @@ Graph = Annotated[
 Domain = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="ecommerce, content or social. Known data sets have their own; a table needs it."
+        metavar="NAME",
+        help="ecommerce (a shop), content (a feed of videos or articles) or social (music, with friends). Known data "
+        "sets have their own; a table needs it.",
     ),
 ]
 Source = Annotated[
@@ -179,6 +182,33 @@ def progress(*columns: Any) -> Any:
         transient=True,
         disable=not is_terminal(sys.stderr),
     )
+
+
+@contextmanager
+def stages(title: str) -> "Iterator[Callable[[str, float, float, str], None]]":
+    """A function of a stage, what of it is done, of how much, and figures: on a terminal a bar for each stage.
+
+    Elsewhere a line as a stage begins and at each fifth of it, so that a pipe or a file shows that work goes on.
+    """
+    said: set[tuple[str, int]] = set()
+    tasks: dict[str, Any] = {}
+    with progress() as bar:
+
+        def report(stage: str, done: float, total: float, figures: str = "") -> None:
+            if not bar.disable:
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage)
+                bar.update(
+                    tasks[stage], completed=done, total=total, description=f"{stage} {figures}".strip()
+                )
+                return
+            fifth = int(5 * done // total) if total >= 5 else 0
+            if (stage, fifth) not in said:
+                said.add((stage, fifth))
+                share = f", {fifth * total / 5:,.0f} of {total:,.0f}" if fifth else ""
+                print(f"{title}: {stage}{share}", file=sys.stderr, flush=True)
+
+        yield report
 
 
 def print_remarks(remarks: "Iterable[str]") -> None:

@@ -17,11 +17,13 @@ from recgym.cli.fit_options import (
     PropensityWeights,
     Test,
     Text,
+    check_names,
     read_printed,
     settings_of,
     test_of,
     with_text,
 )
+from recgym.cli.next_steps import print_fitted
 from recgym.cli.terminal import (
     Domain,
     Duplicates,
@@ -37,9 +39,8 @@ from recgym.cli.terminal import (
     given,
     is_terminal,
     print_json,
-    progress,
-    refuse_irreplaceable,
     refuse_unwritable,
+    stages,
 )
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the world; written whole or not at all.")]
@@ -123,7 +124,7 @@ def fit(
     """
     from recgym.cli.fitting import command_line, finish, log_digest, unfinished_world
 
-    refuse_irreplaceable("--out", out)
+    check_names(log, domain, config, out)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     command = command_line({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH", "text": text,
@@ -138,29 +139,19 @@ def fit(
         from recgym.fit import fit as fit_world
 
         chosen = settings_of(config, period, read.domain, propensity_weights)
-        shown, called = is_terminal(sys.stdout), name or out.name
 
         def make(number: int) -> Any:
             settings = replace(chosen, resample=1000 * seed + number) if number else chosen
-            title = f"{called}, member {number}" if number else called
-            world = fit_world(read, name=title, config=settings, seed=seed, device=device, progress=shown)
+            title = (name or out.name) + (f", member {number}" if number else "")
+            about = {"name": title, "config": settings, "seed": seed, "device": device}
+            with stages(title) as report:
+                world = fit_world(read, progress=report, **about)
             return tested(world, None if number else read, seed).with_card(command=command)
 
         worth = (lambda world: _planning(world, planning, seed, terms)) if planning else None
         world = finish(out, stopped, make, worth, digest=log_digest(read), ensemble=ensemble)
-    _print_fitted(world, out, ensemble)
-
-
-def _print_fitted(world: Any, out: Path, ensemble: int) -> None:
-    """The card, what was written, and where the world is worse than its baselines."""
-    from recgym.fidelity.card import worse_than_baselines
-    from recgym.fidelity.card_summary import unlike_visits
-
     _print_card(world)
-    print(f"wrote {out}" + (f" and {ensemble} members" if ensemble else ""), file=sys.stderr)
-    for line in (unlike_visits(world.card).replace("**", ""), worse_than_baselines(world.card)):
-        if line:
-            print(line, file=sys.stderr)
+    print_fitted(world, out, ensemble)
 
 
 def _print_card(world: Any) -> None:
@@ -210,9 +201,9 @@ def card(
     _check_options(log, since, graph, png, planning, terms)
     if env is not None and log is None:
         raise ValueError("--env has an effect only with --log LOG")
+    loaded = load_world(world)
     if png is not None:
         refuse_unwritable("--png", png)
-    loaded = load_world(world)
     if log is not None:
         from recgym.fidelity import judge_since
 
@@ -285,11 +276,10 @@ def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
     from recgym.bench.planning import num_terms, planning_terms, planning_worth
 
     rounds = 1 + (num_terms(world) if terms else 0)
-    with progress() as bar:
-        task = bar.add_task("planning", total=2 * users * rounds)
+    with stages(world.name) as report:
 
         def show(done: float) -> None:
-            bar.update(task, completed=done)
+            report("worth of planning", done, 2 * users * rounds, "sessions")
 
         entry = planning_worth(world, users, seed=seed, progress=show).entry()
         if terms:

@@ -35,7 +35,7 @@ def fit(
     config: FitConfig | None = None,
     seed: int = 0,
     device: str = "auto",
-    progress: bool = True,
+    progress: bool | Report = True,
 ) -> World:
     """Fits a world to a log and judges it on the test period.
 
@@ -49,7 +49,8 @@ def fit(
         config: defaults to `FitConfig()`.
         seed: of training; equal seeds give equal worlds on one kind of machine.
         device: "auto", "cpu" or "cuda".
-        progress: whether to show progress bars.
+        progress: whether to show progress bars, or a function that is called with the stage, what of it is done, of how
+            much, and figures.
 
     Returns:
         The world, with its card.
@@ -67,7 +68,7 @@ def fit(
     with torch.random.fork_rng(), one_thread(), _reporting(progress) as report:
         world = recipe(log, name, config, seed, torch_device, report).with_card(validated=validated(log))
         world = with_vectors(with_ids(world, log), log)
-        report("card", 0, 1, "")
+        report("judging on held-out rows", 0, 1, "")
         return judged(world, log, config)
 
 
@@ -107,7 +108,10 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
 
 
 @contextmanager
-def _reporting(shown: bool) -> Iterator[Report]:
+def _reporting(shown: bool | Report) -> Iterator[Report]:
+    if callable(shown):
+        yield shown
+        return
     if not shown:
         yield lambda stage, done, total, figures: None
         return

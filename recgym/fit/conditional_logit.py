@@ -199,7 +199,7 @@ def train(
     if judge is not None and judge(mean.model, plan):
         return mean.model
     for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng, mean.update):
-        report("choice", number, rounds, f"loss {loss:.3f}")
+        report("fitting choices", number, rounds, f"loss {loss:.3f}")
         if judge is not None and judge(mean.model, plan):
             break
     return mean.model

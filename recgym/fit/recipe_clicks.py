@@ -68,7 +68,7 @@ def fit_clicks(
             else ""
         ),
     )
-    report("leaving", 0, 1, "")
+    report("fitting when users leave", 0, 1, "")
     hazard = leaving(dataset, log, config)
     numbers |= leaving_terms(hazard, False, arrays, provenance)
     exposure_terms(log, dataset, past, arrays, provenance)

@@ -50,12 +50,12 @@ def fit_impressions(
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
     numbers = response_terms(dataset, response, config, arrays, provenance)
-    report("events", 0, 1, "")
+    report("fitting events", 0, 1, "")
     past = dataset.row_period <= VALIDATION
     watch_terms(dataset, arrays, provenance)
     fit_events(dataset, x, provenance, arrays, config.guard is not None)
     keep_rates(dataset, arrays, x, response.deviate_sd(dataset))
-    report("leaving", 0, 1, "")
+    report("fitting when users leave", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
         numbers["leave_idle"] = config.leave_idle

@@ -119,7 +119,7 @@ def fit_factors(
         return plan.ends(losses)
 
     def shown(model: FactorModel, plan: Budget) -> bool:
-        report("profiles", 1, 1, "")
+        report("fitting profiles", 1, 1, "")
         return False
 
     train = part(TRAIN)

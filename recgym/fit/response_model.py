@@ -77,7 +77,7 @@ def train(
     if judge is not None and judge(model, plan):
         return model
     for number, loss in descend(model.groups(config), batches, loss_of, config, rounds, rng):
-        report("response", number, rounds, f"loss {loss:.3f}")
+        report("fitting responses", number, rounds, f"loss {loss:.3f}")
         if judge is not None and judge(model, plan):
             break
     return model

@@ -70,6 +70,15 @@ def test_a_feed_of_clicks_alone_is_fitted_with_a_remark_on_its_default_reward(ru
     code, _, err = run("fit", table, "--domain", "content", "--map", mapping, "--out", tmp_path / "feed")
     remark = "environments of this world pay clicks by default, not engagement"
     assert (code, err.count(remark)) == (0, 1), err
+    for stage in (
+        "fitting responses",
+        "fitting when users leave",
+        "judging on held-out rows",
+        "worth of planning",
+    ):
+        assert err.count(f"feed: {stage}\n") == 1, err  # where no bar is shown
+    assert "feed: worth of planning, 1,000 of 1,000\n" in err
+    assert "\n  recgym train linucb recgym/Content-v1 --world " in err
     assert run("card", tmp_path / "feed")[2].startswith(remark)
 
 
@@ -100,7 +109,11 @@ def test_fit_writes_the_world_and_prints_its_card(run, table, tmp_path, monkeypa
     code, out, err = run(*arguments)
     assert code == 0
     assert out.startswith("# synthetic-4 (ecommerce)")
-    assert err.endswith(f"wrote {tmp_path / 'mine'}\n")
+    mine, env = tmp_path / "mine", "recgym/Ecommerce-v1"
+    assert err.endswith(
+        f"wrote {mine}\nnext:\n  recgym card {mine}\n  recgym train linucb {env} --world {mine} --steps 5000\n"
+        f"  in Python: import gymnasium, recgym; gymnasium.make('{env}', world='{mine}')\n"
+    )
     assert (asked["rows"], asked["name"], asked["seed"], asked["device"]) == (3, "mine", 3, "auto")
     assert f"fit LOG --domain ecommerce --map {columns} --out mine --seed 3\n" in out
     assert run("card", tmp_path / "mine")[1] == out
