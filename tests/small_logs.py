@@ -32,3 +32,10 @@ def table(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "events.csv"
     path.write_text(text)
     return path
+
+
+def other_remarks(log: Log) -> tuple[str, ...]:
+    """Remarks of a log whose table says nothing of responses, but the one that says so."""
+    said = [line for line in log.remarks if line.startswith("no column says what users did")]
+    assert len(said) == 1
+    return tuple(line for line in log.remarks if line not in said)

@@ -27,6 +27,11 @@ MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
 WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
+def whole_rule(key: str) -> str:
+    """The rule of a column of whole numbers, with its unit."""
+    return WHOLE_RULE + ", in milliseconds" * key.endswith("_ms")
+
+
 def broken_rules(
     key: str, values: Array, kind: Any, rating_scale: tuple[float, float] | None = None
 ) -> list[tuple[Array, str]]:
@@ -54,7 +59,7 @@ def broken_rules(
     broken = (
         (values != np.floor(values)) & ~beyond if values.dtype.kind == "f" else np.zeros(len(values), bool)
     )
-    return [(broken, WHOLE_RULE), (beyond, f"a whole number from {low} to {high} is needed")]
+    return [(broken, whole_rule(key)), (beyond, f"a whole number from {low} to {high} is needed")]
 
 
 def shown_cell(value: Any, nothing: str) -> str:

@@ -95,11 +95,25 @@ def event_remarks(log: "Log") -> list[str]:
 
 
 def response_remarks(log: "Log") -> list[str]:
-    """One line for a log in which every row has a response, so that impressions without one are not logged."""
+    """One line for a log in which every row has a response, so that impressions without one are not logged, or none."""
     response = EVENTS[log.domain][0].name
-    if not len(log) or response not in log.events or not log.column(response).all():
+    if not len(log) or (log.events and response not in log.events):
         return []
-    return [f"all rows are responses ({response}): the log does not say what was shown without one"]
+    if not log.events or log.column(response).all():
+        rows = "all rows are" if log.events else "no column says what users did, so all rows count as"
+        return [
+            f"{rows} responses ({response}): the log does not say what was shown without one, "
+            "so how often users respond is assumed"
+        ]
+    if log.column(response).any():
+        return []
+    others = [f"{int(log.column(name).sum()):,} {name}" for name in log.events if log.column(name).any()]
+    counted = (
+        f", and {', '.join(others)}: event=COLUMN:WORD>{response} in the map counts a word as one"
+        if others
+        else ""
+    )
+    return [f"no row is a response ({response}){counted}"]
 
 
 def _repeat_remarks(log: "Log", places: Callable[[int], tuple[str, int]]) -> list[str]:

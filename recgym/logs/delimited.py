@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from recgym.arrays import Array
+from recgym.checks import did_you_mean
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
 from recgym.logs.lines import first_undecoded, has_hexadecimal, line_numbers
@@ -211,7 +212,7 @@ def require_columns(
     missing = [column for column in wanted if column not in header]
     if missing:
         rule = f"{holder} must have {', '.join(map(repr, missing))}"
-        raise_problems([LogProblem(name, row, "", rule, shown(header))])
+        raise_problems([LogProblem(name, row, "", rule, shown(header) + did_you_mean(missing[0], header))])
     for column in wanted:
         if header.count(column) > 1:
             raise_problems(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.checks import unknown_name
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_text
 from recgym.logs.cell_rules import DATE, WHOLE_CONTEXTS
@@ -172,8 +173,11 @@ def _implied_response(
     name, domain = parser.settings.name, parser.settings.domain
     needing = [event for event in named if response in with_needed(event, domain)]
     if not needing:
+        own = parser.settings.columns.get(named[0], named[0])
         raise LogError(
-            f"{name}: {' and '.join(named)} may happen without a {response}: a column {response} is needed"
+            f"{name}: no column says which rows had the response ({response}), as {' and '.join(named)} may happen "
+            f"without one: name it, {response}=COLUMN in the map, or count as responses what the log has, "
+            f"{response}={own}"
         )
     implied: Array = np.any([columns[event] for event in needing], axis=0)
     count, which = f"{int(implied.sum()):,} of {len(implied):,} rows", " or ".join(needing)
@@ -256,12 +260,13 @@ def stated_options(
     time_unit: Any = None, time_format: Any = None, duplicates: Any = None, ties: Any = None
 ) -> dict[str, Any]:
     """Checked options that are not None, as fields of TableSettings."""
-    if time_unit not in (None, *UNITS):
-        raise LogError(f"time_unit {time_unit!r} is unknown; there are {', '.join(UNITS)}")
-    if duplicates not in (None, *DUPLICATES):
-        raise LogError(f"duplicates {duplicates!r} is unknown; there are {', '.join(DUPLICATES)}")
-    if ties not in (None, *TIES):
-        raise LogError(f"ties {ties!r} is unknown; there is {', '.join(TIES)}")
+    for name, value, known in (
+        ("time_unit", time_unit, UNITS),
+        ("duplicates", duplicates, DUPLICATES),
+        ("ties", ties, TIES),
+    ):
+        if value not in (None, *known):
+            raise LogError(unknown_name(name, value, known))
     if time_format is not None:
         check_form(time_format)
     stated = {

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from recgym.checks import stated_path
+from recgym.checks import near_path, stated_path
 from recgym.logs.problems import LogError, shown
 
 Place = str | PathLike[str]
@@ -61,7 +61,7 @@ def is_folder(path: Path) -> bool:
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
-            raise LogError(f"{path}: there is no such file or folder") from None
+            raise LogError(f"{path}: there is no such file or folder{near_path(path)}") from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise LogError(f"{path}: a file or a folder is needed; it is a pipe or a device")
     return stat.S_ISDIR(mode)

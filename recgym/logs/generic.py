@@ -62,7 +62,7 @@ from pathlib import Path
 from typing import Any
 
 from recgym.checks import finite_number, unknown_name
-from recgym.events import DOMAINS
+from recgym.events import DOMAIN_WORDS, DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.files import TABLES, Files, stated
@@ -95,8 +95,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of a table of text or Parquet: a file, or several with the same columns."""
     domain = options.get("domain")
     if domain is None:
-        known = ", ".join(DOMAINS)
-        raise LogError(f"{files.path}: a table needs a domain, {known}: say --domain, or domain= in Python")
+        raise LogError(
+            f"{files.path}: a table needs a domain, {DOMAIN_WORDS}: say --domain, or domain= in Python"
+        )
     if domain not in DOMAINS:
         raise LogError(unknown_name("domain", domain, DOMAINS))
     names = files.tables()

@@ -37,6 +37,9 @@ def _doubtful_units(duration: Doubles, length: Doubles, watch: Doubles) -> list[
     share = watch[known] / length[known]
     if len(share) and (middle := float(np.median(share))) > MAX_SHARE:
         return [f"half of the rows have a watch_ms of {middle:.2g} times the duration_ms or more; {ask}"]
+    watched = watch[watch > 0]  # not NaN
+    if len(watched) and (high := float(np.quantile(watched, 0.95))) < MIN_DURATION_MS:
+        return [f"of the rows with a watch_ms 95 % have {high:.3g} ms or less; {ask}"]
     return []
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.checks import finite_number, quoted
+from recgym.checks import finite_number, quoted, unknown_name
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.columns import (
     EARLIER,
@@ -53,7 +53,7 @@ class Log:
 
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:
-            raise LogError(f"domain {self.domain!r} is unknown; there are {', '.join(DOMAINS)}")
+            raise LogError(unknown_name("domain", self.domain, DOMAINS))
         wanted = {**ROWS, **{name: pa.bool_() for name in self.events}}
         require("a log", self.rows, wanted)
         for name in {"file", "file_row"} & set(self.rows.column_names):

@@ -89,7 +89,11 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     if "shown" in columns and any(event.name in columns for event in EVENTS[domain]):
         missing = [key for key in missing if key != "item"]
     if missing:
-        raise LogError(f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid")
+        alone = "user" in missing and "session" in columns
+        instead = f", or user={columns['session']}, each session for a user" if alone else ""
+        raise LogError(
+            f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid{instead}"
+        )
     return columns
 
 

@@ -20,10 +20,10 @@ from recgym.logs.cell_rules import (
     NULLABLE,
     NUMBER_RULE,
     VALUE_RULE,
-    WHOLE_RULE,
     YES_NO_RULE,
     broken_rules,
     shown_cell,
+    whole_rule,
 )
 from recgym.logs.columns import as_numpy, numbers_of_text
 from recgym.logs.delimited import FLAG
@@ -149,7 +149,7 @@ class TableParser:
         values = numbers_of_text(pc.if_else(pa.array(broken | missing), "0", words))
         values = values if kind == INT else values.astype(np.float64)
         broken = np.append(broken, False)[codes]
-        self.reject(key, broken, WHOLE_RULE if kind == INT else NUMBER_RULE)
+        self.reject(key, broken, whole_rule(key) if kind == INT else NUMBER_RULE)
         return pa.array(values, mask=missing).take(pa.array(codes, mask=codes < 0)), broken
 
     def flag(self, key: str) -> dict[str, Any]:

@@ -113,9 +113,7 @@ def _read(
         raise LogError(f"{files.path}: this data set has the domain {reader.domain} and takes no mapping")
     unknown = [name for name in options if name not in reader.options]
     if unknown:
-        raise LogError(
-            f"option {unknown[0]!r} is unknown; this reader has {', '.join(reader.options) or 'none'}"
-        )
+        raise LogError(unknown_name("option", unknown[0], reader.options))
     with reading(files.path):
         return _checked(reader.read(files, options), check)
 

@@ -179,8 +179,10 @@ def test_a_test_that_cannot_judge_is_refused_before_the_fit(files, tmp_path, run
     monkeypatch.setattr("recgym.fit.fit", None)
     options = "--domain", "content", "--test", tmp_path / "other.csv", "--out", tmp_path / "w"
     code, out, err = run("fit", files.log, *options)
-    remark, refusal = err.splitlines(keepends=True)
-    assert remark.startswith("log.csv: there are no times")
+    first, *others, refusal = err.splitlines(keepends=True)
+    assert first.startswith("log.csv: there are no times")
+    alone = ["no column says what users did"] if "click" not in rows[0] else []
+    assert [line.partition(",")[0] for line in others] == alone
     refused((code, out, refusal), said)
     assert not (tmp_path / "w").exists()
 

@@ -43,7 +43,10 @@ def test_eshop_rows_items_and_users(tmp_path):
     assert log.column("context_date").tolist() == ["2008-04-01", "2008-04-01", "2008-07-15", "2008-07-15"]
     assert log.rows["time"].null_count == 4
     assert log.duplicates == 1
-    assert log.remarks == ("all rows are responses (click): the log does not say what was shown without one",)
+    assert log.remarks == (
+        "all rows are responses (click): the log does not say what was shown without one, "
+        "so how often users respond is assumed",
+    )
 
 
 def test_eshop_keeps_the_most_frequent_category_with_a_remark(tmp_path):
@@ -55,7 +58,8 @@ def test_eshop_keeps_the_most_frequent_category_with_a_remark(tmp_path):
     assert log.items["category"].to_pylist() == ["trousers"]
     assert log.remarks == (
         "e-shop clothing 2008.csv, row 3: item A18 has page 1 (main category) 2; elsewhere 1, kept",
-        "all rows are responses (click): the log does not say what was shown without one",
+        "all rows are responses (click): the log does not say what was shown without one, "
+        "so how often users respond is assumed",
     )
 
 

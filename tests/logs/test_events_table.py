@@ -1,7 +1,5 @@
 """A table of events: sessions, steps, joined rows, times, and errors by row."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -45,7 +43,8 @@ def test_actions_join_the_row_of_their_item_and_sessions_end_after_a_gap(tmp_pat
         "events.csv: event words: view 3 as click, transaction 2 as click+cart+purchase, addtocart 1 as click+cart",
         "events.csv: 2 rows joined an earlier row of their item",
         "events.csv: columns not read: transactionid",
-        "all rows are responses (click): the log does not say what was shown without one",
+        "all rows are responses (click): the log does not say what was shown without one, "
+        "so how often users respond is assumed",
     )
     assert found_problems(log) == []
 
@@ -237,6 +236,7 @@ def test_rows_may_only_name_items_of_a_given_table(tmp_path):
     ("mapping", "message"),
     [
         ("user=u", "map: item must be given"),
+        ("session=s,item=i", "user=visitorid,item=itemid, or user=s, each session for a user$"),
         ("user=u,item=i,colour=c", "map: key 'colour' is unknown"),
         ("user=u,item", "map: 'item' must look like key=column"),
         ("user=u,item=i,", "map: '' must look like key=column"),
@@ -263,7 +263,7 @@ def test_missing_files_and_unknown_names_are_refused(tmp_path):
         read_log(tmp_path, source="movies")
     with pytest.raises(LogError, match="there is no file in it"):
         read_log(tmp_path)
-    with pytest.raises(LogError, match="a table needs a domain, ecommerce, content, social"):
+    with pytest.raises(LogError, match=r"a table needs a domain, ecommerce .* or social"):
         read_log(table(tmp_path, "user,item\na,b\n"))
     with pytest.raises(LogError, match="no file; one named user_artists"):
         read_log(tmp_path, source="lastfm_hetrec2k")
@@ -281,15 +281,3 @@ def test_an_event_implies_the_response_that_it_needs(tmp_path, kind):
     said = "there is no column click: 1 of 3 rows, those with purchase, have one; the others were shown only"
     assert any(remark.endswith(said) for remark in log.remarks)
     assert kind_of(log) == IMPRESSIONS
-
-
-def test_events_that_need_no_response_do_not_tell_it():
-    frame = pd.DataFrame({"user": list("uvw"), "item": list("aba"), "like": [0, 1, 0], "hate": [0, 0, 1]})
-    with pytest.raises(
-        LogError, match=r"^frame: like and hate may happen without a click: a column click is needed$"
-    ):
-        Log.from_pandas(frame, domain="content")
-    log = Log.from_pandas(frame.assign(click=1), domain="content")
-    bare = replace(log, rows=log.rows.drop_columns(["click"]))
-    with pytest.raises(ValueError, match="the log has like, hate and no column click"):
-        kind_of(bare)

@@ -81,5 +81,6 @@ def test_errors_on_missing_columns_give_advice(tmp_path, text, mapping, message)
 
 def test_an_error_without_a_domain_names_the_option(tmp_path):
     assert refused(table(tmp_path, "user,item\na,b\n")).endswith(
-        "my.csv: a table needs a domain, ecommerce, content, social: say --domain, or domain= in Python"
+        "my.csv: a table needs a domain, ecommerce (a shop), content (a feed of videos or articles) or social (music, "
+        "with friends): say --domain, or domain= in Python"
     )

@@ -37,6 +37,7 @@ def test_items_without_a_duration_are_counted():
         ([9e4, 0, 0, 9e4, 9e4], [3e4, 3e4, 3e4, 0, None], ""),
         ([None] * 5, [3e4] * 5, ""),
         ([12_000.0] * 5, [None] * 5, ""),
+        ([12.0] * 5, [None] * 5, "of the rows with a watch_ms 95 % have 12 ms or less; ms are expected"),
     ],
 )
 def test_times_in_seconds_under_a_key_of_milliseconds_are_remarked(watch, duration, said):

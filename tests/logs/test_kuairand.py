@@ -71,7 +71,7 @@ def test_kuairand_other_tabs_and_options(tmp_path):
     assert len(read_log(folder, tab=None)) == 5
     with pytest.raises(LogError, match="no row of tab 9"):
         read_log(folder, tab=9)
-    with pytest.raises(LogError, match="option 'tabs' is unknown; this reader has tab, policy"):
+    with pytest.raises(LogError, match="option 'tabs' is unknown; there are tab, policy; did you mean 'tab'"):
         read_log(folder, tabs=1)
     with pytest.raises(LogError, match=r"no file log_random_\*"):
         read_log(folder, policy="random")

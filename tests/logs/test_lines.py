@@ -8,6 +8,7 @@ from log_layouts import KUAIREC, ML1M, ML25M, RETAILROCKET, changed
 from log_layouts import refused as refused_folder
 from log_layouts import write as write_files
 from log_tables import refused, rows_of, table
+from small_logs import other_remarks
 
 from recgym.logs import Log, read_log
 from recgym.logs.files import Files
@@ -122,14 +123,14 @@ OPEN = "no row shows whether the point separates thousands"
 def test_a_remark_names_the_decimal_sign_of_prices(tmp_path, words, remarks):
     rows = "".join(f"u{k};i{k};{word}\n" for k, word in enumerate(words))
     log = read_log(table(tmp_path, "user;item;price\n" + rows), domain="ecommerce")
-    assert [line for line in log.remarks if "have no price" not in line] == [
+    assert [line for line in other_remarks(log) if "have no price" not in line] == [
         f"t.csv: prices {r}" for r in remarks
     ]
     (tmp_path / "items.csv").write_text(
         "id;price\n" + "".join(f"i{k};{word}\n" for k, word in enumerate(words))
     )
     shown = read_log(table(tmp_path, "user,item\nu,i0\n"), domain="ecommerce", items=tmp_path / "items.csv")
-    assert list(shown.remarks) == [f"items.csv: prices {remark}" for remark in remarks]
+    assert list(other_remarks(shown)) == [f"items.csv: prices {remark}" for remark in remarks]
     assert shown.items["price"].to_pylist()[0] == log.column("price")[0]
 
 

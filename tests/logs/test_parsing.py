@@ -122,7 +122,7 @@ def test_unknown_words_are_named_once_a_word_with_their_rows(tmp_path):
         ("listen", ["1e30", 5], "a count from 0 to 2^53 - 1 is needed"),
         ("listen", ["9007199254740993", 5], "a count from 0 to 2^53 - 1 is needed"),
         ("step", ["1e30", 5], "a whole number from"),
-        ("watch_ms", ["1.5", 5], "a whole number is needed"),
+        ("watch_ms", ["1.5", 5], "a whole number is needed, in milliseconds"),
     ],
 )
 def test_numbers_that_a_log_cannot_hold_are_refused(tmp_path, column, cells, rule):

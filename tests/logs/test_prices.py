@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from log_tables import refused, rows_of, table
+from small_logs import other_remarks
 
 from recgym.logs import read_log
 from recgym.logs.prices import RULES, read_prices
@@ -49,7 +50,7 @@ def test_ambiguous_prices_are_refused(words, bad, rule):
 def test_prices_of_a_file(tmp_path):
     log = read_log(table(tmp_path, 'user,item,price\na,x,$9.99\nb,y,"$1,234.50"\nc,z,\n'), domain="ecommerce")
     np.testing.assert_allclose(log.column("price"), [9.99, 1234.5, np.nan])
-    assert log.remarks == (
+    assert other_remarks(log) == (
         "t.csv: prices are in $",
         "t.csv: prices have the decimal sign '.': $1,234.50 is 1234.5",
         "1 of 3 items have no price: in a world they count as the mean price",

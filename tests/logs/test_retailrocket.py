@@ -25,7 +25,8 @@ def test_retailrocket_events_join_and_categories_are_those_of_the_period(tmp_pat
         "events.csv: event words: addtocart 2 as click+cart, view 2 as click, transaction 1 as click+cart+purchase",
         "events.csv: 1 items have no category: it is unknown",
         "events.csv: 2 rows joined an earlier row of their item",
-        "all rows are responses (click): the log does not say what was shown without one",
+        "all rows are responses (click): the log does not say what was shown without one, "
+        "so how often users respond is assumed",
     )
     assert validate(log) == []
 

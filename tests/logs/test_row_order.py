@@ -119,7 +119,7 @@ def test_one_time_orders_no_rows_and_a_remark_says_so(tmp_path):
     kept = read_log(csv(tmp_path, "user,item,time", rows), domain="ecommerce", ties="file")
     assert kept.column("item").tolist() == [0, 1] * 40
     assert not [remark for remark in kept.remarks if "share their time" in remark]
-    with pytest.raises(LogError, match="ties 'row' is unknown; there is file"):
+    with pytest.raises(LogError, match="ties 'row' is unknown; there are file"):
         read_log(tmp_path / "t.csv", domain="ecommerce", ties="row")
 
 

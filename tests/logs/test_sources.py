@@ -44,7 +44,7 @@ def test_a_source_may_carry_its_options(tmp_path):
     twice = "obd:policy=bts,policy=random"
     assert refused(folder, source=twice) == f"source {twice!r}: option 'policy' is given twice"
     assert refused(folder, source="obd:policy=²").startswith("policy must be random or bts; it is '²'")
-    assert refused(folder, source="obd:tab=1") == "option 'tab' is unknown; this reader has policy, campaign"
+    assert refused(folder, source="obd:tab=1") == "option 'tab' is unknown; there are policy, campaign"
     assert refused(folder, source="odb:tab=1").startswith(
         "source 'odb' is unknown; there are eshop2008, kuairand"
     )

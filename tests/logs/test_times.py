@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_tables import AT, of_times, refused, rows_of
+from small_logs import other_remarks
 
 from recgym.logs import Log, LogError, read_log
 from recgym.logs.time_units import TICKS_END
@@ -23,7 +24,7 @@ def test_one_distant_time_is_refused_by_row_and_changes_no_other(tmp_path):
     assert "found 253402300799" in str(error)
     log = read_log(of_times(tmp_path, seconds), domain="social")
     assert sorted(log.column("time").tolist()) == [1000 * at for at in seconds]
-    assert log.remarks == ("t.csv: times from 2020-09-13 12:26:40 to 2020-09-13 16:25:40 UTC, unit s",)
+    assert other_remarks(log) == ("t.csv: times from 2020-09-13 12:26:40 to 2020-09-13 16:25:40 UTC, unit s",)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,9 @@ def test_an_error_in_all_rows_is_one_problem(tmp_path, cells, words):
 def test_a_time_is_the_same_in_every_format(tmp_path, cells, unit):
     log = read_log(of_times(tmp_path, cells), domain="social")
     assert log.column("time").tolist() == [1000 * AT, 1000 * AT + 86_400_000]
-    assert log.remarks == (f"t.csv: times from 2020-09-13 12:26:40 to 2020-09-14 12:26:40 UTC, unit {unit}",)
+    assert other_remarks(log) == (
+        f"t.csv: times from 2020-09-13 12:26:40 to 2020-09-14 12:26:40 UTC, unit {unit}",
+    )
 
 
 def test_one_row_with_a_day_above_twelve_decides_for_the_column(tmp_path):
@@ -99,7 +102,8 @@ def test_one_row_with_a_day_above_twelve_decides_for_the_column(tmp_path):
 
 
 def test_time_unit_and_time_format_resolve_ambiguous_times(tmp_path):
-    assert read_log(of_times(tmp_path, [5, 6]), domain="social", time_unit="s").remarks == (
+    early = read_log(of_times(tmp_path, [5, 6]), domain="social", time_unit="s")
+    assert other_remarks(early) == (
         "t.csv: times from 1970-01-01 00:00:05 to 1970-01-01 00:00:06 UTC, unit s, 2 of 2 rows outside 1990-2100",
     )
     log = read_log(of_times(tmp_path, ["1/2/2020 03:04"]), domain="social", time_format="%d/%m/%Y %H:%M")
@@ -134,7 +138,7 @@ def test_a_frame_of_integers_in_seconds_is_read_as_a_file_is(tmp_path):
     frame = pd.DataFrame({"user": ["a", "a"], "item": [1, 2], "time": [AT, AT + 1]})
     log = Log.from_pandas(frame, domain="social")
     assert log.column("time").tolist() == [1000 * AT, 1000 * AT + 1000]
-    assert log.remarks == ("frame: times from 2020-09-13 12:26:40 to 2020-09-13 12:26:41 UTC, unit s",)
+    assert other_remarks(log) == ("frame: times from 2020-09-13 12:26:40 to 2020-09-13 12:26:41 UTC, unit s",)
     with pytest.raises(LogError, match="row 2, time: times must have one unit"):
         Log.from_pandas(
             pd.concat([frame, frame.assign(time=1000 * AT)[:1], frame]).iloc[[0, 2, 3]], domain="social"
