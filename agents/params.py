@@ -6,6 +6,8 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from recgym.checks import did_you_mean
+
 TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text"}
 
 
@@ -19,7 +21,10 @@ def parse_params(name: str, config: type[Any], params: Mapping[str, Any]) -> Any
     allowed = [field.name for field in fields(config)]
     if unknown := sorted(set(params) - set(allowed)):
         what = ", ".join(allowed) or "none, it has no parameters"
-        raise ValueError(f"agent {name} has no parameter {', '.join(map(repr, unknown))}; allowed: {what}")
+        raise ValueError(
+            f"agent {name} has no parameter {', '.join(map(repr, unknown))}; allowed: {what}"
+            + did_you_mean(unknown[0], allowed)
+        )
     types = get_type_hints(config)
     return config(**{key: _typed(f"agent {name}: {key}", value, types[key]) for key, value in params.items()})
 

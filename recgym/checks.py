@@ -1,7 +1,7 @@
 """Checks of arguments, and values as error messages show them; used by all packages."""
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
@@ -34,10 +34,27 @@ def line_of(text: str, width: int = WIDTH) -> str:
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """End of a message on an unknown name: the known one that is most like it, whatever the case; "" if none is."""
-    names = {each.lower(): each for each in known}
+    """End of a message on an unknown name: the known one that is most like it, whatever the case; "" if none is.
+
+    The part of a known name after its last slash may be most like it, too.
+    """
+    listed = list(known)
+    names = {each.rpartition("/")[2].lower(): each for each in listed} | {
+        each.lower(): each for each in listed
+    }
     close = get_close_matches(str(name).lower(), names, n=1, cutoff=LIKENESS)
     return f"; did you mean {names[close[0]]!r}?" if close else ""
+
+
+def near_path(path: str | PathLike[str], is_wanted: Callable[[Path], bool] = lambda entry: True) -> str:
+    """End of a message on a missing file: the wanted entry of its folder that is most like it; "" if none is."""
+    place = Path(path)
+    try:
+        entries = {entry.name: str(entry) for entry in place.parent.iterdir() if is_wanted(entry)}
+    except OSError:
+        return ""
+    close = get_close_matches(place.name, entries, n=1, cutoff=LIKENESS)
+    return f"; did you mean {entries[close[0]]!r}?" if close else ""
 
 
 def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:

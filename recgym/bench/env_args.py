@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from recgym.checks import did_you_mean
+
 ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward", "assume", "arrival", "rules")
 
 
@@ -41,7 +43,8 @@ def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
     """
     arguments = json_object("--env-args", text)
     if closed := [name for name in arguments if name not in ALLOWED]:
-        raise ValueError(f"--env-args: {closed[0]!r} is not one of {', '.join(ALLOWED)}")
+        meant = did_you_mean(closed[0], ALLOWED)
+        raise ValueError(f"--env-args: {closed[0]!r} is not one of {', '.join(ALLOWED)}{meant}")
     if world is not None and "world" in arguments:
         raise ValueError("--env-args: the world is given by --world as well")
     return arguments if world is None else {"world": world, **arguments}

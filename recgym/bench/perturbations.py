@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from recgym.bench.perturbed_feedback import WRAPPERS
 from recgym.bench.perturbed_worlds import WORLD_CHANGES, changed_world
-from recgym.checks import finite_number
+from recgym.checks import finite_number, unknown_name
 from recgym.rollout.play import make_vector
 
 PERTURB = "perturb"  # argument of an environment of the benchmark: {name: severity}
@@ -52,7 +52,7 @@ def severities_of(given: Any) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise ValueError(f"{PERTURB} is {given!r}, expected severities by name")
     if unknown := sorted(set(given) - set(PERTURBATIONS)):
-        raise ValueError(f"perturbation {unknown[0]!r} is unknown; there are {', '.join(PERTURBATIONS)}")
+        raise ValueError(unknown_name("perturbation", unknown[0], PERTURBATIONS))
     return {name: finite_number(each, f"severity of {name}", 0.0, 1.0) for name, each in given.items()}
 
 

@@ -7,7 +7,7 @@ range; "whole" is for whole numbers.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from recgym.checks import quoted
+from recgym.checks import did_you_mean, quoted
 
 Choice = str | float | int | bool
 
@@ -153,7 +153,10 @@ SPACES: dict[str, Space] = {
 def space_of(agent: str) -> Space:
     """The agent's search space; ValueError where it has none."""
     if agent not in SPACES:
-        raise ValueError(f"agent {agent} has no search space; there are {', '.join(SPACES)}, or give --space")
+        meant = did_you_mean(agent, SPACES)
+        raise ValueError(
+            f"agent {agent} has no search space (give --space); {', '.join(SPACES)} have one{meant}"
+        )
     return SPACES[agent]
 
 

@@ -73,15 +73,15 @@ def tune(
     recgym tune linucb recgym/Ecommerce-v1 --trials 30
     ```
     """
+    from agents import agent_class
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
     from recgym.bench.search_spaces import space_of
     from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
     from recgym.bench.tuning_picture import draw_trials
-    from recgym.envs import row_of
 
-    row_of(env)
+    agent_class(agent)
     kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
     refuse_unwritable("--out", folder)

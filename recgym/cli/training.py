@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from recgym.cli.layout import TableColumn, show_table, show_text
+from recgym.cli.next_steps import doubts_about
 from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
 
 AgentName = Annotated[
     str,
     typer.Argument(
-        metavar="AGENT", help="Name, such as dcf-dqn, ucb1, sb3-dqn; docs/agents/ explains them all."
+        metavar="AGENT",
+        help="Name, such as dcf-dqn, linucb, ucb1, sb3-dqn; a word that is none, such as list, prints all names.",
     ),
 ]
 EnvId = Annotated[
@@ -126,13 +128,13 @@ def train(
         offline_sessions=offline,
         eval_sessions=sessions,
     )
+    settings = with_stage(agent, json_object("--params", params), stage)
     name = f"{agent}-{env.rpartition('/')[2]}"
     folder = out or Path("trained") / name
     refuse_irreplaceable("--out", folder)
     if tensorboard is not None:
         refuse_unwritable("--tensorboard", tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
-    settings = with_stage(agent, json_object("--params", params), stage)
     plan = TrainingPlan(
         agent=agent, params=settings, seed=seed, device=device, start=start, log=log, every=every
     )
@@ -147,24 +149,29 @@ def train(
 
 
 def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[str, Any]:
-    """The parameters with the last stage; ValueError for an agent without stages, or where it is given twice."""
-    if stage is None:
-        return settings
+    """The parameters with the last stage; ValueError for what the agent lacks, or a stage given twice."""
     from dataclasses import fields
 
     from agents import agent_class
+    from agents.params import parse_params
 
-    if "stage" not in {field.name for field in fields(agent_class(agent).config)}:
-        raise ValueError(f"--stage {stage}: agent {agent} has no stages")
-    if "stage" in settings:
-        raise ValueError("--stage: the stage is given by --params as well")
-    return {**settings, "stage": stage}
+    config = agent_class(agent).config
+    if stage is not None:
+        if "stage" not in {field.name for field in fields(config)}:
+            raise ValueError(f"--stage {stage}: agent {agent} has no stages")
+        if "stage" in settings:
+            raise ValueError("--stage: the stage is given by --params as well")
+        settings = {**settings, "stage": stage}
+    parse_params(agent, config, settings)
+    return settings
 
 
 def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
     """Arguments of the environment; ValueError where it rejects --world or --env-args."""
     from recgym.bench.env_args import check_arguments, env_arguments
+    from recgym.envs import row_of
 
+    row_of(env)
     kwargs = env_arguments(env_args, world)
     if kwargs:
         given = {"--world": world, "--env-args": env_args}
@@ -203,12 +210,18 @@ class _ProgressListener:
 
 
 def _print_judged(about: Mapping[str, Any]) -> None:
-    """The figures of a training.json, and its references; a training of an earlier version has none."""
+    """The figures of a training.json, its references, if it has some, and what is doubtful about the returns."""
+    import gymnasium
+
+    import recgym  # noqa: F401 - registers the environments
+
     for name, figure in about["final"].items():
         error = "" if figure["se"] is None else f" (standard error {figure['se']:.4f})"
         print(f"{name}: {figure['mean']:.4f}{error}")
     if about.get("references"):
         _print_references(about["references"])
+    for line in doubts_about(gymnasium.make(about["env"]["id"], **about["env"]["kwargs"])):
+        show_text(line)
 
 
 def _print_references(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -127,4 +127,5 @@ def _check_size(size: Any) -> None:
 def one_of(name: str, value: object, allowed: Sequence[object]) -> None:
     """ValueError that names the argument, unless its value is one of those allowed."""
     if not any(isinstance(value, type(other)) and value == other for other in allowed):
-        raise ValueError(f"{name} is {quoted(value)}, allowed: {', '.join(map(repr, allowed))}")
+        meant = did_you_mean(value, map(str, allowed)) if isinstance(value, str) else ""
+        raise ValueError(f"{name} is {quoted(value)}, allowed: {', '.join(map(repr, allowed))}{meant}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.checks import as_array, line_of, quoted
+from recgym.checks import as_array, line_of, quoted, unknown_name
 from recgym.sim.step_kernels import are_items
 
 
@@ -107,5 +107,5 @@ def check_options(options: Any, allowed: tuple[str, ...]) -> dict[str, Any]:
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(f"options is {quoted(options)}, expected a dict of {', '.join(allowed)}")
     if unknown := sorted(map(str, set(options or ()) - set(allowed))):
-        raise ValueError(f"reset option {', '.join(unknown)} is unknown; allowed: {', '.join(allowed)}")
+        raise ValueError(unknown_name("reset option", unknown[0], allowed))
     return {name: value for name, value in (options or {}).items() if value is not None}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.checks import MAX_COUNT, finite_number, quoted, whole_number
+from recgym.checks import MAX_COUNT, finite_number, quoted, unknown_name, whole_number
 from recgym.sim.engine import Engine
 from recgym.sim.numbering import random_order
 from recgym.sim.schema import FRIENDS
@@ -43,7 +43,7 @@ class Rules:
         if not isinstance(rules, Mapping):
             raise ValueError(f"rules is {quoted(rules)}, expected a dict of {', '.join(RULES)}")
         if unknown := sorted(map(str, set(rules) - set(RULES))):
-            raise ValueError(f"rules: {unknown[0]!r} is unknown; there are {', '.join(RULES)}")
+            raise ValueError(unknown_name("rules: rule", unknown[0], RULES))
         found: dict[str, Any] = dict(rules)
         if "per_category" in found:
             found["per_category"] = whole_number(found["per_category"], "rules: per_category", 1)

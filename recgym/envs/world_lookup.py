@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from recgym.checks import did_you_mean, quoted
+from recgym.checks import did_you_mean, near_path, quoted
 from recgym.envs import EnvRow
 from recgym.sim.assumptions import with_assumptions
 from recgym.sim.world import MEMBERS, World
@@ -59,7 +59,10 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
         return World.load(world)
     raise ValueError(
         f"world {str(world)!r} is unknown: neither shipped ({', '.join(shipped_worlds())}) nor a folder"
-        + did_you_mean(world, shipped_worlds())
+        + (
+            did_you_mean(world, shipped_worlds())
+            or near_path(world, lambda entry: (entry / "world.json").is_file())
+        )
     )
 
 

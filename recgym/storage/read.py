@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from recgym.checks import stated_path
+from recgym.checks import near_path, stated_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +147,8 @@ class Stored:
         self.folder, self.what = stated_path(folder), what
         if not self.folder.is_dir():
             why = "it is not a folder" if self.folder.exists() else "there is no such folder"
-            raise ValueError(f"{folder} holds no {what}: {why}")
+            near = "" if self.folder.exists() else near_path(folder, Path.is_dir)
+            raise ValueError(f"{folder} holds no {what}: {why}{near}")
         self.digests = self._manifest()
 
     def _manifest(self) -> dict[str, str] | None:

@@ -37,7 +37,10 @@ def test_unknown_names_are_refused():
     problem = Problem.of(make_env("recgym/Ecommerce-v1", "ucb1", 1))
     with pytest.raises(ValueError, match=r"agent 'no-such' is unknown; there are random, popularity"):
         make_agent("no-such", problem)
-    with pytest.raises(ValueError, match=r"agent ucb1 has no parameter 'scales'; allowed: scale, fresh$"):
+    with pytest.raises(
+        ValueError,
+        match=r"agent ucb1 has no parameter 'scales'; allowed: scale, fresh; did you mean 'scale'\?$",
+    ):
         make_agent("ucb1", problem, scales=2.0)
     with pytest.raises(ValueError, match=r"scale is -1\.0, expected a number from 0"):
         make_agent("ucb1", problem, scale=-1.0)

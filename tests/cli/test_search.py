@@ -46,7 +46,7 @@ def test_wrong_arguments_are_one_line(run, world, tmp_path):
     refused(run("tune", "random", *start[2:]), "agent random has no search space", "ucb1")
     refused(run("tune", "ucb1", "recgym/Shop", *start[3:]), "environment 'recgym/Shop' is unknown")
     refused(run(*start, "--publish", tmp_path), "--publish: the search has arguments of the environment")
-    refused(run("tune", "nobody", *start[2:]), "agent nobody has no search space")
+    refused(run("tune", "nobody", *start[2:]), "agent 'nobody' is unknown")
     other = "recgym/Content-v1", *start[3:]
     for command in ("tune", "train"):
         refused(run(command, "ucb1", *other), "--world: recgym/Content-v1: world", "is of domain ecommerce")

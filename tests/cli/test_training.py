@@ -10,9 +10,10 @@ from refusals import refused
 
 from agents import agent_class
 from agents.problem import Problem
-from recgym.cli.training import with_stage
+from recgym.cli.training import _print_judged, with_stage
 from recgym.logs.sample import sample_log
 from recgym.rollout.play import make_vector
+from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 
 
@@ -96,7 +97,10 @@ def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):
         (
             "responses",
             responses,
-            ["all rows are responses (click): the log does not say what was shown without one"],
+            [
+                "all rows are responses (click): the log does not say what was shown without one, "
+                "so how often users respond is assumed"
+            ],
         ),
     ):
         table.write(tmp_path / name)
@@ -104,3 +108,28 @@ def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):
         assert (code, out.startswith("return: ")) == (0, True), err
         said = [line for line in err.splitlines()[:-1] if not line.startswith("item-knn: ")]
         assert said == [f"--log {tmp_path / name}: {line}" for line in remarks]
+
+
+def test_figures_of_an_agent_end_with_what_they_rest_on(capsys, tmp_path):
+    def said(env, **kwargs):
+        _print_judged({"final": {}, "env": {"id": env, "kwargs": kwargs}})
+        return capsys.readouterr().out.splitlines()
+
+    assert said("recgym/Ecommerce-v1") == []
+    paid = "The reward (revenue) pays for purchase, assumed in ecommerce-2, not fitted."
+    assert said("recgym/Ecommerce-v1", reward="revenue") == [paid]
+    unlike = "The card of content-2 says that its visits are unlike the log's: recgym card content-2"
+    assert said("recgym/Content-v1") == [unlike]
+    world = synthetic(4, domain="ecommerce")
+    figure = {
+        "id": "held_out_log_loss",
+        "figure": "log-loss of leaving",
+        "judges": "users",
+        "world": 0.5,
+        "toy": 0.4,
+    }
+    figure |= {"toy_name": "step number", "log": None, "low": None, "high": None, "noise": 0.0, "n": 9}
+    place = world.with_card(figures=[figure]).save(tmp_path / "mine")
+    loses = "it loses to a baseline in a held-out item over the catalogue"
+    worse = f"The card of {world.name} says that {loses}: recgym card {place}"
+    assert said("recgym/Ecommerce-v1", world=str(place)) == [worse]

@@ -165,7 +165,7 @@ def test_a_slate_has_at_most_so_many_of_a_category():
         ({"arrival": (1.5, 3)}, r"share of the catalogue is 1\.5, expected a number in \(0, 1\)"),
         ({"arrival": (0.5, 0)}, "arrival: episodes"),
         ({"arrival": (0.99, 5)}, "rules and arrivals leave 0 items for a slate, 4 are needed"),
-        ({"rules": {"never": "hate"}}, "rules: 'never' is unknown; there are never_again, per_category"),
+        ({"rules": {"never": "hate"}}, "rules: rule 'never' is unknown; there are never_again, per_category"),
         ({"rules": {"never_again": "dislike"}}, "never_again is 'dislike', the events are click, long_view"),
         ({"rules": {"per_category": 0}}, "per_category"),
         (
