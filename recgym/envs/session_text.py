@@ -6,6 +6,7 @@ from recgym.envs.session_record import amount, counted
 from recgym.envs.session_view import Card, SessionView
 
 COLUMNS = 80
+_NUMBER = 5  # characters of the number of a place
 EARLIER = 4  # steps before the last one that are shown
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -47,10 +48,14 @@ def _slate(view: SessionView) -> list[str]:
     names = [f"{card.category or card.noun} {card.ident}".strip() for card in cards]
     details = [", ".join(card.details) for card in cards]
     width, room = min(max(map(len, names)), 30), max(map(len, details))
-    lines = [
-        f"{k:>3}. {name:<{width}}  {detail:<{room}}  {_outcome(view, card)}"
-        for k, (name, detail, card) in enumerate(zip(names, details, cards, strict=True), start=first)
-    ]
+    outcomes = [_outcome(view, card) for card in cards]
+    lines = []
+    is_wide = _NUMBER + width + room + 4 + max(map(len, outcomes)) > COLUMNS
+    for k, (name, detail, outcome) in enumerate(zip(names, details, outcomes, strict=True), start=first):
+        if is_wide:  # details have a line of their own
+            lines += [f"{k:>3}. {name:<{width}}  {outcome}", *([" " * _NUMBER + detail] if detail else [])]
+        else:
+            lines.append(f"{k:>3}. {name:<{width}}  {detail:<{room}}  {outcome}")
     return [*lines, _ends(f"reward {amount(view.rewards[-1])}", view.end)]
 
 

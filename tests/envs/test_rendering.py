@@ -30,6 +30,19 @@ def test_both_render_modes_pass_the_checker(env_id):
     assert (env.render() != first).any()
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_text_fits_in_80_columns(env_id):
+    env = gym.make(env_id, render_mode="ansi")
+    env.action_space.seed(3)
+    for seed in range(6, 10):
+        env.reset(seed=seed)
+        for _ in range(5):
+            *_, terminated, truncated, _ = env.step(env.action_space.sample())
+            assert max(map(len, env.render().splitlines())) <= 80, env.render()
+            if terminated or truncated:
+                break
+
+
 def test_rendering_shows_the_hidden_intent_only_when_asked():
     for hidden in (False, True):
         env = gym.make(IDS[0], render_mode="ansi", render_hidden=hidden)

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from env_helpers import content, same
 from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import NormalizeReward
 
 from recgym.envs.wrappers import ActionMaskObservation
 
@@ -40,3 +42,18 @@ def test_a_mask_needs_an_environment_that_has_one():
         ActionMaskObservation(gym.make("CartPole-v1"))
     with pytest.raises(ValueError, match="observation_key and mask_key are both 'mask'"):
         ActionMaskObservation(content(), "mask", "mask")
+
+
+def test_rewards_are_normalised_by_the_returns_of_single_sessions_in_mode_same_step():
+    vector = gym.make_vec("recgym/ContentSlate-v1", 8, autoreset_mode=AutoresetMode.SAME_STEP, horizon=3)
+    normalised = NormalizeReward(vector, gamma=1.0)
+    normalised.reset(seed=1)
+    vector.action_space.seed(1)
+    own, most = np.zeros(8), 0.0
+    for _ in range(40):
+        _, reward, terminated, truncated, _ = normalised.step(vector.action_space.sample())
+        own += reward * np.sqrt(normalised.return_rms.var + normalised.epsilon)
+        most = max(most, own.max())
+        own[terminated | truncated] = 0.0
+        np.testing.assert_allclose(normalised.accumulated_reward, own, atol=1e-4)
+    assert most > 0.0
