@@ -113,13 +113,13 @@ def test_the_price_paid_and_the_longest_watch_time_are_kept(tmp_path):
     )
     path = of_actions(
         tmp_path,
-        f"u,i,{AT},play,100",
-        f"u,i,{AT + 5},like,900",
+        f"u,i,{AT},play,1000",
+        f"u,i,{AT + 5},like,9000",
         f"u,i,{AT + 6},share,",
         header="user,item,time,event,watch_ms",
     )
     log = read_log(path, domain="content")
-    assert log.column("watch_ms").tolist() == [900]
+    assert log.column("watch_ms").tolist() == [9000]
     assert log.remarks[-2] == "t.csv: watch_ms differs in 1 joined rows: the longest is kept"
 
 
