@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,23 @@ def next_commands(world: Any, out: Path) -> list[str]:
         f"  recgym train linucb {env} --world {word} --steps {_STEPS}",
         f"  in Python: import gymnasium, recgym; gymnasium.make({env!r}, world={place!r})",
     ]
+
+
+def print_trained(about: Mapping[str, Any], folder: Path) -> None:
+    """What `recgym train` wrote, and how the agent acts and is drawn in Python."""
+    env = ", ".join(
+        [repr(about["env"]["id"]), *(f"{name}={value!r}" for name, value in about["env"]["kwargs"].items())]
+    )
+    print(f"wrote {folder}", file=sys.stderr)
+    print("next, in Python:", file=sys.stderr)
+    for line in (
+        "import gymnasium, recgym, agents",
+        f'env = gymnasium.make({env}, render_mode="ansi")',
+        f"agent = agents.load_agent({str(folder)!r}, env)",
+        "observation, info = agent.env.reset(seed=0)",
+        "agent.env.step(agent.act(observation)); print(agent.env.render())",
+    ):
+        print(f"  {line}", file=sys.stderr)
 
 
 def doubts_about(env: Any) -> list[str]:

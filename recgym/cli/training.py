@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym.cli.layout import TableColumn, show_table, show_text
-from recgym.cli.next_steps import doubts_about
+from recgym.cli.next_steps import doubts_about, print_trained
 from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
 
 AgentName = Annotated[
@@ -145,7 +145,7 @@ def train(
         )
     _print_judged(about)
     if "ended" not in listener.stages:
-        print(f"wrote {folder}", file=sys.stderr)
+        print_trained(about, folder)
 
 
 def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[str, Any]:

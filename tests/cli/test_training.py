@@ -1,7 +1,10 @@
 """The command train."""
 
+import contextlib
+import io
 import json
 import re
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -61,6 +64,12 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
     reported = [line for line in said.splitlines() if line.startswith("ucb1: ")]
     assert reported[-2:] == ["ucb1: train, 2,000 of 2,000 steps", "ucb1: judged"], "no terminal, no bar"
     assert len(reported) == len(set(reported)) <= 7
+    head, _, python = said.partition(f"wrote {folder}\nnext, in Python:\n")
+    assert head
+    with contextlib.redirect_stdout(io.StringIO()) as drawn:
+        exec(textwrap.dedent(python), {})  # as a user would paste it
+    assert "step 1 of 50" in drawn.getvalue()
+    assert "agent ucb1" in drawn.getvalue()
     about = json.loads((folder / "training.json").read_text())
     assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
     rows = re.findall(
@@ -106,7 +115,8 @@ def test_a_log_of_responses_alone_is_remarked(run, world, tmp_path):
         table.write(tmp_path / name)
         code, out, err = run(*words, "--log", tmp_path / name, "--out", tmp_path / f"{name} agent")
         assert (code, out.startswith("return: ")) == (0, True), err
-        said = [line for line in err.splitlines()[:-1] if not line.startswith("item-knn: ")]
+        before = err[: err.index("wrote ")]
+        said = [line for line in before.splitlines() if not line.startswith("item-knn: ")]
         assert said == [f"--log {tmp_path / name}: {line}" for line in remarks]
 
 
