@@ -190,7 +190,7 @@ def stages(title: str) -> "Iterator[Callable[[str, float, float, str], None]]":
 
     Elsewhere a line as a stage begins and at each fifth of it, so that a pipe or a file shows that work goes on.
     """
-    said: set[tuple[str, int]] = set()
+    said: set[tuple[str, float, int]] = set()
     tasks: dict[str, Any] = {}
     with progress() as bar:
 
@@ -203,9 +203,9 @@ def stages(title: str) -> "Iterator[Callable[[str, float, float, str], None]]":
                 )
                 return
             fifth = int(5 * done // total) if total >= 5 else 0
-            if (stage, fifth) not in said:
-                said.add((stage, fifth))
-                share = f", {fifth * total / 5:,.0f} of {total:,.0f}" if fifth else ""
+            if (stage, total, fifth) not in said:
+                said.add((stage, total, fifth))
+                share = f", {done:,.0f} of {total:,.0f}" if total >= 5 else ""
                 print(f"{title}: {stage}{share}", file=sys.stderr, flush=True)
 
         yield report

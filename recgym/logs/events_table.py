@@ -25,7 +25,7 @@ from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.repeated_rows import REPEAT, rows_kept
 from recgym.logs.row_order import moments, number_places, order_of_file, row_order
-from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start
+from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, short_sessions
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_values import words_of
@@ -56,8 +56,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     is_split = REPEAT in columns
     kept, repeats = rows_kept(table, columns, settings, origin, parser.are_whole_days)
     remarks = [*parser.remarks, *repeats]
-    num_rows = len(table)
-    duplicates = num_rows - len(kept)
+    num_rows, duplicates = len(table), len(table) - len(kept)
     kept = kept[~parser.withdrawn[kept]]
     if not len(kept):
         raise LogError(f"{settings.name}: all rows withdraw an earlier event; the log would be empty")
@@ -74,6 +73,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
         items = _with_attributes(items, table, columns, order)
     remarks += _varying(items, table, columns, settings)
     columns |= _sessions(columns, settings)
+    remarks += _lonely_rows(columns, table.column_names, settings)
     actions, has_impressions = not parser.are_outcomes, parser.has_impressions
     del table, origin, parser  # frees memory
     for key in ATTRIBUTES:
@@ -240,6 +240,13 @@ def _sessions(columns: Mapping[str, Any], settings: TableSettings) -> dict[str, 
     moment = np.arange(len(codes)) if time is None else moments(columns)
     order = np.lexsort((moment, codes))
     return {"session": number_by_start(order, np.r_[True, np.diff(codes[order]) != 0], moment)}
+
+
+def _lonely_rows(columns: Mapping[str, Any], given: list[str], settings: TableSettings) -> list[str]:
+    """`short_sessions` of sessions that a gap ended."""
+    if "session" in given or "time" not in given:
+        return []
+    return [f"{settings.name}: {line}" for line in short_sessions(columns["session"], settings.gap_minutes)]
 
 
 def _in_order(columns: Mapping[str, Any], order: Array) -> Array:

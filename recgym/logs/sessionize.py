@@ -11,6 +11,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.ids import index_ids, labels, map_strings
 
 UNKNOWN = "unknown"
+MANY_SESSIONS, MOSTLY = 100, 0.9  # of which so many of one row are remarked
 
 
 def number_by_start(order: Array, fresh: Array, time: Array) -> Array:
@@ -37,6 +38,18 @@ def gap_sessions(user: Array, time: Array | None, gap_minutes: float) -> Array:
     user, moment = user[order], time[order]
     pause = np.diff(moment) > gap_minutes * 60_000
     return number_by_start(order, np.r_[True, (user[1:] != user[:-1]) | pause], time)
+
+
+def short_sessions(session: Array, gap_minutes: float) -> list[str]:
+    """One line where nearly all of many sessions that a gap ended have a single row: they tell nothing of leaving."""
+    rows = np.unique(session, return_counts=True)[1]
+    alone = int((rows == 1).sum())
+    if len(rows) < MANY_SESSIONS or alone < MOSTLY * len(rows):
+        return []
+    return [
+        f"{alone:,} of {len(rows):,} sessions have one row, as they end after {gap_minutes:g} minutes without one: the "
+        "log does not show when users leave; session=COLUMN in the map, such as that of the user, states others"
+    ]
 
 
 def number_steps(session: Array, slate: Array | None = None) -> Array:

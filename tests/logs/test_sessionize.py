@@ -1,7 +1,9 @@
 """Sessions, steps and joins, against loops."""
 
 import numpy as np
+import pandas as pd
 
+from recgym.logs import Log
 from recgym.logs.sessionize import join_actions, merged, number_steps
 
 
@@ -36,3 +38,29 @@ def test_steps_and_joins_against_loops():
     order = sorted((entry[0] for entry in kept), key=lambda entry: entry["row"])
     assert rows.tolist() == [entry["row"] for entry in order]
     np.testing.assert_array_equal(joined, [entry["flags"] for entry in order])
+
+
+def test_sessions_of_one_row_are_remarked_where_a_gap_made_them():
+    days = 86_400 * np.repeat(np.arange(100), [1] * 95 + [3] * 5)
+    frame = pd.DataFrame(
+        {
+            "user": "u",
+            "item": np.arange(110) % 7,
+            "time": 1_600_000_000 + days,
+            "rating": 3 + np.arange(110) % 3,
+        }
+    )
+
+    def remarked(frame):
+        return [
+            line
+            for line in Log.from_pandas(frame, domain="content").remarks
+            if "sessions have one row" in line
+        ]
+
+    assert remarked(frame) == [
+        "frame: 95 of 100 sessions have one row, as they end after 30 minutes without one: the log does not show when "
+        "users leave; session=COLUMN in the map, such as that of the user, states others"
+    ]
+    assert remarked(frame.assign(session=frame["user"])) == []
+    assert remarked(frame[15:]) == []
