@@ -108,6 +108,12 @@ def stated_path(value: Any, name: str = "folder") -> Path:
     return Path(value)
 
 
+def require_kind(value: Any, kind: type[Any], name: str, source: str) -> None:
+    """ValueError that names an argument of another type; `source` says what gives one of this type."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {quoted(value)}, expected a {kind.__name__}, such as {source} gives")
+
+
 def words_or_none(value: Any, name: str) -> str | None:
     """Value unchanged if it is a text or None; else ValueError that names it."""
     if value is None or isinstance(value, str):

@@ -58,6 +58,8 @@ def intra_list_diversity(items: ArrayLike, sizes: ArrayLike, category: ArrayLike
     Raises:
         ValueError: an item is none of the catalogue, or the sizes do not sum to n.
     """
+    if np.ndim(category) != 1:
+        raise ValueError(f"category has {np.ndim(category)} dimensions, expected (N,): one of each item")
     kinds = np.unique(np.asarray(category), return_inverse=True)[1].astype(np.int64)
     flat = whole_indices("items", items, len(kinds)).ravel()
     size = _sizes(sizes, len(flat))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array, Doubles, Ints
-from recgym.checks import finite_number, whole_number
+from recgym.checks import finite_number, require_kind, whole_number
 from recgym.evaluate.argument_checks import numbers
 from recgym.evaluate.doubly_robust import direct
 from recgym.evaluate.estimate import Estimate
@@ -78,6 +78,7 @@ def fitted_q(
         ValueError: shapes do not fit, a value is not finite, steps of a session are apart, or there are fewer than
             three sessions.
     """
+    require_kind(steps, Steps, "steps", "Steps(features, action, reward, session)")
     x, a, r, taken = checked_features(steps.features, steps.action, steps.reward, action_features)
     discount = finite_number(discount, "discount", 0.0, 1.0)
     session = np.asarray(steps.session)
@@ -117,6 +118,7 @@ def fqe(fitted: FittedQ, reward: ArrayLike, level: float = 0.95) -> Estimate:
     Raises:
         ValueError: an argument is out of range.
     """
+    require_kind(fitted, FittedQ, "fitted", "fitted_q(...)")
     r = _of_steps("reward", reward, fitted)
     ones = np.ones(len(fitted.first))
     sums = checked(np.add.reduceat(r, fitted.first), ones, ones, None, None)
@@ -145,6 +147,7 @@ def fqe_dr(
     Raises:
         ValueError: an argument is out of range or not finite.
     """
+    require_kind(fitted, FittedQ, "fitted", "fitted_q(...)")
     named = (("reward", reward), ("target", target), ("propensity", propensity))
     r, p, q = (_of_steps(name, values, fitted) for name, values in named)
     sizes = np.diff(np.r_[fitted.first, len(r)])

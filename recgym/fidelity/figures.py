@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recgym.checks import require_kind
 from recgym.fidelity import (
     boosted_trees,
     classifier_test,
@@ -128,6 +129,9 @@ def judge(
     Raises:
         ValueError: the log cannot be mapped onto the world's users and items.
     """
+    require_kind(world, World, "world", "World.load(folder)")
+    for name, each in {"log": log, **({} if past is None else {"past": past})}.items():
+        require_kind(each, Log, name, "read_log(path)")
     kind = kind_of(log)
     evaluation: Any
     if kind == PAIRS:

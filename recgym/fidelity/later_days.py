@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from recgym.checks import require_kind
 from recgym.fidelity.figures import ONCE, Verdict, judge
 from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.fidelity.indexed_log import mapped
@@ -32,6 +33,8 @@ def judge_since(
     from the source of the world, so that its rows before that moment may have been training data. A log that lies
     wholly after that moment is judged by day, too.
     """
+    require_kind(world, World, "world", "World.load(folder)")
+    require_kind(log, Log, "log", "read_log(path)")
     mapped(world, log)  # an error counts the rows of the whole log
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)

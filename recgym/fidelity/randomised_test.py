@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Bools, Doubles
+from recgym.checks import require_kind
 from recgym.fidelity.baselines import ROW_BASELINES, constant
 from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, calibration_slope, total
 from recgym.fidelity.card_metrics import RANDOM, Figure, figure, figures_of, undefined_is_none
@@ -45,6 +46,8 @@ OWN = {
 
 def check_test(test: Log, log: Log) -> None:
     """ValueError, before the minutes of a fit to `log`, if a test cannot judge the world that it will make."""
+    for name, each in {"test": test, "log": log}.items():
+        require_kind(each, Log, name, "read_log(path)")
     if test.domain != log.domain:
         raise ValueError(f"the randomised test is of domain {test.domain}, the log of {log.domain}")
     _require_impressions(test)
@@ -81,6 +84,9 @@ def with_randomised_test(
         ValueError: the test has no rows without a response, has rows of `past`, or cannot be mapped onto the world's
             users and items.
     """
+    require_kind(world, World, "world", "World.load(folder)")
+    for name, each in {"test": test, **({} if past is None else {"past": past})}.items():
+        require_kind(each, Log, name, "read_log(path)")
     _require_impressions(test)
     if past is not None:
         refuse_own_rows(test, past)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from rich.progress import Progress, TaskID
 
+from recgym.checks import quoted, require_kind
 from recgym.device import FITTING, resolve
 from recgym.fidelity import judge
 from recgym.fit.conditional_logit import Report
@@ -56,9 +57,13 @@ def fit(
         The world, with its card.
 
     Raises:
-        ValueError: the log is too small for a world; the message states what is missing.
+        ValueError: the log is too small for a world, and the message states what is missing; or it is no log.
     """
-    config = config or FitConfig()
+    require_kind(log, Log, "log", "read_log(path)")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"name is {quoted(name)}, expected the name of the world, a text")
+    config = FitConfig() if config is None else config
+    require_kind(config, FitConfig, "config", "FitConfig()")
     torch_device = torch.device(resolve(device, FITTING, "fitting"))
     if config.propensity_weights and kind_of(log) != IMPRESSIONS:
         raise ValueError(

@@ -24,6 +24,13 @@ from recgym.sim.world import World
 Policy = Callable[[Engine], tuple[Slates, Doubles]]
 
 
+def _checked(world: Any) -> Any:
+    """A World or an environment of recgym; ValueError for another object."""
+    if isinstance(world, World) or hasattr(getattr(world, "unwrapped", None), "privileged"):
+        return world
+    raise ValueError(f"world is {quoted(world)}, expected a World or an environment of recgym")
+
+
 def sample_log(
     world: Any,
     policy: str | Policy = "logged",
@@ -54,7 +61,7 @@ def sample_log(
         ValueError: an argument, or what a function returns, is out of range, or the policy cannot keep a slate's rule.
     """
     env: Any = None
-    if not isinstance(world, World):
+    if not isinstance(_checked(world), World):
         env, own = world.unwrapped, world.unwrapped.privileged()
         slate_size = own.slate_size if slate_size is None else slate_size
         horizon = min(own.horizon, _limit(world)) if horizon is None else horizon
