@@ -70,16 +70,10 @@ def test_a_feed_of_clicks_alone_is_fitted_with_a_remark_on_its_default_reward(ru
     code, _, err = run("fit", table, "--domain", "content", "--map", mapping, "--out", tmp_path / "feed")
     remark = "environments of this world pay clicks by default, not engagement"
     assert (code, err.count(remark)) == (0, 1), err
-    for stage in (
-        "fitting responses",
+    for line in (  # where no bar is shown
+        "fitting responses, 1 of 93",
         "fitting when users leave",
         "judging on held-out rows",
-        "worth of planning",
-    ):
-        assert f"feed: {stage}" in err, err  # where no bar is shown
-    for line in (
-        "judging on held-out rows",
-        "worth of planning, 0 of 1,000",
         "worth of planning, 1,000 of 1,000",
     ):
         assert err.count(f"feed: {line}\n") == 1, err
