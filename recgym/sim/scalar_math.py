@@ -82,23 +82,22 @@ def log_stay_to_logit(log_stay: float) -> float:
 @njit()
 def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
     """Smallest index in [low, high) whose cumulative weight exceeds u: a draw from `cdf` where u is uniform."""
-    high -= 1
-    while low < high:
-        middle = (low + high) // 2
-        if cdf[middle] > u:
-            high = middle
-        else:
-            low = middle + 1
+    size = high - low - 1
+    while (
+        size > 0
+    ):  # of as many rounds whatever u is, without a branch: a wrong guess costs more than a round
+        half = (size + 1) // 2
+        low += half * int(cdf[low + half - 1] <= u)
+        size -= half
     return low
 
 
 @njit()
 def first_not_below(values: Indices, low: int, high: int, wanted: int) -> int:
     """First place of the ascending `values[low:high]` whose number is at least `wanted`; `high` if there is none."""
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
+    size = high - low
+    while size > 0:  # as in `draw`
+        half = (size + 1) // 2
+        low += half * int(values[low + half - 1] < wanted)
+        size -= half
     return low

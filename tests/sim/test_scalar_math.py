@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recgym.sim.scalar_math import (
+    draw,
     first_not_below,
     happens,
     happens_in_part,
@@ -49,3 +50,12 @@ def test_the_first_place_not_below_is_numpys():
     for wanted in range(-1, 10):
         assert first_not_below(values, 1, 5, wanted) == 1 + np.searchsorted(values[1:5], wanted)
     assert first_not_below(values, 2, 2, 5) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
+def test_a_draw_is_the_first_weight_above(size):
+    cdf = np.arange(1.0, 9.0) / 8.0
+    for u in np.arange(0.0, 1.0, 1.0 / 16.0):
+        wanted = min(np.searchsorted(cdf, u, side="right"), size - 1)
+        assert draw(cdf, 0, size, u) == wanted
+        assert draw(cdf, size - 1, size, u) == size - 1
