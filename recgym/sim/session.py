@@ -169,12 +169,11 @@ def draw_events(
 
 
 @njit()
-def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
-    """Draw the user's response to slate b; writes events, watch time and repeats of row b of the feedback."""
-    key, step = s.key[b], s.step[b]
-    total, chosen, chosen_x = 1.0, -1, 0.0
-    f.repeats[b] = 0
-    for k in range(slate.shape[1]):
+def _respond_to_slate(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> tuple[int, float]:
+    """Draw the one response to a slate: its position, K for none, and its affinity. Independent ones are drawn."""
+    key, step, slots = s.key[b], s.step[b], slate.shape[1]
+    total, chosen, chosen_x = 1.0, slots, 0.0
+    for k in range(slots):
         item = slate[b, k]
         f.events[b, k] = 0
         f.watch[b, k] = 0.0
@@ -192,19 +191,17 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
         total += weight
         if uniform(key, step, CHOICE, k) * total < weight:
             chosen, chosen_x = k, x
-    if w.choice[0] == ONE_CHOICE and chosen >= 0:
-        draw_events(w, s, b, chosen, slate[b, chosen], chosen_x, True, f)
+    return chosen, chosen_x
 
 
 @njit()
-def respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
-    """As `respond`, to the whole page of the item in slate b; a clicked item takes its place in the slate."""
-    key, step, place = s.key[b], s.step[b], 0
-    total, chosen, chosen_x = 1.0, -1, 0.0
+def _respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> tuple[int, float]:
+    """As `_respond_to_slate`, to the whole page of the item in slate b; a clicked item takes its place in the slate."""
+    key, step, place, size = s.key[b], s.step[b], 0, w.page.shape[0]
+    total, chosen, chosen_x = 1.0, size, 0.0
     f.events[b, 0] = 0
     f.watch[b, 0] = 0.0
-    f.repeats[b] = 0
-    for item in range(w.page.shape[0]):
+    for item in range(size):
         if not on_page(w, slate[b, 0], item):
             continue
         if w.examine[place] >= 1.0 or uniform(key, step, EXAMINE, place) < w.examine[place]:
@@ -214,9 +211,25 @@ def respond_to_page(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedb
             if uniform(key, step, CHOICE, place) * total < weight:
                 chosen, chosen_x = item, x
         place += 1
-    if chosen >= 0:
-        slate[b, 0] = chosen
-        draw_events(w, s, b, 0, chosen, chosen_x, True, f)
+    if chosen == size:
+        return 1, 0.0
+    slate[b, 0] = chosen
+    return 0, chosen_x
+
+
+@njit()
+def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> None:
+    """Draw the user's response to slate b; writes events, watch time and repeats of row b of the feedback.
+
+    Where items stand for pages, slate b then holds the clicked item.
+    """
+    f.repeats[b] = 0
+    if shows_pages(w):
+        chosen, x = _respond_to_page(w, s, b, slate, f)
+    else:
+        chosen, x = _respond_to_slate(w, s, b, slate, f)
+    if w.choice[0] == ONE_CHOICE and chosen < slate.shape[1]:
+        draw_events(w, s, b, chosen, slate[b, chosen], x, True, f)
 
 
 @njit()
@@ -244,21 +257,13 @@ def record_feedback(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedb
 
 
 @njit()
-def _draw_and_record(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> tuple[float, float]:
-    if shows_pages(w):
-        respond_to_page(w, s, b, slate, f)
-    else:
-        respond(w, s, b, slate, f)
-    return record_feedback(w, s, b, slate, f)
-
-
-@njit()
 def show(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> float:
     """Draw the response of session b to its slate; writes row b of `s` and of `f`; returns the logit of leaving.
 
     Where items stand for pages, slate b then holds the clicked item.
     """
-    logit, share = _draw_and_record(w, s, b, slate, f)
+    respond(w, s, b, slate, f)
+    logit, share = record_feedback(w, s, b, slate, f)
     return logit_in_part(logit, share)
 
 
@@ -266,6 +271,7 @@ def show(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> flo
 def advance(w: WorldArrays, s: Sessions, b: int, slate: Slates, horizon: int, f: Feedback) -> None:
     """One step of session b, as `show`; also draws whether the user leaves."""
     step = s.step[b]
-    logit, share = _draw_and_record(w, s, b, slate, f)
+    respond(w, s, b, slate, f)
+    logit, share = record_feedback(w, s, b, slate, f)
     f.left[b] = happens_in_part(uniform(s.key[b], step, LEAVE, 0), logit, share)
     f.horizon[b] = step + 1 >= horizon
