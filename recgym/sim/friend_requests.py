@@ -121,7 +121,7 @@ def draw_friend_of_friend(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int,
         column = c * COLUMNS_PER_CANDIDATE + 2 * i
         middle = w.friend[w.friend_start[user] + int(uniform(s.key[b], 0, CANDIDATE, column) * own)]
         place = int(uniform(s.key[b], 0, CANDIDATE, column + 1) * num_friends(w, middle))
-        other = w.friend[w.friend_start[middle] + place]
+        other = int(w.friend[w.friend_start[middle] + place])
         if is_available(w, pairs, s, b, c, other):
             return other
     return -1
@@ -151,7 +151,9 @@ def shared_items(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int, other: i
 
 @njit()
 def draw_candidates(w: WorldArrays, pairs: UserPairs, s: Sessions, b: int) -> None:
-    """Draw the episode's candidates."""
+    """Draw the episode's candidates, in a world of friend requests."""
+    if w.choice[0] != FRIENDS:
+        return
     user, num_users = s.user[b], w.library.shape[0]
     has_tables = pairs.friends.shape[0] > 0
     mask = 0 if has_tables else mark_library(w, s, b)

@@ -3,6 +3,8 @@
 Axes: B sessions, d factors.
 """
 
+import numpy as np
+
 from recgym.jit import njit
 from recgym.rng import CONTEXT, INTENT, MOOD, PATIENCE, USER, episode_key, normal, uniform
 from recgym.sim.scalar_math import draw
@@ -13,13 +15,26 @@ from recgym.sim.state import Sessions
 
 
 @njit()
+def _user_of(w: WorldArrays, key: np.uint64) -> int:
+    """The user of an episode."""
+    return draw(w.user_cdf, 0, w.user_cdf.shape[0], uniform(key, 0, USER, 0))
+
+
+@njit()
+def next_user(w: WorldArrays, s: Sessions, b: int) -> int:
+    """The user of the next episode of row b."""
+    return _user_of(w, episode_key(s.seed[b], s.episode[b] + 1))
+
+
+@njit()
 def start_episode(w: WorldArrays, s: Sessions, b: int) -> None:
     """Begin the next episode of row b: its key, its user, its context, and the draws of `begin_session`."""
     s.episode[b] += 1
     key = episode_key(s.seed[b], s.episode[b])
     s.key[b] = key
-    user = draw(w.user_cdf, 0, w.user_cdf.shape[0], uniform(key, 0, USER, 0))
-    begin_session(w, s, b, user, draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0)))
+    begin_session(
+        w, s, b, _user_of(w, key), draw(w.context_cdf, 0, w.context_cdf.shape[0], uniform(key, 0, CONTEXT, 0))
+    )
 
 
 @njit()

@@ -17,17 +17,19 @@ from recgym.sim.expectations import expected, page_expectation
 from recgym.sim.friend_items import FriendTables, friend_features, friends_by_item
 from recgym.sim.friend_requests import candidate_features, draw_candidates
 from recgym.sim.observations import HistoryRows, Public, features, history, tabular
+from recgym.sim.prefetch import prefetch
 from recgym.sim.reward_arrays import score
 from recgym.sim.schema import FRIENDS, LAYOUT, WorldArrays
 from recgym.sim.session import advance, affinity
 from recgym.sim.session_arrays import empty_feedback, session_arrays
-from recgym.sim.session_start import begin_session, start_episode
+from recgym.sim.session_start import begin_session, next_user, start_episode
 from recgym.sim.state import Feedback, Reward, Sessions, Slates
 from recgym.sim.struct_memory import kind_of, load
 from recgym.sim.user_pairs import UserPairs
 from recgym.sim.whole_pages import first_on_page, shows_pages
 
 MS_PER_MINUTE = 60_000.0
+AHEAD = 4  # sessions between the one that takes its step and the one whose rows are prefetched
 
 
 class Simulation(NamedTuple):
@@ -92,37 +94,37 @@ def observe(m: Simulation, b: int, row: Floats) -> None:
 
 
 @njit()
-def step_row(m: Simulation, b: int, slate: Slates, f: Feedback) -> None:
-    """Show row b of the slates to session b."""
-    advance(m.w, m.s, b, slate, m.public.settings[0], f)
-    f.reward[b] = score(m.w, m.r, slate, b, f)
-
-
-@njit()
 def take_step(m: Simulation, b: int, i: Step) -> None:
     """The step of session b, or the beginning of its next episode."""
     if i.steps[b] and not i.resets[b]:
-        step_row(m, b, i.slate, i.f)
+        advance(m.w, m.s, b, i.slate, m.public.settings[0], i.f)
+        i.f.reward[b] = score(m.w, m.r, i.slate, b, i.f)
     else:
         if i.resets[b]:
             start_episode(m.w, m.s, b)
-            if m.w.choice[0] == FRIENDS:
-                draw_candidates(m.w, m.pairs, m.s, b)
+            draw_candidates(m.w, m.pairs, m.s, b)
         _clear(i.f, b)
 
 
 @njit()
-def _step_rows(low: int, high: int, m: Simulation, i: Step, out: Floats) -> None:
-    for b in range(low, high):
-        take_step(m, b, i)
-        observe(m, b, out[b])
+def _prefetch(m: Simulation, b: int, i: Step) -> None:
+    """Load the rows of the tables of pairs that the next episode of session b reads, if it begins in this step."""
+    if i.resets[b] and m.pairs.friends.shape[0] > 0:
+        user = next_user(m.w, m.s, b)
+        prefetch(m.pairs.friends[user])
+        prefetch(m.pairs.items[user])
 
 
 @njit()
 def step_all(simulation: int, step: int, out: Floats) -> None:
     """One step of every session, given addresses; `out` (B, width) or (B, 0) gets the observations."""
-    i = load(STEP, step)
-    _step_rows(0, i.steps.shape[0], load(SIMULATION, simulation), i, out)
+    m, i = load(SIMULATION, simulation), load(STEP, step)
+    num = i.steps.shape[0]
+    for b in range(num):
+        if b + AHEAD < num:
+            _prefetch(m, b + AHEAD, i)
+        take_step(m, b, i)
+        observe(m, b, out[b])
 
 
 @njit(parallel=True)
@@ -130,8 +132,12 @@ def step_threads(chunks: int, simulation: int, step: int, out: Floats) -> None:
     """The same on several threads."""
     size = (out.shape[0] + chunks - 1) // chunks
     for c in numba.prange(chunks):
-        high = min((c + 1) * size, out.shape[0])
-        _step_rows(c * size, high, load(SIMULATION, simulation), load(STEP, step), out)
+        m, i, high = load(SIMULATION, simulation), load(STEP, step), min((c + 1) * size, out.shape[0])
+        for b in range(c * size, high):
+            if b + AHEAD < high:
+                _prefetch(m, b + AHEAD, i)
+            take_step(m, b, i)
+            observe(m, b, out[b])
 
 
 @njit()
@@ -163,8 +169,7 @@ def begin_as(address: int, users: Ints, rows: Bools) -> None:
     for b in range(rows.shape[0]):
         if rows[b]:
             begin_session(m.w, m.s, b, users[b], m.s.context[b])
-            if m.w.choice[0] == FRIENDS:
-                draw_candidates(m.w, m.pairs, m.s, b)
+            draw_candidates(m.w, m.pairs, m.s, b)
 
 
 @njit()
