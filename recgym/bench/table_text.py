@@ -36,6 +36,13 @@ def cells(table: Leaderboard, row: Row) -> list[str]:
     ]
 
 
+def filled_columns(table: Leaderboard) -> tuple[list[str], list[list[str]]]:
+    """Names and rows of a table without the columns that are empty: of a reference, or a score, that no run has."""
+    names, rows = head(table), [cells(table, row) for row in table.rows]
+    kept = [k for k in range(len(names)) if not rows or any(row[k] for row in rows)]
+    return [names[k] for k in kept], [[row[k] for k in kept] for row in rows]
+
+
 def format_number(value: float, digits: int = 3) -> str:
     """A number with some significant digits and no exponent; "-" for NaN."""
     if math.isnan(value):

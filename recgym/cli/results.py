@@ -4,7 +4,7 @@ from recgym.bench.all_environments import AGGREGATE_HEAD, aggregate_cells, corre
 from recgym.bench.experiment import title_of
 from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
-from recgym.bench.table_text import REFERENCE_HEAD, cells, describe_learning, describe_planning, head
+from recgym.bench.table_text import REFERENCE_HEAD, describe_learning, describe_planning, filled_columns
 from recgym.cli.layout import TableColumn, show_table, show_text
 
 # the order in which columns are given space; those without a rank are always shown
@@ -17,8 +17,8 @@ def print_report(results: Results) -> None:
         for table in tables:
             title = title_of(table.env_id, table.experiment)
             ranks = _RANKS | {REFERENCE_HEAD.format(table.reference): _RANKS["reference"]}
-            columns = [TableColumn(name, ranks.get(name, 0)) for name in head(table)]
-            rows = [cells(table, row) for row in table.rows]
+            names, rows = filled_columns(table)
+            columns = [TableColumn(name, ranks.get(name, 0)) for name in names]
             show_table(columns, rows, f"{preset}: {title}" + (f"  ({table.mark})" if table.mark else ""))
             lines = [describe_planning(table), describe_learning(table), *table.notes]
             if table.is_assumed:
