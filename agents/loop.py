@@ -117,7 +117,9 @@ class Loop:
     def _restore(self, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         seen = {name[12:]: value for name, value in arrays.items() if name.startswith("observation.")}
         observation = seen.get("", seen)
-        if not self.env.observation_space.contains(observation):
+        space = self.env.observation_space
+        kinds = getattr(space, "spaces", {"": space})  # `contains` takes any type that can be cast
+        if not space.contains(observation) or any(kinds[key].dtype != seen[key].dtype for key in seen):
             raise ValueError("the observation is not of this environment")
         own, statistics = vars(self.statistics), facts["statistics"]
         there = {name: arrays[name] for name in ("over", "reward", "length")}

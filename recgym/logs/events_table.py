@@ -65,9 +65,8 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
         table = table.take(pa.array(kept))
         _take(columns, kept)
     events = [event.name for event in EVENTS[settings.domain] if event.name in columns]
-    beside = {key: table[key] for key in ATTRIBUTES if key in table.column_names}
     order = row_order(
-        {**beside, **columns}, events, is_split=is_split, are_ties_as_in_file=settings.ties == "file"
+        {**_beside(table), **columns}, events, is_split=is_split, are_ties_as_in_file=settings.ties == "file"
     )
     if settings.items is None:
         items = _with_attributes(items, table, columns, order)
@@ -185,6 +184,12 @@ def _implied_response(
         f"{name}: there is no column {response}: {count}, those with {which}, have one; the others were shown only"
     )
     return implied
+
+
+def _beside(table: Any) -> dict[str, Any]:
+    """Attributes in the rows, which order those of one time; categories as they are read."""
+    beside = {key: table[key] for key in ATTRIBUTES if key in table.column_names}
+    return beside | ({"category": words_of(beside["category"])} if "category" in beside else {})
 
 
 def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any], order: Array) -> Any:

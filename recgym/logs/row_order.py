@@ -168,6 +168,9 @@ def _comparable(values: Any) -> Any:
         ranks[-1] = -1
         ranks[as_numpy(pc.array_sort_indices(words))] = np.arange(len(words))
         return pa.array(ranks[codes])
+    if pa.types.is_floating(cells.type):  # whole numbers are equal, whatever a file states as their type
+        whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 2.0**53))
+        cells = cells.cast(pa.int64()) if pc.all(whole).as_py() else cells
     return cells.cast(pa.int8()) if pa.types.is_boolean(cells.type) else cells
 
 

@@ -11,7 +11,7 @@ from zoo import WORLDS, log_for, make_env
 
 from agents import Problem, Transition, load_agent, make_agent
 from agents.base import BaseAgent
-from agents.loop import Statistics
+from agents.loop import Loop, Statistics
 from agents.slates import check_log, credit, item_rewards, logged_rewards, top_k
 from recgym.logs.sample import sample_log
 
@@ -180,3 +180,15 @@ def test_statistics_of_episodes_are_exact():
         live, np.array([5.0, 1.0]), np.array([True, False]), {}
     )  # the 7 of the restart counts nowhere
     assert statistics.flush() == {"return": 5.0, "length": 1.0}
+
+
+def test_a_loop_goes_on_from_observations_of_its_own_types_alone():
+    """A space takes what can be cast to its type: flags as items, which then select instead of index."""
+    env = make_env("recgym/Ecommerce-v1", "linucb", 4)
+    loop = Loop(env, 100)
+    loop.begin(1)
+    arrays, facts = loop.loop_state()
+    Loop(env, 100).restore((arrays, facts))
+    arrays = {**arrays, "observation.shown": arrays["observation.shown"].astype(bool)}
+    with pytest.raises(ValueError, match="the observation is not of this environment"):
+        Loop(env, 100).restore((arrays, facts))

@@ -198,3 +198,28 @@ def test_a_remark_says_where_the_order_of_the_file_is_that_of_the_events(tmp_pat
     ):
         log = read_log(csv(tmp_path, header, rows), domain="ecommerce")
         assert (what in log.remarks) == is_said, (header, rows)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("category", [True, False, None]),
+        ("category", [2, 10, 1]),
+        ("context_tab", [2.0, 10.0, None]),
+        ("price", [2.0, 10.0, 1.0]),
+    ],
+)
+def test_rows_of_one_time_are_in_one_order_whatever_the_file_is(tmp_path, key, values):
+    """Of text, JSON, Parquet and frames, which state types of their own."""
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"user": "u", "item": rng.integers(0, 9, 60).astype(str), "time": AT})
+    frame[key] = [values[k] for k in rng.integers(0, 3, 60)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    logs = [Log.from_pandas(frame, domain="content")]
+    logs += [read_log(tmp_path / f"t.{kind}", domain="content") for kind in ("csv", "parquet", "jsonl")]
+    names = [name for name in ("item", key) if name in logs[0].rows.column_names]
+    for log in logs[1:]:
+        assert log.rows.select(names).to_pydict() == logs[0].rows.select(names).to_pydict()
+        assert str(log.items.to_pydict()) == str(logs[0].items.to_pydict())  # nan is nan

@@ -34,7 +34,8 @@ def test_it_is_what_its_note_says(shipped):
 def test_its_items_are_those_of_the_worlds_of_its_mark(shipped, name):
     world = load_world(name)
     log = world.index_log(shipped)
-    assert log.remarks == ()
+    other = "sampled from the world ecommerce-1, another one of the same users and items than ecommerce-2"
+    assert log.remarks == ((other,) if name == "ecommerce-2" else ())
     ours = [world.categories[code] for code in world.arrays.category[log.column("item")]]
     assert log.items["category"].take(pa.array(log.column("item"))).to_pylist() == ours
 
