@@ -19,7 +19,7 @@ class Suggestion(NamedTuple):
 
 
 SUGGESTIONS = (
-    Suggestion("See the environments", "recgym envs", "a second"),
+    Suggestion("See environments and agents", "recgym envs", "a second"),
     Suggestion("Train an agent in one", "recgym train ucb1 {env} --steps 2000", "seconds"),
     Suggestion("Compare 9 agents in 3 worlds", "recgym bench --preset quick", "ten minutes"),
     Suggestion(

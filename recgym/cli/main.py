@@ -27,6 +27,7 @@ from recgym.cli.terminal import (
     TimeFormat,
     TimeUnit,
     given,
+    is_terminal,
     print_json,
 )
 
@@ -59,7 +60,7 @@ def options(
 
 
 def envs(as_json: Json = False) -> None:
-    """The table of environments: id, world, items, slate, horizon, reward.
+    """The table of environments: id, world, items, slate, horizon, reward; in a terminal the names of agents, too.
 
     ```sh
     recgym envs
@@ -71,7 +72,8 @@ def envs(as_json: Json = False) -> None:
     if as_json:
         print_json([row._asdict() for row in ENVIRONMENTS])
         return
-    from recgym.cli.layout import TableColumn, show_table
+    from agents import AGENTS
+    from recgym.cli.layout import TableColumn, show_table, show_text
 
     columns = [TableColumn("id"), TableColumn("world", 1), TableColumn("items", 2), TableColumn("slate", 3)]
     columns += [TableColumn("horizon", 4), TableColumn("reward", 5), TableColumn("about", 6, is_text=True)]
@@ -80,6 +82,12 @@ def envs(as_json: Json = False) -> None:
         items = "all" if row.n_items is None else str(row.n_items)
         rows.append((row.id, row.world, items, str(row.slate_size), str(row.horizon), row.reward, row.about))
     show_table(columns, rows)
+    if is_terminal(sys.stdout):  # a pipe gets the table alone
+        families = dict.fromkeys(agent.family for agent in AGENTS)
+        named = (
+            f"{name}: {', '.join(row.name for row in AGENTS if row.family == name)}" for name in families
+        )
+        show_text("\n".join(["", "Agents, for recgym train AGENT ENV:", *named]))
 
 
 def validate(

@@ -15,7 +15,7 @@ AgentName = Annotated[
     str,
     typer.Argument(
         metavar="AGENT",
-        help="Name, such as dcf-dqn, linucb, ucb1, sb3-dqn; a word that is none, such as list, prints all names.",
+        help="Name, such as dcf-dqn, linucb, ucb1, sb3-dqn; `recgym envs` lists them.",
     ),
 ]
 EnvId = Annotated[

@@ -12,6 +12,7 @@ from fcntl import ioctl
 import pytest
 from printed_report import AGENTS
 
+import agents
 from recgym.cli.layout import TableColumn, widths
 from recgym.envs import ENVIRONMENTS
 
@@ -90,6 +91,13 @@ def test_figures_of_a_card_are_whole(width):
     assert any("0.5129 to 0.5301" in line and "0.5217" in line and "0.5218" in line for line in tables)
     assert "long_view" in text
     assert "(leave_idle)" in text or "leave_idle" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_terminal_gets_the_names_of_the_agents(width):
+    text = in_terminal(width, command("envs"))
+    assert "\nbandits: epsilon-greedy, ucb1, thompson, " in text.replace("\r", "")
+    assert {row.name for row in agents.AGENTS} <= set(re.split(r"[,\s]+", text))
 
 
 def test_a_pipe_gets_every_column_in_one_line_a_row(run):
