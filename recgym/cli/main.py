@@ -252,7 +252,9 @@ def _message(error: Exception) -> str | None:
     if isinstance(error, ValueError | OSError):
         return str(error)
     if hasattr(error, "format_message"):  # typer's errors about arguments
-        return str(error.format_message())
+        text, context = str(error.format_message()), getattr(error, "ctx", None)
+        is_missing = type(error).__name__ == "MissingParameter" and context is not None
+        return f"{text.rstrip('.')}: see {context.command_path} --help" if is_missing else text
     return None
 
 

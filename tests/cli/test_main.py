@@ -108,7 +108,8 @@ def test_every_option_is_explained():
     ("arguments", "words"),
     [
         (["nonsense"], ["nonsense"]),
-        (["card"], ["Missing argument"]),
+        (["card"], ["Missing argument 'WORLD': see recgym card --help\n"]),
+        (["fit", "log.csv"], ["Missing option '--out': see recgym fit --help\n"]),
         (["card", "atlantis"], ["world 'atlantis' is unknown"]),
         (["card", "/"], ["/ holds no world: world.json is missing"]),
         (["card", "content-1", "--png", "x.foo"], ["--png x.foo", "must end in .png"]),
