@@ -253,8 +253,9 @@ def _message(error: Exception) -> str | None:
         return str(error)
     if hasattr(error, "format_message"):  # typer's errors about arguments
         text, context = str(error.format_message()), getattr(error, "ctx", None)
-        is_missing = type(error).__name__ == "MissingParameter" and context is not None
-        return f"{text.rstrip('.')}: see {context.command_path} --help" if is_missing else text
+        if context is not None and type(error).__name__ == "MissingParameter":
+            return f"{text.rstrip('.')}: see {context.command_path} --help"
+        return text
     return None
 
 
