@@ -99,7 +99,7 @@ def _fact(name: str, column: str, values: Any, lines: Array, remarks: list[str])
     if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type):
         cells = cells.cast(pa.timestamp("ms"), safe=False).cast(INT)
     if column not in ITEM_COLUMNS:
-        return cells
+        return words_of(cells).cast(TEXT) if cells.type == TEXT else cells
     if ITEM_COLUMNS[column] is is_words:
         return pc.fill_null(as_text(cells), UNKNOWN)
     if cells.type == TEXT and column == "price":

@@ -133,3 +133,19 @@ def test_a_category_of_true_and_false_is_one_whatever_it_is_written_as(tmp_path,
     ]
     for log in logs:
         assert log.items["category"].to_pylist() == ["true", "unknown", "false"]
+
+
+def test_text_of_a_table_of_ids_is_the_same_from_every_file(tmp_path):
+    """Words for a missing value, spaces and decimals of zeros are read as in CSV where a file states the type, too."""
+    ids = pd.DataFrame({"id": ["a", "b", "c", "d"], "tier": ["gold", "NA", "", " 1.0"]})
+    ids.to_csv(tmp_path / "u.csv", index=False)
+    ids.to_parquet(tmp_path / "u.parquet")
+    rows = pd.DataFrame({"user": ["a", "b", "c", "d"], "item": "i", "time": 1600000000})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    logs = [
+        read_log(tmp_path / "t.csv", domain="social", users=tmp_path / f"u.{kind}")
+        for kind in ("csv", "parquet")
+    ]
+    logs.append(Log.from_pandas(rows, domain="social", users=ids))
+    for log in logs:
+        assert log.users["tier"].to_pylist() == ["gold", None, None, "1"]
