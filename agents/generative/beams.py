@@ -45,14 +45,14 @@ def search(
     before = torch.zeros(batch, 1, 0, dtype=torch.bool, device=device)
     out, last_width = hidden, 0
     for level in range(trie.levels):
-        is_open, child = trie.codes_after(node, room)
+        is_open = trie.open_after(node, level, room)
         logits = model.code_logits(hidden, level).masked_fill(~is_open, CLOSED)
         is_open = is_open & torch.isfinite(log_prob)[..., None]
         each = (log_prob[..., None] + logits.log_softmax(dim=-1)).masked_fill(~is_open, -torch.inf)
         scores = each if generator is None else _perturbed(each, noisy, generator)
         noisy, index = scores.flatten(1).topk(min(beams, scores[0].numel()), dim=1)
-        log_prob, node = each.flatten(1).gather(1, index), child.flatten(1).gather(1, index)
         parent, code = index // model.codes, index % model.codes
+        log_prob, node = each.flatten(1).gather(1, index), trie.child(node.gather(1, parent), code)
         if level < trie.levels - 1 or with_hidden:
             width = before.shape[2]
             before = before.gather(1, parent[..., None].expand(-1, -1, width))

@@ -194,7 +194,7 @@ class Decoder(nn.Module):
         total = torch.zeros(items.shape, device=items.device)
         for level in range(trie.levels):
             at = last[:, None].expand(-1, items.shape[1], -1) if level == 0 else hidden[:, :, level - 1]
-            is_open, _ = trie.codes_after(trie.path[items, level], room)
+            is_open = trie.open_after(trie.path[items, level], level, room)
             logits = self.code_logits(at, level).masked_fill(~is_open, CLOSED)
             chosen = trie.codes[items, level][..., None]
             total = total + logits.log_softmax(dim=-1).gather(-1, chosen)[..., 0]

@@ -63,6 +63,10 @@ class PrefixTrie:
         """The item of nodes of the last level, (n,)."""
         return np.asarray(self.order[self.low[leaf]])
 
+    def leaf(self) -> NDArray[np.int64]:
+        """The node of every item, (N,)."""
+        return np.asarray(self.start[self.levels] + self.place)
+
     def path(self) -> NDArray[np.int64]:
         """The node before each code of every item, (N, L)."""
         node = np.zeros(len(self.codes), np.int64)

@@ -171,8 +171,24 @@ def test_a_mask_is_kept_and_a_short_one_brings_items_back(problem):
         trie.room(states.items, None, 3),
         trie.room(states.items, torch.ones(40, 30).bool(), 3),
     )
-    low, high = trie.low.expand(40, -1), trie.high.expand(40, -1)
-    assert torch.equal(by_places.left(low, high), by_counts.left(low, high))
+    for level in range(trie.levels):
+        nodes = torch.arange(trie.trie.start[level], trie.trie.start[level + 1]).expand(40, -1)
+        found = trie.open_after(nodes, level, by_places)
+        assert torch.equal(found, trie.open_after(nodes, level, by_counts))
+        is_open = brute_open(trie, states.items, level)
+        assert torch.equal(found, is_open)
+        assert level == 0 or bool((~is_open & trie.allowed[nodes]).any())
+
+
+def brute_open(trie, shown, level):
+    """Whether each code leads from each node of a level to an item that was not shown, by walking every item."""
+    start = int(trie.trie.start[level])
+    nodes = int(trie.trie.start[level + 1]) - start
+    is_open = torch.zeros(len(shown), nodes, trie.trie.num_codes, dtype=torch.bool)
+    for row, items in enumerate(shown.tolist()):
+        for item in set(range(trie.num_items)) - set(items):
+            is_open[row, int(trie.path[item, level]) - start, int(trie.codes[item, level])] = True
+    return is_open
 
 
 @torch.no_grad()
