@@ -34,6 +34,7 @@ class BaseAgent:
     devices: ClassVar[tuple[str, ...]] = ("cpu",)  # devices that it can use
     env: Any = None  # set by `make_agent(name, env)`: the task with the observation that the agent reads
     learns_from_log: bool = False  # whether `prepare` uses a log, given the parameters
+    transfers: ClassVar[bool] = False  # whether `take_over` takes what was learnt in another world
     is_learnt: bool = False  # whether an offline or online stage has run
     is_indifferent: bool = False  # whether it reads no observations
 

@@ -50,6 +50,12 @@ def refuse_other_world(folder: Path, problem: Problem) -> None:
         raise ValueError(made_for_another(f"the agent in {folder}", others))
 
 
+def is_of_other_world(folder: Path, problem: Problem) -> bool:
+    """Whether an agent was saved for another world, reward or slate size."""
+    task = read_about(folder).get("task")
+    return task is not None and bool(problem.differences_from(task))
+
+
 def check_arrays(
     place: str, own: Mapping[str, NDArray[Any]], state: Mapping[str, NDArray[Any]], free: tuple[str, ...] = ()
 ) -> None:

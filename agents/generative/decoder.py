@@ -40,6 +40,15 @@ class Prompt(NamedTuple):
     cache: Any  # keys and values of the places
 
 
+class Inputs(NamedTuple):
+    """What the network reads of sessions and items."""
+
+    tokens: Tensor  # (B, P + W levels, d)
+    mask: Tensor  # (B, P + W levels, P + W levels) which places each sees
+    numbers: Tensor  # (B, P + W levels)
+    past: int  # P, places before the first code
+
+
 def gpt2(width: int, layers: int, heads: int, tokens: int, places: int) -> nn.Module:
     """GPT-2's network from scratch; ValueError without the extra."""
     try:
@@ -160,14 +169,13 @@ class Decoder(nn.Module):
         table = self.table[level * self.codes : (level + 1) * self.codes]
         return functional.linear(hidden, table, self.code_bias[level])
 
-    def forward(self, states: States, items: Tensor, trie: OpenCodes) -> tuple[Tensor, Tensor]:
-        """Outputs at the last place of the sessions, (B, d), and at the codes of items (B, W), (B, W, levels, d)."""
+    def inputs(self, states: States, items: Tensor, trie: OpenCodes) -> Inputs:
+        """The places of sessions and of the codes of items (B, W)."""
         tokens, present, numbers = self._past(states, trie)
         batch, count = items.shape
         codes, levels, past = trie.codes[items], trie.levels, tokens.shape[1]
         written = torch.stack([self.embedded(codes[..., level], level) for level in range(levels)], dim=2)
         number = HISTORY_LENGTH + 1 + torch.arange(levels, device=items.device).repeat(count)
-        places = torch.cat([numbers, number.expand(batch, -1)], dim=1)
         size = count * levels
         branch = torch.ones(levels, levels, dtype=torch.bool, device=items.device).tril()
         own = torch.kron(torch.eye(count, dtype=torch.bool, device=items.device), branch).expand(
@@ -176,8 +184,17 @@ class Decoder(nn.Module):
         mask = torch.zeros(batch, past + size, past + size, dtype=torch.bool, device=items.device)
         mask[:, :past, :past] = _causal(present)
         mask[:, past:, :past], mask[:, past:, past:] = present[:, None], own
-        out = self._run(torch.cat([tokens, written.flatten(1, 2)], dim=1), mask, places).last_hidden_state
-        return out[:, past - 1], out[:, past:].reshape(batch, count, levels, -1)
+        places = torch.cat([numbers, number.expand(batch, -1)], dim=1)
+        return Inputs(torch.cat([tokens, written.flatten(1, 2)], dim=1), mask, places, past)
+
+    def outputs(self, inputs: Inputs, levels: int) -> tuple[Tensor, Tensor]:
+        """Outputs at the last place of the sessions, (B, d), and at the codes, (B, W, levels, d)."""
+        out, past = self._run(*inputs[:3]).last_hidden_state, inputs.past
+        return out[:, past - 1], out[:, past:].unflatten(1, (-1, levels))
+
+    def forward(self, states: States, items: Tensor, trie: OpenCodes) -> tuple[Tensor, Tensor]:
+        """`outputs` of items (B, W)."""
+        return self.outputs(self.inputs(states, items, trie), trie.levels)
 
     def outcomes(self, states: States, last: Tensor, code: Tensor, items: Tensor) -> Tensor:
         """Logits of the events and the scaled reward of items, (B, W, E + 1), given the outputs at their last codes."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from agents.base import BaseAgent
 from agents.deep.states import States, to_states
+from agents.explain import named
 from agents.generative.adapters import (
     add_adapter,
     is_of_adapter,
@@ -24,19 +25,26 @@ from agents.generative.adapters import (
 from agents.generative.beams import Found, search
 from agents.generative.by_length import by_length, states_at
 from agents.generative.decisions import Decisions, of_log
-from agents.generative.decoder import Decoder
+from agents.generative.decoder import Decoder, Inputs
 from agents.generative.decoder_params import DecoderParams
+from agents.generative.decoder_shares import input_shares, mean_tokens, place_names
 from agents.generative.objectives import Read, imitation_loss, outcome_loss, read_decisions, scaled_rewards
 from agents.generative.offline_stages import fit_stage
 from agents.generative.open_codes import OpenCodes, Room
 from agents.generative.prefix_trie import PrefixTrie
 from agents.generative.semantic_ids import item_vectors, semantic_ids, sizes_for
 from agents.generative.tastes import Tastes
+from agents.generative.transfer import taken_over
 from agents.interface import Actions, Figures, Masks, Report
 from agents.log_histories import Histories, read_histories
 from agents.problem import Problem
+from agents.saved import read_about
 from agents.slates import check_mask
 from agents.torch_utils import GPUS, generator_on, pick_device, put_weights, seeded, to_host, weights_of
+from recgym import storage
+from recgym.arrays import Doubles
+
+SCORED = 64  # items whose scores are calculated at once
 
 
 class DecoderAgent(BaseAgent):
@@ -45,6 +53,7 @@ class DecoderAgent(BaseAgent):
     observation: ClassVar[str] = "history"
     offline: ClassVar[bool] = True
     devices: ClassVar[tuple[str, ...]] = GPUS
+    transfers: ClassVar[bool] = True
     config: ClassVar[type[Any]] = DecoderParams
     context_size: ClassVar[int] = 3  # numbers of a decision beside the user and the history
     params: Any
@@ -192,6 +201,48 @@ class DecoderAgent(BaseAgent):
         assert found.hidden is not None
         return self.model.outcomes(states, found.last, found.hidden, found.items)[..., -1]
 
+    # explaining
+
+    def scores(self, observation: Any) -> Doubles:
+        """What `act` ranks all items by, (B, N): predicted reward, or log-probability with as few beams as slots."""
+        states = self.states_of(observation)
+        num_items = self.problem.num_items
+        every = [range(start, min(start + SCORED, num_items)) for start in range(0, num_items, SCORED)]
+        with torch.no_grad():
+            parts = [
+                self._score(states, torch.tensor(part, device=self.torch_device).expand(len(states.user), -1))
+                for part in every
+            ]
+        return to_host(torch.cat(parts, dim=1)).astype(np.float64)
+
+    def explain(self, observation: Any, action: Actions) -> list[dict[str, float]]:
+        """Contributions of the session, past items and the codes of the items (`agents.generative.decoder_shares`)."""
+        items = torch.as_tensor(action, device=self.torch_device)
+        states = self.states_of(observation)
+        inputs = self.model.inputs(states, items, self.trie)
+
+        def score(inputs: Inputs) -> Tensor:
+            return self._score_of(states, items, inputs)
+
+        shares = to_host(input_shares(inputs, mean_tokens(self.model, states, items, self.trie), score))
+        with torch.no_grad():
+            total = to_host(score(inputs).sum(dim=1)).astype(np.float64)
+        found = []
+        for b, row in enumerate(shares.astype(np.float64)):
+            there = place_names(self.problem, states, items, self.trie, inputs.past, b)
+            found.append(named(["always", *there], np.append(total[b] - row.sum(), row)))
+        return found
+
+    def _score(self, states: States, items: Tensor) -> Tensor:
+        return self._score_of(states, items, self.model.inputs(states, items, self.trie))
+
+    def _score_of(self, states: States, items: Tensor, inputs: Inputs) -> Tensor:
+        last, hidden = self.model.outputs(inputs, self.trie.levels)
+        log_probs = self.model.log_probs(last, hidden, items, self.trie, None)
+        if self.params.candidates <= self.problem.slate_size:
+            return log_probs
+        return self.worth(Found(items, log_probs, last, hidden[:, :, -1]), states)
+
     # saving
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -212,6 +263,20 @@ class DecoderAgent(BaseAgent):
         super().write(folder)
         if self.lora_rank:
             write_adapter(folder, self.model)
+
+    def take_over(self, folder: Path) -> None:
+        """Take what another task's agent has learnt that holds here too (`agents.generative.transfer`)."""
+        stored, events = (
+            storage.Stored(folder, "saved agent"),
+            read_about(folder).get("task", {}).get("event_names"),
+        )
+        with storage.refusing(folder):
+            saved = {
+                name.removeprefix("model."): value
+                for name, value in stored.arrays("agent.safetensors").items()
+            }
+            same_events = events == list(self.problem.event_names)
+            put_weights(self.model, taken_over(weights_of(self.model), saved, same_events=same_events))
 
     def reload(self, folder: Path) -> None:
         """Load what `write` wrote; ValueError for an adapter of another base."""

@@ -209,12 +209,15 @@ def _notify(
 
 def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
     """Loads the first weights of the agent. Returns the log of its offline stage, or None."""
-    from agents.saved import refuse_other_world
+    from agents.saved import is_of_other_world, refuse_other_world
 
     if plan.start is not None:
         try:
-            agent.reload(plan.start)
-            refuse_other_world(plan.start, agent.problem)
+            if getattr(agent, "transfers", False) and is_of_other_world(plan.start, agent.problem):
+                agent.take_over(plan.start)
+            else:
+                agent.reload(plan.start)
+                refuse_other_world(plan.start, agent.problem)
         except ValueError as error:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
     if plan.log is None:
