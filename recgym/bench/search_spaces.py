@@ -155,7 +155,7 @@ def space_of(agent: str) -> Space:
     if agent not in SPACES:
         meant = did_you_mean(agent, SPACES)
         raise ValueError(
-            f"agent {agent} has no search space (give --space); {', '.join(SPACES)} have one{meant}"
+            f"agent {agent} has no search space; there are {', '.join(SPACES)}, or give --space{meant}"
         )
     return SPACES[agent]
 
