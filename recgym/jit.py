@@ -142,6 +142,18 @@ class _Files(caching.CompileResultCacheImpl):
     _locator_classes = [_Locator]  # noqa: RUF012  # numba declares it so
 
 
+class _InnerLocator(_Locator):
+    """Folder of the code that compiled functions call."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path += ".inner"
+
+
+class _InnerFiles(_Files):
+    _locator_classes = [_InnerLocator]  # noqa: RUF012  # numba declares it so
+
+
 class _Cache(caching.FunctionCache):
     """Cache of numba. A file that cannot be read is compiled again; one that cannot be written is left out."""
 
@@ -168,6 +180,10 @@ class _Cache(caching.FunctionCache):
             _say(f"compiled code is not kept: {self.cache_path}: {error.strerror}")
 
 
+class _InnerCache(_Cache):
+    _impl_class = _InnerFiles
+
+
 def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile at the first call; without JIT the function is returned as it is.
 
@@ -175,19 +191,21 @@ def njit(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]
     Kernels allocate nothing, so reference counting is off: with it, passing tuples of arrays between functions took
     twenty times as long as the arithmetic. Threaded kernels need it. No kernel is a callback of C, so that no wrapper
     for that is compiled.
+
+    Compiled functions call a twin that Python cannot call: to take seventy arrays out of Python's objects is 40 % of
+    the time to compile, and most functions are never called so.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
-        compiled: Any = _numba.njit(
-            error_model="numpy",
-            parallel=parallel,
-            nogil=True,
-            forceinline=True,
-            no_cfunc_wrapper=True,
-            _nrt=parallel,
-        )(function)
-        if _FOLDER is not None and hasattr(compiled, "enable_caching"):  # else plain Python
-            compiled._cache = _Cache(function)
+        options = {"error_model": "numpy", "parallel": parallel, "nogil": True, "_nrt": parallel}
+        options |= {"forceinline": True, "no_cfunc_wrapper": True}
+        compiled: Any = _numba.njit(**options)(function)
+        if not hasattr(compiled, "enable_caching"):  # plain Python
+            return function
+        inner: Any = _numba.njit(**options, no_cpython_wrapper=True)(function)
+        if _FOLDER is not None:
+            compiled._cache, inner._cache = _Cache(function), _InnerCache(function)
+        compiled.get_call_template, compiled.get_overload = inner.get_call_template, inner.get_overload
         kept: Callable[P, R] = compiled
         return kept
 
