@@ -25,6 +25,7 @@ JUDGED = (USERS, POLICY, MATCHED, BOTH)
 
 BY_ID = {metric.id: metric for metric in METRICS}
 RANDOM = "random_"  # of the ids of figures of a randomised test
+RULE_OF_THREE = 3.0  # -log(.05): of a rate that is 0 in n rows the 95 % bound is this / n
 MARGIN = 0.001  # [nats] that rounding may add to a log-loss
 _LABEL = re.compile(r"\{(event|number|label)\}")
 _DAY = "/day "  # in the id of a figure of one day, before the day
@@ -60,10 +61,15 @@ class Figure(NamedTuple):
 
     @property
     def is_outside(self) -> bool:
-        """Whether the world's figure is outside the interval of the log's; never for events that never happened."""
+        """Whether the world's figure is outside the interval of the log's.
+
+        The upper end for what never happened in n rows is 3/n (rule of three: Hanley and Lippman-Hand, 1983): every
+        draw of the rows that the interval is made from has 0.
+        """
         if self.log is None or self.low is None or self.high is None or self.world is None:
             return False
-        return not (self.low <= self.world <= self.high or self.low == self.high == 0)
+        high = RULE_OF_THREE / max(self.n, 1) if self.low == self.high == 0 else self.high
+        return not self.low <= self.world <= high
 
     @property
     def is_worse(self) -> bool:

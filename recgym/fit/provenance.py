@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recgym.arrays import Arrays
@@ -236,11 +237,24 @@ def card_notes_on_contexts(log: Log, dataset: Dataset) -> str:
     flags = [CONTEXT + flag for flag in RANDOM_FLAGS]
     others = [name for name in names if name not in (*READ_CONTEXTS, *flags)]
     notes = [f"contexts that no term depends on: {shown(others)}"] if others else []
+    fixed = [name for name in others if _is_of_users(log, name)]
+    if fixed:
+        notes.append(
+            f"of a user alone, and no feature of users: {shown(fixed)}; as a column of a table of users "
+            "(--source generic:users=FILE) agents and terms read it"
+        )
     if len(dataset.contexts) == 1:
         empty = {name: log.rows[name].null_count for name in CONTEXT_CODES if name in names}
         rows = f"of {len(log):,} rows have none"
         notes += [f"{name} is not used: {count:,} {rows}" for name, count in empty.items() if count]
     return "; ".join(notes)
+
+
+def _is_of_users(log: Log, name: str) -> bool:
+    """Whether a column has one value for each user, and not the same for all."""
+    users, values = (len(pc.unique(log.rows[column])) for column in ("user", name))
+    pairs = len(log.rows.group_by(["user", name]).aggregate([]))
+    return len(log.rows) > users == pairs and values > 1
 
 
 def _period_words(config: FitConfig) -> str:

@@ -189,6 +189,11 @@ def test_contexts_without_a_term_are_named():
         return card_notes_on_contexts(log, make_dataset(log, FitConfig(), positives_only=False))
 
     assert note() == "contexts that no term depends on: context_device"
+    country = [f"c{k % 5 % 2}" for k in range(60)]
+    assert note(context_country=country) == (
+        "contexts that no term depends on: context_device, context_country; of a user alone, and no feature of "
+        "users: context_country; as a column of a table of users (--source generic:users=FILE) agents and terms read it"
+    )
     hours = [float("nan"), *range(19)] * 3
     assert note(context_hour=hours) == (
         "contexts that no term depends on: context_device; context_hour is not used: 3 of 60 rows have none"

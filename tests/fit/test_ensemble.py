@@ -188,7 +188,7 @@ def test_a_world_is_replaced_only_with_replace(tmp_path, capsys, monkeypatch):
     (tmp_path / "mine" / "world.json").write_text("kept")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
-        main(["fit", "no such log", "--out", "mine"])
+        main(["fit", "sample", "--out", "mine"])
     assert end.value.code == 2
     assert (
         capsys.readouterr().err

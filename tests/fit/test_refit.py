@@ -41,8 +41,9 @@ def train(run, place):
 
 
 def beside_progress(err):
-    """Lines of stderr but those on stages and steps."""
-    return [line for line in err.splitlines() if not line.startswith(("dcf-dqn: ", "ucb1: "))]
+    """Lines of stderr but those on stages and steps, and on what to do next."""
+    said = err.partition("next, in Python:\n")[0].splitlines()
+    return [line for line in said if not line.startswith(("dcf-dqn: ", "ucb1: "))]
 
 
 def weights(folder):
