@@ -10,14 +10,13 @@ catalogue. The drawn unit depends on the choice model of the world:
                          then items are drawn by a power of their popularity, which fitting has subtracted from the item
                          biases, so that responses have the popularity of the log.
 
-An item is shown again in a session only after all items of its page, or all with any exposure, have been shown. A slate
-is filled from the top. The propensity of a position is the probability of its item given the items above it and the
-session so far; that of the slate is their product. If a page has too few items, the next one of its category follows.
+An item is shown again in a session only after all items of its page, or all with any exposure, have been shown. Where
+units are items and `logged_again` is not 0, one that was shown may follow at once, with that share of its weight.
+A slate is filled from the top. The propensity of a position is the probability of its item given the items above it and
+the session so far; that of the slate is their product. If a page has too few items, the next of its category follows.
 
 Axes: B sessions, N items, K slate positions, C categories, M units.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,78 +26,23 @@ from recgym.jit import njit
 from recgym.rng import POLICY, uniform
 from recgym.sim.engine import Engine
 from recgym.sim.page_exposure import Exposure, exposure_of
-from recgym.sim.scalar_math import draw
 from recgym.sim.schema import WorldArrays
-from recgym.sim.shown_items import ShownItems, is_open, is_shown, new_visits, update_visits, with_capacity
+from recgym.sim.shown_items import ShownItems, is_open, new_visits, update_visits, with_capacity
 from recgym.sim.state import MEMORY, Sessions, Slates
+from recgym.sim.unit_weights import (
+    Position,
+    draw_unit,
+    is_fresh_unit,
+    kept_weight,
+    num_open,
+    open_mass,
+    unit_probability,
+    unit_weight,
+)  # fmt: skip
 from recgym.sim.world import World
 
 _MAX_TRIES = 100  # rejected draws of one position before all units are enumerated
 _MIN_MASS = 1e-9  # probability of the units that can be drawn, below which all are enumerated
-
-
-class Position(NamedTuple):
-    """The position that is filled."""
-
-    b: int  # row
-    k: int  # position in the slate
-    key: np.uint64  # of the episode
-    step: int
-    column: int  # its first random number
-    category: int  # of the step before, -1 for none
-    stay: float  # probability that the category is kept
-    row: int  # of the chain of pages; -1 without one
-
-
-@njit()
-def _unit_probability(w: WorldArrays, e: Exposure, p: Position, unit: int) -> float:
-    """Probability that a unit is drawn."""
-    if p.row >= 0:
-        return float(e.chain[p.row, unit])
-    share = (1.0 - p.stay) * e.share[unit]
-    if p.stay > 0.0 and w.category[e.items[e.first[unit]]] == p.category:
-        share += p.stay * e.share[unit] / e.category_share[p.category]
-    return share
-
-
-@njit()
-def _draw_unit(e: Exposure, p: Position, column: int) -> int:
-    """A unit by its probability, from the random numbers of a column and the next."""
-    u = uniform(p.key, p.step, POLICY, column + 1)
-    if p.row >= 0:
-        return draw(e.chain_cdf[p.row], 0, e.chain_cdf.shape[1], u)
-    if uniform(p.key, p.step, POLICY, column) < p.stay:
-        return draw(e.category_cdf, e.begin[p.category], e.begin[p.category + 1], u)
-    return draw(e.cdf, 0, e.cdf.shape[0], u)
-
-
-@njit()
-def _num_shown(e: Exposure, v: ShownItems, b: int, unit: int) -> int:
-    """Items of a unit that the session was shown."""
-    count = 0
-    for t in range(v.num[b]):
-        if e.unit[v.shown[b, t]] == unit:
-            count += 1
-    return count
-
-
-@njit()
-def _num_open(e: Exposure, v: ShownItems, slate: Slates, p: Position, unit: int, is_fresh: bool) -> int:
-    """Items of a unit that are allowed at the position."""
-    low, high = e.first[unit], e.first[unit + 1]
-    if v.is_masked[p.b]:
-        count = 0
-        for at in range(low, high):
-            if is_open(v, p.b, slate, p.k, e.items[at], is_fresh):
-                count += 1
-        return count
-    count = high - low
-    if is_fresh:
-        count -= _num_shown(e, v, p.b, unit)
-    for above in range(p.k):
-        if e.unit[slate[p.b, above]] == unit and not (is_fresh and is_shown(v, p.b, slate[p.b, above])):
-            count -= 1
-    return count
 
 
 @njit()
@@ -123,56 +67,23 @@ def _draw_item(
 
 
 @njit()
-def _unit_weight(
-    w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position, unit: int, is_fresh: bool
-) -> float:
-    """Probability that a unit is drawn, and an item of it that is allowed at the position."""
-    allowed = _num_open(e, v, slate, p, unit, is_fresh)
-    if allowed == 0:
-        return 0.0
-    size = e.first[unit + 1] - e.first[unit]
-    return (
-        _unit_probability(w, e, p, unit)
-        * allowed
-        / (size - _num_shown(e, v, p.b, unit) if is_fresh else size)
-    )
-
-
-@njit()
-def _is_fresh(e: Exposure, v: ShownItems, b: int, unit: int, is_fresh: bool) -> bool:
-    """Whether items that were shown are excluded: a page all of whose items were shown starts again."""
-    size = e.first[unit + 1] - e.first[unit]
-    return is_fresh and not (e.paged[0] and _num_shown(e, v, b, unit) == size)
-
-
-@njit()
-def _open_mass(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
-    """Probability of all items that are allowed at the position, without a mask; pages are never used up."""
-    mass = 1.0
-    if not e.paged[0]:
-        for t in range(v.num[p.b]):
-            mass -= _unit_probability(w, e, p, e.unit[v.shown[p.b, t]])
-        for above in range(p.k):
-            if not is_shown(v, p.b, slate[p.b, above]):
-                mass -= _unit_probability(w, e, p, e.unit[slate[p.b, above]])
-    return mass
-
-
-@njit()
 def _fill_by_rejection(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p: Position) -> float:
     """Fill the position by rejection sampling, without a mask; its propensity, 0 if no draw was accepted."""
-    mass = _open_mass(w, e, v, slate, p)
+    mass = open_mass(w, e, v, slate, p)
     if mass < _MIN_MASS:
         return 0.0
     for attempt in range(_MAX_TRIES):
-        unit = _draw_unit(e, p, p.column + 2 * attempt)
-        is_fresh = _is_fresh(e, v, p.b, unit, True)
-        count = _num_open(e, v, slate, p, unit, is_fresh)
+        unit = draw_unit(e, p, p.column + 2 * attempt)
+        kept = kept_weight(w, e, v, p.b, unit)
+        if kept < 1.0 and uniform(p.key, p.step, POLICY, p.column + 5 * _MAX_TRIES + attempt) >= kept:
+            continue
+        is_fresh = is_fresh_unit(w, e, v, p.b, unit, True)
+        count = num_open(e, v, slate, p, unit, is_fresh)
         if count > 0:
             low, high = e.first[unit], e.first[unit + 1]
             column = p.column + 2 * _MAX_TRIES
             slate[p.b, p.k] = _draw_item(e, v, slate, p, low, high, is_fresh, column)
-            return _unit_probability(w, e, p, unit) / mass / count
+            return kept * unit_probability(w, e, p, unit) / mass / count
     return 0.0
 
 
@@ -183,19 +94,19 @@ def _fill_by_enumeration(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slat
     for stage in range(2):
         total = 0.0
         for unit in range(num):
-            total += _unit_weight(w, e, v, slate, p, unit, _is_fresh(e, v, p.b, unit, stage == 0))
+            total += unit_weight(w, e, v, slate, p, unit, is_fresh_unit(w, e, v, p.b, unit, stage == 0))
         if total <= 0.0:
             continue
         rest, chosen, chance = uniform(p.key, p.step, POLICY, column) * total, -1, 0.0
         for unit in range(num):
-            weight = _unit_weight(w, e, v, slate, p, unit, _is_fresh(e, v, p.b, unit, stage == 0))
+            weight = unit_weight(w, e, v, slate, p, unit, is_fresh_unit(w, e, v, p.b, unit, stage == 0))
             if rest >= 0.0 and weight > 0.0:
                 chosen, chance = unit, weight
             rest -= weight
-        is_fresh = _is_fresh(e, v, p.b, chosen, stage == 0)
+        is_fresh = is_fresh_unit(w, e, v, p.b, chosen, stage == 0)
         low, high = e.first[chosen], e.first[chosen + 1]
         slate[p.b, p.k] = _draw_item(e, v, slate, p, low, high, is_fresh, column + 1)
-        return chance / total / _num_open(e, v, slate, p, chosen, is_fresh)
+        return chance / total / num_open(e, v, slate, p, chosen, is_fresh)
     # every item with any exposure is above or masked
     count = 0
     for item in range(e.items.shape[0]):
@@ -218,7 +129,7 @@ def _fill_from_page(w: WorldArrays, e: Exposure, v: ShownItems, slate: Slates, p
         for page in range(high - low):
             unit = low + (page + (at - low if move == 0 else 0)) % (high - low)
             for stage in range(2):
-                count = _num_open(e, v, slate, p, unit, stage == 0)
+                count = num_open(e, v, slate, p, unit, stage == 0)
                 if count > 0:
                     begin, end = e.first[unit], e.first[unit + 1]
                     slate[p.b, p.k] = _draw_item(e, v, slate, p, begin, end, stage == 0, p.column)
@@ -282,7 +193,9 @@ class LoggedPolicy:
         if self.visits.last.shape != size:
             self.visits = new_visits(*size, engine.world.num_items)
         self.visits = with_capacity(self.visits)
-        update_visits(engine.sessions, self.visits, exposure.unit, bool(exposure.paged[0]))
+        paged = bool(exposure.paged[0])
+        again = not paged and bool(engine.world.arrays.logged_again[0] > 0.0)
+        update_visits(engine.sessions, self.visits, exposure.unit, paged, again)
         slate, propensity = self.visits.last, np.ones(size)
         visits = self.visits
         if allowed is not None:

@@ -130,6 +130,7 @@ ARRAY_SPANS = {
     "return_decay": SHARE,
     "exposure": SHARE,
     "logged_stay": SHARE,
+    "logged_again": SHARE,
     "page_items": NON_NEGATIVE,
     "page_chain": SHARE,
     "whole_pages": SHARE,
@@ -204,6 +205,8 @@ class WorldArrays(NamedTuple):
     return_decay: Annotated[
         Floats, "1", np.float32
     ]  # weight of a response relative to that of the one after it
+    # logging policy where units are items: weight of an item that the session was shown, relative to that of another
+    logged_again: Annotated[Doubles, "1", np.float64]
 
 
 OPTIONAL: dict[str, Array] = {
@@ -217,6 +220,7 @@ OPTIONAL: dict[str, Array] = {
     "next_level": np.zeros(1, np.float32),
     "return_logit": np.zeros(1, np.float16),
     "return_decay": np.ones(1, np.float32),
+    "logged_again": np.zeros(1),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

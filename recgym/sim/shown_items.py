@@ -86,8 +86,8 @@ def _add(v: ShownItems, b: int, item: int) -> None:
 
 
 @njit()
-def update_visits(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) -> None:
-    """Add the items of the sessions' last slates.
+def update_visits(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool, again: bool) -> None:
+    """Add the items of the sessions' last slates; `again`: items may be shown again before all others were.
 
     A session that is updated at every step from its first on is known completely. Of one that is joined later, or was
     restored to an earlier step, the last H items are known.
@@ -100,7 +100,7 @@ def update_visits(s: Sessions, v: ShownItems, unit_of: Indices, is_paged: bool) 
             for k in range(slots):
                 # of a slate longer than the history only the drawn one is known
                 item = s.items[b, HISTORY_LENGTH - 1 - k] if slots <= HISTORY_LENGTH else v.last[b, k]
-                if item >= 0 and is_shown(v, b, item):
+                if item >= 0 and not again and is_shown(v, b, item):
                     _forget(v, b, unit_of, unit_of[item] if is_paged else -1)
             for k in range(slots):
                 _add(v, b, s.items[b, HISTORY_LENGTH - 1 - k] if slots <= HISTORY_LENGTH else v.last[b, k])

@@ -68,7 +68,7 @@ def feed(world, lead):
         chance = np.where(allowed, base, 0.0)
         chance[list(slate)] = 0.0
         fresh = chance.copy()
-        fresh[list(seen)] = 0.0
+        fresh[list(seen)] *= world.arrays.logged_again[0]
         chance = fresh if fresh.sum() > 0 else chance
         return chance / chance.sum()
 
@@ -118,8 +118,9 @@ def shop(world, lead):
 
 
 def small(domain):
-    """Nine items: in a shop pages of 3, 2 and 4, the first two of one category."""
-    world = synthetic(3, domain=domain, num_items=9, num_categories=2)
+    """Nine items: in a shop pages of 3, 2 and 4, the first two of one category; "again": items may come again."""
+    world = synthetic(3, domain=domain.replace("again", "content"), num_items=9, num_categories=2)
+    world = world.with_arrays(logged_again=np.array([0.4 * (domain == "again")]))
     page, category = np.repeat([0, 1, 0], [3, 2, 4]), np.repeat([0, 0, 1], [3, 2, 4])
     order = np.random.default_rng(1).permutation(9)  # exposure does not follow the pages
     return world.with_arrays(page=page[order], category=category[order], logged_stay=np.array([0.6]))
@@ -145,6 +146,7 @@ CASES = [
     ("content", 2, [(4, 0), (2, 7)], (4, 0, 2, 7)),
     ("content", 3, [(4, 0, 1), (2, 7, 3)], (4, 0, 1, 2, 7, 3)),
     ("content", 3, [(4, 0, 1), (2, 7, 3), (5, 6, 0)], (5, 6, 0)),  # 8 was left: then all items are open again
+    ("again", 2, [(4, 0), (2, 7), (7, 1)], (4, 0, 2, 7, 1)),
     ("ecommerce", 1, [], ()),
     ("ecommerce", 2, [], ()),
     ("ecommerce", 4, [], ()),  # pages of 3 and 2 are followed by the next
