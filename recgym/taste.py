@@ -59,7 +59,8 @@ def taste_spread(rows: Rows, draws: int, seed: int) -> TasteSpread | None:
     num = int(user.max()) + 1
     codes = [[getattr(rows, key) for key in keys] for keys in _GROUPS]
     groups = [_groups(user, keys) for keys in codes]
-    pairs = int(_kinds([_pair_sums(np.ones((1, len(user))), user, group, num) for group in groups])[0].sum())
+    counts = _kinds([_pair_sums(np.ones((1, len(user))), user, group, num) for group in groups])
+    pairs, others = (int(kind.sum()) for kind in counts[:2])
     if pairs < MIN_PAIRS:
         return None
     deviation, chance, unexplained = _deviations(rows)
@@ -75,6 +76,7 @@ def taste_spread(rows: Rows, draws: int, seed: int) -> TasteSpread | None:
     weight = np.random.default_rng(seed).multinomial(num, np.full(num, 1.0 / num), draws)
     sums = np.concatenate([kinds.sum(1)[:, None], np.stack([weight @ kind for kind in kinds])], axis=1)
     alike, other, _ = (_shared_variance(*np.moveaxis(kind, -1, 0)) for kind in sums)  # (1 + D,) each
+    other = other if others >= MIN_PAIRS else alike  # with one category, all that is shared is the level
     taste, level = (np.sqrt(np.maximum(value, 0.0)) for value in (alike - other, other))
     visit = float(np.sqrt(max(within - max(same, 0.0), 0.0)))
     return TasteSpread(

@@ -82,3 +82,10 @@ def test_users_and_items_may_be_numbered_in_any_way():
     one, two = (taste_spread(each, 20, 0) for each in (rows, other))
     assert one.taste == pytest.approx(two.taste, abs=1e-9)
     assert one.pairs == two.pairs
+
+
+def test_with_one_category_what_visits_share_is_the_level():
+    rows = sampled(0.0, 2)
+    found = taste_spread(rows._replace(category=np.zeros_like(rows.category)), 100, 0)
+    assert found.level == pytest.approx(0.6, rel=0.08)
+    assert found.taste == 0.0
