@@ -14,6 +14,7 @@ from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
 from recgym.logs.splits import MIN_USERS_AS_UNITS, visit_days
 from recgym.logs.visit_history import cut_length, repeats, runs
+from recgym.logs.whole_visits import shows_whole_visits
 from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
@@ -125,8 +126,7 @@ def align(world: World, log: Log) -> IndexedLog:
     if unknown := int((visits.user < 0).sum()):
         remarks.append(f"{unknown} visits of users that the world does not know: drawn from its population")
     watch = np.asarray(log.column("watch_ms"), np.float64)[known]
-    sampled = is_sampled(log)
-    single = len(first) == len(step)
+    whole = is_sampled(log) or (len(first) == len(step) and shows_whole_visits(log))
     raw = np.flatnonzero(items >= 0)
     order = raw[np.argsort(items[raw])]
     names = [
@@ -139,7 +139,7 @@ def align(world: World, log: Log) -> IndexedLog:
     )
     return IndexedLog(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
-        columns, log.users, sampled or (log.domain == "ecommerce" and single), cut_length(np.diff(begin), log.horizon),
+        columns, log.users, whole, cut_length(np.diff(begin), log.horizon),
         (*remarks, *context_remarks), visit_days(log, known),
     )  # fmt: skip
 

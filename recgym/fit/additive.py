@@ -44,6 +44,9 @@ class Blend(NamedTuple):
     shares: dict[Ridges, float]
     logits: Doubles | None = None  # (rows,) out-of-fold logits, NaN in the test period; None without folds
     tastes: "Blend | None" = None  # the same with tastes among the ridges, for a world without towers
+    by_visit: Doubles | None = (
+        None  # (rows,) as `logits`, of folds of visits under the default ridges, of any log
+    )
 
 
 class Additive(NamedTuple):
@@ -101,9 +104,10 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
             shares, mean_of([found[each] for each in shares], list(shares.values())) if found else None
         )
 
-    start = Ridges(place=place_matters(dataset, user_features, item_features))
+    place, by_visit = place_matters(dataset, user_features, item_features)
+    start = Ridges(place=place)
     tried = search(start, (features, *sides), loss)
-    chosen = blend(tried)
+    chosen = blend(tried)._replace(by_visit=by_visit)
     if not has_tastes(dataset):
         return chosen
     best = next(iter(tried))
@@ -114,22 +118,27 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
     return chosen._replace(tastes=found_tastes) if share > 0.5 else chosen
 
 
-def place_matters(dataset: Dataset, user_features: Floats, item_features: Floats) -> bool:
-    """Whether effects of places improve the loss on held-out visits by GUARD standard errors.
+def place_matters(
+    dataset: Dataset, user_features: Floats, item_features: Floats
+) -> tuple[bool, Doubles | None]:
+    """Whether effects of places improve the loss on held-out visits by GUARD standard errors, and out-of-fold logits.
 
-    The effect is small beside those of users and items: it needs the visits of train and validation, in folds.
+    The effect is small beside those of users and items: it needs the visits of train and validation, in folds. The
+    logits (rows,) are None where no visit has an order.
     """
     past = sample(dataset.row_period <= VALIDATION, MAX_ROWS)
     if not dataset.place[past].any():
-        return False
+        return False, None
     flag = dataset.positive.astype(np.float64)
     weight = np.ones(len(flag)) if dataset.weight is None else dataset.weight
-    losses = np.zeros((2, len(flag)))
+    losses, logits = np.zeros((2, len(flag))), np.full((2, len(flag)), np.nan)
     for known, judged in visit_folds(dataset, past):
         for number, ridges in enumerate((Ridges(place=True), Ridges())):
             x = fit_additive(dataset, known, user_features, item_features, ridges).logits(dataset)[judged]
+            logits[number, judged] = x
             losses[number, judged] = weight[judged] * (np.logaddexp(0.0, x) - flag[judged] * x)
-    return beats(losses[0, past], losses[1, past], dataset.session[past], GUARD)
+    matters = beats(losses[0, past], losses[1, past], dataset.session[past], GUARD)
+    return matters, logits[0 if matters else 1]
 
 
 def fit_blend(

@@ -43,6 +43,7 @@ class FitConfig:
     resample: int | None = (
         None  # random seed of a bootstrap over the sessions before the test; None: no bootstrap
     )
+    dynamics: bool = True  # impressions: lengths of visits, repeats of items and streaks are fitted
     # weight rows with and without a response by clipped, self-normalised inverse propensity; see `inverse_propensity`
     propensity_weights: bool = False
     max_categories: int = 32  # the most frequent are kept, the others become "other"
@@ -64,7 +65,7 @@ class FitConfig:
             finite_number(getattr(self, name), name, 0.0, 1.0 if name == "dropout" else MAX_NUMBER)
         if self.guard is not None:
             finite_number(self.guard, "guard", 0.0)
-        for name in ("assume_rho", "drift", "popular_rates", "item_rates", "propensity_weights"):
+        for name in ("assume_rho", "drift", "popular_rates", "item_rates", "dynamics", "propensity_weights"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} is {quoted(getattr(self, name))}, expected True or False")
         if not isinstance(self.start, str) or self.start not in STARTS:
@@ -140,9 +141,10 @@ PRESETS: dict[str, FitConfig] = {
         user_ridge=30.0,
         drift=False,
         leave_idle=0.8,
+        dynamics=False,
         split=("2022-04-29", "2022-04-30"),
     ),
-    "content-2": FitConfig(split=("2022-04-29", "2022-04-30")),
+    "content-2": FitConfig(dynamics=False, split=("2022-04-29", "2022-04-30")),
     "social-1": FitConfig(
         **_SOCIAL | {"epochs": 30, "batch_rows": 8192}, dim=48, learning_rate=3e-3, seen_weight=1.0
     ),

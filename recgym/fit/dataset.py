@@ -66,6 +66,9 @@ class Dataset:
     earlier: Earlier | None = None  # exposures before the log
     horizon: int | None = None  # [rows] at which the log says that its sessions were cut
     order: Ints | None = None  # (sessions,) their ranks in time, from 0
+    has_records: bool = (
+        False  # sessions are parts of the record of a user: their rows share nothing but the user
+    )
 
     @cached_property
     def history(self) -> History | None:

@@ -1,21 +1,18 @@
 """Exposure: the line of the card on randomised exposure, and the terms of the logging policy.
 
-The policy is `recgym.sim.logging_policy`. `fit_stay` estimates how often it keeps the category of the previous step.
+The policy is `recgym.sim.logging_policy`. `fit_stay` estimates how often it keeps the category of the previous step,
+`fit_again` how much less often than others it shows an item that the session was shown.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Arrays
-from recgym.fit.dataset import Dataset
+from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.provenance import Provenance
 from recgym.logs import Log
 from recgym.logs.random_exposure import RANDOM_FLAGS, SAME_PROPENSITY
-
-
-def is_rated(log: Log) -> bool:
-    """Whether rows are ratings. Such a log has no impressions, and a low rating is not an absent response."""
-    return "rating" in log.rows.column_names
+from recgym.logs.whole_visits import is_rated
 
 
 def validated(log: Log) -> str:
@@ -57,9 +54,13 @@ def _flag(log: Log) -> str:
 
 
 def exposure_terms(
-    log: Log, dataset: Dataset, rows: NDArray[np.bool_], arrays: Arrays, provenance: Provenance
-) -> None:
-    """Writes the terms of the logging policy into `arrays` and their provenance: exposure, staying in a category."""
+    log: Log, dataset: Dataset, rows: NDArray[np.bool_], arrays: Arrays, provenance: Provenance, *,
+    repeats: bool = False,
+) -> None:  # fmt: skip
+    """Writes the terms of the logging policy into `arrays` and their provenance: exposure, staying in a category.
+
+    `repeats`: also how often items come again in a visit, where the log has impressions.
+    """
     what = "clicks" if bool(dataset.positive.all()) else "rows"
     if is_rated(log):
         provenance.assumed(
@@ -79,6 +80,11 @@ def exposure_terms(
         )
     else:
         provenance.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
+    again = fit_again(dataset, rows, stay or 0.0) if repeats and what == "rows" and not is_rated(log) else 0.0
+    if again > 0.0:
+        arrays["logged_again"] = np.array([again])
+        words = "items that a visit was shown before, relative to others of their exposure (logging policy)"
+        provenance.fitted("logged_again", again, words)
 
 
 def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
@@ -96,3 +102,42 @@ def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
     for _ in range(200):
         stay = float((same * stay / (stay + (1 - stay) * share)).mean())
     return stay
+
+
+def fit_again(dataset: Dataset, rows: NDArray[np.bool_], stay: float) -> float:
+    """Weight of an item that its visit was shown in an earlier step, relative to that of another, in [0, 1].
+
+    Maximum likelihood, where the items of earlier steps have exposures that sum to m: one of them has the probability
+    again m / (1 - (1 - again) m). 0 where fewer than MIN_EVIDENCE rows show an item again.
+    """
+    session, item = dataset.session.astype(np.int64), dataset.item.astype(np.int64)
+    category = dataset.items.category[item].astype(np.int64)
+    exposure = np.asarray(dataset.items.exposure, np.float64)
+    of_category = np.bincount(dataset.items.category, exposure)
+    is_first = np.zeros(len(item), bool)
+    is_first[np.unique(session * dataset.num_items + item, return_index=True)[1]] = True
+    later, before = rows & dataset.follows, dataset.step_starts - 1
+    later &= session[before] == session
+    is_again = later & ~is_first
+    if is_again.sum() < MIN_EVIDENCE:
+        return 0.0
+    share = np.where(is_first, exposure[item], 0.0)
+    kept = _sums(session * len(of_category) + category, share)[before] / of_category[category[before]]
+    mass = np.clip((1.0 - stay) * _sums(session, share)[before] + stay * kept, 0.0, 1.0)[later]
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        expected = float((middle * mass / np.maximum(1.0 - (1.0 - middle) * mass, 1e-12)).sum())
+        low, high = (middle, high) if expected < is_again.sum() else (low, middle)
+    return high
+
+
+def _sums(group: NDArray[np.int64], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(rows,) sum of the values of the rows of one group up to each of them."""
+    order = np.argsort(group, kind="stable")
+    total = np.cumsum(value[order])
+    begins = np.r_[True, np.diff(group[order]) != 0]
+    base = np.maximum.accumulate(np.where(begins, total - value[order], 0.0))
+    out = np.empty(len(value))
+    out[order] = total - base
+    return out

@@ -3,11 +3,14 @@
 A fitted hazard is kept where it beats this baseline; else the world has the baseline.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from recgym.arrays import Doubles, Ints
 from recgym.fit.baseline_guard import beats
 from recgym.fit.leaving_model import MAX_RUN, MAX_STEP, Choices, HazardRows, Leaving, open_rows
+from recgym.numerics import sigmoid
 
 WEIGHTS = (
     1.0,
@@ -19,6 +22,7 @@ WEIGHTS = (
     np.inf,
 )  # [rows] at the overall rate that are added to each step
 FOLDS = 5  # of sessions, to choose the weight
+PRIOR = 1.0  # precision of the effects of having a response or none
 
 
 def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
@@ -59,6 +63,19 @@ def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -
         float(logit[0]), 0.0, logit - logit[0], 0.0, zeros, 0.0, 0.0, np.zeros(num_items), np.zeros(num_contexts),
         0.0, 0.0, Choices(np.inf, np.inf, np.inf), {},
     )  # fmt: skip
+
+
+def with_no_response(plain: Leaving, rows: HazardRows, cut: int) -> Leaving:
+    """The rates by step with an effect of no response on their logits, by Newton's method."""
+    is_open = open_rows(rows, cut)
+    left, idle, logit = rows.left[is_open], rows.no_response[is_open], plain.logits(rows)[is_open]
+    table = np.column_stack([np.ones(len(idle)), idle])
+    found = np.zeros(2)
+    for _ in range(25):
+        chance = sigmoid(logit + table @ found)
+        curve = (table * (chance * (1.0 - chance))[:, None]).T @ table + PRIOR * np.eye(2)
+        found += np.linalg.solve(curve, table.T @ (left - chance) - PRIOR * found)
+    return replace(plain, bias=plain.bias + float(found[0]), no_response=float(found[1]))
 
 
 def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:

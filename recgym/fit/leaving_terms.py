@@ -7,12 +7,13 @@ import numpy as np
 from recgym.arrays import Arrays
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
-from recgym.fit.hazard_baseline import fit_lengths, is_better
+from recgym.fit.hazard_baseline import fit_lengths, is_better, with_no_response
 from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.logs import Log
 from recgym.logs.kinds import is_sampled
 from recgym.logs.splits import TRAIN, UNUSED, VALIDATION, has_times
+from recgym.logs.whole_visits import has_slates, shows_whole_visits
 
 MAX_VISIT_MS = 86_400_000.0  # length of a median visit that is none: a day
 FREE_STEPS = 20  # steps with a free effect on leaving, where that is better
@@ -22,7 +23,7 @@ MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard need
 def can_leave(dataset: Dataset, log: Log) -> bool:
     """Whether the log has enough whole sessions with one row a step; only shops qualify, as logs of feeds have gaps."""
     several = (dataset.lengths > 1) & (dataset.period <= VALIDATION) & dataset.ordered
-    return dataset.domain == "ecommerce" and not _has_slates(log) and int(several.sum()) >= MIN_VISITS
+    return dataset.domain == "ecommerce" and not has_slates(log) and int(several.sum()) >= MIN_VISITS
 
 
 def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
@@ -34,11 +35,11 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
     of a rate by step number (by `config.guard`; None: it is always kept).
     """
     rows, known, full = hazard_rows(dataset), (TRAIN, VALIDATION), can_leave(dataset, log)
-    if log.domain == "ecommerce" and _has_slates(log):
+    if log.domain == "ecommerce" and has_slates(log):
         return "leaving is not fitted where a step of a visit has several rows"
     if config.guard is None:
         return fit_leaving(dataset, rows, known) if full else ""
-    if not shows_whole_visits(log) or dataset.known.sum() < MIN_EVIDENCE:
+    if not shows_whole_visits(log, config.dynamics) or dataset.known.sum() < MIN_EVIDENCE:
         return ""
     if reason := never_ends(dataset, log, rows):
         return reason
@@ -48,7 +49,13 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
     )
     plain = fit_lengths(*size, early, cut)
     if not full or plain is None or not early.left.any():
-        return fit_lengths(*size, past, cut) or ""
+        idle = (
+            config.dynamics
+            and plain is not None
+            and is_better(with_no_response(plain, early, cut), plain, judged, cut, config.guard)
+        )
+        found = fit_lengths(*size, past, cut)
+        return (with_no_response(found, past, cut) if idle and found else found) or ""
     if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
         dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
         judged = take(rows, dataset.row_period == VALIDATION)
@@ -74,12 +81,17 @@ def _with_free_steps(
 
 
 def never_ends(dataset: Dataset, log: Log, rows: HazardRows) -> str:
-    """Why the ends of the log's visits are no leaves, in words; empty where they may be.
+    """Why the ends of the log's visits are no leaves, in words; empty where they may be."""
+    if not rows.left[dataset.known].any():
+        return "every visit of the log is cut at one length, none is known to have ended"
+    return is_record(dataset, log)
+
+
+def is_record(dataset: Dataset, log: Log) -> str:
+    """Why each visit is all that is known of its user, in words; empty where it may be a visit.
 
     A visit that is all that is known of its user is a record, not a visit, where it has no times or lasts for days.
     """
-    if not rows.left[dataset.known].any():
-        return "every visit of the log is cut at one length, none is known to have ended"
     one_each = len(np.unique(dataset.user[dataset.starts])) == len(dataset.starts)
     if not one_each or is_sampled(log):
         return ""
@@ -91,17 +103,6 @@ def never_ends(dataset: Dataset, log: Log, rows: HazardRows) -> str:
     if len(long) and np.nanmedian(long) > MAX_VISIT_MS:
         return "each visit is the whole record of a user, over days: no end of a visit is seen"
     return ""
-
-
-def shows_whole_visits(log: Log) -> bool:
-    """Whether the end of a session is a leave: in a log of a shop with one row a step, or sampled from a world."""
-    return not _has_slates(log) and (log.domain == "ecommerce" or is_sampled(log))
-
-
-def _has_slates(log: Log) -> bool:
-    """Whether a step of a visit has several rows."""
-    session, step = log.column("session"), log.column("step")  # in order
-    return bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
 
 
 def leaving_terms(
@@ -156,11 +157,15 @@ def _plain_terms(
         provenance.fitted(
             "leave_time", float(hazard.time.std()), "standard deviation; a rate a step, shrunk to one rate"
         )
+    idle = no_response and hazard.no_response != 0.0
+    if idle:
+        provenance.fitted("leave_idle", hazard.no_response, "rows without a response, beside those with one")
     for term in ("leave_run", "leave_repeat", "leave_item", "leave_context", "leave_idle", "patience"):
-        provenance.absent(term, "too few visits, or no better on validation than the step number alone")
+        if term != "leave_idle" or not idle:
+            provenance.absent(term, "too few visits, or no better on validation than the step number alone")
     return {
         "leave_bias": hazard.bias,
-        "leave_idle": 0.0 if no_response else provenance.from_table("leave_idle"),
+        "leave_idle": hazard.no_response if no_response else provenance.from_table("leave_idle"),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from recgym.arrays import Doubles
 from recgym.fit.dataset import Dataset
 from recgym.fit.logistic import Side
+from recgym.numerics import sigmoid
 
 MAX_PLACES = 32  # steps; later ones have the effect of the last
 SLOPE_RIDGE = 1.0
@@ -29,3 +30,25 @@ def known_places(dataset: Dataset) -> int:
 def of_steps(dataset: Dataset, effect: Doubles) -> Doubles:
     """(rows,) the effect (O,) of the step of each row."""
     return np.asarray(effect[np.minimum(dataset.place, len(effect) - 1)], np.float64)
+
+
+def sum_of_steps(one: Doubles, other: Doubles) -> Doubles:
+    """Sum of two effects of steps (O,), (P,), of which the last entry holds for all later steps."""
+    size = max(len(one), len(other))
+    longer = (np.pad(each, (0, size - len(each)), mode="edge") for each in (one, other))
+    return np.asarray(sum(longer), np.float64)
+
+
+def shifts_of_steps(dataset: Dataset, x: Doubles) -> Doubles:
+    """(O,) shift of each step, beside the first, at which the logits `x` (rows,) have its responses, by ridge.
+
+    Effects of earlier responses of the visit move the means of later steps, which the effect of the place is to have.
+    """
+    rows, num = dataset.known & np.isfinite(x), known_places(dataset)
+    place, flag = np.minimum(dataset.place, num - 1)[rows], dataset.positive[rows]
+    shift: Doubles = np.zeros(num)
+    for _ in range(10):
+        chance = sigmoid(x[rows] + shift[place])
+        slope = np.bincount(place, flag - chance, num) - STEP_RIDGE * shift
+        shift += slope / (np.bincount(place, chance * (1.0 - chance), num) + STEP_RIDGE)
+    return np.asarray(shift - shift[0], np.float64)

@@ -28,6 +28,7 @@ ARRAY_TERMS = (
 )  # fmt: skip
 OPTIONAL_TERMS = (
     "page_chain",
+    "logged_again",
     "transitions",
     "returns",
     "place_bias",

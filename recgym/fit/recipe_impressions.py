@@ -14,8 +14,9 @@ from recgym.fit.event_models import fit_events
 from recgym.fit.event_rates import keep_rates
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
-from recgym.fit.leaving_terms import leaving, leaving_terms
+from recgym.fit.leaving_terms import is_record, leaving, leaving_terms
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
+from recgym.fit.place_terms import sum_of_steps
 from recgym.fit.provenance import (
     ABSENT,
     ASSUMED_STATUS,
@@ -26,10 +27,13 @@ from recgym.fit.provenance import (
     rewards_assumed,
 )
 from recgym.fit.response_model import Response, fit_response
+from recgym.fit.single_visits import with_rows_held_out
+from recgym.fit.streaks import Streak, of_visits, with_streak
 from recgym.fit.user_variance import UserVariance
 from recgym.fit.watch_model import watch_terms
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
+from recgym.logs.whole_visits import is_rated
 from recgym.sim.world import World
 
 NO_BETTER = "did not improve validation over effects of users, items and contexts"
@@ -46,22 +50,25 @@ def fit_impressions(
 ) -> World:
     """Fits a world to train and validation; hyperparameters are chosen on validation."""
     dataset = make_dataset(log, config, positives_only=False)
-    response, x = fit_response(dataset, config, seed, device, report)
+    learnt = dataset
+    if config.guard is not None and is_rated(log) and is_record(dataset, log):
+        learnt = with_rows_held_out(dataset)
+    response, x = fit_response(learnt, config, seed, device, report)
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
-    numbers = response_terms(dataset, response, config, arrays, provenance)
+    numbers = response_terms(learnt, response, config, arrays, provenance)
     report("fitting events", 0, 1, "")
     past = dataset.row_period <= VALIDATION
     watch_terms(dataset, arrays, provenance)
-    fit_events(dataset, x, provenance, arrays, config.guard is not None)
-    keep_rates(dataset, arrays, x, response.deviate_sd(dataset))
+    fit_events(learnt, x, provenance, arrays, config.guard is not None)
+    keep_rates(learnt, arrays, x, response.deviate_sd(learnt))
     report("fitting when users leave", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
         numbers["leave_idle"] = config.leave_idle
         words = f"odds of leaving {math.exp(config.leave_idle):.1f} times as high after a skipped item"
         provenance.assumed("leave_idle", config.leave_idle, words)
-    exposure_terms(log, dataset, past, arrays, provenance)
+    exposure_terms(log, dataset, past, arrays, provenance, repeats=config.dynamics)
     provenance.fitted("population", f"{dataset.num_users} users", "shares of visits")
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
@@ -98,7 +105,8 @@ def response_terms(
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
         parts |= {"user_bias": scale * terms.user_bias, "context_bias": scale * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
-        arrays["place_bias"] = scale * terms.place_bias.cpu().double().numpy()
+        place = scale * terms.place_bias.cpu().double().numpy()
+        arrays["place_bias"] = sum_of_steps(place, response.steps)
         arrays["item_bias"] = scale * (total - theta * dataset.items.price_z) + response.shift
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}
     memory = MemoryTerms.of(dataset, config, is_choice=False)
@@ -127,7 +135,28 @@ def response_terms(
     provenance.absent("patience", "not fitted from a log of impressions")
     provenance.absent("outside", "items are independent: it is part of the item bias")
     provenance.assumed("examine", *SHARED["examine"])
+    if response.streak.gain:
+        numbers["pull"] = _enter_streak(dataset, response.streak, arrays, provenance)
     return numbers
+
+
+def _enter_streak(dataset: Dataset, streak: Streak, arrays: Arrays, provenance: Provenance) -> float:
+    """Writes a streak into `arrays` and adds its provenance; returns the pull of the world."""
+    arrays |= with_streak(arrays, streak, of_visits(dataset, streak.pull)[1])
+    words = f"{streak.gain:.2f} logits after a response, in a factor that all items have; marginal likelihood of visits"
+    others = provenance.rows["push"]
+    moved = "" if others["status"] == ABSENT else f"; {others['value']}: {others['source']}"
+    provenance.fitted("push", round(streak.gain, 4), words + moved)
+    if provenance.status("pull") == ABSENT:
+        provenance.fitted(
+            "pull", streak.pull, "share of a streak that a step takes back, of three that were tried"
+        )
+    provenance.fitted("eta", 1.0, "the scale is in the push vectors")
+    if arrays["place_bias"].any():
+        last = len(arrays["place_bias"])
+        why = f"at step {last} beside the first; less the mean of streaks at the step"
+        provenance.fitted("place_bias", float(arrays["place_bias"][-1]), why)
+    return streak.pull
 
 
 def enter_posterior(dataset: Dataset, variance: UserVariance, arrays: Arrays, provenance: Provenance) -> None:
@@ -167,8 +196,9 @@ def population_words(response: Response) -> str:
         for value, (low, high) in ((found.level, found.interval(1)), (tastes.taste, tastes.interval(0)))
     )
     return (
-        f"standard deviation of users' levels {level} logits, of their tastes for categories {taste}"
-        + (", the latter of long views before the log" if tastes is not found else "")
+        f"standard deviation of users' levels {level} logits"
+        + (f", of their tastes for categories {taste}" if tastes.taste > 0.0 else "")
+        + (", the latter of long views before the log" if tastes is not found and tastes.taste > 0.0 else "")
         + "; simulated users are drawn from their posterior, forecasts one step ahead use the means"
     )
 

@@ -1,30 +1,30 @@
 """The response to an impression: an independent logit for each shown item, calibrated on validation."""
 
 import copy
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from recgym.arrays import Bools, Doubles, Ints
+from recgym.arrays import Doubles
 from recgym.fit.additive import Blend, choose_ridges, fit_blend
-from recgym.fit.baseline_guard import beats, best_share
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset, sample
 from recgym.fit.event_rates import MAX_ROWS, latest
 from recgym.fit.memory_terms import MemoryTerms
-from recgym.fit.random_intercept import RandomIntercept, fit_random_intercept, over_intercepts, visit_losses
+from recgym.fit.place_terms import of_steps, shifts_of_steps
+from recgym.fit.response_calibration import calibrate, intercept, logged_x, part_of
 from recgym.fit.session_model import SessionModel, item_features
 from recgym.fit.single_visits import has_single_visits, levels_of
+from recgym.fit.streaks import Streak, of_visits, own_share
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
 from recgym.fit.user_variance import UserVariance, means_of, user_variance
 from recgym.logs.splits import TRAIN, VALIDATION
-from recgym.numerics import log_loss, sigmoid
+from recgym.numerics import log_loss
 
 
 class TrainingRun(NamedTuple):
@@ -83,19 +83,6 @@ def train(
     return model
 
 
-def logged_x(dataset: Dataset, model: SessionModel, batches: Sequence[Batch]) -> Doubles:
-    """(rows,) affinity of every logged row; NaN for rows that are not in the batches."""
-    out = np.full(len(dataset.item), np.nan)
-    with torch.no_grad():
-        model.eval()
-        terms = model.terms()
-        for batch in batches:
-            chosen = batch.mask > 0
-            out[batch.row[chosen].cpu().numpy()] = logged_affinity(terms, batch)[chosen].cpu().numpy()
-    model.train()
-    return out
-
-
 class Response(NamedTuple):
     """The trained model and its calibration."""
 
@@ -107,6 +94,8 @@ class Response(NamedTuple):
     random_intercept_sd: float  # standard deviation of the random intercept
     variance: UserVariance  # posterior, of the users
     single_visits_sd: float = 0.0  # ... of the levels of users, each of whom has one visit; else 0
+    streak: Streak = Streak()
+    steps: Doubles = np.zeros(1)  # (O,) what the effect of a step lacks beside effects of earlier responses
 
     def deviate_sd(self, dataset: Dataset) -> Doubles:
         """(rows,) standard deviation of what the rows of a visit share: random intercept, level less its mean."""
@@ -134,7 +123,7 @@ def fit_response(
     def judge(model: SessionModel, plan: Budget) -> bool:
         x = logged_x(dataset, model, judged)
         finite = np.isfinite(x)
-        losses.append(log_loss(flag[finite], x[finite], _part(dataset.weight, finite)))
+        losses.append(log_loss(flag[finite], x[finite], part_of(dataset.weight, finite)))
         if losses[-1] == min(losses):
             best_model[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
@@ -147,15 +136,19 @@ def fit_response(
     best = int(np.argmin(losses))
     alone = blend.tastes or blend
     early = _variance(dataset, best_model[0], run, (TRAIN,), 1.0)
-    calibrated = calibrate(dataset, best_model[0], judged, config, alone.logits, early.level)
+    calibrated = calibrate(dataset, best_model[0], judged, config, alone.logits, early.level, blend.by_visit)
     rounds, blend = (best, blend) if calibrated.kept > 0.0 else (0, alone)
     model = train(dataset, run, (TRAIN, VALIDATION), rounds, blend)
     model.shrinkage.fill_(calibrated.kept)
     scale, random_intercept_sd = calibrated.scale, calibrated.random_intercept_sd
     every = dataset.batches(dataset.sessions(TRAIN, VALIDATION), 8192, device, np.random.default_rng(0))
+    streak = calibrated.streak
+    if streak.gain and calibrated.kept > 0.0 and model.drift:
+        streak = streak._replace(pull=float(model.number("pull").detach()))
     x = scale * logged_x(dataset, model, every)
     variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale)
-    found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance)
+    found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance, streak=streak)
+    found, x = with_memory(dataset, config, found, x)
     found = found._replace(shift=_shift(dataset, found, x))
     if config.guard is None or random_intercept_sd == 0.0 or not has_single_visits(dataset):
         return found, x + found.shift
@@ -171,11 +164,26 @@ def fit_response(
     return found._replace(shift=shift), x + shift
 
 
+def with_memory(dataset: Dataset, config: FitConfig, found: Response, x: Doubles) -> tuple[Response, Doubles]:
+    """The response with a streak in its logits (rows,), levels less by what it adds, and the means of all steps."""
+    streak = found.streak
+    if streak.gain:
+        share = own_share(dataset, streak, x)
+        level = found.scale * found.model.base_user.double().cpu().numpy()
+        x = x + streak.gain * of_visits(dataset, streak.pull)[0] - (1.0 - share) * level[dataset.user]
+        found.model.base_user.mul_(share)
+        found = found._replace(variance=found.variance._replace(level=share**2 * found.variance.level))
+    if config.guard is None or (not streak.gain and (found.kept == 0.0 or not config.dynamics)):
+        return found, x
+    steps = shifts_of_steps(dataset, x)
+    return found._replace(steps=steps), x + of_steps(dataset, steps)
+
+
 def _shift(dataset: Dataset, found: Response, x: Doubles) -> float:
     """The intercept of the latest days, over random intercepts and levels."""
     flag, rows = dataset.positive.astype(np.float64), latest(dataset, dataset.positive)
     rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    return intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], _part(dataset.weight, rows))
+    return intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], part_of(dataset.weight, rows))
 
 
 def _variance(
@@ -193,96 +201,3 @@ def _variance(
     means = means_of(dataset, scale * user_bias, scale * profile, factors)
     rows = np.isin(dataset.row_period, periods)
     return user_variance(dataset, rows, scale * logged_x(dataset, model, batches), means)
-
-
-class Calibration(NamedTuple):
-    """Calibration of a trained model, chosen on validation."""
-
-    kept: float  # share of the towers' terms
-    scale: float
-    random_intercept_sd: float
-
-
-def calibrate(
-    dataset: Dataset,
-    model: SessionModel,
-    judged: Sequence[Batch],
-    config: FitConfig,
-    additive: Doubles | None = None,
-    of_users: Doubles | None = None,
-) -> Calibration:
-    """Chooses the share of the towers, the calibration slope and the random intercept, by `config.guard`.
-
-    `additive` (rows,) are out-of-fold logits of the additive part, NaN elsewhere. They are used in place of validation
-    if no share of the towers is kept. `of_users` (U,) are the posterior variances of their levels.
-    """
-    rows = np.flatnonzero(np.isfinite(logged_x(dataset, model, judged)))
-    flag, visit = dataset.positive[rows].astype(np.float64), dataset.session[rows]
-
-    def x_of(share: float) -> Doubles:
-        model.shrinkage.fill_(share)
-        return logged_x(dataset, model, judged)[rows]
-
-    def losses(x: Doubles) -> Doubles:
-        loss: Doubles = np.logaddexp(0.0, x) - flag * x
-        weight = _part(dataset.weight, rows)
-        return loss if weight is None else weight * loss
-
-    kept = 1.0
-    if config.guard is not None:
-        kept = best_share(lambda share: losses(x_of(share)), visit, config.guard)
-    x = x_of(kept)
-    if kept == 0.0 and additive is not None:
-        rows = np.flatnonzero(np.isfinite(additive))
-        flag, visit, x = dataset.positive[rows].astype(np.float64), dataset.session[rows], additive[rows]
-    known = of_users[dataset.user[rows]] if of_users is not None and of_users.any() else None
-    found = choose_random_intercept(flag, x, visit, config.guard, known)
-    scale = float(np.clip(found.scale, 0.2, 1.5))
-    if config.guard is None:
-        return Calibration(kept, scale, found.sd)
-    plain = fit_random_intercept(flag, x, visit, found.sd > 0.0, known, slope=1.0)
-    scaled, unscaled = (
-        visit_losses(each, flag, x, visit, known) for each in (found._replace(scale=scale), plain)
-    )
-    is_better = beats(scaled, unscaled, np.arange(len(scaled)), config.guard)
-    return Calibration(kept, *((scale, found.sd) if is_better else (1.0, plain.sd)))
-
-
-def choose_random_intercept(
-    flag: Doubles, x: Doubles, visit: Ints, guard: float | None, known: Doubles | None = None
-) -> RandomIntercept:
-    """`fit_random_intercept`; sd is 0 unless it improves the likelihood of sessions by `guard` standard errors."""
-    with_intercepts = fit_random_intercept(flag, x, visit, known=known)
-    if guard is None:
-        return with_intercepts
-    without_intercepts = fit_random_intercept(flag, x, visit, varies=False, known=known)
-    losses = [
-        visit_losses(random_intercept_sd, flag, x, visit, known)
-        for random_intercept_sd in (with_intercepts, without_intercepts)
-    ]
-    return (
-        with_intercepts
-        if beats(losses[0], losses[1], np.arange(len(losses[0])), guard)
-        else without_intercepts
-    )
-
-
-def intercept(
-    flag: Doubles, logit: Doubles, random_intercept_sd: float | Doubles, weight: Doubles | None = None
-) -> float:
-    """The intercept at which the mean probability, over random intercepts too, is that of the flag. Newton's method."""
-    value, weights = 0.0, 1.0 if weight is None else weight
-    for _ in range(50):
-        chance = over_intercepts(partial(_chance, value + logit), random_intercept_sd)
-        slope, curve = weights * (flag - chance), weights * (chance * (1 - chance))
-        value += float(slope.sum() / max(curve.sum(), 1e-9))
-    return value
-
-
-def _chance(logit: Doubles, deviate: float | Doubles) -> Doubles:
-    return sigmoid(logit + deviate)
-
-
-def _part(weight: Doubles | None, rows: Bools | Ints) -> Doubles | None:
-    """The weights of some rows."""
-    return None if weight is None else weight[rows]

@@ -9,7 +9,7 @@ from recgym.fit.additive import Ridges, choose_ridges, fit_blend
 from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_event, item_table
-from recgym.fit.response_model import choose_random_intercept
+from recgym.fit.response_calibration import choose_random_intercept
 from recgym.fit.session_model import item_features
 from recgym.fit.user_features import tower_user_features
 from recgym.logs import Log

@@ -89,7 +89,7 @@ def test_a_schedule_of_few_steps_has_a_rate_at_each():
 
 def test_a_world_has_the_kept_share_of_trained_terms(monkeypatch):
     seen = []
-    monkeypatch.setattr("recgym.fit.response_model.best_share", lambda *rest: 0.5)
+    monkeypatch.setattr("recgym.fit.response_calibration.best_share", lambda *rest: 0.5)
     original = recipe_impressions.fit_response
 
     def recorded(*rest):

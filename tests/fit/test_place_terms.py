@@ -39,7 +39,7 @@ def fitted(dataset, *, place):
 
 def test_a_known_effect_is_recovered(falling):
     nothing = [np.zeros((size, 0), np.float32) for size in (falling.num_users, falling.num_items)]
-    assert place_matters(falling, *nothing)
+    assert place_matters(falling, *nothing)[0]
     found = fitted(falling, place=True).place
     assert found[0] == 0.0
     np.testing.assert_allclose(found[: len(PLACES)], PLACES, atol=0.15)
@@ -48,7 +48,7 @@ def test_a_known_effect_is_recovered(falling):
 def test_a_world_without_an_effect_gets_none():
     dataset = dataset_of(np.zeros(1))
     nothing = [np.zeros((size, 0), np.float32) for size in (dataset.num_users, dataset.num_items)]
-    assert not place_matters(dataset, *nothing)
+    assert not place_matters(dataset, *nothing)[0]
     assert not fitted(dataset, place=False).place.any()
 
 

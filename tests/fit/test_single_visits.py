@@ -7,10 +7,12 @@ import torch
 
 from recgym.fit import FitConfig
 from recgym.fit.dataset import make_dataset
-from recgym.fit.recipe_impressions import population_words
+from recgym.fit.recipe_impressions import fit_impressions, population_words
 from recgym.fit.response_model import fit_response
-from recgym.fit.single_visits import has_single_visits, levels_of
+from recgym.fit.single_visits import has_single_visits, levels_of, with_rows_held_out
 from recgym.logs import Log
+from recgym.logs.fingerprint import row_numbers
+from recgym.logs.splits import TEST, TRAIN, VALIDATION
 from recgym.numerics import sigmoid
 
 SD = 1.2  # of users' levels [logits]
@@ -73,3 +75,38 @@ def test_a_fit_to_ratings_knows_the_levels_of_its_users():
     np.testing.assert_array_equal(mean[~past], 0.0)  # whose visit is the test's
     np.testing.assert_allclose(found.variance.level[~past], found.single_visits_sd**2)
     assert "from the one visit that each has" in population_words(found)
+
+
+def test_rows_of_records_are_held_out_in_place_of_users():
+    dataset, _ = dataset_of(ratings(users=60)[0])
+    found = with_rows_held_out(dataset)
+    parts = [
+        (found.user[rows], found.item[rows], found.positive[rows]) for rows in (found.known, ~found.known)
+    ]
+    for rows, part in zip((dataset.known, ~dataset.known), parts, strict=True):
+        one = sorted(zip(dataset.user[rows], dataset.item[rows], dataset.positive[rows], strict=True))
+        assert one == sorted(zip(*part, strict=True))
+    period, users = found.row_period, {}
+    for k in (TRAIN, VALIDATION, TEST):
+        users[k] = set(found.user[period == k].tolist())
+    assert users[VALIDATION] <= users[TRAIN] == set(dataset.user[dataset.known].tolist())
+    assert not users[TEST] & users[TRAIN]
+    assert (period[found.known] == VALIDATION).mean() == pytest.approx(0.2, abs=0.05)
+    assert not found.ordered.any()
+    assert found.has_records
+
+
+@pytest.mark.slow
+def test_a_fit_to_ratings_without_times_learns_levels_of_users_from_rows_held_out():
+    frame, level = ratings()
+    frame = frame.assign(rating=1 + 4 * frame["click"]).drop(columns="click")
+    log = Log.from_pandas(frame, domain="content")
+    world = fit_impressions(log, "w", FitConfig(dim=2, steps=20), 0, torch.device("cpu"), lambda *_: None)
+    assert world.params["mood"] == 0.0
+    known = np.array(log.users["id"].to_pylist()).astype(int)[
+        row_numbers(world.card["identity"]["user_rows"])
+    ]
+    mean, sd = world.arrays.user_bias, world.posterior.user_bias
+    past = mean != 0.0
+    assert np.corrcoef(mean[past], level[known][past])[0, 1] > 0.75
+    assert (mean[past] ** 2).mean() + (sd[past] ** 2).mean() == pytest.approx(SD**2, rel=0.3)
