@@ -98,7 +98,7 @@ def test_a_world_has_the_kept_share_of_trained_terms(monkeypatch):
 
     monkeypatch.setattr(recipe_impressions, "fit_response", recorded)
     frame = visits(1_000, 20, seed=9).assign(click=np.arange(1_000) % 3 == 0)
-    world = fitted(frame, "content", epochs=2)
+    world = fitted(frame, "content", epochs=2, dynamics=False)  # a streak would take the towers' place
     ((response, _),) = seen
     values = world.params
     for name in ("kappa", "rho"):
@@ -240,8 +240,8 @@ def test_fit_ends_with_the_baselines_that_a_world_loses_to(run, tmp_path, monkey
     words = ("fit", tmp_path / "log.csv", "--domain", "ecommerce", "--planning", 0)
     code, _, err = run(*words, "--out", tmp_path / "good")
     assert code == 0
-    wrote, last = err.splitlines()[-2:]
-    assert wrote == f"wrote {tmp_path / 'good'}"
+    *said, last = err.splitlines()
+    assert f"wrote {tmp_path / 'good'}" in said
     # every visit of the log has five clicks: it does not say when users leave
     assert last.startswith("Its visits are unlike the log's: ")
     assert last.endswith("When users leave is assumed.")

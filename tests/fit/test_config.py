@@ -8,7 +8,7 @@ import pytest
 from recgym.fit import FitConfig
 
 WRONG = [10**400, -1, np.nan, np.inf, np.True_, "5", [1], {"a": 1}, 1j, object(), np.zeros(2)]
-FLAGS = ("assume_rho", "drift", "item_rates", "popular_rates", "propensity_weights")
+FLAGS = ("assume_rho", "drift", "dynamics", "item_rates", "popular_rates", "propensity_weights")
 COUNTS = (
     "dim",
     "hidden",

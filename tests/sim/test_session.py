@@ -206,6 +206,7 @@ ELSEWHERE = {
     "page",
     "price_ratio",
     "logged_stay",
+    "logged_again",
     "exposure",
     "page_items",
     "page_chain",
