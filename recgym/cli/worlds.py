@@ -227,7 +227,7 @@ def card(
     elif worth is None:
         _print_card(loaded)
     else:
-        _print_planning(loaded.name, worth)
+        _print_planning(loaded, worth)
 
 
 def _in_environment(world: Any, env: str) -> tuple[Any, Any, list[str]]:
@@ -263,10 +263,10 @@ def _check_options(
         raise ValueError(f"--png {png}: the name must end in .png")
 
 
-def _print_planning(name: str, worth: dict[str, Any]) -> None:
+def _print_planning(world: Any, worth: dict[str, Any]) -> None:
     from recgym.fidelity.card import planning_terms_table, planning_text
 
-    print(f"{name}: {planning_text(worth)}")
+    print(f"{world.name}: {planning_text(worth, (world.card or {}).get('terms', []))}")
     for line in planning_terms_table(worth.get("terms", [])):
         print(line)
 

@@ -1,5 +1,6 @@
 """The card of a world as Markdown: fidelity figures and the provenance of each term."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from recgym.fidelity.card_metrics import RANDOM, Figure, figures_of
@@ -27,7 +28,7 @@ def _markdown(world: World) -> str:
         lines += [f"Its fit was stopped before its {left}: the same command resumes it.", ""]
     lines += [f"* {name}: {value_text(card[name])}" for name in _HEAD if card.get(name)]
     if card.get("planning"):
-        lines.append(f"* planning: {planning_text(card['planning'])}")
+        lines.append(f"* planning: {planning_text(card['planning'], card.get('terms', []))}")
         lines += ["", *planning_terms_table(card["planning"].get("terms", []))]
     lines += ["", "## Fidelity to its log", "", *_figure_lines(card), ""]
     lines += ["## What is fitted and what is assumed", "", *_term_lines(card.get("terms", [])), ""]
@@ -66,8 +67,16 @@ _HEAD = (
 )  # fmt: skip
 
 
-def planning_text(worth: dict[str, Any]) -> str:
-    """The worth of planning as one line: the return of oracle-plan less that of oracle, on the same users."""
+# terms by which a slate changes later steps: planning is worth what they say
+_DYNAMIC = ("leave_run", "leave_repeat", "leave_item", "leave_idle", "push", "eta", "kappa", "rho")
+
+
+def planning_text(worth: dict[str, Any], terms: Iterable[Mapping[str, Any]] = ()) -> str:
+    """The worth of planning as one line: the return of oracle-plan less that of oracle, on the same users.
+
+    It names those of a card's `terms` that are assumed and by which a slate changes later steps.
+    """
+    assumed = [row["term"] for row in terms if row["status"] == "assumed" and row["term"] in _DYNAMIC]
     share = 100.0 / max(abs(worth["oracle"]), 1e-9)
     low, high = worth["low"], worth["high"]
     return (
@@ -75,6 +84,7 @@ def planning_text(worth: dict[str, Any]) -> str:
         f"{worth['difference'] * share:+.1f} % [{low * share:+.1f}, {high * share:+.1f}] of the "
         f"oracle's {worth['oracle']:.3f}, over {worth['sessions']} users"
         + ("; possibly nothing: a bandit" if worth["is_bandit"] else "")
+        + (f"; rests on {', '.join(assumed)}, assumed" if assumed else "")
     )
 
 

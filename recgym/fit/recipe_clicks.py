@@ -23,7 +23,7 @@ from recgym.fit.markov_choice import choose_markov
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.session_batches import Batches
-from recgym.fit.shown_pages import attraction, chain_terms, outside_logit
+from recgym.fit.shown_pages import attraction, chain_terms, outside_logit, within_category
 from recgym.fit.training_loop import Budget
 from recgym.fit.visit_calibration import calibrated_leaving
 from recgym.logs import Log
@@ -248,7 +248,11 @@ def _learnt_terms(
     """Adds the provenance of vectors and memory terms; returns the numbers, those of absent terms set to 0."""
     memory = MemoryTerms.of(dataset, config, is_choice=True)
     base = "item popularity" if model.transitions is None else "transitions"
-    reason = None if float(model.shrinkage) > 0 else f"did not improve validation over {base}"
+    reason = (
+        None
+        if float(model.shrinkage) > 0
+        else f"did not improve validation over {base}{within_category(dataset)}"
+    )
     for name, source in VECTORS.items():
         if reason is None and (name != "push" or memory.push):
             provenance.fitted(name, f"{model.dim} factors", source)

@@ -91,6 +91,17 @@ def chain_terms(
         provenance.assumed("page_chain", f"{num} categories", f"{taken}; {source}")
 
 
+def within_category(dataset: Dataset) -> str:
+    """Words on the choices that are compared, where a log has categories and no pages; else empty."""
+    items = dataset.items
+    if items.page.any() or not items.category_page.any():
+        return ""
+    return (
+        " of one category: categories are taken as pages, so that no taste for a category is fitted; where users "
+        "choose among all items, leave category out of the map"
+    )
+
+
 def _table(row: Ints, to: Ints, weight: Doubles, num: int) -> Doubles:
     """(M + 1, M) weights of transitions."""
     found: Doubles = (

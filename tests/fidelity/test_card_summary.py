@@ -7,7 +7,7 @@ import pytest
 
 import recgym.fit
 from recgym.envs.world_lookup import WORLDS
-from recgym.fidelity.card import card_markdown
+from recgym.fidelity.card import card_markdown, planning_text
 from recgym.fidelity.card_metrics import figure
 from recgym.fidelity.card_summary import DECIDES, summary, unlike_visits
 from recgym.fidelity.resampling import Spread
@@ -126,3 +126,13 @@ def test_a_world_without_a_classifier_says_how_it_runs():
         "**How true it is** one step ahead of the log (as it runs, 1 of 2 figures lie outside the interval of the "
         "log's): log-loss of click 0.500, better than the baseline's 0.600 by constant rate. "
     )
+
+
+def test_the_worth_of_planning_names_the_assumed_terms_that_it_rests_on():
+    worth = {"oracle": 10.0, "difference": 3.0, "low": 2.0, "high": 4.0, "sessions": 9, "is_bandit": False}
+    terms = [
+        {"term": term, "status": status}
+        for term, status in (("kappa", "fitted"), ("leave_run", "assumed"), ("leave_bias", "assumed"))
+    ]
+    assert planning_text(worth, terms) == f"{planning_text(worth)}; rests on leave_run, assumed"
+    assert planning_text(worth, terms[:1]) == planning_text(worth)

@@ -9,7 +9,7 @@ from click_logs import click_log, plain_source
 from recgym.fit import FitConfig
 from recgym.fit.dataset import make_dataset
 from recgym.fit.provenance import Provenance
-from recgym.fit.shown_pages import attraction, chain_terms, outside_logit
+from recgym.fit.shown_pages import attraction, chain_terms, outside_logit, within_category
 from recgym.logs import Log
 
 CHAIN = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.3, 0.1, 0.6], [0.7, 0.2, 0.1]])  # the last row: first
@@ -115,4 +115,12 @@ def test_categories_that_are_taken_as_pages_are_an_assumption():
     assert (row["status"], row["value"]) == ("assumed", "3 categories")
     assert row["source"].startswith(
         "categories taken as pages, of which users choose: the log has no pages; "
+    )
+    words = [
+        within_category(replace(dataset, items=each))
+        for each in (dataset.items, replace(items, category=items.category * 0), items)
+    ]
+    assert words[:2] == ["", ""]
+    assert words[2].startswith(
+        " of one category: categories are taken as pages, so that no taste for a category"
     )
