@@ -1,5 +1,6 @@
 """One rule for the devices of agents and fits."""
 
+import pandas as pd
 import pytest
 import torch
 from refusals import refused
@@ -8,6 +9,7 @@ from zoo_cases import ENV, NAMES, SETTINGS, env_for, one_line
 from agents import Problem, agent_class, make_agent
 from recgym.device import DEVICES, resolve
 from recgym.fit import fit
+from recgym.logs import Log
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +47,11 @@ def test_one_rule_for_devices():
         with pytest.raises(ValueError, match=f"device is {name!r}, {named}"):
             resolve(name)
     with pytest.raises(ValueError, match="device is 'mps', fitting can use only 'auto', 'cpu', 'cuda'"):
-        fit(None, name="x", device="mps", progress=False)
+        fit(
+            Log.from_pandas(pd.DataFrame({"user": ["a"], "item": ["b"]}), domain="ecommerce"),
+            name="x",
+            device="mps",
+        )
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device 'cuda' is not available here; use 'auto' or 'cpu'"):
             resolve("cuda")

@@ -143,7 +143,7 @@ def test_the_slates_are_those_shown_where_a_wrapper_changes_the_action():
         ({"b": np.array(3)}, "b is array.*expected a list of slates"),
         ({"b": [[0, 12]]}, "out of range"),
         ({"b": [[[0, 1]]]}, r"action has shape \(1, 2\), expected a slate of 2 items"),
-        ({"options": {"person": 1}}, "reset option person is unknown"),
+        ({"options": {"person": 1}}, "reset option 'person' is unknown"),
     ],
 )
 def test_what_cannot_be_meant_is_an_error(change, message):
