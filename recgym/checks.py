@@ -42,8 +42,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     names = {each.rpartition("/")[2].lower(): each for each in listed} | {
         each.lower(): each for each in listed
     }
-    close = get_close_matches(str(name).lower(), names, n=1, cutoff=LIKENESS)
-    return f"; did you mean {names[close[0]]!r}?" if close else ""
+    return _meant(str(name).lower(), names)
 
 
 def near_path(path: str | PathLike[str], is_wanted: Callable[[Path], bool] = lambda entry: True) -> str:
@@ -53,8 +52,12 @@ def near_path(path: str | PathLike[str], is_wanted: Callable[[Path], bool] = lam
         entries = {entry.name: str(entry) for entry in place.parent.iterdir() if is_wanted(entry)}
     except OSError:
         return ""
-    close = get_close_matches(place.name, entries, n=1, cutoff=LIKENESS)
-    return f"; did you mean {entries[close[0]]!r}?" if close else ""
+    return _meant(place.name, entries)
+
+
+def _meant(name: str, known: Mapping[str, str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=LIKENESS)
+    return f"; did you mean {known[close[0]]!r}?" if close else ""
 
 
 def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
+from recgym.logs.log import require_logs
 from recgym.logs.splits import dates, has_times, subsample, visit_days
 from recgym.logs.visit_history import cut_length
 from recgym.sim.free_visits import largest_page
@@ -130,8 +131,7 @@ def judge(
         ValueError: the log cannot be mapped onto the world's users and items.
     """
     require_kind(world, World, "world", "World.load(folder)")
-    for name, each in {"log": log, **({} if past is None else {"past": past})}.items():
-        require_kind(each, Log, name, "read_log(path)")
+    require_logs(log=log, **({} if past is None else {"past": past}))
     kind = kind_of(log)
     evaluation: Any
     if kind == PAIRS:

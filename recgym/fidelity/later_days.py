@@ -10,6 +10,7 @@ from recgym.fidelity.indexed_log import mapped
 from recgym.logs import Log
 from recgym.logs.fingerprint import digest
 from recgym.logs.kinds import PAIRS, is_sampled, kind_of
+from recgym.logs.log import require_logs
 from recgym.logs.splits import has_times, point_text, select_visits, split_since, visits_since
 from recgym.sim.world import World
 
@@ -34,7 +35,7 @@ def judge_since(
     wholly after that moment is judged by day, too.
     """
     require_kind(world, World, "world", "World.load(folder)")
-    require_kind(log, Log, "log", "read_log(path)")
+    require_logs(log=log)
     mapped(world, log)  # an error counts the rows of the whole log
     same = world.card.get("identity", {}).get("items") == digest(log.items)
     own = same or not is_sampled(log)

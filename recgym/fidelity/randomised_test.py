@@ -25,6 +25,7 @@ from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.shared_rows import refuse_own_rows
 from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, kind_of
+from recgym.logs.log import require_logs
 from recgym.logs.random_exposure import not_random
 from recgym.numerics import auc, auc_of_codes, log_losses, logit
 from recgym.sim.logged_visits import LoggedVisits
@@ -46,8 +47,7 @@ OWN = {
 
 def check_test(test: Log, log: Log) -> None:
     """ValueError, before the minutes of a fit to `log`, if a test cannot judge the world that it will make."""
-    for name, each in {"test": test, "log": log}.items():
-        require_kind(each, Log, name, "read_log(path)")
+    require_logs(test=test, log=log)
     if test.domain != log.domain:
         raise ValueError(f"the randomised test is of domain {test.domain}, the log of {log.domain}")
     _require_impressions(test)
@@ -85,8 +85,7 @@ def with_randomised_test(
             users and items.
     """
     require_kind(world, World, "world", "World.load(folder)")
-    for name, each in {"test": test, **({} if past is None else {"past": past})}.items():
-        require_kind(each, Log, name, "read_log(path)")
+    require_logs(test=test, **({} if past is None else {"past": past}))
     _require_impressions(test)
     if past is not None:
         refuse_own_rows(test, past)

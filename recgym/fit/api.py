@@ -21,6 +21,7 @@ from recgym.fit.temporal_split import periods
 from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
+from recgym.logs.log import require_logs
 from recgym.logs.splits import TEST, UNUSED, select_visits, split_point, visit_days
 from recgym.logs.vector_column import vectors_of
 from recgym.one_thread import one_thread
@@ -59,7 +60,7 @@ def fit(
     Raises:
         ValueError: the log is too small for a world, and the message states what is missing; or it is no log.
     """
-    require_kind(log, Log, "log", "read_log(path)")
+    require_logs(log=log)
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f"name is {quoted(name)}, expected the name of the world, a text")
     config = FitConfig() if config is None else config

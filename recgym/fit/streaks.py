@@ -33,9 +33,9 @@ class Streak(NamedTuple):
 
 def earlier_sums(dataset: Dataset, value_of: Doubles, pull: float) -> Doubles:
     """(rows,) sum of (1 - pull)^(steps since) times a value (rows,) of earlier steps of the visit; 0 if unordered."""
-    step = np.cumsum(dataset.step_starts == np.arange(len(dataset.item))) - 1  # over all visits
-    count = np.bincount(step, value_of)
-    place = dataset.place[dataset.step_starts == np.arange(len(dataset.item))]
+    begins = dataset.step_starts == np.arange(len(dataset.item))
+    step = np.cumsum(begins) - 1  # over all visits
+    count, place = np.bincount(step, value_of), dataset.place[begins]
     found, value, kept = np.zeros(len(count)), 0.0, 1.0 - pull
     for number, (responses, at) in enumerate(zip(count.tolist(), place.tolist(), strict=True)):
         value = 0.0 if at == 0 else value

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.checks import finite_number, quoted, unknown_name
+from recgym.checks import finite_number, quoted, require_kind, unknown_name
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.columns import (
     EARLIER,
@@ -292,3 +292,9 @@ class Log:
         if check:
             raise_problems(validate(log))
         return log
+
+
+def require_logs(**arguments: Any) -> None:
+    """ValueError that names the first argument that is no log."""
+    for name, value in arguments.items():
+        require_kind(value, Log, name, "read_log(path)")

@@ -83,9 +83,8 @@ def log_stay_to_logit(log_stay: float) -> float:
 def draw(cdf: Doubles, low: int, high: int, u: float) -> int:
     """Smallest index in [low, high) whose cumulative weight exceeds u: a draw from `cdf` where u is uniform."""
     size = high - low - 1
-    while (
-        size > 0
-    ):  # of as many rounds whatever u is, without a branch: a wrong guess costs more than a round
+    # as many rounds whatever u is, without a branch: a wrong guess costs more than a round
+    while size > 0:
         half = (size + 1) // 2
         low += half * int(cdf[low + half - 1] <= u)
         size -= half
