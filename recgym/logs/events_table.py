@@ -80,7 +80,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     _take(columns, _in_order(columns, order))
     remarks += order_of_file(columns, settings.name)
     if actions:
-        columns, joined = join_rows(columns, events, has_impressions)
+        columns, joined = join_rows(columns, events, has_impressions, settings.gap_minutes)
         remarks += [f"{settings.name}: {line}" for line in joined]
     if "rating" in columns:
         flag = EVENTS[settings.domain][0].name

@@ -24,13 +24,14 @@ read. Conventions:
   the same log. They go by `position`, where they have one, else in an order that carries nothing; the rows of one user
   and item go by the event table (shown, click, cart, purchase). A remark counts them. `ties=file` states that the
   order of the files is that of the events;
-* event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase joins
-  the last earlier row of the same item in the session that lacks it, else it is a row with the events that it needs; a
-  click joins the impression before it. A map of words, event=action_type:clickout>click:search>omit, states what other
-  words mean: an event of the domain, click, shown or omit; * is all other words. In a slate the actions of an item join
-  its row. `recgym.logs.joining` says which price and watch time are kept. Words that take an event back
-  (remove_from_cart) are left out. A remark counts all words. Columns with the name of an event hold 0 or 1 (yes, no,
-  true, false); a column listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
+* event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase
+  joins the last earlier row of the same item in the session that lacks it, else it is a row with the events that it
+  needs; the first response after an impression joins it, unless it is over `gap_minutes` later or has another watch
+  time. A map of words, event=action_type:clickout>click:search>omit, states what other words mean: an event of the
+  domain, click, shown or omit; * is all other words. In a slate the actions of an item join its row.
+  `recgym.logs.joining` says which price and watch time are kept. Words that take an event back (remove_from_cart) are
+  left out. A remark counts all words. Columns with the name of an event hold 0 or 1 (yes, no, true, false); a column
+  listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;
 * shown: the items of a slate as a list in one cell, of Parquet, JSON or text split by | ; , or white space. `item` is
   the chosen one, or a list of them, or empty; a price, propensity, position or event may be a list of the same length.
   An event, price, category, duration_ms or watch_ms that is given once is that of the chosen item: an error without a

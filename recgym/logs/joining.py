@@ -1,6 +1,6 @@
 """Joins rows of single actions (a view, a cart, a purchase of one item) to one row of the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,16 @@ from recgym.logs.problems import shown
 from recgym.logs.sessionize import join_actions, join_in_slates, last_known, merged
 from recgym.logs.time_units import FINE
 
+Apart = Callable[
+    [Array, Array], Array
+]  # (rows,) responses and the impressions before them -> other exposures
+
 PLACES = ("slate", "step")  # keys of items that were shown together
 KEPT = ("user", "item", "session", "time", FINE, "file", "file_row", "price", "watch_ms", "position", *PLACES)
 
 
 def join_rows(
-    columns: Mapping[str, Any], events: Sequence[str], impressions: bool
+    columns: Mapping[str, Any], events: Sequence[str], impressions: bool, gap_minutes: float
 ) -> tuple[dict[str, Any], list[str]]:
     """Columns of the rows that are kept, and remarks on the join.
 
@@ -29,9 +33,10 @@ def join_rows(
         columns: columns of actions, sorted by session and time.
         events: the domain's events that are columns.
         impressions: whether some rows are impressions without an event.
+        gap_minutes: a response more than so long after an impression is to another exposure.
     """
     flags = np.stack([columns[name] for name in events], axis=1)
-    into = _into(columns, flags, impressions)
+    into = _into(columns, flags, _apart(columns, gap_minutes) if impressions else None)
     rows, joined = merged(into, flags)
     less = np.flatnonzero(into != np.arange(len(into)))
     if not len(less):
@@ -41,7 +46,7 @@ def join_rows(
         for name, values in columns.items()
     }
     out |= dict(zip(events, joined.T.copy(), strict=True))
-    remarks = _joined(flags, into, less)
+    remarks = _joined(columns, flags, into, less, gap_minutes)
     for name, best in (("price", _strongest(columns, flags, into)), ("watch_ms", _longest(columns, into))):
         if best is not None:
             out[name] = columns[name].take(pa.array(best[rows]))
@@ -49,19 +54,36 @@ def join_rows(
     return out, remarks + _left_out(columns, events, into, less)
 
 
-def _into(columns: Mapping[str, Any], flags: Array, impressions: bool) -> Array:
+def _apart(columns: Mapping[str, Any], gap_minutes: float) -> Apart:
+    """Which responses are to another exposure than the impression before: long after it, or of another watch time."""
+    time, watch = columns.get("time"), columns.get("watch_ms")
+
+    def apart(rows: Array, impressions: Array) -> Array:
+        found = np.zeros(len(rows), bool)
+        if time is not None:
+            found |= time[rows] - time[impressions] > gap_minutes * 60_000
+        if watch is not None:
+            ms = as_numpy(pc.fill_null(watch, 0))  # 0: not watched, or not known
+            found |= (ms[rows] > 0) & (ms[impressions] > 0) & (ms[rows] != ms[impressions])
+        return found
+
+    return apart
+
+
+def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> Array:
     """(rows,) the row that each row joins; its own index if it joins none."""
     session, item = (as_numpy(columns[name]).astype(np.int64) for name in ("session", "item"))
     position = last_known(_whole(columns, "position"), session, item, flags)
     place = next((name for name in PLACES if name in columns), None)
     if place is None:
         _, item = np.unique(item * (1 << 17) + position, return_inverse=True)
-        return join_actions(session, item, flags, impressions)
+        return join_actions(session, item, flags, apart)
     slate = last_known(_whole(columns, place), session, item, flags)
     into = join_in_slates((position, item, slate, session), flags)
     alone = np.flatnonzero(slate < 0)
     if len(alone):
-        into[alone] = alone[join_actions(session[alone], item[alone], flags[alone], impressions)]
+        of_alone = None if apart is None else lambda rows, shown: apart(alone[rows], alone[shown])
+        into[alone] = alone[join_actions(session[alone], item[alone], flags[alone], of_alone)]
     return into
 
 
@@ -98,17 +120,35 @@ def _last(values: Any, into: Array, rank: Array) -> Array:
     return best
 
 
-def _joined(flags: Array, into: Array, less: Array) -> list[str]:
-    """Remarks on the number of joined rows."""
-    clicks = flags[less, 0] & ~flags[less, 1:].any(axis=1) & ~flags[into[less]].any(axis=1)
-    count, others = int(clicks.sum()), int((~clicks).sum())
-    remarks = [f"{count:,} click rows joined the impression of their item in the visit"] if count else []
-    return remarks + ([f"{others:,} rows joined an earlier row of their item"] if others else [])
+def _joined(
+    columns: Mapping[str, Any], flags: Array, into: Array, less: Array, gap_minutes: float
+) -> list[str]:
+    """Remarks on the number of joined rows: responses to an impression, and others."""
+    responds: Array = np.asarray(flags.any(axis=1))
+    answered = np.unique(into[less[~responds[into[less]]]])
+    if not len(answered):
+        return [f"{len(less):,} rows joined an earlier row of their item"]
+    rest = len(less) - len(answered)
+    if any(place in columns for place in PLACES):
+        rule = "to their item in the same slate"
+    else:
+        limits = [f"at most {gap_minutes:g} minutes later"] if "time" in columns else []
+        limits += ["not of another watch_ms"] if "watch_ms" in columns else []
+        rule = ", ".join(["to their item before it is shown again in the visit", *limits])
+    alone = int((responds & (into == np.arange(len(into)))).sum())
+    line = (
+        f"{len(answered):,} rows without a response joined the next row with one {rule}; {alone:,} rows with a "
+        "response joined none such"
+    )
+    if alone > len(answered):
+        line += ": if each row is an impression of its own, say so by a column step, or by columns of 0 and 1"
+    return [line] + ([f"{rest:,} rows joined an earlier row of their item"] if rest else [])
 
 
 def _chosen(name: str, values: Any, best: Array, into: Array, less: Array) -> list[str]:
     """Remark on the number of joined rows with another value than their row, and the value that is kept."""
-    count = int(_differs(values, less, into[less]).sum())
+    is_known = as_numpy(values.is_valid())[into[less]]
+    count = int((_differs(values, less, into[less]) & is_known).sum())
     rule = {"price": "that of the strongest event, as the price paid,", "watch_ms": "the longest"}[name]
     return [f"{name} differs in {count:,} joined rows: {rule} is kept"] if count else []
 

@@ -1,6 +1,6 @@
 """Sessions, steps and joined rows from times and actions, in numpy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,13 +71,17 @@ def number_steps(session: Array, slate: Array | None = None) -> Array:
     return step
 
 
-def join_actions(session: Array, item: Array, flags: Array, impressions: bool = False) -> Array:
+def join_actions(
+    session: Array, item: Array, flags: Array, apart: Callable[[Array, Array], Array] | None = None
+) -> Array:
     """(rows,) the row that each row joins; its own index if it joins none.
 
     Rows are single actions, sorted by session and time; `flags` (rows, E) are the event of the action and the events
     that it needs. A row with an event beyond the first joins the last row of its session and item without such an
-    event; the k-th such event since then makes the k-th row, so that a second purchase is a second row. With
-    `impressions` the first row with the first event joins the impression of its item before it.
+    event; the k-th such event since then makes the k-th row, so that a second purchase is a second row.
+
+    `apart` is given where some rows are impressions without an event: it returns which of some rows are another
+    exposure than the impressions of their item before them. The others join, the first with the first event only.
     """
     rows = np.arange(len(session))
     acts: Array = np.asarray(flags[:, 1:].any(axis=1))
@@ -85,10 +89,12 @@ def join_actions(session: Array, item: Array, flags: Array, impressions: bool = 
     order = np.lexsort((item, session))
     fresh = np.r_[True, _moved(session[order], item[order])]
     leads = fresh | ~acts[order]
-    if impressions:
-        joins = _first_clicks(fresh, acts[order], flags[order, 0])
-        leads &= ~joins
-        kind[order[joins]] = 1
+    if apart is not None:
+        rows_of, shown_of = _unanswered(fresh, flags[order])
+        is_apart = apart(order[rows_of], order[shown_of])
+        leads[rows_of] = is_apart
+        joins = order[rows_of[~is_apart]]
+        kind[joins] = np.maximum(kind[joins], 1)
     run = np.empty(len(rows), np.int32)
     run[order] = np.cumsum(leads)
 
@@ -104,15 +110,15 @@ def join_actions(session: Array, item: Array, flags: Array, impressions: bool = 
     return into
 
 
-def _first_clicks(fresh: Array, acts: Array, clicked: Array) -> Array:
-    """Rows with the first event only, the first since an impression; `fresh` starts an item of a session."""
-    shown = ~acts & ~clicked
+def _unanswered(fresh: Array, flags: Array) -> tuple[Array, Array]:
+    """Rows with an event until the first event after an impression, and that impression; `fresh` starts an item."""
+    shown: Array = np.asarray(~flags.any(axis=1))
+    clicked = flags[:, 0]
     starts = np.flatnonzero(fresh | shown)
-    lengths = np.diff(np.r_[starts, len(fresh)])
-    count = np.cumsum(clicked)
-    before = np.repeat(count[starts] - clicked[starts], lengths)
-    first: Array = np.repeat(shown[starts], lengths) & clicked & ~acts & (count - before == 1)
-    return first
+    lead = np.repeat(starts, np.diff(np.r_[starts, len(fresh)]))
+    clicks = np.cumsum(clicked) - clicked  # before each row
+    rows = np.flatnonzero(shown[lead] & ~shown & (clicks == clicks[lead]))
+    return rows, lead[rows]
 
 
 def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:

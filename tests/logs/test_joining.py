@@ -55,7 +55,13 @@ def test_a_click_joins_the_impression_of_its_item(tmp_path, header, rows):
     )
     log = read_log(path, domain="ecommerce")
     assert log.column("click").tolist() == [True, False]
-    assert "t.csv: 1 click rows joined the impression of their item in the visit" in log.remarks
+    how = (
+        "in the same slate"
+        if header[0] == "s"
+        else "before it is shown again in the visit, at most 30 minutes later"
+    )
+    said = f"t.csv: 1 rows without a response joined the next row with one to their item {how}; 0 rows with a response"
+    assert any(line.startswith(said) for line in log.remarks)
     assert validate(log) == []
 
 
@@ -87,6 +93,65 @@ def test_clicks_join_the_last_impression_and_a_second_click_is_a_row(tmp_path):
     assert log.column("file_row").tolist() == [2, 3, 5, 7, 8]
     assert log.column("click").tolist() == [False, True, True, False, False]
     assert log.column("cart").tolist() == [False, False, True, False, False]
+
+
+EXPOSURES = [(0, "shown", 3_000), (600, "play", 200_000), (900, "shown", 4_000), (1_200, "play", 210_000)]
+
+
+@pytest.mark.parametrize(
+    ("late", "timed", "rows", "click"),
+    [
+        (0, True, [2, 3, 4, 5], [False, True, False, True]),  # each row of x has a watch time: two exposures
+        (48_800, False, [2, 3, 4, 5], [False, True, False, True]),  # the second row of x is 14 hours later
+        (0, False, [2, 3, 4], [True, True, False]),
+    ],
+)
+@pytest.mark.parametrize("word", ["play", "like"])
+def test_two_exposures_of_an_item_stay_two_rows(tmp_path, word, late, timed, rows, click):
+    actions = [
+        f"u,{item},{AT + at + late * (at == 1_200)},{word if kind == 'play' else kind},s,{watch if timed else ''}"
+        for item, (at, kind, watch) in zip("xyzx", EXPOSURES, strict=True)
+    ]
+    path = of_actions(tmp_path, *actions, header="user,item,time,event,session,watch_ms")
+    log = read_log(path, domain="content")
+    event = "click" if word == "play" else word
+    assert (log.column("file_row").tolist(), log.column(event).tolist()) == (rows, click)
+    assert log.rows["watch_ms"].to_pylist() == [row[2] if timed else None for row in EXPOSURES][: len(rows)]
+    joined = [line for line in log.remarks if "joined" in line]
+    assert joined == ["t.csv: 1 rows without a response joined the next row with one to their item before it is shown "
+        "again in the visit, at most 30 minutes later, not of another watch_ms; 1 rows with a response joined "
+        "none such"] * (len(rows) == 3)  # fmt: skip
+
+
+@pytest.mark.parametrize(("shown", "played"), [("", 9000), (0, 9000), (9000, 9000), (9000, ""), (9000, 0)])
+def test_an_impression_and_its_response_may_have_one_watch_time(tmp_path, shown, played):
+    rows = [f"u,x,{AT},shown,{shown}", f"u,y,{AT},shown,", f"u,x,{AT + 9},play,{played}"]
+    log = read_log(of_actions(tmp_path, *rows, header="user,item,time,event,watch_ms"), domain="content")
+    of_x = log.column("click").tolist().index(True)
+    assert (len(log), log.rows["watch_ms"][of_x].as_py()) == (2, 9000)
+    assert any("watch_ms differs" in line for line in log.remarks) == (0 in (shown, played))
+
+
+def test_a_response_after_the_first_one_may_be_late(tmp_path):
+    words = [(0, "impression"), (9, "click"), (6_000, "purchase"), (9_000, "click"), (9_009, "purchase")]
+    actions = [f"u,i,{AT + at},{word},s" for at, word in words]
+    log = read_log(of_actions(tmp_path, *actions, header="user,item,time,event,session"), domain="ecommerce")
+    assert log.column("file_row").tolist() == [2, 5]
+    assert log.column("purchase").tolist() == [True, True]
+    late = [f"u,i,{AT + 10_000 * k},{word},s" for k, word in enumerate(("impression", "purchase", "click"))]
+    log = read_log(of_actions(tmp_path, *late, header="user,item,time,event,session"), domain="ecommerce")
+    assert log.column("file_row").tolist() == [2, 3, 4]
+
+
+def test_where_most_responses_join_no_impression_a_remark_says_how_to_keep_them_apart(tmp_path):
+    actions = [f"u,{item},{AT + k},{word}" for k, (item, word) in enumerate(
+        [("x", "shown"), ("y", "play"), ("z", "play"), ("x", "play")])]  # fmt: skip
+    log = read_log(of_actions(tmp_path, *actions), domain="content")
+    advice = "if each row is an impression of its own, say so by a column step, or by columns of 0 and 1"
+    assert any(line.endswith(f"2 rows with a response joined none such: {advice}") for line in log.remarks)
+    stepped = [f"{row},{k}" for k, row in enumerate(actions)]
+    log = read_log(of_actions(tmp_path, *stepped, header="user,item,time,event,step"), domain="content")
+    assert len(log) == 4
 
 
 def test_rows_of_yes_and_no_never_join(tmp_path):
