@@ -34,6 +34,8 @@ class Problem:
     index_digest: str = ""  # digest of the meaning of user and item indices; a log of the task has the same
     world_sha256: str = ""  # digest of the world; "": unknown
     user_features: NDArray[np.float32] | None = None  # (U, F) public, if the observation holds the user's
+    user_ids: NDArray[np.object_] | None = None  # (U,) ids in the fitted log; None: the world has none
+    item_ids: NDArray[np.object_] | None = None  # (N,)
 
     @classmethod
     def of(cls, env: Any) -> "Problem":
@@ -64,6 +66,8 @@ class Problem:
             index_digest=face.index_digest,
             world_sha256=face.world_sha256,
             user_features=face.user_features if "user_features" in getattr(space, "spaces", ()) else None,
+            user_ids=face.user_ids,
+            item_ids=face.item_ids,
         )
 
     @property

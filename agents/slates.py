@@ -204,7 +204,12 @@ def check_kind(log: Any) -> None:
 
 
 def check_log(problem: Problem, log: Any) -> None:
-    """ValueError if a log's indices are not the task's, by the index digest of its world."""
+    """ValueError if a log's indices are not the task's: by the index digest of its world, then by ids and items.
+
+    Ids are compared where the task's world has them, public columns of the items where the log was sampled. Of other
+    logs of a world without ids, such as a shipped one, the digest is all that is known here: `env.unwrapped.index_log`
+    checks more, and so do agents that are made with the environment.
+    """
     check_kind(log)
     if not len(log):
         raise ValueError("the log has no rows")
@@ -219,4 +224,42 @@ def check_log(problem: Problem, log: Any) -> None:
             raise ValueError(
                 f"the log's {column} indices reach {values.max()}, this task has {size}: "
                 "env.unwrapped.index_log(log) leaves out the others"
+            )
+    if log.source.name.startswith("sampled"):
+        _check_items(problem, log.items)
+    else:
+        _check_ids("user", problem.user_ids, log.users)
+        _check_ids("item", problem.item_ids, log.items)
+
+
+def _check_ids(what: str, known: Any, table: Any) -> None:
+    """ValueError if a row of a log's table has the id that the task has at another index."""
+    at = {} if known is None else {name: number for number, name in enumerate(known)}
+    for row, name in enumerate(table["id"].to_pylist()):
+        if at.get(name, row) != row:
+            raise ValueError(
+                f"the log has the mark of the task's world, and {what}s of another numbering: {what} {row} is "
+                f"{quoted(name)}, which is {what} {at[name]} there; map it by env.unwrapped.index_log, without its mark"
+            )
+
+
+def _check_items(problem: Problem, table: Any) -> None:
+    """ValueError if the public columns of a sampled log's items are not those of the task."""
+    ours = {
+        "category": problem.items["category"],
+        "price": problem.items["price_ratio"],
+        "duration_ms": problem.items["seconds"] * 1000.0,
+    }
+    num = min(len(table), problem.num_items)
+    for name in (name for name in ours if name in table.column_names):
+        theirs, own = table[name].to_numpy()[:num], ours[name][:num]
+        if name == "category":  # the task has codes: each is one word
+            first = np.unique(own, return_index=True)[1][np.unique(own, return_inverse=True)[1]]
+            other = theirs != theirs[first]
+        else:
+            other = ~np.isclose(theirs.astype(np.float64), own, rtol=1e-4)
+        if other.any():
+            raise ValueError(
+                f"the log has the mark of the task's world, and items of another numbering: {name} differs for "
+                f"{int(other.sum()):,} of {num:,} items; draw it anew by sample_log"
             )

@@ -103,11 +103,11 @@ def test_train_maps_the_log(run, place, tmp_path):
     assert json.loads((tmp_path / "part" / "training.json").read_text())["budget"]["offline_rows"] > 0
 
 
+@pytest.mark.parametrize("task", [lambda env: env, Problem.of])
 @pytest.mark.parametrize("what", ["users", "items"])
-def test_a_mark_over_other_tables_is_refused(world, drawn, what):
+def test_a_mark_over_other_tables_is_refused(world, drawn, what, task):
     """A log that says that it is on the task's indices, with its users or items in another order."""
-    env = make_vector(ENV, 8, world=world)
-    agent = make_agent("item-knn", env)
+    agent = make_agent("item-knn", task(made("item-knn", world)[1]))
     own = world.index_log(as_own(world, drawn))
     turned = getattr(own, what).take(np.arange(len(getattr(own, what)))[::-1].copy())
     agent.prepare(own, 1)
@@ -115,3 +115,19 @@ def test_a_mark_over_other_tables_is_refused(world, drawn, what):
         agent.prepare(
             replace(own, **{what: turned.drop_columns(["category"]) if what == "items" else turned}), 1
         )
+
+
+@pytest.mark.parametrize("column", ["category", "price", "duration_ms"])
+def test_a_sampled_log_with_the_mark_over_other_items_is_refused_without_the_environment(
+    world, drawn, column
+):
+    agent, _ = made("item-knn", world)
+    others = {"category", "price", "duration_ms"} - {column}
+    kept = drawn.items.drop_columns(sorted(others))
+    agent.prepare(replace(drawn, items=kept), 1)
+    if column == "duration_ms":  # a shop has none
+        turned = kept.set_column(kept.column_names.index(column), column, pa.array(np.arange(30) + 1000.0))
+    else:
+        turned = kept.take(np.arange(30)[::-1].copy())
+    with pytest.raises(ValueError, match=f"items of another numbering: {column} differs for [0-9]+ of 30"):
+        agent.prepare(replace(drawn, items=turned), 1)
