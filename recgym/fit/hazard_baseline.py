@@ -3,14 +3,24 @@
 A fitted hazard is kept where it beats this baseline; else the world has the baseline.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from recgym.arrays import Doubles, Ints
 from recgym.fit.baseline_guard import beats
-from recgym.fit.leaving_model import MAX_RUN, MAX_STEP, Choices, HazardRows, Leaving, open_rows
-from recgym.numerics import sigmoid
+from recgym.fit.hazard import EffectTable, VisitRows, fit_hazard
+from recgym.fit.leaving_model import (
+    MAX_ROWS,
+    MAX_RUN,
+    MAX_STEP,
+    Choices,
+    HazardRows,
+    Leaving,
+    drawn,
+    open_rows,
+    take,
+)
 
 WEIGHTS = (
     1.0,
@@ -22,7 +32,7 @@ WEIGHTS = (
     np.inf,
 )  # [rows] at the overall rate that are added to each step
 FOLDS = 5  # of sessions, to choose the weight
-PRIOR = 1.0  # precision of the effects of having a response or none
+EFFECTS = ("no_response", "level")  # columns of `HazardRows`, and their slopes in `Leaving`
 
 
 def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
@@ -35,57 +45,80 @@ def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
     return np.asarray((num_left + weight * rate) / (num_rows + weight), np.float64)
 
 
-def fit_lengths(num_items: int, num_contexts: int, rows: HazardRows, cut: int) -> Leaving | None:
-    """Fits rates to whole sessions, censored after `cut` rows (0: never); None where all rows are censored."""
-    is_open = open_rows(rows, cut)
-    step, left, visit = rows.step[is_open], rows.left[is_open], rows.session[is_open]
-    if not len(step):
+def fit_lengths(
+    num_items: int, num_contexts: int, rows: HazardRows, cut: int, effects: Sequence[str] = ()
+) -> Leaving | None:
+    """Fits rates to whole sessions, censored after `cut` rows (0: never), and beside them some of EFFECTS, jointly.
+
+    None where all rows are censored.
+    """
+    rows = take(rows, open_rows(rows, cut))
+    if not len(rows.step):
         return None
-    fold = np.random.default_rng(0).permutation(int(visit.max()) + 1)[visit] % FOLDS
+    weight = _best_weight(rows)
+    logit, slopes = _logit(rates(rows.step, rows.left, weight)), dict[str, float]()
+    if effects:
+        rows = drawn(rows, MAX_ROWS["fit"])
+        rate = float(rows.left.mean())
+        step = EffectTable(np.minimum(rows.step, MAX_STEP) - 1, MAX_STEP, weight * rate * (1.0 - rate))
+        table = np.column_stack([getattr(rows, name) for name in effects])
+        found = fit_hazard(VisitRows(rows.left, rows.starts), table, [step])
+        logit, slopes = found.bias + found.tables[0], dict(zip(effects, found.slopes.tolist(), strict=True))
+    no_effect = {"repeat": 0.0, "no_response": 0.0, "level": 0.0}
+    return Leaving(
+        float(logit[0]), 0.0, logit - logit[0], 0.0, np.zeros(MAX_RUN), item=np.zeros(num_items),
+        context=np.zeros(num_contexts), patience=0.0, joint_patience=0.0,
+        choices=Choices(np.inf, np.inf, np.inf), validation={}, **(no_effect | slopes),
+    )  # fmt: skip
+
+
+def _best_weight(rows: HazardRows) -> float:
+    """The weight of the overall rate that is best on sessions that are left out."""
+    fold = np.random.default_rng(0).permutation(int(rows.session.max()) + 1)[rows.session] % FOLDS
 
     def loss(weight: float) -> float:
         total = 0.0
         for k in range(FOLDS):
             held = fold == k
             if held.any() and not held.all():
-                total += float(
-                    _losses(
-                        rates(step[~held], left[~held], weight),
-                        step[held],
-                        left[held],
-                    ).sum()
-                )
+                table = rates(rows.step[~held], rows.left[~held], weight)
+                total += float(_losses(table, rows.step[held], rows.left[held]).sum())
         return total
 
-    logit = _logit(rates(step, left, min(WEIGHTS, key=loss)))
-    zeros = np.zeros(MAX_RUN)
-    return Leaving(
-        float(logit[0]), 0.0, logit - logit[0], 0.0, zeros, 0.0, 0.0, np.zeros(num_items), np.zeros(num_contexts),
-        0.0, 0.0, Choices(np.inf, np.inf, np.inf), {},
-    )  # fmt: skip
+    return min(WEIGHTS, key=loss)
 
 
-def with_no_response(plain: Leaving, rows: HazardRows, cut: int) -> Leaving:
-    """The rates by step with an effect of no response on their logits, by Newton's method."""
-    is_open = open_rows(rows, cut)
-    left, idle, logit = rows.left[is_open], rows.no_response[is_open], plain.logits(rows)[is_open]
-    table = np.column_stack([np.ones(len(idle)), idle])
-    found = np.zeros(2)
-    for _ in range(25):
-        chance = sigmoid(logit + table @ found)
-        curve = (table * (chance * (1.0 - chance))[:, None]).T @ table + PRIOR * np.eye(2)
-        found += np.linalg.solve(curve, table.T @ (left - chance) - PRIOR * found)
-    return replace(plain, bias=plain.bias + float(found[0]), no_response=float(found[1]))
+def better_effects(
+    size: tuple[int, int], early: HazardRows, judged: HazardRows, cut: int, guard: float
+) -> tuple[str, ...]:
+    """Those of EFFECTS, fitted to the rows `early`, by which the rows `judged` are forecast better; the best first.
+
+    They are added one by one: who seldom responds has more rows without a response, so that each effect alone would
+    hold a part of the other. `size`: numbers of items and contexts.
+    """
+    kept: tuple[str, ...] = ()
+    found = fit_lengths(*size, early, cut)
+    while found is not None and (left := [name for name in EFFECTS if name not in kept]):
+        tried = {name: fit_lengths(*size, early, cut, (*kept, name)) or found for name in left}
+        best = min(tried, key=lambda name: float(_row_losses(tried[name], judged, cut).sum()))
+        if not is_better(tried[best], found, judged, cut, guard):
+            break
+        kept, found = (*kept, best), tried[best]
+    return kept
 
 
 def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:
     """Whether a hazard beats the baseline on the rows `judged` by `guard` standard errors."""
-    is_open = open_rows(judged, cut)
-    losses = [
-        -np.where(judged.left > 0, np.log(chance), np.log1p(-chance))[is_open]
-        for chance in (np.clip(each.chances(judged), 1e-9, 1 - 1e-9) for each in (fitted, plain))
-    ]
-    return bool(is_open.any()) and beats(losses[0], losses[1], judged.session[is_open], guard)
+    losses = [_row_losses(each, judged, cut) for each in (fitted, plain)]
+    session = judged.session[open_rows(judged, cut)]
+    return bool(len(session)) and beats(losses[0], losses[1], session, guard)
+
+
+def _row_losses(hazard: Leaving, rows: HazardRows, cut: int) -> Doubles:
+    """Log-loss of each row that is not censored."""
+    chance = np.clip(hazard.chances(rows), 1e-9, 1 - 1e-9)
+    loss = -np.where(rows.left > 0, np.log(chance), np.log1p(-chance))
+    return np.asarray(loss[open_rows(rows, cut)], np.float64)
 
 
 def _losses(table: Doubles, step: Ints, left: Doubles) -> Doubles:

@@ -40,6 +40,7 @@ class HazardRows:
     context: Codes
     left: Doubles  # 1 at the last row of a session
     session: Ints
+    level: Doubles  # of the user, in logits of a response
 
     @property
     def starts(self) -> Ints:
@@ -87,10 +88,12 @@ class Leaving:
     joint_patience: float  # its largest joint estimate on the train period
     choices: Choices
     validation: dict[Choices, float]  # marginal log-loss per row of each setting
+    level: float = 0.0  # slope on the user's level
 
     def logits(self, rows: HazardRows) -> Doubles:
         """(rows,) logit of leaving after each row, at a frailty of 0."""
         value = self.bias + self.time[np.minimum(rows.step, MAX_STEP) - 1] + self.context[rows.context]
+        value = value + self.level * rows.level
         response = self.run[np.clip(rows.run, 1, MAX_RUN) - 1] + self.repeat * rows.repeat
         response = response + np.append(self.item, 0.0)[rows.item]
         return np.asarray(value + np.where(rows.no_response > 0, self.no_response, response), np.float64)
@@ -106,11 +109,12 @@ class Leaving:
             "leave_run": self.run,
             "leave_item": self.item,
             "leave_context": self.context,
+            "leave_level": np.array([self.level]),
         }
 
 
-def hazard_rows(dataset: Dataset) -> HazardRows:
-    """Covariates and outcome of every row of the dataset."""
+def hazard_rows(dataset: Dataset, level: Doubles | None = None) -> HazardRows:
+    """Covariates and outcome of every row of the dataset; `level` (U,) of users, None: 0."""
     responded = dataset.positive.astype(bool)
     left = np.zeros(len(dataset.item))
     ended = dataset.lengths != dataset.cut
@@ -124,6 +128,7 @@ def hazard_rows(dataset: Dataset) -> HazardRows:
         dataset.context,
         left,
         dataset.session,
+        np.zeros(len(left)) if level is None else level[dataset.user],
     )
 
 
@@ -145,9 +150,9 @@ def fit_leaving(
     if choices is not None:
         search = Search(choices, {}, None, 0.0)
     else:
-        train = _drawn(take(rows, period == TRAIN), MAX_ROWS["choose"])
+        train = drawn(take(rows, period == TRAIN), MAX_ROWS["choose"])
         search = _choose(dataset, train, take(rows, period == VALIDATION))
-    known = _drawn(take(rows, np.isin(period, periods)), MAX_ROWS["fit"])
+    known = drawn(take(rows, np.isin(period, periods)), MAX_ROWS["fit"])
     fitted = _in_terms(_fit(dataset, known, search.best, search.start), dataset, known, search.best)
     return replace(fitted, validation=search.tried, joint_patience=search.patience or fitted.patience)
 
@@ -181,7 +186,7 @@ def _choose(dataset: Dataset, train: HazardRows, judged: HazardRows) -> Search:
     return Search(best, tried, fits[best], max(frail))
 
 
-def _drawn(rows: HazardRows, limit: int) -> HazardRows:
+def drawn(rows: HazardRows, limit: int) -> HazardRows:
     """All rows; of more than `limit`, those of a random sample of whole sessions."""
     if len(rows.step) <= limit:
         return rows
@@ -195,13 +200,12 @@ def _fit(dataset: Dataset, rows: HazardRows, choices: Choices, start: Hazard | N
 
 
 def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubles, list[EffectTable]]:
-    """Covariates log t, log run, repeat, no response; tables of items, pages, first steps, runs, contexts.
+    """Covariates log t, log run, repeat, no response, level; tables of items, pages, first steps, runs, contexts.
 
     Rows without a response have an item, a page and a run of their own.
     """
-    dense = np.stack(
-        [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response], axis=1
-    )
+    columns = [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response]
+    dense = np.stack([*columns, rows.level] if rows.level.any() else columns, axis=1)
     category_page = np.append(dataset.items.category_page, dataset.items.category_page.max() + 1)
     run = np.where(rows.no_response > 0, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
     return dense, [
@@ -218,7 +222,7 @@ def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubl
 
 
 def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choices) -> Leaving:
-    time_slope, run_slope, repeat, no_response = fitted.slopes.tolist()
+    time_slope, run_slope, repeat, no_response, *level = fitted.slopes.tolist()
     items, page_effects, first, run, context = fitted.tables
     item = items[:-1] + page_effects[dataset.items.category_page]
     responded = rows.item < dataset.num_items
@@ -240,4 +244,5 @@ def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choic
         fitted.spread,
         choices,
         {},
+        sum(level),
     )

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from recgym.arrays import Arrays
+from recgym.arrays import Arrays, Doubles
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
-from recgym.fit.hazard_baseline import fit_lengths, is_better, with_no_response
+from recgym.fit.hazard_baseline import better_effects, fit_lengths, is_better
 from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.logs import Log
@@ -26,15 +26,15 @@ def can_leave(dataset: Dataset, log: Log) -> bool:
     return dataset.domain == "ecommerce" and not has_slates(log) and int(several.sum()) >= MIN_VISITS
 
 
-def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
+def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None = None) -> Leaving | str:
     """The hazard of leaving, fitted to train and validation; in words why the log does not identify it, else.
 
     The words are empty where the reasons of the table of assumed values hold.
 
     A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
-    of a rate by step number (by `config.guard`; None: it is always kept).
+    of a rate by step number (by `config.guard`; None: it is always kept). Both may depend on the users' `level` (U,).
     """
-    rows, known, full = hazard_rows(dataset), (TRAIN, VALIDATION), can_leave(dataset, log)
+    rows, known, full = hazard_rows(dataset, level), (TRAIN, VALIDATION), can_leave(dataset, log)
     if log.domain == "ecommerce" and has_slates(log):
         return "leaving is not fitted where a step of a visit has several rows"
     if config.guard is None:
@@ -49,13 +49,8 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig) -> Leaving | str:
     )
     plain = fit_lengths(*size, early, cut)
     if not full or plain is None or not early.left.any():
-        idle = (
-            config.dynamics
-            and plain is not None
-            and is_better(with_no_response(plain, early, cut), plain, judged, cut, config.guard)
-        )
-        found = fit_lengths(*size, past, cut)
-        return (with_no_response(found, past, cut) if idle and found else found) or ""
+        effects = better_effects(size, early, judged, cut, config.guard) if config.dynamics else ()
+        return fit_lengths(*size, past, cut, effects) or ""
     if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
         dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
         judged = take(rows, dataset.row_period == VALIDATION)
@@ -134,6 +129,7 @@ def leaving_terms(
         "leave_item", spread, "standard deviation; with page and category, shrunk on validation"
     )
     _contexts(hazard, provenance)
+    _level(hazard, no_response, provenance)
     if no_response:
         provenance.fitted(
             "leave_idle", hazard.no_response, "rows without a response, in place of item, run and repeat"
@@ -157,6 +153,7 @@ def _plain_terms(
         provenance.fitted(
             "leave_time", float(hazard.time.std()), "standard deviation; a rate a step, shrunk to one rate"
         )
+    _level(hazard, no_response, provenance)
     idle = no_response and hazard.no_response != 0.0
     if idle:
         provenance.fitted("leave_idle", hazard.no_response, "rows without a response, beside those with one")
@@ -167,6 +164,16 @@ def _plain_terms(
         "leave_bias": hazard.bias,
         "leave_idle": hazard.no_response if no_response else provenance.from_table("leave_idle"),
     }
+
+
+def _level(hazard: Leaving, no_response: bool, provenance: Provenance) -> None:
+    if hazard.level != 0.0:
+        words = (
+            "for each logit of the user's level of response; users who respond more stay longer if negative"
+        )
+        provenance.fitted("leave_level", hazard.level, words)
+    elif no_response:
+        provenance.absent("leave_level", "users who respond more leave no sooner and no later, on validation")
 
 
 def _patience(hazard: Leaving, provenance: Provenance) -> None:

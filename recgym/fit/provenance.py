@@ -29,6 +29,7 @@ ARRAY_TERMS = (
 OPTIONAL_TERMS = (
     "page_chain",
     "logged_again",
+    "leave_level",
     "transitions",
     "returns",
     "place_bias",

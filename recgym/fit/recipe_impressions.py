@@ -63,7 +63,7 @@ def fit_impressions(
     fit_events(learnt, x, provenance, arrays, config.guard is not None)
     keep_rates(learnt, arrays, x, response.deviate_sd(learnt))
     report("fitting when users leave", 0, 1, "")
-    numbers |= leaving_terms(leaving(dataset, log, config), True, arrays, provenance)
+    numbers |= leaving_terms(leaving(dataset, log, config, arrays["user_bias"]), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
         numbers["leave_idle"] = config.leave_idle
         words = f"odds of leaving {math.exp(config.leave_idle):.1f} times as high after a skipped item"

@@ -207,6 +207,7 @@ class WorldArrays(NamedTuple):
     ]  # weight of a response relative to that of the one after it
     # logging policy where units are items: weight of an item that the session was shown, relative to that of another
     logged_again: Annotated[Doubles, "1", np.float64]
+    leave_level: Annotated[Floats, "1", np.float32]  # slope of the leaving logit on the user's `user_bias`
 
 
 OPTIONAL: dict[str, Array] = {
@@ -221,6 +222,7 @@ OPTIONAL: dict[str, Array] = {
     "return_logit": np.zeros(1, np.float16),
     "return_decay": np.ones(1, np.float32),
     "logged_again": np.zeros(1),
+    "leave_level": np.zeros(1, np.float32),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

@@ -38,6 +38,12 @@ def start_episode(w: WorldArrays, s: Sessions, b: int) -> None:
 
 
 @njit()
+def level_patience(w: WorldArrays, user: int) -> float:
+    """Shift of the leaving logit of all sessions of a user, by the user's level of response."""
+    return w.leave_level[0] * w.user_bias[user] if w.leave_level[0] != 0.0 else 0.0
+
+
+@njit()
 def begin_session(w: WorldArrays, s: Sessions, b: int, user: int, context: int) -> None:
     """Begin the session of key `s.key[b]`: draw first intent, frailty and random intercept, clear the record."""
     key = s.key[b]
@@ -48,9 +54,9 @@ def begin_session(w: WorldArrays, s: Sessions, b: int, user: int, context: int) 
     if w.params[SIGMA] != 0.0:
         for j in range(s.intent.shape[1]):
             s.intent[b, j] = w.profile[user, j] + w.params[SIGMA] * normal(key, 0, INTENT, j)
-    s.patience[b] = (
-        w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0) if w.params[PATIENCE_SD] != 0.0 else 0.0
-    )
+    s.patience[b] = level_patience(w, user)
+    if w.params[PATIENCE_SD] != 0.0:
+        s.patience[b] += w.params[PATIENCE_SD] * normal(key, 0, PATIENCE, 0)
     s.mood[b] = w.params[MOOD_SD] * normal(key, 0, MOOD, 0) if w.params[MOOD_SD] != 0.0 else 0.0
     s.satiation[b, :] = 0.0
     s.shown[b, :] = 0.0

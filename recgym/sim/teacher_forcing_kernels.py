@@ -21,7 +21,7 @@ from recgym.sim.session import (
     has_required_event,
     second_event_probability,
 )
-from recgym.sim.session_start import begin_session
+from recgym.sim.session_start import begin_session, level_patience
 from recgym.sim.slate_facts import is_repeat
 from recgym.sim.state import Feedback, Sessions, Slates
 
@@ -68,7 +68,7 @@ def _open_visit(w: WorldArrays, v: LoggedVisits, visit: int, s: Sessions, h: Hid
         s.key[b] = h.key[b]
         begin_session(w, s, b, v.user[visit] if v.user[visit] >= 0 else h.user[b], v.context[visit])
         s.mood[b] = 0.0
-        s.patience[b] = 0.0
+        s.patience[b] = level_patience(w, s.user[b])
         spread, level = w.params[MOOD], h.level[s.user[b]]
         if level > 0.0:
             spread = math.sqrt(spread * spread + level * level)
