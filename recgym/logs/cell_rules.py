@@ -21,15 +21,26 @@ NULLABLE = (
 YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
 VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"
 BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count from 0 to 2^53 - 1 is needed"
+NO_QUANTITY = "; a quantity is no event: leave it out of the map, or map a column of 0 and 1"
 COUNT_COLUMNS = {"listen": "listens"}  # event whose column may hold counts -> extra column of the counts
 MAX_EXACT_WHOLE = {pa.float16(): 1 << 11, pa.float32(): 1 << 24, FLOAT: 1 << 53}  # all below it are exact
+MIN_DURATION_MS = 1_000.0  # below it durations and watch times are probably seconds (KuaiRand's median: 76 s)
 MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
 WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
 
 
 def whole_rule(key: str) -> str:
     """The rule of a column of whole numbers, with its unit."""
-    return WHOLE_RULE + ", in milliseconds" * key.endswith("_ms")
+    return WHOLE_RULE + ", in milliseconds: multiply seconds by 1000" * key.endswith("_ms")
+
+
+def rounded_ms(values: Array) -> tuple[Array, int]:
+    """Milliseconds as whole numbers, and the number of those with decimals; unchanged if most are below a second."""
+    decimal = np.isfinite(values) & (values != np.floor(values))
+    high = values[np.isfinite(values) & (values > 0)]
+    if not decimal.any() or not len(high) or np.quantile(high, 0.95) < MIN_DURATION_MS:
+        return values, 0
+    return np.where(decimal, np.round(values), values), int(decimal.sum())
 
 
 def broken_rules(

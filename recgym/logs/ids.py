@@ -70,6 +70,26 @@ def id_text(values: Any) -> Any:
     return pc.replace_substring_regex(words, r"^([+-]?[0-9]+)\.0*$", r"\1")
 
 
+def spellings(values: Any) -> list[str]:
+    """One line that counts the ids which are written in several ways in a coded column of text, and shows the first."""
+    if not pa.types.is_dictionary(values.type):
+        return []
+    codes, words = encode(values)
+    used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(words)))
+    words = words.take(pa.array(used))
+    ids = id_text(words).dictionary_encode()
+    place = ids.indices.to_numpy(zero_copy_only=False)
+    several = np.flatnonzero(np.bincount(place, minlength=len(ids.dictionary)) > 1)
+    several = several[~is_missing(ids.dictionary.take(pa.array(several))).to_numpy(zero_copy_only=False)]
+    if not len(several):
+        return []
+    first = words.take(pa.array(np.flatnonzero(place == several[0])[:2])).to_pylist()
+    return [
+        f"{len(several):,} ids are written in several ways, such as {' and '.join(map(ascii, first))}, and are one "
+        "each: spaces, characters without width, a decimal part of zeros and the form of accents do not count"
+    ]
+
+
 def _full(word: str) -> str:
     """Whole number in scientific notation with all its digits, if they are given; else unchanged."""
     digits, exponent = word.lower().split("e+")

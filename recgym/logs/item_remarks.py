@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recgym.arrays import Bools, Doubles
+from recgym.logs.cell_rules import MIN_DURATION_MS
 from recgym.logs.columns import as_numpy
 
 if TYPE_CHECKING:
     from recgym.logs.log import Log
 
 
-MIN_DURATION_MS = 1_000.0  # median over items (KuaiRand: 76 s)
 MAX_SHARE = 2.0  # median over rows of the watch time over the duration (KuaiRand: 0.13)
 
 

@@ -77,6 +77,8 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
         plain = ALIASES.get(key, key)
         if plain not in allowed and not plain.startswith(CONTEXT):
             meant = did_you_mean(key, allowed)
+            if meant.endswith("_ms'?"):
+                meant += " It is in milliseconds: multiply seconds by 1000"
             raise LogError(f"map: key {key!r} is unknown; there are {', '.join(allowed)}, {CONTEXT}*{meant}")
         if plain in columns:
             raise LogError(f"map: key {key!r} is given twice")

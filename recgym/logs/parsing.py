@@ -17,11 +17,13 @@ from recgym.logs.cell_rules import (
     COUNT_RULE,
     MAX_EXACT_WHOLE,
     MAX_NAMED_WORDS,
+    NO_QUANTITY,
     NULLABLE,
     NUMBER_RULE,
     VALUE_RULE,
     YES_NO_RULE,
     broken_rules,
+    rounded_ms,
     shown_cell,
     whole_rule,
 )
@@ -37,6 +39,7 @@ from recgym.logs.ids import (
     encode_ids,
     in_natural_order,
     is_missing,
+    spellings,
 )
 from recgym.logs.mapping import (
     FALSE,
@@ -124,6 +127,9 @@ class TableParser:
         if values.dtype.kind == "f":
             empty |= np.isnan(values)
             values = np.where(empty, 0, values)
+            values, count = rounded_ms(values) if key == "watch_ms" else (values, 0)
+            name = f"{self.settings.name}, {self.settings.columns.get(key, key)}"
+            self.remarks += [f"{name}: {count:,} watch times are rounded to whole milliseconds"] * (count > 0)
         for bad, rule in broken_rules(key, values, kind, self.settings.rating_scale):
             self.reject(key, bad & ~wrong, rule)
             wrong = wrong | bad
@@ -159,11 +165,14 @@ class TableParser:
             words = pc.utf8_lower(pc.utf8_trim_whitespace(words))
             yes, no = (as_numpy(pc.is_in(words, value_set=pa.array(known))) for known in (TRUE, FALSE))
             if key not in COUNT_COLUMNS or (yes | no).all():
-                self.reject(key, np.append(~(yes | no), True)[codes], YES_NO_RULE)
+                number = as_numpy(pc.fill_null(pc.match_substring_regex(words, NUMBER), False)) & ~(yes | no)
+                self.reject(key, np.append(number, False)[codes], YES_NO_RULE + NO_QUANTITY, alike=True)
+                self.reject(key, np.append(~(yes | no | number), True)[codes], YES_NO_RULE)
                 return {key: np.append(yes, False)[codes]}
         counts = as_numpy(self.number(key, FLOAT))
         if key not in COUNT_COLUMNS:
-            self.reject(key, ~np.isin(counts, (0, 1)) & ~np.isnan(counts), BINARY_RULE)
+            bad = ~np.isin(counts, (0, 1)) & ~np.isnan(counts)
+            self.reject(key, bad, BINARY_RULE + NO_QUANTITY, alike=True)
             return {key: counts == 1}
         bad = (counts < 0) | (counts >= MAX_EXACT_WHOLE[FLOAT]) | (counts != np.floor(counts))
         self.reject(key, bad & ~np.isnan(counts), COUNT_RULE)
@@ -244,7 +253,11 @@ class TableParser:
             limit = MAX_EXACT_WHOLE[cells.type]
             rule = f"ids as text are needed: a column of {cells.type} rounds those from {limit:,} on"
             self.reject(key, np.abs(values) >= limit, rule)
+        if is_text(cells.type) and not pa.types.is_dictionary(cells.type):
+            cells = cells.dictionary_encode()
         codes, words = encode_ids(cells, listed)
+        column = self.settings.columns.get(key, key)
+        self.remarks += [f"{self.settings.name}, {column}: {line}" for line in spellings(cells)]
         self.reject(key, (codes < 0) & (key not in NULLABLE), VALUE_RULE)
         with_nul = as_numpy(pc.match_substring(words, "\0"))
         self.reject(key, np.append(with_nul, False)[codes], "an id without NUL bytes is needed")

@@ -58,7 +58,7 @@ def problems_of(
     shown: Callable[[int], str],
     alike: bool = False,
 ) -> list[LogProblem]:
-    """One problem for each of some rows of a table; a single one if all rows of the table break the rule.
+    """One problem for each of some rows of a table; a single one if most of many rows break the rule.
 
     Items of a slate share their row of the file: a problem that they all have is one.
 
@@ -71,7 +71,8 @@ def problems_of(
         shown: returns the cell at an index, as text.
         alike: return a single problem in any case.
     """
-    if len(rows) > 1 and (alike or len(rows) == total):
+    is_column = len(rows) == total or len(rows) > max(MAX_NAMED_ROWS, total / 2)  # a column of another kind
+    if len(rows) > 1 and (alike or is_column):
         first, some = int(rows[0]), "all" if len(rows) == total else f"{len(rows):,} of"
         is_same = all(shown(int(row)) == shown(first) for row in rows[:MAX_COMPARED_ROWS])
         more = (

@@ -64,6 +64,26 @@ def test_a_word_is_an_id_where_a_table_lists_it(tmp_path):
     assert read_log(path, domain="social", users=users).users["id"].to_pylist() == ["NA", "PL"]
 
 
+@pytest.mark.parametrize("kind", ["file", "frame", "coded"])
+def test_ids_that_are_written_in_several_ways_are_counted(tmp_path, kind):
+    users = ["e\u0301a", "\u00e9a", "\u200bb", "b", " 3", "3", "3.0", "A", "a", "e\u0301a"]
+    frame = pd.DataFrame({"user": users, "item": [f"i{k}" for k in range(10)]})
+    if kind == "file":
+        log = read_log(table(tmp_path, frame.to_csv(index=False)), domain="social")
+    else:
+        log = Log.from_pandas(
+            frame.astype({"user": "category"}) if kind == "coded" else frame, domain="social"
+        )
+    assert log.users["id"].to_pylist() == ["3", "A", "a", "b", "\u00e9a"]
+    said = [line for line in log.remarks if "several ways" in line]
+    first = "' 3' and '3'" if kind == "coded" else "'e\\u0301a' and '\\xe9a'"
+    name = "t.csv" if kind == "file" else "frame"
+    assert said == [
+        f"{name}, user: 3 ids are written in several ways, such as {first}, and are one each: spaces, characters "
+        "without width, a decimal part of zeros and the form of accents do not count"
+    ]
+
+
 def test_ids_that_are_the_same_number_are_one_user(tmp_path):
     log = read_log(table(tmp_path, 'user,item\n" 3",x\n3,y\n3.0,z\n7,x\n7.0 ,y\n'), domain="social")
     assert log.users["id"].to_pylist() == ["3", "7"]

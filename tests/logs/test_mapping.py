@@ -5,7 +5,7 @@ import pytest
 
 from recgym.checks import quoted
 from recgym.logs import Log, LogError, read_log
-from recgym.logs.mapping import event_words, rating_rule
+from recgym.logs.mapping import event_words, parse_mapping, rating_rule
 
 LINES = "".join(f"u{k % 3},i{k},{1_600_000_000 + k},{'view' if k % 2 else 'buy'}\n" for k in range(10))
 COLUMNS = "user=user,item=item,time=time,event="
@@ -97,3 +97,9 @@ def test_the_bound_of_a_rating_is_told_in_full(tmp_path):
         tmp_path / "t.csv", domain="content", mapping="user=user,item=item,rating=stars>=3.8999999"
     )
     assert any("a rating of 3.8999999 or more counts" in remark for remark in log.remarks)
+
+
+@pytest.mark.parametrize("key", ["watch_s", "duration_s", "watch_seconds", "duration_sec"])
+def test_keys_in_seconds_name_the_unit(key):
+    with pytest.raises(LogError, match=r"_ms'\? It is in milliseconds: multiply seconds by 1000$"):
+        parse_mapping(f"user=u,item=i,{key}=c", "content")

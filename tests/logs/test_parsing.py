@@ -66,6 +66,33 @@ def test_counts_of_listens_are_listens(tmp_path):
     assert rows_of(error) == [(3, "listen"), (4, "listen"), (5, "listen")]
 
 
+@pytest.mark.parametrize("kind", ["file", "frame"])
+def test_quantities_in_place_of_an_event_are_one_problem(tmp_path, kind):
+    frame = pd.DataFrame({"user": "u", "item": range(60), "purchase": [1, 2, 1, 0, 3, 1] * 10})
+    if kind == "file":
+        error = refused(table(tmp_path, frame.to_csv(index=False)), domain="ecommerce")
+    else:
+        with pytest.raises(LogError) as raised:
+            Log.from_pandas(frame, domain="ecommerce")
+        error = raised.value
+    assert len(error.problems) == 1
+    rows = (
+        "rows 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, ..." if kind == "file" else "rows 2, 5, 8, 11, 14"
+    )
+    rule = "a quantity is no event: leave it out of the map, or map a column of 0 and 1; found "
+    assert rule in str(error)
+    assert "; 20 of 60 rows break this rule: " + rows in str(error)
+
+
+def test_a_column_of_another_kind_is_one_problem_and_some_bad_rows_are_one_each(tmp_path):
+    def bad(rows):
+        cells = "".join(f"u,{k},{'cheap' if k < rows else 1}{k}\n" for k in range(40))
+        return refused(table(tmp_path, f"user,item,price\n{cells}"), domain="ecommerce").problems
+
+    assert [len(bad(rows)) for rows in (1, 12, 20, 21, 39, 40)] == [1, 12, 20, 1, 1, 1]
+    assert bad(39)[0].value.startswith("'cheap0'; 39 of 40 rows break this rule: rows 2, 3, ")
+
+
 @pytest.mark.parametrize(
     "words", [("yes", "no"), ("Y", "n"), ("TRUE", "False"), ("t", "F"), ("1", "0"), ("1.0", "0.0")]
 )
@@ -129,6 +156,24 @@ def test_numbers_that_a_log_cannot_hold_are_refused(tmp_path, column, cells, rul
     error = refused(table(tmp_path, f"user,item,{column}\na,x,{cells[0]}\nb,y,{cells[1]}\n"))
     assert rows_of(error) == [(2, column)]
     assert rule in str(error)
+
+
+@pytest.mark.parametrize("kind", ["file", "frame"])
+def test_watch_times_with_decimals_are_rounded_where_they_are_milliseconds(tmp_path, kind):
+    def read(*cells):
+        frame = pd.DataFrame({"user": "u", "item": range(len(cells)), "watch_ms": cells})
+        if kind == "frame":
+            return Log.from_pandas(frame, domain="content")
+        return read_log(table(tmp_path, frame.to_csv(index=False)), domain="content")
+
+    log = read(3000.4, None, 0.0, 20000.6)
+    assert log.rows["watch_ms"].to_pylist() == [3000, None, 0, 20001]
+    said = (
+        f"{'t.csv' if kind == 'file' else 'frame'}, watch_ms: 2 watch times are rounded to whole milliseconds"
+    )
+    assert said in log.remarks
+    with pytest.raises(LogError, match="a whole number is needed, in milliseconds: multiply seconds by 1000"):
+        read(17.8, 200.1, 30.0)
 
 
 def test_categories_are_the_same_from_csv_and_parquet(tmp_path):
