@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.checks import quoted
 from recgym.logs.arrow_types import is_list, is_number
 from recgym.logs.problems import LogError, shown
 
@@ -33,6 +34,7 @@ EARLIER: dict[str, Any] = {
 }
 """Exposures of users before the log begins, as indices of its tables, with what happened; a user's oldest first."""
 
+MADE = "read_log(path) makes a log of a file, Log.from_pandas(frame, domain=...) one of a data frame"
 REQUIRED = ("user", "item", "session", "step")
 
 
@@ -46,8 +48,19 @@ class Source:
     note: str = ""
 
 
+def require_arrays(columns: Any) -> None:
+    """Raises LogError for an object that is no mapping of arrays, or lacks a column of REQUIRED."""
+    if not hasattr(columns, "items"):
+        raise LogError(f"columns is {quoted(columns)}, expected a dict of arrays; {MADE}")
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise LogError(f"a log must have the columns {', '.join(REQUIRED)}; missing {', '.join(missing)}")
+
+
 def require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
-    """Raises LogError if a column is missing, repeated or of another type."""
+    """Raises LogError if it is no Arrow table, or a column is missing, repeated or of another type."""
+    if not isinstance(table, pa.Table):
+        raise LogError(f"{what} is {quoted(table)}, expected an Arrow table; {MADE}")
     names = table.column_names
     twice = [name for name in names if names.count(name) > 1]
     if twice:

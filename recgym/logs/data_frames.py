@@ -37,22 +37,35 @@ INT64 = 1 << 63
 
 
 def of_frame(name: str, frame: "pd.DataFrame") -> Any:
-    """Arrow table of a data frame; LogError if it is not one, or a column is repeated or of several types."""
+    """Arrow table of a frame of pandas, polars or Arrow; LogError for another, or a column that is broken."""
     import pandas as pd
 
-    if not isinstance(frame, pd.DataFrame):
-        raise LogError(
-            f"{name}: a pandas DataFrame is needed; found {type(frame).__module__}.{type(frame).__name__}"
-        )
-    twice = [str(column) for column in frame.columns[frame.columns.duplicated()]]
+    is_pandas = isinstance(frame, pd.DataFrame)
+    table = None if is_pandas else _of_stream(name, frame)
+    columns = list(map(str, frame.columns if is_pandas else table.column_names))
+    twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise_problems(
-            [LogProblem(name, 0, twice[0], "a column must occur once", f"{list(map(str, frame.columns))}")]
-        )
-    for column in map(str, frame.columns):
+        raise_problems([LogProblem(name, 0, twice[0], "a column must occur once", f"{columns}")])
+    for column in columns:
         if not _is_utf8(column):
             raise LogError(f"{name}: names of columns in UTF-8 are needed; found {column!r}")
+    if not is_pandas:
+        return table
     return pa.table({str(column): _arrow(name, str(column), frame[column]) for column in frame.columns})
+
+
+def _of_stream(name: str, frame: Any) -> Any:
+    """Arrow table of an object with Arrow's C interface, such as a frame of polars; LogError for another."""
+    try:
+        if hasattr(frame, "__arrow_c_stream__") or isinstance(frame, pa.RecordBatch):
+            return pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError):  # a single column
+        pass
+    found = f"{type(frame).__module__}.{type(frame).__name__}"
+    instead = "; collect() gives one" if hasattr(frame, "collect") else ""
+    raise LogError(
+        f"{name}: a pandas DataFrame is needed, or a table of polars or Arrow; found {found}{instead}"
+    )
 
 
 def _arrow(name: str, column: str, values: "pd.Series[Any]") -> Any:

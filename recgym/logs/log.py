@@ -27,6 +27,7 @@ from recgym.logs.columns import (
     is_in_order,
     is_words,
     require,
+    require_arrays,
 )
 from recgym.logs.log_options import LogFields, TableOptions, check_names, check_texts
 from recgym.logs.problems import LogError, raise_problems
@@ -54,8 +55,9 @@ class Log:
     def __post_init__(self) -> None:
         if self.domain not in EVENTS:
             raise LogError(unknown_name("domain", self.domain, DOMAINS))
-        wanted = {**ROWS, **{name: pa.bool_() for name in self.events}}
-        require("a log", self.rows, wanted)
+        require_kind(self.source, Source, "source", "Source(name, licence, citation)")
+        require("a log", self.rows, ROWS)
+        require("a log", self.rows, dict.fromkeys(self.events, pa.bool_()))
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
             if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
@@ -100,9 +102,7 @@ class Log:
             LogError: a required column is missing, or a value does not fit the type of its column.
         """
         check_names("build", about, LogFields)
-        missing = [name for name in REQUIRED if name not in columns]
-        if missing:
-            raise LogError(f"a log must have the columns {', '.join(REQUIRED)}; missing {', '.join(missing)}")
+        require_arrays(columns)
         num_rows = len(columns["user"])
         flags = [event.name for event in EVENTS.get(domain, ())]
         arrays: dict[str, Any] = {name: pa.nulls(num_rows, kind) for name, kind in ROWS.items()}
@@ -245,7 +245,7 @@ class Log:
         """Builds a log from a data frame by the rules of the generic table (`recgym.logs.generic`).
 
         Args:
-            rows: `user` and `item` are ids of any type; the other columns have the names of ROWS.
+            rows: frame of pandas, polars or Arrow; `user` and `item` are ids, other columns have the names of ROWS.
             domain: ecommerce, content or social.
             users: table of users with a column `id`; a user of `rows` that is not in it is an error. Default: the ids
                 that occur.

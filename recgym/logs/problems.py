@@ -108,9 +108,12 @@ def raise_problems(problems: Sequence[LogProblem]) -> None:
 
 def not_read(table: str, columns: Sequence[str]) -> list[str]:
     """Remark that names the columns of a table that are not read, so that a misspelt name is seen."""
-    return (
-        [f"{table}: columns not read: {shown([name or repr(name) for name in columns])}"] if columns else []
-    )
+    parts = [shown([name for name in columns if name])] if any(columns) else []
+    if "" in columns:
+        parts += [
+            "one without a name (row numbers, if pandas wrote them: to_csv(path, index=False) leaves them out)"
+        ]
+    return [f"{table}: columns not read: {', '.join(parts)}"] if columns else []
 
 
 def shown(names: Sequence[str], most: int = 12, width: int = 40) -> str:

@@ -60,12 +60,46 @@ def test_frames_of_mixed_types_are_refused_by_row(column, values, message):
     assert str(error.value).startswith(message)
 
 
+class Streamed:
+    """A table of another library: Arrow's C interface alone, as frames of polars have it."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def test_tables_with_arrows_interface_are_read_as_frames_are():
+    frame = pd.DataFrame(
+        {"user": list("aab"), "item": list("xyx"), "time": [1_600_000_000 + k for k in range(3)], "click": [1, 0, 1],
+         "price": [1.5, 2.0, 1.5]}
+    )  # fmt: skip
+    table = pa.Table.from_pandas(frame)
+    views = table.set_column(0, "user", table["user"].cast(pa.string_view()))
+    expected = Log.from_pandas(frame, domain="ecommerce")
+    for other in (table, views, Streamed(views), table.combine_chunks().to_batches()[0]):
+        log = Log.from_pandas(other, domain="ecommerce")
+        assert log.rows.equals(expected.rows)
+        assert (log.items, log.users, log.remarks) == (expected.items, expected.users, expected.remarks)
+    items = Streamed(pa.table({"id": ["x", "y"], "category": ["hat", "bag"]}))
+    log = Log.from_pandas(Streamed(table.drop_columns(["price"])), domain="ecommerce", items=items)
+    assert log.items["category"].to_pylist() == ["hat", "bag"]
+    twice = pa.table([["a"], ["x"], ["b"]], names=["user", "item", "user"])
+    with pytest.raises(LogError, match=r"^frame, user: a column must occur once"):
+        Log.from_pandas(twice, domain="ecommerce")
+
+
 def test_another_object_than_a_frame_is_refused_in_one_line():
     rows = pd.DataFrame({"user": ["a"], "item": ["x"]})
-    for wrong in ({"user": ["a"]}, pa.table({"user": ["a"]}), "it.csv"):
-        with pytest.raises(LogError, match=r"^frame: a pandas DataFrame is needed; found "):
+    for wrong in ({"user": ["a"]}, pa.array(["a"]), rows["user"], "it.csv"):
+        with pytest.raises(
+            LogError, match=r"^frame: a pandas DataFrame is needed, or a table of polars or Arrow; found "
+        ):
             Log.from_pandas(wrong, domain="social")
-        with pytest.raises(LogError, match=r"^items: a pandas DataFrame is needed; found "):
+        with pytest.raises(
+            LogError, match=r"^items: a pandas DataFrame is needed, or a table of polars or Arrow; found "
+        ):
             Log.from_pandas(rows, domain="social", items=wrong)
     with pytest.raises(LogError, match=r"^frame, user: a column must occur once"):
         Log.from_pandas(rows[["user", "item", "user"]], domain="social")

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -164,3 +165,18 @@ def test_a_log_survives_a_data_frame():
     )
     assert again.rows.select(log.rows.column_names).equals(log.rows)
     assert again.items["id"].equals(log.items["id"])
+
+
+@pytest.mark.parametrize("wrong", [{"user": [0]}, pd.DataFrame({"user": [0]}), [1], None, "f.csv"])
+def test_a_log_of_other_objects_says_how_logs_are_made(wrong):
+    log = tiny()
+    for name, how in (("rows", "a log"), ("users", "the users table"), ("items", "the items table")):
+        with pytest.raises(
+            LogError, match=rf"^{how} is .*, expected an Arrow table; read_log\(path\) makes a log"
+        ):
+            replace(log, **{name: wrong})
+    with pytest.raises(ValueError, match=r"^source is .*, expected a Source"):
+        replace(log, source=wrong)
+    if not hasattr(wrong, "items"):
+        with pytest.raises(LogError, match=r"^columns is .*, expected a dict of arrays; read_log"):
+            Log.build(wrong, users=log.users, items=log.items, domain="content", source=log.source)

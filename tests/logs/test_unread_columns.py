@@ -135,7 +135,8 @@ def test_a_remark_names_them_once(tmp_path, mapping):
         [each for each in read_log(place, domain="ecommerce", mapping=mapping).remarks if "not read" in each]
         for place in (tmp_path / "shop" / "a.csv", tmp_path / "shop")
     ]
-    columns = "columns not read: prise, '', wacth_ms"
+    columns = "columns not read: prise, wacth_ms, one without a name (row numbers, if pandas wrote them: "
+    columns += "to_csv(path, index=False) leaves them out)"
     assert said == [[f"a.csv: {columns}"], [f"a.csv and 1 more: {columns}"]]
 
 
