@@ -43,7 +43,8 @@ class FitConfig:
     resample: int | None = (
         None  # random seed of a bootstrap over the sessions before the test; None: no bootstrap
     )
-    dynamics: bool = True  # impressions: lengths of visits, repeats of items and streaks are fitted
+    # impressions: lengths of visits, repeats of items and streaks are fitted, and drawn tastes keep the rates
+    dynamics: bool = True
     # weight rows with and without a response by clipped, self-normalised inverse propensity; see `inverse_propensity`
     propensity_weights: bool = False
     max_categories: int = 32  # the most frequent are kept, the others become "other"

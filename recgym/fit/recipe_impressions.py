@@ -116,6 +116,7 @@ def response_terms(
     _enter_vectors(memory, config, reason, arrays, provenance)
     _enter_tastes(dataset, config, arrays, provenance)
     enter_posterior(dataset, response.variance, arrays, provenance)
+    arrays["tastes_keep_rates"] = np.array([int(config.dynamics)])
     arrays["push"] = scale * arrays["push"]
     numbers = memory.enter(numbers, MEMORY, reason, provenance)
     numbers |= {"theta": scale * theta if model.price.any() else 0.0, "mood": response.random_intercept_sd}

@@ -23,9 +23,10 @@ STORED = "_sd"  # suffix of the stored names
 MOST_KEPT = 4  # worlds whose drawn users are kept
 READ = (
     "user_bias", "event_user", "profile", "user_cdf", "exposure", "item_bias", "event_item", "event_bias", "event_gain",
-    "event_link",
+    "event_link", "factors", "tastes_keep_rates",
 )  # fmt: skip  # arrays that the drawn users depend on
-GRID = 33  # standard deviations at which the shift of an event is computed
+GRID = 33  # standard deviations, and logits, at which a shift is computed
+MOST_LOGIT = 8.0
 
 
 class Posterior(NamedTuple):
@@ -98,7 +99,8 @@ def _drawn(arrays: WorldArrays, posterior: Posterior, seed: int) -> dict[str, An
     """The effects in new arrays.
 
     The effect of a user on an event is drawn around a lower mean, at which the event keeps its probability at a typical
-    logit: the logistic function is convex where events are rare, so that the variance would raise their rates.
+    logit: the logistic function is convex where events are rare, so that the variance would raise their rates. So are
+    tastes, at the logit of each user, where `tastes_keep_rates` is 1; earlier worlds are without.
     """
     key, width = np.uint64(episode_key(np.uint64(seed), 0)), arrays.event_user.shape[1]
     found = {}
@@ -109,6 +111,8 @@ def _drawn(arrays: WorldArrays, posterior: Posterior, seed: int) -> dict[str, An
         _draw(key, first, table, out)
         if name == "event_user":
             out -= _kept_rates(arrays, table)
+        if name == "profile" and arrays.tastes_keep_rates[0]:
+            out -= _kept_responses(arrays, table)
         found[name] = (mean + out.reshape(mean.shape)).astype(np.float16).astype(np.float32)
     return found
 
@@ -130,6 +134,34 @@ def _kept_rates(arrays: WorldArrays, spread: Doubles) -> Doubles:
             grid = np.linspace(0.0, most, GRID)
             out[:, event] = np.interp(spread[:, event], grid, rate_keeping_shift(typical, grid))
     return out
+
+
+def _kept_responses(arrays: WorldArrays, spread: Doubles) -> Doubles:
+    """(U, d) shift of the means of tastes at which each user's rate of response to the items of a taste is kept."""
+    from scipy.ndimage import map_coordinates  # lazy: few worlds need it
+
+    out = np.zeros_like(spread)
+    logits = np.linspace(-MOST_LOGIT, MOST_LOGIT, GRID)
+    for column in np.flatnonzero(spread.any(0)):
+        grid = np.linspace(0.0, float(spread[:, column].max()), GRID)
+        table = np.stack([rate_keeping_shift(logit, grid) for logit in logits])
+        own = np.clip(_logits_of_users(arrays, int(column)), -MOST_LOGIT, MOST_LOGIT)
+        out[:, column] = map_coordinates(
+            table,
+            [(own + MOST_LOGIT) / (logits[1] - logits[0]), spread[:, column] / grid[1]],
+            order=1,
+            mode="nearest",
+        )
+    return out
+
+
+def _logits_of_users(arrays: WorldArrays, column: int) -> Doubles:
+    """(U,) mean logit of the response to the items that a taste is for, as the logging policy shows them."""
+    weight = arrays.exposure * (arrays.factors[:, column] != 0.0)
+    weight = weight / max(float(weight.sum()), 1e-12)
+    common = float(weight @ arrays.item_bias)
+    mean: Doubles = common + arrays.user_bias + arrays.profile @ (weight @ arrays.factors)
+    return mean
 
 
 def rate_keeping_shift(logit: float, spread: Doubles) -> Doubles:

@@ -134,6 +134,7 @@ ARRAY_SPANS = {
     "page_items": NON_NEGATIVE,
     "page_chain": SHARE,
     "whole_pages": SHARE,
+    "tastes_keep_rates": SHARE,
     "price_ratio": NON_NEGATIVE,
     "duration": NON_NEGATIVE,
     "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
@@ -208,6 +209,7 @@ class WorldArrays(NamedTuple):
     # logging policy where units are items: weight of an item that the session was shown, relative to that of another
     logged_again: Annotated[Doubles, "1", np.float64]
     leave_level: Annotated[Floats, "1", np.float32]  # slope of the leaving logit on the user's `user_bias`
+    tastes_keep_rates: Annotated[Indices, "1", np.int32]  # 1: draws of tastes move no rate, see `posterior`
 
 
 OPTIONAL: dict[str, Array] = {
@@ -223,6 +225,7 @@ OPTIONAL: dict[str, Array] = {
     "return_decay": np.ones(1, np.float32),
     "logged_again": np.zeros(1),
     "leave_level": np.zeros(1, np.float32),
+    "tastes_keep_rates": np.zeros(1, np.int32),
 }
 """Arrays that a world may lack, with what they are then; they are stored where they differ from it."""
 

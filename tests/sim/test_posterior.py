@@ -15,9 +15,10 @@ from recgym.sim.world import World
 USERS = 4_000
 
 
-def uncertain(users=USERS, **spread):
-    """A feed whose users have these posterior standard deviations."""
+def uncertain(users=USERS, arrays=None, **spread):
+    """A feed whose users have these posterior standard deviations, and these arrays."""
     world = synthetic(3, domain="content", num_users=users, num_items=12).with_params(sigma=0.0)
+    world = world.with_arrays(**(arrays or {}))
     shapes = {name: getattr(world.arrays, name).shape for name in ("user_bias", "event_user", "profile")}
     fields = {name: np.full(shape, spread.get(name, 0.0)) for name, shape in shapes.items()}
     about = {name: getattr(world, name) for name in ("categories", "contexts", "user_feature_names")}
@@ -70,6 +71,28 @@ def test_who_plays_is_drawn_and_logs_fit_the_world(world):
 def test_a_world_without_posterior_is_its_population():
     world = synthetic(3, domain="content")
     assert world.drawn() is world
+
+
+def test_drawn_tastes_keep_the_rate_of_every_user_and_taste():
+    rng, hot = np.random.default_rng(1), np.eye(3)[np.arange(12) % 3]
+    level, mean = np.repeat([-4.0, -2.5, 0.5], USERS), rng.choice([-1.0, 0.0, 1.0], 3)
+    arrays = {
+        "factors": hot, "push": np.zeros((12, 3)), "profile": np.tile(mean, (3 * USERS, 1)),
+        "user_bias": level, "item_bias": np.repeat([0.3, -0.2, 0.1, 0.0], 3), "exposure": np.ones(12) / 12,
+    }  # fmt: skip
+    for keeps in (0, 1):
+        flag = {"tastes_keep_rates": np.array([keeps])}
+        world = uncertain(3 * USERS, arrays | flag, profile=1.5)
+        drawn, ratio = world.drawn().arrays, []
+        for start in range(0, 3 * USERS, USERS):
+            users = slice(start, start + USERS)
+            means, draws = (
+                sigmoid(w.user_bias[users, None] + w.profile[users] @ w.factors.T + w.item_bias).mean(0)
+                for w in (world.arrays, drawn)
+            )
+            ratio.append(draws / means)
+        assert (np.abs(np.array(ratio) - 1.0) < 0.12).all() == bool(keeps)
+        assert (drawn.profile - world.arrays.profile).std(0) == pytest.approx(1.5, rel=0.1)
 
 
 def test_events_keep_their_rates():

@@ -207,6 +207,7 @@ ELSEWHERE = {
     "price_ratio",
     "logged_stay",
     "logged_again",
+    "tastes_keep_rates",
     "exposure",
     "page_items",
     "page_chain",
@@ -217,7 +218,8 @@ ELSEWHERE = {
     "next_level",
     "return_logit",
     "return_decay",
-}  # tested below, and in test_leaving.py, test_logging_policy.py, test_friend_requests.py, test_whole_pages.py,
+}  # tested below, and in test_leaving.py, test_logging_policy.py, test_friend_requests.py, test_posterior.py,
+# test_whole_pages.py,
 # and, with a table of transitions and with returns, in tests/fit/test_equations.py
 
 
