@@ -36,8 +36,6 @@ class Perturbed(VectorWrapper):
         if native.autoreset_mode == AutoresetMode.SAME_STEP:
             raise ValueError("a perturbed environment needs autoreset_mode NextStep or Disabled")
         self.severity, self.rng = severity, np.random.default_rng(seed)
-        self.event = native.event_names[0]
-        self.weight = float(native.reward_weights.get(self.event, 0.0))
         self.over = np.ones(
             native.num_envs, np.bool_
         )  # rows whose next step begins a session, or begun by reset
@@ -77,7 +75,23 @@ class Perturbed(VectorWrapper):
         return log
 
 
-class ClickNoise(Perturbed):
+class PerturbedResponses(Perturbed):
+    """One with other responses, which are the first event that the reward pays: a click, in a feed a long view.
+
+    Raises:
+        ValueError: the reward pays no event.
+    """
+
+    def __init__(self, env: Any, severity: float, seed: int) -> None:
+        super().__init__(env, severity, seed)
+        weights = env.unwrapped.reward_weights
+        paid = [name for name in env.unwrapped.event_names if weights.get(name)]
+        if not paid:
+            raise ValueError("perturbed responses need a reward that pays an event")
+        self.event, self.weight = paid[0], float(weights[paid[0]])
+
+
+class ClickNoise(PerturbedResponses):
     """Each shown item's response is flipped with probability s / 2, in rewards and in the log; at 1 all is chance."""
 
     def paid(self, slates: Ints, reward: Doubles, info: Mapping[str, Any], over: Bools) -> Doubles:
@@ -94,7 +108,7 @@ class ClickNoise(Perturbed):
         return _with_responses(log, self.event, clicks ^ (self.rng.random(len(clicks)) < 0.5 * self.severity))
 
 
-class ClickBots(Perturbed):
+class ClickBots(PerturbedResponses):
     """A share s of the sessions are bots: each response is to a target item, 2 % of the catalogue, and to no other."""
 
     def __init__(self, env: Any, severity: float, seed: int) -> None:

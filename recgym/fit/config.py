@@ -206,7 +206,7 @@ ASSUMED: dict[str, dict[str, Assumed]] = {
         ),
     },
     "content": {
-        "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of about 14 slates"),
+        "leave_rate": Assumed(0.05, _VISIT + "; a mean visit of 20 slates"),
         "leave_idle": Assumed(
             0.0,
             "who clicks stays as long as who does not: otherwise responses would rise with the place in the visit",

@@ -77,7 +77,7 @@ RANGES: dict[str, Range] = {
         -_TWICE,
         _TWICE,
         "shift",
-        "odds of leaving halved or doubled: at a rate of .05, mean sessions of about 27 and 7 slates in place of 14",
+        "odds of leaving halved or doubled: at a rate of .05, mean sessions of 39 and 11 slates in place of 20",
     ),
     "leave_idle": Range(
         -_TWICE,

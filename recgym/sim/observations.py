@@ -33,7 +33,7 @@ class Public(NamedTuple):
 
     user_features: Floats  # (U, F)
     circle: Floats  # (X, 2) sine and cosine of each context
-    settings: Ints  # (2,) horizon, number of pages
+    settings: Ints  # (2,) steps of the clock, number of pages
     friends: FriendTables  # for `friend_items.friend_features`, without columns where they are not observed
 
 
@@ -43,7 +43,7 @@ class HistoryRows(NamedTuple):
     user: Ints  # (B,)
     shown: Indices  # (B, H) N for none
     events: Floats  # (B, H E)
-    context: Floats  # (B, 3) the context on the circle, step / horizon
+    context: Floats  # (B, 3) the context on the circle, step over those of the clock
 
 
 @njit()

@@ -67,6 +67,16 @@ def test_click_noise_flips_with_its_rate(worlds):
     assert flipped.mean() == pytest.approx(rate, abs=4 * np.sqrt(rate * (1 - rate) / len(log)))
 
 
+@pytest.mark.parametrize("name", ["click_noise", "click_bots"])
+def test_other_responses_are_of_the_event_that_is_paid(worlds, name):
+    """Engagement pays no click: other clicks would change nothing."""
+    env = made(worlds, {name: 0.5}, reward="engagement")
+    assert env.event == "long_view"
+    assert (played(env)[0] != played(made(worlds, {}, reward="engagement"))[0]).mean() > 0.05
+    with pytest.raises(ValueError, match="need a reward that pays an event"):
+        made(worlds, {name: 0.5}, reward="watch_time")
+
+
 def test_noise_of_slates_has_the_mean_of_flipped_items(worlds):
     env = made(worlds, {"click_noise": 1.0}, "recgym/ContentSlate-v1", observation="tabular")
     reward, _, _, over, _ = played(env, 60)

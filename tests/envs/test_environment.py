@@ -59,6 +59,11 @@ def test_max_episode_steps_is_a_second_horizon():
     single = gym.make(IDS[0], max_episode_steps=3, horizon=10, world=stay)
     single.reset(seed=0)
     assert [single.step(0)[3] for _ in range(3)] == [False, False, True]
+    vector = gym.make_vec(IDS[0], num_envs=1, max_episode_steps=3, horizon=10, world=stay)
+    vector.reset(seed=0)
+    single.reset(seed=0)
+    for _ in range(3):  # the clock of both is that of the horizon
+        np.testing.assert_array_equal(vector.step(np.zeros(1, np.int64))[0][0], single.step(0)[0])
 
 
 def test_specs_survive_json():
