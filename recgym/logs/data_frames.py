@@ -40,16 +40,15 @@ def of_frame(name: str, frame: "pd.DataFrame") -> Any:
     """Arrow table of a frame of pandas, polars or Arrow; LogError for another, or a column that is broken."""
     import pandas as pd
 
-    is_pandas = isinstance(frame, pd.DataFrame)
-    table = None if is_pandas else _of_stream(name, frame)
-    columns = list(map(str, frame.columns if is_pandas else table.column_names))
+    table = None if isinstance(frame, pd.DataFrame) else _of_stream(name, frame)
+    columns = list(map(str, frame.columns if table is None else table.column_names))
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
         raise_problems([LogProblem(name, 0, twice[0], "a column must occur once", f"{columns}")])
     for column in columns:
         if not _is_utf8(column):
             raise LogError(f"{name}: names of columns in UTF-8 are needed; found {column!r}")
-    if not is_pandas:
+    if table is not None:
         return table
     return pa.table({str(column): _arrow(name, str(column), frame[column]) for column in frame.columns})
 
