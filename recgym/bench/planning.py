@@ -71,6 +71,34 @@ class PlanningWorth(NamedTuple):
         }
 
 
+class Begun:
+    """Expected returns of the sessions that are finished, so that a stopped estimate goes on where it was.
+
+    Args:
+        known: returns of oracle and of oracle-plan, JSON lists, by the term that a world is without ("": none).
+        store: called with `known` after each batch of sessions.
+    """
+
+    def __init__(
+        self,
+        known: dict[str, Any] | None = None,
+        store: Callable[[dict[str, Any]], None] = lambda known: None,
+    ) -> None:
+        self.known = {} if known is None else known
+        self._store = store
+
+    def returns(self, term: str, sessions: int) -> Doubles:
+        """(2, B) returns of all `sessions`, or of whole batches of them."""
+        found = np.array(self.known.get(term, [[], []]), np.float64)
+        num = found.shape[1]
+        return found if num == sessions else found[:, : num // PARALLEL_SESSIONS * PARALLEL_SESSIONS]
+
+    def keep(self, term: str, found: Doubles) -> None:
+        """Store the returns (2, B) of a world."""
+        self.known[term] = found.tolist()
+        self._store(self.known)
+
+
 def planning_worth(
     world: World,
     sessions: int = 500,
@@ -78,6 +106,8 @@ def planning_worth(
     seed: int = 0,
     simulations: int = 50,
     progress: Callable[[float], None] = lambda done: None,
+    begun: Begun | None = None,
+    term: str = "",
 ) -> PlanningWorth:
     """Worth of planning in the single-item environment of the world's domain, at its defaults.
 
@@ -91,21 +121,26 @@ def planning_worth(
         seed: of the users and of the planner.
         simulations: branches of oracle-plan for each decision.
         progress: called with the number of finished sessions of both together; at the end with 2 `sessions`.
+        begun: sessions of a stopped call, which are not played again.
+        term: the name of the world among those of `begun`.
     """
     if sessions < 2:
         raise ValueError(f"--planning is {sessions}, expected at least 2 sessions")
     row = next(row for row in ENVIRONMENTS if row.domain == world.domain and row.slate_size == 1)
     looks = _looks(sessions)
-    found: list[Doubles] = [np.empty((2, 0))]
+    begun = Begun() if begun is None else begun
+    found = begun.returns(term, sessions)
     for size in looks:
-        for first in range(sum(part.shape[1] for part in found), size, PARALLEL_SESSIONS):
+        for first in range(found.shape[1], size, PARALLEL_SESSIONS):
             count = min(PARALLEL_SESSIONS, size - first)
 
             def report(share: float, done: int = 2 * first, count: int = count) -> None:
                 progress(done + 2 * count * share)
 
-            found.append(_returns(row.id, world, seed, first, count, simulations, report))
-        oracle, plan = np.concatenate(found, axis=1)
+            played = _returns(row.id, world, seed, first, count, simulations, report)
+            found = np.concatenate([found, played], axis=1)
+            begun.keep(term, found)
+        oracle, plan = found[:, :size]
         gain = paired_difference([plan], [oracle], 1.0 - 0.05 / len(looks), is_learned=False)
         worth = PlanningWorth(row.id, t_interval(oracle), t_interval(plan), gain)
         if worth.is_narrow:
@@ -161,6 +196,7 @@ def planning_terms(
     seed: int = 0,
     full: dict[str, Any] | None = None,
     progress: Callable[[float], None] = lambda done: None,
+    begun: Begun | None = None,
 ) -> list[dict[str, Any]]:
     """Ablation: the worth of planning without each term of the session model.
 
@@ -174,6 +210,7 @@ def planning_terms(
         seed: as in `planning_worth`.
         full: entry of the whole world over the same users; computed where it is not given.
         progress: called with the number of finished sessions of all terms together.
+        begun: as in `planning_worth`.
 
     Returns:
         One entry for each term: term, gain without it and its interval, and the difference `adds`; all in shares of the
@@ -187,9 +224,8 @@ def planning_terms(
         def report(count: float, before: int = 2 * sessions * done) -> None:
             progress(before + count)
 
-        worth = planning_worth(
-            _with_session_length(without, length, seed), sessions, seed=seed, progress=report
-        ).entry()
+        adjusted = _with_session_length(without, length, seed)
+        worth = planning_worth(adjusted, sessions, seed=seed, progress=report, begun=begun, term=term).entry()
         gain, low, high = _gain(worth)
         rows.append({"term": term, "gain": gain, "low": low, "high": high, "adds": whole[0] - gain})
     return sorted(rows, key=lambda row: -row["adds"])

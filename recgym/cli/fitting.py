@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recgym import storage
+from recgym.bench.planning import Begun
 from recgym.envs.world_lookup import load_member
 from recgym.sim.world import MEMBERS, World
 
@@ -77,7 +78,7 @@ def finish(
     out: Path,
     world: World | None,
     make: Callable[[int], World],
-    worth: Callable[[World], dict[str, Any]] | None,
+    worth: Callable[[World, Begun], dict[str, Any]] | None,
     *,
     digest: str,
     ensemble: int,
@@ -88,44 +89,48 @@ def finish(
         out: folder of the world.
         world: the result of `unfinished_world`.
         make: fits the world, `make(0)`, and member n of its ensemble, `make(n)`.
-        worth: computes the worth of planning in a world; None: not computed.
+        worth: computes the worth of planning in a world, from sessions that a stopped fit kept; None: not computed.
         digest: of the log.
         ensemble: number of members.
     """
     left = ["ensemble"] * (ensemble > 0) + ["planning"] * (worth is not None)
     members: list[World] = []
 
-    def keep(world: World) -> None:
-        note = {UNFINISHED: {"log": digest, "left": left}} if left else {}
-        world.with_card(**note).save(out, members)
-        if left:
+    def keep(world: World, played: dict[str, Any] | None = None) -> None:
+        note = {"log": digest, "left": left} | ({"played": played} if played else {})
+        world.with_card(**({UNFINISHED: note} if left else {})).save(out, members)
+        if left and not played:
             print(
                 f"wrote {out}; now its {' and '.join(left)} (if stopped, the same command resumes)",
                 file=sys.stderr,
             )
 
+    played: dict[str, Any] = {}
     if world is None:
         keep(world := make(0))
     else:
-        world = _resumed(out, world, digest)
+        world, played = _resumed(out, world, digest)
         if (out / MEMBERS).is_dir():
             members = [load_member(out, number) for number in range(1, ensemble + 1)]
             left.remove("ensemble")
-        print(f"{out}: fitted already; now its {' and '.join(left)}", file=sys.stderr)
+        done = f", of which {len(played[''][0]):,} sessions are played" if played.get("") else ""
+        print(f"{out}: fitted already; now its {' and '.join(left)}{done}", file=sys.stderr)
     if "ensemble" in left:
         members = [make(number) for number in range(1, ensemble + 1)]
         left.remove("ensemble")
         keep(world)
     if worth is not None:
-        world = world.with_card(planning=worth(world))
+        fitted = world
+        world = world.with_card(planning=worth(world, Begun(played, lambda known: keep(fitted, known))))
         left.remove("planning")
         keep(world)
     return world
 
 
-def _resumed(out: Path, world: World, digest: str) -> World:
-    """The world without the entry "unfinished"; ValueError where that names another log."""
+def _resumed(out: Path, world: World, digest: str) -> tuple[World, dict[str, Any]]:
+    """The world without the entry "unfinished", and the sessions it keeps; ValueError where it names another log."""
     card = dict(world.card)
-    if card.pop(UNFINISHED).get("log") != digest:
+    note = card.pop(UNFINISHED)
+    if note.get("log") != digest:
         raise ValueError(f"--out {out}: holds a world begun with another log; name another folder")
-    return replace(world, card=card)
+    return replace(world, card=card), note.get("played", {})

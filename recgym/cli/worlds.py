@@ -148,7 +148,7 @@ def fit(
                 world = fit_world(read, progress=report, **about)
             return tested(world, None if number else read, seed).with_card(command=command)
 
-        worth = (lambda world: _planning(world, planning, seed, terms)) if planning else None
+        worth = (lambda *of: _planning(of[0], of[1], planning, seed, terms)) if planning else None
         world = finish(out, stopped, make, worth, digest=log_digest(read), ensemble=ensemble)
     _print_card(world)
     print_fitted(world, out, ensemble)
@@ -220,7 +220,7 @@ def card(
 
         draw_card(loaded, png)
         print(f"wrote {png}", file=sys.stderr)
-    worth = None if planning is None else _planning(loaded, planning, seed, terms)
+    worth = None if planning is None else _planning(loaded, None, planning, seed, terms)
     if as_json:
         about = {"name": loaded.name, "domain": loaded.domain, "sha256": loaded.sha256, **loaded.card}
         print_json(about | ({} if worth is None else {"planning": worth}))
@@ -271,8 +271,11 @@ def _print_planning(world: Any, worth: dict[str, Any]) -> None:
         print(line)
 
 
-def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
-    """The worth of planning in a world, as on its card; with `terms`, also what each term adds."""
+def _planning(world: Any, begun: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
+    """The worth of planning in a world, as on its card; with `terms`, also what each term adds.
+
+    `begun`: sessions of a stopped estimate, a `Begun`, or None.
+    """
     from recgym.bench.planning import num_terms, planning_terms, planning_worth
 
     rounds = 1 + (num_terms(world) if terms else 0)
@@ -281,9 +284,9 @@ def _planning(world: Any, users: int, seed: int, terms: bool) -> dict[str, Any]:
         def show(done: float) -> None:
             report("worth of planning", done, 2 * users * rounds, "sessions")
 
-        entry = planning_worth(world, users, seed=seed, progress=show).entry()
+        entry = planning_worth(world, users, seed=seed, progress=show, begun=begun).entry()
         if terms:
             entry["terms"] = planning_terms(
-                world, users, seed=seed, full=entry, progress=lambda done: show(2 * users + done)
-            )
+                world, users, seed=seed, full=entry, progress=lambda done: show(2 * users + done), begun=begun
+            )  # fmt: skip
         return entry

@@ -1,11 +1,13 @@
 """The worth of planning: how many sessions it takes, and the coverage of its interval."""
 
+import json
+
 import numpy as np
 import pytest
 from worlds import chain_optimum, chain_world
 
 from recgym.bench import planning
-from recgym.bench.planning import planning_worth
+from recgym.bench.planning import Begun, planning_worth
 from recgym.sim.synthetic import synthetic
 
 WORLD = synthetic(2, domain="social")
@@ -74,3 +76,18 @@ def test_the_returns_of_both_policies_are_the_known_ones():
     assert worth.difference.mean > 0.8 * (best - myopic)
     assert worth.oracle_plan.mean < best + 4 * worth.oracle_plan.se
     assert worth.difference.n == 32
+
+
+@pytest.mark.parametrize("kept", [0, 32, 40, 96, 128, 150])
+def test_an_estimate_goes_on_from_the_sessions_that_were_played(sessions_of, kept):
+    played = sessions_of(skewed(0.3, 9.0))
+    stored = []
+    whole = planning_worth(WORLD, 150, seed=3, begun=Begun(store=lambda known: stored.append(known[""])))
+    assert played == [(0, 32), (32, 32), (64, 32), (96, 32), (128, 22)]
+    assert [len(oracle) for oracle, _ in stored] == [32, 64, 96, 128, 150]
+    again = planning_worth(WORLD, 160, seed=3)
+    played.clear()
+    known = json.loads(json.dumps({"": [returns[:kept] for returns in stored[-1]]}))
+    assert planning_worth(WORLD, 150, seed=3, begun=Begun(known)) == whole
+    assert played == [(0, 32), (32, 32), (64, 32), (96, 32), (128, 22)][5 if kept == 150 else kept // 32 :]
+    assert planning_worth(WORLD, 160, seed=3, begun=Begun(json.loads(json.dumps({"": stored[-1]})))) == again

@@ -213,7 +213,7 @@ def test_a_stopped_fit_resumes_from_its_finished_members(log, tmp_path, capsys, 
         fitted.append(name)
         return synthetic(int(config.resample or 0), domain="content").with_card(name=name)
 
-    def worth(world, users, seed, terms):
+    def worth(world, begun, users, seed, terms):
         if stage == "planning":
             raise Stopped
         return {"oracle": 1.0, "oracle_plan": 1.0, "difference": 0.0, "low": 0.0, "high": 0.0, "sessions": users,
@@ -244,6 +244,42 @@ def test_a_stopped_fit_resumes_from_its_finished_members(log, tmp_path, capsys, 
         main([*words[:1], "../log", *words[2:], "--out", "mine"])
     for file in ("world.json", "SHA256SUMS", "members/1/world.json", "members/2/SHA256SUMS"):
         assert (tmp_path / "mine" / file).read_bytes() == (tmp_path / "again" / "mine" / file).read_bytes()
+    assert "unfinished" not in World.load("mine").card
+
+
+@pytest.mark.parametrize("options", [[], ["--ensemble", "1"], ["--terms"]])
+def test_a_stopped_estimate_of_planning_goes_on(log, tmp_path, capsys, monkeypatch, options):
+    log.write(tmp_path / "log")
+    monkeypatch.setattr("recgym.fit.fit", lambda *args, **rest: synthetic(2, domain="content"))
+    played = []
+
+    def returns(env_id, world, seed, first, count, simulations, report):
+        if len(played) == stop:
+            raise Stopped
+        played.append(first)
+        return np.random.default_rng([len(world.sha256), first]).exponential(9.0, (2, count)) ** 3
+
+    monkeypatch.setattr("recgym.bench.planning._returns", returns)
+    monkeypatch.setattr("recgym.bench.planning._with_session_length", lambda world, *_: world)
+    monkeypatch.setattr("recgym.bench.planning.session_length", lambda *_: 5.0)
+    files = []
+    for stops in ([None], [3, 5, 5, 9, None] if options == ["--terms"] else [1, 3, 3, None]):
+        folder = tmp_path / f"of {len(stops)}"
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        played.clear()
+        for stop in stops:
+            with pytest.raises(SystemExit if stop is None else Stopped):
+                main(["fit", "../log", "--planning", "150", "--out", "mine", *options])
+            if stop is not None:
+                assert World.load("mine").card["unfinished"]["left"] == ["planning"]
+        files.append(
+            [list(played), *((folder / "mine" / name).read_bytes() for name in ("world.json", "SHA256SUMS"))]
+        )
+        said = capsys.readouterr().err
+    assert files[0] == files[1]
+    assert len(files[0][0]) >= 5
+    assert "mine: fitted already; now its planning, of which 96 sessions are played\n" in said
     assert "unfinished" not in World.load("mine").card
 
 
