@@ -36,7 +36,7 @@ OWN_COLUMNS = ("file", "file_row", *COUNT_COLUMNS.values())  # that the frame of
 INT64 = 1 << 63
 
 
-def of_frame(name: str, frame: "pd.DataFrame") -> Any:
+def of_frame(name: str, frame: Any) -> Any:
     """Arrow table of a frame of pandas, polars or Arrow; LogError for another, or a column that is broken."""
     import pandas as pd
 
