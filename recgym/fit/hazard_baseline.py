@@ -88,23 +88,45 @@ def _best_weight(rows: HazardRows) -> float:
     return min(WEIGHTS, key=loss)
 
 
-def better_effects(
-    size: tuple[int, int], early: HazardRows, judged: HazardRows, cut: int, guard: float
-) -> tuple[str, ...]:
-    """Those of EFFECTS, fitted to the rows `early`, by which the rows `judged` are forecast better; the best first.
+def better_effects(size: tuple[int, int], rows: HazardRows, cut: int, guard: float) -> tuple[str, ...]:
+    """Those of EFFECTS by which each half of the visits is forecast better from the other, the best first.
 
     They are added one by one: who seldom responds has more rows without a response, so that each effect alone would
-    hold a part of the other. `size`: numbers of items and contexts.
+    hold a part of the other. One slope needs no later days to be chosen by, and those are few.
+
+    Args:
+        size: numbers of items and contexts.
+        rows: of the known visits.
+        cut: see `fit_lengths`.
+        guard: standard errors by which an effect has to be better.
     """
+    rows = drawn(take(rows, open_rows(rows, cut)), MAX_ROWS["choose"])
+    there = [name for name in EFFECTS if len(rows.step) and getattr(rows, name).any()]
     kept: tuple[str, ...] = ()
-    found = fit_lengths(*size, early, cut)
-    while found is not None and (left := [name for name in EFFECTS if name not in kept]):
-        tried = {name: fit_lengths(*size, early, cut, (*kept, name)) or found for name in left}
-        best = min(tried, key=lambda name: float(_row_losses(tried[name], judged, cut).sum()))
-        if not is_better(tried[best], found, judged, cut, guard):
+    found = _held_out(size, rows, kept) if there else None
+    while found is not None and (left := [name for name in there if name not in kept]):
+        tried = {name: _held_out(size, rows, (*kept, name)) for name in left}
+        best, loss = min(((name, loss) for name, loss in tried.items() if loss is not None), key=_total)
+        if not beats(loss, found, rows.session, guard):
             break
-        kept, found = (*kept, best), tried[best]
+        kept, found = (*kept, best), loss
     return kept
+
+
+def _total(entry: tuple[str, Doubles]) -> float:
+    return float(entry[1].sum())
+
+
+def _held_out(size: tuple[int, int], rows: HazardRows, effects: tuple[str, ...]) -> Doubles | None:
+    """(rows,) losses by the fit to the other half of the visits; None where a half has no rows."""
+    half = np.random.default_rng(0).permutation(int(rows.session.max()) + 1)[rows.session] % 2
+    losses = np.zeros(len(half))
+    for side in (0, 1):
+        found = fit_lengths(*size, take(rows, half != side), 0, effects)
+        if found is None:
+            return None
+        losses[half == side] = _row_losses(found, take(rows, half == side), 0)
+    return losses
 
 
 def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, guard: float) -> bool:

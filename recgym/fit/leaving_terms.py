@@ -20,10 +20,11 @@ FREE_STEPS = 20  # steps with a free effect on leaving, where that is better
 MIN_VISITS = 200  # known sessions of two rows or more that a fitted hazard needs
 
 
-def can_leave(dataset: Dataset, log: Log) -> bool:
-    """Whether the log has enough whole sessions with one row a step; only shops qualify, as logs of feeds have gaps."""
+def can_leave(dataset: Dataset, log: Log, config: FitConfig) -> bool:
+    """Whether the log has enough sessions with one row a step; those of feeds are to be shown whole, see `leaving`."""
     several = (dataset.lengths > 1) & (dataset.period <= VALIDATION) & dataset.ordered
-    return dataset.domain == "ecommerce" and not has_slates(log) and int(several.sum()) >= MIN_VISITS
+    is_one = dataset.domain == "ecommerce" or (config.dynamics and config.guard is not None)
+    return is_one and not has_slates(log) and int(several.sum()) >= MIN_VISITS
 
 
 def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None = None) -> Leaving | str:
@@ -32,9 +33,10 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None
     The words are empty where the reasons of the table of assumed values hold.
 
     A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
-    of a rate by step number (by `config.guard`; None: it is always kept). Both may depend on the users' `level` (U,).
+    of rates by step number (by `config.guard`; None: it is always kept), which may depend on having a response and on
+    the users' `level` (U,).
     """
-    rows, known, full = hazard_rows(dataset, level), (TRAIN, VALIDATION), can_leave(dataset, log)
+    rows, known, full = hazard_rows(dataset, level), (TRAIN, VALIDATION), can_leave(dataset, log, config)
     if log.domain == "ecommerce" and has_slates(log):
         return "leaving is not fitted where a step of a visit has several rows"
     if config.guard is None:
@@ -47,16 +49,18 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None
     early, judged, past = (
         take(rows, np.isin(dataset.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
     )
-    plain = fit_lengths(*size, early, cut)
+    effects = better_effects(size, past, cut, config.guard) if config.dynamics else ()
+    if "level" not in effects:
+        rows = replace(rows, level=np.zeros(len(rows.step)))
+    plain = fit_lengths(*size, early, cut, effects)
     if not full or plain is None or not early.left.any():
-        effects = better_effects(size, early, judged, cut, config.guard) if config.dynamics else ()
         return fit_lengths(*size, past, cut, effects) or ""
     if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
         dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
         judged = take(rows, dataset.row_period == VALIDATION)
     fitted = _with_free_steps(dataset, rows, judged, fit_leaving(dataset, rows, (TRAIN,)), config.guard)
     if not is_better(fitted, plain, judged, cut, config.guard):
-        return fit_lengths(*size, past, cut) or ""
+        return fit_lengths(*size, past, cut, effects) or ""
     again = fit_leaving(dataset, rows, known, fitted.choices)
     return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
 

@@ -223,5 +223,5 @@ def test_leaving_is_recovered_from_a_log_of_impressions():
     assert hazard.time_slope == pytest.approx(0.0, abs=0.06)
     assert hazard.no_response + hazard.bias == pytest.approx(-1.5 + 0.4, abs=0.12)
     assert np.corrcoef(hazard.item, world.arrays.leave_item[frame.item_row])[0, 1] > 0.9
-    assert not can_leave(frame, sample_log(world, "random", 300, seed=3, slate_size=2))
-    assert can_leave(frame, log)
+    assert not can_leave(frame, sample_log(world, "random", 300, seed=3, slate_size=2), FitConfig())
+    assert can_leave(frame, log, FitConfig())

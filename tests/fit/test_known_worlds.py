@@ -209,8 +209,8 @@ def test_known_sessions_decide_whether_leaving_is_fitted(monkeypatch):
     monkeypatch.setattr("recgym.fit.leaving_terms.MIN_VISITS", 50)
     log = sampled("ecommerce")
     frame = make_dataset(log, CONFIG, positives_only=True)
-    assert can_leave(frame, log)
-    assert not can_leave(replace(frame, period=np.full_like(frame.period, TEST)), log)
+    assert can_leave(frame, log, FitConfig())
+    assert not can_leave(replace(frame, period=np.full_like(frame.period, TEST)), log, FitConfig())
 
 
 def test_attributes_of_an_item_are_those_of_its_first_rows():
