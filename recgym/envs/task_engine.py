@@ -55,9 +55,9 @@ def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) 
         num,
         slate_size=int(arguments.slate_size),
         horizon=int(horizon),
-        clock=int(arguments.horizon),
         reward=spec.arrays(world),
         threads=threads,
         observes=arguments.row.observes,
     )
+    engine.set_clock(int(arguments.horizon))
     return engine, spec

@@ -74,6 +74,11 @@ def _curve(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda card: card.get("curves", {}).get(name)
 
 
+def _points(name: str) -> Callable[[dict[str, Any]], Any]:
+    """A curve of two points or more."""
+    return lambda card: rows if len(rows := card.get("curves", {}).get(name, [])) > 1 else []
+
+
 def _reliability(axes: Any, curves: dict[str, list[list[float]]]) -> None:
     top = max(max(row[0], row[3] or row[1]) for rows in curves.values() for row in rows) * 1.05
     axes.plot((0, top), (0, top), color="#bbbbbb", linewidth=0.8, linestyle="--", zorder=0)
@@ -103,8 +108,9 @@ def _figures(kinds: tuple[str, ...], most: int) -> Callable[[dict[str, Any]], li
 
 
 def _ratio(axes: Any, rows: list[Figure]) -> None:
-    """Each figure over the log's; the interval of the log is a bar around 1."""
+    """Each figure over the log's; the interval of the log is a bar around 1. Arrows: beyond the panel."""
     least, most = 0.0, 2.0
+    middle = 0.5 * (least + most)
     reach = 0.15
     for place, row in enumerate(reversed(rows)):
         low, high, world, baseline = (
@@ -116,10 +122,14 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
             axes.plot((low, high), (place, place), color=BAND, linewidth=7, solid_capstyle="butt", zorder=0)
         axes.plot((1, 1), (place - 0.3, place + 0.3), color=LOG, linewidth=1.5, zorder=1)
         if baseline is not None:
-            axes.plot(_within(baseline, least, most), place, "D", markersize=4.5, color=BASELINE,
-                      markerfacecolor="white", zorder=2)  # fmt: skip
+            mark = "D" if least <= baseline <= most else _arrow(baseline, middle)
+            axes.plot(_within(baseline, least, most), place, mark, markersize=4.5, color=BASELINE,
+                      markerfacecolor="white", zorder=2, clip_on=False)  # fmt: skip
         if world is not None:
-            axes.plot(_within(world, least, most), place, "o", markersize=5, color=WORLD, zorder=3)
+            mark = "o" if least <= world <= most else _arrow(world, middle)
+            axes.plot(
+                _within(world, least, most), place, mark, markersize=5, color=WORLD, zorder=3, clip_on=False
+            )
     _rows_of_names(axes, [_with_value(row) for row in reversed(rows)])
     axes.set_xlim(max(least, 1 - 1.1 * reach), min(most, 1 + 1.1 * reach))
     axes.set_xlabel("ratio to the log's", fontsize=8)
@@ -131,6 +141,10 @@ def _rows_of_names(axes: Any, names: list[str]) -> None:
     axes.grid(axis="x", color="#eeeeee", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
+
+
+def _arrow(value: float, middle: float) -> str:
+    return ">" if value > middle else "<"
 
 
 def _within(value: float, low: float, high: float) -> float:
@@ -186,7 +200,7 @@ def _roc(axes: Any, curves: dict[str, list[list[float]]]) -> None:
             color=colour,
             linestyle=style,
             linewidth=1.6,
-            label=f"{name}, AUC {area:.2f}",
+            label=f"{name}, AUC {max(area, 1.0 - area):.2f}",
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
@@ -212,14 +226,23 @@ def _compared(card: dict[str, Any]) -> list[Figure]:
 
 
 def _gains(axes: Any, rows: list[Figure]) -> None:
-    """Gain over the best baseline; positive is better."""
-    for place, row in enumerate(reversed(rows)):
+    """Gain over the best baseline, in groups of one baseline; positive is better."""
+    lines: list[tuple[str, Figure | None]] = []
+    for baseline in dict.fromkeys(row.baseline_name for row in rows):
+        lines.append((f"against {baseline}:", None))
+        lines += [(row.short, row) for row in rows if row.baseline_name == baseline]
+    lines.reverse()
+    for place, (_, row) in enumerate(lines):
+        if row is None:
+            continue
         world, *ends = (gain(row, value) for value in (row.world, row.low, row.high))
         if None not in ends:
             axes.plot(ends, (place, place), color=WORLD, linewidth=1.2, solid_capstyle="butt")
-        axes.plot(world, place, "o", markersize=5, color=WORLD)
+        axes.plot(world, place, "o", markersize=4, color=WORLD)
     axes.axvline(0.0, color=BASELINE, linewidth=1.0, linestyle="--", zorder=0)
-    _rows_of_names(axes, [f"{row.short}\nagainst {row.baseline_name}" for row in reversed(rows)])
+    _rows_of_names(axes, [name for name, _ in lines])
+    for label, (_, row) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set(fontstyle="italic" if row is None else "normal", fontsize=7 if len(lines) > MAX_FREE else 8)
     axes.set_xlabel("gain (right is better), 95 %", fontsize=8)
 
 
@@ -236,8 +259,10 @@ PANELS = (
     Panel("Reliability diagram", _curve("reliability"), _reliability),
     Panel("Rates, shares and variance", _figures((SHARE, LEVEL), MAX_RATES), _ratio),
     Panel("Rate of the first event by context", _figures((GROUP,), MAX_GROUPS), _ratio),
-    Panel("Leaving by step", _curve("leaving_by_step"), _by_place("step of the visit")),
-    Panel("Leaving by run length", _curve("leaving_by_run"), _by_place("responses in a row in one category")),
+    Panel("Leaving by step", _points("leaving_by_step"), _by_place("step of the visit")),
+    Panel(
+        "Leaving by run length", _points("leaving_by_run"), _by_place("responses in a row in one category")
+    ),
     Panel("Survival function of visit length", _curve("length"), _lengths),
     Panel("ROC of the classifier, log against world", _curve("classifier"), _roc),
     Panel("Scores of the classifier", _curve("classifier"), _scores),

@@ -38,7 +38,6 @@ class Engine:
         num: B, at least 1.
         slate_size: K, from 1 to the length of the world's `examine`.
         horizon: steps after which an episode is truncated, at least 1.
-        clock: steps at which the clock of observations is 1; None: the horizon.
         reward: weights of the feedback, see `make_reward`.
         threads: threads that share the rows, at least 1. Only with 1 may the process fork later.
         observes: what observations hold beside the columns of the first versions, of `recgym.envs.OBSERVED`;
@@ -56,7 +55,6 @@ class Engine:
         slate_size: int,
         horizon: int,
         reward: Reward,
-        clock: int | None = None,
         threads: int = 1,
         observes: Collection[str] = (),
     ) -> None:
@@ -76,7 +74,6 @@ class Engine:
             start_numba_threads()
         self.world, self.reward, self.num = world, reward, num
         self.slate_size, self.horizon, self.threads = slate_size, horizon, threads
-        self.clock = horizon if clock is None else clock
         self.sessions = empty_sessions(world, num)
         self.num_pages = int(world.arrays.page.max()) + 1
         self.all_rows, self.no_rows = np.ones(num, np.bool_), np.zeros(num, np.bool_)
@@ -114,7 +111,7 @@ class Engine:
             Public(
                 world.user_features,
                 step_kernels.circle(len(world.contexts)),
-                np.array([self.clock, self.num_pages]),
+                np.array([self.horizon, self.num_pages]),
                 friend_tables(world) if "friends" in self.observes else no_friend_tables(),
             ),
             pairs_of(world) if world.arrays.choice[0] == FRIENDS else no_pairs(),
@@ -153,6 +150,10 @@ class Engine:
         if user_cdf is not self._population:
             self._population = user_cdf
             self._held.value.w.user_cdf[:] = user_cdf
+
+    def set_clock(self, steps: int) -> None:
+        """Set the steps at which the clock of observations is 1, at first the horizon."""
+        self.simulation.public.settings[0] = steps
 
     def begin_as(self, users: NDArray[np.int64], rows: Bools) -> None:
         """Begin the current episode of `rows` again with the given users, shape (B,); the other draws are the same."""
