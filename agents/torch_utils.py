@@ -1,8 +1,8 @@
 """PyTorch helpers: devices, weights and optimizer moments as numpy arrays, seeding without global state."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from agents.saved import check_shape
 from recgym.device import resolve
 
+Called = TypeVar("Called", bound=Callable[..., Any])
 GPUS = ("cpu", "cuda", "mps")  # devices of the agents with networks
 
 
@@ -52,6 +53,17 @@ def put_generator(generator: torch.Generator, state: NDArray[Any]) -> None:
         if not (1 <= left <= 624 and 0 <= following <= 624 and left + following <= 625):
             raise ValueError("the state of a generator is damaged")
     generator.set_state(torch.as_tensor(state))
+
+
+def mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager[Any]:
+    """Arithmetic in bfloat16 if wanted, on CUDA alone; weights and their gradients stay float32."""
+    is_mixed = wanted and device.type == "cuda"
+    return torch.autocast("cuda", torch.bfloat16) if is_mixed else nullcontext()
+
+
+def compiled(called: Called, device: torch.device, wanted: bool) -> Called:
+    """A module or function by torch.compile if wanted, on CUDA alone; else itself. A module keeps its weights."""
+    return cast(Called, torch.compile(called)) if wanted and device.type == "cuda" else called
 
 
 def to_host(tensor: torch.Tensor) -> NDArray[Any]:

@@ -25,7 +25,6 @@ where the K items are those of the online network and Q is the target network's.
 """
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,6 +44,7 @@ from agents.interface import Actions, Figures, Report
 from agents.log_histories import read_histories
 from agents.params import check_range
 from agents.problem import Problem
+from agents.torch_utils import compiled, mixed_precision
 from recgym.arrays import Arrays
 
 
@@ -106,13 +106,9 @@ class DcfDqn(DeepQ):
         self.steps, self.prioritised = p.steps, p.priority_exponent > 0
         self.log_rows: LoggedRows | None = None  # the latest of the log, at most as many as the replay holds
         self.searches: dict[bool, TopKSearch] = {}  # by `explore`, of the present weights
-        is_cuda = self.torch_device.type == "cuda"
-        self.is_mixed = p.mixed_precision and is_cuda
         low, high = problem.item_reward_range
         self.low, self.range = low, max(high - low, 1e-12)
-        self.terms_of = self.online.terms_of
-        if p.compile and is_cuda:
-            self.terms_of = torch.compile(self.online.terms_of)
+        self.terms_of = compiled(self.online.terms_of, self.torch_device, p.compile)
 
     def _weights_changed(self) -> None:
         self.searches.clear()
@@ -145,7 +141,7 @@ class DcfDqn(DeepQ):
         self._weights_changed()
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
         best = TopKSearch(self.online).best(sample.after, slots, sample.after_mask)
-        with torch.autocast("cuda", torch.bfloat16) if self.is_mixed else nullcontext():
+        with mixed_precision(self.torch_device, p.mixed_precision):
             terms, spread = self.terms_of(sample.states, sample.action), self.online.spread
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)

@@ -40,7 +40,17 @@ from agents.log_histories import Histories, read_histories
 from agents.problem import Problem
 from agents.saved import read_about
 from agents.slates import check_mask
-from agents.torch_utils import GPUS, generator_on, pick_device, put_weights, seeded, to_host, weights_of
+from agents.torch_utils import (
+    GPUS,
+    compiled,
+    generator_on,
+    mixed_precision,
+    pick_device,
+    put_weights,
+    seeded,
+    to_host,
+    weights_of,
+)
 from recgym import storage
 from recgym.arrays import Doubles
 
@@ -67,6 +77,7 @@ class DecoderAgent(BaseAgent):
         self._name_items(semantic_ids(item_vectors(problem), *self.sizes, self.seed))
         with seeded(seed):
             self.model = self._decoder()
+        self.trained: Decoder = compiled(self.model, self.torch_device, p.compile)  # of the same weights
         self.generator = generator_on(self.torch_device, seed)
 
     @property
@@ -139,7 +150,8 @@ class DecoderAgent(BaseAgent):
         """The loss of stage (b) if `rewarded`, else of (a)."""
         slate, earned, _, weight = decisions.tensors(self.torch_device)
         states = decisions.states(self.torch_device)
-        read = read_decisions(self.model, states, slate, self.trie, None)
+        with mixed_precision(self.torch_device, self.params.mixed_precision):
+            read = read_decisions(self.trained, states, slate, self.trie, None)
         chosen = weight * earned.clamp(min=0.0) if rewarded else weight
         return imitation_loss(read, chosen) + self.prediction_loss(read, decisions)
 

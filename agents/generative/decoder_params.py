@@ -23,6 +23,8 @@ class DecoderParams:
     clip: float = 1.0  # largest norm of a gradient
     fresh: bool = True  # show an item at most once per session (within the last 20 items)
     tastes: int = 0  # width of the vectors of items and users beside the codes; 0: none
+    mixed_precision: bool = False  # bfloat16 in training, only on CUDA
+    compile: bool = False  # torch.compile in training, only on CUDA
     candidates: int = 8  # beams, of which the largest predicted rewards are shown; 1: the most probable items
 
     def __post_init__(self) -> None:

@@ -39,7 +39,7 @@ from agents.log_histories import Histories
 from agents.problem import Problem
 from agents.saved import join_parts, split_parts
 from agents.slates import credit
-from agents.torch_utils import moments_of, put_moments, put_weights, to_host, weights_of
+from agents.torch_utils import mixed_precision, moments_of, put_moments, put_weights, to_host, weights_of
 from recgym.arrays import Arrays
 
 
@@ -240,7 +240,8 @@ class GenRec(ContinuationAgent):
         reference: NDArray[np.float32],
     ) -> tuple[Tensor, Tensor]:
         p, device = self.params, self.torch_device
-        read = self._read(self.model, acted.decisions, written=p.policy_weight > 0)
+        with mixed_precision(device, p.mixed_precision):
+            read = self._read(self.trained, acted.decisions, written=p.policy_weight > 0)
         before, apart, advantage, value = (
             torch.as_tensor(each, device=device) for each in (acted.log_prob, reference, gain, wanted)
         )

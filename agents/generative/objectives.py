@@ -36,7 +36,10 @@ class Read(NamedTuple):
 def read_decisions(
     model: Decoder, states: States, slate: Tensor, trie: OpenCodes, room: Room | None, *, written: bool = True
 ) -> Read:
-    """Evaluate the decoder on decisions, in parts of similar length; log-probabilities are 0 unless `written`."""
+    """Evaluate the decoder on decisions, in parts of similar length; log-probabilities are 0 unless `written`.
+
+    The result is of float32 in mixed precision too.
+    """
 
     def read(rows: Tensor) -> tuple[Tensor, ...]:
         some = states_at(states, rows)
@@ -49,7 +52,7 @@ def read_decisions(
         found = log_probs, model.outcomes(some, last, code, items), model.value_head(last)[:, 0]
         return found if model.continuation is None else (*found, *model.continuation(last, code))
 
-    found = by_length(states, trie.num_items, PARTS, read)
+    found = [each.float() for each in by_length(states, trie.num_items, PARTS, read)]
     following = None if model.continuation is None else Following(*found[3:])
     return Read(found[0], found[1], found[2], following)
 

@@ -4,6 +4,7 @@ Without a GPU the test uses the fake device of `tests/agents/test_device.py`.
 """
 
 import sys
+from contextlib import nullcontext
 
 import gymnasium
 import numpy as np
@@ -22,38 +23,47 @@ from agents.deep.pretraining import descend
 from agents.generative.rollouts import Acted
 from recgym.sim.synthetic import synthetic
 
-CASES = [{}, {"slate_size": 3, "mask": True}, {"slate_size": 3, "look_ahead": True}]
+CASES = [{}, {"slate_size": 3, "mask": True}, {"slate_size": 3, "look_ahead": True, "tastes": 4}]
+ARITHMETICS = [{}, {"mixed_precision": True}, {"compile": True}]
 BATCH = 8
+BFLOAT16 = 0.03  # relative distance of its gradients: it has 8 bits
 
 
-def make(device, *, slate_size=1, mask=False, look_ahead=False):
+def make(device, *, slate_size=1, mask=False, **params):
     world = synthetic(domain="social", num_items=12)
     env = gymnasium.make_vec(
         "recgym/Social-v2", num_envs=BATCH, world=world, observation="history", slate_size=slate_size
     )
-    agent = make_agent(
-        "genrec", Problem.of(env), 0, device, width=8, layers=1, candidates=4, look_ahead=look_ahead
-    )
+    agent = make_agent("genrec", Problem.of(env), 0, device, width=8, layers=1, candidates=4, **params)
+    agent.is_learnt = True
     return agent, env, np.ones((BATCH, 12), bool) if mask else None
 
 
 def round_of(agent, env, allowed):
     """Decisions of both kinds, and one update; copies from the device of each."""
     observation, _ = env.reset(seed=0)
-    slots, agent.is_learnt = agent.problem.slate_size, True
     with Copies(agent.torch_device.type) as acting:
         agent.act(observation, allowed)
         action = agent.act(observation, allowed, explore=True)
+    remember(agent, env, observation, action, allowed)
+    with Copies(agent.torch_device.type) as updating:
+        update(agent)
+    return acting, updating
+
+
+def remember(agent, env, observation, action, allowed):
+    """A step of the environment."""
     after, reward, terminated, truncated, _ = env.step(action)
     step = Transition(observation, action, reward, after, terminated, truncated, allowed, allowed)
-    decisions, n = agent._decisions(step), np.zeros(BATCH, np.int64)
+    agent.memory = agent._decisions(step)
+
+
+def update(agent):
+    """One update on what the agent remembers."""
+    slots, n = agent.problem.slate_size, np.zeros(BATCH, np.int64)
     zeros = np.zeros((BATCH, slots), np.float32)
-    acted = Acted(decisions, zeros, zeros[:, 0], n, n, n)
-    agent.memory = decisions
-    with Copies(agent.torch_device.type) as updating:
-        loss, _ = agent._loss(acted, zeros, zeros[:, 0], zeros)
-        descend(agent.model, agent.optimizer, loss, 1.0)
-    return acting, updating
+    loss, _ = agent._loss(Acted(agent.memory, zeros, zeros[:, 0], n, n, n), zeros, zeros[:, 0], zeros)
+    descend(agent.model, agent.optimizer, loss, 1.0)
 
 
 def on_fake_device(case):
@@ -97,13 +107,78 @@ def test_act_and_update_on_a_fake_accelerator(case):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("case", CASES)
-def test_act_and_update_on_cuda(case):
+def test_act_and_update_on_cuda(case, arithmetic):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    acting, updating = round_of(*make("cuda", **case))
+    acting, updating = round_of(*make("cuda", **case, **arithmetic))
     assert acting.down == 2
     assert updating.down == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", CASES)
+def test_an_update_on_cuda_is_that_of_the_cpu(case):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    plain = gradient("cpu", case, {})
+    for arithmetic, apart in zip(ARITHMETICS, (1e-3, BFLOAT16, 1e-3), strict=True):
+        assert distance(gradient("cuda", case, arithmetic), plain) < apart
+
+
+@pytest.fixture
+def on_the_host(monkeypatch):
+    """Both ways of training on CUDA, on the CPU: its bfloat16, and what torch.compile traces, run as it is."""
+    bfloat16, traced = [], []
+
+    def mixed_precision(device, wanted):
+        bfloat16.append(wanted)
+        return torch.autocast("cpu", torch.bfloat16) if wanted else nullcontext()
+
+    def backend(graph, inputs):
+        traced.append(graph)
+        return graph.forward
+
+    def compiled(called, device, wanted):
+        return torch.compile(called, backend=backend) if wanted else called
+
+    for module in (decoder_agent, genrec):
+        monkeypatch.setattr(module, "mixed_precision", mixed_precision)
+    monkeypatch.setattr(decoder_agent, "compiled", compiled)
+    return bfloat16, traced
+
+
+def gradient(device, case, arithmetic):
+    """The gradient of an update, float32; copies are not counted, which would keep torch from compiling."""
+    agent, env, allowed = make(device, **case, **arithmetic)
+    observation, _ = env.reset(seed=0)
+    slots = case.get("slate_size", 1)
+    shape = (BATCH, slots) if slots > 1 else BATCH
+    remember(agent, env, observation, np.arange(BATCH * slots).reshape(shape) % 12, allowed)
+    update(agent)
+    found = [weight.grad for weight in agent.model.parameters() if weight.grad is not None]
+    assert {each.dtype for each in found} == {torch.float32}
+    return torch.cat([each.ravel() for each in found]).cpu()
+
+
+def distance(one, other):
+    """Of gradients, relative."""
+    return float((one - other).norm() / other.norm())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, where a graph ends at a number
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_an_update_is_the_same_compiled_and_nearly_in_bfloat16(case, on_the_host):
+    bfloat16, traced = on_the_host
+    plain = gradient("cpu", case, {})
+    assert not any(bfloat16)
+    assert not traced
+    assert distance(gradient("cpu", case, {"compile": True}), plain) < 1e-5
+    assert traced
+    assert 1e-6 < distance(gradient("cpu", case, {"mixed_precision": True}), plain) < BFLOAT16
+    assert all(bfloat16[-2:])
 
 
 if __name__ == "__main__":
