@@ -24,6 +24,7 @@ SIZES = ((64, 2, 8), (256, 2, 16), (1_024, 2, 32), (8_192, 3, 64))  # (items at 
 LARGEST = 3, 256  # L and codes of larger catalogues
 FULL_KMEANS = 5_000  # items up to which k-means reads all of them in each iteration
 FACTORS = 16  # of co-occurrence
+RIDGE = 1.0  # of their prediction from features whose rows have a mean squared length of 1 a block
 
 
 def sizes_for(num_items: int) -> tuple[int, int]:
@@ -39,19 +40,32 @@ def item_vectors(
 ) -> Doubles:
     """Vectors from which IDs are made, (N, D): blocks side by side, each of mean squared length 1.
 
+    Items that the log does not show have the co-occurrence factors that a ridge regression on the other blocks
+    predicts (Gantner et al., 2010, ICDM), so that they share codes with items like them.
+
     Args:
         problem: gives the item table, and the items' public vectors.
         session: (n,) sessions of responses in a log; None: no log.
         item: (n,) their items.
         vectors: (N, m) in place of the public ones.
     """
-    blocks = [table_features(problem)[1]]
+    blocks = [_unit_block(table_features(problem)[1])]
     vectors = public_vectors(problem) if vectors is None else vectors
-    if session is not None and item is not None:
-        blocks.append(co_occurrence_factors(session, item, problem.num_items))
     if vectors is not None:
-        blocks.append(np.asarray(vectors, np.float64))
-    return np.concatenate([_unit_block(block) for block in blocks], axis=1)
+        blocks.append(_unit_block(np.asarray(vectors, np.float64)))
+    if session is not None and item is not None:
+        factors = co_occurrence_factors(session, item, problem.num_items)
+        blocks.insert(1, _unit_block(_with_predicted(factors, np.concatenate(blocks, axis=1))))
+    return np.concatenate(blocks, axis=1)
+
+
+def _with_predicted(factors: Doubles, features: Doubles) -> Doubles:
+    """Factors (N, d), of items without any those that the features (N, D) predict."""
+    known: NDArray[np.bool_] = np.asarray(factors.any(axis=1))
+    x, mean = features[known], factors[known].mean(axis=0) if known.any() else 0.0
+    gram = x.T @ x + RIDGE * np.eye(features.shape[1])
+    slope = np.linalg.solve(gram, x.T @ (factors[known] - mean))
+    return np.where(known[:, None], factors, mean + features @ slope)
 
 
 def _unit_block(block: Doubles) -> Doubles:

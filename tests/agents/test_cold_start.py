@@ -16,7 +16,11 @@ AGENTS = {
     "content-based": {},
     "hybrid": {},
     "linucb": {"mode": "shared"},
-}
+    "genrec": {
+        "stage": "sft", "width": 16, "layers": 1, "pretrain_epochs": 0, "epochs": 10, "batch": 32, "rate": 5e-3
+    },
+}  # fmt: skip
+SESSIONS = {"genrec": 600}  # of the log, 200 of the others
 
 
 def kinds_world():
@@ -52,7 +56,7 @@ def rate_of_late_items(name, params):
     env = gymnasium.make_vec("recgym/Content-v1", 200, world=WORLD, arrival=(0.3, 1), observation=observation)
     late = env.unwrapped.arrival > 0
     agent = make_agent(name, Problem.of(env), 0, **params)
-    log = sample_log(env, "random", 200, 1)
+    log = sample_log(env, "random", SESSIONS.get(name, 200), 1)
     assert not late[log.column("item")].any()
     if agent.learns_from_log:
         agent.prepare(log, 0)
@@ -81,6 +85,8 @@ def at_random():
     return rate
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SESSIONS else []) for name in AGENTS]
+)
 def test_new_items_earn_twice_the_response_rate_of_random_ones(name, at_random):
     assert rate_of_late_items(name, AGENTS[name]) >= 2 * at_random

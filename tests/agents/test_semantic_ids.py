@@ -82,6 +82,19 @@ def test_vectors_are_blocks_of_one_scale():
         assert (block**2).sum(axis=1).mean() == pytest.approx(1.0)
 
 
+def test_items_that_no_log_shows_are_near_those_like_them():
+    """Items of two kinds, half of each without a response: the factors of these are those of their kind."""
+    problem = Problem.of(make_env("recgym/Ecommerce-v1", "random", 1))
+    rng = np.random.default_rng(0)
+    session = np.repeat(np.arange(300), 4)
+    item = rng.integers(8, size=len(session)) * 2 + session % 2  # items 16 to 29 are new
+    kind = np.arange(30) % 2
+    factors = item_vectors(problem, session, item, np.eye(2)[kind])[:, -18:-2]
+    centres = np.stack([factors[:16][kind[:16] == each].mean(axis=0) for each in (0, 1)])
+    nearest = ((factors[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    assert nearest.tolist() == kind.tolist()
+
+
 def test_the_trie_is_its_codes():
     codes = np.array([[1, 0, 0], [0, 2, 0], [1, 0, 1], [0, 0, 0], [2, 2, 0]])
     trie = PrefixTrie(codes, 3)
