@@ -15,6 +15,7 @@ from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Spread
 from recgym.sim.logged_visits import LoggedVisits, PageItems
+from recgym.sim.page_order import world_pages
 from recgym.sim.state import MEMORY
 from recgym.sim.teacher_forcing import predict_choices
 
@@ -217,7 +218,7 @@ def _over_catalogue(
     """(S,) log-loss, (S,) probability of the same category, (S, pages) of each page, of the first `count` clicks."""
     arrays, num = evaluation.world.arrays, evaluation.world.num_items
     category, page = arrays.category.astype(np.int64), arrays.page.astype(np.int64)
-    number_of_page = np.unique(category * (int(page.max()) + 1) + page, return_inverse=True)[1]
+    number_of_page = world_pages(arrays)
     reach = np.asarray(way["reach"], np.float64)[number_of_page]
     begin, visits = evaluation.log.visits.begin, evaluation.log.visits
     found: list[tuple[Doubles, Doubles, Doubles]] = []

@@ -18,6 +18,7 @@ from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS
 from recgym.sim.logged_visits import PageItems, Predicted
+from recgym.sim.page_order import world_pages
 from recgym.sim.teacher_forcing import Simulated, predict, predict_choices, simulate
 from recgym.sim.world import World
 
@@ -145,9 +146,8 @@ def visit_seed(seed: int, number: int) -> int:
 
 
 def pages(world: World, item: Ints) -> PageItems:
-    """The items of the category and page of each clicked item."""
-    category, page = world.arrays.category.astype(np.int64), world.arrays.page
-    number_of_page = np.unique(category * (int(page.max()) + 1) + page, return_inverse=True)[1]
+    """The items of the page of each clicked item."""
+    number_of_page = world_pages(world.arrays)
     order = np.argsort(number_of_page, kind="stable")
     size = np.bincount(number_of_page)
     first, count = (np.cumsum(size) - size)[number_of_page[item]], size[number_of_page[item]]

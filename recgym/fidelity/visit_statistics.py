@@ -14,6 +14,7 @@ from recgym.arrays import Array, Bools, Doubles, Ints
 from recgym.fidelity.visit_table import VisitTable
 from recgym.logs.visit_history import repeats, runs
 from recgym.numerics import gini
+from recgym.sim.page_order import world_pages
 from recgym.sim.world import World
 
 PLACES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)  # steps of a visit whose response rate is on the card
@@ -58,7 +59,7 @@ class VisitStatistics:
         self.responses = np.bincount(visit, self.response, table.num)
         self.rows_of_visit = np.bincount(visit, minlength=table.num).astype(np.float64)
         self.category = world.arrays.category[item].astype(np.int64)
-        self.category_page = self.category * (int(world.arrays.page.max()) + 1) + world.arrays.page[item]
+        self.category_page = world_pages(world.arrays)[item]
         self.is_repeat = seen_earlier(visit, item)
         self.run = runs(visit, self.category, table.response)
         self.before = np.flatnonzero(visit[1:] == visit[:-1])  # rows with a next row in their visit

@@ -23,9 +23,15 @@ class ItemTable:
     duration: Doubles  # (N,) ms, NaN where unknown
     exposure: Doubles  # (N,) share of the known rows, 0 for an item that occurs only later
     columns: Mapping[str, Any]  # the log's other columns, (N,) each
+    one_page: bool = False  # users choose among all items: categories are no pages
 
     @property
     def category_page(self) -> Ints:
+        """(N,) number of the page that the item is on, by category and page; 0 where all are on one."""
+        return np.zeros(len(self.page), np.int64) if self.one_page else self.shelf
+
+    @property
+    def shelf(self) -> Ints:
         """(N,) code of the item's category and page."""
         codes: Ints = np.unique(self.category * (self.page.max() + 1) + self.page, return_inverse=True)[1]
         return codes.astype(np.int64)

@@ -206,13 +206,13 @@ def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubl
     """
     columns = [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response]
     dense = np.stack([*columns, rows.level] if rows.level.any() else columns, axis=1)
-    category_page = np.append(dataset.items.category_page, dataset.items.category_page.max() + 1)
+    shelf = np.append(dataset.items.shelf, dataset.items.shelf.max() + 1)
     run = np.where(rows.no_response > 0, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
     return dense, [
         EffectTable(rows.item, dataset.num_items + 1, choices.item),
         EffectTable(
-            category_page[rows.item],
-            int(category_page.max()) + 1,
+            shelf[rows.item],
+            int(shelf.max()) + 1,
             PAGE_RIDGE if np.isfinite(choices.item) else np.inf,
         ),
         EffectTable(np.minimum(rows.step, choices.steps + 1) - 1, choices.steps + 1, choices.shape),
@@ -224,7 +224,7 @@ def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubl
 def _in_terms(fitted: Hazard, dataset: Dataset, rows: HazardRows, choices: Choices) -> Leaving:
     time_slope, run_slope, repeat, no_response, *level = fitted.slopes.tolist()
     items, page_effects, first, run, context = fitted.tables
-    item = items[:-1] + page_effects[dataset.items.category_page]
+    item = items[:-1] + page_effects[dataset.items.shelf]
     responded = rows.item < dataset.num_items
     mean = float(item[rows.item[responded]].mean()) if responded.any() else 0.0
     mean_context = float(context[rows.context].mean())

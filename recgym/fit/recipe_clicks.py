@@ -1,16 +1,15 @@
 """Recipe for clicks without impressions: a multinomial logit over the page, and a fitted hazard of leaving."""
 
-import copy
 import math
 
 import numpy as np
 import torch
 
-from recgym.arrays import Arrays, Doubles
+from recgym.arrays import Arrays
 from recgym.events import EVENTS
 from recgym.fit import conditional_logit
-from recgym.fit.baseline_guard import best_share
-from recgym.fit.choice_model import Catalogue, ChoiceModel, Past, layout
+from recgym.fit.choice_model import ChoiceModel, layout
+from recgym.fit.choice_selection import select
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import SHARED, FitConfig, assumed
 from recgym.fit.dataset import Dataset, make_dataset
@@ -18,13 +17,10 @@ from recgym.fit.event_models import fit_events
 from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import no_graph
 from recgym.fit.leaving_terms import leaving, leaving_terms
-from recgym.fit.markov import POPULARITY, Weights, exported
-from recgym.fit.markov_choice import choose_markov
+from recgym.fit.markov import exported
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
-from recgym.fit.session_batches import Batches
 from recgym.fit.shown_pages import attraction, chain_terms, outside_logit, within_category
-from recgym.fit.training_loop import Budget
 from recgym.fit.visit_calibration import calibrated_leaving
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
@@ -48,7 +44,8 @@ def fit_clicks(
 ) -> World:
     """Fits a world to train and validation; hyperparameters are chosen on validation."""
     dataset = make_dataset(log, config, positives_only=True)
-    model, chosen = trained(dataset, config, seed, device, report)
+    selection, why_pages = select(dataset, config, seed, device, report)
+    dataset, model = selection.dataset, selection.trained(config, seed, device, report)
     place = layout(dataset, device)
     past = np.isin(dataset.row_period, (TRAIN, VALIDATION))
     x, page_sum = conditional_logit.score(model, dataset, place, past, device)
@@ -72,8 +69,9 @@ def fit_clicks(
     hazard = leaving(dataset, log, config)
     numbers |= leaving_terms(hazard, False, arrays, provenance)
     exposure_terms(log, dataset, past, arrays, provenance)
-    chain_terms(dataset, logit, outside, arrays, provenance)
+    chain_terms(dataset, logit, outside, arrays, provenance, why_pages)
     arrays["page_items"] = np.array([assumed(dataset.domain, "page_items")])
+    arrays["one_page"] = np.array([dataset.items.one_page])
     if not isinstance(hazard, str):
         world = build_world(name, dataset, arrays, numbers, {})
         numbers |= calibrated_leaving(world, dataset, provenance, seed)
@@ -81,79 +79,11 @@ def fit_clicks(
     no_graph(log, 0, provenance)
     card = card_head(log, dataset, name, config, seed) | {
         "terms": provenance.finish(),
-        **chosen,
+        **selection.found,
         "navigation": navigation(model),
     }
     card["rewards_assumed"] = rewards_assumed(provenance)
     return build_world(name, dataset, arrays, numbers, card)
-
-
-def trained(
-    dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report
-) -> tuple[ChoiceModel, dict[str, float]]:
-    """The model fitted to train and validation, with the rounds and shares that are best on validation; these."""
-    place = layout(dataset, device)
-    judged = conditional_logit.scoring_batches(dataset, device, VALIDATION)
-    table = choose_markov(dataset, judged, config)
-    # between pages, transitions are navigation, which is left out of the world
-    weights = table.weights if table is not None and int(place.category_page.max()) == 0 else None
-    best, losses = search_rounds(dataset, config, weights, place, judged, seed, device, report)
-    if table is not None and weights is None and table.loss < min(losses):
-        weights = table.weights
-        best, losses = search_rounds(dataset, config, weights, place, judged, seed, device, report)
-    rounds = int(np.argmin(losses))
-    both = Past((TRAIN, VALIDATION), weights)
-    model = conditional_logit.train(dataset, config, both, rounds, seed, device, report)
-    if config.guard is None or config.start != "counts":
-        return shrunk(model, float(rounds > 0), float(rounds > 0)), {"epochs": rounds}
-    kept, navigation_share = choose_shrinkage(dataset, best, place, judged, config.guard)
-    found = {"epochs": rounds, "kept": kept, "kept_navigation": navigation_share}
-    if weights is not None:
-        found |= {"markov_weight": weights.after}
-        found |= {"markov_weight_first": weights.first} if weights.first < POPULARITY else {}
-        found |= {"markov_half_life": weights.half_life} if math.isfinite(weights.half_life) else {}
-    return shrunk(model, kept, navigation_share), found
-
-
-def search_rounds(
-    dataset: Dataset, config: FitConfig, weights: Weights | None, place: Catalogue,
-    judged: Batches, seed: int, device: torch.device, report: Report,
-) -> tuple[ChoiceModel, list[float]]:  # fmt: skip
-    """The model of least loss on validation, of those after each round on train; and the losses of all."""
-    losses: list[float] = []
-    best: list[ChoiceModel] = []
-
-    def judge(model: ChoiceModel, plan: Budget) -> bool:
-        losses.append(conditional_logit.mean_loss(model, place, judged))
-        if losses[-1] == min(losses):
-            best[:] = [copy.deepcopy(model)]
-        return plan.ends(losses)
-
-    past = Past((TRAIN,), weights)
-    conditional_logit.train(dataset, config, past, None, seed, device, report, judge)
-    return best[0], losses
-
-
-def choose_shrinkage(
-    dataset: Dataset, model: ChoiceModel, place: Catalogue, judged: Batches, guard: float
-) -> tuple[float, float]:
-    """Shares of the trained item terms and of trained navigation that are kept; the rest is popularity."""
-
-    def losses(kept: float, navigation_share: float, part: int) -> Doubles:
-        found = conditional_logit.losses_of(shrunk(model, kept, navigation_share), place, judged)
-        return found[part].double().cpu().numpy()
-
-    rows = conditional_logit.losses_of(model, place, judged)[2].cpu().numpy()
-    visit = dataset.session[rows]
-    kept = best_share(lambda share: losses(share, 0.0, 0), visit, guard)
-    return kept, best_share(lambda share: losses(kept, share, 1), visit, guard)
-
-
-def shrunk(model: ChoiceModel, kept: float, navigation_share: float) -> ChoiceModel:
-    """Sets the shares of the trained item terms and of trained navigation; returns the model."""
-    model.shrinkage.fill_(kept)
-    model.navigation_share.fill_(navigation_share)
-    return model
 
 
 def navigation(model: ChoiceModel) -> dict[str, float | list[float]]:

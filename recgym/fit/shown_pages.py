@@ -19,6 +19,19 @@ MAX_PAGES = 300  # M of a chain
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)  # [pages] weight of the pages' shares in a row of the chain
 
 
+def chain_losses(dataset: Dataset, rows: Ints) -> Doubles:
+    """Log-losses of the pages of `rows`, by the chain of clicked pages of the training period.
+
+    The weight of the pages' shares is the best on `rows`.
+    """
+    page = dataset.items.category_page
+    num, to = int(page.max()) + 1, page[dataset.item]
+    row, train = np.where(dataset.follows, np.roll(to, 1), num), dataset.row_period == TRAIN
+    each = np.ones(int(train.sum()))
+    chains = (_chain(row[train], to[train], each, num, weight) for weight in WEIGHTS)
+    return min((-np.log(chain[row[rows], to[rows]]) for chain in chains), key=lambda loss: float(loss.mean()))
+
+
 def attraction(dataset: Dataset, page_sum: Doubles) -> Doubles:
     """(R,) log of the sum of exp(affinity) over the page of a click, from `page_sum` over its whole category page.
 
@@ -47,9 +60,15 @@ def outside_logit(dataset: Dataset, logit: Doubles, provenance: Provenance) -> f
 
 
 def chain_terms(
-    dataset: Dataset, logit: Doubles, outside: float, arrays: Arrays, provenance: Provenance
+    dataset: Dataset, logit: Doubles, outside: float, arrays: Arrays, provenance: Provenance, why: str = ""
 ) -> None:
-    """Writes the chain of pages into `arrays`, and its provenance; `logit` (R,) is that of `attraction`, or NaN."""
+    """Writes the chain of pages into `arrays`, and its provenance; `logit` (R,) is that of `attraction`, or NaN.
+
+    `why`: why categories are pages or are not, where a log has no pages.
+    """
+    if dataset.items.one_page:
+        provenance.absent("page_chain", f"users choose among all items, categories are no pages: {why}")
+        return
     page = pages_of(dataset.items.category, dataset.items.page)
     num = int(page.max()) + 1
     kind = "pages" if dataset.items.page.any() else "categories, which are taken as pages: it has no pages"
@@ -69,10 +88,7 @@ def chain_terms(
     row = np.where(first, num, np.roll(to, 1))
 
     def chain(rows: Bools, weight: float) -> Doubles:
-        share = np.bincount(to[rows], shown[rows], num) + 1.0 / num
-        count = _table(row[rows], to[rows], shown[rows], num) + weight * share / share.sum()
-        found: Doubles = count / count.sum(1, keepdims=True)
-        return found
+        return _chain(row[rows], to[rows], shown[rows], num, weight)
 
     early, judged, past = (
         ordered & np.isin(dataset.row_period, part) for part in ((TRAIN,), (VALIDATION,), (TRAIN, VALIDATION))
@@ -88,7 +104,8 @@ def chain_terms(
         provenance.fitted("page_chain", f"{num} pages", source)
     else:
         taken = "categories taken as pages, of which users choose: the log has no pages"
-        provenance.assumed("page_chain", f"{num} categories", f"{taken}; {source}")
+        reason = f"; {why}" if why else ""
+        provenance.assumed("page_chain", f"{num} categories", f"{taken}{reason}; {source}")
 
 
 def within_category(dataset: Dataset) -> str:
@@ -97,9 +114,17 @@ def within_category(dataset: Dataset) -> str:
     if items.page.any() or not items.category_page.any():
         return ""
     return (
-        " of one category: categories are taken as pages, so that no taste for a category is fitted; where users "
-        "choose among all items, leave category out of the map"
+        " of one category: categories are taken as pages, so that no taste for a category is fitted; a choice "
+        "among all items did not forecast the next item better"
     )
+
+
+def _chain(row: Ints, to: Ints, each: Doubles, num: int, weight: float) -> Doubles:
+    """(M + 1, M) chain of transitions that count `each`, beside `weight` times the pages' shares."""
+    share = np.bincount(to, each, num) + 1.0 / num
+    count = _table(row, to, each, num) + weight * share / share.sum()
+    found: Doubles = count / count.sum(1, keepdims=True)
+    return found
 
 
 def _table(row: Ints, to: Ints, weight: Doubles, num: int) -> Doubles:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Indices
-from recgym.sim.page_order import pages_of
+from recgym.sim.page_order import world_pages
 from recgym.sim.schema import ONE_CHOICE
 from recgym.sim.world import World
 
@@ -49,7 +49,7 @@ def exposure_of(world: World) -> Exposure:
     arrays, num = world.arrays, world.num_items
     paged = bool(arrays.choice[0] == ONE_CHOICE)
     share = arrays.exposure / arrays.exposure.sum() if paged else shown_share(world)
-    code = pages_of(arrays.category, arrays.page) if paged else None
+    code = world_pages(arrays) if paged else None
     chain = arrays.page_chain if paged else np.ones((1, 1))
     order = np.argsort(arrays.category if code is None else code, kind="stable")
     unit = np.empty(num, np.int32)

@@ -17,6 +17,13 @@ def pages_of(category: Array, page: Array) -> Ints:
     return np.unique(code, return_inverse=True)[1].astype(np.int64)
 
 
+def world_pages(arrays: WorldArrays) -> Ints:
+    """(N,) number of each item's page in a world; all are 0 in one of `one_page`."""
+    if arrays.one_page[0]:
+        return np.zeros(len(arrays.page), np.int64)
+    return pages_of(arrays.category, arrays.page)
+
+
 def kept_chain(chain: Doubles, unit: Ints, num_items: int) -> Doubles:
     """The chain (L, M) over the pages of the first `num_items` items; `unit` (N,) is each item's page.
 
@@ -39,5 +46,5 @@ def first_items(arrays: WorldArrays, num_items: int) -> Arrays:
     cut = item_arrays(arrays, np.arange(num_items))
     cut["exposure"] = cut["exposure"] / cut["exposure"].sum()
     cut |= moved_pairs(arrays, np.arange(num_items))
-    cut["page_chain"] = kept_chain(arrays.page_chain, pages_of(arrays.category, arrays.page), num_items)
+    cut["page_chain"] = kept_chain(arrays.page_chain, world_pages(arrays), num_items)
     return cut

@@ -135,6 +135,7 @@ ARRAY_SPANS = {
     "page_chain": SHARE,
     "whole_pages": SHARE,
     "tastes_keep_rates": SHARE,
+    "one_page": SHARE,
     "price_ratio": NON_NEGATIVE,
     "duration": NON_NEGATIVE,
     "watch_quantiles": Span(-1.0),  # below 0: a share of the rule itself
@@ -193,6 +194,8 @@ class WorldArrays(NamedTuple):
     page_chain: Annotated[Doubles, "L M", np.float64]
     # 1: an item of a slate stands for all items of its page, see `recgym.sim.whole_pages`
     whole_pages: Annotated[Indices, "1", np.int32]
+    # 1: all items are one page, whatever their categories, as where users choose among the whole catalogue
+    one_page: Annotated[Indices, "1", np.int32]
     place_bias: Annotated[Floats, "O", np.float32]  # added to affinity at step 1, 2, ... of the session
     # transitions: added to the affinity of an item after a response to another, see `recgym.sim.transitions`
     next_start: Annotated[
@@ -216,6 +219,7 @@ OPTIONAL: dict[str, Array] = {
     "page_items": np.zeros(1, np.int32),
     "page_chain": np.ones((1, 1)),
     "whole_pages": np.zeros(1, np.int32),
+    "one_page": np.zeros(1, np.int32),
     "place_bias": np.zeros(1, np.float32),
     "next_start": np.zeros(1, np.int32),
     "next_item": np.zeros(1, np.int32),

@@ -1,8 +1,8 @@
 """Environments that show a shop's whole pages: an action is an item, and the slate is the page that it is on.
 
-A page is all items of one category and page number. In a world with `whole_pages` a slate has one item, which names the
-page; the session model chooses among all items of the page, in the order of their numbers, and the step's item is the
-clicked one.
+A page is all items of one category and page number, or all items in a world of `one_page`. In a world with
+`whole_pages` a slate has one item, which names the page; the session model chooses among all items of the page, in the
+order of their numbers, and the step's item is the clicked one.
 
 Axes: N items.
 """
@@ -29,7 +29,8 @@ def shows_pages(w: WorldArrays) -> bool:
 @njit()
 def on_page(w: WorldArrays, named: int, item: int) -> bool:
     """Whether two items are on one page."""
-    return w.category[named] == w.category[item] and w.page[named] == w.page[item]
+    same = w.category[named] == w.category[item] and w.page[named] == w.page[item]
+    return w.one_page[0] == 1 or same
 
 
 @njit()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.sim.page_order import pages_of
+from recgym.sim.page_order import world_pages
 from recgym.sim.returns import check_returns
 from recgym.sim.schema import (
     ARRAY_SPANS,
@@ -150,7 +150,7 @@ def _check_graph(arrays: WorldArrays) -> None:
 
 def _check_pages(arrays: WorldArrays) -> None:
     """The chain of pages has a distribution for each page, and one for the first; pages that are shown are slates."""
-    chain, num = arrays.page_chain, int(pages_of(arrays.category, arrays.page).max()) + 1
+    chain, num = arrays.page_chain, int(world_pages(arrays).max()) + 1
     if chain.shape != (1, 1) and chain.shape != (num + 1, num):
         raise ValueError(f"world array page_chain has shape {chain.shape}, expected ({num + 1}, {num})")
     if np.any(np.abs(chain.sum(1) - 1.0) > 1e-9):
@@ -161,7 +161,7 @@ def _check_pages(arrays: WorldArrays) -> None:
         raise ValueError(
             "whole pages need a world that is fitted to a shop's clicks, with page_items above 0"
         )
-    largest = int(np.bincount(pages_of(arrays.category, arrays.page)).max())
+    largest = int(np.bincount(world_pages(arrays)).max())
     if largest > len(arrays.examine):
         raise ValueError(
             f"whole pages have up to {len(arrays.examine)} items, the world has one of {largest}"

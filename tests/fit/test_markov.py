@@ -10,11 +10,11 @@ from click_logs import click_log
 
 from recgym.fit import FitConfig, conditional_logit, recipe_clicks
 from recgym.fit.choice_model import ChoiceModel, Past, layout
+from recgym.fit.choice_selection import select_terms, shrunk
 from recgym.fit.dataset import make_dataset
 from recgym.fit.markov import POPULARITY, Counted, Weights, exported, item_before, markov_table, table_losses
 from recgym.fit.markov_choice import choose_markov
 from recgym.fit.provenance import Provenance, plain_arrays
-from recgym.fit.recipe_clicks import shrunk, trained
 from recgym.fit.visit_returns import VisitReturns
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION
@@ -237,7 +237,8 @@ def chain_log(pages, visits=500, items=40):
 def test_a_shop_of_chains_is_fitted_at_least_as_well_as_by_a_markov_table(pages):
     config = FitConfig(dim=4, steps=30, bootstrap=20)
     dataset = make_dataset(chain_log(pages), config, positives_only=True)
-    model, found = trained(dataset, config, 0, CPU, lambda *_: None)
+    selection = select_terms(dataset, config, 0, CPU, lambda *_: None)
+    model, found = selection.trained(config, 0, CPU, lambda *_: None), selection.found
     place = layout(dataset, CPU)
     unseen = conditional_logit.scoring_batches(dataset, CPU, TEST)
     assert found["markov_weight"] > 0
@@ -259,4 +260,4 @@ def test_a_shop_whose_clicks_do_not_depend_on_the_last_has_no_table():
     frame["item"] = frame["item"].to_numpy()[order]
     config = FitConfig(dim=4, steps=10)
     dataset = make_dataset(Log.from_pandas(frame, domain="ecommerce"), config, positives_only=True)
-    assert "markov_weight" not in trained(dataset, config, 0, CPU, lambda *_: None)[1]
+    assert "markov_weight" not in select_terms(dataset, config, 0, CPU, lambda *_: None).found

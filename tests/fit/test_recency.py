@@ -9,10 +9,10 @@ import torch
 
 from recgym.fit import FitConfig, conditional_logit
 from recgym.fit.choice_model import ChoiceModel, Past, layout
+from recgym.fit.choice_selection import shrunk
 from recgym.fit.dataset import make_dataset
 from recgym.fit.markov import Counted, Weights, recency, table_losses
 from recgym.fit.markov_choice import choose_markov
-from recgym.fit.recipe_clicks import shrunk
 from recgym.logs import Log
 from recgym.logs.splits import TEST, TRAIN, VALIDATION
 

@@ -8,10 +8,11 @@ from session_terms import terms_from_world
 
 from recgym.fidelity.click_metrics import remembered
 from recgym.fit import FitConfig, choice_model, conditional_logit
+from recgym.fit.choice_selection import select_terms
 from recgym.fit.config import assumed
 from recgym.fit.dataset import make_dataset
 from recgym.fit.provenance import Provenance, plain_arrays
-from recgym.fit.recipe_clicks import affinity_terms, fit_clicks, trained
+from recgym.fit.recipe_clicks import affinity_terms, fit_clicks
 from recgym.fit.torch_session import affinities
 from recgym.fit.training_loop import Average, step_rows
 from recgym.logs.splits import TRAIN, VALIDATION
@@ -58,7 +59,7 @@ def test_a_logged_page_has_a_click_at_the_assumed_rate(log):
 
 def test_parameters_that_shift_all_items_are_not_trained(log):
     dataset = make_dataset(log, CONFIG, positives_only=True)
-    model, _ = trained(dataset, CONFIG, 0, CPU, silent)
+    model = select_terms(dataset, CONFIG, 0, CPU, silent).trained(CONFIG, 0, CPU, silent)
     with torch.no_grad():
         terms = model.terms()
     assert not terms.user_bias.any()
@@ -68,7 +69,7 @@ def test_parameters_that_shift_all_items_are_not_trained(log):
 
 def test_the_exported_terms_are_the_models(log):
     dataset = make_dataset(log, CONFIG, positives_only=True)
-    model, _ = trained(dataset, CONFIG, 0, CPU, silent)
+    model = select_terms(dataset, CONFIG, 0, CPU, silent).trained(CONFIG, 0, CPU, silent)
     arrays = plain_arrays(dataset, CONFIG.dim)
     theta = affinity_terms(dataset, model, CONFIG, arrays, Provenance("ecommerce"))["theta"]
     with torch.no_grad():

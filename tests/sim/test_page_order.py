@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from frequencies import engine_of
 
+from recgym.sim.free_visits import free_visits, page_sizes, page_slots
 from recgym.sim.logging_policy import LoggedPolicy
-from recgym.sim.page_order import pages_of
+from recgym.sim.page_order import pages_of, world_pages
 from recgym.sim.synthetic import synthetic
 
 
@@ -68,3 +69,24 @@ def test_slates_of_some_rows_are_those_of_all():
     for one, other in zip(every, some, strict=True):
         np.testing.assert_array_equal(one[rows], other[rows])
     assert (some[0][~rows] == 0).all()
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_in_a_world_of_one_page_all_items_are_shown_together(slots):
+    world, num = synthetic(3, num_items=9, num_categories=3).with_arrays(one_page=[1]), 20_000
+    assert not world_pages(world.arrays).any()
+    slates, propensity = LoggedPolicy(world)(engine_of(world, num, slots))
+    shown = np.bincount(slates[:, -1], minlength=9)  # whatever their exposure
+    assert (np.abs(shown - num / 9) < 5 * np.sqrt(num / 9)).all()
+    np.testing.assert_allclose(propensity, np.tile(1.0 / (9 - np.arange(slots)), (num, 1)))
+
+
+def test_users_of_a_world_of_one_page_choose_among_all_items():
+    world = synthetic(3, num_items=9, num_categories=3).with_arrays(page_items=[3]).with_params(outside=-9.0)
+    for one, expected in ((0, [3, 3, 3]), (1, [9, 9, 9])):
+        each = world.with_arrays(one_page=[one], page=np.zeros(9), category=np.arange(9) % 3)
+        assert page_sizes(each)[:3].tolist() == expected
+        assert page_slots(each) == expected[0]
+        first = next(free_visits(each, 500, 0, slate_size=1, horizon=2, pages=True))
+        assert len(np.unique(first.slate)) == 9
+    assert each.with_arrays(whole_pages=[1]).arrays.one_page[0] == 1

@@ -212,6 +212,7 @@ ELSEWHERE = {
     "page_items",
     "page_chain",
     "whole_pages",
+    "one_page",
     "next_start",
     "next_item",
     "next_logit",
