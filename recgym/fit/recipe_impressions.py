@@ -26,6 +26,7 @@ from recgym.fit.provenance import (
     plain_arrays,
     rewards_assumed,
 )
+from recgym.fit.repeat_effect import is_repeated, repeat_effect
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.single_visits import with_rows_held_out
 from recgym.fit.streaks import Streak, of_visits, with_streak
@@ -54,9 +55,17 @@ def fit_impressions(
     if config.guard is not None and is_rated(log) and is_record(dataset, log):
         learnt = with_rows_held_out(dataset)
     response, x = fit_response(learnt, config, seed, device, report)
+    again = 0.0
+    if config.dynamics and config.guard is not None and not config.assume_rho:
+        level, again = repeat_effect(learnt, x, config.guard)
+        x = x + level + again * is_repeated(learnt)
+        response = response._replace(shift=response.shift + level)
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
     numbers = response_terms(learnt, response, config, arrays, provenance)
+    if again:
+        numbers["rho"] += again
+        provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
     report("fitting events", 0, 1, "")
     past = dataset.row_period <= VALIDATION
     watch_terms(dataset, arrays, provenance)
