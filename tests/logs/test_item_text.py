@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import gymnasium
 import numpy as np
 import pandas as pd
 import pytest
 
-from recgym.logs import Log, LogError
+from agents import make_agent
+from recgym.logs import Log, LogError, sample_log
 from recgym.logs.item_text import with_text_vectors
 from recgym.logs.vector_column import vectors_of
 
@@ -100,13 +102,52 @@ def test_without_the_extra_it_is_named(encoder, monkeypatch):
         with_text_vectors(films(), ["title"], encoder)
 
 
-@pytest.mark.slow
-def test_films_of_one_kind_are_near_by_the_packaged_encoder():
+@pytest.fixture
+def packaged():
+    """The folder of the packaged model."""
     found = importlib.util.find_spec(PACKAGED)
     if found is None or importlib.util.find_spec("sentence_transformers") is None:
         pytest.skip(f"{PACKAGED} and sentence-transformers are not installed in this environment")
-    log = with_text_vectors(films(), ["title", "tags"], Path(found.origin).parent / "model")
+    return Path(found.origin).parent / "model"
+
+
+@pytest.mark.slow
+def test_films_of_one_kind_are_near_by_the_packaged_encoder(packaged):
+    log = with_text_vectors(films(), ["title", "tags"], packaged)
     vectors = vectors_of(log.items)
     near = vectors @ vectors.T
     np.fill_diagonal(near, -np.inf)
     assert near.argmax(axis=1).tolist() == [1, 0, 3, 2]
+
+
+@pytest.mark.slow
+def test_titles_and_tags_reach_an_agent_by_the_packaged_encoder(packaged, run, tmp_path):
+    """From CSV files by `recgym fit` to an agent: who responds to one film is shown the other one of its kind."""
+    items = pd.DataFrame({"id": list("abcd"), "title": FILMS.keys(), "tags": FILMS.values()})
+    items.to_csv(tmp_path / "items.csv", index=False)
+    rng = np.random.default_rng(0)
+    item, user = rng.integers(4, size=2_000), np.repeat(np.arange(100), 20)
+    is_liked = item // 2 == user % 2  # each user likes one kind
+    clicks = 1 * (rng.random(2_000) < np.where(is_liked, 0.9, 0.1))
+    rows = {"user": user, "session": user, "item": items["id"][item], "click": clicks}
+    pd.DataFrame(rows).to_csv(tmp_path / "events.csv", index=False)
+    code, _, err = run(
+        "fit", tmp_path / "events.csv", "--domain", "content", "--source", f"generic:items={tmp_path / 'items.csv'}",
+        "--text", "title,tags", "--encoder", packaged, "--planning", 0, "--out", tmp_path / "world",
+    )  # fmt: skip
+    assert code == 0, err
+    env = gymnasium.make("recgym/Content-v1", world=tmp_path / "world", observation="history")
+    names = list(env.unwrapped.item_ids)
+    agent = make_agent("content-based", env, seed=0)
+    agent.prepare(sample_log(env, "random", 200, 1), 0)
+    env, other = agent.env, {"a": "b", "b": "a", "c": "d", "d": "c"}
+    for film, like in other.items():
+        for seed in range(100):
+            observation, _ = env.reset(seed=seed)
+            observation, *_, info = env.step(names.index(film))
+            if info["click"]:
+                break
+        assert info["click"]
+        mask = np.array([name != film for name in names])
+        batch = {name: np.asarray(value)[None] for name, value in observation.items()}
+        assert names[int(agent.act(batch, mask[None])[0])] == like
