@@ -4,11 +4,12 @@ Axes: U users, N items, K slate positions, d factors.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from recgym.arrays import Doubles
-from recgym.sim.schema import LAYOUT
+from recgym.sim.numbering import permuted
 from recgym.sim.world import World
 
 TILT = 2.0  # of the log weights of users at severity 1, in standard deviations of their mainstreamness
@@ -43,7 +44,8 @@ def less_examined(world: World, severity: float, rng: np.random.Generator) -> Wo
 def with_unseen_items(world: World, severity: float, rng: np.random.Generator) -> World:
     """Unseen items: a share s of the numbers stand for other items, with their public features; the rest are as before.
 
-    The items exchange their numbers in a circle, so that what an agent learnt of these numbers is of other items.
+    The items exchange their numbers in a circle, so that what an agent learnt of these numbers is of other items. All
+    that a world knows of an item moves with it: friends' libraries, transitions and returns, too.
     """
     count = round(severity * world.num_items)
     if count < 2:
@@ -51,8 +53,11 @@ def with_unseen_items(world: World, severity: float, rng: np.random.Generator) -
     chosen = rng.choice(world.num_items, count, replace=False)
     order = np.arange(world.num_items)
     order[chosen] = np.roll(chosen, 1)
-    by_item = [name for name, layout in LAYOUT.items() if layout.axes[0] == "N"]
-    return world.with_arrays(**{name: getattr(world.arrays, name)[order] for name in by_item})
+    vectors = world.item_vectors
+    return replace(
+        world.with_arrays(**permuted(world.arrays, order)),
+        item_vectors=None if vectors is None else vectors[order],
+    )
 
 
 WORLD_CHANGES: dict[str, Callable[[World, float, np.random.Generator], World]] = {

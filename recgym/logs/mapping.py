@@ -150,6 +150,9 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
         word, _, event = (part.strip() for part in pair.rpartition(">"))
         if event not in known or not word:
             named = ", ".join(dict.fromkeys(known))
+            if word and event:
+                meant = did_you_mean(SYNONYMS.get(event.lower(), event), known)
+                raise LogError(f"map: {event!r} is no event{meant or f'; the events are {named}'}")
             raise LogError(f"map: event {pair!r} must look like word>event; the events are {named}")
         if word.lower() in words:
             raise LogError(f"map: event word {word!r} is given twice")

@@ -38,6 +38,48 @@ def test_severity_0_is_the_world_itself_and_others_change_what_they_name(world, 
         assert differ == expected[name]
 
 
+BY_ITEM = {"N", "I", "J", "P", "G"}  # axes of items, and of pairs of items
+NUMBERS = {"library", "next_item"}  # arrays that hold numbers of items
+OTHER = {"params", "1", "U", "d", "X", "K", "E", "2", "W", "Q", "T", "R", "V", "F", "S", "k", "L", "M", "O"}
+
+
+def test_unseen_items_move_all_that_is_known_of_an_item():
+    assert {
+        axis for row in LAYOUT.values() for axis in row.axes
+    } == BY_ITEM | OTHER  # a new axis is decided here
+    world = synthetic(1, domain="social", num_users=60).drawn()
+    num, rng = world.num_items, np.random.default_rng(0)
+    arrays = {
+        name: rng.random(array.shape).astype(array.dtype)
+        for name, array in world.arrays._asdict().items()
+        if LAYOUT[name].axes[0] == "N" and array.dtype.kind == "f" and name != "exposure"
+    }
+    code = np.sort(rng.permutation((num + 1) * num)[: num * num // 5])
+    pairs = {
+        "next_start": np.searchsorted(code, num * np.arange(num + 2)), "next_item": code % num,
+        "next_logit": rng.normal(size=len(code)), "next_level": rng.normal(size=num + 1),
+        "return_logit": rng.normal(size=num),
+    }  # fmt: skip
+    world = world.with_arrays(**arrays, **pairs)
+    changed = changed_world(world, "unseen_items", 1.0, 1)
+    differ = {
+        name
+        for name in LAYOUT
+        if not np.array_equal(getattr(world.arrays, name), getattr(changed.arrays, name))
+    }
+    by_item = {name for name, row in LAYOUT.items() if row.axes[0] in BY_ITEM} | NUMBERS
+    assert by_item - differ <= {
+        "category",
+        "page",
+        "price_ratio",
+        "duration",
+    }  # whole numbers, or one for all
+    assert differ <= by_item
+    order = np.argmax(changed.arrays.item_bias[:, None] == world.arrays.item_bias, axis=1)
+    for row, moved in zip(world.arrays.library, changed.arrays.library, strict=True):
+        assert sorted(order[moved[moved >= 0]]) == row[row >= 0].tolist()
+
+
 def test_changes_have_their_size(world):
     before = world.arrays
     drifted = changed_world(world, "preference_drift", 0.3, 2).arrays.profile

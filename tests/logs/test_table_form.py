@@ -23,9 +23,17 @@ def test_words_of_events_are_mapped(tmp_path):
     )
     assert refused(
         tmp_path / "t.csv", domain="ecommerce", mapping="user=user,item=item,event=act:paid>buy"
-    ) == (
-        "map: event 'paid>buy' must look like word>event; the events are click, cart, purchase, shown, omit"
-    )
+    ) == ("map: 'buy' is no event; did you mean 'purchase'?")
+    for given, said in (
+        ("korb>addtocart", "'addtocart' is no event; did you mean 'cart'?"),
+        ("korb>xyz", "'xyz' is no event; the events are click, cart, purchase, shown, omit"),
+        (
+            ">cart",
+            "event '>cart' must look like word>event; the events are click, cart, purchase, shown, omit",
+        ),
+    ):
+        mapping = f"user=user,item=item,event=act:{given}"
+        assert refused(tmp_path / "t.csv", domain="ecommerce", mapping=mapping) == f"map: {said}"
     assert refused(tmp_path / "t.csv", mapping="user=user,item=item,event=act:*>omit") == (
         "t.csv: no row is left; all rows are of other events: Opened 1, paid 1, left 1, 0815 1"
     )
