@@ -20,6 +20,9 @@ MIN_PIECE_ROWS = 200  # of one outcome in one group of durations, for watch time
 QUANTILE_LEVELS = np.append(np.linspace(0.0, 1.0, 101)[:-1], 0.999)
 MAX_ABOVE, MAX_BELOW = 0.01, 0.2  # of the rows of an outcome, outside of the rules (KuaiRand: none, 9 %)
 NO_WATCH = 0
+NEEDED = (
+    "watch times need columns click and long_view, and duration_ms and watch_ms in more than half of the rows"
+)
 
 
 class _Plays(NamedTuple):
@@ -35,6 +38,8 @@ def watch_terms(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> Non
     """Writes watch times from the rows of train and validation into `arrays`, and their provenance."""
     form = watch_form(dataset)
     if form == NO_WATCH:
+        if dataset.domain == "content" and np.isfinite(dataset.watch).any():
+            provenance.absent("watch", NEEDED)
         return
     arrays |= {"watch": np.full(1, form), "watch_quantiles": watch_quantiles(dataset, dataset.known, form)}
     words = "skipped, click, long view; shares of the duration"

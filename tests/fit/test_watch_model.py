@@ -60,6 +60,13 @@ def test_a_world_watches_as_its_log_does(shortest_s, step_s, long_share):
     assert "click and long view are not by KuaiRand's rules of 7 s and 18 s" in card_markdown(world)
 
 
+def test_a_card_says_which_column_watch_times_need():
+    frame = plays(10, 1, 0.6, rows=800).drop(columns="long_view")
+    world = fit(Log.from_pandas(frame, domain="content"), name="w", config=CONFIG, progress=False)
+    assert not world.arrays.watch[0]
+    assert "watch times need columns click and long_view" in card_markdown(world)
+
+
 def test_the_rules_hold_where_the_log_obeys_them():
     log = sample_log(synthetic(1, domain="content", num_users=20, num_items=40), "random", 500, seed=2)
     frame = make_dataset(log, FitConfig(), positives_only=False)
