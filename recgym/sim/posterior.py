@@ -138,21 +138,25 @@ def _kept_rates(arrays: WorldArrays, spread: Doubles) -> Doubles:
 
 def _kept_responses(arrays: WorldArrays, spread: Doubles) -> Doubles:
     """(U, d) shift of the means of tastes at which each user's rate of response to the items of a taste is kept."""
-    from scipy.ndimage import map_coordinates  # lazy: few worlds need it
-
     out = np.zeros_like(spread)
     logits = np.linspace(-MOST_LOGIT, MOST_LOGIT, GRID)
     for column in np.flatnonzero(spread.any(0)):
         grid = np.linspace(0.0, float(spread[:, column].max()), GRID)
         table = np.stack([rate_keeping_shift(logit, grid) for logit in logits])
         own = np.clip(_logits_of_users(arrays, int(column)), -MOST_LOGIT, MOST_LOGIT)
-        out[:, column] = map_coordinates(
-            table,
-            [(own + MOST_LOGIT) / (logits[1] - logits[0]), spread[:, column] / grid[1]],
-            order=1,
-            mode="nearest",
+        out[:, column] = _interpolated(
+            table, (own + MOST_LOGIT) / (logits[1] - logits[0]), spread[:, column] / grid[1]
         )
     return out
+
+
+def _interpolated(table: Doubles, row: Doubles, column: Doubles) -> Doubles:
+    """(U,) entries of a table at fractional places (U,) of it, linear in both."""
+    top, left = (np.clip(each.astype(np.int64), 0, GRID - 2) for each in (row, column))
+    down, right = row - top, column - left
+    upper = table[top, left] * (1.0 - right) + table[top, left + 1] * right
+    lower = table[top + 1, left] * (1.0 - right) + table[top + 1, left + 1] * right
+    return np.asarray(upper * (1.0 - down) + lower * down, np.float64)
 
 
 def _logits_of_users(arrays: WorldArrays, column: int) -> Doubles:
