@@ -126,7 +126,7 @@ def align(world: World, log: Log) -> IndexedLog:
     if unknown := int((visits.user < 0).sum()):
         remarks.append(f"{unknown} visits of users that the world does not know: drawn from its population")
     watch = np.asarray(log.column("watch_ms"), np.float64)[known]
-    whole = is_sampled(log) or (len(first) == len(step) and shows_whole_visits(log))
+    whole = is_sampled(log) or shows_whole_visits(log)
     raw = np.flatnonzero(items >= 0)
     order = raw[np.argsort(items[raw])]
     names = [

@@ -10,6 +10,7 @@ from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.hazard_baseline import better_effects, fit_lengths, is_better
 from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
+from recgym.fit.slate_steps import of_steps
 from recgym.logs import Log
 from recgym.logs.kinds import is_sampled
 from recgym.logs.splits import TRAIN, UNUSED, VALIDATION, has_times
@@ -34,11 +35,13 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None
 
     A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
     of rates by step number (by `config.guard`; None: it is always kept), which may depend on having a response and on
-    the users' `level` (U,).
+    the users' `level` (U,). Of slates, rates by step number alone are fitted.
     """
-    rows, known, full = hazard_rows(dataset, level), (TRAIN, VALIDATION), can_leave(dataset, log, config)
-    if log.domain == "ecommerce" and has_slates(log):
+    slates = has_slates(log)
+    if log.domain == "ecommerce" and slates and (config.guard is None or dataset.positive.all()):
         return "leaving is not fitted where a step of a visit has several rows"
+    dataset = of_steps(dataset) if slates else dataset
+    rows, known, full = hazard_rows(dataset, level), (TRAIN, VALIDATION), can_leave(dataset, log, config)
     if config.guard is None:
         return fit_leaving(dataset, rows, known) if full else ""
     if not shows_whole_visits(log, config.dynamics) or dataset.known.sum() < MIN_EVIDENCE:

@@ -144,7 +144,9 @@ def response_terms(
     provenance.absent("sigma", "the variance of initial intents is not fitted")
     provenance.absent("patience", "not fitted from a log of impressions")
     provenance.absent("outside", "items are independent: it is part of the item bias")
-    provenance.assumed("examine", *SHARED["examine"])
+    value, reason = SHARED["examine"]
+    unfitted = "effects of the position in a slate are not fitted: every shown item is examined"
+    provenance.assumed("examine", value, unfitted if dataset.has_slates else reason)
     if response.streak.gain:
         numbers["pull"] = _enter_streak(dataset, response.streak, arrays, provenance)
     return numbers

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recgym.arrays import Ints
 from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
 from recgym.logs.log import Log
 
@@ -25,24 +26,37 @@ def is_rated(log: Log) -> bool:
 
 
 def shows_whole_visits(log: Log, feeds: bool = True) -> bool:
-    """Whether the end of a visit is a leave: one row a step, in a shop, sampled from a world, or of shown items.
+    """Whether the end of a visit is a leave: in a shop, sampled from a world, or of shown items.
 
-    Visits of shown items are whole where their rows follow one another without pauses that would end a visit. A
+    Visits of shown items are whole where their steps follow one another without pauses that would end a visit. A
     record of a user, the part of a feed that a sample keeps, and a day of a user have such pauses or no times. `feeds`:
-    whether they can be whole.
+    whether they, and slates, can be whole. Slates are where a part of them follows another slate of the visit.
     """
-    if has_slates(log):
+    if has_slates(log) and not (feeds and kind_of(log) == IMPRESSIONS and _slates_follow(log)):
         return False
     return log.domain == "ecommerce" or is_sampled(log) or (feeds and _has_no_pauses(log))
 
 
 def _has_no_pauses(log: Log) -> bool:
-    """Whether most rows of a log of impressions follow another one of their visit, at known times and soon."""
+    """Whether most steps of a log of impressions follow another one of their visit, at known times and soon."""
     if is_rated(log) or kind_of(log) != IMPRESSIONS:
         return False
-    session, time = log.column("session"), np.asarray(log.column("time"), np.float64)
+    first = _first_rows(log)
+    session, time = log.column("session")[first], np.asarray(log.column("time"), np.float64)[first]
     follows = session[1:] == session[:-1]
     pause = (time[1:] - time[:-1])[follows]
-    if len(pause) < max(MIN_PAUSES, MIN_FOLLOWING * log.num_rows) or np.isnan(pause).any():
+    if len(pause) < max(MIN_PAUSES, MIN_FOLLOWING * len(first)) or np.isnan(pause).any():
         return False
     return bool((pause > 0).mean() >= 0.5 and (pause <= MAX_PAUSE_MS).mean() >= MIN_SHARE)
+
+
+def _first_rows(log: Log) -> Ints:
+    """(steps,) first row of each step."""
+    session, step = log.column("session"), log.column("step")
+    return np.flatnonzero(np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])])
+
+
+def _slates_follow(log: Log) -> bool:
+    """Whether a part of the slates follows another one of its visit, so that visits have ends and goings-on."""
+    session = log.column("session")[_first_rows(log)]
+    return int((session[1:] == session[:-1]).sum()) >= max(MIN_PAUSES, MIN_FOLLOWING * len(session))

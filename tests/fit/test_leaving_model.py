@@ -189,11 +189,11 @@ def test_a_step_after_which_many_leave_has_a_level_of_its_own():
     assert abs(found[1]) < 0.25
 
 
-def test_slates_are_why_leaving_is_not_fitted():
-    """300 visits of a shop, two steps of two items each: there are enough whole visits."""
+def test_clicks_of_slates_are_why_leaving_is_not_fitted():
+    """300 visits of a shop, two steps of two clicked items each: there are enough whole visits."""
     row = np.arange(1200)
     frame = pd.DataFrame({
-        "user": row // 4 % 50, "item": row % 6, "session": row // 4, "step": row // 2 % 2, "click": row % 2 == 0,
+        "user": row // 4 % 50, "item": row % 6, "session": row // 4, "step": row // 2 % 2, "click": row >= 0,
     })  # fmt: skip
     log = Log.from_pandas(frame, domain="ecommerce")
     for guard in (None, 2.0):

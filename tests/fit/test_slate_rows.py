@@ -9,7 +9,9 @@ from session_terms import terms_from_world
 
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
+from recgym.fit.leaving_terms import leaving
 from recgym.fit.session_batches import Batches
+from recgym.fit.slate_steps import leads, of_steps
 from recgym.fit.torch_session import logged_affinity
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
@@ -79,3 +81,37 @@ def test_slates_with_one_choice_give_no_memory_that_is_not_there():
     click = by_id(world.card)["log_loss/click"]
     assert click.world < click.baseline + 0.01
     assert world.params["kappa"] == world.params["rho"] == 0.0
+
+
+def test_a_step_is_its_first_item_with_a_response_or_its_top():
+    dataset, *_ = batch_of(3)
+    steps = of_steps(dataset)
+    assert steps.lengths.sum() * 3 == len(dataset.item)
+    for number, row in enumerate(leads(dataset)):
+        slate = np.arange(3) + 3 * number
+        flags = dataset.positive[slate]
+        assert row == slate[int(np.argmax(flags))]
+        assert (steps.item[number], steps.positive[number]) == (dataset.item[row], flags.any())
+    assert np.array_equal(steps.session, dataset.session[::3])
+
+
+@pytest.mark.parametrize("domain", ["ecommerce", "content"])
+def test_users_leave_after_slates_as_in_the_log(domain):
+    rng, rows = np.random.default_rng(0), []
+    for visit in range(700):
+        for step in range(100):
+            clicks = rng.random(3) < 0.2
+            time = 1_600_000_000 + 9_000 * visit + 20 * step
+            rows += [
+                (visit % 40, visit, step, k, int(rng.integers(12)), time, int(clicks[k])) for k in range(3)
+            ]
+            if rng.random() < (0.15 if clicks.any() else 0.4):
+                break
+    frame = pd.DataFrame(rows, columns=["user", "session", "step", "position", "item", "time", "click"])
+    log = Log.from_pandas(frame.assign(time=pd.to_datetime(frame["time"], unit="s")), domain=domain)
+    found = leaving(make_dataset(log, FitConfig(), positives_only=False), log, FitConfig())
+    hazard = [1 / (1 + np.exp(-found.bias - idle)) for idle in (0.0, found.no_response)]
+    np.testing.assert_allclose(hazard, [0.15, 0.4], atol=0.03)
+    singles = frame.groupby("session").head(3)  # one slate each: no visit goes on
+    log = Log.from_pandas(singles.assign(time=pd.to_datetime(singles["time"], unit="s")), domain=domain)
+    assert leaving(make_dataset(log, FitConfig(), positives_only=False), log, FitConfig()) == ""

@@ -1,0 +1,35 @@
+"""Steps of visits as rows: of a slate the item that leaving depends on, its first one with a response, else its top."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from recgym.arrays import Ints
+from recgym.fit.dataset import Dataset
+
+
+def leads(dataset: Dataset) -> Ints:
+    """(steps,) row of each step's item: the first with a response, else the top one; ascending."""
+    best = np.lexsort((np.arange(len(dataset.item)), ~dataset.positive.astype(bool), dataset.step_starts))
+    first = dataset.step_starts[best]
+    return np.sort(best[np.r_[True, first[1:] > first[:-1]]])
+
+
+def of_steps(dataset: Dataset) -> Dataset:
+    """The dataset with one row a step; sessions, users and items are the same."""
+    rows = leads(dataset)
+    lengths = np.bincount(dataset.session[rows], minlength=len(dataset.starts)).astype(np.int64)
+    return replace(
+        dataset,
+        user=dataset.user[rows],
+        item=dataset.item[rows],
+        context=dataset.context[rows],
+        positive=dataset.positive[rows],
+        events={name: flag[rows] for name, flag in dataset.events.items()},
+        watch=dataset.watch[rows],
+        starts=np.cumsum(lengths) - lengths,
+        lengths=lengths,
+        known=dataset.known[rows],
+        place=dataset.place[rows],
+        weight=None if dataset.weight is None else dataset.weight[rows],
+    )
