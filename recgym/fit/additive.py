@@ -57,6 +57,7 @@ class Additive(NamedTuple):
     context: Doubles  # (X,)
     taste: Doubles  # (U, C), or (U, 0) without tastes
     place: Doubles  # (O,) beside the first step; (1,) without effects of places
+    expected: Doubles  # (U,) part of `user` that is of the users' columns
 
     def logits(self, dataset: Dataset) -> Doubles:
         """(rows,) logit of every row of the dataset."""
@@ -196,4 +197,4 @@ def fit_additive(
         taste.flat[cells] = of_cell
     place = of_place[0][: known_places(dataset)] if of_place else np.zeros(1)
     bias = fitted.bias + float(place[0])
-    return Additive(of_user, of_item + bias, of_context, taste, place - place[0])
+    return Additive(of_user, of_item + bias, of_context, taste, place - place[0], fitted.expected[0])

@@ -35,6 +35,7 @@ class Logistic(NamedTuple):
     bias: float
     slopes: Doubles  # (F,)
     effects: tuple[Doubles, ...]  # (size,) for each side
+    expected: tuple[Doubles, ...] = ()  # ... the part of their columns
 
     def logits(self, dense: Doubles, which: Sequence[Codes]) -> Doubles:
         """(rows,) logit; `which` holds (rows,) for each side."""
@@ -90,7 +91,10 @@ def fit_logistic(
     start[0] = np.log(rate / (1 - rate)) / scale[0]
     solved = minimize(objective, start, jac=True, method="L-BFGS-B", options=SOLVER).x * scale
     return Logistic(
-        float(solved[0]), solved[1 : inputs.shape[1]], tuple(part.effect(solved) for part in parts)
+        float(solved[0]),
+        solved[1 : inputs.shape[1]],
+        tuple(part.effect(solved) for part in parts),
+        tuple(part.expected(solved) for part in parts),
     )
 
 
@@ -132,9 +136,13 @@ class _Effects(NamedTuple):
 
     def effect(self, values: Doubles) -> Doubles:
         """(size of the side,)."""
-        own, slopes = self.split(values)
-        effect = own.copy() if self.has_own else np.zeros(len(self.side.table))
-        return effect + self.side.table @ slopes if self.has_slopes else effect
+        own = self.split(values)[0]
+        return own + self.expected(values) if self.has_own else self.expected(values)
+
+    def expected(self, values: Doubles) -> Doubles:
+        """(size of the side,) part of the columns."""
+        slopes = self.split(values)[1]
+        return self.side.table @ slopes if self.has_slopes else np.zeros(len(self.side.table))
 
     def of_rows(self, values: Doubles, out: Doubles) -> Doubles:
         """(rows,) effect on each row, in `out`."""

@@ -22,9 +22,12 @@ from recgym.fit.streaks import Streak, of_visits, own_share
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
-from recgym.fit.user_variance import UserVariance, means_of, user_variance
+from recgym.fit.user_levels import posterior_levels
+from recgym.fit.user_variance import Means, UserVariance, means_of, user_variance
 from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss
+
+MIN_OWN_SHARE = 0.01  # of the variance of levels, which the users' columns do not explain
 
 
 class TrainingRun(NamedTuple):
@@ -148,6 +151,8 @@ def fit_response(
     x = scale * logged_x(dataset, model, every)
     variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale)
     found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance, streak=streak)
+    if config.dynamics:
+        found, x = with_posterior_levels(dataset, found, x)
     found, x = with_memory(dataset, config, found, x)
     found = found._replace(shift=_shift(dataset, found, x))
     if config.guard is None or random_intercept_sd == 0.0 or not has_single_visits(dataset):
@@ -193,11 +198,38 @@ def _variance(
     if run.config.guard is None:
         return UserVariance.none(dataset)
     batches = dataset.batches(dataset.sessions(*periods), 8192, run.device, np.random.default_rng(0))
+    rows = np.isin(dataset.row_period, periods)
+    x = scale * logged_x(dataset, model, batches)
+    return user_variance(dataset, rows, x, _means(dataset, model, scale))
+
+
+def _means(dataset: Dataset, model: SessionModel, scale: float) -> Means:
     with torch.no_grad():
         terms = model.terms()
         user_bias, profile, factors = (
             value.cpu().double().numpy() for value in (terms.user_bias, terms.profile, terms.factors)
         )
-    means = means_of(dataset, scale * user_bias, scale * profile, factors)
-    rows = np.isin(dataset.row_period, periods)
-    return user_variance(dataset, rows, scale * logged_x(dataset, model, batches), means)
+    return means_of(dataset, scale * user_bias, scale * profile, factors)
+
+
+def with_posterior_levels(dataset: Dataset, found: Response, x: Doubles) -> tuple[Response, Doubles]:
+    """The response whose levels have the posterior under the variance that the log shows, in its logits (rows,), too.
+
+    What the users' columns say of their levels is the mean of the prior.
+    """
+    spread, model, user = found.variance.found, found.model, dataset.user
+    if spread is None or spread.interval(1)[0] <= 0.0:
+        return found, x
+    expected = found.scale * model.base_expected.double().cpu().numpy()
+    own = _means(dataset, model, found.scale).level - expected
+    within = float(expected[user[dataset.known]].var())
+    sd = float(np.sqrt(max(spread.level**2 - within, MIN_OWN_SHARE * spread.level**2)))
+    rows, fixed = dataset.row_period <= VALIDATION, x + _shift(dataset, found, x)
+    levels = posterior_levels(dataset, rows, fixed - own[user], sd, found.random_intercept_sd)
+    change = levels.mean - own
+    with torch.no_grad():
+        model.base_user += torch.as_tensor(change / found.scale, dtype=torch.float32).to(
+            model.base_user.device
+        )
+    variance = found.variance._replace(level=levels.variance)
+    return found._replace(variance=variance), x + change[user]

@@ -43,6 +43,7 @@ class SessionModel(nn.Module):
     base_context: Tensor
     base_taste: Tensor  # (U, C) or (U, 0)
     base_place: Tensor  # (O,)
+    base_expected: Tensor  # (U,) part of base_user that is of the users' columns
     correction_user: Tensor
     correction_item: Tensor
     correction_context: Tensor
@@ -70,11 +71,12 @@ class SessionModel(nn.Module):
         for name, value in start.items():
             setattr(self, f"raw_{name}", nn.Parameter(torch.tensor(value), requires_grad=name not in fixed))
         self.has_base = base is not None
-        sizes = (dataset.num_users, dataset.num_items, len(dataset.contexts), (dataset.num_users, 0), 1)
+        users = dataset.num_users
+        sizes = (users, dataset.num_items, len(dataset.contexts), (users, 0), 1, users)
         base = base or Additive(*(np.zeros(size) for size in sizes))
         for name, values in base._asdict().items():
             self.register_buffer(f"base_{name}", torch.from_numpy(values.astype(np.float32)))
-            if name in ("taste", "place"):
+            if name in ("taste", "place", "expected"):
                 continue
             # the base was fitted without drift of the intent; with drift it is corrected in training
             correction = nn.Parameter(torch.zeros(len(values)), requires_grad=self.has_base and drift)

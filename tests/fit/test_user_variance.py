@@ -68,13 +68,8 @@ def test_a_world_that_runs_has_the_known_taste(taste):
     assert found.taste == pytest.approx(taste, rel=0.15)
 
 
-TOO_ALIKE = "the level is 9 % low in this world, in the mean of twelve draws of its users, too; the cause is not known"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "taste", [pytest.param(0.2, marks=pytest.mark.xfail(strict=True, reason=TOO_ALIKE)), 0.5]
-)
+@pytest.mark.parametrize("taste", [0.2, 0.5])
 def test_a_world_that_runs_has_the_known_level(taste):
     truth, found = spreads(taste)
     assert found.level == pytest.approx(truth.arrays.user_bias.std(), rel=0.08)
@@ -85,7 +80,11 @@ def test_users_of_a_sparse_log_vary_as_known_when_the_world_runs():
     truth = world_of(0.0, 4_000)
     world = fitted(truth, 16_000, 3)
     alike = world.with_arrays(user_bias=world.arrays.user_bias)  # posterior means play
-    expected, found, shrunk = (share_variance(run(each, 60_000, 7, 3)) for each in (truth, world, alike))
+    expected, shrunk, *drawn = (
+        share_variance(run(each, 60_000, 7, 3)) for each in (truth, alike, *map(world.drawn, range(4)))
+    )
+    found = np.mean(drawn)  # a draw of its 4,000 users has a standard error of 2 %
+    print(f"variance of users' click share beside the known one: {found / expected - 1:+.1%}")
     assert found == pytest.approx(expected, rel=0.05)
     assert shrunk < 0.9 * expected
 

@@ -1,0 +1,110 @@
+"""Posterior of the users' levels under the variance that a log shows, by quadrature.
+
+The ridges of the effects of users are those of least loss, which many ridges have nearly: their means may be shrunk by
+more than the posterior means are, and users who are drawn around them are too alike. With the prior N(expected, sd^2),
+where the standard deviation is what the log shows (`recgym.taste`), the mean square of posterior means and the mean
+posterior variance sum to sd^2 for users with many rows and with few. Mean and variance are integrals by Gauss-Hermite
+quadrature around the mode (Naylor and Smith, 1982), as the posterior of a user with few rows is not normal; so are the
+random intercepts of visits.
+
+Axes: R rows, U users, V visits, K nodes.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from recgym.arrays import Bools, Doubles, Ints
+from recgym.fit.dataset import Dataset
+from recgym.fit.single_visits import LARGEST_STEP, Levels
+from recgym.numerics import hermite_nodes, sigmoid
+
+ROUNDS, CLOSE = 15, 1e-3  # of Newton's method, at most; largest step [logits] at which it ends
+INTERCEPTS, LEVELS = 9, 7  # nodes for the intercept of a visit, and for the level of a user
+ROWS = 200_000  # at once
+
+
+class _Evidence(NamedTuple):
+    """Log-likelihood of the rows of each user at a level (U,), its slope and its curvature (U,)."""
+
+    value: Doubles
+    slope: Doubles
+    curve: Doubles
+
+
+def posterior_levels(dataset: Dataset, rows: Bools, x: Doubles, sd: float, visit_sd: float) -> Levels:
+    """Posterior means and variances of levels.
+
+    Args:
+        dataset: the users, visits and responses.
+        rows: (R,) rows that are given.
+        x: (R,) logits at a level of 0 and a random intercept of 0.
+        sd: standard deviation of levels.
+        visit_sd: standard deviation of the random intercepts of visits.
+    """
+    evidence = _evidence(dataset, rows & np.isfinite(x), x, visit_sd)
+    mode, precision = np.zeros(dataset.num_users), np.full(dataset.num_users, sd**-2.0)
+    for _ in range(ROUNDS):
+        found = evidence(mode)
+        precision = np.maximum(found.curve, 0.0) + sd**-2.0
+        step = np.clip((found.slope - mode / sd**2) / precision, -LARGEST_STEP, LARGEST_STEP)
+        mode += step
+        if np.abs(step).max(initial=0.0) < CLOSE:
+            break
+    node, weight = hermite_nodes(LEVELS)
+    levels = mode + precision**-0.5 * node[:, None]
+    density = np.stack([evidence(level).value - level**2 / (2.0 * sd**2) for level in levels])
+    density += (np.log(weight) + node**2 / 2.0)[:, None]
+    share = np.exp(density - density.max(0))
+    share /= share.sum(0)
+    mean = (share * levels).sum(0)
+    return Levels(mean, (share * (levels - mean) ** 2).sum(0))
+
+
+def _evidence(dataset: Dataset, rows: Bools, x: Doubles, visit_sd: float) -> Callable[[Doubles], _Evidence]:
+    """Of these rows, as a function of the levels (U,)."""
+    number = np.flatnonzero(rows)
+    visit = dataset.session[number]
+    node, weight = hermite_nodes(INTERCEPTS if visit_sd > 0.0 else 1)
+    first = np.flatnonzero(np.r_[True, visit[1:] != visit[:-1]][: len(visit)])
+    user, sign = dataset.user[number].astype(np.int64), 2.0 * dataset.positive[number] - 1.0
+    counts = np.ones(len(number)) if dataset.weight is None else dataset.weight[number]
+    logit, owner, num = x[number].astype(np.float64), user[first], dataset.num_users
+
+    def of(level: Doubles) -> _Evidence:
+        parts = []
+        for place, begin, end in _blocks(first, len(number)):
+            signed = sign[begin:end, None] * ((logit + level[user])[begin:end, None] + visit_sd * node)
+            count, miss = counts[begin:end, None], sigmoid(-signed)
+            at = first[place] - begin
+            value, slope, curve = (
+                np.add.reduceat(count * each, at)
+                for each in (-np.logaddexp(0.0, -signed), sign[begin:end, None] * miss, miss * (1.0 - miss))
+            )
+            parts.append(_over_intercepts(value + np.log(weight), slope, curve))
+        if not parts:
+            return _Evidence(*np.zeros((3, num)))
+        sums = (np.bincount(owner, np.concatenate(each), num) for each in zip(*parts, strict=True))
+        return _Evidence(*(each.astype(np.float64) for each in sums))
+
+    return of
+
+
+def _over_intercepts(joint: Doubles, slope: Doubles, curve: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """(V,) each, of (V, K) at the nodes of the intercepts: the curvature is less by what the intercept may explain."""
+    top = joint.max(1)
+    share = np.exp(joint - top[:, None])
+    total = share.sum(1)
+    share /= total[:, None]
+    mean = (share * slope).sum(1)
+    return top + np.log(total), mean, (share * (curve - slope**2)).sum(1) + mean**2
+
+
+def _blocks(first: Ints, rows: int) -> Iterator[tuple[slice, int, int]]:
+    """Visits, by number of their first rows, with their first row and the end, about ROWS rows each."""
+    begin = 0
+    while begin < len(first):
+        end = max(int(np.searchsorted(first, first[begin] + ROWS)), begin + 1)
+        yield slice(begin, end), int(first[begin]), int(first[end]) if end < len(first) else rows
+        begin = end
