@@ -59,7 +59,11 @@ def test_the_reward_model_tells_items_apart_that_are_alike_in_their_features(one
     item = log.column("item")
     clicks = np.random.default_rng(0).random(len(log)) < rate[item]
     rows = log.rows.set_column(log.rows.column_names.index("click"), "click", pa.array(clicks))
-    log = replace(log, rows=rows)
+    items = log.items
+    for place, name in enumerate(items.column_names):
+        if name != "id":
+            items = items.set_column(place, name, pa.array(items[name].to_pylist()[:1] * len(items)))
+    log = replace(log, rows=rows, items=items)
     agent.prepare(log, seed=0)
     values = off_policy_values(agent, log)
     assert values["SNIPS"].value == pytest.approx(clicks[item == 4].mean())
