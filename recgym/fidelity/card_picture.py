@@ -110,7 +110,6 @@ def _figures(kinds: tuple[str, ...], most: int) -> Callable[[dict[str, Any]], li
 def _ratio(axes: Any, rows: list[Figure]) -> None:
     """Each figure over the log's; the interval of the log is a bar around 1. Arrows: beyond the panel."""
     least, most = 0.0, 2.0
-    middle = 0.5 * (least + most)
     reach = 0.15
     for place, row in enumerate(reversed(rows)):
         low, high, world, baseline = (
@@ -122,14 +121,10 @@ def _ratio(axes: Any, rows: list[Figure]) -> None:
             axes.plot((low, high), (place, place), color=BAND, linewidth=7, solid_capstyle="butt", zorder=0)
         axes.plot((1, 1), (place - 0.3, place + 0.3), color=LOG, linewidth=1.5, zorder=1)
         if baseline is not None:
-            mark = "D" if least <= baseline <= most else _arrow(baseline, middle)
-            axes.plot(_within(baseline, least, most), place, mark, markersize=4.5, color=BASELINE,
-                      markerfacecolor="white", zorder=2, clip_on=False)  # fmt: skip
+            _mark(axes, baseline, place, (least, most), "D", markersize=4.5, color=BASELINE, markerfacecolor="white",
+                  zorder=2)  # fmt: skip
         if world is not None:
-            mark = "o" if least <= world <= most else _arrow(world, middle)
-            axes.plot(
-                _within(world, least, most), place, mark, markersize=5, color=WORLD, zorder=3, clip_on=False
-            )
+            _mark(axes, world, place, (least, most), "o", markersize=5, color=WORLD, zorder=3)
     _rows_of_names(axes, [_with_value(row) for row in reversed(rows)])
     axes.set_xlim(max(least, 1 - 1.1 * reach), min(most, 1 + 1.1 * reach))
     axes.set_xlabel("ratio to the log's", fontsize=8)
@@ -143,12 +138,11 @@ def _rows_of_names(axes: Any, names: list[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _arrow(value: float, middle: float) -> str:
-    return ">" if value > middle else "<"
-
-
-def _within(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
+def _mark(axes: Any, value: float, place: int, span: tuple[float, float], mark: str, **style: Any) -> None:
+    """A mark at a value, or an arrow at the end of the span that the value is beyond."""
+    low, high = span
+    shape = "<" if value < low else ">" if value > high else mark
+    axes.plot(min(max(value, low), high), place, shape, clip_on=False, **style)
 
 
 def _with_value(row: Figure) -> str:

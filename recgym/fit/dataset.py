@@ -147,23 +147,18 @@ class Dataset:
         lengths = self.lengths[chosen]
         starts = np.cumsum(lengths) - lengths
         rows = np.repeat(self.starts[chosen] - starts, lengths) + np.arange(int(lengths.sum()))
-        return replace(
-            self,
-            user=self.user[rows],
-            item=self.item[rows],
-            context=self.context[rows],
-            positive=self.positive[rows],
-            events={name: flag[rows] for name, flag in self.events.items()},
-            watch=self.watch[rows],
-            starts=starts,
-            lengths=lengths,
-            period=self.period[chosen],
-            known=self.known[rows],
-            ordered=self.ordered[chosen],
-            place=self.place[rows],
-            weight=None if self.weight is None else self.weight[rows],
+        return self.at_rows(
+            rows, starts=starts, lengths=lengths, period=self.period[chosen], ordered=self.ordered[chosen],
             order=None if self.order is None else self.order[chosen],
-        )
+        )  # fmt: skip
+
+    def at_rows(self, rows: Ints, **changes: Any) -> "Dataset":
+        """The dataset with these of its rows; `changes` are fields in place of its own, such as those of sessions."""
+        names = ("user", "item", "context", "positive", "watch", "known", "place")
+        fields: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        fields["events"] = {name: flag[rows] for name, flag in self.events.items()}
+        fields["weight"] = None if self.weight is None else self.weight[rows]
+        return replace(self, **(fields | changes))
 
     def sessions(self, *periods: int) -> Ints:
         """Numbers of the sessions in these periods."""

@@ -8,7 +8,6 @@ log, are then forecast with it. A level is N(0, sd^2) before the rows of the use
 Where each visit is the whole record of a user, its rows are held out in place of visits, see `with_rows_held_out`.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,19 +70,9 @@ def with_rows_held_out(dataset: Dataset) -> Dataset:
     code = first[order] * 8 + code[order]
     starts = np.flatnonzero(np.r_[True, np.diff(code) != 0])
     whole = dataset.session[order][starts]
-    return replace(
-        dataset,
-        **{
-            name: getattr(dataset, name)[order]
-            for name in ("user", "item", "context", "positive", "watch", "known")
-        },
-        events={name: flag[order] for name, flag in dataset.events.items()},
-        starts=starts.astype(np.int64),
-        lengths=np.diff(np.r_[starts, len(order)]).astype(np.int64),
-        period=part[order][starts].astype(np.int8),
-        ordered=np.zeros(len(starts), bool),
-        has_records=True,
+    return dataset.at_rows(
+        order, starts=starts.astype(np.int64), lengths=np.diff(np.r_[starts, len(order)]).astype(np.int64),
+        period=part[order][starts].astype(np.int8), ordered=np.zeros(len(starts), bool), has_records=True,
         place=np.zeros(len(order), np.int32),
-        weight=None if dataset.weight is None else dataset.weight[order],
         order=None if dataset.order is None else dataset.order[whole],
-    )
+    )  # fmt: skip

@@ -1,7 +1,5 @@
 """Steps of visits as rows: of a slate the item that leaving depends on, its first one with a response, else its top."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from recgym.arrays import Ints
@@ -19,17 +17,4 @@ def of_steps(dataset: Dataset) -> Dataset:
     """The dataset with one row a step; sessions, users and items are the same."""
     rows = leads(dataset)
     lengths = np.bincount(dataset.session[rows], minlength=len(dataset.starts)).astype(np.int64)
-    return replace(
-        dataset,
-        user=dataset.user[rows],
-        item=dataset.item[rows],
-        context=dataset.context[rows],
-        positive=dataset.positive[rows],
-        events={name: flag[rows] for name, flag in dataset.events.items()},
-        watch=dataset.watch[rows],
-        starts=np.cumsum(lengths) - lengths,
-        lengths=lengths,
-        known=dataset.known[rows],
-        place=dataset.place[rows],
-        weight=None if dataset.weight is None else dataset.weight[rows],
-    )
+    return dataset.at_rows(rows, starts=np.cumsum(lengths) - lengths, lengths=lengths)
