@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.interface import Actions, Masks, Transition
 from agents.problem import Problem
 from recgym.arrays import Doubles
-from recgym.checks import quoted
+from recgym.checks import check_ids, quoted
 from recgym.jit import njit
 
 
@@ -228,19 +228,11 @@ def check_log(problem: Problem, log: Any) -> None:
     if log.source.name.startswith("sampled"):
         _check_items(problem, log.items)
     else:
-        _check_ids("user", problem.user_ids, log.users)
-        _check_ids("item", problem.item_ids, log.items)
-
-
-def _check_ids(what: str, known: Any, table: Any) -> None:
-    """ValueError if a row of a log's table has the id that the task has at another index."""
-    at = {} if known is None else {name: number for number, name in enumerate(known)}
-    for row, name in enumerate(table["id"].to_pylist()):
-        if at.get(name, row) != row:
-            raise ValueError(
-                f"the log has the mark of the task's world, and {what}s of another numbering: {what} {row} is "
-                f"{quoted(name)}, which is {what} {at[name]} there; map it by env.unwrapped.index_log, without its mark"
-            )
+        for what, table, known in (
+            ("user", log.users, problem.user_ids),
+            ("item", log.items, problem.item_ids),
+        ):
+            check_ids(what, table, np.arange(len(table)), known, "the task's world")
 
 
 def _check_items(problem: Problem, table: Any) -> None:

@@ -168,3 +168,14 @@ def _text(value: Any) -> str:
 def _window(text: str, begin: int) -> str:
     end = begin + WIDTH // 2
     return f"{'...' * (begin > 0)}{text[begin:end]}{'...' * (len(text) > end)}"
+
+
+def check_ids(what: str, table: Any, index: Any, known: Iterable[str] | None, whose: str) -> None:
+    """Raises ValueError where a row of a marked log's table has an id that is `known` at another index."""
+    at = {} if known is None else {name: number for number, name in enumerate(known)}
+    for row, name in enumerate(table["id"].to_pylist()):
+        if index[row] >= 0 and at.get(name, index[row]) != index[row]:
+            raise ValueError(
+                f"the log has the mark of {whose}, and {what}s of another numbering: {what} {row} is "
+                f"{quoted(name)}, which is {what} {at[name]} there; map it anew by index_log, without its mark"
+            )

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Ints
-from recgym.checks import line_of, quoted
+from recgym.checks import check_ids, line_of, quoted
 
 if TYPE_CHECKING:
     from recgym.sim.world import World
@@ -127,8 +127,9 @@ def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
     and have the ids of the fitted log.
     """
     if log.source.name != f"{SAMPLED}{world.name}":
-        _check_ids("user", log.users, found.users, world.user_ids, world)
-        _check_ids("item", log.items, found.items, world.item_ids, world)
+        whose = f"world {world.name}"
+        check_ids("user", log.users, found.users, world.user_ids, whose)
+        check_ids("item", log.items, found.items, world.item_ids, whose)
         _check_categories(world, log, found.items)
         if log.source.name.startswith(SAMPLED):
             said = f"{log.source.name}, another one of the same users and items than {world.name}"
@@ -154,17 +155,6 @@ def _by_mark(world: "World", log: Any, found: IndexMap) -> IndexMap:
                     "draw it anew by sample_log"
                 )
     return found
-
-
-def _check_ids(what: str, table: Any, index: Ints, known: Sequence[str] | None, world: "World") -> None:
-    """Raises ValueError where a row of the table has an id that the world has at another index."""
-    at = {} if known is None else {name: number for number, name in enumerate(known)}
-    for row, name in enumerate(table["id"].to_pylist()):
-        if index[row] >= 0 and at.get(name, index[row]) != index[row]:
-            raise ValueError(
-                f"the log has the mark of world {world.name}, and {what}s of another numbering: {what} {row} is "
-                f"{quoted(name)}, which is {what} {at[name]} there; map it anew by index_log, without its mark"
-            )
 
 
 def _same(size: int, known: int) -> Ints:
