@@ -67,7 +67,7 @@ class Arguments:
             raise ValueError(f"assume is {quoted(self.assume)}, expected a dict of settings by assumed term")
         one_of("observation", self.observation, OBSERVATIONS)
         one_of("render_mode", self.render_mode, (None, *RENDER_MODES))
-        for name in ("slate_size", "horizon", "n_items", "max_episode_steps", "member"):
+        for name in ("slate_size", "horizon", "n_items", "max_episode_steps"):
             value = getattr(self, name)
             optional = value is None and name not in ("slate_size", "horizon")
             if optional or (name == "n_items" and isinstance(value, str) and value == "all"):

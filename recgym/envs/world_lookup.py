@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from recgym.checks import did_you_mean, near_path, quoted
+from recgym.checks import did_you_mean, near_path, quoted, whole_number
 from recgym.envs import EnvRow
 from recgym.sim.assumptions import with_assumptions
 from recgym.sim.world import MEMBERS, World
@@ -69,10 +69,14 @@ def load_world(world: str | Path | World, member: int | None = None) -> World:
 def load_member(world: str | Path | World, member: int) -> World:
     """Bootstrap world `member` of a folder; ValueError lists the members, or names those that are missing."""
     place = world.name if isinstance(world, World) else str(world)
-    names = [] if isinstance(world, World) else [entry.name for entry in (Path(place) / MEMBERS).glob("*")]
-    if str(member) not in names:
-        known = ", ".join(sorted(names)) or "none; recgym fit --ensemble 5 makes them"
-        raise ValueError(f"member is {member}, world {place!r} has {known}")
+    folders = [] if isinstance(world, World) else (Path(place) / MEMBERS).glob("*")
+    names = [folder.name for folder in folders if folder.name.isdecimal()]
+    if not names:
+        raise ValueError(
+            f"member is {quoted(member)}, world {place!r} has no members; recgym fit --ensemble 5 makes some"
+        )
+    if str(whole_number(member, "member", 1)) not in names:
+        raise ValueError(f"member is {member}, world {place!r} has {', '.join(sorted(names, key=int))}")
     listed = Stored(place, "world").digests or {}
     whole = {name.split("/")[1] for name in listed if name.startswith(f"{MEMBERS}/")}
     if lost := sorted(whole - set(names)):

@@ -18,7 +18,7 @@ WHOLE_CONTEXTS = (*CONTEXT_CODES, DAY)
 NULLABLE = (
     "slate", "position", "propensity", "price", "watch_ms", "category", "duration_ms", *CONTEXT_CODES
 )  # fmt: skip
-YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join((*TRUE[2:], *FALSE[2:]))}"
+YES_NO_RULE = f"0 or 1 is needed, or one of {', '.join(filter(str.isalpha, (*TRUE, *FALSE)))}"
 VALUE_RULE, NUMBER_RULE, WHOLE_RULE = "a value is needed", "a number is needed", "a whole number is needed"
 BINARY_RULE, COUNT_RULE = "0 or 1 is needed", "a count from 0 to 2^53 - 1 is needed"
 NO_QUANTITY = "; a quantity is no event: leave it out of the map, or map a column of 0 and 1"

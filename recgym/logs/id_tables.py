@@ -13,7 +13,6 @@ from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
 from recgym.logs.delimited import (
     TABLE,
     TextLayout,
-    misfits,
     read_csv_and_lines,
     read_header,
     read_line,
@@ -21,10 +20,10 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, as_text, id_text
+from recgym.logs.number_text import RULES, number_column
 from recgym.logs.origin import from_one
 from recgym.logs.parquet_files import holds_parquet, parquet_file
-from recgym.logs.prices import RULES, price_column
-from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
+from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
 from recgym.logs.text_values import values_of, words_of
@@ -102,27 +101,29 @@ def _fact(name: str, column: str, values: Any, lines: Array, remarks: list[str])
         return words_of(cells).cast(TEXT) if cells.type == TEXT else cells
     if ITEM_COLUMNS[column] is is_words:
         return pc.fill_null(as_text(cells), UNKNOWN)
-    if cells.type == TEXT and column == "price":
-        cells, said = _prices(name, cells, lines)
+    if cells.type == TEXT:
+        cells, said = _numbers(name, column, cells, lines)
         remarks += said
-    elif cells.type == TEXT:
-        raise_problems(misfits(lambda row: (name, int(lines[row])), column, cells, FLOAT, True))
-        known = pc.match_substring_regex(cells, "[0-9]")
-        cells = pc.if_else(known, pc.utf8_trim_whitespace(cells), pa.scalar(None, TEXT)).cast(FLOAT)
     raise_problems(_beyond(name, column, as_numpy(cells).astype(np.float64), lines))
     return cells
 
 
-def _prices(name: str, cells: Any, lines: Array) -> tuple[Any, list[str]]:
-    """Column of prices of text, null for none, and remarks; LogError if a cell is none."""
-    values, broken, remarks = price_column(cells)
-    raise_problems(
-        [
-            LogProblem(name, int(lines[row]), "price", RULES[broken[row]], repr(cells[row].as_py()))
-            for row in np.flatnonzero(broken >= 0)
-        ]
-    )
-    return pa.array(values, mask=np.isnan(values)), [f"{name}: {remark}" for remark in remarks]
+def _numbers(name: str, column: str, cells: Any, lines: Array) -> tuple[Any, list[str]]:
+    """Numbers of a column of text, null for none, and remarks; LogError if a cell is none."""
+    values, broken, remarks = number_column(cells, column, column == "price")
+    problems = []
+    for number, rule in enumerate(RULES):
+        rows = np.flatnonzero(broken == number)
+        problems += problems_of(
+            rows,
+            len(cells),
+            lambda row: (name, int(lines[row])),
+            column,
+            rule,
+            lambda row: repr(cells[row].as_py()),
+        )
+    raise_problems(problems)
+    return values, [f"{name}: {remark}" for remark in remarks]
 
 
 def _beyond(name: str, column: str, values: Array, lines: Array) -> list[LogProblem]:

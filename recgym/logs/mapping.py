@@ -32,7 +32,7 @@ OTHER_WORDS = "*"  # in a map of event words: all words without an entry
 BOUND = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"  # of a rating
 MIN_RESPONSE_RATING = 4.0  # default of the lowest rating that counts as a response
 
-TRUE, FALSE = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
+TRUE, FALSE = ("1", "1.0", "1,0", "true", "t", "yes", "y"), ("0", "0.0", "0,0", "false", "f", "no", "n")
 SHOWN = "shown"  # an impression without an event
 OPENED = "view"  # an impression or a click, see `meaning`
 WITHDRAWN = "withdrawn"  # takes an earlier event back; not an impression

@@ -27,7 +27,7 @@ from recgym.logs.cell_rules import (
     shown_cell,
     whole_rule,
 )
-from recgym.logs.columns import as_numpy, numbers_of_text
+from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import FLAG
 from recgym.logs.ids import (
     FLOAT,
@@ -52,8 +52,8 @@ from recgym.logs.mapping import (
     translated,
     unknown_words,
 )
+from recgym.logs.number_text import RULES, number_column
 from recgym.logs.origin import Origin
-from recgym.logs.prices import RULES, price_column
 from recgym.logs.problems import LogProblem, problems_of, shown
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.times import NUMBER, Times, read_times
@@ -142,21 +142,13 @@ class TableParser:
 
     def _parsed(self, key: str, kind: Any) -> tuple[Any, Array]:
         """Numbers of a text column, and the rows without a number."""
-        if key == "price":
-            values, broken, remarks = price_column(self.table[key])
-            self.remarks += [f"{self.settings.name}: {remark}" for remark in remarks]
-            for number, rule in enumerate(RULES):
-                self.reject(key, broken == number, rule)
-            return pa.array(values, mask=np.isnan(values)), broken >= 0
-        codes, words = encode(self.table[key])
-        words = pc.utf8_trim_whitespace(words)
-        missing = as_numpy(is_missing(words))
-        broken = ~as_numpy(pc.match_substring_regex(words, NUMBER)) & ~missing
-        values = numbers_of_text(pc.if_else(pa.array(broken | missing), "0", words))
-        values = values if kind == INT else values.astype(np.float64)
-        broken = np.append(broken, False)[codes]
-        self.reject(key, broken, whole_rule(key) if kind == INT else NUMBER_RULE)
-        return pa.array(values, mask=missing).take(pa.array(codes, mask=codes < 0)), broken
+        is_price = key == "price"
+        cells, broken, remarks = number_column(self.table[key], self.settings.columns.get(key, key), is_price)
+        self.remarks += [f"{self.settings.name}: {remark}" for remark in remarks]
+        needed = whole_rule(key) if kind == INT else NUMBER_RULE
+        for number, rule in enumerate((needed, *RULES[1:])):
+            self.reject(key, broken == number, rule)
+        return cells if kind == INT else cells.cast(FLOAT, safe=False), broken >= 0
 
     def flag(self, key: str) -> dict[str, Any]:
         """Bool array of an event, from bools, 0 and 1, or their words; and the array of counts, if there are any."""

@@ -45,6 +45,7 @@ from recgym.logs.time_units import (
 QUARTER_MS = 900_000  # offsets of time zones are multiples of it
 NAMED_ZONE = ", with %Z UTC or GMT: other names of zones are not read; %z reads offsets as +0100"
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+WITH_COMMA, WITH_POINT = r"^[+-]?[0-9]{4,},[0-9]*$", r"^[+-]?[0-9]+\.[0-9]*$"  # numbers with a decimal sign
 
 
 @dataclass
@@ -175,6 +176,9 @@ def _filled(cells: Any) -> Array:
 
 def _words(words: Any, rows: Array, unit: str | None) -> TimeEntries:
     """Times of distinct words, numbers and dates; `rows` is the number of rows of each."""
+    with_comma = pc.match_substring_regex(words, WITH_COMMA)
+    if not pc.any(pc.match_substring_regex(words, WITH_POINT)).as_py():  # a column has one decimal sign
+        words = pc.if_else(with_comma, pc.replace_substring(words, ",", "."), words)
     numeric = as_numpy(pc.match_substring_regex(words, NUMBER))
     entries = no_times(len(words), NOT_A_TIME)
     for mask in (numeric, ~numeric):

@@ -12,8 +12,12 @@ def test_a_shipped_name_loads_the_shipped_world(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"world 'ecommerce-2' is both shipped and a folder here"):
         gym.make(IDS[0], world="ecommerce-2")
     assert gym.make(IDS[0], world="./ecommerce-2").unwrapped.privileged().world.name == "synthetic-5"
-    with pytest.raises(ValueError, match="member is 1, world 'ecommerce-2' has none"):
-        gym.make(IDS[0], member=1)
+    for member in (1, 0, "first"):
+        with pytest.raises(ValueError, match=f"member is {member!r}, world 'ecommerce-2' has no members"):
+            gym.make(IDS[0], member=member)
+    own = world_for(IDS[0])
+    with pytest.raises(ValueError, match=f"member is 0, world '{own.name}' has no members"):
+        gym.make(IDS[0], world=own, member=0)
     world_for(IDS[4]).save(tmp_path / "social-1")
     with pytest.warns(DeprecationWarning, match="out of date"):
         earlier = gym.make("recgym/Social-v0")

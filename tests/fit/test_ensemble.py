@@ -171,10 +171,12 @@ def test_the_command_makes_members_and_an_environment_takes_one(
     assert env.unwrapped.privileged().world.sha256 == load_world("mine", 1).drawn().sha256
     with pytest.raises(ValueError, match=r"member is 2, world 'mine' has 1$"):
         gymnasium.make("recgym/Content-v1", world="mine", member=2)
-    with pytest.raises(ValueError, match="world 'content-2' has none; recgym fit --ensemble 5 makes them"):
+    with pytest.raises(
+        ValueError, match="world 'content-2' has no members; recgym fit --ensemble 5 makes some"
+    ):
         gymnasium.make("recgym/Content-v1", member=1)
-    with pytest.raises(ValueError, match="member is 0, expected a whole number"):
-        gymnasium.make("recgym/Content-v1", member=0)
+    with pytest.raises(ValueError, match="member is 0, expected a whole number of at least 1"):
+        gymnasium.make("recgym/Content-v1", world="mine", member=0)
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
         main(["fit", "log", "--out", "other", "--period", "2022"])

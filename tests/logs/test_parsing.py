@@ -9,7 +9,7 @@ from log_files import parquet
 from log_tables import AT, of_times, refused, rows_of, table
 
 from recgym.logs import Log, LogError, read_log, validate
-from recgym.logs.prices import read_prices
+from recgym.logs.number_text import read_numbers
 
 
 def test_sessions_are_text_as_users_and_items_are(tmp_path):
@@ -246,8 +246,8 @@ def test_ambiguous_values_are_refused(tmp_path):
     assert read_log(hours, domain="social", time_unit="s").column("time")[0] == 2020030110000
     dates = read_log(hours, domain="social", time_format="%Y%m%d%H").column("time")
     assert dates[0] == 1583056800000
-    assert read_prices(["1.234 €"], np.ones(1, int))[1].tolist() == [1]
-    assert read_prices(["1.234"], np.ones(1, int))[1].tolist() == [-1]
+    assert read_numbers(["1.234 €"], np.ones(1, int))[1].tolist() == [1]
+    assert read_numbers(["1.234"], np.ones(1, int))[1].tolist() == [-1]
     path = table(tmp_path, "user,item\na,x\n")
     assert "user and item are two columns" in str(refused(path, mapping="user=user,item=user"))
     for kind, limit in ((np.float32, 1 << 24), (np.float64, 1 << 53)):
