@@ -8,6 +8,7 @@ from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
+from recgym.bench.episode_end import episode_end
 from recgym.bench.experiment import title_of
 from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.raw_rows import preset_of, read_runs, table_folders
@@ -101,9 +102,7 @@ def page(row: EnvRow, published: Leaderboard | None) -> str:
         + ". The hidden intent starts near the user's long-term profile; nothing has been shown. The same seed gives "
         "the same user and the same random numbers, whatever the agent does: policies are compared under common "
         "random numbers.",
-        "Episode End": "Terminated: the user leaves, with a probability that depends on the step"
-        + _leaving(row, world)
-        + f" Truncated: after {row.horizon} steps. There is no other end.",
+        "Episode End": episode_end(row, world),
         "Arguments": _arguments(row, world),
         "Fidelity": _fidelity(world),
         "Reference returns": _references(published),
@@ -121,14 +120,6 @@ def page(row: EnvRow, published: Leaderboard | None) -> str:
     ]
     parts += [f"## {title}\n\n{text}" for title, text in sections.items() if text]
     return "\n\n".join(parts) + "\n"
-
-
-def _leaving(row: EnvRow, world: World) -> str:
-    """What leaving depends on beside the step: the terms that are not 0 in the world."""
-    leave_item, leave_run = world.arrays.leave_item.any(), world.arrays.leave_run.any()
-    terms = {"the item responded to": leave_item, "the run in one category": leave_run}
-    named = [text for text, is_there in terms.items() if is_there and row.domain != "friends"]
-    return "".join(f", {text}" for text in named[:-1]) + (f" and {named[-1]}." if named else ".")
 
 
 def _name(row: EnvRow) -> str:
