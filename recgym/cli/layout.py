@@ -17,7 +17,7 @@ class TableColumn(NamedTuple):
     """One column of a table."""
 
     name: str
-    rank: int = 0  # 0: always shown; others are added in this order while there is space
+    rank: int = 0  # columns are added in this order while there is space; the first one is always shown
     is_text: bool = False  # words that may be wrapped; aligned left
 
 
@@ -49,8 +49,8 @@ def widths(columns: Sequence[TableColumn], rows: Sequence[Sequence[str]], room: 
         return dict(enumerate(natural))
     min_widths = [_min_width(column, inside) for column, inside in zip(columns, cells, strict=True)]
     shown, used = {}, -_COLUMN_GAP
-    for i in sorted(range(len(columns)), key=lambda i: columns[i].rank):
-        if columns[i].rank == 0 or used + _COLUMN_GAP + min_widths[i] <= room:
+    for i in sorted(range(len(columns)), key=lambda i: (i > 0, columns[i].rank)):
+        if i == 0 or used + _COLUMN_GAP + min_widths[i] <= room:
             shown[i] = min_widths[i]
             used += _COLUMN_GAP + min_widths[i]
     for i in sorted(shown):  # columns of words get the remaining space, from the left

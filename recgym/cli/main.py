@@ -75,8 +75,9 @@ def envs(as_json: Json = False) -> None:
     from agents import AGENTS
     from recgym.cli.layout import TableColumn, show_table, show_text
 
-    columns = [TableColumn("id"), TableColumn("world", 1), TableColumn("items", 2), TableColumn("slate", 3)]
-    columns += [TableColumn("horizon", 4), TableColumn("reward", 5), TableColumn("about", 6, is_text=True)]
+    ranks = {"about": 1, "world": 2, "reward": 3, "items": 4, "slate": 5, "horizon": 6}  # where it is narrow
+    names = ("id", "world", "items", "slate", "horizon", "reward", "about")
+    columns = [TableColumn(name, ranks.get(name, 0), is_text=name == "about") for name in names]
     rows = []
     for row in ENVIRONMENTS:
         items = "all" if row.n_items is None else str(row.n_items)

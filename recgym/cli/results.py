@@ -7,7 +7,7 @@ from recgym.bench.report import Results
 from recgym.bench.table_text import REFERENCE_HEAD, describe_learning, describe_planning, filled_columns
 from recgym.cli.layout import TableColumn, show_table, show_text
 
-# the order in which columns are given space; those without a rank are always shown
+# the order in which columns are given space, after those without a rank
 _RANKS = {"score": 1, "reference": 2, "response rate": 3, "coverage": 4, "length": 5, "CPU seconds": 6}
 
 
