@@ -10,7 +10,7 @@ from agents.interface import Agent, Transition
 from agents.params import parse_params
 from agents.problem import Problem
 from agents.saved import read_about
-from recgym.checks import stated_path, unknown_name
+from recgym.checks import require_name, stated_path
 
 if TYPE_CHECKING:
     from agents.judging import judge
@@ -193,10 +193,9 @@ AGENTS = (
 
 def row_of(name: str) -> AgentRow:
     """The table's row; ValueError for an unknown name, with all names."""
-    for row in AGENTS:
-        if row.name == name:
-            return row
-    raise ValueError(unknown_name("agent", name, (row.name for row in AGENTS)))
+    rows = {row.name: row for row in AGENTS}
+    require_name("agent", name, rows)
+    return rows[name]
 
 
 def agent_class(name: str) -> type[Any]:

@@ -63,7 +63,21 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:
     """Message on an unknown name, with the known ones and that which is most like it."""
     names = list(known)
-    return f"{what} {name!r} is unknown; there are {', '.join(names)}{did_you_mean(name, names)}"
+    return f"{what} {quoted(name)} is unknown; there are {', '.join(names)}{did_you_mean(name, names)}"
+
+
+def require_name(what: str, name: Any, known: Iterable[str], error: type[ValueError] = ValueError) -> None:
+    """`error` with `unknown_name` unless a value is one of the known names."""
+    names = list(known)
+    if not isinstance(name, str) or name not in names:
+        raise error(unknown_name(what, name, names))
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False; ValueError names the argument."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {quoted(value)}, expected True or False")
+    return bool(value)
 
 
 def whole_number(value: Any, name: str, low: int = 0, high: int | None = None, *, other: str = "") -> int:
@@ -106,7 +120,7 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
 
 def stated_path(value: Any, name: str = "folder") -> Path:
     """Value as a path; ValueError that names it if it is another type, or empty: that would be the working folder."""
-    if not isinstance(value, str | PathLike) or not str(value).strip():
+    if not isinstance(value, str | PathLike) or not str(value).strip() or "\0" in str(value):
         raise ValueError(f"{name} is {quoted(value)}, expected the path of a file or folder")
     return Path(value)
 

@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.checks import checked_seed, difference, made_for_another, quoted
+from recgym.checks import checked_seed, difference, line_of, made_for_another, quoted
 from recgym.envs.rewards import parse_reward
 
 Policy = Callable[[Any], Any]  # observation -> item or slate
@@ -108,6 +108,14 @@ class Counterfactual:
         return "\n".join(lines)
 
 
+def _made(env_id: str) -> Any:
+    """The environment of an id; ValueError for an unknown one."""
+    try:
+        return gymnasium.make(env_id)
+    except gymnasium.error.Error as error:
+        raise ValueError(f"env is {quoted(env_id)}: {line_of(str(error))}") from None
+
+
 def counterfactual(
     env: Any, seed: int, a: Any, b: Any, *, options: Mapping[str, Any] | None = None
 ) -> Counterfactual:
@@ -128,7 +136,7 @@ def counterfactual(
         ValueError: the environment, a slate or an option is not as above; two agents of different tasks, or one of
             another than `env`.
     """
-    env = gymnasium.make(env) if isinstance(env, str) else env
+    env = _made(env) if isinstance(env, str) else env
     seed = checked_seed(seed)
     places = [_place(env, side) for side in (a, b)]
     _refuse_other_task(*(_task(place) for place in places))

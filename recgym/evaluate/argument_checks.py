@@ -62,13 +62,6 @@ def arrays_of(name: str, values: Any, unit: str) -> list[Array]:
     return found
 
 
-def flag(name: str, value: Any) -> bool:
-    """True or False; ValueError names the argument."""
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} is {quoted(value)}, expected True or False")
-    return bool(value)
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) or hasattr(value, "__float__")
 

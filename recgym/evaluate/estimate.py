@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Array
-from recgym.evaluate.argument_checks import flag
+from recgym.checks import flag
 from recgym.evaluate.rounds import SUM_TOLERANCE, Rounds
 from recgym.evaluate.stats import check_level, t_quantile
 

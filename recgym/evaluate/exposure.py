@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Doubles, Ints
-from recgym.checks import whole_number
+from recgym.checks import MAX_COUNT, as_array, whole_number
 from recgym.evaluate.argument_checks import numbers, whole_indices
 
 
@@ -58,9 +58,10 @@ def intra_list_diversity(items: ArrayLike, sizes: ArrayLike, category: ArrayLike
     Raises:
         ValueError: an item is none of the catalogue, or the sizes do not sum to n.
     """
-    if np.ndim(category) != 1:
-        raise ValueError(f"category has {np.ndim(category)} dimensions, expected (N,): one of each item")
-    kinds = np.unique(np.asarray(category), return_inverse=True)[1].astype(np.int64)
+    named = as_array(category, "category")
+    if named.ndim != 1:
+        raise ValueError(f"category has {named.ndim} dimensions, expected (N,): one of each item")
+    kinds = np.unique(named.astype(str), return_inverse=True)[1].astype(np.int64)
     flat = whole_indices("items", items, len(kinds)).ravel()
     size = _sizes(sizes, len(flat))
     owner = np.repeat(np.arange(len(size)), size)
@@ -111,7 +112,7 @@ def groups_of(order: ArrayLike, weight: ArrayLike, num_groups: int) -> Ints:
         weight: (U,) weight of each user in the population.
         num_groups: at least 1.
     """
-    number = whole_number(num_groups, "num_groups", 1)
+    number = whole_number(num_groups, "num_groups", 1, MAX_COUNT)
     key = numbers("order", order, is_finite=True).ravel()
     mass = numbers("weight", weight, is_finite=True, low=0.0).ravel()
     if key.shape != mass.shape or not mass.any():

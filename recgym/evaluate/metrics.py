@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.checks import quoted, whole_number
+from recgym.checks import MAX_COUNT, quoted, whole_number
 from recgym.evaluate.argument_checks import numbers, whole_indices
 from recgym.evaluate.stats import check_level, t_quantile
 from recgym.numerics import gini
@@ -83,7 +83,7 @@ def response_rate(responses: ArrayLike, shown: ArrayLike) -> float:
 
 def exposure_counts(items: ArrayLike, num_items: int) -> NDArray[np.int64]:
     """(N,) number of impressions of each item."""
-    num_items = whole_number(num_items, "num_items", 1)
+    num_items = whole_number(num_items, "num_items", 1, MAX_COUNT)
     flat = whole_indices("items", items, num_items).ravel()
     return np.bincount(flat, minlength=num_items)
 

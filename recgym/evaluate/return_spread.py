@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recgym.checks import as_array, finite_number
 from recgym.evaluate.argument_checks import numbers
 
 MIN_GROUP = 20  # sessions of a group whose mean counts
@@ -33,8 +34,9 @@ def cvar(returns: ArrayLike, share: float = 0.1) -> float:
     ordered = np.sort(numbers("returns", returns, is_finite=True).ravel())
     if not len(ordered):
         raise ValueError("returns is empty")
-    if not 0.0 < share <= 1.0:
-        raise ValueError(f"share is {share!r}, expected a number in (0, 1]")
+    share = finite_number(share, "share", 0.0, 1.0)
+    if not share:
+        raise ValueError("share is 0, expected a number in (0, 1]")
     size = share * len(ordered)
     whole = min(math.floor(size + 1e-9), len(ordered))
     part = max(size - whole, 0.0) if whole < len(ordered) else 0.0
@@ -52,7 +54,7 @@ def group_returns(returns: ArrayLike, group: ArrayLike) -> GroupReturns | None:
     Raises:
         ValueError: the shapes differ.
     """
-    values, labels = numbers("returns", returns, is_finite=True), np.asarray(group)
+    values, labels = numbers("returns", returns, is_finite=True), as_array(group, "group")
     if values.shape != labels.shape or values.ndim != 1:
         raise ValueError(f"returns {values.shape} and group {labels.shape} must be of one shape (S,)")
     _, number = np.unique(labels, return_inverse=True)

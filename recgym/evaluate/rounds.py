@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recgym.arrays import Array, Ints
+from recgym.checks import as_array
 from recgym.evaluate.argument_checks import numbers, range_of, whole_indices
 
 SUM_TOLERANCE = 1e-6  # of the sum of a distribution
@@ -96,7 +97,7 @@ def _are_of_logged(p: Array, q: Array, n: int) -> bool:
 
 def _taken(action: ArrayLike, p: Array, q: Array) -> tuple[Array, Array, float]:
     """(n,) target probability and propensity of the logged actions, and `Rounds.unsupported`."""
-    n = len(np.atleast_1d(np.asarray(action)))
+    n = len(np.atleast_1d(as_array(action, "action")))
     of_logged = _are_of_logged(p, q, n)
     if p.ndim not in (1, 2) or q.ndim not in (1, 2) or not (of_logged or p.shape[-1] == q.shape[-1]):
         raise ValueError(
@@ -203,7 +204,7 @@ def category_rounds(
     if group.ndim != 1 or not len(group):
         raise ValueError(f"category {group.shape} must be (A,)")
     group = whole_indices("category", group, MAX_CATEGORIES)
-    n, size = len(np.atleast_1d(np.asarray(action))), len(group)
+    n, size = len(np.atleast_1d(as_array(action, "action"))), len(group)
     for name, values in (("target", p), ("propensity", q)):
         if values.shape not in ((n, size), (size,)):
             sizes = f"here A is {size}, the length of category, and n is {n}"

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recgym.arrays import Array
-from recgym.evaluate.argument_checks import flag, numbers
+from recgym.checks import flag
+from recgym.evaluate.argument_checks import numbers
 from recgym.evaluate.estimate import Estimate, estimate, estimate_sum
 from recgym.evaluate.rounds import MAX_MAGNITUDE, Range, Rounds, checked
 

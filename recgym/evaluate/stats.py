@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recgym.checks import checked_seed, finite_number, whole_number
-from recgym.evaluate.argument_checks import arrays_of, flag, numbers
+from recgym.checks import checked_seed, finite_number, flag, quoted, whole_number
+from recgym.evaluate.argument_checks import arrays_of, numbers
 
 
 class Interval(NamedTuple):
@@ -48,7 +48,7 @@ def _t_quantile(p: float, df: float) -> float:
 def check_level(level: float) -> None:
     """Raises ValueError unless `level`, the coverage of an interval, is a number in (0, 1)."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
-        raise ValueError(f"level is {level!r}, expected a number between 0 and 1")
+        raise ValueError(f"level is {quoted(level)}, expected a number between 0 and 1")
 
 
 def mean_se(values: ArrayLike) -> tuple[float, float]:
@@ -94,7 +94,8 @@ def paired_difference(
     is_learned = flag("is_learned", is_learned)
     ours, theirs = arrays_of("treatment", treatment, "seed"), arrays_of("control", control, "seed")
     if len(ours) != len(theirs) or not ours:
-        raise ValueError(f"{len(ours)} seeds cannot be paired with {len(theirs)}")
+        need = "treatment and control need as many, at least 1"
+        raise ValueError(f"{len(ours)} seeds cannot be paired with {len(theirs)}: {need}")
     differences = []
     for a, b in zip(ours, theirs, strict=True):
         if a.shape != b.shape or not a.size:

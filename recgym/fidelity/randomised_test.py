@@ -60,6 +60,11 @@ def check_test(test: Log, log: Log) -> None:
     refuse_own_rows(test, log)
 
 
+def _require_kinds(world: World, test: Log, past: Log | None) -> None:
+    require_kind(world, World, "world", "World.load(folder)")
+    require_logs(test=test, **({} if past is None else {"past": past}))
+
+
 def _require_impressions(test: Log) -> None:
     if kind_of(test) != IMPRESSIONS:
         raise ValueError(
@@ -84,8 +89,7 @@ def with_randomised_test(
         ValueError: the test has no rows without a response, has rows of `past`, or cannot be mapped onto the world's
             users and items.
     """
-    require_kind(world, World, "world", "World.load(folder)")
-    require_logs(test=test, **({} if past is None else {"past": past}))
+    _require_kinds(world, test, past)
     _require_impressions(test)
     if past is not None:
         refuse_own_rows(test, past)
@@ -96,6 +100,7 @@ def judged_on_test(
     world: World, test: Log, past: Log | None = None, *, resamples: int = 200, seed: int = 0
 ) -> World:
     """`with_randomised_test` of a test that `check_test` has compared with `past`."""
+    _require_kinds(world, test, past)
     evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
     evaluation = replace(
         evaluation,

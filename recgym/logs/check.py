@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.checks import quoted
+from recgym.checks import flag, quoted
 from recgym.events import EVENTS
 from recgym.logs.columns import REQUIRED, as_numpy
 from recgym.logs.context_rules import broken_contexts
@@ -45,6 +45,7 @@ def validate(log: "Log", *, event_rules: bool = False) -> list[LogProblem]:
     """
     if not hasattr(log, "rows") or not hasattr(log, "items"):
         raise ValueError(f"log is {quoted(log)}, expected a Log, such as read_log(path, check=False) gives")
+    event_rules = flag("event_rules", event_rules)
     places = _places(log)
     problems: list[LogProblem] = []
     for column, rule, rows in _findings(log, event_rules):

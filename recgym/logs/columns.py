@@ -48,9 +48,20 @@ class Source:
     note: str = ""
 
 
+NO_SOURCE = Source("", "", "")  # default of a log's; an error
+
+
+def require_source(source: Any) -> None:
+    """Raises LogError for an object that is no Source, or one without a name."""
+    if not isinstance(source, Source) or not source.name:
+        raise LogError(
+            f"source is {quoted(source)}, expected a Source with a name: Source(name, licence, citation)"
+        )
+
+
 def require_arrays(columns: Any) -> None:
     """Raises LogError for an object that is no mapping of arrays, or lacks a column of REQUIRED."""
-    if not hasattr(columns, "items"):
+    if not hasattr(columns, "items") or not hasattr(columns, "keys"):
         raise LogError(f"columns is {quoted(columns)}, expected a dict of arrays; {MADE}")
     missing = [name for name in REQUIRED if name not in columns]
     if missing:

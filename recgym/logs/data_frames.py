@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from recgym.checks import unknown_name
+from recgym.checks import require_name
 from recgym.events import DOMAINS, EVENTS
 from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_list, refuse_spans
 from recgym.logs.cell_rules import COUNT_COLUMNS
@@ -153,8 +153,7 @@ def log_of_frame(
     **options: Any,
 ) -> "Log":
     """Log of a data frame, see `Log.from_pandas`."""
-    if domain not in DOMAINS:
-        raise LogError(unknown_name("domain", domain, DOMAINS))
+    require_name("domain", domain, DOMAINS, LogError)
     stated = stated_options(**options)
     table = of_frame("frame", rows)
     has_lists = "shown" in table.column_names

@@ -62,7 +62,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recgym.checks import finite_number, unknown_name
+from recgym.checks import finite_number, require_name
 from recgym.events import DOMAIN_WORDS, DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
@@ -99,8 +99,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         raise LogError(
             f"{files.path}: a table needs a domain, {DOMAIN_WORDS}: say --domain, or domain= in Python"
         )
-    if domain not in DOMAINS:
-        raise LogError(unknown_name("domain", domain, DOMAINS))
+    require_name("domain", domain, DOMAINS, LogError)
     names = files.tables()
     if not names:
         raise LogError(f"{files.path}: there is no table; expected files {', '.join(TABLES)}")

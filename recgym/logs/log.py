@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.checks import finite_number, quoted, require_kind, unknown_name
-from recgym.events import DOMAINS, EVENTS
+from recgym.checks import finite_number, quoted, require_kind, require_name
+from recgym.events import EVENTS
 from recgym.logs.columns import (
     EARLIER,
     ITEM_COLUMNS,
+    NO_SOURCE,
     REQUIRED,
     ROWS,
     Source,
@@ -28,6 +29,7 @@ from recgym.logs.columns import (
     is_words,
     require,
     require_arrays,
+    require_source,
 )
 from recgym.logs.log_options import LogFields, TableOptions, check_names, check_texts
 from recgym.logs.problems import LogError, raise_problems
@@ -40,11 +42,11 @@ if TYPE_CHECKING:
 class Log:
     """A log in memory, made by `recgym.logs.read_log`, `Log.from_pandas` or `Log.build`."""
 
-    rows: Any  # pa.Table, sorted by session, step, position
-    users: Any  # pa.Table: "id" (string) and public features; row i is user index i
-    items: Any  # pa.Table: "id" (string) and, where known, category, price, duration_ms, page, label
-    domain: str
-    source: Source
+    rows: Any = None  # pa.Table, sorted by session, step, position
+    users: Any = None  # pa.Table: "id" (string) and public features; row i is user index i
+    items: Any = None  # pa.Table: "id" (string) and, where known, category, price, duration_ms, page, label
+    domain: str = ""
+    source: Source = NO_SOURCE
     duplicates: int = 0  # number of exact duplicate rows that the reader dropped
     remarks: tuple[str, ...] = ()  # observations and decisions of the reader, one line each
     friends: Any = None  # pa.Table of distinct pairs, int32 columns user and friend; None: unknown
@@ -53,18 +55,15 @@ class Log:
     horizon: int | None = None  # [steps] at which sampled sessions were truncated; None: not known
 
     def __post_init__(self) -> None:
-        if self.domain not in EVENTS:
-            raise LogError(unknown_name("domain", self.domain, DOMAINS))
-        require_kind(self.source, Source, "source", "Source(name, licence, citation)")
         require("a log", self.rows, ROWS)
+        require_name("domain", self.domain, EVENTS, LogError)
+        require_source(self.source)
         require("a log", self.rows, dict.fromkeys(self.events, pa.bool_()))
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
             if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
-                expected = "text" if name == "file" else "integers"
-                raise LogError(
-                    f"column {name} of a log is the origin of rows: {expected} needed; it is {kind}"
-                )
+                needed = "text" if name == "file" else "integers"
+                raise LogError(f"column {name} of a log is the origin of rows: {needed} needed; it is {kind}")
         for name, table in (("users", self.users), ("items", self.items)):
             require(f"the {name} table", table, {"id": pa.string()})
         for name, is_kind in ITEM_COLUMNS.items():

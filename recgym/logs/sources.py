@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from recgym.checks import quoted, unknown_name
+from recgym.checks import quoted, require_name, unknown_name
 from recgym.logs.check import event_remarks, validate
 from recgym.logs.files import TABLES, Files, first_text, reading, stated
 from recgym.logs.friend_pairs import with_friends
@@ -103,8 +103,8 @@ def _read(
     """A log from the reader of a data set."""
     source, stated = _source_options(source)
     options = stated | options
-    if source is not None and source not in SOURCES:
-        raise LogError(unknown_name("source", source, SOURCES))
+    if source is not None:
+        require_name("source", source, SOURCES, LogError)
     files = Files(path)
     reader = SOURCES[source or ("generic" if mapping is not None else _recognise(files))]
     if reader.domain is None:

@@ -1,0 +1,69 @@
+"""Arguments of a wrong kind: every public function and class refuses them in one line of its own."""
+
+import inspect
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import agents
+import recgym
+from recgym import evaluate, fidelity, fit, logs
+
+ROOTS = tuple(str(Path(module.__file__).parent) for module in (recgym, agents))
+BESIDE = {
+    logs.LogError,
+    logs.LogProblem,
+    agents.Agent,
+}  # exceptions and a protocol take no arguments to check
+PUBLIC = [
+    (f"{module.__name__}.{name}", getattr(module, name))
+    for module in (recgym, logs, fit, fidelity, evaluate, agents)
+    for name in module.__all__
+    if callable(getattr(module, name)) and getattr(module, name) not in BESIDE
+]
+PUBLIC += [(f"Log.{name}", getattr(logs.Log, name)) for name in ("build", "from_pandas")]
+PUBLIC = [(name, each) for name, each in PUBLIC if not (inspect.isclass(each) and issubclass(each, tuple))]
+WRONG = (
+    None, -1, 10**30, 0.5, float("nan"), 1e308, True, 1 + 2j, "", "x", "\0", "folder", b"x", object(), len,
+    [], [1, 2], [[1], [2, 3]], (1, 2), {}, {"a": 1}, {1, 2}, range(3), Path("folder"), Path("none"),
+    np.zeros(0), np.zeros((2, 2, 2)), np.array(["a", "b"]), np.array([None, 1], object), np.array([1 + 2j]),
+    np.array([0.2, 0.3, 0.5]), np.array([0, 1, 1]), np.datetime64("2020-01-01"),
+    pd.DataFrame({"user": [1], "item": [2]}), pa.table({"a": [1]}),
+)  # fmt: skip
+
+
+def faults(function, arguments):
+    """What is wrong with the exception of a call: of another type, not raised by this package, more than one line."""
+    try:
+        function(**arguments)
+    except (ValueError, TypeError) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        if not last.filename.startswith(ROOTS) or not (last.line or "").startswith("raise"):
+            return f"raised in {last.filename}: {type(error).__name__}: {error}"
+        return "" if "\n" not in str(error) else f"several lines: {error}"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@pytest.mark.parametrize(("name", "function"), PUBLIC, ids=[name for name, _ in PUBLIC])
+def test_a_wrong_kind_is_refused_in_one_line(name, function, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    given = [each for each in inspect.signature(function).parameters.values() if each.kind not in kinds]
+    needed = [each.name for each in given if each.default is each.empty]
+    assert needed or name.endswith((".Log", ".FitConfig")), name
+    for wrong in WRONG:
+        found = faults(function, dict.fromkeys(needed, wrong))
+        assert not found, f"{name}({', '.join(needed)} = {wrong!r}): {found}"
+        for option in given:
+            if option.name not in needed:
+                found = faults(
+                    function, {**dict.fromkeys(needed, np.array([0.2, 0.3, 0.5])), option.name: wrong}
+                )
+                assert not found, f"{name}(..., {option.name}={wrong!r}): {found}"
