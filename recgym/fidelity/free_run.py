@@ -14,7 +14,7 @@ from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.fidelity.visit_statistics import VisitStatistics, popularity_rank
-from recgym.fidelity.visit_table import VisitTable, logged_table, with_lengths_of
+from recgym.fidelity.visit_table import VisitTable, lengths_like, logged_table, with_lengths_of
 from recgym.logs.kinds import CHOICES
 from recgym.sim.free_visits import MAX_HORIZON, page_slots
 from recgym.sim.world import World
@@ -79,12 +79,13 @@ class FreeRun:
     @cached_property
     def baseline(self) -> VisitTable:
         """Visits of the baseline simulator, in the contexts of the log's."""
-        table = baseline_visits(self.known, self.form, self.count, self.seed + 2)
+        length = lengths_like(self.logged, self.count, self.rng(8)) if self.is_library else None
+        table = baseline_visits(self.known, self.form, self.count, self.seed + 2, length)
         return table._replace(context=self.rng(7).choice(self.logged.context, table.num))
 
     def cut(self, table: VisitTable) -> VisitTable:
-        """Visits with the lengths of the log's, where that does not show whole visits."""
-        return table if self.is_whole else with_lengths_of(table, self.logged, self.rng(3))
+        """Visits with the lengths of the log's, where that does not show whole visits; libraries have them already."""
+        return table if self.is_whole or self.is_library else with_lengths_of(table, self.logged, self.rng(3))
 
     def rng(self, stream: int) -> np.random.Generator:
         """Random numbers of one purpose."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recgym.arrays import Ints
 from recgym.fidelity.visit_table import VisitTable
 from recgym.sim.free_visits import MAX_HORIZON, VisitStep, free_visits
 from recgym.sim.world import World
@@ -69,14 +70,15 @@ def _table(steps: Sequence[dict[str, Any]], form: Form, names: list[str]) -> Vis
     return table.rows(counted <= form.cut) if form.cut else table
 
 
-def baseline_visits(known: VisitTable, form: Form, count: int, seed: int) -> VisitTable:
-    """`count` visits of the baseline simulator, whose rates are those of the known visits."""
+def baseline_visits(
+    known: VisitTable, form: Form, count: int, seed: int, length: Ints | None = None
+) -> VisitTable:
+    """`count` visits of the baseline simulator, whose rates are those of the known visits.
+
+    `length` (V,) are given numbers of steps; None: by a constant hazard.
+    """
     rng = np.random.default_rng(seed)
-    lengths = known.length[known.length > 0]
-    most = form.cut or MAX_HORIZON
-    ends = int((lengths < most).sum()) if form.cut else len(lengths)
-    hazard = max(ends, 1) / int(np.minimum(lengths, most - 1).sum() if form.cut else lengths.sum())
-    length = np.minimum(rng.geometric(hazard, count), most)
+    length = _drawn_lengths(known, form, count, rng) if length is None else length
     slots = 1 if form.responses_only else form.slate_size
     visit = np.repeat(np.arange(count), length * slots)
     place = (
@@ -86,3 +88,12 @@ def baseline_visits(known: VisitTable, form: Form, count: int, seed: int) -> Vis
     events = {name: flag[row] for name, flag in known.events.items()}
     context = known.context[rng.integers(known.num, size=count)]
     return VisitTable(visit, place + 1, known.item[other], events, known.watch[row], context)
+
+
+def _drawn_lengths(known: VisitTable, form: Form, count: int, rng: np.random.Generator) -> Ints:
+    """(V,) numbers of steps of `count` visits by a constant hazard."""
+    lengths = known.length[known.length > 0]
+    most = form.cut or MAX_HORIZON
+    ends = int((lengths < most).sum()) if form.cut else len(lengths)
+    hazard = max(ends, 1) / int(np.minimum(lengths, most - 1).sum() if form.cut else lengths.sum())
+    return np.minimum(rng.geometric(hazard, count), most)

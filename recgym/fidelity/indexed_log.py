@@ -103,7 +103,9 @@ def align(world: World, log: Log) -> IndexedLog:
     if not known.any():
         raise ValueError(f"no row of the log shows an item of world {world.name}")
     if not known.all():
-        remarks.append(f"{int((~known).sum())} rows left out: their items have no row in the world")
+        remarks.append(
+            f"{int((~known).sum()):,} of {len(known):,} rows left out: their items have no row in the world"
+        )
     session, kind = log.column("session")[known], kind_of(log)
     step = log.column("step")[known] if kind == IMPRESSIONS else np.arange(int(known.sum()))
     visit = np.cumsum(np.r_[True, session[1:] != session[:-1]]) - 1

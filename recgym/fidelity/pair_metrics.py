@@ -22,6 +22,7 @@ from recgym.sim.world import World
 from recgym.sim.world_index import places, row_numbers
 
 RECALL_DEPTH = 20  # items
+NO_ROW = "their user or item has no row in the world"
 
 
 def own_rows(world: World, users: Ints, items: Ints) -> tuple[Ints, Ints] | None:
@@ -79,15 +80,17 @@ class PairEvaluation:
                     f"pairs are judged user by user: none of the log's is known to world {world.name}"
                 )
             if not known.all():
-                remarks.append(
-                    f"{int((~known).sum())} rows left out: their user or item has no row in the world"
-                )
+                whose = "the log's" if part is log else "the earlier log's"
+                remarks.append(f"{int((~known).sum()):,} of {whose} {len(known):,} rows left out: {NO_ROW}")
             parts.append((user[known], item[known]))
         if past is None:
             seed_of_world, keys = int(world.card.get("seed", 0)), own_rows(world, users, items)
             of_user, of_item, period = split_pairs(log, seed_of_world, keys)
             user, item = users[of_user], items[of_item]
-            known = (user >= 0) & (item >= 0)
+            known, test = (user >= 0) & (item >= 0), period == TEST
+            if not known[test].all():
+                lost = int((test & ~known).sum())
+                remarks.append(f"{lost:,} of {int(test.sum()):,} held-out pairs are in such rows")
             pairs = user[known], item[known], period[known]
         else:
             codes = [np.unique(user * world.num_items + item) for user, item in parts]

@@ -87,9 +87,13 @@ def common_lengths(
     return first.cut(shorter), second.cut(shorter[partner])
 
 
+def lengths_like(log: VisitTable, num: int, rng: np.random.Generator) -> Ints:
+    """(num,) lengths of a log's visits with rows, each as often as there is room, in random order."""
+    lengths = log.length[log.length > 0]
+    copies = -(-num // len(lengths))
+    return np.concatenate([rng.permutation(lengths) for _ in range(copies)])[:num]
+
+
 def with_lengths_of(table: VisitTable, log: VisitTable, rng: np.random.Generator) -> VisitTable:
     """Visits of which each ends at the smaller of its own length and one that is drawn from those of the log."""
-    lengths = log.length[log.length > 0]
-    copies = -(-table.num // len(lengths))
-    drawn = np.concatenate([rng.permutation(lengths) for _ in range(copies)])[: table.num]
-    return table.cut(drawn)
+    return table.cut(lengths_like(log, table.num, rng))

@@ -141,7 +141,10 @@ def test_items_without_a_row_are_counted(content):
     found = align(world.subset(30), late)
     missing = int((late.column("item") >= 30).sum())
     assert missing > 0
-    assert f"{missing} rows left out: their items have no row in the world" in found.remarks
+    assert (
+        f"{missing:,} of {late.num_rows:,} rows left out: their items have no row in the world"
+        in found.remarks
+    )
     assert len(found.step) == late.num_rows - missing
 
 

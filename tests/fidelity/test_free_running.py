@@ -9,12 +9,12 @@ from card_figures import by_id
 
 from recgym.fidelity import figures, judge
 from recgym.fidelity.evaluation import Evaluation
-from recgym.fidelity.free_run import Shape, free_run_of_pairs
+from recgym.fidelity.free_run import Shape
 from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.indexed_log import align
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import split_since
-from recgym.sim.free_visits import page_sizes, page_slots, whole_pages
+from recgym.sim.free_visits import page_sizes, whole_pages
 from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.synthetic import synthetic
 
@@ -228,19 +228,6 @@ def test_an_environment_has_slates_and_a_horizon_of_its_own(content):
     }  # one step ahead it is the world
     lengths = by_id(found.entries())["free_length/99th percentile"]
     assert lengths.world == 5.0 < lengths.log
-
-
-def test_a_visit_of_pairs_is_a_library_that_no_leaving_ends():
-    world = synthetic(3, domain="social", num_users=120, num_items=60).with_params(leave_bias=0.0)
-    user, item = np.divmod(np.random.default_rng(1).permutation(120 * 60)[:1_200], 60)
-    pairs = (user[:600], item[:600]), (user[600:], item[600:])
-    run = free_run_of_pairs(world, *pairs, item, visits=480, resamples=20, seed=0)
-    log, drawn = (np.bincount(table.length)[1:] for table in (run.logged, run.drawn))
-    np.testing.assert_allclose(drawn / drawn.sum(), log / log.sum(), atol=0.02)
-    left = run.in_shape(Shape(1, 50)).drawn
-    assert left.length.mean() < 0.5 * run.drawn.length.mean()
-    paged = run.in_shape(Shape(1, 50, pages=True)).form
-    assert (paged.pages, paged.slate_size, paged.horizon) == (True, page_slots(world), 50)
 
 
 def test_drawn_visits_have_the_contexts_of_the_log(content):

@@ -94,7 +94,10 @@ def test_unknown_users_and_items_are_counted_in_a_remark(files, world, tmp_path)
     (tmp_path / "t.csv").write_text("\n".join([*lines, *more]) + "\n")
     judged = with_randomised_test(world, read_log(tmp_path / "t.csv", domain="content"), resamples=20)
     said = "; ".join(judged.card["judged"])
-    assert "randomised test: 1 rows left out: their items have no row in the world" in said
+    assert (
+        f"randomised test: 1 of {len(lines) + 2:,} rows left out: their items have no row in the world"
+        in said
+    )
     assert "randomised test: 1 visits of users that the world does not know" in said
     assert figures(judged)[f"random_auc/click/{ALONE}"]["n"] == 802
 

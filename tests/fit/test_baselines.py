@@ -210,7 +210,7 @@ def test_a_later_log_with_other_tables_judges_a_world(run, tmp_path):
     assert code == 0, err
     judged = json.loads(out)["judged"]
     assert any(line.startswith("mapped by the ids of world w") for line in judged)
-    assert "5 rows left out: their items have no row in the world" in judged
+    assert f"5 of {len(later):,} rows left out: their items have no row in the world" in judged
     name = "page_log_loss"
     whole = Log.from_pandas(pd.concat([frame, new]), domain="ecommerce")
     found = by_id(judge_since(world, whole, resamples=20).entries())[name].world
