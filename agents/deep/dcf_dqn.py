@@ -140,7 +140,8 @@ class DcfDqn(DeepQ):
         self.online.train()
         self._weights_changed()
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
-        best = TopKSearch(self.online).best(sample.after, slots, sample.after_mask)
+        allowed = self.allowed(sample.after, sample.after_mask)
+        best = TopKSearch(self.online).best(sample.after, slots, allowed)
         with mixed_precision(self.torch_device, p.mixed_precision):
             terms, spread = self.terms_of(sample.states, sample.action), self.online.spread
             with torch.no_grad():

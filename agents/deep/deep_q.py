@@ -17,7 +17,7 @@ from agents.deep.encoders import ENCODERS
 from agents.deep.exploration import sample_slates
 from agents.deep.pretraining import OfflineSettings
 from agents.deep.replay import Ring
-from agents.deep.states import States, to_states
+from agents.deep.states import States, to_states, unseen_items
 from agents.deep.towers import Towers
 from agents.interface import Actions, Figures, Masks, Transition
 from agents.params import check_range
@@ -64,6 +64,7 @@ class DeepQParams:
     even_share: float = 0.1  # share of the random slates that are uniform, in [0, 1]
     temperature: float = 0.5  # softmax of the others, in standard deviations of the items' values, above 0
     epsilon_steps: int = 15_000  # [environment steps] from start to end, linear
+    fresh: bool = True  # show an item at most once per session (within the last 20 items)
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -147,8 +148,8 @@ class DeepQ(BaseAgent):
         """The best slates of the target network; with `explore`, of the online network, and some random ones."""
         slots, device = self.problem.slate_size, self.torch_device
         check_mask(mask, slots)
-        allowed = None if mask is None else torch.as_tensor(mask, device=device)
         states = to_states(observation, device)
+        allowed = self.allowed(states, None if mask is None else torch.as_tensor(mask, device=device))
         slates = self.best(states, allowed, explore)
         if explore and len(rows := np.flatnonzero(self.rng.random(len(slates)) < self.epsilon)):
             index = torch.as_tensor(rows, device=device)
@@ -156,6 +157,11 @@ class DeepQ(BaseAgent):
             slates[index] = self._random_slates(some, None if allowed is None else allowed[index])
         chosen = to_host(slates)
         return chosen[:, 0] if slots == 1 else chosen
+
+    def allowed(self, states: States, mask: Tensor | None) -> Tensor | None:
+        """Items that may be shown, (B, N), of those of the mask; None: all. Targets have no others, either."""
+        slots = self.problem.slate_size
+        return unseen_items(states, self.problem.num_items, slots, mask) if self.params.fresh else mask
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
         """The best slates (B, K) of allowed items (B, N): by the online network if `explore`, else by the target."""

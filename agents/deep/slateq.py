@@ -230,7 +230,8 @@ class SlateQ(DeepQ):
         p, slots = self.params, self.problem.slate_size
         sample = ring.sample(p.batch_size, 1, p.discount, self.generator)
         with torch.no_grad():
-            slates = self.slates(self.online, sample.after, sample.after_mask)
+            allowed = self.allowed(sample.after, sample.after_mask)
+            slates = self.slates(self.online, sample.after, allowed)
             value = self.slate_value(self.target, sample.after, slates)
             later = (sample.bootstrap * value)[:, None]
             response = sample.after.events[:, -slots:, 0]

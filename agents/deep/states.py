@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from agents.features import CANDIDATE_NAMES
 
@@ -33,3 +34,20 @@ def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> Sta
         wide = torch.as_tensor(observation["candidates"], device=device)
         candidates = wide.reshape(len(wide), len(CANDIDATE_NAMES), -1)
     return States(user, items, events, context, candidates)
+
+
+def unseen_items(states: States, num_items: int, slots: int, allowed: Tensor | None) -> Tensor:
+    """Allowed items less those of the history, (B, N); a row with fewer than K left has all that are allowed.
+
+    As `agents.slates.unseen`, on the device of the states.
+
+    Args:
+        states: of B sessions.
+        num_items: N.
+        slots: K, items of a slate.
+        allowed: (B, N), True where an item may be shown; None: everywhere.
+    """
+    if allowed is None:
+        allowed = torch.ones((len(states.items), num_items), dtype=torch.bool, device=states.items.device)
+    left = functional.pad(allowed, (0, 1)).scatter(1, states.items, False)[:, :-1]
+    return torch.where(left.sum(dim=1, keepdim=True) < slots, allowed, left)

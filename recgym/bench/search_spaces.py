@@ -60,6 +60,7 @@ _DEEP_Q: Space = {
     "steps_per_update": (16, 32, 64, 128),
     "epsilon_start": SearchRange(0.05, 0.5),
     "epsilon_end": SearchRange(0.01, 0.1, log=True),
+    "fresh": YES_NO,
 }
 _SB3: Space = {"learning_rate": RATE, "discount": (0.0, 0.5, 0.8, 0.9), "fresh": YES_NO}
 _SB3_DQN: Space = {

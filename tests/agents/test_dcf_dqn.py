@@ -11,9 +11,9 @@ from worlds import two_intents, two_intents_optimum
 from agents import Problem, Transition, make_agent
 from agents.deep.dcf_dqn import continuation_credit
 from agents.deep.pretraining import logits_of_log
-from agents.deep.states import to_states
+from agents.deep.states import States, to_states, unseen_items
 from agents.log_histories import read_histories, return_to_go
-from agents.slates import credit
+from agents.slates import credit, unseen
 from agents.torch_utils import pick_device
 from recgym.logs.sample import sample_log
 from recgym.observation import HISTORY_LENGTH
@@ -41,7 +41,8 @@ def test_update_is_double_dqn_by_hand():
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)))
         now = agent.online.values(to_states(observation, pick_device("cpu"))).numpy()
         later = to_states(after, pick_device("cpu"))
-        best = agent.online.values(later).numpy().argmax(axis=1)
+        values = agent.online.values(later).numpy()
+        best = np.where(unseen(after, 6, 1, None), values, -np.inf).argmax(axis=1)  # no item twice
         judged = agent.target.values(later).numpy()
     assert (judged.argmax(axis=1) != best).any()
     states, shown = to_states(observation, pick_device("cpu")), torch.as_tensor(action[:, None])
@@ -69,6 +70,22 @@ def test_update_is_double_dqn_by_hand():
     )
     for was, now, fast in zip(slow, agent.target.parameters(), agent.online.parameters(), strict=True):
         torch.testing.assert_close(now, 0.98 * was + 0.02 * fast)  # Polyak
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_an_item_is_shown_at_most_once_while_enough_are_left(slots):
+    """On the device as in `agents.slates.unseen`, with and without a mask."""
+    rng = np.random.default_rng(0)
+    shown = rng.integers(0, 7, (200, HISTORY_LENGTH)).astype(np.int32)  # 6 items; 6 is padding
+    shown[rng.random(shown.shape) < rng.random((200, 1))] = 6
+    mask = rng.random((200, 6)) < 0.8
+    mask[:, :slots] = True
+    states = States(torch.zeros(200), torch.as_tensor(shown).long(), *(torch.zeros(0),) * 3)
+    for given in (None, mask):
+        found = unseen_items(states, 6, slots, None if given is None else torch.as_tensor(given))
+        np.testing.assert_array_equal(found.numpy(), unseen({"shown": shown}, 6, slots, given))
+    distinct = np.array([len(set(row) - {6}) for row in shown.tolist()])
+    assert (6 - distinct < slots).any()  # some rows have too few left
 
 
 def test_continuation_value_is_credited_to_the_item_with_the_response():
@@ -123,6 +140,7 @@ def test_update_of_slates_by_hand():
         q = agent.online.values_of(states, slates).numpy()
         x = agent.online.terms_of(states, slates).reward_logit.numpy()
         then = agent.online.values(to_states(after, pick_device("cpu"))).numpy()
+        then[~unseen(after, 6, 2, None)] = -np.inf  # no item twice
     spread = float(agent.online.spread)
     later = 0.5 * np.where(terminated, 0.0, np.sort(then, axis=1)[:, -2:].mean(axis=1))
     low, high = problem.item_reward_range
@@ -203,12 +221,16 @@ def test_offline_stage_ranks_unseen_sessions():
 
 @pytest.mark.slow
 def test_online_stage_learns_to_plan():
-    """The item of the best immediate reward is not the best item: another leads to larger rewards. No offline stage."""
+    """The item of the best immediate reward is not the best item: another leads to larger rewards. No offline stage.
+
+    There are ten items, and the best policy shows some again: `fresh` is False.
+    """
     world, horizon = two_intents(), 20
     best, myopic = two_intents_optimum(0.95, horizon)
     env = history_env(world, 64, horizon=horizon)
     agent = make_agent("dcf-dqn", Problem.of(env), 0, width=16, hidden=32, discount=0.95, warmup=500,
-                       online_rate=2e-3, epsilon_steps=6_000, batch_size=64, steps_per_update=10)  # fmt: skip
+                       online_rate=2e-3, epsilon_steps=6_000, batch_size=64, steps_per_update=10,
+                       fresh=False)  # fmt: skip
     agent.train(env, 9_000, 0)
     judge = history_env(world, 1_000, horizon=horizon)
     observation, _ = judge.reset(seed=10**6)

@@ -19,7 +19,9 @@ def test_exploration_samples_slates_by_their_values(slots):
     problem, observation = visited(env, 3)
     many = 20_000
     observation = {name: np.repeat(value, many, axis=0) for name, value in observation.items()}
-    agent = make_agent("dcf-dqn", problem, temperature=0.7, even_share=0.25, epsilon_start=1.0, **SMALL)
+    agent = make_agent(
+        "dcf-dqn", problem, temperature=0.7, even_share=0.25, epsilon_start=1.0, fresh=False, **SMALL
+    )
     agent.online.load_state_dict(random_towers(problem).state_dict())
 
     def first(mask=None):

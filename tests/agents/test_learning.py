@@ -109,7 +109,7 @@ LEARNERS = {
     "q-learning": {},
     "sb3-dqn": {"learning_starts": 200, "learning_rate": 1e-3},
     "dcf-dqn": {"warmup": 200, "epsilon_steps": 3_000, "batch_size": 64, "steps_per_update": 32, "width": 16,
-                "online_rate": 2e-3, "hidden": 32},
+                "online_rate": 2e-3, "hidden": 32, "fresh": False},
 }  # fmt: skip
 
 

@@ -146,7 +146,8 @@ def test_an_update_is_the_papers_by_hand(domain):
 
     losses = []
     for b in range(8):
-        best = max(combinations(range(6), 3), key=lambda slate: worth(b, newest, none_value, slate))
+        left = sorted(set(range(6)) - set(action[b].tolist()))  # no item twice
+        best = max(combinations(left, 3), key=lambda slate: worth(b, newest, none_value, slate))
         later = 0.5 * (0.0 if terminated[b] else worth(b, judged, judged_nothing, best))
         mine = now[b, action[b]]
         if is_apart:
