@@ -17,6 +17,10 @@ Apart = Callable[
     [Array, Array], Array
 ]  # (rows,) responses and the impressions before them -> other exposures
 
+ADVICE = (
+    "if each row is an impression of its own, say so by a word none (event=COLUMN:skip>none), a column step, or "
+    "columns of 0 and 1"
+)
 PLACES = ("slate", "step")  # keys of items that were shown together
 KEPT = ("user", "item", "session", "time", FINE, "file", "file_row", "price", "watch_ms", "position", *PLACES)
 
@@ -36,7 +40,7 @@ def join_rows(
         gap_minutes: a response more than so long after an impression is to another exposure.
     """
     flags = np.stack([columns[name] for name in events], axis=1)
-    into = _into(columns, flags, _apart(columns, gap_minutes) if impressions else None)
+    into = _into(columns, flags, _apart(columns, gap_minutes) if impressions else _always_apart)
     rows, joined = merged(into, flags)
     less = np.flatnonzero(into != np.arange(len(into)))
     if not len(less):
@@ -70,7 +74,12 @@ def _apart(columns: Mapping[str, Any], gap_minutes: float) -> Apart:
     return apart
 
 
-def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> Array:
+def _always_apart(rows: Array, impressions: Array) -> Array:
+    """Of a log whose impressions without a response are rows of their own."""
+    return np.ones(len(rows), bool)
+
+
+def _into(columns: Mapping[str, Any], flags: Array, apart: Apart) -> Array:
     """(rows,) the row that each row joins; its own index if it joins none."""
     session, item = (as_numpy(columns[name]).astype(np.int64) for name in ("session", "item"))
     position = last_known(_whole(columns, "position"), session, item, flags)
@@ -82,8 +91,14 @@ def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> Arra
     into = join_in_slates((position, item, slate, session), flags)
     alone = np.flatnonzero(slate < 0)
     if len(alone):
-        of_alone = None if apart is None else lambda rows, shown: apart(alone[rows], alone[shown])
-        into[alone] = alone[join_actions(session[alone], item[alone], flags[alone], of_alone)]
+        into[alone] = alone[
+            join_actions(
+                session[alone],
+                item[alone],
+                flags[alone],
+                lambda rows, shown: apart(alone[rows], alone[shown]),
+            )
+        ]
     return into
 
 
@@ -141,7 +156,7 @@ def _joined(
         "response joined none such"
     )
     if alone > len(answered):
-        line += ": if each row is an impression of its own, say so by a column step, or by columns of 0 and 1"
+        line += f": {ADVICE}"
     return [line] + ([f"{rest:,} rows joined an earlier row of their item"] if rest else [])
 
 

@@ -36,9 +36,20 @@ TRUE, FALSE = ("1", "1.0", "1,0", "true", "t", "yes", "y"), ("0", "0.0", "0,0", 
 SHOWN = "shown"  # an impression without an event
 OPENED = "view"  # an impression or a click, see `meaning`
 WITHDRAWN = "withdrawn"  # takes an earlier event back; not an impression
+NO_RESPONSE = (
+    "none",
+    "skip",
+    "skipped",
+    "skips",
+    "noclick",
+    "no_click",
+    "no-click",
+    "ignored",
+)  # and none followed
 CLICKED = ("click", "clicks", "clicked")
 SYNONYMS: dict[str, str] = {
-    **dict.fromkeys(("shown", "show", "impression", "impressions", "exposure", "exposed", "none"), SHOWN),
+    **dict.fromkeys(("shown", "show", "impression", "impressions", "exposure", "exposed"), SHOWN),
+    **dict.fromkeys(NO_RESPONSE, SHOWN),
     **dict.fromkeys(("view", "views", "pv", "pageview", "page_view", "detail", "product_view"), OPENED),
     **dict.fromkeys((*CLICKED, "open", "play", "fav", "favourite", "favorite"), "click"),
     **dict.fromkeys(("cart", "carts", "addtocart", "add_to_cart", "add-to-cart", "basket", "atc"), "cart"),
@@ -136,7 +147,8 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
     """The map without event words, and the meaning of each word, lower-cased.
 
     "action:clickout item>click:search>omit" maps the words of the column "action"; the meanings are the events of the
-    domain, click, shown and omit; the word * matches all others.
+    domain, click, shown, none and omit; the word * matches all others.
+    A row of none is an impression that had no response.
 
     Raises:
         LogError: a meaning is unknown, or a word is given twice.
@@ -144,7 +156,7 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
     column, *pairs = columns.get("event", "").split(":")
     if not pairs or ">" not in columns["event"]:
         return dict(columns), {}
-    known = (*(event.name for event in EVENTS[domain]), "click", SHOWN, OMITTED)
+    known = (*(event.name for event in EVENTS[domain]), "click", SHOWN, NO_RESPONSE[0], OMITTED)
     words: dict[str, str] = {}
     for pair in pairs:
         word, _, event = (part.strip() for part in pair.rpartition(">"))
@@ -217,8 +229,10 @@ def is_withdrawn(value: str) -> bool:
 
 
 def shows(value: str, meant: tuple[str, ...]) -> bool:
-    """Whether a word with these events is an impression."""
-    return not meant and value.strip().lower() in SYNONYMS.keys() - {"none"} and not is_withdrawn(value)
+    """Whether a word with these events is an impression that a later row may respond to."""
+    return (
+        not meant and value.strip().lower() in SYNONYMS.keys() - set(NO_RESPONSE) and not is_withdrawn(value)
+    )
 
 
 def counted_as(value: str, meant: tuple[str, ...]) -> str:

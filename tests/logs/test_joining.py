@@ -4,6 +4,7 @@ import pytest
 from log_tables import AT, refused, table
 
 from recgym.logs import read_log, validate
+from recgym.logs.joining import ADVICE
 
 ACTIONS = "user,item,time,event\n"
 
@@ -147,11 +148,30 @@ def test_where_most_responses_join_no_impression_a_remark_says_how_to_keep_them_
     actions = [f"u,{item},{AT + k},{word}" for k, (item, word) in enumerate(
         [("x", "shown"), ("y", "play"), ("z", "play"), ("x", "play")])]  # fmt: skip
     log = read_log(of_actions(tmp_path, *actions), domain="content")
-    advice = "if each row is an impression of its own, say so by a column step, or by columns of 0 and 1"
-    assert any(line.endswith(f"2 rows with a response joined none such: {advice}") for line in log.remarks)
+    assert any(line.endswith(f"2 rows with a response joined none such: {ADVICE}") for line in log.remarks)
     stepped = [f"{row},{k}" for k, row in enumerate(actions)]
     log = read_log(of_actions(tmp_path, *stepped, header="user,item,time,event,step"), domain="content")
     assert len(log) == 4
+
+
+def test_an_impression_that_had_no_response_joins_no_later_one(tmp_path):
+    """A log of plays and skips has a row for each impression: a play of an item that was skipped is another one."""
+    rows = [("x", "skip"), ("y", "play"), ("x", "play"), ("x", "Skip"), ("x", "play")]
+    actions = [f"u,{item},{AT + k},{word}" for k, (item, word) in enumerate(rows)]
+    log = read_log(of_actions(tmp_path, *actions), domain="content")
+    assert log.column("click").tolist() == [False, True, True, False, True]
+    assert not any("joined" in line for line in log.remarks)
+    liked = of_actions(
+        tmp_path, *(f"u,x,{AT + k},{word}" for k, word in enumerate(("skip", "like", "play", "like")))
+    )
+    assert read_log(liked, domain="content").column("like").tolist() == [False, True, True]
+    left = [line.replace("skip", "left").replace("Skip", "left") for line in actions]
+    path = of_actions(tmp_path, *left)
+    columns = {"user": "user", "item": "item", "time": "time"}
+    log = read_log(path, domain="content", mapping={**columns, "event": "event:left>none:play>click"})
+    assert log.column("click").tolist() == [False, True, True, False, True]
+    log = read_log(path, domain="content", mapping={**columns, "event": "event:left>shown:play>click"})
+    assert log.column("click").tolist() == [True, True, True]  # what is shown may have its response later
 
 
 def test_rows_of_yes_and_no_never_join(tmp_path):

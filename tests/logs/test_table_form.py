@@ -26,10 +26,10 @@ def test_words_of_events_are_mapped(tmp_path):
     ) == ("map: 'buy' is no event; did you mean 'purchase'?")
     for given, said in (
         ("korb>addtocart", "'addtocart' is no event; did you mean 'cart'?"),
-        ("korb>xyz", "'xyz' is no event; the events are click, cart, purchase, shown, omit"),
+        ("korb>xyz", "'xyz' is no event; the events are click, cart, purchase, shown, none, omit"),
         (
             ">cart",
-            "event '>cart' must look like word>event; the events are click, cart, purchase, shown, omit",
+            "event '>cart' must look like word>event; the events are click, cart, purchase, shown, none, omit",
         ),
     ):
         mapping = f"user=user,item=item,event=act:{given}"
