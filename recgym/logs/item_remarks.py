@@ -1,4 +1,4 @@
-"""Remarks on prices and durations of a log's items, and on their units."""
+"""Remarks on prices, durations and watch times of a log, and on their units."""
 
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,12 @@ def item_remarks(log: "Log") -> list[str]:
     item = log.column("item")
     items = np.unique(item)
     price, duration = (_of_items(log, key) for key in ("price", "duration_ms"))
+    watch = log.column("watch_ms").astype(np.float64)
     return [
         *_lacking(np.isfinite(price[items]), "price", "they count as the mean price"),
         *_lacking(duration[items] > 0, "duration", "they have the median duration, also where agents see it"),
-        *_doubtful_units(duration[items], duration[item], log.column("watch_ms").astype(np.float64)),
+        *_doubtful_units(duration[items], duration[item], watch),
+        *_watch_times(log, duration[item], watch),
     ]
 
 
@@ -41,6 +43,23 @@ def _doubtful_units(duration: Doubles, length: Doubles, watch: Doubles) -> list[
     if len(watched) and (high := float(np.quantile(watched, 0.95))) < MIN_DURATION_MS:
         return [f"of the rows with a watch_ms 95 % have {high:.3g} ms or less; {ask}"]
     return []
+
+
+def _watch_times(log: "Log", length: Doubles, watch: Doubles) -> list[str]:
+    """The unit of watch times, by their median, and what a world needs beside them that a log of content lacks."""
+    known = np.isfinite(watch)
+    if not known.any():
+        return []
+    middle = float(np.median(watch[known]))
+    line = f"watch_ms is in ms: the median of {int(known.sum()):,} rows is {middle:,.0f} ms, {middle / 1000:.3g} s"
+    if log.domain != "content":
+        return [line]
+    lacking = [name for name in ("click", "long_view") if name not in log.events]
+    lacking += ["duration_ms in more than half of the rows"] * bool(
+        2 * (known & (length > 0)).sum() <= len(watch)
+    )
+    needed = f"; a world has watch times where the log has {' and '.join(lacking)}, too" if lacking else ""
+    return [line + needed]
 
 
 def _of_items(log: "Log", key: str) -> Doubles:

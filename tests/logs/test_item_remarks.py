@@ -1,4 +1,4 @@
-"""Remarks on prices and durations of items, and on their units."""
+"""Remarks on prices and durations of items, on watch times, and on their units."""
 
 import pandas as pd
 import pytest
@@ -44,3 +44,16 @@ def test_times_in_seconds_under_a_key_of_milliseconds_are_remarked(watch, durati
     found = remarks_on("ms are expected", "content", watch_ms=watch, duration_ms=duration)
     assert len(found) == (said != "")
     assert all(remark.startswith(said) for remark in found)
+
+
+def test_the_unit_of_watch_times_is_said_and_what_a_world_of_them_lacks():
+    times = {"watch_ms": [12_000.0, 8_000.0, None, 9_000.0, 7_000.0], "duration_ms": [3e4] * 5}
+    unit = "watch_ms is in ms: the median of 4 rows is 8,500 ms, 8.5 s"
+    yes_no = ["yes", "no", "no", "yes", "no"]
+    assert remarks_on("watch_ms", "content", **times, click=yes_no, long_view=yes_no) == [unit]
+    lacking = remarks_on(
+        "watch_ms", "content", **{**times, "duration_ms": [3e4, 3e4, None, None, None]}, click=yes_no
+    )
+    need = "long_view and duration_ms in more than half of the rows"
+    assert lacking == [f"{unit}; a world has watch times where the log has {need}, too"]
+    assert remarks_on("watch_ms", "social", **times) == [unit]

@@ -205,7 +205,7 @@ def test_the_price_paid_and_the_longest_watch_time_are_kept(tmp_path):
     )
     log = read_log(path, domain="content")
     assert log.column("watch_ms").tolist() == [9000]
-    assert log.remarks[-2] == "t.csv: watch_ms differs in 1 joined rows: the longest is kept"
+    assert log.remarks[-3] == "t.csv: watch_ms differs in 1 joined rows: the longest is kept"
 
 
 @pytest.mark.parametrize("word", ["remove_from_cart", "removefromcart", "unlike"])

@@ -87,7 +87,7 @@ def test_a_broken_event_rule_is_a_remark_and_changes_no_row(tmp_path):
         )
     )
     assert log.column("long_view").tolist() == [False, False, True, True]
-    assert log.remarks[-1] == (
+    assert log.remarks[-2] == (
         "1 of 2 rows with long_view break the rule: long_view happens only with click; the first is "
         "data/log_standard_4_22_to_5_08_pure.csv.gz, row 2"
     )
