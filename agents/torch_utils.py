@@ -27,8 +27,11 @@ MAX_UPDATES = 1e9  # of an optimizer
 def entries(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """Entries of a vector, (...); their gradients are added in one order.
 
-    `table[index]` adds them in the order of the threads, which differs between two runs of one seed.
+    `table[index]` adds them in the order of the threads, which differs between two runs of one seed; so does
+    `index_select` on a GPU, but on a CPU it is a tenth of the time.
     """
+    if table.device.type == "cpu":
+        return table.index_select(0, index.flatten()).view(index.shape)
     rows: torch.Tensor = torch.nn.functional.embedding(index, table[:, None])
     return rows[..., 0]
 

@@ -36,10 +36,11 @@ from torch.nn import functional
 
 from agents.deep.attribution import shares_of
 from agents.deep.deep_q import DeepQ, DeepQParams
-from agents.deep.pretraining import descend, fit_towers, logged_loss, logged_rows
-from agents.deep.replay import LoggedRows, Ring
-from agents.deep.states import States, to_states
+from agents.deep.pretraining import descend, fit_towers, logged_rows
+from agents.deep.replay import LoggedRows, Ring, Sample
+from agents.deep.states import States, joined, to_states
 from agents.deep.top_k_search import TopKSearch
+from agents.deep.tower_outputs import QTerms
 from agents.interface import Actions, Figures, Report
 from agents.log_histories import read_histories
 from agents.params import check_range
@@ -140,10 +141,12 @@ class DcfDqn(DeepQ):
         self.online.train()
         self._weights_changed()
         sample = ring.sample(p.batch_size, p.steps, p.discount, self.generator, p.priority_correction)
+        rows = None if self.log_rows is None else self.log_rows.sample(p.batch_size, self.generator)
         allowed = self.allowed(sample.after, sample.after_mask)
         best = TopKSearch(self.online).best(sample.after, slots, allowed)
         with mixed_precision(self.torch_device, p.mixed_precision):
-            terms, spread = self.terms_of(sample.states, sample.action), self.online.spread
+            terms, log_logit = self._terms(sample, rows)
+            spread = self.online.spread
             with torch.no_grad():
                 value = self.target.values_of(sample.after, best).mean(dim=1)
                 later = (sample.later + sample.bootstrap * value) / spread
@@ -160,15 +163,24 @@ class DcfDqn(DeepQ):
             after_response = sample.response * (terms.after_response - later[:, None]) ** 2
             each = error**2 + cross_entropy + after_response + after_none[:, None]
         loss = (sample.weight[:, None] * each).sum() / (sample.weight.sum().clamp(min=1e-6) * slots)
-        if self.log_rows is not None:
-            rows = self.log_rows.sample(p.batch_size, self.generator)
-            loss = loss + p.log_weight * logged_loss(self.online, rows)
+        if rows is not None:
+            of_log = functional.binary_cross_entropy_with_logits(log_logit.to(rows.label.dtype), rows.label)
+            loss = loss + p.log_weight * of_log
         descend(self.online, self.optimizer, loss, p.clip)
         with torch.no_grad():
             wrong = (after_response.sum(dim=1) + after_none).sqrt()
             ring.update_priorities(sample.place, (wrong + 1e-3).float() ** p.priority_exponent)
         self._average_target()
         return loss.detach()
+
+    def _terms(self, sample: Sample, rows: LoggedRows | None) -> tuple[QTerms, Tensor]:
+        """Terms of Q of the sampled slates, and reward logits of rows of the log, from one pass of the network."""
+        states, items = sample.states, sample.action
+        if rows is not None:
+            states = joined(states, rows.states)
+            items = torch.cat([items, rows.item[:, None].expand(-1, items.shape[1])])
+        terms, size = self.terms_of(states, items), len(sample.action)
+        return QTerms(*(part[:size] for part in terms)), terms.reward_logit[size:, 0]
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Q of every item by the target network, (B, N), in reward units."""

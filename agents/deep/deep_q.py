@@ -128,8 +128,8 @@ class DeepQ(BaseAgent):
         self.loss: list[Tensor] = []
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        p = self.params
-        return torch.optim.AdamW(self.online.parameters(), lr=p.online_rate, weight_decay=p.weight_decay)
+        p, weights = self.params, self.online.parameters()
+        return torch.optim.AdamW(weights, lr=p.online_rate, weight_decay=p.weight_decay, fused=True)
 
     def _weights_changed(self) -> None:
         """Called after each change of the weights, for a subclass that caches results of them."""

@@ -3,14 +3,32 @@
 Axes: B sessions, H history, d width. A row of the history is zeros where there is no item; padding is on the left.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence
 
+from agents.deep.recurrence import Recurrence
 from recgym.observation import HISTORY_LENGTH
+
+
+class Places(NamedTuple):
+    """Where the R items of all sessions are, step by step, the longest session first: as `Recurrence` reads them."""
+
+    of_items: Tensor  # (R,) in the flattened history
+    sizes: list[int]  # (T,) sessions with an item at each step
+    order: Tensor  # (B,) the sessions
+
+
+def places_of(present: Tensor) -> Places:
+    """Places of the items of histories (B, H)."""
+    span = present.shape[1]
+    ordered, order = present.sum(dim=1).sort(descending=True, stable=True)
+    step = torch.arange(span, device=present.device)[:, None]
+    alive = step < ordered
+    of_items = (order * span + span - ordered + step).masked_select(alive)
+    return Places(of_items, [size for size in alive.sum(dim=1).tolist() if size], order)
 
 
 def _flush_left(history: Tensor, length: Tensor) -> Tensor:
@@ -29,30 +47,40 @@ class Recurrent(nn.Module):
 
     def forward(self, history: Tensor, present: Tensor) -> Tensor:
         """(B, H, inputs) and its mask (B, H) to (B, d)."""
+        if history.device.type == "cpu":  # on a GPU the lengths would be copied to the host
+            places = places_of(present)
+            items = history.flatten(0, 1).index_select(0, places.of_items)
+            return self.last_states(functional.linear(items, self.weights[0], self.weights[2]), places)
         length = present.sum(dim=1)
-        if history.device.type == "cpu":  # packing on a GPU would copy the lengths to the host
-            lengths = length.clamp(min=1)
-            packed = pack_padded_sequence(
-                _flush_left(history, length), lengths, batch_first=True, enforce_sorted=False
-            )
-            last: Tensor = self.gru(packed)[1][0]
-        else:
-            states = self.gru(_flush_left(history, length))[0]
-            place = (length - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
-            last = states.gather(1, place)[:, 0]
-        return last * (length > 0)[:, None]
+        states = self.gru(_flush_left(history, length))[0]
+        place = (length - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[2])
+        last: Tensor = states.gather(1, place)[:, 0] * (length > 0)[:, None]
+        return last
+
+    def last_states(self, inputs: Tensor, places: Places) -> Tensor:
+        """The inputs' part of the gates, (R, 3 d), of the items at `places`, to (B, d)."""
+        code = inputs.new_zeros(len(places.order), self.gru.hidden_size)
+        if not places.sizes:
+            return code
+        _, w_state, _, b_state = self.weights
+        last = Recurrence.apply(inputs, places.sizes, w_state, b_state)  # type: ignore[no-untyped-call]
+        return code.index_copy(0, places.order[: places.sizes[0]], last)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Weights of inputs and of states, (3 d, ...), and their biases."""
+        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [getattr(self.gru, f"{kind}_l0") for kind in kinds]
 
     def shares(self, history: Tensor, present: Tensor) -> Tensor:
         """Each item's part of the code, (B, H, d), which sum to it: its new state times the later update gates."""
-        weights = [
-            getattr(self.gru, f"{kind}_{side}_l0") for kind in ("weight", "bias") for side in ("ih", "hh")
-        ]
-        to_gates = functional.linear(history, weights[0], weights[2])  # (B, H, 3 d): reset, update, new
+        w_input, w_state, b_input, b_state = self.weights
+        to_gates = functional.linear(history, w_input, b_input)  # (B, H, 3 d): reset, update, new
         state = history.new_zeros(len(history), self.gru.hidden_size)
         shares = history.new_zeros(*history.shape[:2], self.gru.hidden_size)
         for t in range(history.shape[1]):
             reset, update, new = to_gates[:, t].chunk(3, dim=1)
-            own_reset, own_update, own_new = functional.linear(state, weights[1], weights[3]).chunk(3, dim=1)
+            own_reset, own_update, own_new = functional.linear(state, w_state, b_state).chunk(3, dim=1)
             keep = torch.where(present[:, t, None], torch.sigmoid(update + own_update), 1.0)
             fresh = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
             shares = shares * keep[:, None]

@@ -13,6 +13,8 @@ from agents.features import public_vectors
 from agents.problem import Problem
 from agents.torch_utils import entries
 
+ItemVectors = tuple[Tensor, Tensor]  # vectors (..., d) and reward biases (...)
+
 
 def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
     """Public item features: numbers of about unit spread (N, F), and indices of category and page (N,) each."""
@@ -55,20 +57,25 @@ class ItemTower(nn.Module):
         self.continuation_bias = nn.Parameter(torch.zeros(problem.num_items))
         self.after_response_bias = nn.Parameter(torch.zeros(problem.num_items))
 
-    def forward(self) -> tuple[Tensor, Tensor]:
+    def forward(self) -> ItemVectors:
         """Vectors (N, d) and reward biases (N,) of the whole catalogue."""
         return self._tower(self.ids.weight, self.bias, self.groups, self.numbers)
 
-    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (..., d) and reward biases (...) of some items; from the whole catalogue if that is less work."""
-        if items.numel() >= len(self.bias):
-            vectors, bias = self()
-            return functional.embedding(items, vectors), entries(bias, items)
+    def of(self, items: Tensor, catalogue: ItemVectors | None = None) -> ItemVectors:
+        """Vectors and reward biases of some items; `catalogue` is `catalogue_for`."""
+        if catalogue is None:
+            catalogue = self.catalogue_for(items)
+        if catalogue is not None:
+            return functional.embedding(items, catalogue[0]), entries(catalogue[1], items)
         return self._tower(
             self.ids(items), entries(self.bias, items), self.groups[:, items], self.numbers[items]
         )
 
-    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def catalogue_for(self, *items: Tensor) -> ItemVectors | None:
+        """The whole catalogue if that is less work than these items alone."""
+        return self() if sum(each.numel() for each in items) >= len(self.bias) else None
+
+    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> ItemVectors:
         embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]
         deep = self.deep(torch.cat([ids, *embedded, numbers], dim=-1))
         return ids + deep[..., :-1], bias + deep[..., -1]

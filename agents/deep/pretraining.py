@@ -144,7 +144,9 @@ def train_best(
     Returns:
         The smallest validation loss.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True
+    )
     best, best_loss, seen = weights_of(network), validation_loss(), 0
     for _ in range(settings.epochs):
         for rows, loss in epoch():

@@ -96,7 +96,7 @@ class SlateQ(DeepQ):
         self.choice.to(self.torch_device)
         self.is_itemwise = np.zeros(1, np.bool_)  # slates can have several responses
         self.choice_optimizer = torch.optim.AdamW(
-            self.choice.parameters(), lr=p.online_rate, weight_decay=p.weight_decay
+            self.choice.parameters(), lr=p.online_rate, weight_decay=p.weight_decay, fused=True
         )
 
     # the choice model

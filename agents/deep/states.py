@@ -51,3 +51,18 @@ def unseen_items(states: States, num_items: int, slots: int, allowed: Tensor | N
         allowed = torch.ones((len(states.items), num_items), dtype=torch.bool, device=states.items.device)
     left = functional.pad(allowed, (0, 1)).scatter(1, states.items, False)[:, :-1]
     return torch.where(left.sum(dim=1, keepdim=True) < slots, allowed, left)
+
+
+def joined(first: States, second: States) -> States:
+    """Both batches as one; candidate features that only one of them has are 0 in the other."""
+    shape = max(first.candidates.shape[1:], second.candidates.shape[1:])
+
+    def wide(states: States) -> States:
+        there = states.candidates.shape[1:] == shape
+        return (
+            states
+            if there
+            else states._replace(candidates=states.context.new_zeros((len(states.user), *shape)))
+        )
+
+    return States(*(torch.cat(parts) for parts in zip(wide(first), wide(second), strict=True)))

@@ -36,8 +36,8 @@ class TopKSearch:
         order = torch.argsort(towers.category[:-1], stable=True)
         self.order, self.place = order, torch.argsort(order)
         with torch.no_grad():
-            vectors, bias = towers.items()
-            bias = towers.q_bias(bias)
+            self.catalogue = towers.items()
+            vectors, bias = self.catalogue[0], towers.q_bias(self.catalogue[1])
             category = towers.category[:-1][order]
             num_items = len(order)
             is_host = order.device.type == "cpu"
@@ -53,7 +53,8 @@ class TopKSearch:
     @torch.no_grad()
     def best(self, states: States, slots: int, mask: Tensor | None = None) -> Tensor:
         """The K items of the largest Q, best first, (B, K). `mask` (B, N) leaves each row at least K."""
-        left, _, repeat = self.towers.q_coefficients(self.towers.state_heads(states))
+        heads = self.towers.state_heads(states, self.catalogue)
+        left, _, repeat = self.towers.q_coefficients(heads)
         kinds = self.towers.category_terms(states, repeat)
         items, added = self.towers.repeat_terms(states, repeat)
         of_candidates = self.towers.candidate_terms(states, repeat) if states.candidates.shape[1] else None

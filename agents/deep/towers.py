@@ -23,18 +23,17 @@ Axes: B sessions, H history, K items of a slate, N items, E events, C categories
 is padding.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.deep.encoders import ENCODERS
-from agents.deep.item_tower import ItemTower
+from agents.deep.encoders import ENCODERS, Recurrent, places_of
+from agents.deep.item_tower import ItemTower, ItemVectors
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.states import States
 from agents.deep.stored_names import keep_stored_names
+from agents.deep.tower_outputs import Bilinear, HistoryItems, QTerms, StateFeatures, StateHeads
 from agents.features import candidate_names
 from agents.problem import Problem
 from agents.torch_utils import entries
@@ -44,50 +43,6 @@ CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small be
 REPEAT_LR_SCALE = (
     10.0  # learning-rate multiplier of the repeat weights r(s): the output of their head times it
 )
-
-
-class StateFeatures(NamedTuple):
-    """Inputs of the state tower's linear heads."""
-
-    code: Tensor  # (B, d) of the history
-    user: Tensor  # (B, d) given this session's responses
-    level: Tensor  # (B,) what these say of V
-    category_shares: Tensor  # (B, 2 C)
-    hidden: Tensor  # (B, hidden), rectified
-
-
-class HistoryItems(NamedTuple):
-    """The items of the history."""
-
-    vectors: Tensor  # (B, H, d)
-    bias: Tensor  # (B, H)
-    present: Tensor  # (B, H) whether there is an item
-
-
-class Bilinear(NamedTuple):
-    """Coefficients of constant + <state, g(a)> + <repeat, h(s, a)>; the item's bias is added to it."""
-
-    state: Tensor  # (B, d)
-    constant: Tensor  # (B,)
-    repeat: Tensor  # (B, 3 + F)
-
-
-class StateHeads(NamedTuple):
-    """Outputs of the state tower."""
-
-    reward: Bilinear  # of x: f, V and r
-    continuation: Bilinear  # of y: w, u and r'
-    after_response: Bilinear  # of F: w'', u'' and r''
-    after_none: Tensor  # (B,) F_0
-
-
-class QTerms(NamedTuple):
-    """Terms of Q for K items of B sessions, and the two continuation values that y is trained on."""
-
-    reward_logit: Tensor  # (B, K) x
-    continuation: Tensor  # (B, K) y
-    after_response: Tensor  # (B, K) continuation value after a response to this item, in units of spread
-    after_none: Tensor  # (B,) continuation value after a slate without a response, in units of spread
 
 
 class UserVectors(nn.Embedding):
@@ -159,15 +114,14 @@ class Towers(nn.Module):
         self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
         keep_stored_names(self)
 
-    def past(self, states: States) -> HistoryItems:
-        """The items of the history."""
-        vectors, bias = self.items.of(states.items.clamp(max=self.num_items - 1))
+    def past(self, states: States, catalogue: ItemVectors | None = None) -> HistoryItems:
+        """The items of the history; `catalogue` is the item tower's, if it is known."""
+        vectors, bias = self.items.of(states.items.clamp(max=self.num_items - 1), catalogue)
         return HistoryItems(vectors, bias, states.items < self.num_items)
 
     def history(self, states: States, past: HistoryItems) -> tuple[Tensor, Tensor]:
         """Input of the encoder, (B, H, 2 d + E), and whether there is an item, (B, H)."""
-        shown = past.vectors * past.present[..., None]
-        return torch.cat([shown, shown * states.events[..., :1], states.events], dim=-1), past.present
+        return _inputs(past.vectors * past.present[..., None], states.events), past.present
 
     def category_shares(self, states: States) -> Tensor:
         """Decayed shares of the categories shown, then of those with a response, times the scale, (B, 2 C)."""
@@ -178,10 +132,29 @@ class Towers(nn.Module):
         responded = empty.scatter_add(1, category, weight * states.events[..., 0])
         return torch.cat([shown[:, :-1], responded[:, :-1]], dim=1)
 
-    def state_heads(self, states: States) -> StateHeads:
-        """The state tower."""
-        past = self.past(states)
-        return self.heads(self.state_features(states, past, self.encoder(*self.history(states, past))))
+    def state_heads(self, states: States, catalogue: ItemVectors | None = None) -> StateHeads:
+        """The state tower; `catalogue` is the item tower's, if it is known."""
+        past = self.past(states, catalogue)
+        return self.heads(self.state_features(states, past, self.code(states, past, catalogue)))
+
+    def code(self, states: States, past: HistoryItems, catalogue: ItemVectors | None = None) -> Tensor:
+        """The code of the history, (B, d)."""
+        if not isinstance(self.encoder, Recurrent) or past.vectors.device.type != "cpu":
+            code: Tensor = self.encoder(*self.history(states, past))
+            return code
+        places = places_of(past.present)  # the others have no input
+        events = states.events.flatten(0, 1).index_select(0, places.of_items)
+        weight, _, bias, _ = self.encoder.weights
+        if catalogue is None or 2 * self.num_items > len(events):
+            vectors = past.vectors.flatten(0, 1).index_select(0, places.of_items)
+            return self.encoder.last_states(functional.linear(_inputs(vectors, events), weight, bias), places)
+        # the gates' part of an item's vector, without a response and with one
+        d, vectors = self.width, catalogue[0]
+        apart = torch.cat([weight[:, :d], weight[:, :d] + weight[:, d : 2 * d]])  # (6 d, d)
+        table = functional.linear(vectors, apart).view(2 * self.num_items, -1)
+        row = 2 * states.items.flatten().index_select(0, places.of_items) + (events[:, 0] > 0)
+        of_events = functional.linear(events, weight[:, 2 * d :], bias)
+        return self.encoder.last_states(functional.embedding(row, table) + of_events, places)
 
     def state_features(self, states: States, past: HistoryItems, code: Tensor) -> StateFeatures:
         """The state tower up to its hidden layer, given the history's items and its code (B, d)."""
@@ -238,14 +211,15 @@ class Towers(nn.Module):
 
     def logits(self, states: States) -> tuple[Tensor, Tensor]:
         """Reward logits x of all items, (B, N), and u, (B,)."""
-        vectors, bias = self.items()
-        heads = self.state_heads(states)
+        vectors, bias = catalogue = self.items()
+        heads = self.state_heads(states, catalogue)
         return self._of_all(states, heads.reward, vectors, bias), heads.continuation.constant
 
     def logit_of(self, states: States, items: Tensor) -> tuple[Tensor, Tensor]:
         """Reward logits x of some items of each session, (B, K), and u, (B,)."""
-        vectors, bias = self.items.of(items)
-        heads = self.state_heads(states)
+        catalogue = self.items.catalogue_for(states.items, items)
+        vectors, bias = self.items.of(items, catalogue)
+        heads = self.state_heads(states, catalogue)
         h = self.repeat_features(states, items).to(vectors.dtype)
         return _of_some(heads.reward, vectors, bias, h), heads.continuation.constant
 
@@ -263,13 +237,15 @@ class Towers(nn.Module):
 
     def values(self, states: States) -> Tensor:
         """Q of every item in reward units, (B, N)."""
-        vectors, bias = self.items()
-        return self._of_all(states, self.q_coefficients(self.state_heads(states)), vectors, self.q_bias(bias))
+        vectors, bias = catalogue = self.items()
+        form = self.q_coefficients(self.state_heads(states, catalogue))
+        return self._of_all(states, form, vectors, self.q_bias(bias))
 
     def terms_of(self, states: States, items: Tensor) -> QTerms:
         """Terms of Q of some items of each session (B, K)."""
-        vectors, bias = self.items.of(items)
-        heads = self.state_heads(states)
+        catalogue = self.items.catalogue_for(states.items, items)
+        vectors, bias = self.items.of(items, catalogue)
+        heads = self.state_heads(states, catalogue)
         h = self.repeat_features(states, items).to(vectors.dtype)
         biases = (
             bias,
@@ -292,6 +268,11 @@ class Towers(nn.Module):
         if states.candidates.shape[1]:
             value = value + self.candidate_terms(states, form.repeat)
         return value.scatter_add(1, *self.repeat_terms(states, form.repeat))
+
+
+def _inputs(vectors: Tensor, events: Tensor) -> Tensor:
+    """Inputs of the encoder, (..., 2 d + E): the items' vectors, the same with a response, and the events."""
+    return torch.cat([vectors, vectors * events[..., :1], events], dim=-1)
 
 
 def _of_some(form: Bilinear, vectors: Tensor, bias: Tensor, repeat_features: Tensor) -> Tensor:

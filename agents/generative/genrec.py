@@ -108,7 +108,7 @@ class GenRec(ContinuationAgent):
         if p.tune == "heads":
             train_heads(self.model)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-        return torch.optim.AdamW(trained, lr=p.online_rate, weight_decay=p.weight_decay)
+        return torch.optim.AdamW(trained, lr=p.online_rate, weight_decay=p.weight_decay, fused=True)
 
     def end_stages(self, histories: Histories) -> None:
         """Replay the latest rows of the log online; the reference is the policy that was fitted."""

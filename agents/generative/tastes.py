@@ -31,9 +31,10 @@ class Tastes(nn.Module):
     def forward(self, states: States, last: Tensor, items: Tensor) -> Tensor:
         """Logits t of items (B, W), given the decoder's outputs at the last place of the history, (B, outputs)."""
         num_items = len(self.items.bias)
-        vectors, bias = self.items.of(states.items.clamp(max=num_items - 1))
+        past = states.items.clamp(max=num_items - 1)
+        catalogue = self.items.catalogue_for(past, items)
+        (vectors, bias), (of_items, item_bias) = (self.items.of(each, catalogue) for each in (past, items))
         user, present = self.users(states.user), states.items < num_items
         step = self.posterior(user, vectors, bias, states.events, present) + self.of_output(last)
-        vectors, bias = self.items.of(items)
-        logits: Tensor = (vectors @ (user + step[:, :-1])[..., None])[..., 0] + bias + step[:, -1:]
+        logits: Tensor = (of_items @ (user + step[:, :-1])[..., None])[..., 0] + item_bias + step[:, -1:]
         return logits

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from agents.deep.session_posterior import SessionPosterior
+from agents.deep.session_posterior import NewtonStep, SessionPosterior
 from agents.problem import Problem
 
 WIDTH, HISTORY = 4, 6
@@ -54,6 +54,19 @@ def test_it_is_the_newton_step_of_the_penalised_likelihood(layer):
         hessian = torch.autograd.functional.hessian(loss, zero)
         gradient = torch.autograd.functional.jacobian(loss, zero)
         torch.testing.assert_close(found[b], -torch.linalg.solve(hessian, gradient))
+
+
+def test_derivatives_of_the_step():
+    torch.manual_seed(0)
+    vectors, surprise = torch.randn(3, HISTORY, WIDTH), torch.randn(3, HISTORY)
+    weight, variance = 0.25 * torch.rand(3, HISTORY), torch.tensor([0.7, 1.9])
+    weight[:, 0] = 0.0  # there is no item
+    given = [part.double().requires_grad_() for part in (vectors, surprise, weight[:, 1:], variance)]
+
+    def step(vectors, surprise, weight, variance):
+        return NewtonStep.apply(vectors, surprise, functional.pad(weight, (1, 0)), variance)
+
+    assert torch.autograd.gradcheck(step, given)
 
 
 def test_parts_of_the_items_sum_to_the_step_and_absent_ones_have_none(layer):

@@ -57,6 +57,22 @@ def test_towers_score_one_item_as_all_items(encoder):
     assert widest <= max(problem.num_users, 3 * 16)  # no layer as wide as the catalogue
 
 
+def test_the_code_of_a_history_is_the_encoders():
+    """By a table of the items' part of the gates, in a small catalogue, and item by item."""
+    problem, observation = visited(history_env(synthetic(domain="social", num_items=9), 24), 5)
+    towers = random_towers(problem)
+    states = to_states(observation, torch.device("cpu"))
+    states = states._replace(items=torch.where(torch.arange(24)[:, None] == 3, 9, states.items))
+    wanted = towers.encoder(*towers.history(states, towers.past(states)))
+    assert not wanted[3].any()
+    weights = [towers.encoder.gru.weight_ih_l0, towers.items.ids.weight, towers.items.deep[0].weight]
+    of_wanted = torch.autograd.grad(wanted.square().sum(), weights)
+    for catalogue in (towers.items(), None):
+        found = towers.code(states, towers.past(states, catalogue), catalogue)
+        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(torch.autograd.grad(found.square().sum(), weights), of_wanted)
+
+
 def test_saved_networks_keep_the_names_of_their_parts():
     """The keys of agent.safetensors are a file format: agents that were saved earlier still load."""
     problem = Problem.of(history_env(synthetic(domain="social", num_items=6), 1))
