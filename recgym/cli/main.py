@@ -241,12 +241,18 @@ _RESUME_HINT = {
 }
 
 
+def _is_torchs_memory_error(error: Exception) -> bool:
+    """Whether torch, which has no class for it on the CPU, says that an array does not fit into memory."""
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("t allocate memory" in text or "out of memory" in text)
+
+
 def _message(error: Exception) -> str | None:
     """The message for a user; None where the error is a fault of recgym."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL_MODULES:
         return f"this needs {error.name}: pip install 'recgym[{_OTHER_EXTRAS.get(error.name, 'agents')}]'"
-    if isinstance(error, MemoryError):
-        return f"not enough memory. {error}"
+    if isinstance(error, MemoryError) or _is_torchs_memory_error(error):
+        return f"not enough memory. {str(error).splitlines()[0] if str(error) else ''}"
     if isinstance(error, OSError) and error.strerror:
         place = "output" if error.filename is None else error.filename
         return f"{place}: {error.strerror}"

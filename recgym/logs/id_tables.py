@@ -26,7 +26,7 @@ from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
-from recgym.logs.text_values import values_of, words_of
+from recgym.logs.text_values import are_comma_numbers, values_of, words_of
 from recgym.logs.vector_column import VECTOR, vector_column
 
 
@@ -42,10 +42,16 @@ def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
     header = read_header(files, name, layout.delimiter)
     types = {column: None if column == VECTOR else TEXT for column in ("id", *header)}
     table, lines = read_csv_and_lines(files, name, types, layout, nullable=header)
+    remarks = []
     for place, column in enumerate(table.column_names):
         if column not in ("id", *ITEM_COLUMNS):
+            if are_comma_numbers(table[column]):
+                remarks.append(
+                    f"{name}, {column}: numbers with a comma are words here; a decimal point makes them numbers"
+                )
             table = table.set_column(place, column, values_of(table[column]))
-    return with_id(name, table, lines)
+    found, said = with_id(name, table, lines)
+    return found, [*remarks, *said]
 
 
 def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:

@@ -16,6 +16,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.ids import FLOAT, INT, encode_ids
 
 PLAIN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
+WITH_COMMA = r"^[+-]?[0-9]+(,[0-9]+)?$"
 MAX_DIGITS = 15  # that a float64 keeps of every decimal number
 YES_NO = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
@@ -49,6 +50,17 @@ def values_of(cells: Any) -> Any:
 def are_yes_no(words: Any) -> bool:
     """Whether distinct words are of true and false alone, in one spelling."""
     return 0 < len(words) <= 2 and any(set(words.to_pylist()) <= pair for pair in YES_NO)
+
+
+def are_comma_numbers(cells: Any) -> bool:
+    """Whether all known cells of a column of text are numbers, some of them with a comma, which stay text."""
+    words = words_of(cells).dictionary
+    if not len(words):
+        return False
+    return bool(
+        as_numpy(pc.match_substring_regex(words, WITH_COMMA)).all()
+        and pc.any(pc.match_substring(words, ",")).as_py()
+    )
 
 
 def with_values(table: Any, prefix: str) -> Any:

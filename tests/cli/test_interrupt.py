@@ -161,14 +161,19 @@ def test_a_disk_without_room_for_a_picture_is_one_line(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"card.png": b"the one before"}
 
 
-def test_without_memory_it_is_one_line(run, monkeypatch):
+@pytest.mark.parametrize("kind", [MemoryError, RuntimeError])
+def test_without_memory_it_is_one_line(run, monkeypatch, kind):
+    said = (
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 86800000000000 bytes."  # of torch
+    )
+
     def envs(as_json: bool = False) -> None:
-        raise MemoryError("Unable to allocate 2.00 TiB")
+        raise kind(f"{said}\nException raised from ...")
 
     monkeypatch.setattr("recgym.cli.main.app.registered_commands", [])
     import recgym.cli.main as cli
 
     cli.app.command()(envs)
     code, out, err = run("envs")
-    assert (code, out, err) == (2, "", "recgym: not enough memory. Unable to allocate 2.00 TiB\n")
+    assert (code, out, err) == (2, "", f"recgym: not enough memory. {said}\n")
     assert os.environ.get("RECGYM_DEBUG") is None

@@ -94,6 +94,16 @@ def test_decimal_commas_of_events_counts_times_and_items(tmp_path):
     assert items["duration_ms"].to_pylist() == [4000.5, None]
 
 
+def test_features_with_a_comma_stay_words_and_a_remark_says_so(tmp_path):
+    (tmp_path / "users.csv").write_text("id;age;tags;size\na;23,5;x,y;7\nb;24;NA;8\n")
+    log = read_log(
+        table(tmp_path, "user;item\na;x\nb;y\n"), domain="content", users=str(tmp_path / "users.csv")
+    )
+    assert log.users["age"].to_pylist() == ["23,5", "24"]
+    said = [line for line in log.remarks if "comma" in line]
+    assert said == ["users.csv, age: numbers with a comma are words here; a decimal point makes them numbers"]
+
+
 @pytest.mark.parametrize(
     ("key", "words", "rule"),
     [
