@@ -12,7 +12,7 @@ import numpy as np
 from agents.observation_checks import ANY, as_batch, as_mask, kind_of_space
 from agents.slates import check_kind, check_log, num_rows
 from recgym.arrays import Ints
-from recgym.checks import checked_seed, difference, made_for_another, quoted, whole_number
+from recgym.checks import checked_seed, difference, flag, made_for_another, quoted, whole_number
 
 
 def wanted(kind: Any, params: dict[str, Any], slate_size: int, shown: str) -> str:
@@ -43,6 +43,7 @@ def refuse_unlearnt(agent: Any, explore: bool) -> None:
 
     An agent that also learns online may explore and be trained without a log.
     """
+    explore = flag("explore", explore)
     if agent.is_learnt or not agent.learns_from_log:
         return
     online = agent.learns_online
@@ -58,9 +59,13 @@ def begin_training(agent: Any, budget: Any, seed: Any) -> tuple[int, int]:
     return checked
 
 
-def begin_preparing(agent: Any, log: Any, seed: Any) -> int:
+def begin_preparing(agent: Any, log: Any, seed: Any, report: Any = None) -> int:
     """Random seed of an offline stage; ValueError if it cannot start. The log may be None if it is not used."""
     number = checked_seed(seed)
+    if report is not None and not callable(report):
+        raise ValueError(
+            f"report is {quoted(report)}, expected a function of the rounds done and the figures"
+        )
     if agent.learns_from_log:
         check_log(agent.problem, log)
         if agent.env is not None:
@@ -145,7 +150,7 @@ def check_task(agent: Any, env: Any, does: str = "train it", else_: str = "") ->
 def _prepare(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def prepare(self: Any, log: Any, seed: Any, report: Any = None) -> Any:
-        figures = method(self, log, begin_preparing(self, log, seed), report)
+        figures = method(self, log, begin_preparing(self, log, seed, report), report)
         self.is_learnt |= self.learns_from_log
         return figures
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.environments import arguments_of
 from agents.guards import check_agent, check_task
-from recgym.checks import checked_seed, whole_number
+from recgym.checks import MAX_COUNT, checked_seed, flag, whole_number
 from recgym.rollout.play import bound, final_figures, play
 
 
@@ -27,10 +27,10 @@ def judge(
     Raises:
         ValueError: an argument is out of range, or the agent is of another task and `transfer` is False.
     """
-    sessions, seed = whole_number(sessions, "sessions", 2), checked_seed(seed)
+    sessions, seed = whole_number(sessions, "sessions", 2, MAX_COUNT), checked_seed(seed)
     check_agent(agent)
     env_id, kwargs = arguments_of(env)
-    if not transfer:
+    if not flag("transfer", transfer):
         check_task(agent, env, "judge it", "; transfer=True judges it here")
 
     columns, facts = play(env_id, kwargs, bound(agent), seed, sessions)

@@ -4,6 +4,7 @@ import inspect
 import traceback
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 import agents
 import recgym
 from recgym import evaluate, fidelity, fit, logs
+from recgym.sim.synthetic import synthetic
 
 ROOTS = tuple(str(Path(module.__file__).parent) for module in (recgym, agents))
 BESIDE = {
@@ -67,3 +69,32 @@ def test_a_wrong_kind_is_refused_in_one_line(name, function, tmp_path, monkeypat
                     function, {**dict.fromkeys(needed, np.array([0.2, 0.3, 0.5])), option.name: wrong}
                 )
                 assert not found, f"{name}(..., {option.name}={wrong!r}): {found}"
+
+
+@pytest.fixture(scope="module")
+def task():
+    """An environment of a small world, two agents and a log in memory."""
+    env = gym.make("recgym/Content-v1", world=synthetic(1, domain="content", num_users=30, num_items=20))
+    log = logs.sample_log(env, sessions=5, seed=1)
+    return env, agents.make_agent("linucb", env), agents.make_agent("mf", env), log
+
+
+def test_arguments_of_methods_are_refused_in_one_line(task, tmp_path):
+    env, online, offline, log = task
+    frame = pd.DataFrame({"user": ["a"], "item": ["x"]})
+    (tmp_path / "t.csv").write_text("user,item\na,x\n")
+    seen = online.env.reset(seed=0)[0]
+    calls = (
+        ("source", lambda wrong: logs.Log.from_pandas(frame, domain="content", source=wrong)),
+        ("encoding", lambda wrong: logs.read_log(tmp_path / "t.csv", domain="content", encoding=wrong)),
+        ("explore", lambda wrong: online.act(seen, explore=wrong)),
+        ("report", lambda wrong: offline.prepare(log, 1, wrong)),
+        ("transfer", lambda wrong: agents.judge(online, env, sessions=2, seed=0, transfer=wrong)),
+        ("sessions", lambda wrong: agents.judge(online, env, sessions=wrong, seed=0)),
+    )
+    for name, call in calls:
+        for wrong in WRONG:
+            if wrong is None or isinstance(wrong, bool) or (name == "report" and callable(wrong)):
+                continue
+            found = faults(lambda wrong, call=call: call(wrong), {"wrong": wrong})
+            assert not found, f"{name}={wrong!r}: {found}"

@@ -14,7 +14,7 @@ from recgym.events import DOMAINS, EVENTS
 from recgym.logs.arrow_types import UTF8_RULE, is_list, plain, refuse_list, refuse_spans
 from recgym.logs.cell_rules import COUNT_COLUMNS
 from recgym.logs.check import event_remarks, validate
-from recgym.logs.columns import Source
+from recgym.logs.columns import Source, require_source
 from recgym.logs.delimited import TABLE, require_columns
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
@@ -182,7 +182,8 @@ def log_of_frame(
         (None, []) if ids is None else with_id(key, of_frame(key, ids))
         for key, ids in (("users", users), ("items", items))
     )
-    source = source or Source("frame", "unknown", "")
+    source = Source("frame", "unknown", "") if source is None else source
+    require_source(source)
     settings = TableSettings(
         "frame", domain, source, named, GAP_MINUTES, users=users, items=items, origin=origin, **stated
     )

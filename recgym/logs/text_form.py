@@ -26,7 +26,7 @@ class TextForm(NamedTuple):
                 raise LogError(f"separator {separator!r}: one character, :: or a word of {words} is needed")
         try:
             is_fit = encoding is None or "user,item\n".encode(codecs.lookup(encoding).name) == b"user,item\n"
-        except (LookupError, TypeError, UnicodeError):
+        except (LookupError, TypeError, ValueError):  # UnicodeError, NUL bytes
             is_fit = False
         if not is_fit:
             raise LogError(
