@@ -19,7 +19,7 @@ UNDECIDED = (
     "* undecided although its 95 % interval excludes 0: the interval is of one comparison, "
     f"the correction keeps the chance of any wrong decision among all of them below {LEVEL:g}"
 )
-AGGREGATE_HEAD = "agent", "interquartile mean of scores, 95 %", "probability that {} improves on it"
+_HEAD = "agent", "interquartile mean of scores, 95 %", "probability that {} improves on it"
 SCALE_ENDS = (RANDOM, ORACLE_PLAN)  # their scores are 0 and 1
 
 
@@ -72,10 +72,17 @@ def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
     return Aggregate(tuple(names[name] for name in scores), reference, tuple(rows))
 
 
-def aggregate_cells(row: AggregateRow) -> tuple[str, str, str]:
-    """A row as text, in the order of `AGGREGATE_HEAD`."""
-    better = "" if row.improvement is None else "{:.2f} [{:.2f}, {:.2f}]".format(*row.improvement[:3])
-    return row.agent, "{:.2f} [{:.2f}, {:.2f}]".format(*row.iqm[:3]), better
+def aggregate_table(found: Aggregate) -> tuple[list[str], list[list[str]]]:
+    """Names and rows as text; without the column of the reference where that has no runs in all environments."""
+    rows = [
+        [
+            row.agent,
+            *("" if each is None else "{:.2f} [{:.2f}, {:.2f}]".format(*each[:3]) for each in row[1:]),
+        ]
+        for row in found.rows
+    ]
+    width = 3 if any(row[2] for row in rows) else 2
+    return [name.format(found.reference) for name in _HEAD[:width]], [row[:width] for row in rows]
 
 
 def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.all_environments import AGGREGATE_HEAD, Aggregate, aggregate_cells
+from recgym.bench.all_environments import Aggregate, aggregate_table
 from recgym.bench.beyond_return import beyond_return
 from recgym.bench.experiment import title_of
 from recgym.bench.judged_runs import PRIVILEGED, JudgedRun, runs_by_agent, seed_scores
@@ -38,6 +38,9 @@ class Section(NamedTuple):
 
 def page_text(sections: Iterable[Section], tuning: Iterable[Mapping[str, Any]]) -> str:
     """The page; the same rows give the same text."""
+    sections = list(sections)
+    rows = [_cells(table, row) for section in sections for table in section.tables for row in table.rows]
+    filled = [k for k in range(len(_HEAD)) if any(row[k] != _cell(None, "") for row in rows)]
     style, script = ((_ASSETS / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -46,7 +49,7 @@ def page_text(sections: Iterable[Section], tuning: Iterable[Mapping[str, Any]]) 
         f"<title>recgym: results</title>\n<style>\n{style}</style></head>\n<body>\n<h1>Results</h1>",
         "<p>Made by <code>recgym report</code> from raw rows. Agents of one seed meet the same users; differences are "
         "paired. Score: 0 is random, 1 is oracle-plan. Click a head to sort.</p>",
-        *map(_section, sections),
+        *(_section(section, filled) for section in sections),
         _tuning(tuning),
         f"<script>\n{script}</script>\n</body></html>\n",
     ]
@@ -65,16 +68,17 @@ def _title(table: Leaderboard) -> str:
     return title_of(table.env_id, table.experiment)
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, filled: Sequence[int]) -> str:
+    """A section of the page; `filled`: the columns of `_HEAD` that the page has."""
     names = [_title(table) for table in section.tables]
     options = "".join(f"<option>{escape(name)}</option>" for name in names)
-    rows = "\n".join(_row(table, row) for table in section.tables for row in table.rows)
+    rows = "\n".join(_row(table, row, filled) for table in section.tables for row in table.rows)
     lines = [
         f"<section><h2>{escape(section.name)}</h2>",
         f'<p>{len(section.runs)} runs; <a href="{escape(section.rows_file)}" download>raw rows (Parquet)</a></p>',
         '<p><label>Environment <select class="environment"><option value="">all</option>',
         f"{options}</select></label></p>",
-        f'<div class="wide"><table class="sortable leaderboard"><thead><tr>{_heads()}</tr></thead><tbody>',
+        f'<div class="wide"><table class="sortable leaderboard"><thead><tr>{_heads(filled)}</tr></thead><tbody>',
         rows,
         "</tbody></table></div>",
         *(_remarks(table) for table in section.tables),
@@ -88,10 +92,10 @@ def _section(section: Section) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _heads() -> str:
+def _heads(filled: Iterable[int]) -> str:
     return "".join(
-        f'<th data-kind="{"text" if at < 2 else "number"}"><button type="button">{escape(name)}</button></th>'
-        for at, name in enumerate(_HEAD)
+        f'<th data-kind="{"text" if at < 2 else "number"}"><button type="button">{escape(_HEAD[at])}</button></th>'
+        for at in filled
     )
 
 
@@ -107,13 +111,19 @@ def _interval(each: Interval | None, sign: str = "") -> str:
     return _cell(each.mean, f"{each.mean:{sign}.2f}{bounds}")
 
 
-def _row(table: Leaderboard, row: Row) -> str:
+def _row(table: Leaderboard, row: Row, filled: Iterable[int]) -> str:
+    cells = _cells(table, row)
+    return f'<tr data-environment="{escape(_title(table))}">{"".join(cells[at] for at in filled)}</tr>'
+
+
+def _cells(table: Leaderboard, row: Row) -> list[str]:
+    """The cells of a row, in the order of `_HEAD`."""
     name, score = escape(_title(table)), row.score
     found = None if score is None else score.value
     scored = "" if score is None else "undefined" if found is None else f"{found:.2f}"
     if score is not None and score.low is not None:
         scored += f" [{score.low:.2f}, {score.high:.2f}]"
-    cells = [
+    return [
         f'<td data-value="{name}">{name}</td>',
         f'<td data-value="{escape(row.agent)}">{escape(row.agent)}</td>',
         _cell(row.seeds, str(row.seeds)),
@@ -126,7 +136,6 @@ def _row(table: Leaderboard, row: Row) -> str:
         _cell(row.gini, f"{row.gini:.2f}"),
         _cell(row.seconds, f"{row.seconds:.1f}"),
     ]
-    return f'<tr data-environment="{name}">{"".join(cells)}</tr>'
 
 
 def _remarks(table: Leaderboard) -> str:
@@ -144,11 +153,9 @@ def _remarks(table: Leaderboard) -> str:
 def _aggregate(found: Aggregate | None) -> str:
     if found is None:
         return ""
-    heads = "".join(f"<th>{escape(name.format(found.reference))}</th>" for name in AGGREGATE_HEAD)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in aggregate_cells(row))}</tr>"
-        for row in found.rows
-    )
+    names, cells = aggregate_table(found)
+    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
     return f"<h3>All environments</h3>{_plain_table(heads, rows)}"
 
 

@@ -1,14 +1,14 @@
 """The page, pictures and files of rows of a results folder, made from raw rows; the same rows give the same bytes."""
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from recgym.bench.all_environments import (
-    AGGREGATE_HEAD,
     Aggregate,
-    aggregate_cells,
     aggregate_of,
+    aggregate_table,
     corrected_lines,
 )
 from recgym.bench.beyond_return import beyond_return, describe_columns
@@ -28,7 +28,7 @@ from recgym.bench.raw_rows import FILE, preset_of, read_runs, rows_bytes, table_
 from recgym.bench.report_page import ALL_ENVIRONMENTS, OPENING, PAGE, refuse_to_lose
 from recgym.bench.run_folder import run_folders
 from recgym.bench.suite import PRESETS
-from recgym.bench.table_text import cells, describe_judged, describe_learning, head
+from recgym.bench.table_text import describe_judged, describe_learning, filled_columns, filled_names
 from recgym.fidelity.card import planning_text
 from recgym.storage import write_files
 
@@ -88,9 +88,10 @@ def write_report(folder: Path) -> Results:
     results = Results(folder)
     refuse_to_lose(folder)
     parts, files = [_ABOUT], dict[Path, bytes]()
+    filled = filled_names(table for tables in results.tables.values() for table in tables)
     for preset, tables in results.tables.items():
         parts.append(_preset_text(results, preset))
-        parts += [_table_text(table) + _beyond_text(table, results.runs[preset]) for table in tables]
+        parts += [_table_text(table, filled) + _beyond_text(table, results.runs[preset]) for table in tables]
         parts += [_aggregate_text(results.aggregate[preset], tables)]
         parts += [_stability_text(entry) for entry in results.stability[preset]]
         if tables:
@@ -161,9 +162,10 @@ def _named(counts: Counter[str]) -> str:
     return " / ".join(f"{name} ({count} runs)" for name, count in sorted(counts.items()))
 
 
-def _table_text(table: Leaderboard) -> str:
+def _table_text(table: Leaderboard, filled: Collection[str]) -> str:
+    """A table with its remarks; `filled`: names of the columns that the page has."""
     title = f"### {title_of(table.env_id, table.experiment)}" + (f" ({table.mark})" if table.mark else "")
-    names = head(table)
+    names, rows = filled_columns(table, filled)
     lines = [
         title,
         "",
@@ -173,7 +175,7 @@ def _table_text(table: Leaderboard) -> str:
         "",
         "| " + " | ".join(names) + " |",
         "| --- " + "| ---: " * (len(names) - 1) + "|",
-        *("| " + " | ".join(cells(table, row)) + " |" for row in table.rows),
+        *("| " + " | ".join(row) + " |" for row in rows),
         "",
         *(f"* {note}" for note in table.notes),
     ]
@@ -197,8 +199,8 @@ def _aggregate_text(found: Aggregate | None, tables: list[Leaderboard]) -> str:
     """The comparison over all environments, and the corrected comparisons of each."""
     lines = [f"### {ALL_ENVIRONMENTS}", ""]
     if found is not None:
-        names = [name.format(found.reference) for name in AGGREGATE_HEAD]
-        rows = [names, ["---", "---:", "---:"], *map(aggregate_cells, found.rows)]
+        names, cells = aggregate_table(found)
+        rows = [names, ["---", *["---:"] * (len(names) - 1)], *cells]
         lines += [f"{', '.join(found.environments)}; bootstrap intervals stratified by environment.", ""]
         lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
     corrected = corrected_lines(tables)

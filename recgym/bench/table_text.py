@@ -1,6 +1,7 @@
 """Leaderboards as text: the head, cells and remarks of a table."""
 
 import math
+from collections.abc import Collection, Iterable
 
 from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.evaluate.stats import Interval
@@ -36,10 +37,22 @@ def cells(table: Leaderboard, row: Row) -> list[str]:
     ]
 
 
-def filled_columns(table: Leaderboard) -> tuple[list[str], list[list[str]]]:
-    """Names and rows of a table without the columns that are empty: of a reference, or a score, that no run has."""
-    names, rows = head(table), [cells(table, row) for row in table.rows]
-    kept = [k for k in range(len(names)) if not rows or any(row[k] for row in rows)]
+def filled_names(tables: Iterable[Leaderboard]) -> set[str]:
+    """Names of the columns that a row of one of the tables fills: not of a reference, or a score, that no run has."""
+    return {
+        name
+        for table in tables
+        for row in table.rows
+        for name, text in zip(head(table), cells(table, row), strict=True)
+        if text
+    }
+
+
+def filled_columns(table: Leaderboard, filled: Collection[str]) -> tuple[list[str], list[list[str]]]:
+    """Names and rows of a table without the columns that are not in `filled`, see `filled_names`."""
+    names = head(table)
+    kept = [k for k, name in enumerate(names) if name in filled]
+    rows = [cells(table, row) for row in table.rows]
     return [names[k] for k in kept], [[row[k] for k in kept] for row in rows]
 
 

@@ -1,10 +1,16 @@
 """The tables of a results folder on stdout."""
 
-from recgym.bench.all_environments import AGGREGATE_HEAD, aggregate_cells, corrected_lines
+from recgym.bench.all_environments import aggregate_table, corrected_lines
 from recgym.bench.experiment import title_of
 from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
-from recgym.bench.table_text import REFERENCE_HEAD, describe_learning, describe_planning, filled_columns
+from recgym.bench.table_text import (
+    REFERENCE_HEAD,
+    describe_learning,
+    describe_planning,
+    filled_columns,
+    filled_names,
+)
 from recgym.cli.layout import TableColumn, show_table, show_text
 
 # the order in which columns are given space, after those without a rank
@@ -17,7 +23,7 @@ def print_report(results: Results) -> None:
         for table in tables:
             title = title_of(table.env_id, table.experiment)
             ranks = _RANKS | {REFERENCE_HEAD.format(table.reference): _RANKS["reference"]}
-            names, rows = filled_columns(table)
+            names, rows = filled_columns(table, filled_names([table]))
             columns = [TableColumn(name, ranks.get(name, 0)) for name in names]
             show_table(columns, rows, f"{preset}: {title}" + (f"  ({table.mark})" if table.mark else ""))
             lines = [describe_planning(table), describe_learning(table), *table.notes]
@@ -39,8 +45,7 @@ def _print_aggregate(results: Results, preset: str) -> None:
     """The comparison over all environments, and the corrected comparisons of each."""
     found = results.aggregate[preset]
     if found is not None:
-        names = [name.format(found.reference) for name in AGGREGATE_HEAD]
-        rows = [aggregate_cells(row) for row in found.rows]
+        names, rows = aggregate_table(found)
         show_table(
             [TableColumn(name, rank) for rank, name in enumerate(names)], rows, f"{preset}: all environments"
         )

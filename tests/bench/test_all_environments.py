@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recgym.bench.all_environments import aggregate_cells, aggregate_of, corrected_lines
+from recgym.bench.all_environments import aggregate_of, aggregate_table, corrected_lines
 from recgym.bench.judged_runs import JudgedRun
 from recgym.bench.leaderboard import tables_of
 from recgym.evaluate.aggregate import iqm
@@ -54,7 +54,10 @@ def test_scores_of_all_seeds_have_an_interquartile_mean():
     assert by_agent["ucb1"].iqm.mean == pytest.approx(iqm(np.concatenate(scores)))
     assert by_agent["ucb1"].improvement.mean == 1.0
     assert by_agent["dcf-dqn"].improvement is None
-    assert aggregate_cells(by_agent["ucb1"])[2].startswith("1.00 [")
+    names, rows = aggregate_table(found)
+    assert (names[2], rows[-1][2][:6]) == ("probability that dcf-dqn improves on it", "1.00 [")
+    names, rows = aggregate_table(aggregate_of(runs(), "gru4rec"))
+    assert {len(row) for row in (names, *rows)} == {2}  # it has no runs
 
 
 def test_one_environment_or_one_seed_has_no_aggregate():

@@ -1,6 +1,7 @@
 """The page of a results folder."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from bench_runs import folders
-from fake_runs import write_run
+from fake_runs import write_run, write_table
 
 from recgym.bench import machine
 from recgym.bench.report import Results, write_report
@@ -75,3 +76,13 @@ def test_an_agent_that_is_judged_in_several_settings_was_trained_once(tmp_path):
     write_report(tmp_path)
     seconds = 2 * (0.25 + 1.5) + 2 * (0.25 + 2.5) + 12 * 0.125
     assert f"12 runs, {seconds / 60:.1f} CPU minutes" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_columns_that_no_table_fills_are_on_no_page(tmp_path):
+    write_table(tmp_path / "quick", agents=("random", "ucb1"))
+    write_report(tmp_path)
+    text, page = ((tmp_path / name).read_text(encoding="utf-8") for name in ("README.md", "index.html"))
+    assert "| agent | return | over random, paired 95 % | response rate |" in text
+    assert ">score, 95 %<" not in page
+    rows = re.findall(r"<tr data-environment.*|<thead><tr><th data.*?</tr>", page)
+    assert {len(re.findall("<t[dh] data-", row)) for row in rows} == {10}

@@ -1,7 +1,7 @@
 """Numbers of tables as text."""
 
 from recgym.bench.leaderboard import Leaderboard, Row
-from recgym.bench.table_text import GAIN_HEAD, filled_columns, format_number
+from recgym.bench.table_text import GAIN_HEAD, filled_columns, filled_names, format_number
 from recgym.evaluate.stats import Interval
 
 
@@ -23,7 +23,9 @@ def test_columns_that_no_run_fills_are_left_out():
         place = "own", "ecommerce", "recgym/Ecommerce-v1", "ecommerce-1", 1, 2, 10
         return Leaderboard(*place, (row,), interval, None, True, reference="dcf-dqn")
 
-    names, rows = filled_columns(table(None))
+    names, rows = filled_columns(table(None), filled_names([table(None)]))
     assert names == ["agent", "return", GAIN_HEAD, "response rate", "length", "coverage", "CPU seconds"]
     assert rows == [["linucb", "1.20", "+1.20 [+0.90, +1.50]", "0.250", "5.0", "50 %", "12.0"]]
-    assert filled_columns(table(interval))[0][3] == "dcf-dqn over it, paired 95 %"
+    filled = filled_names([table(None), table(interval)])  # tables of one page have the same columns
+    for each in (table(None), table(interval)):
+        assert filled_columns(each, filled)[0][3] == "dcf-dqn over it, paired 95 %"
