@@ -57,6 +57,10 @@ class PastRewards:
         self.problem, self.inner, self.total = problem, np.zeros((width, width)), np.zeros(width)
         self.slopes = np.zeros(width)
 
+    def clear(self) -> None:
+        """Drop what was fitted."""
+        self.inner[:], self.total[:], self.slopes[:] = 0.0, 0.0, 0.0
+
     def fit(self, item: NDArray[Any], events: NDArray[Any], reward: Doubles) -> None:
         """Add items with their events (n, E) and rewards (n,); item (n,), or slates (n, K) with events (n, K, E)."""
         if not self.problem.reward_per_minute or not len(reward):

@@ -83,15 +83,23 @@ class GaussianFactors:
         self.user_inner = np.zeros((num_users, rank, rank))  # precision of t from the user's sessions
         self.user_cross = np.zeros((num_users, rank))  # the same times t
         self.by_features = np.zeros((num_users, rank))  # g x
-        self.share = np.full(1, 0.5)  # q
-        self.noise = np.full(1, PSEUDO_VARIANCE)  # s^2
-        self.spread = np.full(rank + 1, FIRST_SPREAD**2)
+        self.share, self.noise, self.spread = np.empty(1), np.empty(1), np.empty(rank + 1)  # q, s^2
         self.centre = np.zeros((int(category.max()) + 1, rank + 1))
-        first = rng.standard_normal((len(self.centre), rank))  # breaks the symmetry
-        self.centre[:, 1:] = FIRST_SPREAD * first
+        self.first = FIRST_SPREAD * rng.standard_normal((len(self.centre), rank))  # breaks the symmetry
+        self._begin()
         self.items = np.zeros((num_items, rank + 1))  # posterior means of (b, w)
         self.item_covariance = np.zeros((num_items, rank + 1, rank + 1))
         self.solve()
+
+    def _begin(self) -> None:
+        """Variances and prior means before anything is learnt."""
+        self.share[:], self.noise[:], self.spread[:] = 0.5, PSEUDO_VARIANCE, FIRST_SPREAD**2
+        self.by_features[:], self.centre[:, :1], self.centre[:, 1:] = 0.0, 0.0, self.first
+
+    def _clear(self) -> None:
+        """Set all sums to 0."""
+        for sums in (*self.sums, *self.open, self.user_inner, self.user_cross):
+            sums[:] = 0.0
 
     # posteriors
 
@@ -120,6 +128,11 @@ class GaussianFactors:
         before = _inverse(prior.covariance)
         covariance = _inverse(before + precision)
         return Beliefs(_times(covariance, _times(before, prior.mean) + scaled_mean), covariance)
+
+    def mean_reward(self) -> float:
+        """Mean reward of all impressions, with one pseudo-impression of one half; between 0 and 1."""
+        sums = self.sums.plus(self.open)
+        return float((sums.cross[:, 0].sum() + 0.5) / (sums.inner[:, 0, 0].sum() + 1.0))
 
     # learning
 
@@ -186,6 +199,9 @@ class GaussianFactors:
             passes: number of iterations.
             rng: draws the first factors.
         """
+        self._begin()
+        self._clear()
+        self.solve()
         count = np.maximum(sessions.shown.sum(axis=0), 1.0)
         self.items[:, 0] = sessions.rewards.sum(axis=0) / count
         self.items[:, 1:] = FIRST_SPREAD * rng.standard_normal((len(count), self.rank))
@@ -197,8 +213,7 @@ class GaussianFactors:
 
     def _expect(self, users: Ints, sessions: RewardSums) -> None:
         """Sums of items and users over all sessions of a log, and the share of a user's scatter that stays."""
-        for sums in (*self.sums, *self.open, self.user_inner, self.user_cross):
-            sums[:] = 0.0
+        self._clear()
         precision, scaled_mean = self.evidence(sessions)
         self._add_users(users, precision, scaled_mean)
         user = self.of_users(users)

@@ -2,8 +2,8 @@
 
 Zhao, Zhang and Wang (2013, CIKM, "Interactive collaborative filtering"): probabilistic matrix factorisation on the log
 (`agents.factors.gaussian_factors`), Thompson draws from the posterior of the session's vector while exploring, its
-mean otherwise. Here the items' posteriors are drawn too, and the agent's own sessions enter the factors: each
-impression once, with all that is known of its session when that ends or when the impression leaves the history. Prior
+mean otherwise. Here the items' posteriors are drawn too, and the agent's own sessions enter the factors
+(`agents.factors.session_factors`). Prior
 means come from the users' public features in the log's table, and from the user's other sessions, as far as those say
 something about a new one.
 
@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 
 from agents.base import BaseAgent
 from agents.explain import named
-from agents.factors.gaussian_factors import LEAST_SHARE, Beliefs, GaussianFactors
+from agents.factors.gaussian_factors import Beliefs
+from agents.factors.session_factors import SessionFactors
 from agents.interface import Actions, Figures, Masks, Report, Transition
-from agents.loop import take
 from agents.params import check_range
-from agents.past_rewards import PastRewards, RewardSums
 from agents.problem import Problem
-from agents.saved import check_within
-from agents.slates import allowed_items, scaled, top_k
+from agents.slates import allowed_items, top_k
 from agents.user_table import user_features
 from recgym.arrays import Doubles
 
@@ -80,9 +78,8 @@ class Mf(BaseAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        category = np.asarray(problem.items["category"], np.int64)
-        self.model = GaussianFactors(category, problem.num_users, self.params.rank, self.rng)
-        self.past = PastRewards(problem)
+        self.factors = SessionFactors(problem, self.params.rank, self.rng)
+        self.model, self.past, self.beliefs = self.factors.model, self.factors.past, self.factors.beliefs
 
     # from the log
 
@@ -90,27 +87,17 @@ class Mf(BaseAgent):
         """Factorise the rewards of a log, one row of the matrix for each session."""
         from agents.log_histories import read_histories
 
-        rows = read_histories(self.problem, log)
-        reward = scaled(self.problem, rows.reward)
-        self.past.fit(rows.item, rows.events, rows.reward)
-        shape = int(rows.session[-1]) + 1, self.problem.num_items
-        sessions = RewardSums.of(rows.session, rows.item, reward, shape)
-        users = rows.user[np.unique(rows.session, return_index=True)[1]]
+        histories = read_histories(self.problem, log)
         table = user_features(log, self.problem.num_users)
         features = table if self.params.user_features else table[:, :0]
         rng = np.random.default_rng(np.random.SeedSequence([seed, len(log)]))
-        self.model.fit(users, sessions, features, self.params.passes, rng)
+        self.factors.fit(histories, np.arange(len(log)), features, self.params.passes, rng)
         figures = self._figures()
         if report is not None:
             report(len(log), figures)
         return {"offline_rows": float(len(log)), **figures}
 
     # acting
-
-    def beliefs(self, observation: Any) -> Beliefs:
-        """Posteriors of the sessions' vectors."""
-        users = np.asarray(observation["user"], np.int64)
-        return self.model.posterior(users, self.past(observation))
 
     def scores(self, observation: Any) -> NDArray[np.float64]:
         """Expected scaled rewards, (B, N); equal to nine digits are ties, so that rounding has no effect."""
@@ -140,25 +127,8 @@ class Mf(BaseAgent):
     # learning online
 
     def learn(self, transition: Transition) -> Figures:
-        """Add impressions that leave the history, and the whole history where a session ends.
-
-        Sessions that go on have sums of their own, which the next call replaces, when more is known of them.
-        """
-        self.past.learn(transition)
-        before, after = transition.observation, transition.next_observation
-        oldest = {**before, "shown": before["shown"].copy()}
-        oldest["shown"][:, self.problem.slate_size :] = self.problem.num_items
-        over = transition.terminated | transition.truncated
-        for observation, part in ((before, oldest), (take(after, over), take(after, over))):
-            rows = np.flatnonzero((part["shown"] < self.problem.num_items).any(axis=1))
-            if len(rows):
-                users = np.asarray(part["user"], np.int64)[rows]
-                self.model.absorb(users, self.beliefs(take(observation, rows)), self.past(take(part, rows)))
-        self.model.open.clear()
-        if not over.all():
-            going = take(after, ~over)
-            self.model.open.add(self.beliefs(going), self.past(going))
-        self.model.refresh()
+        """Add impressions of the agent's sessions to the factors."""
+        self.factors.learn(transition)
         return self._figures()
 
     def part_from_sessions(self) -> None:
@@ -192,17 +162,14 @@ class Mf(BaseAgent):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Sums and priors of the factorisation, and of the minutes watched."""
-        return {**self.model.state(), **self.past.state()}
+        return self.factors.state()
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """ValueError if arrays do not fit or a variance is not above 0."""
         super().check_state(state)
-        for name in ("noise", "spread"):
-            check_within(f"saved {self.name}: {name}", state[name], 1e-12)
-        check_within(f"saved {self.name}: share", state["share"], LEAST_SHARE, 1.0 - LEAST_SHARE)
+        self.factors.check_state(f"saved {self.name}", state)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore the result of `state`, and the posteriors that follow from it."""
         super().restore(state)
-        self.model.solve()
-        self.past.solve()
+        self.factors.solve()
