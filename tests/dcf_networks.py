@@ -25,9 +25,9 @@ def visited(env, steps, seed=0):
     return problem, observation
 
 
-def random_towers(problem, encoder="recurrent"):
+def random_towers(problem, encoder="recurrent", rank=0):
     with seeded(1):
-        towers = Towers(problem, width=8, hidden=16, encoder=encoder)
+        towers = Towers(problem, width=8, hidden=16, encoder=encoder, rank=rank)
         for weight in towers.parameters():
             torch.nn.init.normal_(weight, std=0.4)
     return towers

@@ -5,10 +5,10 @@ this state, Q is a sum of contributions of the user, each past item, the context
 The contribution of a past item is its part of the history's code (`shares` of `agents.deep.encoders`: for the
 recurrent encoder its input times the later update gates, for attention its weighted value, for convolutions its part
 of the last output), its part of the category shares, and what its response says of the user
-(`agents.deep.session_posterior`, with the precision fixed). It is not a counterfactual: without the item, gates and
-attention weights would differ.
+(`agents.deep.session_posterior` and `agents.deep.factor_posterior`, precisions fixed). It is not a counterfactual:
+without the item, gates and attention weights would differ.
 
-Axes: B sessions, H history, K slate positions, C categories, d width of the towers.
+Axes: B sessions, H history, K slate positions, C categories, d width of the towers, r factors.
 """
 
 import copy
@@ -41,36 +41,39 @@ def shares_of(towers: Towers, problem: Problem, states: States, items: Tensor) -
     history, present = t.history(states, shown)
     past = t.encoder.shares(history, present) * present[..., None]  # (B, H, d)
     features = t.state_features(states, shown, t.encoder(history, present))
-    code, _, _, _, hidden = features
-    user = t.users(states.user)
-    evidence = t.posterior.shares(user, shown.vectors, shown.bias, states.events, present)  # (B, H, d + 1)
-    layer, width = cast(nn.Linear, t.hidden[0]), code.shape[1]
+    code, hidden, user = features.code, features.hidden, t.users(states.user)
+    layer, width, full = cast(nn.Linear, t.hidden[0]), t.width, shown.vectors.shape[2]
+    own = shown.vectors[..., :width]
+    evidence = t.posterior.shares(user, own, shown.bias, states.events, present)  # (B, H, d + 1)
     vectors, bias = t.items.of(items)
     g, repeat = vectors.sum(dim=1), t.q_coefficients(t.heads(features)).repeat
-    # derivative of Q by the hidden layer, (B, hidden), by its inputs, and directly by f, (B, d)
+    # derivative of Q by the hidden layer, (B, hidden), by its inputs, and directly by f, (B, d + r)
     slots, later = items.shape[1], t.continuation_head
     by_hidden = t.scale * (g @ t.reward_head.weight[:-1] + slots * t.reward_head.weight[-1])
-    by_continuation = g @ later.weight[:width] + slots * t.continuation_constant.weight[0]
+    by_continuation = g @ later.weight[:full] + slots * t.continuation_constant.weight[0]
     by_hidden = (by_hidden + t.spread * by_continuation) * (hidden > 0)
-    by_input = functional.linear(by_hidden, layer.weight.T)  # (B, 2 d + 3 + 2 C)
-    by_f = t.scale * g
-    by_code, by_user = by_input[:, :width] + by_f, by_input[:, width : 2 * width] + by_f
-    by_shares = by_input[:, 2 * width + 3 :] + by_f @ t.category_weights.weight
+    sizes = [width, width, full - width, states.context.shape[1], 2 * t.num_categories]
+    by_input = torch.split(functional.linear(by_hidden, layer.weight.T), sizes, dim=1)
+    by_f, by_factors = torch.split(t.scale * g, [width, full - width], dim=1)
+    by_code, by_user, by_factors = by_input[0] + by_f, by_input[1] + by_f, by_input[2] + by_factors
+    by_shares = by_input[4] + by_f @ t.category_weights.weight
     from_past = (past * by_code[:, None]).sum(dim=-1) + _from_categories(t, states, by_shares)
     from_past = from_past + (evidence[..., :-1] * by_user[:, None]).sum(dim=-1)
     from_past = from_past + slots * t.scale * evidence[..., -1]
+    from_factors = (t.factors.shares(states) * by_factors[:, None]).sum(dim=-1)  # (B, 1 + H)
+    from_past = from_past + from_factors[:, 1:]
     from_encoder_bias = ((code - past.sum(dim=1)) * by_code).sum(dim=1)
     constant = (
         slots * t.shift
         + by_hidden @ layer.bias
         + t.scale * (g @ t.reward_head.bias[:-1] + slots * t.reward_head.bias[-1])
-        + t.spread * (g @ later.bias[:width] + slots * t.continuation_constant.bias[0])
+        + t.spread * (g @ later.bias[:full] + slots * t.continuation_constant.bias[0])
         + from_encoder_bias
     )
     columns = [
         constant[:, None],
-        (user * by_user).sum(dim=1, keepdim=True),
-        states.context * by_input[:, 2 * width : 2 * width + 3],
+        (user * by_user).sum(dim=1, keepdim=True) + from_factors[:, :1],
+        states.context * by_input[3],
         from_past,
         t.scale * bias + t.spread * t.items.continuation_bias[items],
         (repeat[:, None] * t.repeat_features(states, items)).flatten(1),

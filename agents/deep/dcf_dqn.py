@@ -1,7 +1,8 @@
 """DCF-DQN: deep collaborative filtering fitted to a log, then double DQN on the same networks.
 
 Q(s, a) = shift + scale x(s, a) + spread y(s, a), with x the logit of the item's immediate reward and y the standardised
-continuation value (`agents.deep.towers`).
+continuation value (`agents.deep.towers`). With `rank` above 0 a matrix factorisation is a part of x, with the posterior
+of the session's factors (`agents.deep.factor_posterior`): it is fitted to the log first, and learns from each session.
 
 Offline stage (`agents.deep.pretraining`): x is fitted to a log's impressions by cross-entropy. The scale is the slope
 of the logged reward on x, so the greedy policy does not change; y is zero.
@@ -36,23 +37,28 @@ from torch.nn import functional
 
 from agents.deep.attribution import shares_of
 from agents.deep.deep_q import DeepQ, DeepQParams
-from agents.deep.pretraining import descend, fit_towers, logged_rows
+from agents.deep.pretraining import LoggedFactors, descend, fit_towers, logged_rows
 from agents.deep.replay import LoggedRows, Ring, Sample
 from agents.deep.states import States, joined, to_states
 from agents.deep.top_k_search import TopKSearch
 from agents.deep.tower_outputs import QTerms
-from agents.interface import Actions, Figures, Report
+from agents.deep.towers import Towers
+from agents.factors.session_factors import SessionFactors
+from agents.interface import Actions, Figures, Report, Transition
 from agents.log_histories import read_histories
 from agents.params import check_range
 from agents.problem import Problem
+from agents.saved import join_parts, split_parts
 from agents.torch_utils import compiled, mixed_precision
+from agents.user_table import user_features
 from recgym.arrays import Arrays
 
 
 @dataclass(frozen=True, kw_only=True)
 class DcfDqnParams(DeepQParams):
-    """Adds the length of targets, the weight of the log, priorities, and arithmetic on a GPU."""
+    """Adds the factors, the length of targets, the weight of the log, priorities, and arithmetic on a GPU."""
 
+    rank: int = 0  # r, factors of a matrix factorisation that is a part of x, at most 64; 0: none
     steps: int = 1  # n of the n-step targets
     log_weight: float = (
         0.3  # loss weight of a batch of log rows in the online stage, at least 0; 0: no log rows
@@ -64,6 +70,7 @@ class DcfDqnParams(DeepQParams):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_range("rank", self.rank, 0, 64)
         check_range("steps", self.steps, 1)
         check_range("log_weight", self.log_weight, 0)
         for name in ("priority_exponent", "priority_correction"):
@@ -78,7 +85,8 @@ class DcfDqn(DeepQ):
     Idea:
         Deep collaborative filtering first: two towers are fitted to the log, so that it starts with what the
         log knows. Then double DQN online on the same networks. Q is split: the immediate reward stays with
-        the logit of the first stage, and reinforcement learns the continuation value alone.
+        the logit of the first stage, and reinforcement learns the continuation value alone. With `rank`, a
+        matrix factorisation that learns on in closed form is a part of that logit.
 
     Formula:
         Q(s, a) = shift + scale x(s, a) + spread y(s, a);   x: logit of the reward, y: continuation
@@ -107,9 +115,21 @@ class DcfDqn(DeepQ):
         self.steps, self.prioritised = p.steps, p.priority_exponent > 0
         self.log_rows: LoggedRows | None = None  # the latest of the log, at most as many as the replay holds
         self.searches: dict[bool, TopKSearch] = {}  # by `explore`, of the present weights
+        self.factors = SessionFactors(problem, p.rank, self.rng) if p.rank else None
+        self._take_factors()
         low, high = problem.item_reward_range
         self.low, self.range = low, max(high - low, 1e-12)
         self.terms_of = compiled(self.online.terms_of, self.torch_device, p.compile)
+
+    def _towers(self, **more: Any) -> Towers:
+        return super()._towers(rank=self.params.rank, **more)
+
+    def _take_factors(self) -> None:
+        """Let both networks use the present factors."""
+        if self.factors is not None:
+            for network in (self.online, self.target):
+                network.take_factors(self.factors)
+            self._weights_changed()
 
     def _weights_changed(self) -> None:
         self.searches.clear()
@@ -119,15 +139,32 @@ class DcfDqn(DeepQ):
         if self.params.epochs == 0:
             return {}
         histories = read_histories(self.problem, log)
-        figures = fit_towers(self.online, self.problem, histories, seed, self.params.offline_settings, report)
+        table, factors = user_features(log, self.problem.num_users), self.factors
+        given = None if factors is None else LoggedFactors(factors, table)
+        settings = self.params.offline_settings
+        figures = fit_towers(self.online, self.problem, histories, seed, settings, report, given)
         if self.params.log_weight > 0:
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
             self.log_rows = logged_rows(self.problem, histories, latest, self.torch_device)
         self.target.load_state_dict(self.online.state_dict())
+        self._take_factors()
         self.optimizer = self._optimizer()
         self.counts[2] = 1
         self._weights_changed()
         return figures
+
+    def part_from_sessions(self) -> None:
+        """Also take the sessions that go on as ended, for the factors."""
+        super().part_from_sessions()
+        if self.factors is not None:
+            self.factors.model.close()
+
+    def learn(self, transition: Transition) -> Figures:
+        """Also add a vector step to the factors."""
+        if self.factors is not None:
+            self.factors.learn(transition)
+            self._take_factors()
+        return super().learn(transition)
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
         """The K largest Q."""
@@ -192,6 +229,28 @@ class DcfDqn(DeepQ):
         """Contributions of user, past items, context and the item itself to Q (`agents.deep.attribution`)."""
         items = torch.as_tensor(action, device=self.torch_device).reshape(len(action), -1)
         return shares_of(self.target, self.problem, to_states(observation, self.torch_device), items)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Adds the sums of the factors."""
+        return super().state() | join_parts({"factors": self._sums()})
+
+    def _sums(self) -> Arrays:
+        return {} if self.factors is None else self.factors.state()
+
+    def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Also ValueError if a variance of the factors is not above 0."""
+        super().check_state(state)
+        if self.factors is not None:
+            self.factors.check_state(f"saved {self.name}: factors", split_parts(state)["factors"])
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore the result of `state`, and what follows from the factors."""
+        super().restore(state)
+        if self.factors is not None:
+            for name, own in self._sums().items():
+                own[...] = state[f"factors.{name}"]
+            self.factors.solve()
+            self._take_factors()
 
     def training_parts(self) -> dict[str, Arrays]:
         """Adds the rows of the log."""

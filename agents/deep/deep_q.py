@@ -112,13 +112,9 @@ class DeepQ(BaseAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        p = self.params
         self.torch_device = pick_device(device)
         with seeded(seed):
-            self.online, self.target = (
-                Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder).to(self.torch_device)
-                for _ in range(2)
-            )
+            self.online, self.target = (self._towers().to(self.torch_device) for _ in range(2))
         self.target.requires_grad_(False).load_state_dict(self.online.state_dict())
         self.optimizer = self._optimizer()
         self.generator = generator_on(self.torch_device, seed)
@@ -126,6 +122,10 @@ class DeepQ(BaseAgent):
         self.ring: Ring | None = None
         self.is_over = np.zeros(0, np.bool_)  # (B,) the session ended with the last step
         self.loss: list[Tensor] = []
+
+    def _towers(self, **more: Any) -> Towers:
+        p = self.params
+        return Towers(self.problem, width=p.width, hidden=p.hidden, encoder=p.encoder, **more)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         p, weights = self.params, self.online.parameters()

@@ -1,6 +1,6 @@
 """The item tower of deep collaborative filtering: a vector and biases for every item of the catalogue.
 
-Axes: N items, d width of the towers, m numbers of an item's public vector, F = 3 + m.
+Axes: N items, d width of the towers, r factors, m numbers of an item's public vector, F = 3 + m.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from agents.features import public_vectors
 from agents.problem import Problem
 from agents.torch_utils import entries
 
-ItemVectors = tuple[Tensor, Tensor]  # vectors (..., d) and reward biases (...)
+ItemVectors = tuple[Tensor, Tensor]  # vectors (..., d + r) and reward biases (...)
 
 
 def public_features(problem: Problem) -> tuple[NDArray[np.float32], list[NDArray[np.int64]]]:
@@ -36,16 +36,23 @@ class ItemTower(nn.Module):
 
     Each of the three terms in which an item takes part has a bias per item: the reward logit (b_a; the network's last
     output is added to it), the continuation value (c_a) and the continuation value after a response.
+
+    Where there are factors (`agents.deep.factor_posterior`), they are the vector's last numbers, and the bias of the
+    factorisation is added to b_a. Neither is trained by gradients.
     """
 
     numbers: Tensor
     groups: Tensor
+    factors: Tensor  # (N, r) [logits]
+    factor_bias: Tensor  # (N,) [logits]
 
-    def __init__(self, problem: Problem, width: int, hidden: int) -> None:
+    def __init__(self, problem: Problem, width: int, hidden: int, rank: int = 0) -> None:
         super().__init__()
         numbers, indices = public_features(problem)
         self.register_buffer("numbers", torch.as_tensor(numbers), persistent=False)
         self.register_buffer("groups", torch.as_tensor(np.stack(indices)), persistent=False)
+        self.register_buffer("factors", torch.zeros(problem.num_items, rank), persistent=False)
+        self.register_buffer("factor_bias", torch.zeros(problem.num_items), persistent=False)
         self.ids = _embedding(problem.num_items, width)
         self.group_embeddings = nn.ModuleList(_embedding(int(index.max()) + 1, width) for index in indices)
         sizes = 3 * width + numbers.shape[1]
@@ -59,7 +66,8 @@ class ItemTower(nn.Module):
 
     def forward(self) -> ItemVectors:
         """Vectors (N, d) and reward biases (N,) of the whole catalogue."""
-        return self._tower(self.ids.weight, self.bias, self.groups, self.numbers)
+        bias = self.bias + self.factor_bias
+        return self._tower(self.ids.weight, bias, self.groups, self.numbers, self.factors)
 
     def of(self, items: Tensor, catalogue: ItemVectors | None = None) -> ItemVectors:
         """Vectors and reward biases of some items; `catalogue` is `catalogue_for`."""
@@ -67,18 +75,21 @@ class ItemTower(nn.Module):
             catalogue = self.catalogue_for(items)
         if catalogue is not None:
             return functional.embedding(items, catalogue[0]), entries(catalogue[1], items)
+        bias = entries(self.bias, items) + self.factor_bias[items]
         return self._tower(
-            self.ids(items), entries(self.bias, items), self.groups[:, items], self.numbers[items]
+            self.ids(items), bias, self.groups[:, items], self.numbers[items], self.factors[items]
         )
 
     def catalogue_for(self, *items: Tensor) -> ItemVectors | None:
         """The whole catalogue if that is less work than these items alone."""
         return self() if sum(each.numel() for each in items) >= len(self.bias) else None
 
-    def _tower(self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor) -> ItemVectors:
+    def _tower(
+        self, ids: Tensor, bias: Tensor, groups: Tensor, numbers: Tensor, factors: Tensor
+    ) -> ItemVectors:
         embedded = [embed(index) for embed, index in zip(self.group_embeddings, groups, strict=True)]
         deep = self.deep(torch.cat([ids, *embedded, numbers], dim=-1))
-        return ids + deep[..., :-1], bias + deep[..., -1]
+        return torch.cat([ids + deep[..., :-1], factors], dim=-1), bias + deep[..., -1]
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:

@@ -5,7 +5,7 @@ Axes: R rows of the log.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,15 @@ from torch.nn import functional
 from agents.deep.replay import LoggedRows
 from agents.deep.states import to_states
 from agents.deep.towers import Towers
+from agents.factors.session_factors import SessionFactors
 from agents.interface import Figures, Report
 from agents.log_histories import Histories, return_to_go
 from agents.problem import Problem
 from agents.slates import scaled, shrunk_means
 from agents.torch_utils import put_weights, to_host, weights_of
+from recgym.arrays import Doubles
 
+FACTOR_PASSES = 10  # over the log; in more, the variance of the noise becomes too small
 SMOOTHING_ROWS = 20.0  # pseudo-rows of each item at the mean of all items
 
 
@@ -44,6 +47,17 @@ class OfflineSettings:
         return cls(**{name: getattr(params, name) for name in names}, discount=0.0)
 
 
+class LoggedFactors(NamedTuple):
+    """A factorisation to be fitted to a log first: on the rows of training, and on all rows at the end."""
+
+    own: SessionFactors
+    features: Doubles  # (U, F) of the log's users
+
+    def fit(self, histories: Histories, rows: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Fit it to some rows."""
+        self.own.fit(histories, rows, self.features, FACTOR_PASSES, rng)
+
+
 def fit_towers(
     towers: Towers,
     problem: Problem,
@@ -51,6 +65,7 @@ def fit_towers(
     seed: int,
     settings: OfflineSettings,
     report: Report | None = None,
+    factors: LoggedFactors | None = None,
 ) -> Figures:
     """Fits the reward logit x to a log's impressions by cross-entropy, then calibrates Q's scale, shift and spread.
 
@@ -66,6 +81,10 @@ def fit_towers(
     train, validation = split_rows(histories, settings.epoch_rows)
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(histories.item)]))
     _initialise_biases(towers, problem, histories, train)
+    if factors is not None:
+        towers.items.bias.detach().zero_()  # the factorisation has them
+        factors.fit(histories, train, rng)
+        towers.take_factors(factors.own)
 
     def epoch() -> Iterator[tuple[int, Tensor]]:
         towers.train()
@@ -76,6 +95,9 @@ def fit_towers(
         towers, epoch, lambda: _validation_loss(towers, problem, histories, validation), settings, report
     )
     _calibrate(towers, problem, histories, validation, settings.discount)
+    if factors is not None:
+        factors.fit(histories, np.arange(len(histories.item)), rng)
+        towers.take_factors(factors.own)
     return {"offline_rows": float(len(histories.item)), "loss": best_loss, "scale": float(towers.scale)}
 
 

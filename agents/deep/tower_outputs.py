@@ -1,6 +1,6 @@
 """Inputs and outputs of the heads of `agents.deep.towers`, and the terms of Q.
 
-Axes: B sessions, H history, K items of a slate, C categories, F candidate features, d width of the towers.
+Axes: B sessions, H history, K items of a slate, C categories, F candidate features, d width of the towers, r factors.
 """
 
 from typing import NamedTuple
@@ -14,6 +14,7 @@ class StateFeatures(NamedTuple):
     code: Tensor  # (B, d) of the history
     user: Tensor  # (B, d) given this session's responses
     level: Tensor  # (B,) what these say of V
+    factors: Tensor  # (B, r) posterior mean
     category_shares: Tensor  # (B, 2 C)
     hidden: Tensor  # (B, hidden), rectified
 
@@ -21,7 +22,7 @@ class StateFeatures(NamedTuple):
 class HistoryItems(NamedTuple):
     """The items of the history."""
 
-    vectors: Tensor  # (B, H, d)
+    vectors: Tensor  # (B, H, d + r)
     bias: Tensor  # (B, H)
     present: Tensor  # (B, H) whether there is an item
 
@@ -29,7 +30,7 @@ class HistoryItems(NamedTuple):
 class Bilinear(NamedTuple):
     """Coefficients of constant + <state, g(a)> + <repeat, h(s, a)>; the item's bias is added to it."""
 
-    state: Tensor  # (B, d)
+    state: Tensor  # (B, d + r)
     constant: Tensor  # (B,)
     repeat: Tensor  # (B, 3 + F)
 

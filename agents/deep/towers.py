@@ -19,8 +19,10 @@ beside the deep one: Cheng et al., 2016, DLRS). All heads are linear in the one 
 immediate reward and continuation is after van Seijen et al. (2017, NIPS); Q stays one inner product
 <scale f + spread w, g> and sparse terms.
 
-Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers. Item index N
-is padding.
+Item index N is padding. With factors (`agents.deep.factor_posterior`), r of the numbers of g(a) are those of a matrix
+factorisation, as are the session's in f(s), and a bias is added to b_a; hidden layer and heads read them, too.
+
+Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers, r factors.
 """
 
 import numpy as np
@@ -29,11 +31,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.encoders import ENCODERS, Recurrent, places_of
+from agents.deep.factor_posterior import FactorPosterior
 from agents.deep.item_tower import ItemTower, ItemVectors
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.states import States
 from agents.deep.stored_names import keep_stored_names
 from agents.deep.tower_outputs import Bilinear, HistoryItems, QTerms, StateFeatures, StateHeads
+from agents.factors.session_factors import SessionFactors
 from agents.features import candidate_names
 from agents.problem import Problem
 from agents.torch_utils import entries
@@ -79,25 +83,26 @@ class Towers(nn.Module):
     category: Tensor
     age_weight: Tensor  # (H,) weight of a past item in the category shares
 
-    def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str) -> None:
+    def __init__(self, problem: Problem, *, width: int, hidden: int, encoder: str, rank: int = 0) -> None:
         super().__init__()
         num_events = len(problem.event_names)
         self.num_items, self.num_categories, self.width = problem.num_items, problem.num_categories, width
         self.num_repeats = repeats = 3 + len(candidate_names(problem))
-        self.items = ItemTower(problem, width, hidden)
+        self.items = ItemTower(problem, width, hidden, rank)
         self.users = UserVectors(problem, width)
-        self.posterior = SessionPosterior(problem)
+        self.posterior, self.factors = SessionPosterior(problem), FactorPosterior(problem, rank)
+        full = width + rank  # numbers of an item's vector
         category = np.append(
             np.asarray(problem.items["category"], np.int64), self.num_categories
         )  # padding: C
         self.register_buffer("category", torch.as_tensor(category), persistent=False)
-        self.encoder = ENCODERS[encoder](2 * width + num_events, width)
-        self.hidden = nn.Sequential(nn.Linear(2 * width + 3 + 2 * self.num_categories, hidden), nn.ReLU())
+        self.encoder = ENCODERS[encoder](2 * full + num_events, width)
+        self.hidden = nn.Sequential(nn.Linear(width + full + 3 + 2 * self.num_categories, hidden), nn.ReLU())
         self.category_weights = nn.Linear(2 * self.num_categories, width, bias=False)
-        self.reward_head, self.repeat_head = nn.Linear(hidden, width + 1), nn.Linear(hidden, repeats)
+        self.reward_head, self.repeat_head = nn.Linear(hidden, full + 1), nn.Linear(hidden, repeats)
         self.continuation_constant = nn.Linear(hidden, 1)
-        self.continuation_head = nn.Linear(hidden, width + repeats)
-        self.after_response_head = nn.Linear(hidden, 1 + width + repeats)
+        self.continuation_head = nn.Linear(hidden, full + repeats)
+        self.after_response_head = nn.Linear(hidden, 1 + full + repeats)
         self.after_none_head = nn.Linear(hidden, 1)
         nn.init.zeros_(self.category_weights.weight)
         for head in (self.repeat_head, self.continuation_constant, self.continuation_head,
@@ -113,6 +118,11 @@ class Towers(nn.Module):
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
         keep_stored_names(self)
+
+    def take_factors(self, factors: SessionFactors) -> None:
+        """Use the present factors of a matrix factorisation of r factors."""
+        with torch.no_grad():
+            self.items.factors[:], self.items.factor_bias[:] = self.factors.load(factors)
 
     def past(self, states: States, catalogue: ItemVectors | None = None) -> HistoryItems:
         """The items of the history; `catalogue` is the item tower's, if it is known."""
@@ -149,7 +159,8 @@ class Towers(nn.Module):
             vectors = past.vectors.flatten(0, 1).index_select(0, places.of_items)
             return self.encoder.last_states(functional.linear(_inputs(vectors, events), weight, bias), places)
         # the gates' part of an item's vector, without a response and with one
-        d, vectors = self.width, catalogue[0]
+        vectors = catalogue[0]
+        d = vectors.shape[1]
         apart = torch.cat([weight[:, :d], weight[:, :d] + weight[:, d : 2 * d]])  # (6 d, d)
         table = functional.linear(vectors, apart).view(2 * self.num_items, -1)
         row = 2 * states.items.flatten().index_select(0, places.of_items) + (events[:, 0] > 0)
@@ -159,18 +170,19 @@ class Towers(nn.Module):
     def state_features(self, states: States, past: HistoryItems, code: Tensor) -> StateFeatures:
         """The state tower up to its hidden layer, given the history's items and its code (B, d)."""
         user, shares = self.users(states.user), self.category_shares(states)
-        step = self.posterior(user, past.vectors, past.bias, states.events, past.present)
-        user = user + step[:, :-1]
-        hidden = self.hidden(torch.cat([code, user, states.context, shares], dim=1))
-        return StateFeatures(code, user, step[:, -1], shares, hidden)
+        own = past.vectors[..., : self.width]
+        step = self.posterior(user, own, past.bias, states.events, past.present)
+        user, factors = user + step[:, :-1], self.factors(states)
+        hidden = self.hidden(torch.cat([code, user, factors, states.context, shares], dim=1))
+        return StateFeatures(code, user, step[:, -1], factors, shares, hidden)
 
     def heads(self, features: StateFeatures) -> StateHeads:
         """The linear heads."""
-        code, user, level, shares, hidden = features
-        width = self.width
+        code, user, level, factors, shares, hidden = features
+        width = self.width + factors.shape[1]
         reward, continuation = self.reward_head(hidden), self.continuation_head(hidden)
         after_response = self.after_response_head(hidden)
-        f = user + code + self.category_weights(shares) + reward[:, :-1]
+        f = torch.cat([user + code + self.category_weights(shares), factors], dim=1) + reward[:, :-1]
         return StateHeads(
             Bilinear(f, reward[:, -1] + level, REPEAT_LR_SCALE * self.repeat_head(hidden)),
             Bilinear(

@@ -127,7 +127,12 @@ SPACES: dict[str, Space] = {
     "sb3-qrdqn": _SB3_DQN,
     "sb3-ppo": _SB3,
     "sb3-maskable-ppo": _SB3,
-    "dcf-dqn": {**_DEEP_Q, "steps": (1, 3, 5), "log_weight": SearchRange(0.03, 1.0, log=True)},
+    "dcf-dqn": {
+        **_DEEP_Q,
+        "rank": (0, 4, 8),
+        "steps": (1, 3, 5),
+        "log_weight": SearchRange(0.03, 1.0, log=True),
+    },
     "slateq": _DEEP_Q,
     "decision-transformer": {
         "width": (32, 64, 128),

@@ -12,6 +12,7 @@ from agents.deep.encoders import ENCODERS
 from agents.deep.states import to_states
 from agents.deep.towers import CATEGORY_SHARE_SCALE
 from agents.features import Contexts
+from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
 
 
@@ -49,11 +50,13 @@ def test_encoder_shares_sum_to_the_code(encoder):
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
 @pytest.mark.parametrize(("task", "slots"), [("recgym/Content-v1", 1), ("recgym/ContentSlate-v1", 3)])
-def test_explanation_sums_to_q(encoder, task, slots):
+@pytest.mark.parametrize("rank", [0, 3])
+def test_explanation_sums_to_q(encoder, task, slots, rank):
     env = history_env(synthetic(domain="content", num_items=9), 30, task, slate_size=slots)
     problem, observation = visited(env, 4)
-    agent = make_agent("dcf-dqn", problem, encoder=encoder, epochs=0, **SMALL)
-    agent.target.load_state_dict(random_towers(problem, encoder).state_dict())
+    agent = make_agent("dcf-dqn", problem, encoder=encoder, epochs=1, rank=rank, **SMALL)
+    agent.prepare(sample_log(env, sessions=30, seed=1), 2)
+    agent.target.load_state_dict(random_towers(problem, encoder, rank).state_dict())
     action = agent.act(observation)
     why = agent.explain(observation, action)
     scores = np.take_along_axis(agent.scores(observation), action.reshape(30, slots), axis=1).sum(axis=1)
