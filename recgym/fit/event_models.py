@@ -9,6 +9,7 @@ from recgym.events import EVENTS
 from recgym.fit import baseline_guard
 from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.dataset import Dataset
+from recgym.fit.event_chain import imply_missing, is_implied, place_of
 from recgym.fit.event_rates import MAX_ROWS, MIN_EVENTS, assume_event
 from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance
@@ -93,18 +94,19 @@ def inputs_of(dataset: Dataset, event: int) -> tuple[list[int], Bools]:
     """Which of the events 0 and 1 are features of the event, and (rows,) where it is possible."""
     table = EVENTS[dataset.domain]
     names = [entry.name for entry in table]
-    needs = table[event].needs
+    place = place_of(dataset, event)
+    needs = table[place].needs
     rows = np.ones(len(dataset.item), bool)
     if needs is not None:
         rows &= (
             dataset.positive if needs == names[0] else dataset.events.get(needs, np.zeros(len(rows), bool))
         )
     links = []
-    if event >= 2:
+    if place >= 2:
         links = [
             f for f in (0, 1) if names[f] in dataset.events and needs != names[f] and not (f == 0 and needs)
         ]
-    if event == 1 and watch_form(dataset) == BY_RULES:
+    if place == 1 and watch_form(dataset) == BY_RULES:
         duration = dataset.items.duration[dataset.item]
         rows &= ~np.isnan(duration) & ~clicks_are_long_views(duration)
     return links, rows
@@ -130,7 +132,11 @@ def fit_events(
     )
     provenance.fitted(f"event:{table[0].name}", "logistic", "independent for each shown item")
     for index, event in enumerate(table[1:], start=1):
+        if is_implied(dataset, index):
+            continue
         links, rows = inputs_of(dataset, index)
+        place = place_of(dataset, index)
+        imply_missing(dataset, index, provenance, arrays)
         flags = [dataset.positive, dataset.events.get(table[1].name, dataset.positive)]
         dense = np.column_stack([x, *(flags[f].astype(np.float64) for f in links)])
         found = (
@@ -141,27 +147,37 @@ def fit_events(
         if found is None:
             usable = dataset.known & rows
             if event.name in dataset.events and usable.any():
-                assume_event(provenance, arrays, index, x[usable], dataset.events[event.name][usable])
+                flag = dataset.events[event.name][usable]
+                assume_event(provenance, arrays, index, x[usable], flag, place=place)
             else:
                 some = usable if usable.any() else dataset.known
                 item = dataset.item[some].astype(np.int64) if item_rates else None
-                assume_event(provenance, arrays, index, x[some], item=item)
+                assume_event(provenance, arrays, index, x[some], item=item, place=place)
             continue
-        model = found.model
-        arrays["event_bias"][index] = model.bias
-        arrays["event_gain"][index] = model.slopes[0]
-        arrays["event_link"][index, links] = model.slopes[1:]
-        arrays["event_item"][:, index], arrays["event_user"][:, index] = model.effects
         past = rows & (dataset.row_period <= VALIDATION)
-        chance = sigmoid(model.logits(dense[past], (dataset.item[past], dataset.user[past])))
-        spread_sd = found.posterior(chance, dataset.user[past], dataset.num_users)
-        arrays.setdefault("event_user_sd", np.zeros_like(arrays["event_user"]))[:, index] = spread_sd
-        spread = {side: float(arrays[f"event_{side}"][:, index].std()) for side in ("item", "user")}
+        write_event(dataset, found, place, links, dense, past, arrays)
+        spread = {side: float(arrays[f"event_{side}"][:, place].std()) for side in ("item", "user")}
         words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
-        provenance.fitted(f"event:{event.name}", float(model.slopes[0]), f"slope on affinity; {words}")
+        given = f", given a {table[place].needs}" if place != index else ""
+        slope = float(found.model.slopes[0])
+        provenance.fitted(f"event:{event.name}", slope, f"slope on affinity{given}; {words}")
     if arrays["event_user"].any():
         how = "standard deviation; rates before the log and id effects, shrunk on validation"
         provenance.fitted("event_user", float(arrays["event_user"].std()), how)
+
+
+def write_event(
+    dataset: Dataset, found: FittedEvent, place: int, links: list[int], dense: Doubles, past: Bools, arrays: Arrays
+) -> None:  # fmt: skip
+    """Writes the model of an event, whose features are `dense` (rows, F), into its place in `arrays`."""
+    model = found.model
+    arrays["event_bias"][place] = model.bias
+    arrays["event_gain"][place] = model.slopes[0]
+    arrays["event_link"][place, links] = model.slopes[1:]
+    arrays["event_item"][:, place], arrays["event_user"][:, place] = model.effects
+    chance = sigmoid(model.logits(dense[past], (dataset.item[past], dataset.user[past])))
+    spread_sd = found.posterior(chance, dataset.user[past], dataset.num_users)
+    arrays.setdefault("event_user_sd", np.zeros_like(arrays["event_user"]))[:, place] = spread_sd
 
 
 def item_table(dataset: Dataset) -> Floats:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Arrays, Bools, Doubles, Ints
-from recgym.events import EVENTS
+from recgym.events import EVENTS, event_index
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset, sample
+from recgym.fit.event_chain import place_of
 from recgym.fit.provenance import Provenance
 from recgym.fit.random_intercept import over_intercepts
 from recgym.logs.splits import VALIDATION
@@ -18,7 +19,9 @@ from recgym.sim.session import clicks_are_long_views
 MIN_EVENTS = 20  # of an event that is fitted
 MIN_LEVEL_EVENTS = 200  # in the validation period, for the level of an event to be estimated from it alone
 MAX_ROWS = 200_000  # to choose ridges and set levels; of more, a random sample
-PRIOR_ROWS = 50  # at the assumed rate, that are added to those of an event too rare to be fitted
+PRIOR_ROWS = (
+    5  # at the assumed rate, added to those of an event without effects: rates of shops differ by about .2
+)
 
 
 def assume_event(
@@ -28,17 +31,20 @@ def assume_event(
     x: Doubles,
     flag: Bools | None = None,
     item: Ints | None = None,
+    place: int | None = None,
 ) -> None:
     """Writes an event with an assumed slope on affinity, and a rate given the event that it needs.
 
     `flag` is the event on the rows of `x`, too rare to be fitted: its rate, shrunk to the assumed one, which is taken
     where a log lacks the event (None). Then its effects of items, if the domain has a spread of them, are drawn for the
-    items (R,) of the rows; None: there are none.
+    items (R,) of the rows; None: there are none. `place`: the event whose arrays have the model, see `event_chain`;
+    None: its own.
     """
     domain = provenance.domain
     event = EVENTS[domain][index]
-    key = f"{event.name}_rate" if f"{event.name}_rate" in ASSUMED[domain] else "event_rate"
-    gain, rate = assumed(domain, "event_gain"), assumed(domain, key)
+    place = index if place is None else place
+    key = _rate_key(domain, event.name)
+    gain, rate = assumed(domain, "event_gain"), _chain_rate(domain, index, place)
     own = np.zeros(len(x))
     if flag is None and item is not None and f"{event.name}_item_sd" in ASSUMED[domain]:
         spread = provenance.from_table(f"item_sd:{event.name}", f"{event.name}_item_sd")
@@ -51,13 +57,28 @@ def assume_event(
         provenance.from_table(f"event:{event.name}", key)
     else:
         count, rows = int(flag.sum()), len(flag)
+        few = "too few" if count < MIN_EVENTS else "too few without it"
+        words = f"rate: {count} in {rows} rows, {few} for effects"
+        words += f"; {PRIOR_ROWS} rows at the assumed rate of {rate:.3g} are added"
         rate = (count + PRIOR_ROWS * rate) / (rows + PRIOR_ROWS)
-        words = (
-            f"rate: {count} in {rows} rows, too rare for effects, and {PRIOR_ROWS} rows at an assumed rate"
-        )
         provenance.fitted(f"event:{event.name}", rate, f"{words}; slope on affinity assumed")
-    arrays["event_gain"][index] = gain
-    arrays["event_bias"][index] = mean_kept_bias(gain * x + own, rate)
+    arrays["event_gain"][place] = gain
+    arrays["event_bias"][place] = mean_kept_bias(gain * x + own, rate)
+
+
+def _rate_key(domain: str, name: str) -> str:
+    """Name of the assumed rate of an event in the table of the domain."""
+    return f"{name}_rate" if f"{name}_rate" in ASSUMED[domain] else "event_rate"
+
+
+def _chain_rate(domain: str, index: int, place: int) -> float:
+    """Assumed rate of an event given the one that event `place` needs: the product of the rates between."""
+    table = EVENTS[domain]
+    rate = assumed(domain, _rate_key(domain, table[index].name))
+    needs = table[index].needs
+    if index == place or needs is None:
+        return rate
+    return rate * _chain_rate(domain, event_index(table, needs), place)
 
 
 def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float | Doubles) -> None:
@@ -72,11 +93,12 @@ def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd
             continue
         chosen_rows = np.flatnonzero(sample(rows, MAX_ROWS))
         rate = float(flag[chosen_rows].mean())
+        place = place_of(dataset, index)
         for _ in range(4):
             mean = float(
                 event_chances(dataset, arrays, x, random_intercept_sd, chosen_rows)[event.name].mean()
             )
-            arrays["event_bias"][index] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
+            arrays["event_bias"][place] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
 
 
 def latest(dataset: Dataset, flag: Bools) -> Bools | None:

@@ -30,6 +30,12 @@ def test_a_rare_event_has_the_rate_of_the_log(count):
     assert f"{count} in 5000 rows" in row["source"]
 
 
+def test_an_event_of_almost_every_row_is_not_called_rare():
+    rate, row = entered(np.ones(len(X), bool))
+    assert rate == pytest.approx(1.0, abs=1.01 * PRIOR_ROWS / len(X))
+    assert "5000 in 5000 rows, too few without it for effects; 5 rows" in row["source"]
+
+
 def test_items_differ_in_an_assumed_rate_by_the_assumed_spread_at_the_same_mean_rate():
     cart, item = 1, np.arange(len(X)) % 400
     provenance = Provenance("ecommerce")
