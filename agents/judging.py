@@ -1,6 +1,11 @@
 """Evaluation of an agent on whole sessions without exploration, with common random numbers."""
 
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from agents.environments import arguments_of
 from agents.guards import check_agent, check_task
@@ -17,7 +22,8 @@ def judge(
         agent: made for the environment's world, reward and observation.
         env: a recgym environment, single or vector; a copy is used, so its state does not change.
         sessions: number of sessions, each to its end; at least 2.
-        seed: random seed of session 0; session i has seed + i, so that all agents meet the same users.
+        seed: random seed of session 0; session i has seed + i, so that all agents meet the same users. An agent that
+            draws what it shows draws from this seed, too: the same seed gives the same figures.
         transfer: judge an agent of another world or reward, whose numbers of items mean the same.
 
     Returns:
@@ -33,6 +39,23 @@ def judge(
     if not flag("transfer", transfer):
         check_task(agent, env, "judge it", "; transfer=True judges it here")
 
-    columns, facts = play(env_id, kwargs, bound(agent), seed, sessions)
+    with _drawing_from(agent, seed):
+        columns, facts = play(env_id, kwargs, bound(agent), seed, sessions)
     agent.bind(env)
     return final_figures(columns, facts)
+
+
+@contextmanager
+def _drawing_from(agent: Any, seed: int) -> Iterator[None]:
+    """The agent's random numbers begin at `seed`; afterwards those of its training go on, as if it were not judged."""
+    rng = getattr(agent, "rng", None)  # an agent of a user's own may have none
+    if not isinstance(rng, np.random.Generator):
+        yield
+        return
+    before = rng.bit_generator.state
+    words = np.random.SeedSequence([seed, zlib.crc32(agent.name.encode()), zlib.crc32(b"judge")])
+    rng.bit_generator.state = np.random.default_rng(words).bit_generator.state
+    try:
+        yield
+    finally:
+        rng.bit_generator.state = before

@@ -3,9 +3,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from zoo import LIGHT, make_env
 from zoo_cases import ENV, WORLD
 
-from agents import judge, load_agent, make_agent
+from agents import AGENTS, judge, load_agent, make_agent
 from recgym.rollout.play import make_vector
 
 
@@ -44,3 +45,17 @@ def test_judging_in_another_world_or_by_another_reward_is_refused():
             judge(agent, env, sessions=4)
         assert judge(agent, env, sessions=4, transfer=True)["return"]["n"] == 4
     assert judge(agent, gym.make(ENV, world=WORLD, horizon=2), sessions=4)["length"]["mean"] <= 2
+
+
+@pytest.mark.parametrize("name", [row.name for row in AGENTS if row.name != "friends"])
+def test_the_same_seed_gives_the_same_figures(name):
+    env = make_env("recgym/ContentSlate-v1", name, 4, horizon=3)
+    agent, twin = (make_agent(name, env, seed=1, **LIGHT.get(name, {})) for _ in range(2))
+    agent.is_learnt = True  # first weights do
+    first, before = judge(agent, env, sessions=8, seed=5), agent.rng.bit_generator.state
+    assert before == twin.rng.bit_generator.state  # its training goes on as if it were not judged
+    agent.rng.random(7)
+    assert judge(agent, env, sessions=8, seed=5) == first
+    if name == "random":
+        other = judge(agent, env, sessions=8, seed=6)
+        assert other != first
