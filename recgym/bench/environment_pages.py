@@ -17,7 +17,7 @@ from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.bench.table_text import GAIN_HEAD, cells, describe_judged, head
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
-from recgym.envs.observation_columns import observation_columns
+from recgym.envs.observation_columns import observation_columns, zero_columns
 from recgym.envs.rewards import REWARDS, parse_reward
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
@@ -151,19 +151,21 @@ def _actions(row: EnvRow, engine: Engine) -> str:
 
 def _observations(engine: Engine) -> str:
     """Every column of the observation "features"; blocks of candidates in one row each."""
-    rows, first = [], 0
+    rows, first, zeros = [], 0, zero_columns(engine)
     names = observation_columns(engine)
     for block, width in feature_blocks(engine).items():
         if "candidate" in block and width:
-            rows.append((f"{first} to {first + width - 1}", block))
-        else:
-            rows += [(str(i), names[i]) for i in range(first, first + width)]
+            rows.append((f"{first} to {first + width - 1}", block, "-1", "1"))
         first += width
-    bounded = [(*row, "-1", "1") for row in rows]
+        if "candidate" in block:
+            continue
+        for i in range(first - width, first):
+            why = f" (always 0 here: {zeros[names[i]]})" if names[i] in zeros else ""
+            rows.append((str(i), names[i] + why, *(("0", "0") if why else ("-1", "1"))))
     return (
         f"`Box(-1.0, 1.0, ({first},), float32)`. The same names are `env.unwrapped.observation_columns`. Other "
         "observations are in the [contract](../contract.md#observations).\n\n"
-        + markdown_table(("column", "meaning", "min", "max"), bounded)
+        + markdown_table(("column", "meaning", "min", "max"), rows)
     )
 
 

@@ -49,6 +49,8 @@ def print_trained(about: Mapping[str, Any], folder: Path) -> None:
         f"agent = agents.load_agent({str(folder)!r}, env)",
         "observation, info = agent.env.reset(seed=0)",
         "agent.env.step(agent.act(observation)); print(agent.env.render())",
+        '# a picture, where render_mode above is "rgb_array":',
+        '# import PIL.Image; PIL.Image.fromarray(agent.env.render()).save("session.png")',
     ):
         print(f"  {line}", file=sys.stderr)
 

@@ -6,10 +6,9 @@ Axes: E events.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from recgym.checks import finite_number
+from recgym.checks import finite_number, unknown_name
 from recgym.envs import ENVIRONMENTS, EnvRow
 from recgym.envs.arguments import Arguments, one_of
-from recgym.events import event_index
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.state import WATCH_CAP_MINUTES, Reward
 from recgym.sim.world import World
@@ -55,8 +54,10 @@ def _checked_weights(world: World, weights: Mapping[str, float]) -> dict[str, fl
     """The weights as Python floats; ValueError unless there is at least one, each a number of one of the events."""
     if not weights:
         raise ValueError("reward is {}, expected a weight for at least one event")
+    names = [event.name for event in world.events]
     for name in weights:
-        event_index(world.events, name)
+        if name not in names:
+            raise ValueError(unknown_name("reward: event", name, names))
     return {
         name: finite_number(weight, f"reward weight of {name!r}", -MAX_WEIGHT, MAX_WEIGHT)
         for name, weight in weights.items()

@@ -43,7 +43,12 @@ def task_world(arguments: Arguments) -> World:
         raise ValueError(
             f"pages is True, world {world.name} is not fitted to clicks on pages: it has no `page_items`"
         )
-    return with_whole_pages(world)
+    try:
+        return with_whole_pages(world)
+    except ValueError as error:
+        raise ValueError(
+            f"pages is True, world {world.name}: {error}; pages=False shows single items"
+        ) from None
 
 
 def make_engine(arguments: Arguments, world: World, num: int, threads: int = 1) -> tuple[Engine, RewardSpec]:

@@ -143,7 +143,8 @@ _NOTES = (
     "posterior where the world has one, as in free-running visits and environments.",
     "* baseline: the best of several. Gain on boosted trees: the world's figure less that of trees with the same "
     "inputs; the baseline is the figure of the trees.",
-    "* drawn to match: the world was drawn to have this value, so it is no forecast of held-out rows.",
+    "* drawn to match: the draw of the world aimed at the log's figure; the world's is what it reached, no forecast of "
+    "held-out rows.",
 )
 
 

@@ -149,12 +149,17 @@ def graph_terms(
     arrays["friend_start"], arrays["friend"] = drawn.graph
     arrays["kin"], arrays["library"] = kin, library
     differ = bool(kin.any())
+    reached = sharing_lift(library, drawn.graph.pairs, dataset.num_items)
+    shared = (
+        f", shared items {target:.3g} times degree-matched pairs' (reached {reached:.3g})" if differ else ""
+    )
     slope = f"slope {drawn.slope:.2f} on similarity of profiles and " if differ else ""
     provenance.fitted(
         "graph",
         f"{len(drawn.graph.friend) // 2} pairs",
         f"drawn: degrees of the log's {len(pairs)} friend pairs, {slope}{drawn.closing:.0%} of choices among "
-        f"friends of friends; calibrated to {'shared items and ' if differ else ''}transitivity",
+        f"friends of friends; aimed at transitivity {whole.transitivity():.3g} (reached "
+        f"{drawn.graph.transitivity():.3g}){shared}",
     )
     return _numbers(accept, differ, provenance)
 

@@ -64,13 +64,27 @@ def test_a_page_is_of_its_environment(row, written):
     found = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert tuple(title for title in found if title != "Reference returns") == (*TITLES, "Version History")
     assert f"`{env.action_space}`" in text
-    rows = re.findall(r"^\| (\d+)(?: to (\d+))? \| .+ \| -1 \| 1 \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+)(?: to (\d+))? \| .+ \| (?:-1 \| 1|0 \| 0) \|$", text, re.MULTILINE)
     columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
     assert columns == list(range(env.observation_space.shape[0]))
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
     history = text.partition("## Version History")[2]
     told = {name for name, what in OBSERVES.items() if what in history}
     assert told == (env.unwrapped.privileged().observes if "\n| v0 " in history else set())
+
+
+@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id.rpartition("/")[2])
+def test_a_page_names_the_columns_that_are_always_zero(row, written):
+    text = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"]
+    told = re.findall(r"^\| (\d+) \| .+ \(always 0 here: .+\) \| 0 \| 0 \|$", text, re.MULTILINE)
+    env = gym.make_vec(row.id, num_envs=256)
+    env.action_space.seed(0)
+    observation, _ = env.reset(seed=0)
+    is_zero = observation.max(0) == observation.min(0)
+    for _ in range(60):  # rare categories, too
+        observation, *_ = env.step(env.action_space.sample())
+        is_zero &= np.abs(observation).max(0) == 0.0
+    assert [int(column) for column in told] == np.flatnonzero(is_zero).tolist()
 
 
 def test_every_argument_of_an_environment_is_explained(written):

@@ -45,7 +45,7 @@ def test_a_stage_that_cannot_be_is_one_line(run, world):
     )
 
 
-def test_train_saves_an_agent_that_loads(run, world, tmp_path):
+def test_train_saves_an_agent_that_loads(run, world, tmp_path, monkeypatch):
     folder = tmp_path / "agent"
     arguments = (
         "train",
@@ -70,6 +70,11 @@ def test_train_saves_an_agent_that_loads(run, world, tmp_path):
         exec(textwrap.dedent(python), {})  # as a user would paste it
     assert "step 1 of 50" in drawn.getvalue()
     assert "agent ucb1" in drawn.getvalue()
+    monkeypatch.chdir(tmp_path)
+    pictured = textwrap.dedent(python).replace('"ansi"', '"rgb_array"').replace("# import", "import")
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(pictured, {})
+    assert (tmp_path / "session.png").read_bytes()[1:4] == b"PNG"
     about = json.loads((folder / "training.json").read_text())
     assert (about["agent"]["name"], about["budget"]["env_steps"]) == ("ucb1", 2000)
     rows = re.findall(

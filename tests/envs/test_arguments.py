@@ -48,7 +48,7 @@ from env_helpers import IDS, content, world_for
         ),
         ({"reward": "click"}, "reward is 'click', allowed: 'clicks', 'engagement'"),
         ({"reward": "watch_time"}, "reward 'watch_time' needs a world with watch time"),
-        ({"reward": {"tap": 1.0}}, "event 'tap' is unknown; there are click, cart, purchase"),
+        ({"reward": {"tap": 1.0}}, "^reward: event 'tap' is unknown; there are click, cart, purchase"),
         ({"reward": {"click": float("nan")}}, "reward weight of 'click' is nan"),
         ({"observation": "pixels"}, "observation is 'pixels', allowed: 'features', 'history', 'tabular'"),
         ({"render_hidden": 1}, "render_hidden is 1, expected True or False"),

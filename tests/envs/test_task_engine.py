@@ -14,6 +14,7 @@ from agents import make_agent
 from recgym.envs import EARLIER, ENVIRONMENTS, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.task_engine import task_world
+from recgym.envs.world_lookup import load_world
 from recgym.logs.sample import sample_log
 from recgym.rollout.play import make_vector
 from recgym.sim.numbering import random_order
@@ -140,6 +141,10 @@ def test_an_environment_of_pages_shows_the_page_of_the_item():
     ("changes", "message"),
     [
         ({"world": "ecommerce-1"}, "pages is True, world ecommerce-1 is not fitted to clicks on pages"),
+        (
+            {"world": load_world("ecommerce-2").with_arrays(examine=np.ones(3))},
+            "^pages is True, world ecommerce-2: whole pages have up to 3 items, the world has one of ",
+        ),
         ({"slate_size": 2}, "slate_size is 2, an item that stands for its page"),
         ({"pages": 1}, "pages is 1, expected True or False"),
     ],

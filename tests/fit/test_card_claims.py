@@ -1,5 +1,6 @@
 """What a card says of a log: what it identifies, what is assumed, what the log lacks."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +165,9 @@ def test_the_card_does_not_call_a_slope_on_equal_profiles_fitted():
     assert rows["connect_taste"]["source"] == "profiles do not differ"
     assert rows["graph"]["status"] == rows["connect_common"]["status"] == "fitted"
     assert "similarity" not in rows["graph"]["source"]
+    figure = by_id(world.card)["transitivity"]
+    aimed = re.search(r"; aimed at transitivity ([\d.]+) \(reached ([\d.]+)\)$", rows["graph"]["source"])
+    assert [float(each) for each in aimed.groups()] == pytest.approx([figure.log, figure.world], abs=2e-4)
 
 
 def test_the_card_counts_friends_that_are_too_few():
