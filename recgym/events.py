@@ -6,6 +6,8 @@ happens only together with that other event; there is no other rule, so a like m
 
 from typing import NamedTuple
 
+from recgym.checks import unknown_name
+
 DOMAIN_WORDS = "ecommerce (a shop), content (a feed of videos or articles) or social (music, with friends)"
 DOMAINS = ("ecommerce", "content", "social")  # of logs and of the worlds fitted from them
 
@@ -41,3 +43,11 @@ EVENTS: dict[str, tuple[Event, ...]] = {
     # friend requests to users of a social world: in no log, derived from the graph
     "friends": (Event("connect", None, 1.0),),
 }
+
+
+def event_index(events: tuple[Event, ...], name: str) -> int:
+    """Position of the event `name`; ValueError lists the events of the domain."""
+    names = [event.name for event in events]
+    if name not in names:
+        raise ValueError(unknown_name("event", name, names))
+    return names.index(name)
