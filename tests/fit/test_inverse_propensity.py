@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from biased_logs import biased_log
 
+from recgym.fidelity import with_randomised_test
+from recgym.fidelity.randomised_test import ALONE, IN_VISIT
 from recgym.fit import FitConfig, fit
 from recgym.fit.additive import Ridges, fit_additive
+from recgym.fit.api import with_ids
 from recgym.fit.dataset import make_dataset
 from recgym.fit.inverse_propensity import propensity_weights
 from recgym.fit.logistic import Side, fit_logistic
+from recgym.fit.recipe_impressions import fit_impressions
 from recgym.logs import read_log
 
 WEIGHTED = FitConfig(propensity_weights=True)
@@ -64,6 +69,20 @@ def test_a_weighted_fit_is_closer_to_the_truth_on_pairs_drawn_uniformly(tmp_path
             losses.append(float((np.logaddexp(0.0, x) - truth * x)[np.unique(data.user[data.known])].mean()))
         gain.append(losses[1] - losses[0])
     assert min(gain) > 0.005, gain
+
+
+def test_weights_lower_the_log_loss_of_a_world_on_its_randomised_test(tmp_path):
+    """The figures of the card, for a world with all its terms, fitted with and without weights."""
+    files = biased_log(tmp_path, users=120, items=100, shown=16)
+    log, test = (read_log(place, domain="content") for place in (files.log, files.test))
+    quick, loss = FitConfig(steps=60, bootstrap=20, dim=2, hidden=4), []
+    for config in (quick, replace(quick, propensity_weights=True)):
+        world = fit_impressions(log, "own", config, 0, torch.device("cpu"), lambda *_: None)
+        judged = with_randomised_test(with_ids(world, log), test, resamples=20)
+        found = {row["id"]: row["world"] for row in judged.card["figures"]}
+        loss.append([found[f"random_log_loss/click/{label}"] for label in (IN_VISIT, ALONE)])
+    gain = np.subtract(*loss)
+    assert gain.min() > 0.015, loss
 
 
 def test_logs_without_propensities_are_refused(tmp_path, run):
