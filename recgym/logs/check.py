@@ -144,7 +144,10 @@ def _order_findings(log: "Log") -> Iterator[Finding]:
     same = session[1:] == session[:-1]
     position = np.nan_to_num(log.column("position").astype(np.float64), nan=np.inf)
     behind = (session[1:] < session[:-1]) | (same & (step[1:] < step[:-1]))
-    behind |= same & (step[1:] == step[:-1]) & (position[1:] < position[:-1])
+    together = same & (step[1:] == step[:-1])
+    # rows of steps with several: others repeat no key, if rows are in order
+    several = np.r_[False, together] | np.r_[together, False] | behind.any()
+    behind |= together & (position[1:] < position[:-1])
     yield "session", "rows must be sorted by session, step, position", np.flatnonzero(behind) + 1
     yield "user", "a session must have one user", np.flatnonzero(same & (user[1:] != user[:-1])) + 1
     yield (
@@ -152,7 +155,7 @@ def _order_findings(log: "Log") -> Iterator[Finding]:
         "time must not go backwards within a session, from step to step",
         _backwards(session, step, time),
     )
-    repeats = _repeats(log)
+    repeats = _repeats(log, np.flatnonzero(several))
     has_place = np.isfinite(position[repeats])
     yield "position", "session, step and position must name one row", repeats[has_place]
     yield "item", "an item must occur once in a slate without positions", repeats[~has_place]
@@ -168,17 +171,17 @@ def _backwards(session: Array, step: Array, time: Array) -> Array:
     return back
 
 
-def _repeats(log: "Log") -> Array:
-    """Rows whose key occurred before; without positions the item takes the place of the position."""
-    position, item = log.column("position").astype(np.float64), log.column("item")
+def _repeats(log: "Log", rows: Array) -> Array:
+    """Those of some rows whose key occurred before; without positions the item takes the place of the position."""
+    position, item = log.column("position")[rows].astype(np.float64), log.column("item")[rows]
     unplaced = np.isnan(position)
     place = np.where(unplaced, item, position)
-    keys = (place, unplaced, log.column("step"), log.column("session"))
+    keys = (place, unplaced, log.column("step")[rows], log.column("session")[rows])
     order = np.lexsort(keys)
     same = np.ones(max(len(order) - 1, 0), bool)
     for key in keys:
         same &= key[order][1:] == key[order][:-1]
-    return np.sort(order[1:][same])
+    return np.sort(rows[order[1:][same]])
 
 
 def _slate_findings(log: "Log") -> Iterator[Finding]:

@@ -36,6 +36,7 @@ EARLIER: dict[str, Any] = {
 
 MADE = "read_log(path) makes a log of a file, Log.from_pandas(frame, domain=...) one of a data frame"
 REQUIRED = ("user", "item", "session", "step")
+NULLS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,13 @@ def as_numpy(values: Any) -> Array:
         values = values.cast(values.type.value_type)
     array: Array = values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(False)
     return array
+
+
+def nulls(num_rows: int, kind: Any) -> Any:
+    """An unknown column (rows,) in chunks of one and the same memory: a log has several."""
+    chunk = pa.nulls(min(num_rows, NULLS_AT_ONCE), kind)
+    count, rest = divmod(num_rows, max(len(chunk), 1))
+    return pa.chunked_array([chunk] * count + [chunk.slice(0, rest)], type=kind)
 
 
 def cast(name: str, values: Any, kind: Any) -> Any:

@@ -27,6 +27,7 @@ from recgym.logs.columns import (
     cast,
     is_in_order,
     is_words,
+    nulls,
     require,
     require_arrays,
     require_source,
@@ -104,7 +105,7 @@ class Log:
         require_arrays(columns)
         num_rows = len(columns["user"])
         flags = [event.name for event in EVENTS.get(domain, ())]
-        arrays: dict[str, Any] = {name: pa.nulls(num_rows, kind) for name, kind in ROWS.items()}
+        arrays: dict[str, Any] = {name: nulls(num_rows, kind) for name, kind in ROWS.items()}
         for name, values in columns.items():
             kind = ROWS.get(name, pa.bool_() if name in flags else None)
             arrays[name] = cast(name, values, kind)
@@ -112,9 +113,8 @@ class Log:
         if not is_in_order(rows):
             keys = [("session", "ascending"), ("step", "ascending"), ("position", "ascending")]
             rows = rows.take(pc.sort_indices(rows, sort_keys=keys))
-        remarks = tuple(about.get("remarks", ()))
-        more = about.get("friends"), about.get("earlier")
-        return cls(rows, users, items, domain, source, about.get("duplicates", 0), remarks, *more)
+        more = tuple(about.get("remarks", ())), about.get("friends"), about.get("earlier")
+        return cls(rows, users, items, domain, source, about.get("duplicates", 0), *more)
 
     @property
     def events(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from recgym.checks import MAX_COUNT, quoted
-from recgym.logs.columns import Source
+from recgym.logs.columns import Source, nulls
 from recgym.logs.files import reading, stated
 from recgym.logs.problems import LogError
 from recgym.storage import Stored, check_keys, read_parquet, whole_folder, write_json
@@ -109,4 +109,7 @@ def _table(stored: Stored, name: str) -> Any:
     with reading(stored.folder / file):
         table = read_parquet(data)
         table.validate(full=True)
+    for index, field in enumerate(table.schema):
+        if len(table) and table.column(index).null_count == len(table):
+            table = table.set_column(index, field, nulls(len(table), field.type))
     return table

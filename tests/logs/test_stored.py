@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 from log_files import refused, tiny, unsigned
 
 from recgym.logs import Log, LogError, read_log, sample_log, validate
+from recgym.logs.columns import Source
 from recgym.sim.synthetic import synthetic
 
 
@@ -185,3 +187,29 @@ def test_a_sampled_log_is_parquet_with_the_propensity_of_each_shown_item(tmp_pat
     assert {"session", "step", "position", "item", "propensity"} <= set(rows.column_names)
     expected = pc.divide(1.0, pc.cast(pc.subtract(10, rows["position"]), pa.float64()))
     assert pc.max(pc.abs(pc.subtract(rows["propensity"], expected))).as_py() < 1e-12
+
+
+def test_unknown_columns_of_a_log_take_no_memory(tmp_path):
+    num = 300_000
+    columns = {
+        "user": np.zeros(num, np.int32),
+        "item": np.zeros(num, np.int32),
+        "step": np.arange(num, dtype=np.int32),
+    }
+    ids = pa.table({"id": ["a"]})
+    made = Log.build(
+        columns | {"session": np.zeros(num, np.int64)}, users=ids, items=ids, domain="content",
+        source=Source("made", "none", "none"),
+    )  # fmt: skip
+    made.write(tmp_path / "log")
+    for log in (made, Log.read(tmp_path / "log", check=False)):
+        memory = {
+            buffer.address: buffer.size
+            for column in log.rows.columns
+            for chunk in column.chunks
+            for buffer in chunk.buffers()
+            if buffer is not None
+        }
+        assert sum(memory.values()) < 24 * num  # 20 bytes a row are known
+        assert np.isnan(log.column("price")).all()
+        assert log.rows["time"].null_count == len(log.column("time")) == num
