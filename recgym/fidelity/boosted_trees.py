@@ -11,11 +11,12 @@ Axes: R rows, S steps, F features.
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Ints
+from recgym.arrays import Array, Bools, Doubles, Ints
 from recgym.fidelity.card_metrics import Figure, figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
@@ -63,16 +64,14 @@ def reference(evaluation: Evaluation) -> list[Figure]:
 def boosted(world: World, known: IndexedLog, asked: IndexedLog, event: str) -> Doubles:
     """(R,) probabilities of an event for the rows of `asked`, by trees trained on `known`."""
     fold = np.random.default_rng(0).permutation(int(known.visit[-1]) + 1)[known.visit] % FOLDS
-    mine, theirs = features(world, known, known, fold), features(world, known, asked, None)
-    latest = (
-        known.visit > known.visit[-MAX_TRAINING_ROWS - 1]
-        if len(fold) > MAX_TRAINING_ROWS
-        else np.ones(len(fold), bool)
-    )
-    flag = known.events[event]
-    first = np.cumsum(latest) - 1 < 0.9 * latest.sum()  # nine tenths of the latest rows
-    trees = _best_number(mine, flag, latest & first, latest & ~first)
-    models = [_model(trees, random_state=seed).fit(mine[latest], flag[latest]) for seed in range(NUM_MODELS)]
+    begin = 0
+    if len(fold) > MAX_TRAINING_ROWS:
+        begin = int(np.searchsorted(known.visit, known.visit[-MAX_TRAINING_ROWS - 1], side="right"))
+    mine, theirs = features(world, known, known, fold, begin), features(world, known, asked, None)
+    flag = known.events[event][begin:]
+    first = np.arange(len(flag)) < 0.9 * len(flag)  # nine tenths of the latest rows
+    trees = _best_number(mine, flag, first, ~first)
+    models = [_model(trees, random_state=seed).fit(mine, flag) for seed in range(NUM_MODELS)]
     return np.asarray(np.mean([fitted.predict_proba(theirs)[:, 1] for fitted in models], axis=0), np.float64)
 
 
@@ -96,90 +95,86 @@ def _model(trees: int, **more: Any) -> Any:
     )  # fmt: skip
 
 
-def features(world: World, known: IndexedLog, asked: IndexedLog, fold: Ints | None) -> Doubles:
-    """(R, F) features of `asked`; `fold` (R,) of its rows where they are the training rows, else None."""
-    arrays = world.arrays
-    columns: dict[str, Any] = {
-        "step": asked.clock,
-        "place": asked.place,
-        "context": asked.visits.context[asked.visit],
-        "category": asked.category,
-        "page": arrays.page[asked.item],
-        "price": arrays.price[asked.item],
-        "duration": arrays.duration[asked.item],
-    }
+def features(
+    world: World, known: IndexedLog, asked: IndexedLog, fold: Ints | None, begin: int = 0
+) -> Doubles:
+    """(R - begin, F) features of `asked` from row `begin` on.
+
+    `fold` (R,) of its rows where they are the training rows, else None.
+    """
+    arrays, item, user = world.arrays, asked.item[begin:], asked.user[begin:]
+    columns: list[Any] = [
+        asked.clock[begin:],
+        asked.place[begin:],
+        asked.visits.context[asked.visit[begin:]],
+        asked.category[begin:],
+        arrays.page[item],
+        arrays.price[item],
+        arrays.duration[item],
+    ]
     people = ((name, asked.users[name].to_pylist()) for name in asked.users.column_names)
-    columns |= {f"user {name}": code[asked.user] for name, code in _coded(people)}
-    columns |= {f"item {name}": code[asked.item] for name, code in _coded(asked.columns.items())}
-    columns |= _rates(known, asked, fold, len(world.categories))
-    columns |= _earlier_steps(asked)
-    return np.column_stack(list(columns.values())).astype(np.float64)
+    columns += [code[user] for code in _coded(people)]
+    columns += [code[item] for code in _coded(asked.columns.items())]
+    for column in chain(_rates(known, asked, fold, len(world.categories)), _earlier_steps(asked)):
+        columns.append(column[begin:].copy())  # not a view, which would keep the column of all rows
+    return np.column_stack(columns).astype(np.float64)
 
 
-def _coded(table: Iterable[tuple[str, list[Any]]]) -> Iterator[tuple[str, Doubles]]:
+def _coded(table: Iterable[tuple[str, list[Any]]]) -> Iterator[Doubles]:
     """Columns as numbers, words by their sorted number; without ids, lists and columns of too many words."""
     for name, values in table:
         if name == "id" or name.endswith("_id") or any(isinstance(value, list) for value in values):
             continue
         if not any(isinstance(value, str) for value in values):
-            yield name, np.array([np.nan if value is None else float(value) for value in values])
+            yield np.array([np.nan if value is None else float(value) for value in values])
             continue
         words, code = np.unique([str(value) for value in values], return_inverse=True)
         if len(words) <= MAX_CATEGORIES:
-            yield name, code.astype(np.float64)
+            yield code.astype(np.float64)
 
 
-def _rates(known: IndexedLog, asked: IndexedLog, fold: Ints | None, categories: int) -> dict[str, Doubles]:
-    """Event rates and numbers of rows of users, items and users in a category."""
-    sides = {
-        "user": (known.user, asked.user),
-        "item": (known.item, asked.item),
-        "user, category": (
-            known.user * categories + known.category,
-            asked.user * categories + asked.category,
-        ),
-    }
-    found = {}
-    for side, (mine, theirs) in sides.items():
+def _rates(known: IndexedLog, asked: IndexedLog, fold: Ints | None, categories: int) -> Iterator[Doubles]:
+    """Numbers of rows, and rates of all events, of users, of items and of users in a category, (R,) each."""
+    for mine, theirs in (
+        (known.user, asked.user),
+        (known.item, asked.item),
+        (known.user * categories + known.category, asked.user * categories + asked.category),
+    ):
         size = int(max(mine.max(), theirs.max())) + 1
-        ones = np.ones(len(mine))
-        rows = _before(mine, theirs, fold, ones, size)
-        found[f"rows of {side}"] = rows
-        for name, flag in known.events.items():
+        own = None if fold is None else np.unique(mine * FOLDS + fold, return_inverse=True)[1]
+        rows = _before(mine, theirs, own, np.ones(len(mine)), size)
+        yield rows
+        for flag in known.events.values():
             value = flag.astype(np.float64)
-            total = _before(mine, theirs, fold, value, size)
-            found[f"{name} of {side}"] = (total + PRIOR * value.mean()) / (rows + PRIOR)
-    return found
+            total = _before(mine, theirs, own, value, size)
+            yield (total + PRIOR * value.mean()) / (rows + PRIOR)
 
 
-def _before(mine: Ints, theirs: Ints, fold: Ints | None, value: Doubles, size: int) -> Doubles:
-    """(R,) sum of a training column over the rows of the same code, without those of the same fold."""
+def _before(mine: Ints, theirs: Ints, own: Ints | None, value: Doubles, size: int) -> Doubles:
+    """(R,) sum of a training column over the rows of the same code, without those of the same fold, of code `own`."""
     total = np.bincount(mine, value, size)[theirs]
-    if fold is None:
+    if own is None:
         return np.asarray(total, np.float64)
-    own = np.unique(mine * FOLDS + fold, return_inverse=True)[1]
     return np.asarray(total - np.bincount(own, value)[own], np.float64)
 
 
-def _earlier_steps(asked: IndexedLog) -> dict[str, Doubles]:
-    """Features of the session's earlier steps, -1 where there is none."""
+def _earlier_steps(asked: IndexedLog) -> Iterator[Array]:
+    """Features of the session's earlier steps, (R,) each, -1 where there is none."""
     lead, step = asked.lead, np.unique(asked.step, return_inverse=True)[1]
     visit = asked.visit[lead]
     begin = np.searchsorted(visit, visit)
-    found = {}
-    for name, flag in asked.events.items():
+    for flag in asked.events.values():
         responses = np.zeros(len(lead))
         np.maximum.at(responses, step, flag.astype(np.float64))
         for back in (1, 2):
-            found[f"{name}, {back} steps ago"] = _shifted(responses, visit, back)[step]
+            yield _shifted(responses, visit, back)[step]
         total = np.cumsum(responses) - responses
-        found[f"{name} so far"] = (total - total[begin])[step]
+        yield (total - total[begin])[step]
     category = asked.category[lead].astype(np.float64)
     for back in (1, 2):
-        found[f"category, {back} steps ago"] = _shifted(category, visit, back)[step]
-    found["run"] = _shifted(asked.run.astype(np.float64), visit, 1)[step]
-    found["same category"] = found["category, 1 steps ago"] == asked.category
-    return found
+        yield _shifted(category, visit, back)[step]
+    yield _shifted(asked.run.astype(np.float64), visit, 1)[step]
+    yield _shifted(category, visit, 1)[step] == asked.category
 
 
 def _shifted(value: Doubles, visit: Ints, back: int) -> Doubles:

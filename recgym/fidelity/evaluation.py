@@ -17,6 +17,7 @@ from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS
+from recgym.logs.splits import LogPart
 from recgym.sim.logged_visits import PageItems, Predicted
 from recgym.sim.page_order import world_pages
 from recgym.sim.teacher_forcing import Simulated, predict, predict_choices, simulate
@@ -43,7 +44,7 @@ class Evaluation:
     resamples: int
     seed: int
     curves: dict[str, Any] = field(default_factory=dict)  # for the picture, filled by the figures
-    origin: tuple[Log, ...] = ()  # the logs that `log` and `past` were aligned from
+    origin: tuple[Log | LogPart, ...] = ()  # the logs that `log` and `past` were aligned from
     visits: int = MAX_VISITS  # of the free-running world, at most
     shape: Shape | None = None  # of the free-running world; None: that of the log
     _steps: dict[bytes, Resampling] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.log import require_logs
-from recgym.logs.splits import dates, has_times, subsample, visit_days
+from recgym.logs.splits import LogPart, dates, has_times, subsample, visit_days
 from recgym.logs.visit_history import cut_length
 from recgym.sim.free_visits import largest_page
 from recgym.sim.world import World
@@ -106,7 +106,7 @@ class Verdict:
 def judge(
     world: World,
     log: Log,
-    past: Log | None = None,
+    past: Log | LogPart | None = None,
     *,
     resamples: int = 200,
     seed: int = 0,
@@ -131,11 +131,12 @@ def judge(
         ValueError: the log cannot be mapped onto the world's users and items.
     """
     require_kind(world, World, "world", "World.load(folder)")
-    require_logs(log=log, **({} if past is None else {"past": past}))
+    require_logs(log=log, **({} if past is None or isinstance(past, LogPart) else {"past": past}))
     kind = kind_of(log)
     evaluation: Any
     if kind == PAIRS:
-        evaluation = pair_metrics.PairEvaluation.of(world, log, past, resamples, seed, visits)
+        earlier = past.log() if isinstance(past, LogPart) else past
+        evaluation = pair_metrics.PairEvaluation.of(world, log, earlier, resamples, seed, visits)
         remarks = list(evaluation.remarks)
     else:
         evaluation, remarks = evaluation_of(world, log, past, resamples, seed, visits)
@@ -163,7 +164,7 @@ def judged_days(log: Log) -> dict[str, str]:
 
 
 def evaluation_of(
-    world: World, log: Log, past: Log | None, resamples: int, seed: int, visits: int
+    world: World, log: Log, past: Log | LogPart | None, resamples: int, seed: int, visits: int
 ) -> tuple[Evaluation, list[str]]:
     """Of sessions, and remarks: how much was judged."""
     most = max_judged(world, kind_of(log))

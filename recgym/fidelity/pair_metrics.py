@@ -17,7 +17,7 @@ from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.free_run import MAX_VISITS, FreeRun, Shape, free_run_of_pairs
 from recgym.fidelity.resampling import Resampling
 from recgym.logs import Log
-from recgym.logs.splits import TEST, TRAIN, VALIDATION, split_pairs
+from recgym.logs.splits import TEST, TRAIN, VALIDATION, LogPart, split_pairs
 from recgym.sim.world import World
 from recgym.sim.world_index import places, row_numbers
 
@@ -155,11 +155,13 @@ def friends(evaluation: PairEvaluation | Evaluation) -> list[Figure]:
     """Figures of the graph of friends, of a social world; LackingError where log or world have none."""
     if evaluation.world.domain != "social":
         return []
-    logs = (evaluation.log,) if isinstance(evaluation, PairEvaluation) else evaluation.origin
-    if not any(log.friends is not None for log in logs):
+    parts = (evaluation.log,) if isinstance(evaluation, PairEvaluation) else evaluation.origin
+    wholes = [part.whole if isinstance(part, LogPart) else part for part in parts]
+    if not any(log.friends is not None for log in wholes):
         raise LackingError("the log has no friends")
     if not evaluation.world.has_graph:
         raise LackingError("the world has no graph")
+    logs = tuple(part.log() if isinstance(part, LogPart) else part for part in parts)
     return graph_metrics.friends(
         graph_metrics.GraphEvaluation.of(evaluation.world, logs, evaluation.resamples, evaluation.seed)
     )

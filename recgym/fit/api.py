@@ -22,7 +22,7 @@ from recgym.logs import Log
 from recgym.logs.fingerprint import row_numbers
 from recgym.logs.kinds import CHOICES, IMPRESSIONS, PAIRS, kind_of
 from recgym.logs.log import require_logs
-from recgym.logs.splits import TEST, UNUSED, select_visits, split_point, visit_days
+from recgym.logs.splits import TEST, UNUSED, LogPart, select_visits, split_point, visit_days
 from recgym.logs.vector_column import vectors_of
 from recgym.one_thread import one_thread
 from recgym.sim.public_vectors import checked_vectors, reduced
@@ -106,7 +106,7 @@ def judged(world: World, log: Log, config: FitConfig) -> World:
     verdict = judge(
         world,
         select_visits(log, late),
-        select_visits(log, ~late & (period != UNUSED)),
+        LogPart(log, ~late & (period != UNUSED)),
         resamples=config.bootstrap,
     )
     first = {} if config.period is None or config.period[0] is None else {"learnt_from": config.period[0]}

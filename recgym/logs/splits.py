@@ -1,7 +1,8 @@
 """Splits of a log: by day or time into whole visits, by random visits, and of pairs of user and item."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ MIN_USERS_AS_UNITS = 200  # with fewer (users may be countries) visits are the u
 
 def visit_days(log: Log, keep: Bools | None = None) -> list[str] | Doubles:
     """(V,) ISO date of every visit's first row in `keep`; its time in ms, or its number, in a log without dates."""
-    kept = log if keep is None else replace(log, rows=log.rows.filter(pa.array(keep)))
+    kept = log if keep is None else rows_of(log, keep)
     starts, names = kept.session_starts(), log.rows.column_names
     if "context_date" in names:
         return [str(day) for day in kept.column("context_date")[starts]]
@@ -46,25 +47,63 @@ def dates(days: list[str] | Doubles) -> NDArray[np.str_]:
     return np.array(days)
 
 
+def rows_of(log: Log, keep: Bools) -> Log:
+    """Log of some rows (R,); the log itself, not a copy, where these are all."""
+    return log if keep.all() else replace(log, rows=log.rows.filter(pa.array(keep)))
+
+
 def select_visits(log: Log, chosen: Bools) -> Log:
     """Log of the chosen visits; `chosen` (V,)."""
     starts = log.session_starts()
-    rows = np.repeat(chosen, np.diff(np.r_[starts, log.num_rows]))
-    return replace(log, rows=log.rows.filter(pa.array(rows)))
+    return rows_of(log, np.repeat(chosen, np.diff(np.r_[starts, log.num_rows])))
 
 
-def subsample(log: Log, most: int, seed: int = 0) -> Log:
+@dataclass(frozen=True)
+class LogPart:
+    """Some visits of a log. Their rows are copied when they are asked for, as they may be most of the log's."""
+
+    whole: Log
+    chosen: Bools  # (V,) of the log's visits
+
+    @cached_property
+    def starts(self) -> Ints:
+        """(V,) first row of each visit of the log."""
+        return np.asarray(self.whole.session_starts(), np.int64)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows of the part."""
+        return int(np.diff(np.r_[self.starts, self.whole.num_rows])[self.chosen].sum())
+
+    @property
+    def num_sessions(self) -> int:
+        """Number of visits of the part."""
+        return int(self.chosen.sum())
+
+    def log(self) -> Log:
+        """The part as a log."""
+        return select_visits(self.whole, self.chosen)
+
+    def sample(self, most: int, seed: int) -> Log:
+        """See `subsample`."""
+        share = most / max(self.num_rows, 1)
+        if share >= 1.0:
+            return self.log()
+        user, rng = self.whole.column("user")[self.starts[self.chosen]], np.random.default_rng(seed)
+        many = len(np.unique(user)) >= MIN_USERS_AS_UNITS
+        draws = rng.random(self.whole.num_users)[user] if many else rng.random(len(user))
+        kept = self.chosen.copy()
+        kept[self.chosen] = draws < share
+        return select_visits(self.whole, kept)
+
+
+def subsample(log: Log | LogPart, most: int, seed: int = 0) -> Log:
     """Random sample of about `most` rows of a longer log: whole users where there are enough, else whole visits.
 
     A user's draw depends on `seed` alone: of two parts of a log, the larger sample holds all users of the smaller.
     """
-    share = most / max(log.num_rows, 1)
-    if share >= 1.0:
-        return log
-    user, rng = log.column("user")[log.session_starts()], np.random.default_rng(seed)
-    if len(np.unique(user)) >= MIN_USERS_AS_UNITS:
-        return select_visits(log, rng.random(log.num_users)[user] < share)
-    return select_visits(log, rng.random(len(user)) < share)
+    part = log if isinstance(log, LogPart) else LogPart(log, np.ones(log.num_sessions, bool))
+    return part.sample(most, seed)
 
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:
