@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Floats
+from recgym.arrays import Bools, Codes, Doubles, Floats, Ints
 from recgym.fit import baseline_guard
 from recgym.fit.baseline_guard import beats, held_out, search, visit_folds, weights
 from recgym.fit.dataset import Dataset, sample
 from recgym.fit.logistic import Side, fit_logistic
-from recgym.fit.place_terms import known_places, of_steps, place_side
-from recgym.logs.splits import VALIDATION
+from recgym.fit.place_terms import known_places, place_side
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss, mean_of
 
 PRESET_ID_RIDGES = (2.0, 4.0, 8.0, 16.0)
@@ -59,14 +59,19 @@ class Additive(NamedTuple):
     place: Doubles  # (O,) beside the first step; (1,) without effects of places
     expected: Doubles  # (U,) part of `user` that is of the users' columns
 
-    def logits(self, dataset: Dataset) -> Doubles:
-        """(rows,) logit of every row of the dataset."""
-        context = dataset.context[dataset.starts][dataset.session]
-        value: Doubles = self.user[dataset.user] + self.item[dataset.item] + self.context[context]
-        value = value + of_steps(dataset, self.place)
+    def logits(self, dataset: Dataset, rows: Bools | slice = slice(None)) -> Doubles:
+        """(rows,) logit of some rows of the dataset, by default of all."""
+        user, item, context = dataset.user[rows], dataset.item[rows], _contexts(dataset)[rows]
+        value: Doubles = self.user[user] + self.item[item] + self.context[context]
+        value = value + self.place[np.minimum(dataset.place[rows], len(self.place) - 1)]
         if self.taste.shape[1]:
-            value = value + self.taste[dataset.user, dataset.items.category[dataset.item]]
+            value = value + self.taste[user, dataset.items.category[item]]
         return value
+
+
+def _contexts(dataset: Dataset) -> Codes:
+    """(rows,) context of the session of each row, which is that of its first row."""
+    return np.repeat(dataset.context[dataset.starts], dataset.lengths)
 
 
 def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats, wide: bool = True) -> Blend:
@@ -77,16 +82,16 @@ def choose_ridges(dataset: Dataset, user_features: Floats, item_features: Floats
     without tastes: they find more than tastes for categories, which would hide how responses move the intent.
     """
     parts = held_out(dataset, np.ones(len(dataset.item), bool), MAX_ROWS, wide)
-    flag = dataset.positive.astype(np.float64)
     found: dict[Ridges, Doubles] = {}
 
     def loss(ridges: Ridges) -> float:
-        total, logits = 0.0, np.full(len(flag), np.nan)
+        total, logits = 0.0, np.full(len(dataset.item) if len(parts) > 1 else 0, np.nan)
         for known, judged in parts:
-            fitted = fit_additive(dataset, known, user_features, item_features, ridges)
-            logits[judged] = fitted.logits(dataset)[judged]
+            x = fit_additive(dataset, known, user_features, item_features, ridges).logits(dataset, judged)
             weight = None if dataset.weight is None else dataset.weight[judged]
-            total += float(judged.sum()) * log_loss(flag[judged], logits[judged], weight)
+            total += float(judged.sum()) * log_loss(dataset.positive[judged].astype(np.float64), x, weight)
+            if len(parts) > 1:
+                logits[judged] = x
         if len(parts) > 1:
             found[ridges] = logits
         return total
@@ -127,19 +132,22 @@ def place_matters(
     The effect is small beside those of users and items: it needs the visits of train and validation, in folds. The
     logits (rows,) are None where no visit has an order.
     """
-    past = sample(dataset.row_period <= VALIDATION, MAX_ROWS)
+    past = sample(dataset.rows_of(TRAIN, VALIDATION), MAX_ROWS)
     if not dataset.place[past].any():
         return False, None
-    flag = dataset.positive.astype(np.float64)
-    weight = np.ones(len(flag)) if dataset.weight is None else dataset.weight
+    flag = dataset.positive[past].astype(np.float64)
+    weight = np.ones(len(flag)) if dataset.weight is None else dataset.weight[past]
     losses, logits = np.zeros((2, len(flag))), np.full((2, len(flag)), np.nan)
     for known, judged in visit_folds(dataset, past):
+        inside = judged[past]
         for number, ridges in enumerate((Ridges(place=True), Ridges())):
-            x = fit_additive(dataset, known, user_features, item_features, ridges).logits(dataset)[judged]
-            logits[number, judged] = x
-            losses[number, judged] = weight[judged] * (np.logaddexp(0.0, x) - flag[judged] * x)
-    matters = beats(losses[0, past], losses[1, past], dataset.session[past], GUARD)
-    return matters, logits[0 if matters else 1]
+            x = fit_additive(dataset, known, user_features, item_features, ridges).logits(dataset, judged)
+            logits[number, inside] = x
+            losses[number, inside] = weight[inside] * (np.logaddexp(0.0, x) - flag[inside] * x)
+    matters = beats(losses[0], losses[1], dataset.session[past], GUARD)
+    found = np.full(len(past), np.nan)
+    found[past] = logits[0 if matters else 1]
+    return matters, found
 
 
 def fit_blend(
@@ -171,18 +179,14 @@ def fit_additive(
     ridges: Ridges,
 ) -> Additive:
     """Fits to these rows. The context of a session is that of its first row."""
-    context = dataset.context[dataset.starts][dataset.session]
     nothing = np.zeros((len(dataset.contexts), 0), np.float32)
     sides = (
         Side(dataset.user, user_features, ridges.user, ridges.features),
         Side(dataset.item, item_features, ridges.item, ridges.features),
-        Side(context, nothing, CONTEXT_RIDGE, np.inf),
+        Side(_contexts(dataset), nothing, CONTEXT_RIDGE, np.inf),
     )
-    flag, num = dataset.positive[rows].astype(np.float64), len(dataset.items.categories)
-    cells, cell = np.unique(
-        dataset.user[rows].astype(np.int64) * num + dataset.items.category[dataset.item[rows]],
-        return_inverse=True,
-    )  # those in the rows alone
+    num = len(dataset.items.categories) if np.isfinite(ridges.taste) else 0
+    cells, cell = _cells(dataset, rows, num)
     tastes = Side(cell, np.zeros((len(cells), 0), np.float32), ridges.taste, np.inf)
     weight = None if dataset.weight is None else dataset.weight[rows]
     every = [
@@ -190,11 +194,19 @@ def fit_additive(
         tastes,
         *([place_side(dataset).at(rows)] if ridges.place else []),
     ]
-    fitted = fit_logistic(flag, np.zeros((len(flag), 0)), every, weight)
+    fitted = fit_logistic(dataset.positive[rows], (), every, weight)
     of_user, of_item, of_context, of_cell, *of_place = fitted.effects
-    taste = np.zeros((dataset.num_users, num if np.isfinite(ridges.taste) else 0))
-    if taste.shape[1]:
+    taste = np.zeros((dataset.num_users, num))
+    if num:
         taste.flat[cells] = of_cell
     place = of_place[0][: known_places(dataset)] if of_place else np.zeros(1)
     bias = fitted.bias + float(place[0])
     return Additive(of_user, of_item + bias, of_context, taste, place - place[0], fitted.expected[0])
+
+
+def _cells(dataset: Dataset, rows: Bools, num: int) -> tuple[Ints, Codes]:
+    """Cells of a table of users and `num` categories that the rows have, and (rows,) theirs; none where `num` is 0."""
+    if not num:
+        return np.zeros(0, np.int64), np.zeros(0, np.int32)
+    category = dataset.items.category[dataset.item[rows]]
+    return np.unique(dataset.user[rows].astype(np.int64) * num + category, return_inverse=True)

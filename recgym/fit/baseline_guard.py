@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Ints
+from recgym.arrays import Bools, Codes, Doubles, Ints
 from recgym.fit.dataset import Dataset, sample
 from recgym.logs.splits import TRAIN, VALIDATION
 
@@ -29,9 +29,9 @@ def held_out(dataset: Dataset, rows: Bools, limit: int, folds: bool) -> list[tup
 
     `folds`: of FOLDS folds of the visits of both, where they have at most FOLD_ROWS rows.
     """
-    past = rows & (dataset.row_period <= VALIDATION)
+    past = rows & dataset.rows_of(TRAIN, VALIDATION)
     if not folds or past.sum() > FOLD_ROWS:
-        known, judged = (sample(past & (dataset.row_period == k), limit) for k in (TRAIN, VALIDATION))
+        known, judged = (sample(past & dataset.rows_of(k), limit) for k in (TRAIN, VALIDATION))
         return [(known, judged)]
     return visit_folds(dataset, past)
 
@@ -73,7 +73,7 @@ def best_share(losses: Callable[[float], Doubles], cluster: Ints, guard: float) 
     return SHARES[best] if beats(tried[best], baseline, cluster, guard) else 0.0
 
 
-def beats(losses: Doubles, baseline: Doubles, cluster: Ints, guard: float) -> bool:
+def beats(losses: Doubles, baseline: Doubles, cluster: Codes, guard: float) -> bool:
     """Whether `losses` (rows,) are less than those of the baseline by `guard` standard errors of the mean gain.
 
     Rows of one cluster are not independent: errors are those of the sums of clusters (Liang and Zeger, 1986), or of

@@ -24,7 +24,7 @@ from recgym.fit.user_history import Earlier, History
 from recgym.logs import Log
 from recgym.logs.cell_rules import CONTEXT_CODES
 from recgym.logs.kinds import responses_of
-from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, visit_days
+from recgym.logs.splits import TEST, TRAIN, UNUSED, VALIDATION, rows_of, visit_days
 from recgym.logs.visit_history import cut_length
 
 MIN_ROWS = 20  # of a log, and of its rows with a response
@@ -93,6 +93,10 @@ class Dataset:
     def row_period(self) -> Codes:
         """(rows,) period of each row."""
         return np.repeat(self.period, self.lengths)
+
+    def rows_of(self, *periods: int) -> Bools:
+        """(rows,) whether the row is of one of these periods."""
+        return np.repeat(np.isin(self.period, periods), self.lengths)
 
     @property
     def visits(self) -> Ints:
@@ -192,29 +196,30 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
             f"no item of the log has {config.min_listeners} users: a world of pairs needs users who share items"
         )
     _refuse_small(log, positive, response)
-    keep = positive if positives_only else np.ones(log.num_rows, bool)
-    raw_user, raw_item = log.column("user")[keep], log.column("item")[keep]
-    session = log.column("session")[keep]
-    starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
-    lengths = np.diff(np.r_[starts, len(session)])
+    horizon = log.horizon if not positives_only or positive.all() else None
+    if positives_only:
+        known = None if known is None else known[positive]
+        log, positive = rows_of(log, positive), positive[positive]
+    starts = log.session_starts()
+    lengths = np.diff(np.r_[starts, log.num_rows])
     # pairs are held out one by one, not by session
-    days = visit_days(log, keep) if known is None else None
+    days = visit_days(log) if known is None else None
     period = np.zeros(len(starts), np.int8) if days is None else periods(days, config).astype(np.int8)
-    past = np.repeat(period <= VALIDATION, lengths) if known is None else known[keep]
-    users, user = _numbered(raw_user, past, log.num_users, by_count=False)
-    items, item = _numbered(raw_item, past, log.num_items, by_count=True)
+    past = np.repeat(period <= VALIDATION, lengths) if known is None else known
+    users, user = _numbered(log.column("user"), past, log.num_users, by_count=False)
+    items, item = _numbered(log.column("item"), past, log.num_items, by_count=True)
     shown = np.bincount(item[past], minlength=len(items))
-    context, contexts = _contexts(log, keep)
-    watch = np.asarray(log.column("watch_ms"), np.float32)[keep]
-    ordered, step = _ordered(log, keep, starts), log.column("step")[keep].astype(np.int64)
+    context, contexts = _contexts(log)
+    watch = np.asarray(log.column("watch_ms"), np.float32)
+    ordered, step = _ordered(log, starts), log.column("step")
     dataset = Dataset(
         log.domain,
         user,
         item,
         context,
         contexts,
-        positive[keep],
-        {name: log.column(name).astype(bool)[keep] for name in log.events},
+        positive,
+        {name: log.column(name).astype(bool) for name in log.events},
         watch,
         starts.astype(np.int64),
         lengths.astype(np.int64),
@@ -227,17 +232,17 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         items,
         ordered,
         np.where(np.repeat(ordered, lengths), step - np.repeat(step[starts], lengths), 0).astype(np.int32),
-        propensity_weights(log.column("propensity")[keep], past) if config.propensity_weights else None,
+        propensity_weights(log.column("propensity"), past) if config.propensity_weights else None,
         None if config.guard is None else Earlier.of(log),
-        log.horizon if keep.all() else None,
+        horizon,
         None if days is None else np.argsort(np.argsort(np.array(days), kind="stable"), kind="stable"),
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
 
 
-def _ordered(log: Log, keep: Bools, starts: Ints) -> Bools:
-    """(sessions,) False where the rows in `keep` are of several steps, all at one time."""
-    time, step = np.asarray(log.column("time"), np.float64)[keep], log.column("step")[keep]
+def _ordered(log: Log, starts: Ints) -> Bools:
+    """(sessions,) False where the rows are of several steps, all at one time."""
+    time, step = np.asarray(log.column("time"), np.float64), log.column("step")
     several = np.maximum.reduceat(step, starts) > np.minimum.reduceat(step, starts)
     same = np.maximum.reduceat(time, starts) == np.minimum.reduceat(time, starts)  # False where unknown
     return np.asarray(~(several & same), np.bool_)
@@ -282,12 +287,12 @@ def _refuse_small(log: Log, positive: Bools, response: str) -> None:
         )
 
 
-def _contexts(log: Log, keep: Bools) -> tuple[Codes, tuple[str, ...]]:
+def _contexts(log: Log) -> tuple[Codes, tuple[str, ...]]:
     """Hour of the day, else the context of a world that the log was sampled from, else one context."""
     for name, limit in CONTEXT_CODES.items():
         if name in log.rows.column_names:
-            codes = np.asarray(log.column(name), np.float32)[keep]
+            codes = np.asarray(log.column(name), np.float32)
             if np.isfinite(codes).all() and codes.min() >= 0 and codes.max() < limit:
                 count = limit if name == "context_hour" else int(codes.max()) + 1
                 return codes.astype(np.int16), tuple(str(code) for code in range(count))
-    return np.zeros(int(keep.sum()), np.int16), ("any",)
+    return np.zeros(log.num_rows, np.int16), ("any",)

@@ -1,23 +1,24 @@
 """Models of the events after the response: logistic regressions on affinity, click and long view."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from recgym.arrays import Arrays, Bools, Codes, Doubles, Floats
+from recgym.arrays import Array, Arrays, Bools, Doubles, Floats
 from recgym.events import EVENTS
 from recgym.fit import baseline_guard
 from recgym.fit.baseline_guard import held_out, search, weights
 from recgym.fit.dataset import Dataset
 from recgym.fit.event_chain import imply_missing, is_implied, place_of
 from recgym.fit.event_rates import MAX_ROWS, MIN_EVENTS, assume_event
-from recgym.fit.logistic import Logistic, Side, fit_logistic, mean_logistic
+from recgym.fit.logistic import ROWS, Logistic, Side, add_sums, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance
 from recgym.fit.two_tower import one_hot
 from recgym.fit.user_features import earlier_rates
 from recgym.fit.user_history import with_history
 from recgym.fit.watch_model import watch_form
-from recgym.logs.splits import VALIDATION
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.numerics import log_loss, sigmoid
 from recgym.sim.schema import BY_RULES
 from recgym.sim.session import clicks_are_long_views
@@ -40,31 +41,36 @@ class FittedEvent(NamedTuple):
     model: Logistic
     user_variance: float  # prior variance of the effects of users, beside their features
 
-    def posterior(self, chance: Doubles, user: Codes, users: int) -> Doubles:
-        """(U,) posterior standard deviation of these effects (Laplace), from probabilities of rows of these users."""
+    def posterior(self, dataset: Dataset, dense: Sequence[Array], rows: Bools) -> Doubles:
+        """(U,) posterior standard deviation of these effects (Laplace), given some rows; `dense` as in `fit_event`."""
+        information = np.zeros(dataset.num_users)
         if self.user_variance == 0.0:
-            return np.zeros(users)
-        information = np.bincount(user, chance * (1.0 - chance), users)
+            return information
+        number = np.flatnonzero(rows)
+        for begin in range(0, len(number), ROWS):
+            part = number[begin : begin + ROWS]
+            user, table = dataset.user[part], np.column_stack([column[part] for column in dense])
+            chance = sigmoid(self.model.logits(table, (dataset.item[part], user)))
+            add_sums(information, user, chance * (1.0 - chance))
         return np.asarray(np.sqrt(1.0 / (1.0 / self.user_variance + information)), np.float64)
 
 
 def fit_event(
     dataset: Dataset,
     flag: Bools,
-    dense: Doubles,
+    dense: Sequence[Array],
     rows: Bools,
     tables: tuple[Floats, Floats],
     wide: bool = True,
 ) -> FittedEvent | None:
     """Fits to the rows of train and validation; None where the event is too rare.
 
-    `tables` hold the features of items and of users. `wide` as in `choose_ridges`.
+    `dense` are columns (rows,), `tables` hold the features of items and of users. `wide` as in `choose_ridges`.
     """
-    past = rows & (dataset.row_period <= VALIDATION)
+    past = rows & dataset.rows_of(TRAIN, VALIDATION)
     if not MIN_EVENTS <= flag[past].sum() <= past.sum() - MIN_EVENTS:
         return None
     parts = held_out(dataset, rows, MAX_ROWS, wide)
-    target = flag.astype(np.float64)
 
     def fitted(part: Bools, ridges: Shrinkage) -> Logistic:
         own = ((dataset.item, ridges.item), (dataset.user, ridges.user))
@@ -72,13 +78,14 @@ def fit_event(
             Side(index[part], table, ridge, ridges.slopes)
             for (index, ridge), table in zip(own, tables, strict=True)
         ]
-        return fit_logistic(target[part], dense[part], sides)
+        return fit_logistic(flag[part], [column[part] for column in dense], sides)
 
     def loss(ridges: Shrinkage) -> float:
         total = 0.0
         for known, judged in parts:
-            logit = fitted(known, ridges).logits(dense[judged], (dataset.item[judged], dataset.user[judged]))
-            total += float(judged.sum()) * log_loss(target[judged], logit)
+            which = dataset.item[judged], dataset.user[judged]
+            logit = fitted(known, ridges).logits(np.column_stack([column[judged] for column in dense]), which)
+            total += float(judged.sum()) * log_loss(flag[judged].astype(np.float64), logit)
         return total
 
     own = baseline_guard.ID_RIDGES if wide else PRESET_ID_RIDGES
@@ -138,7 +145,7 @@ def fit_events(
         place = place_of(dataset, index)
         imply_missing(dataset, index, provenance, arrays)
         flags = [dataset.positive, dataset.events.get(table[1].name, dataset.positive)]
-        dense = np.column_stack([x, *(flags[f].astype(np.float64) for f in links)])
+        dense = [x, *(flags[f] for f in links)]
         found = (
             fit_event(dataset, dataset.events[event.name], dense, rows, tables, wide)
             if event.name in dataset.events
@@ -154,7 +161,7 @@ def fit_events(
                 item = dataset.item[some].astype(np.int64) if item_rates else None
                 assume_event(provenance, arrays, index, x[some], item=item, place=place)
             continue
-        past = rows & (dataset.row_period <= VALIDATION)
+        past = rows & dataset.rows_of(TRAIN, VALIDATION)
         write_event(dataset, found, place, links, dense, past, arrays)
         spread = {side: float(arrays[f"event_{side}"][:, place].std()) for side in ("item", "user")}
         words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
@@ -167,16 +174,16 @@ def fit_events(
 
 
 def write_event(
-    dataset: Dataset, found: FittedEvent, place: int, links: list[int], dense: Doubles, past: Bools, arrays: Arrays
+    dataset: Dataset, found: FittedEvent, place: int, links: list[int], dense: Sequence[Array], past: Bools,
+    arrays: Arrays,
 ) -> None:  # fmt: skip
-    """Writes the model of an event, whose features are `dense` (rows, F), into its place in `arrays`."""
+    """Writes the model of an event, whose features are the columns `dense` (rows,), into its place in `arrays`."""
     model = found.model
     arrays["event_bias"][place] = model.bias
     arrays["event_gain"][place] = model.slopes[0]
     arrays["event_link"][place, links] = model.slopes[1:]
     arrays["event_item"][:, place], arrays["event_user"][:, place] = model.effects
-    chance = sigmoid(model.logits(dense[past], (dataset.item[past], dataset.user[past])))
-    spread_sd = found.posterior(chance, dataset.user[past], dataset.num_users)
+    spread_sd = found.posterior(dataset, dense, past)
     arrays.setdefault("event_user_sd", np.zeros_like(arrays["event_user"]))[:, place] = spread_sd
 
 

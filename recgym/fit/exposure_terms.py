@@ -4,11 +4,14 @@ The policy is `recgym.sim.logging_policy`. `fit_stay` estimates how often it kee
 `fit_again` how much less often than others it shows an item that the session was shown.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Arrays
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
+from recgym.fit.logistic import ROWS
 from recgym.fit.provenance import Provenance
 from recgym.logs import Log
 from recgym.logs.random_exposure import RANDOM_FLAGS, SAME_PROPENSITY
@@ -93,14 +96,14 @@ def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
     None where the log does not identify it: no session has two rows, or there is one category.
     """
     category = dataset.items.category[dataset.item]
-    pair = rows & dataset.follows
-    if not pair.any() or len(np.unique(category[rows])) < 2:
+    pair = np.flatnonzero(rows & dataset.follows)
+    if not len(pair) or len(np.unique(category[rows])) < 2:
         return None
-    same = (category == np.roll(category, 1))[pair]
-    share = np.bincount(dataset.items.category, weights=dataset.items.exposure)[category[pair]]
+    share = np.bincount(dataset.items.category, weights=dataset.items.exposure)
+    code = np.where(category[pair] == category[pair - 1], category[pair], len(share))  # of equal terms
     stay = 0.5
     for _ in range(200):
-        stay = float((same * stay / (stay + (1 - stay) * share)).mean())
+        stay = float(np.append(stay / (stay + (1 - stay) * share), 0.0)[code].mean())
     return stay
 
 
@@ -110,26 +113,49 @@ def fit_again(dataset: Dataset, rows: NDArray[np.bool_], stay: float) -> float:
     Maximum likelihood, where the items of earlier steps have exposures that sum to m: one of them has the probability
     again m / (1 - (1 - again) m). 0 where fewer than MIN_EVIDENCE rows show an item again.
     """
-    session, item = dataset.session.astype(np.int64), dataset.item.astype(np.int64)
+    parts, num = [], 0
+    for inside in _blocks(dataset):
+        mass, again = _shown_before(dataset, rows, stay, inside)
+        parts.append(mass)
+        num += again
+    if num < MIN_EVIDENCE:
+        return 0.0
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        expected = sum(
+            float((middle * mass / np.maximum(1.0 - (1.0 - middle) * mass, 1e-12)).sum()) for mass in parts
+        )
+        low, high = (middle, high) if expected < num else (low, middle)
+    return high
+
+
+def _blocks(dataset: Dataset) -> Iterator[slice]:
+    """Rows of whole sessions, ROWS in a block or as many as the last of them has more."""
+    begin = 0
+    while begin < len(dataset.item):
+        after = int(np.searchsorted(dataset.starts, begin + ROWS))
+        end = int(dataset.starts[after]) if after < len(dataset.starts) else len(dataset.item)
+        yield slice(begin, end)
+        begin = end
+
+
+def _shown_before(
+    dataset: Dataset, rows: NDArray[np.bool_], stay: float, inside: slice
+) -> tuple[NDArray[np.float64], int]:
+    """Of the rows with an earlier step: the m of `fit_again`, and how many show an item again; of whole sessions."""
+    session, item = dataset.session[inside], dataset.item[inside].astype(np.int64)
     category = dataset.items.category[item].astype(np.int64)
     exposure = np.asarray(dataset.items.exposure, np.float64)
     of_category = np.bincount(dataset.items.category, exposure)
     is_first = np.zeros(len(item), bool)
     is_first[np.unique(session * dataset.num_items + item, return_index=True)[1]] = True
-    later, before = rows & dataset.follows, dataset.step_starts - 1
-    later &= session[before] == session
-    is_again = later & ~is_first
-    if is_again.sum() < MIN_EVIDENCE:
-        return 0.0
+    later, before = (rows & dataset.follows)[inside], dataset.step_starts[inside] - inside.start - 1
+    later &= (before >= 0) & (session[before] == session)
     share = np.where(is_first, exposure[item], 0.0)
     kept = _sums(session * len(of_category) + category, share)[before] / of_category[category[before]]
     mass = np.clip((1.0 - stay) * _sums(session, share)[before] + stay * kept, 0.0, 1.0)[later]
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        expected = float((middle * mass / np.maximum(1.0 - (1.0 - middle) * mass, 1e-12)).sum())
-        low, high = (middle, high) if expected < is_again.sum() else (low, middle)
-    return high
+    return mass, int((later & ~is_first).sum())
 
 
 def _sums(group: NDArray[np.int64], value: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recgym.arrays import Doubles, Ints
+from recgym.arrays import Array, Bools, Doubles, Ints
 from recgym.numerics import hermite_nodes
 
 NODES = 15
@@ -34,7 +34,7 @@ class EffectTable(NamedTuple):
 class VisitRows(NamedTuple):
     """Rows of whole sessions, one session after the other."""
 
-    left: Doubles  # (rows,) 1 at the last row of a session
+    left: Bools  # (rows,) at the last row of a session
     starts: Ints  # (sessions,)
 
 
@@ -163,7 +163,7 @@ def chances(logit: Doubles, starts: Ints, spread: float) -> Doubles:
     return out
 
 
-def log_loss(flag: Doubles, logit: Doubles) -> float:
+def log_loss(flag: Array, logit: Doubles) -> float:
     """Mean log-loss of a flag under a logit."""
     return float(np.mean(_softplus(logit) - flag * logit))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recgym.arrays import Doubles, Ints
+from recgym.arrays import Bools, Codes, Doubles, Ints
 from recgym.fit.baseline_guard import beats
 from recgym.fit.hazard import EffectTable, VisitRows, fit_hazard
 from recgym.fit.leaving_model import (
@@ -35,13 +35,21 @@ FOLDS = 5  # of sessions, to choose the weight
 EFFECTS = ("no_response", "level")  # columns of `HazardRows`, and their slopes in `Leaving`
 
 
-def rates(step: Ints, left: Doubles, weight: float) -> Doubles:
+def rates(step: Codes, left: Bools, weight: float) -> Doubles:
     """(MAX_STEP,) hazard after step 1, 2, ...; the last is that of all later steps."""
-    place = np.minimum(step, MAX_STEP) - 1
-    rate = (left.sum() + 0.5) / (len(left) + 1.0)
+    return _rates(*_counts(np.minimum(step, MAX_STEP) - 1, left, MAX_STEP), weight)
+
+
+def _counts(code: Codes, left: Bools, size: int) -> tuple[Ints, Ints]:
+    """(size,) rows of each code, and those after which the session ended."""
+    return np.bincount(code, minlength=size), np.bincount(code[np.asarray(left, bool)], minlength=size)
+
+
+def _rates(num_rows: Ints, num_left: Ints, weight: float) -> Doubles:
+    """`rates` from the numbers of rows and of ends of each step (MAX_STEP,)."""
+    rate = (num_left.sum() + 0.5) / (num_rows.sum() + 1.0)
     if np.isinf(weight):
         return np.full(MAX_STEP, rate)
-    num_left, num_rows = (np.bincount(place, value, MAX_STEP) for value in (left, np.ones(len(left))))
     return np.asarray((num_left + weight * rate) / (num_rows + weight), np.float64)
 
 
@@ -61,7 +69,7 @@ def fit_lengths(
         rows = drawn(rows, MAX_ROWS["fit"])
         rate = float(rows.left.mean())
         step = EffectTable(np.minimum(rows.step, MAX_STEP) - 1, MAX_STEP, weight * rate * (1.0 - rate))
-        table = np.column_stack([getattr(rows, name) for name in effects])
+        table = np.column_stack([getattr(rows, name) for name in effects]).astype(np.float64)
         found = fit_hazard(VisitRows(rows.left, rows.starts), table, [step])
         logit, slopes = found.bias + found.tables[0], dict(zip(effects, found.slopes.tolist(), strict=True))
     no_effect = {"repeat": 0.0, "no_response": 0.0, "level": 0.0}
@@ -73,16 +81,17 @@ def fit_lengths(
 
 
 def _best_weight(rows: HazardRows) -> float:
-    """The weight of the overall rate that is best on sessions that are left out."""
-    fold = np.random.default_rng(0).permutation(int(rows.session.max()) + 1)[rows.session] % FOLDS
+    """The weight of the overall rate that is best on sessions that are left out; folds are counted in one pass."""
+    fold = (np.random.default_rng(0).permutation(int(rows.session.max()) + 1) % FOLDS).astype(np.int32)
+    code = fold[rows.session] * MAX_STEP + np.minimum(rows.step, MAX_STEP) - 1
+    shown, ended = (count.reshape(FOLDS, -1) for count in _counts(code, rows.left, FOLDS * MAX_STEP))
 
     def loss(weight: float) -> float:
         total = 0.0
-        for k in range(FOLDS):
-            held = fold == k
-            if held.any() and not held.all():
-                table = rates(rows.step[~held], rows.left[~held], weight)
-                total += float(_losses(table, rows.step[held], rows.left[held]).sum())
+        for held, left in zip(shown, ended, strict=True):
+            if 0 < held.sum() < shown.sum():
+                chance = _rates(shown.sum(0) - held, ended.sum(0) - left, weight)
+                total -= float(left @ np.log(chance) + (held - left) @ np.log1p(-chance))
         return total
 
     return min(WEIGHTS, key=loss)
@@ -139,13 +148,8 @@ def is_better(fitted: Leaving, plain: Leaving, judged: HazardRows, cut: int, gua
 def _row_losses(hazard: Leaving, rows: HazardRows, cut: int) -> Doubles:
     """Log-loss of each row that is not censored."""
     chance = np.clip(hazard.chances(rows), 1e-9, 1 - 1e-9)
-    loss = -np.where(rows.left > 0, np.log(chance), np.log1p(-chance))
+    loss = -np.where(rows.left, np.log(chance), np.log1p(-chance))
     return np.asarray(loss[open_rows(rows, cut)], np.float64)
-
-
-def _losses(table: Doubles, step: Ints, left: Doubles) -> Doubles:
-    chance = table[np.minimum(step, MAX_STEP) - 1]
-    return np.asarray(-np.where(left > 0, np.log(chance), np.log1p(-chance)), np.float64)
 
 
 def _logit(chance: Doubles) -> Doubles:

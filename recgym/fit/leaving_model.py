@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Bools, Codes, Doubles, Ints
+from recgym.arrays import Bools, Codes, Doubles, Indices, Ints
 from recgym.fit.dataset import Dataset
 from recgym.fit.hazard import EffectTable, Hazard, VisitRows, chances, fit_hazard, marginal_loss
-from recgym.logs.splits import TRAIN, UNUSED, VALIDATION
+from recgym.logs.splits import TRAIN, VALIDATION
 from recgym.logs.visit_history import repeats, runs
 from recgym.sim.state import MEMORY
 
@@ -32,14 +32,14 @@ MIN_PATIENCE = 0.05  # a smaller standard deviation is set to 0: it changes no h
 class HazardRows:
     """Covariates and outcome of the rows of whole sessions, one session after the other."""
 
-    step: Ints  # 1 at the first row of a session
-    run: Ints  # responses in a row in one category, 0 without a response
-    repeat: Doubles  # 1 where the item had an earlier response in the session
-    no_response: Doubles  # 1 without a response
+    step: Indices  # 1 at the first row of a session
+    run: Indices  # responses in a row in one category, 0 without a response
+    repeat: Bools  # where the item had an earlier response in the session
+    no_response: Bools
     item: Codes  # N without a response
     context: Codes
-    left: Doubles  # 1 at the last row of a session
-    session: Ints
+    left: Bools  # at the last row of a session
+    session: Indices
     level: Doubles  # of the user, in logits of a response
 
     @property
@@ -96,7 +96,7 @@ class Leaving:
         value = value + self.level * rows.level
         response = self.run[np.clip(rows.run, 1, MAX_RUN) - 1] + self.repeat * rows.repeat
         response = response + np.append(self.item, 0.0)[rows.item]
-        return np.asarray(value + np.where(rows.no_response > 0, self.no_response, response), np.float64)
+        return np.asarray(value + np.where(rows.no_response, self.no_response, response), np.float64)
 
     def chances(self, rows: HazardRows) -> Doubles:
         """(rows,) hazard after each row, frailty integrated out."""
@@ -116,19 +116,19 @@ class Leaving:
 def hazard_rows(dataset: Dataset, level: Doubles | None = None) -> HazardRows:
     """Covariates and outcome of every row of the dataset; `level` (U,) of users, None: 0."""
     responded = dataset.positive.astype(bool)
-    left = np.zeros(len(dataset.item))
+    left = np.zeros(len(dataset.item), bool)
     ended = dataset.lengths != dataset.cut
-    left[(dataset.starts + dataset.lengths - 1)[ended]] = 1.0
+    left[(dataset.starts + dataset.lengths - 1)[ended]] = True
     return HazardRows(
-        dataset.step + 1,
-        runs(dataset.session, dataset.items.category[dataset.item], responded),
-        (repeats(dataset.session, dataset.item, responded, MEMORY) & responded).astype(np.float64),
-        1.0 - responded,
-        np.where(responded, dataset.item, dataset.num_items),
+        (dataset.step + 1).astype(np.int32),
+        runs(dataset.session, dataset.items.category[dataset.item], responded).astype(np.int32),
+        repeats(dataset.session, dataset.item, responded, MEMORY) & responded,
+        ~responded,
+        np.where(responded, dataset.item, np.int32(dataset.num_items)),
         dataset.context,
         left,
-        dataset.session,
-        np.zeros(len(left)) if level is None else level[dataset.user],
+        dataset.session.astype(np.int32),
+        np.broadcast_to(0.0, len(left)) if level is None else level[dataset.user],
     )
 
 
@@ -138,7 +138,9 @@ def open_rows(rows: HazardRows, cut: int) -> Bools:
 
 
 def take(rows: HazardRows, keep: NDArray[np.bool_]) -> HazardRows:
-    """The rows in `keep` (rows,), of whole sessions or of all their rows that are not censored."""
+    """The rows in `keep` (rows,), of whole sessions or of all their rows that are not censored; not copied if all."""
+    if keep.all():
+        return rows
     return HazardRows(*(getattr(rows, name)[keep] for name in HazardRows.__dataclass_fields__))
 
 
@@ -146,13 +148,13 @@ def fit_leaving(
     dataset: Dataset, rows: HazardRows, periods: tuple[int, ...], choices: Choices | None = None
 ) -> Leaving:
     """Fits to the sessions of these periods, without censored rows; by default with the choices best on validation."""
-    period = np.where(open_rows(rows, dataset.cut), dataset.row_period, UNUSED)
+    is_open = open_rows(rows, dataset.cut)
     if choices is not None:
         search = Search(choices, {}, None, 0.0)
     else:
-        train = drawn(take(rows, period == TRAIN), MAX_ROWS["choose"])
-        search = _choose(dataset, train, take(rows, period == VALIDATION))
-    known = drawn(take(rows, np.isin(period, periods)), MAX_ROWS["fit"])
+        train = drawn(take(rows, is_open & dataset.rows_of(TRAIN)), MAX_ROWS["choose"])
+        search = _choose(dataset, train, take(rows, is_open & dataset.rows_of(VALIDATION)))
+    known = drawn(take(rows, is_open & dataset.rows_of(*periods)), MAX_ROWS["fit"])
     fitted = _in_terms(_fit(dataset, known, search.best, search.start), dataset, known, search.best)
     return replace(fitted, validation=search.tried, joint_patience=search.patience or fitted.patience)
 
@@ -207,7 +209,7 @@ def _design(dataset: Dataset, rows: HazardRows, choices: Choices) -> tuple[Doubl
     columns = [np.log(rows.step), np.log(np.maximum(rows.run, 1)), rows.repeat, rows.no_response]
     dense = np.stack([*columns, rows.level] if rows.level.any() else columns, axis=1)
     shelf = np.append(dataset.items.shelf, dataset.items.shelf.max() + 1)
-    run = np.where(rows.no_response > 0, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
+    run = np.where(rows.no_response, FREE_RUNS + 1, np.minimum(rows.run, FREE_RUNS + 1) - 1)
     return dense, [
         EffectTable(rows.item, dataset.num_items + 1, choices.item),
         EffectTable(

@@ -8,7 +8,7 @@ from recgym.arrays import Arrays, Doubles
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.hazard_baseline import better_effects, fit_lengths, is_better
-from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, take
+from recgym.fit.leaving_model import HazardRows, Leaving, fit_leaving, hazard_rows, open_rows, take
 from recgym.fit.provenance import Provenance, assumed_leaving
 from recgym.fit.slate_steps import of_steps
 from recgym.logs import Log
@@ -48,24 +48,26 @@ def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None
         return ""
     if reason := never_ends(dataset, log, rows):
         return reason
-    cut, size = dataset.cut, (dataset.num_items, len(dataset.contexts))
-    early, judged, past = (
-        take(rows, np.isin(dataset.row_period, part)) for part in ((TRAIN,), (VALIDATION,), known)
-    )
-    effects = better_effects(size, past, cut, config.guard) if config.dynamics else ()
+    every, cut, size = dataset, dataset.cut, (dataset.num_items, len(dataset.contexts))
+    effects = better_effects(size, _open(dataset, rows, known), cut, config.guard) if config.dynamics else ()
     if "level" not in effects:
-        rows = replace(rows, level=np.zeros(len(rows.step)))
-    plain = fit_lengths(*size, early, cut, effects)
-    if not full or plain is None or not early.left.any():
-        return fit_lengths(*size, past, cut, effects) or ""
+        rows = replace(rows, level=np.broadcast_to(0.0, len(rows.step)))
+    plain = fit_lengths(*size, _open(dataset, rows, (TRAIN,)), cut, effects)
+    if not full or plain is None or not rows.left[dataset.rows_of(TRAIN)].any():
+        return fit_lengths(*size, _open(dataset, rows, known), cut, effects) or ""
     if not dataset.ordered.all():  # runs, repeats and places of the others are unknown
         dataset = replace(dataset, period=np.where(dataset.ordered, dataset.period, UNUSED).astype(np.int8))
-        judged = take(rows, dataset.row_period == VALIDATION)
+    judged = take(rows, dataset.rows_of(VALIDATION))
     fitted = _with_free_steps(dataset, rows, judged, fit_leaving(dataset, rows, (TRAIN,)), config.guard)
     if not is_better(fitted, plain, judged, cut, config.guard):
-        return fit_lengths(*size, past, cut, effects) or ""
+        return fit_lengths(*size, _open(every, rows, known), cut, effects) or ""
     again = fit_leaving(dataset, rows, known, fitted.choices)
     return replace(again, validation=fitted.validation, joint_patience=fitted.joint_patience)
+
+
+def _open(dataset: Dataset, rows: HazardRows, periods: tuple[int, ...]) -> HazardRows:
+    """The rows of some periods that are not censored; made where they are used, as a copy has the size of the log."""
+    return take(rows, dataset.rows_of(*periods) & open_rows(rows, dataset.cut))
 
 
 def _with_free_steps(

@@ -67,7 +67,7 @@ def fit_impressions(
         numbers["rho"] += again
         provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
     report("fitting events", 0, 1, "")
-    past = dataset.row_period <= VALIDATION
+    past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
     fit_events(learnt, x, provenance, arrays, config.guard is not None)
     keep_rates(learnt, arrays, x, response.deviate_sd(learnt))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from recgym.arrays import Doubles
+from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.additive import Blend, choose_ridges, fit_blend
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
@@ -57,12 +57,12 @@ def train(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     users, items = tower_user_features(dataset), item_features(dataset)
-    base = fit_blend(dataset, np.isin(dataset.row_period, periods), users, items, blend)
+    base = fit_blend(dataset, dataset.rows_of(*periods), users, items, blend)
     memory = MemoryTerms.of(dataset, config, is_choice=False)
     model = SessionModel(dataset, users, config, drift=memory.push, fixed=memory.fixed(), base=base).to(
         device
     )
-    rows = int(np.isin(dataset.row_period, periods).sum())
+    rows = int(dataset.rows_of(*periods).sum())
     batches = dataset.batches(dataset.sessions(*periods), step_rows(config, rows), device, rng)
 
     weights = (
@@ -100,10 +100,10 @@ class Response(NamedTuple):
     streak: Streak = Streak()
     steps: Doubles = np.zeros(1)  # (O,) what the effect of a step lacks beside effects of earlier responses
 
-    def deviate_sd(self, dataset: Dataset) -> Doubles:
-        """(rows,) standard deviation of what the rows of a visit share: random intercept, level less its mean."""
+    def deviate_sd(self, dataset: Dataset, rows: Bools | Ints | slice = slice(None)) -> Doubles:
+        """Standard deviation of what rows of a visit share: random intercept, level less its mean; of `rows`."""
         return np.asarray(
-            np.sqrt(self.random_intercept_sd**2 + self.variance.level[dataset.user]), np.float64
+            np.sqrt(self.random_intercept_sd**2 + self.variance.level[dataset.user[rows]]), np.float64
         )
 
 
@@ -118,7 +118,6 @@ def fit_response(
         The model, and (rows,) its calibrated logit at a random intercept of 0; NaN outside train and validation.
     """
     judged = dataset.batches(dataset.drawn(VALIDATION, MAX_ROWS), 8192, device, np.random.default_rng(0))
-    flag = dataset.positive.astype(np.float64)
     losses: list[float] = []
 
     best_model: list[SessionModel] = []
@@ -126,7 +125,8 @@ def fit_response(
     def judge(model: SessionModel, plan: Budget) -> bool:
         x = logged_x(dataset, model, judged)
         finite = np.isfinite(x)
-        losses.append(log_loss(flag[finite], x[finite], part_of(dataset.weight, finite)))
+        flag = dataset.positive[finite].astype(np.float64)
+        losses.append(log_loss(flag, x[finite], part_of(dataset.weight, finite)))
         if losses[-1] == min(losses):
             best_model[:] = [copy.deepcopy(model)]
         return plan.ends(losses)
@@ -149,7 +149,7 @@ def fit_response(
     if streak.gain and calibrated.kept > 0.0 and model.drift:
         streak = streak._replace(pull=float(model.number("pull").detach()))
     x = scale * logged_x(dataset, model, every)
-    variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale)
+    variance = _variance(dataset, model, run, (TRAIN, VALIDATION), scale, x)
     found = Response(model, best, calibrated.kept, scale, 0.0, random_intercept_sd, variance, streak=streak)
     if config.dynamics:
         found, x = with_posterior_levels(dataset, found, x)
@@ -157,7 +157,7 @@ def fit_response(
     found = found._replace(shift=_shift(dataset, found, x))
     if config.guard is None or random_intercept_sd == 0.0 or not has_single_visits(dataset):
         return found, x + found.shift
-    levels = levels_of(dataset, dataset.row_period <= VALIDATION, x + found.shift, random_intercept_sd)
+    levels = levels_of(dataset, dataset.rows_of(TRAIN, VALIDATION), x + found.shift, random_intercept_sd)
     model.base_user += torch.as_tensor(levels.mean / scale, dtype=torch.float32).to(device)
     x = x + levels.mean[dataset.user]
     found = found._replace(
@@ -186,20 +186,26 @@ def with_memory(dataset: Dataset, config: FitConfig, found: Response, x: Doubles
 
 def _shift(dataset: Dataset, found: Response, x: Doubles) -> float:
     """The intercept of the latest days, over random intercepts and levels."""
-    flag, rows = dataset.positive.astype(np.float64), latest(dataset, dataset.positive)
-    rows = sample(dataset.row_period <= VALIDATION if rows is None else rows, MAX_ROWS)
-    return intercept(flag[rows], x[rows], found.deviate_sd(dataset)[rows], part_of(dataset.weight, rows))
+    rows = latest(dataset, dataset.positive)
+    rows = sample(dataset.rows_of(TRAIN, VALIDATION) if rows is None else rows, MAX_ROWS)
+    flag, spread = dataset.positive[rows].astype(np.float64), found.deviate_sd(dataset, rows)
+    return intercept(flag, x[rows], spread, part_of(dataset.weight, rows))
 
 
 def _variance(
-    dataset: Dataset, model: SessionModel, run: TrainingRun, periods: tuple[int, ...], scale: float
-) -> UserVariance:
-    """Posterior variance of the users of a model that was trained on these periods; 0 without a guard."""
+    dataset: Dataset, model: SessionModel, run: TrainingRun, periods: tuple[int, ...], scale: float,
+    x: Doubles | None = None,
+) -> UserVariance:  # fmt: skip
+    """Posterior variance of the users of a model that was trained on these periods; 0 without a guard.
+
+    `x` (rows,) are its logits, times the scale, where they are known.
+    """
     if run.config.guard is None:
         return UserVariance.none(dataset)
-    batches = dataset.batches(dataset.sessions(*periods), 8192, run.device, np.random.default_rng(0))
-    rows = np.isin(dataset.row_period, periods)
-    x = scale * logged_x(dataset, model, batches)
+    if x is None:
+        batches = dataset.batches(dataset.sessions(*periods), 8192, run.device, np.random.default_rng(0))
+        x = scale * logged_x(dataset, model, batches)
+    rows = dataset.rows_of(*periods)
     return user_variance(dataset, rows, x, _means(dataset, model, scale))
 
 
@@ -224,7 +230,7 @@ def with_posterior_levels(dataset: Dataset, found: Response, x: Doubles) -> tupl
     own = _means(dataset, model, found.scale).level - expected
     within = float(expected[user[dataset.known]].var())
     sd = float(np.sqrt(max(spread.level**2 - within, MIN_OWN_SHARE * spread.level**2)))
-    rows, fixed = dataset.row_period <= VALIDATION, x + _shift(dataset, found, x)
+    rows, fixed = dataset.rows_of(TRAIN, VALIDATION), x + _shift(dataset, found, x)
     levels = posterior_levels(dataset, rows, fixed - own[user], sd, found.random_intercept_sd)
     change = levels.mean - own
     with torch.no_grad():

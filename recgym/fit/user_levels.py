@@ -68,19 +68,20 @@ def _evidence(dataset: Dataset, rows: Bools, x: Doubles, visit_sd: float) -> Cal
     visit = dataset.session[number]
     node, weight = hermite_nodes(INTERCEPTS if visit_sd > 0.0 else 1)
     first = np.flatnonzero(np.r_[True, visit[1:] != visit[:-1]][: len(visit)])
-    user, sign = dataset.user[number].astype(np.int64), 2.0 * dataset.positive[number] - 1.0
-    counts = np.ones(len(number)) if dataset.weight is None else dataset.weight[number]
-    logit, owner, num = x[number].astype(np.float64), user[first], dataset.num_users
+    owner, num = dataset.user[number[first]].astype(np.int64), dataset.num_users
+    del visit
 
     def of(level: Doubles) -> _Evidence:
         parts = []
         for place, begin, end in _blocks(first, len(number)):
-            signed = sign[begin:end, None] * ((logit + level[user])[begin:end, None] + visit_sd * node)
-            count, miss = counts[begin:end, None], sigmoid(-signed)
-            at = first[place] - begin
+            part = number[begin:end]
+            sign = (2.0 * dataset.positive[part] - 1.0)[:, None]
+            signed = sign * ((x[part] + level[dataset.user[part]])[:, None] + visit_sd * node)
+            count = 1.0 if dataset.weight is None else dataset.weight[part][:, None]
+            miss, at = sigmoid(-signed), first[place] - begin
             value, slope, curve = (
                 np.add.reduceat(count * each, at)
-                for each in (-np.logaddexp(0.0, -signed), sign[begin:end, None] * miss, miss * (1.0 - miss))
+                for each in (-np.logaddexp(0.0, -signed), sign * miss, miss * (1.0 - miss))
             )
             parts.append(_over_intercepts(value + np.log(weight), slope, curve))
         if not parts:
