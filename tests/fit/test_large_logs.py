@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recgym.fit import FitConfig, event_models, exposure_terms, logistic
+from recgym.fit import FitConfig, event_models, exposure_terms, logistic, streaks
 from recgym.fit.additive import Additive, place_matters
 from recgym.fit.dataset import make_dataset
 from recgym.fit.exposure_terms import fit_again, fit_stay
 from recgym.fit.hazard_baseline import FOLDS, WEIGHTS, _best_weight, rates
 from recgym.fit.leaving_model import hazard_rows, take
 from recgym.fit.logistic import Side, fit_logistic
+from recgym.fit.streaks import earlier_sums
 from recgym.logs import Log
 from recgym.logs.columns import Source
 from recgym.logs.splits import LogPart, rows_of, select_visits, subsample
@@ -187,3 +188,11 @@ def test_a_sample_of_a_part_is_that_of_the_part_as_a_log(log, most):
     kept = subsample(part, most)
     made = pa.default_memory_pool().bytes_allocated() - before
     assert made <= 1.3 * kept.rows.nbytes + 64_000
+
+
+def test_sums_of_earlier_responses_in_blocks_are_those_of_one_pass(dataset, monkeypatch):
+    flag = dataset.positive.astype(float)
+    whole, memory = earlier_sums(dataset, flag, 0.3), peak_bytes(earlier_sums, dataset, flag, 0.3)
+    monkeypatch.setattr(streaks, "STEPS_AT_ONCE", 997)
+    np.testing.assert_array_equal(earlier_sums(dataset, flag, 0.3), whole)
+    assert peak_bytes(earlier_sums, dataset, flag, 0.3) < memory - 20 * len(flag)
