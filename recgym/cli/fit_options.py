@@ -1,6 +1,6 @@
 """Options of the commands that fit worlds, and the log that they read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,9 +87,7 @@ PlanningUsers = Annotated[
 
 
 def with_text(log: Any, text: str | None, encoder: Path | None) -> Any:
-    """The log with vectors of the texts of `--text`; ValueError where one of the options is given alone."""
-    if (text is None) != (encoder is None):
-        raise ValueError("--text and --encoder are needed together")
+    """The log with vectors of the texts of `--text`."""
     if text is None or encoder is None:
         return log
     from recgym.logs.item_text import with_text_vectors
@@ -138,6 +136,39 @@ def test_of(
         check_test(asked, log)
     judged = with_randomised_test if log is None else judged_on_test
     return lambda world, past, seed: judged(world, asked, past, seed=seed)
+
+
+def check_options(
+    files: Iterable[Path],
+    text: str | None,
+    encoder: Path | None,
+    period: str | None,
+    weighted_map: str | None,
+) -> None:
+    """ValueError where options of a fit cannot be used, whatever the log has: a large log is not read before.
+
+    `files` are those beside the log; `weighted_map` is the map of a fit with propensity weights.
+    """
+    from recgym.fit import FitConfig
+    from recgym.logs.files import is_folder
+    from recgym.logs.item_text import check_encoder
+
+    for place in files:
+        is_folder(place)
+    if (text is None) != (encoder is None):
+        raise ValueError("--text and --encoder are needed together")
+    if encoder is not None:
+        check_encoder(encoder)
+    if period is not None:
+        days = _days(period)
+        try:
+            FitConfig(split=None, period=days)
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
+    if weighted_map and "propensity" not in {
+        part.partition("=")[0].strip() for part in weighted_map.split(",")
+    }:
+        raise ValueError("--propensity-weights: --map names no propensity, as in propensity=COLUMN")
 
 
 def check_names(places: list[Path], domain: str | None, config: str | None, out: Path | None = None) -> None:

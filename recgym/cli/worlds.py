@@ -18,6 +18,7 @@ from recgym.cli.fit_options import (
     Test,
     Text,
     check_names,
+    check_options,
     read_printed,
     settings_of,
     test_of,
@@ -125,6 +126,8 @@ def fit(
     from recgym.cli.fitting import command_line, finish, log_digest, unfinished_world
 
     check_names(log, domain, config, out)
+    beside = (*(test or ()), *([graph] if graph else ()))
+    check_options(beside, text, encoder, period, mapping if propensity_weights else None)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     command = command_line({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH", "text": text,

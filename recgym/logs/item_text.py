@@ -73,7 +73,7 @@ def _texts(items: Any, columns: Sequence[str]) -> list[str]:
 
 def _encoded(texts: Sequence[str], folder: Path) -> Doubles:
     """Vectors (N, D) of texts."""
-    _check_encoder(folder)
+    check_encoder(folder)
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
@@ -88,7 +88,7 @@ def _encoded(texts: Sequence[str], folder: Path) -> Doubles:
     return np.asarray(found, np.float64)
 
 
-def _check_encoder(folder: Path) -> None:
+def check_encoder(folder: Path) -> None:
     """LogError unless the folder names parts of sentence-transformers alone, with weights that hold no code."""
     place = folder / MODULES
     if not place.is_file():

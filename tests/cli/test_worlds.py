@@ -43,6 +43,26 @@ def test_a_wrong_number_of_users_for_planning_is_refused_before_the_fit(run, tab
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--period", "2022"), "--period '2022': expected FROM:TO, such as"),
+        (("--period", "2022-13-01:"), "--period holds '2022-13-01', expected a day such as 2022-04-29"),
+        (("--period", "2022-04-02:2022-04-01"), "--period is 2022-04-02:2022-04-01: it must end after"),
+        (("--test", "absent.csv"), "absent.csv: there is no such file or folder"),
+        (("--graph", "absent.csv"), "absent.csv: there is no such file or folder"),
+        (("--text", "title"), "--text and --encoder are needed together"),
+        (("--text", "title", "--encoder", "absent"), "absent: no folder of an encoder"),
+        (("--propensity-weights",), "--propensity-weights: --map names no propensity"),
+    ],
+)
+def test_options_are_checked_before_the_log_is_read(run, table, tmp_path, monkeypatch, options, message):
+    monkeypatch.setattr("recgym.logs.read_log", lambda *of, **options: pytest.fail("the log was read"))
+    known = "--domain", "ecommerce", "--map", "user=user,item=item", "--out", tmp_path / "mine"
+    refused(run("fit", table, *known, *options), message)
+    assert not (tmp_path / "mine").exists()
+
+
 def test_card_and_the_worth_of_planning(run, world):
     code, out, _ = run("card", world)
     assert code == 0
