@@ -33,12 +33,15 @@ _RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
 
 
 def summary(card: Mapping[str, Any]) -> list[str]:
-    """Three lines of Markdown, fewer where the card lacks their entries; one more where fitted rows were judged.
+    """Three lines of Markdown, fewer where the card lacks their entries.
 
-    The second also says where visits of the running world are unlike the log's, see `unlike_visits`.
+    One more where fitted rows were judged, and one where the log shows the places of slates. The line on truth also
+    says where visits of the running world are unlike the log's, see `unlike_visits`.
     """
     truth = " ".join(text for text in (_closeness(card), unlike_visits(card)) if text)
-    return [line for line in (_fitted_on(card), _judged_again(card), truth, _assumed(card)) if line]
+    return [
+        line for line in (_fitted_on(card), _judged_again(card), truth, _places(card), _assumed(card)) if line
+    ]
 
 
 def _judged_again(card: Mapping[str, Any]) -> str:
@@ -111,10 +114,25 @@ def _compared(row: Figure, floor: str) -> str:
     return f"{text}, {against} the baseline's {row.baseline:.3f} by {row.baseline_name}{noise}"
 
 
+def _places(card: Mapping[str, Any]) -> str:
+    """The rates of the places of slates in the log, which the world has no effect of; empty where it shows none."""
+    rates = card.get("place_rates")
+    if not rates:
+        return ""
+    text = ", ".join(f"{rate:.3g}" for rate in rates)
+    return (
+        f"**Places of a slate are not modelled**, though the log shows them: its rates of response by place are "
+        f"{text}. In the world every place is seen. Part of the differences may be of the items that stand there."
+    )
+
+
 def _assumed(card: Mapping[str, Any]) -> str:
     if "terms" not in card:
         return ""
-    names = [row["term"] for row in card["terms"] if row["status"] == "assumed"]
+    logged = {"examine"} if card.get("place_rates") else set()
+    names = [row["term"] for row in card["terms"] if row["status"] == "assumed" and row["term"] not in logged]
+    if not names and logged:
+        return ""
     if not names:
         return "**Assumed:** nothing."
     text = f"**Assumed**, since the log does not show it: {'; '.join(_decided(names))}."

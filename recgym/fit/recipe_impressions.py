@@ -29,6 +29,7 @@ from recgym.fit.provenance import (
 from recgym.fit.repeat_effect import is_repeated, repeat_effect
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.single_visits import with_rows_held_out
+from recgym.fit.slate_places import NO_POSITIONS, NOT_FITTED, rates_by_place
 from recgym.fit.streaks import Streak, of_visits, with_streak
 from recgym.fit.user_variance import UserVariance
 from recgym.fit.watch_model import watch_terms
@@ -66,6 +67,9 @@ def fit_impressions(
     if again:
         numbers["rho"] += again
         provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
+    places = rates_by_place(log)
+    if places:
+        provenance.assumed("examine", SHARED["examine"].value, NOT_FITTED)
     report("fitting events", 0, 1, "")
     past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
@@ -82,6 +86,7 @@ def fit_impressions(
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
     card |= {} if config.guard is None else {"kept": response.kept, "population": population_words(response)}
+    card |= {"place_rates": places} if places else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())
@@ -145,8 +150,7 @@ def response_terms(
     provenance.absent("patience", "not fitted from a log of impressions")
     provenance.absent("outside", "items are independent: it is part of the item bias")
     value, reason = SHARED["examine"]
-    unfitted = "effects of the position in a slate are not fitted: every shown item is examined"
-    provenance.assumed("examine", value, unfitted if dataset.has_slates else reason)
+    provenance.assumed("examine", value, NO_POSITIONS if dataset.has_slates else reason)
     if response.streak.gain:
         numbers["pull"] = _enter_streak(dataset, response.streak, arrays, provenance)
     return numbers
