@@ -172,6 +172,30 @@ def event_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str]
     return {**columns, "event": column.strip()}, words
 
 
+def flag_words(columns: Mapping[str, str], domain: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The map without words of columns of 0 and 1, and what the words of each such column mean, lower-cased.
+
+    "click=clic:oui>1:non>0" says that the column "clic" has "oui" for 1 and "non" for 0.
+
+    Raises:
+        LogError: a meaning is not 1 or 0, or a word is given twice.
+    """
+    plain, found = dict(columns), dict[str, dict[str, str]]()
+    for key in (event.name for event in EVENTS[domain]):
+        column, *pairs = columns.get(key, "").split(":")
+        if not pairs or ">" not in columns[key]:
+            continue
+        plain[key], found[key] = column.strip(), {}
+        for pair in pairs:
+            word, _, mark = (part.strip().lower() for part in pair.rpartition(">"))
+            if mark not in ("0", "1") or not word:
+                raise LogError(f"map: {key} {pair!r} must look like word>1 or word>0")
+            if word in found[key]:
+                raise LogError(f"map: word {word!r} of {key} is given twice")
+            found[key][word] = mark
+    return plain, found
+
+
 def translated(words: Iterable[str], meanings: Mapping[str, str]) -> list[str]:
     """Words of an event column after a map of event words, see `event_words`; an unmapped SHOWN stays."""
     other = meanings.get(OTHER_WORDS)

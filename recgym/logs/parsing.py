@@ -159,7 +159,9 @@ class TableParser:
             if key not in COUNT_COLUMNS or (yes | no).all():
                 number = as_numpy(pc.fill_null(pc.match_substring_regex(words, NUMBER), False)) & ~(yes | no)
                 self.reject(key, np.append(number, False)[codes], YES_NO_RULE + NO_QUANTITY, alike=True)
-                self.reject(key, np.append(~(yes | no | number), True)[codes], YES_NO_RULE)
+                column = self.settings.columns.get(key, key)
+                rule = f"{YES_NO_RULE}; the map says what other words mean: {key}={column}:WORD>1:WORD>0"
+                self.reject(key, np.append(~(yes | no | number), True)[codes], rule)
                 return {key: np.append(yes, False)[codes]}
         counts = as_numpy(self.number(key, FLOAT))
         if key not in COUNT_COLUMNS:

@@ -5,6 +5,7 @@ The generic reader makes one of its options; most data sets are one and nothing 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import is_text
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table
 from recgym.logs.files import Files
 from recgym.logs.header_row import refuse_header
 from recgym.logs.ids import TEXT, as_text, encode, id_text, map_strings
 from recgym.logs.log import Log
-from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, rating_rule, translated
+from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, flag_words, rating_rule, translated
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
@@ -107,12 +109,14 @@ class TableForm:
     def read_files(self, files: Files, names: list[str]) -> Log:
         """Log of these files."""
         columns, words = event_words(self.columns, self.domain)
+        columns, flags = flag_words(columns, self.domain)
         columns, least = rating_rule(columns)
         name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         stated = {"gap_minutes": GAP_MINUTES, "least_rating": least, **self.settings}
         settings = TableSettings(name, self.domain, self.source, columns, words=words, **stated)
         is_dated = settings.time_format is not None
         table, origin, left_out = read_tables(files, names, columns, self.domain, is_dated, self.text)
+        table = _explained(table, flags)
         if by_place(columns):
             refuse_header(table, origin)
         unread = UnreadColumns(files, columns, self.domain, self.text)
@@ -146,6 +150,19 @@ class TableForm:
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
         return replace(log, remarks=(*together, *remarks, *log.remarks, *unread.remarks(names)))
+
+
+def _explained(table: Any, flags: Mapping[str, Mapping[str, str]]) -> Any:
+    """The table with 0 and 1 for the words that the map explains; other words stay."""
+    for key, words in flags.items():
+        if key in table.column_names and is_text(table[key].type):
+            cells = map_strings(table[key], partial(_meaning, words))
+            table = table.set_column(table.column_names.index(key), key, cells)
+    return table
+
+
+def _meaning(words: Mapping[str, str], word: str) -> str:
+    return words.get(word.strip().lower(), word)
 
 
 def _kept_events(table: Any, origin: Origin, words: Mapping[str, str]) -> tuple[Any, Origin, list[str]]:
