@@ -139,7 +139,7 @@ def test_of(
 
 
 def check_options(
-    files: Iterable[Path],
+    files: Iterable[Path | None],
     text: str | None,
     encoder: Path | None,
     period: str | None,
@@ -153,7 +153,7 @@ def check_options(
     from recgym.logs.files import is_folder
     from recgym.logs.item_text import check_encoder
 
-    for place in files:
+    for place in filter(None, files):
         is_folder(place)
     if (text is None) != (encoder is None):
         raise ValueError("--text and --encoder are needed together")

@@ -124,10 +124,10 @@ def fit(
     ```
     """
     from recgym.cli.fitting import command_line, finish, log_digest, unfinished_world
+    from recgym.fit import fit as fit_world
 
     check_names(log, domain, config, out)
-    beside = (*(test or ()), *([graph] if graph else ()))
-    check_options(beside, text, encoder, period, mapping if propensity_weights else None)
+    check_options([*(test or ()), graph], text, encoder, period, mapping if propensity_weights else None)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     command = command_line({
         "domain": domain, "source": source, "map": mapping, "graph": graph and "GRAPH", "text": text,
@@ -139,8 +139,6 @@ def fit(
         stopped = unfinished_world(out, command, is_replaced=replaced)
         read = with_text(read_printed(log, source, domain, mapping, graph, options), text, encoder)
         tested = test_of(test, source, domain, mapping, options, read)
-        from recgym.fit import fit as fit_world
-
         chosen = settings_of(config, period, read.domain, propensity_weights)
 
         def make(number: int) -> Any:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from log_tables import AT, refused, table
 
 from recgym.checks import quoted
 from recgym.logs import Log, LogError, read_log
@@ -103,3 +104,20 @@ def test_the_bound_of_a_rating_is_told_in_full(tmp_path):
 def test_keys_in_seconds_name_the_unit(key):
     with pytest.raises(LogError, match=r"_ms'\? It is in milliseconds: multiply seconds by 1000$"):
         parse_mapping(f"user=u,item=i,{key}=c", "content")
+
+
+def test_a_map_says_what_words_of_a_column_of_0_and_1_mean(tmp_path):
+    path = table(tmp_path, "user,item,time,clic,achat\n" + "".join(
+        f"a,x{k},{AT + 60 * k},{'Oui' if k % 3 == 0 else 'non'},{'oui' if k == 0 else 'NON'}\n" for k in range(9)
+    ))  # fmt: skip
+    known = {"domain": "ecommerce"}
+    plain = "user=user,item=item,time=time,click=clic,purchase=achat"
+    message = str(refused(path, mapping=plain, **known))
+    assert "the map says what other words mean: click=clic:WORD>1:WORD>0; found 'Oui'" in message
+    words = plain.replace("clic,", "clic:oui>1:non>0,").replace("achat", "achat:oui>1:non>0")
+    log = read_log(path, mapping=words, **known)
+    assert log.num_rows == 9  # no rows are joined: each is an impression
+    assert log.column("click").tolist() == [k % 3 == 0 for k in range(9)]
+    assert log.column("purchase").tolist() == [k == 0 for k in range(9)]
+    for wrong, rule in (("oui>ja", "must look like word>1 or word>0"), ("oui>1:OUI>0", "is given twice")):
+        assert rule in str(refused(path, mapping=f"user=user,item=item,click=clic:{wrong}", **known))

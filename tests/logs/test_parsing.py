@@ -109,23 +109,6 @@ def test_words_of_yes_and_no(tmp_path, words, key):
     ) in message
 
 
-def test_a_map_says_what_words_of_a_column_of_0_and_1_mean(tmp_path):
-    path = table(tmp_path, "user,item,time,clic,achat\n" + "".join(
-        f"a,x{k},{AT + 60 * k},{'Oui' if k % 3 == 0 else 'non'},{'oui' if k == 0 else 'NON'}\n" for k in range(9)
-    ))  # fmt: skip
-    known = {"domain": "ecommerce"}
-    plain = "user=user,item=item,time=time,click=clic,purchase=achat"
-    message = str(refused(path, mapping=plain, **known))
-    assert "the map says what other words mean: click=clic:WORD>1:WORD>0; found 'Oui'" in message
-    words = plain.replace("clic,", "clic:oui>1:non>0,").replace("achat", "achat:oui>1:non>0")
-    log = read_log(path, mapping=words, **known)
-    assert log.num_rows == 9  # no rows are joined: each is an impression
-    assert log.column("click").tolist() == [k % 3 == 0 for k in range(9)]
-    assert log.column("purchase").tolist() == [k == 0 for k in range(9)]
-    for wrong, rule in (("oui>ja", "must look like word>1 or word>0"), ("oui>1:OUI>0", "is given twice")):
-        assert rule in str(refused(path, mapping=f"user=user,item=item,click=clic:{wrong}", **known))
-
-
 def test_a_slate_of_minus_one_is_no_slate(tmp_path):
     text = "user,item,slate\na,x,-1\na,y,-1\nb,x,5\nb,y,5\n"
     log = read_log(table(tmp_path, text), domain="social")
