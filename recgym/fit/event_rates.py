@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 from recgym.arrays import Arrays, Bools, Doubles, Ints
 from recgym.events import EVENTS, event_index
@@ -12,13 +13,14 @@ from recgym.fit.event_chain import place_of
 from recgym.fit.provenance import Provenance
 from recgym.fit.random_intercept import over_intercepts
 from recgym.logs.splits import VALIDATION
-from recgym.numerics import mean_kept_bias, sigmoid
+from recgym.numerics import logit, mean_kept_bias, sigmoid
 from recgym.sim.schema import BY_RULES
 from recgym.sim.session import clicks_are_long_views
 
 MIN_EVENTS = 20  # of an event that is fitted
 MIN_LEVEL_EVENTS = 200  # in the validation period, for the level of an event to be estimated from it alone
 MAX_ROWS = 200_000  # to choose ridges and set levels; of more, a random sample
+MAX_SHIFT = 10.0  # logits by which the level of an event may move
 PRIOR_ROWS = (
     5  # at the assumed rate, added to those of an event without effects: rates of shops differ by about .2
 )
@@ -84,21 +86,36 @@ def _chain_rate(domain: str, index: int, place: int) -> float:
 def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float | Doubles) -> None:
     """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
 
-    The models are fitted at a random intercept of 0, but responses come from sessions with higher ones.
+    The models are fitted at a random intercept of 0, but responses come from sessions with higher ones. A rate that the
+    rules of events do not allow, as more purchases than carts, is met as far as it can be.
     """
     for index, event in enumerate(EVENTS[dataset.domain][1:], start=1):
         flag = dataset.events.get(event.name)
         rows = None if flag is None else latest(dataset, flag)
-        if flag is None or rows is None:
-            continue
-        chosen_rows = np.flatnonzero(sample(rows, MAX_ROWS))
-        rate = float(flag[chosen_rows].mean())
-        place = place_of(dataset, index)
-        for _ in range(4):
-            mean = float(
-                event_chances(dataset, arrays, x, random_intercept_sd, chosen_rows)[event.name].mean()
-            )
-            arrays["event_bias"][place] += np.log(rate / (1 - rate)) - np.log(mean / (1 - mean))
+        if flag is not None and rows is not None:
+            chosen = np.flatnonzero(sample(rows, MAX_ROWS))
+            _keep_rate(dataset, arrays, x, random_intercept_sd, index, chosen)
+
+
+def _keep_rate(
+    dataset: Dataset, arrays: Arrays, x: Doubles, spread: float | Doubles, index: int, rows: Ints
+) -> None:
+    """Moves the intercept of one event until its mean over some rows is the logged one."""
+    name, place = EVENTS[dataset.domain][index].name, place_of(dataset, index)
+    wanted, start = float(logit(dataset.events[name][rows].mean())), float(arrays["event_bias"][place])
+
+    def gap(shift: float) -> float:
+        arrays["event_bias"][place] = start + shift
+        return float(logit(event_chances(dataset, arrays, x, spread, rows)[name].mean())) - wanted
+
+    low, high = -MAX_SHIFT, MAX_SHIFT
+    if gap(low) >= 0:
+        shift = low
+    elif gap(high) <= 0:
+        shift = high
+    else:
+        shift = float(brentq(gap, low, high, xtol=1e-6))
+    arrays["event_bias"][place] = start + shift
 
 
 def latest(dataset: Dataset, flag: Bools) -> Bools | None:

@@ -1,12 +1,17 @@
 """Rates of events that are too rare to be fitted, or that a log lacks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recgym.events import EVENTS
+from recgym.fit import FitConfig
 from recgym.fit.config import ASSUMED
-from recgym.fit.event_rates import PRIOR_ROWS, assume_event
-from recgym.fit.provenance import Provenance
+from recgym.fit.dataset import make_dataset
+from recgym.fit.event_rates import PRIOR_ROWS, assume_event, event_chances, keep_rates
+from recgym.fit.provenance import Provenance, plain_arrays
+from recgym.logs import Log
+from recgym.logs.splits import VALIDATION
 from recgym.numerics import sigmoid
 
 SHARE = [event.name for event in EVENTS["content"]].index("share")
@@ -53,3 +58,36 @@ def test_an_event_that_the_log_lacks_has_the_assumed_rate():
     rate, row = entered(None)
     assert rate == pytest.approx(ASSUMED["content"]["event_rate"].value, rel=1e-6)
     assert row["status"] == "assumed"
+
+
+def bought_log(click, cart, purchase):
+    """Rows with given 0/1 columns, ten to a visit."""
+    row = np.arange(len(click))
+    return Log.from_pandas(
+        pd.DataFrame(
+            {
+                "user": row // 10 % 60, "session": row // 10, "step": row % 10, "item": row % 7,
+                "time": pd.to_datetime(1_600_000_000 + 9_000 * (row // 10) + 20 * (row % 10), unit="s"),
+                "click": click, "cart": cart, "purchase": purchase,
+            }
+        ),
+        domain="ecommerce",
+    )  # fmt: skip
+
+
+def kept(**flags):
+    """Mean chance of a purchase after `keep_rates` from a purchase of half the carts, and the logged rate."""
+    dataset = make_dataset(bought_log(**flags), FitConfig(), positives_only=False)
+    arrays, x = plain_arrays(dataset, 1), np.zeros(len(dataset.item))
+    arrays["event_bias"][:] = [0.0, -3.0, 0.0]
+    keep_rates(dataset, arrays, x, 0.0)
+    rows = dataset.row_period == VALIDATION
+    return event_chances(dataset, arrays, x)["purchase"][rows].mean(), dataset.events["purchase"][rows].mean()
+
+
+def test_a_level_that_is_far_from_the_logged_rate_is_met():
+    """Purchases are almost as frequent as carts: the mean moves little with the intercept."""
+    row = np.arange(12_000)
+    click, cart = row % 2 == 0, row % 4 == 0
+    mean, rate = kept(click=click, cart=cart, purchase=cart & (row % 200 != 0))
+    assert mean == pytest.approx(rate, rel=1e-4)
