@@ -83,6 +83,7 @@ METRICS = (
     Metric(
         "random_auc", "randomised test: AUC of {event}, {label}", HIGHER, "randomised test: AUC of {event}"
     ),
+    Metric("random_rate", "randomised test: rate of {event}, {label}"),
     Metric("random_calibration_error", "randomised test: calibration error of {event}, {label}"),
     Metric("random_calibration_slope", "randomised test: calibration slope of {event}, {label}"),
     # impressions

@@ -36,6 +36,9 @@ from recgym.sim.world_index import MIN_KNOWN_SHARE
 IN_VISIT, ALONE = "given the visit's earlier responses", "without them"
 NUM_EVENTS = 2  # that are judged
 RANKED = "log_loss", "auc"  # beside every baseline
+MAX_RATE_ERROR = (
+    0.05  # relative, of a validated world's rate, where that is outside the interval of the test's
+)
 CALIBRATED = "user x item rates"  # the baseline of calibration
 OWN = {
     "log_loss": "log-loss",
@@ -150,7 +153,7 @@ def _alone(log: IndexedLog) -> LoggedVisits:
 
 
 def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> list[Figure]:
-    """Log-loss, AUC and calibration of forecasts (R,) of an event."""
+    """Rate, log-loss, AUC and calibration of forecasts (R,) of an event."""
     flag, rows = evaluation.log.events[name], evaluation.rows
     models = ROW_BASELINES if evaluation.past is not None else {"constant rate": constant}
     baselines = {key: evaluation.baseline(model, name) for key, model in models.items()}
@@ -184,9 +187,23 @@ def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> 
             lambda p: _slope(flag, p, np.ones(len(flag))),
         ),
     )
+    rate = float(flag.mean())
     return [
-        figure(metric, name, label, world=value, baselines=beside(metric, other), spread=spread, n=len(flag))
-        for metric, value, spread, other in values
+        figure(
+            "random_rate",
+            name,
+            label,
+            log=rate,
+            world=float(chance.mean()),
+            spread=rows.of_ratio(flag),
+            n=len(flag),
+        ),
+        *(
+            figure(
+                metric, name, label, world=value, baselines=beside(metric, other), spread=spread, n=len(flag)
+            )
+            for metric, value, spread, other in values
+        ),
     ]
 
 
@@ -215,16 +232,30 @@ def _line(card: Mapping[str, Any], found: list[Figure], test: Log, size: str) ->
 
 
 def _verdict(found: list[Figure], size: str) -> str:
-    """Whether the world forecasts every event better than each baseline; `size` of the test in words."""
+    """Whether the world forecasts every event better than each baseline, at the test's rate; `size` in words."""
     worse = [
         f"{row.id.split('/')[1]} {row.world:.3f} against {row.baseline:.3f} of {row.baseline_name}"
         for row in found
         if row.is_worse and row.id.endswith(f"/{IN_VISIT}")
     ]
     where = f"on randomised exposure, {size}"
-    if not worse:
-        return f"validated {where}"
-    return f"not validated: {where}, the log-loss is worse than a baseline's ({', '.join(worse)})"
+    if worse:
+        return f"not validated: {where}, the log-loss is worse than a baseline's ({', '.join(worse)})"
+    off = [_off_level(row) for row in found if _is_off_level(row) and row.id.endswith(f"/{IN_VISIT}")]
+    if off:
+        return f"not validated: {where}, no baseline has the lower log-loss, but the level is off ({', '.join(off)})"
+    return f"validated {where}"
+
+
+def _is_off_level(row: Figure) -> bool:
+    """Whether this is a rate outside the interval of the test's, and not near it."""
+    if not row.id.startswith(f"{RANDOM}rate/") or not row.is_outside or row.log is None or row.world is None:
+        return False
+    return abs(row.world - row.log) > MAX_RATE_ERROR * row.log
+
+
+def _off_level(row: Figure) -> str:
+    return f"rate of {row.id.split('/')[1]} {row.world:.3f}, of the test {row.log:.3f} [{row.low:.3f}, {row.high:.3f}]"
 
 
 def _value(row: Figure) -> str:

@@ -136,6 +136,24 @@ def test_a_world_that_a_constant_rate_beats_is_not_validated(files, world):
     assert worse_than_baselines(good.card) == ""
 
 
+def test_a_world_at_another_level_is_not_validated(files, world):
+    """It ranks as well as before: no baseline has the lower log-loss, and yet it responds too often."""
+    test = read_log(files.test, domain="content")
+    rate = np.genfromtxt(files.test, delimiter=",", skip_header=1)[:, 2].mean()
+    high = with_randomised_test(
+        world.with_arrays(user_bias=world.arrays.user_bias + 0.45), test, resamples=40
+    )
+    row = figures(high)[f"random_rate/click/{IN_VISIT}"]
+    assert row["log"] == pytest.approx(rate, abs=1e-5)
+    assert row["low"] < rate < row["high"] < row["world"]
+    assert worse_than_baselines(high.card) == ""
+    said = f"rate of click {row['world']:.3f}, of the test {rate:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    assert high.card["validated"].startswith(
+        "off-policy behaviour not validated: on randomised exposure, 800 rows of 80 users, no baseline has the lower "
+        f"log-loss, but the level is off ({said}): click: log-loss "
+    )
+
+
 @pytest.mark.parametrize("column", ["propensity", "is_rand"])
 def test_exposure_that_is_not_random_validates_nothing(files, world, tmp_path, column):
     head, *lines = files.test.read_text().splitlines()
@@ -214,5 +232,5 @@ def test_the_command_line_reads_the_test_as_the_log(files, world, tmp_path, run)
     about = json.loads(out)
     assert about["validated"].startswith("off-policy behaviour validated on randomised exposure")
     assert {row["id"].split("/")[0] for row in about["figures"]} == {
-        "random_log_loss", "random_auc", "random_calibration_error", "random_calibration_slope",
+        "random_rate", "random_log_loss", "random_auc", "random_calibration_error", "random_calibration_slope",
     }  # fmt: skip
