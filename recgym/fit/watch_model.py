@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Arrays, Bools, Doubles
+from recgym.arrays import Arrays, Bools, Doubles, Ints
 from recgym.fit.dataset import Dataset
 from recgym.fit.provenance import Provenance
 from recgym.sim.schema import BY_RULES, BY_SHARES, WATCH_CLICK_MS, WATCH_EDGES_MS, WATCH_LONG_MS
@@ -77,7 +77,7 @@ def watch_quantiles(dataset: Dataset, part: Bools, form: int) -> NDArray[np.floa
     """(W, Q) table of `recgym.sim.watch_time` from the rows in `part` whose watch time and duration are known.
 
     A piece is an outcome: skipped, click or long view. A piece with fewer than MIN_PIECE_ROWS rows in a group of
-    durations is estimated from all groups. `form`: BY_RULES or BY_SHARES.
+    durations is estimated from the groups beside it, too. `form`: BY_RULES or BY_SHARES.
     """
     rows = _rows_of(dataset, part)
     group = np.searchsorted(WATCH_EDGES_MS, rows.duration)
@@ -88,11 +88,19 @@ def watch_quantiles(dataset: Dataset, part: Bools, form: int) -> NDArray[np.floa
     table = []
     for code in range(len(WATCH_EDGES_MS) + 1):
         for inside, share, most in zip(_outcomes(rows, form), shares, limits, strict=True):
-            own = inside & (group == code)
-            values = share[own if own.sum() >= MIN_PIECE_ROWS else inside]
+            values = share[_near(inside, group, code)]
             found = np.quantile(values, QUANTILE_LEVELS) if len(values) else 0.0 * QUANTILE_LEVELS
             table.append(np.minimum(found, most))
     return np.stack(table)
+
+
+def _near(inside: Bools, group: Ints, code: int) -> Bools:
+    """The rows of an outcome in a group of durations and as many groups on both sides as it takes."""
+    distance = np.abs(group - code)
+    counts = np.cumsum(np.bincount(distance[inside], minlength=1))
+    reach = int(np.searchsorted(counts, min(MIN_PIECE_ROWS, counts[-1])))
+    near: Bools = inside & (distance <= reach)
+    return near
 
 
 def _rows_of(dataset: Dataset, part: Bools) -> _Plays:

@@ -8,10 +8,10 @@ from card_figures import by_id
 from recgym.fidelity.card import card_markdown
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.watch_model import watch_form
+from recgym.fit.watch_model import watch_form, watch_quantiles
 from recgym.logs import Log
 from recgym.logs.sample import sample_log
-from recgym.sim.schema import BY_RULES, BY_SHARES
+from recgym.sim.schema import BY_RULES, BY_SHARES, WATCH_EDGES_MS
 from recgym.sim.synthetic import synthetic
 
 CONFIG = FitConfig(dim=2, epochs=1, start="zero", guard=None, bootstrap=20)
@@ -58,6 +58,24 @@ def test_a_world_watches_as_its_log_does(shortest_s, step_s, long_share):
         assert found.world == pytest.approx(found.log, rel=0.25), label
     assert "| minutes watched a row, all rows | users |" in card_markdown(world)
     assert "click and long view are not by KuaiRand's rules of 7 s and 18 s" in card_markdown(world)
+
+
+def test_few_rows_of_a_duration_borrow_from_durations_near_them():
+    """Who skips leaves after 2 s, whatever the duration: 120 such rows in each group; the log's minutes are met."""
+    rng = np.random.default_rng(0)
+    item = np.repeat(np.arange(40), 45)
+    duration = 1000.0 * np.geomspace(7, 300, 40)[item]
+    click = np.arange(len(item)) % 45 < 15
+    watch = np.where(click, 0.8 * duration, rng.uniform(1_000, 3_000, len(item))).astype(int)
+    frame = pd.DataFrame({"user": np.arange(len(item)) % 50, "item": item, "click": click, "long_view": click,
+                          "watch_ms": watch, "duration_ms": duration.astype(int)})  # fmt: skip
+    frame["time"] = pd.to_datetime(1_600_000_000 + 600 * rng.permutation(len(item)), unit="s")
+    dataset = make_dataset(Log.from_pandas(frame, domain="content"), CONFIG, positives_only=False)
+    table = watch_quantiles(dataset, np.ones(len(item), bool), BY_SHARES)
+    group = np.searchsorted(WATCH_EDGES_MS, duration[~click])
+    assert np.bincount(group).min() < 200 < (~click).sum()
+    played = table[3 * group].mean(axis=1) * duration[~click]
+    assert played.mean() == pytest.approx(watch[~click].mean(), rel=0.2)
 
 
 def test_a_card_says_which_column_watch_times_need():
