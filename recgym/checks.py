@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 80  # [characters] of a value in a message
+MAX_NAME_WIDTH = 200  # of an unknown name, which may be a path
 MAX_SHOWN_BITS = 4096  # of a whole number in a message
 LIKENESS = 0.65  # from 0 to 1, of a name that a message suggests
 MAX_NUMBER = 1e300  # size of a real argument; squares and sums of larger ones overflow
@@ -63,7 +64,8 @@ def _meant(name: str, known: Mapping[str, str]) -> str:
 def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:
     """Message on an unknown name, with the known ones and that which is most like it."""
     names = list(known)
-    return f"{what} {quoted(name)} is unknown; there are {', '.join(names)}{did_you_mean(name, names)}"
+    known_names = f"there are {', '.join(names)}{did_you_mean(name, names)}"
+    return f"{what} {quoted(name, MAX_NAME_WIDTH)} is unknown; {known_names}"
 
 
 def require_name(what: str, name: Any, known: Iterable[str], error: type[ValueError] = ValueError) -> None:

@@ -68,7 +68,7 @@ class TimingTask(NamedTuple):
 
 
 def tasks() -> Iterator[TimingTask]:
-    """A world whose log is misleading, and a fitted one small enough for SB3's defaults."""
+    """A world whose log is misleading, and a fitted one small enough for SB3's defaults; of few items, shown again."""
     small = {"width": 16, "hidden": 32, "batch_size": 64, "steps_per_update": 32, "warmup": 200}
     yield TimingTask(
         "ten items",
@@ -76,7 +76,7 @@ def tasks() -> Iterator[TimingTask]:
         {"world": ten_items(), "horizon": 20},
         stale_log,
         # a log of another period is not replayed
-        {**small, "log_weight": 0.0, "online_rate": 2e-3, "epsilon_steps": 3_000},
+        {**small, "log_weight": 0.0, "online_rate": 2e-3, "epsilon_steps": 3_000, "fresh": False},
     )
     shop, kwargs = "recgym/Ecommerce-v1", {"n_items": 50}
     yield TimingTask(
@@ -84,7 +84,7 @@ def tasks() -> Iterator[TimingTask]:
         shop,
         kwargs,
         lambda: sampled_log(make_vector(shop, 1, **kwargs), sessions=2_000, seed=1),
-        {"discount": 0.9, "steps": 3, "online_rate": 2e-3},
+        {"discount": 0.9, "steps": 3, "online_rate": 2e-3, "fresh": False},
     )
 
 

@@ -107,7 +107,7 @@ def test_events_of_small_logs_are_nearer_the_truth_than_by_one_period():
         rows, nothing = frame.positive.astype(bool), np.zeros((len(frame.item), 1))
         tables = item_table(frame), np.zeros((frame.num_users, 0), np.float32)
         for wide, found in missed.items():
-            head = fit_event(frame, frame.events["long_view"], nothing, rows, tables, wide).model
+            head = fit_event(frame, frame.events["long_view"], [*nothing.T], rows, tables, wide).model
             logit = head.logits(nothing, (frame.item, frame.user))
             found.append(excess(logit[rows], np.zeros(rows.sum())))
     assert np.mean(missed[True]) < np.mean(missed[False])

@@ -206,7 +206,7 @@ def test_a_world_is_replaced_with_its_ensemble(tmp_path):
         load_world(folder, 3)
     other.save(folder)
     assert World.load(folder).sha256 == other.sha256
-    with pytest.raises(ValueError, match="has none"):
+    with pytest.raises(ValueError, match="has no members"):
         load_world(folder, 1)
 
 
