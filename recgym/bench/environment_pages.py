@@ -212,13 +212,17 @@ def _fidelity(world: World) -> str:
 
 
 def _published() -> dict[str, Leaderboard]:
-    """The references of the published table of most seeds of each id, from the rows; of its own arguments alone."""
+    """The references of the published table of most seeds, then of most agents of these, of each id as it is."""
+
+    def size(table: Leaderboard | None) -> tuple[int, int]:
+        return (0, 0) if table is None else (table.seeds, len(table.rows))
+
     found: dict[str, Leaderboard] = {}
     for place in table_folders(RESULTS):
         runs = [run for run in read_runs(place)[0] if run.record["agent"]["name"] in REFERENCES]
         for table in tables_of(preset_of(place), runs):
             is_own = title_of(table.env_id, table.experiment) == table.env_id
-            if is_own and (table.env_id not in found or table.seeds > found[table.env_id].seeds):
+            if is_own and size(table) > size(found.get(table.env_id)):
                 found[table.env_id] = table
     return found
 
