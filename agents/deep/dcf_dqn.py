@@ -139,9 +139,9 @@ class DcfDqn(DeepQ):
         if self.params.epochs == 0:
             return {}
         histories = read_histories(self.problem, log)
-        table, factors = user_features(log, self.problem.num_users), self.factors
-        given = None if factors is None else LoggedFactors(factors, table)
-        settings = self.params.offline_settings
+        given, settings = None, self.params.offline_settings
+        if self.factors is not None:
+            given = LoggedFactors(self.factors, user_features(log, self.problem.num_users))
         figures = fit_towers(self.online, self.problem, histories, seed, settings, report, given)
         if self.params.log_weight > 0:
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))

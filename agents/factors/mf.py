@@ -3,9 +3,8 @@
 Zhao, Zhang and Wang (2013, CIKM, "Interactive collaborative filtering"): probabilistic matrix factorisation on the log
 (`agents.factors.gaussian_factors`), Thompson draws from the posterior of the session's vector while exploring, its
 mean otherwise. Here the items' posteriors are drawn too, and the agent's own sessions enter the factors
-(`agents.factors.session_factors`). Prior
-means come from the users' public features in the log's table, and from the user's other sessions, as far as those say
-something about a new one.
+(`agents.factors.session_factors`). Prior means come from the users' public features in the log's table, and from the
+user's other sessions, as far as those say something about a new one.
 
 Axes: B sessions, N items, K slate positions, H history, D = rank + 1.
 """
