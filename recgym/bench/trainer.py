@@ -27,7 +27,10 @@ class TrainingPlan:
     seed: int = 0
     device: str = "auto"
     start: Path | None = None  # folder of a trained agent that is trained further; `params` replace its own
-    log: Path | None = None  # folder of a log for the offline stage; None: one sampled from the environment
+    log: tuple[str, ...] = ()  # paths of a log for the offline stage; none: one sampled from the environment
+    log_options: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of `recgym.logs.read_log`: mapping, source, ...
     every: int = 10_000  # [environment steps] between checkpoints
 
 
@@ -111,7 +114,8 @@ def _train(
         "steps": experiment.env_steps,
         "offline sessions": experiment.offline_sessions,
         "from": None if plan.start is None else str(plan.start),
-        "log": None if plan.log is None else str(plan.log),
+        "log": " ".join(plan.log) or None,
+        "options of the log": dict(plan.log_options) or None,
     }
     curve = _ReportingCurve(listeners)
     agent, env = agent_and_env(run, plan.device)
@@ -220,26 +224,30 @@ def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
                 refuse_other_world(plan.start, agent.problem)
         except ValueError as error:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
-    if plan.log is None:
-        return None
-    from recgym.logs.check import response_remarks
-    from recgym.logs.log import Log
+    return _log_of(plan, agent, env) if plan.log else None
 
+
+def _log_of(plan: TrainingPlan, agent: Any, env: Any) -> Any:
+    """The log of the plan, on the indices of the environment; remarks are printed to stderr."""
+    from recgym.logs import read_log
+    from recgym.logs.check import response_remarks
+    from recgym.logs.problems import escaped
+
+    option = f"--log {' '.join(plan.log)}"
     if not agent.requirements(asdict(agent.params))[1]:
-        raise ValueError(f"--log {plan.log}: agent {plan.agent} has no offline stage")
-    try:
-        log = Log.read(plan.log)
-    except ValueError as error:
-        raise ValueError(f"--log: {error}") from None
+        raise ValueError(f"{option}: agent {plan.agent} has no offline stage")
     domain = env.unwrapped.privileged().world.domain
-    if log.domain != domain:
-        raise ValueError(f"--log {plan.log}: is of domain {log.domain}, the environment's is {domain}")
+    try:
+        log = read_log(plan.log, domain=domain, **plan.log_options)
+    except ValueError as error:
+        raise ValueError(f"--log: {error}") from None  # the message starts with the file
     try:
         mapped = env.unwrapped.index_log(log)
     except ValueError as error:
-        raise ValueError(f"--log {plan.log}: {error}") from None
-    for remark in (*mapped.remarks[len(log.remarks) :], *response_remarks(mapped)):
-        print(f"--log {plan.log}: {remark}", file=sys.stderr)
+        raise ValueError(f"{option}: {error}") from None
+    more = [*mapped.remarks[len(log.remarks) :], *response_remarks(mapped)]
+    for remark in (*log.remarks, *(f"{option}: {line}" for line in more if line not in log.remarks)):
+        print(escaped(remark), file=sys.stderr)
     return mapped
 
 

@@ -9,6 +9,7 @@ import typer
 from recgym.cli.layout import TableColumn, show_table, show_text
 from recgym.cli.terminal import (
     Domain,
+    Duplicates,
     Json,
     LogFile,
     Map,
@@ -57,6 +58,7 @@ def ope(
     mapping: Map = None,
     time_unit: TimeUnit = None,
     time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
     seed: Seed = 0,
     fqe: FittedQ = False,
     as_json: Json = False,
@@ -72,7 +74,7 @@ def ope(
     from recgym.bench.off_policy import off_policy_values
 
     agent, env = _policy(policy)
-    options = given(time_unit=time_unit, time_format=time_format)
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     own = env.unwrapped.privileged().world.domain
     if domain not in (None, own):
         raise ValueError(f"--domain is {domain}, and the agent of --policy is of {own}")

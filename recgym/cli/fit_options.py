@@ -1,6 +1,6 @@
 """Options of the commands that fit worlds, and the log that they read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym.checks import unknown_name, whole_number
-from recgym.cli.terminal import print_remarks, refuse_irreplaceable
+from recgym.cli.terminal import given, print_remarks, refuse_irreplaceable
 
 Config = Annotated[
     str | None,
@@ -111,6 +111,22 @@ def read_printed(
     read = read_log(places, source=source, domain=domain, mapping=mapping, friends=graph, **options)
     print_remarks(read.remarks)
     return read
+
+
+def with_log(plan: Any, env: str, log: Sequence[Path] | None, options: Mapping[str, Any]) -> Any:
+    """The plan with --log and what says how it is read; ValueError for options without it, or another domain."""
+    from recgym.envs import row_of
+
+    said = given(**options)
+    if not log:
+        for name in said:
+            option = {"mapping": "map"}.get(name, name.replace("_", "-"))
+            raise ValueError(f"--{option} has an effect only with --log LOG")
+        return plan
+    own = row_of(env).domain
+    if said.pop("domain", own) != own:
+        raise ValueError(f"--domain is {options['domain']}, and {env} is of {own}")
+    return replace(plan, log=tuple(map(str, log)), log_options=said)
 
 
 def test_of(

@@ -7,9 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
+from recgym.cli.fit_options import with_log
 from recgym.cli.layout import TableColumn, show_table, show_text
 from recgym.cli.next_steps import doubts_about, print_trained
-from recgym.cli.terminal import Device, EnvArgs, Seed, progress, refuse_irreplaceable, refuse_unwritable
+from recgym.cli.terminal import (
+    Device,
+    Domain,
+    Duplicates,
+    EnvArgs,
+    Map,
+    Seed,
+    Source,
+    TimeFormat,
+    TimeUnit,
+    progress,
+    refuse_irreplaceable,
+    refuse_unwritable,
+)
 
 AgentName = Annotated[
     str,
@@ -59,10 +73,11 @@ Start = Annotated[
     typer.Option("--from", metavar="DIR", help="Folder of a trained agent of this name, to train further."),
 ]
 OfflineLog = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        metavar="DIR",
-        help="Log for the offline stage: a folder that Log.write made, of the users and items of the environment.",
+        metavar="LOG",
+        help="Log for the offline stage, of users and items of the environment's world: a table with --map, a known "
+        "data set, or a log that recgym wrote. More than once: several files of the same columns.",
     ),
 ]
 CheckpointSteps = Annotated[
@@ -98,6 +113,12 @@ def train(
     stage: Stage = None,
     start: Start = None,
     log: OfflineLog = None,
+    domain: Domain = None,
+    source: Source = None,
+    mapping: Map = None,
+    time_unit: TimeUnit = None,
+    time_format: TimeFormat = None,
+    duplicates: Duplicates = None,
     every: CheckpointSteps = 10_000,
     resume: Resume = False,
     replaced: ReplaceAgent = False,
@@ -106,28 +127,21 @@ def train(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train one agent, judge it on other users, beside random and the oracle, and save it.
+    r"""Train one agent, judge it on other users, beside random and the oracle, and save it.
 
     The same command resumes a stopped training. --from trains an agent further, on a log if it has an offline stage.
 
     ```sh
-    recgym train ucb1 recgym/Ecommerce-v1 --steps 2000
-    recgym train dcf-dqn recgym/Ecommerce-v1 --out trained/shop
+    recgym train dcf-dqn recgym/Ecommerce-v1 --steps 2000 --out trained/shop
+    recgym train item-knn recgym/Ecommerce-v1 --world worlds/mine --log events.csv \
+      --map user=visitorid,item=itemid,time=timestamp,event=event
     ```
     """
     from recgym.bench.env_args import env_arguments, json_object, tag_of
-    from recgym.bench.experiment import Experiment
     from recgym.bench.trainer import TrainingPlan, tensorboard_of
     from recgym.bench.trainer import train as train_agent
 
-    experiment = Experiment(
-        name="train",
-        env_id=env,
-        kwargs=checked_arguments(env, env_args, world),
-        env_steps=steps,
-        offline_sessions=offline,
-        eval_sessions=sessions,
-    )
+    experiment = _experiment(env, checked_arguments(env, env_args, world), steps, offline, sessions)
     settings = with_stage(agent, json_object("--params", params), stage)
     name = f"{agent}-{env.rpartition('/')[2]}"
     folder = out or Path("trained") / name
@@ -135,9 +149,9 @@ def train(
     if tensorboard is not None:
         refuse_unwritable("--tensorboard", tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
-    plan = TrainingPlan(
-        agent=agent, params=settings, seed=seed, device=device, start=start, log=log, every=every
-    )
+    plan = TrainingPlan(agent=agent, params=settings, seed=seed, device=device, start=start, every=every)
+    forms = {"time_unit": time_unit, "time_format": time_format, "duplicates": duplicates}
+    plan = with_log(plan, env, log, {"domain": domain, "source": source, "mapping": mapping, **forms})
     with progress() as bar, tensorboard_of(tensorboard, run) as curves:
         listener = _ProgressListener(bar, agent, folder, steps)
         about = train_agent(
@@ -146,6 +160,20 @@ def train(
     _print_judged(about)
     if "ended" not in listener.stages:
         print_trained(about, folder)
+
+
+def _experiment(env: str, kwargs: Mapping[str, Any], steps: int, offline: int, sessions: int) -> Any:
+    """The environment and the budget of a training."""
+    from recgym.bench.experiment import Experiment
+
+    return Experiment(
+        name="train",
+        env_id=env,
+        kwargs=kwargs,
+        env_steps=steps,
+        offline_sessions=offline,
+        eval_sessions=sessions,
+    )
 
 
 def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[str, Any]:

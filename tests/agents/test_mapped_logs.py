@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
 import pytest
 from own_logs import ENV, as_own, own_world
 from refusals import refused
@@ -101,6 +102,43 @@ def test_train_maps_the_log(run, place, tmp_path):
     )
     assert not out.exists()
     assert json.loads((tmp_path / "part" / "training.json").read_text())["budget"]["offline_rows"] > 0
+
+
+def test_train_reads_a_table_as_other_commands_do(run, world, drawn, place, tmp_path):
+    own = as_own(world, drawn)
+    columns = {name: own.column(name) for name in ("session", "step", "click")}
+    columns |= {
+        name: np.array(ids, object)[own.column(key)]
+        for name, key, ids in (
+            ("who", "user", own.users["id"].to_pylist()),
+            ("what", "item", own.items["id"].to_pylist()),
+        )
+    }
+    table = pa.table(columns)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for file, part in zip(files, (table[: len(table) // 2], table[len(table) // 2 :]), strict=True):
+        csv.write_csv(part, file)
+    mapped = ("--map", "user=who,item=what,session=session,step=step,click=click")
+
+    def train(out, *options):
+        words = ("--world", place / "world", "--sessions", 40, "--steps", 64, "--out", tmp_path / out)
+        return run("train", "popularity", ENV, *words, *options)
+
+    written = train("written", "--log", place / "log")
+    paths = [word for file in files for word in ("--log", file)]
+    code, out, err = train("read", *paths, *mapped)
+    assert (code, out) == written[:2], err
+    assert err.startswith(
+        f"2 files are one log: a.csv, b.csv\n--log {files[0]} {files[1]}: mapped by the ids"
+    )
+    again = train("read", *paths, "--map", f"{mapped[1]},cart=click", "--resume")
+    refused(again, f"{tmp_path / 'read'} was begun with options of the log", "cart=click")
+    refused(train("none", *mapped), "--map has an effect only with --log LOG")
+    refused(train("none", "--time-unit", "s"), "--time-unit has an effect only with --log LOG")
+    refused(train("none", "--log", tmp_path / "a.csv"), "--log: ", "a.csv", "user")
+    other = ("--log", tmp_path / "a.csv", "--domain", "content")
+    refused(train("none", *other), f"--domain is content, and {ENV} is of ecommerce")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("task", [lambda env: env, Problem.of])

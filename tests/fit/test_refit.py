@@ -113,12 +113,12 @@ def test_a_wrong_agent_or_log_is_one_line(train, run, place, tmp_path):
     refused(train("item-knn", *out, "--from", nowhere), f"--from: {nowhere} holds no saved agent")
     refused(
         train("item-knn", *out, "--log", nowhere),
-        f"--log: not a log written by recgym: {nowhere} holds no log",
+        f"--log: {nowhere}: there is no such file or folder",
     )
     refused(train("user-knn", *out, "--from", first), f"--from {first}: holds the agent 'item-knn'")
     refused(
         train("item-knn", *out, "--log", place / "content"),
-        f"--log {place / 'content'}: is of domain content, the environment's is ecommerce",
+        f"--log: {place / 'content'}: this log has the domain content, not 'ecommerce'",
     )
     refused(train("item-knn", *out, "--log", place / "bigger"), "item indices reach 59, this task has 30")
     other = ("train", "item-knn", ENV, "--steps", 50, "--sessions", 20)  # the shipped world's catalogue
