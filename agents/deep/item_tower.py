@@ -38,7 +38,8 @@ class ItemTower(nn.Module):
     output is added to it), the continuation value (c_a) and the continuation value after a response.
 
     Where there are factors (`agents.deep.factor_posterior`), they are the vector's last numbers, and the bias of the
-    factorisation is added to b_a. Neither is trained by gradients.
+    factorisation is added to b_a. Neither is trained by gradients, and e_a and b_a are 0: an item has no reward
+    parameters beside them, and the network, whose other numbers start at 0, says what items of like features share.
     """
 
     numbers: Tensor
@@ -61,6 +62,12 @@ class ItemTower(nn.Module):
             nn.init.zeros_(part[-1:])  # the network adds nothing to the bias before training
         self.deep = nn.Sequential(nn.Linear(sizes, hidden), nn.ReLU(), last)
         self.bias = nn.Parameter(torch.zeros(problem.num_items))
+        if rank:
+            nn.init.zeros_(self.ids.weight)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            for own in (self.ids.weight, self.bias):
+                own.requires_grad_(False)
         self.continuation_bias = nn.Parameter(torch.zeros(problem.num_items))
         self.after_response_bias = nn.Parameter(torch.zeros(problem.num_items))
 

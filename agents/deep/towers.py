@@ -20,7 +20,9 @@ immediate reward and continuation is after van Seijen et al. (2017, NIPS); Q sta
 <scale f + spread w, g> and sparse terms.
 
 Item index N is padding. With factors (`agents.deep.factor_posterior`), r of the numbers of g(a) are those of a matrix
-factorisation, as are the session's in f(s), and a bias is added to b_a; hidden layer and heads read them, too.
+factorisation, as are the session's in f(s), and a bias is added to b_a; hidden layer and heads read them, too. Then
+items and users have no vectors and reward biases of their own beside the factorisation's, and the reward head starts at
+0: before training the items are ranked as by the factorisation.
 
 Axes: B sessions, H history, K items of a slate, N items, E events, C categories, d width of the towers, r factors.
 """
@@ -105,6 +107,10 @@ class Towers(nn.Module):
         self.after_response_head = nn.Linear(hidden, 1 + full + repeats)
         self.after_none_head = nn.Linear(hidden, 1)
         nn.init.zeros_(self.category_weights.weight)
+        if rank:
+            self.users.weight.requires_grad_(False)
+            nn.init.zeros_(self.reward_head.weight)
+            nn.init.zeros_(self.reward_head.bias)
         for head in (self.repeat_head, self.continuation_constant, self.continuation_head,
                      self.after_response_head, self.after_none_head):  # fmt: skip
             nn.init.zeros_(head.weight)

@@ -89,6 +89,7 @@ SPACES: dict[str, Space] = {
     },
     "mf": {
         "rank": (2, 4, 8, 16),
+        "passes": (3, 5, 10, 30),
         "scale": SearchRange(0.1, 2.0, log=True),
         "user_features": YES_NO,
         "fresh": YES_NO,

@@ -21,9 +21,10 @@ TASKS = [
 ]
 
 
-def prepared(task, domain, **kwargs):
+def prepared(task, domain, offline_rate=3e-3, warmup=10**6, **kwargs):
     env = history_env(synthetic(domain=domain, num_items=30, num_users=12), 16, task, **kwargs)
-    agent = make_agent("dcf-dqn", Problem.of(env), 0, rank=3, epochs=1, warmup=10**6, **SMALL)
+    rates = {"offline_rate": offline_rate, "warmup": warmup}
+    agent = make_agent("dcf-dqn", Problem.of(env), 0, rank=3, epochs=1, **rates, **SMALL)
     agent.prepare(sample_log(env, sessions=60, seed=1), 2)
     return env, agent
 
@@ -61,17 +62,24 @@ def test_the_layer_is_the_posterior_of_the_factorisation(task, domain, kwargs, t
     np.testing.assert_array_equal(again.scores(observation), agent.scores(observation))
 
 
-def test_without_a_network_it_ranks_as_the_factorisation_does():
-    """With all else at 0, x is the linearised logit of the expected reward."""
-    env, agent = prepared("recgym/Social-v2", "social")
+def test_before_training_it_ranks_as_the_factorisation_does():
+    """x is the linearised logit of the expected reward, but for a level of the session."""
+    env, agent = prepared("recgym/Social-v2", "social", offline_rate=1e-9)
     _, observation = visited(env, 4)
-    with torch.no_grad():
-        for weight in agent.target.parameters():
-            weight.zero_()
     scores, mf = agent.scores(observation), agent.factors.model.items
     expected = mf[:, 0] + agent.factors.beliefs(observation).mean @ mf[:, 1:].T
     for row, own in zip(scores, expected, strict=True):
         assert np.corrcoef(row, own)[0, 1] > 0.99999
+
+
+def test_items_and_users_have_no_reward_parameters_beside_the_factorisation():
+    env, agent = prepared("recgym/Social-v2", "social", warmup=0)
+    agent.train(env, 200, 3)
+    assert agent.counts[1] > 0
+    for network in (agent.online, agent.target):
+        for own in (network.items.ids.weight, network.items.bias, network.users.weight):
+            assert not own.any()
+        assert network.items.deep[-1].weight.any()  # what items share is learnt
 
 
 def test_parts_of_the_mean_sum_to_it():
