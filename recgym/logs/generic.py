@@ -27,8 +27,9 @@ read. Conventions:
 * event: a table with a column of words (`recgym.logs.mapping.meaning`) has one row per action. A cart or purchase
   joins the last earlier row of the same item in the session that lacks it, else it is a row with the events that it
   needs; the first response after an impression joins it, unless it is over `gap_minutes` later or has another watch
-  time. A map of words, event=action_type:clickout>click:search>omit, states what other words mean: an event of the
-  domain, click, shown or omit; * is all other words. In a slate the actions of an item join its row.
+  time, or the log's rows are impressions of their own (`recgym.logs.joining`). A map of words,
+  event=action_type:clickout>click:search>omit, states what other words mean: an event of the domain, click, shown or
+  omit; * is all other words. In a slate the actions of an item join its row.
   `recgym.logs.joining` says which price and watch time are kept. Words that take an event back (remove_from_cart) are
   left out. A remark counts all words. Columns with the name of an event hold 0 or 1 (yes, no, true, false); a column
   listen may hold counts: above 0 is a listen, and the extra column `listens` has the counts;

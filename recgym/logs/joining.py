@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
 from recgym.logs.problems import shown
-from recgym.logs.sessionize import join_actions, join_in_slates, last_known, merged
+from recgym.logs.sessionize import begun_with_events, join_actions, join_in_slates, last_known, merged
 from recgym.logs.time_units import FINE
 
 Apart = Callable[
@@ -21,6 +21,7 @@ ADVICE = (
     "if each row is an impression of its own, say so by a word none (event=COLUMN:skip>none), a column step, or "
     "columns of 0 and 1"
 )
+LEAST_OWN = 2 / 3  # of the expected beginnings; where half of the responses lack an impression before them
 PLACES = ("slate", "step")  # keys of items that were shown together
 KEPT = ("user", "item", "session", "time", FINE, "file", "file_row", "price", "watch_ms", "position", *PLACES)
 
@@ -40,17 +41,17 @@ def join_rows(
         gap_minutes: a response more than so long after an impression is to another exposure.
     """
     flags = np.stack([columns[name] for name in events], axis=1)
-    into = _into(columns, flags, _apart(columns, gap_minutes) if impressions else _always_apart)
+    into, own = _into(columns, flags, _apart(columns, gap_minutes) if impressions else None)
     rows, joined = merged(into, flags)
     less = np.flatnonzero(into != np.arange(len(into)))
     if not len(less):
-        return dict(columns), []
+        return dict(columns), own
     out = {
         name: values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
         for name, values in columns.items()
     }
     out |= dict(zip(events, joined.T.copy(), strict=True))
-    remarks = _joined(columns, flags, into, less, gap_minutes)
+    remarks = own + _joined(columns, flags, into, less, gap_minutes)
     for name, best in (("price", _strongest(columns, flags, into)), ("watch_ms", _longest(columns, into))):
         if best is not None:
             out[name] = columns[name].take(pa.array(best[rows]))
@@ -79,14 +80,18 @@ def _always_apart(rows: Array, impressions: Array) -> Array:
     return np.ones(len(rows), bool)
 
 
-def _into(columns: Mapping[str, Any], flags: Array, apart: Apart) -> Array:
-    """(rows,) the row that each row joins; its own index if it joins none."""
+def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> tuple[Array, list[str]]:
+    """(rows,) the row that each row joins; its own index if it joins none; and a remark of `_own_impressions`.
+
+    `apart` is None where no row is an impression that a later one may answer.
+    """
     session, item = (as_numpy(columns[name]).astype(np.int64) for name in ("session", "item"))
     position = last_known(_whole(columns, "position"), session, item, flags)
     place = next((name for name in PLACES if name in columns), None)
     if place is None:
         _, item = np.unique(item * (1 << 17) + position, return_inverse=True)
-        return join_actions(session, item, flags, apart)
+        own = _own_impressions(session, item, flags) if apart else []
+        return join_actions(session, item, flags, apart if apart and not own else _always_apart), own
     slate = last_known(_whole(columns, place), session, item, flags)
     into = join_in_slates((position, item, slate, session), flags)
     alone = np.flatnonzero(slate < 0)
@@ -96,10 +101,25 @@ def _into(columns: Mapping[str, Any], flags: Array, apart: Apart) -> Array:
                 session[alone],
                 item[alone],
                 flags[alone],
-                lambda rows, shown: apart(alone[rows], alone[shown]),
+                lambda rows, shown: (apart or _always_apart)(alone[rows], alone[shown]),
             )
         ]
-    return into
+    return into, []
+
+
+def _own_impressions(session: Array, item: Array, flags: Array) -> list[str]:
+    """A remark where each row is an impression of its own, with its answer; none where responses follow impressions.
+
+    The rows of an item in a visit then begin with a response as often as in any order of them; where a response is a
+    row after that of its impression, they begin with the impression.
+    """
+    begun, expected, count = begun_with_events(session, item, flags)
+    if expected == count or begun <= LEAST_OWN * expected:  # nothing to join, or impressions come first
+        return []
+    return [
+        "each row is an impression of its own, so that none without a response joined a later one: of "
+        f"{count:,} items with a response in a visit {begun:,} begin with it, and {expected:,.0f} would in any order"
+    ]
 
 
 def _whole(columns: Mapping[str, Any], name: str) -> Array:

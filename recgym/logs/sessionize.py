@@ -110,6 +110,18 @@ def join_actions(
     return into
 
 
+def begun_with_events(session: Array, item: Array, flags: Array) -> tuple[int, float, int]:
+    """How many items with an event in a session begin with it, how many would in a random order, and their number.
+
+    Rows are sorted by session and time; `flags` (rows, E) are their events.
+    """
+    order = np.lexsort((item, session))
+    starts = np.flatnonzero(np.r_[True, _moved(session[order], item[order])])
+    happened = np.asarray(flags.any(axis=1))[order]
+    share = np.add.reduceat(happened, starts, dtype=np.float64) / np.diff(np.r_[starts, len(order)])
+    return int(happened[starts].sum()), float(share.sum()), int((share > 0).sum())
+
+
 def _unanswered(fresh: Array, flags: Array) -> tuple[Array, Array]:
     """Rows with an event until the first event after an impression, and that impression; `fresh` starts an item."""
     shown: Array = np.asarray(~flags.any(axis=1))

@@ -1,5 +1,6 @@
 """Words of events, and the rows that join."""
 
+import numpy as np
 import pytest
 from log_tables import AT, refused, table
 
@@ -145,13 +146,62 @@ def test_a_response_after_the_first_one_may_be_late(tmp_path):
 
 
 def test_where_most_responses_join_no_impression_a_remark_says_how_to_keep_them_apart(tmp_path):
-    actions = [f"u,{item},{AT + k},{word}" for k, (item, word) in enumerate(
-        [("x", "shown"), ("y", "play"), ("z", "play"), ("x", "play")])]  # fmt: skip
-    log = read_log(of_actions(tmp_path, *actions), domain="content")
+    played = [("x", 9, "play"), ("y", 6_000, "play"), ("z", 6_001, "play")]
+    shown = [(item, 0, "shown") for item in "xyz"]
+    actions = [f"u,{item},{AT + at},{word},s" for item, at, word in (*shown, *played)]
+    log = read_log(of_actions(tmp_path, *actions, header="user,item,time,event,session"), domain="content")
     assert any(line.endswith(f"2 rows with a response joined none such: {ADVICE}") for line in log.remarks)
     stepped = [f"{row},{k}" for k, row in enumerate(actions)]
-    log = read_log(of_actions(tmp_path, *stepped, header="user,item,time,event,step"), domain="content")
-    assert len(log) == 4
+    log = read_log(
+        of_actions(tmp_path, *stepped, header="user,item,time,event,session,step"), domain="content"
+    )
+    assert len(log) == 6
+
+
+def visits_of_items(rate, rng, num_items=12, visits=60, length=10):
+    """(rows,) user, item and whether it had a response, of items drawn at random."""
+    user = np.repeat(np.arange(visits), length)
+    return user, rng.integers(0, num_items, len(user)), rng.random(len(user)) < rate
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("num_items", [4, 12, 100])
+def test_impressions_with_an_answer_each_stay_apart_whatever_their_words(tmp_path, rate, num_items):
+    """Rows of `shown` and `click` alone look like actions; each is an impression of its own."""
+    user, item, clicked = visits_of_items(rate, np.random.default_rng(num_items), num_items)
+    table = list(zip(user.tolist(), item.tolist(), clicked.tolist(), strict=True))
+    rows = [f"{u},{i},{AT + 60 * k},{'oui' if c else 'non'}" for k, (u, i, c) in enumerate(table)]
+    mapping = "user=user,item=item,time=time,event=event:oui>click:non>shown"
+    log = read_log(of_actions(tmp_path, *rows), domain="content", mapping=mapping)
+    assert log.column("click").tolist() == clicked.tolist()
+    groups = {}
+    for u, i, c in table:
+        groups.setdefault((u, i), []).append(c)
+    answered = [group for group in groups.values() if any(group)]
+    begun, expected = sum(group[0] for group in answered), sum(np.mean(group) for group in answered)
+    (said,) = [line for line in log.remarks if "joined" in line]
+    assert said == (
+        "t.csv: each row is an impression of its own, so that none without a response joined a later one: of "
+        f"{len(answered)} items with a response in a visit {begun} begin with it, "
+        f"and {expected:,.0f} would in any order"
+    )
+
+
+@pytest.mark.parametrize("logged", [1.0, 0.6])
+def test_responses_in_rows_after_their_impressions_join_them(tmp_path, logged):
+    """Also where a part of the responses is to items that the log does not show, as from a search."""
+    rng = np.random.default_rng(1)
+    user, item, clicked = visits_of_items(0.3, rng, 40)
+    rows, joined = [], 0
+    for k, (u, i, c) in enumerate(zip(user, item, clicked, strict=True)):
+        at, is_shown = AT + 60 * k, not c or rng.random() < logged
+        rows += [f"{u},{i},{at},shown"] * is_shown + [f"{u},{i},{at + 5},click"] * bool(c)
+        joined += bool(c) and is_shown
+    log = read_log(of_actions(tmp_path, *rows), domain="ecommerce")
+    assert not any("of its own" in line for line in log.remarks)
+    assert len(rows) - len(log) >= joined
+    assert len(rows) - len(log) <= joined + 15 * (logged < 1)  # a search for what was shown in vain before
+    assert log.column("click").sum() == clicked.sum()
 
 
 def test_an_impression_that_had_no_response_joins_no_later_one(tmp_path):
