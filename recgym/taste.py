@@ -52,6 +52,12 @@ class TasteSpread(NamedTuple):
         low, high = np.quantile(self.draws[:, which], [(1 - share) / 2, (1 + share) / 2]).tolist()
         return float(low), float(high)
 
+    def scaled(self, by: float) -> "TasteSpread":
+        """The spread of logits that are `by` times as large."""
+        return self._replace(
+            taste=by * self.taste, level=by * self.level, visit=by * self.visit, draws=by * self.draws
+        )
+
 
 def taste_spread(rows: Rows, draws: int, seed: int) -> TasteSpread | None:
     """The spread of tastes and levels with `draws` resamples of the users; None where too few pairs show it."""

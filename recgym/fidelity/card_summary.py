@@ -18,7 +18,7 @@ DECIDES = {
     "leave_": "when users leave",
     "patience": "how much sessions differ in patience",
     "outside": "how often nothing of a slate has a response",
-    "examine": "that every place of a slate is seen",
+    "examine": "that every position of a slate is seen",
     "exposure": "what the logging policy shows",
     "logged_stay": "how often the logging policy stays in a category",
     "page_chain": "that the shop shows the items of one category at a time, as a page",
@@ -35,7 +35,7 @@ _RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
 def summary(card: Mapping[str, Any]) -> list[str]:
     """Three lines of Markdown, fewer where the card lacks their entries.
 
-    One more where fitted rows were judged, and one where the log shows the places of slates. The line on truth also
+    One more where fitted rows were judged, and one where the log shows the positions of slates. The line on truth also
     says where visits of the running world are unlike the log's, see `unlike_visits`.
     """
     truth = " ".join(text for text in (_closeness(card), unlike_visits(card)) if text)
@@ -115,15 +115,31 @@ def _compared(row: Figure, floor: str) -> str:
 
 
 def _places(card: Mapping[str, Any]) -> str:
-    """The rates of the places of slates in the log, which the world has no effect of; empty where it shows none."""
+    """What the world has of the log's rates by position of a slate; empty where the log shows none."""
     rates = card.get("place_rates")
     if not rates:
         return ""
-    text = ", ".join(f"{rate:.3g}" for rate in rates)
+    term = _examine(card)
+    logged = f"the log's rates of response by position are {', '.join(f'{rate:.3g}' for rate in rates)}"
+    if term.get("status") == "fitted":
+        return (
+            f"**Positions of a slate are fitted:** {logged}; the world's users see them in these shares of slates: "
+            f"{term['value']}."
+        )
+    if term.get("status") == "absent":
+        return (
+            f"**Positions of a slate have no effect**: {logged}, and beside effects of items they did not improve "
+            "forecasts of unseen visits."
+        )
     return (
-        f"**Places of a slate are not modelled**, though the log shows them: its rates of response by place are "
-        f"{text}. In the world every place is seen. Part of the differences may be of the items that stand there."
+        f"**Positions of a slate are not modelled**, though {logged}. In the world every position is seen. Part of the "
+        "differences may be of the items that stand there."
     )
+
+
+def _examine(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of the examination of positions; empty where there is none."""
+    return next((row for row in card.get("terms", []) if row["term"] == "examine"), {})
 
 
 def _assumed(card: Mapping[str, Any]) -> str:
@@ -131,7 +147,7 @@ def _assumed(card: Mapping[str, Any]) -> str:
         return ""
     logged = {"examine"} if card.get("place_rates") else set()
     names = [row["term"] for row in card["terms"] if row["status"] == "assumed" and row["term"] not in logged]
-    if not names and logged:
+    if not names and _examine(card).get("status") == "assumed":
         return ""
     if not names:
         return "**Assumed:** nothing."

@@ -185,8 +185,7 @@ def constant_world(evaluation: Evaluation) -> World:
     arrays = world.arrays
     rates = {name: float(np.clip(flag.mean(), 1e-6, 1 - 1e-6)) for name, flag in known.events.items()}
     names = [event.name for event in world.events]
-    examined = float(arrays.examine[evaluation.log.place].mean())
-    first = min(rates[names[0]] / examined, 1 - 1e-6)
+    first = rates[names[0]]
     rate_given_needed = {
         name: float(np.clip(flag[_possible(known, world, name)].mean(), 1e-6, 1 - 1e-6))
         for name, flag in known.events.items()
@@ -206,6 +205,7 @@ def constant_world(evaluation: Evaluation) -> World:
     flat: dict[str, Any] = zeros | {
         "item_bias": np.full(world.num_items, np.log(first / (1 - first))),
         "event_bias": bias,
+        "examine": np.ones(len(arrays.examine)),
     }
     keep = {name: world.params[name] for name in ("leave_bias",)}
     return world.with_arrays(**flat, params=params(**keep), choice=np.ones(1))

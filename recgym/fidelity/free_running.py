@@ -61,7 +61,10 @@ def _table(steps: Sequence[dict[str, Any]], form: Form, names: list[str]) -> Vis
     context = np.zeros(int(visit[-1]) + 1, np.int64)
     context[visit] = columns["context"]
     events = {name: ((columns["bits"] >> names.index(name)) & 1).astype(bool) for name in form.events}
-    table = VisitTable(visit, place, columns["item"].astype(np.int64), events, columns["watch"], context)
+    position = columns["position"].astype(np.int64) + 1
+    table = VisitTable(
+        visit, place, columns["item"].astype(np.int64), events, columns["watch"], context, position
+    )
     if not form.responses_only:
         return table
     table = table.rows(table.response)
@@ -81,13 +84,13 @@ def baseline_visits(
     length = _drawn_lengths(known, form, count, rng) if length is None else length
     slots = 1 if form.responses_only else form.slate_size
     visit = np.repeat(np.arange(count), length * slots)
-    place = (
-        np.arange(len(visit)) - np.repeat(np.cumsum(length * slots) - length * slots, length * slots)
-    ) // slots
+    place, position = np.divmod(
+        np.arange(len(visit)) - np.repeat(np.cumsum(length * slots) - length * slots, length * slots), slots
+    )
     row, other = (rng.integers(len(known.item), size=len(visit)) for _ in range(2))
     events = {name: flag[row] for name, flag in known.events.items()}
     context = known.context[rng.integers(known.num, size=count)]
-    return VisitTable(visit, place + 1, known.item[other], events, known.watch[row], context)
+    return VisitTable(visit, place + 1, known.item[other], events, known.watch[row], context, position + 1)
 
 
 def _drawn_lengths(known: VisitTable, form: Form, count: int, rng: np.random.Generator) -> Ints:

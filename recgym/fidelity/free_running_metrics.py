@@ -53,7 +53,7 @@ def statistics(evaluation: Any) -> list[Figure]:
     found = log()
     world, baseline = (_in_batches(*pair, free.logged.num) for pair in ((own, cut), (flat_own, flat_cut)))
     spreads = _spreads(log, found, free)
-    rows = np.bincount(free.logged.place)
+    rows = _rows_at(free.logged)
     figures = [
         _figure(free, name, world=world.get(name, float("nan")), baseline=baseline.get(name), log=value,
                 spread=spreads[name])
@@ -78,6 +78,7 @@ def _figure(
 ) -> Figure:
     metric, _, label = name.partition("/")
     judges = USERS if metric not in SHOWN else BOTH if free.form.responses_only else POLICY
+    judges = BOTH if metric == "free_rate_position" else judges
     return figure(
         metric, *([label] if label else []), judges=judges, log=log, world=world, spread=spread,
         n=_paired(free) if metric in OF_PAIRS else free.logged.num,
@@ -95,9 +96,16 @@ def _has_pairs(free: FreeRun, name: str) -> bool:
     return name not in OF_PAIRS or _paired(free) >= MIN_PAIRED
 
 
-def _is_shown(name: str, rows: Ints) -> bool:
-    """Whether a figure has enough rows of the log; `rows` at each step of a visit."""
-    return not name.startswith("free_rate_at/") or rows[int(name.rpartition("/")[2])] >= MIN_ROWS
+def _rows_at(log: VisitTable) -> dict[str, Ints]:
+    """Rows at each step of a visit, and at each position of a slate, by the metric that needs them."""
+    numbers = {"free_rate_at": log.place, "free_rate_position": log.position}
+    return {metric: np.bincount(number) for metric, number in numbers.items() if number is not None}
+
+
+def _is_shown(name: str, rows: dict[str, Ints]) -> bool:
+    """Whether a figure has enough rows of the log, see `_rows_at`."""
+    metric = name.partition("/")[0]
+    return metric not in rows or rows[metric][int(name.rpartition("/")[2])] >= MIN_ROWS
 
 
 def _in_batches(own: VisitStatistics, cut: VisitStatistics, size: int) -> dict[str, float]:

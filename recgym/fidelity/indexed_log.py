@@ -14,7 +14,7 @@ from recgym.logs import Log
 from recgym.logs.kinds import IMPRESSIONS, is_sampled, kind_of
 from recgym.logs.splits import MIN_USERS_AS_UNITS, visit_days
 from recgym.logs.visit_history import cut_length, repeats, runs
-from recgym.logs.whole_visits import shows_whole_visits
+from recgym.logs.whole_visits import has_positions, shows_whole_visits
 from recgym.sim.logged_visits import LoggedVisits
 from recgym.sim.state import MEMORY
 from recgym.sim.world import World
@@ -40,6 +40,7 @@ class IndexedLog:
     cut: int  # [steps] horizon at which visits were truncated, 0 for none
     remarks: tuple[str, ...]
     days: Any = None  # (V,) see `recgym.logs.splits.visit_days`
+    has_positions: bool = False  # slates have several rows, whose positions are known
 
     @property
     def response(self) -> Bools:
@@ -139,10 +140,11 @@ def align(world: World, log: Log) -> IndexedLog:
         if len(order) == world.num_items
         else {}
     )
+    placed = kind == IMPRESSIONS and has_positions(log)
     return IndexedLog(
         visits, step, place, visit, user, item, events, watch, world.arrays.category[item].astype(np.int64),
         columns, log.users, whole, cut_length(np.diff(begin), log.horizon),
-        (*remarks, *context_remarks), visit_days(log, known),
+        (*remarks, *context_remarks), visit_days(log, known), placed,
     )  # fmt: skip
 
 

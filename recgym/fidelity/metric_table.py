@@ -34,6 +34,12 @@ METRICS = (
         FREE,
         "{event}, step {number}",
     ),
+    Metric(
+        "free_rate_position",
+        "free-running: rate of {event} at position {number} of the slate",
+        FREE,
+        "{event}, position {number}",
+    ),
     Metric("free_rate", "free-running: rate of {event}", FREE, "rate of {event}"),
     Metric("free_responses", "free-running: responses a visit", FREE, "responses a visit"),
     Metric("free_responding", "free-running: visits with a response", FREE, "visits with a response"),

@@ -17,7 +17,18 @@ from recgym.numerics import gini
 from recgym.sim.page_order import world_pages
 from recgym.sim.world import World
 
-PLACES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)  # steps of a visit whose response rate is on the card
+PLACES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    10,
+    15,
+    20,
+)  # steps of a visit, positions of a slate whose response rate is on the card
 QUANTILES = {"median": 0.5, "90th percentile": 0.9, "99th percentile": 0.99}
 TOP_SHARE = 0.01  # of the catalogue
 
@@ -95,8 +106,13 @@ class VisitStatistics:
         events, place, total = self.table.events, self.table.place, rows.sum()
         found = {f"free_rate/{name}": float(rows @ flag / total) for name, flag in events.items()}
         name = next(iter(events))
-        top, bottom = np.bincount(place, rows * self.response), np.bincount(place, rows)
-        return found | {f"free_rate_at/{name}/{t}": top[t] / bottom[t] for t in PLACES if t < len(bottom)}
+        parts = (
+            {"at": place} if self.table.position is None else {"at": place, "position": self.table.position}
+        )
+        for part, number in parts.items():
+            top, bottom = np.bincount(number, rows * self.response), np.bincount(number, rows)
+            found |= {f"free_rate_{part}/{name}/{t}": top[t] / bottom[t] for t in PLACES if t < len(bottom)}
+        return found
 
     def _spread(self, weight: Doubles) -> dict[str, float]:
         """Variance between visits beyond the binomial: the covariance of two rows of one visit."""

@@ -22,6 +22,7 @@ class VisitTable(NamedTuple):
     events: Mapping[str, Bools]  # (R,) each, the response first
     watch: Doubles  # (R,) [ms], NaN where unknown
     context: Ints  # (V,)
+    position: Ints | None = None  # (R,) in the slate, from 1; None where the log does not know it
 
     @property
     def num(self) -> int:
@@ -43,8 +44,15 @@ class VisitTable(NamedTuple):
     def rows(self, keep: Bools) -> "VisitTable":
         """The table with some of its rows (R,); all visits are kept."""
         events = {name: flag[keep] for name, flag in self.events.items()}
+        position = None if self.position is None else self.position[keep]
         return VisitTable(
-            self.visit[keep], self.place[keep], self.item[keep], events, self.watch[keep], self.context
+            self.visit[keep],
+            self.place[keep],
+            self.item[keep],
+            events,
+            self.watch[keep],
+            self.context,
+            position,
         )
 
     def visits(self, chosen: Ints) -> "VisitTable":
@@ -64,7 +72,9 @@ def logged_table(log: IndexedLog, kind: str) -> VisitTable:
     place = log.clock
     if kind == CHOICES:
         place = np.arange(len(log.step)) - np.searchsorted(log.visit, log.visit) + 1
-    return VisitTable(log.visit, place, log.item, log.events, log.watch, log.visits.context.astype(np.int64))
+    position = log.place + 1 if log.has_positions else None
+    context = log.visits.context.astype(np.int64)
+    return VisitTable(log.visit, place, log.item, log.events, log.watch, context, position)
 
 
 def common_lengths(

@@ -83,30 +83,38 @@ def _chain_rate(domain: str, index: int, place: int) -> float:
     return rate * _chain_rate(domain, event_index(table, needs), place)
 
 
-def keep_rates(dataset: Dataset, arrays: Arrays, x: Doubles, random_intercept_sd: float | Doubles) -> None:
+def keep_rates(
+    dataset: Dataset,
+    arrays: Arrays,
+    x: Doubles,
+    random_intercept_sd: float | Doubles,
+    seen: Doubles | None = None,
+) -> None:
     """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
 
     The models are fitted at a random intercept of 0, but responses come from sessions with higher ones. A rate that the
-    rules of events do not allow, as more purchases than carts, is met as far as it can be.
+    rules of events do not allow, as more purchases than carts, is met as far as it can be. `seen` as in
+    `event_chances`.
     """
     for index, event in enumerate(EVENTS[dataset.domain][1:], start=1):
         flag = dataset.events.get(event.name)
         rows = None if flag is None else latest(dataset, flag)
         if flag is not None and rows is not None:
             chosen = np.flatnonzero(sample(rows, MAX_ROWS))
-            _keep_rate(dataset, arrays, x, random_intercept_sd, index, chosen)
+            _keep_rate(dataset, arrays, x, random_intercept_sd, index, chosen, seen)
 
 
 def _keep_rate(
-    dataset: Dataset, arrays: Arrays, x: Doubles, spread: float | Doubles, index: int, rows: Ints
-) -> None:
+    dataset: Dataset, arrays: Arrays, x: Doubles, spread: float | Doubles, index: int, rows: Ints,
+    seen: Doubles | None,
+) -> None:  # fmt: skip
     """Moves the intercept of one event until its mean over some rows is the logged one."""
     name, place = EVENTS[dataset.domain][index].name, place_of(dataset, index)
     wanted, start = float(logit(dataset.events[name][rows].mean())), float(arrays["event_bias"][place])
 
     def gap(shift: float) -> float:
         arrays["event_bias"][place] = start + shift
-        return float(logit(event_chances(dataset, arrays, x, spread, rows)[name].mean())) - wanted
+        return float(logit(event_chances(dataset, arrays, x, spread, rows, seen)[name].mean())) - wanted
 
     low, high = -MAX_SHIFT, MAX_SHIFT
     if gap(low) >= 0:
@@ -138,6 +146,7 @@ def event_chances(
     x: Doubles,
     random_intercept_sd: float | Doubles = 0.0,
     rows: Ints | None = None,
+    seen: Doubles | None = None,
 ) -> dict[str, Doubles]:
     """(rows,) probability of each event under the world, averaged over random intercepts.
 
@@ -147,6 +156,7 @@ def event_chances(
         x: (rows,) logits of the response at a random intercept of 0.
         random_intercept_sd: its standard deviation, a number or (rows of the dataset,).
         rows: numbers of the rows; None: all.
+        seen: (rows of the dataset,) probability that the item is examined; None: 1.
     """
     names = [event.name for event in EVENTS[dataset.domain]]
     chosen: Any = slice(None) if rows is None else rows
@@ -154,14 +164,17 @@ def event_chances(
     x, item, user = x[chosen], dataset.item[chosen], dataset.user[chosen]
     own = arrays["event_item"][item].T + arrays["event_user"][user].T
     long = ~clicks_are_long_views(arrays["duration"][item])
+    examined = np.ones(len(x)) if seen is None else seen[chosen]
     chances = over_intercepts(
-        lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long).values())),
+        lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long, examined).values())),
         spread,
     )
     return dict(zip(names, chances, strict=True))
 
 
-def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools) -> dict[str, Doubles]:
+def _chances(
+    domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools, seen: Doubles
+) -> dict[str, Doubles]:
     """Probabilities of the events, marginal over events 0 and 1.
 
     Args:
@@ -170,9 +183,11 @@ def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools)
         x: (rows,) logits of the response.
         own: (E, rows) effects of item and user.
         long: (rows,) whether a click need not be a long view.
+        seen: (rows,) probability that the item is examined.
     """
     table = EVENTS[domain]
-    first = sigmoid(x)
+    first = seen * sigmoid(x)
+    none = seen - first
 
     def logit(event: int) -> Doubles:
         value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x + own[event]
@@ -186,11 +201,11 @@ def _chances(domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools)
         given = np.where(long, given, 1.0)
     free = arrays["event_needs"][1] < 0
     second = [sigmoid(logit(1)) if free else np.zeros(len(x)), given]
-    chances[table[1].name] = (1 - first) * second[0] + first * second[1]
+    chances[table[1].name] = none * second[0] + first * second[1]
     for event in range(2, len(table)):
         link, needs = arrays["event_link"][event], arrays["event_needs"][event]
         total = np.zeros(len(x))
-        for f, of_first in ((0, 1 - first), (1, first)):
+        for f, of_first in ((0, none), (1, first)):
             for s, of_second in ((0, 1 - second[f]), (1, second[f])):
                 if (needs == 0 and not f) or (needs == 1 and not s):
                     continue

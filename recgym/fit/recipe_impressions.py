@@ -8,7 +8,7 @@ import torch
 from recgym.arrays import Arrays
 from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
-from recgym.fit.config import SHARED, FitConfig
+from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset, make_dataset
 from recgym.fit.event_models import fit_events
 from recgym.fit.event_rates import keep_rates
@@ -29,7 +29,7 @@ from recgym.fit.provenance import (
 from recgym.fit.repeat_effect import is_repeated, repeat_effect
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.single_visits import with_rows_held_out
-from recgym.fit.slate_places import NO_POSITIONS, NOT_FITTED, rates_by_place
+from recgym.fit.slate_places import enter_examination, examined, rates_by_place
 from recgym.fit.streaks import Streak, of_visits, with_streak
 from recgym.fit.user_variance import UserVariance
 from recgym.fit.watch_model import watch_terms
@@ -61,20 +61,24 @@ def fit_impressions(
         level, again = repeat_effect(learnt, x, config.guard)
         x = x + level + again * is_repeated(learnt)
         response = response._replace(shift=response.shift + level)
+    positions = examined(log, learnt, x, response.deviate_sd(learnt), config)
+    if positions is not None:
+        x, again = positions.logits(learnt, x), positions.slope * again
+        response = response.moved(positions.slope, positions.level)
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
     numbers = response_terms(learnt, response, config, arrays, provenance)
     if again:
         numbers["rho"] += again
         provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
-    places = rates_by_place(log)
-    if places:
-        provenance.assumed("examine", SHARED["examine"].value, NOT_FITTED)
+    enter_examination(log, positions, config, arrays, provenance)
     report("fitting events", 0, 1, "")
     past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
     fit_events(learnt, x, provenance, arrays, config.guard is not None)
-    keep_rates(learnt, arrays, x, response.deviate_sd(learnt))
+    keep_rates(
+        learnt, arrays, x, response.deviate_sd(learnt), None if positions is None else positions.seen(learnt)
+    )
     report("fitting when users leave", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config, arrays["user_bias"]), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
@@ -86,6 +90,7 @@ def fit_impressions(
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
     card |= {} if config.guard is None else {"kept": response.kept, "population": population_words(response)}
+    places = rates_by_place(log)
     card |= {"place_rates": places} if places else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
@@ -149,8 +154,6 @@ def response_terms(
     provenance.absent("sigma", "the variance of initial intents is not fitted")
     provenance.absent("patience", "not fitted from a log of impressions")
     provenance.absent("outside", "items are independent: it is part of the item bias")
-    value, reason = SHARED["examine"]
-    provenance.assumed("examine", value, NO_POSITIONS if dataset.has_slates else reason)
     if response.streak.gain:
         numbers["pull"] = _enter_streak(dataset, response.streak, arrays, provenance)
     return numbers

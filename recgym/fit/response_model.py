@@ -106,6 +106,18 @@ class Response(NamedTuple):
             np.sqrt(self.random_intercept_sd**2 + self.variance.level[dataset.user[rows]]), np.float64
         )
 
+    def moved(self, slope: float, level: float) -> "Response":
+        """The response whose logits are `slope` times its own, plus `level`."""
+        return self._replace(
+            scale=slope * self.scale,
+            shift=slope * self.shift + level,
+            random_intercept_sd=slope * self.random_intercept_sd,
+            variance=self.variance.scaled(slope),
+            single_visits_sd=slope * self.single_visits_sd,
+            streak=self.streak._replace(gain=slope * self.streak.gain),
+            steps=slope * self.steps,
+        )
+
 
 def fit_response(
     dataset: Dataset, config: FitConfig, seed: int, device: torch.device, report: Report

@@ -47,6 +47,12 @@ class UserVariance(NamedTuple):
         """Users who are known exactly."""
         return cls(np.zeros(dataset.num_users), np.zeros((dataset.num_users, 0)))
 
+    def scaled(self, by: float) -> "UserVariance":
+        """Those of logits that are `by` times as large."""
+        found = None if self.found is None else self.found.scaled(by)
+        tastes = found if self.tastes is self.found else self.tastes and self.tastes.scaled(by)
+        return UserVariance(by**2 * self.level, by**2 * self.taste, found, tastes)
+
 
 def means_of(dataset: Dataset, user_bias: Doubles, profile: Doubles, factors: Doubles) -> Means:
     """Level and tastes of a world whose affinity is user_bias + <profile, factors> and terms of the item alone."""

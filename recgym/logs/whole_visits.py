@@ -20,6 +20,11 @@ def has_slates(log: Log) -> bool:
     return bool(((session[1:] == session[:-1]) & (step[1:] == step[:-1])).any())
 
 
+def has_positions(log: Log) -> bool:
+    """Whether a log has slates of several rows, and the position of each row."""
+    return has_slates(log) and bool(np.isfinite(np.asarray(log.column("position"), np.float64)).all())
+
+
 def is_rated(log: Log) -> bool:
     """Whether rows are ratings. Such a log has no impressions, and a low rating is not an absent response."""
     return "rating" in log.rows.column_names

@@ -22,9 +22,9 @@ SHOP = (
     "visits 0.635, better than the baseline's 0.916 by popularity, constant rates (noise floor 0.503); visits cut to "
     "equal lengths 0.620, better than the baseline's 0.847 by popularity, constant rates (noise floor 0.503).",
     "**Assumed**, since the log does not show it: how much sessions differ in patience; how often nothing of a slate "
-    "has a response; whether users leave sooner after a slate without a response; that every place of a slate is seen; "
-    "what the logging policy shows; how often cart, purchase happens. Rewards that rest on it: engagement, conversion, "
-    "revenue.",
+    "has a response; whether users leave sooner after a slate without a response; that every position of a slate is "
+    "seen; what the logging policy shows; how often cart, purchase happens. Rewards that rest on it: engagement, "
+    "conversion, revenue.",
 )
 FEED_ONE_STEP = (
     "**How true it is** one step ahead of the log (as it runs it was not judged): AUC of a classifier that tells its "
@@ -48,7 +48,7 @@ def test_a_world_that_its_baseline_beats_says_so():
     assert fitted.startswith("**Fitted on** 42,028 rows of kuairand, 18,790 users and 4,631 items; ")
     assert FEED_WHOLE in closeness
     assert assumed.endswith("whether users want an item again; when users leave; whether users leave sooner after a "
-                            "slate without a response; that every place of a slate is seen.")  # fmt: skip
+                            "slate without a response; that every position of a slate is seen.")  # fmt: skip
 
 
 def test_a_world_that_shows_the_figure_of_its_baseline_is_not_called_worse():

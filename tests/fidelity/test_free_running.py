@@ -8,10 +8,13 @@ import pytest
 from card_figures import by_id
 
 from recgym.fidelity import figures, judge
+from recgym.fidelity.classifier_test import constant_world
 from recgym.fidelity.evaluation import Evaluation
 from recgym.fidelity.free_run import Shape
 from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
+from recgym.fidelity.free_running_metrics import statistics
 from recgym.fidelity.indexed_log import align
+from recgym.logs.kinds import IMPRESSIONS
 from recgym.logs.sample import sample_log
 from recgym.logs.splits import split_since
 from recgym.sim.free_visits import page_sizes, whole_pages
@@ -256,3 +259,17 @@ def test_figures_of_pairs_count_the_visits_that_have_one(content):
             pairs if count > 19 else (), count
         )
         assert found["free_length/mean"].n == 1500
+
+
+def test_a_log_of_slates_is_judged_by_its_rates_at_each_position():
+    world = synthetic(1, domain="content", num_users=30, num_items=12)
+    world = world.with_arrays(examine=np.r_[1.0, 0.2, np.full(48, 0.5)])
+    log = sample_log(world, "random", 900, seed=5, slate_size=2, horizon=2)
+    evaluation = Evaluation(world, align(world, log), None, IMPRESSIONS, 20, 0, visits=2_000)
+    found = {row.id: row for row in statistics(evaluation)}
+    first, second = (found[f"free_rate_position/click/{t}"] for t in (1, 2))
+    assert second.log < 0.4 * first.log
+    assert abs(first.world - first.log) < 0.05
+    assert abs(second.world - second.log) < 0.05
+    flat = constant_world(evaluation)
+    assert (flat.arrays.examine == 1.0).all()

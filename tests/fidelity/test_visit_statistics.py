@@ -163,3 +163,14 @@ def test_an_interval_holds_its_value():
     spreads = _spreads(log, found, SimpleNamespace(resampling=Resampling(np.arange(200), 400, 0)))
     held = {name: spreads[name].low <= value <= spreads[name].high for name, value in found.items()}
     assert all(held.values()), held
+
+
+def test_rates_by_position_are_those_of_the_rows():
+    position = np.array([1, 2, 1, 2, 1, 2, 1, 2, 3])
+    visits = table()._replace(position=position)
+    clicks = FRAME["click"].groupby(position).mean()
+    found = statistics(visits)()
+    assert {t: found[f"free_rate_position/click/{t}"] for t in (1, 2, 3)} == pytest.approx(dict(clicks))
+    part = visits.visits(np.array([0, 3]))
+    assert part.position.tolist() == [1, 2, 1, 2, 1, 2, 3]
+    assert not any("position" in name for name in statistics(table())())

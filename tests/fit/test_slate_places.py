@@ -1,10 +1,12 @@
-"""What a card says of the places of slates: their logged rates, and that the world has no effect of them."""
+"""What a card says of the positions of slates: their logged rates, and what of them the world has."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from recgym.fidelity.card import card_markdown
 from recgym.fidelity.card_summary import summary
+from recgym.fidelity.free_running import Form, simulated_visits
 from recgym.fit import FitConfig, fit
 from recgym.fit.slate_places import rates_by_place
 from recgym.logs import Log
@@ -44,19 +46,49 @@ def test_the_summary_does_not_deny_the_positions_of_the_log():
     examine = {"term": "examine", "status": "assumed", "value": 1.0, "source": ""}
     other = {"term": "omega", "status": "assumed", "value": 0.0, "source": ""}
     shown = summary({"terms": [examine, other], "place_rates": [0.3, 0.2, 0.1]})
-    assert (
-        "not modelled**, though the log shows them: its rates of response by place are 0.3, 0.2, 0.1."
-        in shown[-2]
-    )
-    assert "every place of a slate is seen" not in shown[-1]
+    assert "not modelled**, though the log's rates of response by position are 0.3, 0.2, 0.1." in shown[-2]
+    assert "every position of a slate is seen" not in shown[-1]
     assert "friends" in shown[-1]
-    assert "every place of a slate is seen" in summary({"terms": [examine]})[-1]
+    assert "every position of a slate is seen" in summary({"terms": [examine]})[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "words"),
+    [("fitted", "1, 0.7, 0.3", "see them in these shares of slates: 1, 0.7, 0.3."),
+     ("absent", 0.0, "did not improve forecasts of unseen visits.")],
+)  # fmt: skip
+def test_the_summary_says_whether_positions_are_fitted(status, value, words):
+    examine = {"term": "examine", "status": status, "value": value, "source": ""}
+    lines = summary({"terms": [examine], "place_rates": [0.3, 0.2, 0.1]})
+    assert lines[-2].endswith(words)
+    assert "0.3, 0.2, 0.1" in lines[-2]
+    assert lines[-1] == "**Assumed:** nothing."
 
 
 @pytest.mark.slow
-def test_a_fitted_card_has_the_rates_by_place():
+def test_a_fitted_world_has_the_rates_by_position_and_its_card_says_so():
     log, _ = slate_log()
     world = fit(log, name="w", config=FitConfig(epochs=1, bootstrap=20), progress=False)
     assert world.card["place_rates"] == rates_by_place(log)
-    terms = {row["term"]: row for row in world.card["terms"]}
-    assert (terms["examine"]["status"], terms["examine"]["source"][:10]) == ("assumed", "effects of")
+    examine = next(row for row in world.card["terms"] if row["term"] == "examine")
+    assert examine["status"] == "fitted"
+    count = RATES * log.num_rows / len(RATES)  # responses at each position
+    error = RATES / RATES[0] * np.sqrt(1.0 / count + 1.0 / count[0])
+    assert (np.abs(world.arrays.examine[:3] - RATES / RATES[0]) <= 3.0 * error + 1e-6).all()
+    assert (world.arrays.examine[3:] == world.arrays.examine[2]).all()
+    form = Form(3, 50, ("click",), responses_only=False, pages=False)
+    drawn = simulated_visits(world, form, 2_000, 1)
+    rates = np.bincount(drawn.position, drawn.response)[1:] / np.bincount(drawn.position)[1:]
+    assert np.abs(rates - world.card["place_rates"]).max() < 0.03
+    assert "**Positions of a slate are fitted:**" in card_markdown(world)
+
+
+@pytest.mark.slow
+def test_flat_slates_have_no_effect_of_positions():
+    frame = slate_log()[1]
+    frame["click"] = np.random.default_rng(1).random(len(frame)) < 0.2
+    log = Log.from_pandas(frame.assign(time=pd.to_datetime(frame["time"], unit="s")), domain="content")
+    world = fit(log, name="w", config=FitConfig(epochs=1, bootstrap=20), progress=False)
+    examine = next(row for row in world.card["terms"] if row["term"] == "examine")
+    assert examine["status"] == "absent"
+    assert (world.arrays.examine == 1.0).all()

@@ -75,11 +75,13 @@ def test_torch_equations_equal_the_simulators(domain):
     np.testing.assert_allclose(logged_affinity(terms, batch).numpy(), own, atol=1e-9)
 
 
+@pytest.mark.parametrize("seen", [1.0, 0.6])
 @pytest.mark.parametrize("domain", ["ecommerce", "content", "social"])
-def test_event_chances_equal_the_simulators_average(domain):
+def test_event_chances_equal_the_simulators_average(domain, seen):
     world = synthetic(5, domain=domain, num_users=4, num_items=6, num_factors=2).with_params(
         sigma=0.0, mood=0.0
     )
+    world = world.with_arrays(examine=np.full(50, seen))
     log = sample_log(world, "random", 6_000, seed=1, horizon=1)
     frame = make_dataset(log, FitConfig(), positives_only=False)
     arrays = {name: getattr(world.arrays, name).astype(float) for name in world.arrays._fields}
@@ -95,6 +97,6 @@ def test_event_chances_equal_the_simulators_average(domain):
         - world.params["outside"]
     )
     x = x + world.params["theta"] * a.price[item] + a.context_bias[log.column("context_index").astype(int)]
-    for name, chance in event_chances(frame, shuffled, x).items():
+    for name, chance in event_chances(frame, shuffled, x, seen=np.full(len(x), seen)).items():
         error = np.sqrt(chance.mean() / len(chance)) * 4 + 1e-3
         assert abs(frame.events[name].mean() - chance.mean()) < error, name
