@@ -132,6 +132,14 @@ class Evaluation:
         return out
 
 
+def with_positions(world: World, slots: int) -> World:
+    """The world with at least so many positions of a slate; those that it lacks are as its last."""
+    examine = world.arrays.examine
+    if slots <= len(examine):
+        return world
+    return world.with_arrays(examine=np.pad(examine, (0, slots - len(examine)), mode="edge"))
+
+
 def rows_of(log: IndexedLog, keep: Bools) -> IndexedLog:
     """Some rows of a log, for baselines that use rows alone."""
     events = {name: flag[keep] for name, flag in log.events.items()}

@@ -21,7 +21,7 @@ from recgym.fidelity import (
     watch_metrics,
 )
 from recgym.fidelity.card_metrics import Figure, undefined_is_none
-from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.evaluation import Evaluation, LackingError, with_positions
 from recgym.fidelity.free_run import MAX_VISITS, Shape
 from recgym.fidelity.indexed_log import align
 from recgym.logs import Log
@@ -180,6 +180,7 @@ def evaluation_of(
     for part, whole, what in ((few, log, "judged on"), (known, past, "baselines trained on")):
         if part is not None and whole is not None and part.num_rows < whole.num_rows:
             remarks.append(f"{what} {part.num_sessions:,} of {whole.num_sessions:,} visits, drawn at random")
+    world = with_positions(world, logged.visits.slate.shape[1])
     evaluation = Evaluation(
         world, logged, earlier, kind_of(log), resamples, seed, origin=origin, visits=visits
     )

@@ -28,7 +28,8 @@ MAX_ROWS = 100_000  # of more, a random sample
 MIN_ROWS = (
     100  # at a position that has a probability of its own; those behind the last such one share that one's
 )
-PRIOR = 1.0  # precision [1 / logit^2] of effects of items, of log eps_k and of the log slope
+PRIOR = 1.0  # precision [1 / logit^2] of effects of items and of the log slope
+STEP_PRIOR = 4.0  # ... of the differences of log eps_k between neighbouring positions
 NODES = 7  # of a quadrature over random intercepts
 MOST_ABOVE = 0.7  # log eps_k of a position beside that of the one it is compared with, at most
 ROUNDS = 50  # of Newton's method
@@ -230,5 +231,7 @@ class _PositionRows:
             by @ (seen * curve), by @ (seen * moved), np.bincount(self.position, by * p, num),
             np.bincount(self.item, by * seen * curve, self.num_items),
         ]  # fmt: skip
-        held = np.r_[0.0, values[1:]]
-        return loss + 0.5 * PRIOR * float(held @ held), gradient + PRIOR * held
+        held, step = PRIOR * np.r_[0.0, values[1], np.zeros(num), item], STEP_PRIOR * np.diff(log_seen)
+        held[2 : 2 + num] = np.r_[0.0, step] - np.r_[step, 0.0]
+        prior = PRIOR * (values[1] ** 2 + item @ item) + step @ step / STEP_PRIOR
+        return loss + 0.5 * float(prior), gradient + held

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recgym.arrays import Arrays, Doubles
+from recgym.arrays import Arrays, Doubles, Ints
 from recgym.fit.config import SHARED, FitConfig
 from recgym.fit.dataset import Dataset
 from recgym.fit.examination import Examination, fit_examination
@@ -27,14 +27,19 @@ def rates_by_place(log: Log) -> list[float]:
     """
     if not has_positions(log):
         return []
-    session, step = log.column("session"), log.column("step")
-    begins = np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])]
-    row = np.arange(len(begins))
-    position = row - np.maximum.accumulate(np.where(begins, row, 0))
+    position = _positions(log)
     count, responses = np.bincount(position), np.bincount(position, responses_of(log))
     few = np.flatnonzero(count < MIN_ROWS)
     last = min(int(few[0]) if len(few) else len(count), MAX_PLACES)
     return [round(float(rate), 4) for rate in responses[:last] / count[:last]] if last > 1 else []
+
+
+def _positions(log: Log) -> Ints:
+    """(rows,) place of a row among those of its slate, from 0."""
+    session, step = log.column("session"), log.column("step")
+    begins = np.r_[True, (session[1:] != session[:-1]) | (step[1:] != step[:-1])]
+    row = np.arange(len(begins))
+    return row - np.asarray(np.maximum.accumulate(np.where(begins, row, 0)), np.int64)
 
 
 def examined(
@@ -49,7 +54,8 @@ def examined(
 def enter_examination(
     log: Log, found: Examination | None, config: FitConfig, arrays: Arrays, provenance: Provenance
 ) -> None:
-    """Writes the examination of positions into `arrays`, and its provenance."""
+    """Writes the examination of positions into `arrays`, as many as the largest slate has, and its provenance."""
+    arrays["examine"] = np.ones(max(len(arrays["examine"]), int(_positions(log).max()) + 1))
     if found is not None:
         arrays["examine"] = found.table(len(arrays["examine"]))
         arrays["item_bias"] = arrays["item_bias"] + found.item

@@ -10,6 +10,7 @@ from card_figures import by_id
 from recgym.fidelity import figures, judge
 from recgym.fidelity.classifier_test import constant_world
 from recgym.fidelity.evaluation import Evaluation
+from recgym.fidelity.figures import evaluation_of
 from recgym.fidelity.free_run import Shape
 from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.free_running_metrics import statistics
@@ -273,3 +274,12 @@ def test_a_log_of_slates_is_judged_by_its_rates_at_each_position():
     assert abs(second.world - second.log) < 0.05
     flat = constant_world(evaluation)
     assert (flat.arrays.examine == 1.0).all()
+
+
+def test_slates_of_more_positions_than_the_world_has_are_judged():
+    world = synthetic(1, domain="content", num_users=30, num_items=12)
+    log = sample_log(world, "random", 300, seed=5, slate_size=3, horizon=2)
+    short = world.with_arrays(examine=np.array([1.0, 0.5]))
+    found = evaluation_of(short, log, None, 20, 0, 500)[0]
+    assert found.world.arrays.examine.tolist() == [1.0, 0.5, 0.5]
+    assert found.forecast.chance.max() <= 1.0

@@ -92,3 +92,19 @@ def test_flat_slates_have_no_effect_of_positions():
     examine = next(row for row in world.card["terms"] if row["term"] == "examine")
     assert examine["status"] == "absent"
     assert (world.arrays.examine == 1.0).all()
+
+
+@pytest.mark.slow
+def test_slates_of_more_than_fifty_items_are_fitted_and_judged():
+    rng, slates, size = np.random.default_rng(2), 120, 60
+    slate = np.repeat(np.arange(slates), size)
+    frame = pd.DataFrame({
+        "user": slate % 20, "session": slate, "step": 0, "position": np.tile(np.arange(size), slates),
+        "item": rng.random((slates, 80)).argsort(1)[:, :size].ravel(),
+        "time": pd.to_datetime(1_600_000_000 + 3_600 * slate, unit="s"), "click": rng.random(slates * size) < 0.2,
+    })  # fmt: skip
+    log = Log.from_pandas(frame, domain="content")
+    world = fit(log, name="w", config=FitConfig(epochs=1, bootstrap=20), progress=False)
+    assert len(world.arrays.examine) == size
+    figures = {row["id"]: row for row in world.card["figures"]}
+    assert figures["log_loss/click"]["world"] == pytest.approx(0.5, abs=0.05)
