@@ -40,7 +40,16 @@ def summary(card: Mapping[str, Any]) -> list[str]:
     """
     truth = " ".join(text for text in (_closeness(card), unlike_visits(card)) if text)
     return [
-        line for line in (_fitted_on(card), _judged_again(card), truth, _places(card), _assumed(card)) if line
+        line
+        for line in (
+            _fitted_on(card),
+            _judged_again(card),
+            truth,
+            _places(card),
+            _one_response(card),
+            _assumed(card),
+        )
+        if line
     ]
 
 
@@ -135,6 +144,12 @@ def _places(card: Mapping[str, Any]) -> str:
         f"**Positions of a slate are not modelled**, though {logged}. In the world every position is seen. Part of the "
         "differences may be of the items that stand there."
     )
+
+
+def _one_response(card: Mapping[str, Any]) -> str:
+    """That slates of the log have one response at most, which the world does not keep; empty where they have more."""
+    words = card.get("one_response")
+    return f"**That a slate has one response at most is not modelled**: {words}." if words else ""
 
 
 def _examine(card: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -40,6 +40,7 @@ METRICS = (
         FREE,
         "{event}, position {number}",
     ),
+    Metric("free_slates", "free-running: slates with {label}", FREE, "slates with {label}"),
     Metric("free_rate", "free-running: rate of {event}", FREE, "rate of {event}"),
     Metric("free_responses", "free-running: responses a visit", FREE, "responses a visit"),
     Metric("free_responding", "free-running: visits with a response", FREE, "visits with a response"),

@@ -73,6 +73,10 @@ class VisitStatistics:
         self.category_page = world_pages(world.arrays)[item]
         self.is_repeat = seen_earlier(visit, item)
         self.run = runs(visit, self.category, table.response)
+        begins = np.r_[True, (visit[1:] != visit[:-1]) | (table.place[1:] != table.place[:-1])][: len(visit)]
+        self.slate = np.flatnonzero(begins)  # first row of each slate
+        is_slate = 0 < len(self.slate) < len(visit)  # several rows a step
+        self.answers = np.add.reduceat(self.response, self.slate) if is_slate else None
         self.before = np.flatnonzero(visit[1:] == visit[:-1])  # rows with a next row in their visit
 
     def __call__(self, weight: Doubles | None = None) -> dict[str, float]:
@@ -105,6 +109,10 @@ class VisitStatistics:
     def _rates(self, rows: Doubles) -> dict[str, float]:
         events, place, total = self.table.events, self.table.place, rows.sum()
         found = {f"free_rate/{name}": float(rows @ flag / total) for name, flag in events.items()}
+        if self.answers is not None:
+            of_slate = rows[self.slate]
+            for label, least in (("a response", 1), ("several responses", 2)):
+                found[f"free_slates/{label}"] = of_slate @ (self.answers >= least) / of_slate.sum()
         name = next(iter(events))
         parts = (
             {"at": place} if self.table.position is None else {"at": place, "position": self.table.position}

@@ -29,7 +29,7 @@ from recgym.fit.provenance import (
 from recgym.fit.repeat_effect import is_repeated, repeat_effect
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.single_visits import with_rows_held_out
-from recgym.fit.slate_places import enter_examination, examined, rates_by_place
+from recgym.fit.slate_places import enter_examination, examined, one_response, rates_by_place
 from recgym.fit.streaks import Streak, of_visits, with_streak
 from recgym.fit.user_variance import UserVariance
 from recgym.fit.watch_model import watch_terms
@@ -92,6 +92,7 @@ def fit_impressions(
     card |= {} if config.guard is None else {"kept": response.kept, "population": population_words(response)}
     places = rates_by_place(log)
     card |= {"place_rates": places} if places else {}
+    card |= {"one_response": words} if (words := one_response(log)) else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())

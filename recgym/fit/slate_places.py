@@ -13,6 +13,7 @@ from recgym.logs.whole_visits import has_positions, has_slates
 
 MAX_PLACES = 10  # on a card
 MIN_ROWS = 20  # of a position
+FEW = 5.0  # times as many slates with several responses are expected of independent ones
 MIN_BETWEEN = 0.05  # share of the variance of positions that is between items, from which the card says so
 NOT_FITTED = "effects of the position in a slate are not fitted: every shown item is examined"
 NO_POSITIONS = "the log has slates and no positions: every shown item is examined"
@@ -32,6 +33,28 @@ def rates_by_place(log: Log) -> list[float]:
     few = np.flatnonzero(count < MIN_ROWS)
     last = min(int(few[0]) if len(few) else len(count), MAX_PLACES)
     return [round(float(rate), 4) for rate in responses[:last] / count[:last]] if last > 1 else []
+
+
+def one_response(log: Log) -> str:
+    """In words that slates of the log have hardly more than one response, which the world does not keep; else empty.
+
+    Independent responses at the log's rate would give FEW times as many slates with several, and at least MIN_ROWS.
+    """
+    if not has_slates(log):
+        return ""
+    begins = np.flatnonzero(_positions(log) == 0)
+    response = responses_of(log).astype(np.int64)
+    found, size = np.add.reduceat(response, begins), np.diff(np.r_[begins, len(response)])
+    none = 1.0 - float(response.mean())
+    expected = float((1.0 - none**size - size * (1.0 - none) * none ** (size - 1)).sum())
+    several = int((found > 1).sum())
+    if expected < max(MIN_ROWS, FEW * several):
+        return ""
+    return (
+        f"{several:,} of {len(found):,} slates of the log have more than one response, "
+        f"{(found > 0).mean():.1%} have one or more; in the world each item has its own, which alone would give about "
+        f"{expected:,.0f} slates with several"
+    )
 
 
 def _positions(log: Log) -> Ints:

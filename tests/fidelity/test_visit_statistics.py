@@ -174,3 +174,12 @@ def test_rates_by_position_are_those_of_the_rows():
     part = visits.visits(np.array([0, 3]))
     assert part.position.tolist() == [1, 2, 1, 2, 1, 2, 3]
     assert not any("position" in name for name in statistics(table())())
+
+
+def test_slates_with_a_response_and_with_several_are_counted():
+    frame = FRAME.assign(place=[1, 1, 2, 2, 1, 1, 1, 1, 1])
+    clicks = frame.groupby(["visit", "place"])["click"].sum()
+    found = statistics(table(frame))()
+    assert found["free_slates/a response"] == pytest.approx((clicks > 0).mean())
+    assert found["free_slates/several responses"] == pytest.approx((clicks > 1).mean())
+    assert not any("slates" in name for name in statistics(table())())

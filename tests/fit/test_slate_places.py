@@ -8,7 +8,7 @@ from recgym.fidelity.card import card_markdown
 from recgym.fidelity.card_summary import summary
 from recgym.fidelity.free_running import Form, simulated_visits
 from recgym.fit import FitConfig, fit
-from recgym.fit.slate_places import rates_by_place
+from recgym.fit.slate_places import one_response, rates_by_place
 from recgym.logs import Log
 
 RATES = np.array([0.3, 0.2, 0.1])
@@ -63,6 +63,29 @@ def test_the_summary_says_whether_positions_are_fitted(status, value, words):
     assert lines[-2].endswith(words)
     assert "0.3, 0.2, 0.1" in lines[-2]
     assert lines[-1] == "**Assumed:** nothing."
+
+
+def test_slates_with_one_response_at_most_are_told_from_those_with_few():
+    frame = slate_log()[1]
+    frame["click"] = frame["position"] == 1 + frame["time"] // 7 % 3
+
+    def words(frame):
+        time = pd.to_datetime(frame["time"], unit="s")
+        return one_response(Log.from_pandas(frame.assign(time=time), domain="content"))
+
+    slates = len(frame) // 3
+    expected = slates * (3 * (1 / 3) ** 2 * (2 / 3) + (1 / 3) ** 3)
+    assert words(frame).startswith(
+        f"0 of {slates:,} slates of the log have more than one response, 100.0% have"
+    )
+    assert f"about {expected:,.0f} slates" in words(frame)
+    line = summary({"terms": [], "one_response": words(frame)})[-2]
+    assert line.startswith("**That a slate has one response at most is not modelled**: 0 of")
+    frame["click"] = np.random.default_rng(3).random(len(frame)) < 1 / 3
+    assert words(frame) == ""  # several responses in as many slates as chance gives
+    frame["click"] = np.random.default_rng(3).random(len(frame)) < 0.03
+    assert words(frame) == ""  # too few to tell
+    assert one_response(slate_log(places=1)[0]) == ""
 
 
 @pytest.mark.slow
