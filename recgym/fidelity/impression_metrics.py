@@ -24,6 +24,7 @@ from recgym.numerics import auc, auc_of_codes, log_losses, logit
 
 MIN_ROWS_OF_USER = 3  # for the variance between users
 MIN_USERS = 100  # for that variance, exclusive
+MAX_POSITIONS = 10  # of a slate, that are groups of rows
 MIN_ROWS = 100  # of a group, and with a previous row in the session, exclusive
 RUN = 3  # responses
 MIN_ROWS_AFTER_RUN = 20  # after responses in one category, and after mixed ones
@@ -71,7 +72,7 @@ def rate_of(
 
 
 def rates_by_context(evaluation: Evaluation) -> list[Figure]:
-    """Rates of the first two events by part of the day, by duration and by category of the item."""
+    """Rates of the first two events by part of the day, by duration, position and category of the item."""
     found = []
     for name in list(evaluation.log.events)[:2]:
         flag, drawn = evaluation.log.events[name], evaluation.simulated(name)
@@ -94,6 +95,8 @@ def contexts(evaluation: Evaluation, most: int = 4) -> dict[str, Bools]:
         edges = np.quantile(duration, np.linspace(0, 1, most + 1)[1:-1])
         code = np.searchsorted(edges, duration, side="right")
         groups |= {f"duration quarter {k + 1}": code == k for k in range(most)}
+    if log.has_positions:
+        groups |= {f"position {k + 1}": log.place == k for k in range(MAX_POSITIONS)}
     share = np.bincount(log.category, minlength=len(world.categories))
     groups |= {
         f"category {world.categories[c]}": log.category == c

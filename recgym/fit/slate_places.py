@@ -109,5 +109,6 @@ def _words(found: Examination) -> str:
     return words + (
         f"; {found.of_items:.0%} of the variance of positions is between items, which are told from positions by their "
         "rows at several ones; taste that is not fitted, by which the logging policy ranks, counts as position; the "
-        "world's logging policy ranks nothing, so that its rates by position, as it runs, lack what the ranking adds"
+        "world's logging policy ranks nothing, so that its rates by position, as it runs, lack what the ranking adds: "
+        "those with the log's slates, one step ahead, have it"
     )

@@ -14,6 +14,7 @@ from recgym.fidelity.figures import evaluation_of
 from recgym.fidelity.free_run import Shape
 from recgym.fidelity.free_running import Form, baseline_visits, simulated_visits
 from recgym.fidelity.free_running_metrics import statistics
+from recgym.fidelity.impression_metrics import rates_by_context
 from recgym.fidelity.indexed_log import align
 from recgym.logs.kinds import IMPRESSIONS
 from recgym.logs.sample import sample_log
@@ -272,6 +273,11 @@ def test_a_log_of_slates_is_judged_by_its_rates_at_each_position():
     assert second.log < 0.4 * first.log
     assert abs(first.world - first.log) < 0.05
     assert abs(second.world - second.log) < 0.05
+    shown = {row.id: row for row in rates_by_context(evaluation)}  # users who see the log's own slates
+    for k in (1, 2):
+        row = shown[f"context_rate/click/position {k}"]
+        assert row.log == pytest.approx(found[f"free_rate_position/click/{k}"].log)
+        assert abs(row.world - row.log) < 0.03
     flat = constant_world(evaluation)
     assert (flat.arrays.examine == 1.0).all()
 
