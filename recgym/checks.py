@@ -120,6 +120,14 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         raise ValueError(f"{name} is {quoted(value)}, which is no array: {line_of(str(error))}") from None
 
 
+def as_numbers(value: Any, name: str) -> NDArray[Any]:
+    """`as_array` of whole or real numbers, or of True and False."""
+    found = as_array(value, name)
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is {quoted(value)}, expected an array of numbers")
+    return found
+
+
 def stated_path(value: Any, name: str = "folder") -> Path:
     """Value as a path; ValueError that names it if it is another type, or empty: that would be the working folder."""
     if not isinstance(value, str | PathLike) or not str(value).strip() or "\0" in str(value):
@@ -133,11 +141,22 @@ def require_kind(value: Any, kind: type[Any], name: str, source: str) -> None:
         raise ValueError(f"{name} is {quoted(value)}, expected a {kind.__name__}, such as {source} gives")
 
 
+def require_mapping(value: Any, name: str) -> None:
+    """ValueError that names an argument that is no dict."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} is {quoted(value)}, expected a dict")
+
+
+def words(value: Any, name: str) -> str:
+    """Value unchanged if it is a text; else ValueError that names it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {quoted(value)}, expected a text")
+    return value
+
+
 def words_or_none(value: Any, name: str) -> str | None:
     """Value unchanged if it is a text or None; else ValueError that names it."""
-    if value is None or isinstance(value, str):
-        return value
-    raise ValueError(f"{name} is {quoted(value)}, expected a text")
+    return None if value is None else words(value, name)
 
 
 def checked_seed(value: Any, name: str = "seed") -> int:

@@ -12,8 +12,9 @@ import pytest
 
 import agents
 import recgym
-from recgym import evaluate, fidelity, fit, logs
+from recgym import evaluate, fidelity, fit, logs, storage
 from recgym.sim.synthetic import synthetic
+from recgym.sim.world import World
 
 ROOTS = tuple(str(Path(module.__file__).parent) for module in (recgym, agents))
 BESIDE = {
@@ -98,3 +99,101 @@ def test_arguments_of_methods_are_refused_in_one_line(task, tmp_path):
                 continue
             found = faults(lambda wrong, call=call: call(wrong), {"wrong": wrong})
             assert not found, f"{name}={wrong!r}: {found}"
+
+
+RAGGED = [[1.0, 2.0], [3.0]]
+
+
+def test_a_world_refuses_wrong_kinds_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    world = synthetic(1, domain="content", num_users=30, num_items=20)
+    names = ("categories", "contexts", "user_feature_names", "user_features", "card", "item_vectors")
+    about = {name: getattr(world, name) for name in names}
+    built = ("content", world.arrays._asdict())
+    calls = {
+        "members": lambda wrong: world.save(tmp_path / "w", members=wrong),
+        "mood": lambda wrong: world.with_params(mood=wrong),
+        "order": world.permuted,
+        "item": world.item_label,
+        "n_items": world.subset,
+        "name": lambda wrong: World.build(wrong, *built, **about),
+        "domain": lambda wrong: World.build("w", wrong, built[1], **about),
+        "arrays": lambda wrong: World.build("w", "content", wrong, **about),
+    }
+    for name in (*names, "ids", "origin", "numbering", "posterior"):
+        calls[name] = lambda wrong, name=name: World.build("w", *built, **about | {name: wrong})
+    for name in ("params", "profile", "category", "user_cdf", "friend", "next_item"):
+        calls[f"world array {name}"] = lambda wrong, name=name: world.with_arrays(**{name: wrong})
+    for name, call in calls.items():
+        for wrong in (*WRONG, RAGGED, [world, 3]):
+            found = faults(lambda wrong, call=call: call(wrong), {"wrong": wrong})
+            assert not found, f"{name}={wrong!r}: {found}"
+        with pytest.raises((ValueError, TypeError), match=name):
+            call(1 + 2j)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'catgories'"):
+        World.build("w", *built, catgories=("a",))
+    with pytest.raises(TypeError, match="categories"):
+        World.build("w", *built)
+
+
+def test_storage_refuses_wrong_kinds_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with storage.whole_folder("whole") as work:
+        storage.write_json(work / "a.json", {"a": 1})
+        storage.write_arrays(work / "a.safetensors", {"a": np.zeros(2)})
+    whole = storage.Stored("whole", "world")
+
+    def entered(context):
+        with context:
+            pass
+
+    calls = {
+        "folder": (
+            lambda wrong: storage.Stored(wrong, "world"),
+            lambda wrong: entered(storage.whole_folder(wrong)),
+            lambda wrong: entered(storage.locked(wrong, "held")),
+            storage.is_vacant, storage.outer_folder, storage.remove, storage.write_manifest,
+        ),
+        "path": (
+            lambda wrong: storage.write_arrays(wrong, {"a": np.zeros(2)}),
+            lambda wrong: storage.write_file(wrong, "text"),
+            lambda wrong: storage.write_json(wrong, {}),
+            lambda wrong: entered(storage.parents_made(wrong)),
+            storage.read_file, storage.file_sha256,
+        ),
+        "what": (lambda wrong: storage.Stored("nowhere", wrong),),
+        "name": (whole.read, whole.json, whole.arrays, lambda wrong: storage.sweep(tmp_path, wrong)),
+        "most": (
+            lambda wrong: whole.read("a.json", wrong),
+            lambda wrong: whole.arrays("a.safetensors", most=wrong),
+            lambda wrong: storage.read_file("whole/a.json", wrong),
+        ),
+        "about": (lambda wrong: storage.check_keys(wrong, {"b": int}, "place"),),
+        "kinds": (lambda wrong: storage.check_keys({}, wrong, "place"),),
+        "data": (
+            lambda wrong: storage.parse_json(wrong, "place"),
+            lambda wrong: storage.write_file("a", wrong),
+            lambda wrong: storage.write_files({"a": wrong}),
+        ),
+        "depth": (lambda wrong: storage.parse_json(b"{}", "place", depth=wrong),),
+        "message": (lambda wrong: entered(storage.locked("b", wrong)),),
+        "parent": (storage.sweep,),
+        "drop": (lambda wrong: entered(storage.whole_folder("c", drop=wrong)),),
+        "is_part": (lambda wrong: entered(storage.whole_folder("d", is_part=wrong)),),
+        "arrays": (lambda wrong: storage.write_arrays("e", wrong),),
+        "array x": (lambda wrong: storage.write_arrays("e", {"array x": wrong}),),
+        "files": (storage.write_files,),
+        "f": (lambda wrong: storage.write_json("f", wrong),),
+        "indent": (lambda wrong: storage.write_json("f", {}, indent=wrong),),
+        "source": (storage.read_parquet,),
+        "inside": (lambda wrong: storage.safe_name(wrong, "place"),),
+    }  # fmt: skip
+    for name, each in calls.items():
+        for call in each:
+            for wrong in (*WRONG, RAGGED):
+                found = faults(lambda wrong, call=call: call(wrong), {"wrong": wrong})
+                is_of_system = "Error: [Errno" in found or "Parquet" in found  # with the name of the file
+                assert not found or is_of_system, f"{name}={wrong!r}: {found}"
+            with pytest.raises(ValueError, match=name):
+                call(1 + 2j)

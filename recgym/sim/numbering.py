@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recgym.arrays import Arrays, Doubles, Ints
+from recgym.checks import as_numbers, quoted
 from recgym.jit import njit
 from recgym.rng import NUMBER, uniform
 from recgym.sim.schema import FRIENDS, LAYOUT, WorldArrays
@@ -48,6 +49,7 @@ def permuted(arrays: WorldArrays, order: Ints) -> Arrays:
     Items of a library beyond the N items of the world, which was cut, keep their numbers. Libraries of a world of
     friend requests hold items of its social world, not candidates, and stay.
     """
+    check_order(order, len(arrays.factors))
     moved = item_arrays(arrays, order) | moved_pairs(arrays, order)
     if arrays.choice[0] != FRIENDS:
         number = np.arange(max(len(order), int(arrays.library.max()) + 1) + 1)
@@ -57,6 +59,17 @@ def permuted(arrays: WorldArrays, order: Ints) -> Arrays:
     return moved
 
 
+def check_order(order: Ints, num: int) -> None:
+    """ValueError unless each of `num` items is once in the order."""
+    found = as_numbers(order, "order")
+    if (
+        found.shape != (num,)
+        or found.dtype.kind not in "iu"
+        or not np.array_equal(np.sort(found), np.arange(num))
+    ):
+        raise ValueError(f"order is {quoted(order)}, expected each of 0 to {num - 1} once")
+
+
 def most_exposed_first(exposure: Doubles, num: int) -> Ints:
     """The items in the order of their numbers, but the `num` with the largest exposure first; ties by number."""
     kept = np.zeros(len(exposure), np.bool_)
@@ -64,8 +77,10 @@ def most_exposed_first(exposure: Doubles, num: int) -> Ints:
     return np.r_[np.flatnonzero(kept), np.flatnonzero(~kept)]
 
 
-def check_numbering(numbering: Numbering, num_items: int) -> None:
+def check_numbering(numbering: Numbering | None, num_items: int) -> None:
     """ValueError unless there is one number of the fit for each item, and none twice."""
+    if numbering is None:
+        return
     items = numbering.items
     if items.shape != (num_items,) or items.dtype.kind not in "iu" or items.min() < 0:
         raise ValueError(f"world numbering must be {num_items} whole numbers of at least 0")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Floats
+from recgym.checks import as_numbers
 from recgym.jit import njit
 from recgym.numerics import hermite_nodes, sigmoid
 from recgym.rng import POPULATION, episode_key, normal
@@ -66,7 +67,10 @@ def checked_posterior(values: Mapping[str, Any] | None, arrays: WorldArrays) -> 
         return None
     fields = []
     for name in Posterior._fields:
-        expected, value = getattr(arrays, name).shape, np.asarray(values[name])
+        if name not in values:
+            raise ValueError(f"posterior lacks {name}")
+        expected = getattr(arrays, name).shape
+        value = as_numbers(values[name], f"world array {name}{STORED}")
         if value.shape != expected:
             raise ValueError(f"world array {name}{STORED} has shape {value.shape}, expected {expected}")
         if not (np.isfinite(value).all() and value.min(initial=0.0) >= 0.0):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Floats, Ints
+from recgym.checks import as_numbers
 
 MOST = 64  # m at most
 
@@ -34,7 +35,7 @@ def checked_vectors(vectors: NDArray[Any] | None, num_items: int) -> Floats | No
     """As stored, (N, m); ValueError unless they are that many finite vectors of 1 to `MOST` numbers."""
     if vectors is None:
         return None
-    given = np.asarray(vectors)
+    given = as_numbers(vectors, "world array item_vectors")
     if given.ndim != 2 or len(given) != num_items or not 1 <= given.shape[1] <= MOST:
         raise ValueError(
             f"world array item_vectors has shape {given.shape}, expected ({num_items}, 1 to {MOST})"

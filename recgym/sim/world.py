@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recgym import storage
 from recgym.arrays import Floats, Ints
-from recgym.checks import finite_number, whole_number
+from recgym.checks import finite_number, quoted, require_name, whole_number, words
 from recgym.events import EVENTS, Event
 from recgym.sim.numbering import Numbering, check_numbering, most_exposed_first, permuted
 from recgym.sim.page_order import first_items
@@ -27,7 +27,7 @@ from recgym.sim.schema import PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays, stored_arrays
 from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, compact, expanded, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
-from recgym.sim.world_metadata import DEFAULT_METADATA, WorldMetadata, public_features
+from recgym.sim.world_metadata import WorldMetadata, checked_metadata, public_features
 
 MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a world
 
@@ -73,19 +73,16 @@ class World:
         Raises:
             ValueError: an array, feature or id is not as documented; the message names it.
         """
-        about = {**DEFAULT_METADATA, **about}
-        if domain not in EVENTS:
-            raise ValueError(f"domain {domain!r} is unknown; there are {', '.join(EVENTS)}")
-        events = EVENTS[domain]
-        categories, contexts = about["categories"], about["contexts"]
+        about = checked_metadata(about)
+        words(name, "name")
+        require_name("domain", domain, EVENTS)
+        events, categories, contexts = EVENTS[domain], about["categories"], about["contexts"]
         sizes = {"params": len(PARAMS), "E": len(events), "X": len(contexts), "C": len(categories)}
         checked = normalise_arrays(arrays, sizes)
         check_arrays(checked, domain, len(categories), len(events))
         features = public_features(about["user_features"], sizes["U"], len(about["user_feature_names"]))
-        if about["ids"] is not None:
-            check_ids(about["ids"], sizes["U"], sizes["N"])
-        if about["numbering"] is not None:
-            check_numbering(about["numbering"], sizes["N"])
+        check_ids(about["ids"], sizes["U"], sizes["N"])
+        check_numbering(about["numbering"], sizes["N"])
         return cls(
             name, domain, events, categories, contexts, about["user_feature_names"], features, checked,
             about["card"] or {}, about["ids"], about["origin"], about["numbering"],
@@ -129,6 +126,7 @@ class World:
 
     def item_label(self, item: int) -> str:
         """Category and index of an item; it is no name from the log."""
+        whole_number(item, "item", 0, self.num_items - 1)
         return f"{self.categories[self.arrays.category[item]]} {item}"
 
     @cached_property
@@ -227,8 +225,7 @@ class World:
         if order[num_items - 1] >= num_items:
             return self.permuted(order).subset(num_items)
         cut = first_items(self.arrays, num_items)
-        numbers = self.numbering
-        kept = np.arange(num_items)
+        kept, numbers = np.arange(num_items), self.numbering
         return self._copy(cut, numbers and numbers._replace(items=numbers.items[kept]), kept)
 
     def permuted(self, order: Ints) -> "World":
@@ -257,8 +254,10 @@ class World:
         also has ids.json, the ids of its users and items in the log.
 
         Raises:
-            ValueError: `folder` is a file.
+            ValueError: `folder` is a file, or `members` are not worlds.
         """
+        if not isinstance(members, list | tuple) or not all(isinstance(each, World) for each in members):
+            raise ValueError(f"members is {quoted(members)}, expected worlds")
         with storage.whole_folder(folder, drop=(MEMBERS, IDS)) as work:
             self._write(work)
             for number, member in enumerate(members, start=1):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym.checks import as_numbers, require_mapping
 from recgym.sim.page_order import world_pages
 from recgym.sim.returns import check_returns
 from recgym.sim.schema import (
@@ -47,14 +48,16 @@ def normalise_arrays(arrays: Mapping[str, NDArray[Any]], sizes: dict[str, int]) 
     Raises:
         ValueError: an array is missing, unknown, of another shape, not finite, or out of range of its type.
     """
+    require_mapping(arrays, "arrays")
     if missing := [name for name in LAYOUT if name not in arrays and name not in (*_GRAPH, *OPTIONAL)]:
         raise ValueError(f"world lacks {', '.join(missing)}")
-    if unknown := sorted(set(arrays) - set(LAYOUT)):
+    if unknown := sorted(map(str, set(arrays) - set(LAYOUT))):
         raise ValueError(f"world has unknown arrays: {', '.join(unknown)}")
     fields = {}
-    arrays = {**_no_graph(len(arrays["profile"])), **OPTIONAL, **arrays}
+    given = {name: as_numbers(array, f"world array {name}") for name, array in arrays.items()}
+    given = {**_no_graph(len(np.atleast_1d(given["profile"]))), **OPTIONAL, **given}
     for name, layout in LAYOUT.items():
-        value = np.asarray(arrays[name])
+        value = np.asarray(given[name])
         if value.ndim != len(layout.axes):
             raise ValueError(
                 f"world array {name} has shape {value.shape}, expected axes ({', '.join(layout.axes)})"

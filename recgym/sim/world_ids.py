@@ -20,8 +20,10 @@ class Ids(NamedTuple):
     items: tuple[str, ...]  # (N,) and, if the world was cut, those of the other items; (): unknown
 
 
-def check_ids(ids: Ids, num_users: int, num_items: int) -> None:
+def check_ids(ids: Ids | None, num_users: int, num_items: int) -> None:
     """ValueError unless there is one text for each index, and none twice."""
+    if ids is None:
+        return
     for what, texts, size in (("user", ids.users, num_users), ("item", ids.items, num_items)):
         is_whole = len(texts) == size or (what == "item" and (len(texts) > size or not texts))
         if not is_whole or len(set(texts)) != len(texts) or not all(isinstance(text, str) for text in texts):

@@ -3,13 +3,14 @@
 Axes: U users, N items, C categories, X contexts, F public user features, m numbers of an item's public vector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Floats
+from recgym.checks import as_numbers, quoted, words
 from recgym.sim.numbering import Numbering
 from recgym.sim.world_ids import Ids
 
@@ -35,9 +36,36 @@ DEFAULT_METADATA: WorldMetadata = {
 }  # fmt: skip
 
 
+def checked_metadata(given: WorldMetadata) -> WorldMetadata:
+    """With defaults; ValueError names a field of another kind, TypeError one that is unknown or missing."""
+    if unknown := sorted(set(given) - set(WorldMetadata.__annotations__)):
+        raise TypeError(f"World.build() got an unexpected keyword argument {unknown[0]!r}")
+    if "categories" not in given:
+        raise TypeError("World.build() lacks the keyword argument 'categories'")
+    about: WorldMetadata = {**DEFAULT_METADATA, **given}
+    for name, texts in (
+        ("categories", about["categories"]),
+        ("contexts", about["contexts"]),
+        ("user_feature_names", about["user_feature_names"]),
+    ):
+        is_list = isinstance(texts, Sequence) and not isinstance(texts, str)
+        if not is_list or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{name} is {quoted(texts)}, expected texts")
+    words(about["origin"], "origin")
+    for name, value, kind in (
+        ("card", about["card"], dict),
+        ("ids", about["ids"], Ids),
+        ("numbering", about["numbering"], Numbering),
+        ("posterior", about["posterior"], Mapping),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{name} is {quoted(value)}, expected a {kind.__name__} or None")
+    return about
+
+
 def public_features(values: NDArray[Any] | None, num_users: int, width: int) -> Floats:
     """User features (U, F) as stored; ValueError unless their shape and range are right."""
-    features = np.zeros((num_users, 0)) if values is None else np.asarray(values)
+    features = np.zeros((num_users, 0)) if values is None else as_numbers(values, "user_features")
     if features.shape != (num_users, width):
         raise ValueError(f"user_features has shape {features.shape}, expected ({num_users}, {width})")
     public: Floats = features.astype(np.float16).astype(np.float32)

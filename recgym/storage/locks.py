@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recgym.checks import stated_path, words, words_or_none
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -88,9 +90,10 @@ def delete(path: Path) -> None:
             path.unlink()
 
 
-def sweep(parent: Path, name: str | None = None) -> int:
+def sweep(parent: str | Path, name: str | None = None) -> int:
     """Remove what dead writers of `name` (None: of any name) left in `parent`; returns the number of entries."""
-    removed = 0
+    parent, removed = stated_path(parent, "parent"), 0
+    words_or_none(name, "name")
     entries = list(parent.iterdir()) if parent.is_dir() else []
     for left in entries:
         if not HIDDEN_NAME.fullmatch(left.name) or (name is not None and left.name[1:-13] != name):
@@ -109,8 +112,9 @@ def sweep(parent: Path, name: str | None = None) -> int:
     return removed
 
 
-def is_vacant(folder: Path) -> bool:
+def is_vacant(folder: str | Path) -> bool:
     """Whether `folder` does not exist, or is empty except for unfinished files."""
+    folder = stated_path(folder)
     return not os.path.lexists(folder) or (
         folder.is_dir() and all(HIDDEN_NAME.fullmatch(entry.name) for entry in folder.iterdir())
     )
@@ -130,8 +134,9 @@ def named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def parents_made(path: Path) -> Iterator[None]:
+def parents_made(path: str | Path) -> Iterator[None]:
     """Makes the parents of `path`; if the block fails, those that it made and that are empty are removed."""
+    path = stated_path(path, "path")
     absent = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +154,8 @@ def locked(folder: str | Path, message: str) -> Iterator[None]:
 
     Raises ValueError with `message` if another process holds it. Without file locks nothing is held.
     """
-    folder = Path(folder).resolve()
+    folder = stated_path(folder).resolve()
+    words(message, "message")
     path = folder.parent / f".{folder.name}.lock"
     with parents_made(folder):
         try:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from recgym.checks import stated_path
 
-def read_parquet(source: bytes | Path) -> Any:
+
+def read_parquet(source: bytes | str | Path) -> Any:
     """The table of a whole Parquet file, or of its bytes, read in this thread.
 
     `pyarrow.parquet.read_table` reads ahead in threads of its own, and a process that ends soon after it, as a command
@@ -13,7 +15,7 @@ def read_parquet(source: bytes | Path) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = source.read_bytes() if isinstance(source, Path) else source
+    data = source if isinstance(source, bytes) else stated_path(source, "source").read_bytes()
     file = pq.ParquetFile(pa.BufferReader(data))
     names = file.schema_arrow.names
     if not names or len(set(names)) < len(names):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from recgym.checks import near_path, stated_path
+from recgym.checks import near_path, quoted, require_mapping, stated_path, whole_number, words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def safe_name(name: object, place: object) -> str:
     """Relative name of a file inside its folder; ValueError if it leads out of the folder or is not a name."""
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
     if not parts or ".." in parts or parts[0] == "/" or re.search(r"[\\:\x00-\x1f]", str(name)):
-        raise ValueError(f"{place}: {name!r} is not the name of a file inside the folder")
+        raise ValueError(f"{place}: {quoted(name)} is not the name of a file inside the folder")
     return "/".join(parts)
 
 
@@ -50,15 +50,15 @@ def _opened(path: Path, most: int) -> Iterator[tuple[BinaryIO, int]]:
         raise ValueError(f"{path}: {error.strerror or error}") from None
 
 
-def read_file(path: Path, most: int = MAX_ARRAYS_BYTES) -> bytes:
+def read_file(path: str | Path, most: int = MAX_ARRAYS_BYTES) -> bytes:
     """Bytes of a regular file; ValueError for a pipe, a device, more than `most` bytes, or an error of the system."""
-    with _opened(path, most) as (file, size):
+    with _opened(stated_path(path, "path"), whole_number(most, "most")) as (file, size):
         return file.read(size)
 
 
 def _read_arrays_file(path: Path, most: int) -> bytes:
     """Bytes of a safetensors file; the header must agree with the size before the rest is read."""
-    with _opened(path, most) as (file, size):
+    with _opened(path, whole_number(most, "most")) as (file, size):
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(MAX_HEADER_BYTES, size - 8):
@@ -77,6 +77,9 @@ def _read_arrays_file(path: Path, most: int) -> bytes:
 
 def parse_json(data: bytes, place: object, *, depth: int = MAX_JSON_DEPTH) -> dict[str, Any]:
     """JSON object in `data`; ValueError that names `place` if it is not one or is nested deeper than `depth`."""
+    if not isinstance(data, bytes | str):
+        raise ValueError(f"{place}: data is {quoted(data)}, expected bytes")
+    whole_number(depth, "depth", 1)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -95,6 +98,8 @@ def parse_json(data: bytes, place: object, *, depth: int = MAX_JSON_DEPTH) -> di
 
 def check_keys(about: Mapping[str, Any], kinds: Mapping[str, Any], place: object) -> None:
     """Raises ValueError that names the first key that is missing or not of its type in `kinds`, or above 64 bits."""
+    require_mapping(about, f"{place}: about")
+    require_mapping(kinds, f"{place}: kinds")
     for name, kind in kinds.items():
         if name not in about:
             raise ValueError(f"{place}: {name} is missing")
@@ -102,9 +107,7 @@ def check_keys(about: Mapping[str, Any], kinds: Mapping[str, Any], place: object
         is_long = isinstance(value, int) and not -(2**63) <= value < 2**63
         if not isinstance(value, kind) or is_long or (isinstance(value, bool) and bool not in allowed):
             wanted = " or ".join(each.__name__ for each in allowed) + " of 64 bits" * is_long
-            shown = repr(value)
-            shown = shown if len(shown) < 60 else f"{shown[:57]}..."
-            raise ValueError(f"{place}: {name} is {shown}, expected {wanted}")
+            raise ValueError(f"{place}: {name} is {quoted(value, 60)}, expected {wanted}")
 
 
 @contextmanager
@@ -144,7 +147,7 @@ class Stored:
     """
 
     def __init__(self, folder: str | Path, what: str) -> None:
-        self.folder, self.what = stated_path(folder), what
+        self.folder, self.what = stated_path(folder), words(what, "what")
         if not self.folder.is_dir():
             why = "it is not a folder" if self.folder.exists() else "there is no such folder"
             near = "" if self.folder.exists() else near_path(folder, Path.is_dir)
@@ -166,7 +169,7 @@ class Stored:
 
     def _inside(self, name: str) -> Path:
         """Path of a file; ValueError if it is missing or a link out of the folder."""
-        path = self.folder / name
+        path = self.folder / words(name, "name")
         if not os.path.lexists(path):
             raise ValueError(f"{self.folder} holds no {self.what}: {name} is missing")
         root = os.path.realpath(self.folder)
@@ -194,7 +197,7 @@ class Stored:
     ) -> dict[str, Any]:
         """Object in a JSON file; it must have the keys of `kinds`, with values of these types."""
         about = parse_json(self.read(name, most), self.folder / name)
-        check_keys(about, kinds or {}, self.folder / name)
+        check_keys(about, {} if kinds is None else kinds, self.folder / name)
         return about
 
     def arrays(

@@ -10,12 +10,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recgym.checks import stated_path
+from recgym.checks import as_numbers, flag, quoted, require_mapping, stated_path, whole_number, words
 from recgym.storage.locks import (
     HIDDEN_NAME,
     delete,
@@ -55,13 +55,13 @@ def _exchange(one: Path, other: Path) -> bool:
     return False
 
 
-def outer_folder(folder: Path) -> Path | None:
+def outer_folder(folder: str | Path) -> Path | None:
     """The stored world, log or agent that a folder lies in, None for none."""
     marks = ("world.json", "meta.json", "agent.json", "training.json")
     return next(
         (
             each
-            for each in folder.resolve().parents
+            for each in stated_path(folder).resolve().parents
             if (each / MANIFEST).is_file() and any((each / mark).is_file() for mark in marks)
         ),
         None,
@@ -69,7 +69,7 @@ def outer_folder(folder: Path) -> Path | None:
 
 
 @contextmanager
-def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = (), is_part: bool = False) -> Iterator[Path]:
+def whole_folder(folder: str | Path, *, drop: Sequence[str] = (), is_part: bool = False) -> Iterator[Path]:
     """Context of a hidden folder that becomes `folder`, with checksums, at the end of the block; removed on an error.
 
     Of an existing folder, the entries in its SHA256SUMS and those in `drop` are replaced; other entries (a licence) are
@@ -80,11 +80,14 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = (), is_part: boo
         OSError: it cannot be written; the error names `folder`.
     """
     folder = stated_path(folder).resolve()
+    if not isinstance(drop, list | tuple):
+        raise ValueError(f"drop is {quoted(drop)}, expected names of files")
+    dropped = tuple(words(name, "a name in drop") for name in drop)
     if os.path.lexists(folder) and not folder.is_dir():
         raise ValueError(f"{folder} is a file, not a folder")
     if Path.cwd().is_relative_to(folder):
         raise ValueError(f"{folder} is or contains the working folder, expected a folder inside it")
-    outer = None if is_part else outer_folder(folder)
+    outer = None if flag("is_part", is_part) else outer_folder(folder)
     if outer is not None:
         raise ValueError(f"{folder} is inside {outer}, a stored folder, expected one beside it")
     with named(folder), parents_made(folder):
@@ -92,7 +95,7 @@ def whole_folder(folder: str | Path, *, drop: tuple[str, ...] = (), is_part: boo
         work, handle = new_folder(folder)
         try:
             yield work
-            _finish(work, folder, drop)
+            _finish(work, folder, dropped)
         finally:
             delete(work)  # after an exchange: the old folder
             if handle is not None:
@@ -153,15 +156,20 @@ def _link(source: str, target: str) -> None:
 
 def write_file(path: str | Path, data: bytes | str) -> Path:
     """Write or replace one file (text as UTF-8) atomically."""
-    path = Path(path).resolve()
+    path = stated_path(path, "path").resolve()
     write_files({path: data})
     return path
 
 
 def write_files(files: Mapping[Path, bytes | str]) -> None:
     """Write or replace several files; if one cannot be written (a full disk), none is replaced."""
+    require_mapping(files, "files")
+    places = {stated_path(path, "a path in files").resolve(): data for path, data in files.items()}
+    for path, data in places.items():
+        if not isinstance(data, bytes | str):
+            raise ValueError(f"data of {path} is {quoted(data)}, expected bytes or a text")
     with ExitStack() as stack:
-        ready = [stack.enter_context(_beside(path.resolve(), data)) for path, data in files.items()]
+        ready = [stack.enter_context(_beside(path, data)) for path, data in places.items()]
         for work, path in ready:
             os.replace(work, path)
             _sync(path.parent)
@@ -188,29 +196,38 @@ def _beside(path: Path, data: bytes | str) -> Iterator[tuple[Path, Path]]:
             work.unlink()
 
 
-def remove(folder: Path) -> None:
+def remove(folder: str | Path) -> None:
     """Remove a folder atomically: a killed process leaves the complete folder or none under its name."""
+    folder = stated_path(folder)
     hidden = hidden_path(folder)
     with suppress(FileNotFoundError):
         folder.rename(hidden)
         delete(hidden)
 
 
-def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
-    """Write JSON and a newline, in an unfinished folder."""
-    path.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8")
+def write_json(path: str | Path, value: Any, *, indent: int | None = 1) -> None:
+    """Write JSON and a newline, in an unfinished folder; ValueError for a value that JSON does not have."""
+    path = stated_path(path, "path")
+    try:
+        text = json.dumps(value, indent=None if indent is None else whole_number(indent, "indent", 0, 99))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"{path} is to hold {quoted(value)}, which is no JSON: {error}") from None
+    path.write_text(text + "\n", encoding="utf-8")
 
 
-def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
+def write_arrays(path: str | Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
     """Write a safetensors file, in an unfinished folder; OSError if the disk is full."""
     import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    path = stated_path(path, "path")
+    require_mapping(arrays, "arrays")
+    found = {words(name, "a name in arrays"): as_numbers(array, name) for name, array in arrays.items()}
     try:
         path.touch()
         mode = path.stat().st_mode
-        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, path)
+        save_file({name: np.asarray(array, order="C") for name, array in found.items()}, path)
         path.chmod(mode)  # save_file lets only the owner read it
     except SafetensorError as error:
         if number := re.search(r"\(os error (\d+)\)", str(error)):
@@ -218,14 +235,15 @@ def write_arrays(path: Path, arrays: "Mapping[str, NDArray[Any]]") -> None:
         raise OSError(f"{path} cannot be written: {error}") from None
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with stated_path(path, "path").open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(folder: Path) -> None:
+def write_manifest(folder: str | Path) -> None:
     """Write SHA256SUMS of all files in an unfinished folder and its subfolders."""
+    folder = stated_path(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     lines = [f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
