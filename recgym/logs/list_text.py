@@ -17,6 +17,7 @@ from recgym.arrays import Array
 from recgym.logs.arrow_types import is_list, is_number, is_text
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import encode, id_text, is_missing
+from recgym.logs.mapping import LIST_OF_WORDS
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem
 
@@ -35,6 +36,8 @@ EACH_RULES = {  # of a single cell beside several items
     "propensity": "a list with the propensity of each item given those above it is needed, not that of the slate",
     "position": "a list with the position of each item shown is needed, or no position: that of an item in its list",
 }
+EVENT_LIST = r"^\s*[\[({].*[\])}]\s*$|[|;]"
+EVENT_RULE = f"one word is needed; {LIST_OF_WORDS} is the column of one event, EVENT={{}}:WORD>1:WORD>0"
 LIST_RULE = "a list as 1|2|3, [1, 2, 3] or ['a', 'b'] is needed"
 DECIMAL_RULE = "a list or a number with a comma; lists of items and numbers must differ in their separator"
 WHOLE_RULE = "a list with all its entries is needed; this one is shortened"
@@ -131,7 +134,7 @@ def lists_of_text(cells: Any, sign: str | None) -> tuple[Lists, list[tuple[Array
     if is_simple.all():
         return _split(pc.utf8_trim_whitespace(bare), sign), []
     others = np.flatnonzero(~is_simple)
-    found = [_entries(cell, sign) for cell in known.take(pa.array(others)).to_pylist()]
+    found = [entries_of(cell, sign) for cell in known.take(pa.array(others)).to_pylist()]
     faults = []
     for rule in (LIST_RULE, WHOLE_RULE):
         bad = np.zeros(len(cells), bool)
@@ -159,7 +162,7 @@ def _with(lists: Lists, rows: Array, found: list[list[str]]) -> Lists:
     return Lists(length, entries.take(pa.array(np.argsort(row, kind="stable"))))
 
 
-def _entries(cell: str, sign: str) -> list[str] | str:
+def entries_of(cell: str, sign: str) -> list[str] | str:
     """Entries of a cell with brackets or quotes, or the rule that it breaks."""
     if cell[0] + cell[-1] == "[]":
         try:
@@ -243,6 +246,18 @@ def refuse_other_lists(table: Any, file: str, names: Mapping[str, str]) -> None:
 
 def _is_plain(kind: Any, of_ids: bool) -> bool:
     return is_number(kind) or is_text(kind) or (not of_ids and bool(pa.types.is_boolean(kind)))
+
+
+def refuse_event_lists(cells: Any, origin: Origin, column: str) -> None:
+    """Raises LogError for a list of words in a column of event words: it is the column of one event."""
+    bad = np.ones(len(cells), bool)
+    if not is_list(cells.type):
+        codes, words = encode(cells if is_text(cells.type) else cells.cast(pa.string()))
+        bad = np.append(as_numpy(pc.match_substring_regex(words, EVENT_LIST)), False)[codes]
+    if bad.any():
+        first = int(np.argmax(bad))
+        rule = EVENT_RULE.format(column)
+        raise LogError(str(LogProblem(*origin.place(first), column, rule, repr(cells[first].as_py()))))
 
 
 def separators(table: Any, origin: Origin, names: Mapping[str, str]) -> dict[str, str | None]:

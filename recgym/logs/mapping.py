@@ -32,6 +32,7 @@ OTHER_WORDS = "*"  # in a map of event words: all words without an entry
 BOUND = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)"  # of a rating
 MIN_RESPONSE_RATING = 4.0  # default of the lowest rating that counts as a response
 
+LIST_OF_WORDS = "a list with a word for each item shown"
 TRUE, FALSE = ("1", "1.0", "1,0", "true", "t", "yes", "y"), ("0", "0.0", "0,0", "false", "f", "no", "n")
 SHOWN = "shown"  # an impression without an event
 OPENED = "view"  # an impression or a click, see `meaning`
@@ -102,12 +103,19 @@ def parse_mapping(mapping: Mapping[str, str] | str | None, domain: str) -> dict[
     if "shown" in columns and any(event.name in columns for event in EVENTS[domain]):
         missing = [key for key in missing if key != "item"]
     if missing:
-        alone = "user" in missing and "session" in columns
-        instead = f", or user={columns['session']}, each session for a user" if alone else ""
-        raise LogError(
-            f"map: {' and '.join(missing)} must be given, as in user=visitorid,item=itemid{instead}"
-        )
+        needed = f"{' and '.join(missing)} must be given, as in user=visitorid,item=itemid"
+        raise LogError(f"map: {needed}{_instead(columns, missing)}")
     return columns
+
+
+def _instead(columns: Mapping[str, str], missing: list[str]) -> str:
+    """End of the message on a missing key: what else may be meant."""
+    if "user" in missing and "session" in columns:
+        return f", or user={columns['session']}, each session for a user"
+    if missing == ["item"] and {"shown", "event"} <= columns.keys():
+        column = columns["event"].partition(":")[0]
+        return f"; {LIST_OF_WORDS} is the column of one event, EVENT={column}:WORD>1:WORD>0"
+    return ""
 
 
 def _pairs(mapping: object) -> list[tuple[str, str]]:

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
-from recgym.logs.arrow_types import is_text
+from recgym.logs.arrow_types import is_list, is_text
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table
 from recgym.logs.files import Files
 from recgym.logs.header_row import refuse_header
 from recgym.logs.ids import TEXT, as_text, encode, id_text, map_strings
+from recgym.logs.list_text import entries_of, refuse_event_lists, separator
 from recgym.logs.log import Log
 from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, flag_words, rating_rule, translated
 from recgym.logs.origin import Origin
@@ -121,6 +122,8 @@ class TableForm:
             refuse_header(table, origin)
         unread = UnreadColumns(files, columns, self.domain, self.text)
         compared = unread if self.are_all_compared else None
+        if {"shown", "event"} <= {*table.column_names}:
+            refuse_event_lists(table["event"], origin, columns.get("event", "event"))
         table, origin, remarks = _kept_events(table, origin, words)
         if self.keep is not None:
             table, origin, more = _kept(table, origin, *self.keep(table))
@@ -153,16 +156,33 @@ class TableForm:
 
 
 def _explained(table: Any, flags: Mapping[str, Mapping[str, str]]) -> Any:
-    """The table with 0 and 1 for the words that the map explains; other words stay."""
+    """The table with 0 and 1 for the words that the map explains, in lists beside `shown`, too; other words stay."""
     for key, words in flags.items():
-        if key in table.column_names and is_text(table[key].type):
-            cells = map_strings(table[key], partial(_meaning, words))
-            table = table.set_column(table.column_names.index(key), key, cells)
+        if key not in table.column_names:
+            continue
+        cells = table[key]
+        if is_list(cells.type) and is_text(cells.type.value_type):
+            whole = pa.concat_arrays(cells.chunks)
+            entries = map_strings(whole.flatten(), partial(_meaning, words, None))
+            ends = np.cumsum(pc.fill_null(pc.list_value_length(whole), 0).to_numpy(zero_copy_only=False))
+            offsets = pa.array(np.r_[0, ends].astype(np.int32))
+            cells = pa.ListArray.from_arrays(offsets, entries, mask=whole.is_null())
+        elif is_text(cells.type):
+            sign = separator(cells) if "shown" in table.column_names else None
+            cells = map_strings(cells, partial(_meaning, words, sign))
+        table = table.set_column(table.column_names.index(key), key, cells)
     return table
 
 
-def _meaning(words: Mapping[str, str], word: str) -> str:
-    return words.get(word.strip().lower(), word)
+def _meaning(words: Mapping[str, str], sign: str | None, word: str) -> str:
+    """The mark of a word, or a list with those of its entries, which `sign` separates, where the map has them all."""
+    meant = words.get(word.strip().lower())
+    if meant is not None or sign is None or not word.strip():
+        return word if meant is None else meant
+    found = entries_of(word.strip(), sign)
+    marks = [] if isinstance(found, str) else [words.get(entry.strip().lower()) for entry in found]
+    known = [mark for mark in marks if mark is not None]
+    return (sign or " ").join(known) if known and len(known) == len(marks) else word
 
 
 def _kept_events(table: Any, origin: Origin, words: Mapping[str, str]) -> tuple[Any, Origin, list[str]]:

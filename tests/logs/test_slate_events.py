@@ -53,3 +53,36 @@ def test_a_propensity_that_is_given_once_is_not_that_of_each_item(form):
     unknown = frame.assign(item=["a", None], propensity=[None, 0.5])
     given = Log.from_pandas(unknown, domain="ecommerce").rows["propensity"].to_pylist()
     assert given == [None, None, 0.5]
+
+
+WORDS = [["Clic", "rien", "pas vu"], ["rien", "rien", "rien"], ["RIEN", "rien"], ["clic", "clic"]]
+ITEMS = [["a", "b", "c"], ["b", "d", "c"], ["a", "b"], ["a", "d"]]
+
+
+@pytest.mark.parametrize("sign", ["list", "|", ", ", "; "])
+def test_a_map_explains_the_words_of_an_event_in_lists(tmp_path, sign):
+    frame = pd.DataFrame({"user": list("uuvv"), "time": range(1_600_000_000, 1_600_000_004)})
+    if sign == "list":
+        path = tmp_path / "t.parquet"
+        frame.assign(shown=ITEMS, seen=WORDS).to_parquet(path)
+    else:
+        path, form = tmp_path / "t.csv", "{}" if sign == "|" else "[{}]"
+        texts = {
+            name: [form.format(sign.join(each)) for each in lists]
+            for name, lists in (("shown", ITEMS), ("seen", WORDS))
+        }
+        frame.assign(**texts).to_csv(path, index=False)
+    columns = "user=user,time=time,shown=shown"
+    log = read_log(path, domain="content", mapping=f"{columns},click=seen:clic>1:rien>0:pas vu>0")
+    assert log.column("click").tolist() == [True, *[False] * 7, True, True]
+    assert log.column("step").tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 1, 1]
+    with pytest.raises(LogError, match="the map says what other words mean: click=seen:WORD>1:WORD>0; found"):
+        read_log(path, domain="content", mapping=f"{columns},click=seen:clic>1:rien>0")
+    named = "a list with a word for each item shown is the column of one event, EVENT=seen:WORD>1:WORD>0"
+    for more in ("", ",item=item"):
+        if more and sign == "list":
+            frame.assign(shown=ITEMS, seen=WORDS, item=["a", None, None, "d"]).to_parquet(path)
+        elif more:
+            frame.assign(**texts, item=["a", "", "", "d"]).to_csv(path, index=False)
+        with pytest.raises(LogError, match=named):
+            read_log(path, domain="content", mapping=f"{columns},event=seen:clic>click:rien>none{more}")
