@@ -82,7 +82,11 @@ def test_a_log_that_was_not_mapped_is_refused(name, params):
 def test_calls_of_learn_count_as_learning():
     agent, env = made("linucb", {})
     observation, _ = env.reset(seed=0)
+    with pytest.raises(ValueError, match="agent linucb has learnt nothing"):
+        agent.act(observation)
     action = agent.act(observation, explore=True)
     after, reward, left, cut, _ = env.step(action)
+    assert not agent.is_learnt
     agent.learn(Transition(observation, action, reward, after, left, cut))
-    agent.act(after)
+    assert agent.is_learnt
+    assert np.shape(agent.act(after)) == np.shape(action)
