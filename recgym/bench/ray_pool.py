@@ -1,9 +1,12 @@
 """Jobs on a Ray cluster, in the same way as in the processes of `worker_pool`."""
 
 import logging
+import os
 import socket
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from recgym.bench.worker_pool import Outcome, attempt, cores, single_threaded
@@ -62,15 +65,27 @@ def run_jobs_on_ray(
 
 def require_cluster(address: str) -> None:
     """ValueError where nothing listens at HOST:PORT: `ray.init` would wait there for ever (Ray 2.60)."""
-    if address in (LOCAL, "auto"):
-        return
-    host, _, port = address.rpartition(":")
+    place = _last_cluster() if address == "auto" else address
+    if address == LOCAL or not place:
+        return  # where nothing is known, Ray says so at once
+    host, _, port = place.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise ValueError(f"--address is {address!r}, expected HOST:PORT or auto")
+        raise ValueError(f"--address is {place!r}, expected HOST:PORT or auto")
     try:
         socket.create_connection((host, int(port)), SECONDS).close()
     except OSError as error:
-        raise ValueError(f"--address {address}: no Ray cluster: {error}") from None
+        where = f" at {place}" if address == "auto" else ""
+        raise ValueError(f"--address {address}: no Ray cluster{where}: {error}") from None
+
+
+def _last_cluster() -> str:
+    """HOST:PORT that Ray takes for auto: of the environment, or of the last cluster here, which may have died."""
+    if address := os.environ.get("RAY_ADDRESS"):
+        return address
+    root = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or tempfile.gettempdir()
+    with suppress(OSError):
+        return (Path(root) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    return ""
 
 
 @contextmanager
