@@ -11,7 +11,8 @@ WHOLE, EQUAL_LENGTHS, ONE_STEP = (
     "free_classifier/visits, common lengths",
     "classifier_auc",
 )  # ids of figures
-VISITS = "free_length/mean", "free_responses"
+VISITS = "free_length/mean", "free_responses", "free_rate"  # the last of each event
+FAR = 0.1  # share of the log's figure by which one that lies outside is far off
 # what assumed terms decide, by the beginning of their names
 DECIDES = {
     "leave_idle": "whether users leave sooner after a slate without a response",
@@ -97,15 +98,20 @@ def _closeness(card: Mapping[str, Any]) -> str:
 
 
 def unlike_visits(card: Mapping[str, Any]) -> str:
-    """Lengths and responses of free-running visits that are surely further from the log's than the baseline's are."""
+    """Lengths, responses and rates of free-running visits that are far from the log's.
+
+    They lie outside the interval of the log's, and are off by more than the share FAR of it or surely further from it
+    than the baseline's are.
+    """
     found = []
     for row in figures_of(card):
-        if row.id not in VISITS or not row.is_outside:
+        if not row.is_outside or row.day or not {row.id, row.id.partition("/")[0]} & set(VISITS):
             continue
         log, world, low, high = (float(value or 0.0) for value in (row.log, row.world, row.low, row.high))
-        if row.baseline is not None and abs(world - log) > 2.0 * abs(row.baseline - log) + high - low:
-            figure = row.text.removeprefix("free-running: ")
-            found.append(f"{figure} {world:.3g} (log {log:.3g}, baseline {row.baseline:.3g})")
+        gap, known = abs(world - log), row.baseline is not None
+        if gap > FAR * abs(log) or (known and gap > 2.0 * abs(float(row.baseline or 0.0) - log) + high - low):
+            beside = f", baseline {row.baseline:.3g}" if known else ""
+            found.append(f"{row.text.removeprefix('free-running: ')} {world:.3g} (log {log:.3g}{beside})")
     if not found:
         return ""
     terms = {row["term"]: row["status"] for row in card.get("terms", [])}

@@ -113,8 +113,19 @@ def test_visits_that_are_unlike_those_of_the_log_are_named():
     )
     assert unlike_visits(long) == said
     assert summary(long)[1].endswith(said)
-    near = [free("free_length", "mean", world=1.031), free("free_responses", world=4.0, baseline=3.0)]
+    near = [free("free_length", "mean", world=1.031), free("free_responses", world=1.10, baseline=1.08)]
     assert unlike_visits(card | {"figures": near}) == ""
+
+
+def test_rates_and_responses_far_outside_are_named_though_the_baseline_is_off_too():
+    rate = figure("free_rate", "click", log=0.386, world=0.225, n=149, baselines={"popularity": 0.391},
+                  spread=Spread(0.342, 0.429, 0.02)).entry()  # fmt: skip
+    rows = [free("free_responses", world=0.5, baseline=0.8), rate, free("free_length", "max", world=9.0)]
+    said = unlike_visits({"figures": rows})
+    assert said == (
+        "**Its visits are unlike the log's:** responses a visit 0.5 (log 1.01, baseline 0.8); rate of click 0.225 (log "
+        "0.386, baseline 0.391)."
+    )
 
 
 def test_a_world_without_a_classifier_says_how_it_runs():
