@@ -5,7 +5,8 @@ continuation value (`agents.deep.towers`). With `rank` above 0 a matrix factoris
 of the session's factors (`agents.deep.factor_posterior`): it is fitted to the log first, and learns from each session.
 
 Offline stage (`agents.deep.pretraining`): x is fitted to a log's impressions by cross-entropy. The scale is the slope
-of the logged reward on x, so the greedy policy does not change; y is zero.
+of the logged reward on x, so the greedy policy does not change; y is zero. Then `offline_updates` updates as online,
+with targets of one step, learn y from the steps of the log (`agents.deep.logged_steps`).
 
 Online stage: double DQN (van Hasselt, Guez and Silver, 2016, AAAI) with n-step targets (Sutton, 1988), Polyak
 averaging of the target network (Lillicrap et al., 2016, ICLR) and prioritised replay as an option (Schaul et al.,
@@ -37,6 +38,7 @@ from torch.nn import functional
 
 from agents.deep.attribution import shares_of
 from agents.deep.deep_q import DeepQ, DeepQParams
+from agents.deep.logged_steps import LoggedSteps
 from agents.deep.pretraining import LoggedFactors, descend, fit_towers, logged_rows
 from agents.deep.replay import LoggedRows, Ring, Sample
 from agents.deep.states import States, joined, to_states
@@ -44,6 +46,7 @@ from agents.deep.top_k_search import TopKSearch
 from agents.deep.tower_outputs import QTerms
 from agents.deep.towers import Towers
 from agents.factors.session_factors import SessionFactors
+from agents.features import candidate_names
 from agents.interface import Actions, Figures, Report, Transition
 from agents.log_histories import read_histories
 from agents.params import check_range
@@ -59,6 +62,7 @@ class DcfDqnParams(DeepQParams):
     """Adds the factors, the length of targets, the weight of the log, priorities, and arithmetic on a GPU."""
 
     rank: int = 0  # r, factors of a matrix factorisation that is a part of x, at most 64; 0: none
+    offline_updates: int = 0  # of double DQN on the steps of the log, before the first of its own
     steps: int = 1  # n of the n-step targets
     log_weight: float = (
         0.3  # loss weight of a batch of log rows in the online stage, at least 0; 0: no log rows
@@ -71,6 +75,7 @@ class DcfDqnParams(DeepQParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("rank", self.rank, 0, 64)
+        check_range("offline_updates", self.offline_updates, 0)
         check_range("steps", self.steps, 1)
         check_range("log_weight", self.log_weight, 0)
         for name in ("priority_exponent", "priority_correction"):
@@ -84,9 +89,9 @@ class DcfDqn(DeepQ):
 
     Idea:
         Deep collaborative filtering first: two towers are fitted to the log, so that it starts with what the
-        log knows. Then double DQN online on the same networks. Q is split: the immediate reward stays with
-        the logit of the first stage, and reinforcement learns the continuation value alone. With `rank`, a
-        matrix factorisation that learns on in closed form is a part of that logit.
+        log knows. Then double DQN on the same networks, on the log's steps and online. Q is split: the
+        immediate reward stays with the logit of the first stage, and reinforcement learns the continuation
+        value alone. With `rank`, a matrix factorisation that learns in closed form is a part of that logit.
 
     Formula:
         Q(s, a) = shift + scale x(s, a) + spread y(s, a);   x: logit of the reward, y: continuation
@@ -146,12 +151,21 @@ class DcfDqn(DeepQ):
         if self.params.log_weight > 0:
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
             self.log_rows = logged_rows(self.problem, histories, latest, self.torch_device)
+        self._follow()
+        steps = LoggedSteps(self.problem, histories, log.horizon, self.params.replay, self.torch_device)
+        if self.params.discount > 0 and len(steps) and not candidate_names(self.problem):  # which no log has
+            for _ in range(self.params.offline_updates):
+                self._update(steps)
+            self._follow()
+        self.counts[2] = 1
+        return figures
+
+    def _follow(self) -> None:
+        """Let the target network be the online network, without memory of earlier gradients."""
         self.target.load_state_dict(self.online.state_dict())
         self._take_factors()
         self.optimizer = self._optimizer()
-        self.counts[2] = 1
         self._weights_changed()
-        return figures
 
     def part_from_sessions(self) -> None:
         """Also take the sessions that go on as ended, for the factors."""
@@ -172,7 +186,7 @@ class DcfDqn(DeepQ):
             self.searches[explore] = TopKSearch(self.online if explore else self.target)
         return self.searches[explore].best(states, self.problem.slate_size, allowed)
 
-    def _update(self, ring: Ring) -> Tensor:
+    def _update(self, ring: Ring | LoggedSteps) -> Tensor:
         """One double-DQN update; its loss, on the device."""
         p, slots = self.params, self.problem.slate_size
         self.online.train()

@@ -131,6 +131,7 @@ SPACES: dict[str, Space] = {
     "dcf-dqn": {
         **_DEEP_Q,
         "rank": (0, 4, 8),
+        "offline_updates": (0, 400, 800),
         "steps": (1, 3, 5),
         "log_weight": SearchRange(0.03, 1.0, log=True),
     },
