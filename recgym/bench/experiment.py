@@ -114,14 +114,14 @@ class Preset:
         found = published(entry.agent, experiment.env_id) if is_own else None
         return replace(entry, params={**(entry.params if found is None else found), **fixed})
 
-    def entries_in(self, experiment: Experiment) -> tuple[Entry, ...]:
-        """The agents of an experiment with their parameters; variants equal to their agent as tuned are left out."""
+    def entries_in(self, experiment: Experiment, *, equal: bool = False) -> tuple[Entry, ...]:
+        """The agents of an experiment with their parameters; without `equal`, no variant that equals its agent."""
         there: dict[str, Entry] = {}
         for entry in self.entries:
             own = self.entry_in(experiment, entry)
             has_same = any(own.agent == each.agent and own.params == each.params for each in there.values())
             is_of_others = self.only_in.get(entry.agent, "") not in ("", *experiment.tags)
-            if not (entry.label and has_same) and not is_of_others:
+            if (equal or not (entry.label and has_same)) and not is_of_others:
                 there[entry.line] = own
         return tuple(there.values())
 
@@ -171,9 +171,12 @@ def registered() -> tuple[str, ...]:
     return tuple(row.name for row in AGENTS)
 
 
-def runs_of(preset: Preset) -> list[Run]:
-    """Every run of a preset, slow agents first, so that no core waits for a late one at the end."""
-    entries = {experiment.name: preset.entries_in(experiment) for experiment in preset.experiments}
+def runs_of(preset: Preset, *, equal: bool = False) -> list[Run]:
+    """Every run of a preset, slow agents first, so that no core waits for a late one at the end.
+
+    With `equal`, also runs of variants that equal their agent as tuned, whose rows are those of the agent.
+    """
+    entries = {row.name: preset.entries_in(row, equal=equal) for row in preset.experiments}
     runs = [
         Run(
             experiment=replace(

@@ -130,7 +130,7 @@ def bench(
     refuse_unwritable("--out", out)
     refuse_unwritable("--out", out / preset)
     chosen = replace(chosen, entropy=table_entropy(out / preset, entropy))
-    refuse_to_lose(out, ((preset, run) for run in runs_of(chosen)))
+    refuse_to_lose(out, ((preset, run) for run in runs_of(chosen, equal=True)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     tracker = None if track is None else tracker_of(track, out / preset)
     with progress(*columns) as bar:

@@ -95,7 +95,7 @@ def test_bench_does_not_begin_over_a_page_whose_rows_are_elsewhere(run, checkout
 
 def test_a_preset_that_makes_every_run_of_the_page_anew_may_replace_it(checkout):
     (checkout / "results" / "ladder" / "rows.parquet").unlink()
-    anew = [("ladder", run) for run in runs_of(suite.PRESETS["ladder"])]
+    anew = [("ladder", run) for run in runs_of(suite.PRESETS["ladder"], equal=True)]
     refuse_to_lose(checkout / "results", anew)
     with pytest.raises(ValueError, match=r"shows \d+ runs of ladder, and the folder has rows of"):
         refuse_to_lose(checkout / "results", [each for each in anew if each[1].experiment.name != "social"])

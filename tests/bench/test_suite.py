@@ -109,6 +109,21 @@ def test_published_settings_replace_those_of_the_suite(tmp_path, monkeypatch):
         settings(ladder, "ecommerce", "dcf-dqn")
 
 
+def test_a_line_equal_to_its_agent_as_tuned_is_run_once(tmp_path, monkeypatch):
+    """Where the search chose discount 0; a page of other settings may have its rows."""
+    monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path,))
+    best = {"agent": "dcf-dqn", "best_params": {"discount": 0.0}, "trials": [], "space": {}}
+    published_settings.publish(best | {"env": {"id": "recgym/Content-v1", "kwargs": {}}}, tmp_path)
+    lines = [
+        {
+            (run.experiment.name, run.entry.line)
+            for run in runs_of(suite.choose("ladder", seeds=1), equal=equal)
+        }
+        for equal in (False, True)
+    ]
+    assert lines[1] - lines[0] == {("content", "dcf-dqn-myopic")}
+
+
 def test_what_reinforcement_learning_adds_is_printed(tmp_path, monkeypatch):
     preset = replace(suite.PRESETS["quick"], myopic="dcf-dqn-myopic")
     monkeypatch.setitem(suite.PRESETS, "quick", preset)
