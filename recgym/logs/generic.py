@@ -4,8 +4,9 @@
     mapping="user=visitorid,item=itemid,time=timestamp,event=event")
 
 `user` and `item` are needed. Without a map the columns must have the names of the keys (`recgym.logs.mapping`). The
-columns of a file without header are named by their number, user=#1,item=#2. A remark names the columns that are not
-read. Conventions:
+columns of a file without header are named by their number, user=#1,item=#2. With a map, only what it names is read: a
+remark names the other columns, and where the map has no column of responses, one with the name of the response is an
+error. Conventions:
 
 * files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
   key that is mapped to #file, the name of the file without endings, they may have further columns of their own.
@@ -123,7 +124,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     chosen = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
     settings = {"gap_minutes": gap, **beside, **chosen}
-    log = TableForm(source, domain, (), columns, text, settings=settings).read_files(files, names)
+    form = TableForm(source, domain, (), columns, text, settings=settings, is_own_map=bool(columns))
+    log = form.read_files(files, names)
     remarks = [remark for _, of_table in tables.values() for remark in of_table]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(files.unread())))
 

@@ -99,6 +99,7 @@ class TableForm:
     may_be_absent: bool = False  # slates may lack their chosen item; they are left out
     are_all_compared: bool = True  # exact duplicates are equal in the columns that are not read, too
     settings: Mapping[str, Any] = field(default_factory=dict)  # further fields of TableSettings
+    is_own_map: bool = False  # the columns were given as a map
 
     def read(self, files: Files, options: Mapping[str, Any] | None = None) -> Log:
         """Log of the files that match the patterns."""
@@ -120,7 +121,8 @@ class TableForm:
         table = _explained(table, flags)
         if by_place(columns):
             refuse_header(table, origin)
-        unread = UnreadColumns(files, columns, self.domain, self.text)
+        unread = UnreadColumns(files, columns, self.domain, self.text, self.is_own_map)
+        unread.refuse_responses(names)
         compared = unread if self.are_all_compared else None
         if {"shown", "event"} <= {*table.column_names}:
             refuse_event_lists(table["event"], origin, columns.get("event", "event"))

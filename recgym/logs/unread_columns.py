@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from recgym.arrays import Array
+from recgym.events import EVENTS
 from recgym.logs.columns import as_numpy
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
@@ -18,7 +19,7 @@ from recgym.logs.json_lines import numbered_lines, record_of
 from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
-from recgym.logs.problems import not_read
+from recgym.logs.problems import LogError, not_read, shown
 from recgym.logs.table_files import TableFile
 from recgym.logs.text_form import TextForm
 
@@ -33,6 +34,7 @@ class UnreadColumns(NamedTuple):
     columns: Mapping[str, str]  # the map
     domain: str
     form: TextForm
+    is_own_map: bool = False  # the map was given, and is not that of a known data set
 
     def names(self, name: str) -> list[str]:
         """Their names in a file."""
@@ -45,10 +47,33 @@ class UnreadColumns(NamedTuple):
             found.setdefault(tuple(self.names(name)), []).append(name)
         several = {columns: f" and {len(same) - 1} more" * (len(same) > 1) for columns, same in found.items()}
         return [
-            line
+            line + self._advice(columns)
             for columns, same in found.items()
             for line in not_read(f"{same[0]}{several[columns]}", columns)
         ]
+
+    def _advice(self, columns: Sequence[str]) -> str:
+        """End of the remark where some of the columns are named as keys that the map lacks."""
+        keys = set(columns) - set(without_key(columns, self.domain)) - self.columns.keys()
+        entries = ",".join(f"{column}={column}" for column in columns if column in keys)
+        return f"; {entries} in the map would read what is named as a key" if keys and self.is_own_map else ""
+
+    def refuse_responses(self, names: Sequence[str]) -> None:
+        """LogError where a map names no column of responses, and a file has one of that name.
+
+        Otherwise all rows would be responses, without a word.
+        """
+        events = [event.name for event in EVENTS[self.domain]]
+        if not self.is_own_map or {"event", "rating", *events} & self.columns.keys():
+            return
+        for name in names:
+            found = [event for event in events if event in self.names(name)]
+            if events[0] in found:
+                entries = ",".join(f"{event}={event}" for event in found)
+                raise LogError(
+                    f"{name}: the map names no column that says what users did, and the table has {shown(found)}: "
+                    f"add {entries} to the map, or leave these columns out of the table"
+                )
 
     def codes(self, origin: Origin) -> Array:
         """(R,) int64 of the rows of an origin: equal where all cells in these columns are equal."""

@@ -9,6 +9,7 @@ import pytest
 from log_files import write
 
 from recgym.logs import Log, read_log
+from recgym.logs.problems import LogError
 
 TIMES = ["2020-01-01 10:00:00"] * 4 + ["2020-01-02 11:00:00"]
 ORDERS = [1, 2, 1, None, 1]  # row 4 repeats row 2
@@ -178,3 +179,35 @@ def test_a_remark_names_columns_of_pairs_of_friends(tmp_path):
     graph = write(tmp_path / "g.csv", "user,friend,weight\nu,v,3\n")
     remarks = read_log(path, domain="social", friends=graph).remarks
     assert remarks[-2:] == ("g.csv: columns not read: weight", "g.csv: 1 pairs of friends")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_a_map_without_responses_is_refused_where_the_table_has_a_column_of_them(tmp_path, kind):
+    """Every row would be a response, without a word."""
+    path = written(
+        tmp_path, kind, table_of(ORDERS, click=[0, 1, 0, 0, 1], like=[0, 0, 0, 0, 1], follow=[0] * 5)
+    )
+    with pytest.raises(LogError) as error:
+        read_log(path, domain="content", mapping=MAP)
+    assert str(error.value) == (
+        f"{path.name}: the map names no column that says what users did, and the table has click, like, follow: "
+        "add click=click,like=like,follow=follow to the map, or leave these columns out of the table"
+    )
+    read = read_log(path, domain="content", mapping=f"{MAP},click=click")
+    assert read.column("click").sum() == 2
+    assert [each for each in read.remarks if "columns not read" in each] == [
+        f"{path.name}: columns not read: order, like, follow; like=like,follow=follow in the map would read "
+        "what is named as a key"
+    ]
+
+
+def test_a_time_beside_the_map_is_told(tmp_path):
+    path = written(tmp_path, "csv", table_of(ORDERS, stamp=TIMES))
+    (remark,) = [
+        each
+        for each in read_log(path, domain="content", mapping="user=user,item=item").remarks
+        if "columns not read" in each
+    ]
+    assert remark.endswith("time, order, stamp; time=time in the map would read what is named as a key")
+    both = read_log(path, domain="content", mapping="user=user,item=item,time=stamp").remarks
+    assert not any("would read" in each for each in both)
