@@ -132,7 +132,7 @@ def validate(
         print(escaped(remark))
     print(f"{', '.join(map(str, log))}: {read.num_rows:,} rows, {read.num_sessions:,} sessions, "
           f"{read.num_users:,} users, {read.num_items:,} items, {read.duplicates:,} duplicates dropped; "
-          "no rule is broken")  # fmt: skip
+          f"no {'other ' * bool(problems_of(read, event_rules=True))}rule is broken")  # fmt: skip
 
 
 COMMANDS = (

@@ -56,8 +56,9 @@ def _within(name: str, values: Array, low: float) -> None:
         wrong[rows] = outside.any(axis=1) if outside.ndim == 2 else outside
     if wrong.any():
         row = _row_of(wrong)
-        wanted = "in (0, 1]" if low else "in [0, 1]"
-        raise ValueError(f"{name} is {values[row]} at index {row}, it must be {wanted}")
+        wanted, here = "in (0, 1]" if low else "in [0, 1]", np.atleast_1d(values[row])
+        first = here[~((here >= low) & (here <= 1.0 + ROUNDING))][0]
+        raise ValueError(f"{name} is {first} at index {row}, it must be {wanted}")
 
 
 def checked_distribution(name: str, values: Array, n: int) -> Array:

@@ -76,7 +76,7 @@ def fit_pairs(
         if np.isnan(log.column("time")).any()
         else card["period"]
     )
-    card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"]
+    card["notes"] += [f"{dropped} items of fewer than {config.min_listeners} users left out"] * bool(dropped)
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())

@@ -182,6 +182,16 @@ def test_validate_lists_every_bad_row(run, table):
     assert "3 rows" in out
 
 
+@pytest.mark.parametrize(("click", "end"), [(0, "no other rule is broken"), (1, "no rule is broken")])
+def test_validate_says_no_rule_is_broken_only_where_none_is(run, tmp_path, click, end):
+    path = tmp_path / "carts.csv"
+    path.write_text(f"user,item,time,click,cart\nu,a,1600000000,{click},1\nu,b,1600000060,1,0\n")
+    code, out, err = run("validate", path, "--domain", "ecommerce")
+    assert (code, err) == (0, "")
+    assert ("break the rule: cart happens only with click" in out) == (not click)
+    assert out.endswith(f"dropped; {end}\n")
+
+
 def test_validate_lists_all_kinds_of_problems_of_slates_once(run, tmp_path):
     table = tmp_path / "t.csv"
     rows = {
