@@ -36,7 +36,7 @@ class Histories(NamedTuple):
         seen: dict[str, NDArray[Any]] = {
             "user": self.user[rows],
             "shown": np.where(inside, self.item[window], num_items).astype(np.int32),
-            "events": events.reshape(len(rows), -1),
+            "events": events.reshape(len(rows), HISTORY_LENGTH * self.events.shape[1]),
             "context": self.context[rows],
         }
         if self.user_features is not None:

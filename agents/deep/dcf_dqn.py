@@ -6,7 +6,8 @@ of the session's factors (`agents.deep.factor_posterior`): it is fitted to the l
 
 Offline stage (`agents.deep.pretraining`): x is fitted to a log's impressions by cross-entropy. The scale is the slope
 of the logged reward on x, so the greedy policy does not change; y is zero. Then `offline_updates` updates as online,
-with targets of one step, learn y from the steps of the log (`agents.deep.logged_steps`).
+with targets of one step, learn y from the steps of the log (`agents.deep.logged_steps`); not where the task observes
+candidate features, which no log has.
 
 Online stage: double DQN (van Hasselt, Guez and Silver, 2016, AAAI) with n-step targets (Sutton, 1988), Polyak
 averaging of the target network (Lillicrap et al., 2016, ICLR) and prioritised replay as an option (Schaul et al.,
@@ -152,9 +153,9 @@ class DcfDqn(DeepQ):
             latest = np.arange(max(len(log) - self.params.replay, 0), len(log))
             self.log_rows = logged_rows(self.problem, histories, latest, self.torch_device)
         self._follow()
-        steps = LoggedSteps(self.problem, histories, log.horizon, self.params.replay, self.torch_device)
-        if self.params.discount > 0 and len(steps) and not candidate_names(self.problem):  # which no log has
-            for _ in range(self.params.offline_updates):
+        if self.params.offline_updates and self.params.discount > 0 and not candidate_names(self.problem):
+            steps = LoggedSteps(self.problem, histories, log.horizon, self.params.replay, self.torch_device)
+            for _ in range(self.params.offline_updates if len(steps) else 0):
                 self._update(steps)
             self._follow()
         self.counts[2] = 1

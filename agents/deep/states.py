@@ -26,7 +26,8 @@ class States(NamedTuple):
 def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> States:
     """The observation of a native environment as tensors on a device."""
     items = torch.as_tensor(observation["shown"], device=device).long()
-    events = torch.as_tensor(observation["events"], device=device).reshape(*items.shape, -1)
+    events = torch.as_tensor(observation["events"], device=device)
+    events = events.reshape(*items.shape, events.shape[1] // items.shape[1])
     user = torch.as_tensor(observation["user"], device=device).long()
     context = torch.as_tensor(observation["context"], device=device)
     candidates = context.new_zeros((len(items), 0, 0))

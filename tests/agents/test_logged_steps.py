@@ -50,8 +50,11 @@ def test_steps_by_hand(slots):
 def test_slates_of_another_size_are_left_out():
     world = synthetic(domain="content", num_items=9)
     problem = Problem.of(history_env(world, 2, "recgym/ContentSlate-v1", slate_size=3))
-    histories = read_histories(problem, sample_log(world, "random", 10, 3, slate_size=2))
+    log = sample_log(world, "random", 10, 3, slate_size=2)
+    histories = read_histories(problem, log)
     assert not len(steps_of(histories, 3, 50, 10**6)[0])
+    agent = make_agent("dcf-dqn", problem, 0, epochs=1, offline_updates=5, **SMALL)
+    assert agent.prepare(log, 2)["offline_rows"] == len(log)  # the reward is learnt, and no more
 
 
 def test_a_sample_has_what_happened_and_the_state_after_it():
