@@ -187,10 +187,19 @@ def test_the_site_has_no_links_out_of_its_pages():
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
 def test_figures_of_the_readme_are_those_of_the_results(page):
-    """Of each environment: what reinforcement adds, and returns that its table has, in the order of the page."""
-    tables = dict(
-        re.findall(r"^### recgym/(\S+)\n(.+?)(?=^##)", text_of("results/README.md"), re.MULTILINE | re.DOTALL)
-    )
+    """Of each environment: what reinforcement adds, and returns that its table has, in the order of the page.
+
+    The list is of the tables ladder and friends; what reinforcement adds in the shop's later table is below it.
+    """
+    results = re.split(r"^## (\S+)\n", text_of("results/README.md"), flags=re.MULTILINE)
+    by_name = dict(zip(results[1::2], results[2::2], strict=True))
+
+    def tables_of(name):
+        return dict(
+            re.findall(r"^### recgym/(\S+)\n(.+?)(?=^##|\Z)", by_name[name], re.MULTILINE | re.DOTALL)
+        )
+
+    tables = tables_of("friends") | tables_of("ladder")
     order = (
         "Ecommerce-v1",
         "EcommerceSlate-v1",
@@ -210,3 +219,8 @@ def test_figures_of_the_readme_are_those_of_the_results(page):
             f"{float(each):.1f}" for each in re.findall(r"^\| \S+ \| ([\d.]+) \|", tables[name], re.MULTILINE)
         }
         assert set(re.findall(r"(?<![\d.+-])\d+\.\d(?!\d)", part.removesuffix(added))) <= returns, name
+    (later,) = re.findall(rf"adds ({gain})", tables_of("shop")["Ecommerce-v1"])
+    below = section[section.index(parts[-1]) + len(parts[-1]) :]
+    assert later in re.findall(gain, below)
+    named = re.findall(r"^\| \S+ \| ([\d.]+) \|", tables_of("shop")["Ecommerce-v1"], re.MULTILINE)
+    assert {"7.25", "6.58", "6.49", "6.07", "5.50"} <= {*named} & {*re.findall(r"\d\.\d\d", below)}
