@@ -27,6 +27,11 @@ class Histories(NamedTuple):
     session: NDArray[np.int64]  # (R,) number of the session, from 0 in the log's order
     user_features: NDArray[np.float32] | None = None  # (U, F), if the observation of the task holds them
 
+    @property
+    def slate_starts(self) -> NDArray[np.int64]:
+        """First row of each slate."""
+        return np.flatnonzero(self.slate == np.arange(len(self.slate)))
+
     def observation(self, rows: NDArray[np.int64], num_items: int) -> dict[str, NDArray[Any]]:
         """The observation "history" before each of some rows."""
         window = self.slate[rows][:, None] - HISTORY_LENGTH + np.arange(HISTORY_LENGTH)
@@ -79,7 +84,7 @@ def _context(problem: Problem, log: Any, step: NDArray[np.int64]) -> NDArray[np.
 
 def return_to_go(histories: Histories, discount: float) -> NDArray[np.float64]:
     """Discounted sum of the mean rewards of a row's slate and the later slates of its session, (R,)."""
-    begins = np.flatnonzero(histories.slate == np.arange(len(histories.slate)))
+    begins = histories.slate_starts
     mean = np.add.reduceat(histories.reward, begins) / np.diff(np.r_[begins, len(histories.reward)])
     number, total = histories.session[begins], mean.copy()
     for i in range(len(begins) - 2, -1, -1):

@@ -136,6 +136,11 @@ def test_a_world_refuses_wrong_kinds_in_one_line(tmp_path, monkeypatch):
         World.build("w", *built)
 
 
+def entered(context):
+    with context:
+        pass
+
+
 def test_storage_refuses_wrong_kinds_in_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -143,10 +148,6 @@ def test_storage_refuses_wrong_kinds_in_one_line(tmp_path, monkeypatch):
         storage.write_json(work / "a.json", {"a": 1})
         storage.write_arrays(work / "a.safetensors", {"a": np.zeros(2)})
     whole = storage.Stored("whole", "world")
-
-    def entered(context):
-        with context:
-            pass
 
     calls = {
         "folder": (

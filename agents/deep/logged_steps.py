@@ -85,12 +85,10 @@ def steps_of(
 
     The step after a last one is itself; see the module's docstring for what is left out.
     """
-    begins = np.flatnonzero(histories.slate == np.arange(len(histories.slate)))
+    begins = histories.slate_starts
     size = np.diff(np.r_[begins, len(histories.slate)])
     session = histories.session[begins]
     is_last = np.r_[session[1:] != session[:-1], True]
-    length = np.bincount(session)[session]
-    is_cut = is_last & (length == horizon) if horizon is not None else np.zeros(len(begins), np.bool_)
+    is_cut = is_last & (np.bincount(session)[session] == (horizon or 0))
     kept = np.flatnonzero((size == slots) & ~is_cut)[-most:]
-    after = np.where(is_last, np.arange(len(begins)), np.minimum(np.arange(len(begins)) + 1, len(begins) - 1))
-    return begins[kept], begins[after[kept]], is_last[kept]
+    return begins[kept], begins[kept + ~is_last[kept]], is_last[kept]

@@ -65,7 +65,7 @@ class Decisions(NamedTuple):
 def of_log(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> Decisions:
     """The slates of a log of which the first row is among some rows, cut at K items."""
     first = rows[histories.slate[rows] == rows]
-    end = np.append(np.flatnonzero(histories.slate == np.arange(len(histories.slate))), len(histories.slate))
+    end = np.append(histories.slate_starts, len(histories.slate))
     size = end[np.searchsorted(end, first) + 1] - first
     place = np.arange(min(int(size.max(initial=1)), problem.slate_size))
     inside = place < size[:, None]

@@ -17,18 +17,8 @@ from recgym.numerics import gini
 from recgym.sim.page_order import world_pages
 from recgym.sim.world import World
 
-PLACES = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    8,
-    10,
-    15,
-    20,
-)  # steps of a visit, positions of a slate whose response rate is on the card
+# steps of a visit, and positions of a slate, whose response rate is on the card
+PLACES = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 QUANTILES = {"median": 0.5, "90th percentile": 0.9, "99th percentile": 0.99}
 TOP_SHARE = 0.01  # of the catalogue
 

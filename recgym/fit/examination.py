@@ -25,9 +25,7 @@ from recgym.logs.splits import TRAIN
 from recgym.numerics import hermite_nodes, sigmoid
 
 MAX_ROWS = 100_000  # of more, a random sample
-MIN_ROWS = (
-    100  # at a position that has a probability of its own; those behind the last such one share that one's
-)
+MIN_ROWS = 100  # at a position with a probability of its own; those behind the last such one share that one's
 PRIOR = 1.0  # precision [1 / logit^2] of effects of items and of the log slope
 STEP_PRIOR = 4.0  # ... of the differences of log eps_k between neighbouring positions
 NODES = 7  # of a quadrature over random intercepts
@@ -96,7 +94,7 @@ def fit_examination(dataset: Dataset, x: Doubles, spread: Doubles, guard: float)
     every = rows(usable)
     without, found = (every.fitted(last + 1, free) for free in (False, True))
     slope = found.slope / without.slope
-    own = every.item_means(dataset.num_items)
+    own = every.item_means()
     more = (1.0 - slope) * own + found.item - without.item
     result = Examination(found.examine, slope, more, 0.0, float((plain - placed).mean()), every.of_items())
     shown = latest(dataset, dataset.positive)
@@ -174,9 +172,9 @@ class _PositionRows:
             _weights(dataset, part), dataset.num_items,
         )  # fmt: skip
 
-    def item_means(self, num: int) -> Doubles:
+    def item_means(self) -> Doubles:
         """(N,) mean logit of each item, of those without rows that of all rows."""
-        out = np.full(num, float(self.mean.mean()))
+        out = np.full(self.num_items, float(self.mean.mean()))
         out[self.item] = self.mean
         return out
 
@@ -201,7 +199,7 @@ class _PositionRows:
         rate = np.bincount(self.position, self.weight * self.flag, num)
         top = int(rate.argmax())
         centre = float(self.mean.mean())
-        values = np.r_[centre, 0.0, np.zeros(num), self.item_means(self.num_items) - centre]
+        values = np.r_[centre, 0.0, np.zeros(num), self.item_means() - centre]
         for _ in range(num):
             high = np.where(free & (np.arange(num) != top), MOST_ABOVE, 0.0)
             bounds = [(None, None), (-1.0, 2.0), *zip(np.where(high > 0, -8.0, 0.0), high, strict=True)]
