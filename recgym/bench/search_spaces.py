@@ -216,5 +216,14 @@ def corners(space: Space) -> list[dict[str, Any]]:
     return [{name: value} for name, found in values.items() for value in found]
 
 
+def value_at(span: SearchRange | tuple[Choice, ...], share: float) -> Choice:
+    """The value at a share in [0, 1) of a range or of a list of choices; whole numbers have equal parts of it."""
+    if not isinstance(span, SearchRange):
+        return span[int(share * len(span))]
+    low, high = span.low, span.high + span.whole
+    value = low * (high / low) ** share if span.log else low + share * (high - low)
+    return _number(min(value, span.high), span)
+
+
 def _number(value: float, span: SearchRange) -> float | int:
     return int(value) if span.whole else float(value)

@@ -1,9 +1,11 @@
 """Hyperparameter search of one agent in one environment: `recgym tune`.
 
 Sampler: the tree-structured Parzen estimator of Optuna (Bergstra et al., 2011), all parameters jointly, after ten
-random trials. Pruner: the median rule (Golovin et al., 2017) after each random seed of a trial, from the sixth trial
-on. The first trial has the agent's own settings. All trials have the same random seeds, users and logs, which no table
-of results and no other use shares. The best settings are compared with the first on seeds that the search has not used.
+trials. The first trial has the agent's own settings; the other nine are a Latin hypercube (McKay, Beckman and Conover,
+1979), because of nine independent draws of a switch eight may be the same. Pruner: the median rule (Golovin et al.,
+2017) after each random seed of a trial, from the sixth trial on. All trials have the same random seeds, users and
+logs, which no table of results and no other use shares. The best settings are compared with the first on seeds that
+the search has not used.
 
 The journal is a file: a killed search goes on where it was and ends as it would have ended.
 """
@@ -21,14 +23,14 @@ from recgym.arrays import Doubles
 from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.machine import git, versions
 from recgym.bench.run import Curve, agent_and_env, judge, learn, settings_of
-from recgym.bench.search_spaces import SearchRange, Space, corners, space_entry
+from recgym.bench.search_spaces import SearchRange, Space, corners, space_entry, value_at
 from recgym.bench.tuning_journal import CheckedJournal
 from recgym.evaluate.stats import Interval, paired_difference
 from recgym.one_thread import one_thread
 
 SCHEMA = "recgym.tuning/1"
 SEARCH_ENTROPY, HOLDOUT_ENTROPY = 71_400_261, 71_400_262  # of random seeds that no other use has
-RANDOM_TRIALS, UNPRUNED_TRIALS = 10, 5
+START_TRIALS, UNPRUNED_TRIALS = 10, 5
 JOURNAL, SUMMARY = "journal.log", "tuning.json"
 
 
@@ -162,10 +164,9 @@ def _run_trial(plan: SearchPlan, study: Any, number: int) -> None:
     from optuna.trial import TrialState
 
     words = np.random.SeedSequence([plan.seed, number]).generate_state(1)
-    study.sampler = optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=int(words[0]))
-    defaults = settings_of(plan.agent, json.dumps(dict(plan.params)))
-    if number == 0:
-        study.enqueue_trial({name: _within(defaults[name], each) for name, each in plan.space.items()})
+    study.sampler = optuna.samplers.TPESampler(n_startup_trials=START_TRIALS, seed=int(words[0]))
+    if number < START_TRIALS:
+        study.enqueue_trial(_start(plan, number))
     trial = study.ask()
     chosen = {name: _suggested(trial, name, each) for name, each in plan.space.items()}
     trial.set_user_attr("params", chosen)
@@ -181,6 +182,21 @@ def _run_trial(plan: SearchPlan, study: Any, number: int) -> None:
         return
     reported = study.get_trials(deepcopy=False)[trial.number].intermediate_values
     study.tell(trial, float(np.mean(list(reported.values()))))
+
+
+def _start(plan: SearchPlan, number: int) -> dict[str, Any]:
+    """Settings of one of the first trials: the agent's own, then the rows of a Latin hypercube."""
+    from scipy.stats.qmc import LatinHypercube
+
+    if number == 0:
+        defaults = settings_of(plan.agent, json.dumps(dict(plan.params)))
+        return {name: _within(defaults[name], span) for name, span in plan.space.items()}
+    design = LatinHypercube(len(plan.space), rng=np.random.default_rng([plan.seed, START_TRIALS]))
+    shares = design.random(START_TRIALS - 1)[number - 1]
+    return {
+        name: value_at(span, float(share))
+        for (name, span), share in zip(plan.space.items(), shares, strict=True)
+    }
 
 
 def _within(value: Any, span: SearchRange | tuple[Any, ...]) -> Any:
@@ -220,7 +236,7 @@ def _summary(plan: SearchPlan, trials: list[Trial]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         **plan.about(),
-        "sampler": f"TPE, joint, after {RANDOM_TRIALS} random trials",
+        "sampler": f"TPE, joint, after the own settings and a Latin hypercube of {START_TRIALS - 1}",
         "pruner": f"median after each seed, from trial {UNPRUNED_TRIALS} on",
         "trials": [trial._asdict() for trial in trials],
         "best": best.number,

@@ -53,6 +53,21 @@ def test_the_search_finds_the_best_settings(surface, tmp_path):
     assert json.loads((tmp_path / "search" / "tuning.json").read_text()) == json.loads(json.dumps(summary))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_trials_cover_every_part_of_the_space(surface, tmp_path, seed):
+    """Of nine independent draws of a switch, eight or nine were the same in 4 % of the searches."""
+    space = {**SPACE, "share": (0, 1, 2)}
+    space |= {"count": SearchRange(1, 9, whole=True), "width": SearchRange(-1.0, 2.0)}
+    found = [tuning._start(plan(space=space, seed=seed), number) for number in range(1, tuning.START_TRIALS)]
+    assert sorted(int(3.0 * (np.log10(trial["scale"]) + 2.0)) for trial in found) == list(range(9))
+    assert sorted(int(3.0 * (trial["width"] + 1.0)) for trial in found) == list(range(9))
+    assert sorted(trial["count"] for trial in found) == list(range(1, 10))
+    assert sorted(trial["share"] for trial in found) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert sum(trial["fresh"] for trial in found) in (4, 5)
+    trials = tune(plan(seed=seed), tmp_path / "search")["trials"]
+    assert sum(trial["params"]["fresh"] for trial in trials[1:10]) in (4, 5)
+
+
 @pytest.mark.parametrize("stop", [1, 5, 23])
 def test_a_search_that_was_cut_off_ends_as_it_would_have(surface, tmp_path, monkeypatch, stop):
     whole = tune(plan(), tmp_path / "whole")
@@ -105,7 +120,7 @@ def test_trials_share_users_with_no_table():
 
 @pytest.mark.slow
 def test_an_agent_is_searched_in_its_environment(tmp_path):
-    summary = tune(plan(trials=3, seeds=2), tmp_path / "search")
+    summary = tune(plan(trials=4, seeds=2), tmp_path / "search")
     assert len({trial["value"] for trial in summary["trials"]}) > 1
     draw_trials(summary, tmp_path / "trials.png")
     first = (tmp_path / "trials.png").read_bytes()
