@@ -77,7 +77,7 @@ def begin_preparing(agent: Any, log: Any, seed: Any, report: Any = None) -> int:
 
 def check_agent(agent: Any) -> None:
     """ValueError for an object that is no agent."""
-    if not (hasattr(agent, "act") and hasattr(agent, "bind")):
+    if isinstance(agent, type) or not (hasattr(agent, "act") and hasattr(agent, "bind")):
         raise ValueError(f"agent is {quoted(agent)}, expected an agent, such as make_agent(name, env) gives")
 
 

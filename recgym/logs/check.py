@@ -13,11 +13,12 @@ from recgym.checks import flag, quoted
 from recgym.events import EVENTS
 from recgym.logs.columns import REQUIRED, as_numpy
 from recgym.logs.context_rules import broken_contexts
-from recgym.logs.problems import LogProblem, problems_of
+from recgym.logs.problems import MAX_NAMED_ROWS, LogProblem, problems_of
 
 if TYPE_CHECKING:
     from recgym.logs.log import Log
 
+ANEW = "; numbers that begin anew in each session are its steps: map their column as step, not as slate"
 Finding = tuple[str, str, Array]  # column, rule, rows that break it
 
 RANGES: dict[str, tuple[str, Callable[[Array], Any]]] = {
@@ -49,7 +50,8 @@ def validate(log: "Log", *, event_rules: bool = False) -> list[LogProblem]:
     places = _places(log)
     problems: list[LogProblem] = []
     for column, rule, rows in _findings(log, event_rules):
-        problems += problems_of(rows, len(log), places, column, rule, partial(_shown, log, column))
+        shown, is_one = partial(_shown, log, column), rule.endswith(ANEW)
+        problems += problems_of(rows, len(log), places, column, rule, shown, is_one)
     return problems + _table_problems(log)
 
 
@@ -195,7 +197,10 @@ def _slate_findings(log: "Log") -> Iterator[Finding]:
     order = known[np.argsort(slate[known], kind="stable")]
     moved = (session[order][1:] != session[order][:-1]) | (step[order][1:] != step[order][:-1])
     split = (slate[order][1:] == slate[order][:-1]) & moved
-    yield "slate", "rows of one slate must be of one session and step", np.sort(order[1:][split])
+    rule = "rows of one slate must be of one session and step"
+    if split.sum() > MAX_NAMED_ROWS and 2 * split.sum() > moved.sum():
+        rule += ANEW
+    yield "slate", rule, np.sort(order[1:][split])
 
 
 def _table_problems(log: "Log") -> list[LogProblem]:

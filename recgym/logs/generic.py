@@ -64,7 +64,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recgym.checks import finite_number, require_name
+from recgym.checks import finite_number, quoted, require_name
 from recgym.events import DOMAIN_WORDS, DOMAINS
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
@@ -115,12 +115,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if "items" in tables:
         tables["items"] = with_vectors_beside(paths["items"], *tables["items"])
     beside = {key: table for key, (table, _) in tables.items()}
-    try:
-        gap = finite_number(options.get("gap_minutes", GAP_MINUTES), "gap_minutes")
-    except ValueError as error:
-        raise LogError(str(error)) from None
-    if gap <= 0:
-        raise LogError(f"gap_minutes must be a number above 0; it is {gap:g}")
+    gap = _gap_minutes(options.get("gap_minutes", GAP_MINUTES))
     chosen = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
     text = TextForm.stated(options.get("separator"), options.get("encoding"))
     settings = {"gap_minutes": gap, **beside, **chosen}
@@ -128,6 +123,17 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     log = form.read_files(files, names)
     remarks = [remark for _, of_table in tables.values() for remark in of_table]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(files.unread())))
+
+
+def _gap_minutes(value: Any) -> float:
+    """The pause that ends a session; LogError if it is no number above 0."""
+    try:
+        gap = finite_number(value, "gap_minutes")
+    except ValueError:
+        gap = 0.0
+    if gap <= 0:
+        raise LogError(f"gap_minutes is {quoted(value)}, expected a number of minutes above 0, such as 30")
+    return gap
 
 
 def unread_remark(names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array, Bools
 from recgym.logs.arrow_types import is_list
+from recgym.logs.cell_rules import COUNT_COLUMNS
 from recgym.logs.columns import as_numpy
 from recgym.logs.ids import first_rows
 from recgym.logs.list_text import of_ids
@@ -57,7 +58,10 @@ def rows_kept(
         return np.arange(len(table)), []
     has_time = "time" in columns
     if split is None:
-        names = [name for name in (*table.column_names, *({FINE} & set(columns))) if name != REPEAT]
+        beside = [
+            name for name in (FINE, *COUNT_COLUMNS.values()) if name in columns
+        ]  # what their cells say, too
+        names = [name for name in (*table.column_names, *beside) if name != REPEAT]
         repeats = repeats_of(
             pa.table({name: columns[name] if name in columns else table[name] for name in names}),
             settings.unread,

@@ -119,7 +119,7 @@ def _read(
 
 
 def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
-    """Name and options of "name:option=value,..."; digits become a number, "none" becomes None."""
+    """Name and options of "name:option=value,..."; numbers become numbers, "none" becomes None."""
     name, _, text = (source or "").partition(":")
     options: dict[str, Any] = {}
     for pair in filter(None, text.split(",")):
@@ -128,9 +128,16 @@ def _source_options(source: str | None) -> tuple[str | None, dict[str, Any]]:
             raise LogError(f"source {source!r}: {pair!r} must look like option=value")
         if key.strip() in options:
             raise LogError(f"source {source!r}: option {key.strip()!r} is given twice")
-        number = re.fullmatch("[0-9]{1,18}", value)
-        options[key.strip()] = {"none": None}.get(value, int(value) if number else value)
+        options[key.strip()] = _option_value(value)
     return name or None, options
+
+
+def _option_value(text: str) -> Any:
+    """None for "none", a number for one in the usual notation, else the text."""
+    number = re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", text)
+    if number is None:
+        return None if text == "none" else text
+    return int(text) if number[1] is None else float(text)
 
 
 def _recognise(files: Files) -> str:

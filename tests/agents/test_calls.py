@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents import judge, load_agent, make_agent
+from agents import agent_class, judge, load_agent, make_agent
 from agents.fast_checks import fast_batch
 from agents.observation_checks import _as_batch, as_batch
 from recgym.evaluate import bootstrap_interval
@@ -79,7 +79,7 @@ def test_an_object_that_is_no_log_is_refused(name, env):
         assert not agent.is_learnt
 
 
-@pytest.mark.parametrize("value", [None, "ucb1", 3, object])
+@pytest.mark.parametrize("value", [None, "ucb1", 3, object, agent_class("ucb1")])
 def test_an_object_that_is_no_agent_is_refused(value, env):
     with pytest.raises(ValueError, match=r"^agent is .*, expected an agent, such as make_agent"):
         judge(value, env, 5)

@@ -81,6 +81,20 @@ def test_the_first_row_that_breaks_an_event_rule_is_the_first_of_its_file(tmp_pa
     assert rule in log.remarks
 
 
+def test_slates_that_are_numbered_anew_in_each_session_are_told_once(tmp_path):
+    """The line says what to do, and doing it gives the steps of each visit."""
+    rows = [f"u{u},i{i},s{u},{page},1" for u in range(20) for page in range(3) for i in range(2)]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["user,item,session,page,click", *rows]))
+    columns = "user=user,item=item,session=session,click=click,{}=page"
+    log = read_log(path, domain="content", mapping=columns.format("slate"), check=False)
+    (problem,) = validate(log)
+    assert "map their column as step, not as slate" in problem.rule
+    assert "57 of 120 rows" in problem.value
+    log = read_log(path, domain="content", mapping=columns.format("step"))
+    assert (log.num_sessions, log.column("step").max()) == (20, 2)
+
+
 HEADS = {"slate": "session,slate,position", "step": "session,step,position"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_files import write
-from log_tables import refused, rows_of, table
+from log_tables import AT, refused, rows_of, table
 
 from recgym.logs import Log, LogError, read_log
 from recgym.logs.ids import encode_ids, first_rows, id_text, in_natural_order, index_ids, lookup
@@ -161,3 +161,11 @@ def test_ids_that_look_the_same_are_the_same(tmp_path):
     assert log.items["id"].to_pylist() == ["i"]
     inside = write(tmp_path / "t.csv", "user,item\na\u200db,i\nab,j\n")  # as emoji have it
     assert len(read_log(inside, domain="social").users) == 2
+
+
+@pytest.mark.parametrize("choice", [None, "drop"])
+def test_rows_that_differ_only_in_their_count_are_no_duplicates(tmp_path, choice):
+    """Two sums of plays at one time are two rows; a third that repeats one of them is a duplicate."""
+    path = table(tmp_path, f"user,item,time,listen\na,x,{AT},2\na,x,{AT},5\na,x,{AT},2\nb,x,{AT},1\n")
+    log = read_log(path, domain="social", duplicates=choice)
+    assert (len(log), log.duplicates, sorted(log.column("listens"))) == (3, 1, [1, 2, 5])

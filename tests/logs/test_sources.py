@@ -22,6 +22,8 @@ from recgym.logs import LogError, read_log, validate
 from recgym.logs.log_options import TEXT_OPTIONS
 from recgym.logs.sources import SOURCES
 
+AT = 1_600_000_000  # [s]
+
 
 @pytest.mark.parametrize(
     "texts", [KUAIREC, RETAILROCKET, obd(), ML100K, ML1M, ML25M], ids=lambda texts: next(iter(texts))
@@ -107,9 +109,26 @@ def test_a_gap_that_is_no_length_is_named_in_one_line(tmp_path, value):
     (tmp_path / "t.csv").write_text("user,item,time\na,b,1600000000\n")
     with pytest.raises(
         LogError,
-        match=r"^gap_minutes (is .*, expected a (finite number|number of at most 1e[+]300)|must be a number above 0)",
+        match=r"^gap_minutes is .*, expected a number of minutes above 0, such as 30$",
     ):
         read_log(tmp_path / "t.csv", domain="ecommerce", gap_minutes=value)
+
+
+@pytest.mark.parametrize(("text", "sessions"), [("0.5", 3), ("1.5", 2), ("2", 1), ("+2", 1)])
+def test_a_gap_in_the_source_may_have_decimals(tmp_path, text, sessions):
+    (tmp_path / "t.csv").write_text(
+        "user,item,time\n" + "".join(f"a,b,{at}\n" for at in (AT, AT + 60, AT + 180))
+    )
+    log = read_log(tmp_path / "t.csv", domain="ecommerce", source=f"generic:gap_minutes={text}")
+    assert log.num_sessions == sessions
+
+
+def test_a_gap_below_0_in_the_source_is_named_as_a_number(tmp_path):
+    (tmp_path / "t.csv").write_text(f"user,item,time\na,b,{AT}\n")
+    with pytest.raises(
+        LogError, match=r"^gap_minutes is -3, expected a number of minutes above 0, such as 30$"
+    ):
+        read_log(tmp_path / "t.csv", domain="ecommerce", source="generic:gap_minutes=-3")
 
 
 def test_a_folder_of_several_data_sets_is_refused(tmp_path):
