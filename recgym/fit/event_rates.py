@@ -1,5 +1,7 @@
 """Rates of the events after the response: their levels, and what is assumed where a log lacks them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from recgym.events import EVENTS, event_index
 from recgym.fit.config import ASSUMED, assumed
 from recgym.fit.dataset import Dataset, sample
 from recgym.fit.event_chain import place_of
+from recgym.fit.level_drift import at_the_end
 from recgym.fit.provenance import Provenance
 from recgym.fit.random_intercept import over_intercepts
 from recgym.logs.splits import VALIDATION
@@ -89,32 +92,38 @@ def keep_rates(
     x: Doubles,
     random_intercept_sd: float | Doubles,
     seen: Doubles | None = None,
+    *,
+    drifts: bool = False,
 ) -> None:
     """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
 
     The models are fitted at a random intercept of 0, but responses come from sessions with higher ones. A rate that the
     rules of events do not allow, as more purchases than carts, is met as far as it can be. `seen` as in
-    `event_chances`.
+    `event_chances`. With `drifts`, rates are those of the end of the period, see `at_the_end`.
     """
+    past = dataset.row_period <= VALIDATION
     for index, event in enumerate(EVENTS[dataset.domain][1:], start=1):
         flag = dataset.events.get(event.name)
         rows = None if flag is None else latest(dataset, flag)
         if flag is not None and rows is not None:
-            chosen = np.flatnonzero(sample(rows, MAX_ROWS))
-            _keep_rate(dataset, arrays, x, random_intercept_sd, index, chosen, seen)
+            chosen = np.flatnonzero(sample(past if drifts else rows, MAX_ROWS))
+            chances = partial(event_chances, dataset, arrays, x, random_intercept_sd, chosen, seen)
+            _keep_rate(dataset, arrays, index, flag[chosen].astype(np.float64), chances)
+            if drifts:
+                now = at_the_end(dataset, chosen, flag[chosen].astype(np.float64), chances()[event.name])
+                _keep_rate(dataset, arrays, index, now, chances)
 
 
 def _keep_rate(
-    dataset: Dataset, arrays: Arrays, x: Doubles, spread: float | Doubles, index: int, rows: Ints,
-    seen: Doubles | None,
-) -> None:  # fmt: skip
-    """Moves the intercept of one event until its mean over some rows is the logged one."""
+    dataset: Dataset, arrays: Arrays, index: int, wanted: Doubles, chances: Callable[[], dict[str, Doubles]]
+) -> None:
+    """Moves the intercept of one event until the mean of its `chances` over some rows is that wanted of them."""
     name, place = EVENTS[dataset.domain][index].name, place_of(dataset, index)
-    wanted, start = float(logit(dataset.events[name][rows].mean())), float(arrays["event_bias"][place])
+    rate, start = float(logit(wanted.mean())), float(arrays["event_bias"][place])
 
     def gap(shift: float) -> float:
         arrays["event_bias"][place] = start + shift
-        return float(logit(event_chances(dataset, arrays, x, spread, rows, seen)[name].mean())) - wanted
+        return float(logit(chances()[name].mean())) - rate
 
     low, high = -MAX_SHIFT, MAX_SHIFT
     if gap(low) >= 0:

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.baseline_guard import beats, held_out
 from recgym.fit.dataset import Dataset, sample
-from recgym.fit.event_rates import latest
+from recgym.fit.level_drift import at_the_end
 from recgym.logs.splits import TRAIN
 from recgym.numerics import hermite_nodes, sigmoid
 
@@ -97,27 +97,28 @@ def fit_examination(dataset: Dataset, x: Doubles, spread: Doubles, guard: float)
     own = every.item_means()
     more = (1.0 - slope) * own + found.item - without.item
     result = Examination(found.examine, slope, more, 0.0, float((plain - placed).mean()), every.of_items())
-    shown = latest(dataset, dataset.positive)
-    chosen = usable if shown is None else usable & shown
-    level = _level(dataset, result, chosen, x, spread)
-    return result._replace(level=level)
+    return result._replace(level=_level(dataset, result, np.flatnonzero(usable), x, spread))
 
 
-def _level(dataset: Dataset, found: Examination, rows: Bools, x: Doubles, spread: Doubles) -> float:
-    """The level at which the mean probability is the rate of the rows. Newton's method."""
-    flag, weight = dataset.positive[rows], _weights(dataset, rows)
+def _level(dataset: Dataset, found: Examination, rows: Ints, x: Doubles, spread: Doubles) -> float:
+    """The level at which the mean probability is the rate of the rows, at the end of the period; Newton's method."""
+    weight, deviate = _weights(dataset, rows), found.slope * spread[rows]
     logit, seen = found.logits(dataset, x)[rows], found.seen(dataset)[rows]
-    level, deviate = float(-logit.mean()), found.slope * spread[rows]
-    for _ in range(ROUNDS):
-        chance, curve = _over_intercepts(level + logit, deviate)[:2]
-        level += float(
-            (weight * (flag - seen * chance)).sum() / max(float((weight * seen * curve).sum()), 1e-9)
-        )
-    return level
+
+    def solved(level: float, wanted: Doubles) -> float:
+        for _ in range(ROUNDS):
+            chance, curve = _over_intercepts(level + logit, deviate)[:2]
+            lacking = float((weight * (wanted - seen * chance)).sum())
+            level += lacking / max(float((weight * seen * curve).sum()), 1e-9)
+        return level
+
+    flag = dataset.positive[rows].astype(np.float64)
+    level = solved(float(-logit.mean()), flag)
+    return solved(level, at_the_end(dataset, rows, flag, seen * _over_intercepts(level + logit, deviate)[0]))
 
 
-def _weights(dataset: Dataset, rows: Bools) -> Doubles:
-    return np.ones(int(rows.sum())) if dataset.weight is None else dataset.weight[rows]
+def _weights(dataset: Dataset, rows: Bools | Ints) -> Doubles:
+    return np.ones(len(dataset.item[rows])) if dataset.weight is None else dataset.weight[rows]
 
 
 def _over_intercepts(

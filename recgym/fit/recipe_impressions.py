@@ -76,9 +76,8 @@ def fit_impressions(
     past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
     fit_events(learnt, x, provenance, arrays, config.guard is not None)
-    keep_rates(
-        learnt, arrays, x, response.deviate_sd(learnt), None if positions is None else positions.seen(learnt)
-    )
+    seen = None if positions is None else positions.seen(learnt)
+    keep_rates(learnt, arrays, x + response.above, response.deviate_sd(learnt), seen, drifts=config.dynamics)
     report("fitting when users leave", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config, arrays["user_bias"]), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:

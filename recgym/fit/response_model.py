@@ -13,8 +13,10 @@ from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
 from recgym.fit.dataset import Dataset, sample
 from recgym.fit.event_rates import MAX_ROWS, latest
+from recgym.fit.level_drift import at_the_end
 from recgym.fit.memory_terms import MemoryTerms
 from recgym.fit.place_terms import of_steps, shifts_of_steps
+from recgym.fit.random_intercept import over_intercepts
 from recgym.fit.response_calibration import calibrate, intercept, logged_x, part_of
 from recgym.fit.session_model import SessionModel, item_features
 from recgym.fit.single_visits import has_single_visits, levels_of
@@ -22,10 +24,10 @@ from recgym.fit.streaks import Streak, of_visits, own_share
 from recgym.fit.torch_session import Batch, logged_affinity
 from recgym.fit.training_loop import Budget, descend, step_rows
 from recgym.fit.user_features import tower_user_features
-from recgym.fit.user_levels import posterior_levels
+from recgym.fit.user_levels import common_level, posterior_levels
 from recgym.fit.user_variance import Means, UserVariance, means_of, user_variance
 from recgym.logs.splits import TRAIN, VALIDATION
-from recgym.numerics import log_loss
+from recgym.numerics import log_loss, logit, sigmoid
 
 MIN_OWN_SHARE = 0.01  # of the variance of levels, which the users' columns do not explain
 
@@ -93,11 +95,12 @@ class Response(NamedTuple):
     epochs: int
     kept: float  # share of the towers' terms
     scale: float  # calibration slope of the logit at a random intercept of 0
-    shift: float  # intercept at which the mean is that of the latest days
+    shift: float  # intercept, of the latest days
     random_intercept_sd: float  # standard deviation of the random intercept
     variance: UserVariance  # posterior, of the users
     single_visits_sd: float = 0.0  # ... of the levels of users, each of whom has one visit; else 0
     streak: Streak = Streak()
+    above: float = 0.0  # what rows have above the intercept on average, as where who responds stays longer
     steps: Doubles = np.zeros(1)  # (O,) what the effect of a step lacks beside effects of earlier responses
 
     def deviate_sd(self, dataset: Dataset, rows: Bools | Ints | slice = slice(None)) -> Doubles:
@@ -111,6 +114,7 @@ class Response(NamedTuple):
         return self._replace(
             scale=slope * self.scale,
             shift=slope * self.shift + level,
+            above=slope * self.above,
             random_intercept_sd=slope * self.random_intercept_sd,
             variance=self.variance.scaled(slope),
             single_visits_sd=slope * self.single_visits_sd,
@@ -166,7 +170,7 @@ def fit_response(
     if config.dynamics:
         found, x = with_posterior_levels(dataset, found, x)
     found, x = with_memory(dataset, config, found, x)
-    found = found._replace(shift=_shift(dataset, found, x))
+    found = found._replace(**_shift(dataset, found, x, config.dynamics)._asdict())
     if config.guard is None or random_intercept_sd == 0.0 or not has_single_visits(dataset):
         return found, x + found.shift
     levels = levels_of(dataset, dataset.rows_of(TRAIN, VALIDATION), x + found.shift, random_intercept_sd)
@@ -177,8 +181,8 @@ def fit_response(
         variance=variance._replace(level=levels.variance),
         single_visits_sd=random_intercept_sd,
     )
-    shift = _shift(dataset, found, x)
-    return found._replace(shift=shift), x + shift
+    level = _shift(dataset, found, x, config.dynamics)
+    return found._replace(**level._asdict()), x + level.shift
 
 
 def with_memory(dataset: Dataset, config: FitConfig, found: Response, x: Doubles) -> tuple[Response, Doubles]:
@@ -196,12 +200,45 @@ def with_memory(dataset: Dataset, config: FitConfig, found: Response, x: Doubles
     return found._replace(steps=steps), x + of_steps(dataset, steps)
 
 
-def _shift(dataset: Dataset, found: Response, x: Doubles) -> float:
-    """The intercept of the latest days, over random intercepts and levels."""
-    rows = latest(dataset, dataset.positive)
-    rows = sample(dataset.rows_of(TRAIN, VALIDATION) if rows is None else rows, MAX_ROWS)
+class _Level(NamedTuple):
+    """Fields of a response."""
+
+    shift: float
+    above: float
+
+
+def _shift(dataset: Dataset, found: Response, x: Doubles, dynamics: bool) -> _Level:
+    """The intercept over levels and random intercepts, and what rows have above it.
+
+    With `dynamics` that of the end of the period, see `at_the_end`, and of whole visits, see `common_level`; without,
+    that of the rows of the validation period.
+    """
+    past, recent = dataset.rows_of(TRAIN, VALIDATION), latest(dataset, dataset.positive)
+    rows = np.flatnonzero(sample(past if dynamics or recent is None else recent, MAX_ROWS))
     flag, spread = dataset.positive[rows].astype(np.float64), found.deviate_sd(dataset, rows)
-    return intercept(flag, x[rows], spread, part_of(dataset.weight, rows))
+    weight = part_of(dataset.weight, rows)
+    level = intercept(flag, x[rows], spread, weight)
+    if not dynamics:
+        return _Level(level, 0.0)
+    chance = over_intercepts(lambda m: sigmoid(level + x[rows] + m), spread)
+    now = intercept(at_the_end(dataset, rows, flag, chance), x[rows], spread, weight)
+    above = -_of_visits(dataset, found, level + x)
+    return _Level(now - above, above)
+
+
+def _of_visits(dataset: Dataset, found: Response, x: Doubles) -> float:
+    """What logits (rows,) that have the rate of the rows lack by the likelihood of visits; 0 if rows are as alike."""
+    if found.random_intercept_sd == 0.0:
+        return 0.0
+    drawn = np.zeros(len(dataset.starts), bool)
+    drawn[np.r_[dataset.drawn(TRAIN, MAX_ROWS), dataset.drawn(VALIDATION, MAX_ROWS)]] = True
+    rows = np.repeat(drawn, dataset.lengths)
+    chance = over_intercepts(
+        lambda m: sigmoid(x[rows] + m), np.sqrt(found.variance.level[dataset.user[rows]])
+    )
+    flat = np.full(len(x), np.nan)
+    flat[rows] = logit(chance)
+    return common_level(dataset, rows, flat, found.random_intercept_sd)
 
 
 def _variance(
@@ -242,7 +279,7 @@ def with_posterior_levels(dataset: Dataset, found: Response, x: Doubles) -> tupl
     own = _means(dataset, model, found.scale).level - expected
     within = float(expected[user[dataset.known]].var())
     sd = float(np.sqrt(max(spread.level**2 - within, MIN_OWN_SHARE * spread.level**2)))
-    rows, fixed = dataset.rows_of(TRAIN, VALIDATION), x + _shift(dataset, found, x)
+    rows, fixed = dataset.rows_of(TRAIN, VALIDATION), x + _shift(dataset, found, x, True).shift
     levels = posterior_levels(dataset, rows, fixed - own[user], sd, found.random_intercept_sd)
     change = levels.mean - own
     with torch.no_grad():

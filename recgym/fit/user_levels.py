@@ -62,6 +62,22 @@ def posterior_levels(dataset: Dataset, rows: Bools, x: Doubles, sd: float, visit
     return Levels(mean, (share * (levels - mean) ** 2).sum(0))
 
 
+def common_level(dataset: Dataset, rows: Bools, x: Doubles, visit_sd: float) -> float:
+    """What the logits `x` (R,) of `rows` lack at a random intercept of 0, by the likelihood of whole visits.
+
+    The mean probability of rows over random intercepts is too high where who responds stays longer: rows are then of
+    visits with high intercepts. The likelihood of a visit holds whatever in its responses decides when it ends.
+    """
+    evidence, level = _evidence(dataset, rows & np.isfinite(x), x, visit_sd), 0.0
+    for _ in range(ROUNDS):
+        found = evidence(np.full(dataset.num_users, level))
+        step = float(found.slope.sum() / max(found.curve.sum(), 1e-9))
+        level += float(np.clip(step, -LARGEST_STEP, LARGEST_STEP))
+        if abs(step) < CLOSE:
+            break
+    return level
+
+
 def _evidence(dataset: Dataset, rows: Bools, x: Doubles, visit_sd: float) -> Callable[[Doubles], _Evidence]:
     """Of these rows, as a function of the levels (U,)."""
     number = np.flatnonzero(rows)
