@@ -36,8 +36,8 @@ _RATE, _SPREAD = "event:", "item_sd:"  # before the name of an event
 def summary(card: Mapping[str, Any]) -> list[str]:
     """Three lines of Markdown, fewer where the card lacks their entries.
 
-    One more where fitted rows were judged, and one where the log shows the positions of slates. The line on truth also
-    says where visits of the running world are unlike the log's, see `unlike_visits`.
+    One more where fitted rows were judged, one where the log shows the positions of slates, and one of what is not
+    modelled. The line on truth also says where visits of the running world are unlike the log's, see `unlike_visits`.
     """
     truth = " ".join(text for text in (_closeness(card), unlike_visits(card)) if text)
     return [
@@ -48,6 +48,7 @@ def summary(card: Mapping[str, Any]) -> list[str]:
             truth,
             _places(card),
             _one_response(card),
+            _not_modelled(card),
             _assumed(card),
         )
         if line
@@ -156,6 +157,11 @@ def _one_response(card: Mapping[str, Any]) -> str:
     """That slates of the log have one response at most, which the world does not keep; empty where they have more."""
     words = card.get("one_response")
     return f"**That a slate has one response at most is not modelled**: {words}." if words else ""
+
+
+def _not_modelled(card: Mapping[str, Any]) -> str:
+    """What the log may show and the world lacks; empty in cards without such an entry."""
+    return f"**Not modelled:** {'; '.join(card['not_modelled'])}." if card.get("not_modelled") else ""
 
 
 def _examine(card: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -58,11 +58,12 @@ def _flag(log: Log) -> str:
 
 def exposure_terms(
     log: Log, dataset: Dataset, rows: NDArray[np.bool_], arrays: Arrays, provenance: Provenance, *,
-    repeats: bool = False,
+    repeats: bool = False, personal: str = "",
 ) -> None:  # fmt: skip
     """Writes the terms of the logging policy into `arrays` and their provenance: exposure, staying in a category.
 
-    `repeats`: also how often items come again in a visit, where the log has impressions.
+    `repeats`: also how often items come again in a visit, where the log has impressions. `personal`: words of
+    `personal_exposure`.
     """
     what = "clicks" if bool(dataset.positive.all()) else "rows"
     if is_rated(log):
@@ -72,7 +73,8 @@ def exposure_terms(
     elif what == "clicks":
         provenance.assumed("exposure", "share of clicks", "no page views are logged: clicks are used instead")
     else:
-        provenance.fitted("exposure", "share of impressions", "the logging policy")
+        alike = f"; the same for all users, though {personal}" if personal else ""
+        provenance.fitted("exposure", "share of impressions", f"the logging policy{alike}")
     stay = fit_stay(dataset, rows)
     arrays["logged_stay"] = np.array([0.0 if stay is None else stay])
     if stay is None:

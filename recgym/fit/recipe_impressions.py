@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from recgym.arrays import Arrays
+from recgym.arrays import Arrays, Bools
 from recgym.fit.autoencoder import FactorModel
 from recgym.fit.conditional_logit import Report
 from recgym.fit.config import FitConfig
@@ -16,6 +16,7 @@ from recgym.fit.exposure_terms import exposure_terms
 from recgym.fit.graph_terms import Pairs, acceptance_rate, graph_terms
 from recgym.fit.leaving_terms import is_record, leaving, leaving_terms
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
+from recgym.fit.personal_exposure import personal_exposure
 from recgym.fit.place_terms import sum_of_steps
 from recgym.fit.provenance import (
     ABSENT,
@@ -84,7 +85,9 @@ def fit_impressions(
         numbers["leave_idle"] = config.leave_idle
         words = f"odds of leaving {math.exp(config.leave_idle):.1f} times as high after a skipped item"
         provenance.assumed("leave_idle", config.leave_idle, words)
-    exposure_terms(log, dataset, past, arrays, provenance, repeats=config.dynamics)
+    shown = config.dynamics and not is_rated(log)
+    personal = personal_exposure(dataset) if shown else ""
+    exposure_terms(log, dataset, past, arrays, provenance, repeats=config.dynamics, personal=personal)
     provenance.fitted("population", f"{dataset.num_users} users", "shares of visits")
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
@@ -92,9 +95,25 @@ def fit_impressions(
     places = rates_by_place(log)
     card |= {"place_rates": places} if places else {}
     card |= {"one_response": words} if (words := one_response(log)) else {}
+    card |= {"not_modelled": not_modelled(dataset, past, personal)} if shown else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())
+
+
+def not_modelled(dataset: Dataset, past: Bools, personal: str) -> list[str]:
+    """What a log of impressions may show and the world lacks, in words; `personal`: of `personal_exposure`."""
+    none = 1.0 - float(dataset.positive[past].mean())
+    found = [
+        f"that some items drive users away who do not respond to them: after a row without a response, as {none:.0%} "
+        "are, the chance of leaving is the same for all items"
+    ]
+    if personal:
+        found.append(
+            f"that the log shows users what they like ({personal}): the world's logging policy shows all users the "
+            "same items, so that responses may be fewer when it runs"
+        )
+    return found
 
 
 def friends_terms(
