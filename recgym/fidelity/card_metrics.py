@@ -7,13 +7,14 @@ by `figures_of`, which finds the id from the text. In files a baseline is called
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from recgym.arrays import Doubles
 from recgym.fidelity.metric_table import HIGHER, LOG_LOSS, METRICS, Metric
 from recgym.fidelity.resampling import Spread
 
@@ -25,7 +26,12 @@ JUDGED = (USERS, POLICY, MATCHED, BOTH)
 
 BY_ID = {metric.id: metric for metric in METRICS}
 RANDOM = "random_"  # of the ids of figures of a randomised test
-RULE_OF_THREE = 3.0  # -log(.05): of a rate that is 0 in n rows the 95 % bound is this / n
+RULE_OF_THREE = 3.0  # -log(.05): of a rate that is 0, or 1, in n rows the 95 % bound is this / n away
+RATES = frozenset((
+    "free_rate_at", "free_rate_position", "free_slates", "free_rate", "free_responding", "free_repeats",
+    "free_top_items", "free_same_category", "free_same_page", "random_rate", "context_rate", "rate", "rare_rate",
+))  # shares of rows or visits  # fmt: skip
+ROUNDING = 5e-4  # of a value with four significant digits
 MARGIN = 0.001  # [nats] that rounding may add to a log-loss
 _LABEL = re.compile(r"\{(event|number|label)\}")
 _DAY = "/day "  # in the id of a figure of one day, before the day
@@ -48,6 +54,9 @@ class Figure(NamedTuple):
     baselines: Mapping[str, float]  # all, where there are several
     text: str
     why: str = ""  # why a value is None that other rows of the metric have; else empty
+    behind: float | None = (
+        None  # lower end of the paired 95 % interval of a loss less the baseline's; None: unknown
+    )
 
     @property
     def metric(self) -> Metric:
@@ -63,20 +72,26 @@ class Figure(NamedTuple):
     def is_outside(self) -> bool:
         """Whether the world's figure is outside the interval of the log's.
 
-        The upper end for what never happened in n rows is 3/n (rule of three: Hanley and Lippman-Hand, 1983): every
-        draw of the rows that the interval is made from has 0.
+        Where all draws that an interval is made from have one value it has no width. A rate may then differ by 3/n
+        (rule of three: Hanley and Lippman-Hand, 1983), another figure by the last of the digits that a card shows.
         """
         if self.log is None or self.low is None or self.high is None or self.world is None:
             return False
-        high = RULE_OF_THREE / max(self.n, 1) if self.low == self.high == 0 else self.high
-        return not self.low <= self.world <= high
+        width = 0.0
+        if self.low == self.high:
+            width = RULE_OF_THREE / max(self.n, 1) if self.metric.id in RATES else ROUNDING * abs(self.low)
+        return not self.low - width <= self.world <= self.high + width
 
     @property
     def is_worse(self) -> bool:
-        """Whether this is a log-loss, not of one day, above that of the best baseline."""
+        """Whether this is a log-loss, not of one day, surely above that of the best baseline.
+
+        By more than MARGIN, and where the paired interval of the difference is known, it excludes 0.
+        """
         if self.metric.kind != LOG_LOSS or self.day or self.world is None or self.baseline is None:
             return False
-        return self.world - self.baseline > MARGIN
+        is_sure = self.behind is None or self.behind > 0.0
+        return is_sure and self.world - self.baseline > MARGIN
 
     @property
     def short(self) -> str:
@@ -91,6 +106,7 @@ class Figure(NamedTuple):
             "toy_name": self.baseline_name, "n": self.n,
             **({"toys": dict(self.baselines)} if self.baselines else {}),
             **({"why": self.why} if self.why else {}),
+            **({"behind": self.behind} if self.behind is not None else {}),
         }  # fmt: skip
 
     @classmethod
@@ -100,7 +116,7 @@ class Figure(NamedTuple):
         return cls(
             name, row["judges"], row["log"], row["world"], row["toy"], row["low"], row["high"], row.get("noise"),
             row.get("toy_name") or "", row["n"], row.get("toys", {}), text_of(name) or row["figure"],
-            row.get("why") or "",
+            row.get("why") or "", row.get("behind"),
         )  # fmt: skip
 
 
@@ -127,6 +143,18 @@ def figure(
         key, judges, _rounded(log), _rounded(world), _rounded(baselines.get(name)), _rounded(low), _rounded(high),
         _rounded(noise), name, int(n), kept, text_of(key), why,
     )  # fmt: skip
+
+
+def with_paired(
+    row: Figure, loss: Doubles, baselines: Mapping[str, Doubles], spread: Callable[[Doubles], Spread]
+) -> Figure:
+    """The figure of a log-loss with the lower end of the paired interval of its difference to the best baseline.
+
+    `loss` and `baselines` are (R,) losses of the rows; `spread` returns the spread of a mean of rows.
+    """
+    if not row.baseline_name:
+        return row
+    return row._replace(behind=_rounded(spread(loss - baselines[row.baseline_name]).low))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ DECIDES = {
     "item_bias": "how much items differ in appeal",
     "kappa": "how users tire of a category",
     "decay": "how users tire of a category",
-    "rho": "whether users want an item again",
+    "rho": "whether users want an item again within a visit",
     "omega": "what friends have to do with taste",
     "connect_": "how readily suggested friends are accepted",
 }
@@ -69,9 +69,15 @@ def _fitted_on(card: Mapping[str, Any]) -> str:
     if card.get("sources"):
         text += f" of {', '.join(card['sources'])}"
     if "users" in card and "items" in card:
-        text += f", {card['users']:,} users and {card['items']:,} items"
+        text += f", {_of_log(card, 'users')} and {_of_log(card, 'items')}"
     text += f"; {rows['validation']:,} rows to choose terms by, {rows['test']:,} to judge it on."
     return text + (f" Periods: {card['period']}." if card.get("period") else "")
+
+
+def _of_log(card: Mapping[str, Any], what: str) -> str:
+    """How many users or items a world has, and its log where these are more."""
+    all_of_log = card.get("of_log", {}).get(what, card[what])
+    return f"{card[what]:,} {what}" + (f" (of {all_of_log:,} in the log)" if all_of_log != card[what] else "")
 
 
 def _closeness(card: Mapping[str, Any]) -> str:
@@ -178,7 +184,7 @@ def _assumed(card: Mapping[str, Any]) -> str:
         return ""
     if not names:
         return "**Assumed:** nothing."
-    text = f"**Assumed**, since the log does not show it: {'; '.join(_decided(names))}."
+    text = f"**Assumed**, not fitted to the log: {'; '.join(_decided(names))}."
     rewards = card.get("rewards_assumed")
     return text + (f" Rewards that rest on it: {', '.join(rewards)}." if rewards else "")
 

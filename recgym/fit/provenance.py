@@ -169,8 +169,7 @@ def assumed_leaving(
 
 def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: int) -> dict[str, Any]:
     """The entries of a card on log, licence, periods and identity."""
-    source = log.source
-    counts = [int((dataset.row_period == k).sum()) for k in range(3)]
+    source, counts = log.source, [int((dataset.row_period == k).sum()) for k in range(3)]
     return {
         "sources": [source.name],
         "licence": source.licence,
@@ -181,6 +180,7 @@ def card_head(log: Log, dataset: Dataset, name: str, config: FitConfig, seed: in
         "rows": {"train": counts[0], "validation": counts[1], "test": counts[2]},
         "users": dataset.num_users,
         "items": dataset.num_items,
+        "of_log": {"users": log.num_users, "items": log.num_items},
         "seed": seed,
         "identity": identity(log, dataset.user_row, dataset.item_row),
         "notes": [

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recgym.fidelity.card import value_text
-from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, text_of
+from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, text_of, with_paired
 from recgym.fidelity.metric_table import METRICS
-from recgym.fidelity.resampling import Spread
+from recgym.fidelity.resampling import Resampling, Spread
 
 WORLDS = Path(__file__).parents[2] / "recgym" / "worlds"
 SHIPPED = sorted(folder.name for folder in WORLDS.iterdir() if folder.is_dir())
@@ -81,3 +82,35 @@ def test_no_figure_is_minus_zero():
     row = figure("rate", "click", log=-1e-9, world=0.5, n=9, spread=Spread(-0.0, 0.1, -1e-7))
     assert [str(value) for value in (row.log, row.low, row.noise)] == ["0.0", "0.0", "0.0"]
     assert value_text(-0.0) == "0"
+
+
+@pytest.mark.parametrize(
+    ("metric", "log", "world", "n", "is_outside"),
+    [
+        ("rate/click", 0.0, 0.025, 100, False),  # 3 / 100: the rule of three
+        ("rate/click", 0.0, 0.035, 100, True),
+        ("rate/click", 1.0, 0.98, 100, False),
+        ("rate/click", 0.2, 0.2001, 5_000, False),
+        ("free_length/mean", 16.0, 16.0004, 40, False),  # printed as 16
+        ("free_length/mean", 16.0, 12.6, 40, True),
+        ("free_spread", 0.0, 0.025, 100, True),  # a variance is no rate
+    ],
+)
+def test_an_interval_without_width_leaves_room_for_what_was_not_drawn(metric, log, world, n, is_outside):
+    row = figure(*metric.split("/"), log=log, world=world, n=n, spread=Spread(log, log, 0.0))
+    assert row.is_outside == is_outside
+
+
+def test_a_loss_is_worse_where_the_paired_interval_excludes_0():
+    """Losses of 2,000 rows that differ by .01 at random, with a sd of .02: sure; with a sd of 2: not."""
+    rng = np.random.default_rng(0)
+    rows = Resampling(np.arange(2_000), 200, 1)
+    plain = rng.exponential(0.5, 2_000)
+    for sd, is_worse in ((0.02, True), (2.0, False)):
+        noise = rng.normal(size=2_000)
+        loss = plain + 0.01 + sd * (noise - noise.mean())
+        row = figure(
+            "log_loss", "click", world=float(loss.mean()), n=2_000, baselines={"flat": float(plain.mean())}
+        )
+        row = with_paired(row, loss, {"flat": plain}, rows.of_ratio)
+        assert (row.is_worse, Figure.of_entry(row.entry())) == (is_worse, row)

@@ -21,7 +21,7 @@ SHOP = (
     "**How true it is when it runs:** AUC of a classifier that tells its visits from the log's, 0.5 at best: whole "
     "visits 0.635, better than the baseline's 0.916 by popularity, constant rates (noise floor 0.503); visits cut to "
     "equal lengths 0.620, better than the baseline's 0.847 by popularity, constant rates (noise floor 0.503).",
-    "**Assumed**, since the log does not show it: how much sessions differ in patience; how often nothing of a slate "
+    "**Assumed**, not fitted to the log: how much sessions differ in patience; how often nothing of a slate "
     "has a response; whether users leave sooner after a slate without a response; that every position of a slate is "
     "seen; what the logging policy shows; how often cart, purchase happens. Rewards that rest on it: engagement, "
     "conversion, revenue.",
@@ -47,8 +47,8 @@ def test_a_world_that_its_baseline_beats_says_so():
     fitted, closeness, assumed = summary(shipped("content-2").card)
     assert fitted.startswith("**Fitted on** 42,028 rows of kuairand, 18,790 users and 4,631 items; ")
     assert FEED_WHOLE in closeness
-    assert assumed.endswith("whether users want an item again; when users leave; whether users leave sooner after a "
-                            "slate without a response; that every position of a slate is seen.")  # fmt: skip
+    words = "whether users want an item again within a visit; when users leave; whether users leave sooner after a "
+    assert assumed.endswith(f"{words}slate without a response; that every position of a slate is seen.")
 
 
 def test_a_world_that_shows_the_figure_of_its_baseline_is_not_called_worse():
@@ -87,6 +87,13 @@ def test_a_card_says_what_it_has():
         "**How true it is** was not judged.",
     ]
     assert card_markdown(synthetic(6).with_card(**card)).splitlines()[2].startswith("**Fitted on** 5 rows")
+
+
+def test_users_and_items_without_a_row_in_the_world_are_counted():
+    card = {"rows": {"train": 5, "validation": 2, "test": 1}, "users": 297, "items": 9}
+    assert "5 rows, 297 users and 9 items;" in summary(card)[0]
+    card["of_log"] = {"users": 300, "items": 9}
+    assert "5 rows, 297 users (of 300 in the log) and 9 items;" in summary(card)[0]
 
 
 def test_every_term_that_a_fit_may_assume_has_words():
