@@ -52,11 +52,12 @@ class TasteSpread(NamedTuple):
         low, high = np.quantile(self.draws[:, which], [(1 - share) / 2, (1 + share) / 2]).tolist()
         return float(low), float(high)
 
-    def scaled(self, by: float) -> "TasteSpread":
-        """The spread of logits that are `by` times as large."""
+    def scaled(self, by: float, level: float) -> "TasteSpread":
+        """The spread of logits that are `by` times as large, of what items share `level` times as large."""
         return self._replace(
-            taste=by * self.taste, level=by * self.level, visit=by * self.visit, draws=by * self.draws
-        )
+            taste=by * self.taste, level=level * self.level, visit=level * self.visit,
+            draws=self.draws * np.array([by, level]),
+        )  # fmt: skip
 
 
 def taste_spread(rows: Rows, draws: int, seed: int) -> TasteSpread | None:

@@ -38,7 +38,8 @@ def check_frequencies(world, slots, sessions, steps):
             assert abs(z_score((feedback.events & 1)[:, k], p[:, k])) < 4
         # events of an item with no response can be compared only if every item is examined, and each has its own logit
         shown = (feedback.events & 1) == 1
-        if world.arrays.choice[0] == 1 and (world.arrays.examine[:slots] == 1).all():
+        examined = world.arrays.choice[0] == 1 and (world.arrays.examine[:slots] == 1).all()
+        if examined or world.arrays.choice[0] == 3:
             shown = fresh(slate)
         for e in range(1, len(world.events)):
             q = event_probability(world, before, slate, feedback.events, e)

@@ -85,6 +85,9 @@ def response_probability(world: World, s, slate):
     eps = world.arrays.examine[: slate.shape[1]].astype(float)
     if world.arrays.choice[0] == 1:
         return there * eps * logistic(x)
+    if world.arrays.choice[0] == 3:
+        weight = there * eps * np.exp(x)
+        return weight / (1 + weight.sum(1, keepdims=True))
     total = np.zeros_like(x)
     for examined in product([0.0, 1.0], repeat=slate.shape[1]):
         examined = np.array(examined)

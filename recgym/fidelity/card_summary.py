@@ -141,13 +141,11 @@ def _places(card: Mapping[str, Any]) -> str:
     rates = card.get("place_rates")
     if not rates:
         return ""
-    term = _examine(card)
+    term, one = _examine(card), card.get("one_of_slate")
     logged = f"the log's rates of response by position are {', '.join(f'{rate:.3g}' for rate in rates)}"
     if term.get("status") == "fitted":
-        return (
-            f"**Positions of a slate are fitted:** {logged}; the world's users see them in these shares of slates: "
-            f"{term['value']}."
-        )
+        does = "weigh the items there by" if one else "see them in these shares of slates:"
+        return f"**Positions of a slate are fitted:** {logged}; the world's users {does} {term['value']}."
     if term.get("status") == "absent":
         return (
             f"**Positions of a slate have no effect**: {logged}, and beside effects of items they did not improve "
@@ -160,8 +158,10 @@ def _places(card: Mapping[str, Any]) -> str:
 
 
 def _one_response(card: Mapping[str, Any]) -> str:
-    """That slates of the log have one response at most, which the world does not keep; empty where they have more."""
+    """That slates of the log have one response at most, and whether the world has it; empty where they have more."""
     words = card.get("one_response")
+    if words and card.get("one_of_slate"):
+        return f"**Users choose one item of a slate, or none:** {words}."
     return f"**That a slate has one response at most is not modelled**: {words}." if words else ""
 
 

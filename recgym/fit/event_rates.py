@@ -92,13 +92,14 @@ def keep_rates(
     x: Doubles,
     random_intercept_sd: float | Doubles,
     seen: Doubles | None = None,
+    rivals: Doubles | None = None,
     *,
     drifts: bool = False,
 ) -> None:
     """Sets the intercepts of fitted events so that their means over random intercepts are the latest logged rates.
 
     The models are fitted at a random intercept of 0, but responses come from sessions with higher ones. A rate that the
-    rules of events do not allow, as more purchases than carts, is met as far as it can be. `seen` as in
+    rules of events do not allow, as more purchases than carts, is met as far as it can be. `seen` and `rivals` as in
     `event_chances`. With `drifts`, rates are those of the end of the period, see `at_the_end`.
     """
     past = dataset.row_period <= VALIDATION
@@ -107,7 +108,7 @@ def keep_rates(
         rows = None if flag is None else latest(dataset, flag)
         if flag is not None and rows is not None:
             chosen = np.flatnonzero(sample(past if drifts else rows, MAX_ROWS))
-            chances = partial(event_chances, dataset, arrays, x, random_intercept_sd, chosen, seen)
+            chances = partial(event_chances, dataset, arrays, x, random_intercept_sd, chosen, seen, rivals)
             _keep_rate(dataset, arrays, index, flag[chosen].astype(np.float64), chances)
             if drifts:
                 now = at_the_end(dataset, chosen, flag[chosen].astype(np.float64), chances()[event.name])
@@ -156,6 +157,7 @@ def event_chances(
     random_intercept_sd: float | Doubles = 0.0,
     rows: Ints | None = None,
     seen: Doubles | None = None,
+    rivals: Doubles | None = None,
 ) -> dict[str, Doubles]:
     """(rows,) probability of each event under the world, averaged over random intercepts.
 
@@ -165,7 +167,8 @@ def event_chances(
         x: (rows,) logits of the response at a random intercept of 0.
         random_intercept_sd: its standard deviation, a number or (rows of the dataset,).
         rows: numbers of the rows; None: all.
-        seen: (rows of the dataset,) probability that the item is examined; None: 1.
+        seen: (rows of the dataset,) probability that the item is examined, with `rivals` its weight; None: 1.
+        rivals: (rows of the dataset,) where users choose from slates, the summed weights of a slate's other items.
     """
     names = [event.name for event in EVENTS[dataset.domain]]
     chosen: Any = slice(None) if rows is None else rows
@@ -174,15 +177,21 @@ def event_chances(
     own = arrays["event_item"][item].T + arrays["event_user"][user].T
     long = ~clicks_are_long_views(arrays["duration"][item])
     examined = np.ones(len(x)) if seen is None else seen[chosen]
-    chances = over_intercepts(
-        lambda m: np.stack(list(_chances(dataset.domain, arrays, x + m, own, long, examined).values())),
-        spread,
-    )
+
+    def given(m: Doubles | float) -> Doubles:
+        first = examined * sigmoid(x + m)
+        none = examined - first
+        if rivals is not None:
+            first = sigmoid(x + m + np.log(examined) - np.log1p(rivals[chosen] * np.exp(m)))
+            none = 1.0 - first
+        return np.stack(list(_chances(dataset.domain, arrays, x + m, own, long, (first, none)).values()))
+
+    chances = over_intercepts(given, spread)
     return dict(zip(names, chances, strict=True))
 
 
 def _chances(
-    domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools, seen: Doubles
+    domain: str, arrays: Arrays, x: Doubles, own: Doubles, long: Bools, response: tuple[Doubles, Doubles]
 ) -> dict[str, Doubles]:
     """Probabilities of the events, marginal over events 0 and 1.
 
@@ -192,11 +201,10 @@ def _chances(
         x: (rows,) logits of the response.
         own: (E, rows) effects of item and user.
         long: (rows,) whether a click need not be a long view.
-        seen: (rows,) probability that the item is examined.
+        response: (rows,) probabilities that the item is examined with a response, and without.
     """
     table = EVENTS[domain]
-    first = seen * sigmoid(x)
-    none = seen - first
+    first, none = response
 
     def logit(event: int) -> Doubles:
         value: Doubles = arrays["event_bias"][event] + arrays["event_gain"][event] * x + own[event]

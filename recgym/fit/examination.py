@@ -44,6 +44,14 @@ class Examination(NamedTuple):
     gain: float  # [nats a row] on left-out visits
     of_items: float  # share of the variance of positions that is between items, in [0, 1]
 
+    @property
+    def common(self) -> float:
+        """Slope of what all items have in common: as of the rest."""
+        return self.slope
+
+    def rivals(self, dataset: Dataset, x: Doubles) -> None:
+        """The other items of the slate: they have no effect."""
+
     def seen(self, dataset: Dataset) -> Doubles:
         """(R,) probability that the row is examined."""
         return self.examine[np.minimum(positions_of(dataset), len(self.examine) - 1)]
@@ -80,8 +88,8 @@ def fit_examination(dataset: Dataset, x: Doubles, spread: Doubles, guard: float)
         return None
     position = np.minimum(position, last)
 
-    def rows(part: Bools) -> _PositionRows:
-        return _PositionRows.of(dataset, part, position, x, spread)
+    def rows(part: Bools) -> PositionRows:
+        return PositionRows.of(dataset, part, position, x, spread)
 
     losses = np.full((2, len(x)), np.nan)
     for known, judged in held_out(dataset, usable, MAX_ROWS, folds=True):
@@ -136,7 +144,7 @@ def _over_intercepts(
     return total, curve, moved
 
 
-class _PositionFit(NamedTuple):
+class PositionFit(NamedTuple):
     """A fitted model; effects of items are 0 for those without rows."""
 
     level: float
@@ -146,7 +154,7 @@ class _PositionFit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _PositionRows:
+class PositionRows:
     """Rows from which positions are fitted."""
 
     flag: Bools  # (R,)
@@ -159,9 +167,7 @@ class _PositionRows:
     num_items: int  # N
 
     @classmethod
-    def of(
-        cls, dataset: Dataset, part: Bools, position: Ints, x: Doubles, spread: Doubles
-    ) -> "_PositionRows":
+    def of(cls, dataset: Dataset, part: Bools, position: Ints, x: Doubles, spread: Doubles) -> "PositionRows":
         """Those of a part of the rows of a dataset; the means of items are over all of its known rows."""
         known = dataset.known & np.isfinite(x)
         count = np.bincount(dataset.item[known], minlength=dataset.num_items)
@@ -185,14 +191,14 @@ class _PositionRows:
         mean = np.bincount(self.item, self.position, self.num_items) / np.maximum(count, 1)
         return float(mean[self.item].var() / max(float(self.position.var()), TINY))
 
-    def losses(self, fit: _PositionFit) -> Doubles:
+    def losses(self, fit: PositionFit) -> Doubles:
         """(R,) negative log-likelihoods, times the weights."""
         logit = fit.level + fit.slope * self.own + fit.item[self.item]
         chance = fit.examine[self.position] * _over_intercepts(logit, fit.slope * self.spread)[0]
         likely = np.clip(np.where(self.flag, chance, 1.0 - chance), TINY, 1.0)
         return np.asarray(-self.weight * np.log(likely), np.float64)
 
-    def fitted(self, num: int, free: bool) -> _PositionFit:
+    def fitted(self, num: int, free: bool) -> PositionFit:
         """The model of `num` positions, or with `free` False the one in which all are seen.
 
         One position has eps 1: the one with most responses, or one that turns out to be seen more often.
@@ -213,7 +219,7 @@ class _PositionRows:
             values[0] += seen[top]
             values[2 : 2 + num] -= seen[top]
         examine = np.exp(values[2 : 2 + num])
-        return _PositionFit(
+        return PositionFit(
             float(values[0]), float(np.exp(values[1])), examine / examine.max(), values[2 + num :]
         )
 

@@ -30,6 +30,7 @@ from recgym.fit.provenance import (
 from recgym.fit.repeat_effect import is_repeated, repeat_effect
 from recgym.fit.response_model import Response, fit_response
 from recgym.fit.single_visits import with_rows_held_out
+from recgym.fit.slate_choice import SlateChoice
 from recgym.fit.slate_places import enter_examination, examined, one_response, rates_by_place
 from recgym.fit.streaks import Streak, of_visits, with_streak
 from recgym.fit.user_variance import UserVariance
@@ -62,23 +63,24 @@ def fit_impressions(
         level, again = repeat_effect(learnt, x, config.guard)
         x = x + level + again * is_repeated(learnt)
         response = response._replace(shift=response.shift + level)
-    positions = examined(log, learnt, x, response.deviate_sd(learnt), config)
-    if positions is not None:
-        x, again = positions.logits(learnt, x), positions.slope * again
-        response = response.moved(positions.slope, positions.level)
+    slates = examined(log, learnt, x, response, config)
+    if slates is not None:
+        x, again = slates.logits(learnt, x), slates.slope * again
+        response = response.moved(slates.slope, slates.level, slates.common)
     provenance = Provenance(dataset.domain)
     arrays = plain_arrays(dataset, config.dim) | {"choice": np.ones(1)}
     numbers = response_terms(learnt, response, config, arrays, provenance)
     if again:
         numbers["rho"] += again
         provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
-    enter_examination(log, positions, config, arrays, provenance)
+    numbers |= enter_examination(log, slates, config, arrays, provenance)
     report("fitting events", 0, 1, "")
     past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
     fit_events(learnt, x, provenance, arrays, config.guard is not None)
-    seen = None if positions is None else positions.seen(learnt)
-    keep_rates(learnt, arrays, x + response.above, response.deviate_sd(learnt), seen, drifts=config.dynamics)
+    logits = x + response.above
+    seen = (None, None) if slates is None else (slates.seen(learnt), slates.rivals(learnt, logits))
+    keep_rates(learnt, arrays, logits, response.deviate_sd(learnt), *seen, drifts=config.dynamics)
     report("fitting when users leave", 0, 1, "")
     numbers |= leaving_terms(leaving(dataset, log, config, arrays["user_bias"]), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
@@ -96,6 +98,7 @@ def fit_impressions(
     card |= {"place_rates": places} if places else {}
     card |= {"one_response": words} if (words := one_response(log)) else {}
     card |= {"not_modelled": not_modelled(dataset, past, personal)} if shown else {}
+    card |= {"one_of_slate": True} if isinstance(slates, SlateChoice) else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
     world = acceptance_rate(build_world(name, dataset, arrays, numbers, card), provenance)
     return world.with_card(terms=provenance.finish())
@@ -141,9 +144,10 @@ def response_terms(
         total = terms.item_bias.cpu().double().numpy()
         theta = dataset.items.price_slope(total)
         parts = {"factors": terms.factors, "push": terms.push, "profile": scale * terms.profile}
-        parts |= {"user_bias": scale * terms.user_bias, "context_bias": scale * terms.context_bias}
+        common = scale * response.common
+        parts |= {"user_bias": common * terms.user_bias, "context_bias": common * terms.context_bias}
         arrays |= {key: value.cpu().double().numpy() for key, value in parts.items()}
-        place = scale * terms.place_bias.cpu().double().numpy()
+        place = common * terms.place_bias.cpu().double().numpy()
         arrays["place_bias"] = sum_of_steps(place, response.steps)
         arrays["item_bias"] = scale * (total - theta * dataset.items.price_z) + response.shift
         numbers = {key: float(getattr(terms, key)) for key in ("kappa", "rho", "pull", "decay")}

@@ -102,6 +102,7 @@ class Response(NamedTuple):
     streak: Streak = Streak()
     above: float = 0.0  # what rows have above the intercept on average, as where who responds stays longer
     steps: Doubles = np.zeros(1)  # (O,) what the effect of a step lacks beside effects of earlier responses
+    common: float = 1.0  # slope of what all items have in common, beside that of the rest
 
     def deviate_sd(self, dataset: Dataset, rows: Bools | Ints | slice = slice(None)) -> Doubles:
         """Standard deviation of what rows of a visit share: random intercept, level less its mean; of `rows`."""
@@ -109,17 +110,18 @@ class Response(NamedTuple):
             np.sqrt(self.random_intercept_sd**2 + self.variance.level[dataset.user[rows]]), np.float64
         )
 
-    def moved(self, slope: float, level: float) -> "Response":
-        """The response whose logits are `slope` times its own, plus `level`."""
+    def moved(self, slope: float, level: float, common: float) -> "Response":
+        """The response whose logits are `slope` times its own, plus `level`; `common` times what items share."""
         return self._replace(
             scale=slope * self.scale,
             shift=slope * self.shift + level,
-            above=slope * self.above,
-            random_intercept_sd=slope * self.random_intercept_sd,
-            variance=self.variance.scaled(slope),
-            single_visits_sd=slope * self.single_visits_sd,
-            streak=self.streak._replace(gain=slope * self.streak.gain),
-            steps=slope * self.steps,
+            above=common * self.above,
+            random_intercept_sd=common * self.random_intercept_sd,
+            variance=self.variance.scaled(slope, common),
+            single_visits_sd=common * self.single_visits_sd,
+            streak=self.streak._replace(gain=common * self.streak.gain),
+            steps=common * self.steps,
+            common=common / slope * self.common,
         )
 
 

@@ -47,11 +47,11 @@ class UserVariance(NamedTuple):
         """Users who are known exactly."""
         return cls(np.zeros(dataset.num_users), np.zeros((dataset.num_users, 0)))
 
-    def scaled(self, by: float) -> "UserVariance":
-        """Those of logits that are `by` times as large."""
-        found = None if self.found is None else self.found.scaled(by)
-        tastes = found if self.tastes is self.found else self.tastes and self.tastes.scaled(by)
-        return UserVariance(by**2 * self.level, by**2 * self.taste, found, tastes)
+    def scaled(self, by: float, level: float) -> "UserVariance":
+        """Those of logits that are `by` times as large, of levels that are `level` times as large."""
+        found = None if self.found is None else self.found.scaled(by, level)
+        tastes = found if self.tastes is self.found else self.tastes and self.tastes.scaled(by, level)
+        return UserVariance(level**2 * self.level, by**2 * self.taste, found, tastes)
 
 
 def means_of(dataset: Dataset, user_bias: Doubles, profile: Doubles, factors: Doubles) -> Means:

@@ -15,7 +15,7 @@ import recgym  # noqa: F401 - importing it registers the environments
 from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, response_rate
 from recgym.evaluate.stats import mean_se
 from recgym.rollout.slate_rules import choose, item_mask
-from recgym.sim.schema import FRIENDS, ONE_CHOICE
+from recgym.sim.schema import FRIENDS, ONE_CHOICE, ONE_OF_SLATE
 
 REGRET_SESSIONS = (
     200  # the first, of which regret is computed: it costs an expected reward of every item a step
@@ -124,7 +124,7 @@ def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
     Szepesvári, 2020). An item that is shown twice counts once.
     """
     choice, size = int(engine.world.arrays.choice[0]), engine.slate_size
-    if choice == FRIENDS or (choice == ONE_CHOICE and size > 1):
+    if choice == FRIENDS or (choice in (ONE_CHOICE, ONE_OF_SLATE) and size > 1):
         return None
 
     def regret(actions: Any) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import math
 from recgym.jit import njit
 from recgym.sim.leaving import leave_clock, leave_logit
 from recgym.sim.scalar_math import sigmoid
-from recgym.sim.schema import INDEPENDENT, WorldArrays
+from recgym.sim.schema import INDEPENDENT, ONE_OF_SLATE, WorldArrays
 from recgym.sim.session import (
     affinity,
     event_logit,
@@ -48,10 +48,16 @@ def expected_given(w: WorldArrays, r: Reward, user: int, item: int, x: float, re
 @njit()
 def expected(w: WorldArrays, r: Reward, user: int, item: int, x: float) -> float:
     """Expected reward of an examined item, shown alone, at affinity x."""
-    responded = sigmoid(x)
+    if w.choice[0] == INDEPENDENT or w.choice[0] == ONE_OF_SLATE:
+        return expected_at(w, r, user, item, x, sigmoid(x))
+    return sigmoid(x) * expected_given(w, r, user, item, x, True)
+
+
+@njit()
+def expected_at(w: WorldArrays, r: Reward, user: int, item: int, x: float, responded: float) -> float:
+    """Expected reward of an examined item at affinity x that has a response with probability `responded`."""
     value = responded * expected_given(w, r, user, item, x, True)
-    if w.choice[0] == INDEPENDENT:
-        value += (1.0 - responded) * expected_given(w, r, user, item, x, False)
+    value += (1.0 - responded) * expected_given(w, r, user, item, x, False)
     return value
 
 
@@ -71,8 +77,12 @@ def item_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, item: int) 
     x = affinity(w, s, b, item)
     examined = float(w.examine[0])
     responded = examined * sigmoid(x)
+    if w.choice[0] == ONE_OF_SLATE:
+        responded = examined * math.exp(x) / (1.0 + examined * math.exp(x))
     stay = responded * stay_probability(w, s, b, item, 0)
     stay += (1.0 - responded) * stay_probability(w, s, b, item, 1)
+    if w.choice[0] == ONE_OF_SLATE:
+        return expected_at(w, r, s.user[b], item, x, responded), stay
     return examined * expected(w, r, s.user[b], item, x), stay
 
 
@@ -97,7 +107,7 @@ def slate_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Sla
     """The same for the slate in row 0.
 
     With one choice a slate, the weight of an item is multiplied by its examination probability. This is exact for one
-    item, and an approximation for more.
+    item and for ONE_OF_SLATE, and an approximation for more.
     """
     if shows_pages(w):
         return page_expectation(w, r, s, b, slate[0, 0])
@@ -115,6 +125,10 @@ def slate_expectation(w: WorldArrays, r: Reward, s: Sessions, b: int, slate: Sla
             lead = no_response * examined * sigmoid(x)
             no_response -= lead
             reward += examined * expected(w, r, s.user[b], item, x)
+        elif w.choice[0] == ONE_OF_SLATE:
+            lead = examined * math.exp(x) / total
+            no_response -= lead
+            reward += expected_at(w, r, s.user[b], item, x, lead)
         else:
             lead = examined * math.exp(x) / total if slots > 1 else examined * sigmoid(x)
             no_response -= lead

@@ -13,9 +13,10 @@ import numpy as np
 
 from recgym.arrays import Array, Doubles, Floats, Indices
 
-# choice models: one response a slate, one for each item, or friend requests (items are candidates)
-ONE_CHOICE, INDEPENDENT, FRIENDS = 0, 1, 2
-CHOICES = ("one", "independent", "friends")
+# choice models: one response a page of a shop, one for each item, friend requests (items are candidates), or one
+# response at most to a slate of impressions, whose positions have weights
+ONE_CHOICE, INDEPENDENT, FRIENDS, ONE_OF_SLATE = 0, 1, 2, 3
+CHOICES = ("one", "independent", "friends", "one of slate")
 # watch times, where a world has them: KuaiRand's rules hold, or they are shares of the duration alone
 BY_RULES, BY_SHARES = 1, 2
 WATCH_CLICK_MS, WATCH_LONG_MS = (
@@ -147,7 +148,7 @@ class WorldArrays(NamedTuple):
     """Arrays that the kernels read. Each field: its axes, and the type in which it is stored."""
 
     params: Annotated[Doubles, "params", np.float64]  # in the order of PARAMS
-    choice: Annotated[Indices, "1", np.int32]  # ONE_CHOICE or INDEPENDENT
+    choice: Annotated[Indices, "1", np.int32]  # ONE_CHOICE, INDEPENDENT, FRIENDS or ONE_OF_SLATE
     watch: Annotated[Indices, "1", np.int32]  # 0: none; BY_RULES, BY_SHARES: drawn given events 0 and 1
     user_cdf: Annotated[Doubles, "U", np.float64]  # cumulative population weights, the last is 1
     profile: Annotated[Floats, "U d", np.float16]  # p_u, the long-term profile
@@ -170,7 +171,9 @@ class WorldArrays(NamedTuple):
     context_cdf: Annotated[Doubles, "X", np.float64]  # cumulative weights of a visit's context
     context_bias: Annotated[Floats, "X", np.float16]  # added to affinity
     leave_context: Annotated[Floats, "X", np.float16]
-    examine: Annotated[Floats, "K", np.float32]  # eps_k, probability that position k is examined
+    examine: Annotated[
+        Floats, "K", np.float32
+    ]  # eps_k, probability that position k is examined, or its weight
     event_bias: Annotated[Floats, "E", np.float32]  # logit of the event at affinity 0; entry 0 is unused
     event_gain: Annotated[Floats, "E", np.float32]  # slope on affinity; entry 0 is unused (1)
     event_link: Annotated[

@@ -9,7 +9,8 @@ The model and its sources:
     affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
                      + place[t] + omega log(1 + friends(u, i)) + transition(last, i); returns: see `returns`
     examination  position k is examined with probability eps_k (position bias: Richardson et al., 2007)
-    response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item
+    response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item;
+                     where a slate of impressions has one response at most, eps_k multiplies the weight exp(x)
     intent       z <- z + eta m_i after a response to i, then z <- z + pull (p_u - z) after each step
     leaving      discrete-time hazard (Singer and Willett, 1993) with a frailty of the session (Vaupel et al., 1979)
                  written in `leaving`, with what a step is in a log of responses alone
@@ -39,9 +40,11 @@ from recgym.sim.scalar_math import (
 from recgym.sim.schema import (
     BY_RULES,
     FRIENDS,
+    INDEPENDENT,
     KAPPA,
     OMEGA,
     ONE_CHOICE,
+    ONE_OF_SLATE,
     OUTSIDE,
     RHO,
     THETA,
@@ -180,14 +183,15 @@ def _respond_to_slate(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Fee
         if is_repeat(slate, b, k):
             f.repeats[b] += 1
             continue
-        if w.examine[k] < 1.0 and uniform(key, step, EXAMINE, k) >= w.examine[k]:
+        is_weighted = w.choice[0] == ONE_OF_SLATE
+        if not is_weighted and w.examine[k] < 1.0 and uniform(key, step, EXAMINE, k) >= w.examine[k]:
             continue
         x = affinity(w, s, b, item)
-        if w.choice[0] != ONE_CHOICE:
+        if w.choice[0] == INDEPENDENT or w.choice[0] == FRIENDS:
             draw_events(w, s, b, k, item, x, happens(uniform(key, step, CHOICE, k), x), f)
             continue
         # multinomial logit in one pass: after each option, `chosen` is a draw from the options so far
-        weight = math.exp(x)
+        weight = w.examine[k] * math.exp(x) if is_weighted else math.exp(x)
         total += weight
         if uniform(key, step, CHOICE, k) * total < weight:
             chosen, chosen_x = k, x
@@ -230,6 +234,10 @@ def respond(w: WorldArrays, s: Sessions, b: int, slate: Slates, f: Feedback) -> 
         chosen, x = _respond_to_slate(w, s, b, slate, f)
     if w.choice[0] == ONE_CHOICE and chosen < slate.shape[1]:
         draw_events(w, s, b, chosen, slate[b, chosen], x, True, f)
+    if w.choice[0] == ONE_OF_SLATE:
+        for k in range(slate.shape[1]):
+            if not is_repeat(slate, b, k):
+                draw_events(w, s, b, k, slate[b, k], affinity(w, s, b, slate[b, k]), k == chosen, f)
 
 
 @njit()

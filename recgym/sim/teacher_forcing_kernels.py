@@ -13,7 +13,7 @@ from recgym.arrays import Doubles, Indices
 from recgym.jit import njit
 from recgym.sim.logged_visits import LoggedVisits, Options, Predicted
 from recgym.sim.scalar_math import MAX_LOGIT, clip, sigmoid
-from recgym.sim.schema import INDEPENDENT, MOOD, SIGMA, WorldArrays
+from recgym.sim.schema import INDEPENDENT, MOOD, ONE_OF_SLATE, SIGMA, WorldArrays
 from recgym.sim.session import (
     affinity,
     apply_feedback,
@@ -164,8 +164,9 @@ def _expect_state(
     """Add the event probabilities of one hidden state to `out`; returns the likelihood of the logged events under it.
 
     With one choice a slate, the weight of an item is multiplied by its examination probability. This is exact where all
-    items are examined.
+    items are examined, and for ONE_OF_SLATE.
     """
+    is_weighted = w.choice[0] == ONE_OF_SLATE
     b, independent, attraction, likely, responses = h.draw, w.choice[0] == INDEPENDENT, 1.0, 1.0, 0
     if not independent:
         for k in range(slate.shape[1]):
@@ -178,7 +179,7 @@ def _expect_state(
         item, bits, examined = slate[b, k], v.events[step, k], float(w.examine[k])
         x = clip(affinity(w, s, b, item) + h.mood, MAX_LOGIT)
         responded = examined * (sigmoid(x) if independent else math.exp(x) / attraction)
-        skipped = examined - responded if independent else 0.0
+        skipped = examined - responded if independent else 1.0 - responded if is_weighted else 0.0
         impression = Impression(s.user[b], item, x)
         _add_marginals(w, impression, responded, skipped, h.weight, out.chance, step, k)
         rest = _likelihood(w, impression, bits, v.known[0])
@@ -187,6 +188,8 @@ def _expect_state(
             likely *= responded * rest + MIN_LIKELIHOOD
         elif independent:
             likely *= skipped * rest + (1.0 - examined if bits == 0 else 0.0) + MIN_LIKELIHOOD
+        elif is_weighted:
+            likely *= rest + MIN_LIKELIHOOD
     return likely if independent or responses > 0 else likely / attraction
 
 

@@ -129,7 +129,7 @@ def _check_indices(arrays: WorldArrays, num_categories: int, num_events: int) ->
 def _check_kind(arrays: WorldArrays, domain: str) -> None:
     """Codes of the choice model and of watch time."""
     if arrays.choice[0] not in range(len(CHOICES)) or arrays.watch[0] not in (0, BY_RULES, BY_SHARES):
-        raise ValueError("world arrays choice and watch must be 0, 1 or 2")
+        raise ValueError("world arrays choice must be 0, 1, 2 or 3, and watch 0, 1 or 2")
     if (arrays.choice[0] == FRIENDS) != (domain == "friends"):
         raise ValueError(f"world array choice is {arrays.choice[0]}, which is not one of the domain {domain}")
 

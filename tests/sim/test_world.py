@@ -69,7 +69,7 @@ def test_a_subset_has_the_most_exposed_items():
         ),
         ({"duration": np.full(30, -1.0)}, "duration has numbers from -1"),
         ({"watch_quantiles": np.full((3, 2), -1.5)}, "watch_quantiles has numbers .* at least -1"),
-        ({"watch": np.full(1, 3)}, "choice and watch must be 0, 1 or 2"),
+        ({"watch": np.full(1, 3)}, "choice must be 0, 1, 2 or 3, and watch 0, 1 or 2"),
         ({"watch_quantiles": np.tile([1.0, 0.5], (3, 1))}, "watch_quantiles must not fall along a row"),
         ({"params": np.zeros(3)}, "world array params: axis params has size 3"),
         ({"nonsense": np.zeros(3)}, "unknown arrays: nonsense"),
@@ -188,7 +188,7 @@ def test_a_world_of_another_layout_is_an_error(tmp_path):
         ({"push": np.full_like(arrays["push"], np.inf)}, "push holds a number that is not finite"),
         ({"category": arrays["category"] + 100}, "category leaves"),
         ({"choice": np.array([2], np.int32)}, "choice is 2, which is not one of the domain ecommerce"),
-        ({"choice": np.array([7], np.int32)}, "choice and watch must be"),
+        ({"choice": np.array([7], np.int32)}, "choice must be 0, 1, 2 or 3"),
     ):
         save_file({**arrays, **change}, folder / "world.safetensors")
         with pytest.raises(ValueError, match=message):
