@@ -1,7 +1,9 @@
 """The presets of the shipped worlds give the fits of earlier code: figures of short fits of small logs.
 
 A preset's settings are a promise: a new default must not move it. The figures below are of the code before `guard`
-and `start` were settings; they agree to rounding on any machine, not bit for bit.
+and `start` were settings; they agree to rounding on any machine, not bit for bit. So they leave out what a log does not
+determine, and Adam, whose steps have the size of the rate, makes of rounding: on Intel the level of a page's items was
+15 % off that on AMD.
 """
 
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 
 from recgym.fit import PRESETS, api, fit
 from recgym.logs import Log
+from recgym.sim.schema import OUTSIDE
 
 USERS, ITEMS, VISITS, LENGTH = 40, 24, 400, 8
 ROUNDED = 1e-4  # one context has an effect of 0, which a solver reaches to so much
@@ -66,12 +69,12 @@ FIGURES: dict[str, dict[str, float]] = {
         "return_decay": 1.0,
     },
     "ecommerce-1": {
-        "params": 0.86662,
+        "params": 0.8825,
         "user_cdf": 0.59065,
         "profile": 0.044014,
-        "factors": 0.19769,
+        "factors": 0.14547,
         "push": 0.20132,
-        "item_bias": 0.14289,
+        "item_bias": 0.081372,
         "category": 1.291,
         "price": 1.0001,
         "price_ratio": 1.1431,
@@ -167,10 +170,11 @@ def summary(name: str) -> dict[str, float]:
     preset = replace(PRESETS[name], split=None, bootstrap=20, **short)
     log = small_log(domain)
     world = fit(log, name=name, config=preset, progress=False)
-    size = {
-        key: float(np.sqrt(np.square(np.asarray(value, float)).mean()))
-        for key, value in world.arrays._asdict().items()
-    }
+    arrays = {key: np.asarray(value, float) for key, value in world.arrays._asdict().items()}
+    if domain == "ecommerce":  # choices on one page do not show what its items have in common
+        arrays |= {key: arrays[key] - arrays[key].mean(axis=0) for key in ("factors", "item_bias")}
+        arrays["params"] = np.delete(arrays["params"], OUTSIDE)  # beside that level
+    size = {key: float(np.sqrt(np.square(value).mean())) for key, value in arrays.items()}
     return {key: value for key, value in size.items() if value > ROUNDED}
 
 
