@@ -209,7 +209,8 @@ class World:
         )  # fmt: skip
 
     def drawn(self, seed: int = 0) -> "World":
-        """The world with users drawn from their posterior; one seed is one population."""
+        """The world with users drawn from their posterior; one seed (0 or more) is one population."""
+        seed = whole_number(seed, "seed")
         if self.posterior is None:
             return self
         users = drawn_users(self.arrays, self.posterior, seed)

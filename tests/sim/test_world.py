@@ -40,6 +40,12 @@ def test_saving_keeps_the_licence_beside_the_world(tmp_path):
     assert (tmp_path / "w" / "LICENSE").read_text() == "mine"
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "7", None, float("nan")])
+def test_a_population_has_a_whole_number_as_its_seed(seed):
+    with pytest.raises(ValueError, match=r"^seed is "):
+        synthetic(3).drawn(seed)
+
+
 def test_a_subset_has_the_most_exposed_items():
     world = synthetic(3, num_items=20)
     cut = world.subset(5)
