@@ -206,9 +206,9 @@ def test_an_environment_is_judged_from_the_command_line(run, places):
 
 
 def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
-    def cells(log, world, low, high):
+    def cells(log, world, low, high, figure="f"):
         row = {
-            "figure": "f",
+            "figure": figure,
             "judges": "users",
             "log": log,
             "world": world,
@@ -222,8 +222,9 @@ def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
     assert "0.5 (outside)" in cells(0.2, 0.5, 0.1, 0.3)
     assert "(outside)" not in cells(0.2, 0.25, 0.1, 0.3)
     assert "5 (outside)" in cells(4.0, 5.0, 4.0, 4.0)  # a median
-    assert "(outside)" not in cells(0.0, 0.33, 0.0, 0.0)  # never in 9 rows: up to 3 / 9
-    assert "0.34 (outside)" in cells(0.0, 0.34, 0.0, 0.0)
+    assert "(outside)" not in cells(0.0, 0.33, 0.0, 0.0, "free_same_page")  # never in 9 rows: up to 3 / 9
+    assert "0.34 (outside)" in cells(0.0, 0.34, 0.0, 0.0, "free_same_page")
+    assert "0.33 (outside)" in cells(0.0, 0.33, 0.0, 0.0)  # no rate
 
 
 def test_a_log_that_cannot_be_judged_is_one_line(run, places, tmp_path):
