@@ -54,9 +54,7 @@ class Figure(NamedTuple):
     baselines: Mapping[str, float]  # all, where there are several
     text: str
     why: str = ""  # why a value is None that other rows of the metric have; else empty
-    behind: float | None = (
-        None  # lower end of the paired 95 % interval of a loss less the baseline's; None: unknown
-    )
+    behind: float | None = None  # lower end of the paired 95 % interval of a loss less the baseline's
 
     @property
     def metric(self) -> Metric:
@@ -145,13 +143,16 @@ def figure(
     )  # fmt: skip
 
 
-def with_paired(
-    row: Figure, loss: Doubles, baselines: Mapping[str, Doubles], spread: Callable[[Doubles], Spread]
-) -> Figure:
-    """The figure of a log-loss with the lower end of the paired interval of its difference to the best baseline.
+def loss_figure(
+    which: str, *fields: object, loss: Doubles, baselines: Mapping[str, Doubles],
+    spread: Callable[[Doubles], Spread],
+) -> Figure:  # fmt: skip
+    """The figure of a mean log-loss, with the paired interval of its difference to that of the best baseline.
 
     `loss` and `baselines` are (R,) losses of the rows; `spread` returns the spread of a mean of rows.
     """
+    means = {name: float(other.mean()) for name, other in baselines.items()}
+    row = figure(which, *fields, world=float(loss.mean()), spread=spread(loss), n=len(loss), baselines=means)
     if not row.baseline_name:
         return row
     return row._replace(behind=_rounded(spread(loss - baselines[row.baseline_name]).low))

@@ -10,7 +10,7 @@ import numpy as np
 
 from recgym.arrays import Bools, Doubles, Ints
 from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, reliability, total
-from recgym.fidelity.card_metrics import POLICY, Figure, figure, with_paired
+from recgym.fidelity.card_metrics import POLICY, Figure, figure, loss_figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.fidelity.resampling import Spread
@@ -42,11 +42,9 @@ def on_page(evaluation: Evaluation) -> list[Figure]:
     def ratio(top: Doubles, bottom: Doubles) -> Spread:
         return every.of_ratio(np.bincount(cluster, top), np.bincount(cluster, bottom))
 
-    on_pages = figure("page_log_loss", world=float(loss.mean()), spread=every.of_ratio(loss), n=len(loss),
-                      baselines={name: float(other.mean()) for name, other in others.items()})  # fmt: skip
     evaluation.curves["reliability"] = {"item on its page": reliability(chosen, chance, ratio)}
     return [
-        with_paired(on_pages, loss, others, every.of_ratio),
+        loss_figure("page_log_loss", loss=loss, baselines=others, spread=every.of_ratio),
         figure("page_top_share", log=float(hit.mean()), world=float(top.mean()),
                baselines={"any item": float((1 / size).mean())}, spread=every.of_ratio(hit), n=len(loss)),
         figure("page_calibration_error", n=len(loss), world=calibration_error(chosen, chance, bins),

@@ -17,7 +17,7 @@ from recgym.fidelity.calibration import (
     reliability,
     total,
 )
-from recgym.fidelity.card_metrics import Figure, figure, with_paired
+from recgym.fidelity.card_metrics import Figure, figure, loss_figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.numerics import auc, auc_of_codes, log_losses, logit
@@ -114,11 +114,9 @@ def ranking(evaluation: Evaluation) -> list[Figure]:
         baselines = {label: evaluation.baseline(model, name) for label, model in ROW_BASELINES.items()}
         losses = log_losses(flag, chance)
         others = {label: log_losses(flag, other) for label, other in baselines.items()}
-        row = figure(
-            "log_loss", name, world=float(losses.mean()), spread=evaluation.rows.of_ratio(losses), n=len(flag),
-            baselines={label: float(other.mean()) for label, other in others.items()},
-        )  # fmt: skip
-        found.append(with_paired(row, losses, others, evaluation.rows.of_ratio))
+        found.append(
+            loss_figure("log_loss", name, loss=losses, baselines=others, spread=evaluation.rows.of_ratio)
+        )
         code = np.unique(chance, return_inverse=True)[1]
         found.append(figure(
             "auc", name, world=auc(flag, chance), n=len(flag),

@@ -18,7 +18,7 @@ from recgym.fidelity.calibration import (
     largest,
     total,
 )
-from recgym.fidelity.card_metrics import Figure, figure, with_paired
+from recgym.fidelity.card_metrics import Figure, figure, loss_figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.indexed_log import IndexedLog
 from recgym.numerics import auc, auc_of_codes, log_losses
@@ -63,10 +63,8 @@ def leaving(evaluation: Evaluation) -> list[Figure]:
     losses, code, bins = log_losses(left, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
     spread = evaluation.steps(part)
     others = {name: log_losses(left, other) for name, other in baselines.items()}
-    loss = figure("log_loss", "leaving", world=float(losses.mean()), spread=spread.of_ratio(losses), n=len(left),
-                  baselines={name: float(other.mean()) for name, other in others.items()})  # fmt: skip
     found = [
-        with_paired(loss, losses, others, spread.of_ratio),
+        loss_figure("log_loss", "leaving", loss=losses, baselines=others, spread=spread.of_ratio),
         figure("auc", "leaving", world=auc(left, chance), n=len(left),
                spread=spread.of(lambda w: auc_of_codes(left, code, w)),
                baselines={name: auc(left, other) for name, other in baselines.items()}),

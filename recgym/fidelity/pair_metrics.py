@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
 from recgym.fidelity import graph_metrics
-from recgym.fidelity.card_metrics import Figure, figure, with_paired
+from recgym.fidelity.card_metrics import Figure, figure, loss_figure
 from recgym.fidelity.evaluation import Evaluation, LackingError
 from recgym.fidelity.free_run import MAX_VISITS, FreeRun, Shape, free_run_of_pairs
 from recgym.fidelity.resampling import Resampling
@@ -142,10 +142,8 @@ def held_out(evaluation: PairEvaluation) -> list[Figure]:
     users, ours = recall(score, evaluation)
     theirs = recall(baseline, evaluation)[1]
     spread = Resampling(evaluation.user[test], evaluation.resamples, evaluation.seed)
-    row = figure("held_out_log_loss", world=float(loss.mean()), n=len(loss),
-                 baselines={"popularity": float(plain.mean())}, spread=spread.of_ratio(loss))  # fmt: skip
     return [
-        with_paired(row, loss, {"popularity": plain}, spread.of_ratio),
+        loss_figure("held_out_log_loss", loss=loss, baselines={"popularity": plain}, spread=spread.of_ratio),
         figure("held_out_recall", RECALL_DEPTH, world=float(ours.mean()), n=len(users),
                baselines={"popularity": float(theirs.mean())},
                spread=Resampling(users, evaluation.resamples, evaluation.seed).of_ratio(ours)),

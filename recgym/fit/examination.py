@@ -54,7 +54,7 @@ class Examination(NamedTuple):
 
     def seen(self, dataset: Dataset) -> Doubles:
         """(R,) probability that the row is examined."""
-        return self.examine[np.minimum(positions_of(dataset), len(self.examine) - 1)]
+        return at_positions(self.examine, positions_of(dataset))
 
     def logits(self, dataset: Dataset, x: Doubles) -> Doubles:
         """(R,) logits of an examined item, from those without positions."""
@@ -62,7 +62,7 @@ class Examination(NamedTuple):
 
     def table(self, length: int) -> Doubles:
         """(length,) the probabilities, of positions behind the last one that of the last."""
-        return self.examine[np.minimum(np.arange(length), len(self.examine) - 1)]
+        return at_positions(self.examine, np.arange(length))
 
 
 def positions_of(dataset: Dataset) -> Ints:
@@ -125,6 +125,26 @@ def _level(dataset: Dataset, found: Examination, rows: Ints, x: Doubles, spread:
     return solved(level, at_the_end(dataset, rows, flag, seen * _over_intercepts(level + logit, deviate)[0]))
 
 
+def at_positions(values: Doubles, position: Ints) -> Doubles:
+    """Values (K,) at some positions from 0; behind the last one, that of the last."""
+    return values[np.minimum(position, len(values) - 1)]
+
+
+def mean_by_item(dataset: Dataset, x: Doubles) -> Doubles:
+    """(N,) means of logits (R,) over the known rows of each item, of items without such rows over all of them."""
+    known = dataset.known & np.isfinite(x)
+    count = np.bincount(dataset.item[known], minlength=dataset.num_items)
+    mean = np.bincount(dataset.item[known], x[known], dataset.num_items) / np.maximum(count, 1)
+    return np.where(count > 0, mean, x[known].mean())
+
+
+def spread_over_items(values: Doubles, item: Ints, num_items: int) -> Doubles:
+    """(N,) values (R,) of the rows' items; of items without rows, their mean."""
+    out = np.full(num_items, float(values.mean()))
+    out[item] = values
+    return out
+
+
 def _weights(dataset: Dataset, rows: Bools | Ints) -> Doubles:
     return np.ones(len(dataset.item[rows])) if dataset.weight is None else dataset.weight[rows]
 
@@ -169,11 +189,7 @@ class PositionRows:
     @classmethod
     def of(cls, dataset: Dataset, part: Bools, position: Ints, x: Doubles, spread: Doubles) -> "PositionRows":
         """Those of a part of the rows of a dataset; the means of items are over all of its known rows."""
-        known = dataset.known & np.isfinite(x)
-        count = np.bincount(dataset.item[known], minlength=dataset.num_items)
-        mean = np.bincount(dataset.item[known], x[known], dataset.num_items) / np.maximum(count, 1)
-        mean = np.where(count > 0, mean, x[known].mean())
-        item = dataset.item[part].astype(np.int64)
+        mean, item = mean_by_item(dataset, x), dataset.item[part].astype(np.int64)
         return cls(
             dataset.positive[part], x[part] - mean[item], mean[item], spread[part], position[part], item,
             _weights(dataset, part), dataset.num_items,
@@ -181,9 +197,7 @@ class PositionRows:
 
     def item_means(self) -> Doubles:
         """(N,) mean logit of each item, of those without rows that of all rows."""
-        out = np.full(self.num_items, float(self.mean.mean()))
-        out[self.item] = self.mean
-        return out
+        return spread_over_items(self.mean, self.item, self.num_items)
 
     def of_items(self) -> float:
         """Share of the variance of positions that is between items."""

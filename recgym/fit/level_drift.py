@@ -55,9 +55,7 @@ def at_the_end(dataset: Dataset, rows: Ints, flag: Doubles, chance: Doubles) -> 
 def last_level(level: Doubles, variance: Doubles) -> float:
     """Conditional mean of the last level, from estimates (K,) with errors of these variances; 0 without drift."""
     number = np.arange(len(level))
-    walk = np.minimum(number[:, None], number).astype(
-        np.float64
-    )  # covariances of a walk of steps of variance 1
+    walk = np.minimum(number[:, None], number).astype(np.float64)  # covariances, of steps of variance 1
     found = [(0.0, *_at(level, variance, 0.0 * walk))]
     found += [(step, *_at(level, variance, step**2 * walk)) for step in STEPS]
     best = max(found, key=lambda each: each[1])

@@ -22,7 +22,17 @@ from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.baseline_guard import beats, held_out
 from recgym.fit.dataset import Dataset
 from recgym.fit.event_rates import latest
-from recgym.fit.examination import MIN_ROWS, NODES, PRIOR, STEP_PRIOR, PositionRows, positions_of
+from recgym.fit.examination import (
+    MIN_ROWS,
+    NODES,
+    PRIOR,
+    STEP_PRIOR,
+    PositionRows,
+    at_positions,
+    mean_by_item,
+    positions_of,
+    spread_over_items,
+)
 from recgym.logs.splits import TRAIN
 from recgym.numerics import hermite_nodes, sigmoid
 
@@ -45,7 +55,7 @@ class SlateChoice(NamedTuple):
 
     def seen(self, dataset: Dataset) -> Doubles:
         """(R,) weight of the row's position."""
-        return self.examine[np.minimum(positions_of(dataset), len(self.examine) - 1)]
+        return at_positions(self.examine, positions_of(dataset))
 
     def logits(self, dataset: Dataset, x: Doubles) -> Doubles:
         """(R,) logits of a choice from those of independent items."""
@@ -60,7 +70,7 @@ class SlateChoice(NamedTuple):
 
     def table(self, length: int) -> Doubles:
         """(length,) the weights, of positions behind the last one that of the last."""
-        return self.examine[np.minimum(np.arange(length), len(self.examine) - 1)]
+        return at_positions(self.examine, np.arange(length))
 
 
 class _ChoiceFit(NamedTuple):
@@ -187,9 +197,7 @@ class _ChoiceRows:
     ) -> "_ChoiceRows":
         """Those of a part of the rows of a dataset; the means of items are over all of its known rows."""
         known, own = dataset.known & np.isfinite(x), x - shared
-        count = np.bincount(dataset.item[known], minlength=dataset.num_items)
-        mean = np.bincount(dataset.item[known], own[known], dataset.num_items) / np.maximum(count, 1)
-        mean = np.where(count > 0, mean, own[known].mean())
+        mean = mean_by_item(dataset, own)
         item, begins = dataset.item[part].astype(np.int64), dataset.step_starts[part]
         return cls(
             dataset.positive[part].astype(bool), own[part] - mean[item], shared[part] - shared[known].mean(),
@@ -199,9 +207,7 @@ class _ChoiceRows:
 
     def item_means(self) -> Doubles:
         """(N,) mean logit of each item, of those without rows that of all rows."""
-        out = np.full(self.num_items, float(self.mean.mean()))
-        out[self.item] = self.mean
-        return out
+        return spread_over_items(self.mean, self.item, self.num_items)
 
     def losses(self, fit: _ChoiceFit) -> Doubles:
         """(S,) negative log-likelihoods of the slates."""

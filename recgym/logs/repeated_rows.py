@@ -58,9 +58,7 @@ def rows_kept(
         return np.arange(len(table)), []
     has_time = "time" in columns
     if split is None:
-        beside = [
-            name for name in (FINE, *COUNT_COLUMNS.values()) if name in columns
-        ]  # what their cells say, too
+        beside = [name for name in (FINE, *COUNT_COLUMNS.values()) if name in columns]  # not in the table
         names = [name for name in (*table.column_names, *beside) if name != REPEAT]
         repeats = repeats_of(
             pa.table({name: columns[name] if name in columns else table[name] for name in names}),

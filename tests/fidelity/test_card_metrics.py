@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recgym.fidelity.card import value_text
-from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, text_of, with_paired
+from recgym.fidelity.card_metrics import Figure, figure, figures_of, id_of, loss_figure, text_of
 from recgym.fidelity.metric_table import METRICS
 from recgym.fidelity.resampling import Resampling, Spread
 
@@ -109,8 +109,5 @@ def test_a_loss_is_worse_where_the_paired_interval_excludes_0():
     for sd, is_worse in ((0.02, True), (2.0, False)):
         noise = rng.normal(size=2_000)
         loss = plain + 0.01 + sd * (noise - noise.mean())
-        row = figure(
-            "log_loss", "click", world=float(loss.mean()), n=2_000, baselines={"flat": float(plain.mean())}
-        )
-        row = with_paired(row, loss, {"flat": plain}, rows.of_ratio)
+        row = loss_figure("log_loss", "click", loss=loss, baselines={"flat": plain}, spread=rows.of_ratio)
         assert (row.is_worse, Figure.of_entry(row.entry())) == (is_worse, row)
