@@ -55,7 +55,7 @@ from agents.problem import Problem
 from agents.saved import join_parts, split_parts
 from agents.torch_utils import compiled, mixed_precision
 from agents.user_table import user_features
-from recgym.arrays import Arrays
+from recgym.arrays import Arrays, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +130,11 @@ class DcfDqn(DeepQ):
     def _towers(self, **more: Any) -> Towers:
         return super()._towers(rank=self.params.rank, **more)
 
-    def _take_factors(self) -> None:
-        """Let both networks use the present factors."""
+    def _take_factors(self, users: Ints | None = None) -> None:
+        """Let both networks use the present factors; `users` are those with new sessions, None: all."""
         if self.factors is not None:
             for network in (self.online, self.target):
-                network.take_factors(self.factors)
+                network.take_factors(self.factors, users)
             self._weights_changed()
 
     def _weights_changed(self) -> None:
@@ -178,7 +178,7 @@ class DcfDqn(DeepQ):
         """Also add a vector step to the factors."""
         if self.factors is not None:
             self.factors.learn(transition)
-            self._take_factors()
+            self._take_factors(np.unique(np.asarray(transition.observation["user"], np.int64)))
         return super().learn(transition)
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:

@@ -20,18 +20,17 @@ from agents.deep.states import States
 from agents.factors.session_factors import SessionFactors
 from agents.problem import Problem
 from agents.slates import weight_vector
+from recgym.arrays import Ints
 
 
 class FactorPosterior(nn.Module):
     """Posterior means of the sessions' factors, as `SessionFactors.beliefs` has them, on the device of the towers."""
 
-    inner: Tensor  # (U, r, r) what the users' earlier sessions say: precision ...
-    cross: Tensor  # (U, r) ... and precision times mean
-    by_features: Tensor  # (U, r) prior means
+    before: Tensor  # (U, r, r) of new sessions by each user: precision ...
+    scaled: Tensor  # (U, r) ... and precision times mean
     item_mean: Tensor  # (N + 1,) mean rewards b_a; 0 of padding
     item_factors: Tensor  # (N + 1, r) w_a; 0 of padding
     variance: Tensor  # () of the noise
-    share: Tensor  # () of the scatter that is the users'
     weights: Tensor  # (E,) of events in the reward
     slopes: Tensor  # (E + 1,) [minutes] of each event, and of every item
     price_ratio: Tensor  # (N + 1,)
@@ -44,13 +43,11 @@ class FactorPosterior(nn.Module):
         events, users, items = len(problem.event_names), problem.num_users, problem.num_items + 1
         ratio = np.append(np.asarray(problem.items["price_ratio"], np.float64), 0.0)
         start = {
-            "inner": torch.zeros(users, rank, rank),
-            "cross": torch.zeros(users, rank),
-            "by_features": torch.zeros(users, rank),
+            "before": torch.eye(rank).repeat(users, 1, 1),
+            "scaled": torch.zeros(users, rank),
             "item_mean": torch.zeros(items),
             "item_factors": torch.zeros(items, rank),
             "variance": torch.ones(()),
-            "share": torch.full((), 0.5),
             "weights": torch.as_tensor(weight_vector(problem)).float(),
             "slopes": torch.zeros(events + 1),
             "price_ratio": torch.as_tensor(ratio).float(),
@@ -59,18 +56,18 @@ class FactorPosterior(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     @torch.no_grad()
-    def load(self, factors: SessionFactors) -> tuple[Tensor, Tensor]:
-        """Take the present factors; the items' factors (N, r) and biases (N,) in logits."""
-        model = factors.model
-        for name, value in (
-            ("inner", model.user_inner),
-            ("cross", model.user_cross),
-            ("by_features", model.by_features),
-            ("variance", model.noise[0]),
-            ("share", model.share[0]),
-            ("slopes", factors.past.slopes),
-        ):
-            getattr(self, name).copy_(torch.as_tensor(value))
+    def load(self, factors: SessionFactors, users: Ints | None = None) -> tuple[Tensor, Tensor]:
+        """Take the present factors; the items' factors (N, r) and biases (N,) in logits.
+
+        Args:
+            factors: of the agent.
+            users: those with new sessions since the last call; None: all.
+        """
+        model, rows = factors.model, slice(None) if users is None else users
+        before, scaled = model.prior_system(rows)
+        self.before[rows], self.scaled[rows] = (self.before.new_tensor(part) for part in (before, scaled))
+        self.variance.fill_(float(model.noise[0]))
+        self.slopes.copy_(torch.as_tensor(factors.past.slopes))
         self.item_mean[:-1] = torch.as_tensor(model.items[:, 0])
         self.item_factors[:-1] = torch.as_tensor(model.items[:, 1:])
         mean = model.mean_reward()
@@ -95,16 +92,11 @@ class FactorPosterior(nn.Module):
 
     def _system(self, states: States) -> tuple[Tensor, Tensor]:
         """Precision (B, r, r), and precision times mean by user and by each item of the history, (B, 1 + H, r)."""
-        eye = torch.eye(self.rank, dtype=self.inner.dtype, device=self.inner.device)
-        inner, by_features = self.inner[states.user], self.by_features[states.user]
-        covariance = torch.linalg.inv(inner + eye / self.share)
-        surprise = self.cross[states.user] - _times(inner, by_features)
-        prior = by_features + _times(covariance, surprise)
-        before = torch.linalg.inv(covariance + (1.0 - self.share) * eye)
         w = self.item_factors[states.items]
         error = self.rewards(states) - self.item_mean[states.items]
         of_items = error[..., None] * w / self.variance
-        return before + w.mT @ w / self.variance, torch.cat([_times(before, prior)[:, None], of_items], dim=1)
+        precision = self.before[states.user] + w.mT @ w / self.variance
+        return precision, torch.cat([self.scaled[states.user][:, None], of_items], dim=1)
 
     def rewards(self, states: States) -> Tensor:
         """Rewards of the history's items for their events, scaled to [0, 1], (B, H): as `agents.past_rewards`."""
@@ -116,8 +108,3 @@ class FactorPosterior(nn.Module):
             minutes = (events @ self.slopes[:-1] + self.slopes[-1]).clamp(0.0, problem.reward_max_minutes)
             reward = reward + problem.reward_per_minute * minutes
         return ((reward - self.low) / self.span).clamp(0.0, 1.0)
-
-
-def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
-    """Products of matrices (B, r, r) and vectors (B, r)."""
-    return (matrices @ vectors[:, :, None])[:, :, 0]

@@ -43,6 +43,7 @@ from agents.factors.session_factors import SessionFactors
 from agents.features import candidate_names
 from agents.problem import Problem
 from agents.torch_utils import entries
+from recgym.arrays import Ints
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
 CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small beside the tower's other inputs
@@ -125,10 +126,10 @@ class Towers(nn.Module):
         self.register_buffer("spread", torch.full((), max(high - low, 1e-3)))
         keep_stored_names(self)
 
-    def take_factors(self, factors: SessionFactors) -> None:
-        """Use the present factors of a matrix factorisation of r factors."""
+    def take_factors(self, factors: SessionFactors, users: Ints | None = None) -> None:
+        """Use the present factors of a matrix factorisation of r factors, as `FactorPosterior.load`."""
         with torch.no_grad():
-            self.items.factors[:], self.items.factor_bias[:] = self.factors.load(factors)
+            self.items.factors[:], self.items.factor_bias[:] = self.factors.load(factors, users)
 
     def past(self, states: States, catalogue: ItemVectors | None = None) -> HistoryItems:
         """The items of the history; `catalogue` is the item tower's, if it is known."""

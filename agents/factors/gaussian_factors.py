@@ -122,12 +122,23 @@ class GaussianFactors:
         mean, covariance = self.of_users(users)
         return Beliefs(mean, covariance + (1.0 - self.share) * np.eye(self.rank))
 
+    def prior_system(self, users: Ints | slice) -> tuple[Doubles, Doubles]:
+        """Precision (S, d, d) of the vectors of new sessions by some users, and precision times mean (S, d).
+
+        With A the precision of t, (A^-1 + (1 - q) I)^-1 = (I + (1 - q) A)^-1 A: the numbers of `prior` by one inverse.
+        """
+        eye = np.eye(self.rank)
+        own = self.user_inner[users] + eye / self.share
+        shrink = _inverse(eye + (1.0 - self.share) * own)
+        precision = shrink @ own
+        scaled_mean = _times(shrink, self.user_cross[users] + self.by_features[users] / self.share)
+        return 0.5 * (precision + precision.transpose(0, 2, 1)), scaled_mean
+
     def posterior(self, users: Ints, sessions: RewardSums) -> Beliefs:
         """Posteriors of sessions that the users' sums do not have."""
-        prior, (precision, scaled_mean) = self.prior(users), self.evidence(sessions)
-        before = _inverse(prior.covariance)
+        (before, scaled_prior), (precision, scaled_mean) = self.prior_system(users), self.evidence(sessions)
         covariance = _inverse(before + precision)
-        return Beliefs(_times(covariance, _times(before, prior.mean) + scaled_mean), covariance)
+        return Beliefs(_times(covariance, scaled_prior + scaled_mean), covariance)
 
     def mean_reward(self) -> float:
         """Mean reward of all impressions, with one pseudo-impression of one half; between 0 and 1."""

@@ -22,7 +22,7 @@ TASKS = [
 
 
 def prepared(task, domain, offline_rate=3e-3, warmup=10**6, **kwargs):
-    env = history_env(synthetic(domain=domain, num_items=30, num_users=12), 16, task, **kwargs)
+    env = history_env(synthetic(domain=domain, num_items=30, num_users=40), 16, task, **kwargs)
     rates = {"offline_rate": offline_rate, "warmup": warmup}
     agent = make_agent("dcf-dqn", Problem.of(env), 0, rank=3, epochs=1, **rates, **SMALL)
     agent.prepare(sample_log(env, sessions=60, seed=1), 2)

@@ -107,6 +107,9 @@ def test_what_other_visits_say_is_that_of_the_joint_normal(share):
     mean, covariance = gain @ (reward - model.items[item, 0]), scatter - gain @ design @ scatter
     np.testing.assert_allclose(found.mean[0], mean[-RANK:], atol=1e-9)
     np.testing.assert_allclose(found.covariance[0], covariance[-RANK:, -RANK:], atol=1e-9)
+    precision, scaled_mean = (part[0] for part in model.prior_system(np.zeros(1, int)))
+    np.testing.assert_allclose(precision @ found.covariance[0], np.eye(RANK), atol=1e-9)
+    np.testing.assert_allclose(scaled_mean, precision @ found.mean[0], atol=1e-9)
 
 
 def test_an_items_posterior_is_a_ridge_regression_on_the_visits():
