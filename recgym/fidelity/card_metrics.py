@@ -144,7 +144,7 @@ def figure(
 
 
 def loss_figure(
-    which: str, *fields: object, loss: Doubles, baselines: Mapping[str, Doubles],
+    which: str, *fields: object, judges: str = USERS, loss: Doubles, baselines: Mapping[str, Doubles],
     spread: Callable[[Doubles], Spread],
 ) -> Figure:  # fmt: skip
     """The figure of a mean log-loss, with the paired interval of its difference to that of the best baseline.
@@ -152,7 +152,15 @@ def loss_figure(
     `loss` and `baselines` are (R,) losses of the rows; `spread` returns the spread of a mean of rows.
     """
     means = {name: float(other.mean()) for name, other in baselines.items()}
-    row = figure(which, *fields, world=float(loss.mean()), spread=spread(loss), n=len(loss), baselines=means)
+    row = figure(
+        which,
+        *fields,
+        judges=judges,
+        world=float(loss.mean()),
+        spread=spread(loss),
+        n=len(loss),
+        baselines=means,
+    )
     if not row.baseline_name:
         return row
     return row._replace(behind=_rounded(spread(loss - baselines[row.baseline_name]).low))

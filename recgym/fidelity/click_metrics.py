@@ -180,9 +180,10 @@ def catalogue(evaluation: Evaluation) -> list[Figure]:
     spread, later = evaluation.steps(part), evaluation.log.clock[:count] > 1
     tables = markov(evaluation) or {}
     last, item = previous(evaluation.log)[:count], evaluation.log.item[:count]
-    baselines = {name: float(-np.log(table[last, item]).mean()) for name, table in tables.items()}
-    found = [figure("catalogue_log_loss", judges=POLICY, world=float(loss.mean()), baselines=baselines,
-                    spread=spread.of_ratio(loss), n=count)]  # fmt: skip
+    others = {name: -np.log(table[last, item]) for name, table in tables.items()}
+    found = [
+        loss_figure("catalogue_log_loss", judges=POLICY, loss=loss, baselines=others, spread=spread.of_ratio)
+    ]
     category, pages_of = evaluation.world.arrays.category, evaluation.world.arrays.page
     stays = (category[item] == category[last]) & later
     if later.any():

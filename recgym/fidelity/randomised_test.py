@@ -18,7 +18,7 @@ from recgym.arrays import Bools, Doubles
 from recgym.checks import require_kind
 from recgym.fidelity.baselines import ROW_BASELINES, constant
 from recgym.fidelity.calibration import bins_of, calibration_error, calibration_gaps, calibration_slope, total
-from recgym.fidelity.card_metrics import RANDOM, Figure, figure, figures_of, undefined_is_none
+from recgym.fidelity.card_metrics import RANDOM, Figure, figure, figures_of, loss_figure, undefined_is_none
 from recgym.fidelity.evaluation import Evaluation
 from recgym.fidelity.figures import evaluation_of
 from recgym.fidelity.indexed_log import IndexedLog
@@ -165,14 +165,8 @@ def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> 
             if metric.removeprefix(RANDOM) in RANKED or key == CALIBRATED
         }
 
-    losses, code, bins = log_losses(flag, chance), np.unique(chance, return_inverse=True)[1], bins_of(chance)
+    code, bins = np.unique(chance, return_inverse=True)[1], bins_of(chance)
     values = (
-        (
-            "random_log_loss",
-            float(losses.mean()),
-            rows.of_ratio(losses),
-            lambda p: log_losses(flag, p).mean(),
-        ),
         ("random_auc", auc(flag, chance), rows.of(partial(auc_of_codes, flag, code)), lambda p: auc(flag, p)),
         (
             "random_calibration_error",
@@ -197,6 +191,14 @@ def _figures(evaluation: Evaluation, name: str, label: str, chance: Doubles) -> 
             world=float(chance.mean()),
             spread=rows.of_ratio(flag),
             n=len(flag),
+        ),
+        loss_figure(
+            "random_log_loss",
+            name,
+            label,
+            loss=log_losses(flag, chance),
+            baselines={key: log_losses(flag, other) for key, other in baselines.items()},
+            spread=rows.of_ratio,
         ),
         *(
             figure(
@@ -232,7 +234,7 @@ def _line(card: Mapping[str, Any], found: list[Figure], test: Log, size: str) ->
 
 
 def _verdict(found: list[Figure], size: str) -> str:
-    """Whether the world forecasts every event better than each baseline, at the test's rate; `size` in words."""
+    """Whether no baseline surely forecasts an event better than the world, at the test's rate; `size` in words."""
     worse = [
         f"{row.id.split('/')[1]} {row.world:.3f} against {row.baseline:.3f} of {row.baseline_name}"
         for row in found
@@ -243,7 +245,8 @@ def _verdict(found: list[Figure], size: str) -> str:
         return f"not validated: {where}, the log-loss is worse than a baseline's ({', '.join(worse)})"
     off = [_off_level(row) for row in found if _is_off_level(row) and row.id.endswith(f"/{IN_VISIT}")]
     if off:
-        return f"not validated: {where}, no baseline has the lower log-loss, but the level is off ({', '.join(off)})"
+        lower = "no baseline's log-loss is surely lower"
+        return f"not validated: {where}, {lower}, but the level is off ({', '.join(off)})"
     return f"validated {where}"
 
 

@@ -60,6 +60,8 @@ def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
     assert row.judges == "logging policy"
     # turning to another page is as good as ruled out, so all but first clicks cost what they cost on the page
     assert row.world < loss.world + 0.6
+    assert row.behind is not None
+    assert row.behind < row.world - row.baseline
 
 
 def test_an_earlier_part_is_compared_on_the_pages_of_the_later_one():
