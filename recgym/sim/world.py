@@ -27,7 +27,7 @@ from recgym.sim.schema import PARAM_INDEX, PARAMS, WorldArrays
 from recgym.sim.world_checks import check_arrays, normalise_arrays, stored_arrays
 from recgym.sim.world_files import ABOUT, APART, NAMES, about_of, check_types, compact, expanded, read_about
 from recgym.sim.world_ids import IDS, Ids, check_ids, read_ids, write_ids
-from recgym.sim.world_metadata import WorldMetadata, checked_metadata, public_features
+from recgym.sim.world_metadata import WorldMetadata, checked_card, checked_metadata, public_features
 
 MEMBERS = "members"  # folder of bootstrap worlds, by number, in the folder of a world
 
@@ -239,8 +239,8 @@ class World:
         return self._copy(permuted(self.arrays, order), first._replace(items=first.items[order]), order)
 
     def with_card(self, **entries: Any) -> "World":
-        """A copy with entries of the card added or replaced."""
-        return replace(self, card={**self.card, **entries})
+        """A copy with entries of the card added or replaced; ValueError names one of a wrong type."""
+        return replace(self, card={**self.card, **checked_card(entries)})
 
     def _stored(self) -> dict[str, NDArray[Any]]:
         spreads = {} if self.posterior is None else self.posterior.stored()

@@ -11,6 +11,7 @@ from recgym.checks import quoted
 from recgym.sim import posterior
 from recgym.sim.numbering import Numbering
 from recgym.sim.schema import LAYOUT
+from recgym.sim.world_metadata import checked_card
 
 if TYPE_CHECKING:
     from recgym.sim.world import World
@@ -21,14 +22,6 @@ CONSTANT = ("profile", "profile_sd", "push")  # arrays that a file holds as one 
 NAMES = ("categories", "contexts", "user_feature_names")  # lists of texts
 MAX_ENTRIES = 1 << 29  # of an array of users or items by factors
 _SCHEMA = "recgym.world/1"
-_OR_NONE = (dict, type(None))
-_CARD: dict[str, Any] = {  # kinds of the card's entries that the code reads, where a card has them
-    **dict.fromkeys(("terms", "figures", "left_out", "notes", "judged"), list),
-    **dict.fromkeys(("identity", "curves"), dict),
-    **dict.fromkeys(("planning", "looked_at", "unfinished", "navigation"), _OR_NONE),
-    "seed": int,
-}
-_ROWS: dict[str, dict[str, Any]] = {"terms": {"term": str, "status": str}, "figures": {}, "left_out": {}}
 _KINDS = {"name": str, "domain": str, "events": list, **dict.fromkeys(NAMES, list), "card": dict}
 
 
@@ -63,24 +56,10 @@ def read_about(stored: storage.Stored) -> dict[str, Any]:
     for key in ("events", *NAMES):
         if not all(isinstance(name, str) for name in about[key]):
             raise ValueError(f"{place}: {key} holds a value that is not a text")
-    _check_card(about["card"], f"{place}: card")
+    checked_card(about["card"], f"{place}: card")
     about["origin"] = str(about.get("origin", ""))
     about["numbering"] = _numbering(about.get("numbering"), place)
     return about
-
-
-def _check_card(card: dict[str, Any], place: str) -> None:
-    """ValueError names the entry of a card that is of another type."""
-    storage.check_keys(card, {name: kind for name, kind in _CARD.items() if name in card}, place)
-    for name, kinds in _ROWS.items():
-        for number, row in enumerate(card.get(name, ())):
-            if not isinstance(row, dict):
-                raise ValueError(f"{place}: {name} {number} is {quoted(row)}, expected dict")
-            storage.check_keys(row, kinds, f"{place}: {name} {number}")
-    texts = {name: card.get(name, ()) for name in ("notes", "judged")}
-    for name, values in (texts | {"identity": card.get("identity", {}).values()}).items():
-        if not all(isinstance(value, str) for value in values):
-            raise ValueError(f"{place}: {name} holds a value that is not a text")
 
 
 def _numbering(value: Any, place: object) -> Numbering | None:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from recgym import storage
 from recgym.arrays import Floats
 from recgym.checks import as_numbers, quoted, words
 from recgym.sim.numbering import Numbering
@@ -34,6 +35,14 @@ DEFAULT_METADATA: WorldMetadata = {
     "contexts": ("any",), "user_feature_names": (), "user_features": None, "card": None, "ids": None, "numbering": None,
     "origin": "", "posterior": None, "item_vectors": None,
 }  # fmt: skip
+_OR_NONE = (dict, type(None))
+_CARD: dict[str, Any] = {  # kinds of the card's entries that the code reads, where a card has them
+    **dict.fromkeys(("terms", "figures", "left_out", "notes", "judged"), list),
+    **dict.fromkeys(("identity", "curves"), dict),
+    **dict.fromkeys(("planning", "looked_at", "unfinished", "navigation"), _OR_NONE),
+    "seed": int,
+}
+_ROWS: dict[str, dict[str, Any]] = {"terms": {"term": str, "status": str}, "figures": {}, "left_out": {}}
 
 
 def checked_metadata(given: WorldMetadata) -> WorldMetadata:
@@ -60,7 +69,23 @@ def checked_metadata(given: WorldMetadata) -> WorldMetadata:
     ):
         if value is not None and not isinstance(value, kind):
             raise ValueError(f"{name} is {quoted(value)}, expected a {kind.__name__} or None")
+    checked_card(about["card"] or {})
     return about
+
+
+def checked_card(card: dict[str, Any], place: str = "card") -> dict[str, Any]:
+    """The card; ValueError names an entry of another type."""
+    storage.check_keys(card, {name: kind for name, kind in _CARD.items() if name in card}, place)
+    for name, kinds in _ROWS.items():
+        for number, row in enumerate(card.get(name, ())):
+            if not isinstance(row, dict):
+                raise ValueError(f"{place}: {name} {number} is {quoted(row)}, expected dict")
+            storage.check_keys(row, kinds, f"{place}: {name} {number}")
+    texts = {name: card.get(name, ()) for name in ("notes", "judged")}
+    for name, values in (texts | {"identity": card.get("identity", {}).values()}).items():
+        if not all(isinstance(value, str) for value in values):
+            raise ValueError(f"{place}: {name} holds a value that is not a text")
+    return card
 
 
 def public_features(values: NDArray[Any] | None, num_users: int, width: int) -> Floats:

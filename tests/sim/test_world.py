@@ -176,6 +176,9 @@ def test_broken_folders_name_the_file(tmp_path):
     ],
 )
 def test_an_entry_of_a_card_of_another_type_is_named(tmp_path, card, message):
+    """Where it is given as where it is read."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        synthetic().with_card(**card)
     folder = synthetic().save(tmp_path / "w")
     about = json.loads((folder / "world.json").read_text())
     (folder / "SHA256SUMS").unlink()
