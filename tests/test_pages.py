@@ -189,14 +189,15 @@ def test_the_site_has_no_links_out_of_its_pages():
 def test_figures_of_the_readme_are_those_of_the_results(page):
     """Of each environment: what reinforcement adds, and returns that its table has, in the order of the page.
 
-    The list is of the tables ladder and friends; what reinforcement adds in the shop's later table is below it.
+    The list is of the tables ladder and friends; what reinforcement adds in the shop's later table is below it, and
+    the last sentence has DCF-DQN and the best simple learner of each environment in the table tasks.
     """
     results = re.split(r"^## (\S+)\n", text_of("results/README.md"), flags=re.MULTILINE)
     by_name = dict(zip(results[1::2], results[2::2], strict=True))
 
     def tables_of(name):
         return dict(
-            re.findall(r"^### recgym/(\S+)\n(.+?)(?=^##|\Z)", by_name[name], re.MULTILINE | re.DOTALL)
+            re.findall(r"^### recgym/(\S+)[^\n]*\n(.+?)(?=^##|\Z)", by_name[name], re.MULTILINE | re.DOTALL)
         )
 
     tables = tables_of("friends") | tables_of("ladder")
@@ -224,3 +225,12 @@ def test_figures_of_the_readme_are_those_of_the_results(page):
     assert later in re.findall(gain, below)
     named = re.findall(r"^\| \S+ \| ([\d.]+) \|", tables_of("shop")["Ecommerce-v1"], re.MULTILINE)
     assert {"7.25", "6.58", "6.49", "6.07", "5.50"} <= {*named} & {*re.findall(r"\d\.\d\d", below)}
+    last = section[section.index("results/README.md#tasks") :]
+    pairs = re.findall(r"(\d+\.\d+)\D*?\W`?(\w+)`? (\d+\.\d+)", last)
+    environments = [order[i] for i in (0, 1, 4, 2, 3, 5)]
+    for name, (own, rival, theirs) in zip(environments, pairs, strict=True):
+        rows = re.findall(r"^\| (\S+) \| ([\d.]+) \|", tables_of("tasks")[name], re.MULTILINE)
+        table = dict(reversed(rows))  # the first table has the returns
+        assert own == table["dcf-dqn"], name
+        best = max(("linucb", "logistic", "markov", "mf"), key=lambda agent: float(table[agent]))
+        assert (rival.lower(), theirs) == (best, table[best]), name
