@@ -12,6 +12,11 @@ ROOT = Path(__file__).parents[1]
 EDITIONS = ("README.md", "README.zh-CN.md")
 
 
+@pytest.fixture(autouse=True)
+def repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
 def text_of(name):
     return (ROOT / name).read_text(encoding="utf-8")
 

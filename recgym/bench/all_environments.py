@@ -85,30 +85,41 @@ def aggregate_table(found: Aggregate) -> tuple[list[str], list[list[str]]]:
     return [name.format(found.reference) for name in _HEAD[:width]], [row[:width] for row in rows]
 
 
-def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
-    """Agents that the reference is above, below, or undecided against in each environment, by Holm's correction."""
+def decisions(tables: Sequence[Leaderboard]) -> dict[tuple[str, str], str]:
+    """Whether the reference is "above", "below" or "undecided against" each agent of each experiment.
+
+    By Holm's correction over all comparisons of the tables; agents without one are left out.
+    """
     gains = {
         (table.experiment, row.agent): row.reference_gain
         for table in tables
         for row in table.rows
         if row.reference_gain is not None
     }
-    if not gains:
+    adjusted = holm({"\n".join(key): t_p_value(gain) for key, gain in gains.items()}) if gains else {}
+    return {
+        key: ("above" if gain.mean > 0 else "below")
+        if adjusted["\n".join(key)] < LEVEL
+        else "undecided against"
+        for key, gain in gains.items()
+    }
+
+
+def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
+    """Agents that the reference is above, below, or undecided against in each environment, by Holm's correction."""
+    found = decisions(tables)
+    if not found:
         return []
-    adjusted = holm({"\n".join(key): t_p_value(gain) for key, gain in gains.items()})
     reference = tables[0].reference
-    lines = [f"With Holm's correction over {len(gains)} comparisons (level {LEVEL:g}), {reference} is"]
+    lines = [f"With Holm's correction over {len(found)} comparisons (level {LEVEL:g}), {reference} is"]
     for table in tables:
         groups: dict[str, list[str]] = {"above": [], "below": [], "undecided against": []}
         for row in table.rows:
-            gain = gains.get((table.experiment, row.agent))
-            if gain is not None:
-                is_decided = adjusted[f"{table.experiment}\n{row.agent}"] < LEVEL
-                side = ("above" if gain.mean > 0 else "below") if is_decided else "undecided against"
+            if (side := found.get((table.experiment, row.agent))) is not None:
                 groups[side].append(row.agent)
-        found = "; ".join(f"{side} {', '.join(agents)}" for side, agents in groups.items() if agents)
-        if found:
-            lines.append(f"* in {title_of(table.env_id, table.experiment)}: {found}")
+        named = "; ".join(f"{side} {', '.join(agents)}" for side, agents in groups.items() if agents)
+        if named:
+            lines.append(f"* in {title_of(table.env_id, table.experiment)}: {named}")
     if any("undecided" in line for line in lines):
         lines.append(UNDECIDED)
     return lines

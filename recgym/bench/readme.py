@@ -10,6 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from recgym.bench.all_environments import aggregate_of
+from recgym.bench.leaderboard import tables_of
+from recgym.bench.raw_rows import preset_of, read_runs
+from recgym.bench.suite import PRESETS
+from recgym.bench.who_is_best import who_is_best
 from recgym.envs import ENVIRONMENTS
 from recgym.envs.arguments import Arguments
 from recgym.envs.rewards import REWARDS
@@ -22,6 +27,8 @@ from recgym.logs.registry import SOURCES
 from recgym.sim.assumptions import assumed_settings, range_of
 from recgym.sim.schema import PARAMS
 from recgym.sim.world import World
+
+TABLE = Path("results/tasks")  # of the preset ladder, by the latest frozen code
 
 
 def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -138,6 +145,14 @@ def families() -> str:
     return markdown_table(("family", "agents"), ((name, ", ".join(found)) for name, found in names.items()))
 
 
+def ladder() -> str:
+    """Who is best where, by the published table."""
+    (runs, _), preset = read_runs(TABLE), preset_of(TABLE)
+    return markdown_table(
+        *who_is_best(tables_of(preset, runs), aggregate_of(runs, PRESETS[preset].reference))
+    )
+
+
 def events() -> str:
     """The events of each domain."""
     rows = (
@@ -207,7 +222,7 @@ def datasets() -> str:
 
 Blocks = Mapping[str, Callable[[], str]]
 
-README: Blocks = {"environments": environments, "families": families}
+README: Blocks = {"environments": environments, "families": families, "ladder": ladder}
 PAGES: Mapping[str, Blocks] = {
     "README.md": README,
     "README.zh-CN.md": README,
