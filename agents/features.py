@@ -13,6 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.problem import Problem
+from agents.slates import lead_item
 from recgym.arrays import Doubles
 from recgym.observation import HISTOGRAM_DECAY
 
@@ -109,8 +110,9 @@ class Contexts:
         shown, responses, _ = self._histograms(observation)
         category = self.category[:-1]
         out[:, :, 0], out[:, :, 1] = shown[:, category], responses[:, category]
-        same = self.category[items[:, -1:]] == category
-        out[:, :, 2], out[:, :, 3] = same * responded[:, -1:], same * (1.0 - responded[:, -1:])
+        last, answered = lead_item(observation, self.slots)
+        same = self.category[last][:, None] == category
+        out[:, :, 2], out[:, :, 3] = same * answered[:, None], same * ~answered[:, None]
         rows, columns = np.nonzero(items < self.problem.num_items)
         out[rows, items[rows, columns], 4] = 1.0
         rows, columns = np.nonzero(responded > 0)

@@ -108,6 +108,17 @@ def last_response(observation: Any, num_items: int) -> NDArray[np.int64]:
     return np.where(responded.any(axis=1), shown[np.arange(len(shown)), place], num_items)
 
 
+def lead_item(observation: Any, slate_size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The last step's item in the observation "history", N for none, and whether it had a response, (B,) each.
+
+    Of its slate the first item with a response, else the top one, as the environments' "last item".
+    """
+    shown = np.asarray(observation["shown"], np.int64)
+    responded = observation["events"].reshape(*shown.shape, -1)[:, -slate_size:, 0] > 0
+    rows, place = np.arange(len(shown)), responded.argmax(axis=1)
+    return shown[:, -slate_size:][rows, place], responded[rows, place]
+
+
 def weight_vector(problem: Problem) -> Doubles:
     """Reward weights in the order of the events, shape (E,)."""
     return np.array([problem.reward_weights.get(name, 0.0) for name in problem.event_names])

@@ -37,6 +37,17 @@ def to_states(observation: dict[str, NDArray[Any]], device: torch.device) -> Sta
     return States(user, items, events, context, candidates)
 
 
+def lead_item(states: States, slots: int) -> Tensor:
+    """The last step's item, N for none, (B, 1): as `agents.slates.lead_item`.
+
+    Args:
+        states: of B sessions.
+        slots: K, items of a slate.
+    """
+    place = (states.events[:, -slots:, 0] > 0).long().argmax(dim=1, keepdim=True)
+    return states.items[:, -slots:].gather(1, place)
+
+
 def unseen_items(states: States, num_items: int, slots: int, allowed: Tensor | None) -> Tensor:
     """Allowed items less those of the history, (B, N); a row with fewer than K left has all that are allowed.
 

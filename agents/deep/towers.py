@@ -36,7 +36,7 @@ from agents.deep.encoders import ENCODERS, Recurrent, places_of
 from agents.deep.factor_posterior import FactorPosterior
 from agents.deep.item_tower import ItemTower, ItemVectors
 from agents.deep.session_posterior import SessionPosterior
-from agents.deep.states import States
+from agents.deep.states import States, lead_item
 from agents.deep.stored_names import keep_stored_names
 from agents.deep.tower_outputs import Bilinear, HistoryItems, QTerms, StateFeatures, StateHeads
 from agents.factors.session_factors import SessionFactors
@@ -47,9 +47,7 @@ from recgym.arrays import Ints
 from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
 CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small beside the tower's other inputs
-REPEAT_LR_SCALE = (
-    10.0  # learning-rate multiplier of the repeat weights r(s): the output of their head times it
-)
+REPEAT_LR_SCALE = 10.0  # the output of the head of r(s) is multiplied by it, and so is its learning rate
 
 
 class UserVectors(nn.Embedding):
@@ -90,6 +88,7 @@ class Towers(nn.Module):
         super().__init__()
         num_events = len(problem.event_names)
         self.num_items, self.num_categories, self.width = problem.num_items, problem.num_categories, width
+        self.slots = problem.slate_size
         self.num_repeats = repeats = 3 + len(candidate_names(problem))
         self.items = ItemTower(problem, width, hidden, rank)
         self.users = UserVectors(problem, width)
@@ -210,7 +209,7 @@ class Towers(nn.Module):
 
     def category_terms(self, states: States, repeat: Tensor) -> Tensor:
         """<repeat, h> of the third feature by category, (B, C): not 0 for the last item's alone."""
-        last = functional.one_hot(self.category[states.items[:, -1]], self.num_categories + 1)
+        last = functional.one_hot(self.category[lead_item(states, self.slots)[:, 0]], self.num_categories + 1)
         return repeat[:, 2:3] * last[:, :-1]
 
     def candidate_terms(self, states: States, repeat: Tensor) -> Tensor:
@@ -221,7 +220,7 @@ class Towers(nn.Module):
         """Features h of some items of each session, (B, K, 3 + F) float."""
         here = states.items[:, None, :] == items[:, :, None]
         responded = (here & (states.events[:, None, :, 0] > 0)).any(dim=2)
-        same = self.category[states.items[:, -1:]] == self.category[items]
+        same = self.category[lead_item(states, self.slots)] == self.category[items]
         h = torch.stack([here.any(dim=2), responded, same], dim=2).to(states.context.dtype)
         if not states.candidates.shape[1]:
             return functional.pad(h, (0, self.num_repeats - 3))

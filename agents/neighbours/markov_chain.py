@@ -29,7 +29,7 @@ from agents.interface import Actions, Figures, Masks, Report, Transition
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays
-from agents.slates import allowed_items, credit, last_response, top_k
+from agents.slates import allowed_items, credit, last_response, lead_item, top_k
 from recgym.arrays import Doubles
 
 AFTER = ("response", "shown")
@@ -41,7 +41,9 @@ TABLES = ("count", "total")
 class MarkovChainParams:
     """What a step depends on, smoothing, exploration."""
 
-    after: str = "response"  # the last item with a response; "shown": the last item shown
+    after: str = (
+        "response"  # the last item with a response; "shown": that of the last slate, else its top one
+    )
     smoothing: float = 20.0  # pseudo-impressions at the mean of the coarser table, at least 0
     epsilon: float = 0.05  # share of random slates while exploring, in [0, 1]
     fresh: bool = True  # show an item at most once per session (within the last 20 items)
@@ -97,7 +99,7 @@ class MarkovChain(BaseAgent):
     def last(self, observation: Any) -> NDArray[np.int64]:
         """The item on which the next step depends, N for none, (B,)."""
         if self.params.after == "shown":
-            return np.asarray(observation["shown"][:, -1], np.int64)
+            return lead_item(observation, self.problem.slate_size)[0]
         return last_response(observation, self.problem.num_items)
 
     def add(self, last: NDArray[np.int64], item: NDArray[np.int64], reward: Doubles) -> None:
