@@ -221,6 +221,7 @@ class GaussianFactors:
             self._fit_users(users, features)
             self.refresh()
         self._expect(users, sessions)
+        self.solve()
 
     def _expect(self, users: Ints, sessions: RewardSums) -> None:
         """Sums of items and users over all sessions of a log, and the share of a user's scatter that stays."""

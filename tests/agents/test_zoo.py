@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from zoo import CASES, PRIVILEGED, WORLDS, make_env, rows_of, trained
+from zoo import CASES, LIGHT, PRIVILEGED, WORLDS, log_for, make_env, rows_of, trained
 
 import agents
 from agents import AGENTS, Problem, agent_class, make_agent
@@ -170,6 +170,22 @@ def test_saved_and_loaded_it_acts_the_same(name, task, tmp_path):
         agent_class(other).load(tmp_path / "agent", agent.problem)
     with pytest.raises(ValueError, match="holds no saved agent"):
         agent_class(name).load(tmp_path, agent.problem)
+
+
+@pytest.mark.parametrize(("name", "rank"), [("mf", 8), ("dcf-dqn", 4)])
+def test_factors_saved_after_the_log_score_the_same(name, rank, tmp_path):
+    """Posteriors are not saved: they are solved again from the sums, which the last pass over the log must leave."""
+    task = "recgym/Ecommerce-v1"
+    env = make_env(task, name)
+    agent = make_agent(name, Problem.of(env), 4, **{**LIGHT.get(name, {}), "rank": rank})
+    agent.prepare(log_for(task), 4)
+    agent.save(tmp_path / "agent")
+    again = agent_class(name).load(tmp_path / "agent", agent.problem)
+    observation, _ = env.reset(seed=9)
+    for _ in range(3):
+        scores = agent.scores(observation)
+        np.testing.assert_allclose(again.scores(observation), scores, rtol=1e-6, atol=1e-7)
+        observation, *_ = env.step(scores.argmax(axis=1))
 
 
 @pytest.mark.parametrize("name", ["popularity", "ucb1", "q-learning", "sb3-dqn", "dcf-dqn"])
