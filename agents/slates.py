@@ -111,7 +111,8 @@ def last_response(observation: Any, num_items: int) -> NDArray[np.int64]:
 def lead_item(observation: Any, slate_size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The last step's item in the observation "history", N for none, and whether it had a response, (B,) each.
 
-    Of its slate the first item with a response, else the top one, as the environments' "last item".
+    Of its slate the first item with a response, else the top one, as the environments' "last item". The slate is the
+    last K items, also of a log whose slates have other lengths.
     """
     shown = np.asarray(observation["shown"], np.int64)
     responded = observation["events"].reshape(*shown.shape, -1)[:, -slate_size:, 0] > 0

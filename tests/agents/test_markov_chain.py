@@ -115,9 +115,14 @@ def test_a_log_is_counted_row_by_row(task, after_what):
     triples = []
     for row in range(len(log)):
         before = [k for k in range(row) if session[k] == session[row] and step[k] < step[row]][-20:]
+        answered = [k for k in before if response[k]]
         if after_what == "response":
-            before = [k for k in before if response[k]]
-        triples.append((item[before[-1]] if before else 30, item[row], reward[row]))
+            last = answered[-1:]
+        else:  # of the last slate, the first with a response, else the top one, where there was one
+            slots = agent.problem.slate_size
+            in_slate = [k for k in before[-slots:] if response[k]]
+            last = in_slate[:1] or before[-slots:][: len(before) >= slots]
+        triples.append((item[last[0]] if last else 30, item[row], reward[row]))
     is_equal(agent, triples)
 
 
