@@ -79,8 +79,13 @@ class Ftrl:
     def __init__(self, size: int, rates: Rates) -> None:
         self.rates = rates
         self.z, self.squares, self.weights = np.zeros(size), np.zeros(size), np.zeros(size)
-        self.precision = np.full(size, max(rates.l2, 1e-9))
-        self.misfit = np.ones(2)  # sum of squared standardised errors, and number of rows; one pseudo-row
+        self.precision = np.empty(size)
+        self.misfit = np.empty(2)  # sum of squared standardised errors, and number of rows; one pseudo-row
+        self.begin_pass()
+
+    def begin_pass(self) -> None:
+        """Forget precision and misfit, so that rows that are learnt in several passes count once."""
+        self.precision[:], self.misfit[:] = max(self.rates.l2, 1e-9), 1.0
 
     @property
     def dispersion(self) -> float:

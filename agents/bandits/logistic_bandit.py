@@ -164,6 +164,7 @@ class LogisticBandit(BaseAgent):
         reward = scaled(self.problem, rows.reward)
         chunks = np.array_split(np.arange(len(log)), -(-len(log) // ROWS_PER_BATCH))
         for number in range(self.params.passes):
+            self.model.begin_pass()
             for chunk in chunks:
                 last = last_response(rows.observation(chunk, num_items), num_items)
                 candidates = np.zeros((len(chunk), len(candidate_names(self.problem))))  # a log has none

@@ -163,3 +163,12 @@ def test_a_damaged_agent_is_refused(change, message, tmp_path):
     with pytest.raises(ValueError, match=message) as found:
         load_agent(tmp_path / "agent", Problem.of(env))
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("passes", [1, 4])
+def test_rows_of_several_passes_count_once_for_the_spread_of_draws(passes):
+    """A row adds p (1 - p), at most 1/4, to the precision of a weight with x = 1."""
+    agent, _ = agent_of(passes=passes)
+    rows = len(log_for("recgym/Ecommerce-v1"))
+    assert 0.5 < agent.model.precision.max() <= 0.25 * rows + agent.model.rates.l2
+    assert agent.model.misfit[1] == rows + 1
