@@ -3,9 +3,11 @@
 Sampler: the tree-structured Parzen estimator of Optuna (Bergstra et al., 2011), all parameters jointly, after ten
 trials. The first trial has the agent's own settings; the other nine are a Latin hypercube (McKay, Beckman and Conover,
 1979), because of nine independent draws of a switch eight may be the same. Pruner: the median rule (Golovin et al.,
-2017) after each random seed of a trial, from the sixth trial on. All trials have the same random seeds, users and
-logs, which no table of results and no other use shares. The best settings are compared with the first on seeds that
-the search has not used.
+2017) after each random seed of a trial, from the sixth trial on. The three best trials and the first are the finalists:
+each is trained on twice as many further seeds, and the best is that of the highest mean over all of its seeds, because
+the highest of many means over few seeds is a lucky one. All trials have the same random seeds, users and logs, which no
+table of results and no other use shares. The best settings are compared with the first on seeds that the search has not
+used.
 
 The journal is a file: a killed search goes on where it was and ends as it would have ended.
 """
@@ -31,6 +33,10 @@ from recgym.one_thread import one_thread
 SCHEMA = "recgym.tuning/1"
 SEARCH_ENTROPY, HOLDOUT_ENTROPY = 71_400_261, 71_400_262  # of random seeds that no other use has
 START_TRIALS, UNPRUNED_TRIALS = 10, 5
+FINALISTS, FINAL_ROUNDS = (
+    3,
+    2,
+)  # beside the first trial; further seeds of each, in numbers of seeds of a trial
 JOURNAL, SUMMARY = "journal.log", "tuning.json"
 
 
@@ -68,7 +74,7 @@ class Trial(NamedTuple):
     number: int
     params: dict[str, Any]
     value: float | None  # mean return over its seeds
-    returns: tuple[float, ...]  # mean return of each seed, fewer than all where it was pruned
+    returns: tuple[float, ...]  # mean return of each seed: fewer where it was pruned, more of a finalist
     state: str  # complete, pruned or failed
     error: str = ""
 
@@ -101,7 +107,9 @@ def tune(plan: SearchPlan, out: Path, listener: Listener | None = None) -> dict[
             _run_trial(plan, study, len(finished))
             if listener is not None:
                 listener(trials_of(study)[-1])
-        summary = _summary(plan, finished)
+        finals = _finals(plan, study, finished, listener)
+        trials = [finals.get(trial.number, trial) for trial in finished]
+        summary = _summary(plan, trials, list(finals.values()))
         storage.write_file(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
         return summary
 
@@ -226,18 +234,43 @@ def _returns(plan: SearchPlan, chosen: Mapping[str, Any], number: int, entropy: 
     return np.asarray(columns["return"], np.float64)
 
 
-def _summary(plan: SearchPlan, trials: list[Trial]) -> dict[str, Any]:
-    complete = [trial for trial in trials if trial.state == "complete"]
+def _finals(plan: SearchPlan, study: Any, trials: list[Trial], listener: Listener | None) -> dict[int, Trial]:
+    """The finalists by their numbers, with the returns of further seeds; each of them is in the journal."""
+    complete = sorted((trial for trial in trials if trial.state == "complete"), key=_rank)
     if not complete:
         reason = next((trial.error for trial in trials if trial.error), "")
         raise ValueError(f"no trial was completed: {reason}")
-    best, first = max(complete, key=lambda trial: (trial.value or 0.0, -trial.number)), trials[0]
+    apart = [
+        trial for k, trial in enumerate(complete) if trial.params not in [e.params for e in complete[:k]]
+    ]
+    chosen = {trial.number: trial for k, trial in enumerate(apart) if k < FINALISTS or trial.number == 0}
+    stored: dict[str, list[float]] = study.user_attrs.get("finals", {})
+    for number, trial in chosen.items():
+        more = list(stored.get(str(number), ()))
+        while len(more) < FINAL_ROUNDS * plan.seeds:
+            more.append(float(_returns(plan, trial.params, plan.seeds + len(more), SEARCH_ENTROPY).mean()))
+            stored = {**stored, str(number): more}
+            study.set_user_attr("finals", stored)
+        returns = (*trial.returns, *more)
+        chosen[number] = trial._replace(returns=returns, value=float(np.mean(returns)))
+        if listener is not None:
+            listener(chosen[number])
+    return chosen
+
+
+def _rank(trial: Trial) -> tuple[float, int]:
+    return -(trial.value or 0.0), trial.number
+
+
+def _summary(plan: SearchPlan, trials: list[Trial], finalists: list[Trial]) -> dict[str, Any]:
+    best, first = min(finalists, key=_rank), trials[0]
     gain = _gain(plan, best, first)
     return {
         "schema": SCHEMA,
         **plan.about(),
         "sampler": f"TPE, joint, after the own settings and a Latin hypercube of {START_TRIALS - 1}",
         "pruner": f"median after each seed, from trial {UNPRUNED_TRIALS} on",
+        "finals": f"the {FINALISTS} best and the first, on {FINAL_ROUNDS * plan.seeds} further seeds each",
         "trials": [trial._asdict() for trial in trials],
         "best": best.number,
         "best_params": {**plan.params, **best.params},

@@ -66,8 +66,9 @@ def tune(
 ) -> None:
     """Search the parameters of an agent, and write trials, best settings and a picture.
 
-    The same command resumes a search that was stopped. All trials have the same seeds and users; the best settings are
-    compared with the agent's own on others.
+    The same command resumes a search that was stopped. All trials have the same seeds and users; the three best and the
+    agent's own settings are trained on twice as many further seeds, and the best of these is compared with the agent's
+    own on others.
 
     ```sh
     recgym tune linucb recgym/Ecommerce-v1 --trials 30
@@ -77,7 +78,7 @@ def tune(
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
     from recgym.bench.search_spaces import space_of
-    from recgym.bench.tuning import SearchPlan
+    from recgym.bench.tuning import SearchPlan, Trial
     from recgym.bench.tuning import tune as search
     from recgym.bench.tuning_picture import draw_trials
 
@@ -104,7 +105,13 @@ def tune(
     )
     with progress() as bar:
         task = bar.add_task(f"tuning {agent}", total=trials)
-        summary = search(plan, folder, lambda trial: bar.update(task, completed=trial.number + 1))
+
+        def moved(trial: Trial) -> None:
+            is_final = len(trial.returns) > seeds
+            what = f"tuning {agent}: the best on further seeds" if is_final else f"tuning {agent}"
+            bar.update(task, completed=trials if is_final else trial.number + 1, description=what)
+
+        summary = search(plan, folder, moved)
     draw_trials(summary, folder / "trials.png")
     _publish(publish, summary)
     _print(summary, folder)
