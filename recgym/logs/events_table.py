@@ -68,8 +68,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     order = row_order(
         {**_beside(table), **columns}, events, is_split=is_split, are_ties_as_in_file=settings.ties == "file"
     )
-    if settings.items is None:
-        items = _with_attributes(items, table, columns, order)
+    items = _with_attributes(items, table, columns, order)
     remarks += _varying(items, table, columns, settings)
     columns |= _sessions(columns, settings)
     remarks += _lonely_rows(columns, table.column_names, settings)
@@ -193,12 +192,17 @@ def _beside(table: Any) -> dict[str, Any]:
 
 
 def _with_attributes(items: Any, table: Any, columns: Mapping[str, Any], order: Array) -> Any:
-    """Table of items with the attributes in the rows; `order` (rows,) is that in time."""
-    category = None
-    if "category" in table.column_names:
+    """Table of items with those attributes of the rows that it lacks; `order` (rows,) is that in time."""
+    category, lacks = None, {"category", "price", "duration_ms"}.difference(items.column_names)
+    if "category" in lacks and "category" in table.column_names:
         category = pa.DictionaryArray.from_arrays(*_codes(table["category"]))
-    known = {key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in columns}
-    return attributes(items["id"], as_numpy(columns["item"]), category, known, order)
+    known: dict[str, Array] = {
+        key: as_numpy(columns[key]) for key in ("price", "duration_ms") if key in lacks and key in columns
+    }
+    found = attributes(items["id"], as_numpy(columns["item"]), category, known, order)
+    for name in found.column_names:
+        items = items if name in items.column_names else items.append_column(name, found[name])
+    return items
 
 
 def _codes(values: Any) -> tuple[Any, Any]:
@@ -226,7 +230,8 @@ def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: Table
             )
         count = len(np.unique(item[differs]))
         if count:
-            kept = "the first is" if settings.items is None else "the table's is"
+            is_given = settings.items is not None and key in settings.items.column_names
+            kept = "the table's is" if is_given else "the first is"
             remarks.append(f"{settings.name}: {count:,} items have rows of another {key}: {kept} the item's")
     if "category" in items.column_names:
         count = int(pc.sum(pc.equal(items["category"], UNKNOWN)).as_py() or 0)

@@ -55,8 +55,9 @@ error. Conventions:
   not read alone;
 * items: `category`, `price` and `duration_ms` of an item are the first values of its rows in this order; a
   remark counts items with other values. The price of a row is kept. The option `items` names a table with a column `id`
-  instead (`users` likewise); then a row with an id that is not in it is an error. Its column `vector` holds a list of
-  numbers for each item, or a file of the same name that ends in .npy holds them, (rows, numbers) in the table's order.
+  (`users` likewise): its attributes are those of the items, and the rows give the others; a row with an id that is not
+  in it is an error. Its column `vector` holds a list of numbers for each item, or a file of the same name that ends in
+  .npy holds them, (rows, numbers) in the table's order.
 """
 
 from collections.abc import Mapping, Sequence
