@@ -30,7 +30,7 @@ def repeats_of(table: Any, unread: UnreadColumns | None, origin: Origin) -> Arra
     """(rows,) int8 NEW, ALIKE or EXACT; the columns that are not read are compared only where rows are alike."""
     repeats = np.full(len(table), ALIKE, np.int8)
     repeats[first_rows(table)] = NEW
-    if unread is None or not unread.names(origin.names[0]):
+    if unread is None or not unread.may_be_in(origin.names):
         repeats[repeats == ALIKE] = EXACT
     elif (repeats == ALIKE).any():
         is_first: Bools = np.zeros(len(table), np.bool_)
@@ -78,9 +78,10 @@ def rows_kept(
         why = "times are whole days" if has_time else "there are no times"
         remarks = [f"{exact:,} exact duplicate rows kept, as {why}; duplicates=drop drops them"]
     if alike and settings.unread is not None:
-        others = shown(settings.unread.names(origin.names[0]))
+        others = settings.unread.of_files(origin.names)
+        named = f": {shown(others)}" if others else ""  # keys that only later JSON lines have
         remarks.append(
-            f"{alike:,} rows kept that differ from an earlier one only in columns that are not read: {others}"
+            f"{alike:,} rows kept that differ from an earlier one only in columns that are not read{named}"
         )
     kept = np.flatnonzero(repeats != EXACT) if is_drop else np.arange(len(table))
     return kept, [f"{settings.name}: {remark}" for remark in remarks]

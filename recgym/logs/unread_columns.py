@@ -15,7 +15,7 @@ from recgym.events import EVENTS
 from recgym.logs.columns import as_numpy
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
-from recgym.logs.json_lines import numbered_lines, record_of
+from recgym.logs.json_lines import holds_json, numbered_lines, record_of
 from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
@@ -39,6 +39,14 @@ class UnreadColumns(NamedTuple):
     def names(self, name: str) -> list[str]:
         """Their names in a file."""
         return self._of(TableFile.of(self.files, name, self.columns, self.form).header)
+
+    def of_files(self, names: Sequence[str]) -> list[str]:
+        """Their names in any of several files."""
+        return list(dict.fromkeys(column for name in names for column in self.names(name)))
+
+    def may_be_in(self, names: Sequence[str]) -> bool:
+        """Whether one of the files may have such columns; JSON lines may have them in any line."""
+        return any(holds_json(name) or self.names(name) for name in names)
 
     def remarks(self, names: Sequence[str]) -> list[str]:
         """Remarks that name them: one for all files of the same columns."""

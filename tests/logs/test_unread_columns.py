@@ -119,6 +119,36 @@ def test_slates_that_differ_in_a_column_that_is_not_read_are_kept(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_columns_that_later_files_alone_have_are_compared(tmp_path, kind):
+    """Three purchases of one order, in sizes M, L and M, beside a file of views without sizes."""
+    views = {"user": ["u"], "item": ["i"], "time": TIMES[:1]}
+    orders = {"user": ["u"] * 3, "item": ["i"] * 3, "time": TIMES[:3], "size": ["M", "L", "M"]}
+    paths = []
+    for name, columns in (("a_views", views), ("b_orders", orders)):
+        path = written(tmp_path, kind, columns)
+        paths.append(path.rename(path.with_stem(name)))
+    event = "event=#file:a_views>click:b_orders>purchase"
+    log = read_log(paths, domain="ecommerce", mapping=f"{MAP},{event}")
+    assert log.duplicates == 1
+    assert log.column("purchase").sum() == 2
+    (said,) = [each for each in log.remarks if "only in columns" in each]
+    assert said.endswith(
+        "1 rows kept that differ from an earlier one only in columns that are not read: size"
+    )
+
+
+def test_keys_that_later_lines_of_json_alone_have_are_compared(tmp_path):
+    row = {"user": "u", "item": "i", "time": TIMES[0]}
+    others = [row | {"item": f"i{k}"} for k in range(120)]
+    lines = [*others, row, row | {"size": "M"}, row | {"size": "L"}, row | {"size": "L"}]
+    path = write(tmp_path / "t.jsonl", "".join(json.dumps(each) + "\n" for each in lines))
+    log = read_log(path, domain="ecommerce")
+    assert (log.num_rows, log.duplicates) == (123, 1)
+    kept = "2 rows kept that differ from an earlier one only in columns that are not read"
+    assert f"t.jsonl: {kept}" in log.remarks
+
+
 def test_they_are_read_only_where_rows_are_alike(tmp_path, monkeypatch):
     path = write(tmp_path / "t.csv", f"user,item,time,order\nu,i,{TIMES[0]},1\nu,j,{TIMES[0]},1\n")
     monkeypatch.setattr("recgym.logs.unread_columns.UnreadColumns.codes", None)
