@@ -86,13 +86,14 @@ def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> tupl
     `apart` is None where no row is an impression that a later one may answer.
     """
     session, item = (as_numpy(columns[name]).astype(np.int64) for name in ("session", "item"))
-    position = last_known(_whole(columns, "position"), session, item, flags)
+    position = _whole(columns, "position")
     place = next((name for name in PLACES if name in columns), None)
     if place is None:
+        position = last_known(position, session, item, flags)
         _, item = np.unique(item * (1 << 17) + position, return_inverse=True)
         own = _own_impressions(session, item, flags) if apart else []
         return join_actions(session, item, flags, apart if apart and not own else _always_apart), own
-    slate = last_known(_whole(columns, place), session, item, flags)
+    slate, position = _placed(_whole(columns, place), position, session, item, flags)
     into = join_in_slates((position, item, slate, session), flags)
     alone = np.flatnonzero(slate < 0)
     if len(alone):
@@ -105,6 +106,17 @@ def _into(columns: Mapping[str, Any], flags: Array, apart: Apart | None) -> tupl
             )
         ]
     return into, []
+
+
+def _placed(slate: Array, position: Array, session: Array, item: Array, flags: Array) -> tuple[Array, Array]:
+    """Slates and positions of rows; an action without a slate is in the last one of its item, at its position if known.
+
+    An action without a position has that of its item in its slate.
+    """
+    at_position = last_known(slate, session, item * (1 << 17) + position, flags)
+    slate = last_known(np.where(position < 0, slate, at_position), session, item, flags)
+    slates, place = np.unique(slate, return_inverse=True)
+    return slate, last_known(position, session, item * len(slates) + place, flags)
 
 
 def _own_impressions(session: Array, item: Array, flags: Array) -> list[str]:

@@ -148,6 +148,8 @@ def join_in_slates(keys: Sequence[Array], flags: Array) -> Array:
 
 def last_known(values: Array, session: Array, item: Array, flags: Array) -> Array:
     """Values (-1: unknown) of sorted rows; unknown values of actions become the last known of item and session."""
+    if not (flags.any(axis=1) & (values < 0)).any():
+        return values
     order = np.lexsort((item, session))
     fresh = np.r_[True, _moved(session[order], item[order])]
     rows = np.arange(len(order))
