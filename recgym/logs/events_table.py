@@ -24,7 +24,7 @@ from recgym.logs.origin import Origin, from_one
 from recgym.logs.parsing import TableParser
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.repeated_rows import REPEAT, rows_kept
-from recgym.logs.row_order import moments, number_places, order_of_file, row_order
+from recgym.logs.row_order import moments, moments_in_slates, number_places, order_of_file, row_order
 from recgym.logs.sessionize import UNKNOWN, attributes, gap_sessions, number_by_start, short_sessions
 from recgym.logs.table_files import NUMBERS
 from recgym.logs.table_settings import TableSettings
@@ -70,7 +70,7 @@ def log_of_table(table: Any, settings: TableSettings, build: "Callable[..., Log]
     )
     items = _with_attributes(items, table, columns, order)
     remarks += _varying(items, table, columns, settings)
-    columns |= _sessions(columns, settings)
+    columns |= _sessions(columns, events, settings)
     remarks += _lonely_rows(columns, table.column_names, settings)
     actions, has_impressions = not parser.are_outcomes, parser.has_impressions
     del table, origin, parser  # frees memory
@@ -239,11 +239,12 @@ def _varying(items: Any, table: Any, columns: Mapping[str, Any], settings: Table
     return remarks
 
 
-def _sessions(columns: Mapping[str, Any], settings: TableSettings) -> dict[str, Array]:
+def _sessions(columns: Mapping[str, Any], events: list[str], settings: TableSettings) -> dict[str, Array]:
     """Session of every row: the given numbers, else numbered by the first time."""
     time = as_numpy(columns["time"]) if "time" in columns else None
     if "session" not in columns:
-        return {"session": gap_sessions(columns["user"], time, settings.gap_minutes)}
+        moment = time if time is None else moments_in_slates(columns, events)
+        return {"session": gap_sessions(columns["user"], moment, settings.gap_minutes)}
     codes = columns["session"]
     if codes.dtype == np.int64:
         return {"session": codes}

@@ -18,7 +18,8 @@ error. Conventions:
   order the rows, and become ms;
 * ids are text without surrounding spaces, and 7.0 is 7; NA, None, null, nan and the like are missing ids, unless the
   table of users or items lists them;
-* session: a session ends when a user has no event for 30 minutes (`gap_minutes`); without times each user has one;
+* session: a session ends when a user has no event for 30 minutes (`gap_minutes`); a response to an item of a slate
+  counts at the time of the item there; without times each user has one;
 * step: rows of one slate are one step; without slates each row is one, in order of time; without times, of the file,
   as a remark says;
 * rows of one time have no order, and that of the file is not used: the same rows in another order, or other files, are

@@ -67,6 +67,24 @@ def moments(columns: Mapping[str, Any]) -> Array:
     return ranks
 
 
+def moments_in_slates(columns: Mapping[str, Any], events: Sequence[str]) -> Array:
+    """(rows,) times [ms]; a response has that of the first row of its item in its slate, if that has fewer events.
+
+    A slate stays in one session, however late its responses are. Rows that are shown again keep their own time.
+    """
+    time = as_numpy(columns["time"])
+    if "slate" not in columns or not events:
+        return time
+    user, item = (as_numpy(columns[key]) for key in ("user", "item"))
+    slate = as_numpy(columns["slate"].fill_null(-1))
+    strength = np.sum([columns[name] for name in events], axis=0)
+    order = np.lexsort((strength, time, item, slate, user))
+    starts = np.flatnonzero(~_follows(user[order], slate[order], item[order]))
+    first = np.empty(len(time), np.int64)
+    first[order] = np.repeat(order[starts], np.diff(np.r_[starts, len(time)]))
+    return np.where((slate >= 0) & (strength > strength[first]), time[first], time)
+
+
 def order_of_file(columns: Mapping[str, Any], name: str) -> list[str]:
     """Remark on rows, sorted by session, that have no order but that of the file."""
     if "time" in columns or "step" in columns or not number_steps(columns["session"], _slates(columns)).any():

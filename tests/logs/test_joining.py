@@ -67,23 +67,6 @@ def test_a_click_joins_the_impression_of_its_item(tmp_path, header, rows):
     assert validate(log) == []
 
 
-@pytest.mark.parametrize(
-    ("clicked", "row"),
-    [("1,", 2), ("1,1", 2), (",1", 2), ("2,", 5), ("2,2", 5), (",2", 5), (",", 5), (",3", None)],
-)
-def test_a_click_joins_its_item_in_its_own_slate(tmp_path, clicked, row):
-    """Item a is at position 1 of slate 1, then at 2 of slate 2."""
-    shown = ["u,a,{},shown,1,1", "u,b,{},shown,1,2", "u,b,{},shown,2,1", "u,a,{},shown,2,2"]
-    rows = [each.format(AT + k // 2) for k, each in enumerate(shown)]
-    path = of_actions(
-        tmp_path, *rows, f"u,a,{AT + 9},click,{clicked}", header="user,item,time,event,slate,position"
-    )
-    log = read_log(path, domain="content")
-    assert len(log) == (4 if row else 5)
-    assert log.column("file_row")[log.column("click")].tolist() == [row or 6]
-    assert validate(log) == []
-
-
 def test_all_actions_of_an_item_in_a_slate_are_one_row(tmp_path):
     actions = ("click", "impression", "addtocart", "click")
     path = of_actions(
