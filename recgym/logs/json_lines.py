@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -66,13 +66,32 @@ def json_fields(files: Files, name: str) -> dict[str, Any]:
     return {field: FLOAT if found == {int, float} else _type(found) for field, found in kinds.items()}
 
 
+def json_header(files: Files, name: str, wanted: Iterable[str]) -> list[str]:
+    """Fields of the first lines, and those of `wanted` that only later lines have."""
+    header = list(json_fields(files, name))
+    late = [field for field in wanted if field not in header]
+    return [*header, *(key for _, key in _late_keys(files, name, late))] if late else header
+
+
 def refuse_late_keys(files: Files, name: str, keys: Sequence[str]) -> None:
     """Raises LogError if one of these keys is in a later line of a file, whose first lines show its fields."""
-    pattern = re.compile("|".join(rf"""["']{re.escape(key)}["']\s*:""" for key in keys))
+    for row, late in _late_keys(files, name, keys):
+        rule = f"is in none of the first {MAX_SAMPLED_LINES} lines, and would not be read"
+        raise LogError(f"{name}, row {row}, {late}: the key {rule}; a map names the keys to read")
+
+
+def _late_keys(files: Files, name: str, keys: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The first line with each of these keys that a line has, and the key."""
+    written = {form for key in keys for form in (key, json.dumps(key)[1:-1])}
+    pattern = re.compile("|".join(rf"""["']{re.escape(form)}["']\s*:""" for form in written))
+    left = dict.fromkeys(keys)
     for row, line in numbered_lines(files, name):
-        if pattern.search(line) and (late := [key for key in keys if key in (record_of(line) or {})]):
-            rule = f"is in none of the first {MAX_SAMPLED_LINES} lines, and would not be read"
-            raise LogError(f"{name}, row {row}, {late[0]}: the key {rule}; a map names the keys to read")
+        record = record_of(line) if pattern.search(line) else None
+        for key in [key for key in left if key in (record or {})]:
+            del left[key]
+            yield row, key
+        if not left:
+            return
 
 
 def _type(kinds: set[type]) -> Any:

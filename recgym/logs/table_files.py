@@ -1,6 +1,5 @@
 """Files of the generic table: their layout, and the columns that are read, with little memory."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_list, refuse_list, refuse_spans
+from recgym.logs.column_names import FILE_NAME, PLACE, by_place, needed_columns, refuse_unnamed
 from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
@@ -25,7 +25,7 @@ from recgym.logs.delimited import (
 )
 from recgym.logs.files import Files, folder_columns
 from recgym.logs.ids import FLOAT, INT, TEXT, as_text
-from recgym.logs.json_lines import holds_json, json_columns, json_fields, refuse_late_keys
+from recgym.logs.json_lines import holds_json, json_columns, json_header, refuse_late_keys
 from recgym.logs.list_text import LISTED
 from recgym.logs.mapping import ATTRIBUTES, CONTEXT, KEYS
 from recgym.logs.origin import Origin, from_one
@@ -38,10 +38,7 @@ from recgym.logs.text_values import with_values
 NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
            "duration_ms": FLOAT, "rating": FLOAT}  # fmt: skip
 WORDS = ("user", "item", "event", "category", "session", "slate", "id", "shown", "price")
-ANY_EVENTS = tuple(event.name for events in EVENTS.values() for event in events)
 LISTS = ("shown", "item", *LISTED)  # keys whose cells may be lists
-PLACE = "#"  # prefix of the number of a column, from 1, in a file without header
-FILE_NAME = "#file"  # column that holds the name of the file, without folders and endings
 
 
 def read_columns(files: Files, name: str, columns: Mapping[str, str], form: TextForm = ANY_TEXT) -> Any:
@@ -103,28 +100,34 @@ class TableFile(NamedTuple):
     def of(cls, files: Files, name: str, columns: Mapping[str, str], form: TextForm) -> "TableFile":
         """Layout of a file; LogError if it is not a table or lacks the columns."""
         kind = "parquet" if holds_parquet(files, name) else "json" if holds_json(name) else "text"
-        is_placed, separator = by_place(columns), ""
+        is_placed, separator, folders = by_place(columns), "", folder_columns(name)
+        if FILE_NAME in columns.values():
+            folders[FILE_NAME] = name.rpartition("/")[2].partition(".")[0]
         if kind == "parquet":
             header = parquet_file(files, name).schema_arrow.names
         elif kind == "json":
-            header = list(json_fields(files, name))
+            header = json_header(
+                files, name, [] if is_placed else [c for c in columns.values() if c not in folders]
+            )
         else:
             separator, header = _first_cells(files, name, columns, form)
+        if is_placed and kind != "text":
+            raise LogError(
+                f"{name}: columns of Parquet and JSON have names, use these in the map: {shown(header)}"
+            )
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
         text = TextLayout(separator, form.is_quoted, form.encoding, header if is_placed else None)
-        folders, in_file = folder_columns(name), header
-        if FILE_NAME in columns.values():
-            folders[FILE_NAME] = name.rpartition("/")[2].partition(".")[0]
+        in_file = header
         header = [*header, *(key for key in folders if key not in header)]
         table = cls(files, name, kind, text, header, folders, in_file)
-        _hint(f"{name}, row 1" if kind != "parquet" else name, header, columns)
-        table.require(columns.values() or _needed(header))
+        refuse_unnamed(f"{name}, row 1" if kind != "parquet" else name, header, columns)
+        table.require(columns.values() or needed_columns(header))
         return table
 
     def require(self, columns: Iterable[str]) -> None:
         """Raises LogError that names columns that the file lacks or repeats."""
-        first = {"parquet": TABLE, "json": ("an object in the first lines", 1), "text": ("the header", 1)}
+        first = {"parquet": TABLE, "json": ("a line", 1), "text": ("the header", 1)}
         require_columns(self.name, self.header, columns, *first[self.kind])
 
     def read(
@@ -134,7 +137,7 @@ class TableFile(NamedTuple):
         flags = [event.name for event in EVENTS[domain]]
         keys = (*KEYS, *ATTRIBUTES, *flags)
         if not columns:
-            self.require(_needed(self.header, flags))
+            self.require(needed_columns(self.header, flags))
             if self.kind == "json":
                 refuse_late_keys(self.files, self.name, [key for key in keys if key not in self.header])
         columns = columns or {key: key for key in self.header if key in keys or key.startswith(CONTEXT)}
@@ -256,39 +259,6 @@ def _below_one_another(names: Sequence[str], parts: Sequence[Any]) -> Any:
                 f"{names[odd]}, {key}: the column is {pieces[odd].type}, in {names[0]} it is {pieces[0].type}"
             ) from None
     return pa.table(columns)
-
-
-def by_place(columns: Mapping[str, str]) -> bool:
-    """Whether a map names columns by their number, as #1; LogError if it names only some so."""
-    named = [column for column in columns.values() if column != FILE_NAME]
-    placed = [column for column in named if re.fullmatch(f"{PLACE}[1-9][0-9]*", column)]
-    if placed and len(placed) < len(named):
-        other = next(column for column in named if column not in placed)
-        raise LogError(
-            f"map: {other!r} is a name and {placed[0]!r} the number of a column; all must be names, or all numbers"
-        )
-    return bool(placed)
-
-
-def _needed(header: Sequence[str], flags: Sequence[str] = ANY_EVENTS) -> tuple[str, ...]:
-    """Columns that a table without a map needs; slates with a column of an event need no chosen item."""
-    return ("user",) if "shown" in header and set(flags) & set(header) else ("user", "item")
-
-
-def _hint(place: str, header: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Raises LogError with advice if the first row looks like data, or a map is missing."""
-    missing = [column for column in columns.values() or _needed(header) if column not in header]
-    if missing and any(re.fullmatch(r"[-+]?[0-9][0-9.:/ -]*", cell) for cell in header):
-        first = ",".join(header[:6])[:80]
-        raise LogError(
-            f"{place}: there is no column {missing[0]!r}, and {first!r} looks like data: where a "
-            f"file has no header, name its columns by their number, as in user={PLACE}1,item={PLACE}2,time={PLACE}3"
-        )
-    if missing and not columns:
-        raise LogError(
-            f"{place}: there is no column {missing[0]!r}; name the columns by a map, --map "
-            f"user=COLUMN,item=COLUMN,time=COLUMN or mapping= in Python; found {shown(header)}"
-        )
 
 
 def _type(key: str, flags: Sequence[str]) -> Any:

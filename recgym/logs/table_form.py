@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.arrow_types import is_list, is_text
+from recgym.logs.column_names import by_place
 from recgym.logs.columns import Source
 from recgym.logs.events_table import GAP_MINUTES, log_of_table
 from recgym.logs.files import Files
@@ -26,7 +27,7 @@ from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, flag_words, r
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
-from recgym.logs.table_files import by_place, read_columns, read_tables
+from recgym.logs.table_files import read_columns, read_tables
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import ANY_TEXT, TextForm
 from recgym.logs.unread_columns import UnreadColumns

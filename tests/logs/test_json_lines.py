@@ -121,3 +121,30 @@ def test_a_key_that_only_later_lines_have_is_not_left_out(tmp_path, key):
     rule = "the key is in none of the first 100 lines, and would not be read; a map names the keys to read"
     assert refused(path) == f"t.jsonl, row 122, {key}: {rule}"
     assert len(read_log(path, domain="content", mapping="user=user,item=item")) == 122
+
+
+@pytest.mark.parametrize("key", ["price", "category", "prix", "价格"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_key_of_the_map_may_be_in_later_lines_alone(tmp_path, key, is_ascii):
+    """The refusal of such a key says to name it in a map."""
+    rows = [
+        {"user": f"u{k % 9}", "item": f"i{k}", "time": 1_600_000_000 + k, "event": "view"} for k in range(150)
+    ]
+    rows[130] |= {key: 3}
+    path = write(tmp_path / "t.jsonl", "".join(json.dumps(row, ensure_ascii=is_ascii) + "\n" for row in rows))
+    if key in ("price", "category"):
+        assert f"t.jsonl, row 131, {key}: the key is in none of the first 100 lines" in refused(
+            path, domain="ecommerce"
+        )
+    meant = "category" if key == "category" else "price"
+    log = read_log(path, domain="ecommerce", mapping=f"{MAP},{meant}={key}")
+    known = log.items["id"].to_pylist().index("i130")
+    assert log.items[meant][known].as_py() == ("3" if key == "category" else 3.0)
+    assert log.num_rows == 150
+    assert sorted(log.column("time")) == [1000 * row["time"] for row in rows]
+    error = refused(path, domain="ecommerce", mapping=f"{MAP},{meant}=prise")
+    assert error.startswith("t.jsonl, row 1: a line must have 'prise'; found user, item, time, event")
+    rows[140] |= {key: [3]}
+    write(path, "".join(json.dumps(row, ensure_ascii=is_ascii) + "\n" for row in rows))
+    error = refused(path, domain="ecommerce", mapping=f"{MAP},{meant}={key}")
+    assert error == f"t.jsonl, row 141, {key}: {VALUE}; found '[3]'"

@@ -85,6 +85,18 @@ def test_a_header_is_no_row_of_a_file_whose_columns_are_named_by_number(tmp_path
     assert error.endswith("as in user=user_id,item=product_id")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+@pytest.mark.parametrize("mapping", ["user=#1,item=#2,time=#3", "user=#1,item=#2,event=#file:t>click"])
+def test_columns_that_have_names_are_not_named_by_number(tmp_path, kind, mapping):
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        parquet(path, user=["a", "b"], item=["x", "y"], time=[1_600_000_000, 1_600_000_001])
+    else:
+        write(path, '{"user": "a", "item": "x", "time": 1600000000}\n')
+    message = "columns of Parquet and JSON have names, use these in the map: user, item, time"
+    assert refused(path, mapping=mapping) == f"t.{kind}: {message}"
+
+
 @pytest.mark.parametrize("rows", ["u1,55\n18,56\n", "a,b\n17,c\n18,56\n", "a,b\n", "17,55\n18,56\n"])
 def test_words_among_ids_are_no_header(tmp_path, rows):
     write(tmp_path / "t.csv", rows)

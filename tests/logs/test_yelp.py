@@ -46,5 +46,5 @@ def test_objects_without_fields_are_not_called_empty(tmp_path, lines):
     rule = "an object with fields is needed; found {}"
     assert refused(folder) == f"yelp_academic_dataset_business.json, row {row}: {rule}"
     folder = write(tmp_path, FILES | {"yelp_academic_dataset_business.json": '{"id": 1}\n'})
-    rule = "an object in the first lines must have 'business_id', 'categories'; found id"
+    rule = "a line must have 'business_id', 'categories'; found id"
     assert refused(folder) == f"yelp_academic_dataset_business.json, row 1: {rule}"
