@@ -1,9 +1,7 @@
 """Files of delimited text, such as CSV, with errors by row."""
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,21 +12,11 @@ from recgym.arrays import Array
 from recgym.checks import did_you_mean
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import FLOAT, INT, TEXT
-from recgym.logs.lines import first_undecoded, has_hexadecimal, line_numbers
+from recgym.logs.lines import first_undecoded, has_hexadecimal
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
-from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
+from recgym.logs.text_layout import CSV, NO_ROWS, TextLayout, read_header
 
-SIGNATURES = {  # first bytes of files of other formats
-    "\x1f\x8b": "packed by gzip, whose names end in .gz",
-    "BZh": "packed by bzip2, whose names end in .bz2",
-    "\x28\xb5\x2f\xfd": "packed by zstd, whose names end in .zst",
-    "\xfd7zXZ": "packed by xz, which must be unpacked first",
-    "ARROW1": "an Arrow or Feather file",
-    "FEA1": "a Feather file",
-}
-MAX_LINE_CHARACTERS = 1 << 20
 TABLE = ("the table", 0)  # what has the names of columns where no row does (Parquet, a data frame)
-NO_ROWS = "there are no rows below the header"
 FLAG = pa.bool_()
 ID = pa.dictionary(pa.int32(), pa.string())
 PATTERNS: dict[Any, tuple[str, str]] = {
@@ -36,86 +24,6 @@ PATTERNS: dict[Any, tuple[str, str]] = {
     FLOAT: (r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$", "a number is needed"),
     FLAG: (r"^\s*([01]|true|false|True|False|TRUE|FALSE)\s*$", "0 or 1 is needed"),
 }
-
-
-def read_line(files: Files, name: str, encoding: str = "utf8", *, has_rows: bool = False) -> str:
-    """First line that is not blank.
-
-    LogError for an empty file, for a file that is not text, and with `has_rows` for a file that ends with this line.
-    """
-    with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, encoding="latin-1") as text:
-        line = "\n"
-        while line and not line.strip("\xef\xbb\xbf \t\r\n"):
-            line = text.readline(MAX_LINE_CHARACTERS + 1)
-    _refuse_other_format(name, line)
-    try:
-        line = line.encode("latin-1").decode("utf-8-sig" if encoding == "utf8" else encoding)
-    except UnicodeDecodeError as error:
-        raise LogError(f"{name}, row 1: the file is not in {encoding}") from error
-    if not line:
-        raise LogError(f"{name}: the file is empty; a header and rows are needed")
-    if len(line) > MAX_LINE_CHARACTERS:
-        raise LogError(
-            f"{name}, row 1: a line of more than {MAX_LINE_CHARACTERS:,} characters; a table is needed"
-        )
-    if "\0" in line:
-        raise LogError(f"{name}, row 1: the file is not UTF-8 text")
-    if has_rows and not line.endswith("\n"):
-        raise LogError(f"{name}: {NO_ROWS}")
-    return line.strip("\r\n")
-
-
-def _refuse_other_format(name: str, line: str) -> None:
-    """Raises LogError that names the format of a file that is not text, by its first bytes."""
-    for mark, what in SIGNATURES.items():
-        if line.startswith(mark):
-            raise LogError(f"{name}, row 1: a table of text or Parquet is needed; the file is {what}")
-    if line.startswith('{"'):
-        raise LogError(f"{name}, row 1: a table of text or Parquet is needed; the file is JSON")
-
-
-def read_header(files: Files, name: str, delimiter: str = ",", encoding: str = "utf8") -> list[str]:
-    """Column names of a file of delimited text; LogError for an empty one."""
-    return cells_of(read_line(files, name, encoding), delimiter, name)
-
-
-class TextLayout(NamedTuple):
-    """Form of a file of delimited text."""
-
-    delimiter: str = ","
-    is_quoted: bool = True
-    encoding: str = "utf8"
-    header: Sequence[str] | None = None  # names of the columns of a file without header
-
-    def lines(self, files: Files, name: str, rows: int) -> Array:
-        """(rows,) line of the file at which each row starts."""
-        has_header = self.header is None
-        return line_numbers(
-            files, name, rows, delimiter=self.delimiter, is_quoted=self.is_quoted, has_header=has_header
-        )
-
-    @contextmanager
-    def open(self, files: Files, name: str, **parse: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """Context of the stream of a file and the options with which Arrow reads and parses it."""
-        with files.open(name) as packed:
-            stream, delimiter = single(packed, self.delimiter)
-            line = "" if self.header else read_line(files, name, self.encoding, has_rows=True)
-            if delimiter == self.delimiter:
-                is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
-                stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
-            yield (
-                stream,
-                pacsv.ReadOptions(
-                    encoding=self.encoding,
-                    column_names=self.header,
-                    use_threads=not parse,
-                    block_size=MAX_LINE_CHARACTERS,
-                ),
-                pacsv.ParseOptions(delimiter=delimiter, quote_char='"' if self.is_quoted else False, **parse),
-            )
-
-
-CSV = TextLayout()
 
 
 def read_csv(
@@ -141,7 +49,7 @@ def read_csv(
         LogError: a column is missing, a row has another width, a cell outside `nullable` is empty, or text is in place
             of a number; its `problems` list all such rows.
     """
-    header = layout.header or read_header(files, name, layout.delimiter, layout.encoding)
+    header = layout.header or read_header(files, name, layout)
     require_columns(name, header, types)
     wanted = {column: kind for column, kind in types.items() if kind is not None}
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import TextLayout, read_csv_and_lines
+from recgym.logs.delimited import read_csv_and_lines
 from recgym.logs.files import Files
 from recgym.logs.ids import INT, TEXT, first_rows, index_ids, labels, most_frequent
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogProblem, raise_problems
 from recgym.logs.sessionize import number_steps
+from recgym.logs.text_layout import TextLayout
 
 SOURCE = Source(
     "eshop2008",

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import as_numpy
-from recgym.logs.delimited import TextLayout, read_csv_and_lines, read_line
+from recgym.logs.delimited import read_csv_and_lines
 from recgym.logs.files import Files, stated
 from recgym.logs.ids import TEXT, encode_ids
 from recgym.logs.log import Log
@@ -19,6 +19,7 @@ from recgym.logs.origin import from_one
 from recgym.logs.parquet_files import holds_parquet, parquet_columns, parquet_file
 from recgym.logs.problems import LogError, LogProblem, not_read, raise_problems, shown
 from recgym.logs.separators import cells_of, separator_of
+from recgym.logs.text_layout import TextLayout, read_line
 
 NAMES = ("user", "friend")
 

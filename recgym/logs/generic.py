@@ -10,7 +10,9 @@ error. Conventions:
 
 * files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
   key that is mapped to #file, the name of the file without endings, they may have further columns of their own.
-  `separator` and `encoding` state the form of text; else the separator is that of the header, and the encoding UTF-8;
+  `separator` and `encoding` state the form of text; else the separator is that of the header, and the encoding UTF-8. A
+  quote that opens a cell and is not closed, or takes lines that are like rows, is an error; `quote` states that quotes
+  are characters (literal), or that such lines are text (lines) (`recgym.logs.quotes`);
 * time: numbers are s, ms, us or ns, or dates such as 20080401 and 20080401123000; the unit is that which puts them
   between 1990 and 2100, or `time_unit`. Dates start with the year, or with the month or the day if a row shows which,
   or have the format `time_format`; without a zone they are UTC. All rows must have the same unit, which a remark names;
@@ -93,6 +95,7 @@ OPTIONS = {
     "ties": "file",
     "separator": "one character, ::, tab or space",
     "encoding": "",
+    "quote": "literal, lines",
 }
 
 
@@ -113,13 +116,13 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     paths = {key: options[key] for key in ("users", "items") if options.get(key) is not None}
     for key, path in paths.items():
         stated(path, key)
-    tables = {key: read_ids(path) for key, path in paths.items()}
+    text = TextForm.stated(*(options.get(key) for key in ("separator", "encoding", "quote")))
+    tables = {key: read_ids(path, text) for key, path in paths.items()}
     if "items" in tables:
         tables["items"] = with_vectors_beside(paths["items"], *tables["items"])
     beside = {key: table for key, (table, _) in tables.items()}
     gap = _gap_minutes(options.get("gap_minutes", GAP_MINUTES))
     chosen = stated_options(**{name: options.get(name) for name in TableOptions.__annotations__})
-    text = TextForm.stated(options.get("separator"), options.get("encoding"))
     settings = {"gap_minutes": gap, **beside, **chosen}
     form = TableForm(source, domain, (), columns, text, settings=settings, is_own_map=bool(columns))
     log = form.read_files(files, names)

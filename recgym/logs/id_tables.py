@@ -12,10 +12,7 @@ from recgym.logs.arrow_types import TEXT, TYPES_RULE, plain
 from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
 from recgym.logs.delimited import (
     TABLE,
-    TextLayout,
     read_csv_and_lines,
-    read_header,
-    read_line,
     require_columns,
 )
 from recgym.logs.files import Files, reading
@@ -26,23 +23,26 @@ from recgym.logs.parquet_files import holds_parquet, parquet_file
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems, shown
 from recgym.logs.separators import separator_of
 from recgym.logs.sessionize import UNKNOWN
+from recgym.logs.text_form import ANY_TEXT, TextForm
+from recgym.logs.text_layout import TextLayout, read_header, read_line
 from recgym.logs.text_values import are_comma_numbers, values_of, words_of
 from recgym.logs.vector_column import VECTOR, vector_column
 
 
-def read_ids(path: str | PathLike[str]) -> tuple[Any, list[str]]:
-    """Table of users or items from a CSV or Parquet file with a column `id`, and remarks."""
+def read_ids(path: str | PathLike[str], form: TextForm = ANY_TEXT) -> tuple[Any, list[str]]:
+    """Table of users or items from a CSV or Parquet file with a column `id`, and remarks; `form` states its quotes."""
     files = Files(path)
     name = files.one("*")
     if holds_parquet(files, name):
         with reading(name):
             table = parquet_file(files, name).read()
         return with_id(name, table)
-    layout = TextLayout(separator_of(read_line(files, name)) or ",")
-    header = read_header(files, name, layout.delimiter)
+    delimiter = separator_of(read_line(files, name)) or ","
+    layout = TextLayout(delimiter, form.is_quoted, may_hold_rows=form.may_hold_rows)
+    header = read_header(files, name, layout)
     types = {column: None if column == VECTOR else TEXT for column in ("id", *header)}
     table, lines = read_csv_and_lines(files, name, types, layout, nullable=header)
-    remarks = []
+    remarks = layout.remarks(files, name)
     for place, column in enumerate(table.column_names):
         if column not in ("id", *ITEM_COLUMNS):
             if are_comma_numbers(table[column]):

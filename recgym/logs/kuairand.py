@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
-from recgym.logs.delimited import read_csv, read_csv_and_lines, read_header
+from recgym.logs.delimited import read_csv, read_csv_and_lines
 from recgym.logs.files import Files
 from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural_key
 from recgym.logs.kuairand_history import with_earlier
@@ -33,6 +33,7 @@ from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
 from recgym.logs.sessionize import number_by_start, number_steps
+from recgym.logs.text_layout import read_header
 from recgym.logs.times import read_times, remark
 
 SOURCE = Source(

@@ -8,7 +8,8 @@ import numpy as np
 
 from recgym.arrays import Array
 from recgym.logs.files import Files, reading
-from recgym.logs.separators import BLANKS, COLONS
+from recgym.logs.quotes import quoted_rows
+from recgym.logs.separators import BLANKS, single
 
 BLOCK_BYTES = 1 << 20  # read at once
 HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])0[xX][0-9A-Fa-f]{1,16}(?![0-9A-Za-z])")
@@ -23,23 +24,23 @@ def line_numbers(
     If every line is a row, by a count of line breaks, the lines are not parsed.
     """
     first = 2 if has_header else 1
-    quotes = is_quoted and delimiter != COLONS
-    begins = _starts(files, name, rows, first, quotes, delimiter == BLANKS)
+    quoted = delimiter if is_quoted else None
+    begins = _starts(files, name, rows, first, quoted, delimiter == BLANKS)
     return np.arange(first, rows + first) if begins is None else begins  # Arrow splits lines otherwise
 
 
 def lines_of_objects(files: Files, name: str, rows: int) -> Array | None:
     """(rows,) line, from 1, of each object of JSON lines; None if not every line is one object."""
-    return _starts(files, name, rows, 1, False, True)
+    return _starts(files, name, rows, 1, None, True)
 
 
 def _starts(
-    files: Files, name: str, rows: int, first: int, quotes: bool, is_blank_empty: bool
+    files: Files, name: str, rows: int, first: int, quoted: str | None, is_blank_empty: bool
 ) -> Array | None:
     """(rows,) lines at which rows start, from the line `first` on; None if their number differs."""
     if _count(files, name) == rows + first - 1:
         return np.arange(first, rows + first)
-    begins = np.fromiter(_begins(files, name, quotes, is_blank_empty), np.int64)[first - 1 :]
+    begins = np.fromiter(_begins(files, name, quoted, is_blank_empty), np.int64)[first - 1 :]
     return begins if len(begins) == rows else None
 
 
@@ -78,12 +79,13 @@ def _count(files: Files, name: str) -> int:
     return lines - max(empty - 1, 0) if ended else lines + 1
 
 
-def _begins(files: Files, name: str, quotes: bool, is_blank_empty: bool) -> Iterator[int]:
-    """Lines, from 1, at which a row starts: not empty and not within quotes."""
-    is_open = False
-    with reading(name), files.open(name) as stream, io.TextIOWrapper(stream, "latin-1") as text:
-        for number, line in enumerate(text, 1):
-            if not is_open and (line.strip() if is_blank_empty else line.strip("\n")):
-                yield number
-            if quotes and line.count('"') % 2:
-                is_open = not is_open
+def _begins(files: Files, name: str, quoted: str | None, is_blank_empty: bool) -> Iterator[int]:
+    """Lines, from 1, at which a row starts: not empty and not within quotes, between cells that `quoted` separates."""
+    with reading(name), files.open(name) as stream:
+        if quoted is not None:
+            yield from (row for row, _, _ in quoted_rows(*single(stream, quoted)))
+            return
+        with io.TextIOWrapper(stream, "latin-1") as text:
+            for number, line in enumerate(text, 1):
+                if line.strip() if is_blank_empty else line.strip("\n"):
+                    yield number

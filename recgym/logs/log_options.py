@@ -33,7 +33,17 @@ def check_names(method: str, options: Mapping[str, Any], fields: type[Any]) -> N
             raise TypeError(f"Log.{method} has no argument {name!r}; its options are {', '.join(names)}")
 
 
-TEXT_OPTIONS = {"source", "domain", "time_unit", "time_format", "duplicates", "ties", "separator", "encoding"}
+TEXT_OPTIONS = {
+    "source",
+    "domain",
+    "time_unit",
+    "time_format",
+    "duplicates",
+    "ties",
+    "separator",
+    "encoding",
+    "quote",
+}
 
 
 def check_texts(options: Mapping[str, Any]) -> None:

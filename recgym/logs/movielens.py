@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from recgym.logs.columns import Source
-from recgym.logs.delimited import ID, TextLayout, read_csv, read_csv_and_lines
+from recgym.logs.delimited import ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files, reading
 from recgym.logs.generic import from_table
@@ -25,6 +25,7 @@ from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, raise_problems
 from recgym.logs.separators import COLONS
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.text_layout import TextLayout
 
 SOURCE = Source(
     "movielens",

@@ -13,13 +13,13 @@ from typing import Any
 
 from recgym.events import DOMAINS
 from recgym.logs.columns import Source
-from recgym.logs.delimited import read_line
 from recgym.logs.files import Files
 from recgym.logs.log import Log
 from recgym.logs.mapping import parse_mapping
 from recgym.logs.problems import LogError, shown
 from recgym.logs.table_form import Attributes, TableForm
 from recgym.logs.text_form import TextForm
+from recgym.logs.text_layout import read_line
 
 SOURCE = Source(
     "recbole", "that of the data set", "Zhao, W. X. et al. (2021). RecBole. CIKM 2021.", "As the set says."

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -25,11 +26,11 @@ def separator_of(line: str) -> str:
     return BLANKS if len(line.split()) > 1 else ""
 
 
-def cells_of(line: str, separator: str, name: str) -> list[str]:
+def cells_of(line: str, separator: str, name: str, is_quoted: bool = True) -> list[str]:
     """Cells of the first line of a file; LogError for a quote that is not closed."""
     if separator == BLANKS:
         return line.split()
-    if separator == COLONS or '"' not in line:
+    if separator == COLONS or '"' not in line or not is_quoted:
         return [cell.strip() for cell in line.split(separator or "\n")]
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=separator or "\n"))]
@@ -37,11 +38,12 @@ def cells_of(line: str, separator: str, name: str) -> list[str]:
         raise LogError(f"{name}, row 1: a quote is not closed, or {error}") from error
 
 
-def single(stream: Any, separator: str) -> tuple[Any, str]:
+def single(stream: Any, separator: str, is_quoted: bool = True) -> tuple[Any, str]:
     """Stream with a single character as separator, and this character."""
     if separator not in _REPLACEMENT:
         return stream, separator
-    return rewritten(stream, _one_tab if separator == BLANKS else _one_character), _REPLACEMENT[separator]
+    rewrite = partial(_one_tab, is_quoted=is_quoted) if separator == BLANKS else _one_character
+    return rewritten(stream, rewrite), _REPLACEMENT[separator]
 
 
 def rewritten(stream: Any, rewrite: Callable[[bytes], bytes]) -> Any:
@@ -69,9 +71,9 @@ def _one_character(lines: bytes) -> bytes:
     return lines.replace(COLONS.encode(), _REPLACEMENT[COLONS].encode())
 
 
-def _one_tab(lines: bytes) -> bytes:
+def _one_tab(lines: bytes, is_quoted: bool) -> bytes:
     """Lines with one tab for white space outside quotes, stripped."""
-    if b'"' in lines:
+    if is_quoted and b'"' in lines:
         lines = re.sub(rb'("[^"\n]*")|[ \t]+', lambda found: found[1] or b"\t", lines)
     else:
         lines = re.sub(rb"[ \t]+", b"\t", lines)

@@ -15,10 +15,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
     ID,
-    NO_ROWS,
     TABLE,
-    TextLayout,
-    read_line,
     read_typed,
     read_words,
     require_columns,
@@ -33,6 +30,7 @@ from recgym.logs.parquet_files import _coded, holds_parquet, parquet_columns, pa
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.separators import KNOWN, cells_of, separator_of
 from recgym.logs.text_form import ANY_TEXT, TextForm
+from recgym.logs.text_layout import NO_ROWS, TextLayout, read_line
 from recgym.logs.text_values import with_values
 
 NUMBERS = {"step": INT, "position": INT, "propensity": FLOAT, "price": FLOAT, "watch_ms": INT,
@@ -85,6 +83,16 @@ def read_tables(
     return with_values(table, CONTEXT) if is_text else table, origin, left_out
 
 
+def layout_remarks(
+    files: Files, names: Sequence[str], columns: Mapping[str, str], form: TextForm
+) -> list[str]:
+    """Remarks that count the rows of files of text that take several lines."""
+    tables = [TableFile.of(files, name, columns, form) for name in names]
+    return [
+        line for table in tables if table.kind == "text" for line in table.text.remarks(files, table.name)
+    ]
+
+
 class TableFile(NamedTuple):
     """A file of a table, and its layout."""
 
@@ -117,7 +125,9 @@ class TableFile(NamedTuple):
             )
         if is_placed:
             header = [f"{PLACE}{k + 1}" for k in range(len(header))]
-        text = TextLayout(separator, form.is_quoted, form.encoding, header if is_placed else None)
+        text = TextLayout(
+            separator, form.is_quoted, form.encoding, header if is_placed else None, form.may_hold_rows
+        )
         in_file = header
         header = [*header, *(key for key in folders if key not in header)]
         table = cls(files, name, kind, text, header, folders, in_file)
@@ -220,7 +230,7 @@ def _first_cells(
     """Separator and cells of the first line of a file of text; LogError if it cannot be a table."""
     line = read_line(files, name, form.encoding)
     separator = separator_of(line) if form.separator is None else form.separator
-    header = line.split(separator) if not form.is_quoted else cells_of(line, separator, name)
+    header = cells_of(line, separator, name, form.is_quoted)
     is_lacking = not set(columns.values() or ("user", "item")) - {FILE_NAME} <= set(header)
     if line.startswith("#") and not by_place(columns) and is_lacking:
         raise LogError(f"{name}, row 1: the header must be the first line; found a comment, {line[:40]!r}")

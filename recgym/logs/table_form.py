@@ -27,7 +27,7 @@ from recgym.logs.mapping import OMITTED, OTHER_WORDS, event_words, flag_words, r
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, shown
 from recgym.logs.slate_lists import one_row_an_item
-from recgym.logs.table_files import read_columns, read_tables
+from recgym.logs.table_files import layout_remarks, read_columns, read_tables
 from recgym.logs.table_settings import TableSettings
 from recgym.logs.text_form import ANY_TEXT, TextForm
 from recgym.logs.unread_columns import UnreadColumns
@@ -155,6 +155,7 @@ class TableForm:
         log = log_of_table(table, settings, Log.build)
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
+        together += layout_remarks(files, names, columns, self.text)
         return replace(log, remarks=(*together, *remarks, *log.remarks, *unread.remarks(names)))
 
 
