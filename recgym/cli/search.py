@@ -78,7 +78,7 @@ def tune(
     from recgym.bench.env_args import json_object
     from recgym.bench.experiment import Experiment
     from recgym.bench.search_spaces import space_of
-    from recgym.bench.tuning import SearchPlan, Trial
+    from recgym.bench.tuning import SearchPlan
     from recgym.bench.tuning import tune as search
     from recgym.bench.tuning_picture import draw_trials
 
@@ -105,16 +105,17 @@ def tune(
     )
     with progress() as bar:
         task = bar.add_task(f"tuning {agent}", total=trials)
-
-        def moved(trial: Trial) -> None:
-            is_final = len(trial.returns) > seeds
-            what = f"tuning {agent}: the best on further seeds" if is_final else f"tuning {agent}"
-            bar.update(task, completed=trials if is_final else trial.number + 1, description=what)
-
-        summary = search(plan, folder, moved)
+        summary = search(plan, folder, lambda trial: bar.update(task, **_progress(trial, plan)))
     draw_trials(summary, folder / "trials.png")
     _publish(publish, summary)
     _print(summary, folder)
+
+
+def _progress(trial: Any, plan: Any) -> dict[str, Any]:
+    """The bar after a trial, or after a finalist."""
+    is_final = len(trial.returns) > plan.seeds
+    what = f"tuning {plan.agent}" + ": the best on further seeds" * is_final
+    return {"completed": plan.trials if is_final else trial.number + 1, "description": what}
 
 
 def _check_publish(folder: Path | None, kwargs: dict[str, Any]) -> None:
