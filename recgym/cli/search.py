@@ -66,9 +66,8 @@ def tune(
 ) -> None:
     """Search the parameters of an agent, and write trials, best settings and a picture.
 
-    The same command resumes a search that was stopped. All trials have the same seeds and users; the three best and the
-    agent's own settings are trained on twice as many further seeds, and the best of these is compared with the agent's
-    own on others.
+    The same command resumes a stopped search. All trials have the same seeds and users; the three best and the agent's
+    own settings get twice as many further seeds, and the best of these is compared with the agent's own on others.
 
     ```sh
     recgym tune linucb recgym/Ecommerce-v1 --trials 30
