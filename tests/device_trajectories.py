@@ -26,8 +26,8 @@ def trajectory(env_id, device, output="torch", mode="NextStep"):
     """Observations, rewards, ends and infos of a reset and of STEPS steps, with episodes that end and begin."""
     items = None if row_of(env_id).pages else 7
     vector = gym.make_vec(
-        env_id, num_envs=NUM, n_items=items, horizon=2, observation="features+history", action_mask=True,
-        autoreset_mode=mode, device=device, output=output,
+        env_id, num_envs=NUM, n_items=items, horizon=9, max_episode_steps=2, observation="features+history",
+        action_mask=True, autoreset_mode=mode, device=device, output=output,
     )  # fmt: skip
     rng = np.random.default_rng(4)
     found = dict(leaves(dict(enumerate(vector.reset(seed=11))), "reset"))

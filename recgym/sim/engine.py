@@ -111,7 +111,7 @@ class Engine:
             Public(
                 world.user_features,
                 step_kernels.circle(len(world.contexts)),
-                np.array([self.horizon, self.num_pages]),
+                np.array([self.horizon, self.num_pages, self.horizon]),
                 friend_tables(world) if "friends" in self.observes else no_friend_tables(),
             ),
             pairs_of(world) if world.arrays.choice[0] == FRIENDS else no_pairs(),

@@ -33,7 +33,7 @@ class Public(NamedTuple):
 
     user_features: Floats  # (U, F)
     circle: Floats  # (X, 2) sine and cosine of each context
-    settings: Ints  # (2,) steps of the clock, number of pages
+    settings: Ints  # (3,) steps of the clock, number of pages, horizon
     friends: FriendTables  # for `friend_items.friend_features`, without columns where they are not observed
 
 

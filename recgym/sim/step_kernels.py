@@ -56,7 +56,7 @@ def _example() -> Simulation:
     world = WorldArrays(**{n: np.zeros((1,) * len(row.axes), row.dtype) for n, row in LAYOUT.items()})
     numbers, one = np.zeros(1), np.zeros((1, 1), np.float32)
     reward = Reward(numbers, numbers, numbers, np.zeros((1, 3)))
-    public = Public(one, one, np.zeros(2, np.int64), FriendTables(one, np.zeros((1, 1), np.uint8)))
+    public = Public(one, one, np.zeros(3, np.int64), FriendTables(one, np.zeros((1, 1), np.uint8)))
     pairs = UserPairs(*(np.zeros((1, 1), np.uint16) for _ in UserPairs._fields))
     return Simulation(world, reward, session_arrays(1, 1, 1, 1), public, pairs)
 
@@ -97,7 +97,7 @@ def observe(m: Simulation, b: int, row: Floats) -> None:
 def take_step(m: Simulation, b: int, i: Step) -> None:
     """The step of session b, or the beginning of its next episode."""
     if i.steps[b] and not i.resets[b]:
-        advance(m.w, m.s, b, i.slate, m.public.settings[0], i.f)
+        advance(m.w, m.s, b, i.slate, m.public.settings[2], i.f)
         i.f.reward[b] = score(m.w, m.r, i.slate, b, i.f)
     else:
         if i.resets[b]:

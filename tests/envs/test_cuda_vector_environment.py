@@ -44,6 +44,7 @@ def test_a_simulated_device_plays_the_trajectories_of_the_cpu(simulated, env_id)
     begin = f"{env_id} "
     found = {name.removeprefix(begin): value for name, value in simulated.items() if name.startswith(begin)}
     assert_equal(found, trajectory(env_id, "cpu"))
+    np.testing.assert_array_equal(found["1/cut"], ~found["0/left"])  # max_episode_steps
 
 
 @pytest.mark.gpu

@@ -1,6 +1,7 @@
 """The single environment: Gymnasium's and SB3's checkers, ends of episodes, users of a reset, specs."""
 
 import json
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -9,8 +10,9 @@ from env_helpers import IDS, SMALL, content, same, world_for
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
-from recgym.envs import ENVIRONMENTS
+from recgym.envs import ENVIRONMENTS, row_of
 from recgym.envs.arguments import OBSERVATIONS
+from recgym.envs.environment import RecEnv
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
@@ -64,6 +66,29 @@ def test_max_episode_steps_is_a_second_horizon():
     single.reset(seed=0)
     for _ in range(3):  # the clock of both is that of the horizon
         np.testing.assert_array_equal(vector.step(np.zeros(1, np.int64))[0][0], single.step(0)[0])
+
+
+ROW, VECTOR = row_of(IDS[0])._asdict(), partial(gym.make_vec, IDS[0], num_envs=2)
+
+
+@pytest.mark.parametrize("make", [partial(gym.make, IDS[0]), partial(RecEnv, row=ROW), VECTOR])
+@pytest.mark.parametrize(("horizon", "most", "expected"), [(9, 4, 4), (4, 9, 4), (9, 9, 9), (9, None, 9)])
+def test_an_episode_is_truncated_at_the_smaller_of_both(make, horizon, most, expected):
+    stay = world_for(IDS[0]).with_params(leave_bias=-60.0, patience=0.0)
+    env = make(world=stay, horizon=horizon, max_episode_steps=most)
+    env.reset(seed=0)
+    ends = [np.all(env.step(env.action_space.sample())[3]) for _ in range(expected)]
+    assert ends == [False] * (expected - 1) + [True]
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_a_vector_that_is_cut_is_restored_at_every_step(mode):
+    stay = world_for(IDS[0]).with_params(leave_bias=-60.0, patience=0.0)
+    env = VECTOR(world=stay, max_episode_steps=5, autoreset_mode=mode)
+    env.reset(seed=0)
+    for _ in range(12):
+        env.step(np.zeros(2, int))
+        env.unwrapped.restore(env.unwrapped.snapshot())
 
 
 def test_specs_survive_json():
