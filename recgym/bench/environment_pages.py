@@ -17,7 +17,7 @@ from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.bench.table_text import GAIN_HEAD, cells, describe_judged, head
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
-from recgym.envs.observation_columns import observation_columns, zero_columns
+from recgym.envs.observation_columns import LAST_ITEM, observation_columns, zero_columns
 from recgym.envs.rewards import REWARDS, parse_reward
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
@@ -166,6 +166,7 @@ def _observations(engine: Engine) -> str:
         f"`Box(-1.0, 1.0, ({first},), float32)`. The same names are `env.unwrapped.observation_columns`. Other "
         "observations are in the [contract](../contract.md#observations).\n\n"
         + markdown_table(("column", "meaning", "min", "max"), rows)
+        + f"\n\n{LAST_ITEM}"
     )
 
 

@@ -6,6 +6,10 @@ from recgym.envs.spaces import feature_blocks
 from recgym.sim.engine import Engine
 
 MIN_ON_CIRCLE = 2  # contexts; a single one is at the centre, see `step_kernels.circle`
+LAST_ITEM = (
+    "The last item is that of the last slate: the first one with a response, else the top one; 'events of the last "
+    "slate' is 1 where any of its items had the event."
+)
 
 
 def observation_columns(engine: Engine) -> tuple[str, ...]:

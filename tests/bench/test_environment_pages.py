@@ -13,6 +13,7 @@ from pyarrow.parquet import read_table
 from recgym.bench.environment_pages import ARGUMENTS, FOLDER, OBSERVES, REFERENCES, changes, pages
 from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
 from recgym.envs.arguments import Arguments
+from recgym.envs.observation_columns import LAST_ITEM
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
@@ -178,3 +179,22 @@ def test_columns_hold_what_their_names_say(domain):
             env.reset()
     features = [name for name in names if name.startswith("public user features")]
     assert all(np.abs(named[name]) <= 1.0 for name in features)
+
+
+def test_the_last_item_is_the_first_with_a_response_else_the_top_one(written):
+    env = gym.make("recgym/ContentSlate-v1").unwrapped
+    names, category, told = env.observation_columns, env.items["category"], []
+    first = names.index(next(name for name in names if name.startswith("category of the last item")))
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        env.reset(seed=seed)
+        slate = rng.permutation(env.action_space.nvec[0])[:6]
+        observation, *_ = env.step(slate)
+        position = int(np.argmax(env.slate_events[:, 0]))  # 0 where there is no response
+        assert np.argmax(observation[first : first + category.max() + 1]) == category[slate[position]]
+        events = [observation[i] for i, name in enumerate(names) if name.startswith("events of the last")]
+        np.testing.assert_array_equal(events, env.slate_events.any(axis=0))
+        told.append(position)
+    assert {0} < set(told)
+    texts = [*written.values(), read_file(ROOT / "docs/contract.md").decode()]
+    assert sum(LAST_ITEM in text for text in texts) == len(ENVIRONMENTS) + 1
