@@ -6,7 +6,7 @@ kernel can call them, too. Arithmetic is in float64, so that plain Python and ma
 Axes: B sessions, K slate positions, d factors, C categories, E events, H history, M memory. Row b is session b.
 
 The model and its sources:
-    affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho seen(i) + theta price_i + context
+    affinity     x = <z, q_i> + b_i + a_u + mood + kappa S[c_i] + rho responded(i) + theta price_i + context
                      + place[t] + omega log(1 + friends(u, i)) + transition(last, i); returns: see `returns`
     examination  position k is examined with probability eps_k (position bias: Richardson et al., 2007)
     response     multinomial logit with an outside option (McFadden, 1974) over the slate, or a logit for each item;
