@@ -37,6 +37,10 @@ def test_the_horizon_truncates_and_leaving_terminates(env_id):
     env = gym.make(env_id, world=leave, horizon=7)
     env.reset(seed=0)
     assert env.step(env.action_space.sample())[2:4] == (True, False)
+    for limit in ("horizon", "max_episode_steps"):
+        env = gym.make(env_id, world=leave, **{limit: 1})
+        env.reset(seed=0)
+        assert env.step(env.action_space.sample())[2:4] == (True, True)
 
 
 @pytest.mark.parametrize("env_id", IDS)
