@@ -14,8 +14,7 @@ from gymnasium.utils import RecordConstructorArgs
 class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
     """A single environment whose observation is a Dict of the observation and the mask of allowed actions.
 
-    The mask is int8, shape (K N,): 1 where an item is allowed at that position, that is all but friends accepted in
-    this episode.
+    The mask is int8, shape (K N,): 1 where an item may be shown at that position: see `OpenItems`.
     Libraries look for it under other names: RLlib's action-masking example reads "observations" and "action_mask",
     Tianshou's policies "obs" and "mask".
 

@@ -1,5 +1,7 @@
 """Items that arrive late, and rules on what is shown: masks, refusals, and slates of every kind."""
 
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
@@ -80,6 +82,20 @@ def test_a_log_of_the_environment_does_not_show_late_items():
         assert not np.isin(log.column("item"), late).any()
     share = sample_log(env, "random", 80, 1).column("propensity")
     np.testing.assert_allclose(share, 1 / 30)
+
+
+def test_an_accepted_candidate_may_be_shown_again_without_rules_alone():
+    world = synthetic(3, domain="social").with_params(connect_bias=60.0, leave_bias=-60.0, leave_idle=0.0)
+    make = partial(gymnasium.make, "recgym/SocialFriends-v3", world=world, n_items=9)
+    plain, ruled = make(action_mask=True), make(rules={"per_category": 1})
+    for env in (plain, ruled):
+        env.reset(seed=0)
+        assert env.step(3)[1] == 1.0
+        assert not env.unwrapped.action_masks()[3]
+    _, reward, _, _, info = plain.step(3)
+    assert (reward, info["connect"], plain.unwrapped.privileged().sessions.step[0]) == (0.0, 0, 2)
+    with pytest.raises(ValueError, match="item 3 at position 0 is a friend already"):
+        ruled.step(3)
 
 
 def test_an_item_is_never_shown_again_after_the_event():
