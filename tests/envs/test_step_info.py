@@ -1,5 +1,7 @@
 """Entries of info."""
 
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -29,6 +31,19 @@ def test_info_has_new_arrays_and_numpy_scalars(env_id):
     vector.step(vector.action_space.sample())
     for name, value in first[4].items():
         np.testing.assert_array_equal(value, copies[name])
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_space_samples_by_the_mask_as_the_page_says(env_id):
+    env = gym.make(env_id, action_mask=True)
+    mask = env.reset(seed=0)[1]["action_mask"].copy()
+    slots = mask.size // env.unwrapped.privileged().world.num_items
+    mask.reshape(slots, -1)[:, 1:] = False
+    parts = tuple(mask.reshape(slots, -1).astype(np.int8))
+    assert not np.any(env.action_space.sample(parts if slots > 1 else mask.astype(np.int8)))
+    text = (Path(__file__).parents[2] / "docs/interface.md").read_text(encoding="utf-8")
+    assert 'env.action_space.sample(info["action_mask"].astype(np.int8))' in text
+    assert 'tuple(info["action_mask"].reshape(slate_size, -1).astype(np.int8))' in text
 
 
 def test_info_says_whether_the_reward_is_assumed():
