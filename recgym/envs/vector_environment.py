@@ -27,6 +27,16 @@ from recgym.memory import require_memory
 from recgym.sim.state import Feedback, Sessions
 
 
+def _mode(mode: Any) -> AutoresetMode:
+    """The autoreset mode of a member of AutoresetMode, its value or its name; ValueError for another."""
+    by_name = AutoresetMode.__members__.get(mode) if isinstance(mode, str) else None
+    try:
+        return by_name or AutoresetMode(mode)
+    except ValueError:
+        allowed = ", ".join(repr(each.value) for each in AutoresetMode)
+        raise ValueError(f"autoreset_mode is {quoted(mode)}, allowed: {allowed}") from None
+
+
 class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
     """`num_envs` sessions in one engine.
 
@@ -34,7 +44,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
         num_envs: B, at least 1.
         autoreset_mode: NEXT_STEP (default: the step after the last one of an episode begins the next and ignores its
             action), SAME_STEP (the last observation is in info["final_obs"], with a row for every session) or
-            DISABLED (call `reset(options={"reset_mask": mask})`).
+            DISABLED (call `reset(options={"reset_mask": mask})`); a member of AutoresetMode, its name or its value.
         threads: threads that share the rows, at least 1; results do not depend on it. With 1 the process may fork.
         **arguments: those of the single environment.
     """
@@ -49,11 +59,7 @@ class RecVectorEnv(BaseEnvironment, VectorEnv[Any, Any, Any]):
     ) -> None:
         num_envs = whole_number(num_envs, "num_envs", 1, MAX_COUNT)
         super().__init__(num_envs, threads, arguments)
-        try:
-            self.autoreset_mode = AutoresetMode(autoreset_mode)
-        except ValueError:
-            allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
-            raise ValueError(f"autoreset_mode is {quoted(autoreset_mode)}, allowed: {allowed}") from None
+        self.autoreset_mode = _mode(autoreset_mode)
         self.metadata = {
             "render_modes": list(RENDER_MODES),
             "render_fps": FRAMES_PER_SECOND,

@@ -175,6 +175,13 @@ def test_info_of_a_restarted_row_equals_that_of_a_reset():
         )
 
 
+def test_an_autoreset_mode_is_a_member_its_name_or_its_value():
+    for mode in AutoresetMode:
+        for given in (mode, mode.name, mode.value):
+            vector = content(gym.make_vec, num_envs=2, autoreset_mode=given)
+            assert vector.unwrapped.autoreset_mode is vector.metadata["autoreset_mode"] is mode
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -185,6 +192,7 @@ def test_info_of_a_restarted_row_equals_that_of_a_reset():
             {"autoreset_mode": "Sometimes"},
             "autoreset_mode is 'Sometimes', allowed: 'NextStep', 'SameStep', 'Disabled'",
         ),
+        ({"autoreset_mode": ["SAME_STEP"]}, "autoreset_mode is "),
         ({"num_envs": 0}, "num_envs is 0"),
     ],
 )
