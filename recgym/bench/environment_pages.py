@@ -141,12 +141,14 @@ def _actions(row: EnvRow, engine: Engine) -> str:
     what = "candidate" if row.domain == "friends" else "item"
     text = f"`{action_space(engine)}`: the number of the {what} shown"
     if row.pages:
-        text += (
-            ", with all items of its category and page; the history has the clicked item of the page, if any"
-        )
+        text += ", with all items of its category and page; the history has the clicked one, if any"
     if row.slate_size > 1:
         text += " at each position, the first is the top"
-    return text + f'. `info["action_mask"]` and `action_masks()` say which {what}s are allowed.'
+    given = "`action_mask=True`" + ("" if row.pages else ", `rules` or `arrival`")
+    return (
+        f"{text}. `env.unwrapped.action_masks()`, and with {given} also "
+        f'`info["action_mask"]`, say which {what}s are allowed.'
+    )
 
 
 def _observations(engine: Engine) -> str:

@@ -69,6 +69,11 @@ def test_a_page_is_of_its_environment(row, written):
     columns = [column for first, last in rows for column in range(int(first), int(last or first) + 1)]
     assert columns == list(range(env.observation_space.shape[0]))
     assert len(env.unwrapped.observation_columns) == env.observation_space.shape[0]
+    assert "`env.unwrapped.action_masks()`, and with `action_mask=True`" in text
+    assert ("`rules` or `arrival` also `info[" in text) is not row.pages
+    assert env.unwrapped.action_masks().all()
+    assert "action_mask" not in env.reset(seed=0)[1]
+    assert "action_mask" in gym.make(row.id, action_mask=True).reset(seed=0)[1]
     history = text.partition("## Version History")[2]
     told = {name for name, what in OBSERVES.items() if what in history}
     assert told == (env.unwrapped.privileged().observes if "\n| v0 " in history else set())
