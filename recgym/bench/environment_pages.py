@@ -13,15 +13,14 @@ from recgym.bench.experiment import title_of
 from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.raw_rows import preset_of, read_runs, table_folders
 from recgym.bench.readme import headline_figures, markdown_table
+from recgym.bench.rewards_section import possible_rewards, rewards_section
 from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.bench.table_text import GAIN_HEAD, cells, describe_judged, head
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import LAST_ITEM, observation_columns, zero_columns
-from recgym.envs.rewards import REWARDS, parse_reward
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
-from recgym.events import EVENTS
 from recgym.sim.engine import Engine
 from recgym.sim.world import World
 from recgym.storage import write_files
@@ -96,7 +95,7 @@ def page(row: EnvRow, published: Leaderboard | None) -> str:
         "Description": _description(row, world),
         "Action Space": _actions(row, engine),
         "Observation Space": _observations(engine),
-        "Rewards": _rewards(row, world),
+        "Rewards": rewards_section(row, world),
         "Starting State": "A user is drawn from the population of the log"
         + (f", and one of {len(world.contexts)} contexts (the hour)" if len(world.contexts) > 1 else "")
         + ". The hidden intent starts near the user's long-term profile; nothing has been shown. The same seed gives "
@@ -172,37 +171,14 @@ def _observations(engine: Engine) -> str:
     )
 
 
-def _rewards(row: EnvRow, world: World) -> str:
-    names = {event.name for event in world.events}
-    events = [event for event in EVENTS[row.domain] if event.name in names]
-    paid = markdown_table(
-        ("event", "weight in `engagement`"), ((f"`{e.name}`", f"{e.engagement:g}") for e in events)
-    )
-    assumed = ", ".join(f"`{name}`" for name in world.card.get("rewards_assumed", ()))
-    text = f"`{row.reward}`: {REWARDS[row.reward]}; summed over a slate.\n\n{paid}"
-    return text + (f"\n\nRest on assumed rates: {assumed}." if assumed else "")
-
-
 def _arguments(row: EnvRow, world: World) -> str:
-    rewards = ", ".join(f"`{name}`" for name in _possible_rewards(world))
+    rewards = ", ".join(f"`{name}`" for name in possible_rewards(world))
     values = {**row._asdict(), "n_items": world.num_items, "rewards": rewards}
     own = {"n_items": "candidates of a session; here {n_items}"} if row.domain == "friends" else {}
     return markdown_table(
         ("argument", "meaning"),
         ((f"`{name}`", own.get(name, text).format(**values)) for name, text in ARGUMENTS),
     )
-
-
-def _possible_rewards(world: World) -> list[str]:
-    """Names of REWARDS that the world can pay."""
-
-    def is_paid(name: str) -> bool:
-        try:
-            return bool(parse_reward(world, name).paid)
-        except ValueError:
-            return False
-
-    return [name for name in REWARDS if is_paid(name)]
 
 
 def _fidelity(world: World) -> str:

@@ -14,6 +14,7 @@ from recgym.bench.environment_pages import ARGUMENTS, FOLDER, OBSERVES, REFERENC
 from recgym.envs import ENVIRONMENTS, OBSERVED, EnvRow, row_of
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import LAST_ITEM
+from recgym.envs.world_lookup import load_world
 from recgym.storage.read import read_file
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,16 @@ def test_a_page_names_the_columns_that_are_always_zero(row, written):
         observation, *_ = env.step(env.action_space.sample())
         is_zero &= np.abs(observation).max(0) == 0.0
     assert [int(column) for column in told] == np.flatnonzero(is_zero).tolist()
+
+
+@pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.id.rpartition("/")[2])
+def test_a_page_says_whether_the_rate_of_responses_is_assumed(row, written):
+    text = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Rewards")[2]
+    text = text.partition("\n## ")[0]
+    term = "connect_bias" if row.domain == "friends" else "outside"
+    status = {each["term"]: each["status"] for each in load_world(row.world).card["terms"]}
+    said = f"(`{term}`); no return here is a number of real " in text
+    assert said == (status[term] == "assumed") == (row.domain != "content")
 
 
 def test_every_argument_of_an_environment_is_explained(written):
