@@ -64,3 +64,11 @@ def test_added_rows_are_as_declared_and_change_no_other(monkeypatch):
 def test_a_remote_worker_finds_an_id_by_its_package():
     assert gym.make("recgym:recgym/Content-v1").unwrapped.horizon == 50
     assert gym.make_vec("recgym:recgym/Content-v1", num_envs=2).num_envs == 2
+
+
+def test_what_an_agent_shows_is_called_a_slate():
+    """A page is the shop's: only the environment of whole pages says so."""
+    for row in ENVIRONMENTS:
+        assert ("slate" in row.about) == (row.slate_size > 1), row.id
+        assert ("page" in row.about) == row.pages, row.id
+        assert "screen" not in row.about, row.id
