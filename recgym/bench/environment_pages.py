@@ -56,7 +56,7 @@ ARGUMENTS = (
         "here `None`",
     ),
     ("rules", "[rules](../contract.md#environments) on what may be shown; here `None`"),
-    ("max_episode_steps", "another horizon; the smaller one holds; here `None`"),
+    ("max_episode_steps", "truncates, too: after the smaller of this and `horizon`; here `None`"),
     ("action_mask", 'whether `info["action_mask"]` says which items are allowed; here `False`'),
     ("member", "of an ensemble of fits, for a world that has several"),
     ("render_mode", "`ansi`: text, or `rgb_array`: pixels; `None`"),

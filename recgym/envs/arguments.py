@@ -45,7 +45,7 @@ class Arguments:
     )
     pages: bool = False  # whether an action, an item, shows the whole page that it is on
     observation: str = "features"  # one of OBSERVATIONS
-    max_episode_steps: int | None = None  # [steps] another horizon; the smaller one holds
+    max_episode_steps: int | None = None  # [steps] truncates, too: the smaller of this and horizon
     action_mask: bool = False  # whether info holds the mask of allowed items
     render_mode: str | None = None  # one of RENDER_MODES
     render_hidden: bool = False  # whether pictures show the hidden intent

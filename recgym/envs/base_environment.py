@@ -163,7 +163,7 @@ class BaseEnvironment:
 
     @property
     def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
+        """Steps after which an episode is truncated, where no TimeLimit wrapper ends it before."""
         return self._engine.horizon
 
     @property
@@ -171,7 +171,8 @@ class BaseEnvironment:
         """The spec that Gymnasium made the environment from, with the horizon as `max_episode_steps`.
 
         The registered spec has None there, because with a number `gymnasium.make` adds a TimeLimit wrapper. An
-        environment that is made from this spec has the wrapper, and is truncated at the same step.
+        environment that is made from this spec has the wrapper, and is truncated at the same step, or at a
+        smaller horizon.
         """
         return self._spec
 

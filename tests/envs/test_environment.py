@@ -85,6 +85,23 @@ def test_an_episode_is_truncated_at_the_smaller_of_both(make, horizon, most, exp
     assert ends == [False] * (expected - 1) + [True]
 
 
+@pytest.mark.parametrize("make", [gym.make, partial(gym.make_vec, num_envs=2)])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [({"horizon": 9}, 6), ({"horizon": 4}, 4), ({"horizon": 9, "max_episode_steps": 9}, 9), ({}, 6)],
+)
+def test_an_environment_made_from_a_spec_has_the_spec_s_limit(make, arguments, expected):
+    stay = world_for(IDS[0]).with_params(leave_bias=-60.0, patience=0.0)
+    for spec in (
+        make(IDS[0], world=stay, horizon=6).spec,
+        make(IDS[0], world=stay, max_episode_steps=6).spec,
+    ):
+        env = make(spec, **arguments)
+        env.reset(seed=0)
+        ends = [np.all(env.step(np.zeros(env.action_space.shape, int))[3]) for _ in range(expected)]
+        assert ends == [False] * (expected - 1) + [True]
+
+
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
 def test_a_vector_that_is_cut_is_restored_at_every_step(mode):
     stay = world_for(IDS[0]).with_params(leave_bias=-60.0, patience=0.0)
