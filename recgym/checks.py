@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
@@ -110,6 +111,17 @@ def finite_number(value: Any, name: str, low: float = -MAX_NUMBER, high: float =
             wanted = f"a number of at least {low:g}" if one < low else f"a number of at most {high:g}"
         raise ValueError(f"{name} is {quoted(value)}, expected {wanted}")
     return float(one)
+
+
+def iso_day(value: Any, what: str, error: type[ValueError] = ValueError) -> str:
+    """A day in any form of ISO 8601, such as 20220429, as 2022-04-29: days are compared as texts.
+
+    `error` if it is no day, or has a time of day; its message begins with `what`, such as "since is".
+    """
+    try:
+        return date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        raise error(f"{what} {quoted(value)}, expected a day such as 2022-04-29") from None
 
 
 def as_array(value: Any, name: str) -> NDArray[Any]:

@@ -1,10 +1,9 @@
 """How a fit is run, and the values assumed where a log does not identify a term: the tables ASSUMED and SHARED."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, NamedTuple
 
-from recgym.checks import MAX_COUNT, MAX_NUMBER, finite_number, quoted, whole_number
+from recgym.checks import MAX_COUNT, MAX_NUMBER, finite_number, iso_day, quoted, whole_number
 
 STARTS = ("counts", "zero")
 
@@ -36,7 +35,7 @@ class FitConfig:
     item_scale: float = 0.1  # initial standard deviation of the id embeddings of items
     drift: bool = True  # a response moves the intent
     navigation: float = 0.3  # loss weight of the choice of a page, relative to that of an item on it
-    # ISO dates at which validation and test begin; None: 80/10/10 % by time
+    # days at which validation and test begin; None: 80/10/10 % by time
     split: tuple[str, str] | None = None
     # [first, end) training days, in place of `split`: their last tenth is validation, later days are test
     period: tuple[str | None, str | None] | None = None
@@ -74,14 +73,16 @@ class FitConfig:
         self._check_days()
 
     def _check_days(self) -> None:
-        """ValueError that names the split or the period."""
+        """Brings days into the form 2022-04-29; ValueError that names the split or the period."""
         if self.split is not None:
             first, end = _days("split", self.split)
+            object.__setattr__(self, "split", (first, end))
             if first is None or end is None or not first < end:
                 days = quoted(self.split)
                 raise ValueError(f"split is {days}: the test period must begin after the validation period")
         if self.period is not None:
             first, end = _days("period", self.period)
+            object.__setattr__(self, "period", (first, end))
             if first is not None and end is not None and not first < end:
                 raise ValueError(f"period is {first}:{end}: it must end after its first day")
 
@@ -113,17 +114,11 @@ _REAL = (
 
 
 def _days(name: str, days: object) -> tuple[str | None, str | None]:
-    """Two ISO dates or None; ValueError names the field."""
+    """Two days, each may be None, in the form 2022-04-29; ValueError names the field."""
     if not isinstance(days, tuple | list) or len(days) != 2:
         raise ValueError(f"{name} is {quoted(days)}, expected two days such as ('2022-04-25', '2022-04-29')")
-    for day in days:
-        if day is None:
-            continue
-        try:
-            date.fromisoformat(day)
-        except (TypeError, ValueError):
-            raise ValueError(f"{name} holds {quoted(day)}, expected a day such as 2022-04-29") from None
-    return days[0], days[1]
+    first, end = (None if day is None else iso_day(day, f"{name} holds") for day in days)
+    return first, end
 
 
 _FIXED: dict[str, Any] = dict(epochs=12, batch_rows=2048, start="zero", guard=None, assume_rho=True)

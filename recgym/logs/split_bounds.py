@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from recgym.arrays import Array, Ints
-from recgym.checks import quoted
+from recgym.checks import iso_day, quoted
+from recgym.logs.cell_rules import DATE
 from recgym.logs.date_text import iso_milliseconds
 from recgym.logs.problems import LogError
 
@@ -20,6 +21,8 @@ def parts_at(column: str, firsts: Array, bounds: Sequence[Any]) -> Ints:
         LogError: the bounds do not rise, are of another type than the column, or no session is before or from one on.
     """
     is_text, is_time = firsts.dtype.kind in "OUS", column == "time"
+    if is_text and column == DATE:
+        bounds = [iso_day(bound, f"split_at of column {column!r} has", LogError) for bound in bounds]
     wanted = "text" if is_text else "numbers of ms or ISO dates" if is_time else "numbers"
     values: list[Any] = [
         iso_milliseconds(bound) if is_time and isinstance(bound, str) else bound for bound in bounds

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recgym.arrays import Bools, Doubles, Ints
+from recgym.checks import iso_day
 from recgym.jit import njit
 from recgym.logs.log import Log
 from recgym.rng import uniform
@@ -107,7 +108,7 @@ def subsample(log: Log | LogPart, most: int, seed: int = 0) -> Log:
 
 
 def split_since(log: Log, since: str) -> tuple[Log, Log]:
-    """Visits before a point in time, and those from it on; `since` is an ISO date or a result of `split_point`."""
+    """Visits before a point in time, and those from it on; `since` is a day or a result of `split_point`."""
     late = visits_since(log, since)
     if not late.any():
         raise ValueError(f"since is {since}: the log has no visit from then on")
@@ -117,14 +118,11 @@ def split_since(log: Log, since: str) -> tuple[Log, Log]:
 def visits_since(log: Log, since: str) -> Bools:
     """(V,) whether a visit begins at that point in time or later; see `split_since`."""
     days = visit_days(log)
-    kind, _, value = since.partition(":")
+    kind, _, value = str(since).partition(":")
     if kind in ("ms", "visit"):
         return np.asarray(np.asarray(days) >= float(value), np.bool_)
-    try:
-        datetime.fromisoformat(since)
-    except ValueError as error:
-        raise ValueError(f"since is {since!r}, expected a day such as 2022-04-30") from error
-    return np.asarray(dates(days) >= since, np.bool_)
+    day = iso_day(since, "since is")
+    return np.asarray(dates(days) >= day, np.bool_)
 
 
 def point_text(since: str) -> str:
@@ -132,7 +130,7 @@ def point_text(since: str) -> str:
     kind, _, value = since.partition(":")
     if kind == "ms":
         return f"{datetime.fromtimestamp(float(value) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"visit {value}" if kind == "visit" else since
+    return f"visit {value}" if kind == "visit" else iso_day(since, "since is")
 
 
 def split_point(log: Log, late: Bools) -> str | None:

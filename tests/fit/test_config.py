@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from recgym.fit import FitConfig
+from recgym.fit.temporal_split import periods
+from recgym.logs.splits import TEST
 
 WRONG = [10**400, -1, np.nan, np.inf, np.True_, "5", [1], {"a": 1}, 1j, object(), np.zeros(2)]
 FLAGS = ("assume_rho", "drift", "dynamics", "item_rates", "popular_rates", "propensity_weights")
@@ -44,3 +46,15 @@ def test_numbers_of_numpy_are_taken():
 def test_days_are_named(days):
     with pytest.raises(ValueError, match=r"^split (is|holds)"):
         FitConfig(split=days)
+
+
+@pytest.mark.parametrize("form", ["2022-12-15", "20221215", "2022-W50-4"])
+def test_a_day_in_any_form_of_iso_8601_begins_the_test_there(form):
+    days = [str(day) for day in np.arange("2022-11-01", "2023-03-01", dtype="datetime64[D]")]
+    late = np.array(days) >= "2022-12-15"
+    for settings in (
+        {"period": (None, form)}, {"period": ("20221110", form)}, {"split": ("2022-12-01", form)}
+    ):  # fmt: skip
+        config = FitConfig(**settings)
+        assert (config.period or config.split)[1] == "2022-12-15"
+        np.testing.assert_array_equal(periods(days, config) == TEST, late)

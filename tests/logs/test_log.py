@@ -68,8 +68,11 @@ def test_split_without_times_is_by_session_number():
 def test_split_at_a_value_of_any_ordered_column():
     dates = ["2008-04-01", "2008-04-02", "2008-05-01", "2008-05-01", "2008-06-01"]
     log = tiny(context_date=dates)
-    parts = log.split_at("context_date", "2008-04-02", "2008-06-01")
-    assert [part.column("session").tolist() for part in parts] == [[0, 0], [1, 1], [2]]
+    for second in ("2008-06-01", "20080601", "2008-W22-7"):
+        parts = log.split_at("context_date", "2008-04-02", second)
+        assert [part.column("session").tolist() for part in parts] == [[0, 0], [1, 1], [2]]
+    with pytest.raises(LogError, match="'context_date' has '2008-04-02T12:00', expected a day"):
+        log.split_at("context_date", "2008-04-02T12:00")
     assert [len(part) for part in log.split_at("time", 30_000)] == [2, 3]
     with pytest.raises(LogError, match="values that rise"):
         log.split_at("time", 2, 1)

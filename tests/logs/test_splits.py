@@ -1,12 +1,14 @@
-"""Samples of a large log, by whole users or whole visits, for judging and for baselines."""
+"""Splits of a log at a day, and samples of a large one, by whole users or whole visits."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recgym.fidelity import boosted_trees, figures, judge
 from recgym.fidelity.indexed_log import align
+from recgym.logs import Log
 from recgym.logs.sample import sample_log
-from recgym.logs.splits import select_visits, subsample
+from recgym.logs.splits import dates, select_visits, split_since, subsample, visit_days
 from recgym.sim.synthetic import synthetic
 
 
@@ -67,3 +69,22 @@ def test_trees_are_fitted_on_the_latest_rows(monkeypatch):
     monkeypatch.setattr(boosted_trees, "MAX_TRAINING_ROWS", 900)  # fewer than the last tenth
     chance = boosted_trees.boosted(world, past, late, "click")
     assert 0.2 < np.corrcoef(chance, whole)[0, 1] < 0.999
+
+
+@pytest.mark.parametrize("form", ["2022-12-15", "20221215", "2022-W50-4"])
+def test_a_log_is_cut_at_a_day_in_any_form_of_iso_8601(form):
+    times = pd.date_range("2022-11-01 03:00", "2023-02-28", freq="D")
+    frame = pd.DataFrame(
+        {"user": np.arange(len(times)) % 7, "item": np.arange(len(times)) % 5, "time": times}
+    )
+    past, late = (
+        dates(visit_days(part)) for part in split_since(Log.from_pandas(frame, domain="social"), form)
+    )
+    assert (max(past), min(late)) == ("2022-12-14", "2022-12-15")
+
+
+@pytest.mark.parametrize("since", ["2022-12-15T12:00", "2022-12-15 00:00", "20221232", "", None, 20221215])
+def test_another_text_than_a_day_is_refused_in_one_line(since):
+    _, log = log_of(20)
+    with pytest.raises(ValueError, match=r"^since is .+, expected a day such as 2022-04-29$"):
+        split_since(log, since)
