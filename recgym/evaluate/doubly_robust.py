@@ -49,7 +49,8 @@ def dm(
         model: (n, A) or (A,) predicted reward of each action.
         level: coverage of the interval. That of the direct method is of the sampled rounds alone, which `reasons` says.
         action: (n,) index of the logged action.
-        reward_range: smallest and largest possible reward; the interval is clipped to it.
+        reward_range: smallest and largest possible reward; the interval is clipped to it. Without it, the range is
+            taken to be that of the logged rewards, with 0 and 1.
 
     Raises:
         ValueError: an argument is out of range or not finite; the message names argument and row.

@@ -119,11 +119,15 @@ def _mean_part(base: Array, level: float) -> _Part:
 
 
 def _parts(rounds: Rounds, level: float, is_normalised: bool) -> list[_Part]:
-    """Positive part, negative part and base, as far as there are any."""
+    """Positive part, negative part and base, as far as there are any.
+
+    A sign has a part where a reward of it occurs, or where `range` allows one; without it rewards of 1 are assumed.
+    """
     r = rounds.reward
     parts: list[_Part] = []
-    has_loss = bool((r < 0).any())
-    bottom, top = rounds.range or (-float(has_loss), float(not has_loss or (r > 0).any()))
+    low, high = float(r.min()), float(r.max())
+    bottom, top = rounds.range or (-float(low < 0.0), float(low >= 0.0 or high > 0.0))
+    bottom, top = min(bottom, low), max(top, high)
     has_weight = bool(rounds.weight.any())
     if has_weight and top > 0.0:
         parts.append(_weighted_part(np.maximum(r, 0.0), rounds.weight, top, level, is_normalised))

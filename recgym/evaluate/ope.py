@@ -34,7 +34,7 @@ def ips(
         level: coverage of the interval.
         action: (n,) index of the logged action, if `target` is a distribution.
         reward_range: smallest and largest possible reward; the interval is clipped to it. Without it, the bound of a
-            log without any reward assumes rewards of 1.
+            log without any reward assumes rewards of 1, and that of rewards without a weight their size.
 
     Raises:
         ValueError: an argument is out of range or not finite; the message names argument and row.

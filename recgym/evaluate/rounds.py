@@ -183,8 +183,12 @@ def with_model(rounds: Rounds, action: ArrayLike, target: ArrayLike, predicted: 
 
 
 def with_base(rounds: Rounds, predicted: Array, base: Array) -> Rounds:
-    """Rounds less predicted rewards (n,) of the logged actions, beside the model's values (n,) of the target policy."""
-    bottom, top = rounds.bounds or (-float((rounds.observed < 0).any()), 1.0)
+    """Rounds less predicted rewards (n,) of the logged actions, beside the model's values (n,) of the target policy.
+
+    Without `bounds` the range of rewards is that of the logged ones with 0 and 1, and with -1 where one is negative.
+    """
+    low, high = float(rounds.observed.min()), float(rounds.observed.max())
+    bottom, top = rounds.bounds or (min(low, -float(low < 0.0)), max(high, 1.0))
     span = bottom - float(predicted.max()), top - float(predicted.min())
     return rounds._replace(reward=rounds.observed - predicted, base=base, range=span)
 

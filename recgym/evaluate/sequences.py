@@ -134,7 +134,9 @@ def sequential_dr(
             raise ValueError(f"{name} {values.shape} must be finite numbers of shape {shape}")
     weights = _cumulative(stages)
     before = [np.ones(shape[0]), *weights[:-1]]
-    edge = max(float(np.abs(total.reward).max()), 1.0)
+    edge = max(
+        *(float(np.abs(each.reward).max()) for each in (total, *stages)), 1.0
+    )  # of a reward, as assumed
     terms = []
     for t, stage in enumerate(stages):
         span = (-edge - float(q[:, t].max()), edge - float(q[:, t].min()))
