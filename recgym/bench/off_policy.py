@@ -28,7 +28,6 @@ from recgym.evaluate.sequences import independent_ips, per_decision_ips, pseudo_
 UNITS = ("slate", "session")
 MAX_WEIGHT, SHRINKAGE = 10.0, 100.0  # of the clipped and switched estimators, and of optimistic shrinkage
 SLATES_PER_BATCH = 4_096  # of an agent's decisions
-MAX_ITERATIONS = 20  # regressions of fitted Q; later steps of longer sessions are left out of its first ones
 DRAWS = 10  # items drawn uniformly, for the reward model's value of the explored share
 
 
@@ -63,7 +62,8 @@ def off_policy_values(
         unit: "slate" or "session".
         level: coverage of the intervals.
         seed: random seed of the folds and draws of the reward model and of Q.
-        fits_q: whether sessions are evaluated by fitted Q, too: minutes, for slates of one item.
+        fits_q: whether sessions are evaluated by fitted Q, too, for slates of one item: minutes, as each
+            fold has as many regressions as the longest session has slates.
 
     Raises:
         ValueError: an argument is out of range, the log lacks propensities, its slates are of another size, or the
@@ -192,7 +192,6 @@ def _fitted_values(
         Steps(features, slates.items[:, 0], slates.reward[:, 0], session),
         _item_inputs(agent),
         (actions, share),
-        iterations=min(int(step.max()) + 1, MAX_ITERATIONS),
         seed=seed,
     )
     reward, target, propensity = (each[:, 0] for each in (slates.reward, slates.target, slates.propensity))

@@ -1,11 +1,13 @@
 """Off-policy values of agents: the truth in a simulated world, the target policy's probabilities, refusals."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import gymnasium as gym
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.tree import DecisionTreeRegressor
 
 import recgym  # noqa: F401 - registers the environments
 from agents import judge, make_agent
@@ -15,6 +17,14 @@ from recgym.logs import sample_log
 
 def shop(**kwargs):
     return gym.make("recgym/Ecommerce-v1", n_items=8, observation="history", **kwargs)
+
+
+def with_columns(log, **columns):
+    rows = log.rows
+    for name, values in columns.items():
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, name, pa.array(values).cast(rows.schema.field(name).type))
+    return replace(log, rows=rows)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +68,11 @@ def test_the_reward_model_tells_items_apart_that_are_alike_in_their_features(one
     rate = np.linspace(0.05, 0.4, 8)[[3, 0, 6, 2, 7, 1, 5, 4]]
     item = log.column("item")
     clicks = np.random.default_rng(0).random(len(log)) < rate[item]
-    rows = log.rows.set_column(log.rows.column_names.index("click"), "click", pa.array(clicks))
     items = log.items
     for place, name in enumerate(items.column_names):
         if name != "id":
             items = items.set_column(place, name, pa.array(items[name].to_pylist()[:1] * len(items)))
-    log = replace(log, rows=rows, items=items)
+    log = replace(with_columns(log, click=clicks), items=items)
     agent.prepare(log, seed=0)
     values = off_policy_values(agent, log)
     assert values["SNIPS"].value == pytest.approx(clicks[item == 4].mean())
@@ -83,6 +92,22 @@ def test_fitted_q_has_the_value_of_sessions_and_its_doubly_robust_interval_holds
         assert values[name].low - 3 * truth["se"] < truth["mean"] < values[name].high + 3 * truth["se"]
     width = {name: one.high - one.low for name, one in values.items()}
     assert width["DR, FQE"] < width["trajectory-wise IS"]
+
+
+def test_fitted_q_values_every_slate_of_long_sessions(monkeypatch):
+    """12 sessions of 40 slates, each with a reward of 1: the value of a session is 40 under every policy."""
+    module = import_module("recgym.evaluate.fitted_q")  # the package's name of it is the function
+    monkeypatch.setattr(module, "own_model", lambda *_, **__: DecisionTreeRegressor())
+    env = gym.make("recgym/Ecommerce-v1", n_items=4, observation="history", horizon=40)
+    log, place = sample_log(env, "random", 100, seed=1), np.arange(480)
+    log = replace(log, rows=log.rows.slice(0, 480))
+    log = with_columns(log, session=place // 40, step=place % 40, slate=place, user=place // 40)
+    log = with_columns(log, click=np.ones(480), cart=np.zeros(480), purchase=np.zeros(480))
+    agent = make_agent("popularity", env)
+    agent.prepare(log, seed=0)
+    values = off_policy_values(agent, log, epsilon=1.0, unit="session", fits_q=True)
+    assert values["logged"].value == 40.0
+    assert values["FQE"].value == pytest.approx(40.0)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.3])
