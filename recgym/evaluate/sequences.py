@@ -25,7 +25,7 @@ from recgym.arrays import Array
 from recgym.checks import flag
 from recgym.evaluate.argument_checks import numbers
 from recgym.evaluate.estimate import Estimate, estimate, estimate_sum
-from recgym.evaluate.rounds import MAX_MAGNITUDE, Range, Rounds, checked
+from recgym.evaluate.rounds import MAX_MAGNITUDE, ROUNDING, Range, Rounds, checked, with_base
 
 
 def standard_ips(
@@ -97,16 +97,24 @@ def pseudo_inverse_ips(
 ) -> Estimate:
     """Pseudo-inverse estimator of slates whose positions are chosen independently; arguments as for `standard_ips`.
 
-    The weight 1 + sum (w - 1) of a slate may be negative: positive and negative weights get an interval each.
+    The weight W = 1 + sum (w - 1) of a slate may be negative: positive and negative terms get an interval each. The
+    self-normalised value is sum(W r) / sum(W); its standard error and interval are of W (r - value) / mean(W).
     """
     stages, total = _stages(reward, target, propensity, reward_range)
     weight = 1.0 + np.sum([stage.raw_weight - 1.0 for stage in stages], axis=0)
-    scale = float(weight.mean()) if flag("is_normalised", is_normalised) else 1.0
+    size, sign = np.abs(weight), np.sign(weight)
+    if not flag("is_normalised", is_normalised):
+        signed = total._replace(reward=sign * total.reward, weight=size, range=None)
+        return estimate(signed._replace(raw_weight=weight), level)
+    scale = float(weight.mean())
     if scale <= 0.0:  # no value where the weights have no positive sum
         none = np.zeros(len(weight))
         return estimate(total._replace(weight=none, raw_weight=none), level, is_normalised=True)
-    signed = total._replace(reward=np.sign(weight) * total.reward / scale, weight=np.abs(weight), range=None)
-    return estimate(signed._replace(raw_weight=weight), level)
+    value = np.full(len(weight), float(weight @ total.reward) / float(weight.sum()))
+    error = with_base(total, value, value)  # the terms of the errors have the sum 0
+    error = error._replace(reward=sign * error.reward, weight=size / scale, raw_weight=weight)
+    is_rounding = np.abs(error.reward) <= ROUNDING * np.abs(total.reward).max()
+    return estimate(error._replace(reward=np.where(is_rounding, 0.0, error.reward)), level)
 
 
 def sequential_dr(

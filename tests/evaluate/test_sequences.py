@@ -197,6 +197,38 @@ def test_the_pseudo_inverse_estimate_is_diagnosed_by_its_own_weights():
     assert "weights average" not in estimate.warning
 
 
+@pytest.mark.parametrize("estimator", [standard_ips, pseudo_inverse_ips])
+@pytest.mark.parametrize("total", [3.0, -3.0, 0.3])
+def test_self_normalised_estimates_of_equal_slates_have_no_error(estimator, total):
+    """Every slate has the same total, whatever its weight: only rewards that were not seen are in the interval."""
+    rng = np.random.default_rng(2)
+    propensity, target = np.full((5_000, 3), 0.25), np.where(rng.random((5_000, 3)) < 0.25, 0.7, 0.1)
+    reward = np.full((5_000, 3), total / 3)
+    one = estimator(reward, target, propensity, is_normalised=True)
+    assert one.value == pytest.approx(total)
+    assert one.se < 1e-12
+    assert total - 0.02 * abs(total) < one.low <= one.high < total + 0.02 * abs(total)
+
+
+@pytest.mark.parametrize("estimator", [standard_ips, per_decision_ips, independent_ips, pseudo_inverse_ips])
+def test_the_error_of_self_normalised_estimates_is_their_spread_over_logs(estimator):
+    """300 logs of 500 slates with 3 positions; the interval is as wide as the spread says."""
+    values, errors, widths, covered = [], [], [], 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        action, propensity = rng.integers(0, 4, (500, 3)), np.full((500, 3), 0.25)
+        reward, target = rng.random((500, 3)) < 0.8, np.where(action == 0, 0.7, 0.1)
+        one = estimator(reward, target, propensity, is_normalised=True)
+        values.append(one.value)
+        errors.append(one.se)
+        widths.append(one.high - one.low)
+        covered += one.low <= 2.4 <= one.high
+    spread = float(np.std(values))
+    assert np.mean(errors) == pytest.approx(spread, rel=0.2)
+    assert np.mean(widths) < 1.3 * 2 * 1.96 * spread
+    assert covered / 300 > 0.92 - 3 * math.sqrt(0.92 * 0.08 / 300)
+
+
 @pytest.mark.parametrize("target", [[[0, 0.5], [0, 0.5]], [[0, 0], [0, 0]]])
 def test_weights_without_a_positive_sum_cannot_be_normalised(target):
     reward, propensity = [[1, 0], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]
