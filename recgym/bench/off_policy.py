@@ -2,7 +2,9 @@
 
 The target policy shows at each position, with probability 1 - epsilon, the first item of the agent's slate that is not
 above it, else an item drawn uniformly from those not above it. Its value per slate is the mean reward of one slate in
-the states of the log; that per session is the summed reward of a session, with the weights of all its slates.
+the states of the log; that per session is the summed reward of a session, with the weights of all its slates. As its
+probabilities depend on the items above, slates have no estimators of independent positions (`independent_ips`,
+`pseudo_inverse_ips`).
 
 Axes: n slates, K slate positions, N items, S sessions, T slates of the longest session.
 """
@@ -23,7 +25,7 @@ from recgym.evaluate.fitted_q import Steps, fitted_q, fqe, fqe_dr
 from recgym.evaluate.ope import clipped
 from recgym.evaluate.reward_model import cross_fit
 from recgym.evaluate.rounds import checked, with_base
-from recgym.evaluate.sequences import independent_ips, per_decision_ips, pseudo_inverse_ips, standard_ips
+from recgym.evaluate.sequences import per_decision_ips, standard_ips
 
 UNITS = ("slate", "session")
 MAX_WEIGHT, SHRINKAGE = 10.0, 100.0  # of the clipped and switched estimators, and of optimistic shrinkage
@@ -80,12 +82,7 @@ def off_policy_values(
         return values | (_fitted_values(agent, slates, epsilon, level, seed) if fits_q else {})
     if slates.items.shape[1] == 1:
         return _item_values(agent, slates, epsilon, level, seed)
-    kinds = {
-        "standard IPS": standard_ips,
-        "independent IPS": independent_ips,
-        "reward-interaction IPS": per_decision_ips,
-        "pseudo-inverse": pseudo_inverse_ips,
-    }
+    kinds = {"standard IPS": standard_ips, "reward-interaction IPS": per_decision_ips}
     given = slates.reward, slates.target, slates.propensity
     return _logged(slates.reward.sum(axis=1), level) | _plain_and_normalised(kinds, given, level)
 

@@ -6,9 +6,10 @@ A stage is a position of a slate, or a step of a session. Estimators differ in t
 * those up to its own (`per_decision_ips`): unbiased where a reward depends on no later action. Of a slate this is the
   reward-interaction estimator (McInerney et al., 2020), of a session per-decision importance sampling (Precup et al.,
   2000);
-* its own (`independent_ips`; Li et al., 2018): unbiased where a reward depends on its own action alone;
+* its own (`independent_ips`; Li et al., 2018): unbiased where a reward depends on its own action alone, and the
+  probabilities of a stage depend on no earlier action. Slates without repeats are not of that kind;
 * the sum over stages of w - 1, plus 1, for the total (`pseudo_inverse_ips`; Swaminathan et al., 2017): unbiased where
-  policies choose positions independently of one another and rewards add over positions.
+  rewards add over positions, and the probabilities of a stage depend on no earlier action, either.
 
 `sequential_dr` adds a reward model: of sessions the doubly robust estimator (Jiang and Li, 2016), of slates cascade-DR
 (Kiyohara et al., 2022). Sessions that ended earlier are padded with reward 0 and probabilities 1.
@@ -79,7 +80,11 @@ def independent_ips(
     is_normalised: bool = False,
     reward_range: Range | None = None,
 ) -> Estimate:
-    """Importance sampling by the weight of each stage alone; arguments as for `standard_ips`."""
+    """Importance sampling by the weight of each stage alone; arguments as for `standard_ips`.
+
+    Unbiased where a reward depends on its own action alone, and the probabilities of a stage depend on no earlier
+    action: not for slates that have no item twice.
+    """
     stages, total = _stages(reward, target, propensity, reward_range)
     weights = [stage.raw_weight for stage in stages]
     worst = min(weights, key=lambda weight: float(weight.sum()) ** 2 / max(float(weight @ weight), 1e-300))
@@ -96,6 +101,8 @@ def pseudo_inverse_ips(
     reward_range: Range | None = None,
 ) -> Estimate:
     """Pseudo-inverse estimator of slates whose positions are chosen independently; arguments as for `standard_ips`.
+
+    Unbiased where rewards add over positions, and the probabilities of a stage depend on no earlier action.
 
     The weight W = 1 + sum (w - 1) of a slate may be negative: positive and negative terms get an interval each. The
     self-normalised value is sum(W r) / sum(W); its standard error and interval are of W (r - value) / mean(W).
