@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from recgym.arrays import Array
 from recgym.bench.experiment import title_of
-from recgym.bench.judged_runs import ORACLE_PLAN, RANDOM, JudgedRun, runs_by_agent, seed_scores
+from recgym.bench.judged_runs import (
+    MIN_SEEDS_COMPARED,
+    ORACLE_PLAN,
+    RANDOM,
+    UNLEARNED,
+    JudgedRun,
+    runs_by_agent,
+    seed_scores,
+)
 from recgym.bench.leaderboard import Leaderboard
 from recgym.evaluate.aggregate import holm, iqm_interval, probability_of_improvement, t_p_value
 from recgym.evaluate.stats import Interval
@@ -40,7 +48,7 @@ class Aggregate(NamedTuple):
 
 
 def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
-    """The comparison; None where fewer than two environments have scores of two seeds."""
+    """The comparison; None where fewer than two environments have scores of two shared seeds."""
     experiments: dict[str, list[JudgedRun]] = {}
     for run in runs:
         experiments.setdefault(run.record["experiment"], []).append(run)
@@ -48,7 +56,7 @@ def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
     scores: dict[str, dict[str, Array]] = {}
     for name, own in experiments.items():
         lines = runs_by_agent(own)
-        found = {line: seed_scores(lines, line) for line, seeds in lines.items() if len(seeds) > 1}
+        found = {line: seed_scores(lines, line) for line in lines}
         known = {line: values for line, values in found.items() if values is not None}
         if known:
             scores[name] = known
@@ -88,13 +96,16 @@ def aggregate_table(found: Aggregate) -> tuple[list[str], list[list[str]]]:
 def decisions(tables: Sequence[Leaderboard]) -> dict[tuple[str, str], str]:
     """Whether the reference is "above", "below" or "undecided against" each agent of each experiment.
 
-    By Holm's correction over all comparisons of the tables; agents without one are left out.
+    By Holm's correction over all comparisons of the ranked tables; agents without one are left out, and where one of
+    the two learns those that share fewer than two seeds with the reference: one training decides nothing.
     """
     gains = {
         (table.experiment, row.agent): row.reference_gain
         for table in tables
+        if table.is_ranked
         for row in table.rows
         if row.reference_gain is not None
+        and (row.reference_seeds >= MIN_SEEDS_COMPARED or {table.reference, row.agent} <= UNLEARNED)
     }
     adjusted = holm({"\n".join(key): t_p_value(gain) for key, gain in gains.items()}) if gains else {}
     return {

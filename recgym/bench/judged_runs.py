@@ -1,6 +1,6 @@
 """Completed runs read from their folders, and comparisons of agents under common random numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ RANDOM, ORACLE, ORACLE_PLAN = "random", "oracle", "oracle-plan"
 PRIVILEGED = ORACLE, ORACLE_PLAN, "logged"  # agents that read the simulator; hollow in plots
 # agents that learn nothing: the units of their intervals are sessions, not seeds
 UNLEARNED = frozenset((RANDOM, *PRIVILEGED))
+MIN_SEEDS_COMPARED = 2  # shared, for what a comparison says of trainings
 CURVE = "train", "return"  # stage and figure of the learning curve
 MAX_ITEMS = 10_000_000  # of an environment, as a bound on what is read
 
@@ -107,6 +108,11 @@ def _paired_seeds(first: SeedRuns, second: SeedRuns) -> list[int]:
     ]
 
 
+def shared_seeds(first: SeedRuns, second: SeedRuns) -> int:
+    """Number of seeds at which two agents are compared, see `difference`."""
+    return len(_paired_seeds(first, second))
+
+
 def _common_returns(*runs: JudgedRun) -> tuple[NDArray[np.float64], ...]:
     """Returns of the first sessions, as many as all of the runs have."""
     num = min(len(run.returns) for run in runs)
@@ -127,34 +133,39 @@ def difference(first: SeedRuns, second: SeedRuns) -> Interval | None:
     )
 
 
-def _scored_units(agents: dict[str, SeedRuns], agent: str) -> NDArray[np.float64] | None:
-    """Mean returns (3, n) of an agent, random and oracle-plan on the units that all three share; None for none.
-
-    Units are seeds, each by its common sessions; sessions where one seed is shared.
-    """
+def _scored_seeds(agents: dict[str, SeedRuns], agent: str) -> list[tuple[NDArray[np.float64], ...]]:
+    """Returns of an agent, random and oracle-plan on the sessions that all three share, one entry a shared seed."""
     if RANDOM not in agents or ORACLE_PLAN not in agents:
-        return None
+        return []
     runs = agents[agent]
     seeds = set(_paired_seeds(runs, agents[RANDOM])) & set(_paired_seeds(runs, agents[ORACLE_PLAN]))
-    if not seeds:
-        return None
     rows = [agents[name] for name in (agent, RANDOM, ORACLE_PLAN)]
-    returns = [_common_returns(*(row[seed] for row in rows)) for seed in sorted(seeds)]
-    if len(returns) == 1:
-        return np.stack(returns[0])
+    return [_common_returns(*(row[seed] for row in rows)) for seed in sorted(seeds)]
+
+
+def _seed_means(returns: Sequence[tuple[NDArray[np.float64], ...]]) -> NDArray[np.float64]:
+    """Mean returns (3, S) of each seed."""
     return np.array([[each.mean() for each in same] for same in returns]).T
 
 
 def agent_score(agents: dict[str, SeedRuns], agent: str) -> Score | None:
-    """Score on the seeds and sessions that the agent, random and oracle-plan share; None where there are none."""
-    units = _scored_units(agents, agent)
-    return None if units is None else paired_score(*units)
+    """Score on the seeds and sessions that the agent, random and oracle-plan share; None where there are none.
+
+    The units of its interval are seeds; sessions where one seed is shared.
+    """
+    returns = _scored_seeds(agents, agent)
+    if not returns:
+        return None
+    return paired_score(*(returns[0] if len(returns) == 1 else _seed_means(returns)))
 
 
 def seed_scores(agents: dict[str, SeedRuns], agent: str) -> NDArray[np.float64] | None:
-    """Scores (S,) of the agent's seeds, on the scale of all seeds together; None where it is undefined."""
-    units, found = _scored_units(agents, agent), agent_score(agents, agent)
-    if units is None or found is None or found.value is None:
+    """Scores (S,) of the seeds that the agent, random and oracle-plan share, on the scale of all of them together.
+
+    None where they share fewer than two, or the score is undefined.
+    """
+    returns, found = _scored_seeds(agents, agent), agent_score(agents, agent)
+    if len(returns) < MIN_SEEDS_COMPARED or found is None or found.value is None:
         return None
-    own, random, plan = units
+    own, random, plan = _seed_means(returns)
     return np.asarray((own - random) / (plan - random).mean())

@@ -17,6 +17,7 @@ from recgym.bench.judged_runs import (
     agent_score,
     difference,
     runs_by_agent,
+    shared_seeds,
 )
 from recgym.bench.suite import PRESETS
 from recgym.evaluate.metrics import Score
@@ -39,6 +40,7 @@ class Row(NamedTuple):
     coverage: float
     gini: float
     seconds: float  # of the CPU, preparing and training
+    reference_seeds: int = 0  # shared with the reference
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,14 @@ class Leaderboard:
     is_myopic: bool = False  # the reference as tuned has discount 0
 
     @property
+    def is_ranked(self) -> bool:
+        """Whether it has seeds enough for its rows to be in order."""
+        return self.seeds >= MIN_SEEDS_RANKED
+
+    @property
     def mark(self) -> str:
         """Remark on too few seeds; "" for a table that may be published."""
-        if self.seeds < MIN_SEEDS_RANKED:
+        if not self.is_ranked:
             return f"smoke run: {self.seeds} seed{'s' * (self.seeds != 1)}, not ranked"
         return f"preliminary: {self.seeds} seeds" if self.seeds < MIN_SEEDS_PUBLISHED else ""
 
@@ -142,6 +149,7 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
         mean(run.coverage for run in runs),
         mean(run.gini for run in runs),
         mean(run.record["timing"]["prepare_s"] + run.record["timing"]["train_s"] for run in runs),
+        shared_seeds(agents[reference], agents[agent]) if reference in agents else 0,
     )
 
 

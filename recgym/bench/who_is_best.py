@@ -18,7 +18,7 @@ def who_is_best(
 
     That is the agent of the highest mean beside the reference's lines and the references that read the simulator.
     Differences are paired, with 95 % intervals. The decision is by Holm's correction over all comparisons, so it may
-    be "undecided" where the interval excludes 0.
+    be "undecided" where the interval excludes 0; a table that is not ranked has none.
 
     Args:
         tables: of one preset that has a reference.
@@ -33,12 +33,13 @@ def who_is_best(
         agents = {row.agent: row for row in table.rows}
         others = [row for row in table.rows if row.agent not in not_other]
         best = max(others, key=lambda row: row.value.mean)
+        decision = decided.get((table.experiment, best.agent), "").partition(" ")[0]
         rows.append(
             (
                 f"`{table.env_id.removeprefix('recgym/')}`",
                 *(_return(agents.get(name)) for name in shown),
                 f"`{best.agent}` {_return(best)}",
-                f"{with_bounds(best.reference_gain)}, {decided[table.experiment, best.agent].partition(' ')[0]}",
+                ", ".join(filter(None, (with_bounds(best.reference_gain), decision))),
                 with_bounds(table.learning) or "discount 0" * table.is_myopic,
             )
         )

@@ -1,10 +1,13 @@
 """Comparisons over all environments of a preset, from rows of runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from normal_runs import MEANS, runs
 
-from recgym.bench.all_environments import aggregate_of, aggregate_table, corrected_lines
+from recgym.bench.all_environments import aggregate_of, aggregate_table, corrected_lines, decisions
+from recgym.bench.judged_runs import agent_score, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import tables_of
 from recgym.evaluate.aggregate import iqm
 
@@ -40,6 +43,27 @@ def test_one_environment_or_one_seed_has_no_aggregate():
     assert aggregate_of(runs(means=without_scale), "dcf-dqn") is None
 
 
+def with_seeds(rows, agent, num):
+    """The rows with the first seeds of one agent alone."""
+    return [
+        each for each in rows if each.record["agent"]["name"] != agent or each.record["seed"]["run"] < num
+    ]
+
+
+@pytest.mark.parametrize("scale", ["random", "oracle-plan"])
+def test_sessions_of_one_shared_seed_are_no_seeds(scale):
+    """Agents have ten seeds, an end of the scale has fewer: units are the seeds that are shared."""
+    assert aggregate_of(with_seeds(runs(), scale, 1), "dcf-dqn") is None
+    two = aggregate_of(with_seeds(runs(), scale, 2), "dcf-dqn")
+    assert {row.iqm.n for row in two.rows} == {2 * 2}  # environments, seeds
+    agents = runs_by_agent(with_seeds(runs(("content",)), scale, 1))
+    assert seed_scores(agents, "ucb1") is None
+    ours, random, plan = (agents[name][0].returns for name in ("ucb1", "random", "oracle-plan"))
+    score = agent_score(agents, "ucb1")
+    assert score.value == pytest.approx((ours - random).mean() / (plan - random).mean())
+    assert score.low < score.value < score.high  # over the sessions
+
+
 def test_an_agent_that_lacks_an_environment_is_left_out():
     rows = [
         each
@@ -63,3 +87,22 @@ def test_corrected_comparisons_name_every_agent_once():
     decided = tables_of("ladder", runs(means={"random": 1.0, "dcf-dqn": 3.0}))
     assert len(corrected_lines(decided)) == 3  # nothing is undecided
     assert corrected_lines(tables_of("standard", runs(means={"random": 1.0}))) == []
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 9])
+def test_tables_that_are_not_ranked_have_no_verdicts(seeds):
+    tables = tables_of("ladder", runs(seeds=seeds))
+    assert tables[0].mark.endswith("not ranked")
+    assert corrected_lines(tables) == []
+
+
+def test_one_training_decides_nothing():
+    """An agent with one seed in a table of ten; references that learn nothing are compared by their sessions."""
+    tables = tables_of("ladder", with_seeds(runs(), "ucb1", 1))
+    lines = corrected_lines(tables)
+    assert lines[0] == "With Holm's correction over 6 comparisons (level 0.05), dcf-dqn is"
+    assert all("above random;" in line for line in lines[1:3])
+    (row,) = [row for row in tables[0].rows if row.agent == "ucb1"]
+    assert (row.reference_seeds, row.reference_gain.n) == (1, 50)
+    unlearned = replace(tables[0], reference="oracle", rows=(row._replace(agent="random"), row))
+    assert set(decisions([unlearned])) == {("content", "random")}

@@ -52,6 +52,13 @@ def test_a_reference_with_discount_0_says_so_and_a_missing_agent_leaves_its_cell
     assert cells["RL adds"] == "discount 0"
 
 
+def test_a_table_that_is_not_ranked_has_no_decision():
+    few = [run("content", agent, seed, mean) for agent, mean in MEANS.items() for seed in range(3)]
+    (_, (row,)) = who_is_best(tables_of("ladder", few), None)
+    assert row[6].startswith("+0.")
+    assert row[6].endswith("]")
+
+
 def test_the_last_row_has_the_scores_over_all_environments():
     rows = runs()
     found = aggregate_of(rows, "dcf-dqn")
