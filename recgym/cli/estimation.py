@@ -95,7 +95,14 @@ def ope(
         )
         for name, one in values.items()
     ]
-    heads = ("estimator", "value", f"{level:.0%} interval", "effective size", "largest weight", "reliable")
+    heads = (
+        "estimator",
+        "value",
+        f"{100 * level:.10g}% interval",
+        "effective size",
+        "largest weight",
+        "reliable",
+    )
     title = f"value per {unit} of {agent.name} in {env.spec.id}, epsilon {epsilon:g}"
     show_table([TableColumn(name, rank) for rank, name in enumerate(heads)], rows, title)
     for line in _reasons(values):

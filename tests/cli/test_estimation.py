@@ -38,6 +38,15 @@ def test_estimates_are_a_table_with_reasons_and_strict_json(run, trained):
     assert not estimates["DM"]["is_reliable"]
 
 
+@pytest.mark.parametrize("level", ["0.5", "0.975", "0.999", "0.9999999"])
+def test_the_head_of_the_interval_has_the_level_in_full(run, trained, level):
+    where = trained / "log", "--policy", trained / "agent"
+    code, out, _ = run("ope", *where, "--unit", "session", "--level", level)
+    assert code == 0
+    shown = {"0.5": "50%", "0.975": "97.5%", "0.999": "99.9%", "0.9999999": "99.99999%"}[level]
+    assert f" {shown} interval" in out
+
+
 def test_sessions_without_overlap_say_so(run, trained):
     code, out, _ = run("ope", trained / "log", "--policy", trained / "agent", "--unit", "session")
     assert code == 0
