@@ -4,8 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recgym.bench.judged_runs import ORACLE_PLAN, JudgedRun, SeedRuns, difference, runs_by_agent
-from recgym.bench.session_metrics import COLUMNS
+from recgym.bench.judged_runs import (
+    ORACLE_PLAN,
+    JudgedRun,
+    SeedRuns,
+    difference,
+    judged_sessions,
+    runs_by_agent,
+)
+from recgym.bench.session_metrics import BY_SESSIONS, COLUMNS
 from recgym.bench.table_text import format_number
 
 SESSION_REGRET = "regret a session"
@@ -15,13 +22,20 @@ TIMES = {"act_1_ms": "act on 1 [ms]", "act_256_ms": "act on 256 [ms]"}
 def beyond_return(runs: Iterable[JudgedRun], order: Sequence[str]) -> list[list[str]]:
     """The table of one experiment as text, head first: means over seeds; columns without a value are left out.
 
+    An agent that is judged on fewer sessions than others has no figures that depend on their number (`BY_SESSIONS`).
+
     Args:
         runs: of one experiment.
         order: names of the agents, in the order of the rows.
     """
     agents = runs_by_agent(runs)
     columns: dict[str, list[float | None]] = {SESSION_REGRET: [_regret(agents, name) for name in order]}
-    columns |= {head: [_mean(agents[name], key) for name in order] for key, (head, _) in COLUMNS.items()}
+    sessions = judged_sessions(agents)
+    short = {name for name, num in sessions.items() if num < max(sessions.values())}
+    columns |= {
+        head: [None if name in short and key in BY_SESSIONS else _mean(agents[name], key) for name in order]
+        for key, (head, _) in COLUMNS.items()
+    }
     columns |= {head: [_mean(agents[name], key) for name in order] for key, head in TIMES.items()}
     kept = {head: values for head, values in columns.items() if any(value is not None for value in values)}
     if not kept:

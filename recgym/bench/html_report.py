@@ -14,7 +14,7 @@ from recgym.bench.experiment import title_of
 from recgym.bench.judged_runs import PRIVILEGED, JudgedRun, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.bench.plots_svg import Points, interval_plot, line_plot
-from recgym.bench.table_text import describe_learning, describe_planning
+from recgym.bench.table_text import describe_learning, describe_planning, on_sessions
 from recgym.evaluate.aggregate import performance_profile
 from recgym.evaluate.stats import Interval
 
@@ -104,11 +104,12 @@ def _cell(value: float | None, text: str) -> str:
     return f'<td data-value="{repr(float(value)) if known and value is not None else ""}">{escape(text)}</td>'
 
 
-def _interval(each: Interval | None, sign: str = "") -> str:
+def _interval(each: Interval | None, sign: str = "", *, after: str = "", order: float | None = None) -> str:
+    """A cell with an interval; `order`: what it is sorted by, in place of the mean."""
     if each is None:
         return _cell(None, "")
     bounds = "" if np.isnan(each.low) else f" [{each.low:{sign}.2f}, {each.high:{sign}.2f}]"
-    return _cell(each.mean, f"{each.mean:{sign}.2f}{bounds}")
+    return _cell(each.mean if order is None else order, f"{each.mean:{sign}.2f}{bounds}{after}")
 
 
 def _row(table: Leaderboard, row: Row, filled: Iterable[int]) -> str:
@@ -123,17 +124,17 @@ def _cells(table: Leaderboard, row: Row) -> list[str]:
     scored = "" if score is None else "undefined" if found is None else f"{found:.2f}"
     if score is not None and score.low is not None:
         scored += f" [{score.low:.2f}, {score.high:.2f}]"
+    by_sessions = (row.coverage, f"{100 * row.coverage:.1f} %"), (row.gini, f"{row.gini:.2f}")
     return [
         f'<td data-value="{name}">{name}</td>',
         f'<td data-value="{escape(row.agent)}">{escape(row.agent)}</td>',
         _cell(row.seeds, str(row.seeds)),
-        _interval(row.value),
+        _interval(row.value, after=on_sessions(row), order=row.compared),
         _interval(row.gain, "+"),
         _cell(found, scored),
         _cell(row.response_rate, f"{row.response_rate:.3f}"),
         _cell(row.length, f"{row.length:.1f}"),
-        _cell(row.coverage, f"{100 * row.coverage:.1f} %"),
-        _cell(row.gini, f"{row.gini:.2f}"),
+        *(_cell(None, "") if row.fewer_sessions else _cell(*shown) for shown in by_sessions),
         _cell(row.seconds, f"{row.seconds:.1f}"),
     ]
 

@@ -1,6 +1,6 @@
 """Completed runs read from their folders, and comparisons of agents under common random numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,6 +97,11 @@ def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:
         line = line_of(run.record["run_id"], run.record["experiment"])
         agents.setdefault(line, {})[run.record["seed"]["run"]] = run
     return agents
+
+
+def judged_sessions(agents: Mapping[str, SeedRuns]) -> dict[str, int]:
+    """Number of sessions that each agent is judged on for a seed, the smallest of its seeds."""
+    return {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
 
 
 def _paired_seeds(first: SeedRuns, second: SeedRuns) -> list[int]:

@@ -16,6 +16,7 @@ from recgym.bench.judged_runs import (
     SeedRuns,
     agent_score,
     difference,
+    judged_sessions,
     runs_by_agent,
     shared_seeds,
 )
@@ -41,6 +42,13 @@ class Row(NamedTuple):
     gini: float
     seconds: float  # of the CPU, preparing and training
     reference_seeds: int = 0  # shared with the reference
+    fewer_sessions: int = 0  # judged for each seed, where other agents have more; else 0
+    paired_return: float | None = None  # where `fewer_sessions`: mean return of random plus `gain`
+
+    @property
+    def compared(self) -> float:
+        """The return beside those of the other rows: of fewer sessions by the paired gain over random."""
+        return self.value.mean if self.paired_return is None else self.paired_return
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
     rows = [_row(agents, agent, reference) for agent in ordered]
     seeds = median_low(row.seeds for row in rows)
     if seeds >= MIN_SEEDS_RANKED:
-        rows.sort(key=lambda row: -row.value.mean)
+        rows.sort(key=lambda row: -row.compared)
     first = runs[0]
     return Leaderboard(
         preset,
@@ -137,11 +145,16 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
         return float(np.mean(list(values)))
 
     single = len(runs) == 1
+    gain, sessions = _gain_over(agents, agent, RANDOM), judged_sessions(agents)
+    is_short = sessions[agent] < max(sessions.values())
+    paired = None
+    if is_short and gain is not None:
+        paired = mean(run.returns.mean() for run in agents[RANDOM].values()) + gain.mean
     return Row(
         agent,
         len(runs),
         t_interval(runs[0].returns if single else [run.returns.mean() for run in runs]),
-        _gain_over(agents, agent, RANDOM),
+        gain,
         _gain_over(agents, reference, agent),
         agent_score(agents, agent),
         mean(run.length for run in runs),
@@ -150,6 +163,8 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
         mean(run.gini for run in runs),
         mean(run.record["timing"]["prepare_s"] + run.record["timing"]["train_s"] for run in runs),
         shared_seeds(agents[reference], agents[agent]) if reference in agents else 0,
+        sessions[agent] if is_short else 0,
+        paired,
     )
 
 
@@ -167,7 +182,7 @@ def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:
     ]
     undefined = {row.score.note for row in rows if row.score is not None and row.score.value is None}
     notes += [f"score undefined: {note}" for note in sorted(undefined)]
-    sessions = {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
+    sessions = judged_sessions(agents)
     notes += [
         f"{line} is judged on the first {num} of these sessions; comparisons with it use only these"
         for line, num in sessions.items()

@@ -53,6 +53,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
+# figures that depend on the number of judged sessions: not beside those of more sessions
+BY_SESSIONS = frozenset(("coverage", "worst_group", "group_gap", "cvar"))
+
+
 class TaskCatalogue(NamedTuple):
     """What metrics need of a task's world."""
 

@@ -18,7 +18,7 @@ def head(table: Leaderboard) -> list[str]:
 
 
 def cells(table: Leaderboard, row: Row) -> list[str]:
-    """A row as text, in the order of `head`."""
+    """A row as text, in the order of `head`; a row of fewer sessions says so, and has no coverage."""
     scored = "" if row.score is None else "undefined" if row.score.value is None else f"{row.score.value:.2f}"
     if row.score is not None and row.score.low is not None:
         scored += f" [{row.score.low:.2f}, {row.score.high:.2f}]"
@@ -26,15 +26,20 @@ def cells(table: Leaderboard, row: Row) -> list[str]:
         scored += " (!)"
     return [
         row.agent,
-        format_number(row.value.mean),
+        format_number(row.value.mean) + on_sessions(row),
         with_bounds(row.gain),
         *[with_bounds(row.reference_gain)] * bool(table.reference),
         scored,
         f"{row.response_rate:.3f}",
         f"{row.length:.1f}",
-        f"{format_number(100 * row.coverage, 2)} %",
+        "" if row.fewer_sessions else f"{format_number(100 * row.coverage, 2)} %",
         f"{row.seconds:.1f}",
     ]
+
+
+def on_sessions(row: Row) -> str:
+    """What stands behind the return of a row that is judged on fewer sessions than others; "" for another row."""
+    return f" on {row.fewer_sessions:,} sessions" if row.fewer_sessions else ""
 
 
 def filled_names(tables: Iterable[Leaderboard]) -> set[str]:

@@ -16,9 +16,11 @@ def who_is_best(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows as text: returns, and what the reference earns over the best other agent.
 
-    That is the agent of the highest mean beside the reference's lines and the references that read the simulator.
-    Differences are paired, with 95 % intervals. The decision is by Holm's correction over all comparisons, so it may
-    be "undecided" where the interval excludes 0; a table that is not ranked has none.
+    Of an agent that is judged on fewer sessions (`oracle-plan`) the return is the mean of `random` on all sessions plus
+    its paired gain over `random`. The best other agent is that of the highest return beside the reference's lines and
+    the references that read the simulator. Differences are paired, with 95 % intervals. The decision is by Holm's
+    correction over all comparisons, so it may be "undecided" where the interval excludes 0; a table that is not ranked
+    has none.
 
     Args:
         tables: of one preset that has a reference.
@@ -32,7 +34,7 @@ def who_is_best(
     for table in tables:
         agents = {row.agent: row for row in table.rows}
         others = [row for row in table.rows if row.agent not in not_other]
-        best = max(others, key=lambda row: row.value.mean)
+        best = max(others, key=lambda row: row.compared)
         decision = decided.get((table.experiment, best.agent), "").partition(" ")[0]
         rows.append(
             (
@@ -70,4 +72,4 @@ def _over_all(found: Aggregate, not_other: set[str]) -> tuple[str, ...]:
 
 
 def _return(row: Row | None) -> str:
-    return "" if row is None else format_number(row.value.mean)
+    return "" if row is None else format_number(row.compared)

@@ -6,12 +6,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from bench_runs import AGENTS
+from normal_runs import run
 
 from recgym.bench import suite
+from recgym.bench.beyond_return import beyond_return
+from recgym.bench.html_report import Section, page_text
 from recgym.bench.leaderboard import tables_of
 from recgym.bench.one_table import refuse_mixture
 from recgym.bench.report import Results
+from recgym.bench.session_metrics import BY_SESSIONS, COLUMNS
 from recgym.bench.table_text import cells, head
+from recgym.bench.who_is_best import who_is_best
 
 
 def test_tables_follow_from_the_rows(results):
@@ -82,6 +87,67 @@ def test_an_agent_judged_on_fewer_sessions_is_paired_on_these(results):
     assert rows["oracle"].score.value == pytest.approx((oracle - random) / (plan - random))
     assert rows["oracle"].gain == before["oracle"].gain
     assert table.notes[0].startswith("oracle-plan is judged on the first 15 of these sessions")
+
+
+def short_table():
+    """Ten seeds of 50 sessions; the first ten, which are all that oracle-plan has, pay 1 less. It is the best by .2."""
+    means = {"random": 1.0, "ucb1": 2.0, "oracle": 3.0, "oracle-plan": 3.2}
+    less = np.where(np.arange(50) < 10, -1.0, 0.0)
+    rows = [run("content", agent, seed, 0.0) for agent in means for seed in range(10)]
+    rows = [
+        each._replace(
+            returns=(less + means[(name := each.record["agent"]["name"])])[
+                : 10 if name == "oracle-plan" else 50
+            ],
+            facts=each.facts | {"metrics": dict.fromkeys(COLUMNS, 0.5)},
+        )
+        for each in rows
+    ]
+    return tables_of("ladder", rows)[0], rows
+
+
+def test_the_place_of_an_agent_judged_on_fewer_sessions_is_by_its_paired_gain():
+    """Its own mean is 2.2, below oracle's 2.8; on all sessions it would be 3.0."""
+    table, _ = short_table()
+    assert [row.agent for row in table.rows] == ["oracle-plan", "oracle", "ucb1", "random"]
+    best, second = table.rows[:2]
+    assert (best.value.mean, best.compared) == (pytest.approx(2.2), pytest.approx(3.0))
+    assert second.compared == second.value.mean == pytest.approx(2.8)
+    shown = [dict(zip(head(table), cells(table, row), strict=True)) for row in (best, second)]
+    assert [(each["return"], each["coverage"]) for each in shown] == [
+        ("2.20 on 10 sessions", ""),
+        ("2.80", "50 %"),
+    ]
+    (_, ((*_, plan, _, _, _, _),)) = who_is_best(tables_of("ladder", with_reference()), None)
+    assert plan == "3.00"
+
+
+def with_reference():
+    _, rows = short_table()
+    own = [each for each in rows if each.record["agent"]["name"] == "ucb1"]
+    return rows + [
+        each._replace(
+            record=each.record
+            | {
+                "run_id": each.record["run_id"].replace("ucb1", "dcf-dqn"),
+                "agent": {"name": "dcf-dqn", "params": {}},
+            }
+        )
+        for each in own
+    ]
+
+
+def test_figures_that_depend_on_the_number_of_sessions_are_not_beside_those_of_more():
+    table, rows = short_table()
+    names, *lines = beyond_return(rows, [row.agent for row in table.rows])
+    (plan, oracle, *_) = (dict(zip(names, line, strict=True)) for line in lines)
+    empty = {COLUMNS[key][0] for key in BY_SESSIONS}
+    assert {name for name, text in plan.items() if not text} == empty
+    assert all(oracle.values())
+    page = page_text([Section("ladder", "rows.parquet", [table], None, rows)], [])
+    (line,) = [each for each in page.splitlines() if '"oracle-plan">oracle-plan</td>' in each]
+    assert f'data-value="{table.rows[0].compared!r}">2.20 [2.20, 2.20] on 10 sessions</td>' in line
+    assert line.count('<td data-value=""></td>') == 2  # coverage and the Gini coefficient
 
 
 @pytest.mark.parametrize("reference", ["ucb1", "oracle-plan", ""])
