@@ -120,7 +120,8 @@ def test_reference_returns_are_those_of_the_rows(written):
     for row in ENVIRONMENTS:
         own = [each for each in rows if each["env_id"] == row.id]
         table = written[FOLDER / f"{row.id.rpartition('/')[2]}.md"].partition("## Reference returns")[2]
-        found = dict(re.findall(r"^\| (random|oracle|oracle-plan) \| ([\d.]+) \|", table, re.MULTILINE))
+        cell = r"^\| (random|oracle|oracle-plan) \| ([\d.]+)(?: on \d+ sessions)? \|"
+        found = dict(re.findall(cell, table, re.MULTILINE))
         means = {
             agent: [np.mean(each["returns"]) for each in own if each["agent"] == agent]
             for agent in REFERENCES
@@ -138,6 +139,7 @@ def test_reference_returns_are_those_of_the_rows(written):
             assert (
                 f"oracle-plan is judged on the first {max(sizes['oracle-plan'])} of these sessions" in table
             )
+            assert f"| {found['oracle-plan']} on {max(sizes['oracle-plan'])} sessions |" in table
             assert re.search(
                 r"^\| oracle \| [\d.]+ \| \+[\d.]+ \[\+[\d.]+, \+[\d.]+\] \|", table, re.MULTILINE
             )
