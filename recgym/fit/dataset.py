@@ -66,6 +66,7 @@ class Dataset:
     earlier: Earlier | None = None  # exposures before the log
     horizon: int | None = None  # [rows] at which the log says that its sessions were cut
     order: Ints | None = None  # (sessions,) their ranks in time, from 0
+    num_known: int | None = None  # users with known rows, which are the first ones; None: all
     has_records: bool = (
         False  # sessions are parts of the record of a user: their rows share nothing but the user
     )
@@ -236,6 +237,7 @@ def make_dataset(log: Log, config: FitConfig, *, positives_only: bool, known: Bo
         None if config.guard is None else Earlier.of(log),
         horizon,
         None if days is None else np.argsort(np.argsort(np.array(days), kind="stable"), kind="stable"),
+        len(np.unique(user[past])),
     )
     return dataset if config.resample is None else dataset.resampled(config.resample)
 

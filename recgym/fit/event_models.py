@@ -15,7 +15,7 @@ from recgym.fit.event_rates import MAX_ROWS, MIN_EVENTS, assume_event
 from recgym.fit.logistic import ROWS, Logistic, Side, add_sums, fit_logistic, mean_logistic
 from recgym.fit.provenance import Provenance
 from recgym.fit.two_tower import one_hot
-from recgym.fit.user_features import earlier_rates
+from recgym.fit.user_features import earlier_rates, known_users
 from recgym.fit.user_history import with_history
 from recgym.fit.watch_model import watch_form
 from recgym.logs.splits import TRAIN, VALIDATION
@@ -135,7 +135,10 @@ def fit_events(
     table = EVENTS[dataset.domain]
     tables = (
         with_history(item_table(dataset), dataset.history and dataset.history.item),
-        with_history(earlier_rates(dataset.user_columns), dataset.history and dataset.history.level),
+        with_history(
+            earlier_rates(dataset.user_columns, known_users(dataset)),
+            dataset.history and dataset.history.level,
+        ),
     )
     provenance.fitted(f"event:{table[0].name}", "logistic", "independent for each shown item")
     for index, event in enumerate(table[1:], start=1):
@@ -163,14 +166,15 @@ def fit_events(
             continue
         past = rows & dataset.rows_of(TRAIN, VALIDATION)
         write_event(dataset, found, place, links, dense, past, arrays)
-        spread = {side: float(arrays[f"event_{side}"][:, place].std()) for side in ("item", "user")}
+        of = {"item": dataset.items.shown, "user": known_users(dataset)}
+        spread = {side: float(arrays[f"event_{side}"][some, place].std()) for side, some in of.items()}
         words = ", ".join(f"effect of the {side} of sd {value:.2f}" for side, value in spread.items())
         given = f", given a {table[place].needs}" if place != index else ""
         slope = float(found.model.slopes[0])
         provenance.fitted(f"event:{event.name}", slope, f"slope on affinity{given}; {words}")
     if arrays["event_user"].any():
         how = "standard deviation; rates before the log and id effects, shrunk on validation"
-        provenance.fitted("event_user", float(arrays["event_user"].std()), how)
+        provenance.fitted("event_user", float(arrays["event_user"][known_users(dataset)].std()), how)
 
 
 def write_event(
@@ -189,10 +193,8 @@ def write_event(
 
 def item_table(dataset: Dataset) -> Floats:
     """(N, F) features of items: category, decile of duration, rates before the log."""
-    duration = dataset.items.duration
-    known = np.isfinite(duration)
-    blocks = [one_hot(dataset.items.category), earlier_rates({"": duration, **dataset.items.columns})]
-    if known.any():
-        edges = np.nanquantile(duration, np.linspace(0, 1, 11)[1:-1])
-        blocks.append(one_hot(np.where(known, np.searchsorted(edges, duration), 10), 11))
+    items, duration = dataset.items, dataset.items.duration
+    blocks = [one_hot(items.category), earlier_rates({"": duration, **items.columns}, items.shown)]
+    if len(edges := items.duration_deciles()):
+        blocks.append(one_hot(np.where(np.isfinite(duration), np.searchsorted(edges, duration), 10), 11))
     return np.concatenate(blocks, axis=1)

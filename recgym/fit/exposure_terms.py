@@ -149,7 +149,7 @@ def _shown_before(
     session, item = dataset.session[inside], dataset.item[inside].astype(np.int64)
     category = dataset.items.category[item].astype(np.int64)
     exposure = np.asarray(dataset.items.exposure, np.float64)
-    of_category = np.bincount(dataset.items.category, exposure)
+    of_category = np.maximum(np.bincount(dataset.items.category, exposure), 1e-300)  # 0 of later items alone
     is_first = np.zeros(len(item), bool)
     is_first[np.unique(session * dataset.num_items + item, return_index=True)[1]] = True
     later, before = (rows & dataset.follows)[inside], dataset.step_starts[inside] - inside.start - 1

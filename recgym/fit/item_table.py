@@ -1,4 +1,8 @@
-"""The items of a log as a table: category, page, price, duration, exposure. Axes: N items, C categories."""
+"""The items of a log as a table: category, page, price, duration, exposure. Axes: N items, C categories.
+
+Means, spreads, quantiles and categories are those of the items that known rows show: an item that occurs only later
+moves no other.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from recgym.arrays import Doubles, Ints
+from recgym.arrays import Bools, Doubles, Ints
 from recgym.fit.config import FitConfig
 from recgym.logs.log import Log
 from recgym.logs.vector_column import VECTOR
+
+MAX_HALF = 65_504.0  # the largest number of 16 bits, in which prices are stored
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,11 @@ class ItemTable:
     exposure: Doubles  # (N,) share of the known rows, 0 for an item that occurs only later
     columns: Mapping[str, Any]  # the log's other columns, (N,) each
     one_page: bool = False  # users choose among all items: categories are no pages
+
+    @property
+    def shown(self) -> Bools:
+        """(N,) items that known rows show."""
+        return self.exposure > 0
 
     @property
     def category_page(self) -> Ints:
@@ -41,10 +52,11 @@ class ItemTable:
         """(N,) standardised log price, 0 where unknown."""
         known = np.isfinite(self.price) & (self.price > 0)
         logs = np.log(np.where(known, self.price, 1.0))
-        spread = logs[known].std() if known.any() else 0.0
-        return (
-            np.where(known, (logs - logs[known].mean()) / spread, 0.0) if spread > 0 else np.zeros(len(logs))
-        )
+        of = logs[known & self.shown]
+        spread = of.std() if len(of) else 0.0
+        if not spread > 0:
+            return np.zeros(len(logs))
+        return np.where(known, np.clip((logs - of.mean()) / spread, -MAX_HALF, MAX_HALF), 0.0)
 
     def price_slope(self, effect: Doubles) -> float:
         """Slope of an item effect (N,) on `price_z` between items of one page, weighted by exposure; 0 without prices.
@@ -67,11 +79,23 @@ class ItemTable:
     @property
     def price_ratio(self) -> Doubles:
         """(N,) price over the mean of the prices above 0; 1 where unknown, 0 for all where the catalogue has none."""
-        priced = self.price > 0
+        priced = (self.price > 0) & self.shown
         if not priced.any():
             return np.zeros(len(priced))
         ratio: Doubles = self.price / self.price[priced].mean()
-        return np.where(np.isfinite(ratio), ratio, 1.0)
+        return np.where(np.isfinite(ratio), np.minimum(ratio, MAX_HALF), 1.0)
+
+    @property
+    def known_duration(self) -> Doubles:
+        """(N,) duration in ms; the median where unknown or 0, 0 where all are."""
+        known = self.duration > 0
+        own = self.duration[known & self.shown]
+        return np.where(known, self.duration, np.median(own) if len(own) else 0.0)
+
+    def duration_deciles(self) -> Doubles:
+        """(9,) limits of the deciles of durations; empty where none is known."""
+        own = self.duration[np.isfinite(self.duration) & self.shown]
+        return np.quantile(own, np.linspace(0, 1, 11)[1:-1]) if len(own) else np.zeros(0)
 
 
 def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) -> ItemTable:
@@ -94,12 +118,17 @@ def item_table_of(log: Log, kept: Ints, exposure: Doubles, config: FitConfig) ->
 
 
 def fold_categories(labels: list[str], weight: Doubles, limit: int) -> tuple[Ints, tuple[str, ...]]:
-    """Codes and names of categories by weight; those beyond `limit` are merged as the last, "other"."""
+    """Codes and names of categories by weight; those beyond `limit` are merged as the last, "other".
+
+    Those without weight are "other", too, which is then added if need be.
+    """
     total: dict[str, float] = {}
     for label, share in zip(labels, weight.tolist(), strict=True):
         total[label] = total.get(label, 0.0) + share
-    names = sorted(total, key=lambda name: (-total[name], name))
+    names = sorted((name for name in total if total[name] > 0), key=lambda name: (-total[name], name))
     if len(names) > limit:
         names = [*[name for name in names if name != "other"][: limit - 1], "other"]
+    elif "other" not in names and len(names) < len(total):
+        names.append("other")
     code = {name: index for index, name in enumerate(names)}
-    return np.array([code.get(label, len(names) - 1) for label in labels], np.int64), tuple(names)
+    return np.array([code[label if label in code else "other"] for label in labels], np.int64), tuple(names)

@@ -31,6 +31,7 @@ def can_leave(dataset: Dataset, log: Log, config: FitConfig) -> bool:
 def leaving(dataset: Dataset, log: Log, config: FitConfig, level: Doubles | None = None) -> Leaving | str:
     """The hazard of leaving, fitted to train and validation; in words why the log does not identify it, else.
 
+    `log` is that before the test: it says whether visits are whole, and whether they have slates.
     The words are empty where the reasons of the table of assumed values hold.
 
     A hazard with all terms is fitted where there are enough sessions, and kept where its validation loss is below that
@@ -96,8 +97,8 @@ def is_record(dataset: Dataset, log: Log) -> str:
 
     A visit that is all that is known of its user is a record, not a visit, where it has no times or lasts for days.
     """
-    one_each = len(np.unique(dataset.user[dataset.starts])) == len(dataset.starts)
-    if not one_each or is_sampled(log):
+    visits = dataset.starts[dataset.period <= VALIDATION]
+    if len(np.unique(dataset.user[visits])) < len(visits) or is_sampled(log):
         return ""
     if not has_times(log):
         return "each visit is the whole record of a user, without times: no end of a visit is seen"

@@ -106,8 +106,6 @@ def plain_arrays(dataset: Dataset, dim: int) -> Arrays:
         np.float64
     )
     table = dataset.items
-    known = table.duration > 0  # False where unknown
-    middle = float(np.median(table.duration[known])) if known.any() else 0.0
     return {
         "choice": np.zeros(1),
         "watch": np.zeros(1),
@@ -124,7 +122,7 @@ def plain_arrays(dataset: Dataset, dim: int) -> Arrays:
         "page": table.page,
         "price": table.price_z,
         "price_ratio": table.price_ratio,
-        "duration": np.where(known, table.duration, middle),
+        "duration": table.known_duration,
         "exposure": table.exposure,
         "logged_stay": np.zeros(1),
         "context_cdf": cdf(contexts),

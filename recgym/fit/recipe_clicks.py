@@ -21,6 +21,7 @@ from recgym.fit.markov import exported
 from recgym.fit.memory_terms import TOO_FEW_ROWS, MemoryTerms
 from recgym.fit.provenance import Provenance, build_world, card_head, plain_arrays, rewards_assumed
 from recgym.fit.shown_pages import attraction, chain_terms, outside_logit, within_category
+from recgym.fit.temporal_split import before_test
 from recgym.fit.visit_calibration import calibrated_leaving
 from recgym.logs import Log
 from recgym.logs.splits import TRAIN, VALIDATION
@@ -66,7 +67,7 @@ def fit_clicks(
         ),
     )
     report("fitting when users leave", 0, 1, "")
-    hazard = leaving(dataset, log, config)
+    hazard = leaving(dataset, before_test(log, config), config)
     numbers |= leaving_terms(hazard, False, arrays, provenance)
     exposure_terms(log, dataset, past, arrays, provenance)
     chain_terms(dataset, logit, outside, arrays, provenance, why_pages)

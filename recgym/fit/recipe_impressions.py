@@ -33,6 +33,8 @@ from recgym.fit.single_visits import with_rows_held_out
 from recgym.fit.slate_choice import SlateChoice
 from recgym.fit.slate_places import enter_examination, examined, one_response, rates_by_place
 from recgym.fit.streaks import Streak, of_visits, with_streak
+from recgym.fit.temporal_split import before_test
+from recgym.fit.user_features import known_users
 from recgym.fit.user_variance import UserVariance
 from recgym.fit.watch_model import watch_terms
 from recgym.logs import Log
@@ -54,8 +56,8 @@ def fit_impressions(
 ) -> World:
     """Fits a world to train and validation; hyperparameters are chosen on validation."""
     dataset = make_dataset(log, config, positives_only=False)
-    learnt = dataset
-    if config.guard is not None and is_rated(log) and is_record(dataset, log):
+    learnt, before = dataset, before_test(log, config)
+    if config.guard is not None and is_rated(log) and is_record(dataset, before):
         learnt = with_rows_held_out(dataset)
     response, x = fit_response(learnt, config, seed, device, report)
     again = 0.0
@@ -63,7 +65,7 @@ def fit_impressions(
         level, again = repeat_effect(learnt, x, config.guard)
         x = x + level + again * is_repeated(learnt)
         response = response._replace(shift=response.shift + level)
-    slates = examined(log, learnt, x, response, config)
+    slates = examined(before, learnt, x, response, config)
     if slates is not None:
         x, again = slates.logits(learnt, x), slates.slope * again
         response = response.moved(slates.slope, slates.level, slates.common)
@@ -73,7 +75,7 @@ def fit_impressions(
     if again:
         numbers["rho"] += again
         provenance.fitted("rho", numbers["rho"], MEMORY["rho"])
-    numbers |= enter_examination(log, slates, config, arrays, provenance)
+    numbers |= enter_examination(before, slates, config, arrays, provenance)
     report("fitting events", 0, 1, "")
     past = dataset.rows_of(TRAIN, VALIDATION)
     watch_terms(dataset, arrays, provenance)
@@ -82,7 +84,7 @@ def fit_impressions(
     seen = (None, None) if slates is None else (slates.seen(learnt), slates.rivals(learnt, logits))
     keep_rates(learnt, arrays, logits, response.deviate_sd(learnt), *seen, drifts=config.dynamics)
     report("fitting when users leave", 0, 1, "")
-    numbers |= leaving_terms(leaving(dataset, log, config, arrays["user_bias"]), True, arrays, provenance)
+    numbers |= leaving_terms(leaving(dataset, before, config, arrays["user_bias"]), True, arrays, provenance)
     if config.leave_idle is not None and provenance.status("leave_idle") == ASSUMED_STATUS:
         numbers["leave_idle"] = config.leave_idle
         words = f"odds of leaving {math.exp(config.leave_idle):.1f} times as high after a skipped item"
@@ -94,9 +96,8 @@ def fit_impressions(
     numbers |= friends_terms(log, dataset, seed, arrays, provenance)
     card = card_head(log, dataset, name, config, seed) | {"epochs": response.epochs}
     card |= {} if config.guard is None else {"kept": response.kept, "population": population_words(response)}
-    places = rates_by_place(log)
-    card |= {"place_rates": places} if places else {}
-    card |= {"one_response": words} if (words := one_response(log)) else {}
+    card |= {"place_rates": places} if (places := rates_by_place(before)) else {}
+    card |= {"one_response": words} if (words := one_response(before)) else {}
     card |= {"not_modelled": not_modelled(dataset, past, personal)} if shown else {}
     card |= {"one_of_slate": True} if isinstance(slates, SlateChoice) else {}
     card["rewards_assumed"] = rewards_assumed(provenance)
@@ -248,7 +249,7 @@ def population_words(response: Response) -> str:
 def _enter_effects(dataset: Dataset, arrays: Arrays, provenance: Provenance) -> None:
     """Adds the provenance of the additive effects."""
     for term, what in (("user_bias", "user"), ("item_bias", "item")):
-        spread = float(arrays[term].std())
+        spread = float(arrays[term][known_users(dataset) if what == "user" else dataset.items.shown].std())
         if term == "user_bias" and spread == 0.0:
             provenance.absent(term, "no variance between users beyond chance, on validation")
         else:

@@ -1,5 +1,6 @@
 """The session model as a torch module: towers of users and items, and scalar parameters."""
 
+import itertools
 import math
 from typing import Any, cast
 
@@ -158,22 +159,25 @@ def item_features(dataset: Dataset) -> Floats:
     blocks = [
         one_hot(items.category),
         one_hot(items.category_page),
-        earlier_rates({"": items.category, **items.columns}),
+        earlier_rates({"": items.category, **items.columns}, items.shown),
     ]
     for name, values in items.columns.items():
         if name in ("price", "duration_ms") or name.startswith(EARLIER):
             continue
-        labels = sorted({str(value) for value in values})
+        labels = sorted({str(value) for value in itertools.compress(values, items.shown)})
         if 2 <= len(labels) <= MAX_CODES:
             code = {label: index for index, label in enumerate(labels)}
-            blocks.append(one_hot(np.array([code[str(value)] for value in values])))
+            codes = [code.get(str(value), len(labels)) for value in values]  # a later value has no column
+            blocks.append(one_hot(np.array(codes), len(labels) + 1)[:, :-1])
     known = np.isfinite(items.duration)
-    if known.any():
-        logs = np.log(np.where(known, items.duration, np.nanmedian(items.duration)) + 1.0)
-        edges = np.quantile(logs, np.linspace(0, 1, 11)[1:-1])
+    if (known & items.shown).any():
+        middle = np.median(items.duration[known & items.shown])
+        logs = np.log(np.where(known, items.duration, middle) + 1.0)
+        own = logs[items.shown]
+        edges = np.quantile(own, np.linspace(0, 1, 11)[1:-1])
         blocks += [
             one_hot(np.searchsorted(edges, logs), 10),
-            ((logs - logs.mean()) / (logs.std() + 1e-6))[:, None],
+            ((logs - own.mean()) / (own.std() + 1e-6))[:, None],
         ]
     features = np.concatenate(blocks, axis=1).astype(np.float32)
     return with_history(features, dataset.history and dataset.history.item)

@@ -1,4 +1,7 @@
-"""What a log of slates shows of their positions, and what of it the world has: rates in the log, examination."""
+"""What a log of slates shows of their positions, and what of it the world has: rates in the log, examination.
+
+A recipe gives the log before the test.
+"""
 
 import numpy as np
 import torch
@@ -57,7 +60,7 @@ def one_response(log: Log) -> str:
     if expected < max(MIN_ROWS, FEW * several):
         return ""
     return (
-        f"{several:,} of {len(found):,} slates of the log have more than one response, "
+        f"{several:,} of {len(found):,} slates before the test have more than one response, "
         f"{(found > 0).mean():.1%} have one or more; a response for each item on its own would give about "
         f"{expected:,.0f} slates with several"
     )

@@ -1,5 +1,6 @@
 """Train, validation and test period of each session, by dates or by shares of the sessions in order of time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Ints
 from recgym.fit.config import FitConfig
-from recgym.logs.splits import TEST, UNUSED, dates
+from recgym.logs import Log
+from recgym.logs.splits import TEST, UNUSED, VALIDATION, dates, rows_of, visit_days
 
 MIN_VISITS = 6  # of a log that is split by shares
 
@@ -28,6 +30,16 @@ def periods(days: list[str] | Doubles, config: FitConfig) -> Ints:
     if missing:
         raise ValueError(f"the log has no visit in the {missing[0]} period; {_needed(days, config)}")
     return period
+
+
+def before_test(log: Log, config: FitConfig) -> Log:
+    """The log's visits of train and validation."""
+    kept = np.repeat(
+        periods(visit_days(log), config) <= VALIDATION, np.diff(np.r_[log.session_starts(), log.num_rows])
+    )
+    num = int(kept.sum())
+    # the first rows of a log are no copy of it
+    return replace(log, rows=log.rows.slice(0, num)) if kept[:num].all() else rows_of(log, kept)
 
 
 def _needed(days: list[str] | Doubles, config: FitConfig) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-import torch
+from later_logs import CONFIG, CPU, same_world, sampled, with_columns
 
 from recgym.fit import FitConfig
 from recgym.fit.dataset import make_dataset
@@ -17,7 +17,6 @@ from recgym.fit.recipe_impressions import fit_impressions
 from recgym.fit.recipe_pairs import fit_pairs
 from recgym.fit.temporal_split import periods
 from recgym.logs import Log, Source
-from recgym.logs.sample import sample_log
 from recgym.logs.splits import TEST, split_pairs, visit_days
 from recgym.logs.splits import TEST as HELD_OUT
 from recgym.logs.visit_history import cut_length
@@ -26,33 +25,6 @@ from recgym.sim.logging_policy import LoggedPolicy
 from recgym.sim.reward_arrays import make_reward
 from recgym.sim.scalar_math import draw
 from recgym.sim.synthetic import synthetic
-
-CONFIG = FitConfig(dim=3, hidden=8, epochs=2, bootstrap=20, min_listeners=1)
-CPU = torch.device("cpu")
-DAY = 86_400_000
-
-
-def with_columns(log: Log, **columns) -> Log:
-    rows = log.rows
-    for name, values in columns.items():
-        place = rows.schema.get_field_index(name)
-        rows = rows.set_column(place, name, pa.array(values, rows.schema.field(name).type))
-    return replace(log, rows=rows)
-
-
-def sampled(domain: str) -> Log:
-    """Ten days of sessions of users with features, cut after six steps; of a shop the clicks only."""
-    world = synthetic(2, domain=domain, num_users=40, num_items=14, num_factors=2)
-    world = world.with_params(leave_bias=-3.0, outside=-20.0 if domain == "ecommerce" else 0.0)
-    log = sample_log(world, "random", 300, seed=3, horizon=6)
-    if domain == "ecommerce":
-        log = replace(log, rows=log.rows.filter(log.rows["click"]))
-    session = log.column("session")
-    kinds = pa.array(
-        [f"kind {user % 9}" for user in range(log.num_users)]
-    )  # the most frequent five are public
-    log = replace(log, users=log.users.append_column("kind", kinds))
-    return with_columns(log, time=1_650_000_000_000 + session * (10 * DAY // 300) + log.column("step") * 1000)
 
 
 def other_future(log: Log, seed: int, late: np.ndarray) -> Log:
@@ -75,14 +47,6 @@ def other_future(log: Log, seed: int, late: np.ndarray) -> Log:
         )
         rows = pa.concat_tables([rows, longer.rows])
     return replace(log, rows=rows)
-
-
-def same_world(one, other):
-    for name, array in one.arrays._asdict().items():
-        np.testing.assert_array_equal(array, getattr(other.arrays, name), err_msg=name)
-    np.testing.assert_array_equal(one.user_features, other.user_features)
-    assert one.categories == other.categories
-    assert one.card["terms"] == other.card["terms"]
 
 
 @pytest.mark.parametrize(

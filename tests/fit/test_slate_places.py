@@ -9,6 +9,7 @@ from recgym.fidelity.card_summary import summary
 from recgym.fidelity.free_running import Form, simulated_visits
 from recgym.fit import FitConfig, fit
 from recgym.fit.slate_places import one_response, rates_by_place
+from recgym.fit.temporal_split import before_test
 from recgym.logs import Log
 
 RATES = np.array([0.3, 0.2, 0.1])
@@ -76,7 +77,7 @@ def test_slates_with_one_response_at_most_are_told_from_those_with_few():
     slates = len(frame) // 3
     expected = slates * (3 * (1 / 3) ** 2 * (2 / 3) + (1 / 3) ** 3)
     assert words(frame).startswith(
-        f"0 of {slates:,} slates of the log have more than one response, 100.0% have"
+        f"0 of {slates:,} slates before the test have more than one response, 100.0% have"
     )
     assert f"about {expected:,.0f} slates" in words(frame)
     line = summary({"terms": [], "one_response": words(frame)})[-2]
@@ -91,8 +92,9 @@ def test_slates_with_one_response_at_most_are_told_from_those_with_few():
 @pytest.mark.slow
 def test_a_fitted_world_has_the_rates_by_position_and_its_card_says_so():
     log, _ = slate_log()
-    world = fit(log, name="w", config=FitConfig(epochs=1, bootstrap=20), progress=False)
-    assert world.card["place_rates"] == rates_by_place(log)
+    config = FitConfig(epochs=1, bootstrap=20)
+    world = fit(log, name="w", config=config, progress=False)
+    assert world.card["place_rates"] == rates_by_place(before_test(log, config))
     examine = next(row for row in world.card["terms"] if row["term"] == "examine")
     assert examine["status"] == "fitted"
     count = RATES * log.num_rows / len(RATES)  # responses at each position
