@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("recgym", "agents", "tests", "docs", "README.md", "README.zh-CN.md", "pyproject.toml")
+PARTS = (
+    "recgym",
+    "agents",
+    "tests",
+    "docs",
+    "results/tasks",
+    "README.md",
+    "README.zh-CN.md",
+    "pyproject.toml",
+)
 CHECKS = {
     "an agent": """
         from agents import AGENTS, make_agent
