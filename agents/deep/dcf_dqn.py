@@ -21,7 +21,7 @@ where the K items are those of the online network and Q is the target network's.
 * The immediate reward of a target is its expectation low + (high - low) sigmoid(x), and the squared error of Q trains y
   alone. x is trained by cross-entropy on the credit of each shown item, and on rows of the log of weight `log_weight`
   (after Ball et al., 2023, ICML, who sample half of each batch from it). So the noise of an item's own reward is not
-  in y, and in a bandit y is the same for all items.
+  in y. As Q is linear in x, y also holds how low + (high - low) sigmoid(x) bends away from shift + scale x.
 * Two heads are trained on G / spread: F(s, a), the continuation value after a response to a, and F_0(s), that after no
   response. The target of y is the `continuation_credit` of these heads, whose mean over a slate is the slate's
   continuation value (itemwise credit as in SlateQ: Ie et al., 2019, IJCAI; here without a choice model).
