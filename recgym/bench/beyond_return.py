@@ -9,7 +9,7 @@ from recgym.bench.judged_runs import (
     JudgedRun,
     SeedRuns,
     difference,
-    judged_sessions,
+    fewer_sessions,
     runs_by_agent,
 )
 from recgym.bench.session_metrics import BY_SESSIONS, COLUMNS
@@ -30,8 +30,7 @@ def beyond_return(runs: Iterable[JudgedRun], order: Sequence[str]) -> list[list[
     """
     agents = runs_by_agent(runs)
     columns: dict[str, list[float | None]] = {SESSION_REGRET: [_regret(agents, name) for name in order]}
-    sessions = judged_sessions(agents)
-    short = {name for name, num in sessions.items() if num < max(sessions.values())}
+    short = fewer_sessions(agents)
     columns |= {
         head: [None if name in short and key in BY_SESSIONS else _mean(agents[name], key) for name in order]
         for key, (head, _) in COLUMNS.items()

@@ -99,9 +99,11 @@ def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:
     return agents
 
 
-def judged_sessions(agents: Mapping[str, SeedRuns]) -> dict[str, int]:
-    """Number of sessions that each agent is judged on for a seed, the smallest of its seeds."""
-    return {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
+def fewer_sessions(agents: Mapping[str, SeedRuns]) -> dict[str, int]:
+    """Agents that are judged on fewer sessions for a seed than others, with that number, the smallest of its seeds."""
+    sessions = {line: min(len(run.returns) for run in runs.values()) for line, runs in agents.items()}
+    most = max(sessions.values())
+    return {line: num for line, num in sessions.items() if num < most}
 
 
 def _paired_seeds(first: SeedRuns, second: SeedRuns) -> list[int]:

@@ -16,7 +16,7 @@ from recgym.bench.judged_runs import (
     SeedRuns,
     agent_score,
     difference,
-    judged_sessions,
+    fewer_sessions,
     runs_by_agent,
     shared_seeds,
 )
@@ -106,7 +106,8 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
     agents = runs_by_agent(runs)
     reference = PRESETS[preset].reference if preset in PRESETS else ""
     ordered = sorted(agents, key=lambda name: _agent_order(preset, name))
-    rows = [_row(agents, agent, reference) for agent in ordered]
+    fewer = fewer_sessions(agents)
+    rows = [_row(agents, agent, reference, fewer.get(agent, 0)) for agent in ordered]
     seeds = median_low(row.seeds for row in rows)
     if seeds >= MIN_SEEDS_RANKED:
         rows.sort(key=lambda row: -row.compared)
@@ -123,7 +124,7 @@ def _table(preset: str, experiment: str, runs: list[JudgedRun]) -> Leaderboard:
         _gain_over(agents, ORACLE_PLAN, ORACLE),
         first.facts["planning"],
         bool(first.facts["reward_is_assumed"]),
-        (*_notes(rows, agents), *_seed_notes(rows, seeds)),
+        (*_notes(rows, fewer), *_seed_notes(rows, seeds)),
         json.dumps(first.record["env"]["kwargs"]) if "+" in experiment else "",
         reference,
         _gain_over(agents, reference, PRESETS[preset].myopic) if preset in PRESETS else None,
@@ -138,17 +139,15 @@ def _gain_over(agents: dict[str, SeedRuns], agent: str, other: str) -> Interval 
     return difference(agents[agent], agents[other])
 
 
-def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
+def _row(agents: dict[str, SeedRuns], agent: str, reference: str, fewer: int) -> Row:
     runs = [agents[agent][run] for run in sorted(agents[agent])]
 
     def mean(values: Iterable[float]) -> float:
         return float(np.mean(list(values)))
 
     single = len(runs) == 1
-    gain, sessions = _gain_over(agents, agent, RANDOM), judged_sessions(agents)
-    is_short = sessions[agent] < max(sessions.values())
-    paired = None
-    if is_short and gain is not None:
+    gain, paired = _gain_over(agents, agent, RANDOM), None
+    if fewer and gain is not None:
         paired = mean(run.returns.mean() for run in agents[RANDOM].values()) + gain.mean
     return Row(
         agent,
@@ -163,7 +162,7 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str) -> Row:
         mean(run.gini for run in runs),
         mean(run.record["timing"]["prepare_s"] + run.record["timing"]["train_s"] for run in runs),
         shared_seeds(agents[reference], agents[agent]) if reference in agents else 0,
-        sessions[agent] if is_short else 0,
+        fewer,
         paired,
     )
 
@@ -174,7 +173,7 @@ def _seed_notes(rows: list[Row], seeds: int) -> list[str]:
     return [f"fewer seeds, preliminary: {', '.join(lines)}"] if lines else []
 
 
-def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:
+def _notes(rows: list[Row], fewer: dict[str, int]) -> tuple[str, ...]:
     notes = [
         f"{row.agent} is above oracle-plan, the reference of score 1: to be investigated"
         for row in rows
@@ -182,10 +181,8 @@ def _notes(rows: list[Row], agents: dict[str, SeedRuns]) -> tuple[str, ...]:
     ]
     undefined = {row.score.note for row in rows if row.score is not None and row.score.value is None}
     notes += [f"score undefined: {note}" for note in sorted(undefined)]
-    sessions = judged_sessions(agents)
     notes += [
         f"{line} is judged on the first {num} of these sessions; comparisons with it use only these"
-        for line, num in sessions.items()
-        if num < max(sessions.values())
+        for line, num in fewer.items()
     ]
     return tuple(notes)
