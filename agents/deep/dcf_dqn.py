@@ -7,7 +7,9 @@ of the session's factors (`agents.deep.factor_posterior`): it is fitted to the l
 Offline stage (`agents.deep.pretraining`): x is fitted to a log's impressions by cross-entropy. The scale is the slope
 of the logged reward on x, so the greedy policy does not change; y is zero. Then `offline_updates` updates as online,
 with targets of one step, learn y from the steps of the log (`agents.deep.logged_steps`); not where the task observes
-candidate features, which no log has.
+candidate features, which no log has. Each update of the online stage is followed by one more of these, so that half of
+what it learns from stays the log's, in which there are more states and items than in those of its own policy (symmetric
+sampling: Ball et al., 2023, ICML).
 
 Online stage: double DQN (van Hasselt, Guez and Silver, 2016, AAAI) with n-step targets (Sutton, 1988), Polyak
 averaging of the target network (Lillicrap et al., 2016, ICLR) and prioritised replay as an option (Schaul et al.,
@@ -19,9 +21,9 @@ continuation value after step t is
 where the K items are those of the online network and Q is the target network's. Deviations:
 
 * The immediate reward of a target is its expectation low + (high - low) sigmoid(x), and the squared error of Q trains y
-  alone. x is trained by cross-entropy on the credit of each shown item, and on rows of the log of weight `log_weight`
-  (after Ball et al., 2023, ICML, who sample half of each batch from it). So the noise of an item's own reward is not
-  in y. As Q is linear in x, y also holds how low + (high - low) sigmoid(x) bends away from shift + scale x.
+  alone. x is trained by cross-entropy on the credit of each shown item, and on rows of the log of weight `log_weight`.
+  So the noise of an item's own reward is not in y. As Q is linear in x, y also holds how low + (high - low) sigmoid(x)
+  bends away from shift + scale x.
 * Two heads are trained on G / spread: F(s, a), the continuation value after a response to a, and F_0(s), that after no
   response. The target of y is the `continuation_credit` of these heads, whose mean over a slate is the slate's
   continuation value (itemwise credit as in SlateQ: Ie et al., 2019, IJCAI; here without a choice model).
@@ -44,7 +46,7 @@ from agents.deep.pretraining import LoggedFactors, descend, fit_towers, logged_r
 from agents.deep.replay import LoggedRows, Ring, Sample
 from agents.deep.states import States, joined, to_states
 from agents.deep.top_k_search import TopKSearch
-from agents.deep.tower_outputs import QTerms
+from agents.deep.tower_outputs import QTerms, continuation_credit
 from agents.deep.towers import Towers
 from agents.factors.session_factors import SessionFactors
 from agents.features import candidate_names
@@ -120,6 +122,7 @@ class DcfDqn(DeepQ):
         p = self.params
         self.steps, self.prioritised = p.steps, p.priority_exponent > 0
         self.log_rows: LoggedRows | None = None  # the latest of the log, at most as many as the replay holds
+        self.logged_steps: LoggedSteps | None = None  # likewise, where there are offline updates
         self.searches: dict[bool, TopKSearch] = {}  # by `explore`, of the present weights
         self.factors = SessionFactors(problem, p.rank, self.rng) if p.rank else None
         self._take_factors()
@@ -154,10 +157,14 @@ class DcfDqn(DeepQ):
             self.log_rows = logged_rows(self.problem, histories, latest, self.torch_device)
         self._follow()
         if self.params.offline_updates and self.params.discount > 0 and not candidate_names(self.problem):
-            steps = LoggedSteps(self.problem, histories, log.horizon, self.params.replay, self.torch_device)
-            for _ in range(self.params.offline_updates if len(steps) else 0):
-                self._update(steps)
-            self._follow()
+            steps = LoggedSteps.of_log(
+                self.problem, histories, log.horizon, self.params.replay, self.torch_device
+            )
+            if len(steps):
+                for _ in range(self.params.offline_updates):
+                    self._update(steps)
+                self._follow()
+                self.logged_steps = steps
         self.counts[2] = 1
         return figures
 
@@ -175,11 +182,15 @@ class DcfDqn(DeepQ):
             self.factors.model.close()
 
     def learn(self, transition: Transition) -> Figures:
-        """Also add a vector step to the factors."""
+        """Also add a vector step to the factors, and follow each update by one on the steps of the log."""
         if self.factors is not None:
             self.factors.learn(transition)
             self._take_factors(np.unique(np.asarray(transition.observation["user"], np.int64)))
-        return super().learn(transition)
+        before, figures = self.counts[1], super().learn(transition)
+        if self.logged_steps is not None:
+            for _ in range(self.counts[1] - before):
+                self._update(self.logged_steps)
+        return figures
 
     def best(self, states: States, allowed: Tensor | None, explore: bool) -> Tensor:
         """The K largest Q."""
@@ -268,27 +279,13 @@ class DcfDqn(DeepQ):
             self._take_factors()
 
     def training_parts(self) -> dict[str, Arrays]:
-        """Adds the rows of the log."""
-        return super().training_parts() | {"past": self.log_rows.arrays() if self.log_rows else {}}
+        """Adds the rows and the steps of the log."""
+        kept = {"past": self.log_rows, "steps": self.logged_steps}
+        return super().training_parts() | {name: each.arrays() if each else {} for name, each in kept.items()}
 
     def put_training(self, parts: Mapping[str, Arrays], num_envs: int) -> None:
         """Restore the result of `training_parts`."""
         super().put_training(parts, num_envs)
-        self.log_rows = (
-            LoggedRows.of(parts["past"], self.torch_device, self.problem) if parts["past"] else None
-        )
-
-
-def continuation_credit(after_response: Tensor, after_none: Tensor, response: Tensor) -> Tensor:
-    """Each item's part of a slate's continuation value, (B, K); their mean is the slate's.
-
-    Part of item i: F_0 + K c_i / (sum of c) (F_i - F_0); F_0 for all if there is no response.
-
-    Args:
-        after_response: (B, K) F, the continuation value after a response to each item.
-        after_none: (B,) F_0, the continuation value after no response.
-        response: (B, K) c, 1 for an item with a response, else 0.
-    """
-    share = response.shape[1] * response / response.sum(dim=1, keepdim=True).clamp(min=1.0)
-    dtype = after_response.dtype  # mixed precision has several
-    return torch.lerp(after_none[:, None].to(dtype), after_response, share.to(dtype))
+        device, problem = self.torch_device, self.problem
+        self.log_rows = LoggedRows.of(parts["past"], device, problem) if parts["past"] else None
+        self.logged_steps = LoggedSteps.of(parts["steps"], device, problem) if parts["steps"] else None

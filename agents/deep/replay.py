@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.deep.saved_states import check_states
+from agents.deep.saved_states import check_states, large_states, small_states
 from agents.deep.states import States
 from agents.features import candidate_names
 from agents.problem import Problem
@@ -73,12 +73,8 @@ class LoggedRows(NamedTuple):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """A copy, in the smallest types that hold it."""
-        parts = {**self.states._asdict(), "item": self.item, "label": self.label}
-        del parts["candidates"]  # a log has none
-        small = {"user": np.int32, "items": np.int32, "events": np.uint8, "item": np.int32}
-        return {
-            name: value.cpu().numpy().astype(small.get(name, np.float32)) for name, value in parts.items()
-        }
+        item, label = (each.cpu().numpy() for each in (self.item, self.label))
+        return {**small_states(self.states), "item": item.astype(np.int32), "label": label.copy()}
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]], device: torch.device, problem: Problem) -> "LoggedRows":
@@ -88,13 +84,9 @@ class LoggedRows(NamedTuple):
         check_shape("rows of the log: label", arrays["label"], (rows,), np.float32)
         check_shape("rows of the log: item", arrays["item"], (rows,), np.int32)
         check_within("rows of the log: item", arrays["item"], 0, problem.num_items - 1)
-        kinds = {"user": np.int64, "items": np.int64, "item": np.int64}
-        there = {
-            name: torch.as_tensor(np.array(value, kinds.get(name, np.float32)), device=device)
-            for name, value in arrays.items()
-        }
-        there["candidates"] = there["context"].new_zeros((rows, 0, 0))
-        return cls(States(*(there[name] for name in States._fields)), there["item"], there["label"])
+        item, label = arrays["item"].astype(np.int64), np.array(arrays["label"])
+        there = (torch.as_tensor(each, device=device) for each in (item, label))
+        return cls(large_states(arrays, device), *there)
 
 
 class Ring:

@@ -5,6 +5,7 @@ Axes: B sessions, H history, K items of a slate, C categories, F candidate featu
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -51,3 +52,18 @@ class QTerms(NamedTuple):
     continuation: Tensor  # (B, K) y
     after_response: Tensor  # (B, K) continuation value after a response to this item, in units of spread
     after_none: Tensor  # (B,) continuation value after a slate without a response, in units of spread
+
+
+def continuation_credit(after_response: Tensor, after_none: Tensor, response: Tensor) -> Tensor:
+    """Each item's part of a slate's continuation value, (B, K); their mean is the slate's.
+
+    Part of item i: F_0 + K c_i / (sum of c) (F_i - F_0); F_0 for all if there is no response.
+
+    Args:
+        after_response: (B, K) F, the continuation value after a response to each item.
+        after_none: (B,) F_0, the continuation value after no response.
+        response: (B, K) c, 1 for an item with a response, else 0.
+    """
+    share = response.shape[1] * response / response.sum(dim=1, keepdim=True).clamp(min=1.0)
+    dtype = after_response.dtype  # mixed precision has several
+    return torch.lerp(after_none[:, None].to(dtype), after_response, share.to(dtype))

@@ -9,9 +9,9 @@ from sklearn.metrics import roc_auc_score
 from worlds import two_intents, two_intents_optimum
 
 from agents import Problem, Transition, make_agent
-from agents.deep.dcf_dqn import continuation_credit
 from agents.deep.pretraining import logits_of_log
 from agents.deep.states import States, to_states, unseen_items
+from agents.deep.tower_outputs import continuation_credit
 from agents.log_histories import read_histories, return_to_go
 from agents.slates import credit, unseen
 from agents.torch_utils import pick_device

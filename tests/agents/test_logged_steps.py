@@ -11,6 +11,7 @@ from agents import Problem, judge, make_agent
 from agents.deep.logged_steps import LoggedSteps, steps_of
 from agents.deep.states import to_states
 from agents.log_histories import read_histories
+from agents.loop import run
 from agents.torch_utils import pick_device
 from recgym.logs.sample import sample_log
 from recgym.sim.synthetic import synthetic
@@ -62,7 +63,7 @@ def test_a_sample_has_what_happened_and_the_state_after_it():
     problem = Problem.of(history_env(world, 2, "recgym/ContentSlate-v1", slate_size=3))
     log = sample_log(world, "random", 40, 3, slate_size=3, horizon=4)
     histories = read_histories(problem, log)
-    steps = LoggedSteps(problem, histories, log.horizon, 10**6, pick_device("cpu"))
+    steps = LoggedSteps.of_log(problem, histories, log.horizon, 10**6, pick_device("cpu"))
     expected = by_hand(log, 3, log.horizon)
     sample = steps.sample(200, 5, 0.9, torch.Generator().manual_seed(0))
     for i, place in enumerate(sample.place[0].tolist()):
@@ -77,6 +78,37 @@ def test_a_sample_has_what_happened_and_the_state_after_it():
                 torch.testing.assert_close(getattr(states, name)[i : i + 1], value, msg=name)
     assert not sample.later.any()
     assert sample.weight.all()
+
+
+def test_each_update_on_the_replay_is_followed_by_one_on_the_log(monkeypatch):
+    """Also after training was saved and restored."""
+    world = synthetic(domain="content", num_items=9)
+    env = history_env(world, 8, "recgym/ContentSlate-v1", slate_size=3)
+    log = sample_log(world, "random", 40, 3, slate_size=3, horizon=4)
+    sizes = {"epochs": 1, "offline_updates": 2, "warmup": 8, "steps_per_update": 8, **SMALL}
+    agent, other = (make_agent("dcf-dqn", Problem.of(env), 0, **sizes) for _ in range(2))
+    agent.prepare(log, 0)
+    sources = []
+    kept = type(agent)._update
+    monkeypatch.setattr(
+        type(agent), "_update", lambda self, from_: sources.append(from_) or kept(self, from_)
+    )
+    run(agent, env, 24, seed=1)
+    assert [id(each) for each in sources] == [id(each) for each in (agent.ring, agent.logged_steps)] * 3
+    assert agent.counts[1] == 3
+    state = agent.training_state()
+    other.restore(agent.state())
+    other.restore_training(state, 8)
+    for name, value in other.training_state().items():
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
+    drawn = (
+        each.logged_steps.sample(50, 1, 0.9, torch.Generator().manual_seed(0)) for each in (agent, other)
+    )
+    for own, again in zip(*drawn, strict=True):
+        torch.testing.assert_close(own, again)
+    wrong = {**state, "steps.after": state["steps.after"] + len(state["steps.user"])}
+    with pytest.raises(ValueError, match="steps of the log: after"):
+        other.restore_training(wrong, 8)
 
 
 @pytest.mark.slow
