@@ -133,7 +133,6 @@ SPACES: dict[str, Space] = {
         **_DEEP_Q,
         "rank": (0, 8),
         "offline_updates": (0, 800),
-        "steps": (1, 3, 5),
         "log_weight": SearchRange(0.03, 1.0, log=True),
     },
     "slateq": _DEEP_Q,
