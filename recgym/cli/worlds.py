@@ -258,6 +258,10 @@ def _check_options(
         raise ValueError("--terms has an effect only with --planning N")
     if since is not None and log is None:
         raise ValueError("--since has an effect only with --log LOG")
+    if since is not None:
+        from recgym.logs.splits import since_parts
+
+        since_parts(since)
     if graph is not None and log is None:
         raise ValueError("--graph has an effect only with --log LOG")
     if png is not None and png.suffix.lower() != ".png":

@@ -117,20 +117,29 @@ def split_since(log: Log, since: str) -> tuple[Log, Log]:
 
 def visits_since(log: Log, since: str) -> Bools:
     """(V,) whether a visit begins at that point in time or later; see `split_since`."""
+    kind, value = since_parts(since)
     days = visit_days(log)
-    kind, _, value = str(since).partition(":")
     if kind in ("ms", "visit"):
         return np.asarray(np.asarray(days) >= float(value), np.bool_)
-    day = iso_day(since, "since is")
-    return np.asarray(dates(days) >= day, np.bool_)
+    return np.asarray(dates(days) >= value, np.bool_)
+
+
+def since_parts(since: str) -> tuple[str, str]:
+    """What a point in time is, ms, visit or day, and its value; ValueError where it is none of them."""
+    kind, _, value = str(since).partition(":")
+    if kind not in ("ms", "visit"):
+        return "day", iso_day(since, "since is")
+    if not value.isdecimal():
+        raise ValueError(f"since is {since!r}: after {kind}: there must be a whole number")
+    return kind, value
 
 
 def point_text(since: str) -> str:
     """A point in time as `split_since` takes it, in words: a time in ms as a date and time in UTC."""
-    kind, _, value = since.partition(":")
+    kind, value = since_parts(since)
     if kind == "ms":
         return f"{datetime.fromtimestamp(float(value) / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f"visit {value}" if kind == "visit" else iso_day(since, "since is")
+    return f"visit {value}" if kind == "visit" else value
 
 
 def split_point(log: Log, late: Bools) -> str | None:

@@ -233,6 +233,7 @@ def test_a_log_that_cannot_be_judged_is_one_line(run, places, tmp_path):
     for arguments, words in (
         (("--since", "2022-04-30"), "only with --log LOG"),
         (("--log", log, "--since", "2022-04-30"), "the log has no dates"),
+        (("--log", "missing.csv", "--since", "ms:soon"), "a whole number"),
         (("--png", tmp_path / "x.png"), "has no figures to draw"),
     ):
         code, _, err = run("card", world, *arguments)

@@ -83,6 +83,13 @@ def test_a_log_is_cut_at_a_day_in_any_form_of_iso_8601(form):
     assert (max(past), min(late)) == ("2022-12-14", "2022-12-15")
 
 
+@pytest.mark.parametrize("since", ["ms:x", "visit:", "visit:-1", "ms:nan", "ms:1e9"])
+def test_a_time_or_visit_that_is_no_number_is_refused(since):
+    _, log = log_of(20)
+    with pytest.raises(ValueError, match=r"^since is .+: after (ms|visit): there must be a whole number$"):
+        split_since(log, since)
+
+
 @pytest.mark.parametrize("since", ["2022-12-15T12:00", "2022-12-15 00:00", "20221232", "", None, 20221215])
 def test_another_text_than_a_day_is_refused_in_one_line(since):
     _, log = log_of(20)
