@@ -1,6 +1,6 @@
 """Decisions: states with the slates that were shown in them and what these earned, of a log and of rollouts.
 
-Axes: n decisions, K slate positions, H history, E events, R rows of a log.
+Axes: n decisions, K slate positions, N items, H history, E events, R rows of a log.
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.states import States
+from agents.interface import Masks
 from agents.log_histories import Histories
 from agents.problem import Problem
 from recgym.arrays import Arrays
@@ -29,6 +30,7 @@ class Decisions(NamedTuple):
     weight: NDArray[np.float32]  # (n, K) 1, 0 where there is no item
     later: NDArray[np.float32]  # (n,) discounted return after the slate, in rewards per slot
     known: NDArray[np.uint8]  # (n,) whether that is known
+    allowed: NDArray[np.uint8]  # (n, N / 8) bits of the items that an own slate could have; (n, 0): all
 
     def some(self, rows: Any) -> "Decisions":
         """Some decisions."""
@@ -44,6 +46,12 @@ class Decisions(NamedTuple):
         user, items, events, context = (torch.as_tensor(column, device=device) for column in tuple(self)[:4])
         no_candidates = context.new_zeros((len(user), 0, 0))
         return States(user.long(), items.long(), events.float(), context, no_candidates)
+
+    def mask(self, num_items: int) -> Masks | None:
+        """Items that could be shown, (n, N) bool; None: all."""
+        if not self.allowed.shape[1]:
+            return None
+        return np.unpackbits(self.allowed, axis=1, count=num_items).astype(np.bool_)
 
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Slates, credits, events of the shown items and weights as tensors."""
@@ -82,4 +90,5 @@ def of_log(problem: Problem, histories: Histories, rows: NDArray[np.int64]) -> D
         weight=inside.astype(np.float32),
         later=np.zeros(len(first), np.float32),
         known=np.zeros(len(first), np.uint8),
+        allowed=np.zeros((len(first), 0), np.uint8),
     )

@@ -173,6 +173,7 @@ class GenRec(ContinuationAgent):
     def _decisions(self, transition: Transition) -> Decisions:
         seen, after, slots = transition.observation, transition.next_observation, self.problem.slate_size
         shape = (len(transition.reward), slots)
+        mask = np.ones((shape[0], 0), np.bool_) if transition.mask is None else transition.mask
         return Decisions(
             user=np.asarray(seen["user"], np.int32),
             items=np.array(seen["shown"], np.int32),
@@ -184,6 +185,7 @@ class GenRec(ContinuationAgent):
             weight=np.ones(shape, np.float32),
             later=np.zeros(shape[0], np.float32),
             known=np.zeros(shape[0], np.uint8),
+            allowed=np.packbits(mask, axis=1),
         )
 
     @torch.no_grad()
@@ -199,7 +201,8 @@ class GenRec(ContinuationAgent):
     def _read(self, model: Decoder, decisions: Decisions, *, written: bool = True) -> Read:
         """What a decoder says of decisions, of the items that could be shown."""
         states, slate = decisions.states(self.torch_device), decisions.tensors(self.torch_device)[0]
-        return read_decisions(model, states, slate, self.trie, self.room(states, None), written=written)
+        room = self.room(states, decisions.mask(self.problem.num_items))
+        return read_decisions(model, states, slate, self.trie, room, written=written)
 
     def _update(self, acted: Acted) -> Figures:
         """GRPO on whole visits, with rows of the log and of earlier rollouts beside."""
@@ -261,6 +264,7 @@ class GenRec(ContinuationAgent):
         """Add decisions to those that are replayed; the oldest leave."""
         if self.memory is not None and self.memory.slate.shape[1] < decisions.slate.shape[1]:
             self.memory = None  # a log of narrower slates
+        decisions = decisions._replace(allowed=decisions.allowed[:, :0])  # of a log, nobody knows them
         joined = decisions if self.memory is None else Decisions.join([self.memory, decisions])
         self.memory = joined.some(slice(-self.params.replay, None))
 

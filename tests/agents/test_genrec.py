@@ -42,6 +42,7 @@ def decisions_of(credit):
         weight=np.ones_like(credit),
         later=np.zeros(n, np.float32),
         known=np.zeros(n, np.uint8),
+        allowed=np.zeros((n, 0), np.uint8),
     )
 
 
@@ -126,16 +127,21 @@ def test_the_loss_is_clipped_and_the_divergence_is_that_of_its_estimator():
     assert float(loss_apart - loss) == pytest.approx(0.5 * float(divergence), abs=1e-6)
 
 
-def test_kept_probabilities_are_those_of_the_decoder():
-    """What `act` keeps of a drawn slate is what the decoder says of it, so that the first ratio is 1."""
+@pytest.mark.parametrize("share", [None, 0.3])
+def test_kept_probabilities_are_those_of_the_decoder(share):
+    """What `act` keeps of drawn slates is what the decoder says of them: the first ratio is 1; also with masks."""
     env = make_env("recgym/ContentSlate-v1", "genrec", 8)
     agent = make_agent("genrec", Problem.of(env), 0, **{**LIGHT["genrec"], "epsilon": 1.0})
     observation, _ = env.reset(seed=0)
+    shape = 8, agent.problem.num_items
+    mask = None if share is None else np.random.default_rng(0).random(shape) < share
     for _ in range(3):
         before = observation
-        slate = agent.act(observation, explore=True)
+        slate = agent.act(observation, mask, explore=True)
         observation, *_ = env.step(slate)
-    ends = SimpleNamespace(observation=before, next_observation=observation, action=slate, reward=np.zeros(8))
+    ends = SimpleNamespace(
+        observation=before, next_observation=observation, action=slate, reward=np.zeros(8), mask=mask
+    )
     decisions = agent._decisions(ends)
     kept = agent._as_acted(decisions, np.arange(8))
     agent.acted = None
