@@ -120,19 +120,28 @@ def _next_sessions(
 def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
     """Function that gives the regret (B,) of slates; None where rewards do not add over the items of a slate.
 
-    Regret is the largest expected reward of a slate in the hidden state less that of the slate (Lattimore and
-    Szepesvári, 2020). An item that is shown twice counts once.
+    Regret is the largest expected reward of a slate of K items in the hidden state less that of the slate (Lattimore
+    and Szepesvári, 2020). An item's expected reward counts by the probability that its position is examined, and a
+    repeat is an empty position. Where users choose one item of a slate, a position has a weight instead: there it is
+    for one item a slate whose weight is 1.
     """
-    choice, size = int(engine.world.arrays.choice[0]), engine.slate_size
+    arrays, size = engine.world.arrays, engine.slate_size
+    choice = int(arrays.choice[0])
+    # expectations of whole pages have the examination of their positions
+    examine = np.ones(1) if arrays.whole_pages[0] else np.asarray(arrays.examine[:size], np.float64)
     if choice == FRIENDS or (choice in (ONE_CHOICE, ONE_OF_SLATE) and size > 1):
         return None
+    if choice == ONE_OF_SLATE and examine[0] < 1.0:
+        return None
+    most_seen = np.sort(examine)[::-1]
 
     def regret(actions: Any) -> NDArray[np.float64]:
         expected = engine.expected_reward()
-        shown = np.zeros(expected.shape, np.bool_)
-        np.put_along_axis(shown, np.asarray(actions, np.int64).reshape(len(expected), -1), True, axis=1)
-        best = -np.partition(-expected, size - 1, axis=1)[:, :size].sum(axis=1)
-        return np.asarray(np.maximum(best - np.where(shown, expected, 0.0).sum(axis=1), 0.0))
+        slates = np.asarray(actions, np.int64).reshape(len(expected), size)
+        again = np.tril(slates[:, :, None] == slates[:, None, :], -1).any(axis=2)
+        shown = np.where(again, 0.0, np.take_along_axis(expected, slates, axis=1)) @ examine
+        best = -np.sort(np.partition(-expected, size - 1, axis=1)[:, :size], axis=1) @ most_seen
+        return np.asarray(np.maximum(best - shown, 0.0))
 
     return regret
 

@@ -10,7 +10,8 @@ from recgym.bench.beyond_return import SESSION_REGRET, TIMES, beyond_return
 from recgym.bench.judged_runs import judged_run
 from recgym.bench.session_metrics import COLUMNS, TaskCatalogue, catalogue_of, session_metrics
 from recgym.envs import row_of
-from recgym.rollout.play import REGRET_SESSIONS, play
+from recgym.rollout.play import REGRET_SESSIONS, _regret_of, make_vector, play
+from recgym.sim.schema import ONE_OF_SLATE
 from recgym.sim.world import World
 
 FACTS = {"events": ["click", "cart", "purchase"], "num_items": 4}
@@ -106,6 +107,41 @@ def test_regret_of_a_slate_is_that_of_its_sum_and_absent_where_one_item_is_chose
     shop, _ = play("recgym/EcommerceSlate-v1", {**kwargs, "world": str(worlds["ecommerce"])}, make, 7, 3)
     assert "regret" not in shop
     assert REGRET_SESSIONS == 200
+
+
+def test_regret_of_a_slate_counts_each_item_by_the_examination_of_its_position(worlds):
+    """Items ranked 7 to 12 at the best positions, the best items in turn, and a repeat, against the sum by hand."""
+    world = World.load(worlds["content"]).drawn()
+    world = world.with_arrays(
+        examine=np.r_[0.2, 1.0, 0.5, 0.25, 0.1, 0.0, np.ones(len(world.arrays.examine) - 6)]
+    )
+    env = make_vector("recgym/ContentSlate-v1", 300, world=world, horizon=1)
+    env.reset(seed=5)
+    engine = env.unwrapped.privileged()
+    expected, examine = engine.expected_reward(), world.arrays.examine[:6]
+    ranked = np.argsort(-expected, axis=1)
+    best = ranked[:, [3, 0, 1, 2, 4, 5]]  # the more a position is examined, the better its item
+    value = lambda slates: (np.take_along_axis(expected, slates, axis=1) * examine).sum(axis=1)  # noqa: E731
+    regret = _regret_of(engine)
+    assert regret(best) == pytest.approx(np.zeros(300), abs=1e-12)
+    for slates in (best[:, ::-1], ranked[:, 6:12]):
+        assert regret(slates) == pytest.approx(value(best) - value(slates))
+        assert regret(slates).min() > 0
+    repeated = best.copy()
+    repeated[:, 2] = best[:, 1]
+    lost = np.take_along_axis(expected, best, axis=1)[:, 2] * examine[2]
+    assert regret(repeated) == pytest.approx(lost)
+    drawn = env.step(best)[1]
+    assert drawn.mean() == pytest.approx(value(best).mean(), abs=4 * drawn.std() / np.sqrt(300))
+
+
+@pytest.mark.parametrize(("seen", "is_there"), [(1.0, True), (0.5, False)])
+def test_regret_of_one_item_of_a_slate_is_there_where_its_weight_is_1(worlds, seen, is_there):
+    world = World.load(worlds["content"]).drawn()
+    examine = np.r_[seen, np.ones(len(world.arrays.examine) - 1)]
+    world = world.with_arrays(choice=[ONE_OF_SLATE], examine=examine)
+    engine = make_vector("recgym/Content-v1", 2, world=world).unwrapped.privileged()
+    assert (_regret_of(engine) is not None) == is_there
 
 
 def test_the_catalogue_is_that_of_the_task_and_of_no_other_world():
