@@ -1,5 +1,6 @@
 """The runs of a preset in parallel processes; runs that are complete are not made again."""
 
+import json
 import secrets
 import sys
 from collections.abc import Callable, Generator
@@ -170,9 +171,8 @@ def by_trained_agent(jobs: list[Job]) -> list[Job]:
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         run, experiment = job.run, job.run.experiment
-        is_alone = experiment.trained is None and experiment.base != experiment.name
-        setting = experiment.name if is_alone else experiment.base
-        groups.setdefault((setting, run.entry.line, run.run), []).append(job)
+        training = json.dumps(dict(experiment.training_kwargs), sort_keys=True, default=str)
+        groups.setdefault((experiment.base, training, run.entry.line, run.run), []).append(job)
     return [replace(first, also=tuple(others)) for first, *others in groups.values()]
 
 

@@ -1,15 +1,19 @@
 """The preset robustness."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bench_runs import small
 
-from recgym.bench.experiment import Entry, Run
+from recgym.bench.experiment import Entry, Run, runs_of
+from recgym.bench.launch import by_trained_agent
 from recgym.bench.perturbations import PERTURBATIONS, perturbed_task, perturbed_vector
+from recgym.bench.repeated_run import stored_run
 from recgym.bench.robustness import perturbed
 from recgym.bench.run import agent_and_env, execute, job_of
 from recgym.bench.run_folder import load_record
-from recgym.bench.suite import PRESETS
+from recgym.bench.suite import PRESETS, choose
 from recgym.rollout.play import make_vector, play
 
 
@@ -63,3 +67,32 @@ def test_a_perturbed_run_is_made(worlds, tmp_path, name):
     job = job_of(run, tmp_path)
     assert execute(job) == "ok"
     assert load_record(tmp_path / job.run_id)["final"]["return"]["n"] == 40
+
+
+def test_runs_of_one_job_are_of_one_training(tmp_path):
+    jobs = [job_of(run, tmp_path) for run in runs_of(choose("robustness", agents=["mf"], seeds=1))]
+    groups = [[each.run.experiment for each in (job, *job.also)] for job in by_trained_agent(jobs)]
+    assert sum(map(len, groups)) == len(jobs)
+    assert len(groups) == 4 * (1 + 4 * 3)  # the base, and each setting of the four perturbations in training
+    for first, *others in groups:
+        assert all(
+            (each.base, each.training_kwargs) == (first.base, first.training_kwargs) for each in others
+        )
+
+
+def returns(jobs):
+    assert all(execute(job) == "ok" for job in jobs)
+    each = [one for job in jobs for one in (job, *job.also)]
+    return {one.run_id: stored_run(Path(one.out) / one.run_id).returns.tolist() for one in each}
+
+
+def test_a_run_does_not_depend_on_which_runs_are_made_with_it(worlds, tmp_path):
+    """As where a run is missing when a benchmark is resumed, and in `recgym verify`."""
+    (base,) = small({"content": worlds["content"]}).experiments
+    endings = ("content", "preference_drift=high", "click_noise=high,retrained", "click_bots=high,retrained")
+    rows = tuple(row for row in perturbed(base) if row.name.endswith(endings))
+    runs = runs_of(small(worlds, experiments=rows, agents=("popularity",), seeds=1))
+    assert len(runs) == 4
+    together = returns(by_trained_agent([job_of(run, tmp_path / "a") for run in runs]))
+    assert together == returns([job_of(run, tmp_path / "b") for run in runs])
+    assert len(set(map(tuple, together.values()))) == 4
