@@ -21,6 +21,7 @@ from recgym.evaluate.return_spread import cvar, group_returns
 
 IMPRESSIONS = 1_000  # at which coverage is compared
 GROUPS = 4  # of users
+ROUNDING = 1e-9  # share of the squared length of a profile below which mainstreamness does not differ
 CONVERSIONS = ("purchase",)  # events that make a session a conversion; without them its response does
 Metrics = dict[str, float]
 
@@ -62,7 +63,7 @@ class TaskCatalogue(NamedTuple):
 
     category: Ints  # (N,)
     exposure: Doubles  # (N,) share of the log's exposures
-    group: Ints  # (U,) group of each user
+    group: Ints | None  # (U,) group of each user; None where all are as mainstream as one another
 
 
 def catalogue_of(env: Mapping[str, Any]) -> TaskCatalogue | None:
@@ -86,17 +87,18 @@ def _catalogue(env_id: str, kwargs: str, sha256: str) -> TaskCatalogue | None:
         row = row_of(env_id)
         if world_of(row, given.get("world"), given.get("member"), given.get("assume")).sha256 != sha256:
             return None
-        world = task_world(Arguments.parse({**given, "row": row._asdict()}))
+        world = task_world(Arguments.parse({**given, "row": row._asdict()})).drawn()
     except (ValueError, OSError):
         return None
     arrays = world.arrays
     weight = np.diff(np.r_[0.0, arrays.user_cdf])
     profile = np.asarray(arrays.profile, np.float64)
     mainstream = profile @ (weight @ profile)
+    differs = np.ptp(mainstream) > ROUNDING * float((profile**2).sum(axis=1).max())
     return TaskCatalogue(
         np.asarray(arrays.category, np.int64),
         np.asarray(arrays.exposure, np.float64),
-        groups_of(mainstream, weight, GROUPS),
+        groups_of(mainstream, weight, GROUPS) if differs else None,
     )
 
 
@@ -124,9 +126,11 @@ def session_metrics(
         slate = len(items) // int(columns["length"].sum())
         lists = np.full(len(items) // slate, slate) if slate > 1 else sizes
         found["diversity"] = intra_list_diversity(items, lists, catalogue.category)
-        if catalogue.exposure.any():
+        if np.ptp(catalogue.exposure):
             found["novelty"] = novelty(items, catalogue.exposure)
-        groups = group_returns(returns, catalogue.group[columns["user"]])
+        groups = None
+        if catalogue.group is not None:
+            groups = group_returns(returns, catalogue.group[columns["user"]])
         if groups is not None:
             found |= {"worst_group": groups.worst, "group_gap": groups.gap}
     return {name: value for name, value in found.items() if math.isfinite(value)}

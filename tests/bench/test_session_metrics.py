@@ -1,5 +1,6 @@
 """Metrics of judged sessions beyond return."""
 
+import itertools
 import json
 
 import numpy as np
@@ -155,6 +156,29 @@ def test_the_catalogue_is_that_of_the_task_and_of_no_other_world():
     assert np.bincount(found.group, weight) == pytest.approx(np.full(4, 0.25), abs=1e-3)
     assert catalogue_of({**env, "world_sha256": "w" * 64}) is None
     assert catalogue_of({**env, "kwargs": {"world": "nowhere"}}) is None
+
+
+def test_groups_are_by_the_taste_of_the_users_who_play():
+    """The stored world has no profiles: they are drawn from the users' posterior."""
+    world = World.load(f"recgym/worlds/{row_of('recgym/Content-v1').world}")
+    assert not world.arrays.profile.any()
+    found = catalogue_of({"id": "recgym/Content-v1", "kwargs": {}, "world_sha256": world.sha256})
+    arrays = make_vector("recgym/Content-v1", 1).unwrapped.privileged().world.arrays
+    profile, weight = arrays.profile.astype(np.float64), np.diff(np.r_[0.0, arrays.user_cdf])
+    mainstream = profile @ (weight @ profile)
+    parts = [mainstream[found.group == group] for group in range(4)]
+    assert all(lower.max() <= upper.min() for lower, upper in itertools.pairwise(parts))
+    assert parts[0].mean() < parts[3].mean()
+
+
+def test_figures_by_what_does_not_differ_are_left_out():
+    """Candidates of friend suggestions have one exposure, and users no profile."""
+    sha256 = World.load(f"recgym/worlds/{row_of('recgym/SocialFriends-v3').world}").sha256
+    found = catalogue_of({"id": "recgym/SocialFriends-v3", "kwargs": {}, "world_sha256": sha256})
+    assert found.group is None
+    facts = {"events": ["accept"], "num_items": len(found.category)}
+    friends = session_metrics(columns(accept=np.ones(50, np.int64)), facts, found)
+    assert friends.keys() == {"conversion", "cvar", "diversity"}
 
 
 def test_the_second_table_has_means_over_seeds_and_no_empty_column(tmp_path):
