@@ -61,7 +61,7 @@ def test_the_command_line_refuses_devices_before_it_begins(run, tmp_path):
     log = tmp_path / "none.csv"
     refused(
         run("fit", log, "--out", tmp_path / "w", "--device", "mps"),
-        "fitting can use only 'auto', 'cpu', 'cuda'",
+        "recgym fit can use only 'auto', 'cpu', 'cuda'",
     )
     refused(run("fit", log, "--out", tmp_path / "w", "--device", "tpu"), "device is 'tpu', allowed: 'auto'")
     train = ("train", "ucb1", ENV, "--out", tmp_path / "a", "--device")

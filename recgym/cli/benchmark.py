@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recgym.cli.terminal import EnvArgs, names, progress, refuse_unwritable
+from recgym.cli.terminal import EnvArgs, names, progress, refuse_unwritable_folder
 
 if TYPE_CHECKING:
     from recgym.bench.launch import Runner
@@ -127,8 +127,8 @@ def bench(
         assume=assume,
     )
     runs = _engine(engine, address)
-    refuse_unwritable("--out", out)
-    refuse_unwritable("--out", out / preset)
+    refuse_unwritable_folder("--out", out)
+    refuse_unwritable_folder("--out", out / preset)
     chosen = replace(chosen, entropy=table_entropy(out / preset, entropy))
     refuse_to_lose(out, ((preset, run) for run in runs_of(chosen, equal=True)))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recgym.cli.terminal import EnvArgs, Seed, progress, refuse_unwritable
+from recgym.cli.terminal import EnvArgs, Seed, progress, refuse_unwritable_folder
 from recgym.cli.training import (
     AgentName,
     AgentParams,
@@ -84,7 +84,7 @@ def tune(
     agent_class(agent)
     kwargs = checked_arguments(env, env_args, world)
     folder = out or Path("tuned") / f"{agent}-{env.rpartition('/')[2]}"
-    refuse_unwritable("--out", folder)
+    refuse_unwritable_folder("--out", folder)
     _check_publish(publish, kwargs)
     plan = SearchPlan(
         agent=agent,
@@ -106,8 +106,8 @@ def tune(
         task = bar.add_task(f"tuning {agent}", total=trials)
         summary = search(plan, folder, lambda trial: bar.update(task, **_progress(trial, plan)))
     draw_trials(summary, folder / "trials.png")
-    _publish(publish, summary)
     _print(summary, folder)
+    _publish(publish, summary)
 
 
 def _progress(trial: Any, plan: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _check_publish(folder: Path | None, kwargs: dict[str, Any]) -> None:
 
     if folder is not None:
         refuse_arguments(kwargs)
-        refuse_unwritable("--publish", folder)
+        refuse_unwritable_folder("--publish", folder)
 
 
 def _publish(folder: Path | None, summary: dict[str, Any]) -> None:

@@ -24,8 +24,9 @@ def _device(name: str) -> str:
     return _named(name, ("cpu", "cuda", "mps"), "")
 
 
-def _fitting_device(name: str) -> str:
-    return _named(name, FITTING, "fitting")
+def _fitting_device(context: typer.Context, name: str) -> str:
+    """Checks --device of a command that cannot use MPS; the message names the command."""
+    return _named(name, FITTING, f"recgym {context.info_name}")
 
 
 def _named(name: str, able: tuple[str, ...], who: str) -> str:
@@ -142,11 +143,18 @@ def refuse_unwritable(option: str, path: Path) -> None:
         raise ValueError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
+def refuse_unwritable_folder(option: str, folder: Path) -> None:
+    """The same of a folder, which may be absent: ValueError where it is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{option} {folder}: is a file, expected a folder")
+    refuse_unwritable(option, folder)
+
+
 def refuse_irreplaceable(option: str, folder: Path) -> None:
     """The same of a folder that is replaced: no mount point, not around the working folder, not in a stored folder."""
     from recgym.storage import outer_folder
 
-    refuse_unwritable(option, folder)
+    refuse_unwritable_folder(option, folder)
     if outer := outer_folder(folder):
         raise ValueError(f"{option} {folder}: is inside {outer}, a stored folder, expected one beside it")
     if not folder.exists():

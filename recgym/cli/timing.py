@@ -1,14 +1,21 @@
 """The command `recgym speed`: steps, decisions and trainings per unit of time."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recgym.cli.terminal import FittingDevice, Json, print_json
+from recgym.cli.terminal import FittingDevice, Json, print_json, refuse_unwritable_folder
+
+if TYPE_CHECKING:
+    from recgym.bench.speed import Speed
 
 WindowSeconds = Annotated[
-    float,
-    typer.Option(metavar="N", min=0.01, help="Length of a window; each figure is the best of 3 windows."),
+    float | None,
+    typer.Option(
+        metavar="N", min=0.01, help="Length of a window; each figure is the best of 3 windows. Default: 0.5."
+    ),
 ]
 Bandits = Annotated[
     bool,
@@ -21,18 +28,21 @@ Training = Annotated[
     ),
 ]
 TrainingSteps = Annotated[
-    int, typer.Option(metavar="N", min=500, help="With --training: environment steps of that DQN.")
+    int | None,
+    typer.Option(
+        metavar="N", min=500, help="With --training: environment steps of that DQN. Default: 20000."
+    ),
 ]
 SpeedFolder = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="Write a page and a JSON file with the machine there.")
+    Path | None, typer.Option(metavar="FOLDER", help="Write a page and a JSON file with the machine there.")
 ]
 
 
 def speed(
-    seconds: WindowSeconds = 0.5,
+    seconds: WindowSeconds = None,
     bandits: Bandits = False,
     training: Training = False,
-    training_steps: TrainingSteps = 20_000,
+    training_steps: TrainingSteps = None,
     device: FittingDevice = "cpu",
     out: SpeedFolder = None,
     as_json: Json = False,
@@ -49,24 +59,54 @@ def speed(
     """
     from recgym.bench.speed import measure
     from recgym.bench.speed_page import speed_record, write_speed
-    from recgym.cli.layout import TableColumn, show_table
     from recgym.device import resolve
 
+    _check_options(bandits, training, seconds, training_steps, device, out)
+    seconds = 0.5 if seconds is None else seconds
     if bandits:
         _bandit_speed(seconds, as_json)
         return
     if training:
-        _training_speed(training_steps, as_json)
+        _training_speed(training_steps or 20_000, as_json)
         return
-    sizes = [TableColumn(name, rank) for rank, name in enumerate(("N", "d", "C", "H", "width", "K"), start=4)]
-    rates = [TableColumn("single", 1), TableColumn("vector 1,024", 2), TableColumn("all threads", 3)]
     device = resolve(device, ("cpu", "cuda"), "an environment")
     rows = list(measure(seconds, device))
-    if out is not None:
-        write_speed(out, speed_record(rows, seconds, device))
     if as_json:
         print_json([row._asdict() for row in rows])
-        return
+    else:
+        _print_speed(rows, device)
+    if out is not None:
+        write_speed(out, speed_record(rows, seconds, device))
+
+
+def _check_options(
+    bandits: bool,
+    training: bool,
+    seconds: float | None,
+    training_steps: int | None,
+    device: str,
+    out: Path | None,
+) -> None:
+    """ValueError for options that have no effect together, and an --out that cannot be written."""
+    if bandits and training:
+        raise ValueError("--bandits and --training measure one thing each: say one of them")
+    if training_steps is not None and not training:
+        raise ValueError("--training-steps has an effect only with --training")
+    if training and seconds is not None:
+        raise ValueError("--seconds has an effect only without --training")
+    for option, is_given in (("--out", out is not None), ("--device", device != "cpu")):
+        if is_given and (bandits or training):
+            raise ValueError(f"{option} has an effect only without --{'bandits' if bandits else 'training'}")
+    if out is not None:
+        refuse_unwritable_folder("--out", out)
+
+
+def _print_speed(rows: "Sequence[Speed]", device: str) -> None:
+    """The table of `recgym speed`."""
+    from recgym.cli.layout import TableColumn, show_table
+
+    sizes = [TableColumn(name, rank) for rank, name in enumerate(("N", "d", "C", "H", "width", "K"), start=4)]
+    rates = [TableColumn("single", 1), TableColumn("vector 1,024", 2), TableColumn("all threads", 3)]
     if device != "cpu":
         rates.append(TableColumn(device, 0))
     lines = [

@@ -22,7 +22,7 @@ from recgym.cli.terminal import (
     TimeUnit,
     progress,
     refuse_irreplaceable,
-    refuse_unwritable,
+    refuse_unwritable_folder,
 )
 
 AgentName = Annotated[
@@ -147,7 +147,7 @@ def train(
     folder = out or Path("trained") / name
     refuse_irreplaceable("--out", folder)
     if tensorboard is not None:
-        refuse_unwritable("--tensorboard", tensorboard)
+        refuse_unwritable_folder("--tensorboard", tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
     plan = TrainingPlan(agent=agent, params=settings, seed=seed, device=device, start=start, every=every)
     forms = {"time_unit": time_unit, "time_format": time_format, "duplicates": duplicates}

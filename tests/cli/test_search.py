@@ -75,8 +75,24 @@ def test_a_tiny_search_is_published_as_settings_of_the_presets(run, tmp_path, mo
     )
     place = tmp_path / "published" / "ucb1-Ecommerce-v1.json"
     assert code == 0
-    assert f"published {place}" in err.splitlines()
+    said = err.splitlines()
+    assert said.index(f"published {place}") == 1 + next(
+        k for k, line in enumerate(said) if line.startswith("wrote ")
+    )
     assert json.loads(place.read_text()) == json.loads((tmp_path / "search" / "tuning.json").read_text())
     monkeypatch.setattr(published_settings, "FOLDERS", (tmp_path / "published",))
     assert published_settings.published("ucb1", "recgym/Ecommerce-v1") == {"scale": 0.25}
     assert published_settings.published("ucb1", "recgym/Content-v1") is None
+
+
+def test_a_folder_that_is_a_file_is_refused_before_the_search(run, world, tmp_path, monkeypatch):
+    monkeypatch.setattr("recgym.bench.tuning.tune", lambda *of: pytest.fail("it was searched"))
+    file = tmp_path / "readme.py"
+    file.write_text("kept")
+    for option in ("--out", "--publish"):
+        given = "tune", "ucb1", "recgym/Ecommerce-v1", option, file
+        refused(run(*given), f"{option} {file}: is a file, expected a folder")
+    for command, option in (("train", "--out"), ("train", "--tensorboard")):
+        refused(run(command, *given[1:3], option, file), f"{option} {file}: is a file, expected a folder")
+    refused(run("bench", "--preset", "quick", "--out", file), f"--out {file}: is a file, expected a folder")
+    assert file.read_text() == "kept"
