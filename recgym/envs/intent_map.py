@@ -1,8 +1,10 @@
 """The hidden intent in two dimensions: a biplot of items and intent (Gabriel, 1971, Biometrika 58).
 
 The axes are the first two principal axes of the item factors. Items are points, the intent is a direction: of two
-items, the one further along it is wanted more, as far as two dimensions show. Items and intents have scales of their
-own. In friend suggestions the points are the candidates' vectors of taste, and the direction is the user's.
+items, the one further along it fits the intent better, as far as two dimensions show. The items that are wanted most
+also depend on what affinity has beside the intent, such as satiation and earlier responses. Items and intents have
+scales of their own. In friend suggestions the points are the candidates' vectors of taste, and the direction is the
+user's.
 
 Axes: N items or candidates, d dimensions, n recorded steps.
 """
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Doubles, Indices
 from recgym.envs.session_record import SessionRecord
-from recgym.sim.friend_requests import acceptance_logit
 from recgym.sim.schema import FRIENDS
+from recgym.sim.session import fill_affinities
 
 NUM_WANTED = 3
 
@@ -29,7 +31,7 @@ class IntentMap(NamedTuple):
     categories: Indices  # (N,)
     path: Doubles  # (n, 2) intents so far, the present one last
     profile: Doubles  # (2,) the long-term profile
-    wanted: tuple[int, ...]  # items of the largest affinity now, best first
+    wanted: tuple[int, ...]  # items of the largest affinity in the next step, best first
     labels: tuple[str, ...]  # of `wanted`
 
     @classmethod
@@ -41,13 +43,13 @@ class IntentMap(NamedTuple):
         if arrays.choice[0] == FRIENDS:
             points, users = arrays.kin[s.candidate[b]], arrays.kin
             intents, profile = arrays.kin[user][None], arrays.kin[user]
-            value = np.array([acceptance_logit(arrays, s, b, c) for c in range(world.num_items)])
             axes = _axes(users)
         else:
             points, users = arrays.factors, arrays.profile
             intents, profile = np.array([*record.intents(b), s.intent[b]]), arrays.profile[user]
-            value = arrays.factors @ s.intent[b] + arrays.item_bias
             axes = _axes(points)
+        value = np.empty(world.num_items)
+        fill_affinities(arrays, s, b, value)
         wanted = np.argsort(-value, kind="stable")[:NUM_WANTED].tolist()
         spread = float(np.sqrt(np.quantile(((users @ axes) ** 2).sum(axis=1), 0.95)))
         is_friends = bool(arrays.choice[0] == FRIENDS)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Bools
+from recgym.arrays import Bools, Doubles
 from recgym.jit import njit
 from recgym.rng import CHOICE, EVENT, EXAMINE, LEAVE, WATCH, uniform
 from recgym.sim.friend_requests import acceptance_logit, num_friends_with_item
@@ -100,6 +100,13 @@ def affinity(w: WorldArrays, s: Sessions, b: int, item: int) -> float:
         shift = common_shift(w, s, b)
         x = shift + with_returns(w, s, b, item, x - shift)
     return clip(x, MAX_LOGIT)
+
+
+@njit()
+def fill_affinities(w: WorldArrays, s: Sessions, b: int, out: Doubles) -> None:
+    """Write the `affinity` of every item to `out` (N,)."""
+    for item in range(out.shape[0]):
+        out[item] = affinity(w, s, b, item)
 
 
 @njit()
