@@ -164,11 +164,14 @@ class OpenItems:
         open_items = self._open_items()
         masks = np.repeat(open_items[:, None], self._engine.slate_size, axis=1)
         if self.rules.provider:
-            reserved = self.reserved()
-            enough = (open_items & self._of_provider).sum(axis=1) >= reserved.sum(axis=1)
-            rows, places = np.nonzero(reserved & enough[:, None])
+            rows, places = np.nonzero(self.reserved() & self._has_enough(open_items)[:, None])
             masks[rows, places] &= self._of_provider
         return masks
+
+    def _has_enough(self, open_items: Bools) -> Bools:
+        """Sessions (B,) in which the provider has as many items that may be shown as positions are reserved."""
+        enough: Bools = (open_items & self._of_provider).sum(axis=1) >= self.reserved().sum(axis=1)
+        return enough
 
     def at_top(self) -> Bools:
         """Items allowed at the first position, (B, N)."""
@@ -196,7 +199,7 @@ class OpenItems:
         """Positions that the provider's items must have, (B, K).
 
         After n items, the last 20 of the session and those of the slate, at least the whole part of `share` n are the
-        provider's.
+        provider's. The slate is one without repeats.
         """
         items, slots = self._engine.sessions.items, self._engine.slate_size
         shown = (items >= 0).sum(axis=1)
@@ -208,6 +211,15 @@ class OpenItems:
             own = own + places[:, k]
         return places
 
+    def _falls_short(self, slates: Ints, again: Bools) -> Bools:
+        """Positions (B, K) whose item leaves the provider below its share; repeats, `again`, are not shown."""
+        items, own = self._engine.sessions.items, self._of_provider[slates]
+        shown, had = (items >= 0), (items >= 0) & self._of_provider[np.maximum(items, 0)]
+        wanted: Doubles = self.rules.share * (shown.sum(axis=1)[:, None] + (~again).cumsum(axis=1))
+        is_less = had.sum(axis=1)[:, None] + (own & ~again).cumsum(axis=1) < np.floor(wanted + 1e-9)
+        short: Bools = is_less & ~own & self._has_enough(self._open_items())[:, None]
+        return short
+
     def refuse(self, slates: Ints, rows: Bools) -> None:
         """ValueError names an item in the slates (B, K) of these rows that may not be shown at its position."""
         if not self.is_limited:
@@ -218,16 +230,19 @@ class OpenItems:
         if self.rules.per_category is not None:
             alike = (category[:, :, None] == category[:, None, :]) & ~again[:, None, :]
             allowed &= np.tril(alike, -1).sum(axis=2) < self.rules.per_category
+        due = np.zeros_like(again)  # positions of the provider
+        if self.rules.provider:
+            short = self._falls_short(slates, again)
+            allowed, due = allowed & ~short, short | self.reserved()
         broken = np.argwhere(~allowed & ~again & rows[:, None])
         if len(broken):
             row, place = broken[0]
             item = int(slates[row, place])
             where = f" of row {row}" if len(slates) > 1 else ""
-            raise ValueError(
-                f"action{where}: item {item} at position {place} {self._reason(int(row), int(place), item)}"
-            )
+            reason = self._reason(int(row), item, is_due=bool(due[row, place]))
+            raise ValueError(f"action{where}: item {item} at position {place} {reason}")
 
-    def _reason(self, row: int, place: int, item: int) -> str:
+    def _reason(self, row: int, item: int, *, is_due: bool) -> str:
         """Why an item may not be shown."""
         sessions = self._engine.sessions
         if max(int(sessions.episode[row]), 0) < self.arrival[item]:
@@ -236,7 +251,7 @@ class OpenItems:
             return f"breaks the rule price_ceiling, {self.rules.price_ceiling:g}"
         if self._bit and (sessions.items[row] == item)[sessions.events[row] & self._bit > 0].any():
             return f"breaks the rule never_again: it had the event {self.rules.never_again}"
-        if self.rules.provider and self.reserved()[row, place] and not self._of_provider[item]:
+        if is_due and not self._of_provider[item]:
             return f"breaks the rule provider: the position is reserved for its share of {self.rules.share:g}"
         if self._engine.world.arrays.choice[0] == FRIENDS and sessions.tie[row, item] < 0:
             return "is a friend already"

@@ -159,6 +159,27 @@ def test_a_provider_gets_its_share(slots, share):
         over |= left | cut
 
 
+def test_a_repeat_does_not_use_up_the_position_of_a_provider():
+    share = {"rules": {"provider": {"items": [0, 1, 2, 3], "share": 0.2}}}
+    env = gymnasium.make("recgym/Content-v1", world=WORLD, slate_size=6, horizon=3, **share)
+    env.reset(seed=1)
+    for slate, place in (([30, 31, 32, 33, 30, 34], 5), ([30, 31, 32, 33, 34, 1], 4)):
+        with pytest.raises(ValueError, match=f"item 34 at position {place} breaks the rule provider"):
+            env.step(np.array(slate))
+    rng, seen = np.random.default_rng(0), 0
+    for seed in range(200):  # of what is accepted, the provider has its share of each slate
+        slate = rng.permutation(rng.choice(8, 6) + np.r_[0, 0, 30, 30, 30, 30])
+        env.reset(seed=seed)
+        try:
+            env.step(slate)
+        except ValueError:
+            continue
+        shown = list(dict.fromkeys(slate.tolist()))
+        assert sum(item < 4 for item in shown) >= len(shown) // 5
+        seen += len(shown) == 5
+    assert seen > 5
+
+
 def test_a_slate_has_at_most_so_many_of_a_category():
     env = content(slate_size=4, rules={"per_category": 2})
     env.reset(seed=1)
