@@ -18,7 +18,8 @@ class Histories(NamedTuple):
     """Rows of a log in its order. The history of a row is from the start of its session to the start of its slate."""
 
     user: NDArray[np.int64]  # (R,)
-    item: NDArray[np.int64]  # (R,)
+    item: NDArray[np.int64]  # (R,) shown; where an item stands for its page, the clicked one, if any
+    named: NDArray[np.int64]  # (R,) that the policy chose, `item` but where an item stands for its page
     events: NDArray[np.float32]  # (R, E)
     context: NDArray[np.float32]  # (R, 3) hour as sine and cosine, step over horizon
     start: NDArray[np.int64]  # (R,) first row of the session
@@ -61,6 +62,7 @@ def read_histories(problem: Problem, log: Any) -> Histories:
     return Histories(
         user=log.column("user").astype(np.int64),
         item=log.column("item").astype(np.int64),
+        named=log.column("named" if "named" in log.rows.column_names else "item").astype(np.int64),
         events=logged_events(problem, log),
         context=_context(problem, log, step),
         start=starts[session],

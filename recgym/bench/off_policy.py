@@ -111,7 +111,7 @@ def read_slates(agent: Any, log: Any, epsilon: float) -> LoggedSlates:
         block = begin[first : first + SLATES_PER_BATCH]
         seen = histories.observation(block, problem.num_items)
         chosen[first : first + len(block)] = agent.act(seen, explore=False).reshape(len(block), -1)
-    items = histories.item.reshape(-1, size)
+    items = histories.named.reshape(-1, size)
     target = _target(items, chosen, epsilon, problem.num_items)
     return LoggedSlates(
         histories, begin, items, chosen, histories.reward.reshape(-1, size), propensity, target

@@ -64,7 +64,8 @@ def of_log(log: Log, env_id: str, kwargs: Mapping[str, Any], seed: int) -> Playe
         raise ValueError(f"it was not sampled from {env_id}: its items are not numbered as there")
     env.index_log(log)  # type: ignore[attr-defined]  # refuses tables that are not those of the log's mark
     starts, numbers = log.session_starts(), log.column("session")
-    slates = np.split(log.column("item").astype(np.int64), starts[1:])
+    chosen = log.column("named" if "named" in log.rows.column_names else "item")
+    slates = np.split(chosen.astype(np.int64), starts[1:])
     for number, slate in zip(numbers[starts], slates, strict=True):
         if len(slate) % slots:
             raise ValueError(f"session {number} has {len(slate)} items, no whole slates of {slots}")

@@ -72,11 +72,12 @@ def _range_findings(log: "Log") -> Iterator[Finding]:
         present = ~as_numpy(log.rows[name].is_null())
         if present.any():
             yield name, rule, np.flatnonzero(present & ~allowed(log.column(name)))
-    for name, size in (("user", log.num_users), ("item", log.num_items)):
-        index = log.column(name)
+    sizes = {"user": log.num_users, "item": log.num_items, "named": log.num_items}
+    for name in (name for name in sizes if name in log.rows.column_names):
+        index, size, table = log.column(name), sizes[name], "users" if name == "user" else "items"
         yield (
             name,
-            f"{name} must be an index of the {name}s table, 0 to {size - 1}",
+            f"{name} must be an index of the {table} table, 0 to {size - 1}",
             np.flatnonzero((index < 0) | (index >= size)),
         )
 

@@ -84,6 +84,11 @@ def require(what: str, table: Any, wanted: Mapping[str, Any]) -> None:
             raise LogError(f"column {name} of {what} must be {kind}; it is {table.schema.field(name).type}")
 
 
+def named_kind(rows: Any) -> dict[str, Any]:
+    """Type of the column `named`, the item that the policy named, of a log in which items stand for pages; or none."""
+    return {"named": pa.int32()} if "named" in rows.column_names else {}
+
+
 def is_words(kind: Any) -> bool:
     """Whether a type is text, plain or dictionary-coded, or null."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind

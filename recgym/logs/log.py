@@ -27,6 +27,7 @@ from recgym.logs.columns import (
     cast,
     is_in_order,
     is_words,
+    named_kind,
     nulls,
     require,
     require_arrays,
@@ -59,7 +60,7 @@ class Log:
         require("a log", self.rows, ROWS)
         require_name("domain", self.domain, EVENTS, LogError)
         require_source(self.source)
-        require("a log", self.rows, dict.fromkeys(self.events, pa.bool_()))
+        require("a log", self.rows, dict.fromkeys(self.events, pa.bool_()) | named_kind(self.rows))
         for name in {"file", "file_row"} & set(self.rows.column_names):
             kind = self.rows.schema.field(name).type
             if not (is_words(kind) if name == "file" else pa.types.is_integer(kind)):
@@ -218,9 +219,9 @@ class Log:
         return on_indices(self, users, items, **how)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Rows as a data frame; `user` and `item` are the original ids, and all-null columns are left out."""
-        rows = self.rows
-        for name, table in (("user", self.users), ("item", self.items)):
+        """Rows as a data frame; `user`, `item` and `named` are the original ids, and all-null columns are left out."""
+        rows, of_items = self.rows, [(name, self.items) for name in ("item", *named_kind(self.rows))]
+        for name, table in (("user", self.users), *of_items):
             rows = rows.set_column(rows.schema.get_field_index(name), name, table["id"].take(rows[name]))
         known = [
             name

@@ -38,8 +38,12 @@ def on_indices(
     """
     user, item = users[log.column("user")], items[log.column("item")]
     kept = (user >= 0) & (item >= 0)
+    named = items[log.column("named")] if "named" in log.rows.column_names else None
+    kept = kept if named is None else kept & (named >= 0)
     rows = log.rows.filter(pa.array(kept))
     columns = {"user": pa.array(user[kept], pa.int32()), "item": pa.array(item[kept], pa.int32())}
+    if named is not None:
+        columns["named"] = pa.array(named[kept], pa.int32())
     if context is not None:
         columns["context_index"] = pa.array(context, pa.int32())
     for name, values in columns.items():

@@ -54,8 +54,8 @@ def sample_log(
         rules: whether the rules of an environment are kept; False: the log is of the time before them.
 
     Returns:
-        A log with propensities, events, watch time and `context_index`, on the indices of the world, with its horizon.
-        `time` is null. Its source states that it was sampled.
+        Log with propensities, events, watch time, `context_index` and horizon, on the world's indices. `time` is null.
+        Where items stand for pages, `item` is that of the observation, and `named` the policy's, with its propensity.
 
     Raises:
         ValueError: an argument, or what a function returns, is out of range, or the policy cannot keep a slate's rule.
@@ -150,7 +150,7 @@ def _all_steps(engine: Engine, choose: Policy, open_items: Any) -> list[dict[str
 def _steps(engine: Engine, choose: Policy, open_items: Any) -> Any:
     """Rows of each step of all sessions that have not ended."""
     running = np.ones(engine.num, np.bool_)
-    slots = engine.slate_size
+    slots, pages = engine.slate_size, bool(engine.world.arrays.whole_pages[0])
     while running.any():
         rows = np.flatnonzero(running)
         slates, propensity = checked_choice(choose(engine), running, slots, engine.world.num_items)
@@ -158,10 +158,12 @@ def _steps(engine: Engine, choose: Policy, open_items: Any) -> Any:
             open_items.refuse(slates, running)
         step = engine.sessions.step[rows]
         feedback = engine.step(slates, running)
+        shown = engine.sessions.items[:, -1:] if pages else slates
         events = feedback.events[rows].ravel()
         yield {
             "user": np.repeat(engine.sessions.user[rows], slots),
-            "item": slates[rows].ravel().astype(np.int32),
+            "item": shown[rows].ravel().astype(np.int32),
+            **({"named": slates[rows].ravel().astype(np.int32)} if pages else {}),
             "session": np.repeat(rows.astype(np.int64), slots),
             "step": np.repeat(step, slots).astype(np.int32),
             "position": np.tile(np.arange(slots, dtype=np.int16), len(rows)),

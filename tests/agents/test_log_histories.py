@@ -38,6 +38,26 @@ def test_histories_of_a_log_are_the_observations_of_the_environment(task, slots)
     assert compared >= 3
 
 
+def test_a_log_of_pages_has_the_histories_and_rewards_of_the_environment():
+    world = gymnasium.make("recgym/EcommercePage-v1").unwrapped.privileged().world
+    often = {"world": world.with_arrays(event_bias=np.full(3, 3.0)), "reward": "revenue"}  # purchases
+    env = gymnasium.make("recgym/EcommercePage-v1", observation="history", **often)
+    problem, log = Problem.of(env), sample_log(env, "random", 60, 3)
+    rows, bought = read_histories(problem, log), 0
+    mine = rows.observation(np.arange(len(log)), problem.num_items)
+    for session, first in enumerate(rows.start[log.session_starts()]):
+        observation, _ = env.reset(seed=3 + session)
+        for row in range(first, first + int((rows.start == first).sum())):
+            for name, value in observation.items():
+                np.testing.assert_allclose(mine[name][row], value, atol=1e-6, err_msg=name)
+            observation, reward, *_ = env.step(int(rows.named[row]))
+            assert observation["shown"][-1] == rows.item[row]
+            assert rows.reward[row] == pytest.approx(reward, rel=1e-6)
+            bought += reward > 0
+    assert bought > 10
+    assert (rows.item != rows.named).mean() > 0.1
+
+
 def test_return_to_go_by_hand():
     world = synthetic(domain="social", num_items=5)
     problem = Problem.of(history_env(world, 1))

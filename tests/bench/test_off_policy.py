@@ -50,6 +50,15 @@ def test_estimates_hold_the_value_of_the_agent_in_the_world(one_step):
     assert values["logged"].high < values["SNIPS"].low
 
 
+def test_the_actions_of_a_log_of_pages_are_the_items_that_were_named():
+    env = gym.make("recgym/EcommercePage-v1", observation="history")
+    agent, log = make_agent("random", env), sample_log(env, "random", 200, seed=1)
+    slates = read_slates(agent, log, 1.0)
+    np.testing.assert_array_equal(slates.items[:, 0], log.column("named"))
+    assert (log.column("named") != log.column("item")).any()
+    np.testing.assert_allclose(slates.target, slates.propensity)
+
+
 def test_full_exploration_of_a_uniform_log_is_the_log(one_step):
     agent, log, _ = one_step
     values = off_policy_values(agent, log, epsilon=1.0)

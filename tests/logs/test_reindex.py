@@ -11,6 +11,7 @@ from own_logs import as_own, named, own_world
 
 from recgym.fidelity.indexed_log import align
 from recgym.fit.api import with_ids
+from recgym.logs.check import validate
 from recgym.logs.fingerprint import identity
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
@@ -51,6 +52,20 @@ def test_a_log_in_any_order_of_ids_is_mapped(world, drawn, seed):
         "mapped by the ids of world synthetic-3: the log has 40 of its 40 users and 30 of its 30 items",
     )
     assert same_rows(world.index_log(mapped), mapped)  # once more changes nothing
+
+
+def test_named_items_of_pages_are_mapped_with_the_shown_ones(world, drawn):
+    pages = replace(drawn, rows=drawn.rows.append_column("named", drawn.rows["item"]))
+    own = as_own(world, pages, 2)
+    place = own.rows.column_names.index("named")
+    own = replace(own, rows=own.rows.set_column(place, "named", own.rows["item"]))
+    assert not np.array_equal(own.column("named"), drawn.column("item"))
+    np.testing.assert_array_equal(world.index_log(own).column("named"), drawn.column("item"))
+    frame = own.to_pandas()
+    assert frame["named"].tolist() == frame["item"].tolist()
+    wrong = own.rows.set_column(place, "named", pa.array(np.full(len(own), 30), pa.int32()))
+    (problem,) = validate(replace(own, rows=wrong))
+    assert "named must be an index of the items table, 0 to 29" in str(problem)
 
 
 def test_the_fingerprint_of_the_card_maps_without_ids(world, drawn):

@@ -93,8 +93,16 @@ def test_a_log_has_the_named_items_and_the_events_of_their_pages():
     log = sample_log(with_whole_pages(shop()), "random", 400, seed=2, horizon=3)
     alone = sample_log(shop(), "random", 400, seed=2, horizon=3)
     assert log.column("click").mean() > alone.column("click").mean() + 0.1
-    share = np.bincount(log.column("item"), minlength=24) / log.num_rows
+    share = np.bincount(log.column("named"), minlength=24) / log.num_rows
     assert share.max() < 0.08  # items that are clicked more are not named more
+    np.testing.assert_allclose(log.column("propensity"), 1 / 24)
+    clicked, named, w = log.column("item"), log.column("named"), shop().arrays
+    is_other = clicked != named
+    assert (is_other <= log.column("click")).all()
+    assert is_other.mean() > 0.1
+    np.testing.assert_array_equal(w.category[clicked], w.category[named])
+    np.testing.assert_array_equal(w.page[clicked], w.page[named])
+    assert "named" not in alone.rows.column_names
 
 
 @pytest.mark.parametrize(
