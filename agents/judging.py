@@ -20,7 +20,8 @@ def judge(
 
     Args:
         agent: made for the environment's world, reward and observation.
-        env: a recgym environment, single or vector; a copy is used, so its state does not change.
+        env: a recgym environment, single or vector; a copy is used, so its state does not change. With `arrival` the
+            sessions are those after the last arrival.
         sessions: number of sessions, each to its end; at least 2.
         seed: random seed of session 0; session i has seed + i, so that all agents meet the same users. An agent that
             draws what it shows draws from this seed, too: the same seed gives the same figures.

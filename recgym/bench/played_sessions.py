@@ -18,7 +18,7 @@ from recgym.bench.judged_runs import session_columns
 from recgym.bench.perturbations import PERTURB
 from recgym.logs.log import Log
 from recgym.logs.sample import sample_log
-from recgym.rollout.play import Columns, bound, play
+from recgym.rollout.play import Columns, after_arrivals, bound, play
 from recgym.storage import Stored, read_parquet, refusing
 
 _NUM_SEEDS = 1 << 64
@@ -108,7 +108,7 @@ def of_agent(place: Path, sessions: int, seed: int) -> PlayedSessions:
 
 def _of_columns(columns: Columns, env_id: str, kwargs: Mapping[str, Any], policy: str) -> PlayedSessions:
     """Sessions of `recgym.rollout.play.play`."""
-    lengths = columns["length"]
+    lengths, kwargs = columns["length"], after_arrivals(kwargs)
     slates = np.split(columns["items"].astype(np.int64), columns["offsets"][1:-1])
     names = gymnasium.make(env_id, **kwargs).unwrapped.event_names  # type: ignore[attr-defined]
     return PlayedSessions(

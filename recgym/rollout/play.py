@@ -3,7 +3,7 @@
 Axes: B sessions in parallel, S sessions in all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -31,6 +31,12 @@ def make_vector(env_id: str, num_envs: int, **kwargs: Any) -> Any:
 
     row_of(env_id)
     return gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs)
+
+
+def after_arrivals(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the environment after its last arrival; a session of a seed of its own would be before the first."""
+    late = {} if kwargs.get("arrival") is None else {"arrival": None, "action_mask": True}
+    return {**kwargs, **late}
 
 
 def bound(agent: Any) -> Callable[[Any], Any]:
@@ -61,7 +67,7 @@ def play(
 
     Args:
         env_id: of the environment.
-        kwargs: its arguments.
+        kwargs: its arguments; with `arrival` the sessions are those after the last arrival.
         make: makes the agent for the vector environment.
         seed: of session 0.
         count: S, at least 1.
@@ -77,7 +83,7 @@ def play(
         the card; None in friend suggestions).
     """
     num = min(PARALLEL_SESSIONS, count)
-    env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
+    env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **after_arrivals(kwargs)))
     agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
     record = _SessionRecorder(count, seed, env.unwrapped, with_regret=with_regret)
     session = np.arange(num)  # of each row; -1: none

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from bench_runs import env_of, folders
 
-from recgym.bench.played_sessions import of_agent, of_log, of_run, replay, sampled
+from agents import make_agent
+from recgym.bench.played_sessions import _of_columns, of_agent, of_log, of_run, replay, sampled
 from recgym.logs import Log, sample_log
 from recgym.rollout.play import play
 
@@ -41,6 +42,25 @@ def test_a_log_has_the_returns_of_its_seeds_played(kwargs, slots, tmp_path):
     np.testing.assert_array_equal(returns_of(played), expected)
     later = of_log(Log.read(tmp_path / "log").split([0.5, 0.5])[1], SHOP, own, SEED)
     np.testing.assert_array_equal(returns_of(later), expected[COUNT // 2 :])
+
+
+def test_a_log_of_pages_is_played_by_the_items_that_were_named():
+    env_id = "recgym/EcommercePage-v1"
+    log = sample_log(gym.make(env_id), "random", COUNT, SEED)
+    played = of_log(log, env_id, {}, SEED)
+    np.testing.assert_array_equal(np.concatenate(played.slates)[:, 0], log.column("named"))
+    clicks = np.add.reduceat(log.column("click").astype(int), log.session_starts())
+    assert (log.column("named") != log.column("item")).any()
+    np.testing.assert_array_equal(returns_of(played), clicks)
+
+
+def test_sessions_with_late_items_are_played_again():
+    own = {"arrival": (0.5, 3), "n_items": 20, "horizon": 5}
+    columns, _ = play("recgym/Content-v1", own, lambda env: make_agent("random", env), SEED, 10)
+    played = _of_columns(columns, "recgym/Content-v1", own, "random")
+    late = np.flatnonzero(gym.make("recgym/Content-v1", **own).unwrapped.arrival)
+    assert np.isin(np.concatenate(played.slates), late).any()
+    assert len(returns_of(played)) == 10
 
 
 def test_the_policies_of_an_environment_are_those_of_sample_log(kwargs):

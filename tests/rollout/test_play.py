@@ -38,6 +38,14 @@ def test_played_sessions_are_those_of_the_single_environment(monkeypatch, side_b
     assert facts["num_items"] == 30
 
 
+def test_late_items_are_shown_in_judged_sessions():
+    kwargs = {"world": synthetic(3, domain="content"), "arrival": (0.5, 10), "observation": "tabular"}
+    random = lambda env: make_agent("random", env, 0)  # noqa: E731
+    columns, _ = rollout.play("recgym/Content-v1", kwargs, random, 5, 100)
+    late = gym.make("recgym/Content-v1", **kwargs).unwrapped.arrival > 0
+    assert late[columns["items"]].mean() == pytest.approx(0.5, abs=0.05)
+
+
 class FixedSlate:
     """The same item twice in every slate, among others."""
 
