@@ -25,7 +25,10 @@ def _has_effect(term: str, domain: str, slate_size: int) -> bool:
 
 
 def swept(experiment: Experiment, mode: str) -> tuple[Experiment, ...]:
-    """The experiment, and one for each setting that changes its task; ValueError for an unknown mode."""
+    """The experiment, and one for each setting that changes its task; none for one that is a setting itself.
+
+    ValueError for an unknown mode.
+    """
     from recgym.envs import row_of
     from recgym.envs.arguments import Arguments
     from recgym.envs.task_engine import task_world
@@ -33,6 +36,8 @@ def swept(experiment: Experiment, mode: str) -> tuple[Experiment, ...]:
 
     if mode not in MODES:
         raise ValueError(f"--assume is {mode!r}, allowed: {', '.join(MODES)}")
+    if experiment.base != experiment.name:
+        return (experiment,)
     given: dict[str, Any] = dict(experiment.kwargs.get("assume") or {})
     row = {"row": row_of(experiment.env_id)._asdict()}
     middle = Arguments.parse({**experiment.kwargs, **row})

@@ -6,6 +6,7 @@ from typing import Any
 
 from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
+from recgym.bench.perturbations import PERTURB
 from recgym.bench.robustness import perturbed
 from recgym.checks import did_you_mean, unknown_name
 
@@ -175,7 +176,7 @@ def choose(
 
     Args:
         name: of the preset.
-        envs: names of experiments, or environment ids.
+        envs: names of experiments, or environment ids; each with the settings of its experiments.
         agents: one that is not in the preset is added with its default parameters.
         seeds: runs of each agent.
         env_args: arguments of the environments. An experiment with such arguments has another name
@@ -189,15 +190,16 @@ def choose(
         raise ValueError(unknown_name("preset", name, PRESETS))
     preset = PRESETS[name]
     if envs:
-        known = {key: row for row in preset.experiments for key in (row.name, row.env_id)}
+        keys = {row.name: {row.name, row.base, row.env_id} for row in preset.experiments}
+        known = set().union(*keys.values())
         if unknown := [env for env in envs if env not in known]:
-            names = [row.name for row in preset.experiments]
-            meant = did_you_mean(unknown[0], [*names, *known])
+            names = list(dict.fromkeys(row.base for row in preset.experiments))
+            meant = did_you_mean(unknown[0], [*names, *sorted(known)])
             raise ValueError(
                 f"environment {unknown[0]!r} is not in preset {name}; it has {', '.join(names)}{meant}"
             )
-        kept = {known[env].name for env in envs}
-        preset = replace(preset, experiments=tuple(row for row in preset.experiments if row.name in kept))
+        kept = tuple(row for row in preset.experiments if not keys[row.name].isdisjoint(envs))
+        preset = replace(preset, experiments=kept)
     if env_args:
         preset = replace(
             preset, experiments=tuple(_with_arguments(row, env_args) for row in preset.experiments)
@@ -225,7 +227,14 @@ def _with_arguments(experiment: Experiment, arguments: Mapping[str, Any]) -> Exp
     from recgym.bench.env_args import check_arguments, tag_of
 
     kwargs = {**experiment.kwargs, **arguments}
-    check_arguments(experiment.env_id, kwargs)
-    if kwargs == experiment.kwargs:
+    trained = None if experiment.trained is None else {**experiment.trained, **arguments}
+    check_arguments(experiment.env_id, {name: each for name, each in kwargs.items() if name != PERTURB})
+    if (kwargs, trained) == (experiment.kwargs, experiment.trained):
         return experiment
-    return replace(experiment, name=f"{experiment.name}+{tag_of(arguments)}", kwargs=kwargs)
+    base = f"{experiment.base}+{tag_of(arguments)}"
+    return replace(
+        experiment,
+        name=base + experiment.name.removeprefix(experiment.base),
+        kwargs=kwargs,
+        trained=trained,
+    )

@@ -154,3 +154,33 @@ def test_arguments_that_an_experiment_has_make_no_other_one():
     once = suite.choose("quick", env_args={"horizon": 9})
     assert suite._with_arguments(once.experiments[0], {"horizon": 9}) == once.experiments[0]
     assert suite._with_arguments(once.experiments[0], {"horizon": 8}).name != once.experiments[0].name
+
+
+def test_an_environment_is_chosen_with_its_perturbations():
+    names = [row.name for row in suite.PRESETS["robustness"].experiments]
+    by_name = [row.name for row in suite.choose("robustness", envs=["content"]).experiments]
+    assert by_name == [name for name in names if name.partition("@")[0] == "content"]
+    by_id = suite.choose("robustness", envs=["recgym/Content-v1"])
+    assert [row.name for row in by_id.experiments] == by_name
+    one = suite.choose("robustness", envs=["content@user_mix=low"])
+    assert [row.name for row in one.experiments] == ["content@user_mix=low"]
+
+
+def test_arguments_of_a_perturbed_experiment_are_those_of_training_too():
+    rows = suite.choose("robustness", envs=["content"], env_args={"horizon": 20}).experiments
+    before = suite.choose("robustness", envs=["content"]).experiments
+    for row, old in zip(rows, before, strict=True):
+        assert row.base == "content+horizon=20"
+        assert row.name == row.base + old.name.removeprefix("content")
+        assert row.kwargs == {**old.kwargs, "horizon": 20}
+        assert row.training_kwargs == {**old.training_kwargs, "horizon": 20}
+    with pytest.raises(ValueError, match="horizon is 0"):
+        suite.choose("robustness", env_args={"horizon": 0})
+
+
+def test_assumed_terms_are_swept_at_the_base_of_perturbations():
+    perturbed = suite.choose("robustness", envs=["content"]).experiments
+    both = suite.choose("robustness", envs=["content"], assume="sweep").experiments
+    plain = suite.choose("quick", envs=["content"], assume="sweep").experiments
+    assert {row.name for row in both} == {row.name for row in (*perturbed, *plain)}
+    assert len(both) == len(perturbed) + len(plain) - 1
