@@ -16,10 +16,15 @@ TILT = 2.0  # of the log weights of users at severity 1, in standard deviations 
 
 
 def drifted(world: World, severity: float, rng: np.random.Generator) -> World:
-    """Preference drift: a user's profile is sqrt(1 - s) its own plus sqrt(s) that of another user."""
+    """Preference drift: a user's own taste is sqrt(1 - s) of it plus sqrt(s) of another user's.
+
+    Own taste is the profile less the mean profile, which all users keep.
+    """
     profile = np.asarray(world.arrays.profile, np.float64)
-    other = profile[rng.permutation(len(profile))]
-    return world.with_arrays(profile=(1.0 - severity) ** 0.5 * profile + severity**0.5 * other)
+    mean = np.diff(np.r_[0.0, world.arrays.user_cdf]) @ profile
+    own = profile - mean
+    other = own[rng.permutation(len(own))]
+    return world.with_arrays(profile=mean + (1.0 - severity) ** 0.5 * own + severity**0.5 * other)
 
 
 def mixed(world: World, severity: float, rng: np.random.Generator) -> World:
@@ -30,9 +35,8 @@ def mixed(world: World, severity: float, rng: np.random.Generator) -> World:
     like = profile @ (weight @ profile)
     scale = float(like.std())
     tilted = weight * np.exp(-TILT * severity * (like - like.mean()) / scale) if scale else weight
-    cdf: Doubles = np.cumsum(tilted) / tilted.sum()
-    cdf[-1] = 1.0
-    return world.with_arrays(user_cdf=cdf)
+    cdf: Doubles = np.cumsum(tilted)
+    return world.with_arrays(user_cdf=cdf / cdf[-1])
 
 
 def less_examined(world: World, severity: float, rng: np.random.Generator) -> World:

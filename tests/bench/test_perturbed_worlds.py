@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from recgym.bench.perturbations import PERTURBATIONS, world_arguments
 from recgym.bench.perturbed_worlds import TILT, WORLD_CHANGES, changed_world
+from recgym.bench.suite import PRESETS
 from recgym.sim.schema import LAYOUT
 from recgym.sim.synthetic import synthetic
 
@@ -83,14 +85,27 @@ def test_unseen_items_move_all_that_is_known_of_an_item():
 def test_changes_have_their_size(world):
     before = world.arrays
     drifted = changed_world(world, "preference_drift", 0.3, 2).arrays.profile
-    alike = (before.profile * drifted).sum() / np.sqrt((before.profile**2).sum() * (drifted**2).sum())
-    centre = (before.profile.mean(axis=0) ** 2).sum() / (before.profile**2).sum(axis=1).mean()
-    cross = np.sqrt(0.7) + np.sqrt(0.3) * centre  # of independent users with one mean
-    assert alike == pytest.approx(cross / np.sqrt(1 + 2 * np.sqrt(0.21) * centre), abs=0.06)
+    weight = np.diff(np.r_[0.0, before.user_cdf])
+    mean = weight @ before.profile
+    moved = (np.sqrt(0.7) + np.sqrt(0.3)) * (before.profile.mean(axis=0) - mean)
+    assert np.allclose(drifted.mean(axis=0), mean + moved, atol=1e-3)
+    own, other = before.profile - before.profile.mean(axis=0), drifted - drifted.mean(axis=0)
+    alike = (own * other).sum() / np.sqrt((own**2).sum() * (other**2).sum())
+    assert alike == pytest.approx(np.sqrt(0.7), abs=0.06)
+    assert (other**2).sum() == pytest.approx((own**2).sum(), rel=0.06)
     examined = changed_world(world, "position_bias", 0.5, 2).arrays.examine
     assert np.allclose(examined, before.examine * 0.5 ** np.arange(len(before.examine)))
-    weight = np.diff(np.r_[0.0, before.user_cdf])
     like = before.profile @ (weight @ before.profile)
     tilted = np.diff(np.r_[0.0, changed_world(world, "user_mix", 1.0, 2).arrays.user_cdf])
     odds = np.log(tilted[1:] / weight[1:]) - np.log(tilted[:-1] / weight[:-1])
     assert np.allclose(odds, -TILT * np.diff(like) / like.std(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("severity", PERTURBATIONS["user_mix"].severities)
+@pytest.mark.parametrize("env_id", sorted({row.env_id for row in PRESETS["robustness"].experiments}))
+def test_tilted_weights_are_a_distribution_in_the_worlds_of_the_preset(env_id, severity):
+    """Sums that were rounded up were above the last, which was set to 1: the world was refused."""
+    made = world_arguments(env_id, {}, {"user_mix": severity})["world"]
+    cdf = made.arrays.user_cdf
+    assert cdf[-1] == 1.0
+    assert (np.diff(cdf) >= 0).all()
