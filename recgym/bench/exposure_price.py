@@ -50,18 +50,18 @@ def exposure_price(
             check_task(agent, env, "make it")
         return agent
 
-    free, _ = play(env_id, kwargs, checked, seed, sessions)
+    free, _ = play(env_id, kwargs, checked, seed, sessions, with_regret=False)
     wrapper: list[ExposureBounds] = []
 
     def bound(env: Any) -> Any:
         wrapper.append(ExposureBounds(env, *bounds))
         return wrapper[0]
 
-    found, _ = play(env_id, kwargs, checked, seed, sessions, wrap=bound)
+    found, _ = play(env_id, kwargs, checked, seed, sessions, wrap=bound, with_regret=False)
     return ExposurePrice(
         float(free["return"].mean()),
         float(found["return"].mean()),
         paired_difference([free["return"]], [found["return"]], is_learned=False),
         wrapper[0].shares,
-        float(found["replaced"].sum() / len(found["items"])),
+        float(found["replaced"].sum() / found["shown"].sum()),
     )

@@ -19,11 +19,11 @@ class ExposureBounds(VectorWrapper):
     """A native vector environment in which groups of items have at most a share of all impressions so far.
 
     Where an item would take its group over its bound, the slate shows in its place an item drawn uniformly from those
-    of the other groups that are not in the slate. Where there is none, as all items of the groups below their bounds
-    are in the slate, the item is shown, over its group's bound; groups with enough items make this rare. After T
-    impressions, R of them such, a group has at most bound T + 1 + R of them. A repeated item is an empty place, and no
-    impression. Info has `slates` (B, K), what was shown, `replaced` (B,), the number of replaced items, and `relaxed`
-    (B,), that of items shown over a bound.
+    of the other groups that are not in the slate, and that the environment's action mask, if any, allows. Where there
+    is none, the item is shown, over its group's bound; groups with enough items make this rare. After T impressions, R
+    of them such, a group has at most bound T + 1 + R of them. A repeated item is an empty place, and no impression.
+    Info has `slates` (B, K), what was shown, `replaced` (B,), the number of replaced items, and `relaxed` (B,), that of
+    items shown over a bound. Rows that are not in the array `live` (B,) are neither bounded nor counted.
 
     Args:
         env: native vector environment without pages, rules and arrival, in any autoreset mode but SAME_STEP.
@@ -60,6 +60,7 @@ class ExposureBounds(VectorWrapper):
         self._check_bounds()
         self._counts = np.zeros(len(labels), np.int64)
         self._over = np.ones(native.num_envs, np.bool_)
+        self.live = np.ones(native.num_envs, np.bool_)  # others have no session
         self._rng = np.random.default_rng(checked_seed(seed))
 
     def _check_bounds(self) -> None:
@@ -99,19 +100,29 @@ class ExposureBounds(VectorWrapper):
         asked = check_slates(actions, len(self._over), self._slate_size, len(self._group))
         shown, counts = asked.copy(), self._counts.copy()
         replaced, relaxed = np.zeros((2, len(asked)), np.int64)
-        for row in np.flatnonzero(~self._over):  # the action of a row that begins an episode is ignored
-            replaced[row], relaxed[row] = self._fill(shown[row], counts)
+        masks = self._masks(len(asked))
+        for row in np.flatnonzero(~self._over & self.live):  # the action of a row that begins is ignored
+            replaced[row], relaxed[row] = self._fill(shown[row], counts, masks[row])
         shape = np.shape(actions)
         observation, reward, terminated, truncated, info = self.env.step(shown.reshape(shape))
         self._over, self._counts = terminated | truncated, counts
         info = {**info, "slates": shown, "replaced": replaced, "relaxed": relaxed}
         return observation, reward, terminated, truncated, info
 
-    def _fill(self, slate: Ints, counts: Ints) -> tuple[int, int]:
+    def _masks(self, num: int) -> Bools:
+        """(B, K, N) items that the environment's mask allows at each position; all without a mask."""
+        native: Any = self.env.unwrapped
+        shape = num, self._slate_size, len(self._group)
+        if not native.arguments.action_mask:
+            return np.broadcast_to(np.True_, shape)
+        masks: Bools = native.action_masks().reshape(shape)
+        return masks
+
+    def _fill(self, slate: Ints, counts: Ints, mask: Bools) -> tuple[int, int]:
         """Replaces items of a slate (K,) whose groups are at their bounds, and adds it to the counts (G,).
 
-        A repeat stays one: of the item in the first's place. Returns the number of replaced items, and of those that
-        stay, over the bound, as no item may replace them.
+        A replacement is of the mask (K, N). A repeat stays one: of the item in the first's place. Returns the number of
+        replaced items, and of those that stay, over the bound, as no item may replace them.
         """
         replaced = relaxed = 0
         asked = slate.tolist()
@@ -121,7 +132,7 @@ class ExposureBounds(VectorWrapper):
                 continue
             room = counts + 1 <= self._bound * (counts.sum() + 1) + 1.0 - 1e-9
             if not room[self._group[item]]:
-                allowed = room[self._group]
+                allowed = room[self._group] & mask[place]
                 allowed[slate] = False
                 if allowed.any():
                     slate[place] = self._rng.choice(np.flatnonzero(allowed))

@@ -87,28 +87,28 @@ def play(
     agent, slots = make(env), int(env.unwrapped.arguments.slate_size)
     record = _SessionRecorder(count, seed, env.unwrapped, with_regret=with_regret)
     session = np.arange(num)  # of each row; -1: none
+    live = getattr(env, "live", np.ones(num, np.bool_))  # rows with a session, for a wrapper that counts
     observation, info = env.reset(seed=seed % _NUM_SEEDS)
-    assumed = int(np.asarray(info["reward_is_assumed"])[0])
     record.begin(session, info)
-    begun, done = num, 0
+    begun, done, assumed = num, 0, int(np.asarray(info["reward_is_assumed"])[0])
     while True:
         actions = choose(agent, env, observation, item_mask(info, slots), explore=False)
         record.regret(session, actions)
+        live[:] = session >= 0
         observation, reward, terminated, truncated, info = env.step(actions)
         record.step(session, info.get("slates", actions), reward, terminated, info)
         over = terminated | truncated
         if not over.any():
             continue
-        done += int((over & (session >= 0)).sum())
+        done += int((over & live).sum())
         progress(done)
         begun, seeds = _next_sessions(session, over, begun, count, seed)
         if done == count:
             break
         observation, info = env.reset(seed=seeds, options={"reset_mask": over})
         record.begin(np.where(over, session, -1), info)
-    facts = _facts(env.unwrapped, assumed)
     env.close()
-    return record.columns(), facts
+    return record.columns(), _facts(env.unwrapped, assumed)
 
 
 def _next_sessions(

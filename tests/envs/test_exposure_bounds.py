@@ -146,3 +146,20 @@ def test_a_partial_reset_begins_the_rows_of_its_mask_alone():
     assert env._over.all()
     env.reset(options={"reset_mask": np.arange(ROWS) < 3})
     assert env._over.tolist() == [False] * 3 + [True] * 5
+
+
+def test_no_replacement_is_an_item_that_the_mask_forbids():
+    """Of friend suggestions: no candidate who is a friend already is suggested again."""
+    plain = gym.make_vec(
+        "recgym/SocialFriends-v3", 32, vectorization_mode="vector_entry_point", action_mask=True
+    )
+    env = ExposureBounds(plain, plain.unwrapped.items["category"], {0: 0.3})
+    _, info = env.reset(seed=0)
+    engine, replaced = plain.unwrapped.privileged(), 0
+    for _ in range(100):
+        mask = info["action_mask"].copy()
+        *_, info = env.step(np.where(mask, engine.expected_reward(), -1.0).argmax(axis=1))
+        rows = np.flatnonzero(info["replaced"])
+        assert mask[rows, info["slates"][rows, 0]].all()
+        replaced += len(rows)
+    assert replaced > 100
