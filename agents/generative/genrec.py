@@ -9,6 +9,7 @@ users do.
 Axes: B sessions, b rows of a transition, K slate positions.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -151,9 +152,7 @@ class GenRec(ContinuationAgent):
         self.reference = self._copy() if self.params.policy_weight else None
 
     def _copy(self) -> Decoder:
-        copy = self._decoder()
-        copy.load_state_dict(self.model.state_dict())
-        return copy.requires_grad_(False)
+        return copy.deepcopy(self.model).requires_grad_(False)
 
     def learn(self, transition: Transition) -> Figures:
         """Add a vector step to the rollouts, and update where enough groups of visits have ended."""
