@@ -34,19 +34,24 @@ def later_returns(acted: Acted, discount: float, trace: float) -> Doubles:
 def advantages(
     acted: Acted, group: int, discount: float, trace: float, baseline: str
 ) -> tuple[Doubles, Doubles]:
-    """Advantages of the shown items, (n, K), and what the value head is fitted to, (n,).
+    """Advantages of the shown items, (n, K), and what the value head is fitted to, (n,), in rewards per slot.
 
-    An item's return is its own reward and the return after its slate. Baselines, all of the state and the other visits
-    alone: "group" the mean of the other visits of the group at this step, "value" the value head, "both" the value
-    head and the others' mean error of it, "none" 0.
+    An item's return is its own reward and the return of the whole visit after its slate, K times that per slot. The
+    value head knows the sum of a slate's returns per slot, K times its prediction in all: of that an item's return has
+    not the rewards of the K - 1 others, for which the mean reward of all decisions is taken off. Baselines: "group" the
+    mean return of the group's other visits at this step, "value" what the value head says, "both" that and the others'
+    mean error of it, "none" 0.
     """
     own = acted.decisions.credit.astype(np.float64)
-    total = own + later_returns(acted, discount, trace)[:, None]
-    mean = total.mean(axis=1)
-    base = np.zeros(len(mean)) if baseline in ("none", "group") else acted.value.astype(np.float64)
+    slots, mean_own = own.shape[1], own.mean(axis=1)
+    later = later_returns(acted, discount, trace)
+    total, mean = own + slots * later[:, None], mean_own + slots * later
+    base = np.zeros(len(mean))
+    if baseline in ("value", "both"):
+        base = slots * acted.value.astype(np.float64) - (slots - 1) * mean_own.mean()
     if baseline in ("group", "both"):
         base = base + others_mean(mean - base, acted, group)
-    return total - base[:, None], mean
+    return total - base[:, None], mean_own + later
 
 
 def others_mean(values: Doubles, acted: Acted, group: int) -> Doubles:

@@ -61,17 +61,26 @@ def test_returns_and_advantages_by_hand():
     np.testing.assert_allclose(later_returns(part, 0.5, 1.0), [0.25, 0, 0, 0])
     np.testing.assert_allclose(later_returns(part, 0.5, 0.5), [0.5 * (0.5 * 0.5 + 0.5 * 0.2), 0, 0, 0])
     none, target = advantages(part, 2, 0.5, 1.0, "none")
-    np.testing.assert_allclose(none, [[1.25, 0.25], [0, 1], [1, 1], [0, 0]])
-    np.testing.assert_allclose(target, [0.75, 0.5, 1.0, 0.0])
+    np.testing.assert_allclose(none, [[1.5, 0.5], [0, 1], [1, 1], [0, 0]])  # own + 2 later
+    np.testing.assert_allclose(target, [0.75, 0.5, 1.0, 0.0])  # per slot
     value, _ = advantages(part, 2, 0.5, 1.0, "value")
-    np.testing.assert_allclose(value, none - np.array([0.4, 0.2, 0.6, 0.0])[:, None], atol=1e-7)
+    base = np.array([0.3, -0.1, 0.7, -0.5])  # 2 value - the mean reward of all
+    np.testing.assert_allclose(value, none - base[:, None], atol=1e-7)
     group, _ = advantages(part, 2, 0.5, 1.0, "group")
-    alone = target.mean()  # where a visit is alone: the mean of all
-    np.testing.assert_allclose(group, none - np.array([1.0, alone, 0.75, alone])[:, None])
+    alone = 0.625  # where a visit is alone: the mean of all
+    np.testing.assert_allclose(group, none - np.array([1.0, alone, 1.0, alone])[:, None])
     both, _ = advantages(part, 2, 0.5, 1.0, "both")
-    errors = target - np.array([0.4, 0.2, 0.6, 0.0])
-    others = np.array([errors[2], errors.mean(), errors[0], errors.mean()])
+    others = np.array([0.3, 0.525, 0.7, 0.525])  # errors of base: .7, .6, .3, .5
     np.testing.assert_allclose(both, value - others[:, None], atol=1e-7)
+
+
+def test_an_item_is_credited_with_all_slots_of_what_follows_its_slate():
+    """A pays nothing and is followed by a slate that pays 4, B pays 2 and is followed by nothing."""
+    part = acted([[0] * 4, [1] * 4, [2, 0, 0, 0], [0] * 4], [0, 0, 1, 1], [0] * 4, [0, 1, 0, 1])
+    none, _ = advantages(part, 2, 1.0, 1.0, "none")
+    assert none[[0, 2], 0].tolist() == [4.0, 2.0]
+    group, _ = advantages(part, 2, 1.0, 1.0, "group")
+    assert group[0, 0] > 0 > group[2, 0]
 
 
 def test_a_group_is_whole_when_all_its_visits_have_ended():
@@ -160,6 +169,14 @@ def test_it_finds_the_item_that_pays_without_a_log():
     assert (agent.act(observation) == 7).all()
     drawn = agent.act(observation, explore=True)
     assert (drawn == 7).mean() > 0.5
+
+
+def test_training_leaves_the_global_generator_as_it_was():
+    agent, env = lora_agent(lora_rank=0)
+    before = torch.get_rng_state()
+    agent.train(env, 100, 0)
+    assert agent.reference is not None
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_last_stage_is_the_one_asked_for():
