@@ -17,13 +17,13 @@ BASELINES = ("group", "value", "both", "none")
 
 
 def later_returns(acted: Acted, discount: float, trace: float) -> Doubles:
-    """Discounted return after each decision, (n,), in rewards per slot; 0 at the end of a visit.
+    """Discounted return after each decision, (n,), in rewards per slot; 0 where the user left.
 
     The return of the next decision is its TD(lambda) mixture (Sutton, 1988): lambda of what followed, the rest of the
-    value head. With lambda 1 nothing is learnt of the continuation.
+    value head; at the horizon it is the value head's alone.
     """
     reward = acted.decisions.credit.mean(axis=1, dtype=np.float64)
-    later = np.zeros(len(reward))
+    later = discount * acted.after.astype(np.float64)
     for i in range(len(reward) - 2, -1, -1):
         if acted.step[i + 1] == acted.step[i] + 1 and acted.row[i + 1] == acted.row[i]:
             followed = reward[i + 1] + later[i + 1]

@@ -1,9 +1,11 @@
 """An agent with a decoder that looks ahead: its beams are ranked by reward and continuation.
 
-Axes: B sessions, W beams.
+Axes: B sessions, b rows of a transition, W beams.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.deep.states import States
@@ -13,7 +15,9 @@ from agents.generative.decisions import Decisions
 from agents.generative.decoder import Decoder
 from agents.generative.decoder_agent import DecoderAgent
 from agents.generative.objectives import Read
+from agents.interface import Transition
 from agents.log_histories import Histories, return_to_go
+from agents.torch_utils import to_host
 
 
 class ContinuationAgent(DecoderAgent):
@@ -53,6 +57,15 @@ class ContinuationAgent(DecoderAgent):
         )
         later = later / self.continuation.spread
         return loss + continuation_loss(read.following, happened[..., 0], later, known, weight)
+
+    @torch.no_grad()
+    def values_after_horizon(self, transition: Transition) -> NDArray[np.float32]:
+        """The value head's prediction of what follows where the horizon ended the visit, (b,), else 0."""
+        values = np.zeros(len(transition.reward), np.float32)
+        if (cut := transition.truncated & ~transition.terminated).any():
+            states = self.states_of({name: seen[cut] for name, seen in transition.next_observation.items()})
+            values[cut] = to_host(self.model.value_head(self.model.read(states, self.trie).last)[:, 0])
+        return values
 
     def worth(self, found: Found, states: States) -> Tensor:
         """Expected reward and discounted continuation of the beams, (B, W)."""

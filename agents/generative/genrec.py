@@ -161,7 +161,8 @@ class GenRec(ContinuationAgent):
             self.rollouts = Rollouts(int(rows.max()) + 1, self.params.group)
         decisions = self._decisions(transition)
         log_prob, value = self._as_acted(decisions, rows)
-        self.rollouts.add(decisions, log_prob, value, rows, transition.terminated | transition.truncated)
+        over, after = transition.terminated | transition.truncated, self.values_after_horizon(transition)
+        self.rollouts.add(decisions, log_prob, value, rows, over, after)
         before = int(self.counts[0])
         self.counts[0] += len(rows)
         if self.counts[0] // self.params.rollout == before // self.params.rollout:

@@ -41,10 +41,11 @@ class Acted(NamedTuple):
     row: NDArray[np.int64]  # (n,)
     visit: NDArray[np.int64]  # (n,) number of the row's visit
     step: NDArray[np.int64]  # (n,) of the visit
+    after: NDArray[np.float32]  # (n,) value of what follows where the horizon ended the visit, else 0
 
     def some(self, rows: Any) -> "Acted":
         """Some decisions."""
-        columns = (self.log_prob, self.value, self.row, self.visit, self.step)
+        columns = (self.log_prob, self.value, self.row, self.visit, self.step, self.after)
         return Acted(self.decisions.some(rows), *(column[rows] for column in columns))
 
 
@@ -63,9 +64,10 @@ class Rollouts:
         value: NDArray[np.float32],
         row: NDArray[np.int64],
         over: NDArray[np.bool_],
+        after: NDArray[np.float32],
     ) -> None:
-        """One vector step of rows (n,) and whether their visits ended with it."""
-        self.parts.append(Acted(decisions, log_prob, value, row, self.visit[row], self.step[row]))
+        """One vector step of rows (n,), whether their visits ended with it, and the value after the horizon."""
+        self.parts.append(Acted(decisions, log_prob, value, row, self.visit[row], self.step[row], after))
         self.step[row] += 1
         ended = row[over]
         self.visit[ended] += 1

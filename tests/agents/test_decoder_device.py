@@ -62,7 +62,9 @@ def update(agent):
     """One update on what the agent remembers."""
     slots, n = agent.problem.slate_size, np.zeros(BATCH, np.int64)
     zeros = np.zeros((BATCH, slots), np.float32)
-    loss, _ = agent._loss(Acted(agent.memory, zeros, zeros[:, 0], n, n, n), zeros, zeros[:, 0], zeros)
+    loss, _ = agent._loss(
+        Acted(agent.memory, zeros, zeros[:, 0], n, n, n, zeros[:, 0]), zeros, zeros[:, 0], zeros
+    )
     descend(agent.model, agent.optimizer, loss, 1.0)
 
 

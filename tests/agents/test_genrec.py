@@ -50,7 +50,8 @@ def acted(credit, row, visit, step, value=None):
     credit = np.asarray(credit, np.float32)
     value = np.zeros(len(credit)) if value is None else np.asarray(value)
     columns = (np.asarray(each, np.int64) for each in (row, visit, step))
-    return Acted(decisions_of(credit), np.zeros_like(credit), value.astype(np.float32), *columns)
+    after = np.zeros(len(credit), np.float32)
+    return Acted(decisions_of(credit), np.zeros_like(credit), value.astype(np.float32), *columns, after)
 
 
 def test_returns_and_advantages_by_hand():
@@ -83,6 +84,19 @@ def test_an_item_is_credited_with_all_slots_of_what_follows_its_slate():
     assert group[0, 0] > 0 > group[2, 0]
 
 
+def test_the_horizon_is_no_leaving():
+    """What follows it is the value head's prediction, and counts in the return; after leaving there is nothing."""
+    part = acted([[1, 0], [0, 1], [1, 1]], [0, 0, 1], [0] * 3, [0, 1, 0])
+    cut = part._replace(after=np.array([0.0, 2.0, 0.0], np.float32))
+    np.testing.assert_allclose(later_returns(cut, 0.5, 1.0), [0.5 * (0.5 + 1.0), 1.0, 0.0])
+    env = gymnasium.make_vec("recgym/Social-v2", 64, world=ten_items(), observation="history", horizon=1)
+    agent = make_agent("genrec", Problem.of(env), 0, **LIGHT["genrec"])
+    torch.nn.init.constant_(agent.model.value_head.bias, 3.0)
+    agent.train(env, 64, 0)
+    after = agent.rollouts.parts[0].after
+    assert set(after) == {0.0, 3.0}  # some leave with their first slate
+
+
 def test_a_group_is_whole_when_all_its_visits_have_ended():
     rollouts = Rollouts(4, 2)
     rows = np.arange(4)
@@ -91,7 +105,7 @@ def test_a_group_is_whole_when_all_its_visits_have_ended():
         live = np.asarray(live)
         zeros = np.zeros((len(live), 1), np.float32)
         marks = decisions_of(10.0 * rollouts.visit[live][:, None] + rollouts.step[live][:, None])
-        rollouts.add(marks, zeros, zeros[:, 0], live, np.isin(live, over))
+        rollouts.add(marks, zeros, zeros[:, 0], live, np.isin(live, over), zeros[:, 0])
 
     step(rows, [0])
     assert rollouts.whole() is None
