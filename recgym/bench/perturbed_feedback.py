@@ -129,17 +129,23 @@ class ClickBots(PerturbedResponses):
         return np.where(self.is_bot, self.weight * hits, reward)
 
     def of_log(self, log: Any) -> Any:
-        """Responses of the bots' sessions."""
+        """Responses of the bots' sessions, which have no other event, as rewards pay none."""
         session = np.unique(np.asarray(log.column("session")), return_inverse=True)[1]
-        bots = self.rng.random(int(session.max()) + 1) < self.severity
-        clicks = np.asarray(log.column(self.event), bool)
-        return _with_responses(
-            log, self.event, np.where(bots[session], self.is_target[np.asarray(log.column("item"))], clicks)
-        )
+        is_bot = (self.rng.random(int(session.max()) + 1) < self.severity)[session]
+        is_hit = self.is_target[np.asarray(log.column("item"))]
+        for event in log.events:
+            responses = is_hit & (event == self.event)
+            log = _with_responses(
+                log, event, np.where(is_bot, responses, np.asarray(log.column(event), bool))
+            )
+        return log
 
 
 class DelayedFeedback(Perturbed):
-    """The reward of a step is paid `round(10 s)` steps later, what is left at the end of the session."""
+    """The reward of a step is paid `round(10 s)` steps later, what is left at the end of the session.
+
+    A log has the events of its rows, whenever they were paid: it is as without delay.
+    """
 
     def __init__(self, env: Any, severity: float, seed: int) -> None:
         super().__init__(env, severity, seed)
@@ -157,14 +163,17 @@ class DelayedFeedback(Perturbed):
 
 
 class MissingFeatures(Perturbed):
-    """A share s of the columns of features, and of the events in a history, are 0."""
+    """A share s of the columns of each float array of an observation are 0: features, context, events of a history.
+
+    Numbers of users, items and tabular states are never missing. A log is complete: it has the rewards in its events.
+    """
 
     def __init__(self, env: Any, severity: float, seed: int) -> None:
         super().__init__(env, severity, seed)
         self.lost: dict[int, Bools] = {}  # by number of columns, the same in training and judging
 
     def seen(self, observation: Any) -> Any:
-        """The observation without them; indices are never changed."""
+        """The observation without them."""
         if isinstance(observation, dict):
             return {name: self._without(each) for name, each in observation.items()}
         return self._without(observation)

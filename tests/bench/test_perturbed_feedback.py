@@ -103,6 +103,21 @@ def test_bots_respond_to_targets_alone(worlds):
     )
 
 
+def test_the_log_pays_a_bot_what_its_rewards_do(worlds):
+    """Likes, follows and hates of the user stayed in a bot's rows."""
+    env = made(worlds, {"click_bots": 1.0}, reward="engagement")
+    log = sample_log(env, sessions=200, seed=1)
+    found = log_for(env, log)
+    paid = sum(weight * found.column(name) for name, weight in env.unwrapped.reward_weights.items())
+    assert np.array_equal(paid, env.weight * env.is_target[log.column("item")])
+    assert sum(np.asarray(log.column(name), bool).sum() for name in log.events if name != env.event) > 0
+    assert found.rows.drop_columns(list(log.events)).equals(log.rows.drop_columns(list(log.events)))
+    some = made(worlds, {"click_bots": 0.5}, reward="engagement")
+    likes = [np.asarray(each.column("like"), bool) for each in (log, log_for(some, log))]
+    assert 0 < likes[1].sum() < likes[0].sum()
+    assert not (likes[1] & ~likes[0]).any()
+
+
 def test_delayed_rewards_are_those_of_earlier_steps_with_the_same_sum(worlds, plain):
     late = played(made(worlds, {"delayed_feedback": 0.2}))[0]
     true, over = plain[0], plain[3]
