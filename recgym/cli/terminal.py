@@ -145,9 +145,9 @@ def refuse_unwritable(option: str, path: Path) -> None:
 
 def refuse_unwritable_folder(option: str, folder: Path) -> None:
     """The same of a folder, which may be absent: ValueError where it is a file."""
+    refuse_unwritable(option, folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{option} {folder}: is a file, expected a folder")
-    refuse_unwritable(option, folder)
 
 
 def refuse_irreplaceable(option: str, folder: Path) -> None:
