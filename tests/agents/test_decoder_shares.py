@@ -34,6 +34,7 @@ def asking(problem, count, rng):
         weight=np.ones((count, 1), np.float32),
         later=np.zeros(count, np.float32),
         known=np.zeros(count, np.uint8),
+        allowed=np.zeros((count, 0), np.uint8),
     )
 
 
