@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agents.deep.states import States
-from agents.generative.decoder import CLOSED, Decoder, precise
+from agents.generative.decoder import CLOSED, Decoder
 from agents.generative.open_codes import OpenCodes, Room
 
 
@@ -40,7 +40,7 @@ def search(
     prompt = model.read(states, trie)
     batch, device = len(states.user), states.user.device
     node = torch.zeros(batch, 1, dtype=torch.int64, device=device)
-    log_prob = precise(torch.zeros(batch, 1, device=device))
+    log_prob = torch.zeros(batch, 1, device=device)
     noisy, hidden = log_prob, prompt.last[:, None]
     before = torch.zeros(batch, 1, 0, dtype=torch.bool, device=device)
     out, last_width = hidden, 0
@@ -48,7 +48,7 @@ def search(
         is_open = trie.open_after(node, level, room)
         logits = model.code_logits(hidden, level).masked_fill(~is_open, CLOSED)
         is_open = is_open & torch.isfinite(log_prob)[..., None]
-        each = (log_prob[..., None] + precise(logits).log_softmax(dim=-1)).masked_fill(~is_open, -torch.inf)
+        each = (log_prob[..., None] + logits.log_softmax(dim=-1)).masked_fill(~is_open, -torch.inf)
         scores = each if generator is None else _perturbed(each, noisy, generator)
         noisy, index = scores.flatten(1).topk(min(beams, scores[0].numel()), dim=1)
         parent, code = index // model.codes, index % model.codes

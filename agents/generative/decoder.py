@@ -214,7 +214,7 @@ class Decoder(nn.Module):
             is_open = trie.open_after(trie.path[items, level], level, room)
             logits = self.code_logits(at, level).masked_fill(~is_open, CLOSED)
             chosen = trie.codes[items, level][..., None]
-            total = total + precise(logits).log_softmax(dim=-1).gather(-1, chosen)[..., 0]
+            total = total + logits.log_softmax(dim=-1).gather(-1, chosen)[..., 0]
         return total
 
 
@@ -226,21 +226,10 @@ def _causal(present: Tensor) -> Tensor:
     return (before & present[:, None]) | alone
 
 
-def precise(logits: Tensor) -> Tensor:
-    """In float64, where the device has it: a probability near 1 leaves what float32 cannot tell from 0."""
-    return logits if logits.device.type == "mps" else logits.double()
-
-
 def in_slates(log_probs: Tensor) -> Tensor:
     """Log-probability of each item of slates drawn without replacement, given those above it, (B, K).
 
-    Plackett (1975) and Luce (1959): p_k / (1 - p_1 - ... - p_{k-1}), given log p (B, K). In float32.
+    Plackett (1975) and Luce (1959): p_k / (1 - p_1 - ... - p_{k-1}), given log p (B, K).
     """
-    size, total = log_probs.shape[1], precise(log_probs)
-    is_below = torch.ones(size, size, dtype=torch.bool, device=log_probs.device).triu()[1:]
-    above = total[:, None].masked_fill(is_below, -torch.inf).logsumexp(dim=2)  # of places 2 to K
-    below = (
-        total[:, None].masked_fill(~is_below, -torch.inf).logsumexp(dim=2)
-    )  # the rest is no less than these
-    rest = torch.log(-torch.expm1(above.clamp(max=-1e-14))).masked_fill(above > -1e-14, -torch.inf)
-    return (total - functional.pad(torch.maximum(rest, below), (1, 0))).float()
+    above = log_probs.exp().cumsum(dim=1) - log_probs.exp()
+    return log_probs - (1.0 - above).clamp(min=1e-6).log()

@@ -8,7 +8,7 @@ from zoo import make_env
 from agents import Problem
 from agents.deep.states import States
 from agents.generative.beams import search
-from agents.generative.decoder import Decoder, in_slates, precise
+from agents.generative.decoder import Decoder, in_slates
 from agents.generative.open_codes import OpenCodes
 from agents.generative.prefix_trie import PrefixTrie
 from agents.generative.semantic_ids import semantic_ids
@@ -149,19 +149,6 @@ def test_draws_are_without_replacement_from_the_decoder(problem):
     log_probs = torch.log(torch.as_tensor(p[order.numpy()]))
     by_hand = [p[2], p[5] / (1 - p[2]), p[7] / (1 - p[2] - p[5])]
     np.testing.assert_allclose(in_slates(log_probs)[0].exp().numpy(), by_hand, rtol=1e-5)
-
-
-@pytest.mark.parametrize("rest", [1e-2, 1e-6, 1e-7, 1e-9, 1e-12, 0.0])
-def test_lower_places_keep_their_probabilities_where_the_first_is_sure(rest):
-    """Of what the first item leaves the second has three parts of four, however little that is; gradients too."""
-    gap = -800.0 if rest == 0.0 else np.log(rest)
-    logits = torch.tensor([[0.0, gap + np.log(3.0), gap]], dtype=torch.float32, requires_grad=True)
-    conditional = in_slates(precise(logits).log_softmax(dim=1))
-    np.testing.assert_allclose(conditional.exp()[0, 1:].detach().numpy(), [0.75, 1.0], rtol=1e-3)
-    (slope,) = torch.autograd.grad(conditional[0, 1], logits)
-    assert torch.isfinite(slope).all()
-    if rest >= 1e-9:  # of the log-probability .75 of two logits
-        np.testing.assert_allclose(slope[0].numpy(), [0.0, 0.25, -0.25], atol=1e-3)
 
 
 @torch.no_grad()
