@@ -17,6 +17,7 @@ from agents.generative.decoder_agent import DecoderAgent
 from agents.generative.objectives import Read
 from agents.interface import Transition
 from agents.log_histories import Histories, return_to_go
+from agents.loop import take
 from agents.torch_utils import to_host
 
 
@@ -63,7 +64,7 @@ class ContinuationAgent(DecoderAgent):
         """The value head's prediction of what follows where the horizon ended the visit, (b,), else 0."""
         values = np.zeros(len(transition.reward), np.float32)
         if (cut := transition.truncated & ~transition.terminated).any():
-            states = self.states_of({name: seen[cut] for name, seen in transition.next_observation.items()})
+            states = self.states_of(take(transition.next_observation, cut))
             values[cut] = to_host(self.model.value_head(self.model.read(states, self.trie).last)[:, 0])
         return values
 
