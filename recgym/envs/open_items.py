@@ -14,6 +14,7 @@ from recgym.checks import MAX_COUNT, finite_number, quoted, unknown_name, whole_
 from recgym.sim.engine import Engine
 from recgym.sim.numbering import random_order
 from recgym.sim.schema import FRIENDS
+from recgym.sim.slate_facts import repeats
 from recgym.sim.world import World
 
 RULES = {
@@ -226,7 +227,7 @@ class OpenItems:
             return
         masks, category = self.masks(), self._engine.world.arrays.category[slates]
         allowed = np.take_along_axis(masks, slates[:, :, None], axis=2)[:, :, 0]
-        again = np.tril(slates[:, :, None] == slates[:, None, :], -1).any(axis=2)  # an empty place
+        again = repeats(slates)  # an empty place
         if self.rules.per_category is not None:
             alike = (category[:, :, None] == category[:, None, :]) & ~again[:, None, :]
             allowed &= np.tril(alike, -1).sum(axis=2) < self.rules.per_category

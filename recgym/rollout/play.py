@@ -16,6 +16,7 @@ from recgym.evaluate.metrics import coverage, exposure_counts, exposure_gini, re
 from recgym.evaluate.stats import mean_se
 from recgym.rollout.slate_rules import choose, item_mask
 from recgym.sim.schema import FRIENDS, ONE_CHOICE, ONE_OF_SLATE
+from recgym.sim.slate_facts import repeats
 
 REGRET_SESSIONS = (
     200  # the first, of which regret is computed: it costs an expected reward of every item a step
@@ -144,7 +145,7 @@ def _regret_of(engine: Any) -> Callable[[Any], NDArray[np.float64]] | None:
     def regret(actions: Any) -> NDArray[np.float64]:
         expected = engine.expected_reward()
         slates = np.asarray(actions, np.int64).reshape(len(expected), size)
-        again = np.tril(slates[:, :, None] == slates[:, None, :], -1).any(axis=2)
+        again = repeats(slates)
         shown = np.where(again, 0.0, np.take_along_axis(expected, slates, axis=1)) @ examine
         best = -np.sort(np.partition(-expected, size - 1, axis=1)[:, :size], axis=1) @ most_seen
         return np.asarray(np.maximum(best - shown, 0.0))

@@ -3,6 +3,9 @@
 Axes: B sessions, K slate positions.
 """
 
+import numpy as np
+
+from recgym.arrays import Bools, Ints
 from recgym.jit import njit
 from recgym.sim.state import Feedback, Slates
 
@@ -14,6 +17,11 @@ def is_repeat(slate: Slates, b: int, k: int) -> bool:
         if slate[b, above] == slate[b, k]:
             return True
     return False
+
+
+def repeats(slates: Ints) -> Bools:
+    """`is_repeat` of every position, (B, K)."""
+    return np.asarray(np.tril(slates[:, :, None] == slates[:, None, :], -1).any(axis=2))
 
 
 @njit()
