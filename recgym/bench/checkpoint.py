@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from agents.interface import LoopState
 
 FOLDER = "checkpoint"
+OPTIONS = {  # of the command line, for settings of trainings and searches that they give
+    "seed": "--seed",
+    "steps": "--steps",
+    "offline sessions": "--offline",
+    "from": "--from",
+    "log": "--log",
+    "env_steps": "--steps",
+    "offline_sessions": "--offline",
+    "eval_sessions": "--sessions",
+    "space": "--space",
+    "params": "--params",
+    "seeds": "--seeds",
+}
 Arrays = Mapping[str, NDArray[Any]]
 _NUMBER = (int, float)
 _STATE_KEYS = {
@@ -73,13 +86,14 @@ class Checkpoints:
         self.check_settings(self._facts(name)["settings"])
         return True
 
-    def check_settings(self, theirs: Mapping[str, Any]) -> None:
+    def check_settings(self, theirs: Mapping[str, Any], which: str = "a stopped") -> None:
         """ValueError where settings differ from those of this training; the message names the first difference."""
         for name, ours in self.settings.items():
             if theirs.get(name) != ours:
                 stored, asked = difference(theirs.get(name), ours)
                 raise ValueError(
-                    f"--resume: {self.folder.parent} was begun with {name} {stored}, not {asked}"
+                    f"--out {self.folder.parent}: holds {which} training with {OPTIONS.get(name, name)} {stored}, "
+                    f"not {asked}; give the same, name another folder, or say --replace"
                 )
 
     def _facts(self, name: str) -> dict[str, Any]:

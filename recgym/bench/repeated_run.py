@@ -14,7 +14,7 @@ from recgym.bench.raw_rows import stored_rows
 from recgym.bench.run import Job, execute
 from recgym.bench.worker_pool import run_jobs
 from recgym.envs import row_of
-from recgym.envs.world_lookup import world_of
+from recgym.envs.world_lookup import shipped_worlds, world_of
 from recgym.storage import refusing
 
 
@@ -92,7 +92,17 @@ def _job(stored: JudgedRun, folder: str, place: Path) -> Job:
         )
     env, name = record["env"], record["experiment"]
     kwargs: dict[str, Any] = env["kwargs"]
-    world = world_of(row_of(env["id"]), kwargs.get("world"), kwargs.get("member"), kwargs.get("assume"))
+    named = kwargs.get("world")
+    try:
+        world = world_of(row_of(env["id"]), named, kwargs.get("member"), kwargs.get("assume"))
+    except ValueError as error:
+        is_lost = named is not None and named not in shipped_worlds() and not Path(named).exists()
+        hint = (
+            "; the run names it by a path: run from the folder where the benchmark was made"
+            if is_lost
+            else ""
+        )
+        raise ValueError(f"{place}: {error}{hint}") from None
     if world.sha256 != env["world_sha256"]:
         raise ValueError(
             f"{place}: is of world {env['world']} {env['world_sha256'][:10]}, and {env['id']} has "

@@ -1,5 +1,6 @@
 """Trains one agent for the command line: with checkpoints, saved whole or not at all, resumed after a kill."""
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from recgym.bench.checkpoint import FOLDER, Checkpoints
 from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.reference_returns import reference_returns
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
+from recgym.envs import row_of
 from recgym.rollout.play import final_figures
 
 Listener = Callable[[str, int, Any], None]  # called with stage, environment steps so far, figures
@@ -123,7 +125,7 @@ def _train(
     is_resumed = _can_resume(checkpointer, replace)
     if resume and not is_resumed and (out / "training.json").is_file() and not replace:
         about = storage.Stored(out, "trained agent").json("training.json", {"settings": dict, "final": dict})
-        checkpointer.check_settings({**about["settings"], "steps": experiment.env_steps})
+        checkpointer.check_settings({**about["settings"], "steps": experiment.env_steps}, "an ended")
         if about["settings"].get("steps") != experiment.env_steps:
             raise ValueError(
                 f"--resume: the training in {out} ended after {about['settings'].get('steps')} environment steps, "
@@ -133,7 +135,7 @@ def _train(
         return about
     if resume or is_resumed:
         _notify("resumed" if is_resumed else "anew", checkpointer.steps if is_resumed else 0, listeners)
-    log = None if is_resumed else _initialise(plan, agent, env)
+    log = None if is_resumed else _initialise(plan, agent, env, record["env"])
     checkpointer.is_resumed = is_resumed
     learn(run, record, curve, agent, env, log=log, checkpointer=checkpointer, is_resumed=is_resumed)
     columns, facts = judge(run, record, agent)
@@ -211,20 +213,47 @@ def _notify(
         listener(stage, env_steps, figures or {})
 
 
-def _initialise(plan: TrainingPlan, agent: Any, env: Any) -> Any:
-    """Loads the first weights of the agent. Returns the log of its offline stage, or None."""
+def _initialise(plan: TrainingPlan, agent: Any, env: Any, here: Mapping[str, Any]) -> Any:
+    """Loads the first weights of the agent. Returns the log of its offline stage, or None.
+
+    `here` is what the run's record says of the environment.
+    """
     from agents.saved import is_of_other_world, refuse_other_world
 
     if plan.start is not None:
+        is_taken_over = getattr(agent, "transfers", False) and is_of_other_world(plan.start, agent.problem)
+        if not is_taken_over and is_of_other_world(plan.start, agent.problem):
+            _refuse_other_env(plan.start, here)
         try:
-            if getattr(agent, "transfers", False) and is_of_other_world(plan.start, agent.problem):
+            if is_taken_over:
                 agent.take_over(plan.start)
             else:
-                agent.reload(plan.start)
                 refuse_other_world(plan.start, agent.problem)
+                agent.reload(plan.start)
         except ValueError as error:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
     return _log_of(plan, agent, env) if plan.log else None
+
+
+def _refuse_other_env(folder: Path, here: Mapping[str, Any]) -> None:
+    """ValueError where an agent was trained in another environment, by the names and arguments in its training.json."""
+    if not (folder / "training.json").is_file():  # saved by `agent.save`
+        return
+    there = storage.Stored(folder, "trained agent").json("training.json", {"env": dict})["env"]
+    places = [_place(each["id"], each["kwargs"]) for each in (there, here)]
+    if places[0] == places[1]:
+        return
+    (name, world, _), (own_name, own_world, _) = places
+    advice = f": say --world {world}" if name == own_name and world != own_world else ""
+    trained, asked = (f"{name}, world {world}{more}" for name, world, more in places)
+    raise ValueError(f"--from {folder}: trained in {trained}; here {asked}{advice}")
+
+
+def _place(env_id: str, kwargs: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Environment, world and other arguments, as a message names them."""
+    others = {name: value for name, value in kwargs.items() if name != "world"}
+    more = f", with {json.dumps(others, default=str)}" if others else ""
+    return env_id, str(kwargs.get("world") or row_of(env_id).world), more
 
 
 def _log_of(plan: TrainingPlan, agent: Any, env: Any) -> Any:

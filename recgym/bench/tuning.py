@@ -22,6 +22,7 @@ import numpy as np
 
 from recgym import storage
 from recgym.arrays import Doubles
+from recgym.bench.checkpoint import OPTIONS
 from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.machine import git, versions
 from recgym.bench.run import Curve, agent_and_env, judge, learn, settings_of
@@ -135,7 +136,7 @@ def _study(plan: SearchPlan, out: Path) -> Any:
     own = json.loads(json.dumps(plan.about()))
     found = study.user_attrs.get("plan", own)
     if found != own:
-        changed = [name for name in own if found.get(name) != own[name]]
+        changed = [OPTIONS.get(name, name) for name in own if found.get(name) != own[name]]
         raise ValueError(
             f"--out {out}: holds a search with another {', '.join(changed)}; name another folder"
         )

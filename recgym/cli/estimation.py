@@ -41,7 +41,9 @@ Unit = Annotated[
 FittedQ = Annotated[
     bool,
     typer.Option(
-        "--fqe", metavar="", help="Fitted Q evaluation of sessions, too; minutes, for slates of one item."
+        "--fqe",
+        metavar="",
+        help="Fitted Q evaluation, too; needs --unit session; minutes, for slates of one item.",
     ),
 ]
 Level = Annotated[float, typer.Option(metavar="P", help="Coverage of the intervals.")]
@@ -73,6 +75,8 @@ def ope(
     """
     from recgym.bench.off_policy import off_policy_values
 
+    if fqe and unit == "slate":
+        raise ValueError("--fqe needs --unit session")
     agent, env = _policy(policy)
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     own = env.unwrapped.privileged().world.domain
@@ -95,14 +99,8 @@ def ope(
         )
         for name, one in values.items()
     ]
-    heads = (
-        "estimator",
-        "value",
-        f"{100 * level:.10g}% interval",
-        "effective size",
-        "largest weight",
-        "reliable",
-    )
+    interval = f"{100 * level:.10g}% interval"
+    heads = ("estimator", "value", interval, "effective size", "largest weight", "reliable")
     title = f"value per {unit} of {agent.name} in {env.spec.id}, epsilon {epsilon:g}"
     show_table([TableColumn(name, rank) for rank, name in enumerate(heads)], rows, title)
     for line in _reasons(values):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from recgym.checks import unknown_name, whole_number
-from recgym.cli.terminal import given, print_remarks, refuse_irreplaceable
+from recgym.cli.terminal import given, print_remarks, refuse_idle, refuse_irreplaceable
 
 Config = Annotated[
     str | None,
@@ -117,12 +117,10 @@ def with_log(plan: Any, env: str, log: Sequence[Path] | None, options: Mapping[s
     """The plan with --log and what says how it is read; ValueError for options without it, or another domain."""
     from recgym.envs import row_of
 
-    said = given(**options)
     if not log:
-        for name in said:
-            option = {"mapping": "map"}.get(name, name.replace("_", "-"))
-            raise ValueError(f"--{option} has an effect only with --log LOG")
+        refuse_idle(options, "--log LOG")
         return plan
+    said = given(**options)
     own = row_of(env).domain
     if said.pop("domain", own) != own:
         raise ValueError(f"--domain is {options['domain']}, and {env} is of {own}")

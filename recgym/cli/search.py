@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from recgym.cli.agent_options import checked_arguments, with_stage
 from recgym.cli.terminal import EnvArgs, Seed, progress, refuse_unwritable_folder
 from recgym.cli.training import (
     AgentName,
@@ -15,7 +16,6 @@ from recgym.cli.training import (
     EnvId,
     OfflineSessions,
     TrainingWorld,
-    checked_arguments,
 )
 
 Trials = Annotated[
@@ -97,7 +97,7 @@ def tune(
             eval_sessions=sessions,
         ),
         space=space_of(agent) if space is None else _space(space),
-        params=json_object("--params", params),
+        params=with_stage(agent, json_object("--params", params), None),
         trials=trials,
         seeds=seeds,
         seed=seed,

@@ -14,7 +14,7 @@ import typer
 from recgym.device import FITTING, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rich.console import Console
 
@@ -127,6 +127,13 @@ Duplicates = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """The options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_idle(options: "Mapping[str, Any]", needed: str) -> None:
+    """ValueError that names the first of these options that is given: it has no effect without what is needed."""
+    for name in given(**options):
+        option = {"mapping": "map"}.get(name, name.replace("_", "-"))
+        raise ValueError(f"--{option} has an effect only with {needed}")
 
 
 def refuse_unwritable(option: str, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from recgym.cli.agent_options import checked_arguments, with_stage
 from recgym.cli.fit_options import with_log
 from recgym.cli.layout import TableColumn, show_table, show_text
 from recgym.cli.next_steps import doubts_about, print_trained
@@ -39,7 +40,13 @@ AgentFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the agent. Default: trained/AGENT-ENV.")
 ]
 Steps = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Environment steps of training; a step shows one slate.")
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Environment steps of training; a step shows one slate. Training ends with the round of parallel sessions "
+        "in which they are reached.",
+    ),
 ]
 OfflineSessions = Annotated[
     int,
@@ -176,37 +183,6 @@ def _experiment(env: str, kwargs: Mapping[str, Any], steps: int, offline: int, s
     )
 
 
-def with_stage(agent: str, settings: dict[str, Any], stage: str | None) -> dict[str, Any]:
-    """The parameters with the last stage; ValueError for what the agent lacks, or a stage given twice."""
-    from dataclasses import fields
-
-    from agents import agent_class
-    from agents.params import parse_params
-
-    config = agent_class(agent).config
-    if stage is not None:
-        if "stage" not in {field.name for field in fields(config)}:
-            raise ValueError(f"--stage {stage}: agent {agent} has no stages")
-        if "stage" in settings:
-            raise ValueError("--stage: the stage is given by --params as well")
-        settings = {**settings, "stage": stage}
-    parse_params(agent, config, settings)
-    return settings
-
-
-def checked_arguments(env: str, env_args: str | None, world: str | None) -> dict[str, Any]:
-    """Arguments of the environment; ValueError where it rejects --world or --env-args."""
-    from recgym.bench.env_args import check_arguments, env_arguments
-    from recgym.envs import row_of
-
-    row_of(env)
-    kwargs = env_arguments(env_args, world)
-    if kwargs:
-        given = {"--world": world, "--env-args": env_args}
-        check_arguments(env, kwargs, ", ".join(name for name, value in given.items() if value is not None))
-    return kwargs
-
-
 class _ProgressListener:
     """Listener of a training: moves a progress bar, and prints how the training is resumed.
 
@@ -225,7 +201,7 @@ class _ProgressListener:
             print(f"{self.folder}: {resume_message(stage, self.agent, env_steps)}", file=sys.stderr)
             return
         shown = "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:4])
-        done = env_steps if stage in ("train", "judged") else 0
+        done = min(env_steps, self.steps) if stage in ("train", "judged") else 0
         fifth = 5 * done // self.steps * self.steps // 5
         self._say(f"{stage}, {fifth:,} of {self.steps:,} steps" if stage == "train" else stage)
         self.bar.update(self.task, completed=done, description=f"{self.agent} {stage}  {shown}")

@@ -40,6 +40,7 @@ from recgym.cli.terminal import (
     given,
     is_terminal,
     print_json,
+    refuse_idle,
     refuse_unwritable,
     stages,
 )
@@ -91,6 +92,7 @@ Terms = Annotated[
         help="With --planning: also compute what each term of the session model adds to it.",
     ),
 ]
+LOG_OR_TEST = "--log LOG or --test FILE"  # what the options on reading a log need
 
 
 def fit(
@@ -199,21 +201,22 @@ def card(
     """
     from recgym.envs.world_lookup import load_world
 
-    _check_options(log, since, graph, png, planning, terms)
-    if env is not None and log is None:
-        raise ValueError("--env has an effect only with --log LOG")
+    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
+    if log is None:
+        refuse_idle({"since": since, "graph": graph, "env": env}, "--log LOG")
+        if not test:
+            refuse_idle({"domain": domain, "source": source, "mapping": mapping, **options}, LOG_OR_TEST)
+    _check_options(since, png, planning, terms)
     loaded = load_world(world)
     if png is not None:
         refuse_unwritable("--png", png)
     if log is not None:
         from recgym.fidelity import judge_since
 
-        options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
         read = read_printed(log, source, domain or loaded.domain, mapping, graph, options)
         judged, shape, remark = (loaded, None, []) if env is None else _in_environment(loaded, env)
         found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
         loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
-    options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
     tested = test_of(test, source, domain or loaded.domain, mapping, options, None)
     loaded = tested(loaded, read if log else None, seed)
     if png is not None:
@@ -245,25 +248,14 @@ def _in_environment(world: Any, env: str) -> tuple[Any, Any, list[str]]:
     return world.subset(items), Shape(row.slate_size, row.horizon, row.pages), [remark]
 
 
-def _check_options(
-    log: list[Path] | None,
-    since: str | None,
-    graph: Path | None,
-    png: Path | None,
-    planning: int | None,
-    terms: bool,
-) -> None:
-    """ValueError for options that have no effect together."""
+def _check_options(since: str | None, png: Path | None, planning: int | None, terms: bool) -> None:
+    """ValueError for --terms without --planning, no day in --since, and a --png of another kind."""
     if terms and planning is None:
         raise ValueError("--terms has an effect only with --planning N")
-    if since is not None and log is None:
-        raise ValueError("--since has an effect only with --log LOG")
     if since is not None:
         from recgym.logs.splits import since_parts
 
         since_parts(since)
-    if graph is not None and log is None:
-        raise ValueError("--graph has an effect only with --log LOG")
     if png is not None and png.suffix.lower() != ".png":
         raise ValueError(f"--png {png}: the name must end in .png")
 

@@ -14,6 +14,7 @@ DIGITS = {"date (8 digits)": 8, "date (14 digits)": 14}
 DATE, DAY_FIRST, MONTH_FIRST = "date", "date (day/month/year)", "date (month/day/year)"
 LABELS = (*UNITS, *DIGITS, DATE, DAY_FIRST, MONTH_FIRST)
 FIRST_MS, END_MS = 631_152_000_000, 4_102_444_800_000  # 1990 and 2100
+MAX_MS = 1 << 62  # of any time in ms; larger ones are cut
 YEARS_MS = (-62_135_596_800_000, 253_402_300_800_000)  # 1 and 10000
 MIN_FLOAT32_TIMES = 10  # distinct times that float32 holds exactly; by chance in 1 of 10^18 logs
 MAX_FLOAT32_WHOLE = 1 << 24  # largest number up to which float32 holds all whole numbers
@@ -63,6 +64,21 @@ def same_unit(values: Array, scale: tuple[int, int], name: str) -> TimeEntries:
     return TimeEntries(label, ms, rule, np.zeros(len(values), np.int64), finer_than_ms(values, ms, scale))
 
 
+def outside_years(ms: int, unit: str) -> str:
+    """The rule that a time in a stated unit breaks that is outside the years 1 to 9999, and the unit that suits it."""
+    rule = "a time of the years 1 to 9999 is needed"
+    multiply, divide = UNITS[unit]
+    if abs(ms) >= MAX_MS // 2:
+        return rule
+    value, at = ms * divide // multiply, np.datetime64(ms, "ms")
+    rule += f": {value} {unit} is in the year {1970 + int(at.astype('datetime64[Y]').astype(np.int64))}"
+    for other, (up, down) in UNITS.items():
+        if FIRST_MS <= (found := value * up // down) < END_MS:
+            day = np.datetime64(found, "ms").astype("datetime64[D]")
+            return f"{rule}, in {other} on {day}: time_unit (--time-unit {other}) states that"
+    return rule
+
+
 def no_times(count: int, rule: int) -> TimeEntries:
     """Entries that break one rule."""
     ms, ahead, fine = np.zeros((3, count), np.int64)
@@ -101,9 +117,9 @@ def times_of_numbers(values: Array, unit: str | None) -> TimeEntries:
 
 
 def scaled_to_ms(values: Array, scale: tuple[int, int]) -> Array:
-    """Numbers in ms, rounded half up; NaN and times outside the years 1 to 9999 come out outside these years."""
+    """Numbers in ms, rounded half up; NaN is `MAX_MS`, and larger times are cut there."""
     multiply, divide = scale
-    low, high = (2 * bound * divide // multiply for bound in YEARS_MS)
+    low, high = (bound * divide // multiply for bound in (-MAX_MS, MAX_MS))
     if values.dtype.kind == "f":
         values = np.clip(np.nan_to_num(values, nan=np.inf, posinf=np.inf, neginf=-np.inf), low, high)
         return np.floor(values * (multiply / divide) + 0.5).astype(np.int64)

@@ -37,6 +37,7 @@ from recgym.logs.time_units import (
     YEARS_MS,
     TimeEntries,
     no_times,
+    outside_years,
     same_unit,
     scaled_to_ms,
     times_of_numbers,
@@ -125,7 +126,12 @@ def _agreed(entries: TimeEntries, empty: Array, form: str | None, bounds: tuple[
     for number, text in rules.items():
         times.faults.append((~empty & ~known & (rule == number), text))
     beyond = (ms < bounds[0]) | (ms >= bounds[1])
-    times.faults.append((known & (label == most) & beyond, TIME_RULES[OUTSIDE_YEARS]))
+    beyond &= known & (label == most)
+    is_stated = bounds == YEARS_MS and unit in UNITS
+    text = (
+        outside_years(int(ms[beyond][0]), unit) if is_stated and beyond.any() else TIME_RULES[OUTSIDE_YEARS]
+    )
+    times.faults.append((beyond, text))
     return times
 
 

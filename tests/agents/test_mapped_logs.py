@@ -132,7 +132,9 @@ def test_train_reads_a_table_as_other_commands_do(run, world, drawn, place, tmp_
         f"2 files are one log: a.csv, b.csv\n--log {files[0]} {files[1]}: mapped by the ids"
     )
     again = train("read", *paths, "--map", f"{mapped[1]},cart=click", "--resume")
-    refused(again, f"{tmp_path / 'read'} was begun with options of the log", "cart=click")
+    refused(
+        again, f"--out {tmp_path / 'read'}: holds an ended training with options of the log", "cart=click"
+    )
     refused(train("none", *mapped), "--map has an effect only with --log LOG")
     refused(train("none", "--time-unit", "s"), "--time-unit has an effect only with --log LOG")
     refused(train("none", "--log", tmp_path / "a.csv"), "--log: ", "a.csv", "user")

@@ -153,9 +153,11 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(*plan_of("ucb1", world), tmp_path / "run", listeners=(stop,))
-    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+    with pytest.raises(
+        ValueError, match="run: holds a stopped training with --steps 2000, not 1500; give the same,"
+    ):
         train(*plan_of("ucb1", world, 1_500), tmp_path / "run", resume=True)
-    with pytest.raises(ValueError, match=r"was begun with agent .*'ucb1'.*, not .*'thompson'"):
+    with pytest.raises(ValueError, match=r"holds a stopped training with agent .*'ucb1'.*, not .*'thompson'"):
         train(*plan_of("thompson", world), tmp_path / "run", resume=True)
 
 
@@ -180,7 +182,9 @@ def test_a_stopped_training_can_be_started_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(*plan_of("ucb1", world), out, listeners=(stop,))
     assert (entries(tmp_path / "runs"), entries(out)) == (["shop"], ["checkpoint"])
-    with pytest.raises(ValueError, match="was begun with steps 2000, not 1500"):
+    with pytest.raises(
+        ValueError, match="shop: holds a stopped training with --steps 2000, not 1500; give the same,"
+    ):
         train(*plan_of("ucb1", world, 1_500), out)
     resumed = train(*plan_of("ucb1", world), out, listeners=(lambda stage, *_: stages.append(stage),))
     assert stages.count("resumed") == 1

@@ -118,7 +118,7 @@ def test_train_keeps_them_with_the_agent_and_checks_them_at_resume(run, world, t
     assert run(*words, *short, "--resume")[:2] == (0, out)
     code, _, err = run(*words, "--resume")
     assert (code, err.count("\n")) == (2, 1)
-    assert "was begun with env" in err
+    assert "holds an ended training with env" in err
 
 
 def test_more_steps_than_the_ended_training_had_names_from(run, world, tmp_path):

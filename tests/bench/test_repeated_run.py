@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 from bench_runs import env_of, small
 from fake_runs import write_run
+from refusals import refused
 
 from recgym.bench import repeated_run
 from recgym.bench.experiment import Entry, Run
@@ -48,6 +49,18 @@ def test_runs_that_cannot_be_played_again_are_one_line(run, tmp_path):
         code, out, err = run("verify", tmp_path / name)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert message in err
+
+
+def test_a_run_in_a_world_of_a_path_says_where_it_is_verified(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    world = synthetic(3, domain="ecommerce").save("my_world")
+    (experiment,) = small({"ecommerce": world}).experiments
+    job = job_of(Run(experiment=experiment, entry=Entry(agent="popularity"), run=0, entropy=7), tmp_path)
+    assert execute(job) == "ok"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    where = "the run names it by a path: run from the folder where the benchmark was made"
+    refused(run("verify", tmp_path / job.run_id), "world 'my_world' is unknown", where)
 
 
 def test_every_return_and_figure_counts(tmp_path):

@@ -168,7 +168,7 @@ def test_plans_that_do_not_fit_are_refused(surface, tmp_path):
     with pytest.raises(ValueError, match="agent random has no search space; there are"):
         space_of("random")
     tune(plan(trials=2), tmp_path / "search")
-    with pytest.raises(ValueError, match="holds a search with another seeds; name another folder"):
+    with pytest.raises(ValueError, match="holds a search with another --seeds; name another folder"):
         tune(plan(trials=2, seeds=1), tmp_path / "search")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")

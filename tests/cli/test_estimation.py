@@ -57,6 +57,7 @@ def test_sessions_without_overlap_say_so(run, trained):
 def test_wrong_arguments_are_one_line(run, trained, tmp_path):
     log, agent = trained / "log", ("--policy", trained / "agent")
     refused(run("ope", log, "--policy", tmp_path / "none"), "--policy", "holds no trained agent")
+    refused(run("ope", tmp_path / "none.csv", *agent, "--fqe"), "--fqe needs --unit session")
     refused(run("ope", log, *agent, "--unit", "day"), "unit is 'day', allowed: 'slate', 'session'")
     refused(run("ope", log, *agent, "--level", "3"), "level is 3.0, expected a number between 0 and 1")
     refused(run("ope", log, *agent, "--epsilon", "2"), "epsilon")

@@ -34,7 +34,9 @@ def test_a_search_writes_trials_best_settings_and_a_picture(run, world, tmp_path
     assert [trial["number"] for trial in summary["trials"]] == [0, 1]
     assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
     assert run(*arguments, *options)[:2] == (0, out)
-    refused(run(*arguments, *options, "--seed", "4"), f"--out {folder}: holds a search with another seed")
+    steps = f"--out {folder}: holds a search with another --steps; name another folder"
+    refused(run(*arguments, *options, "--steps", "300"), steps)
+    refused(run(*arguments, *options, "--seed", "4"), f"--out {folder}: holds a search with another --seed;")
 
 
 def test_wrong_arguments_are_one_line(run, world, tmp_path):

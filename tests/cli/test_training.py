@@ -13,7 +13,8 @@ from refusals import refused
 
 from agents import agent_class
 from agents.problem import Problem
-from recgym.cli.training import _print_judged, with_stage
+from recgym.cli.agent_options import with_stage
+from recgym.cli.training import _print_judged, _ProgressListener
 from recgym.logs.sample import sample_log
 from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
@@ -148,3 +149,28 @@ def test_figures_of_an_agent_end_with_what_they_rest_on(capsys, tmp_path):
     loses = "it loses to a baseline in a held-out item over the catalogue"
     worse = f"The card of {world.name} says that {loses}: recgym card {place}"
     assert said("recgym/Ecommerce-v1", world=str(place)) == [worse]
+
+
+def test_progress_ends_at_the_budget(capsys, tmp_path):
+    """The last round of parallel sessions may go beyond it."""
+
+    class Bar:
+        disable = True
+
+        def add_task(self, *of, **options):
+            return 0
+
+        def update(self, task, *, completed, description):
+            self.completed = completed
+
+    listener = _ProgressListener(Bar(), "ucb1", tmp_path, 100)
+    listener("train", 240, {})
+    assert capsys.readouterr().err == "ucb1: train, 100 of 100 steps\n"
+    assert listener.bar.completed == 100
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_a_wrong_parameter_names_the_option_and_the_agent(run, command, tmp_path):
+    words = command, "ucb1", "recgym/Ecommerce-v1", "--out", tmp_path / "x", "--params"
+    refused(run(*words, '{"scale": -1}'), "recgym: --params: agent ucb1: scale is -1, expected")
+    refused(run(*words, '{"alpha": 1}'), "recgym: --params: agent ucb1 has no parameter 'alpha'")

@@ -227,6 +227,24 @@ def test_a_figure_is_marked_where_it_leaves_the_logs_interval():
     assert "0.33 (outside)" in cells(0.0, 0.33, 0.0, 0.0)  # no rate
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--map", "user=a,item=b"),
+        ("--source", "own"),
+        ("--time-unit", "s"),
+        ("--time-format", "%Y"),
+        ("--duplicates", "drop"),
+        ("--domain", "content"),
+    ],
+)
+def test_options_of_a_log_without_one_are_refused(run, world, tmp_path, option, value):
+    refused(run("card", world, option, value), f"{option} has an effect only with --log LOG or --test FILE")
+    code, _, err = run("card", world, option, value, "--test", tmp_path / "none.csv")
+    assert code == 2
+    assert "has an effect only" not in err
+
+
 def test_a_log_that_cannot_be_judged_is_one_line(run, places, tmp_path):
     world, log = places
     other = synthetic(7, domain="social").save(tmp_path / "other")

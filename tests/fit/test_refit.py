@@ -122,7 +122,14 @@ def test_a_wrong_agent_or_log_is_one_line(train, run, place, tmp_path):
     )
     refused(train("item-knn", *out, "--log", place / "bigger"), "item indices reach 59, this task has 30")
     other = ("train", "item-knn", ENV, "--steps", 50, "--sessions", 20)  # the shipped world's catalogue
-    refused(run(*other, *out, "--from", first), f"--from: {first}: saved item-knn", "this task needs (217,)")
+    there = f"--from {first}: trained in {ENV}, world {place / 'world'}; here"
+    advice = f"{ENV}, world ecommerce-2: say --world {place / 'world'}"
+    refused(run(*other, *out, "--from", first), f"{there} {advice}")
+    page = ("train", "item-knn", "recgym/EcommerceSlate-v1", "--world", place / "world")
+    refused(run(*page, *out, "--from", first), f"{there} recgym/EcommerceSlate-v1, world {place / 'world'}\n")
+    paid = ("--env-args", '{"reward": "revenue"}')
+    refused(train("item-knn", *out, "--from", first, *paid), there, 'with {"reward": "revenue"}')
+    (first / "training.json").unlink()  # as `agent.save` writes it
     synthetic(5).save(tmp_path / "alike")
     other = ("train", "item-knn", ENV, "--world", tmp_path / "alike", "--steps", 50, "--sessions", 20)
     refused(

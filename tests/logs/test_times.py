@@ -247,3 +247,31 @@ def test_named_zones_but_utc_and_gmt_are_refused(tmp_path, monkeypatch, local):
     error = refused(of_times(tmp_path, cells), time_format=form)
     assert [row for row, _ in rows_of(error)] == [2, 4]
     assert "with %Z UTC or GMT: other names of zones are not read" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (
+            1_433_221_332_117,
+            "s",
+            "1433221332117 s is in the year 47386, in ms on 2015-06-02: time_unit (--time-unit ms)",
+        ),
+        (
+            1_433_221_332_117_000,
+            "ms",
+            "is in the year 47386, in us on 2015-06-02: time_unit (--time-unit us)",
+        ),
+        (
+            1_433_221_332_117_000.0,
+            "ms",
+            "is in the year 47386, in us on 2015-06-02: time_unit (--time-unit us)",
+        ),
+        (-(10**12), "s", "-1000000000000 s is in the year -29719"),
+        (10**18, "s", "a time of the years 1 to 9999 is needed"),
+    ],
+)
+def test_a_stated_unit_that_cannot_be_names_the_year_and_a_unit_that_can(tmp_path, value, unit, text):
+    said = str(refused(of_times(tmp_path, [value, value]), time_unit=unit))
+    assert text in said
+    assert "1990" not in said
