@@ -49,7 +49,8 @@ class Sb3Dqn(Sb3Agent):
     Idea:
         The deep Q-network of Stable-Baselines3: a network gives Q of every item from the features; it is
         trained on random transitions of a replay buffer toward the reward plus the discounted value of a
-        slower copy of itself. Slates are learnt item by item.
+        slower copy of itself. Slates are learnt item by item, toward the value of the best single item of the
+        next state: what an item changes in later slates of K items counts for about a K-th.
 
     Formula:
         loss = (r + discount max_a' Q_target(s', a') - Q(s, a))^2, Huber's beyond 1

@@ -39,11 +39,13 @@ class Sb3Ppo(Sb3Agent):
     """Shows the likeliest item at each position. A slate's positions are independent given the state.
 
     While it trains, a slate may repeat an item (an empty place to the environment); `act` never repeats one.
+    `fresh`, too, holds in `act` alone. `sb3-maskable-ppo` keeps to `fresh`, rules and arrivals while it trains.
 
     Idea:
         A policy network gives probabilities of the items, a value network the return. After each rollout the
         policy is moved toward items that did better than expected, but the probability ratio is clipped, so
-        that one update cannot move it far.
+        that one update cannot move it far. It knows no masks while it trains: `fresh` holds in `act` alone, and
+        environments with rules or arrivals need `sb3-maskable-ppo`.
 
     Formula:
         loss = -min(ratio A, clip(ratio, 1 - clip_range, 1 + clip_range) A) - entropy H;   A: GAE
@@ -77,6 +79,14 @@ class Sb3Ppo(Sb3Agent):
             "clip_range": p.clip_range,
             "ent_coef": p.entropy,
         }
+
+    def _model(self, env: Any, budget: int, seed: int) -> Any:
+        """The algorithm; ValueError where it would show items that rules or arrivals exclude."""
+        if self.is_limited and self.algorithm is PPO:
+            raise ValueError(
+                "the environment has rules or arrivals, and agent sb3-ppo trains without masks: take sb3-maskable-ppo"
+            )
+        return super()._model(env, budget, seed)
 
     def logits(self, observation: Tensor) -> Tensor:
         """Log-probabilities at each position."""

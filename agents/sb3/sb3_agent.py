@@ -44,7 +44,7 @@ class Sb3Params:
     width: int = 64  # of the two hidden layers, as SB3
     state: str = "none"  # "deep-cf": the features and the embedding of deep CF
     fresh: bool = (
-        False  # show an item at most once per session (within the last 20 items), as other agents do
+        False  # show an item at most once per session (the last 20 items); `sb3-ppo`: in `act` alone
     )
 
     def __post_init__(self) -> None:
@@ -99,6 +99,7 @@ class Sb3Agent(BaseAgent):
             read = space if self.read is None else self.read.space
             self.policy = kind(read, actions, lambda _: 1e-3, **self.policy_arguments())
         self.policy.to(self.torch_device)
+        self.is_limited = False  # the environment that trains it has rules or arrivals
         self.moments: dict[str, NDArray[Any]] = {}  # of a checkpoint's optimizer
 
     def policy_arguments(self) -> dict[str, Any]:
@@ -164,6 +165,8 @@ class Sb3Agent(BaseAgent):
         budget, seed = begin_training(self, budget, seed)
         env = vector_of(env, self.num_envs)
         check_env(self, env)
+        asked = env.unwrapped.arguments
+        self.is_limited = asked.rules is not None or asked.arrival is not None
         loop_state = None if checkpointer is None else checkpointer.resume()
         done, episodes = (
             (0, 0) if loop_state is None else (loop_state.facts["env_steps"], loop_state.facts["episodes"])
@@ -208,7 +211,8 @@ class Sb3Agent(BaseAgent):
     @property
     def is_filled(self) -> bool:
         """Whether SB3 trains on single positions, with masks."""
-        return self.of_places is not None and (self.problem.slate_size > 1 or self.params.fresh)
+        has_masks = self.params.fresh or self.is_limited
+        return self.of_places is not None and (self.problem.slate_size > 1 or has_masks)
 
     @property
     def rows(self) -> int:

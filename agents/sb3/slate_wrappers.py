@@ -5,7 +5,9 @@ observation and the end of the session; a row's action is the item at its positi
 Q(s, i) is learnt from all K items of every slate, and the best slate is the K items of the largest Q.
 
 This is the itemwise decomposition of Ie et al. (2019, IJCAI, "SlateQ") without its choice model: items of a slate do
-not affect each other, and the next state's value is that of its best single item, including items already shown.
+not affect each other, and the next state's value is that of its best single item, including items already shown. That
+value is about a K-th of a slate's, although a response may change the whole next slate: what an item changes later
+counts for about a K-th, beside its own reward. `dcf-dqn` and `slateq` count it in full.
 
 Axes: B sessions, K slate positions, N items.
 """

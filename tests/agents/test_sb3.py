@@ -118,6 +118,19 @@ def test_maskable_ppo_never_shows_masked_items():
         assert (tried == {0, 3, 6, 9}) == (name == "sb3-maskable-ppo")
 
 
+@pytest.mark.parametrize("name", ["sb3-dqn", "sb3-qrdqn", "sb3-ppo"])
+@pytest.mark.parametrize("limit", [{"arrival": (0.5, 50)}, {"rules": {"never_again": "click"}}])
+def test_training_keeps_to_rules_and_arrivals(name, limit):
+    """The environment refuses other items; PPO, which knows no masks, is refused before its first step."""
+    env = native(num_envs=8, **limit)
+    agent = make_agent(name, Problem.of(env), 0, **FRESH[name], width=16)
+    if name == "sb3-ppo":
+        with pytest.raises(ValueError, match=r"rules or arrivals, .* take sb3-maskable-ppo"):
+            agent.train(env, 600, 0)
+    else:
+        assert agent.train(env, 600, 0)["env_steps"] >= 600
+
+
 def test_a_budget_is_spent_and_hardly_overspent():
     light = {"sb3-ppo": {"rollout": 256, "epochs": 1}, "sb3-qrdqn": {"width": 16, "quantiles": 4}}
     for name in light:
