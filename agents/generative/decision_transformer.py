@@ -27,9 +27,9 @@ from agents.problem import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionTransformerParams(DecoderParams):
-    """Adds the return that is asked for; the most probable items are shown."""
+    """Adds the return that is asked for; items are written greedily, code by code."""
 
-    candidates: int = 1  # beams, of which the largest predicted rewards are shown; 1: the most probable items
+    candidates: int = 1  # beams, of which the largest predicted rewards are shown; 1: greedy, code by code
     discount: float = 0.8  # of returns to go, per slate, in [0, 1]
     quantile: float = 0.9  # of the log's returns to go: the return that is asked for, in [0, 1]
 

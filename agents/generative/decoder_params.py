@@ -25,7 +25,7 @@ class DecoderParams:
     tastes: int = 0  # width of the vectors of items and users beside the codes; 0: none
     mixed_precision: bool = False  # bfloat16 in training, only on CUDA
     compile: bool = False  # torch.compile in training, only on CUDA
-    candidates: int = 8  # beams, of which the largest predicted rewards are shown; 1: the most probable items
+    candidates: int = 8  # beams, of which the largest predicted rewards are shown; 1: greedy, code by code
 
     def __post_init__(self) -> None:
         for name in ("width", "layers", "heads", "epochs", "epoch_rows", "batch", "candidates"):
