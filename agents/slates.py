@@ -13,6 +13,7 @@ from agents.problem import Problem
 from recgym.arrays import Doubles
 from recgym.checks import check_ids, quoted
 from recgym.jit import njit
+from recgym.observation import HISTORY_LENGTH
 
 
 def num_rows(observation: Any) -> int:
@@ -204,6 +205,14 @@ def logged_rewards(problem: Problem, log: Any) -> Doubles:
     items, events = log.column("item"), logged_events(problem, log).astype(np.float64)
     minutes = np.nan_to_num(log.column("watch_ms").astype(np.float64)) / 60_000.0
     return item_rewards(problem, items, events, minutes)
+
+
+def check_slate_size(name: str, problem: Problem) -> None:
+    """ValueError if slates are longer than the history, of which an agent reads their responses."""
+    if problem.slate_size > HISTORY_LENGTH:
+        raise ValueError(
+            f"agent {name} reads responses from a history of {HISTORY_LENGTH} items, not of {problem.slate_size}"
+        )
 
 
 def check_kind(log: Any) -> None:

@@ -23,7 +23,7 @@ from agents.interface import Actions, Figures, Masks, Transition
 from agents.params import check_range
 from agents.problem import Problem
 from agents.saved import check_arrays, check_shape, join_parts, split_parts
-from agents.slates import check_mask, credit
+from agents.slates import check_mask, check_slate_size, credit
 from agents.torch_utils import (
     GPUS,
     generator_on,
@@ -75,8 +75,8 @@ class DeepQParams:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("epochs", "weight_decay", "warmup"):
             check_range(name, getattr(self, name), 0)
-        counts = ("width", "hidden", "offline_batch", "batch_size", "steps_per_update", "epsilon_steps")
-        for name in (*counts, "replay"):
+        counts = ("width", "hidden", "epoch_rows", "offline_batch", "batch_size", "steps_per_update")
+        for name in (*counts, "epsilon_steps", "replay"):
             check_range(name, getattr(self, name), 1)
 
     @property
@@ -112,6 +112,7 @@ class DeepQ(BaseAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
+        check_slate_size(self.name, problem)
         self.torch_device = pick_device(device)
         with seeded(seed):
             self.online, self.target = (self._towers().to(self.torch_device) for _ in range(2))
@@ -259,9 +260,7 @@ class DeepQ(BaseAgent):
         self.counts = np.array(state["counts"])
         self._weights_changed()
         generator = torch.as_tensor(state["generator"])
-        if (
-            generator.shape == self.generator.get_state().shape
-        ):  # otherwise it was saved on another kind of device
+        if generator.shape == self.generator.get_state().shape:  # saved on the same kind of device
             put_generator(self.generator, state["generator"])
         else:
             self.generator.manual_seed(int(self.counts[0]))

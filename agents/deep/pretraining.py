@@ -117,7 +117,7 @@ def split_rows(histories: Histories, epoch_rows: int) -> tuple[NDArray[np.int64]
     train = np.flatnonzero(~is_late)
     if not len(train):
         raise ValueError("the log needs at least two sessions")
-    return train, np.flatnonzero(is_late)[: epoch_rows // 5]
+    return train, np.flatnonzero(is_late)[: max(epoch_rows // 5, 1)]
 
 
 def batches(

@@ -13,7 +13,8 @@ Deviations: the networks and the replay are those of DCF-DQN; the slate of the n
 network and evaluated by the target network (van Hasselt et al., 2016). If slates can have several responses there is
 no single choice: each item is then a slate of its own with response probability sigmoid(c), its target is its own
 reward plus 1 / K of the next state's value, the slate's value is the sum over items, and the best slate is its K
-largest terms.
+largest terms. What one item changes in later slates so counts about a K-th: there it hardly plans. (Reward and
+continuation learnt apart earned 34.7 for 36.0 in ContentSlate-v1, and did not plan either.)
 
 Axes: B sessions, K slate positions, N items, S slates of a log.
 """
@@ -86,10 +87,6 @@ class SlateQ(DeepQ):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        if problem.slate_size > HISTORY_LENGTH:
-            raise ValueError(
-                f"agent slateq reads responses from a history of {HISTORY_LENGTH} items, not of {problem.slate_size}"
-            )
         p = self.params
         with seeded(seed + 1):
             self.choice = Towers(problem, width=p.width, hidden=p.hidden, encoder=p.encoder)
@@ -134,7 +131,7 @@ class SlateQ(DeepQ):
         rows = max(p.offline_batch // slates.shape[1], 1)
 
         def epoch() -> Iterator[tuple[int, Tensor]]:
-            taken = rng.permutation(train)[: p.epoch_rows // slates.shape[1]]
+            taken = rng.permutation(train)[: max(p.epoch_rows // slates.shape[1], 1)]
             for part in np.array_split(taken, -(-len(taken) // rows)):
                 yield part.size, self.choice_loss(*self._logged(histories, part))
 

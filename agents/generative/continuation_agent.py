@@ -3,6 +3,8 @@
 Axes: B sessions, b rows of a transition, W beams.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,11 +20,18 @@ from agents.generative.objectives import Read
 from agents.interface import Transition
 from agents.log_histories import Histories, return_to_go
 from agents.loop import take
+from agents.problem import Problem
+from agents.slates import check_slate_size
 from agents.torch_utils import to_host
 
 
 class ContinuationAgent(DecoderAgent):
     """Parameters have `look_ahead`, without which it is a `DecoderAgent`, and the `discount` per slate."""
+
+    def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
+        super().__init__(problem, seed, device, **params)
+        if self.learns_online:
+            check_slate_size(self.name, problem)
 
     @property
     def continuation(self) -> Continuation | None:

@@ -199,8 +199,23 @@ def test_its_errors_name_what_it_needs():
     world = synthetic(domain="ecommerce", num_items=12)
     with pytest.raises(ValueError, match="slates is 'best', allowed: 'exact', 'greedy', 'top-k'"):
         make_agent("slateq", Problem.of(pages(world, 1)), slates="best")
-    with pytest.raises(ValueError, match="a history of 20 items, not of 21"):
-        make_agent("slateq", Problem.of(pages(synthetic(domain="ecommerce"), 1, slate_size=21)))
+
+
+@pytest.mark.parametrize("name", ["slateq", "dcf-dqn", "genrec"])
+def test_slates_longer_than_the_history_are_refused(name):
+    """At the start, not in training, where the replay of the last 20 items lacks responses."""
+    with pytest.raises(ValueError, match=f"{name} reads responses from a history of 20 items, not of 21"):
+        make_agent(name, Problem.of(pages(synthetic(domain="ecommerce"), 1, slate_size=21)))
+
+
+@pytest.mark.parametrize("name", ["slateq", "dcf-dqn"])
+def test_an_epoch_of_one_row_trains(name):
+    world = synthetic(domain="ecommerce", num_items=12)
+    log = sample_log(world, "random", 30, 1, slate_size=3)
+    agent = make_agent(name, Problem.of(pages(world, 1)), epochs=1, epoch_rows=1, **SMALL)
+    assert np.isfinite(agent.prepare(log, 0)["loss"])
+    with pytest.raises(ValueError, match="epoch_rows is 0"):
+        make_agent(name, Problem.of(pages(world, 1)), epoch_rows=0)
 
 
 def test_a_log_of_shorter_slates_teaches_the_same_choices():
