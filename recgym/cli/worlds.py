@@ -217,8 +217,9 @@ def card(
         judged, shape, remark = (loaded, None, []) if env is None else _in_environment(loaded, env)
         found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
         loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
-    tested = test_of(test, source, domain or loaded.domain, mapping, options, None)
-    loaded = tested(loaded, read if log else None, seed)
+    loaded = test_of(test, source, domain or loaded.domain, mapping, options, None)(
+        loaded, read if log else None, seed
+    )
     if png is not None:
         from recgym.fidelity.card_picture import draw_card
 
