@@ -202,10 +202,8 @@ def card(
     from recgym.envs.world_lookup import load_world
 
     options = given(time_unit=time_unit, time_format=time_format, duplicates=duplicates)
-    if log is None:
-        refuse_idle({"since": since, "graph": graph, "env": env}, "--log LOG")
-        if not test:
-            refuse_idle({"domain": domain, "source": source, "mapping": mapping, **options}, LOG_OR_TEST)
+    reading = {"domain": domain, "source": source, "mapping": mapping, **options}
+    _check_reading(log, test, {"since": since, "graph": graph, "env": env}, reading)
     _check_options(since, png, planning, terms)
     loaded = load_world(world)
     if png is not None:
@@ -217,9 +215,8 @@ def card(
         judged, shape, remark = (loaded, None, []) if env is None else _in_environment(loaded, env)
         found = judge_since(judged, read, since, seed=seed, shape=shape).entries()
         loaded = loaded.with_card(**found | {"judged": [*remark, *found["judged"]]})
-    loaded = test_of(test, source, domain or loaded.domain, mapping, options, None)(
-        loaded, read if log else None, seed
-    )
+    tested = test_of(test, source, domain or loaded.domain, mapping, options, None)
+    loaded = tested(loaded, read if log else None, seed)
     if png is not None:
         from recgym.fidelity.card_picture import draw_card
 
@@ -247,6 +244,14 @@ def _in_environment(world: Any, env: str) -> tuple[Any, Any, list[str]]:
     slates = "whole pages" if row.pages else f"slates of {row.slate_size}"
     remark = f"in {env}: {items:,} items, {slates}, at most {row.horizon} steps"
     return world.subset(items), Shape(row.slate_size, row.horizon, row.pages), [remark]
+
+
+def _check_reading(log: Any, test: Any, of_log: dict[str, Any], of_both: dict[str, Any]) -> None:
+    """ValueError for options on reading a log, or a log or test, where none is read."""
+    if log is None:
+        refuse_idle(of_log, "--log LOG")
+    if log is None and not test:
+        refuse_idle(of_both, LOG_OR_TEST)
 
 
 def _check_options(since: str | None, png: Path | None, planning: int | None, terms: bool) -> None:
