@@ -55,7 +55,7 @@ def read_csv(
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     with reading(name):
         try:
-            with layout.open(files, name) as (stream, read, parse):
+            with layout.open(files, name, types) as (stream, read, parse):
                 options = (stream, read, parse, convert)
                 table = pacsv.read_csv(*options) if where is None else _matching(options, *where)
         except pa.ArrowInvalid:
@@ -97,7 +97,7 @@ def read_typed(files: Files, name: str, types: Mapping[str, Any], layout: "TextL
     convert = pacsv.ConvertOptions(include_columns=list(types), column_types=wanted)
     if {INT, None} & set(types.values()) and has_hexadecimal(files, name):
         return None
-    with reading(name), layout.open(files, name) as options:
+    with reading(name), layout.open(files, name, types) as options:
         try:
             table = pacsv.read_csv(*options, convert)
         except (pa.ArrowInvalid, UnicodeError):
@@ -159,7 +159,7 @@ def read_words(
     def read(words: dict[str, Any]) -> Any:
         widths.clear()
         convert = pacsv.ConvertOptions(include_columns=list(types), column_types=words)
-        with layout.open(files, name, invalid_row_handler=note) as options:
+        with layout.open(files, name, types, invalid_row_handler=note) as options:
             return pacsv.read_csv(*options, convert)
 
     with reading(name):

@@ -83,9 +83,7 @@ class Files:
             raise LogError("a log needs at least one file")
         self.is_named = len(paths) > 1  # the caller has named each file
         self._left: list[str] = []
-        self.long_rows: dict[
-            tuple[str, str], list[int]
-        ] = {}  # of files that were read, by name and separator
+        self.quoted: dict[tuple[str, str], Any] = {}  # cells in quotes, by name of a file and separator
         if self.is_named:
             self.path, self.names, self._left = _several(paths)
             return

@@ -11,8 +11,8 @@ error. Conventions:
 * files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
   key that is mapped to #file, the name of the file without endings, they may have further columns of their own.
   `separator` and `encoding` state the form of text; else the separator is that of the header, and the encoding UTF-8. A
-  quote that opens a cell and is not closed, or takes lines that are like rows, is an error; `quote` states that quotes
-  are characters (literal), or that such lines are text (lines) (`recgym.logs.quotes`);
+  quote that opens a cell and is not closed where the cell ends, or takes lines that are like rows, is an error; `quote`
+  states that quotes are characters (literal), or that such lines are text (lines) (`recgym.logs.quotes`);
 * time: numbers are s, ms, us or ns, or dates such as 20080401 and 20080401123000; the unit is that which puts them
   between 1990 and 2100, or `time_unit`. Dates start with the year, or with the month or the day if a row shows which,
   or have the format `time_format`; without a zone they are UTC. All rows must have the same unit, which a remark names;

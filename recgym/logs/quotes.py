@@ -1,11 +1,12 @@
 """Cells in quotes that hold line breaks, and quotes that nothing closes, which would take the rows below into a cell.
 
-As Arrow reads it, a quote at the start of a cell opens it, and the next one that is not doubled closes it.
+A cell whose quotes close before its end, as in "Great" show, would lose them. As Arrow reads it, a quote at the start
+of a cell opens it, and the next one that is not doubled closes it.
 """
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from recgym.logs.files import Files, reading
@@ -20,8 +21,15 @@ TO_QUOTE = re.compile(r'[^"]*(?:""[^"]*)*')  # a cell up to the quote that close
 RULE = "a quote that opens a cell must be closed where the cell ends (quote=literal: quotes are characters)"
 
 
+class QuotedCells(NamedTuple):
+    """Cells in quotes of a file that need a look."""
+
+    long_rows: list[int]  # lines at which those rows start that take several lines
+    odd: list[LogProblem]  # cells of one line whose quotes close before the cell ends
+
+
 class LongCell(NamedTuple):
-    """A cell in quotes that holds line breaks."""
+    """A cell in quotes that holds line breaks, or whose quotes close before it ends."""
 
     row: int  # line of the quote that opens it
     column: int  # from 0
@@ -33,7 +41,7 @@ class LongCell(NamedTuple):
         last = self.row + len(self.lines) - 1
         if self.after is None:
             return "and none closes it"
-        if self.after.strip(" ") and not self.after.lstrip(" ").startswith(separator):
+        if goes_on(self.after, separator):
             return f"and the next one, in row {last}, is not at the end of a cell"
         first, *inner, end = (line.count(separator) for line in self.lines)
         is_like_rows = first == width - 1 - self.column and end == self.column
@@ -45,49 +53,73 @@ class LongCell(NamedTuple):
         return ""
 
 
+def goes_on(after: str, separator: str) -> bool:
+    """Whether the text behind a quote that closes goes on in the same cell."""
+    return bool(after.strip(" ")) and not after.lstrip(" ").startswith(separator)
+
+
 def may_hold_long_cells(files: Files, name: str, delimiter: str) -> bool:
-    """Whether a quote opens a cell whose line has none that closes it; a fast look where there are few quotes."""
+    """Whether a quote opens a cell whose line has none that closes it at its end; a fast look where quotes are few."""
     with reading(name), files.open(name) as packed:
         stream, separator = single(packed, delimiter)
         sign = re.escape(separator).encode()
-        opened = re.compile(rb'"(?<=[%b\r\n]")[^"\r\n]*+(?:""[^"\r\n]*+)*+[\r\n]' % sign)
+        text = rb'"[^"\r\n]*+(?:""[^"\r\n]*+)*+'
+        opened = re.compile(rb'(?<=[%b\r\n])%b(?:[\r\n]|" *+[^ %b\r\n])' % (sign, text, sign))
+        cell = rb'(?:%b" *+|(?!")[^%b\r\n]*+)' % (text, sign)
+        is_plain = re.compile(rb"%b(?:%b%b)*+(?=[\r\n])" % (cell, sign, cell)).match
         last, start = b"\n", BOM.encode("latin-1")
         while block := stream.read(BLOCK_BYTES):
             block, start = last + block.removeprefix(start), b""
             end = max(block.rfind(b"\n"), block.rfind(b"\r"))
-            if block.find(b'"') >= 0 and opened.search(block, 0, end + 1):
+            if block.find(b'"') >= 0 and _has_odd_line(block[: end + 1], opened, is_plain):
                 return True
             last = block[max(end, 0) :]
             if len(last) > MAX_CHARACTERS:
                 return False  # no reader takes such a line
-        return bool(opened.search(last + b"\n"))
+        return _has_odd_line(last + b"\n", opened, is_plain)
 
 
-def long_rows(
+def _has_odd_line(lines: bytes, opened: re.Pattern[bytes], is_plain: Callable[[bytes, int], Any]) -> bool:
+    """Whether a line in which `opened` finds something is not plain as a whole; other quotes are within cells."""
+    at = 0
+    while found := opened.search(lines, at):
+        start = lines.rfind(b"\n", 0, found.start()) + 1
+        plain = is_plain(lines, max(lines.rfind(b"\r", start, found.start()) + 1, start))
+        if plain is None:
+            return True
+        at = plain.end()
+    return False
+
+
+def quoted_cells(
     files: Files, name: str, delimiter: str, header: Sequence[str], encoding: str, may_hold_rows: bool
-) -> list[int]:
-    """Lines at which those rows start that take several lines, as a cell in quotes holds line breaks.
+) -> QuotedCells:
+    """Rows that take several lines, as a cell in quotes holds line breaks, and cells whose quotes close too early.
 
     Raises:
         LogError: a quote is not closed; or, unless cells `may_hold_rows`, each line of a cell is like a row.
     """
-    found, width = [], 0
+    found: list[int] = []
+    odd: list[LogProblem] = []
+    width = 0
     with reading(name), files.open(name) as packed:
         stream, separator = single(packed, delimiter)
         for row, cells, several in quoted_rows(stream, separator):
             width = width or cells
-            found += [row] if several else []
+            found += [row] if any(len(cell.lines) > 1 for cell in several) else []
             for cell in several:
                 if fault := cell.fault(separator, width, may_hold_rows):
                     column = header[cell.column] if cell.column < len(header) else ""
                     start = cell.lines[0].encode("latin-1").decode(encoding, "replace")[:MAX_SHOWN]
                     value = f"{chr(34) + start!r}, {fault}"
-                    raise_problems([LogProblem(name, cell.row, column, RULE, value)])
-    return found
+                    odd.append(LogProblem(name, cell.row, column, RULE, value))
+                    if len(cell.lines) > 1 or cell.after is None:
+                        raise_problems(odd[-1:])
+    return QuotedCells(found, odd)
 
 
 def quoted_rows(stream: Any, separator: str) -> Iterator[tuple[int, int, list[LongCell]]]:
-    """Line, from 1, at which each row starts, its number of cells, and its cells that hold line breaks."""
+    """Line, from 1, at which each row starts, its number of cells, and its cells that are a `LongCell`."""
     opening = re.compile(rf'(?:^|{re.escape(separator)})"').search
     with io.TextIOWrapper(stream, "latin-1") as text:
         lines = enumerate(_plain(text), 1)
@@ -107,7 +139,8 @@ def quoted_rows(stream: Any, separator: str) -> Iterator[tuple[int, int, list[Lo
                     if not number or size > MAX_CHARACTERS:
                         yield row, column, [*found, LongCell(begin, column, parts, None)]
                         return
-                found += [LongCell(begin, column, [*parts, line[:end]], line[end + 1 :])] if parts else []
+                if parts or goes_on(line[end + 1 :], separator):
+                    found.append(LongCell(begin, column, [*parts, line[at:end]], line[end + 1 :]))
                 at = end + 1
             yield row, column + line.count(separator, at) + 1, found
 

@@ -1,7 +1,7 @@
 """Layout of a file of delimited text: its first line, and the options with which Arrow reads it."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ import pyarrow.csv as pacsv
 from recgym.arrays import Array
 from recgym.logs.files import Files, reading
 from recgym.logs.lines import line_numbers
-from recgym.logs.problems import LogError
-from recgym.logs.quotes import long_rows, may_hold_long_cells
+from recgym.logs.problems import LogError, raise_problems
+from recgym.logs.quotes import QuotedCells, may_hold_long_cells, quoted_cells
 from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
 
 SIGNATURES = {  # first bytes of files of other formats
@@ -84,28 +84,35 @@ class TextLayout(NamedTuple):
             files, name, rows, delimiter=self.delimiter, is_quoted=self.is_quoted, has_header=has_header
         )
 
-    def long_rows(self, files: Files, name: str) -> list[int]:
-        """Lines at which rows start that take several lines; LogError for a quote that is not closed."""
+    def quoted(self, files: Files, name: str) -> QuotedCells:
+        """Cells in quotes that need a look; LogError for a quote that is not closed."""
         if not self.is_quoted:
-            return []
+            return QuotedCells([], [])
         key = name, self.delimiter
-        if key not in files.long_rows and not may_hold_long_cells(files, *key):
-            files.long_rows[key] = []
-        if key not in files.long_rows:
+        if key not in files.quoted and not may_hold_long_cells(files, *key):
+            files.quoted[key] = QuotedCells([], [])
+        if key not in files.quoted:
             header = self.header or read_header(files, name, self)
-            files.long_rows[key] = long_rows(files, *key, header, self.encoding, self.may_hold_rows)
-        return files.long_rows[key]
+            files.quoted[key] = quoted_cells(files, *key, header, self.encoding, self.may_hold_rows)
+        found: QuotedCells = files.quoted[key]
+        return found
 
     def remarks(self, files: Files, name: str) -> list[str]:
         """A remark that counts the rows that take several lines, if there are some."""
-        rows = self.long_rows(files, name)
+        rows = self.quoted(files, name).long_rows
         what = "rows take several lines, as a cell in quotes holds line breaks; the first is row"
         return [f"{name}: {len(rows):,} {what} {rows[0]}"] if rows else []
 
     @contextmanager
-    def open(self, files: Files, name: str, **parse: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """Context of the stream of a file and the options with which Arrow reads and parses it."""
-        has_long_rows = bool(self.long_rows(files, name))
+    def open(
+        self, files: Files, name: str, columns: Container[str] = (), **parse: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Context of the stream of a file and the options with which Arrow reads and parses it.
+
+        LogError for a cell of one of the `columns` whose quotes close before it ends.
+        """
+        long_rows, odd = self.quoted(files, name)
+        raise_problems([problem for problem in odd if problem.column in columns])
         with files.open(name) as packed:
             stream, delimiter = single(packed, self.delimiter, self.is_quoted)
             line = "" if self.header else read_line(files, name, self.encoding, has_rows=True)
@@ -123,7 +130,7 @@ class TextLayout(NamedTuple):
                 pacsv.ParseOptions(
                     delimiter=delimiter,
                     quote_char='"' if self.is_quoted else False,
-                    newlines_in_values=has_long_rows,
+                    newlines_in_values=bool(long_rows),
                     **parse,
                 ),
             )
