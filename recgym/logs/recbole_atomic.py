@@ -1,8 +1,9 @@
 """RecBole's atomic files: NAME.inter, and NAME.item beside it, tables with the type of each field in the header.
 
 The domain must be stated. The user is the field user_id, or else the first token; the item item_id, or else the second
-token; `timestamp` is the time, `rating` the rating (4 or more is a response), `session_id` the session. A `mapping`
-states other fields by their names with types, user=user_id:token. The category is the first word of a field class,
+token; `timestamp` is the time, `session_id` the session. `label` (0 or 1) is the response, else `rating` the rating (4
+or more is a response). A `mapping` states other fields by their names with types, user=user_id:token. The category is
+the first word of a field class,
 category, categories or genre of NAME.item. Several parts (NAME.train.inter ...) are one log.
 
 Layout: the documentation of RecBole, "atomic files" (recbole.io/docs).
@@ -11,7 +12,7 @@ Layout: the documentation of RecBole, "atomic files" (recbole.io/docs).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recgym.events import DOMAINS
+from recgym.events import DOMAINS, EVENTS
 from recgym.logs.columns import Source
 from recgym.logs.files import Files
 from recgym.logs.log import Log
@@ -26,7 +27,8 @@ SOURCE = Source(
 )
 FILES, ITEMS = "*.inter", "*.item"
 TABS = TextForm("\t", is_quoted=False)
-FIELDS = {"time": "timestamp:float", "rating": "rating:float", "session": "session_id:token"}
+FIELDS = {"time": "timestamp:float", "session": "session_id:token"}
+LABEL, RATING = "label:float", "rating:float"
 CATEGORIES = ("class", "category", "categories", "genre")
 
 
@@ -38,7 +40,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     names = files.find(FILES)
     if not names:
         raise LogError(f"{files.path}: there is no file {FILES}")
-    columns = parse_mapping(options.get("mapping"), domain) or _fields(names[0], _header(files, names[0]))
+    columns = parse_mapping(options.get("mapping"), domain) or _fields(
+        names[0], _header(files, names[0]), domain
+    )
     items = _categories(files, columns["item"])
     return TableForm(SOURCE, domain, (FILES,), columns, TABS, items).read_files(files, names)
 
@@ -47,7 +51,7 @@ def _header(files: Files, name: str) -> list[str]:
     return read_line(files, name).split("\t")
 
 
-def _fields(name: str, header: Sequence[str]) -> dict[str, str]:
+def _fields(name: str, header: Sequence[str], domain: str) -> dict[str, str]:
     """Field of each key, by its name and type."""
     tokens = [field for field in header if field.endswith(":token")]
     if len(tokens) < 2:
@@ -57,7 +61,9 @@ def _fields(name: str, header: Sequence[str]) -> dict[str, str]:
     user = next((field for field in tokens if field == "user_id:token"), tokens[0])
     others = [field for field in tokens if field != user]
     item = next((field for field in others if field == "item_id:token"), others[0])
-    return {"user": user, "item": item} | {key: field for key, field in FIELDS.items() if field in header}
+    responses = {EVENTS[domain][0].name: LABEL} if LABEL in header else {"rating": RATING}
+    known = {key: field for key, field in (FIELDS | responses).items() if field in header}
+    return {"user": user, "item": item} | known
 
 
 def _categories(files: Files, item: str) -> Attributes | None:

@@ -24,9 +24,17 @@ def test_atomic_files_of_other_fields_and_in_parts(tmp_path):
     texts = {"x.train.inter": f"{head}1\ta\t1\n1\tb\t0\n", "x.valid.inter": f"{head}2\ta\t1\n"}
     log = read_log(write(tmp_path, texts), domain="ecommerce", source="recbole")
     assert (named(log)["user"], named(log)["item"]) == (["1", "1", "2"], ["a", "b", "a"])
+    assert named(log)["click"] == [True, False, True]  # all rows were responses
     mapping = "user=session_id:token,item=product:token,click=label:float"
     log = read_log(tmp_path, domain="ecommerce", source="recbole", mapping=mapping)
     assert named(log)["click"] == [True, False, True]
+
+
+def test_a_label_is_the_response_whatever_the_rating(tmp_path):
+    text = "user_id:token\titem_id:token\trating:float\tlabel:float\n1\ta\t5\t0.0\n1\tb\t1\t1.0\n"
+    log = read_log(write(tmp_path, {"x.inter": text}), domain="social")
+    assert named(log)["listen"] == [False, True]
+    assert any("columns not read: rating:float" in remark for remark in log.remarks)
 
 
 def test_atomic_files_errors_name_the_row(tmp_path):
