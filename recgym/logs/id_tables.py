@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from recgym.arrays import Array
 from recgym.logs.arrow_types import TEXT, TYPES_RULE, plain
+from recgym.logs.cell_rules import VALUE_RULE
 from recgym.logs.columns import ITEM_COLUMNS, as_numpy, is_words
 from recgym.logs.delimited import (
     TABLE,
@@ -60,7 +61,8 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
     Columns of other types are left out, with a remark. `lines` (rows,) are line numbers for messages; default: from 1.
 
     Raises:
-        LogError: there is no column `id`, an id is repeated, or a value of a column of ITEM_COLUMNS does not fit.
+        LogError: there is no column `id`, an id is empty or repeated, or a value of a column of ITEM_COLUMNS does not
+            fit.
     """
     require_columns(name, table.column_names, ("id", *table.column_names), *(TABLE if lines is None else ()))
     if not len(table):
@@ -73,9 +75,11 @@ def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, lis
     rule = "an id must occur once"
     raise_problems(
         [
-            LogProblem(name, int(lines[row]), "id", rule, repr(key))
+            LogProblem(
+                name, int(lines[row]), "id", rule if key else VALUE_RULE, repr(key) if key else "nothing"
+            )
             for row, key in enumerate(ids)
-            if first[key] != row
+            if not key or first[key] != row
         ]
     )
     for column in table.column_names:

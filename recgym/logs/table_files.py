@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from recgym.arrays import Array
 from recgym.events import EVENTS
 from recgym.logs.arrow_types import is_list, refuse_list, refuse_spans
-from recgym.logs.column_names import FILE_NAME, PLACE, by_place, needed_columns, refuse_unnamed
+from recgym.logs.column_names import ANY_EVENTS, FILE_NAME, PLACE, by_place, needed_columns, refuse_unnamed
 from recgym.logs.columns import as_numpy
 from recgym.logs.delimited import (
     FLAG,
@@ -260,6 +260,8 @@ def _below_one_another(names: Sequence[str], parts: Sequence[Any]) -> Any:
         pieces = [part[key] for part in parts]
         if any(pa.types.is_dictionary(piece.type) for piece in pieces):
             pieces = [p if pa.types.is_dictionary(p.type) else as_text(p).dictionary_encode() for p in pieces]
+        elif key in ANY_EVENTS and len({piece.type for piece in pieces}) > 1:  # true and false are 1 and 0
+            pieces = [piece.cast(INT) if piece.type == FLAG else piece for piece in pieces]
         try:
             tables = [pa.table({key: piece}) for piece in pieces]
             columns[key] = pa.concat_tables(tables, promote_options="permissive")[key]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from small_logs import table
 
-from recgym.logs import read_log
+from recgym.logs import Log, LogError, read_log
 
 
 @pytest.mark.parametrize("given", ["", "category", "price", "duration_ms", "category,price,duration_ms"])
@@ -34,3 +34,18 @@ def test_attributes_that_the_table_of_items_lacks_are_those_of_the_rows(tmp_path
         "1 items have rows of another category: the first is"
     )  # fmt: skip
     assert f"events.csv: {kept} the item's" in log.remarks
+
+
+@pytest.mark.parametrize("rows", ["1,x\n,y\n2,z\n", "1,x\n ,y\n,z\n"])
+def test_an_empty_id_is_none(tmp_path, rows):
+    """As the empty last rows of a spreadsheet: it became an item, and rows of events without one became its rows."""
+    path = table(tmp_path, "user,item\na,1\na,\n")
+    (tmp_path / "items.csv").write_text("id,category\n" + rows)
+    with pytest.raises(LogError, match=r"^items.csv, row 3, id: a value is needed; found nothing"):
+        read_log(path, domain="content", items=tmp_path / "items.csv")
+    with pytest.raises(LogError, match=r"^items, row 2, id: a value is needed; found nothing"):
+        Log.from_pandas(
+            pd.DataFrame({"user": ["a"], "item": ["1"]}),
+            domain="content",
+            items=pd.DataFrame({"id": ["1", None]}),
+        )

@@ -66,6 +66,19 @@ def test_columns_may_have_another_order_and_related_types(tmp_path):
     )
 
 
+def test_true_and_false_of_one_file_are_1_and_0_of_another(tmp_path):
+    """As CSV and JSON lines have them: the files were refused."""
+    csv = write(tmp_path / "a.csv", "user,item,click\nu,1,1\nu,2,0\n")
+    lines = write(
+        tmp_path / "b.jsonl", '{"user": "u", "item": 3, "click": 1}\n{"user": "u", "item": 4, "click": 0}\n'
+    )
+    typed = parquet(tmp_path / "c.parquet", user=["u"] * 2, item=[5, 6], click=[1.0, 0.0])
+    log = read_log([csv, lines, typed], domain="content")
+    assert log.column("click").tolist() == [True, False] * 3
+    bad = parquet(tmp_path / "d.parquet", user=["u"], item=[5], click=[2])
+    assert refused([csv, bad]).startswith("d.parquet, row 1, click: 0 or 1 is needed")
+
+
 def test_files_without_header_are_one_log_and_duplicates_are_counted(tmp_path):
     for name in ("a.csv", "b.csv"):
         write(tmp_path / "x" / name, f"u1,i1,1600000000.5\nu2,i{name[0]},1600000001.5\n")
