@@ -52,6 +52,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", pages())
 def test_a_page_runs(page, folder, capsys):
     scope: dict = {}
+    python = [text for language, text in blocks(page) if language == "python"]
     for language, text in blocks(page):
         if language == "python":
             exec(compile(text, page, "exec"), scope)
@@ -66,6 +67,8 @@ def test_a_page_runs(page, folder, capsys):
                     "0",
                 ]  # the estimate takes minutes; tests/cli/test_fitting.py has it
             assert app(arguments, standalone_mode=False) in (None, 0), f"{page}: {line}"
+    for text in python:
+        exec(compile(text, f"{page}, run again", "exec"), scope)
     if page == "README.md":
         assert scope["observations"].shape[0] == 1024
         assert scope["again"].act(scope["observation"]) == scope["agent"].act(scope["observation"])

@@ -272,11 +272,11 @@ class Log:
             **options,
         )
 
-    def write(self, folder: str | PathLike[str]) -> None:
-        """Writes a folder of Parquet tables, meta.json and checksums, atomically; LogError if it exists."""
+    def write(self, folder: str | PathLike[str], *, replace: bool = False) -> None:
+        """Writes a folder of tables, meta.json and checksums, atomically; LogError if it exists and no `replace`."""
         from recgym.logs.stored import write_log
 
-        write_log(self, folder)
+        write_log(self, folder, replace)
 
     @classmethod
     def read(cls, folder: str | PathLike[str], *, check: bool = True) -> "Log":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from recgym.checks import MAX_COUNT, quoted
+from recgym.checks import MAX_COUNT, flag, quoted
 from recgym.logs.columns import Source, nulls
 from recgym.logs.files import reading, stated
 from recgym.logs.problems import LogError
@@ -27,20 +27,34 @@ MAX_ROWS = 1 << 48
 MAX_TABLE_BYTES = 1 << 36
 
 
-def write_log(log: "Log", folder: str | PathLike[str]) -> None:
+def write_log(log: "Log", folder: str | PathLike[str], is_replaced: bool) -> None:
     """Writes a log, see `Log.write`."""
     target = stated(folder, "folder")
+    is_replaced = flag("replace", is_replaced)
     if os.path.lexists(target):
-        raise LogError(f"{target}: exists already, expected a new folder")
+        is_log = _is_log(target)
+        if not is_replaced:
+            instead = ", or replace=True" if is_log else ""
+            raise LogError(f"{target}: exists already, expected a new folder{instead}")
+        if not is_log:
+            raise LogError(f"{target}: not a log that recgym wrote; replace=True replaces no other folder")
     tables = {name: getattr(log, name) for name in TABLES}
     tables |= {name: table for name in OPTIONAL if (table := getattr(log, name)) is not None}
     meta: dict[str, Any] = {"schema": SCHEMA, "domain": log.domain, "source": asdict(log.source)}
     meta |= {"duplicates": log.duplicates, "remarks": list(log.remarks), "num_rows": log.num_rows}
     meta |= {"indexed_by": log.indexed_by, "horizon": log.horizon}
-    with whole_folder(target) as work:
+    with whole_folder(target, drop=[META, *(f"{name}.parquet" for name in (*TABLES, *OPTIONAL))]) as work:
         for name, table in tables.items():
             pq.write_table(table, work / f"{name}.parquet", compression="zstd")
         write_json(work / META, meta)
+
+
+def _is_log(folder: Path) -> bool:
+    """Whether a folder has the meta.json of a log."""
+    try:
+        return bool(Stored(folder, "log").json(META, KINDS)["schema"] == SCHEMA)
+    except (ValueError, OSError):
+        return False
 
 
 def is_written(folder: Path) -> bool:

@@ -108,8 +108,32 @@ def test_write_and_read_give_the_same_log(tmp_path):
     assert again.rows.equals(log.rows)
     assert again.users.equals(log.users)
     assert (again.domain, again.source, again.duplicates, again.remarks) == ("content", SOURCE, 3, ("one",))
-    with pytest.raises(LogError, match="exists already"):
+    with pytest.raises(LogError, match=r"log: exists already, expected a new folder, or replace=True$"):
         log.write(tmp_path / "log")
+
+
+def test_a_log_is_replaced_where_it_is_said(tmp_path):
+    friends = pa.table({"user": pa.array([0], pa.int32()), "friend": pa.array([1], pa.int32())})
+    replace(tiny(), friends=friends).write(tmp_path / "log", replace=True)
+    (tmp_path / "log/LICENCE").write_text("own")
+    replace(tiny(), remarks=("two",)).write(tmp_path / "log", replace=True)
+    again = read_log(tmp_path / "log")
+    assert (again.remarks, again.friends) == (("two",), None)
+    assert (tmp_path / "log/LICENCE").read_text() == "own"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/meta.json").write_text("{}")
+    (tmp_path / "mine/rows.parquet").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name in ("mine", "file"):
+        with pytest.raises(
+            LogError, match=f"{name}: not a log that recgym wrote; replace=True replaces no other"
+        ):
+            tiny().write(tmp_path / name, replace=True)
+        with pytest.raises(LogError, match=f"{name}: exists already, expected a new folder$"):
+            tiny().write(tmp_path / name)
+    assert (tmp_path / "mine/rows.parquet").read_text() == "mine"
+    with pytest.raises(ValueError, match="replace is 1, expected True or False"):
+        tiny().write(tmp_path / "new", replace=1)
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
