@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from recgym.arrays import Arrays
+from recgym.arrays import Arrays, Ints
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.logistic import ROWS
 from recgym.fit.provenance import Provenance
@@ -93,20 +93,43 @@ def exposure_terms(
 
 
 def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
-    """Probability of staying in a category: maximum likelihood from neighbouring rows of a session, by EM.
+    """Probability of staying in a category: maximum likelihood from rows with an earlier step in their session, by EM.
 
-    None where the log does not identify it: no session has two rows, or there is one category.
+    None where the log does not identify it: no session has two steps, or there is one category.
     """
-    category = dataset.items.category[dataset.item]
-    pair = np.flatnonzero(rows & dataset.follows)
-    if not len(pair) or len(np.unique(category[rows])) < 2:
-        return None
     share = np.bincount(dataset.items.category, weights=dataset.items.exposure)
-    code = np.where(category[pair] == category[pair - 1], category[pair], len(share))  # of equal terms
+    count, seen = (
+        np.zeros(len(share) + 1),
+        np.zeros(len(share), bool),
+    )  # of rows of equal terms: the last leave
+    for inside in _blocks(dataset):
+        category, lead = dataset.items.category[dataset.item[inside]], lead_before(dataset, inside)
+        later = np.flatnonzero(rows[inside] & (lead >= 0))
+        stays = category[later] == category[lead[later]]
+        count += np.bincount(np.where(stays, category[later], len(share)), minlength=len(count))
+        seen[category[rows[inside]]] = True
+    if not count.any() or seen.sum() < 2:
+        return None
     stay = 0.5
     for _ in range(200):
-        stay = float(np.append(stay / (stay + (1 - stay) * share), 0.0)[code].mean())
+        stay = float(np.append(stay / (stay + (1 - stay) * share), 0.0) @ count / count.sum())
     return stay
+
+
+def lead_before(dataset: Dataset, inside: slice) -> Ints:
+    """(R,) row of the item of the step before, whose category the policy may keep; -1 where there is none.
+
+    It is the step's first row with a response, else its top one. Of the R rows `inside`, of whole sessions, counted
+    from the first of these. In a log of responses alone each row is a step.
+    """
+    number = np.arange(inside.stop - inside.start)
+    if bool(dataset.positive.all()):
+        return np.where(dataset.follows[inside], number - 1, -1)
+    step = dataset.step_starts[inside] - inside.start
+    starts = np.flatnonzero(step == number)
+    first = np.minimum.reduceat(np.where(dataset.positive[inside], number, len(number)), starts)
+    lead = np.where(first < len(number), first, starts)
+    return np.where(dataset.place[inside] > 0, lead[np.searchsorted(starts, step) - 1], -1)
 
 
 def fit_again(dataset: Dataset, rows: NDArray[np.bool_], stay: float) -> float:
@@ -147,25 +170,28 @@ def _shown_before(
 ) -> tuple[NDArray[np.float64], int]:
     """Of the rows with an earlier step: the m of `fit_again`, and how many show an item again; of whole sessions."""
     session, item = dataset.session[inside], dataset.item[inside].astype(np.int64)
+    session = session - session[0]
     category = dataset.items.category[item].astype(np.int64)
     exposure = np.asarray(dataset.items.exposure, np.float64)
     of_category = np.maximum(np.bincount(dataset.items.category, exposure), 1e-300)  # 0 of later items alone
     is_first = np.zeros(len(item), bool)
     is_first[np.unique(session * dataset.num_items + item, return_index=True)[1]] = True
-    later, before = (rows & dataset.follows)[inside], dataset.step_starts[inside] - inside.start - 1
-    later &= (before >= 0) & (session[before] == session)
-    share = np.where(is_first, exposure[item], 0.0)
-    kept = _sums(session * len(of_category) + category, share)[before] / of_category[category[before]]
-    mass = np.clip((1.0 - stay) * _sums(session, share)[before] + stay * kept, 0.0, 1.0)[later]
-    return mass, int((later & ~is_first).sum())
+    lead = lead_before(dataset, inside)
+    later = rows[inside] & (lead >= 0)
+    until, kind = (dataset.step_starts[inside] - inside.start - 1)[later], category[lead[later]]
+    share, size = np.where(is_first, exposure[item], 0.0), len(of_category)
+    kept = _sums(session * size + category, share, session[later] * size + kind, until) / of_category[kind]
+    mass = (1.0 - stay) * _sums(session, share, session[later], until) + stay * kept
+    return np.clip(mass, 0.0, 1.0), int((later & ~is_first).sum())
 
 
-def _sums(group: NDArray[np.int64], value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(rows,) sum of the values of the rows of one group up to each of them."""
+def _sums(
+    group: NDArray[np.int64], value: NDArray[np.float64], asked: NDArray[np.int64], until: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(R,) sum of the values of the rows of the group `asked` up to row `until`, of which there is one at least."""
     order = np.argsort(group, kind="stable")
-    total = np.cumsum(value[order])
-    begins = np.r_[True, np.diff(group[order]) != 0]
+    total, sorted_group = np.cumsum(value[order]), group[order]
+    begins = np.r_[True, np.diff(sorted_group) != 0]
     base = np.maximum.accumulate(np.where(begins, total - value[order], 0.0))
-    out = np.empty(len(value))
-    out[order] = total - base
-    return out
+    at = np.searchsorted(sorted_group * len(group) + order, asked * len(group) + until, side="right") - 1
+    return np.asarray((total - base)[at], np.float64)

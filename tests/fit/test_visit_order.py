@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from small_logs import tiny
 
 from recgym.fidelity.indexed_log import align
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_stay
+from recgym.fit.exposure_terms import fit_stay, lead_before
 from recgym.fit.leaving_terms import leaving
 from recgym.fit.provenance import Provenance
 from recgym.fit.shown_pages import chain_terms
@@ -168,3 +169,20 @@ def test_anonymous_visits_with_times_end(tmp_path):
     log = read_log(table(tmp_path, rows), domain="ecommerce")
     found = leaving(make_dataset(log, QUICK, positives_only=True), log, QUICK)
     assert 1 / (1 + np.exp(-found.bias)) == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_staying_in_a_category_is_found_from_slates(size):
+    world = synthetic(domain="content", num_items=400).with_arrays(logged_stay=np.array([0.7]))
+    log = sample_log(world, sessions=700, seed=3, slate_size=size, horizon=12)
+    dataset = make_dataset(log, QUICK, positives_only=False)
+    assert fit_stay(dataset, dataset.known) == pytest.approx(0.7, abs=0.07)
+
+
+def test_the_item_of_a_step_is_its_first_with_a_response_else_the_top_one():
+    session = [0] * 6 + [1] * 3 + list(range(2, 33))
+    columns = {"user": [0] * 40, "item": [0, 1] * 20, "session": session, "time": list(range(40))}
+    columns |= {"step": [0, 0, 0, 1, 1, 2, 0, 0, 1] + [0] * 31, "long_view": [0] * 40}
+    log = tiny(**columns, click=[0, 1, 1, 0, 0, 1] + [1] * 33 + [0])
+    dataset = make_dataset(log, QUICK, positives_only=False)
+    assert lead_before(dataset, slice(0, 40))[:9].tolist() == [-1, -1, -1, 1, 1, 3, -1, -1, 6]
