@@ -77,9 +77,10 @@ def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
 
 def session_columns(table: Any) -> dict[str, Array]:
     """Columns of sessions.parquet: of each session, and `items` of all sessions in order with `offsets` into them."""
-    lists = table["items"].combine_chunks()
-    flat = {name: table[name].to_numpy() for name in table.column_names if name != "items"}
-    return {**flat, "items": lists.flatten().to_numpy(), "offsets": lists.offsets.to_numpy()}
+    lists = {name: table[name].combine_chunks() for name in ("items", "named") if name in table.column_names}
+    flat = {name: table[name].to_numpy() for name in table.column_names if name not in lists}
+    flat |= {name: each.flatten().to_numpy() for name, each in lists.items()}
+    return {**flat, "offsets": lists["items"].offsets.to_numpy()}
 
 
 def check_judged(facts: dict[str, Any], returns: Doubles) -> None:

@@ -109,7 +109,11 @@ def of_agent(place: Path, sessions: int, seed: int) -> PlayedSessions:
 def _of_columns(columns: Columns, env_id: str, kwargs: Mapping[str, Any], policy: str) -> PlayedSessions:
     """Sessions of `recgym.rollout.play.play`."""
     lengths, kwargs = columns["length"], after_arrivals(kwargs)
-    slates = np.split(columns["items"].astype(np.int64), columns["offsets"][1:-1])
+    named = "named" in columns  # where slates are whole pages
+    actions, ends = (
+        (columns["named"], np.cumsum(lengths)) if named else (columns["items"], columns["offsets"][1:])
+    )
+    slates = np.split(actions.astype(np.int64), ends[:-1])
     names = gymnasium.make(env_id, **kwargs).unwrapped.event_names  # type: ignore[attr-defined]
     return PlayedSessions(
         env_id=env_id,

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -90,10 +91,11 @@ class Curve:
 
 def sessions_table(columns: Columns, facts: dict[str, Any]) -> Any:
     """Sessions as an Arrow table, with the facts that reports need in its metadata under "recgym"."""
-    flat = {name: values for name, values in columns.items() if name not in ("items", "offsets")}
-    table = pa.table(flat).append_column(
-        "items", pa.ListArray.from_arrays(pa.array(columns["offsets"]), pa.array(columns["items"]))
-    )
+    offsets = {"items": columns["offsets"], "named": np.r_[0, np.cumsum(columns["length"])].astype(np.int32)}
+    table = pa.table({name: values for name, values in columns.items() if name not in ("offsets", *offsets)})
+    for name in offsets.keys() & columns.keys():
+        lists = pa.ListArray.from_arrays(pa.array(offsets[name]), pa.array(columns[name]))
+        table = table.append_column(name, lists)
     return table.replace_schema_metadata({"recgym": json.dumps(facts, sort_keys=True)})
 
 

@@ -42,7 +42,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     ),
     "diversity": (
         "diversity",
-        "share of the pairs of a slate, or of a session with one item a slate, that are of two categories",
+        "share of the pairs of a slate, or of a session with one item or page a slate, that are of two categories",
     ),
     "novelty": ("novelty [bits]", "mean -log2 of the shown items' share of the log's exposures"),
     "worst_group": (
@@ -108,7 +108,8 @@ def session_metrics(
     """Metrics of judged sessions, by the names of `COLUMNS`; those that are undefined are left out.
 
     Args:
-        columns: (S,) columns of sessions.parquet; `items` (n,) of all sessions in order, and `offsets` (S + 1,).
+        columns: (S,) columns of sessions.parquet; `items` (n,) of all sessions in order, and `offsets` (S + 1,); of
+            pages `named`, see `recgym.rollout.play.play`.
         facts: of the sessions.
         catalogue: of the task.
     """
@@ -123,7 +124,7 @@ def session_metrics(
         known = np.isfinite(columns["regret"])
         found["step_regret"] = float(columns["regret"][known].sum() / columns["length"][known].sum())
     if catalogue is not None and len(catalogue.category) == facts["num_items"]:
-        slate = len(items) // int(columns["length"].sum())
+        slate = 1 if "named" in columns else len(items) // int(columns["length"].sum())
         lists = np.full(len(items) // slate, slate) if slate > 1 else sizes
         found["diversity"] = intra_list_diversity(items, lists, catalogue.category)
         if np.ptp(catalogue.exposure):

@@ -4,7 +4,7 @@ Axes: B sessions in parallel, S sessions in all.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -80,7 +80,8 @@ def play(
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
         count for each event, watch_minutes in content worlds; where rewards add over items, and all may be shown,
         `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in
-        order, and `offsets` (S + 1,) into it. Facts: num_items, events, reward_is_assumed, planning (of
+        order, and `offsets` (S + 1,) into it; where slates are whole pages, `named`, the item that names the page of
+        each step, too. Facts: num_items, events, reward_is_assumed, planning (of
         the card; None in friend suggestions).
     """
     num = min(PARALLEL_SESSIONS, count)
@@ -184,6 +185,8 @@ class _SessionRecorder:
             **{name: np.zeros(count, np.int32) for name in events},
         }
         self.events = events
+        self._pages = _Pages.of(native.privileged().world.arrays)
+        self.named: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self.seen: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def begin(self, session: NDArray[Any], info: dict[str, Any]) -> None:
@@ -198,6 +201,11 @@ class _SessionRecorder:
         self.rows["return"][ids] += reward[live]
         self.rows["length"][ids] += 1
         self.rows["shown"][ids] += slates.shape[1] - info["repeats"][live]
+        counts, items = np.full(len(ids), slates.shape[1]), slates.ravel()
+        if self._pages is not None:
+            self.named.append((ids, items))
+            counts, items = self._pages.items_of(items)
+            self.rows["shown"][ids] += counts - 1
         self.rows["terminated"][ids] = terminated[live]
         for name in self.events:
             self.rows[name][ids] += info[name][live]
@@ -205,7 +213,7 @@ class _SessionRecorder:
             if name in info:
                 sums = self.rows.setdefault(name, np.zeros(len(self.rows["session"])))
                 sums[ids] += info[name][live]
-        self.seen.append((np.repeat(ids, slates.shape[1]), slates.ravel()))
+        self.seen.append((np.repeat(ids, counts), items))
 
     def regret(self, session: NDArray[Any], actions: Any) -> None:
         """Adds the regret of a step to its sessions, of the first ones."""
@@ -217,11 +225,41 @@ class _SessionRecorder:
         sums[ids] = np.nan_to_num(sums[ids]) + values[(session >= 0) & (session < REGRET_SESSIONS)]
 
     def columns(self) -> Columns:
-        ids = np.concatenate([ids for ids, _ in self.seen])
-        items = np.concatenate([items for _, items in self.seen]).astype(np.int32)
-        order = np.argsort(ids, kind="stable")
-        counts = np.bincount(ids, minlength=len(self.rows["session"]))
-        return {**self.rows, "items": items[order], "offsets": np.r_[0, np.cumsum(counts)].astype(np.int32)}
+        ids, items = _by_session(self.seen)
+        offsets = np.r_[0, np.cumsum(np.bincount(ids, minlength=len(self.rows["session"])))].astype(np.int32)
+        named = {"named": _by_session(self.named)[1]} if self.named else {}
+        return {**self.rows, "items": items, "offsets": offsets, **named}
+
+
+def _by_session(steps: list[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sessions and items of steps, session by session."""
+    ids, items = (np.concatenate(each) for each in zip(*steps, strict=True))
+    order = np.argsort(ids, kind="stable")
+    return ids[order], items[order].astype(np.int32)
+
+
+class _Pages(NamedTuple):
+    """Items of whole pages."""
+
+    order: NDArray[Any]  # (N,) items, page by page
+    page: NDArray[Any]  # (N,) number of an item's page
+    size: NDArray[Any]  # of each page
+
+    @classmethod
+    def of(cls, arrays: Any) -> "_Pages | None":
+        """Of a world whose slates are whole pages, else None."""
+        if not arrays.whole_pages[0]:
+            return None
+        place = np.stack([arrays.category, arrays.page]) * (1 - arrays.one_page[0])
+        page = np.unique(place, axis=1, return_inverse=True)[1].ravel()
+        return cls(np.argsort(page, kind="stable"), page, np.bincount(page))
+
+    def items_of(self, named: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Number of items of the pages that items name, and these items, page after page."""
+        counts = self.size[self.page[named]]
+        first = (np.cumsum(self.size) - self.size)[self.page[named]]
+        place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return counts, self.order[np.repeat(first, counts) + place]
 
 
 def final_figures(columns: Columns, facts: dict[str, Any]) -> dict[str, dict[str, float | int | None]]:

@@ -9,7 +9,9 @@ import pytest
 from bench_runs import env_of, folders
 
 from agents import make_agent
+from recgym.bench.judged_runs import session_columns
 from recgym.bench.played_sessions import _of_columns, of_agent, of_log, of_run, replay, sampled
+from recgym.bench.run import sessions_table
 from recgym.logs import Log, sample_log
 from recgym.rollout.play import play
 
@@ -52,6 +54,15 @@ def test_a_log_of_pages_is_played_by_the_items_that_were_named():
     clicks = np.add.reduceat(log.column("click").astype(int), log.session_starts())
     assert (log.column("named") != log.column("item")).any()
     np.testing.assert_array_equal(returns_of(played), clicks)
+
+
+def test_judged_sessions_of_pages_are_played_again_from_their_table():
+    env_id = "recgym/EcommercePage-v1"
+    columns, facts = play(env_id, {}, lambda env: make_agent("random", env), SEED, COUNT)
+    stored = session_columns(sessions_table(columns, facts))
+    assert stored.keys() == columns.keys()
+    assert all(np.array_equal(stored[name], columns[name]) for name in columns)
+    np.testing.assert_array_equal(returns_of(_of_columns(stored, env_id, {}, "random")), columns["return"])
 
 
 def test_sessions_with_late_items_are_played_again():

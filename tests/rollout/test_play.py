@@ -46,6 +46,31 @@ def test_late_items_are_shown_in_judged_sessions():
     assert late[columns["items"]].mean() == pytest.approx(0.5, abs=0.05)
 
 
+def test_all_items_of_a_page_are_shown():
+    """`items` are those of the pages, `named` the actions; played again one by one."""
+    kwargs = {"observation": "tabular"}
+    columns, facts = rollout.play("recgym/EcommercePage-v1", kwargs, lambda env: Fixed(), 11, 40)
+    env = gym.make("recgym/EcommercePage-v1", **kwargs)
+    arrays = env.unwrapped.privileged().world.arrays
+    page = list(zip(arrays.category.tolist(), arrays.page.tolist(), strict=True))
+    named = np.split(columns["named"], np.cumsum(columns["length"])[:-1])
+    items = np.split(columns["items"], columns["offsets"][1:-1])
+    for i in range(40):
+        observation, _ = env.reset(seed=11 + i)
+        expected, over = [], False
+        for item in named[i].tolist():
+            assert item == int(observation) % 7
+            expected += [other for other in range(len(page)) if page[other] == page[item]]
+            observation, _, terminated, truncated, _ = env.step(item)
+            over = terminated or truncated
+        assert over
+        assert items[i].tolist() == expected
+        assert columns["shown"][i] == len(expected)
+    assert len(columns["items"]) > 5 * columns["length"].sum()
+    figures = rollout.final_figures(columns, facts)
+    assert figures["response_rate"]["mean"] == pytest.approx(columns["click"].sum() / len(columns["items"]))
+
+
 class FixedSlate:
     """The same item twice in every slate, among others."""
 
