@@ -35,8 +35,7 @@ MAX_CATEGORIES = 255  # distinct words of a column of features
 
 def reference(evaluation: Evaluation) -> list[Figure]:
     """Gain of the world over the trees in AUC and log-loss of the first two events, with paired intervals."""
-    known = evaluation.past or evaluation.log
-    if len(known.step) < MIN_TRAINING_ROWS:
+    if not has_training_rows(evaluation):
         raise LackingError(f"fewer than {MIN_TRAINING_ROWS} rows for the trees to learn from")
     found = []
     for name in list(evaluation.log.events)[:2]:
@@ -58,6 +57,12 @@ def reference(evaluation: Evaluation) -> list[Figure]:
                    baselines={"boosted trees": float(losses[1].mean())}, spread=evaluation.rows.of_ratio(paired)),
         ]  # fmt: skip
     return found
+
+
+def has_training_rows(evaluation: Evaluation) -> bool:
+    """Whether there are enough rows for the trees; of one visit alone there is no other half to learn from."""
+    known = evaluation.past or evaluation.log
+    return len(known.step) >= MIN_TRAINING_ROWS and (evaluation.past is not None or known.visit[-1] > 0)
 
 
 @one_thread("sklearn.ensemble")

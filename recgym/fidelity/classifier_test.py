@@ -52,6 +52,8 @@ def classifier(evaluation: Evaluation) -> list[Figure]:
     if pick.sum() < MIN_ROWS:
         raise LackingError(f"fewer than {MIN_ROWS} rows: too few for a classifier test")
     cluster = np.unique(evaluation.log.cluster, return_inverse=True)[1]
+    if cluster.max() + 1 < FOLDS:
+        raise LackingError(f"fewer than {FOLDS} visits: too few for a classifier test")
     fold = (np.random.default_rng(evaluation.seed).permutation(cluster.max() + 1) % FOLDS)[cluster]
     drawn = _choice_samples if is_choice else _impression_samples
     real, ours, again, baseline = (table[pick] for table in drawn(evaluation, fold))

@@ -9,7 +9,7 @@ import numpy as np
 
 from recgym.arrays import Array, Bools, Doubles
 from recgym.fidelity.baselines import user_item_rates
-from recgym.fidelity.boosted_trees import MIN_TRAINING_ROWS, boosted
+from recgym.fidelity.boosted_trees import boosted, has_training_rows
 from recgym.fidelity.card_metrics import Figure, figure, of_day
 from recgym.fidelity.click_metrics import page_baselines
 from recgym.fidelity.evaluation import Baseline, Evaluation, LackingError
@@ -39,7 +39,7 @@ def by_day(evaluation: Evaluation) -> list[Figure]:
 def impressions(evaluation: Evaluation, part: Bools) -> list[Figure]:
     """Of the rows (R,) of one day: rate, log-loss and AUC of the first NUM_EVENTS events."""
     models: dict[str, Baseline] = {"user x item rates": user_item_rates}
-    if len((evaluation.past or evaluation.log).step) >= MIN_TRAINING_ROWS:
+    if has_training_rows(evaluation):
         models["boosted trees"] = partial(boosted, evaluation.world)
     found = []
     for name in list(evaluation.log.events)[:NUM_EVENTS]:

@@ -115,7 +115,7 @@ class Evaluation:
     def baseline(self, model: Baseline, event: str) -> Doubles:
         """(R,) probabilities of a baseline that is trained on the earlier part of the log; computed once.
 
-        Without one, it is trained on each half of the sessions and forecasts the other.
+        Without one, it is trained on each half of the sessions and forecasts the other; NaN if there is one session.
         """
         key = getattr(model, "func", model).__name__, event
         if key not in self._baselines:
@@ -125,7 +125,9 @@ class Evaluation:
     def _trained(self, model: Baseline, event: str) -> Doubles:
         if self.past is not None:
             return model(self.past, self.log, event)
-        out = np.empty(len(self.log.step))
+        out = np.full(len(self.log.step), np.nan)
+        if self.log.visit[-1] == 0:
+            return out
         half = np.random.default_rng(self.seed).permutation(self.log.visit.max() + 1)[self.log.visit] % 2 == 0
         for side in (half, ~half):
             out[~side] = model(rows_of(self.log, side), rows_of(self.log, ~side), event)

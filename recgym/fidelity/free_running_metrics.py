@@ -20,7 +20,7 @@ from recgym.fidelity.card_metrics import BOTH, POLICY, USERS, Figure, figure
 from recgym.fidelity.evaluation import LackingError
 from recgym.fidelity.free_run import FreeRun
 from recgym.fidelity.resampling import Spread
-from recgym.fidelity.visit_classifier import Area, rows_area, visits_area
+from recgym.fidelity.visit_classifier import FOLDS, Area, rows_area, visits_area
 from recgym.fidelity.visit_statistics import Distributions, VisitStatistics, distances
 from recgym.fidelity.visit_table import VisitTable, common_lengths
 
@@ -191,6 +191,8 @@ def classifiers(evaluation: Any) -> list[Figure]:
     free: FreeRun = evaluation.free
     if min(len(free.logged.visit), len(free.drawn.visit)) < MIN_ROWS:
         raise LackingError(f"fewer than {MIN_ROWS} rows: too few for a classifier test")
+    if free.resampling.num < 2 * FOLDS:
+        raise LackingError(f"fewer than {2 * FOLDS} visits: too few for a classifier test of two halves")
     half = free.resampling.halves[0][free.resampling.code]
     halves = [free.logged.visits(np.flatnonzero(half == side)) for side in (0, 1)]
     floors: dict[Callable[..., Area], float] = {}

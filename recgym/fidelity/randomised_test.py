@@ -107,8 +107,8 @@ def judged_on_test(
     evaluation, remarks = evaluation_of(world, test, past, resamples, seed, 1)
     evaluation = replace(
         evaluation,
-        log=_by_world_user(world, evaluation.log),
-        past=evaluation.past and _by_world_user(world, evaluation.past),
+        log=_by_world_user(world, evaluation.log, 0),
+        past=evaluation.past and _by_world_user(world, evaluation.past, test.num_users),
     )
     with undefined_is_none():
         found = [
@@ -128,11 +128,13 @@ def judged_on_test(
     )
 
 
-def _by_world_user(world: World, log: IndexedLog) -> IndexedLog:
-    """The log with users as the world numbers them, so that those of two logs agree; unknown ones get new numbers."""
-    user = log.visits.user.astype(np.int64)
-    user = np.where(user < 0, world.num_users + np.arange(len(user)), user)
-    return replace(log, user=user[log.visit])
+def _by_world_user(world: World, log: IndexedLog, taken: int) -> IndexedLog:
+    """The log with users as the world numbers them, so that those of two logs agree.
+
+    Unknown ones have numbers behind those of the world and `taken` others, one each.
+    """
+    user = log.visits.user.astype(np.int64)[log.visit]
+    return replace(log, user=np.where(user < 0, world.num_users + taken + log.user, user))
 
 
 def _chance(evaluation: Evaluation, name: str, forecast: Any) -> Doubles:

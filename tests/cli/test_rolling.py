@@ -37,7 +37,7 @@ def test_a_fit_sees_the_days_before_its_origin_alone(run, places, monkeypatch):
         return world
 
     monkeypatch.setattr("recgym.fit.fit", fit)
-    monkeypatch.setattr("recgym.fidelity.daily_metrics.MIN_TRAINING_ROWS", 1e9)
+    monkeypatch.setattr("recgym.fidelity.boosted_trees.MIN_TRAINING_ROWS", 1e9)
     code, out, err = run("rolling", folder, "--every", 2, "--json")
     assert code == 0, err
     assert asked == [(DAYS[k - 1], [DAYS[k - 1]], DAYS[k]) for k in (1, 3, 5)]

@@ -12,7 +12,9 @@ from recgym.fidelity.baselines import user_item_rates
 from recgym.fidelity.boosted_trees import reference
 from recgym.fidelity.card_picture import gain, page
 from recgym.fidelity.classifier_test import classifier
-from recgym.fidelity.evaluation import Evaluation
+from recgym.fidelity.evaluation import Evaluation, LackingError
+from recgym.fidelity.figures import evaluation_of
+from recgym.fidelity.free_running_metrics import classifiers
 from recgym.fidelity.impression_metrics import _last_responses
 from recgym.fidelity.indexed_log import align
 from recgym.logs.fingerprint import identity, row_numbers
@@ -206,3 +208,25 @@ def test_the_page_of_pictures_is_drawn_from_the_card_alone(content, verdict):
         assert [gain(trees, value) for value in (trees.low, trees.world)] == [trees.low, trees.world]
     with pytest.raises(ValueError, match="has no figures to draw"):
         page(content[0].with_card(figures=[]))
+
+
+@pytest.mark.parametrize("has_past", [False, True])
+def test_one_long_visit_is_judged_without_classifiers(content, has_past):
+    world, past, _ = content
+    log = sample_log(world.with_params(leave_bias=-30.0), sessions=1, seed=2, horizon=600)
+    verdict = judge(world, log, past if has_past else None, resamples=20, visits=30)
+    why = {entry["figures"]: entry["why"] for entry in verdict.left_out}
+    assert why["real or simulated"] == "fewer than 5 visits: too few for a classifier test"
+    found = by_id(verdict.entries())
+    assert (found["log_loss/click"].baseline is None) != has_past
+    assert ("trees_auc_gain/click" in found) == has_past
+
+
+def test_few_long_visits_have_no_halves_to_tell_apart(content):
+    world, past, _ = content
+    log = sample_log(world.with_params(leave_bias=-30.0), sessions=5, seed=2, horizon=120)
+    evaluation, _ = evaluation_of(world, log, past, 20, 0, 100)
+    with pytest.raises(
+        LackingError, match="fewer than 6 visits: too few for a classifier test of two halves"
+    ):
+        classifiers(evaluation)

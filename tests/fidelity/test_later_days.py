@@ -38,7 +38,7 @@ def dated():
 def days_alone(monkeypatch):
     monkeypatch.setattr(figures, "TABLE", [group for group in figures.TABLE if group.daily])
     monkeypatch.setattr(
-        "recgym.fidelity.daily_metrics.MIN_TRAINING_ROWS", 1e9
+        "recgym.fidelity.boosted_trees.MIN_TRAINING_ROWS", 1e9
     )  # without the trees, which are slow
 
 

@@ -102,6 +102,18 @@ def test_unknown_users_and_items_are_counted_in_a_remark(files, world, tmp_path)
     assert figures(judged)[f"random_auc/click/{ALONE}"]["n"] == 802
 
 
+def test_rows_of_an_unknown_user_in_several_visits_are_one_unit(world, tmp_path):
+    rng, lines = np.random.default_rng(0), ["user,item,click,session"]
+    for user in range(210):  # whose rows are all alike
+        flag = int(rng.random() < 0.5)
+        lines += [f"new{user},{(user + k) % 60},{flag},{user}-{k}" for k in range(8)]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    judged = with_randomised_test(world, read_log(tmp_path / "t.csv", domain="content"), resamples=200)
+    rate = figures(judged)[f"random_rate/click/{ALONE}"]
+    assert rate["high"] - rate["low"] == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 210), rel=0.2)
+    assert "1,680 rows of 210 users" in judged.card["validated"]
+
+
 def test_a_baseline_knows_the_users_of_the_log(files, world):
     log, test = (read_log(place, domain="content") for place in (files.log, files.test))
     judged = with_randomised_test(world, test, log, resamples=20)

@@ -31,7 +31,7 @@ def test_each_origin_is_judged_on_each_day_from_it_on(dated, monkeypatch):
     world, log = dated
     asked = []
     monkeypatch.setattr(
-        "recgym.fidelity.daily_metrics.MIN_TRAINING_ROWS", 1e9
+        "recgym.fidelity.boosted_trees.MIN_TRAINING_ROWS", 1e9
     )  # without the trees, which are slow
 
     def fit(day):
