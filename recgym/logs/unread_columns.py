@@ -16,7 +16,7 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
 from recgym.logs.json_lines import holds_json, numbered_lines, record_of
-from recgym.logs.mapping import without_key
+from recgym.logs.mapping import like_responses, without_key
 from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
 from recgym.logs.problems import LogError, not_read, shown
@@ -67,19 +67,27 @@ class UnreadColumns(NamedTuple):
         return f"; {entries} in the map would read what is named as a key" if keys and self.is_own_map else ""
 
     def refuse_responses(self, names: Sequence[str]) -> None:
-        """LogError where a map names no column of responses, and a file has one of that name.
+        """LogError where no column of responses is read, and a file has one that is named so, such as Click.
 
         Otherwise all rows would be responses, without a word.
         """
         events = [event.name for event in EVENTS[self.domain]]
-        if not self.is_own_map or {"event", "rating", *events} & self.columns.keys():
+        if self.columns and (not self.is_own_map or {"event", "rating", *events} & self.columns.keys()):
             return
         for name in names:
-            found = [event for event in events if event in self.names(name)]
-            if events[0] in found:
-                entries = ",".join(f"{event}={event}" for event in found)
+            header = TableFile.of(self.files, name, self.columns, self.form).header
+            if not self.columns and {"event", "rating", "shown", *events} & {*header}:
+                continue
+            unread = self._of(header)
+            found = {event: event for event in events if event in unread}
+            found |= {
+                key: column for key, column in like_responses(unread, self.domain).items() if key not in found
+            }
+            if events[0] in found or (found and not self.columns):
+                entries = ",".join(f"{event}={column}" for event, column in found.items())
+                said = "the map names no column" if self.columns else "no column has the name of a key"
                 raise LogError(
-                    f"{name}: the map names no column that says what users did, and the table has {shown(found)}: "
+                    f"{name}: {said} that says what users did, and the table has {shown([*found.values()])}: "
                     f"add {entries} to the map, or leave these columns out of the table"
                 )
 

@@ -1,12 +1,13 @@
 """Rows that differ in a column that is not read are no exact duplicates."""
 
 import json
+import re
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from log_files import write
+from log_files import refused, write
 
 from recgym.logs import Log, read_log
 from recgym.logs.problems import LogError
@@ -241,3 +242,35 @@ def test_a_time_beside_the_map_is_told(tmp_path):
     assert remark.endswith("time, order, stamp; time=time in the map would read what is named as a key")
     both = read_log(path, domain="content", mapping="user=user,item=item,time=stamp").remarks
     assert not any("would read" in each for each in both)
+
+
+@pytest.mark.parametrize(
+    ("header", "entries", "renamed"),
+    [
+        ("user,item,Click", "click=Click", "'Click': 'click'"),
+        ("user,item, CLICKED ", "click=CLICKED", "'CLICKED': 'click'"),
+        ("user,item,Event", "event=Event", "'Event': 'event'"),
+        ("user,item,Rating", "rating=Rating", "'Rating': 'rating'"),
+        ("user,item,Purchase", "purchase=Purchase", "'Purchase': 'purchase'"),
+    ],
+)
+def test_a_column_that_is_named_like_a_response_is_not_left_out(tmp_path, header, entries, renamed):
+    """All rows were responses."""
+    path, column = write(tmp_path / "a.csv", f"{header}\nu,1,1\nu,2,0\n"), header.split(",")[2].strip()
+    message = (
+        f"a.csv: no column has the name of a key that says what users did, and the table has {column}: add "
+    )
+    assert refused(path, domain="ecommerce").startswith(f"{message}{entries} to the map")
+    frame = pd.DataFrame({"user": ["u"], "item": ["1"], column: [0]})
+    with pytest.raises(LogError, match=re.escape(f"frame.rename(columns={{{renamed}}})")):
+        Log.from_pandas(frame, domain="ecommerce")
+    for given in ("click", "event", "rating"):  # one that is read says what users did
+        own = frame.assign(**{given: ["view"] if given == "event" else [1]})
+        assert len(Log.from_pandas(own, domain="ecommerce")) == 1
+        own.to_csv(path, index=False)
+        assert len(read_log(path, domain="ecommerce")) == 1
+    write(path, f"{header.replace('user', 'uid')}\nu,1,1\nu,2,0\n")
+    if entries.startswith("click"):
+        assert refused(path, mapping="user=uid,item=item").startswith(
+            "a.csv: the map names no column that says"
+        )
