@@ -3,12 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from recgym.logs.ids import NO_WIDTH
 from recgym.logs.problems import LogError
 
 COLONS, BLANKS = "::", " "  # BLANKS: one or more spaces or tabs
@@ -27,13 +28,21 @@ def separator_of(line: str) -> str:
 
 
 def cells_of(line: str, separator: str, name: str, is_quoted: bool = True) -> list[str]:
-    """Cells of the first line of a file; LogError for a quote that is not closed."""
+    """Cells of the first line of a file, without spaces around them; LogError for a quote that is not closed."""
+    return [cell.strip().strip(NO_WIDTH).strip() for cell in padded_cells(line, separator, name, is_quoted)]
+
+
+def padded_cells(line: str, separator: str, name: str, is_quoted: bool) -> list[str]:
+    """Cells as `cells_of`, with spaces around them."""
     if separator == BLANKS:
-        return line.split()
-    if separator == COLONS or '"' not in line or not is_quoted:
-        return [cell.strip() for cell in line.split(separator or "\n")]
+        line = _one_tab(line.encode(), is_quoted).decode()
+    elif separator == COLONS:
+        line = _one_character(line.encode()).decode()
+    separator = _REPLACEMENT.get(separator, separator) or "\n"
+    if '"' not in line or not is_quoted:
+        return line.split(separator)
     try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator or "\n"))]
+        return next(csv.reader([line], delimiter=separator))
     except csv.Error as error:
         raise LogError(f"{name}, row 1: a quote is not closed, or {error}") from error
 
@@ -51,9 +60,12 @@ def rewritten(stream: Any, rewrite: Callable[[bytes], bytes]) -> Any:
     return pa.input_stream(io.BufferedReader(_Rewritten(stream, rewrite), BLOCK_BYTES))
 
 
-def trimmed_header(separator: str) -> Callable[[bytes], bytes]:
-    """Function for `rewritten` that strips the unquoted cells of the first line that is not blank."""
-    is_done = False
+def with_header(
+    cells: Sequence[str], separator: str, encoding: str, is_quoted: bool
+) -> Callable[[bytes], bytes]:
+    """Function for `rewritten` that puts these cells in place of the first line that is not blank."""
+    written = ['"' + cell.replace('"', '""') + '"' for cell in cells] if is_quoted else cells
+    header, is_done = separator.join(written).encode(encoding), False
 
     def rewrite(lines: bytes) -> bytes:
         nonlocal is_done
@@ -61,8 +73,7 @@ def trimmed_header(separator: str) -> Callable[[bytes], bytes]:
         if found is None:
             return lines
         is_done = True
-        around = rb"(^|%b)[ ]+|[ ]+(?=%b|$)" % ((re.escape(separator.encode()),) * 2)
-        return lines[: found.start()] + re.sub(around, rb"\1", found[0]) + lines[found.end() :]
+        return lines[: found.start()] + header + lines[found.end() :]
 
     return rewrite
 

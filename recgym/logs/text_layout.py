@@ -12,7 +12,7 @@ from recgym.logs.files import Files, reading
 from recgym.logs.lines import line_numbers
 from recgym.logs.problems import LogError, raise_problems
 from recgym.logs.quotes import QuotedCells, may_hold_long_cells, quoted_cells
-from recgym.logs.separators import cells_of, rewritten, single, trimmed_header
+from recgym.logs.separators import cells_of, padded_cells, rewritten, single, with_header
 
 SIGNATURES = {  # first bytes of files of other formats
     "\x1f\x8b": "packed by gzip, whose names end in .gz",
@@ -115,10 +115,13 @@ class TextLayout(NamedTuple):
         raise_problems([problem for problem in odd if problem.column in columns])
         with files.open(name) as packed:
             stream, delimiter = single(packed, self.delimiter, self.is_quoted)
-            line = "" if self.header else read_line(files, name, self.encoding, has_rows=True)
-            if delimiter == self.delimiter:
-                is_padded = f"{delimiter} " in line or f" {delimiter}" in line or line != line.strip(" ")
-                stream = rewritten(stream, trimmed_header(delimiter)) if is_padded else stream
+            if self.header is None:
+                line = read_line(files, name, self.encoding, has_rows=True)
+                form = self.delimiter, name, self.is_quoted
+                header, is_whole = cells_of(line, *form), not self.is_quoted or line.count('"') % 2 == 0
+                if is_whole and header != padded_cells(line, *form):
+                    names = with_header(header, delimiter, self.encoding, self.is_quoted)
+                    stream = rewritten(stream, names)
             yield (
                 stream,
                 pacsv.ReadOptions(

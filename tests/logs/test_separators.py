@@ -70,3 +70,43 @@ def test_lines_across_blocks_are_rewritten_as_one():
     assert len(text) > 2 * BLOCK_BYTES
     stream, separator = single(pa.BufferReader(text), "::")
     assert b"".join(iter(lambda: stream.read(100_000), b"")) == text.replace(b"::", separator.encode())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ' user , item ," click"',
+        '"user ",item,click',
+        "user\u00a0,item,\u200bclick",
+        "\ufeff\ufeffuser,item,click",
+        '\ufeff"user" ,item,click',
+        "\n\n user, item, click",
+    ],
+)
+@pytest.mark.parametrize("sign", [",", ";", "\t", "::"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_of_columns_are_without_spaces(tmp_path, header, sign, end):
+    """Arrow was asked for names without spaces, and its header had them: no column of the name."""
+    text = "\n".join([header, "u,1,1", "v,2,0"]).replace(",", sign).replace("\n", end) + end
+    log = read_log(write(tmp_path / "t.csv", text), domain="content")
+    assert log.users["id"].to_pylist() == ["u", "v"]
+    assert log.column("click").tolist() == [True, False]
+
+
+def test_names_of_columns_may_be_quoted_between_white_space_and_colons(tmp_path):
+    """As R's write.table(row.names=FALSE) has them."""
+    for text in (
+        '"user" "item id" "click"\n"u" "a b" 1\n"u" "c" 0\n',
+        '"user"::"item id"::"click "\nu::a b::1\nu::c::0\n',
+    ):
+        path = write(tmp_path / "t.txt", text)
+        log = read_log(path, domain="content", mapping="user=user,item=item id,click=click")
+        assert (log.items["id"].to_pylist(), log.column("click").tolist()) == (["a b", "c"], [True, False])
+
+
+def test_names_of_columns_of_literal_quotes_and_other_encodings(tmp_path):
+    text = ' user , item ,"prix\u00e9" ,click\nu,1,"Gre,1\nu,2,y,0\n'
+    path = write(tmp_path / "t.csv", text.encode("latin-1"))
+    columns = 'user=user,item=item,category="prix\u00e9",click=click'
+    log = read_log(path, domain="content", mapping=columns, quote="literal", encoding="latin-1")
+    assert log.items["category"].to_pylist() == ['"Gre', "y"]
