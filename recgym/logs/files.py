@@ -24,7 +24,7 @@ TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") 
 JSON_LINES = tuple(f"*.{kind}{ending}" for kind in ("jsonl", "ndjson") for ending in COMPRESSION)
 DATA = (*TABLES, *JSON_LINES, "*.dat", "*.data")
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-MAX_FOLDER_DEPTH, MAX_FILES = 8, 100_000
+MAX_FOLDER_DEPTH, MAX_FILES = 8, 250_000  # H&M's folder has 105,103, most of them images
 MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
 FAILURES = (
     pa.ArrowException,
@@ -138,7 +138,7 @@ class Files:
         """Arrow stream of a file, decompressed by the suffix of its name."""
         with reading(name):
             source = str(self._local(name)) if self.zip is None else self.zip.open(name)
-            return pa.input_stream(source, compression=COMPRESSION.get(Path(name).suffix))
+            return pa.input_stream(source, compression=COMPRESSION.get(Path(name).suffix.lower()))
 
     def seekable(self, name: str) -> Any:
         """Arrow file with random access."""
@@ -172,9 +172,9 @@ def _ends_as(name: str, pattern: str) -> bool:
 
 
 def _tables(names: Sequence[str]) -> list[str]:
-    """Names of tables and of JSON lines; names that start with _ are metadata of writers such as Spark."""
+    """Names of tables and of JSON lines, as A.CSV; names that start with _ are metadata of writers such as Spark."""
     kept = [name for name in names if not re.search("(^|/)_", name)]
-    return _matching(kept, (*TABLES, *JSON_LINES))
+    return [name for name in kept if _matching([name.lower()], (*TABLES, *JSON_LINES))]
 
 
 def _unread(names: Sequence[str]) -> list[str]:

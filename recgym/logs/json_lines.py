@@ -42,7 +42,7 @@ TYPES: dict[type, Any] = {bool: pa.bool_(), int: INT, float: FLOAT, str: TEXT}
 
 def holds_json(name: str) -> bool:
     """Whether a file holds JSON lines, by its name."""
-    return name.endswith(tuple(ending + packed for ending in ENDINGS for packed in PACKED))
+    return name.lower().endswith(tuple(ending + packed for ending in ENDINGS for packed in PACKED))
 
 
 def json_fields(files: Files, name: str) -> dict[str, Any]:

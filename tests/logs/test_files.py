@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from log_files import HEADER, parquet, parts, refused, tiny, unsigned, write
 
-from recgym.logs import Log, LogError, read_log
+from recgym.logs import Log, LogError, files, read_log
 
 ROWS = "".join(f"u{k % 7},i{k % 11},{1_600_000_000 + k}\n" for k in range(2_000))
 
@@ -231,3 +231,20 @@ def test_a_column_of_a_folder_and_a_file_must_agree(tmp_path):
     )
     (folder / "a.csv").write_text("user,item,event\nu,i,view\n")
     assert len(read_log(tmp_path / "d", domain="ecommerce")) == 1
+
+
+def test_endings_in_capitals_are_those_of_tables(tmp_path):
+    """A single file was read, a folder of them had no table."""
+    write(tmp_path / "A.CSV", "user,item,click\nu,1,1\n")
+    write(tmp_path / "B.CSV.GZ", gzip.compress(b"user,item,click\nu,2,0\n"))
+    write(tmp_path / "C.JSONL", '{"user": "u", "item": 3, "click": 1}\n')
+    log = read_log(tmp_path, domain="content")
+    assert log.items["id"].to_pylist() == ["1", "2", "3"]
+
+
+def test_a_folder_of_too_many_files_is_refused(tmp_path, monkeypatch):
+    assert files.MAX_FILES > 105_103  # of H&M
+    monkeypatch.setattr(files, "MAX_FILES", 3)
+    for k in range(4):
+        write(tmp_path / f"{k}.csv", "user,item\nu,1\n")
+    assert refused(tmp_path) == f"{tmp_path}: more than 3 files; name the folder of the log"
