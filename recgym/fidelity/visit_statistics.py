@@ -27,7 +27,9 @@ class Distributions(NamedTuple):
     """Weighted distributions of a table that are compared by their distance."""
 
     length: Doubles  # share of visits with rows by their number of steps
-    responses: Doubles  # share of visits by their number of responses
+    responses: (
+        Doubles  # share of visits by their number of responses, of a log of responses of those with one
+    )
     popularity: Doubles  # (N,) share of rows of each item, in the order of a given ranking
     transition: Doubles  # (C * C,) share of pairs of neighbouring rows by their categories
 
@@ -82,10 +84,10 @@ class VisitStatistics:
         return {name: float(value) for name, value in found.items()}
 
     def _visits(self, weight: Doubles) -> dict[str, float]:
-        logged = weight * (self.length > 0)
+        logged, counted = weight * (self.length > 0), self._counted(weight)
         total = logged.sum()
         found = {
-            "free_responses": weight @ self.responses / weight.sum(),
+            "free_responses": counted @ self.responses / counted.sum(),
             "free_responding": weight @ (self.responses > 0) / weight.sum(),
             "free_length/mean": logged @ self.length / total,
         }
@@ -95,6 +97,10 @@ class VisitStatistics:
             for name, level in QUANTILES.items()
         }
         return found
+
+    def _counted(self, weight: Doubles) -> Doubles:
+        """(V,) weights of the visits whose responses are counted: a log of responses has no visit without one."""
+        return weight * (self.responses > 0) if self.responses_only else weight
 
     def _rates(self, rows: Doubles) -> dict[str, float]:
         events, place, total = self.table.events, self.table.place, rows.sum()
@@ -160,7 +166,7 @@ class VisitStatistics:
         code = self.category[self.before] * size + self.category[self.before + 1]
         return Distributions(
             _share(np.bincount(self.length, logged)),
-            _share(np.bincount(self.responses.astype(np.int64), weight)),
+            _share(np.bincount(self.responses.astype(np.int64), self._counted(weight))),
             _share(np.bincount(self.rank[self.table.item], rows, self.world.num_items)),
             _share(np.bincount(code, rows[self.before], size * size)),
         )

@@ -103,6 +103,16 @@ def test_rows_of_responses_have_no_rate_and_unordered_ones_no_sequence():
         "free_responses", "free_responding", "free_length", "free_gini", "free_top_items")}  # fmt: skip
 
 
+def test_responses_of_a_log_of_responses_are_those_of_visits_with_one():
+    clicks = FRAME[FRAME["click"] == 1].assign(place=1)
+    world = statistics(table(clicks), responses_only=True)  # 3, 0, 1, 1
+    logged = table(clicks.assign(visit=clicks["visit"].replace({2: 1, 3: 2})), np.arange(3))  # 3, 1, 1
+    log = statistics(logged, responses_only=True)
+    assert world()["free_responses"] == log()["free_responses"] == pytest.approx(5 / 3)
+    assert (world()["free_responding"], log()["free_responding"]) == (0.75, 1.0)
+    assert distances(world.distributions(), log.distributions())["free_responses_distance"] == 0.0
+
+
 def test_distances_by_hand():
     one, other = statistics(table()), statistics(table(FRAME[FRAME["visit"] > 0]))
     found = distances(one.distributions(), other.distributions())
