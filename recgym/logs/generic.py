@@ -109,7 +109,8 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     require_name("domain", domain, DOMAINS, LogError)
     names = files.tables()
     if not names:
-        raise LogError(f"{files.path}: there is no table; expected files {', '.join(TABLES)}")
+        rule = f"expected files {', '.join(TABLES)}; name files of another ending one by one"
+        raise LogError(f"{files.path}: there is no table; {rule}")
     columns = parse_mapping(options.get("mapping"), domain)
     called = Path(names[0]).name.split(".")[0] if len(names) == 1 else files.path.name
     source = Source(called, "unknown", "", "read by the generic reader")

@@ -1,4 +1,4 @@
-"""MovieLens 100k, 1m, 25m and similar sets: ratings of films, without impressions and watch time.
+"""MovieLens 100k, 1m, 10m, 25m and similar sets: ratings of films, without impressions and watch time.
 
 Conventions of this reader:
 
@@ -10,6 +10,7 @@ Conventions of this reader:
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -57,22 +58,30 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
 
 
 def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
-    """Log of ratings.dat, movies.dat and users.dat, separated by ::."""
+    """Log of ratings.dat, movies.dat and users.dat, separated by ::; 10m has no users.dat, and half stars."""
     columns = ("UserID", "MovieID", "Rating", "Timestamp")
-    genres = {cells[0]: cells[2].split("|")[0] for cells in _lines(files, "movies.dat", "::", 3)}
+    genres = {cells[0]: _first_genre(cells[2]) for cells in _lines(files, "movies.dat", "::", 3)}
+    layout = TextLayout(COLONS, False, header=columns)
+    if not files.find("users.dat"):
+        log = _read(files, "ratings.dat", columns, genres, None, layout)
+        return replace(log, remarks=("there is no file users.dat: users have no features", *log.remarks))
     people = [(user, age, gender, work) for user, gender, age, work, _ in _lines(files, "users.dat", "::", 5)]
     users = dict(zip(FEATURES, zip(*people, strict=True), strict=True))
-    layout = TextLayout(COLONS, False, header=columns)
     return _read(files, "ratings.dat", columns, genres, users, layout, least=1.0)
 
 
 def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of ratings.csv and movies.csv, as in the sets 20m, 25m, 32m and latest; without features of users."""
     movies = read_csv(files, files.one("movies.csv"), {"movieId": TEXT, "genres": TEXT}, nullable=("genres",))
-    first = [(genres or "").split("|")[0] for genres in movies["genres"].to_pylist()]
-    known = [genre if not genre.startswith("(no genres") else "" for genre in first]
-    genres = dict(zip(movies["movieId"].to_pylist(), known, strict=True))
+    first = map(_first_genre, movies["genres"].to_pylist())
+    genres = dict(zip(movies["movieId"].to_pylist(), first, strict=True))
     return _read(files, "ratings.csv", ("userId", "movieId", "rating", "timestamp"), genres, None)
+
+
+def _first_genre(genres: str | None) -> str:
+    """The first of genres as Comedy|Crime, "" for none."""
+    first = (genres or "").split("|")[0]
+    return "" if first.startswith("(no genres") else first
 
 
 def _read(

@@ -113,9 +113,9 @@ SOURCES: dict[str, Reader] = {
     "movielens_1m": Reader(
         movielens.read_1m,
         "content",
-        ("ratings.dat", "movies.dat", "users.dat"),
-        "MovieLens 1m: ratings",
-        "as `movielens_100k`",
+        ("ratings.dat", "movies.dat"),
+        "MovieLens 1m, 10m: ratings",
+        "as `movielens_100k`; 10m has no features of users",
     ),
     "movielens_25m": Reader(
         movielens.read_25m,

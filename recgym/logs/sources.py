@@ -149,7 +149,7 @@ def _recognise(files: Files) -> str:
         raise LogError(f"{files.path}: there is no file in it")
     if files.tables():
         return "generic"
-    texts = files.find("*.txt")
+    texts = files.find("*.txt", "*.dat", "*.data")
     if texts:
         rule = f"the tables of a folder end in {', '.join(TABLES)}; name files of another ending one by one"
         raise LogError(f"{files.path}: {rule}, as {texts[0]}")

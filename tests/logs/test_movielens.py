@@ -39,6 +39,21 @@ def test_movielens_1m(tmp_path):
     assert log.column("file_row").tolist() == [3, 1, 2]
 
 
+def test_movielens_10m(tmp_path):
+    """It has half stars and no users.dat: the folder was no known data set."""
+    texts = {
+        "ml-10M100K/ratings.dat": "1::122::5::838985046\n1::185::0.5::838983525\n2::122::3.5::868245777\n",
+        "ml-10M100K/movies.dat": "122::Boomerang (1992)::Comedy|Romance\n185::Net, The (1995)::(no genres listed)\n",
+        "ml-10M100K/tags.dat": "15::4973::excellent!::1215184630\n",
+    }
+    log = read_log(write(tmp_path, texts))
+    assert (log.source.name, log.users.column_names) == ("movielens", ["id"])
+    assert log.items["category"].to_pylist() == ["Comedy", "unknown"]
+    assert log.column("rating").tolist() == [0.5, 5.0, 3.5]
+    assert log.column("click").tolist() == [False, True, False]
+    assert "there is no file users.dat: users have no features" in log.remarks
+
+
 def test_movielens_25m(tmp_path):
     log = read_log(write(tmp_path, ML25M))
     assert log.items["category"].to_pylist() == ["Comedy", "unknown"]
