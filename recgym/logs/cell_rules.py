@@ -26,6 +26,8 @@ COUNT_COLUMNS = {"listen": "listens"}  # event whose column may hold counts -> e
 MAX_EXACT_WHOLE = {pa.float16(): 1 << 11, pa.float32(): 1 << 24, FLOAT: 1 << 53}  # all below it are exact
 MIN_DURATION_MS = 1_000.0  # below it durations and watch times are probably seconds (KuaiRand's median: 76 s)
 MAX_NAMED_WORDS = 10  # unknown words of an event column in messages
+SPACED_QUOTES = r'^\s+".*"\s*$'  # a cell with spaces before its quotes, which then are characters of it
+SPACED_RULE = "quotes must follow the separator without a space"
 WHOLE_PATTERN = r"^(0|-?[1-9][0-9]{0,17})$"
 
 

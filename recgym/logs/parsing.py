@@ -20,6 +20,8 @@ from recgym.logs.cell_rules import (
     NO_QUANTITY,
     NULLABLE,
     NUMBER_RULE,
+    SPACED_QUOTES,
+    SPACED_RULE,
     VALUE_RULE,
     YES_NO_RULE,
     broken_rules,
@@ -249,6 +251,10 @@ class TableParser:
             self.reject(key, np.abs(values) >= limit, rule)
         if is_text(cells.type) and not pa.types.is_dictionary(cells.type):
             cells = cells.dictionary_encode()
+        if is_text(cells.type):
+            raw, spelt = encode(cells)
+            is_spaced = as_numpy(pc.match_substring_regex(spelt, SPACED_QUOTES))
+            self.reject(key, np.append(is_spaced, False)[raw], SPACED_RULE)
         codes, words = encode_ids(cells, listed)
         column = self.settings.columns.get(key, key)
         self.remarks += [f"{self.settings.name}, {column}: {line}" for line in spellings(cells)]

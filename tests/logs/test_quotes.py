@@ -160,6 +160,17 @@ def test_quotes_that_close_before_the_cell_ends_are_no_part_of_it(tmp_path, sign
     assert titled.items["category"].to_pylist() == [same, title, other]
 
 
+@pytest.mark.parametrize("key", ["user", "item", "session", "slate"])
+def test_quotes_behind_a_space_are_no_part_of_an_id(tmp_path, key):
+    """They were characters of it: the user was another one than without the space."""
+    header = ["user", "item", "session", "slate"]
+    rows = [[f'"{key}"' for key in "uist"], ["u", "j", "i", "t"]]
+    rows[0][header.index(key)] = ' "x"'
+    path = write(tmp_path / "t.csv", "\n".join(map(",".join, [header, *rows])) + "\n")
+    rule = "quotes must follow the separator without a space"
+    assert refused(path).startswith(f"t.csv, row 2, {key}: {rule}; found ' \"x\"'")
+
+
 def test_each_such_cell_is_named(tmp_path):
     path = of_titles(tmp_path, '"A" b', "A b", '"C", d', '"E, f" g', '"h" ', sign=",")
     with pytest.raises(LogError) as error:
