@@ -15,7 +15,7 @@ import numpy as np
 
 from recgym.arrays import Ints
 from recgym.fidelity.visit_table import VisitTable
-from recgym.sim.free_visits import MAX_HORIZON, VisitStep, free_visits
+from recgym.sim.free_visits import VisitStep, free_visits
 from recgym.sim.world import World
 
 
@@ -94,9 +94,8 @@ def baseline_visits(
 
 
 def _drawn_lengths(known: VisitTable, form: Form, count: int, rng: np.random.Generator) -> Ints:
-    """(V,) numbers of steps of `count` visits by a constant hazard."""
-    lengths = known.length[known.length > 0]
-    most = form.cut or MAX_HORIZON
-    ends = int((lengths < most).sum()) if form.cut else len(lengths)
-    hazard = max(ends, 1) / int(np.minimum(lengths, most - 1).sum() if form.cut else lengths.sum())
+    """(V,) numbers of steps of `count` visits by a constant hazard, up to the limit that the world's visits have."""
+    lengths, most = known.length[known.length > 0], form.cut or form.horizon
+    ends = int((lengths < most).sum())  # the others were cut
+    hazard = max(ends, 1) / max(int(np.minimum(lengths, most - 1).sum()), 1)
     return np.minimum(rng.geometric(hazard, count), most)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recgym.fidelity.free_running import Form, baseline_visits
 from recgym.fidelity.free_running_metrics import _spreads
 from recgym.fidelity.resampling import Resampling
 from recgym.fidelity.visit_statistics import (
@@ -193,3 +194,16 @@ def test_slates_with_a_response_and_with_several_are_counted():
     assert found["free_slates/a response"] == pytest.approx((clicks > 0).mean())
     assert found["free_slates/several responses"] == pytest.approx((clicks > 1).mean())
     assert not any("slates" in name for name in statistics(table())())
+
+
+def test_lengths_of_the_baseline_end_at_the_horizon_of_the_log():
+    rng = np.random.default_rng(0)
+    length = np.minimum(rng.geometric(0.1, 4_000), 8)
+    visit = np.repeat(np.arange(len(length)), length)
+    place = np.arange(len(visit)) - np.repeat(np.cumsum(length) - length, length) + 1
+    frame = pd.DataFrame({"visit": visit, "place": place, "item": 0, "click": 0, "like": 0})
+    form = Form(1, 8, ("click", "like"), responses_only=False, pages=False)
+    drawn = baseline_visits(table(frame, np.zeros(len(length), np.int64)), form, 4_000, 1).length
+    assert drawn.max() == 8
+    assert (drawn == 8).mean() == pytest.approx(0.9**7, abs=0.03)
+    assert drawn.mean() == pytest.approx(length.mean(), rel=0.03)
