@@ -172,7 +172,7 @@ right.hist(
     label=["simulated users", "one rate a video"],
     color=["#4e9a06", "#babdb6"],
 )
-right.set(xlabel="clicks on the ten videos", ylabel="users", title="Users differ")
+right.set(xlabel="clicks on the ten videos", ylabel="users", ylim=(0, 3_300), title="Users differ")
 right.legend(frameon=False)
 plt.show()
 
@@ -191,8 +191,8 @@ plt.show()
 # 1. Half as wide: a standard error falls as one over the root of the number of sessions.
 # 2. One reward a slate, whatever happens, would be the length of the session; there is no event for it, so take a wrapper
 #    with `reward = 1.0`. Rewarding clicks alone also favours long sessions: each further slate may bring clicks.
-# 3. No. The observation is a summary of the events; the intent, and in worlds with a random intercept the mood of the
-#    session, are hidden. This is a partially observed process. The observation `"history"` holds more of the past.
+# 3. No. The observation is a summary of the events; the intent, and in worlds that have one the random intercept
+#    of the session, are hidden. This is a partially observed process. The observation `"history"` holds more of the past.
 #
 # </details>
 #

@@ -136,7 +136,7 @@ for (name, regret), colour in zip(videos.items(), colours, strict=False):
 for level, style, label in zip(floors["videos"], ("-", ":"), ("best single item", "random"), strict=True):
     left.axhline(level, color="black", linestyle=style, linewidth=1, label=label)
 left.set(
-    xlabel="step (64 users each)", ylabel="regret, mean of 20 steps", ylim=(0, None), title="Regret, videos"
+    xlabel="step (64 users each)", ylabel="regret, mean of 20 steps", ylim=(0, 0.24), title="Regret, videos"
 )
 left.legend(frameon=False, fontsize=8)
 right.set(xlabel="step (64 users each)", ylabel="sum of mean regrets", title="Cumulative regret, videos")

@@ -48,6 +48,9 @@ print("state at the start:", observation)
 # side; *SARSA* (Rummery and Niranjan, 1994) takes the action $a'$ that is really shown next instead of the best one:
 #
 # $$Q(s, a) \leftarrow Q(s, a) + \alpha_{sa}\,\big[\,r + \gamma\, Q(s', a') - Q(s, a)\,\big]$$
+#
+# The step size $\alpha_{sa}$ is one over the number of updates of the cell, at least .02: a mean at first, then one that follows
+# changes. A share $\varepsilon$ of the products is random: all at first, then fewer, down to .05. The others have the largest $Q$.
 
 
 # %%
@@ -116,8 +119,10 @@ for c, name in enumerate(categories):
 # %% [markdown]
 # ## The same as an agent
 #
-# The zoo's `q-learning` and `sarsa` are these updates in batches of 64 sessions. `judge` plays whole sessions without
-# exploration, the same users for each agent.
+# The zoo's `q-learning` and `sarsa` are these updates in batches of 64 sessions. `expected-sarsa` (van Seijen et al., 2009) takes
+# the mean of $Q(s', a')$ over what the exploring policy may show next, $(1 - \varepsilon) \max_{a'} Q(s', a')$ and $\varepsilon$
+# times the mean of the row, in place of one draw of $a'$. `judge` plays whole sessions without exploration, the same users for
+# each agent.
 
 # %%
 names, curves = ("q-learning", "sarsa", "expected-sarsa"), {}

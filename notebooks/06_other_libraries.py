@@ -156,8 +156,8 @@ plt.show()
 #
 # ## TorchRL
 #
-# `GymEnv` makes an environment by its id; `GymWrapper` takes a native vector in the mode SAME_STEP. TorchRL wants an
-# environment of its own; the cell is skipped where it is missing.
+# `GymEnv` makes an environment by its id; `GymWrapper` takes a native vector in the mode SAME_STEP. TorchRL wants a
+# virtual environment of its own; the cell is skipped where it is missing.
 
 # %%
 if importlib.util.find_spec("torchrl") is None:

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 9. The same user, another slate
 #
-# What would this user have done if we had shown something else? A log cannot say: it holds one answer to one slate. A
+# What would this user have done if we had shown something else? A log cannot say: it holds one response to one slate. A
 # simulator can play the same user twice with the same random numbers.
 #
 # *You need* notebook 1. *You learn* counterfactuals, common random numbers, why pairs are precise, and how an early slate
@@ -24,9 +24,10 @@ from agents import make_agent
 from recgym.rng import LEAVE, uniform
 
 # %% [markdown]
-# ## One user, two lists
+# ## One user, two lists of slates
 #
 # `counterfactual` plays one episode twice: same seed, so same user, same context, same draws. Only the slates differ.
+# Lists a and b have a slate for each step.
 
 # %%
 env = gym.make("recgym/EcommerceSlate-v1", slate_size=3)
@@ -46,18 +47,19 @@ print(pair)
 #
 # ## How it works
 #
-# An event happens if a uniform number is below its probability,
+# An event with the logit $x$ happens if a uniform number $U$ is below its probability,
 #
-# $$y = 1\{\,U < \sigma(x)\,\}, \qquad U = f(\text{seed}, \text{step}, \text{use}, \text{position})$$
+# $$y = 1\{\,U < \sigma(x)\,\}, \qquad U = f(\text{seed}, \text{episode}, \text{step}, \text{use}, \text{position})$$
 #
-# (the one clicked product of a page is chosen by such numbers, too), and $U$ is a *function*, not the next number of a generator: nothing that was shown moves it. Both sessions have the same
-# $U$, and their own $x$.
+# and $U$ is a *function*, not the next number of a generator: no slate changes it. (The one clicked product of a slate is chosen
+# by such numbers, too.) The use is what the number decides: a click, another event, leaving. Both sessions have the same $U$,
+# and their own $x$: what was shown changes the hazard below, but not the number beside it.
 
 # %%
 key = env.unwrapped.privileged().sessions.key[0]
 for step in range(3):
     print(
-        f"step {step}: leaves if {uniform(key, step, LEAVE, 0):.3f} is below the hazard, whatever was shown"
+        f"step {step}: the user leaves if the hazard is above {uniform(key, step, LEAVE, 0):.3f}, in a and in b"
     )
 
 # %% [markdown]
@@ -189,7 +191,7 @@ print(
 #    shared, or a state that was not reset.
 # 2. If the covariance is negative: a user who clicks more under a clicks less under b. With independent tastes it is 0.
 # 3. Only as far as the model is true. The coupling by common $U$ is a choice, too: two models with equal probabilities for
-#    each slate can disagree about one user's pair of answers, and no experiment can decide between them. Means over users do
+#    each slate can disagree about one user's pair of responses, and no experiment can decide between them. Means over users do
 #    not depend on it.
 #
 # </details>

@@ -2,7 +2,7 @@
 # # 10. A generative recommender
 #
 # An item becomes a short word of codes, and a small transformer writes the next item code by code, as a language model writes
-# words. It is pretrained on a log, tuned on what was answered, and trained by reinforcement on the users themselves.
+# words. It is pretrained on a log, tuned on what had a response, and trained by reinforcement on the users themselves.
 #
 # *You need* notebook 5 and the idea of a transformer. *You learn* semantic IDs, decoding under a constraint, and group-relative
 # policy optimisation, with users in place of a reward model. Two minutes.
@@ -71,8 +71,8 @@ plt.show()
 print(f"mean cosine: {alike[same].mean():.2f} with the same first code, {alike[other].mean():.2f} without")
 
 # %% [markdown]
-# *Pairs of items with one first code have a mean cosine of .38, others .20: the codes, made of public features and of what was
-# answered in one session, hold something of the hidden tastes.*
+# *Pairs of items with one first code have a mean cosine of .38, others .20: the codes, made of public features and of what had
+# responses in one session, hold something of the hidden tastes.*
 #
 # The decoder writes only codes that lead to an item which may still be shown, so that no word is invalid and no item is shown
 # twice. The probability of an item is the product of the probabilities of its codes:
@@ -81,8 +81,9 @@ print(f"mean cosine: {alike[same].mean():.2f} with the same first code, {alike[o
 #
 # ## Reinforcement
 #
-# GRPO compares visits of one user, drawn with the same random numbers: the advantage of an item is what its visit earned more than
-# the others at the same step. Ratios of probabilities are clipped, and leaving the tuned policy costs.
+# GRPO compares visits of one user, drawn with the same random numbers. A value head forecasts what a visit earns from a step on.
+# The advantage of an item is what its visit earned above the forecast, less the same of the other visits at that step, on
+# average. Ratios of probabilities are clipped, and leaving the tuned policy costs.
 
 # %%
 seeds = {"sessions": 300, "seed": 10_000}

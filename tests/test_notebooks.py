@@ -40,6 +40,7 @@ def shown():
                     assert axes.get_xlabel(), f"{axes.get_title()!r}: no label of x"
                     assert axes.get_ylabel(), f"{axes.get_title()!r}: no label of y"
                     assert axes.get_title(), "axes without a title"
+                assert not hidden_by_the_legend(axes), f"{axes.get_title()!r}: hidden by the legend"
             pictures.append(number)
         plt.close("all")
 
@@ -47,6 +48,23 @@ def shown():
     yield pictures
     plt.show = before
     matplotlib.use(backend)
+
+
+def hidden_by_the_legend(axes):
+    """Bars and lines that the legend of the axes covers."""
+    legend = axes.get_legend()
+    if legend is None:
+        return []
+    axes.figure.canvas.draw()
+    box = legend.get_window_extent()
+    lines = [(line, line.get_path().transformed(line.get_transform())) for line in axes.lines]
+    bars = [bar for bar in axes.patches if box.overlaps(bar.get_window_extent())]
+    return bars + [line for line, path in lines if path.intersects_bbox(box, filled=False)]
+
+
+def words_of(text):
+    """The words that cells print; numbers, which other processors round differently, are "#"."""
+    return re.sub(r"[-+]?(\d+\.?\d*|\.\d+)", "#", text).split()
 
 
 def test_there_are_notebooks():
@@ -80,12 +98,17 @@ def test_a_notebook_is_its_script_with_outputs(script):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 @pytest.mark.slow
-def test_a_notebook_runs_without_a_warning(script, shown, tmp_path, monkeypatch):
+def test_a_notebook_runs_without_a_warning_and_prints_what_is_stored(
+    script, shown, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     shown.clear()
     text = script.read_text(encoding="utf-8")
     exec(compile(text, str(script), "exec"), {"__name__": "__main__"})
     assert shown
+    outputs = [output for cell in stored(script).cells for output in cell.get("outputs", [])]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert words_of(capsys.readouterr().out) == words_of(printed), "run: python notebooks/build.py"
 
 
 @pytest.mark.filterwarnings("default")  # of the notebook's own kernel and its transport, not of recgym
