@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from recgym.bench.readme import PAGES, README, fill
@@ -46,6 +47,13 @@ def test_a_readme_is_short_and_starts_with_what_to_run(name):
     assert lines.index("```python") < 20
     first = [line.removeprefix("<!-- command: ").removesuffix(" -->") for line in lines if "<!-- com" in line]
     assert first == ["bench", "test"]
+
+
+def test_the_lines_of_the_ladder_are_counted():
+    rows = pq.read_table("results/tasks/rows.parquet", columns=["experiment", "agent", "params"]).to_pandas()
+    lines = rows.drop_duplicates().groupby("experiment").size()
+    assert f": {lines.min()} to {lines.max()} lines, " in text_of("README.md")
+    assert f"{lines.min()} 到 {lines.max()} 行" in text_of("README.zh-CN.md")
 
 
 def parts(name):

@@ -1,8 +1,8 @@
 """Rollouts in groups: visits of the same user with the same random numbers, until all visits of a group have ended.
 
 Rows g G to g G + G - 1 of the vector environment are group g: they have one random seed, so that their n-th visits are
-of one user and, as the simulator's random numbers are a function of seed, visit, step and item, differ by their slates
-alone. Advantages are in `agents.generative.advantages`.
+of one user and, as the simulator's random numbers are a function of seed, visit, step and position, differ by their
+slates alone. Advantages are in `agents.generative.advantages`.
 
 Axes: n decisions, B sessions, G visits of a group, K slate positions.
 """
