@@ -14,6 +14,7 @@ from recgym.bench.run_folder import KEYS
 from recgym.cli.main import app
 from recgym.envs import REGISTERED
 from recgym.envs.arguments import Arguments
+from recgym.logs import whole_visits
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md")) + [
@@ -141,6 +142,15 @@ def test_the_glossary_gives_a_word_and_what_it_replaces(word):
     entries = re.split(r"^(?=\* \*\*)", text_of("docs/glossary.md"), flags=re.MULTILINE)
     (entry,) = [entry for entry in entries if entry.startswith(f"* **{word}**")]
     assert "*Not*" in entry
+
+
+def test_the_rule_of_whole_visits_is_the_codes():
+    (rule,) = re.findall(
+        r"^\*\*When users leave\*\*.*?\n\n", text_of("docs/own-log.md"), re.MULTILINE | re.DOTALL
+    )
+    said = [float(number) for number in re.findall(r"\d+", rule)]
+    following, soon = 100 * whole_visits.MIN_FOLLOWING, 100 * whole_visits.MIN_SHARE
+    assert said == [following, soon, whole_visits.MAX_PAUSE_MS / 60_000, following]
 
 
 def test_the_layout_has_every_package_and_family():
