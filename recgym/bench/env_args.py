@@ -51,13 +51,13 @@ def env_arguments(text: str | None, world: str | None = None) -> dict[str, Any]:
 
 
 def check_arguments(env_id: str, arguments: Mapping[str, Any], option: str = "--env-args") -> None:
-    """ValueError that names the option where the environment rejects its arguments."""
+    """ValueError that names the option where the environment, or a perturbation of it, rejects its arguments."""
+    from recgym.bench.perturbations import perturbed_vector
     from recgym.envs import row_of
-    from recgym.rollout.play import make_vector
 
     row_of(env_id)
     try:
-        make_vector(env_id, 1, **arguments).close()
+        perturbed_vector(env_id, 1, **arguments).close()
     except ValueError as error:
         raise ValueError(f"{option}: {env_id}: {error}") from None
 

@@ -7,6 +7,7 @@ from typing import Any
 from recgym.bench.assumption_sweep import swept
 from recgym.bench.experiment import Entry, Experiment, Preset, registered
 from recgym.bench.perturbations import PERTURB
+from recgym.bench.perturbed_feedback import WRAPPERS
 from recgym.bench.robustness import perturbed
 from recgym.checks import did_you_mean, unknown_name
 
@@ -228,7 +229,9 @@ def _with_arguments(experiment: Experiment, arguments: Mapping[str, Any]) -> Exp
 
     kwargs = {**experiment.kwargs, **arguments}
     trained = None if experiment.trained is None else {**experiment.trained, **arguments}
-    check_arguments(experiment.env_id, {name: each for name, each in kwargs.items() if name != PERTURB})
+    for each in (kwargs, trained or {}):  # worlds are not changed here: that takes seconds
+        feedback = {name: severity for name, severity in each.get(PERTURB, {}).items() if name in WRAPPERS}
+        check_arguments(experiment.env_id, {**each, PERTURB: feedback})
     if (kwargs, trained) == (experiment.kwargs, experiment.trained):
         return experiment
     base = f"{experiment.base}+{tag_of(arguments)}"

@@ -80,9 +80,8 @@ def play(
         Columns (S,): session, seed, user, context, return, length [slates], shown [items], terminated, one
         count for each event, watch_minutes in content worlds; where rewards add over items, and all may be shown,
         `regret`, a sum over the steps, NaN after the first `REGRET_SESSIONS` sessions; `items`, all shown items in
-        order, and `offsets` (S + 1,) into it; where slates are whole pages, `named`, the item that names the page of
-        each step, too. Facts: num_items, events, reward_is_assumed, planning (of
-        the card; None in friend suggestions).
+        order, and `offsets` (S + 1,) into it; of whole pages also `named`, the action of each step. Facts: num_items,
+        events, reward_is_assumed, planning (of the card; None in friend suggestions).
     """
     num = min(PARALLEL_SESSIONS, count)
     env = wrap(make_vector(env_id, num, autoreset_mode=AutoresetMode.DISABLED, **after_arrivals(kwargs)))

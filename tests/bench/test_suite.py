@@ -176,6 +176,10 @@ def test_arguments_of_a_perturbed_experiment_are_those_of_training_too():
         assert row.training_kwargs == {**old.training_kwargs, "horizon": 20}
     with pytest.raises(ValueError, match="horizon is 0"):
         suite.choose("robustness", env_args={"horizon": 0})
+    with pytest.raises(
+        ValueError, match="--env-args: recgym/Content-v1: perturbed responses need a reward that pays"
+    ):
+        suite.choose("robustness", envs=["content"], env_args={"reward": "watch_time"})
 
 
 def test_assumed_terms_are_swept_at_the_base_of_perturbations():
