@@ -209,9 +209,10 @@ for name, regret in artists.items():
 # with the largest bound to all of them, where LinTS draws 64 times.
 #
 # Matrix factorisation brings what *other* users liked: $P(\text{listen}) \approx \langle p_u, q_i\rangle + b_i$, with factors
-# $q$ from a *log* of other sessions and a posterior of $p_u$ that is updated within the session. The agent `mf` of the zoo
-# does this, with Thompson sampling; `linucb` and `lints` of the zoo read the whole observation. `make_agent` makes them,
-# `prepare` gives `mf` its log.
+# $q$ from a *log* of other sessions and a posterior of $p_u$, which begins with what the user's other sessions say and is updated
+# within the session. The agent `mf` of the zoo does this, with Thompson sampling. `linucb` and `lints` of the zoo have 43 features
+# of the session: beside shares of listens those of what was shown, the events of the last step, the hour and the step; and they show
+# no artist again within 20 steps. `make_agent` makes them, `prepare` gives `mf` its log.
 
 
 # %%
@@ -268,8 +269,8 @@ plt.show()
 # %% [markdown]
 # *64 sessions at once, 50 artists, one run each. Under the black line an agent knows users apart.* One run is not a
 # comparison: seeds differ (notebook 8). Of what is left between `mf` and 0 no agent can have all: at the
-# first step, before a single response, the oracle knows the user's taste, and an agent what the friends' libraries say of it
-# (columns of the observation that `linucb` and `lints` of the zoo read).
+# first step of a new user, before a single response, the oracle knows the taste, and an agent at most what the friends' libraries
+# say of it. These are columns of the observation `features`; no agent of this notebook reads them.
 #
 # ## Exercises
 #
