@@ -42,7 +42,8 @@ class LinTs(Linear):
 
     Reads:
         The log (`log_weight`); public user features, context and events of this session, by the features of
-        the observation or the same from its history; in mode "shared" public item features.
+        the observation or from its history, without the libraries of friends; in mode "shared" public item
+        features.
 
     Cost:
         As `linucb`.

@@ -39,7 +39,8 @@ class LinUcb(Linear):
 
     Reads:
         The log (`log_weight`); public user features, context and events of this session, by the features of
-        the observation or the same from its history; in mode "shared" public item features.
+        the observation or from its history, without the libraries of friends; in mode "shared" public item
+        features.
 
     Cost:
         O(N d^2) a decision in mode "disjoint", O(N d^2) once a batch for updates.

@@ -48,6 +48,16 @@ def test_sessions_and_matches_by_hand():
     assert len(contexts.match_names) == contexts.matches(observation).shape[2]
 
 
+def test_the_libraries_of_friends_are_no_context_of_a_history():
+    env = gymnasium.make_vec("recgym/Social-v2", 4, n_items=50, observation="history")
+    observation = seen_in(env)
+    contexts = Contexts(Problem.of(env))
+    before = contexts(observation)
+    assert before.shape == (4, 43)  # as notebook 3 says
+    observation["friends"] = 1 - observation["friends"]
+    assert np.array_equal(contexts(observation), before)
+
+
 def test_vectors_are_columns_of_the_items():
     vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float16)
     problem = Problem.of(vector_env(vectors))
