@@ -151,7 +151,7 @@ def _with_value(row: Figure) -> str:
         return f"{row.short}  {row.log:.3g}\n(drawn to match)"
     if row.metric.kind in (LEVEL, FREE) or row.log is None:
         return f"{row.short}  {row.log:.3g}"
-    return f"{row.short}  {100 * row.log:.2g} %"
+    return f"{row.short}  {float(f'{100 * row.log:.2g}'):g} %"  # 100, not 1e+02
 
 
 def _by_place(label: str) -> Callable[[Any, list[list[float]]], None]:

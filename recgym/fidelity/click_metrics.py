@@ -186,13 +186,13 @@ def catalogue(evaluation: Evaluation) -> list[Figure]:
     ]
     category, pages_of = evaluation.world.arrays.category, evaluation.world.arrays.page
     stays = (category[item] == category[last]) & later
-    if later.any():
+    if later.any() and np.ptp(category):  # of one category, or page, there is nothing to forecast
         found.append(figure(
             "same_category_share", judges=POLICY, log=float(stays[later].mean()),
             world=float(same[later].mean()), baselines=_before(evaluation, None),
             spread=spread.of_ratio(stays, later), n=int(later.sum()),
         ))  # fmt: skip
-    for number in np.unique(pages_of):
+    for number in np.unique(pages_of) if np.ptp(pages_of) else ():
         flag = (pages_of[item] == number).astype(np.float64)
         found.append(figure(
             "page_share", number, judges=POLICY, log=float(flag.mean()), world=float(page[:, number].mean()),

@@ -137,10 +137,9 @@ class VisitStatistics:
     def _sequence(self, rows: Doubles) -> dict[str, float]:
         first, weight = self.before, rows[self.before]
         second, total = first + 1, weight.sum()
-        found = {
-            "free_repeats": rows @ self.is_repeat / rows.sum(),
-            "free_same_category": weight @ (self.category[first] == self.category[second]) / total,
-        }
+        found = {"free_repeats": rows @ self.is_repeat / rows.sum()}
+        if np.ptp(self.world.arrays.category):
+            found["free_same_category"] = weight @ (self.category[first] == self.category[second]) / total
         if self.world.arrays.page.any():
             found["free_same_page"] = (
                 weight @ (self.category_page[first] == self.category_page[second]) / total

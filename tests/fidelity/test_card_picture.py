@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from recgym.envs.world_lookup import load_world
-from recgym.fidelity.card_picture import PANELS
+from recgym.fidelity.card_picture import PANELS, _with_value
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,12 @@ def test_names_of_figures_do_not_overlap(cards, title):
     assert len(boxes) >= len(rows) == 16
     for below, above in pairwise(boxes):
         assert above.y0 - below.y0 > 0.8 * below.height
+
+
+def test_a_share_of_all_is_written_plainly(cards):
+    row = panel("Rates").data(cards[0])[0]
+    shares = {0.9951: "100 %", 0.137: "14 %", 0.0123: "1.2 %"}
+    assert {share: _with_value(row._replace(log=share)).split("  ")[1] for share in shares} == shares
 
 
 def test_a_curve_of_one_point_is_no_panel():

@@ -4,6 +4,7 @@ import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from card_figures import by_id
 
@@ -62,6 +63,27 @@ def test_a_shop_is_judged_by_what_is_clicked_on_a_page(shop):
     assert row.world < loss.world + 0.6
     assert row.behind is not None
     assert row.behind < row.world - row.baseline
+    assert {"same_category_share", "free_same_category"} <= over.keys()
+
+
+def on_one_page(log):
+    """The log with all items in one category and on one page."""
+    columns = {name: log.items[name] for name in log.items.column_names}
+    columns |= {"category": pa.array(["c0"] * 24), "page": pa.array(np.zeros(24), columns["page"].type)}
+    return dataclasses.replace(log, items=pa.table(columns))
+
+
+@pytest.mark.slow
+def test_a_shop_of_one_page_has_no_figures_of_pages(shop):
+    """They would be 1, of the log as of any world."""
+    world, past, late = shop
+    flat = np.zeros(24, np.int64)
+    world = world.with_card(navigation={"reach": [0.0], "same_page": 0.0, "next_page": 0.0})
+    past, late = (on_one_page(log) for log in (past, late))
+    entries = judge(world.with_arrays(category=flat, page=flat), late, past, resamples=20).entries()
+    names = {row.id.partition("/")[0] for row in by_id(entries).values()}
+    assert "catalogue_log_loss" in names
+    assert not names & {"same_category_share", "page_share", "free_same_category", "free_same_page"}
 
 
 def test_an_earlier_part_is_compared_on_the_pages_of_the_later_one():
