@@ -17,10 +17,20 @@ from agents.loop import take
 
 
 def as_vec_env(env: Any, masks: Callable[[], Any] | None = None) -> "NativeVecEnv":
-    """The adapter around a native vector environment, in any autoreset mode.
+    """The adapter around a native vector environment, in any autoreset mode; ValueError for another environment.
 
     `masks` gives (B, K N) in place of the environment's `action_masks`.
     """
+    face = getattr(env, "unwrapped", env)
+    if not (hasattr(face, "index_digest") and hasattr(face, "num_envs")):
+        raise ValueError(
+            f"as_vec_env takes a native vector environment of recgym, this one is {type(face).__name__}: make it by "
+            "gymnasium.make_vec(id, n, vectorization_mode='vector_entry_point')"
+        )
+    if env.spec is not None and env.spec.kwargs.get("output") == "torch":
+        raise ValueError(
+            "as_vec_env takes arrays, this environment gives tensors: make it with output='numpy'"
+        )
     return NativeVecEnv(env, masks)
 
 

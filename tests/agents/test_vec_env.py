@@ -1,5 +1,6 @@
 """The adapter to Stable-Baselines3 equals its own vector of single environments."""
 
+import gymnasium
 import numpy as np
 import pytest
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
@@ -145,3 +146,24 @@ def test_the_adapter_has_the_interface_of_sb3():
     np.testing.assert_array_equal(adapter.reset(), first)
     assert not np.array_equal(later, first)
     adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: gymnasium.make("recgym/Content-v1"), "RecEnv"),
+        (lambda: gymnasium.make_vec("recgym/Content-v1", 2, vectorization_mode="sync"), "SyncVectorEnv"),
+        (lambda: gymnasium.make_vec("CartPole-v1", 2), "CartPoleVectorEnv"),
+        (lambda: as_vec_env(native()), "NativeVecEnv"),
+        (lambda: "recgym/Content-v1", "str"),
+    ],
+)
+def test_another_environment_is_refused_with_how_to_make_a_native_vector(make, name):
+    how = r"make it by gymnasium\.make_vec\(id, n, vectorization_mode='vector_entry_point'\)"
+    with pytest.raises(ValueError, match=f"^as_vec_env takes a native vector .* this one is {name}: {how}$"):
+        as_vec_env(make())
+
+
+def test_a_vector_of_tensors_is_refused():
+    with pytest.raises(ValueError, match=r"^as_vec_env takes arrays, .* make it with output='numpy'$"):
+        as_vec_env(native(output="torch"))
