@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -182,7 +183,7 @@ class _ProgressBar:
     def __init__(self, progress: Any, total: int, done: int, jobs: list[Job]) -> None:
         self.progress, self.jobs, self.total, self.done = progress, jobs, total, done
         self.running: list[int] = []
-        self.failed = 0
+        self.failed, self.made, self.begun = 0, 0, time.monotonic()
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
 
     def say(self, text: str) -> None:
@@ -208,7 +209,15 @@ class _ProgressBar:
     def ended(self, job: int, is_failed: bool) -> None:
         self.running.remove(job)
         self.failed += is_failed
-        self.done += 1 + len(self.jobs[job].also)
-        self._show(1 + len(self.jobs[job].also))
+        count = 1 + len(self.jobs[job].also)
+        self.done, self.made = self.done + count, self.made + count
+        self._show(count)
         state = "failed" if is_failed else "done"
-        self.say(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}")
+        self.say(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}{self._time()}")
+
+    def _time(self) -> str:
+        """Minutes so far, and those left at the pace of this call; "" behind the last run."""
+        passed, left = time.monotonic() - self.begun, self.total - self.done
+        if not left:
+            return ""
+        return f"; {passed / 60:.1f} min so far, {passed * left / self.made / 60:.0f} min left at this pace"

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from bench_runs import AGENTS, folders, small
 
 from recgym.bench import run_folder
 from recgym.bench.experiment import Experiment
-from recgym.bench.launch import launch
+from recgym.bench.launch import _ProgressBar, launch
 from recgym.bench.report import write_report
 from recgym.bench.worker_pool import Outcome
 
@@ -37,6 +38,22 @@ def test_agents_of_a_seed_meet_the_same_users(results):
         assert any(table["return"] != group[0]["return"] for table in group)
         users.append(group[0]["user"].to_pylist())
     assert len({tuple(row) for row in users}) == 4
+
+
+def test_lines_without_a_terminal_say_how_long_it_takes(capsys, monkeypatch):
+    clock = iter([0.0, 90.0, 180.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    jobs = [SimpleNamespace(run_id=f"run-{i}", also=()) for i in range(2)]
+    bar = _ProgressBar(
+        SimpleNamespace(disable=True, add_task=lambda *_, **__: 0, update=lambda *_, **__: None), 4, 2, jobs
+    )
+    for job in range(2):
+        bar.started(job)
+        bar.ended(job, is_failed=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "3/4 run-0 done; 1.5 min so far, 2 min left at this pace",
+        "4/4 run-1 done",
+    ]
 
 
 @pytest.mark.slow
