@@ -227,11 +227,17 @@ def load_agent(folder: str | Path, task: Any, device: str = "cpu", *, transfer: 
     """The agent that was saved in a folder; `task` as for `make_agent`.
 
     Raises:
-        ValueError: the folder is damaged, or the agent is of another task and `transfer` is False.
+        ValueError: the folder is damaged, the agent is of another task and `transfer` is False, or it is not in AGENTS:
+            `load` of its class loads it.
     """
     folder = stated_path(folder)
     about = read_about(folder)
-    kind = agent_class(about["name"])
+    try:
+        kind = agent_class(about["name"])
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; an agent of your own: load(folder, Problem.of(env)) of its class"
+        ) from None
     if isinstance(task, Problem):
         agent: Agent = kind.load(folder, task, device, transfer=transfer)
         return agent

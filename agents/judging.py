@@ -3,13 +3,15 @@
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from agents.environments import arguments_of
+from agents.environments import arguments_of, face_of
 from agents.guards import check_agent, check_task
-from recgym.checks import MAX_COUNT, checked_seed, flag, whole_number
+from recgym.arrays import Bools, Ints
+from recgym.checks import MAX_COUNT, checked_seed, flag, quoted, whole_number
 from recgym.rollout.play import bound, final_figures, play
 
 
@@ -19,7 +21,8 @@ def judge(
     """Mean return and other figures of whole sessions, with their standard errors.
 
     Args:
-        agent: made for the environment's world, reward and observation.
+        agent: made for the environment's world, reward and observation; or a model that has Stable-Baselines3's
+            `predict(observation, deterministic=True)`, with `action_masks` where it knows masks.
         env: a recgym environment, single or vector; a copy is used, so its state does not change. With `arrival` the
             sessions are those after the last arrival.
         sessions: number of sessions, each to its end; at least 2.
@@ -32,18 +35,43 @@ def judge(
         units), n.
 
     Raises:
-        ValueError: an argument is out of range, or the agent is of another task and `transfer` is False.
+        ValueError: an argument is out of range, the agent is of another task and `transfer` is False, or the model
+            reads another observation.
     """
     sessions, seed = whole_number(sessions, "sessions", 2, MAX_COUNT), checked_seed(seed)
+    if callable(getattr(agent, "predict", None)) and not hasattr(agent, "act"):
+        agent = _Model(agent, env)
     check_agent(agent)
     env_id, kwargs = arguments_of(env)
-    if not flag("transfer", transfer):
+    if not flag("transfer", transfer) and not isinstance(agent, _Model):
         check_task(agent, env, "judge it", "; transfer=True judges it here")
 
     with _drawing_from(agent, seed):
         columns, facts = play(env_id, kwargs, bound(agent), seed, sessions)
     agent.bind(env)
     return final_figures(columns, facts)
+
+
+class _Model:
+    """A model of Stable-Baselines3, or one like it, as what is played."""
+
+    def __init__(self, model: Any, env: Any) -> None:
+        self.model, self.has_masks = model, "action_masks" in signature(model.predict).parameters
+        given = getattr(env, "single_observation_space", env.observation_space)
+        read = getattr(model, "observation_space", given)
+        if read != given:
+            raise ValueError(f"the model reads {quoted(read)}, and the environment gives {quoted(given)}")
+        self.slots = int(face_of(env).arguments.slate_size)
+
+    def bind(self, env: Any) -> None:
+        """Nothing: it keeps no state of sessions."""
+
+    def act(self, observation: Any, mask: Bools | None = None, explore: bool = False) -> Ints:
+        """Items (B,) or slates (B, K), without exploration."""
+        more = {}
+        if self.has_masks and mask is not None:
+            more["action_masks"] = np.tile(mask, (1, self.slots))
+        return np.asarray(self.model.predict(observation, deterministic=True, **more)[0], np.int64)
 
 
 @contextmanager
