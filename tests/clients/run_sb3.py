@@ -32,9 +32,11 @@ def native(env_id: str, **kwargs):
 def main() -> None:
     """Runs every way in; raises where one fails."""
     small = {"n_steps": 64, "batch_size": 64, "n_epochs": 1}
+    model = DQN("MlpPolicy", native(ID), learning_starts=50)
+    model.learn(512)
     ways = {
         "DQN, single": DQN("MlpPolicy", gymnasium.make(ID), learning_starts=50),
-        "DQN, native vector": DQN("MlpPolicy", native(ID), learning_starts=50),
+        "DQN, native vector": model,
         "QR-DQN, single": QRDQN(
             "MlpPolicy", gymnasium.make(ID), learning_starts=50, policy_kwargs={"n_quantiles": 20}
         ),
