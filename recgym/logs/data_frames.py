@@ -20,11 +20,12 @@ from recgym.logs.events_table import GAP_MINUTES, log_of_table, stated_options
 from recgym.logs.id_tables import with_id
 from recgym.logs.item_remarks import item_remarks
 from recgym.logs.json_lines import SURROGATES
-from recgym.logs.mapping import like_responses, without_key
+from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin, from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.slate_lists import one_row_an_item
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.unread_responses import Marks, named_responses, refuse_marks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +163,7 @@ def log_of_frame(
     ]
     table = table.drop_columns(unread)
     names = table.column_names
-    _refuse_like_responses(names, domain)
+    _refuse_responses(table, domain)
     needs_item = not has_lists or not any(event.name in names for event in EVENTS[domain])
     require_columns("frame", names, ("user", "item") if needs_item else ("user",), *TABLE)
     if "time" in names:
@@ -199,12 +200,19 @@ def log_of_frame(
     return replace(log, remarks=(*log.remarks, *event_remarks(log), *item_remarks(log)))
 
 
-def _refuse_like_responses(names: Sequence[str], domain: str) -> None:
-    """LogError where no column is a key of responses, and one is named so but for its case: all rows would be ones."""
-    found = like_responses(names, domain)
-    if found and not {"event", "rating", "shown", *(event.name for event in EVENTS[domain])} & {*names}:
+def _refuse_responses(table: Any, domain: str) -> None:
+    """LogError where no column is a key of responses, and one is named or has cells as they are."""
+    names = table.column_names
+    if {"event", "rating", "shown", *(event.name for event in EVENTS[domain])} & {*names}:
+        return
+    others = [name for name in without_key(names, domain) if name not in OWN_COLUMNS]
+    found = named_responses(others, domain)
+    if found:
         renamed = ", ".join(f"{column!r}: {key!r}" for key, column in found.items())
         raise LogError(
             f"frame: no column has the name of a key that says what users did; found {shown([*found.values()])}: "
             f"rename it, frame.rename(columns={{{renamed}}})"
         )
+    marks = Marks()
+    marks.add(table.to_batches(), {name: names.index(name) for name in others})
+    refuse_marks("frame", marks.found(), is_map=False)

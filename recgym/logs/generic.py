@@ -5,8 +5,8 @@
 
 `user` and `item` are needed. Without a map the columns must have the names of the keys (`recgym.logs.mapping`). The
 columns of a file without header are named by their number, user=#1,item=#2. With a map, only what it names is read: a
-remark names the other columns, and where the map has no column of responses, one with the name of the response is an
-error. Conventions:
+remark names the other columns. Where no column of responses is read, one that is named as responses are, or whose cells
+are all 0 and 1, yes and no or words of events, is an error (`recgym.logs.unread_responses`). Conventions:
 
 * files: text, Parquet, or JSON lines (.json, .jsonl, .ndjson). Several files of the same columns are one log; with a
   key that is mapped to #file, the name of the file without endings, they may have further columns of their own.

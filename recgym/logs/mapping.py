@@ -141,15 +141,6 @@ def without_key(names: Iterable[str], domain: str) -> list[str]:
     return [name for name in names if name not in keys and not name.startswith(CONTEXT)]
 
 
-def like_responses(names: Iterable[str], domain: str) -> dict[str, str]:
-    """Columns that are named as a key of responses but for its case, or clicked, by this key."""
-    events = [event.name for event in EVENTS[domain]]
-    keys = {key: key for key in ("event", "rating", *events)}
-    keys |= dict.fromkeys(CLICKED, events[0])
-    plain = {name: name.strip().lower() for name in names}
-    return {keys[word]: name for name, word in reversed(plain.items()) if word in keys and name != keys[word]}
-
-
 def rating_rule(columns: Mapping[str, str]) -> tuple[dict[str, str], float]:
     """The map without a bound of the rating, and the lowest rating that counts as a response: 8 for "stars>=8"."""
     column, bound, least = columns.get("rating", "").partition(">=")

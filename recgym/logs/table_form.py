@@ -153,6 +153,7 @@ class TableForm:
             remarks += more
         settings = replace(settings, origin=origin, left_out=tuple(left_out), unread=compared)
         log = log_of_table(table, settings, Log.build)
+        unread.refuse_marks(names)
         together = [f"{len(names)} files are one log: {shown(names)}"] if len(names) > 1 else []
         remarks = [f"{name}: {remark}" for remark in remarks]
         together += layout_remarks(files, names, columns, self.text)

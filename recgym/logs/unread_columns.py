@@ -16,12 +16,13 @@ from recgym.logs.columns import as_numpy
 from recgym.logs.files import Files, reading
 from recgym.logs.ids import TEXT
 from recgym.logs.json_lines import holds_json, numbered_lines, record_of
-from recgym.logs.mapping import like_responses, without_key
+from recgym.logs.mapping import without_key
 from recgym.logs.origin import Origin, from_one
 from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
 from recgym.logs.problems import LogError, not_read, shown
 from recgym.logs.table_files import TableFile
 from recgym.logs.text_form import TextForm
+from recgym.logs.unread_responses import Marks, named_responses, refuse_marks
 
 BYTES = pa.binary()
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, 1973)
@@ -71,25 +72,56 @@ class UnreadColumns(NamedTuple):
 
         Otherwise all rows would be responses, without a word.
         """
-        events = [event.name for event in EVENTS[self.domain]]
-        if self.columns and (not self.is_own_map or {"event", "rating", *events} & self.columns.keys()):
-            return
-        for name in names:
-            header = TableFile.of(self.files, name, self.columns, self.form).header
-            if not self.columns and {"event", "rating", "shown", *events} & {*header}:
-                continue
-            unread = self._of(header)
-            found = {event: event for event in events if event in unread}
+        for name in self._without_responses(names):
+            unread = self.names(name)
+            events = [event.name for event in EVENTS[self.domain]]
+            found = {key: key for key in (*events, "event", "rating") if key in unread}
             found |= {
-                key: column for key, column in like_responses(unread, self.domain).items() if key not in found
+                key: column
+                for key, column in named_responses(unread, self.domain).items()
+                if key not in found
             }
-            if events[0] in found or (found and not self.columns):
+            if found:
                 entries = ",".join(f"{event}={column}" for event, column in found.items())
                 said = "the map names no column" if self.columns else "no column has the name of a key"
                 raise LogError(
                     f"{name}: {said} that says what users did, and the table has {shown([*found.values()])}: "
                     f"add {entries} to the map, or leave these columns out of the table"
                 )
+
+    def refuse_marks(self, names: Sequence[str]) -> None:
+        """LogError where no column of responses is read, and one that is not read has cells as responses have."""
+        marks = Marks()
+        without = self._without_responses(names)
+        for name in without:
+            self._add_marks(name, marks)
+        if without:
+            refuse_marks(without[0], marks.found(), is_map=True)
+
+    def _without_responses(self, names: Sequence[str]) -> list[str]:
+        """Files of which no column that is read says what users did; none of a known data set."""
+        keys = {"event", "rating", "shown", *(event.name for event in EVENTS[self.domain])}
+        if self.columns:
+            return list(names) if self.is_own_map and not keys & self.columns.keys() else []
+        return [name for name in names if not keys & {*self._header(name)}]
+
+    def _header(self, name: str) -> list[str]:
+        return TableFile.of(self.files, name, self.columns, self.form).header
+
+    def _add_marks(self, name: str, marks: Marks) -> None:
+        """Adds the cells of a file in these columns."""
+        file = TableFile.of(self.files, name, self.columns, self.form)
+        for column in set(self._of(file.header)).difference(file.in_file):
+            marks.add_words(column, [file.folders[column] or ""])
+        if file.kind == "json":
+            records: Iterator[dict[str, Any]] = (
+                record_of(line) or {} for _, line in numbered_lines(self.files, name)
+            )
+            marks.add_lines({key: line[key] for key in self._of(list(line))} for line in records)
+        else:
+            unread = set(self._of(file.in_file))
+            places = {column: place for place, column in enumerate(file.in_file) if column in unread}
+            marks.add(_parquet(file) if file.kind == "parquet" else _text(file), places)
 
     def codes(self, origin: Origin) -> Array:
         """(R,) int64 of the rows of an origin: equal where all cells in these columns are equal."""

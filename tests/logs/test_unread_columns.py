@@ -68,7 +68,7 @@ CELLS = {
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_columns_of_any_type_are_compared(tmp_path, kind):
-    path = written(tmp_path, "parquet", table_of(CELLS[kind], none=pa.nulls(5)))
+    path = written(tmp_path, "parquet", table_of(CELLS[kind], none=pa.nulls(5), click=[1] * 5))
     assert read_log(path, domain="ecommerce").num_rows == 4
 
 
