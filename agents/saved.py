@@ -39,7 +39,8 @@ def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) 
     ours, theirs = problem.identity, about["task"]
     odd = {key: difference(theirs.get(key), ours[key]) for key in ours if theirs.get(key) != ours[key]}
     if odd:
-        what = ", ".join(f"{key} {there}, here {here}" for key, (there, here) in odd.items())
+        words_first = sorted(odd, key=lambda key: key.endswith("_sha256"))
+        what = ", ".join(f"{key} {odd[key][0]}, here {odd[key][1]}" for key in words_first)
         raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
 
 

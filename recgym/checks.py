@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 WIDTH = 80  # [characters] of a value in a message
 MAX_NAME_WIDTH = 200  # of an unknown name, which may be a path
 MAX_SHOWN_BITS = 4096  # of a whole number in a message
+MAX_MEANT = 3  # names that a message suggests
 LIKENESS = 0.65  # from 0 to 1, of a name that a message suggests
 MAX_NUMBER = 1e300  # size of a real argument; squares and sums of larger ones overflow
 MAX_COUNT = 2**31 - 1  # of anything that the simulator counts, such as steps
@@ -38,7 +39,8 @@ def line_of(text: str, width: int = WIDTH) -> str:
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
     """End of a message on an unknown name: the known one that is most like it, whatever the case; "" if none is.
 
-    The part of a known name after its last slash may be most like it, too.
+    The part of a known name after its last slash may be most like it, too. Where none is like it, those of which it is
+    a word: `dqn` of `sb3-dqn`.
     """
     listed = list(known)
     names = {each.rpartition("/")[2].lower(): each for each in listed} | {
@@ -59,7 +61,9 @@ def near_path(path: str | PathLike[str], is_wanted: Callable[[Path], bool] = lam
 
 def _meant(name: str, known: Mapping[str, str]) -> str:
     close = get_close_matches(name, known, n=1, cutoff=LIKENESS)
-    return f"; did you mean {known[close[0]]!r}?" if close else ""
+    found = close or [each for each in known if name in each.replace("_", "-").split("-")]
+    meant = dict.fromkeys(repr(known[each]) for each in found[:MAX_MEANT])
+    return f"; did you mean {' or '.join(meant)}?" if name and found else ""
 
 
 def unknown_name(what: str, name: Any, known: Iterable[str]) -> str:

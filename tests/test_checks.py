@@ -172,6 +172,8 @@ def test_who_checks_arrays_reads_tensors_alike():
         ("dcf-dqm", "dcf-dqn"),
         ("LinUCB", "linucb"),
         ("Content-v1", "recgym/Content-v1"),
+        ("dqn", "dcf-dqn"),
+        ("v1", "recgym/Content-v1' or 'recgym/ContentSlate-v1"),
         ("nobody", None),
         ("", None),
         (7, None),
@@ -179,7 +181,7 @@ def test_who_checks_arrays_reads_tensors_alike():
 )
 def test_a_name_is_suggested_where_one_is_like_it(name, meant):
     known = ["random", "dcf-dqn", "linucb", "recgym/Content-v1", "recgym/ContentSlate-v1"]
-    assert did_you_mean(name, known) == ("" if meant is None else f"; did you mean {meant!r}?")
+    assert did_you_mean(name, known) == ("" if meant is None else f"; did you mean '{meant}'?")
 
 
 def test_messages_of_what_was_made_for_another_world():

@@ -8,6 +8,11 @@ from typing import Any
 
 from recgym.checks import did_you_mean
 
+EXAMPLES = {
+    "--params": '{"alpha": 1}',
+    "--env-args": '{"reward": "clicks"}',
+    "--space": '{"alpha": [0.1, 1]}',
+}
 ALLOWED = ("world", "member", "n_items", "slate_size", "horizon", "reward", "assume", "arrival", "rules")
 
 
@@ -18,9 +23,10 @@ def json_object(option: str, text: str | None) -> dict[str, Any]:
     try:
         value = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{option}: {text[:80]!r} is not a JSON object: {error}") from None
+        what = f"{option}: {text[:80]!r} is not a JSON object ({error})"
+        raise ValueError(f"{what}, such as {option} '{EXAMPLES[option]}'") from None
     if not isinstance(value, dict):
-        raise ValueError(f'{option} is {text[:80]}, expected a JSON object: {{"name": value}}')
+        raise ValueError(f"{option} is {text[:80]}, expected a JSON object, such as '{EXAMPLES[option]}'")
     return value
 
 

@@ -13,12 +13,13 @@ from recgym.bench.experiment import title_of
 from recgym.bench.leaderboard import Leaderboard, tables_of
 from recgym.bench.raw_rows import preset_of, read_runs, table_folders
 from recgym.bench.readme import headline_figures, markdown_table
-from recgym.bench.rewards_section import possible_rewards, rewards_section
+from recgym.bench.rewards_section import rewards_section
 from recgym.bench.session_pictures import AGENT, SCENES
 from recgym.bench.table_text import GAIN_HEAD, cells, describe_judged, head
 from recgym.envs import ENVIRONMENTS, REGISTERED, EnvRow
 from recgym.envs.arguments import Arguments
 from recgym.envs.observation_columns import LAST_ITEM, observation_columns, zero_columns
+from recgym.envs.rewards import possible_rewards
 from recgym.envs.spaces import action_space, feature_blocks
 from recgym.envs.task_engine import make_engine, task_world
 from recgym.sim.engine import Engine

@@ -2,7 +2,7 @@
 
 from recgym.bench.readme import markdown_table
 from recgym.envs import EnvRow
-from recgym.envs.rewards import REWARDS, parse_reward
+from recgym.envs.rewards import REWARDS
 from recgym.events import EVENTS
 from recgym.sim.world import World
 
@@ -26,15 +26,3 @@ def rewards_section(row: EnvRow, world: World) -> str:
             f"{'acceptances' if row.domain == 'friends' else events[0].name + 's'}."
         )
     return "\n\n".join(parts)
-
-
-def possible_rewards(world: World) -> list[str]:
-    """Names of REWARDS that the world can pay."""
-
-    def is_paid(name: str) -> bool:
-        try:
-            return bool(parse_reward(world, name).paid)
-        except ValueError:
-            return False
-
-    return [name for name in REWARDS if is_paid(name)]

@@ -95,7 +95,8 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
 
     if not isinstance(reward, str):
         return spec(_checked_weights(world, reward))
-    one_of("reward", reward, (*REWARDS, "a dict of event weights"))
+    if reward not in REWARDS:
+        one_of("reward", reward, (*possible_rewards(world), "a dict of event weights"))
     _require_signal(world, reward)
     if reward in ("clicks", "connections"):
         return spec({names[0]: 1.0})
@@ -106,6 +107,18 @@ def parse_reward(world: World, reward: str | Mapping[str, float]) -> RewardSpec:
     if reward not in ("conversion", "revenue"):
         raise NotImplementedError(f"reward {reward!r} of REWARDS has no weights here")
     return spec({"purchase": 1.0}, by_price=reward == "revenue")
+
+
+def possible_rewards(world: World) -> list[str]:
+    """Names of REWARDS that the world can pay."""
+
+    def is_paid(name: str) -> bool:
+        try:
+            return bool(parse_reward(world, name).paid)
+        except ValueError:
+            return False
+
+    return [name for name in REWARDS if is_paid(name)]
 
 
 def task_reward(arguments: Arguments, world: World) -> str | Mapping[str, float]:

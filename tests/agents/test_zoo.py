@@ -193,7 +193,7 @@ def test_a_saved_agent_of_another_catalogue_is_refused(name, tmp_path):
     agent, _, _ = trained(name, "recgym/Ecommerce-v1", budget=50)
     agent.save(tmp_path)
     smaller = Problem.of(make_env("recgym/Ecommerce-v1", name, 2, n_items=20))
-    with pytest.raises(ValueError, match=r"saved for another task: world_sha256 .*, num_items \d+, here 20"):
+    with pytest.raises(ValueError, match=r"saved for another task: num_items \d+, here 20, world_sha256 "):
         agent_class(name).load(tmp_path, smaller)
     with pytest.raises(ValueError, match=r"shape|fit this task"):
         agent_class(name).load(tmp_path, smaller, transfer=True)

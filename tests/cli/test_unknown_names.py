@@ -15,6 +15,7 @@ UNWRITABLE = "/proc/never"  # names come first
         ("tran ucb1 ID", "train"),
         ("train ucb1 ecommerce --out OUT", SHOP),
         ("train ucb ID --out OUT", "ucb1"),
+        ("train ppo ID --out OUT", "sb3-ppo' or 'sb3-maskable-ppo"),
         ("train ucb1 ID --out OUT --world WORLDS/shp", "WORLDS/shop"),
         ("train ucb1 ID --out OUT --world ecomerce-2", "ecommerce-2"),
         ("""train ucb1 ID --out OUT --params '{"scal": 1}'""", "scale"),
@@ -45,5 +46,5 @@ def test_the_name_that_was_meant_is_said(run, world, line, meant):
         assert answer[1].endswith(f"; did you mean {meant!r}?\n"), answer
         return
     refused(answer)
-    said = f"did you mean {meant.replace('WORLDS', folder)!r}?"
+    said = f"did you mean '{meant.replace('WORLDS', folder)}'?"
     assert answer[2].lower().rstrip(".\n").endswith(said.lower()), answer[2]

@@ -134,3 +134,11 @@ def test_empty_and_boolean_arguments_are_errors(arguments, line):
     make = gym.make_vec if "num_envs" in arguments else gym.make
     with pytest.raises(ValueError, match=re.escape(line)):
         make("recgym/Ecommerce-v1", **arguments)
+
+
+def test_an_unknown_reward_lists_those_that_the_world_can_pay():
+    wanted = (
+        r"allowed: 'clicks', 'engagement', 'watch_time', 'a dict of event weights'; did you mean 'clicks'\?$"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        gym.make("recgym/Content-v1", reward="click")
