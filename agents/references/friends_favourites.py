@@ -47,6 +47,12 @@ class FriendsFavourites(Popularity):
         """The history, for the friends of each item."""
         return (cls.observation,)
 
+    @property
+    def sees_friends(self) -> bool:
+        """Whether the task's observation has friends, or candidates to be friends."""
+        shown = getattr(self.problem.observation_space, "spaces", ())
+        return "friends" in shown or bool(candidate_names(self.problem))
+
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The items of most friends among the allowed items, explore or not."""
         num_items = self.problem.num_items

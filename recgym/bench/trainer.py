@@ -12,6 +12,7 @@ from typing import Any
 from recgym import storage
 from recgym.bench.checkpoint import FOLDER, Checkpoints
 from recgym.bench.experiment import Entry, Experiment, Run
+from recgym.bench.idle_remarks import idle_remarks
 from recgym.bench.reference_returns import reference_returns
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
 from recgym.envs import row_of
@@ -34,6 +35,7 @@ class TrainingPlan:
         default_factory=dict
     )  # of `recgym.logs.read_log`: mapping, source, ...
     every: int = 10_000  # [environment steps] between checkpoints
+    asked: tuple[str, ...] = ()  # options that were given, of "steps" and "offline": remarked where idle
 
 
 class _ReportingCurve(Curve):
@@ -232,7 +234,10 @@ def _initialise(plan: TrainingPlan, agent: Any, env: Any, here: Mapping[str, Any
                 agent.reload(plan.start)
         except ValueError as error:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
-    return _log_of(plan, agent, env) if plan.log else None
+    log = _log_of(plan, agent, env) if plan.log else None
+    for line in idle_remarks(agent, plan.asked):
+        print(line, file=sys.stderr)
+    return log
 
 
 def _refuse_other_env(folder: Path, here: Mapping[str, Any]) -> None:

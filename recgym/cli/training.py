@@ -109,6 +109,7 @@ Tensorboard = Annotated[
 
 
 def train(
+    context: typer.Context,
     agent: AgentName,
     env: EnvId,
     out: AgentFolder = None,
@@ -144,29 +145,42 @@ def train(
       --map user=visitorid,item=itemid,time=timestamp,event=event
     ```
     """
+    from recgym.bench import trainer
     from recgym.bench.env_args import env_arguments, json_object, tag_of
-    from recgym.bench.trainer import TrainingPlan, tensorboard_of
-    from recgym.bench.trainer import train as train_agent
 
     experiment = _experiment(env, checked_arguments(env, env_args, world), steps, offline, sessions)
     settings = with_stage(agent, json_object("--params", params), stage)
     name = f"{agent}-{env.rpartition('/')[2]}"
     folder = out or Path("trained") / name
-    refuse_irreplaceable("--out", folder)
-    if tensorboard is not None:
-        refuse_unwritable_folder("--tensorboard", tensorboard)
+    _refuse_unwritable(folder, tensorboard)
     run = f"{name}-{seed}" + (f"+{tag_of(env_arguments(env_args))}" if env_args else "")
-    plan = TrainingPlan(agent=agent, params=settings, seed=seed, device=device, start=start, every=every)
+    asked = _asked(context)
+    plan = trainer.TrainingPlan(
+        agent=agent, params=settings, seed=seed, device=device, start=start, every=every, asked=asked
+    )
     forms = {"time_unit": time_unit, "time_format": time_format, "duplicates": duplicates}
     plan = with_log(plan, env, log, {"domain": domain, "source": source, "mapping": mapping, **forms})
-    with progress() as bar, tensorboard_of(tensorboard, run) as curves:
+    with progress() as bar, trainer.tensorboard_of(tensorboard, run) as curves:
         listener = _ProgressListener(bar, agent, folder, steps)
-        about = train_agent(
+        about = trainer.train(
             plan, experiment, folder, resume=resume, replace=replaced, listeners=(listener, *curves)
         )
     _print_judged(about)
     if "ended" not in listener.stages:
         print_trained(about, folder)
+
+
+def _refuse_unwritable(folder: Path, tensorboard: Path | None) -> None:
+    """ValueError where the folders of the agent or its curves cannot be written."""
+    refuse_irreplaceable("--out", folder)
+    if tensorboard is not None:
+        refuse_unwritable_folder("--tensorboard", tensorboard)
+
+
+def _asked(context: typer.Context) -> tuple[str, ...]:
+    """Those of --steps and --offline that are on the command line, be it with the default's value."""
+    sources = {name: context.get_parameter_source(name) for name in ("steps", "offline")}
+    return tuple(name for name, source in sources.items() if source and source.name == "COMMANDLINE")
 
 
 def _experiment(env: str, kwargs: Mapping[str, Any], steps: int, offline: int, sessions: int) -> Any:

@@ -7,11 +7,12 @@ import re
 import textwrap
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 from refusals import refused
 
-from agents import agent_class
+from agents import agent_class, make_agent
 from agents.problem import Problem
 from recgym.cli.agent_options import with_stage
 from recgym.cli.training import _print_judged, _ProgressListener
@@ -174,3 +175,39 @@ def test_a_wrong_parameter_names_the_option_and_the_agent(run, command, tmp_path
     words = command, "ucb1", "recgym/Ecommerce-v1", "--out", tmp_path / "x", "--params"
     refused(run(*words, '{"scale": -1}'), "recgym: --params: agent ucb1: scale is -1, expected")
     refused(run(*words, '{"alpha": 1}'), "recgym: --params: agent ucb1 has no parameter 'alpha'")
+
+
+@pytest.mark.parametrize(
+    ("agent", "options", "remarks"),
+    [
+        ("item-knn", ["--steps", 64], ["item-knn: has no online stage: --steps has no effect"]),
+        ("item-knn", ["--offline", 60], []),
+        ("ucb1", ["--steps", 64, "--offline", 60], ["ucb1: has no offline stage: --offline has no effect"]),
+        (
+            "friends",
+            ["--offline", 60],
+            ["friends: recgym/Ecommerce-v1 shows no friends: it acts as popularity does"],
+        ),
+    ],
+)
+def test_what_has_no_effect_is_said_in_one_line(run, world, tmp_path, agent, options, remarks):
+    words = (
+        "train",
+        agent,
+        "recgym/Ecommerce-v1",
+        "--world",
+        world,
+        "--sessions",
+        10,
+        "--out",
+        tmp_path / "agent",
+    )
+    code, _, err = run(*words, *options)
+    assert code == 0, err
+    assert [line for line in err.splitlines() if "no effect" in line or "no friends" in line] == remarks
+
+
+def test_friends_are_seen_where_they_are_suggested():
+    env = gymnasium.make("recgym/SocialFriends-v3")
+    assert make_agent("friends", env).sees_friends
+    assert not make_agent("friends", gymnasium.make("recgym/Content-v1")).sees_friends
