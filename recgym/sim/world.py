@@ -176,7 +176,7 @@ class World:
 
         Returns:
             The log marked `indexed_by` this world, with `context_index` if the world has contexts. Rows with a user or
-            item that is not in the world are left out; the log's remarks give their number.
+            item that is not in the world are left out; the log's remarks count them, or doubt its source.
 
         Raises:
             ValueError: the log is of other users or items; the message says what differs (`recgym.sim.world_index`).

@@ -8,6 +8,9 @@ them other numbers (`recgym.sim.numbering`). The mapping is, in this order:
 * by the card's fingerprint, if the log's tables have the ids that the world was fitted on, in their order;
 * by the table of ids of the world; ids that are missing or unknown are counted in a remark.
 
+Where all these ids are running numbers, any log would be mapped: a remark says that it may be of another data set; with
+the tables of the card's fingerprint, only where its items are shown unlike the world's (`recgym.sim.plain_ids`).
+
 Other logs are a ValueError that says what differs. A log is used by its interface only: `recgym.logs` is not imported.
 
 Axes: U users, N items, R rows of the log.
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 
 from recgym.arrays import Ints
 from recgym.checks import check_ids, line_of, quoted
+from recgym.sim.plain_ids import another_source
 
 if TYPE_CHECKING:
     from recgym.sim.world import World
@@ -105,11 +109,12 @@ def places(world: "World", log: Any, *, new_users: bool = False) -> IndexMap:
     if known_items is not None:
         _check_categories(world, log, known_items)
         if known_users is not None:
-            return IndexMap(known_users, known_items)
+            remarks = another_source(world, log, known_users, known_items, is_of_fit=True)
+            return IndexMap(known_users, known_items, remarks)
         if world.ids is None:
             return IndexMap(np.full(len(user_ids), -1), known_items)
         users = _by_ids(world.ids.users, user_ids)
-        return IndexMap(users, known_items, _shares(world, users, known_items))
+        return IndexMap(users, known_items, _shares(world, log, users, known_items))
     if log.indexed_by is not None or log.source.name.startswith(SAMPLED):
         raise ValueError(_of_another(world, log))
     found = _looked_up(world, log, user_ids, item_ids, known_users)
@@ -210,16 +215,17 @@ def _looked_up(
         )
     items[items >= 0] = _numbers(world, len(world.ids.items))[items[items >= 0]]
     _check_categories(world, log, items)
-    return IndexMap(users, items, _shares(world, users, items))
+    return IndexMap(users, items, _shares(world, log, users, items))
 
 
-def _shares(world: "World", users: Ints, items: Ints) -> tuple[str, ...]:
-    """A remark that counts the users and items of the world that the log has."""
+def _shares(world: "World", log: Any, users: Ints, items: Ints) -> tuple[str, ...]:
+    """Remarks that the log may be of another data set, and how many users and items of the world it has."""
     parts = [
         f"{int((index >= 0).sum()):,} of its {size:,} {what}"
         for what, index, size in (("users", users, world.num_users), ("items", items, world.num_items))
     ]
-    return (f"mapped by the ids of world {world.name}: the log has {' and '.join(parts)}",)
+    known = f"mapped by the ids of world {world.name}: the log has {' and '.join(parts)}"
+    return (*another_source(world, log, users, items), known)
 
 
 def _check_categories(world: "World", log: Any, items: Ints) -> None:
