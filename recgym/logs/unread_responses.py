@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from recgym.events import EVENTS
+from recgym.logs.columns import ITEM_COLUMNS
 from recgym.logs.ids import TEXT
 from recgym.logs.json_lines import MAX_SAMPLED_LINES
 from recgym.logs.mapping import CLICKED, CONTEXT, FALSE, SYNONYMS, TRUE, is_binary, with_needed
@@ -90,8 +91,9 @@ class Marks:
         self.words[name] = known if is_binary(known) or known <= SYNONYMS.keys() else None
 
     def found(self) -> list[str]:
-        """Their names."""
-        return [name for name, words in self.words.items() if words and _tells(words)]
+        """Their names; attributes of items, such as `page`, are none."""
+        told = [name for name, words in self.words.items() if words and _tells(words)]
+        return [name for name in told if name not in ITEM_COLUMNS]
 
 
 def _tells(words: set[str]) -> bool:

@@ -119,6 +119,7 @@ def test_marks_are_those_of_all_files_and_of_folders(tmp_path):
 @pytest.mark.parametrize("kind", FORMS[:3])
 def test_other_columns_are_left_out_with_a_remark(tmp_path, kind):
     columns = {"level": [0, 1, 2, 0, 1, 2], "only": [0] * 6, "place": ["shop", "no", "yes", "a", "b", "c"]}
+    columns["page"] = [0, 1, 0, 1, 0, 1]  # an attribute of items
     log = read_log(table_of(kind, tmp_path, columns), domain="content", mapping=MAP)
     assert all_respond(log)
     both = {**columns, "promo": [0, 1, 0, 1, 0, 1], "click": [1, 0, 0, 1, 1, 1]}
