@@ -57,13 +57,9 @@ def place(tmp_path, monkeypatch, run):
     drawn = sample_log(world, "random", 120, 1).to_pandas()
     times = 1_651_190_400 + 1_800 * drawn["session"].astype(int) + drawn.index % 600  # three days
     drawn = drawn.assign(time=times, event="view")
-    for name, (user, item, time) in {
-        "events.csv": ("visitorid", "itemid", "timestamp"),
-        "log.csv": ("USER", "ITEM", "time"),
-    }.items():
-        table = drawn[["user", "item", "time", "event"]]
-        table.columns = [user, item, time, "event"]
-        table.to_csv(name, index=False)
+    shop = {"user": "visitorid", "item": "itemid", "time": "timestamp", "event": "event"}
+    for name, columns in {"events.csv": shop, "log.csv": {"user": "USER", "item": "ITEM"}}.items():
+        drawn[[*columns]].rename(columns=columns).to_csv(name, index=False)
     synthetic(1, domain="content", num_items=12, num_users=20).save("feed")
     columns = "user=visitorid,item=itemid,time=timestamp,event=event"
     for line in (

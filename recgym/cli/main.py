@@ -105,7 +105,7 @@ def validate(
 
     ```sh
     recgym validate events.csv --domain ecommerce \
-      --map user=visitorid,item=itemid,time=timestamp
+      --map user=visitorid,item=itemid,time=timestamp,event=event
     ```
     """
     from recgym.logs import LogError, read_log

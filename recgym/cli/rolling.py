@@ -56,7 +56,7 @@ def rolling(
 
     ```sh
     recgym rolling events.csv --domain ecommerce \
-      --map user=visitorid,item=itemid,time=timestamp --every 7
+      --map user=visitorid,item=itemid,time=timestamp,event=event --every 7
     ```
     """
     from recgym.fidelity.rolling_origins import origin_days, roll
