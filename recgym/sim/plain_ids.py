@@ -1,5 +1,6 @@
 """Ids that any log may have: 0, 1, 2 ... or 1, 2, 3 ... They show of no log that it is from the source of a world."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from recgym.arrays import Array, Ints
 if TYPE_CHECKING:
     from recgym.sim.world import World
 
+WHOLE = re.compile("0|[1-9][0-9]{0,17}").fullmatch  # Python converts no number of thousands of digits
 MAX_GAP = 10  # mean distance of ids that are running numbers; a world may lack the rare items of its log
 
 MIN_CORRELATION = 0.3  # of the log of the fit with the exposure of the world, which is fitted to it
@@ -18,7 +20,7 @@ MIN_CORRELATION = 0.3  # of the log of the fit with the exposure of the world, w
 def are_running_numbers(ids: Iterable[str]) -> bool:
     """Whether all ids are whole numbers, and the largest is at most MAX_GAP times as large as there are ids."""
     texts = list(ids)
-    if not all(text.isascii() and text.isdecimal() and text == str(int(text)) for text in texts):
+    if not all(map(WHOLE, texts)):
         return False
     return bool(texts) and max(map(int, texts)) <= MAX_GAP * len(texts)
 

@@ -75,7 +75,9 @@ def test_a_log_of_running_numbers_may_be_of_another_data_set(world, first):
     )
 
 
-@pytest.mark.parametrize("ids", [("x1", "2"), ("01", "2"), ("1", "21"), ("1.5", "2"), ("-1", "2"), ()])
+@pytest.mark.parametrize(
+    "ids", [("x1", "2"), ("01", "2"), ("1", "21"), ("1", "9" * 5_000), ("1.5", "2"), ("-1", "2"), ()]
+)
 def test_other_ids_are_no_running_numbers(ids):
     assert not are_running_numbers(ids)
 
