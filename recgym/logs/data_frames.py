@@ -25,7 +25,7 @@ from recgym.logs.origin import Origin, from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems, shown
 from recgym.logs.slate_lists import one_row_an_item
 from recgym.logs.table_settings import TableSettings
-from recgym.logs.unread_responses import Marks, named_responses, refuse_marks
+from recgym.logs.unread_responses import Marks, named_responses, refuse_marks, response_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +203,7 @@ def log_of_frame(
 def _refuse_responses(table: Any, domain: str) -> None:
     """LogError where no column is a key of responses, and one is named or has cells as they are."""
     names = table.column_names
-    if {"event", "rating", "shown", *(event.name for event in EVENTS[domain])} & {*names}:
+    if response_keys(domain) & {*names}:
         return
     others = [name for name in without_key(names, domain) if name not in OWN_COLUMNS]
     found = named_responses(others, domain)

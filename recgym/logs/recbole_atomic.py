@@ -3,8 +3,8 @@
 The domain must be stated. The user is the field user_id, or else the first token; the item item_id, or else the second
 token; `timestamp` is the time, `session_id` the session. `label` (0 or 1) is the response, else `rating` the rating (4
 or more is a response). A `mapping` states other fields by their names with types, user=user_id:token. The category is
-the first word of a field class,
-category, categories or genre of NAME.item. Several parts (NAME.train.inter ...) are one log.
+the first word of a field class, category, categories or genre of NAME.item. Several parts (NAME.train.inter ...) are
+one log.
 
 Layout: the documentation of RecBole, "atomic files" (recbole.io/docs).
 """

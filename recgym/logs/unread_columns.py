@@ -22,7 +22,7 @@ from recgym.logs.parquet_files import BATCH_ROWS, parquet_file
 from recgym.logs.problems import LogError, not_read, shown
 from recgym.logs.table_files import TableFile
 from recgym.logs.text_form import TextForm
-from recgym.logs.unread_responses import Marks, named_responses, refuse_marks
+from recgym.logs.unread_responses import Marks, named_responses, refuse_marks, response_keys
 
 BYTES = pa.binary()
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, 1973)
@@ -39,7 +39,7 @@ class UnreadColumns(NamedTuple):
 
     def names(self, name: str) -> list[str]:
         """Their names in a file."""
-        return self._of(TableFile.of(self.files, name, self.columns, self.form).header)
+        return self._of(self._header(name))
 
     def of_files(self, names: Sequence[str]) -> list[str]:
         """Their names in any of several files."""
@@ -75,12 +75,8 @@ class UnreadColumns(NamedTuple):
         for name in self._without_responses(names):
             unread = self.names(name)
             events = [event.name for event in EVENTS[self.domain]]
-            found = {key: key for key in (*events, "event", "rating") if key in unread}
-            found |= {
-                key: column
-                for key, column in named_responses(unread, self.domain).items()
-                if key not in found
-            }
+            exact = {key: key for key in (*events, "event", "rating") if key in unread}
+            found = exact | named_responses(unread, self.domain) | exact  # the exact ones stand first
             if found:
                 entries = ",".join(f"{event}={column}" for event, column in found.items())
                 said = "the map names no column" if self.columns else "no column has the name of a key"
@@ -100,7 +96,7 @@ class UnreadColumns(NamedTuple):
 
     def _without_responses(self, names: Sequence[str]) -> list[str]:
         """Files of which no column that is read says what users did; none of a known data set."""
-        keys = {"event", "rating", "shown", *(event.name for event in EVENTS[self.domain])}
+        keys = response_keys(self.domain)
         if self.columns:
             return list(names) if self.is_own_map and not keys & self.columns.keys() else []
         return [name for name in names if not keys & {*self._header(name)}]

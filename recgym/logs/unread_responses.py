@@ -29,6 +29,11 @@ WORDS_OF_RESPONSES = {
 PARTS = re.compile(r"^(is|has|was|did)_|_(flag|ind|indicator|yn)$")  # of the name of a column of 0 and 1
 
 
+def response_keys(domain: str) -> set[str]:
+    """Keys of columns that say what users did."""
+    return {"event", "rating", "shown", *(event.name for event in EVENTS[domain])}
+
+
 def named_responses(names: Iterable[str], domain: str) -> dict[str, str]:
     """Columns that are named as responses are, each by the key that would read it; the first one of each key.
 
