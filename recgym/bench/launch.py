@@ -183,7 +183,7 @@ class _ProgressBar:
     def __init__(self, progress: Any, total: int, done: int, jobs: list[Job]) -> None:
         self.progress, self.jobs, self.total, self.done = progress, jobs, total, done
         self.running: list[int] = []
-        self.failed, self.made, self.begun = 0, 0, time.monotonic()
+        self.failed, self.before, self.begun = 0, done, time.monotonic()
         self.task = None if progress is None else progress.add_task("runs", total=total, completed=done)
 
     def say(self, text: str) -> None:
@@ -210,7 +210,7 @@ class _ProgressBar:
         self.running.remove(job)
         self.failed += is_failed
         count = 1 + len(self.jobs[job].also)
-        self.done, self.made = self.done + count, self.made + count
+        self.done += count
         self._show(count)
         state = "failed" if is_failed else "done"
         self.say(f"{self.done}/{self.total} {self.jobs[job].run_id} {state}{self._time()}")
@@ -220,4 +220,5 @@ class _ProgressBar:
         passed, left = time.monotonic() - self.begun, self.total - self.done
         if not left:
             return ""
-        return f"; {passed / 60:.1f} min so far, {passed * left / self.made / 60:.0f} min left at this pace"
+        pace = passed / (self.done - self.before)
+        return f"; {passed / 60:.1f} min so far, {pace * left / 60:.0f} min left at this pace"

@@ -216,15 +216,13 @@ def _notify(
 
 
 def _initialise(plan: TrainingPlan, agent: Any, env: Any, here: Mapping[str, Any]) -> Any:
-    """Loads the first weights of the agent. Returns the log of its offline stage, or None.
-
-    `here` is what the run's record says of the environment.
-    """
+    """Loads the first weights of the agent; the log of its offline stage, or None. `here`: env of the run's record."""
     from agents.saved import is_of_other_world, refuse_other_world
 
     if plan.start is not None:
-        is_taken_over = getattr(agent, "transfers", False) and is_of_other_world(plan.start, agent.problem)
-        if not is_taken_over and is_of_other_world(plan.start, agent.problem):
+        is_elsewhere = is_of_other_world(plan.start, agent.problem)
+        is_taken_over = is_elsewhere and getattr(agent, "transfers", False)
+        if is_elsewhere and not is_taken_over:
             _refuse_other_env(plan.start, here)
         try:
             if is_taken_over:

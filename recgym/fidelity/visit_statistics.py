@@ -27,9 +27,7 @@ class Distributions(NamedTuple):
     """Weighted distributions of a table that are compared by their distance."""
 
     length: Doubles  # share of visits with rows by their number of steps
-    responses: (
-        Doubles  # share of visits by their number of responses, of a log of responses of those with one
-    )
+    responses: Doubles  # share of the counted visits by their number of responses
     popularity: Doubles  # (N,) share of rows of each item, in the order of a given ranking
     transition: Doubles  # (C * C,) share of pairs of neighbouring rows by their categories
 

@@ -98,10 +98,7 @@ def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
     None where the log does not identify it: no session has two steps, or there is one category.
     """
     share = np.bincount(dataset.items.category, weights=dataset.items.exposure)
-    count, seen = (
-        np.zeros(len(share) + 1),
-        np.zeros(len(share), bool),
-    )  # of rows of equal terms: the last leave
+    count, seen = np.zeros(len(share) + 1), np.zeros(len(share), bool)  # rows of equal terms: the last leave
     for inside in _blocks(dataset):
         category, lead = dataset.items.category[dataset.item[inside]], lead_before(dataset, inside)
         later = np.flatnonzero(rows[inside] & (lead >= 0))
