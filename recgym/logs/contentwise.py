@@ -5,7 +5,8 @@ Conventions of this reader:
 * items are series, as the recommendations are. Any interaction (view, access, rating, purchase) is a click;
 * the lists of `impressions-direct-link` are slates: a list with all series that were chosen from it, at the time of the
   first interaction. A list without its chosen series is left out and counted;
-* an interaction without a recommendation is a row of its own, without a slate;
+* a recommendation has one list and was shown to one user; another list or user is an error;
+* an interaction without a recommendation (-1, or an empty cell) is a row of its own, without a slate;
 * lists without an interaction (`impressions-non-direct-link`) have no time and are not read;
 * a session ends after 30 minutes without an interaction.
 
@@ -21,17 +22,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import is_list
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table, unread_remark
-from recgym.logs.ids import INT, encode
+from recgym.logs.ids import INT, encode, encode_ids
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, raise_problems
+from recgym.logs.problems import LogError, LogProblem, problems_of, raise_problems
+from recgym.logs.repeated_rows import joined
 from recgym.logs.slate_lists import one_row_an_item
-from recgym.logs.table_files import read_columns, read_tables
+from recgym.logs.table_files import read_tables
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -61,10 +64,19 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     cells = TableParser(table, settings, origin)
     time, recommendation = cells.times("time").ms, as_numpy(cells.number("slate", INT).fill_null(NONE))
     raise_problems([*left_out, *cells.problems])
-    beside = pa.concat_tables([read_columns(files, each, IMPRESSIONS) for each in lists])
+    beside, of_lists, left_out = read_tables(files, lists, IMPRESSIONS, "content")
+    listed = as_numpy(beside["id"].cast(INT))
+    lists_text = joined(beside["shown"]) if is_list(beside["shown"].type) else beside["shown"]
+    raise_problems(
+        [
+            *left_out,
+            *_several(listed, encode(lists_text)[0], of_lists, "list"),
+            *_several(recommendation, encode_ids(table["user"])[0], origin, "user"),
+        ]
+    )
     table, origin = _grouped(table, origin, beside, time, recommendation)
     table, origin, remarks, problems = one_row_an_item(table, origin, "content", COLUMNS, may_be_absent=True)
-    log = from_table(table, replace(settings, origin=origin, left_out=problems))
+    log = from_table(table, replace(settings, origin=origin, left_out=problems, time_unit=None))
     rest = [name for name in files.find(*INTERACTIONS, *LISTS) if name not in (*names, *lists)]
     remarks = [f"{names[0]}: {remark}" for remark in remarks]
     return replace(log, remarks=(*remarks, *log.remarks, *unread_remark(rest)))
@@ -76,6 +88,14 @@ def _one_kind(files: Files, patterns: Sequence[str]) -> list[str]:
     if not found:
         raise LogError(f"{files.path}: there is no file {' or '.join(patterns)}")
     return found
+
+
+def _several(recommendation: Array, values: Array, origin: Origin, what: str) -> list[LogProblem]:
+    """Rows of a recommendation with another value than its first row."""
+    _, first, place = np.unique(recommendation, return_index=True, return_inverse=True)
+    bad = np.flatnonzero((values != values[first][place]) & (recommendation >= 0))
+    rule, name = f"a recommendation must have one {what}", IMPRESSIONS["id"]
+    return problems_of(bad, len(values), origin.place, name, rule, lambda row: str(recommendation[row]))
 
 
 def _grouped(
@@ -93,7 +113,7 @@ def _grouped(
     columns = {
         "user": table["user"].take(pa.array(first)),
         "time": pa.array(time[first], pa.timestamp("ms")),
-        "slate": pa.array(recommendation[first]),
+        "slate": pa.array(recommendation[first], mask=recommendation[first] < 0),
         "item": pa.LargeListArray.from_arrays(pa.array(np.r_[starts, len(order)]), items),
         "shown": lists["shown"].take(place),
     }

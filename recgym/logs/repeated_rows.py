@@ -42,7 +42,7 @@ def repeats_of(table: Any, unread: UnreadColumns | None, origin: Origin) -> Arra
 def slate_repeats(table: Any, unread: UnreadColumns | None, origin: Origin) -> Array:
     """`repeats_of` a table with lists."""
     columns = {name: table[name] for name in table.column_names if not pa.types.is_null(table[name].type)}
-    compared = {name: _joined(cells) if is_list(cells.type) else cells for name, cells in columns.items()}
+    compared = {name: joined(cells) if is_list(cells.type) else cells for name, cells in columns.items()}
     return repeats_of(pa.table(compared), unread, origin)
 
 
@@ -94,7 +94,7 @@ def _are_errors(columns: Mapping[str, Any], is_split: bool, has_time: bool, are_
     return not are_whole_days if has_time else "position" in columns and not is_split
 
 
-def _joined(cells: Any) -> Any:
+def joined(cells: Any) -> Any:
     """Lists as text, one cell each; an empty one is that of a missing list."""
     length = as_numpy(pc.fill_null(pc.list_value_length(cells), 0)).astype(np.int64)
     flat = pc.list_flatten(cells)

@@ -26,6 +26,7 @@ def test_contentwise(tmp_path):
     assert (rows["session"], rows["step"]) == ([0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1])
     assert "1 slates that lack their chosen item left out" in log.remarks[0]
     assert validate(log) == []
+    assert not any("time_unit" in remark for remark in log.remarks)
 
 
 def test_contentwise_as_csv(tmp_path):
@@ -42,3 +43,23 @@ def test_contentwise_errors_name_the_row(tmp_path):
     assert refused(write(tmp_path, broken)).startswith(
         "interactions.csv, row 3, recommendation_id: a whole number"
     )
+
+
+def test_a_recommendation_of_contentwise_has_one_user_and_one_list(tmp_path):
+    row, other = "1546300800000,1,101,11,5,1\n", "1546300860000,2,102,12,5,1\n"
+    shared = CSV | {"interactions.csv": CSV["interactions.csv"].replace(row, row + other)}
+    assert refused(write(tmp_path, shared)) == (
+        "interactions.csv, row 3, recommendation_id: a recommendation must have one user; found 5"
+    )
+    lists = CSV["impressions-direct-link.csv"]
+    twice = CSV | {"impressions-direct-link.csv": lists + '5,0,2,"[11, 14]"\n'}
+    assert refused(write(tmp_path, twice)) == (
+        "impressions-direct-link.csv, row 3, recommendation_id: a recommendation must have one list; found 5"
+    )
+    alike = CSV | {"impressions-direct-link.csv": lists + '5,0,3,"[12, 13, 11]"\n'}
+    assert named(read_log(write(tmp_path, alike)))["item"] == ["13", "12", "13", "11"]
+
+
+def test_any_recommendation_below_0_is_none(tmp_path):
+    text = CSV["interactions.csv"].replace("13,-1", "13,-2")
+    assert named(read_log(write(tmp_path, CSV | {"interactions.csv": text})))["slate"] == [None, 5, 5, 5]
