@@ -46,8 +46,9 @@ def data_folder() -> Path:
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
+def run(capsys, monkeypatch):
+    """Run a command in this process: exit code, stdout, stderr without the line of a first compilation."""
+    monkeypatch.setattr("recgym.jit._Notice.is_said", True)
 
     from recgym.cli.main import main
 
