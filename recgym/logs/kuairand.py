@@ -6,8 +6,8 @@ Conventions of this reader:
   a cover;
 * only files of the standard policy are read, unless `policy="random"`;
 * exact duplicate rows of the chosen tabs are dropped and counted;
-* a play is logged again when it ends: of two rows of a user, video and day, an earlier one without play time is dropped
-  and counted (it is not a second impression);
+* a play is logged again when it ends: a row without play time is dropped and counted (it is not a second impression)
+  if a later row of its user, video, day and tab has play time, and all its events. A cover without a click is no play;
 * a session is the day of a user (the file's `date`), a step is an impression in order of time, and sessions are
   numbered by their first time. Pure logs only videos of the candidate pool, so its sessions have gaps;
 * a duration of 0 means unknown; the duration of an item is that of the log, else of the video table, else NaN;
@@ -27,7 +27,7 @@ from recgym.arrays import Array
 from recgym.logs.columns import Source, as_numpy
 from recgym.logs.delimited import read_csv, read_csv_and_lines
 from recgym.logs.files import Files
-from recgym.logs.ids import FLOAT, INT, TEXT, first_rows, labels, lookup, natural_key
+from recgym.logs.ids import FLOAT, INT, TEXT, as_text, first_rows, id_text, labels, lookup, natural_key
 from recgym.logs.kuairand_history import with_earlier
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
@@ -58,16 +58,21 @@ COLUMNS = (
     "is_forward", "is_hate", "long_view", "play_time_ms", "duration_ms", "profile_stay_time",
     "comment_stay_time", "is_profile_enter", "is_rand", "tab",
 )  # fmt: skip
+FEED = 1  # the tab of the single-column feed
 CLICK_MS, LONG_MS = 7_000, 18_000  # play time of a valid and of a long play, if the video is not shorter
+MOST_MS = np.iinfo(np.int32).max
+MS_RULE = f"milliseconds from 0 to {MOST_MS} are needed"
 UNKNOWN = "unknown"
 NOT_LISTED = "the {0} must be in the table of {0} features"
 
 
 def read(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of one tab, with all users and videos of the feature tables."""
-    tab, policy = options.get("tab", 1), options.get("policy", "standard")
+    tab, policy = options.get("tab", FEED), options.get("policy", "standard")
     if policy not in ("standard", "random"):
         raise LogError(f"policy must be standard or random; it is {policy!r}")
+    if tab is not None and (not isinstance(tab, int) or isinstance(tab, bool)):
+        raise LogError(f"tab must be a whole number, or none for all tabs; it is {tab!r}")
     names = files.find(f"log_{policy}_*.csv", f"log_{policy}_*.csv.gz")
     if not names:
         raise LogError(f"{files.path}: there is no file log_{policy}_*.csv or log_{policy}_*.csv.gz")
@@ -88,6 +93,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
         (column, (cells[column] != 0) & (cells[column] != 1), "0 or 1 is needed") for column in FLAGS.values()
     ]
     unfit += [("time_ms", bad, rule) for bad, rule in times.faults]
+    unfit += [
+        (name, (cells[name] < 0) | (cells[name] > MOST_MS), MS_RULE)
+        for name in ("play_time_ms", "duration_ms")
+    ]
     raise_problems([problem for what in unfit for problem in _problems(names, cells, *what)])
 
     session, step = _visits(user, cells["date"], cells["time_ms"])
@@ -159,18 +168,21 @@ def _impressions(files: Files, names: list[str], tab: int | None) -> tuple[Any, 
 
 
 def _finished(table: Any) -> tuple[Any, int]:
-    """Rows without plays that a later row of the same user, video and day completes, and the number of these."""
-    user, video, date, time, play = (
-        as_numpy(table[column]) for column in ("user_id", "video_id", "date", "time_ms", "play_time_ms")
-    )
-    order = np.lexsort((time, date, video, user))
-    same = np.ones(len(order) - 1, bool)
-    for key in (user, video, date):
-        same &= key[order][1:] == key[order][:-1]
-    begun = order[:-1][same & (play[order][:-1] == 0)]
+    """Rows without plays that a later row of the same user, video, day and tab completes, and the number of these."""
+    play, tab = as_numpy(table["play_time_ms"]), as_numpy(table["tab"])
+    user, video, date, time = (as_numpy(table[name]) for name in ("user_id", "video_id", "date", "time_ms"))
+    events = np.stack([as_numpy(table[column]) for column in FLAGS.values()], axis=1)
+    order = np.lexsort((time, tab, date, video, user))
+    visit = np.stack([user, video, date, tab], axis=1)[order]
+    played = np.append(np.flatnonzero(play[order] > 0), -1)
+    is_play = (tab == FEED) | (as_numpy(table[FLAGS["click"]]) == 1)
+    begun = np.flatnonzero((play == 0)[order] & is_play[order])
+    full = played[np.searchsorted(played[:-1], begun)]  # the next row with play time, else the last row
+    is_same = (visit[begun] == visit[full]).all(axis=1) & (full > begun)
+    dropped = order[begun[is_same & (events[order[begun]] <= events[order[full]]).all(axis=1)]]
     kept = np.ones(len(order), bool)
-    kept[begun] = False
-    return table.filter(pa.array(kept)), len(begun)
+    kept[dropped] = False
+    return table.filter(pa.array(kept)), len(dropped)
 
 
 def _visits(user: Array, date: Array, time: Array) -> tuple[Array, Array]:
@@ -191,7 +203,7 @@ def read_users(files: Files, name: str) -> Any:
     at = table.schema.get_field_index("is_live_streamer")
     if at >= 0:
         streamer = table["is_live_streamer"]
-        known = pc.if_else(pc.equal(streamer, -124), pa.scalar(None, streamer.type), streamer)
+        known = pc.if_else(pc.equal(as_text(streamer), "-124"), pa.scalar(None, streamer.type), streamer)
         table = table.set_column(at, "is_live_streamer", known)
     return table
 
@@ -210,7 +222,7 @@ def _items(videos: Any, item: Array, duration: Array) -> Any:
     logged = np.zeros(len(videos))
     np.maximum.at(logged, item, duration)
     best = np.where(logged > 0, logged, np.where(known > 0, known, np.nan))
-    first = [(tag or "").split(",")[0].strip() for tag in videos["tag"].to_pylist()]
+    first = [tag.partition(",")[0].strip() for tag in id_text(videos["tag"].fill_null("")).to_pylist()]
     category = [f"tag{tag}" if tag else UNKNOWN for tag in first]
     return pa.table(
         {

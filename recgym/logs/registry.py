@@ -66,7 +66,7 @@ SOURCES: dict[str, Reader] = {
     "kuairand_pure_part": Reader(
         kuairand.read,
         "content",
-        ("log_standard_*.csv*", "video_features_basic*.csv*"),
+        ("log_standard_*.csv*|log_random_*.csv*", "video_features_basic*.csv*"),
         "KuaiRand Pure, 1K, 27K: short video, watch time and feedback",
         "tab 1 alone is a feed; a session is a day and has holes",
         {"tab": "", "policy": "standard, random"},

@@ -73,8 +73,46 @@ def test_kuairand_other_tabs_and_options(tmp_path):
         read_log(folder, tab=9)
     with pytest.raises(LogError, match="option 'tabs' is unknown; there are tab, policy; did you mean 'tab'"):
         read_log(folder, tabs=1)
+    with pytest.raises(LogError, match="tab must be a whole number, or none for all tabs; it is 'all'"):
+        read_log(folder, tab="all")
     with pytest.raises(LogError, match=r"no file log_random_\*"):
         read_log(folder, policy="random")
+
+
+def test_only_a_play_that_a_later_row_completes_is_dropped(tmp_path):
+    def rows(*cells: str) -> list[int]:
+        """Times of the rows that are kept, of rows "click,like,play,tab" of one user and video."""
+        made = (cell.split(",") for cell in cells)
+        text = "".join(
+            f"7,2,20220425,900,{1650800000000 + at},{click},{like},0,0,0,0,0,{play},20000,0,0,0,0,{tab}\n"
+            for at, (click, like, play, tab) in enumerate(made)
+        )
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        return (read_log(kuairand(folder, text), tab=None).column("time") - 1650800000000).tolist()
+
+    assert rows("0,0,0,1", "1,0,0,1", "1,0,9000,1") == [2]
+    assert rows("0,0,0,1", "0,0,0,1") == [0, 1]  # no row has a play
+    assert rows("0,0,0,0", "0,0,900,1") == [0, 1]  # another tab
+    assert rows("0,0,0,0", "1,0,900,0") == [0, 1]  # a cover, shown twice
+    assert rows("1,0,0,0", "1,0,900,0") == [1]
+    assert rows("1,1,0,1", "1,0,900,1") == [0, 1]  # a like that the later row lacks
+    assert rows("1,0,900,1", "0,0,0,1") == [0, 1]
+
+
+def test_a_folder_of_the_random_policy_alone_is_kuairand(tmp_path):
+    folder = kuairand(tmp_path) / "data"
+    (folder / "log_standard_4_22_to_5_08_pure.csv.gz").rename(folder / "log_random_4_22_to_5_08_pure.csv.gz")
+    assert len(read_log(folder, policy="random")) == 4
+    with pytest.raises(LogError, match=r"there is no file log_standard_\*"):
+        read_log(folder)
+
+
+def test_a_tag_that_pandas_wrote_as_a_decimal_is_the_tag(tmp_path):
+    folder = kuairand(tmp_path)
+    table = folder / "data" / "video_features_basic_pure.csv"
+    table.write_text(table.read_text().replace('"12,65"', "12.0"))
+    assert read_log(folder).items["category"].to_pylist() == ["tag39", "tag12", "unknown"]
 
 
 def test_a_broken_event_rule_is_a_remark_and_changes_no_row(tmp_path):
@@ -114,7 +152,21 @@ def test_a_broken_event_rule_is_a_remark_and_changes_no_row(tmp_path):
         ("1000,1,1,0", "1000,1,2,0", "row 3, is_like: 0 or 1 is needed; found 2"),
         ("1650800001000", "1650800001", "row 3, time_ms: a time from 1990 to 2100 is needed"),
         ("30000,20000", "long,20000", "row 3, play_time_ms: a whole number is needed; found 'long'"),
-        ("30000,20000", "-3,20000", "row 3, watch_ms: watch time must be 0 ms or above; found -3"),
+        (
+            "30000,20000",
+            "-3,20000",
+            "row 3, play_time_ms: milliseconds from 0 to 2147483647 are needed; found -3",
+        ),
+        (
+            "30000,20000",
+            "3000000000,20000",
+            "row 3, play_time_ms: milliseconds from 0 to 2147483647 are needed; found 3000000000",
+        ),
+        (
+            "30000,20000",
+            "30000,-1",
+            "row 3, duration_ms: milliseconds from 0 to 2147483647 are needed; found -1",
+        ),
         ("30000,20000", ",20000", "row 3, play_time_ms: a whole number is needed; found ''"),
     ],
 )
@@ -131,7 +183,7 @@ def test_rows_of_kuairand_are_lines_of_the_file(tmp_path):
 @pytest.mark.data
 def test_facts_of_kuairand(data_folder):
     log = read_log(data_folder / "kuairand_pure_part")
-    assert (len(log), log.num_users, log.num_items, log.num_sessions) == (69_760, 27_285, 7_583, 41_162)
+    assert (len(log), log.num_users, log.num_items, log.num_sessions) == (69_763, 27_285, 7_583, 41_162)
     rates = {name: round(log.column(name).mean(), 4) for name in log.events}
     assert rates == {"click": 0.498, "long_view": 0.3519, "like": 0.0199, "comment": 0.0026, "share": 0.0009,
                      "follow": 0.0016, "hate": 0.0007}  # fmt: skip
