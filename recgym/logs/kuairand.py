@@ -85,18 +85,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     cells = {column: as_numpy(table[column]) for column in (*COLUMNS, "file_row", "file_index")}
     user, item = lookup(table["user_id"], users["id"]), lookup(table["video_id"], videos["id"])
     times = read_times(table["time_ms"], "ms", None)
-    unfit = [
-        ("user_id", user < 0, NOT_LISTED.format("user")),
-        ("video_id", item < 0, NOT_LISTED.format("video")),
-    ]
-    unfit += [
-        (column, (cells[column] != 0) & (cells[column] != 1), "0 or 1 is needed") for column in FLAGS.values()
-    ]
-    unfit += [("time_ms", bad, rule) for bad, rule in times.faults]
-    unfit += [
-        (name, (cells[name] < 0) | (cells[name] > MOST_MS), MS_RULE)
-        for name in ("play_time_ms", "duration_ms")
-    ]
+    unfit = [*_broken(cells, user, item), *(("time_ms", bad, rule) for bad, rule in times.faults)]
     raise_problems([problem for what in unfit for problem in _problems(names, cells, *what)])
 
     session, step = _visits(user, cells["date"], cells["time_ms"])
@@ -233,6 +222,18 @@ def _items(videos: Any, item: Array, duration: Array) -> Any:
             "label": labels(category),
         }
     )
+
+
+def _broken(cells: Mapping[str, Array], user: Array, item: Array) -> list[tuple[str, Array, str]]:
+    """Column, rows that break its rule (rows,), and the rule."""
+    is_flag = {name: (cells[name] == 0) | (cells[name] == 1) for name in FLAGS.values()}
+    is_ms = {name: (cells[name] >= 0) & (cells[name] <= MOST_MS) for name in ("play_time_ms", "duration_ms")}
+    return [
+        ("user_id", user < 0, NOT_LISTED.format("user")),
+        ("video_id", item < 0, NOT_LISTED.format("video")),
+        *((name, ~fits, "0 or 1 is needed") for name, fits in is_flag.items()),
+        *((name, ~fits, MS_RULE) for name, fits in is_ms.items()),
+    ]
 
 
 def _problems(
