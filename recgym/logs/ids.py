@@ -113,6 +113,12 @@ def map_strings(values: Any, name: Callable[[str], str]) -> Any:
     )
 
 
+def map_ids(values: Any, name: Callable[[str], str]) -> Any:
+    """`map_strings` of ids, which `name` gets as they are compared: 7.0 is 7."""
+    codes, words = encode_ids(values)
+    return map_strings(pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words), name)
+
+
 def index_ids(values: Any) -> tuple[Array, list[str]]:
     """Index of every value among the distinct ids that occur, and these ids as strings in natural order."""
     return in_natural_order(*encode(values))

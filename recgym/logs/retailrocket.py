@@ -22,11 +22,13 @@ from recgym.logs.delimited import ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import INT, TEXT, map_strings
+from recgym.logs.ids import INT, TEXT, encode_ids, map_ids
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError
 from recgym.logs.table_settings import TableSettings
+from recgym.logs.text_form import ANY_TEXT
+from recgym.logs.unread_columns import UnreadColumns
 
 SOURCE = Source(
     "retailrocket",
@@ -45,10 +47,15 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     table, lines = read_csv_and_lines(files, name, types)
     categories = _categories(files, int(pc.max(table["timestamp"]).as_py()))
     columns = {key: table[column] for key, column in COLUMNS.items()}
-    columns["category"] = map_strings(table["itemid"], lambda item: categories.get(item, ""))
+    columns["category"] = map_ids(table["itemid"], lambda item: categories.get(item, ""))
     unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
     origin = Origin.of(name, lines)
-    settings = TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms", origin=origin)
+    unread = UnreadColumns(
+        files, COLUMNS, "ecommerce", ANY_TEXT
+    )  # two transactions of one item and ms are two
+    settings = TableSettings(
+        name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms", origin=origin, unread=unread
+    )
     log = from_table(pa.table(columns), settings)
     remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []
     return replace(log, remarks=(*remarks, *log.remarks))
@@ -61,9 +68,12 @@ def _categories(files: Files, end: int) -> dict[str, str]:
     if not names:
         raise LogError(f"{files.path}: there is no file {PROPERTIES}")
     table = pa.concat_tables(read_csv(files, name, types, where=("property", "categoryid")) for name in names)
-    time, item = as_numpy(table["timestamp"]), as_numpy(table["itemid"].cast(TEXT).cast(INT))
+    time, (item, ids) = as_numpy(table["timestamp"]), encode_ids(table["itemid"])
     order = np.lexsort((np.where(time <= end, time, -time), time <= end, item))  # the one to keep comes last
     last = order[np.r_[item[order][1:] != item[order][:-1], True]]
-    kept = table.take(pa.array(last))
-    items, values = kept["itemid"].cast(TEXT).to_pylist(), kept["value"].to_pylist()
+    last = last[item[last] >= 0]
+    items, values = (
+        ids.take(pa.array(item[last])).to_pylist(),
+        table["value"].take(pa.array(last)).to_pylist(),
+    )
     return {item: f"category {value}" for item, value in zip(items, values, strict=True)}

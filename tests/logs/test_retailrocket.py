@@ -45,6 +45,29 @@ def test_retailrocket_errors_name_the_place(tmp_path, name, old, new, message):
     assert message in refused(write(tmp_path, changed(RETAILROCKET, name, old, new)))
 
 
+def test_two_transactions_of_one_item_and_time_are_two(tmp_path):
+    old = "1433221334000,257597,transaction,355908,4000\n"
+    log = read_log(
+        write(tmp_path, changed(RETAILROCKET, "events.csv", old, old + old.replace(",4000", ",4001")))
+    )
+    assert log.column("purchase").tolist() == [True, True, False, False]
+    assert log.duplicates == 0
+    assert "events.csv: columns not read" not in " ".join(log.remarks)
+    again = read_log(write(tmp_path, changed(RETAILROCKET, "events.csv", old, old + old)))
+    assert again.duplicates == 1
+
+
+def test_ids_of_retailrocket_may_be_words_and_decimals(tmp_path):
+    texts = {name: text.replace("355908", "shoe") for name, text in RETAILROCKET.items()}
+    texts["events.csv"] = texts["events.csv"].replace("248676", "248676.0")
+    log = read_log(write(tmp_path, texts))
+    assert dict(zip(log.items["id"].to_pylist(), log.items["category"].to_pylist(), strict=True)) == {
+        "248676": "category 560",
+        "318965": "unknown",
+        "shoe": "category 213",
+    }
+
+
 def test_rows_of_retailrocket_are_lines_of_the_file(tmp_path):
     assert_rows_are_lines(write(tmp_path, RETAILROCKET))
 
