@@ -4,12 +4,13 @@ The domain must be stated. The user is the field user_id, or else the first toke
 token; `timestamp` is the time, `session_id` the session. `label` (0 or 1) is the response, else `rating` the rating (4
 or more is a response). A `mapping` states other fields by their names with types, user=user_id:token. The category is
 the first word of a field class, category, categories or genre of NAME.item. Several parts (NAME.train.inter ...) are
-one log.
+one log; those of two names are two data sets, and an error.
 
 Layout: the documentation of RecBole, "atomic files" (recbole.io/docs).
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from recgym.events import DOMAINS, EVENTS
@@ -29,6 +30,7 @@ FILES, ITEMS = "*.inter", "*.item"
 TABS = TextForm("\t", is_quoted=False)
 FIELDS = {"time": "timestamp:float", "session": "session_id:token"}
 LABEL, RATING = "label:float", "rating:float"
+PARTS = ("train", "valid", "test")  # that are no names of data sets
 CATEGORIES = ("class", "category", "categories", "genre")
 
 
@@ -40,6 +42,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     names = files.find(FILES)
     if not names:
         raise LogError(f"{files.path}: there is no file {FILES}")
+    sets = {PurePosixPath(name).name.partition(".")[0]: name for name in names}
+    others = [name for key, name in sets.items() if key not in PARTS]
+    if len(others) > 1 and not files.is_named:
+        raise LogError(f"{files.path}: holds several data sets, {shown(others)}; name the files of one")
     columns = parse_mapping(options.get("mapping"), domain) or _fields(
         names[0], _header(files, names[0]), domain
     )

@@ -30,6 +30,16 @@ def test_atomic_files_of_other_fields_and_in_parts(tmp_path):
     assert named(log)["click"] == [True, False, True]
 
 
+def test_two_sets_in_a_folder_are_not_one(tmp_path):
+    head = "user_id:token\titem_id:token\n"
+    folder = write(tmp_path, {"a/a.inter": head + "1\tx\n", "b/b.inter": head + "1\ty\n"})
+    assert refused(folder, domain="content").endswith(
+        "holds several data sets, a/a.inter, b/b.inter; name the files of one"
+    )
+    log = read_log([folder / "a/a.inter", folder / "b/b.inter"], domain="content", source="recbole")
+    assert named(log)["item"] == ["x", "y"]  # named one by one
+
+
 def test_a_label_is_the_response_whatever_the_rating(tmp_path):
     text = "user_id:token\titem_id:token\trating:float\tlabel:float\n1\ta\t5\t0.0\n1\tb\t1\t1.0\n"
     log = read_log(write(tmp_path, {"x.inter": text}), domain="social")
