@@ -17,7 +17,7 @@ from recgym.logs.delimited import (
     require_columns,
 )
 from recgym.logs.files import Files, reading
-from recgym.logs.ids import FLOAT, INT, as_text, id_text
+from recgym.logs.ids import FLOAT, INT, as_text, encode_ids, id_text
 from recgym.logs.number_text import RULES, number_column
 from recgym.logs.origin import from_one
 from recgym.logs.parquet_files import holds_parquet, parquet_file
@@ -53,6 +53,14 @@ def read_ids(path: str | PathLike[str], form: TextForm = ANY_TEXT) -> tuple[Any,
             table = table.set_column(place, column, values_of(table[column]))
     found, said = with_id(name, table, lines)
     return found, [*remarks, *said]
+
+
+def refuse_repeated(name: str, ids: Any) -> None:
+    """LogError for a table of items, read from the file `name`, in which an id occurs more than once."""
+    codes, words = encode_ids(ids)
+    twice = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(words)) > 1)
+    if len(twice):
+        raise LogError(f"{name}: an id must occur once; {words[int(twice[0])].as_py()} does not")
 
 
 def with_id(name: str, table: Any, lines: Array | None = None) -> tuple[Any, list[str]]:

@@ -25,6 +25,7 @@ from recgym.logs.delimited import read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
+from recgym.logs.id_tables import refuse_repeated
 from recgym.logs.ids import FLOAT, INT, TEXT, lookup, map_strings
 from recgym.logs.kuairand import read_users, watch_flags
 from recgym.logs.log import Log
@@ -42,6 +43,7 @@ SOURCE = Source(
 CATEGORIES, USERS = "item_categories.csv", "user_features.csv"
 COLUMNS = {"user_id": INT, "video_id": INT, "play_duration": INT, "video_duration": INT, "date": FLOAT,
            "timestamp": FLOAT}  # fmt: skip
+NAMED = {"user": "user_id", "item": "video_id", "time": "timestamp", "watch_ms": "play_duration"}
 BEIJING_MS, HOUR_MS = 8 * 3_600_000, 3_600_000
 
 
@@ -57,6 +59,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if not len(table):
         raise LogError(f"{name}: no row has a timestamp and a date")
     videos = read_csv(files, files.one(CATEGORIES), {"video_id": INT, "feat": TEXT})
+    refuse_repeated(files.one(CATEGORIES), videos["video_id"])
     unknown = np.flatnonzero(lookup(table["video_id"], videos["video_id"]) < 0)
     rule = f"the video must be in {CATEGORIES}"
     raise_problems(
@@ -68,7 +71,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
 
     first = [feat.strip("[] ").split(",")[0] for feat in videos["feat"].to_pylist()]
     tag = dict(zip(map(str, videos["video_id"].to_pylist()), first, strict=True))
-    given = TableSettings(name, "content", SOURCE, {"user": "user_id", "item": "video_id", "watch_ms": "play_duration"},
+    given = TableSettings(name, "content", SOURCE, NAMED,
                   GAP_MINUTES, "s", read_users(files, files.one(USERS)), origin=Origin.of(name, file_row))  # fmt: skip
     log = from_table(_rows(table, tag), given)
     remarks = [f"{name}: click and long_view are derived from watch time and duration, not logged"]

@@ -9,7 +9,7 @@ Conventions of this reader:
 * an item's category is its first genre (100k: the first of the official order).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,8 @@ from recgym.logs.delimited import ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files, reading
 from recgym.logs.generic import from_table
-from recgym.logs.ids import FLOAT, INT, TEXT, map_strings
+from recgym.logs.id_tables import refuse_repeated
+from recgym.logs.ids import FLOAT, INT, TEXT, id_text, map_ids
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.problems import LogError, LogProblem, raise_problems
@@ -51,7 +52,8 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
         return next((name for name, flag in zip(GENRES, cells[5:], strict=True) if flag == "1"), "")
 
     columns = ("user id", "item id", "rating", "timestamp")
-    genres = {cells[0]: genre(cells) for cells in _lines(files, "u.item", "|", 5 + len(GENRES))}
+    films = _lines(files, "u.item", "|", 5 + len(GENRES))
+    genres = _categories(files.one("u.item"), [(cells[0], genre(cells)) for cells in films])
     people = [(user, age, gender, work) for user, age, gender, work, _ in _lines(files, "u.user", "|", 5)]
     users = dict(zip(FEATURES, zip(*people, strict=True), strict=True))
     return _read(files, "u.data", columns, genres, users, TextLayout("\t", False, header=columns), least=1.0)
@@ -60,7 +62,8 @@ def read_100k(files: Files, options: Mapping[str, Any]) -> Log:
 def read_1m(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of ratings.dat, movies.dat and users.dat, separated by ::; 10m has no users.dat, and half stars."""
     columns = ("UserID", "MovieID", "Rating", "Timestamp")
-    genres = {cells[0]: _first_genre(cells[2]) for cells in _lines(files, "movies.dat", "::", 3)}
+    films = _lines(files, "movies.dat", "::", 3)
+    genres = _categories(files.one("movies.dat"), [(cells[0], _first_genre(cells[2])) for cells in films])
     layout = TextLayout(COLONS, False, header=columns)
     if not files.find("users.dat"):
         log = _read(files, "ratings.dat", columns, genres, None, layout)
@@ -74,7 +77,8 @@ def read_25m(files: Files, options: Mapping[str, Any]) -> Log:
     """Log of ratings.csv and movies.csv, as in the sets 20m, 25m, 32m and latest; without features of users."""
     movies = read_csv(files, files.one("movies.csv"), {"movieId": TEXT, "genres": TEXT}, nullable=("genres",))
     first = map(_first_genre, movies["genres"].to_pylist())
-    genres = dict(zip(movies["movieId"].to_pylist(), first, strict=True))
+    films = list(zip(movies["movieId"].to_pylist(), first, strict=True))
+    genres = _categories(files.one("movies.csv"), films)
     return _read(files, "ratings.csv", ("userId", "movieId", "rating", "timestamp"), genres, None)
 
 
@@ -82,6 +86,13 @@ def _first_genre(genres: str | None) -> str:
     """The first of genres as Comedy|Crime, "" for none."""
     first = (genres or "").split("|")[0]
     return "" if first.startswith("(no genres") else first
+
+
+def _categories(name: str, films: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Category of each film by its id, of the file `name`; LogError if an id is there twice."""
+    ids = pa.array([film for film, _ in films], TEXT)
+    refuse_repeated(name, ids)
+    return dict(zip(id_text(ids).to_pylist(), (category for _, category in films), strict=True))
 
 
 def _read(
@@ -97,7 +108,7 @@ def _read(
     types = dict(zip(columns, (ID, ID, FLOAT, INT), strict=True))
     table, lines = read_csv_and_lines(files, name, types, layout)
     rows = {key: table[column] for key, column in zip(KEYS, columns, strict=True)}
-    rows["category"] = map_strings(rows["item"], lambda item: genres.get(item, ""))
+    rows["category"] = map_ids(rows["item"], lambda item: genres.get(item, ""))
     named = dict(zip(KEYS, columns, strict=True))
     people = None if users is None else pa.table(dict(users))
     settings = TableSettings(

@@ -62,3 +62,11 @@ def test_kuairec_options(tmp_path):
 
 def test_rows_of_kuairec_are_lines_of_the_file(tmp_path):
     assert_rows_are_lines(write(tmp_path, KUAIREC))
+
+
+def test_messages_name_the_columns_of_kuairec_and_tags_stand_once(tmp_path):
+    matrix, tags = "KuaiRec 2.0/data/big_matrix.csv", "KuaiRec 2.0/data/item_categories.csv"
+    folder = write(tmp_path, changed(KUAIREC, matrix, "20200704,1593874800.0", "20200704,159387480000.0"))
+    assert f"{matrix}, row 5, timestamp: a time from 1990 to 2100 is needed" in refused(folder)
+    folder = write(tmp_path, KUAIREC | {tags: KUAIREC[tags] + "9598,[9]\n"})
+    assert refused(folder) == f"{tags}: an id must occur once; 9598 does not"

@@ -101,3 +101,16 @@ def test_an_empty_file_beside_the_ratings_is_named(tmp_path, texts, name, empty)
 @pytest.mark.parametrize("texts", [ML100K, ML1M, ML25M])
 def test_rows_of_movielens_are_lines_of_the_file(tmp_path, texts):
     assert_rows_are_lines(write(tmp_path, texts))
+
+
+def test_ids_of_films_are_compared_as_ids_and_occur_once(tmp_path):
+    name = next(name for name in ML25M if name.endswith("movies.csv"))
+    header, *films = ML25M[name].splitlines()
+    decimals = "\n".join([header, *(film.replace(",", ".0,", 1) for film in films)]) + "\n"
+    assert read_log(write(tmp_path, ML25M | {name: decimals})).items["category"].to_pylist() == [
+        "Comedy",
+        "unknown",
+    ]
+    film = films[0].split(",", 1)[0]
+    twice = refused(write(tmp_path, ML25M | {name: ML25M[name] + f"{film},Other,Drama\n"}))
+    assert twice == f"{name}: an id must occur once; {film} does not"
