@@ -4,10 +4,12 @@ Conventions of this reader:
 
 * `users` reads the first so many users; the whole set has 37 million slates and needs more memory than most machines;
 * there are no times: a session is all that the set has of a user, at most 20 slates, and `step` their number;
-* entry 0 of a slate means "no click", and 0 is padding: neither is an item, and positions count items only;
+* 1 in a slate means "no click", and 0 is padding: neither is an item, and positions count items only; numbers below 0
+  are an error;
 * a slate whose clicked item is not in it is left out and counted; `slate_lengths` is not read;
 * `context_interaction_type` is 1 for search, 2 for recommendation, 0 for undefined;
-* the category is the item's group in itemattr.npz, with its name in ind2val.json.
+* the category is the item's group in itemattr.npz, with its name in ind2val.json, else its number; without
+  itemattr.npz items have none. A remark says which of the two files is missing.
 
 Layout: the README of github.com/finn-no/recsys_slates_dataset; shapes and special items as its data loader and other
 public readers use them. Item 2 is special in the loader, without a stated meaning; it is kept.
@@ -15,6 +17,7 @@ public readers use them. Item 2 is special in the loader, without a stated meani
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,7 +33,8 @@ from recgym.logs.files import Files, reading
 from recgym.logs.generic import from_table
 from recgym.logs.json_lines import Record
 from recgym.logs.log import Log
-from recgym.logs.problems import LogError
+from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.slate_lists import CHOSEN_TWICE
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -42,6 +46,9 @@ SOURCE = Source(
 )
 DATA, GROUPS, NAMES = "data.npz", "itemattr.npz", "ind2val.json"
 ARCHIVE = "not a readable file of numpy arrays"
+CATEGORY = "category"  # the array of groups
+BELOW_0 = "a number of 0 or above is needed"
+ABSENT = "slates without their clicked item left out"
 NO_CLICK = 1  # in a slate and as a click; 0 fills up
 CHUNK_USERS = 1 << 12
 FIELDS = {"userId": 1, "click": 2, "slate": 3, "interaction_type": 2}  # number of dimensions
@@ -53,13 +60,15 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     if most is not None and (not isinstance(most, int) or most < 1):
         raise LogError(f"users must be a number above 0; it is {most!r}")
     name = files.one(DATA)
-    parts, absent = [], 0
+    parts, counts = [], Counter[str]()
     for start, arrays in _chunks(files, name, most):
-        part, lacking = _rows(arrays, start)
+        part, counted = _rows(name, arrays, start)
         parts.append(part)
-        absent += lacking
+        counts.update(counted)
+    if not parts:
+        raise LogError(f"{name}: there are no users")
     table = pa.concat_tables(parts)
-    groups = _groups(files)
+    groups, remarks = _groups(files)
     if groups is not None:
         most_item = int(pc.max(table["item"]).as_py() or 0)
         if most_item >= len(groups):
@@ -67,7 +76,7 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
             raise LogError(f"{files.one(GROUPS)}: a group of each item is needed; {found}")
         table = table.append_column("category", groups.take(table["item"].combine_chunks()))
     log = from_table(table, TableSettings(name, "content", SOURCE, {}, GAP_MINUTES))
-    remarks = [f"{name}: {absent:,} slates without their clicked item left out"] if absent else []
+    remarks += [f"{name}: {count:,} {what}" for what, count in counts.items() if count]
     return replace(log, remarks=(*remarks, *log.remarks))
 
 
@@ -118,9 +127,16 @@ class _Rows:
         return values
 
 
-def _rows(arrays: Mapping[str, Array], start: int) -> tuple[Any, int]:
-    """Rows of the items in the slates of some users, and the number of slates without their clicked item."""
+def _rows(name: str, arrays: Mapping[str, Array], start: int) -> tuple[Any, dict[str, int]]:
+    """Rows of the items in the slates of some users, and counts for remarks."""
     slate, click = arrays["slate"], arrays["click"]
+    raise_problems(
+        [
+            LogProblem(name, start + int(at[0]) + 1, field, BELOW_0, str(arrays[field][tuple(at)]))
+            for field in ("click", "slate")
+            for at in np.argwhere(arrays[field] < 0)[:1]
+        ]
+    )
     is_item = slate > NO_CLICK
     clicked = (slate == click[..., None]) & is_item
     absent = (click > NO_CLICK) & ~clicked.any(axis=2)
@@ -137,19 +153,24 @@ def _rows(arrays: Mapping[str, Array], start: int) -> tuple[Any, int]:
         "click": clicked[is_item],
         "context_interaction_type": arrays["interaction_type"][user, step].astype(np.int16),
     }
-    return pa.table(columns), int(absent.sum())
+    twice = (clicked.sum(axis=2) > 1) & ~absent
+    return pa.table(columns), {ABSENT: int(absent.sum()), CHOSEN_TWICE: int(twice.sum())}
 
 
-def _groups(files: Files) -> Any:
-    """Name of the group of each item; None without the file."""
-    if not files.find(GROUPS) or not files.find(NAMES):
-        return None
+def _groups(files: Files) -> tuple[Any, list[str]]:
+    """Name of the group of each item, None without the file; and remarks on files that are missing."""
+    if not files.find(GROUPS):
+        return None, [f"there is no file {GROUPS}: items have no category"]
     place = files.one(GROUPS)
     with reading(place, ARCHIVE), zipfile.ZipFile(files.seekable(place)) as packed:
-        rows = _Rows(packed.open(packed.namelist()[0]), place, 1)
+        if f"{CATEGORY}.npy" not in packed.namelist():
+            raise LogError(f"{place}: there is no array {CATEGORY}; it has {', '.join(packed.namelist())}")
+        rows = _Rows(packed.open(f"{CATEGORY}.npy"), place, 1)
         codes = rows.next(rows.shape[0])
-    names = _names(files, files.one(NAMES))
-    return pa.array([names.get(str(code), f"group {code}") for code in codes.tolist()], pa.string())
+    is_named = bool(files.find(NAMES))
+    names = _names(files, files.one(NAMES)) if is_named else {}
+    remarks = [] if is_named else [f"there is no file {NAMES}: categories are the numbers of groups"]
+    return pa.array([names.get(str(code), f"group {code}") for code in codes.tolist()], pa.string()), remarks
 
 
 def _names(files: Files, name: str) -> dict[str, str]:

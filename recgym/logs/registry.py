@@ -209,7 +209,7 @@ SOURCES: dict[str, Reader] = {
     "finn": Reader(
         finn.read,
         "content",
-        (finn.DATA, finn.GROUPS),
+        (finn.DATA, f"{finn.GROUPS}|{finn.NAMES}"),
         "FINN.no: slates of a marketplace, one click or none",
         "impressions with positions, slates with and without a click; no times: order alone; a session is a user",
         {"users": "first so many"},

@@ -57,3 +57,46 @@ def test_finn_has_one_group_of_each_item(tmp_path):
     assert refused(write(tmp_path, FILES | {"ind2val.json": twice})).startswith(
         "ind2val.json: JSON with the names"
     )
+
+
+def test_groups_are_the_array_of_that_name_and_missing_files_are_told(tmp_path):
+    groups = np.array([0, 0, 0, 287, 12, 300])
+    two = npz(aid=np.arange(6), category=groups)
+    assert read_log(write(tmp_path, FILES | {"itemattr.npz": two})).items["category"].to_pylist() == [
+        "JOB,Rogaland",
+        "BAP,Oslo",
+        "group 300",
+    ]
+    assert refused(write(tmp_path, FILES | {"itemattr.npz": npz(aid=groups)})) == (
+        "itemattr.npz: there is no array category; it has aid.npy"
+    )
+    write(tmp_path, FILES)
+    (tmp_path / "ind2val.json").unlink()
+    log = read_log(tmp_path)
+    assert log.items["category"].to_pylist() == ["group 287", "group 12", "group 300"]
+    assert "there is no file ind2val.json: categories are the numbers of groups" in log.remarks
+    write(tmp_path, FILES)
+    (tmp_path / "itemattr.npz").unlink()
+    log = read_log(tmp_path)
+    assert "category" not in log.items.column_names
+    assert "there is no file itemattr.npz: items have no category" in log.remarks
+
+
+def test_numbers_below_0_and_no_users_are_refused(tmp_path):
+    for field, at in (("click", (1, 1)), ("slate", (1, 1, 2))):
+        array = FINN[field].copy()
+        array[at] = -1
+        folder = write(tmp_path, FILES | {"data.npz": npz(**(FINN | {field: array}))})
+        assert refused(folder) == f"data.npz, row 2, {field}: a number of 0 or above is needed; found -1"
+    none = {name: array[:0] for name, array in FINN.items()}
+    assert refused(write(tmp_path, FILES | {"data.npz": npz(**none)})) == "data.npz: there are no users"
+
+
+def test_a_clicked_item_at_two_places_is_told(tmp_path):
+    slate = FINN["slate"].copy()
+    slate[0, 0] = [1, 4, 4]
+    log = read_log(write(tmp_path, FILES | {"data.npz": npz(**(FINN | {"slate": slate}))}))
+    assert (
+        "data.npz: 1 slates show a chosen item more than once: each of its places has the response"
+        in log.remarks
+    )
