@@ -7,13 +7,15 @@ Conventions of this reader:
 * `policy` is "random" (default) or "bts" (Bernoulli Thompson sampling), `campaign` "all" (default), "men" or "women".
   Hashed features are not comparable between policies, so a log has one policy;
 * ids of users are not logged: a user is a combination of the four hashed features (a segment, not a person);
-* the three items of a page cannot be matched: every row is a session, numbered by its time;
+* the three items of a page cannot be matched: every row is a session, numbered by its time; exact duplicates are
+  dropped and counted;
 * `position` 1, 2, 3 of the file (left, centre, right) is 0, 1, 2;
 * an item's category is the number of its `item_feature_1` among its values; the affinities of user and item, which
   count past clicks, are left out.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,11 @@ from recgym.logs.delimited import FLAG, ID, read_csv, read_csv_and_lines
 from recgym.logs.events_table import GAP_MINUTES
 from recgym.logs.files import Files
 from recgym.logs.generic import from_table
-from recgym.logs.ids import FLOAT, INT, TEXT, encode, index_ids, labels
+from recgym.logs.ids import FLOAT, INT, TEXT, encode, first_rows, index_ids, is_missing, labels
 from recgym.logs.log import Log
 from recgym.logs.origin import Origin
 from recgym.logs.parsing import TableParser
-from recgym.logs.problems import LogError, raise_problems
+from recgym.logs.problems import LogError, problems_of, raise_problems
 from recgym.logs.table_settings import TableSettings
 
 SOURCE = Source(
@@ -41,6 +43,7 @@ SOURCE = Source(
 )
 POLICIES, CAMPAIGNS = ("random", "bts"), ("all", "men", "women")
 CONTEXT = "item_context.csv"
+PLACES = "1, 2 or 3 is needed"  # of a page
 FEATURES = tuple(f"user_feature_{k}" for k in range(4))
 HASHED = tuple(f"item_feature_{k}" for k in (1, 2, 3))
 COLUMNS = {"user": "user_feature_0", "item": "item_id", "time": "timestamp", "position": "position",
@@ -56,6 +59,9 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     name, context = (_within(files, policy, campaign, base) for base in (f"{campaign}.csv", CONTEXT))
     types = {"timestamp": ID, "item_id": INT, "position": INT, "click": FLAG, "propensity_score": FLOAT}
     table, lines = read_csv_and_lines(files, name, {**types, **dict.fromkeys(FEATURES, ID)})
+    kept = first_rows(table)
+    duplicates, table, lines = len(table) - len(kept), table.take(pa.array(kept)), lines[kept]
+    _check(table, Origin.of(name, lines))
     segment, users = _segments(table)
     columns = {key: table[column] for key, column in COLUMNS.items()}
     columns["user"] = pa.DictionaryArray.from_arrays(segment, users["id"].combine_chunks())
@@ -71,9 +77,27 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     columns |= {
         "time": pa.array(time, pa.timestamp("ms")),
         "session": pa.array(session),
-        "position": _from_zero(table["position"]),
+        "position": pa.array(as_numpy(table["position"]) - 1),
     }
-    return from_table(pa.table(columns), given)
+    log = from_table(pa.table(columns), given)
+    dropped = [f"{name}: {duplicates:,} exact duplicate rows dropped"] if duplicates else []
+    return replace(log, duplicates=duplicates, remarks=(*dropped, *log.remarks))
+
+
+def _check(table: Any, origin: Origin) -> None:
+    """LogError for a position that the page has not, and for an empty feature."""
+    bad = {"position": ~np.isin(as_numpy(table["position"]), (1, 2, 3))}
+    for name in FEATURES:
+        codes, words = encode(table[name])
+        bad[name] = np.append(as_numpy(is_missing(words)), True)[codes]
+    problems = []
+    for name, rows in bad.items():
+        cells = table[name].to_pylist() if rows.any() else []
+        rule = PLACES if name == "position" else "a value is needed"
+        problems += problems_of(
+            np.flatnonzero(rows), len(rows), origin.place, name, rule, [*map(repr, cells)].__getitem__
+        )
+    raise_problems(problems)
 
 
 def _within(files: Files, policy: str, campaign: str, base: str) -> str:
@@ -107,7 +131,3 @@ def _items(files: Files, name: str) -> Any:
     category = [f"kind {code + 1}" for code in kind.tolist()]
     columns = {"id": table["item_id"].cast(TEXT), "category": category, "label": labels(category)}
     return pa.table(columns | {column: table[column] for column in ("item_feature_0", *HASHED)})
-
-
-def _from_zero(position: Any) -> Any:
-    return pa.array(as_numpy(position) - 1)

@@ -36,7 +36,9 @@ def test_obd_impressions_with_propensities(tmp_path):
             "7,3,0,0.5",
             "all.csv, row 2, item_id: the id must be in the table of items; found 7",
         ),
-        ("1,3,0,0.5", "1,0,0,0.5", "all.csv, row 2, position: a position must be 0 or above; found -1"),
+        ("1,3,0,0.5", "1,0,0,0.5", "all.csv, row 2, position: 1, 2 or 3 is needed; found 0"),
+        ("1,3,0,0.5", "1,4,0,0.5", "all.csv, row 2, position: 1, 2 or 3 is needed; found 4"),
+        ("c2e4,abcd", ",abcd", "all.csv, row 4, user_feature_2: a value is needed; found ''"),
         ("2019-11-24 00:00:17+00:00", "yesterday", "all.csv, row 3, timestamp: a time is needed"),
         ("1,3,0,0.5", "1,3,2,0.5", "all.csv, row 2, click: 0 or 1 is needed; found '2'"),
     ],
@@ -44,6 +46,15 @@ def test_obd_impressions_with_propensities(tmp_path):
 def test_obd_errors_name_the_place(tmp_path, old, new, message):
     folder = write(tmp_path, changed(obd(), "open_bandit_dataset/random/all/all.csv", old, new))
     assert f"open_bandit_dataset/random/all/{message}" in refused(folder)
+
+
+def test_exact_duplicates_of_obd_are_dropped(tmp_path):
+    name, row = "open_bandit_dataset/random/all/all.csv", "2,2019-11-24 00:00:18.000000"
+    texts = obd()
+    line = next(line for line in texts[name].splitlines() if line.startswith(row))
+    log = read_log(write(tmp_path, texts | {name: texts[name] + line + "\n"}))
+    assert (len(log), log.duplicates, log.column("session").tolist()) == (3, 1, [0, 1, 2])
+    assert f"{name}: 1 exact duplicate rows dropped" in log.remarks
 
 
 def test_obd_options(tmp_path):
