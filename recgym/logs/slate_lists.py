@@ -34,7 +34,7 @@ from recgym.logs.list_text import (
 )
 from recgym.logs.mapping import SHOWN
 from recgym.logs.origin import Origin
-from recgym.logs.problems import LogProblem, problems_of
+from recgym.logs.problems import LogError, LogProblem, problems_of
 from recgym.logs.repeated_rows import REPEAT, slate_repeats
 from recgym.logs.slate_events import words_without_event, yes_of
 from recgym.logs.unread_columns import UnreadColumns
@@ -86,13 +86,9 @@ def one_row_an_item(
     if "shown" in signs:
         unreadable = other_separator(table["shown"], signs["shown"] or "")
         rows, cells, rule = np.flatnonzero(unreadable), table["shown"], SIGN_RULE.format(signs["shown"])
+        column = names.get("shown", "shown")
         problems = problems_of(
-            rows,
-            len(table),
-            origin.place,
-            names.get("shown", "shown"),
-            rule,
-            lambda at: repr(cells[at].as_py()),
+            rows, len(table), origin.place, column, rule, lambda at: repr(cells[at].as_py())
         )
     has_words = "event" in table.column_names
     passive = words_without_event(table["event"], domain, words or {}) if has_words else []
@@ -108,6 +104,8 @@ def one_row_an_item(
         counts.update(found)
     remarks = [f"{count:,} {what}" for what, count in counts.items() if count]
     whole = pa.concat_tables(parts).unify_dictionaries()
+    if not len(whole) and not problems:
+        raise LogError(f"{origin.names[0]}: no row is left: {'; '.join(remarks)}")
     return whole, origin.take(np.concatenate(places)), remarks, tuple(dict.fromkeys(problems))
 
 

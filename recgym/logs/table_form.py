@@ -3,7 +3,7 @@
 The generic reader makes one of its options; most data sets are one and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,7 @@ class Attributes:
             return table, [f"there is no file {self.pattern}{where}: items have no {' and no '.join(keys)}"]
         parts = [read_columns(place, each, self.columns, self.text) for each in names]
         beside = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+        remarks += self._varying(beside, keys, names)
         codes, words = encode(table["item"])
         at = pc.index_in(id_text(words), value_set=id_text(as_text(_plain(beside["id"]))))
         row = at.take(pa.array(codes, mask=codes < 0))
@@ -66,6 +67,21 @@ class Attributes:
             values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
             table = table.append_column(key, values.take(row))
         return table, remarks
+
+    def _varying(self, beside: Any, keys: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Remarks on the number of ids that have several rows of another value."""
+        ids, words = encode(id_text(as_text(_plain(beside["id"]))))
+        first = np.zeros(len(words) + 1, np.int64)
+        first[ids[::-1]] = np.arange(len(ids))[::-1]  # the last one written is kept, the first row
+        remarks = []
+        for key in keys:
+            values = encode(beside[key])[0]
+            count = len(np.unique(ids[values != values[first[ids]]]))
+            what = (
+                f"{shown(names)}: {count:,} ids have several rows of another {key}: the first is the item's"
+            )
+            remarks += [what] if count else []
+        return remarks
 
     def _above(self, files: Files, name: str) -> list[Path]:
         """Files of this pattern in the folder of the events and above it."""

@@ -38,3 +38,15 @@ def test_mind_errors_name_the_row_and_the_test_split(tmp_path):
     )
     folder = write(tmp_path, changed(FILES, train, "11/12/2019 6", "13/12/2019 6"))
     assert refused(folder).startswith("MINDsmall_train/behaviors.tsv, row 2, #3: a time in the form")
+
+
+def test_news_of_two_categories_are_told(tmp_path):
+    dev = "MINDsmall_dev/news.tsv"
+    log = read_log(write(tmp_path, FILES | {dev: FILES[dev] + "N55689\tworld\tx\tT\tA\thttps://x\t[]\t[]\n"}))
+    assert any(
+        "1 ids have several rows of another category: the first is the item's" in line for line in log.remarks
+    )
+    log = read_log(
+        write(tmp_path, FILES | {dev: FILES[dev] + "N55689\tsports\tx\tT\tA\thttps://x\t[]\t[]\n"})
+    )
+    assert not any("several rows" in line for line in log.remarks)

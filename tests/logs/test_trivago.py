@@ -30,3 +30,11 @@ def test_trivago_errors_name_the_row(tmp_path):
     assert refused(folder).startswith("train.csv, row 6, prices: as many entries as items shown are needed")
     folder = write(tmp_path, changed(FILES, "train.csv", ",1541037400,", ",yesterday,"))
     assert refused(folder).startswith("train.csv, row 6, timestamp: a time is needed")
+
+
+def test_a_log_without_a_slate_left_says_why(tmp_path):
+    header = FILES["train.csv"].splitlines()[0]
+    row = "u,s,1541037540,1,clickout item,9,AU,c,mobile,,1|2,5|6"
+    assert refused(write(tmp_path, {"train.csv": f"{header}\n{row}\n"})) == (
+        "train.csv: no row is left: 1 slates that lack their chosen item left out"
+    )
