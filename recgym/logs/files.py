@@ -23,6 +23,7 @@ COMPRESSION = {"": None, ".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}  # suffix
 TABLES = ("*.parquet", "*.pq", *(f"*.{kind}{ending}" for kind in ("csv", "tsv") for ending in COMPRESSION))
 JSON_LINES = tuple(f"*.{kind}{ending}" for kind in ("jsonl", "ndjson") for ending in COMPRESSION)
 DATA = (*TABLES, *JSON_LINES, "*.dat", "*.data")
+PACKED = r"(?i)\.(tar(\.[a-z0-9]+)?|tgz|7z|rar)$"  # archives; a zip is read
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 MAX_FOLDER_DEPTH, MAX_FILES = 8, 250_000  # H&M's folder has 105,103, most of them images
 MAX_FIRST_BYTES = 1 << 16  # of a first line, by which a data set is recognised
@@ -95,6 +96,8 @@ class Files:
                 self.path /= zips[0]  # many data sets are downloaded so
         else:
             self.names = [self.path.name]
+        if len(self.names) == 1 and re.search(PACKED, self.names[0]):
+            raise LogError(f"{self.path}: an archive of a kind that is not read, {self.names[0]}; unpack it")
         if self.path.is_dir():
             return
         if zipfile.is_zipfile(self.path):

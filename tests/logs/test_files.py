@@ -248,3 +248,11 @@ def test_a_folder_of_too_many_files_is_refused(tmp_path, monkeypatch):
     for k in range(4):
         write(tmp_path / f"{k}.csv", "user,item\nu,1\n")
     assert refused(tmp_path) == f"{tmp_path}: more than 3 files; name the folder of the log"
+
+
+@pytest.mark.parametrize("name", ["KuaiRand-Pure.tar.gz", "yoochoose-data.7z", "log.TAR", "log.tgz"])
+def test_archives_that_are_not_read_are_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(LogError, match=f"an archive of a kind that is not read, {name}; unpack it"):
+            read_log(path, domain="content")
