@@ -10,15 +10,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recgym.arrays import Array
+from recgym.logs.arrow_types import is_list
 from recgym.logs.columns import EARLIER, as_numpy
 from recgym.logs.delimited import TABLE, require_columns
 from recgym.logs.files import Files, reading
-from recgym.logs.ids import lookup
+from recgym.logs.ids import encode, lookup
 from recgym.logs.origin import from_one
 from recgym.logs.problems import LogError, LogProblem, raise_problems
+from recgym.logs.times import read_times
 
 PREFIX = "earlier_"  # of the columns; earlier_shown counts impressions, the others events
 EVENTS = {"long_view": "long_watch_seq", "like": "like_seq"}
@@ -43,13 +46,15 @@ def with_earlier(
         day: (rows,) number of the day.
 
     Raises:
-        LogError: the file is damaged, or has users or videos that are not in the tables.
+        LogError: the file is damaged, has users or videos that are not in the tables, a user twice, or a user without a
+            time.
     """
     names = files.find("user_sequences_*.parquet")
     if not names:
         return users, items, None, []
     name = files.one("user_sequences_*.parquet")
     table = _read(files, name)
+    _check(name, table)
     owner = lookup(table["user_id"], users["id"])
     first = np.full(len(users), np.iinfo(np.int64).max)
     np.minimum.at(first, user, time)
@@ -63,13 +68,8 @@ def with_earlier(
     lengths = np.diff(as_numpy(shown.offsets))
     user, item = np.repeat(owner, lengths), lookup(shown.flatten(), items["id"])
     row = np.repeat(from_one(len(table)), lengths)
-    raise_problems(
-        [
-            LogProblem(name, int(row[i]), column, f"the {what} must be in the table of {what} features", "")
-            for what, column, index in (("user", "user_id", user), ("video", "watch_seq", item))
-            for i in np.flatnonzero(index < 0)
-        ]
-    )
+    _refuse_unknown(name, row, "user", user, as_numpy(table["user_id"])[row - 1])
+    _refuse_unknown(name, row, "video", item, shown.flatten())
     counts = {"shown": np.ones(len(item), np.int64)}
     counts |= {event: _happened(table["watch_seq"], table[column]) for event, column in EVENTS.items()}
     for event, flag in counts.items():
@@ -85,6 +85,14 @@ def with_earlier(
     return users, items, earlier, [remark]
 
 
+def _refuse_unknown(name: str, row: Array, what: str, index: Array, ids: Any) -> None:
+    """LogError for impressions of users or videos (`what`) that are not in their table, whose index is -1."""
+    column = {"user": "user_id", "video": "watch_seq"}[what]
+    rule = f"the {what} must be in the table of {what} features"
+    unknown = np.flatnonzero(index < 0).tolist()
+    raise_problems([LogProblem(name, int(row[i]), column, rule, str(ids[i])) for i in unknown])
+
+
 def _read(files: Files, name: str) -> Any:
     wanted = ["user_id", "last_time_ms", "watch_seq", *EVENTS.values()]
     with reading(name, "not a Parquet file"):
@@ -92,9 +100,35 @@ def _read(files: Files, name: str) -> Any:
         require_columns(name, file.schema_arrow.names, wanted, *TABLE)
         for column in wanted[2:]:
             kind = file.schema_arrow.field(column).type
-            if not pa.types.is_list(kind):
+            if not is_list(kind):
                 raise LogError(f"{name}, {column}: lists are needed; the column is {kind}")
-        return file.read(wanted)
+        table = file.read(wanted)
+    for column in wanted[2:]:
+        whole = table[column].combine_chunks()
+        none = pa.array([[]], whole.type)[0]  # an empty cell is an empty list
+        lists = pc.fill_null(whole, none).cast(pa.list_(whole.type.value_type))
+        table = table.set_column(table.column_names.index(column), column, pa.chunked_array([lists]))
+    return table
+
+
+def _check(name: str, table: Any) -> None:
+    """LogError for a user that occurs again, and for a time of a user that is missing or in another unit."""
+    codes, _ = encode(table["user_id"])
+    again = np.ones(len(codes), bool)
+    again[np.unique(codes, return_index=True)[1]] = False
+    times = read_times(table["last_time_ms"], "ms", None)
+    bad = [
+        ("user_id", again, "a user must occur once"),
+        *(("last_time_ms", *fault) for fault in times.faults),
+    ]
+    bad.append(("last_time_ms", as_numpy(table["last_time_ms"].is_null()), "a time is needed"))
+    raise_problems(
+        [
+            LogProblem(name, row + 1, column, rule, str(table[column][row].as_py()))
+            for column, rows, rule in bad
+            for row in np.flatnonzero(rows).tolist()
+        ]
+    )
 
 
 def _happened(shown: Any, chosen: Any) -> Array:
