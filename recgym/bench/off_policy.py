@@ -4,7 +4,8 @@ The target policy shows at each position, with probability 1 - epsilon, the firs
 above it, else an item drawn uniformly from those not above it. Its value per slate is the mean reward of one slate in
 the states of the log; that per session is the summed reward of a session, with the weights of all its slates. As its
 probabilities depend on the items above, slates have no estimators of independent positions (`independent_ips`,
-`pseudo_inverse_ips`).
+`pseudo_inverse_ips`). The reward-interaction estimator has a reason against it where no slate has two responses: users
+who choose one item of a slate respond to the items below, too, and it is biased.
 
 Axes: n slates, K slate positions, N items, S sessions, T slates of the longest session.
 """
@@ -30,6 +31,7 @@ from recgym.evaluate.sequences import per_decision_ips, standard_ips
 UNITS = ("slate", "session")
 MAX_WEIGHT, SHRINKAGE = 10.0, 100.0  # of the clipped and switched estimators, and of optimistic shrinkage
 SLATES_PER_BATCH = 4_096  # of an agent's decisions
+CHOSEN = "no slate has two responses: users who choose one item of a slate respond to the items below, too"
 DRAWS = 10  # items drawn uniformly, for the reward model's value of the explored share
 
 
@@ -84,7 +86,21 @@ def off_policy_values(
         return _item_values(agent, slates, epsilon, level, seed)
     kinds = {"standard IPS": standard_ips, "reward-interaction IPS": per_decision_ips}
     given = slates.reward, slates.target, slates.propensity
-    return _logged(slates.reward.sum(axis=1), level) | _plain_and_normalised(kinds, given, level)
+    values = _logged(slates.reward.sum(axis=1), level) | _plain_and_normalised(kinds, given, level)
+    responses = np.add.reduceat(slates.histories.events[:, 0], slates.begin)
+    if (responses > 1).any():
+        return values
+    return values | {
+        name: _with_reason(one, CHOSEN)
+        for name, one in values.items()
+        if name.startswith("reward-interaction")
+    }
+
+
+def _with_reason(one: Estimate, reason: str) -> Estimate:
+    """The estimate with one more reason against its interval."""
+    warning = "; ".join(filter(None, (one.warning, reason)))
+    return one._replace(reasons=(*one.reasons, reason), warning=warning)
 
 
 def read_slates(agent: Any, log: Any, epsilon: float) -> LoggedSlates:

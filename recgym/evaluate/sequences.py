@@ -4,8 +4,8 @@ A stage is a position of a slate, or a step of a session. Estimators differ in t
 
 * all stages (`standard_ips`): unbiased, the largest variance;
 * those up to its own (`per_decision_ips`): unbiased where a reward depends on no later action. Of a slate this is the
-  reward-interaction estimator (McInerney et al., 2020), of a session per-decision importance sampling (Precup et al.,
-  2000);
+  reward-interaction estimator (McInerney et al., 2020), biased where users choose one item of the slate: it competes
+  with those below. Of a session it is per-decision importance sampling (Precup et al., 2000);
 * its own (`independent_ips`; Li et al., 2018): unbiased where a reward depends on its own action alone, and the
   probabilities of a stage depend on no earlier action. Slates without repeats are not of that kind;
 * the sum over stages of w - 1, plus 1, for the total (`pseudo_inverse_ips`; Swaminathan et al., 2017): unbiased where

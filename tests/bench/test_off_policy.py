@@ -173,6 +173,31 @@ def test_estimates_of_slates_without_repeats_hold_the_truth(epsilon):
     for name, one in values.items():
         if name != "logged":
             assert one.low < truth < one.high, name
+            assert "no slate has two responses" not in one.warning
+
+
+def test_an_item_chosen_of_its_slate_depends_on_the_items_below():
+    """Conditional logit: the weight of the first position alone takes the mean over second items for the agent's."""
+    env = shop(slate_size=2, horizon=1)
+    agent = make_agent("popularity", env)
+    agent.prepare(sample_log(env, "random", 500, seed=7), seed=0)
+    log = sample_log(env, "random", 12_000, seed=1)
+    first, second = read_slates(agent, log, 0.0).chosen[0]
+    odds = np.full(8, 0.1)
+    odds[[first, second]] = 1.0, 5.0
+    items = log.column("item").reshape(-1, 2)
+    total = 1.0 + odds[items].sum(axis=1)
+    u = np.random.default_rng(0).random(len(items)) * total
+    chosen = np.stack([u < odds[items[:, 0]], (u >= odds[items[:, 0]]) & (u < total - 1.0)], axis=1)
+    empty = np.zeros(len(log))
+    values = off_policy_values(agent, with_columns(log, click=chosen.ravel(), cart=empty, purchase=empty))
+    truth, biased = 6 / 7, (1 / 7 + 6 / 2.1) / 7 + 5 / 7
+    for name, one in values.items():
+        if name != "logged":
+            is_biased = name.startswith("reward-interaction")
+            assert one.low < (biased if is_biased else truth) < one.high, name
+            assert (one.low < truth < one.high) is not is_biased
+            assert any("no slate has two responses" in reason for reason in one.reasons) is is_biased
 
 
 def test_what_cannot_be_estimated_is_refused(one_step):
