@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
-from recgym.arrays import Arrays, Ints
+from recgym.arrays import Arrays, Doubles, Ints
 from recgym.fit.dataset import MIN_EVIDENCE, Dataset
 from recgym.fit.logistic import ROWS
 from recgym.fit.provenance import Provenance
@@ -75,7 +76,11 @@ def exposure_terms(
     else:
         alike = f"; the same for all users, though {personal}" if personal else ""
         provenance.fitted("exposure", "share of impressions", f"the logging policy{alike}")
-    stay = fit_stay(dataset, rows)
+    stay, again = fit_stay(dataset, rows), 0.0
+    if what == "rows" and not is_rated(log):
+        again = fit_again(dataset, rows, stay or 0.0)
+        stay = fit_stay(dataset, rows, again)
+        again = fit_again(dataset, rows, stay or 0.0) if repeats else 0.0
     arrays["logged_stay"] = np.array([0.0 if stay is None else stay])
     if stay is None:
         provenance.absent("logged_stay", "no two neighbouring rows of a visit in a log of several categories")
@@ -85,32 +90,46 @@ def exposure_terms(
         )
     else:
         provenance.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
-    again = fit_again(dataset, rows, stay or 0.0) if repeats and what == "rows" and not is_rated(log) else 0.0
     if again > 0.0:
         arrays["logged_again"] = np.array([again])
         words = "items that a visit was shown before, relative to others of their exposure (logging policy)"
         provenance.fitted("logged_again", again, words)
 
 
-def fit_stay(dataset: Dataset, rows: NDArray[np.bool_]) -> float | None:
-    """Probability of staying in a category: maximum likelihood from rows with an earlier step in their session, by EM.
+def fit_stay(dataset: Dataset, rows: NDArray[np.bool_], again: float | None = None) -> float | None:
+    """Probability of staying in a category: maximum likelihood from rows with an earlier step in their session.
+
+    The items that the policy does not show again leave less of their category, and of the catalogue, to draw from.
+    `again`: weight of the items of earlier steps, from `fit_again`; those above in the slate have none. None: all items
+    keep their weight, as in a log of responses.
 
     None where the log does not identify it: no session has two steps, or there is one category.
     """
     share = np.bincount(dataset.items.category, weights=dataset.items.exposure)
     count, seen = np.zeros(len(share) + 1), np.zeros(len(share), bool)  # rows of equal terms: the last leave
+    used = [np.zeros((2, 0))]  # of each row
     for inside in _blocks(dataset):
         category, lead = dataset.items.category[dataset.item[inside]], lead_before(dataset, inside)
-        later = np.flatnonzero(rows[inside] & (lead >= 0))
+        is_later = rows[inside] & (lead >= 0)
+        seen[category[rows[inside]]] = True
+        if again is not None:
+            shown = _Shown(dataset, lead, inside)
+            is_later &= shown.is_first | (again > 0.0)
+            used.append(shown.used_up(np.flatnonzero(is_later), again))
+        later = np.flatnonzero(is_later)
         stays = category[later] == category[lead[later]]
         count += np.bincount(np.where(stays, category[later], len(share)), minlength=len(count))
-        seen[category[rows[inside]]] = True
     if not count.any() or seen.sum() < 2:
         return None
-    stay = 0.5
-    for _ in range(200):
-        stay = float(np.append(stay / (stay + (1 - stay) * share), 0.0) @ count / count.sum())
-    return stay
+    everywhere, within = np.concatenate(used, axis=1)
+    (kept,) = np.nonzero(count[:-1])
+
+    def loss(stay: float) -> float:
+        drawn = count[kept] @ np.log(stay / share[kept] + 1.0 - stay) + count[-1] * np.log1p(-stay)
+        left = 1.0 - (1.0 - stay) * everywhere - stay * within
+        return float(np.log(np.maximum(left, 1e-12)).sum() - drawn)
+
+    return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7}).x)
 
 
 def lead_before(dataset: Dataset, inside: slice) -> Ints:
@@ -137,9 +156,11 @@ def fit_again(dataset: Dataset, rows: NDArray[np.bool_], stay: float) -> float:
     """
     parts, num = [], 0
     for inside in _blocks(dataset):
-        mass, again = _shown_before(dataset, rows, stay, inside)
-        parts.append(mass)
-        num += again
+        shown = _Shown(dataset, lead := lead_before(dataset, inside), inside)
+        is_later = rows[inside] & (lead >= 0)
+        everywhere, within = shown.before(np.flatnonzero(is_later))
+        parts.append(np.clip((1.0 - stay) * everywhere + stay * within, 0.0, 1.0))
+        num += int((is_later & ~shown.is_first).sum())
     if num < MIN_EVIDENCE:
         return 0.0
     low, high = 0.0, 1.0
@@ -162,24 +183,44 @@ def _blocks(dataset: Dataset) -> Iterator[slice]:
         begin = end
 
 
-def _shown_before(
-    dataset: Dataset, rows: NDArray[np.bool_], stay: float, inside: slice
-) -> tuple[NDArray[np.float64], int]:
-    """Of the rows with an earlier step: the m of `fit_again`, and how many show an item again; of whole sessions."""
-    session, item = dataset.session[inside], dataset.item[inside].astype(np.int64)
-    session = session - session[0]
-    category = dataset.items.category[item].astype(np.int64)
-    exposure = np.asarray(dataset.items.exposure, np.float64)
-    of_category = np.maximum(np.bincount(dataset.items.category, exposure), 1e-300)  # 0 of later items alone
-    is_first = np.zeros(len(item), bool)
-    is_first[np.unique(session * dataset.num_items + item, return_index=True)[1]] = True
-    lead = lead_before(dataset, inside)
-    later = rows[inside] & (lead >= 0)
-    until, kind = (dataset.step_starts[inside] - inside.start - 1)[later], category[lead[later]]
-    share, size = np.where(is_first, exposure[item], 0.0), len(of_category)
-    kept = _sums(session * size + category, share, session[later] * size + kind, until) / of_category[kind]
-    mass = (1.0 - stay) * _sums(session, share, session[later], until) + stay * kept
-    return np.clip(mass, 0.0, 1.0), int((later & ~is_first).sum())
+class _Shown:
+    """Exposure of the items that the sessions of the rows `inside` were shown, of whole sessions.
+
+    Args:
+        dataset: of the log.
+        lead: (R,) from `lead_before`.
+        inside: the R rows.
+    """
+
+    def __init__(self, dataset: Dataset, lead: Ints, inside: slice) -> None:
+        item = dataset.item[inside].astype(np.int64)
+        exposure = np.asarray(dataset.items.exposure, np.float64)
+        total = np.bincount(dataset.items.category, exposure)
+        self._of_category = np.maximum(total, 1e-300)  # 0 of later items alone
+        self._session = dataset.session[inside] - dataset.session[inside.start]
+        self._category, self._lead = dataset.items.category[item].astype(np.int64), lead
+        self._begin = dataset.step_starts[inside] - inside.start
+        self.is_first = np.zeros(len(item), bool)  # whether the session was not shown the item before
+        self.is_first[np.unique(self._session * dataset.num_items + item, return_index=True)[1]] = True
+        self._share = np.where(self.is_first, exposure[item], 0.0)
+
+    def before(self, rows: Ints) -> Doubles:
+        """As `until`, of the items of earlier steps."""
+        return self.until(rows, self._begin[rows] - 1)
+
+    def used_up(self, rows: Ints, again: float) -> Doubles:
+        """As `until`, of what is not drawn: items above in the slate, and all but `again` of those of earlier steps."""
+        return self.until(rows, rows - 1) - again * self.before(rows)
+
+    def until(self, rows: Ints, last: Ints) -> Doubles:
+        """(2, R) exposure of the items up to the rows `last`, and its share of that of the category of the step before.
+
+        The rows must have an earlier step.
+        """
+        kind, size = self._category[self._lead[rows]], len(self._of_category)
+        key, asked = self._session * size + self._category, self._session[rows] * size + kind
+        within = _sums(key, self._share, asked, last) / self._of_category[kind]
+        return np.stack([_sums(self._session, self._share, self._session[rows], last), within])
 
 
 def _sums(

@@ -11,7 +11,7 @@ from small_logs import tiny
 from recgym.fidelity.indexed_log import align
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_stay, lead_before
+from recgym.fit.exposure_terms import fit_again, fit_stay, lead_before
 from recgym.fit.leaving_terms import leaving
 from recgym.fit.provenance import Provenance
 from recgym.fit.shown_pages import chain_terms
@@ -171,12 +171,16 @@ def test_anonymous_visits_with_times_end(tmp_path):
     assert 1 / (1 + np.exp(-found.bias)) == pytest.approx(0.3, abs=0.05)
 
 
-@pytest.mark.parametrize("size", [1, 4])
-def test_staying_in_a_category_is_found_from_slates(size):
-    world = synthetic(domain="content", num_items=400).with_arrays(logged_stay=np.array([0.7]))
-    log = sample_log(world, sessions=700, seed=3, slate_size=size, horizon=12)
+@pytest.mark.parametrize("again", [0.0, 0.4])
+@pytest.mark.parametrize(("size", "num", "stay"), [(1, 60, 0.7), (4, 60, 0.3), (4, 400, 0.7)])
+def test_staying_in_a_category_is_found_where_items_are_used_up(size, num, stay, again):
+    """Visits of up to 32 of 60 items: what is left of the category that is kept is little."""
+    world = synthetic(domain="content", num_items=num)
+    world = world.with_arrays(logged_stay=np.array([stay]), logged_again=np.array([again]))
+    log = sample_log(world, sessions=700, seed=3, slate_size=size, horizon=8)
     dataset = make_dataset(log, QUICK, positives_only=False)
-    assert fit_stay(dataset, dataset.known) == pytest.approx(0.7, abs=0.07)
+    found = fit_stay(dataset, dataset.known, fit_again(dataset, dataset.known, stay))
+    assert found == pytest.approx(stay, abs=0.04)
 
 
 def test_the_item_of_a_step_is_its_first_with_a_response_else_the_top_one():
