@@ -45,6 +45,22 @@ def data_folder() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def world():
+    """A world whose ids are in another order than its indices."""
+    from own_logs import own_world
+
+    return own_world()
+
+
+@pytest.fixture(scope="session")
+def drawn(world):
+    """A log of the world under uniformly random slates."""
+    from recgym.logs import sample_log
+
+    return sample_log(world, "random", 300, 5)
+
+
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command in this process: exit code, stdout, stderr without the line of a first compilation."""

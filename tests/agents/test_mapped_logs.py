@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
 import pytest
-from own_logs import ENV, as_own, own_world
+from own_logs import ENV, as_own
 from refusals import refused
 from zoo import LIGHT
 
@@ -20,16 +20,6 @@ OFFLINE = [row.name for row in AGENTS if agent_class(row.name).offline]
 
 
 SETTINGS = {name: LIGHT.get(name, {}) for name in OFFLINE} | {"sb3-dqn": {"state": "deep-cf", "width": 8}}
-
-
-@pytest.fixture(scope="module")
-def world():
-    return own_world()
-
-
-@pytest.fixture(scope="module")
-def drawn(world):
-    return sample_log(world, "random", 300, 5)
 
 
 @pytest.fixture(scope="module")

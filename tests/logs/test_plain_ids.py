@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from own_logs import as_own, own_world
+from own_logs import as_own
 from scipy.stats import spearmanr
 
 from recgym.fidelity.indexed_log import align
@@ -14,16 +14,6 @@ from recgym.logs.sample import sample_log
 from recgym.sim.plain_ids import are_running_numbers
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world_ids import Ids
-
-
-@pytest.fixture(scope="module")
-def world():
-    return own_world()
-
-
-@pytest.fixture(scope="module")
-def drawn(world):
-    return sample_log(world, "random", 300, 5)
 
 
 def numbered(world, first=0):

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pyarrow as pa
 import pytest
-from own_logs import as_own, named, own_world
+from own_logs import as_own, named
 
 from recgym.fidelity.indexed_log import align
 from recgym.fit.api import with_ids
@@ -22,16 +22,6 @@ BY_IDS = "mapped by the ids of world synthetic-3:"
 
 
 RNG = np.random.default_rng(7)
-
-
-@pytest.fixture(scope="module")
-def world():
-    return own_world()
-
-
-@pytest.fixture(scope="module")
-def drawn(world):
-    return sample_log(world, "random", 300, 5)
 
 
 def same_rows(one: Log, other: Log) -> bool:

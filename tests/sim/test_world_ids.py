@@ -5,7 +5,7 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
-from own_logs import ENV, named, own_world
+from own_logs import ENV, named
 
 from recgym.envs.world_lookup import WORLDS, shipped_worlds
 from recgym.logs.sample import sample_log
@@ -13,16 +13,6 @@ from recgym.rollout.play import make_vector
 from recgym.sim.synthetic import synthetic
 from recgym.sim.world import World
 from recgym.sim.world_ids import IDS, Ids
-
-
-@pytest.fixture(scope="module")
-def world():
-    return own_world()
-
-
-@pytest.fixture(scope="module")
-def drawn(world):
-    return sample_log(world, "random", 300, 5)
 
 
 def test_ids_are_stored_beside_an_own_world_and_in_none_that_ships(world, tmp_path):
