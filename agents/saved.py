@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.problem import Problem
 from recgym import storage
 from recgym.arrays import Arrays
-from recgym.checks import checked_seed, difference, line_of, made_for_another, quoted
+from recgym.checks import checked_seed, difference, line_of, quoted
 
 SCHEMA = "recgym.agent/1"
 
@@ -44,17 +44,10 @@ def refuse_other_task(folder: Path, about: Mapping[str, Any], problem: Problem) 
         raise ValueError(f"{folder} was saved for another task: {what}; transfer=True takes it over")
 
 
-def refuse_other_world(folder: Path, problem: Problem) -> None:
-    """ValueError if an agent was saved for another world, reward or slate size; without a task it is not compared."""
+def differences_of(folder: Path, problem: Problem) -> list[str]:
+    """Which of "world", "reward", "slate size" a saved agent has another of; none where it was saved without a task."""
     task = read_about(folder).get("task")
-    if task is not None and (others := problem.differences_from(task)):
-        raise ValueError(made_for_another(f"the agent in {folder}", others))
-
-
-def is_of_other_world(folder: Path, problem: Problem) -> bool:
-    """Whether an agent was saved for another world, reward or slate size."""
-    task = read_about(folder).get("task")
-    return task is not None and bool(problem.differences_from(task))
+    return [] if task is None else problem.differences_from(task)
 
 
 def check_arrays(

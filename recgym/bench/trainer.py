@@ -2,9 +2,7 @@
 
 import json
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from recgym.bench.experiment import Entry, Experiment, Run
 from recgym.bench.idle_remarks import idle_remarks
 from recgym.bench.reference_returns import reference_returns
 from recgym.bench.run import Curve, agent_and_env, blank_record, job_of, judge, learn
+from recgym.checks import made_for_another
 from recgym.envs import row_of
 from recgym.rollout.play import final_figures
 
@@ -170,44 +169,6 @@ def _can_resume(checkpointer: Checkpoints, replace: bool) -> bool:
         raise
 
 
-@contextmanager
-def tensorboard_of(folder: Path | None, run: str) -> Iterator[tuple[Listener, ...]]:
-    """A listener that writes TensorBoard curves to FOLDER/RUN, one for each stage and figure; none without a folder."""
-    if folder is None:
-        yield ()
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    place = folder / run
-    with _writer_errors(place), SummaryWriter(str(place)) as writer:
-
-        def write(stage: str, env_steps: int, figures: Mapping[str, float]) -> None:
-            for name, value in figures.items():
-                writer.add_scalar(f"{stage}/{name}", value, env_steps)
-
-        yield (write,)
-
-
-@contextmanager
-def _writer_errors(place: Path) -> Iterator[None]:
-    """Names `place` in an OSError of TensorBoard's thread, which is raised again where the writer is called."""
-    hook = threading.excepthook
-
-    def unless_raised_again(failure: threading.ExceptHookArgs) -> None:
-        if not isinstance(failure.exc_value, OSError):
-            hook(failure)
-
-    threading.excepthook = unless_raised_again
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        raise OSError(error.errno, error.strerror, str(place)) from error
-    finally:
-        threading.excepthook = hook
-
-
 def _notify(
     stage: str, env_steps: int, listeners: tuple[Listener, ...], figures: Mapping[str, Any] | None = None
 ) -> None:
@@ -217,19 +178,15 @@ def _notify(
 
 def _initialise(plan: TrainingPlan, agent: Any, env: Any, here: Mapping[str, Any]) -> Any:
     """Loads the first weights of the agent; the log of its offline stage, or None. `here`: env of the run's record."""
-    from agents.saved import is_of_other_world, refuse_other_world
+    from agents.saved import differences_of
 
     if plan.start is not None:
-        is_elsewhere = is_of_other_world(plan.start, agent.problem)
-        is_taken_over = is_elsewhere and getattr(agent, "transfers", False)
-        if is_elsewhere and not is_taken_over:
+        others = differences_of(plan.start, agent.problem)
+        if others and not getattr(agent, "transfers", False):
             _refuse_other_env(plan.start, here)
+            raise ValueError(f"--from: {made_for_another(f'the agent in {plan.start}', others)}")
         try:
-            if is_taken_over:
-                agent.take_over(plan.start)
-            else:
-                refuse_other_world(plan.start, agent.problem)
-                agent.reload(plan.start)
+            (agent.take_over if others else agent.reload)(plan.start)
         except ValueError as error:
             raise ValueError(f"--from: {error}") from None  # the message starts with the folder
     log = _log_of(plan, agent, env) if plan.log else None

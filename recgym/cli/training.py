@@ -145,7 +145,7 @@ def train(
       --map user=visitorid,item=itemid,time=timestamp,event=event
     ```
     """
-    from recgym.bench import trainer
+    from recgym.bench import trainer, training_curves
     from recgym.bench.env_args import env_arguments, json_object, tag_of
 
     experiment = _experiment(env, checked_arguments(env, env_args, world), steps, offline, sessions)
@@ -160,7 +160,7 @@ def train(
     )
     forms = {"time_unit": time_unit, "time_format": time_format, "duplicates": duplicates}
     plan = with_log(plan, env, log, {"domain": domain, "source": source, "mapping": mapping, **forms})
-    with progress() as bar, trainer.tensorboard_of(tensorboard, run) as curves:
+    with progress() as bar, training_curves.tensorboard_of(tensorboard, run) as curves:
         listener = _ProgressListener(bar, agent, folder, steps)
         about = trainer.train(
             plan, experiment, folder, resume=resume, replace=replaced, listeners=(listener, *curves)
