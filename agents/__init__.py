@@ -265,7 +265,7 @@ def _in_its_env(kind: type[Any], task: Any, params: Any, make: Callable[[Problem
 
 
 def __getattr__(name: str) -> Any:
-    """`judge` is imported on use: it imports the benchmark."""
+    """`judge` is imported on use: it imports the simulator."""
     if name != "judge":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from agents.judging import judge

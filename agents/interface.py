@@ -64,9 +64,7 @@ class Agent(Protocol):
     name: ClassVar[str]
     observation: ClassVar[str]  # the observation that it reads: "features", "history" or "tabular"
     offline: ClassVar[bool]  # whether `prepare` learns from a log
-    num_envs: ClassVar[
-        int
-    ]  # sessions at once for which the defaults of `train` were chosen; any other number works
+    num_envs: ClassVar[int]  # sessions at once for which the defaults were chosen; other numbers work, too
     resumes_exactly: ClassVar[bool]  # whether a resumed training equals an uninterrupted one to the bit
     env: Any  # set by `make_agent(name, env)`: the task with the observation that it reads; else None
 

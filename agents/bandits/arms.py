@@ -10,7 +10,7 @@ from agents.base import BaseAgent
 from agents.interface import Actions, Figures, Masks, Transition
 from agents.observation_checks import ANY
 from agents.problem import Problem
-from agents.slates import num_rows, top_k, unit_rewards, unseen
+from agents.slates import allowed_items, num_rows, top_k, unit_rewards
 
 
 class Arms(BaseAgent):
@@ -21,7 +21,6 @@ class Arms(BaseAgent):
     """
 
     observation: ClassVar[str] = "history"
-    fresh: bool  # show an item at most once per session, within the history
 
     @classmethod
     def accepts(cls, params: Mapping[str, Any], slate_size: int = 1) -> tuple[str, ...]:
@@ -30,7 +29,6 @@ class Arms(BaseAgent):
 
     def __init__(self, problem: Problem, seed: int = 0, device: str = "cpu", **params: Any) -> None:
         super().__init__(problem, seed, device, **params)
-        self.fresh = bool(self.params.fresh)
         self.pulls = np.zeros(problem.num_items, np.int64)  # (N,)
         self.total = np.zeros(problem.num_items)  # (N,) of the scaled rewards
 
@@ -43,9 +41,7 @@ class Arms(BaseAgent):
 
     def allowed_arms(self, observation: Any, mask: Masks | None) -> Masks | None:
         """Arms that each session may be shown, (B, N); None: all."""
-        if not self.fresh:
-            return mask
-        return unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
+        return allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
 
     def greedy(self, observation: Any, mask: Masks | None) -> Actions:
         """The best means; untried arms come last."""

@@ -39,6 +39,7 @@ from agents.deep.session_posterior import SessionPosterior
 from agents.deep.states import States, lead_item
 from agents.deep.stored_names import keep_stored_names
 from agents.deep.tower_outputs import Bilinear, HistoryItems, QTerms, StateFeatures, StateHeads
+from agents.deep.user_vectors import UserVectors
 from agents.factors.session_factors import SessionFactors
 from agents.features import candidate_names
 from agents.problem import Problem
@@ -48,28 +49,6 @@ from recgym.observation import HISTOGRAM_DECAY, HISTORY_LENGTH
 
 CATEGORY_SHARE_SCALE = 3.0  # multiplies the category shares, which are small beside the tower's other inputs
 REPEAT_LR_SCALE = 10.0  # the output of the head of r(s) is multiplied by it, and so is its learning rate
-
-
-class UserVectors(nn.Embedding):
-    """A vector for each user, and, where the task observes public user features, a linear function of these."""
-
-    features: Tensor  # (U, F)
-
-    def __init__(self, problem: Problem, width: int) -> None:
-        super().__init__(problem.num_users, width)
-        nn.init.zeros_(self.weight)
-        self.feature_weights: nn.Linear | None = None
-        if problem.user_features is not None:
-            self.register_buffer("features", torch.as_tensor(problem.user_features), persistent=False)
-            self.feature_weights = nn.Linear(problem.user_features.shape[1], width, bias=False)
-            nn.init.zeros_(self.feature_weights.weight)
-
-    def forward(self, user: Tensor) -> Tensor:
-        """Indices (B,) to vectors (B, d)."""
-        vectors: Tensor = super().forward(user)
-        return (
-            vectors if self.feature_weights is None else vectors + self.feature_weights(self.features[user])
-        )
 
 
 class Towers(nn.Module):

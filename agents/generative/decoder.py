@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.deep.states import States
-from agents.deep.towers import UserVectors
+from agents.deep.user_vectors import UserVectors
 from agents.generative.continuation import Continuation
 from agents.generative.open_codes import OpenCodes, Room
 from agents.generative.tastes import Tastes

@@ -27,12 +27,7 @@ from agents.generative.continuation_agent import ContinuationAgent
 from agents.generative.decisions import Decisions
 from agents.generative.decoder import Decoder, in_slates
 from agents.generative.genrec_params import GenRecParams
-from agents.generative.objectives import (
-    NOT_DRAWN,
-    Read,
-    clipped_loss,
-    read_decisions,
-)
+from agents.generative.objectives import NOT_DRAWN, Read, clipped_loss, read_decisions
 from agents.generative.open_codes import Room
 from agents.generative.rollouts import Acted, GroupedVector, Rollouts
 from agents.interface import Figures, Transition

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from agents.deep.item_tower import ItemTower
 from agents.deep.session_posterior import SessionPosterior
 from agents.deep.states import States
-from agents.deep.towers import UserVectors
+from agents.deep.user_vectors import UserVectors
 from agents.problem import Problem
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from agents.features import CANDIDATE_NAMES, candidate_features, candidate_names
 from agents.interface import Actions, Masks
 from agents.references.popularity import Popularity
-from agents.slates import top_k, unseen
+from agents.slates import allowed_items, top_k
 
 IN_COMMON = CANDIDATE_NAMES.index("friends in common")
 
@@ -63,6 +63,5 @@ class FriendsFavourites(Popularity):
         if candidate_names(self.problem):
             friends = candidate_features(self.problem, observation)[:, :, IN_COMMON]
         scores = np.unique(friends, return_inverse=True)[1].reshape(friends.shape) + place
-        if self.params.fresh:
-            mask = unseen(observation, num_items, self.problem.slate_size, mask)
+        mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
         return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)

@@ -17,7 +17,7 @@ from agents.interface import Actions, Figures, Masks, Report
 from agents.observation_checks import ANY
 from agents.params import check_range
 from agents.problem import Problem
-from agents.slates import logged_events, logged_rewards, num_rows, shrunk_means, top_k, unseen
+from agents.slates import allowed_items, logged_events, logged_rewards, num_rows, shrunk_means, top_k
 
 BY = ("reward", "response", "count")
 
@@ -87,8 +87,7 @@ class Popularity(BaseAgent):
     def act(self, observation: Any, mask: Masks | None = None, explore: bool = False) -> Actions:
         """The best scores among the allowed items, explore or not."""
         scores = np.broadcast_to(self.score, (num_rows(observation), len(self.score)))
-        if self.params.fresh:
-            mask = unseen(observation, self.problem.num_items, self.problem.slate_size, mask)
+        mask = allowed_items(self.problem, observation, mask, fresh=self.params.fresh)
         return top_k(scores, self.problem.slate_size, mask, ties=self.tie_order)
 
     def state(self) -> dict[str, NDArray[Any]]:
