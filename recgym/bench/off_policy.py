@@ -110,8 +110,7 @@ def read_slates(agent: Any, log: Any, epsilon: float) -> LoggedSlates:
     if kind != ANY and "history" not in kind:
         raise ValueError(f"agent {agent.name} observes {kind[0]!r}, a log gives 'history' alone")
     histories = read_histories(problem, log)
-    rows = np.arange(len(log))
-    begin = np.flatnonzero(histories.slate == rows)
+    begin = histories.slate_starts
     sizes = np.diff(np.r_[begin, len(log)])
     if (sizes != size).any():
         found = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
@@ -132,6 +131,12 @@ def read_slates(agent: Any, log: Any, epsilon: float) -> LoggedSlates:
     return LoggedSlates(
         histories, begin, items, chosen, histories.reward.reshape(-1, size), propensity, target
     )
+
+
+def _sessions(slates: LoggedSlates) -> tuple[Ints, Ints]:
+    """(n,) session of each slate, from 0, and its step."""
+    session = slates.histories.session[slates.begin]
+    return session, np.arange(len(session)) - np.searchsorted(session, session)
 
 
 def _target(items: Ints, chosen: Ints, epsilon: float, num_items: int) -> Doubles:
@@ -166,7 +171,7 @@ def _item_values(
         reward,
         _item_inputs(agent),
         at=np.column_stack([item, best, drawn]),
-        group=slates.histories.session[slates.begin],
+        group=_sessions(slates)[0],
         seed=seed,
     )
     base = (1.0 - epsilon) * predicted[:, 1] + epsilon * predicted[:, 2:].mean(axis=1)
@@ -193,8 +198,7 @@ def _fitted_values(
     agent: Any, slates: LoggedSlates, epsilon: float, level: float, seed: int
 ) -> dict[str, Estimate]:
     """Estimates of sessions by fitted Q, alone and doubly robust, for slates of one item."""
-    session = slates.histories.session[slates.begin]
-    step = np.arange(len(session)) - np.searchsorted(session, session)
+    session, step = _sessions(slates)
     actions, share = slates.chosen, np.ones((len(session), 1))
     if epsilon:
         actions = np.column_stack([actions, _drawn(agent, len(session), seed)])
@@ -233,10 +237,8 @@ def _features(agent: Any, slates: LoggedSlates) -> Doubles:
 
 def _session_values(slates: LoggedSlates, level: float) -> dict[str, Estimate]:
     """Estimates of the summed reward of sessions; shorter ones are padded."""
-    session = slates.histories.session[slates.begin]
-    starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
-    step = np.arange(len(session)) - starts[session]
-    shape = len(starts), int(step.max()) + 1
+    session, step = _sessions(slates)
+    shape = int(session[-1]) + 1, int(step.max()) + 1
     padded = []
     for values, fill in (
         (slates.reward.sum(axis=1), 0.0),

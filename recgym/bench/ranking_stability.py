@@ -1,5 +1,8 @@
 """Stability of the ranking of agents over settings of assumed terms: Kendall's tau to the middle.
 
+Agents are ranked by their mean returns as they are: two that differ by less than a standard error may swap, and that
+counts as any other swap. `Stability.between_seeds`, of rankings at one setting, is the tau to compare with.
+
 Axes: S random seeds, A agents.
 """
 
