@@ -3,7 +3,8 @@
 The context of a session has the quantities of the observation "features", computed from the observation "history", that
 is from the last 20 items. If the environment's observation is "features" or another Box, its numbers are the context.
 
-Axes: B sessions, N items, K slate positions, H history, C categories, E events, m numbers of an item's vector.
+Axes: B sessions, N items, K slate positions, H history, C categories, E events, m numbers of an item's vector,
+M matches of an item, F candidate features of an item, g public features of an item.
 """
 
 from typing import Any
