@@ -15,7 +15,8 @@ from recgym.fidelity.card import card_markdown, worse_than_baselines
 from recgym.fidelity.leaving_metrics import MEASURES, survival
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_stay, validated
+from recgym.fit.exposure_terms import validated
+from recgym.fit.logging_terms import blocks_of, fit_stay
 from recgym.fit.provenance import card_notes_on_contexts
 from recgym.logs import Log
 
@@ -133,9 +134,9 @@ def test_staying_is_fitted_where_a_log_identifies_it():
     log, _ = click_log(visits=300)
     frame = make_dataset(log, FitConfig(), positives_only=True)
     every = np.ones(log.num_rows, bool)
-    assert fit_stay(frame, every) == pytest.approx(0.7, abs=0.06)
+    assert fit_stay(blocks_of(frame, every), frame.items.exposure) == pytest.approx(0.7, abs=0.06)
     one = replace(frame, items=replace(frame.items, category=np.zeros(18, np.int64), categories=("all",)))
-    assert fit_stay(one, every) is None
+    assert fit_stay(blocks_of(one, every), one.items.exposure) is None
 
 
 @pytest.mark.slow

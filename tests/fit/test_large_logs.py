@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recgym.fit import FitConfig, event_models, exposure_terms, logistic, streaks
+from recgym.fit import FitConfig, event_models, logging_terms, logistic, streaks
 from recgym.fit.additive import Additive, place_matters
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_again, fit_stay
 from recgym.fit.hazard_baseline import FOLDS, WEIGHTS, _best_weight, rates
 from recgym.fit.leaving_model import hazard_rows, take
+from recgym.fit.logging_terms import blocks_of, fit_stay, terms_of_impressions
 from recgym.fit.logistic import Side, fit_logistic
 from recgym.fit.streaks import earlier_sums
 from recgym.logs import Log
@@ -151,16 +151,18 @@ def test_the_weight_of_the_overall_rate_is_the_best_on_left_out_visits(dataset):
 
 
 def test_terms_of_the_logging_policy_in_blocks_are_those_of_one_pass(dataset, monkeypatch):
-    whole = fit_again(dataset, dataset.known, 0.2)
-    memory = peak_bytes(fit_again, dataset, dataset.known, 0.2)
-    monkeypatch.setattr(exposure_terms, "ROWS", 995)  # not a whole number of visits
-    assert fit_again(dataset, dataset.known, 0.2) == pytest.approx(whole, rel=1e-9)
-    assert peak_bytes(fit_again, dataset, dataset.known, 0.2) < 0.6 * memory
-    assert 0.0 < whole < 1.0
+    whole = terms_of_impressions(dataset, dataset.known)
+    memory = peak_bytes(terms_of_impressions, dataset, dataset.known)
+    monkeypatch.setattr(logging_terms, "ROWS", 995)  # not a whole number of visits
+    found = terms_of_impressions(dataset, dataset.known)
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert peak_bytes(terms_of_impressions, dataset, dataset.known) < 0.6 * memory
+    assert 0.0 < found.again < 1.0
 
 
 def test_staying_in_a_category_is_the_maximum_of_the_likelihood(dataset):
-    stay = fit_stay(dataset, dataset.known)
+    stay = fit_stay(blocks_of(dataset, dataset.known), dataset.items.exposure)
     pair = np.flatnonzero(dataset.known & dataset.follows)
     category = dataset.items.category[dataset.item]
     share = np.bincount(dataset.items.category, dataset.items.exposure)[category[pair]]

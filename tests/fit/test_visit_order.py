@@ -11,8 +11,8 @@ from small_logs import tiny
 from recgym.fidelity.indexed_log import align
 from recgym.fit import FitConfig, fit
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_again, fit_stay, lead_before
 from recgym.fit.leaving_terms import leaving
+from recgym.fit.logging_terms import blocks_of, fit_exposure, fit_stay, lead_before, terms_of_impressions
 from recgym.fit.provenance import Provenance
 from recgym.fit.shown_pages import chain_terms
 from recgym.logs import Log, read_log
@@ -74,7 +74,7 @@ def test_the_fit_of_rows_of_one_time_does_not_depend_on_their_order(log):
         batches = dataset.batches(dataset.sessions(0, 1), 512, "cpu", rng)
         assert {batch.item.shape[1] for batch in batches} == {1}
         assert sum(int(batch.mask.sum()) for batch in batches) == dataset.known.sum()
-        assert fit_stay(dataset, dataset.known) is None
+        assert fit_stay(blocks_of(dataset, dataset.known), dataset.items.exposure) is None
 
 
 def test_steps_and_positions_may_count_from_one(log):
@@ -173,14 +173,43 @@ def test_anonymous_visits_with_times_end(tmp_path):
 
 @pytest.mark.parametrize("again", [0.0, 0.4])
 @pytest.mark.parametrize(("size", "num", "stay"), [(1, 60, 0.7), (4, 60, 0.3), (4, 400, 0.7)])
-def test_staying_in_a_category_is_found_where_items_are_used_up(size, num, stay, again):
-    """Visits of up to 32 of 60 items: what is left of the category that is kept is little."""
-    world = synthetic(domain="content", num_items=num)
-    world = world.with_arrays(logged_stay=np.array([stay]), logged_again=np.array([again]))
-    log = sample_log(world, sessions=700, seed=3, slate_size=size, horizon=8)
+def test_the_logging_policy_is_found_where_visits_use_items_up(size, num, stay, again):
+    """Visits of up to 32 of 60 items: what is popular, and what is left of a category that is kept, is soon used up."""
+    world, truth = synthetic(domain="content", num_items=num), np.arange(1, num + 1) ** -0.8
+    world = world.with_arrays(
+        exposure=truth / truth.sum(), logged_stay=np.array([stay]), logged_again=np.array([again])
+    )
+    log = sample_log(world, sessions=2_000, seed=3, slate_size=size, horizon=8)
     dataset = make_dataset(log, QUICK, positives_only=False)
-    found = fit_stay(dataset, dataset.known, fit_again(dataset, dataset.known, stay))
-    assert found == pytest.approx(stay, abs=0.04)
+    found = terms_of_impressions(dataset, dataset.known)
+    assert found.stay == pytest.approx(stay, abs=0.03)
+    assert found.again == pytest.approx(again, abs=0.05)
+    popular = dataset.item_row < num // 10
+    share = world.arrays.exposure[: num // 10].sum()
+    assert found.exposure[popular].sum() == pytest.approx(share, rel=0.03)
+    assert dataset.items.exposure[popular].sum() < 0.94 * share
+
+
+@pytest.mark.parametrize("again", [0.0, 0.4])
+def test_the_policy_is_expected_to_show_each_item_as_often_as_the_log(again):
+    """Expected impressions, row by row from the policy's words, sum up to those of the log."""
+    world = synthetic(domain="content", num_items=30).with_arrays(logged_again=np.array([again]))
+    log = sample_log(world, sessions=150, seed=5, slate_size=3, horizon=6)
+    dataset = make_dataset(log, QUICK, positives_only=False)
+    every = np.ones(log.num_rows, bool)
+    category, item = dataset.items.category, dataset.item
+    exposure = fit_exposure(blocks_of(dataset, every), dataset.items.exposure, 0.3, again)
+    lead, expected = lead_before(dataset, slice(0, len(item))), np.zeros(30)
+    for r in range(len(item)):
+        begin = dataset.starts[np.searchsorted(dataset.starts, r, side="right") - 1]
+        weight = exposure.copy()
+        if lead[r] >= 0:
+            is_kept = category == category[item[lead[r]]]
+            weight *= 0.7 + 0.3 * is_kept / exposure[is_kept].sum()
+        weight[item[begin : dataset.step_starts[r]]] *= again
+        weight[item[dataset.step_starts[r] : r]] = 0.0
+        expected += weight / weight.sum()
+    np.testing.assert_allclose(expected, np.bincount(item, minlength=30), rtol=2e-3)
 
 
 def test_the_item_of_a_step_is_its_first_with_a_response_else_the_top_one():

@@ -7,7 +7,7 @@ import torch
 
 from recgym.fit import FitConfig
 from recgym.fit.dataset import make_dataset
-from recgym.fit.exposure_terms import fit_again
+from recgym.fit.logging_terms import blocks_of, fit_again
 from recgym.fit.recipe_impressions import fit_impressions
 from recgym.logs import Log
 from recgym.logs.whole_visits import shows_whole_visits
@@ -69,5 +69,5 @@ def test_users_of_a_feed_leave_as_those_of_its_log(world):
 def test_items_come_again_as_often_as_in_the_log(again):
     log = log_of(feed(500, again=max(again, 1e-9), seed=4))
     dataset = make_dataset(log, CONFIG, positives_only=False)
-    found = fit_again(dataset, dataset.known, 0.0)
+    found = fit_again(blocks_of(dataset, dataset.known), dataset.items.exposure, 0.0)
     assert found == pytest.approx(again, abs=0.08 if again else 1e-12)
