@@ -33,7 +33,7 @@ class LoggingTerms(NamedTuple):
     again: float  # weight of an item of an earlier step of its visit, relative to that of another
 
 
-class LoggedRows(NamedTuple):
+class ShownRows(NamedTuple):
     """Rows of whole sessions."""
 
     visits: Visits
@@ -56,10 +56,10 @@ def terms_of_impressions(dataset: Dataset, rows: Bools) -> LoggingTerms:
     return LoggingTerms(exposure, stay, again)
 
 
-def blocks_of(dataset: Dataset, rows: Bools) -> list[LoggedRows]:
+def blocks_of(dataset: Dataset, rows: Bools) -> list[ShownRows]:
     """The log in blocks of about ROWS rows, of which `rows` (R,) count."""
     parts = [(_visits(dataset, first, last, inside), inside) for first, last, inside in _parts(dataset)]
-    return [LoggedRows(visits, rows[inside], is_new(visits)) for visits, inside in parts]
+    return [ShownRows(visits, rows[inside], is_new(visits)) for visits, inside in parts]
 
 
 def _visits(dataset: Dataset, first: int, last: int, inside: slice) -> Visits:
@@ -98,7 +98,7 @@ def lead_before(dataset: Dataset, inside: slice) -> Ints:
     return np.where(dataset.place[inside] > 0, lead[np.searchsorted(starts, step) - 1], -1)
 
 
-def fit_stay(blocks: Sequence[LoggedRows], exposure: Doubles, again: float | None = None) -> float | None:
+def fit_stay(blocks: Sequence[ShownRows], exposure: Doubles, again: float | None = None) -> float | None:
     """Probability of staying in a category, from rows with an earlier step in their session.
 
     `again` as in `LoggingTerms`, or None where each row is drawn from all items, as in a log of responses.
@@ -128,7 +128,7 @@ def fit_stay(blocks: Sequence[LoggedRows], exposure: Doubles, again: float | Non
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7}).x)
 
 
-def fit_again(blocks: Sequence[LoggedRows], exposure: Doubles, stay: float) -> float:
+def fit_again(blocks: Sequence[ShownRows], exposure: Doubles, stay: float) -> float:
     """Weight of an item that its visit was shown in an earlier step, relative to that of another, in [0, 1].
 
     Where the items of earlier steps have exposures that sum to m, one of them has the probability
@@ -153,7 +153,7 @@ def fit_again(blocks: Sequence[LoggedRows], exposure: Doubles, stay: float) -> f
     return high
 
 
-def fit_exposure(blocks: Sequence[LoggedRows], exposure: Doubles, stay: float, again: float) -> Doubles:
+def fit_exposure(blocks: Sequence[ShownRows], exposure: Doubles, stay: float, again: float) -> Doubles:
     """(N,) exposures of sum 1 under which the expected impressions of each item are those of the log.
 
     `exposure`: from which to begin.
@@ -170,7 +170,7 @@ def fit_exposure(blocks: Sequence[LoggedRows], exposure: Doubles, stay: float, a
     return exposure
 
 
-def _chances(block: LoggedRows, exposure: Doubles, stay: float, again: float) -> Doubles:
+def _chances(block: ShownRows, exposure: Doubles, stay: float, again: float) -> Doubles:
     """(N,) expected impressions in a block of items of exposure 1, among items of the given exposures."""
     visits, share = block.visits, np.bincount(block.visits.category, exposure)
     stays = np.where(visits.kept >= 0, stay, 0.0)
