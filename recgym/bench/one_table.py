@@ -1,12 +1,14 @@
 """Rows of one table come from one commit, one drawing of random seeds and one version of each environment.
 
-Else differences between agents could be differences between codes or tasks. Such a table is refused, the rows named.
+An environment has one budget, an agent in it one setting, and a random seed of an agent one row. Else differences
+between agents could be differences between codes, tasks or settings. Such a table is refused, the rows named.
 """
 
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from recgym.bench.experiment import line_of
 from recgym.bench.machine import git, versions
 
 Record = dict[str, Any]
@@ -40,6 +42,8 @@ def _entropy_of(record: Record) -> str:
 def refuse_mixture(place: object, records: Iterable[Record]) -> None:
     """ValueError that names the rows where they are of two commits, two entropies, or two versions of an environment.
 
+    Or of two budgets of an environment, two settings of an agent there, or twice of one random seed of it.
+
     Args:
         place: named first in the message.
         records: run.json of the rows of a table.
@@ -50,6 +54,39 @@ def refuse_mixture(place: object, records: Iterable[Record]) -> None:
     for experiment in sorted({record["experiment"] for record in rows}):
         own = [record for record in rows if record["experiment"] == experiment]
         _refuse(place, f"versions of the environment of {experiment}", own, _task_of)
+        _refuse(place, f"budgets of {experiment}", own, _budget_of)
+        lines: dict[str, list[Record]] = {}
+        for record in own:
+            lines.setdefault(line_of(record["run_id"], experiment), []).append(record)
+        for line, same in sorted(lines.items()):
+            _refuse(place, f"settings of {line} in {experiment}", same, _settings_among(same))
+            _refuse_twice(place, f"{line} in {experiment}", same)
+
+
+def _budget_of(record: Record) -> str:
+    return f"{record['budget']['env_steps']:,} environment steps"
+
+
+def _settings_among(records: list[Record]) -> Callable[[Record], str]:
+    """A function that names the agent of a run and those of its parameters that differ in some of the runs."""
+    params = [record["agent"]["params"] for record in records]
+    names = {name for each in params for name in each if any(p.get(name) != each[name] for p in params)}
+
+    def settings_of(record: Record) -> str:
+        agent = record["agent"]
+        shown = {name: value for name, value in agent["params"].items() if name in names}
+        return f"{agent['name']} {json.dumps(shown, sort_keys=True)}" if shown else str(agent["name"])
+
+    return settings_of
+
+
+def _refuse_twice(place: object, what: str, records: list[Record]) -> None:
+    rows: dict[int, list[str]] = {}
+    for record in records:
+        rows.setdefault(record["seed"]["run"], []).append(record["run_id"])
+    for seed, ids in sorted(rows.items()):
+        if len(ids) > 1:
+            raise ValueError(f"{place}: seed {seed} of {what} is in {_named(sorted(ids))}")
 
 
 def _refuse(place: object, what: str, rows: list[Record], kind_of: Callable[[Record], str]) -> None:

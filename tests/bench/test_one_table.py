@@ -72,3 +72,30 @@ def test_a_report_of_two_commits_writes_nothing(run, tmp_path):
     shutil.rmtree(out / "content-ucb1-000-00000000")
     write_report(tmp_path)
     assert (tmp_path / "README.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "what"),
+    [
+        (
+            record_of("content", "ucb1", 2, digest="11111111"),
+            "seed 2 of ucb1 in content is in 2 rows: content-ucb1-002-00000000, content-ucb1-002-11111111",
+        ),
+        (
+            record_of("content", "ucb1", 3, params={"width": 2.0}),
+            "rows of 2 settings of ucb1 in content make no table: ucb1 (3 rows: content-ucb1-000-00000000, "
+            "content-ucb1-001-00000000, content-ucb1-002-00000000); "
+            'ucb1 {"width": 2.0} (1 row: content-ucb1-003-00000000)',
+        ),
+        (
+            {**record_of("content", "ucb1", 3), "budget": {"env_steps": 9, "offline_rows": 50}},
+            "rows of 2 budgets of content make no table: 1,000 environment steps (7 rows: ",
+        ),
+    ],
+)
+def test_an_agent_has_one_setting_and_a_seed_one_row(run, what):
+    """Of tables that were put together the page showed the one row or the other, and counted both."""
+    with pytest.raises(ValueError, match=r"^here: ") as caught:
+        refuse_mixture("here", [*rows(), run])
+    assert what in str(caught.value)
+    assert "\n" not in str(caught.value)
