@@ -9,6 +9,7 @@ from bench_runs import env_of
 
 from recgym.bench.run import sessions_table
 from recgym.bench.run_folder import SCHEMA, run_folder
+from recgym.rollout.play import final_figures
 
 MEANS = {"random": 1.0, "popularity": 1.4, "ucb1": 1.5, "oracle": 2.6, "oracle-plan": 3.0, "dcf-dqn": 2.4}
 COMMIT = "a" * 40
@@ -33,7 +34,7 @@ def record_of(
         "seed": {"entropy": entropy, "run": seed},
         "status": "ok",
         "error": None,
-        "final": {"return": {"mean": 1.0, "se": None, "n": 2}},
+        "final": {},
         "timing": {"prepare_s": 0.25, "train_s": 1.5 + seed, "evaluate_s": 0.125},
         "versions": {"python": "3.11", "recgym": "0.1.0"},
         "host": {"system": "Linux", "machine": "x", "cpu": "A <b>CPU</b>", "cores": 2},
@@ -73,6 +74,7 @@ def write_run(out, experiment, agent, seed, *, mean=None, sessions=30, error=Non
         "offline_sessions": 10,
         "training_kwargs": {},
     }
+    record["final"] = final_figures(columns, facts)
     steps = [100 * k for k in range(1, 6)] if agent in ("ucb1", "dcf-dqn") else []
     curve = {
         "stage": ["train"] * len(steps),

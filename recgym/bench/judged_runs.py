@@ -28,6 +28,11 @@ UNLEARNED = frozenset((RANDOM, *PRIVILEGED))
 MIN_SEEDS_COMPARED = 2  # shared, for what a comparison says of trainings
 CURVE = "train", "return"  # stage and figure of the learning curve
 MAX_ITEMS = 10_000_000  # of an environment, as a bound on what is read
+_PLANNING = {
+    **dict.fromkeys(("difference", "low", "high", "oracle"), (int, float)),
+    "sessions": int,
+    "is_bandit": bool,
+}
 
 
 class JudgedRun(NamedTuple):
@@ -89,6 +94,13 @@ def check_judged(facts: dict[str, Any], returns: Doubles) -> None:
     check_keys(facts, kinds, "the facts of its sessions")
     if not 1 <= facts["num_items"] <= MAX_ITEMS or not len(returns) or not np.isfinite(returns).all():
         raise ValueError("num_items or a return is out of range")
+    metrics = facts.get("metrics", {})
+    check_keys({"metrics": metrics}, {"metrics": dict}, "the facts of its sessions")
+    check_keys(metrics, dict.fromkeys(metrics, (int, float)), "metrics")
+    if odd := [name for name, value in metrics.items() if not np.isfinite(value)]:
+        raise ValueError(f"metrics: {odd[0]} is {metrics[odd[0]]}, expected a finite number")
+    if facts["planning"] is not None:
+        check_keys(facts["planning"], _PLANNING, "planning")
 
 
 def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:

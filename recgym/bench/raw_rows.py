@@ -26,6 +26,8 @@ MAX_BYTES = 1 << 30
 Record = dict[str, Any]
 
 FIGURES = ("length", "response_rate", "coverage", "gini")  # of the judged sessions
+_FINAL = {**{name: name for name in FIGURES}, "gini": "exposure_gini"}  # their names in `final`
+_ROUNDING = 1e-9  # means of the same numbers may differ between machines by less
 _JSON = ("env_kwargs", "params", "final", "versions", "host", "files")  # columns that hold JSON objects
 _COLUMNS: dict[str, Any] = {
     "run_id": pa.string(),
@@ -175,14 +177,28 @@ def stored_rows(folder: Path) -> tuple[list[JudgedRun], list[Record]]:
 def _judged(record: Record, cells: Mapping[str, Any]) -> JudgedRun:
     facts, returns = parse_json(cells["facts"].encode(), "facts"), np.array(cells["returns"], np.float64)
     check_judged(facts, returns)
+    _check_final(
+        record["final"], {"return": returns.mean(), **{_FINAL[name]: cells[name] for name in FIGURES}}
+    )
     return JudgedRun(
         record,
         int(cells["first_seed"]),
         returns,
         **{name: float(cells[name]) for name in FIGURES},
         facts=facts,
-        curve=tuple(zip(cells["curve_steps"], cells["curve_returns"], strict=True)),
+        curve=tuple(
+            (int(steps), float(value))
+            for steps, value in zip(cells["curve_steps"], cells["curve_returns"], strict=True)
+        ),
     )
+
+
+def _check_final(final: Mapping[str, Any], found: Mapping[str, float]) -> None:
+    """ValueError where the returns or figures of a row are not those of the end of its run: one was changed since."""
+    for name, value in found.items():
+        mean = float(final[name]["mean"])
+        if not np.isclose(value, mean, rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True):
+            raise ValueError(f"its {name} is {value:.6g}, and was {mean:.6g} when the run ended")
 
 
 def without_settings(run_id: str) -> str:

@@ -9,6 +9,8 @@
 
 import glob
 import hashlib
+import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,9 +62,22 @@ def check_record(record: Mapping[str, Any]) -> None:
             raise ValueError(f"run.json: {name} has {sorted(record[name])}, expected {sorted(inner)}")
         storage.check_keys(record[name], {**inner, **optional}, f"run.json: {name}")
     _check_status(record)
+    _check_id(record)
+    for name, seconds in record["timing"].items():
+        if not 0.0 <= seconds < math.inf:
+            raise ValueError(f"run.json: timing: {name} is {seconds}, expected a finite number, 0 or more")
     for name, figure in record["final"].items():
         if not isinstance(figure, dict) or set(figure) != {"mean", "se", "n"}:
             raise ValueError(f"run.json: final {name} is {figure!r}, expected mean, se, n")
+
+
+def _check_id(record: Mapping[str, Any]) -> None:
+    """ValueError unless the id is experiment, line of the table, number of the random seed, digest."""
+    run_id, experiment, run = record["run_id"], record["experiment"], record["seed"]["run"]
+    if run < 0 or not re.fullmatch(rf"{re.escape(experiment)}-.+-{run:03d}-\w+", run_id, re.ASCII):
+        raise ValueError(
+            f"run.json: run_id is {run_id[:80]!r}, and its run is seed {run} of {experiment[:60]!r}"
+        )
 
 
 def _check_status(record: Mapping[str, Any]) -> None:

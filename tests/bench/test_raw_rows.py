@@ -111,6 +111,51 @@ def test_damaged_rows_are_refused(table, tmp_path):
         stored_rows(place)
 
 
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        (
+            "returns",
+            lambda old: [old[0] + 0.001, *old[1:]],
+            "its return is .*, and was .* when the run ended",
+        ),
+        ("returns", lambda old: old[:-1], "its return is"),
+        ("length", lambda _: float("nan"), "its length is nan"),
+        ("response_rate", lambda old: old / 2, "its response_rate is"),
+        ("coverage", lambda _: 7.0, "its coverage is 7"),
+        ("gini", lambda old: -old, "its exposure_gini is"),
+        ("final", lambda _: "{}", "return"),
+        (
+            "seed",
+            lambda old: old + 1,
+            "run_id is 'content-dcf-dqn-000-00000000', and its run is seed 1 of 'content'",
+        ),
+        ("experiment", lambda _: "social", "of 'social'"),
+        ("run_id", lambda _: "mine", "run_id is 'mine'"),
+        ("train_s", lambda _: float("nan"), "train_s is nan, expected a finite number, 0 or more"),
+        ("evaluate_s", lambda old: -old, "evaluate_s is -0.125"),
+        ("curve_returns", lambda old: [None] * len(old), "TypeError"),
+        ("facts", lambda old: with_facts(old, metrics="x"), "metrics is 'x', expected dict"),
+        ("facts", lambda old: with_facts(old, metrics={"cvar": "x"}), "metrics: cvar is 'x', expected int"),
+        ("facts", lambda old: with_facts(old, metrics={"cvar": float("inf")}), "metrics: cvar is inf"),
+        ("facts", lambda old: with_facts(old, planning={"low": 1.0}), "planning: difference is missing"),
+    ],
+)
+def test_a_row_that_was_changed_is_refused(table, tmp_path, column, change, message):
+    """A report was made of most of them, a traceback of the others."""
+    whole = pq.read_table(table / FILE)
+    old = whole[column].to_pylist()
+    pq.write_table(with_column(whole, column, [change(old[0]), *old[1:]]), tmp_path / FILE)
+    with pytest.raises(ValueError, match=message) as caught:
+        stored_rows(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / FILE}: row 0 (")
+    assert "\n" not in str(caught.value)
+
+
+def with_facts(text, **changes):
+    return json.dumps(json.loads(text) | changes)
+
+
 def with_column(table, name, values):
     at = table.schema.get_field_index(name)
     return table.set_column(at, table.schema.field(at), pa.array(values, table.schema.field(at).type))
