@@ -3,7 +3,7 @@
 Axes: S random seeds of an environment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from recgym.arrays import Array
@@ -17,7 +17,7 @@ from recgym.bench.judged_runs import (
     runs_by_agent,
     seed_scores,
 )
-from recgym.bench.leaderboard import Leaderboard
+from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.evaluate.aggregate import holm, iqm_interval, probability_of_improvement, t_p_value
 from recgym.evaluate.stats import Interval
 
@@ -116,6 +116,12 @@ def decisions(tables: Sequence[Leaderboard]) -> dict[tuple[str, str], str]:
     }
 
 
+def _is_remarkable(table: Leaderboard, row: Row, found: Mapping[tuple[str, str], str]) -> bool:
+    """Whether a comparison is undecided although its interval excludes 0."""
+    gain, side = row.reference_gain, found.get((table.experiment, row.agent), "")
+    return gain is not None and side.startswith("undecided") and not gain.low <= 0.0 <= gain.high
+
+
 def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
     """Agents that the reference is above, below, or undecided against in each environment, by Holm's correction."""
     found = decisions(tables)
@@ -131,6 +137,6 @@ def corrected_lines(tables: Sequence[Leaderboard]) -> list[str]:
         named = "; ".join(f"{side} {', '.join(agents)}" for side, agents in groups.items() if agents)
         if named:
             lines.append(f"* in {title_of(table.env_id, table.experiment)}: {named}")
-    if any("undecided" in line for line in lines):
+    if any(_is_remarkable(table, row, found) for table in tables for row in table.rows):
         lines.append(UNDECIDED)
     return lines

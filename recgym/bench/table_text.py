@@ -103,6 +103,8 @@ def describe_planning(table: Leaderboard) -> str:
     if table.planning is None:
         return ""
     worth = with_bounds(table.planning)
+    if table.planning.high < 0:
+        return f"Planning (oracle-plan over oracle) is worth {worth}: oracle-plan earns less."
     if table.planning.low <= 0:
         return f"Planning (oracle-plan over oracle) is worth {worth}: possibly nothing, as in a bandit."
     return f"Planning (oracle-plan over oracle) is worth {worth}."

@@ -10,6 +10,7 @@ from recgym.bench.all_environments import aggregate_of, aggregate_table, correct
 from recgym.bench.judged_runs import agent_score, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import tables_of
 from recgym.evaluate.aggregate import iqm
+from recgym.evaluate.stats import Interval
 
 
 def test_scores_of_all_seeds_have_an_interquartile_mean():
@@ -74,14 +75,19 @@ def test_an_agent_that_lacks_an_environment_is_left_out():
 
 
 def test_corrected_comparisons_name_every_agent_once():
-    lines = corrected_lines(tables_of("ladder", runs()))
+    tables = tables_of("ladder", runs())
+    lines = corrected_lines(tables)
     assert lines[0] == "With Holm's correction over 8 comparisons (level 0.05), dcf-dqn is"
-    assert len(lines) == 4
-    for line in lines[1:3]:
+    assert len(lines) == 3  # the interval of linucb holds 0
+    for line in lines[1:]:
         assert "above ucb1, random;" in line
         assert "below oracle-plan" in line
         assert line.endswith("undecided against linucb")
-    assert lines[3].startswith(
+    gain = Interval(0.1, 0.01, 0.19, 0.0398, 10)  # p is .033, and .066 beside another one
+    rows = [row._replace(reference_gain=gain) if row.agent == "linucb" else row for row in tables[0].rows]
+    remarked = corrected_lines([replace(tables[0], rows=tuple(rows)), tables[1]])
+    assert remarked[:3] == lines
+    assert remarked[3].startswith(
         "* undecided although its 95 % interval excludes 0: the interval is of one comparison"
     )
     decided = tables_of("ladder", runs(means={"random": 1.0, "dcf-dqn": 3.0}))

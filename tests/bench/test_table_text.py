@@ -1,7 +1,13 @@
 """Numbers of tables as text."""
 
 from recgym.bench.leaderboard import Leaderboard, Row
-from recgym.bench.table_text import GAIN_HEAD, filled_columns, filled_names, format_number
+from recgym.bench.table_text import (
+    GAIN_HEAD,
+    describe_planning,
+    filled_columns,
+    filled_names,
+    format_number,
+)
 from recgym.evaluate.stats import Interval
 
 
@@ -29,3 +35,16 @@ def test_columns_that_no_run_fills_are_left_out():
     filled = filled_names([table(None), table(interval)])  # tables of one page have the same columns
     for each in (table(None), table(interval)):
         assert filled_columns(each, filled)[0][3] == "dcf-dqn over it, paired 95 %"
+
+
+def test_planning_that_loses_is_not_called_nothing():
+    """The page of SocialFriends-v3 said "-0.03 [-0.06, -0.00]: possibly nothing, as in a bandit"."""
+    place = "own", "social", "recgym/Social-v2", "social-3", 1, 2, 10
+
+    def said(low, high):
+        worth = Interval((low + high) / 2, low, high, 0.01, 10)
+        return describe_planning(Leaderboard(*place, (), worth, None, True)).partition("]: ")[2]
+
+    assert said(-0.06, -0.01) == "oracle-plan earns less."
+    assert said(-0.06, 0.01) == "possibly nothing, as in a bandit."
+    assert said(0.01, 0.06) == ""
