@@ -44,6 +44,7 @@ class Row(NamedTuple):
     reference_seeds: int = 0  # shared with the reference
     fewer_sessions: int = 0  # judged for each seed, where other agents have more; else 0
     paired_return: float | None = None  # where `fewer_sessions`: mean return of random plus `gain`
+    is_above_plan: bool = False  # the interval of its paired difference to oracle-plan is above 0
 
     @property
     def compared(self) -> float:
@@ -61,7 +62,7 @@ class Leaderboard:
     world: str
     env_steps: int
     sessions: int  # judged, for each seed
-    seeds: int  # smallest number over the agents
+    seeds: int  # lower median over the agents; those with fewer are in `notes`
     rows: tuple[Row, ...]
     planning: Interval | None  # oracle-plan over oracle, paired
     card_planning: Any  # the worth of planning on the world's card
@@ -147,6 +148,7 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str, fewer: int) ->
 
     single = len(runs) == 1
     gain, paired = _gain_over(agents, agent, RANDOM), None
+    over_plan = _gain_over(agents, agent, ORACLE_PLAN)
     if fewer and gain is not None:
         paired = mean(run.returns.mean() for run in agents[RANDOM].values()) + gain.mean
     return Row(
@@ -164,6 +166,7 @@ def _row(agents: dict[str, SeedRuns], agent: str, reference: str, fewer: int) ->
         shared_seeds(agents[reference], agents[agent]) if reference in agents else 0,
         fewer,
         paired,
+        over_plan is not None and over_plan.low > 0,
     )
 
 
@@ -177,7 +180,7 @@ def _notes(rows: list[Row], fewer: dict[str, int]) -> tuple[str, ...]:
     notes = [
         f"{row.agent} is above oracle-plan, the reference of score 1: to be investigated"
         for row in rows
-        if row.score is not None and row.score.is_above_oracle_plan
+        if row.is_above_plan
     ]
     undefined = {row.score.note for row in rows if row.score is not None and row.score.value is None}
     notes += [f"score undefined: {note}" for note in sorted(undefined)]

@@ -22,7 +22,7 @@ def cells(table: Leaderboard, row: Row) -> list[str]:
     scored = "" if row.score is None else "undefined" if row.score.value is None else f"{row.score.value:.2f}"
     if row.score is not None and row.score.low is not None:
         scored += f" [{row.score.low:.2f}, {row.score.high:.2f}]"
-    if row.score is not None and row.score.is_above_oracle_plan:
+    if row.is_above_plan:
         scored += " (!)"
     return [
         row.agent,
