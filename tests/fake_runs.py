@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from bench_runs import env_of
 
+from recgym.bench.experiment import EVALUATE, Entry, Experiment, Run
 from recgym.bench.run import sessions_table
 from recgym.bench.run_folder import SCHEMA, run_folder
 from recgym.rollout.play import final_figures
@@ -53,9 +54,12 @@ def write_run(out, experiment, agent, seed, *, mean=None, sessions=30, error=Non
         with run_folder(out, record):
             return record
     shown = rng.integers(1, 6, sessions)
+    own = Experiment(name=experiment, env_id=record["env"]["id"])
+    entropy = record["seed"]["entropy"]
+    judged = Run(experiment=own, entry=Entry(agent=agent), run=seed, entropy=entropy).env_seed(EVALUATE)
     columns = {
         "session": np.arange(sessions, dtype=np.int32),
-        "seed": np.arange(sessions, dtype=np.uint64) + np.uint64((1 << 63) + 1000 * seed),
+        "seed": np.arange(sessions, dtype=np.uint64) + np.uint64(judged),
         "user": users.astype(np.int32),
         "context": np.zeros(sessions, np.int32),
         "return": rng.poisson(MEANS[agent] if mean is None else mean, sessions) + 0.1 * users,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recgym.arrays import Array, Doubles
-from recgym.bench.experiment import line_of
+from recgym.bench.experiment import EVALUATE, Entry, Experiment, Run, line_of
 from recgym.bench.session_metrics import catalogue_of, session_metrics
 from recgym.evaluate.metrics import (
     Score,
@@ -65,6 +65,7 @@ def judged_run(record: dict[str, Any], folder: Path) -> JudgedRun:
     facts = parse_json(table.schema.metadata[b"recgym"], "its metadata")
     check_judged(facts, table["return"].to_numpy())
     columns = session_columns(table)
+    check_first_seed(record, table["seed"][0].as_py())
     counts = exposure_counts(columns["items"], facts["num_items"])
     facts["metrics"] = session_metrics(columns, facts, catalogue_of(record["env"]))
     return JudgedRun(
@@ -101,6 +102,15 @@ def check_judged(facts: dict[str, Any], returns: Doubles) -> None:
         raise ValueError(f"metrics: {odd[0]} is {metrics[odd[0]]}, expected a finite number")
     if facts["planning"] is not None:
         check_keys(facts["planning"], _PLANNING, "planning")
+
+
+def check_first_seed(record: Mapping[str, Any], first_seed: int) -> None:
+    """ValueError unless the judged sessions have the users of the run's seed: else no agent has them."""
+    own, entry = record["seed"], Entry(agent=record["agent"]["name"])
+    experiment = Experiment(name=record["experiment"], env_id=record["env"]["id"])
+    seed = Run(experiment=experiment, entry=entry, run=own["run"], entropy=own["entropy"]).env_seed(EVALUATE)
+    if first_seed != seed:
+        raise ValueError(f"its first_seed is {first_seed}, and {seed} follows from its seed and entropy")
 
 
 def runs_by_agent(runs: Iterable[JudgedRun]) -> dict[str, SeedRuns]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recgym.bench.judged_runs import JudgedRun, check_judged, judged_run
+from recgym.bench.judged_runs import JudgedRun, check_first_seed, check_judged, judged_run
 from recgym.bench.run_folder import SCHEMA as RUN_SCHEMA
 from recgym.bench.run_folder import check_record, load_record, read_record, run_folders
 from recgym.storage import parse_json, read_file, read_parquet, refusing
@@ -177,12 +177,13 @@ def stored_rows(folder: Path) -> tuple[list[JudgedRun], list[Record]]:
 def _judged(record: Record, cells: Mapping[str, Any]) -> JudgedRun:
     facts, returns = parse_json(cells["facts"].encode(), "facts"), np.array(cells["returns"], np.float64)
     check_judged(facts, returns)
+    check_first_seed(record, cells["first_seed"])
     _check_final(
         record["final"], {"return": returns.mean(), **{_FINAL[name]: cells[name] for name in FIGURES}}
     )
     return JudgedRun(
         record,
-        int(cells["first_seed"]),
+        cells["first_seed"],
         returns,
         **{name: float(cells[name]) for name in FIGURES},
         facts=facts,
