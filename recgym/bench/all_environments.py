@@ -45,6 +45,7 @@ class Aggregate(NamedTuple):
     environments: tuple[str, ...]
     reference: str
     rows: tuple[AggregateRow, ...]  # largest interquartile mean first
+    left_out: tuple[str, ...] = ()  # agents without a score in some of the environments
 
 
 def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
@@ -54,8 +55,10 @@ def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
         experiments.setdefault(run.record["experiment"], []).append(run)
     names = {name: title_of(own[0].record["env"]["id"], name) for name, own in experiments.items()}
     scores: dict[str, dict[str, Array]] = {}
+    agents: set[str] = set()
     for name, own in experiments.items():
         lines = runs_by_agent(own)
+        agents |= lines.keys()
         found = {line: seed_scores(lines, line) for line in lines}
         known = {line: values for line, values in found.items() if values is not None}
         if known:
@@ -77,7 +80,15 @@ def aggregate_of(runs: Sequence[JudgedRun], reference: str) -> Aggregate | None:
         for line, own in tasks.items()
     ]
     rows.sort(key=lambda row: -row.iqm.mean)
-    return Aggregate(tuple(names[name] for name in scores), reference, tuple(rows))
+    left_out = tuple(sorted(agents - tasks.keys() - set(SCALE_ENDS)))
+    return Aggregate(tuple(names[name] for name in scores), reference, tuple(rows), left_out)
+
+
+def describe_left_out(found: Aggregate) -> str:
+    """The agents that the comparison lacks, in one sentence; "" where it has all."""
+    if not found.left_out:
+        return ""
+    return f"Left out, without a score in every one of these environments: {', '.join(found.left_out)}."
 
 
 def aggregate_table(found: Aggregate) -> tuple[list[str], list[list[str]]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recgym.bench.all_environments import Aggregate, aggregate_table
+from recgym.bench.all_environments import Aggregate, aggregate_table, describe_left_out
 from recgym.bench.beyond_return import beyond_return
 from recgym.bench.experiment import title_of
 from recgym.bench.judged_runs import PRIVILEGED, JudgedRun, runs_by_agent, seed_scores
@@ -157,7 +157,9 @@ def _aggregate(found: Aggregate | None) -> str:
     names, cells = aggregate_table(found)
     heads = "".join(f"<th>{escape(name)}</th>" for name in names)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
-    return f"<h3>All environments</h3>{_plain_table(heads, rows)}"
+    text = describe_left_out(found)
+    said = f"<p>{escape(text)}</p>" if text else ""
+    return f"<h3>All environments</h3>{_plain_table(heads, rows)}{said}"
 
 
 def _beyond(table: Leaderboard, runs: Sequence[JudgedRun]) -> str:

@@ -10,6 +10,7 @@ from recgym.bench.all_environments import (
     aggregate_of,
     aggregate_table,
     corrected_lines,
+    describe_left_out,
 )
 from recgym.bench.beyond_return import beyond_return, describe_columns
 from recgym.bench.experiment import SWEPT, title_of
@@ -37,7 +38,8 @@ _ABOUT = f"""{OPENING}; nothing here is written by hand.
 Agents of one seed are compared under common random numbers: they meet the same users. Differences in return are
 therefore paired: "over random" is the gain of an agent over random, "AGENT over it" the gain of the preset's reference
 agent over the agent of the row. They are averaged over the sessions of a seed, with a Student-t interval over the seeds
-(over all sessions where neither agent learns: random, the oracles, the logging policy). Score: 0 is random, 1 is
+(over all sessions where neither agent learns: random, the oracles, the logging policy; over the sessions of the seed
+where one is shared: the variation between trainings is then left out). Score: 0 is random, 1 is
 oracle-plan, which reads the hidden intent of users and plans ahead; it is undefined where oracle-plan gains less than
 5 % on random. Response rate: responses per impression. Length: slates of a session. Coverage: share of the catalogue
 shown in the judged sessions of a seed. The interval of a score holds the noise of random and of oracle-plan's search,
@@ -203,6 +205,7 @@ def _aggregate_text(found: Aggregate | None, tables: list[Leaderboard]) -> str:
         rows = [names, ["---", *["---:"] * (len(names) - 1)], *cells]
         lines += [f"{', '.join(found.environments)}; bootstrap intervals stratified by environment.", ""]
         lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+        lines += [text, ""] if (text := describe_left_out(found)) else []
     corrected = corrected_lines(tables)
     lines += [*corrected[:1], "", *corrected[1:]] if corrected else []
     return "\n".join(lines).rstrip() + "\n" if len(lines) > 2 else ""

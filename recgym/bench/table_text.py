@@ -83,7 +83,8 @@ def with_bounds(interval: Interval | None) -> str:
 
 def describe_judged(table: Leaderboard) -> str:
     """How a table was judged, what its reward rests on, and the worth of planning."""
-    judged = f"{table.sessions:,} judged sessions a seed, {table.seeds} seeds."
+    seeds = "1 seed: intervals are over its sessions" if table.seeds == 1 else f"{table.seeds} seeds"
+    judged = f"{table.sessions:,} judged sessions a seed, {seeds}."
     assumed = "The reward rests on assumed parameters." if table.is_assumed else ""
     return " ".join(filter(None, (judged, assumed, describe_planning(table))))
 

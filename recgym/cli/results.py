@@ -1,6 +1,6 @@
 """The tables of a results folder on stdout."""
 
-from recgym.bench.all_environments import aggregate_table, corrected_lines
+from recgym.bench.all_environments import aggregate_table, corrected_lines, describe_left_out
 from recgym.bench.experiment import title_of
 from recgym.bench.ranking_stability import STABILITY_HEAD, stability_lines, stability_table
 from recgym.bench.report import Results
@@ -49,5 +49,7 @@ def _print_aggregate(results: Results, preset: str) -> None:
         show_table(
             [TableColumn(name, rank) for rank, name in enumerate(names)], rows, f"{preset}: all environments"
         )
+        if text := describe_left_out(found):
+            show_text(text)
     for line in (*corrected_lines(results.tables[preset]), ""):
         show_text(line)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from normal_runs import MEANS, runs
 
-from recgym.bench.all_environments import aggregate_of, aggregate_table, corrected_lines, decisions
+from recgym.bench.all_environments import (
+    aggregate_of,
+    aggregate_table,
+    corrected_lines,
+    decisions,
+    describe_left_out,
+)
 from recgym.bench.judged_runs import agent_score, runs_by_agent, seed_scores
 from recgym.bench.leaderboard import tables_of
 from recgym.evaluate.aggregate import iqm
@@ -71,7 +77,11 @@ def test_an_agent_that_lacks_an_environment_is_left_out():
         for each in runs()
         if each.record["agent"]["name"] != "ucb1" or each.record["experiment"] == "content"
     ]
-    assert {row.agent for row in aggregate_of(rows, "dcf-dqn").rows} == {"dcf-dqn", "linucb"}
+    found = aggregate_of(rows, "dcf-dqn")
+    assert {row.agent for row in found.rows} == {"dcf-dqn", "linucb"}
+    assert found.left_out == ("ucb1",)
+    assert describe_left_out(found).endswith("in every one of these environments: ucb1.")
+    assert describe_left_out(aggregate_of(runs(), "dcf-dqn")) == ""
 
 
 def test_corrected_comparisons_name_every_agent_once():

@@ -3,6 +3,7 @@
 from recgym.bench.leaderboard import Leaderboard, Row
 from recgym.bench.table_text import (
     GAIN_HEAD,
+    describe_judged,
     describe_planning,
     filled_columns,
     filled_names,
@@ -48,3 +49,11 @@ def test_planning_that_loses_is_not_called_nothing():
     assert said(-0.06, -0.01) == "oracle-plan earns less."
     assert said(-0.06, 0.01) == "possibly nothing, as in a bandit."
     assert said(0.01, 0.06) == ""
+
+
+def test_the_units_of_the_intervals_of_one_seed_are_named():
+    """The page said "1 seeds" below a head that had intervals over the seeds."""
+    place = "own", "social", "recgym/Social-v2", "social-3", 1, 2000
+    said = [describe_judged(Leaderboard(*place, seeds, (), None, None, False)) for seeds in (1, 2)]
+    assert said[0] == "2,000 judged sessions a seed, 1 seed: intervals are over its sessions."
+    assert said[1] == "2,000 judged sessions a seed, 2 seeds."
