@@ -42,7 +42,7 @@ class FitConfig:
     resample: int | None = (
         None  # random seed of a bootstrap over the sessions before the test; None: no bootstrap
     )
-    # impressions: lengths of visits, repeats of items and streaks are fitted, and drawn tastes keep the rates
+    # impressions: lengths of visits, repeats of items, what visits use up and streaks are fitted; tastes keep the rates
     dynamics: bool = True
     # weight rows with and without a response by clipped, self-normalised inverse propensity; see `inverse_propensity`
     propensity_weights: bool = False

@@ -56,8 +56,8 @@ def exposure_terms(
 ) -> None:  # fmt: skip
     """Writes the terms of the logging policy into `arrays` and their provenance: exposure, staying in a category.
 
-    `repeats`: also how often items come again in a visit, where the log has impressions. `personal`: words of
-    `personal_exposure`.
+    `repeats`: also how often items come again in a visit, and what visits use up, where the log has impressions.
+    `personal`: words of `personal_exposure`.
     """
     what = "clicks" if bool(dataset.positive.all()) else "rows"
     if is_rated(log):
@@ -69,10 +69,10 @@ def exposure_terms(
     else:
         alike = f"; the same for all users, though {personal}" if personal else ""
         provenance.fitted("exposure", "by shares of impressions", f"the logging policy{alike}")
-    if what == "clicks" or is_rated(log):
-        stay, again = fit_stay(blocks_of(dataset, rows), dataset.items.exposure), 0.0
-    else:
+    if repeats and what == "rows" and not is_rated(log):
         arrays["exposure"], stay, again = terms_of_impressions(dataset, rows)
+    else:
+        stay, again = fit_stay(blocks_of(dataset, rows), dataset.items.exposure), 0.0
     arrays["logged_stay"] = np.array([0.0 if stay is None else stay])
     if stay is None:
         provenance.absent("logged_stay", "no two neighbouring rows of a visit in a log of several categories")
@@ -82,7 +82,7 @@ def exposure_terms(
         )
     else:
         provenance.fitted("logged_stay", stay, f"categories of neighbouring {what} (logging policy)")
-    if repeats and again > 0.0:
+    if again > 0.0:
         arrays["logged_again"] = np.array([again])
         words = "items that a visit was shown before, relative to others of their exposure (logging policy)"
         provenance.fitted("logged_again", again, words)

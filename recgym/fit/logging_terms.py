@@ -106,7 +106,7 @@ def fit_stay(blocks: Sequence[ShownRows], exposure: Doubles, again: float | None
     None where the log does not identify it: no session has two steps, or there is one category.
     """
     category = blocks[0].visits.category
-    share = np.bincount(category, exposure)
+    share = np.asarray(np.bincount(category, exposure), np.float64)
     count, seen = np.zeros(len(share) + 1), np.zeros(len(share), bool)  # rows of equal terms: the last leave
     gone: list[Doubles] = []
     for block in blocks:
@@ -118,6 +118,8 @@ def fit_stay(blocks: Sequence[ShownRows], exposure: Doubles, again: float | None
             gone.append(used_up(block.visits, exposure, again)[:, later])
     if not count.any() or seen.sum() < 2:
         return None
+    if again is None:
+        return _stay_of_counts(count, share)
     (stayed,) = np.nonzero(count[:-1])
 
     def loss(stay: float) -> float:
@@ -126,6 +128,14 @@ def fit_stay(blocks: Sequence[ShownRows], exposure: Doubles, again: float | None
         return float(sum(np.log(np.maximum(part, LEFT)).sum() for part in left) - drawn)
 
     return float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7}).x)
+
+
+def _stay_of_counts(count: Doubles, share: Doubles) -> float:
+    """The same by EM: `count` (C + 1,) rows stay in each category, of a `share` (C,), the last leave it."""
+    stay = 0.5
+    for _ in range(200):
+        stay = float(np.append(stay / (stay + (1 - stay) * share), 0.0) @ count / count.sum())
+    return stay
 
 
 def fit_again(blocks: Sequence[ShownRows], exposure: Doubles, stay: float) -> float:
