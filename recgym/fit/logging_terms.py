@@ -8,16 +8,17 @@ in a category.
 Axes: R rows of whole sessions, N items, C categories.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from recgym.arrays import Bools, Doubles, Ints
-from recgym.fit.dataset import MIN_EVIDENCE, Dataset
+from recgym.fit.dataset import MIN_EVIDENCE, Dataset, seen_before
 from recgym.fit.logistic import ROWS
-from recgym.fit.used_up import Visits, chances, is_new, used_up
+from recgym.fit.session_blocks import session_blocks
+from recgym.fit.used_up import Visits, chances, used_up
 
 ROUNDS = 4  # of the three terms in turn
 STEPS = 200  # of the exposures in a round, at most
@@ -58,28 +59,20 @@ def terms_of_impressions(dataset: Dataset, rows: Bools) -> LoggingTerms:
 
 def blocks_of(dataset: Dataset, rows: Bools) -> list[ShownRows]:
     """The log in blocks of about ROWS rows, of which `rows` (R,) count."""
-    parts = [(_visits(dataset, first, last, inside), inside) for first, last, inside in _parts(dataset)]
-    return [ShownRows(visits, rows[inside], is_new(visits)) for visits, inside in parts]
+    parts = session_blocks(dataset.starts, len(dataset.item), ROWS)
+    return [_shown_rows(dataset, rows, place, inside) for place, inside in parts]
 
 
-def _visits(dataset: Dataset, first: int, last: int, inside: slice) -> Visits:
-    """The sessions from `first` to before `last`, of the rows `inside`."""
+def _shown_rows(dataset: Dataset, rows: Bools, place: slice, inside: slice) -> ShownRows:
+    """The sessions at `place`, of the rows `inside`."""
     item, category = dataset.item[inside], dataset.items.category
-    starts = np.append(dataset.starts[first:last], inside.stop) - inside.start
+    starts = np.append(dataset.starts[place], inside.stop) - inside.start
     begins = dataset.step_starts[inside] == np.arange(inside.start, inside.stop)
     lead = lead_before(dataset, inside)
     kept = np.where(lead >= 0, category[item[lead]], -1).astype(np.int32)
-    return Visits(starts, begins, item, kept, category)
-
-
-def _parts(dataset: Dataset) -> Iterator[tuple[int, int, slice]]:
-    """Sessions from, to before, and their rows: ROWS of them, or as many as the last session has more."""
-    first, begin = 0, 0
-    while first < len(dataset.starts):
-        last = int(np.searchsorted(dataset.starts, begin + ROWS))
-        end = int(dataset.starts[last]) if last < len(dataset.starts) else len(dataset.item)
-        yield first, last, slice(begin, end)
-        first, begin = last, end
+    session = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    new = ~seen_before(session, item, np.ones(len(item), np.bool_))
+    return ShownRows(Visits(starts, begins, item, kept, category), rows[inside], new)
 
 
 def lead_before(dataset: Dataset, inside: slice) -> Ints:

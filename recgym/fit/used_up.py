@@ -107,26 +107,7 @@ def chances(visits: Visits, again: float, everywhere: Doubles, within: Doubles) 
     A row adds `everywhere` (R,) to each item and `within` (R,) to those of the category that may be kept, but nothing
     to items above in the slate, and `again` times as much to those of earlier steps.
     """
-    num = len(visits.category)
-    items, of_kept = (
-        _Items(np.ones(num), np.zeros(num), np.zeros(num)),
-        np.zeros(int(visits.category.max()) + 1),
-    )
+    num, of_kept = len(visits.category), np.zeros(int(visits.category.max()) + 1)
+    items = _Items(np.ones(num), np.zeros(num), np.zeros(num))
     total = _add(visits, again, everywhere, within, of_kept, items)
     return np.asarray(total + of_kept[visits.category] - items.lost)
-
-
-@njit()
-def _mark_new(starts: Ints, item: Codes, last: Ints, new: Bools) -> None:
-    """Sets `new` (R,); `last` (N,) is -1."""
-    for s in range(starts.shape[0] - 1):
-        for r in range(starts[s], starts[s + 1]):
-            new[r] = last[item[r]] != s
-            last[item[r]] = s
-
-
-def is_new(visits: Visits) -> Bools:
-    """(R,) whether the session was not shown the item before."""
-    new = np.zeros(len(visits.item), np.bool_)
-    _mark_new(visits.starts, visits.item, np.full(len(visits.category), -1), new)
-    return new

@@ -10,13 +10,14 @@ random intercepts of visits.
 Axes: R rows, U users, V visits, K nodes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from recgym.arrays import Bools, Doubles, Ints
+from recgym.arrays import Bools, Doubles
 from recgym.fit.dataset import Dataset
+from recgym.fit.session_blocks import session_blocks
 from recgym.fit.single_visits import LARGEST_STEP, Levels
 from recgym.numerics import hermite_nodes, sigmoid
 
@@ -89,12 +90,12 @@ def _evidence(dataset: Dataset, rows: Bools, x: Doubles, visit_sd: float) -> Cal
 
     def of(level: Doubles) -> _Evidence:
         parts = []
-        for place, begin, end in _blocks(first, len(number)):
-            part = number[begin:end]
+        for place, inside in session_blocks(first, len(number), ROWS):
+            part = number[inside]
             sign = (2.0 * dataset.positive[part] - 1.0)[:, None]
             signed = sign * ((x[part] + level[dataset.user[part]])[:, None] + visit_sd * node)
             count = 1.0 if dataset.weight is None else dataset.weight[part][:, None]
-            miss, at = sigmoid(-signed), first[place] - begin
+            miss, at = sigmoid(-signed), first[place] - inside.start
             value, slope, curve = (
                 np.add.reduceat(count * each, at)
                 for each in (-np.logaddexp(0.0, -signed), sign * miss, miss * (1.0 - miss))
@@ -116,12 +117,3 @@ def _over_intercepts(joint: Doubles, slope: Doubles, curve: Doubles) -> tuple[Do
     share /= total[:, None]
     mean = (share * slope).sum(1)
     return top + np.log(total), mean, (share * (curve - slope**2)).sum(1) + mean**2
-
-
-def _blocks(first: Ints, rows: int) -> Iterator[tuple[slice, int, int]]:
-    """Visits, by number of their first rows, with their first row and the end, about ROWS rows each."""
-    begin = 0
-    while begin < len(first):
-        end = max(int(np.searchsorted(first, first[begin] + ROWS)), begin + 1)
-        yield slice(begin, end), int(first[begin]), int(first[end]) if end < len(first) else rows
-        begin = end
