@@ -92,11 +92,9 @@ def _check(table: Any, origin: Origin) -> None:
         bad[name] = np.append(as_numpy(is_missing(words)), True)[codes]
     problems = []
     for name, rows in bad.items():
-        cells = table[name].to_pylist() if rows.any() else []
         rule = PLACES if name == "position" else "a value is needed"
-        problems += problems_of(
-            np.flatnonzero(rows), len(rows), origin.place, name, rule, [*map(repr, cells)].__getitem__
-        )
+        shown = {row: repr(table[name][row].as_py()) for row in np.flatnonzero(rows).tolist()}
+        problems += problems_of([*shown], len(rows), origin.place, name, rule, shown.__getitem__)
     raise_problems(problems)
 
 

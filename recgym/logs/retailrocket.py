@@ -50,13 +50,10 @@ def read(files: Files, options: Mapping[str, Any]) -> Log:
     columns["category"] = map_ids(table["itemid"], lambda item: categories.get(item, ""))
     unknown = int(pc.sum(pc.equal(columns["category"].cast(TEXT), "")).as_py())
     origin = Origin.of(name, lines)
-    unread = UnreadColumns(
-        files, COLUMNS, "ecommerce", ANY_TEXT
-    )  # two transactions of one item and ms are two
-    settings = TableSettings(
-        name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms", origin=origin, unread=unread
-    )
-    log = from_table(pa.table(columns), settings)
+    # two transactions of one item and ms are two
+    unread = UnreadColumns(files, COLUMNS, "ecommerce", ANY_TEXT)
+    given = TableSettings(name, "ecommerce", SOURCE, COLUMNS, GAP_MINUTES, "ms", origin=origin, unread=unread)
+    log = from_table(pa.table(columns), given)
     remarks = [f"{name}: {unknown} rows of items without a categoryid"] if unknown else []
     return replace(log, remarks=(*remarks, *log.remarks))
 
